@@ -1,0 +1,40 @@
+"""The one place that configures JAX: float64, one thread per process, a compilation cache kept between runs."""
+
+from __future__ import annotations
+
+import os
+
+# Reductions split over threads change their last bit with the number of cores, and two threads cost
+# more processor time than one on the small arrays of games: one thread, in every process.
+_FLAGS = ("--xla_cpu_multi_thread_eigen=false", "intra_op_parallelism_threads=1")
+_present = os.environ.get("XLA_FLAGS", "")
+os.environ["XLA_FLAGS"] = " ".join([_present, *(flag for flag in _FLAGS if flag not in _present)]).strip()
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+
+
+def _cache_folder() -> str:
+    """A folder for compiled programs, keyed by what makes them differ: JAX's version and the processor."""
+    import hashlib
+    import platform
+
+    from platformdirs import user_cache_dir
+
+    features = platform.machine() + platform.processor()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            features += next((line for line in info if line.startswith("flags")), "")
+    except OSError:
+        pass  # not Linux: the machine's name has to do
+    key = hashlib.sha256(features.encode()).hexdigest()[:12]
+    return os.path.join(user_cache_dir("rivalry"), f"jax-{jax.__version__}-{key}")
+
+
+jax.config.update("jax_enable_x64", True)
+if not os.environ.get("RIVALRY_NO_CACHE"):
+    jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+__all__ = ["jax", "jnp"]

@@ -1,0 +1,282 @@
+"""The words every room shares: what a game, a method and a learner are.
+
+The protocols are structural: a game of one's own inherits nothing. Values are `equinox.Module`s, so
+numbers that may be swept are array leaves and sizes and choices are static fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from rivalry._jax import jax, jnp
+from rivalry.space import Profile, Space, Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    State = Any
+    Values = Array
+    Env = Any
+
+G = TypeVar("G")
+
+# What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
+Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
+
+
+@runtime_checkable
+class Game(Protocol):
+    """One shot, differentiable: players, where they choose, what they get.
+
+    A game may also offer, and the package uses where present:
+
+    - ``best_reply(x, player) -> (strategy [axis], payoff, coverage)`` where it knows better than a search;
+    - ``ceiling(x, player, low [axis], high [axis]) -> float``: no own strategy in that cell pays more;
+    - ``measures(x) -> Record``: named arrays stored with every result;
+    - ``scale``: what payoffs are compared with (default: 1);
+    - ``player_names``, ``axis_names``: labels.
+    """
+
+    @property
+    def space(self) -> Space:
+        """Where the players choose."""
+        ...
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """What each player gets at the profile ``x``."""
+        ...
+
+
+@runtime_checkable
+class MarkovGame(Protocol):
+    """Played on and on; pure. Optional: ``movers(state)``, ``legal(state)``, ``stage(state, ahead)``."""
+
+    @property
+    def space(self) -> Space:
+        """Where the players choose in every state."""
+        ...
+
+    def reset(self, key: PRNGKeyArray) -> State:
+        """The first state; the key is consumed."""
+        ...
+
+    def step(
+        self, state: State, x: Profile, key: PRNGKeyArray
+    ) -> tuple[State, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        """The next state, the rewards, whether play ended, and whether it was cut; the key is consumed."""
+        ...
+
+    def observe(self, state: State) -> Float[Array, "player feature"]:
+        """What each player sees."""
+        ...
+
+
+@runtime_checkable
+class PopulationGame(Protocol):
+    """A continuum of players on finitely many states; a type is a closed block of states."""
+
+    discount: Float[Array, "state"]
+    legal: Bool[Array, "state action"]
+
+    def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
+        """All that one agent need know of the rest."""
+        ...
+
+    def reward(self, env: Env) -> Float[Array, "state action"]:
+        """Expected reward of every state and action."""
+        ...
+
+    def expect(self, env: Env) -> Callable[[Values], Float[Array, "state action"]]:
+        """The map from values ``v`` of next states to ``E[v(next)]``."""
+        ...
+
+    def balance(self, env: Env, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
+        """Zero where the environment is the one that ``mu`` and ``pi`` make."""
+        ...
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A solver or a dynamic, stepwise, in JAX; every state has ``.profile``.
+
+    Optional: ``residual(game, state)``, what the tolerance bounds instead of the movement per step;
+    ``ended(game, state)``, an index into `ENDINGS` where the method itself sees that it is over;
+    ``finish(game, profile, key) -> Finish``, the analysis of the end, after the last step.
+    """
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> State:
+        """The state before the first step; the key is consumed."""
+        ...
+
+    def step(self, game: Game, state: State, key: PRNGKeyArray) -> State:
+        """One step; the key is consumed."""
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A method whose loop lives elsewhere: in a kernel, or in a library.
+
+    Optional: ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays.
+    """
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+        """Every array of the run, random state included."""
+        ...
+
+    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+        """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
+        ...
+
+    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories."""
+        ...
+
+
+ENDINGS = ("going on", "settled", "cycling", "no answer")
+"""What ``Method.ended`` can say, by index."""
+
+
+class Finish(NamedTuple):
+    """What a dynamic's end is: the polished profile, a word for it, and what was measured there.
+
+    ``onward`` is where the steps go on if the end turned out to be one that the least disturbance leaves.
+    """
+
+    profile: Profile
+    end_state: str  # stable_point, unstable_point, cycle, moving, boundary
+    measures: Record
+    onward: Profile | None = None
+
+
+class Entry(NamedTuple):
+    """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence."""
+
+    targets: tuple[str, ...]
+    title: str
+
+
+class BrokenInvariant(RuntimeError):
+    """Something that must hold by construction does not: an error of the package, not of its user."""
+
+
+def scale(game: object) -> float:
+    """What payoffs of ``game`` are compared with: its ``scale``, or 1."""
+    return float(getattr(game, "scale", 1.0))
+
+
+def measures(game: object, x: Profile) -> Record:
+    """The named arrays the game computes from a profile, or none."""
+    found = getattr(game, "measures", None)
+    return dict(found(x)) if found is not None else {}
+
+
+def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
+    """What ``player`` gets by playing ``strategy`` while the others stay at ``x``."""
+    return game.payoffs(x.at[player].set(strategy))[player]
+
+
+def own_gradients(game: Game, x: Profile) -> Profile:
+    """Each player's gradient of its own payoff in its own strategy.
+
+    A game that knows a faster way than differentiating every payoff offers ``gradients(x)``.
+    """
+    known = getattr(game, "gradients", None)
+    if known is not None:
+        return known(x)  # type: ignore[no-any-return]
+
+    def own(player: Array) -> Array:
+        return jax.grad(lambda strategy: own_payoff(game, x, player, strategy))(x[player])
+
+    return jax.vmap(own)(jnp.arange(x.shape[0]))
+
+
+def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
+    """Derivative of the stacked own gradients in the stacked profile, player-major."""
+    size = x.shape[0] * x.shape[1]
+    return jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel()).reshape(size, size)
+
+
+def with_(game: G, **changes: object) -> G:
+    """A copy of a game with some array fields replaced; numbers are broadcast, the dtype is kept.
+
+    Raises `ValueError` for a field the game does not have, or one that is not an array.
+    """
+    import equinox as eqx
+
+    for name, value in changes.items():
+        old = getattr(game, name, None)
+        if not isinstance(old, jax.Array | np.ndarray):
+            arrays = sorted(k for k, v in vars(game).items() if isinstance(v, jax.Array | np.ndarray))
+            raise ValueError(f"{name}: no array of this game; it has {', '.join(arrays)}")
+        try:
+            new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
+        game = eqx.tree_at(lambda tree, name=name: getattr(tree, name), game, new)
+    return game
+
+
+def find(entry: Entry | str, folder: Path | None = None) -> list[Any]:
+    """Import what an entry, or a user's ``file.py:name``, stands for.
+
+    Raises `ValueError` that names the file or the name which is missing.
+    """
+    import importlib
+
+    if isinstance(entry, Entry):
+        return [getattr(importlib.import_module(m), a) for m, a in (t.split(":") for t in entry.targets)]
+    path, _, attribute = entry.rpartition(":")
+    return [_from_file((folder or Path()) / path, attribute)]
+
+
+_loaded: dict[tuple[str, int, int], Any] = {}
+
+
+def _from_file(path: Path, attribute: str) -> Any:
+    import importlib.util
+    import sys
+
+    try:
+        stamp = path.stat()
+    except OSError:
+        raise ValueError(f"{path}: no such file") from None
+    key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
+    if key not in _loaded:
+        name = f"rivalry_user_{path.stem}_{abs(hash(key)):x}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ValueError(f"{path}: is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # whatever a user's file raises is told in one line, never as ours
+            line = getattr(error, "lineno", None) or _last_line(error, path)
+            raise ValueError(f"{path}: line {line}: {type(error).__name__}: {error}") from error
+        _loaded[key] = module
+    try:
+        return getattr(_loaded[key], attribute)
+    except AttributeError:
+        public = [n for n, v in vars(_loaded[key]).items() if callable(v) and not n.startswith("_")]
+        raise ValueError(f"{path}: defines no {attribute!r}; it has {', '.join(sorted(public)) or 'nothing'}") from None
+
+
+def _last_line(error: BaseException, path: Path) -> int | str:
+    import traceback
+
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
+    return lines[-1] if lines and lines[-1] is not None else "?"
+
+
+def near(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...]) -> str:
+    """A hint for a name that is not known: ``did you mean 'x'?`` or the list of the known ones."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"

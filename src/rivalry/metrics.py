@@ -1,0 +1,182 @@
+"""How far a profile is from equilibrium: regrets, what no gain can exceed, certificates, distances."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp
+from rivalry.game import Game, own_payoff, scale
+from rivalry.results import Certificate, Coverage
+from rivalry.space import Simplex
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.space import Profile, Strategy
+
+TOLERANCE = 1e-6  # times the game's payoff scale
+CLIMBS, CLIMB_STEPS = 8, 200
+BATCH, CELLS = 64, 40_000
+
+
+class Reply(NamedTuple):
+    """A player's best reply as far as it was found."""
+
+    strategy: np.ndarray  # [axis]
+    payoff: float
+    bound: float  # what no payoff can exceed; inf where nothing is proved
+    coverage: Coverage
+    method: str
+
+
+def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
+    """Every player's regret at ``x``, searched over its whole space, and the bound that is proved.
+
+    ``tolerance`` is relative to the game's payoff scale; ``points`` is the size of the search grid.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
+    'equilibrium'
+    """
+    allowed = tolerance * scale(game)
+    here = np.asarray(_payoffs(game, x))
+    replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
+    regret = np.array([max(reply.payoff - own, 0.0) for reply, own in zip(replies, here, strict=True)])
+    bound = np.array([max(reply.bound - own, 0.0) for reply, own in zip(replies, here, strict=True)])
+    if not np.all(np.isfinite(here)):
+        regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
+    weakest = min((reply.coverage for reply in replies), key=("local", "lower bound", "bounded", "exact").index)
+    if weakest in ("exact", "bounded"):
+        weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
+    return Certificate(regret, bound, weakest, replies[0].method, allowed)
+
+
+def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
+    """The best strategy of ``player`` against the others at ``x``, over its whole space."""
+    known = getattr(game, "best_reply", None)
+    if known is not None:
+        strategy, payoff, coverage = known(x, player)
+        bound = float(payoff) if coverage == "exact" else np.inf
+        return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+    grid = game.space.grid(player, points)
+    strategies, payoffs = _search(game, x, jnp.asarray(player), grid)
+    best = int(np.argmax(payoffs))
+    strategy, payoff = np.asarray(strategies[best]), float(payoffs[best])
+    method = f"{len(grid)}-point grid + climb"
+    if not hasattr(game, "ceiling") or isinstance(game.space, Simplex):
+        return Reply(strategy, payoff, np.inf, "lower bound", method)
+    strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff)
+    return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound")
+
+
+@eqx.filter_jit
+def _payoffs(game: Game, x: Profile) -> Array:
+    return game.payoffs(x)
+
+
+@eqx.filter_jit
+def _search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
+    """The best grid points of ``player``, each after a projected climb, and their payoffs."""
+
+    def payoff(strategy: Strategy) -> Array:
+        return own_payoff(game, x, player, strategy)
+
+    def project(strategy: Strategy) -> Strategy:
+        return game.space.project(x.at[player].set(strategy))[player]
+
+    values = jax.lax.map(payoff, grid, batch_size=256)
+    _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
+    begin = jnp.concatenate([grid[best], x[player][None]])
+    reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
+    first = jnp.max(reach) / jnp.sqrt(len(grid))
+    return jax.vmap(partial(_climb, payoff, project, first))(begin)
+
+
+def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
+    """Projected ascent; the step, a length, grows when it helps and halves when it does not."""
+    slope = jax.value_and_grad(payoff)
+
+    def step(carry, _):  # type: ignore[no-untyped-def]
+        here, value, gradient, length = carry
+        size = jnp.max(jnp.abs(gradient))
+        there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
+        new, new_gradient = slope(there)
+        better = new > value
+        pick = partial(jnp.where, better)
+        return (pick(there, here), pick(new, value), pick(new_gradient, gradient), length * pick(1.5, 0.5)), None
+
+    value, gradient = slope(strategy)
+    (strategy, value, _, _), _ = jax.lax.scan(step, (strategy, value, gradient, first), length=CLIMB_STEPS)
+    return strategy, value
+
+
+@eqx.filter_jit
+def _cells(game: Game, x: Profile, player: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Ceilings of cells ``[cell axis]``, their midpoints, and the payoffs there."""
+    middle = (low + high) / 2
+    ceilings = jax.vmap(lambda a, c: game.ceiling(x, player, a, c))(low, high)  # type: ignore[attr-defined]
+    return ceilings, middle, jax.vmap(lambda s: own_payoff(game, x, player, s))(middle)
+
+
+def _branch_and_bound(
+    game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float
+) -> tuple[np.ndarray, float, float]:
+    """Split the cells with the largest ceilings until no payoff can exceed the best one by 1e-8 of the scale."""
+    enough = 1e-8 * scale(game)
+    space = game.space
+    low, high = np.asarray(space.low[player])[None], np.asarray(space.high[player])[None]  # type: ignore[attr-defined]
+    ceilings = np.array([np.inf])
+    seen = 0
+    while ceilings.max() > payoff + enough and seen < CELLS:
+        worst = np.argsort(-ceilings, kind="stable")[: BATCH // 2]
+        worst = worst[ceilings[worst] > payoff + enough]
+        axis = np.argmax(high[worst] - low[worst], axis=1)
+        middle = (low[worst] + high[worst]) / 2
+        rows = np.arange(len(worst))
+        left, right = high[worst].copy(), low[worst].copy()
+        left[rows, axis] = right[rows, axis] = middle[rows, axis]
+        new_low, new_high = np.concatenate([low[worst], right]), np.concatenate([left, high[worst]])
+        pad = BATCH - len(new_low)  # one shape, one compilation
+        fresh, points, values = (
+            np.asarray(part)[: len(new_low)]
+            for part in _cells(
+                game, x, jnp.asarray(player),
+                jnp.asarray(np.pad(new_low, ((0, pad), (0, 0)), mode="edge")),
+                jnp.asarray(np.pad(new_high, ((0, pad), (0, 0)), mode="edge")),
+            )
+        )  # fmt: skip
+        if values.max() > payoff:
+            strategy, payoff = points[np.argmax(values)], float(values.max())
+        # a ceiling of a part never exceeds that of the whole
+        fresh = np.minimum(fresh, np.tile(ceilings[worst], 2))
+        keep = np.setdiff1d(np.arange(len(ceilings)), worst)
+        low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
+        ceilings = np.concatenate([ceilings[keep], fresh])
+        alive = ceilings > payoff
+        floor = ceilings[~alive].max(initial=payoff)
+        low, high, ceilings = low[alive], high[alive], ceilings[alive]
+        seen += len(fresh)
+        if not len(ceilings):
+            return strategy, payoff, max(payoff, floor)
+    return strategy, payoff, float(max(ceilings.max(), payoff))
+
+
+def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> float:
+    """RMS distance of two profiles over players, least over swaps of players who are ``alike``.
+
+    ``alike`` holds one label a player; players with equal labels may be swapped (default: all).
+
+    >>> distance(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]]))
+    0.0
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    cost = np.sum((np.asarray(x)[:, None, :] - np.asarray(y)[None, :, :]) ** 2, axis=-1)
+    if alike is not None:
+        cost = np.where(np.asarray(alike)[:, None] == np.asarray(alike)[None, :], cost, np.inf)
+    return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))

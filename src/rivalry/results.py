@@ -1,0 +1,254 @@
+"""Results: certificates and solutions, arrays with labels, datasets on disk, and where they came from.
+
+Everything below the face works on a *record*: ``name -> (dimensions, array)``. xarray is imported only
+where labels are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+    from rivalry.game import Record
+
+SCHEMA = 1  # of every stored file; a newer package reads older ones
+
+Coverage = Literal["exact", "bounded", "lower bound", "local"]
+Status = Literal["settled", "budget spent", "cycling", "no answer"]
+Claim = Literal["equilibrium", "no deviation found", "local equilibrium", "not an equilibrium"]
+
+CLAIMS: tuple[Claim, ...] = ("not an equilibrium", "local equilibrium", "no deviation found", "equilibrium")
+"""From the weakest to the strongest."""
+
+
+class Certificate(NamedTuple):
+    """How much any player could still gain, and what that number is worth.
+
+    ``regret`` is the largest gain found and ``bound`` what no gain can exceed (infinite where nothing is
+    proved), both ``[player]`` in units of payoff; ``tolerance`` is in the same units.
+    """
+
+    regret: np.ndarray
+    bound: np.ndarray
+    coverage: Coverage
+    method: str
+    tolerance: float
+
+    @property
+    def claim(self) -> Claim:
+        """The strongest statement these numbers allow.
+
+        >>> Certificate(np.array([0.0]), np.array([1e-9]), "exact", "vertices", 1e-6).claim
+        'equilibrium'
+        """
+        if not np.all(self.regret <= self.tolerance):
+            return "not an equilibrium"
+        if self.coverage == "local":
+            return "local equilibrium"
+        return "equilibrium" if np.all(self.bound <= self.tolerance) else "no deviation found"
+
+    def record(self) -> Record:
+        """The certificate as it is stored."""
+        return {
+            "regret": (("player",), np.asarray(self.regret, dtype=float)),
+            "bound": (("player",), np.asarray(self.bound, dtype=float)),
+            "coverage": ((), np.asarray(self.coverage)),
+            "certificate_method": ((), np.asarray(self.method)),
+            "tolerance": ((), np.asarray(self.tolerance, dtype=float)),
+            "claim": ((), np.asarray(self.claim)),
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> Certificate | None:
+        """The certificate stored in a record, if any."""
+        if "regret" not in record:
+            return None
+        read = {name: record[name][1] for name in ("regret", "bound", "coverage", "certificate_method", "tolerance")}
+        return cls(
+            read["regret"],
+            read["bound"],
+            str(read["coverage"]),  # type: ignore[arg-type]
+            str(read["certificate_method"]),
+            float(read["tolerance"]),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.claim}: regret {np.max(self.regret):.3g}, bound {np.max(self.bound):.3g}, "
+            f"{self.coverage} ({self.method}), tolerance {self.tolerance:.3g}"
+        )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a method reached, how it ended, and what it is worth.
+
+    ``record`` holds everything as plain arrays; the properties give it with labels.
+    """
+
+    record: Record
+    certificate: Certificate | None
+
+    @property
+    def profile(self) -> DataArray:
+        """The profile, labelled ``player`` and ``axis``."""
+        return self._labelled("profile")
+
+    @property
+    def payoff(self) -> DataArray:
+        """Payoffs at the profile, labelled ``player``."""
+        return self._labelled("payoff")
+
+    @property
+    def status(self) -> Status:
+        """How the search ended."""
+        return str(self.record["status"][1])  # type: ignore[return-value]
+
+    @property
+    def claim(self) -> Claim | None:
+        """The strongest statement the certificate allows."""
+        return self.certificate.claim if self.certificate else None
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return int(self.record["steps"][1])
+
+    @property
+    def end_state(self) -> str | None:
+        """A word for a dynamic's end: stable_point, unstable_point, cycle, moving, boundary."""
+        return str(self.record["end_state"][1]) if "end_state" in self.record else None
+
+    @property
+    def path(self) -> Dataset | None:
+        """The way there, if it was recorded: ``path [step player axis]`` against ``path_step``."""
+        if "path" not in self.record:
+            return None
+        return dataset({k: v for k, v in self.record.items() if k == "path" or k.startswith("path_")})
+
+    @property
+    def data(self) -> Dataset:
+        """Everything, as one labelled dataset."""
+        return dataset(self.record)
+
+    def _labelled(self, name: str) -> DataArray:
+        return dataset({name: self.record[name]})[name]
+
+    def __repr__(self) -> str:
+        rows = np.array2string(self.record["profile"][1], precision=6, threshold=60)
+        lines = [f"Solution: {self.status} after {self.steps} steps", f"  profile {rows}"]
+        if "payoff" in self.record:
+            lines.append(f"  payoff  {np.array2string(self.record['payoff'][1], precision=6, threshold=30)}")
+        if self.end_state:
+            lines.append(f"  ends in {self.end_state}")
+        lines.append(f"  {self.certificate!r}" if self.certificate else "  no certificate")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def dataset(record: Record) -> Dataset:
+    """A record as a labelled dataset."""
+    import xarray as xr
+
+    return xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
+
+
+def collect(
+    rows: Sequence[tuple[Mapping[str, Any], Record]], axes: Mapping[str, Sequence[Any]]
+) -> Dataset:
+    """Records of many cells as one dataset.
+
+    ``rows`` pairs every record with its place, one coordinate value for each name in ``axes``; ``axes``
+    gives each coordinate's values in order. What is missing is NaN (numbers), empty (text) or -1
+    (whole numbers); arrays of unequal length are padded the same way, at the end.
+    """
+    import xarray as xr
+
+    lead = tuple(axes)
+    lengths = tuple(len(axes[name]) for name in lead)
+    place = {name: {_key(value): k for k, value in enumerate(values)} for name, values in axes.items()}
+    where = [tuple(place[name][_key(at[name])] for name in lead) for at, _ in rows]
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name in sorted({name for _, record in rows for name in record}):
+        held = [(index, record[name]) for index, (_, record) in zip(where, rows, strict=True) if name in record]
+        dims = held[0][1][0]
+        shape = tuple(np.max([array.shape for _, (_, array) in held], axis=0)) if dims else ()
+        whole = np.full(lengths + shape, *_blank([array for _, (_, array) in held]))
+        for index, (_, array) in held:
+            whole[(*index, *(slice(0, n) for n in array.shape))] = array
+        variables[name] = (_renamed(name, dims, shape, variables, lead) , whole)
+    coordinates = {name: (name, _coordinate(values)) for name, values in axes.items()}
+    return xr.Dataset(variables, coords=coordinates)
+
+
+def _renamed(
+    name: str,
+    dims: tuple[str, ...],
+    shape: tuple[int, ...],
+    variables: Mapping[str, tuple[tuple[str, ...], np.ndarray]],
+    lead: tuple[str, ...],
+) -> tuple[str, ...]:
+    """A variable's dimensions; one that clashes in length with another variable's gets a name of its own."""
+    known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
+    own = tuple(d if known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in zip(dims, shape, strict=True))
+    return lead + own
+
+
+def _key(value: Any) -> Any:
+    return tuple(np.ravel(value).tolist()) if isinstance(value, list | tuple | np.ndarray) else value
+
+
+def _coordinate(values: Sequence[Any]) -> np.ndarray:
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return np.asarray(values)
+    return np.asarray([value if isinstance(value, str) else repr(value) for value in values])
+
+
+def _blank(arrays: Sequence[np.ndarray]) -> tuple[Any, Any]:
+    """The filling and dtype that hold all ``arrays``."""
+    dtype = np.result_type(*arrays) if arrays[0].dtype.kind != "U" else max((a.dtype for a in arrays), key=lambda d: d.itemsize)
+    if dtype.kind == "U":
+        return "", dtype
+    if dtype.kind == "b":
+        return False, dtype
+    return (-1, dtype) if dtype.kind in "iu" else (np.nan, dtype)
+
+
+def write_netcdf(data: Dataset, path: Path) -> None:
+    """Write a dataset aside and rename it into place; the same data give the same bytes."""
+    aside = path.with_suffix(".part")
+    data.to_netcdf(aside, engine="h5netcdf")
+    aside.replace(path)
+
+
+def read_netcdf(path: Path) -> Dataset:
+    """The whole dataset in memory, the file closed again."""
+    import xarray as xr
+
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        return stored.load()
+
+
+def provenance() -> dict[str, str]:
+    """Versions and platform, as stored with every run."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+    for name in ("rivalry", "numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon", "xarray"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found

@@ -1,0 +1,489 @@
+"""The only loops over steps: `solve`, `trace`, `learn` and the batched `sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from warnings import warn
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp
+from rivalry.game import ENDINGS, Finish, Game, Learner, Method, Record, measures, scale, with_
+from rivalry.metrics import TOLERANCE, certificate
+from rivalry.results import Certificate, Solution, dataset
+from rivalry.space import Profile
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+ROWS = 64  # profiles recorded by one call of the compiled program
+PATH = 512  # most rows of a recorded path; then every second is dropped and the stride doubles
+RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
+
+PURPOSES = {"start": 0, "play": 1, "evaluation": 2}
+
+
+class Progress(NamedTuple):
+    """A plain event: ``done`` of ``total`` steps, and the residual where there is one."""
+
+    done: int
+    total: int
+    residual: float = float("nan")
+
+
+ProgressCallback = Callable[[Progress], object]  # returns True to stop
+
+
+class Checkpoint(Protocol):
+    """Where a long computation leaves its arrays, and finds them again."""
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """What was saved last, if anything."""
+        ...
+
+    def due(self) -> bool:
+        """Whether enough time has passed since the last save."""
+        ...
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        """Keep these."""
+        ...
+
+
+def stream(seed: int, purpose: str, point: Sequence[int] = (), replication: int = 0) -> np.random.SeedSequence:
+    """The one source of randomness: an integer a study, a purpose, a point of the sweep, a replication."""
+    return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *point, replication))
+
+
+def key_of(sequence: np.random.SeedSequence) -> jax.Array:
+    """The JAX key of a seed sequence."""
+    return jax.random.wrap_key_data(jnp.asarray(sequence.generate_state(2, np.uint32)))
+
+
+def solve(
+    game: Game,
+    method: Method | Learner,
+    start: object = None,
+    *,
+    seed: int | np.random.SeedSequence = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+    path: bool = True,
+    checkpoint: Checkpoint | None = None,
+) -> Solution:
+    """Run a method on a game until it settles or its budget is spent, and certify where it ends.
+
+    ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis; drawn when absent);
+    ``tol`` bounds the method's residual; ``tolerance`` is the certificate's, relative to the game's payoff
+    scale (None: no certificate). ``progress`` receives `Progress` events; returning True stops the work,
+    and what was reached is returned. Raises `ValueError` for a start outside the space.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    >>> found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
+    >>> found.status, found.claim
+    ('settled', 'equilibrium')
+    """
+    if isinstance(method, Learner):
+        return learn(
+            game, method, steps=max_steps, seed=seed, progress=progress, tolerance=tolerance, checkpoint=checkpoint
+        )
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    key = key_of(sequence)
+    start_key, key = jax.random.split(key)
+    begin = game.space.sample(start_key) if start is None else game.space.check(start)
+    settings = _Settings(tol, max_steps, path)
+    record = _solve_record(game, method, begin, key, settings, progress, checkpoint)
+    return _certified(game, record, tolerance)
+
+
+class _Settings(NamedTuple):
+    tol: float
+    max_steps: int
+    path: bool
+
+
+def _solve_record(
+    game: Game,
+    method: Method,
+    begin: Profile,
+    key: jax.Array,
+    settings: _Settings,
+    progress: ProgressCallback | None,
+    checkpoint: Checkpoint | None,
+) -> Record:
+    game, method = _as_arrays(game), _as_arrays(method)
+    run = _Run(game, method, begin, key, settings)
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        run.restore(saved)
+    left: list[Finish] = []
+    while True:
+        stopped = run.forward(progress, checkpoint)
+        end = _finish(game, method, run.profile, key)
+        if end is None or end.onward is None or stopped or len(left) == RESTARTS or run.done >= settings.max_steps:
+            break
+        left.append(end)
+        run.go_on_from(end.onward)
+    record = run.record()
+    if end is not None:
+        record["profile"] = (("player", "axis"), np.asarray(end.profile))
+        record["end_state"] = ((), np.asarray(end.end_state))
+        record |= end.measures
+    if left:  # ends that were reached and left again
+        record["left"] = (("departure", "player", "axis"), np.stack([np.asarray(e.profile) for e in left]))
+        for name in left[0].measures:
+            if all(name in e.measures for e in left):
+                dims = left[0].measures[name][0]
+                record[f"left_{name}"] = (("departure", *dims), np.stack([e.measures[name][1] for e in left]))
+    return record
+
+
+class _Run:
+    """One method on one game, forward in calls of a compiled program that records `ROWS` profiles each."""
+
+    def __init__(self, game: Game, method: Method, begin: Profile, key: jax.Array, settings: _Settings) -> None:
+        self.game, self.method, self.key, self.settings = game, method, key, settings
+        self.carry = _begin(game, method, begin, key, jnp.zeros((), dtype=int))
+        self.stride = 1
+        self.rows = [np.asarray(begin)[None]]
+        self.steps = [np.zeros(1, dtype=int)]
+
+    @property
+    def done(self) -> int:
+        return int(self.carry.done)
+
+    @property
+    def profile(self) -> Profile:
+        return self.carry.state.profile  # type: ignore[no-any-return]
+
+    @property
+    def over(self) -> bool:
+        carry = self.carry
+        return int(carry.ended) != 0 or self.done >= self.settings.max_steps
+
+    def forward(self, progress: ProgressCallback | None, checkpoint: Checkpoint | None) -> bool:
+        """To the end, or until ``progress`` says stop; True if it did."""
+        tol, budget = jnp.asarray(self.settings.tol), jnp.asarray(self.settings.max_steps)
+        while not self.over:
+            self.carry, (rows, steps) = _advance(
+                self.game, self.method, self.carry, self.key, jnp.asarray(self.stride), budget, tol
+            )
+            self._note(np.asarray(rows), np.asarray(steps))
+            if checkpoint is not None and checkpoint.due():
+                checkpoint.save(self.saved())
+            event = Progress(self.done, self.settings.max_steps, float(self.carry.residual))
+            if progress is not None and progress(event) is True:
+                return True
+        return False
+
+    def go_on_from(self, profile: Profile) -> None:
+        """A fresh state at another profile; the clock and the path go on."""
+        self.carry = _begin(self.game, self.method, profile, self.key, self.carry.done)
+
+    def _note(self, rows: np.ndarray, steps: np.ndarray) -> None:
+        before = self.steps[-1][-1]
+        new = np.flatnonzero(np.diff(steps, prepend=before) > 0)
+        self.rows.append(rows[new])
+        self.steps.append(steps[new])
+        if sum(map(len, self.steps)) > PATH:
+            all_rows, all_steps = np.concatenate(self.rows), np.concatenate(self.steps)
+            # the last row stays: it is where the run stands
+            keep = np.union1d(np.arange(0, len(all_steps), 2), [len(all_steps) - 1])
+            self.rows, self.steps = [all_rows[keep]], [all_steps[keep]]
+            self.stride *= 2
+
+    def record(self) -> Record:
+        ended = int(self.carry.ended)
+        found: Record = {
+            "profile": (("player", "axis"), np.asarray(self.profile)),
+            "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
+            "steps": ((), np.asarray(self.done)),
+            "residual": ((), np.asarray(self.carry.residual)),
+        }
+        if self.settings.path:
+            found["path"] = (("step", "player", "axis"), np.concatenate(self.rows))
+            found["path_step"] = (("step",), np.concatenate(self.steps))
+        return found
+
+    def saved(self) -> dict[str, np.ndarray]:
+        leaves = jax.tree.leaves(self.carry)
+        return {f"leaf{k}": np.asarray(leaf) for k, leaf in enumerate(leaves)} | {
+            "rows": np.concatenate(self.rows),
+            "steps": np.concatenate(self.steps),
+            "stride": np.asarray(self.stride),
+        }
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+        leaves, tree = jax.tree.flatten(self.carry)
+        self.carry = jax.tree.unflatten(tree, [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))])
+        self.rows, self.steps, self.stride = [saved["rows"]], [saved["steps"]], int(saved["stride"])
+
+
+class _Carry(NamedTuple):
+    state: Any
+    done: jax.Array
+    residual: jax.Array
+    ended: jax.Array  # an index into ENDINGS
+
+
+@eqx.filter_jit
+def _begin(game: Game, method: Method, begin: Profile, key: jax.Array, done: jax.Array) -> _Carry:
+    state = method.init(game, begin, jax.random.fold_in(key, 2**31 - 1))
+    return _Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int))
+
+
+@eqx.filter_jit
+def _advance(
+    game: Game, method: Method, carry: _Carry, key: jax.Array, stride: jax.Array, budget: jax.Array, tol: jax.Array
+) -> tuple[_Carry, tuple[jax.Array, jax.Array]]:
+    """`ROWS` times up to ``stride`` steps; the profile and the clock after each."""
+    return _rows(game, method, carry, key, stride, budget, tol)
+
+
+def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
+    def going(inner):  # type: ignore[no-untyped-def]
+        carry, taken = inner
+        return (taken < stride) & (carry.done < budget) & (carry.ended == 0)
+
+    def one(inner):  # type: ignore[no-untyped-def]
+        carry, taken = inner
+        return _one_step(game, method, carry, key, tol), taken + 1
+
+    def row(carry, _):  # type: ignore[no-untyped-def]
+        carry, _ = jax.lax.while_loop(going, one, (carry, 0))
+        return carry, (carry.state.profile, carry.done)
+
+    return jax.lax.scan(row, carry, length=ROWS)
+
+
+def _one_step(game: Game, method: Method, carry: _Carry, key: jax.Array, tol: jax.Array) -> _Carry:
+    state = method.step(game, carry.state, jax.random.fold_in(key, carry.done))
+    if hasattr(method, "residual"):
+        residual = jnp.asarray(method.residual(game, state), dtype=float)
+    else:
+        residual = jnp.max(jnp.abs(state.profile - carry.state.profile))
+    ended = jnp.where(residual <= tol, ENDINGS.index("settled"), 0)
+    if hasattr(method, "ended"):
+        own = method.ended(game, state)
+        ended = jnp.where(own != 0, own, ended)
+    broken = ~jnp.all(jnp.isfinite(state.profile))
+    ended = jnp.where(broken, ENDINGS.index("no answer"), ended)
+    return _Carry(state, carry.done + 1, residual, ended)
+
+
+def _finish(game: Game, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
+    finish = getattr(method, "finish", None)
+    if finish is None or not np.all(np.isfinite(np.asarray(profile))):
+        return None
+    return finish(game, profile, key)  # type: ignore[no-any-return]
+
+
+def _as_arrays(tree: Any) -> Any:
+    """Python floats as arrays: a float passed to a compiled program would compile it anew at every value."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, tree)
+
+
+@eqx.filter_jit
+def _payoffs(game: Game, x: Profile) -> jax.Array:
+    return game.payoffs(x)
+
+
+def _certified(game: Game, record: Record, tolerance: float | None) -> Solution:
+    """Payoffs, the game's measures and the certificate of a record's profile, added to it."""
+    profile = jnp.asarray(record["profile"][1])
+    finite = bool(jnp.all(jnp.isfinite(profile)))
+    proof: Certificate | None = None
+    if finite:
+        record["payoff"] = (("player",), np.asarray(_payoffs(game, profile)))
+        record |= measures(game, profile)
+        if tolerance is not None:
+            proof = certificate(game, profile, tolerance=tolerance)
+            record |= proof.record()
+    return Solution(record, proof)
+
+
+def trace(
+    game: Game, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
+) -> Dataset:
+    """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
+    from rivalry.results import dataset
+
+    key = key_of(stream(seed, "play"))
+    start_key, key = jax.random.split(key)
+    begin = game.space.sample(start_key) if start is None else game.space.check(start)
+    game, method = _as_arrays(game), _as_arrays(method)
+    carry = _begin(game, method, begin, key, jnp.zeros((), dtype=int))
+    rows, clock = [np.asarray(begin)[None]], [np.zeros(1, dtype=int)]
+    while int(carry.done) < steps:
+        carry = carry._replace(ended=jnp.zeros((), dtype=int))
+        budget = jnp.asarray(min(steps, int(carry.done) + every * ROWS))
+        carry, (more, times) = _advance(
+            game, method, carry, key, jnp.asarray(every), budget, jnp.asarray(-1.0)
+        )
+        new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
+        rows.append(np.asarray(more)[new])
+        clock.append(np.asarray(times)[new])
+    return dataset(
+        {
+            "path": (("step", "player", "axis"), np.concatenate(rows)),
+            "path_step": (("step",), np.concatenate(clock)),
+        }
+    )
+
+
+@eqx.filter_jit
+def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
+    """All lanes to their end, or ``budget`` steps, in one program."""
+
+    def lane(game, method, carry, key):  # type: ignore[no-untyped-def]
+        return jax.lax.while_loop(
+            lambda c: (c.done < budget) & (c.ended == 0),
+            lambda c: _one_step(game, method, c, key, tol),
+            carry,
+        )
+
+    return eqx.filter_vmap(lane)(games, methods, carry, keys)
+
+
+@eqx.filter_jit
+def _begin_lanes(games, methods, begins, keys):  # type: ignore[no-untyped-def]
+    return eqx.filter_vmap(lambda g, m, b, k: _begin(g, m, b, k, jnp.zeros((), dtype=int)))(
+        games, methods, begins, keys
+    )
+
+
+def solve_lanes(
+    games: Sequence[Game],
+    methods: Sequence[Method],
+    starts: Sequence[Profile],
+    *,
+    seed: int | np.random.SeedSequence = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+) -> list[Solution]:
+    """Many points in one compiled program: lane k runs ``methods[k]`` on ``games[k]`` from ``starts[k]``.
+
+    All lanes must have the same sizes and choices; only numbers may differ. Raises `ValueError` otherwise.
+    """
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    keys = jax.random.split(key_of(sequence), len(games))
+    stacked_games, stacked_methods = _stack("game", games), _stack("method", methods)
+    carry = _begin_lanes(stacked_games, stacked_methods, jnp.stack([jnp.asarray(s) for s in starts]), keys)
+    done, chunk = 0, max(1, min(max_steps, 2_000))
+    while done < max_steps and bool(jnp.any(carry.ended == 0)):
+        done = min(max_steps, done + chunk)
+        carry = _advance_lanes(stacked_games, stacked_methods, carry, keys, jnp.asarray(done), jnp.asarray(tol))
+        if progress is not None and progress(Progress(done, max_steps, float(jnp.max(carry.residual)))) is True:
+            break
+    found = []
+    for k, (game, method) in enumerate(zip(games, methods, strict=True)):
+        profile, ended = carry.state.profile[k], int(carry.ended[k])
+        end = _finish(game, method, profile, keys[k])
+        record: Record = {
+            "profile": (("player", "axis"), np.asarray(profile if end is None else end.profile)),
+            "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
+            "steps": ((), np.asarray(carry.done[k])),
+            "residual": ((), np.asarray(carry.residual[k])),
+        }
+        if end is not None:
+            record["end_state"] = ((), np.asarray(end.end_state))
+            record |= end.measures
+        found.append(_certified(game, record, tolerance))
+    return found
+
+
+def _stack(what: str, trees: Sequence[Any]) -> Any:
+    trees = [_as_arrays(tree) for tree in trees]
+    parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
+    first = jax.tree.structure(trees[0])
+    for k, tree in enumerate(trees):
+        if jax.tree.structure(tree) != first or not bool(eqx.tree_equal(parts[k][1], parts[0][1])):
+            raise ValueError(f"batch: lane {k} has a {what} of another form; only numbers may differ between lanes")
+    arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[arrays for arrays, _ in parts])
+    return eqx.combine(arrays, parts[0][1])
+
+
+def sweep(
+    game: Game,
+    over: Mapping[str, Sequence[Any]],
+    method: Method,
+    start: object,
+    *,
+    seed: int = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    tolerance: float | None = TOLERANCE,
+) -> Dataset:
+    """One batched program over the values of one or more of the game's array fields.
+
+    ``over`` maps field names to values; several fields are multiplied. Every point starts at ``start``.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.2] * 3)
+    >>> found = rv.sweep(game, {"reach": [0.25, 0.3]}, rv.methods.GradientAscent(), [0.1, 0.4, 0.9])
+    >>> found.claim.values.tolist()
+    ['equilibrium', 'equilibrium']
+    """
+    from itertools import product
+
+    from rivalry.results import collect
+
+    points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
+    games = [with_(game, **point) for point in points]
+    begin = game.space.check(start)
+    found = solve_lanes(
+        games, [method] * len(games), [begin] * len(games), seed=seed, tol=tol, max_steps=max_steps, tolerance=tolerance
+    )
+    return collect([(point, s.record) for point, s in zip(points, found, strict=True)], over)
+
+
+def learn(
+    game: Any,
+    learner: Learner,
+    *,
+    steps: int,
+    seed: int | np.random.SeedSequence = 0,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+    checkpoint: Checkpoint | None = None,
+) -> Solution:
+    """Run a learner for ``steps`` steps, in chunks of about a quarter of a second, and certify what it plays.
+
+    ``game`` is a game with a ``world()``, or is taken as the world itself. Chunk borders change nothing.
+    """
+    from time import perf_counter
+
+    world = game.world() if hasattr(game, "world") else game
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    saved = checkpoint.load() if checkpoint is not None else None
+    session = saved or {"_done": np.zeros(1, dtype=np.int64)} | dict(learner.begin(world, sequence))
+    chunk, finished, stopped = 1, False, False
+    while (done := int(session["_done"][0])) < steps and not finished and not stopped:
+        began = perf_counter()
+        taken = learner.advance(world, session, min(chunk, steps - done))
+        took = perf_counter() - began
+        finished = taken == 0
+        session["_done"][0] += taken
+        chunk = max(1, min(int(chunk * min(8.0, 0.25 / max(took, 1e-9))), 2**40))
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.save(session)
+        if progress is not None:
+            stopped = progress(Progress(int(session["_done"][0]), steps)) is True
+    record = dict(learner.read(world, session))
+    record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
+    record["steps"] = ((), session["_done"][0].copy())
+    if "profile" not in record or not isinstance(game, Game):
+        return Solution(record, None)
+    return _certified(game, record, tolerance)
+
+
+def warn_unsettled(solution: Solution) -> None:
+    """One warning with a remedy for a search that did not settle."""
+    if solution.status == "budget spent":
+        warn(f"budget spent after {solution.steps} steps: raise max_steps or loosen tol", stacklevel=3)

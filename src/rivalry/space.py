@@ -1,0 +1,250 @@
+"""Strategy spaces: where players choose, and how to project, sample and search there.
+
+A profile is one array ``[player axis]``. Where players differ in the number of axes, ``mask`` tells
+which entries are theirs; the others are 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from rivalry._jax import jax, jnp
+
+Profile = Float[Array, "player axis"]
+Strategy = Float[Array, "axis"]
+
+
+@runtime_checkable
+class Space(Protocol):
+    """What every strategy space can do; ``[player axis]`` throughout."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Players and axes."""
+        ...
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        """True where an entry of a profile is a choice, False where it is padding."""
+        ...
+
+    def project(self, x: Profile) -> Profile:
+        """The nearest profile of the space (Euclidean, in the space's own coordinates)."""
+        ...
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        """One uniformly drawn profile; the key is consumed."""
+        ...
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """About ``points`` strategies of one player that cover its space, corners included."""
+        ...
+
+    def check(self, x: np.ndarray, name: str = "start") -> Profile:
+        """``x`` as a profile of this space; raises `ValueError` that names the first entry outside."""
+        ...
+
+
+def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
+    """``x`` as a float array ``[player axis]``; ``[player]`` is accepted where there is one axis."""
+    try:
+        given = np.asarray(x, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {x!r} must be numbers of shape {shape}") from None
+    full = given[:, None] if given.ndim == 1 and shape[1] == 1 else given
+    if full.shape != shape:
+        raise ValueError(f"{name}: shape {given.shape} must be {shape} (players, axes)")
+    if not np.all(np.isfinite(full)):
+        player, axis = np.argwhere(~np.isfinite(full))[0]
+        raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")
+    return full
+
+
+class Box(eqx.Module):
+    """An interval for every player and axis.
+
+    ``coordinates`` tells in which scale the box is searched: ``linear``, ``log`` (for positive amounts) or
+    ``logit`` (for shares); projection is the same clip in all of them.
+
+    >>> space = Box.interval(0.0, 1.0, players=3)
+    >>> space.shape
+    (3, 1)
+    """
+
+    low: Float[Array, "player axis"]
+    high: Float[Array, "player axis"]
+    coordinates: Literal["linear", "log", "logit"] = eqx.field(static=True, default="linear")
+
+    @classmethod
+    def interval(cls, low: float, high: float, *, players: int) -> Box:
+        """The same interval ``[low, high]`` for every player."""
+        return cls.of([[low, high]], players=players)
+
+    @classmethod
+    def of(cls, bounds: object, *, players: int, coordinates: Literal["linear", "log", "logit"] = "linear") -> Box:
+        """The same box for every player; ``bounds`` is one ``[low, high]`` an axis. Raises `ValueError`."""
+        edges = np.asarray(bounds, dtype=float)
+        if edges.ndim != 2 or edges.shape[1] != 2:
+            raise ValueError(f"bounds: shape {edges.shape} must be (axes, 2), one [low, high] an axis")
+        for axis, (low, high) in enumerate(edges):
+            if not (np.isfinite(low) and np.isfinite(high) and low < high):
+                raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
+            if coordinates == "log" and low <= 0 or coordinates == "logit" and not 0 < low < high < 1:
+                raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {coordinates} coordinates")
+        every = np.broadcast_to(edges, (players, *edges.shape))
+        return cls(jnp.asarray(every[..., 0]), jnp.asarray(every[..., 1]), coordinates)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (self.low.shape[0], self.low.shape[1])
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.ones(self.shape, dtype=bool)
+
+    def project(self, x: Profile) -> Profile:
+        return jnp.clip(x, self.low, self.high)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        low, high = self._inner(self.low), self._inner(self.high)
+        return self._outer(low + (high - low) * jax.random.uniform(key, self.shape))
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        axes = self.shape[1]
+        each = max(2, round(points ** (1 / axes)))
+        low, high = self._inner(self.low[player]), self._inner(self.high[player])
+        lines = [jnp.linspace(low[axis], high[axis], each) for axis in range(axes)]
+        inner = jnp.stack([line.ravel() for line in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
+        # the coordinate change may leave the box by rounding
+        return jnp.clip(self._outer(inner), self.low[player], self.high[player])
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        outside = np.argwhere((full < low) | (full > high))
+        if outside.size:
+            player, axis = outside[0]
+            raise ValueError(
+                f"{name}: player {player} is at {full[player, axis]:g}"
+                + (f" on axis {axis}" if self.shape[1] > 1 else "")
+                + f"; must be in [{low[player, axis]:g}, {high[player, axis]:g}]"
+            )
+        return jnp.asarray(full)
+
+    def _inner(self, x: Array) -> Array:
+        if self.coordinates == "log":
+            return jnp.log(x)
+        return jnp.log(x) - jnp.log1p(-x) if self.coordinates == "logit" else x
+
+    def _outer(self, y: Array) -> Array:
+        if self.coordinates == "log":
+            return jnp.exp(y)
+        return jax.nn.sigmoid(y) if self.coordinates == "logit" else y
+
+
+class Simplex(eqx.Module):
+    """Shares that sum to one: mixed strategies, or positions on a simplex.
+
+    ``sizes`` holds every player's number of entries; shorter players are padded with zeros.
+
+    >>> Simplex((2, 3)).project(jnp.array([[2.0, 0.0, 0.0], [0.5, 0.5, 0.5]])).round(3).tolist()
+    [[1.0, 0.0, 0.0], [0.333, 0.333, 0.333]]
+    """
+
+    sizes: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self.sizes), max(self.sizes))
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.arange(self.shape[1])[None, :] < jnp.asarray(self.sizes)[:, None]
+
+    def project(self, x: Profile) -> Profile:
+        """Euclidean projection by sorting (Duchi et al. 2008, fig. 1)."""
+        mask = self.mask
+        ordered = -jnp.sort(-jnp.where(mask, x, -jnp.inf), axis=-1)
+        total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
+        rank = jnp.arange(1, x.shape[-1] + 1)
+        active = mask & (ordered - (total - 1.0) / rank > 0)
+        last = jnp.sum(active, axis=-1, keepdims=True) - 1
+        shift = (jnp.take_along_axis(total, last, axis=-1) - 1.0) / (last + 1)
+        return jnp.where(mask, jnp.maximum(x - shift, 0.0), 0.0)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
+        return weight / weight.sum(axis=-1, keepdims=True)
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """The corners and, as far as ``points`` allows, the lattice of equal steps between them."""
+        size = self.sizes[player]
+        steps = 1
+        while _lattice_count(size, steps + 1) <= points:
+            steps += 1
+        lattice = np.asarray(list(_lattice(size, steps)), dtype=float) / steps
+        return jnp.pad(jnp.asarray(lattice), ((0, 0), (0, self.shape[1] - size)))
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        mask = np.asarray(self.mask)
+        bad = np.argwhere((full < 0) | (~mask & (full != 0)))
+        if bad.size:
+            player, axis = bad[0]
+            rule = "must be 0 (no such entry)" if not mask[player, axis] else "must be at least 0"
+            raise ValueError(f"{name}: player {player}, entry {axis} is {full[player, axis]:g}; {rule}")
+        for player, total in enumerate(full.sum(axis=1)):
+            if abs(total - 1) > 1e-8:
+                raise ValueError(f"{name}: player {player} sums to {total:.10g}; must sum to 1")
+        return jnp.asarray(full / full.sum(axis=1, keepdims=True))
+
+
+def _lattice_count(size: int, steps: int) -> int:
+    from math import comb
+
+    return comb(steps + size - 1, size - 1)
+
+
+def _lattice(size: int, steps: int) -> list[tuple[int, ...]]:
+    if size == 1:
+        return [(steps,)]
+    return [(first, *rest) for first in range(steps, -1, -1) for rest in _lattice(size - 1, steps - first)]
+
+
+class Choices(eqx.Module):
+    """Finitely many pure choices: a profile holds every player's index, ``[player 1]``, as numbers.
+
+    >>> Choices((2, 3)).grid(1, 99).ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+
+    sizes: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self.sizes), 1)
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.ones(self.shape, dtype=bool)
+
+    def project(self, x: Profile) -> Profile:
+        return jnp.clip(jnp.round(x), 0, jnp.asarray(self.sizes)[:, None] - 1)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        return jax.random.randint(key, self.shape, 0, jnp.asarray(self.sizes)[:, None]).astype(float)
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """All choices of the player, whatever ``points`` says."""
+        return jnp.arange(self.sizes[player], dtype=float)[:, None]
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        for player, (choice, size) in enumerate(zip(full[:, 0], self.sizes, strict=True)):
+            if choice != round(choice) or not 0 <= choice < size:
+                raise ValueError(f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}")
+        return jnp.asarray(full)
