@@ -7,7 +7,6 @@ numbers that may be swept are array leaves and sizes and choices are static fiel
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -17,7 +16,7 @@ from rivalry._jax import jax, jnp
 from rivalry.space import Profile, Space, Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from xarray import Dataset
 
     State = Any
     Values = Array
@@ -38,6 +37,10 @@ class Game(Protocol):
     - ``best_reply(x, player) -> (strategy [axis], payoff, coverage)`` where it knows better than a search;
     - ``ceiling(x, player, low [axis], high [axis]) -> float``: no own strategy in that cell pays more;
     - ``measures(x) -> Record``: named arrays stored with every result;
+    - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;
+    - ``named_start(name) -> Profile``: starts that have a name;
+    - ``gradients(x)``: every player's own gradient, where there is a faster way than differentiating payoffs;
+    - ``world()``: the tuple of arrays that learners' kernels take;
     - ``scale``: what payoffs are compared with (default: 1);
     - ``player_names``, ``axis_names``: labels.
     """
@@ -154,13 +157,6 @@ class Finish(NamedTuple):
     onward: Profile | None = None
 
 
-class Entry(NamedTuple):
-    """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence."""
-
-    targets: tuple[str, ...]
-    title: str
-
-
 class BrokenInvariant(RuntimeError):
     """Something that must hold by construction does not: an error of the package, not of its user."""
 
@@ -174,6 +170,20 @@ def measures(game: object, x: Profile) -> Record:
     """The named arrays the game computes from a profile, or none."""
     found = getattr(game, "measures", None)
     return dict(found(x)) if found is not None else {}
+
+
+def view(game: Any, name: str, x: Profile) -> Dataset:
+    """One of the game's views at a profile, as labelled data for a plot.
+
+    Raises `ValueError` for a view the game does not have.
+    """
+    from rivalry._registry import near
+    from rivalry.results import dataset
+
+    known = getattr(game, "views", ())
+    if name not in known:
+        raise ValueError(f"view {name!r}: no view of this game; {near(name, known)}")
+    return dataset(game.view(name, game.space.check(x, "profile")))
 
 
 def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
@@ -220,63 +230,3 @@ def with_(game: G, **changes: object) -> G:
             raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
         game = eqx.tree_at(lambda tree, name=name: getattr(tree, name), game, new)
     return game
-
-
-def find(entry: Entry | str, folder: Path | None = None) -> list[Any]:
-    """Import what an entry, or a user's ``file.py:name``, stands for.
-
-    Raises `ValueError` that names the file or the name which is missing.
-    """
-    import importlib
-
-    if isinstance(entry, Entry):
-        return [getattr(importlib.import_module(m), a) for m, a in (t.split(":") for t in entry.targets)]
-    path, _, attribute = entry.rpartition(":")
-    return [_from_file((folder or Path()) / path, attribute)]
-
-
-_loaded: dict[tuple[str, int, int], Any] = {}
-
-
-def _from_file(path: Path, attribute: str) -> Any:
-    import importlib.util
-    import sys
-
-    try:
-        stamp = path.stat()
-    except OSError:
-        raise ValueError(f"{path}: no such file") from None
-    key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
-    if key not in _loaded:
-        name = f"rivalry_user_{path.stem}_{abs(hash(key)):x}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ValueError(f"{path}: is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:  # whatever a user's file raises is told in one line, never as ours
-            line = getattr(error, "lineno", None) or _last_line(error, path)
-            raise ValueError(f"{path}: line {line}: {type(error).__name__}: {error}") from error
-        _loaded[key] = module
-    try:
-        return getattr(_loaded[key], attribute)
-    except AttributeError:
-        public = [n for n, v in vars(_loaded[key]).items() if callable(v) and not n.startswith("_")]
-        raise ValueError(f"{path}: defines no {attribute!r}; it has {', '.join(sorted(public)) or 'nothing'}") from None
-
-
-def _last_line(error: BaseException, path: Path) -> int | str:
-    import traceback
-
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
-    return lines[-1] if lines and lines[-1] is not None else "?"
-
-
-def near(name: str, known: Mapping[str, object] | list[str] | tuple[str, ...]) -> str:
-    """A hint for a name that is not known: ``did you mean 'x'?`` or the list of the known ones."""
-    import difflib
-
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"

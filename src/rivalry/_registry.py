@@ -1,0 +1,88 @@
+"""How names become objects: registered targets, loaded when used, and files of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Entry(NamedTuple):
+    """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence."""
+
+    targets: tuple[str, ...]
+    title: str
+
+
+def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
+    """For a module's ``__getattr__``: the object that ``name`` is registered for."""
+    if name not in targets:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return load(targets[name])
+
+
+def load(target: str) -> Any:
+    """The object ``module:attribute``."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown name: ``did you mean 'x'?``, or the known ones."""
+    import difflib
+
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
+
+
+def from_file(target: str, folder: Path) -> Any:
+    """What a user's ``file.py:name``, beside the study, defines. The file is run.
+
+    Raises `ValueError`, one line, for a missing file or name and for whatever the file itself raises.
+    """
+    name, _, attribute = target.rpartition(":")
+    path = folder / name
+    module = _module_of(path)
+    if not hasattr(module, attribute):
+        public = sorted(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
+        raise ValueError(f"{path}: defines no {attribute!r}; {near(attribute, public)}")
+    return getattr(module, attribute)
+
+
+_modules: dict[tuple[str, int, int], Any] = {}
+
+
+def _module_of(path: Path) -> Any:
+    import importlib.util
+    import sys
+
+    try:
+        stamp = path.stat()
+    except OSError:
+        raise ValueError(f"{path}: no such file") from None
+    key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
+    if key not in _modules:
+        name = f"rivalry_user_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ValueError(f"{path}: is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # told as the user's, in one line, never as ours
+            raise ValueError(f"{path}:{_line(error, path)}: {type(error).__name__}: {error}") from error
+        _modules[key] = module
+    return _modules[key]
+
+
+def _line(error: BaseException, path: Path) -> int | str:
+    """The last line of the user's file that the error came through."""
+    import traceback
+
+    if isinstance(error, SyntaxError):
+        return error.lineno or "?"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return lines[-1] if lines and lines[-1] else "?"

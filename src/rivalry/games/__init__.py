@@ -1,0 +1,23 @@
+"""The families: a name, its factory, one sentence. A factory's signature is its schema."""
+
+from typing import Any
+
+from rivalry._registry import Entry, lazy
+
+GAMES = {
+    "influencer": Entry(
+        ("rivalry.games.influencer:influencer",),
+        "players choose where to act; every resource point is shared in proportion to influence",
+    ),
+    "matrix": Entry(
+        ("rivalry.games.matrix:matrix",), "finite games given by payoff tables, in mixed strategies; named classics"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy(__name__, {kind: entry.targets[0] for kind, entry in GAMES.items()}, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(["GAMES", *GAMES])

@@ -1,0 +1,37 @@
+"""Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
+
+from typing import Any
+
+from rivalry._registry import Entry, lazy
+
+METHODS = {
+    "best_response": Entry(
+        ("rivalry.methods.response:BestResponse",), "players in turn, or at once, move to their global best reply"
+    ),
+    "gradient_ascent": Entry(
+        ("rivalry.methods.gradient:GradientAscent",), "every player climbs its own payoff by small steps"
+    ),
+    "gradient_flow": Entry(
+        ("rivalry.methods.flow:GradientFlow",), "the same in continuous time, by an adaptive stiff solver"
+    ),
+    "mixed_equilibria": Entry(
+        ("rivalry.methods.equilibria:MixedEquilibria",), "all or some mixed equilibria of a finite game, by QuantEcon"
+    ),
+    "newton": Entry(("rivalry.methods.newton:Newton",), "a point where all own gradients vanish, near the start"),
+    "pure_equilibria": Entry(
+        ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
+    ),
+    "regret_matching": Entry(
+        ("rivalry.methods.matching:RegretMatching",), "sampled repeated play; probabilities follow past regrets"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A method's class by its own name, `GradientAscent`, or by its kind, `gradient_ascent`."""
+    targets = {entry.targets[0].split(":")[1]: entry.targets[0] for entry in METHODS.values()}
+    return lazy(__name__, targets | {kind: entry.targets[0] for kind, entry in METHODS.items()}, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(["METHODS", *(entry.targets[0].split(":")[1] for entry in METHODS.values())])
