@@ -96,6 +96,7 @@ def solve(
     key = key_of(sequence)
     start_key, key = jax.random.split(key)
     begin = game.space.sample(start_key) if start is None else game.space.check(start)
+    game = _as_arrays(game)
     settings = _Settings(tol, max_steps, path)
     record = _solve_record(game, method, begin, key, settings, progress, checkpoint)
     return _certified(game, record, tolerance)
@@ -116,8 +117,7 @@ def _solve_record(
     progress: ProgressCallback | None,
     checkpoint: Checkpoint | None,
 ) -> Record:
-    game, method = _as_arrays(game), _as_arrays(method)
-    run = _Run(game, method, begin, key, settings)
+    run = _Run(game, _as_arrays(method), begin, key, settings)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
     left: list[Finish] = []
@@ -283,8 +283,14 @@ def _finish(game: Game, method: Method, profile: Profile, key: jax.Array) -> Fin
 
 
 def _as_arrays(tree: Any) -> Any:
-    """Python floats as arrays: a float passed to a compiled program would compile it anew at every value."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, tree)
+    """Python floats as arrays, all of strong type: else a program is compiled anew for every value."""
+
+    def strong(leaf: Any) -> Any:
+        if isinstance(leaf, float):
+            return jnp.asarray(leaf, dtype=float)
+        return jnp.asarray(leaf, dtype=leaf.dtype) if isinstance(leaf, jax.Array) else leaf
+
+    return jax.tree.map(strong, tree)
 
 
 @eqx.filter_jit
