@@ -1,4 +1,4 @@
-"""Races: ours against a floor or a peer, in turns, in one run; only such ratios mean anything on a shared machine.
+"""Races: ours against a floor or a peer, in turns, in one run; on a shared machine only ratios mean anything.
 
 pytest benchmarks                         all of them
 pytest benchmarks --benchmark-json=F      with the figures of every race in ``extra_info``
@@ -89,10 +89,11 @@ RACES: list[Raced] = []
 def race(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Raced]:
     """``race(ours, theirs, rival="C", same=…, clock="cpu", items=…, target=…)`` → `Raced`.
 
-    Both are called without arguments; they must wait for their answers (``block_until_ready``). Each is warmed up once,
-    ``same(answer, other)`` must hold (default: numbers close to 1e-9; None: answers are not comparable), then they run in
-    at least seven alternating rounds. ``items`` is the work done by one call, ``target`` the largest paired ratio aimed at:
-    it is reported, and never fails. Several races in one test are named apart by ``name``.
+    Both are called without arguments; they must wait for their answers (``block_until_ready``). Each is
+    warmed up once, ``same(answer, other)`` must hold (default: numbers close to 1e-9; None: answers are not
+    comparable), then they run in at least seven alternating rounds. ``items`` is the work done by one call,
+    ``target`` the largest paired ratio aimed at: it is reported, and never fails. Several races in one test
+    are named apart by ``name``.
     """
     used = []
 
@@ -140,7 +141,7 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Raced]
 
 @pytest.fixture(scope="session")
 def floor(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes.CDLL]:
-    """``floor("name")``: the library made of ``floor/name.c``; the test is skipped where there is no C compiler."""
+    """``floor("name")``: the library made of ``floor/name.c``; skips where there is no C compiler."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     folder = tmp_path_factory.mktemp("floor")
 
@@ -171,7 +172,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         info = raced.info()
         target = "" if raced.target is None else f", target {raced.target:g}"
         terminalreporter.line(
-            f"{raced.name}: ours {_scaled(info['ours_median'])}, {raced.rival} {_scaled(info['theirs_median'])},"
+            f"{raced.name}: ours {_scaled(info['ours_median'])},"
+            f" {raced.rival} {_scaled(info['theirs_median'])},"
             f" ratio {raced.ratio:.3g}{target} ({raced.clock} clock, {len(raced.ours)} rounds, min"
             f" {_scaled(info['ours_min'])} / {_scaled(info['theirs_min'])})"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from warnings import warn
 
 import equinox as eqx
@@ -36,6 +36,7 @@ class Progress(NamedTuple):
 ProgressCallback = Callable[[Progress], object]  # returns True to stop
 
 
+@runtime_checkable
 class Checkpoint(Protocol):
     """Where a long computation leaves its arrays, and finds them again."""
 

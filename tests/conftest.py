@@ -1,0 +1,32 @@
+"""What every test runs under: 64-bit numbers, checked array shapes, one cache of compiled programs.
+
+`tests/typed.py` must be at work before the first module of the package is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests import typed
+
+# Compiled programs are kept between test runs: outside the user's own cache, apart for every checkout.
+_CACHE = Path(tempfile.gettempdir()) / f"rivalry-tests-{os.getuid() if hasattr(os, 'getuid') else 0}"
+os.environ.setdefault("RIVALRY_CACHE", str(_CACHE / "jax"))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_CACHE / "numba"))
+os.environ.setdefault("MPLBACKEND", "agg")
+if os.environ.get("RIVALRY_UNTYPED", "") == "":
+    typed.install()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes runs only when asked for: `pytest -m nightly`."""
+    if config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="takes minutes; run with -m nightly or -m full")
+    for item in items:
+        if item.get_closest_marker("nightly") or item.get_closest_marker("full"):
+            item.add_marker(skip)

@@ -1,0 +1,67 @@
+"""Annotations as checks: every call into the package is held against its types and array shapes.
+
+Done by jaxtyping and beartype. Beartype looks an annotation's names up in the module where they stand, so the
+imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here as well, right after the
+module itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+PACKAGE = "rivalry"
+
+
+class _Names(MetaPathFinder):
+    """Finds the package's modules as the other finders do, and completes them once they are executed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.split(".")[0] != PACKAGE:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            if spec is not None:
+                _complete_after(spec.loader)
+                return spec
+        return None
+
+
+def _complete_after(loader: Any) -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        _run_type_checking_blocks(module)
+
+    loader.exec_module = exec_module
+
+
+def _run_type_checking_blocks(module: ModuleType) -> None:
+    try:
+        source = inspect.getsource(module)
+    except OSError:  # an empty file
+        return
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            block = ast.Module(body=node.body, type_ignores=[])
+            exec(compile(block, str(module.__file__), "exec"), vars(module))
+
+
+def install() -> None:
+    """From here on, modules of the package that are imported are checked."""
+    from jaxtyping import install_import_hook
+
+    assert not any(name.split(".")[0] == PACKAGE for name in sys.modules), (
+        "the package was imported before its checks"
+    )
+    install_import_hook(PACKAGE, "beartype.beartype")
+    sys.meta_path.insert(0, _Names())
