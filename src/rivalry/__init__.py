@@ -36,7 +36,7 @@ _HOMES = {
 }
 _ROOMS = ("games", "methods", "plots", "transforms")
 
-__all__ = sorted([*_HOMES, *_ROOMS, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
 
 
 def __getattr__(name: str) -> _Any:

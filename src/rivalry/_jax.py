@@ -1,4 +1,4 @@
-"""The one place that configures JAX: float64, one thread per process, a compilation cache kept between runs."""
+"""The one place that configures JAX: float64, one thread a process, a compilation cache kept between runs."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 
@@ -20,6 +21,17 @@ def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     if name not in targets:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return load(targets[name])
+
+
+class Room(ModuleType):
+    """A package in which a name means what it is registered for, never the file of the same name.
+
+    Importing ``games/matrix.py`` would set ``games.matrix`` to that file's module, and hide the factory.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in dir(self)):
+            super().__setattr__(name, value)
 
 
 def load(target: str) -> Any:
@@ -84,5 +96,7 @@ def _line(error: BaseException, path: Path) -> int | str:
 
     if isinstance(error, SyntaxError):
         return error.lineno or "?"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path
+    ]
     return lines[-1] if lines and lines[-1] else "?"

@@ -7,12 +7,14 @@ numbers that may be swept are array leaves and sizes and choices are static fiel
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
+from rivalry.results import Record as Record  # a word of this room too
 from rivalry.space import Profile, Space, Strategy
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     Env = Any
 
 G = TypeVar("G")
-
-# What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
-Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
 @runtime_checkable
@@ -50,7 +49,7 @@ class Game(Protocol):
         """Where the players choose."""
         ...
 
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> Float[Array, player]:
         """What each player gets at the profile ``x``."""
         ...
 
@@ -70,7 +69,7 @@ class MarkovGame(Protocol):
 
     def step(
         self, state: State, x: Profile, key: PRNGKeyArray
-    ) -> tuple[State, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[State, Float[Array, player], Bool[Array, ""], Bool[Array, ""]]:
         """The next state, the rewards, whether play ended, and whether it was cut; the key is consumed."""
         ...
 
@@ -83,10 +82,10 @@ class MarkovGame(Protocol):
 class PopulationGame(Protocol):
     """A continuum of players on finitely many states; a type is a closed block of states."""
 
-    discount: Float[Array, "state"]
+    discount: Float[Array, state]
     legal: Bool[Array, "state action"]
 
-    def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
+    def environment(self, mu: Float[Array, state], pi: Float[Array, "state action"]) -> Env:
         """All that one agent need know of the rest."""
         ...
 
@@ -98,7 +97,7 @@ class PopulationGame(Protocol):
         """The map from values ``v`` of next states to ``E[v(next)]``."""
         ...
 
-    def balance(self, env: Env, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
+    def balance(self, env: Env, mu: Float[Array, state], pi: Float[Array, "state action"]) -> Env:
         """Zero where the environment is the one that ``mu`` and ``pi`` make."""
         ...
 
@@ -201,15 +200,21 @@ def own_gradients(game: Game, x: Profile) -> Profile:
         return known(x)  # type: ignore[no-any-return]
 
     def own(player: Array) -> Array:
-        return jax.grad(lambda strategy: own_payoff(game, x, player, strategy))(x[player])
+        slope: Array = jax.grad(lambda strategy: own_payoff(game, x, player, strategy))(x[player])
+        return slope
 
-    return jax.vmap(own)(jnp.arange(x.shape[0]))
+    gradients: Profile = jax.vmap(own)(jnp.arange(x.shape[0]))
+    return gradients
 
 
 def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
     """Derivative of the stacked own gradients in the stacked profile, player-major."""
-    size = x.shape[0] * x.shape[1]
-    return jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel()).reshape(size, size)
+
+    def stacked(y: Array) -> Array:
+        return own_gradients(game, y.reshape(x.shape)).ravel()
+
+    rows: Array = jax.jacfwd(stacked)(x.ravel())
+    return rows.reshape(x.size, x.size)
 
 
 def with_(game: G, **changes: object) -> G:
@@ -228,5 +233,5 @@ def with_(game: G, **changes: object) -> G:
             new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
-        game = eqx.tree_at(lambda tree, name=name: getattr(tree, name), game, new)
+        game = eqx.tree_at(attrgetter(name), game, new)
     return game

@@ -50,7 +50,9 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     bound = np.array([max(reply.bound - own, 0.0) for reply, own in zip(replies, here, strict=True)])
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
-    weakest = min((reply.coverage for reply in replies), key=("local", "lower bound", "bounded", "exact").index)
+    weakest = min(
+        (reply.coverage for reply in replies), key=("local", "lower bound", "bounded", "exact").index
+    )
     if weakest in ("exact", "bounded"):
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
     return Certificate(regret, bound, weakest, replies[0].method, allowed)
@@ -79,9 +81,11 @@ def _payoffs(game: Game, x: Profile) -> Array:
     return game.payoffs(x)
 
 
-@eqx.filter_jit
-def _search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
-    """The best grid points of ``player``, each after a projected climb, and their payoffs."""
+def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
+    """Strategies of ``player`` [candidate axis] and their payoffs [candidate]; may be used inside ``jit``.
+
+    The best points of ``grid`` [point axis] and the player's own place, each after a projected climb.
+    """
 
     def payoff(strategy: Strategy) -> Array:
         return own_payoff(game, x, player, strategy)
@@ -94,7 +98,10 @@ def _search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, 
     begin = jnp.concatenate([grid[best], x[player][None]])
     reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
     first = jnp.max(reach) / jnp.sqrt(len(grid))
-    return jax.vmap(partial(_climb, payoff, project, first))(begin)
+    return jax.vmap(partial(_climb, payoff, project, first))(begin)  # type: ignore[no-any-return]
+
+
+_search = eqx.filter_jit(search)
 
 
 def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
@@ -108,7 +115,12 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
         new, new_gradient = slope(there)
         better = new > value
         pick = partial(jnp.where, better)
-        return (pick(there, here), pick(new, value), pick(new_gradient, gradient), length * pick(1.5, 0.5)), None
+        return (
+            pick(there, here),
+            pick(new, value),
+            pick(new_gradient, gradient),
+            length * pick(1.5, 0.5),
+        ), None
 
     value, gradient = slope(strategy)
     (strategy, value, _, _), _ = jax.lax.scan(step, (strategy, value, gradient, first), length=CLIMB_STEPS)
@@ -126,7 +138,7 @@ def _cells(game: Game, x: Profile, player: Array, low: Array, high: Array) -> tu
 def _branch_and_bound(
     game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float
 ) -> tuple[np.ndarray, float, float]:
-    """Split the cells with the largest ceilings until no payoff can exceed the best one by 1e-8 of the scale."""
+    """Split the cells of largest ceiling until no payoff can exceed the best one by 1e-8 of the scale."""
     enough = 1e-8 * scale(game)
     space = game.space
     low, high = np.asarray(space.low[player])[None], np.asarray(space.high[player])[None]  # type: ignore[attr-defined]

@@ -16,7 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-    from rivalry.game import Record
 
 SCHEMA = 1  # of every stored file; a newer package reads older ones
 
@@ -26,6 +25,10 @@ Claim = Literal["equilibrium", "no deviation found", "local equilibrium", "not a
 
 CLAIMS: tuple[Claim, ...] = ("not an equilibrium", "local equilibrium", "no deviation found", "equilibrium")
 """From the weakest to the strongest."""
+
+
+# What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
+Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
 class Certificate(NamedTuple):
@@ -70,7 +73,10 @@ class Certificate(NamedTuple):
         """The certificate stored in a record, if any."""
         if "regret" not in record:
             return None
-        read = {name: record[name][1] for name in ("regret", "bound", "coverage", "certificate_method", "tolerance")}
+        read = {
+            name: record[name][1]
+            for name in ("regret", "bound", "coverage", "certificate_method", "tolerance")
+        }
         return cls(
             read["regret"],
             read["bound"],
@@ -164,9 +170,7 @@ def dataset(record: Record) -> Dataset:
     return xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
 
 
-def collect(
-    rows: Sequence[tuple[Mapping[str, Any], Record]], axes: Mapping[str, Sequence[Any]]
-) -> Dataset:
+def collect(rows: Sequence[tuple[Mapping[str, Any], Record]], axes: Mapping[str, Sequence[Any]]) -> Dataset:
     """Records of many cells as one dataset.
 
     ``rows`` pairs every record with its place, one coordinate value for each name in ``axes``; ``axes``
@@ -181,13 +185,16 @@ def collect(
     where = [tuple(place[name][_key(at[name])] for name in lead) for at, _ in rows]
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in sorted({name for _, record in rows for name in record}):
-        held = [(index, record[name]) for index, (_, record) in zip(where, rows, strict=True) if name in record]
+        held = [
+            (index, record[name]) for index, (_, record) in zip(where, rows, strict=True) if name in record
+        ]
         dims = held[0][1][0]
         shape = tuple(np.max([array.shape for _, (_, array) in held], axis=0)) if dims else ()
         whole = np.full(lengths + shape, *_blank([array for _, (_, array) in held]))
         for index, (_, array) in held:
-            whole[(*index, *(slice(0, n) for n in array.shape))] = array
-        variables[name] = (_renamed(name, dims, shape, variables, lead) , whole)
+            corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
+            whole[corner] = array
+        variables[name] = (_renamed(name, dims, shape, variables, lead), whole)
     coordinates = {name: (name, _coordinate(values)) for name, values in axes.items()}
     return xr.Dataset(variables, coords=coordinates)
 
@@ -201,7 +208,10 @@ def _renamed(
 ) -> tuple[str, ...]:
     """A variable's dimensions; one that clashes in length with another variable's gets a name of its own."""
     known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
-    own = tuple(d if known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in zip(dims, shape, strict=True))
+    own = tuple(
+        d if known.get(d, n) == n and d not in lead else f"{name}_{d}"
+        for d, n in zip(dims, shape, strict=True)
+    )
     return lead + own
 
 
@@ -217,7 +227,11 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
 
 def _blank(arrays: Sequence[np.ndarray]) -> tuple[Any, Any]:
     """The filling and dtype that hold all ``arrays``."""
-    dtype = np.result_type(*arrays) if arrays[0].dtype.kind != "U" else max((a.dtype for a in arrays), key=lambda d: d.itemsize)
+    dtype = (
+        np.result_type(*arrays)
+        if arrays[0].dtype.kind != "U"
+        else max((a.dtype for a in arrays), key=lambda d: d.itemsize)
+    )
     if dtype.kind == "U":
         return "", dtype
     if dtype.kind == "b":
@@ -245,8 +259,23 @@ def provenance() -> dict[str, str]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
-    for name in ("rivalry", "numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon", "xarray"):
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+    }
+    for name in (
+        "rivalry",
+        "numpy",
+        "jax",
+        "jaxlib",
+        "equinox",
+        "diffrax",
+        "numba",
+        "scipy",
+        "quantecon",
+        "xarray",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -10,7 +10,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Finish, Game, Learner, Method, Record, measures, scale, with_
+from rivalry.game import ENDINGS, Finish, Game, Learner, Method, Record, measures, with_
 from rivalry.metrics import TOLERANCE, certificate
 from rivalry.results import Certificate, Solution, dataset
 from rivalry.space import Profile
@@ -53,14 +53,17 @@ class Checkpoint(Protocol):
         ...
 
 
-def stream(seed: int, purpose: str, point: Sequence[int] = (), replication: int = 0) -> np.random.SeedSequence:
+def stream(
+    seed: int, purpose: str, point: Sequence[int] = (), replication: int = 0
+) -> np.random.SeedSequence:
     """The one source of randomness: an integer a study, a purpose, a point of the sweep, a replication."""
     return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *point, replication))
 
 
 def key_of(sequence: np.random.SeedSequence) -> jax.Array:
     """The JAX key of a seed sequence."""
-    return jax.random.wrap_key_data(jnp.asarray(sequence.generate_state(2, np.uint32)))
+    key: jax.Array = jax.random.wrap_key_data(jnp.asarray(sequence.generate_state(2, np.uint32)))
+    return key
 
 
 def solve(
@@ -91,7 +94,13 @@ def solve(
     """
     if isinstance(method, Learner):
         return learn(
-            game, method, steps=max_steps, seed=seed, progress=progress, tolerance=tolerance, checkpoint=checkpoint
+            game,
+            method,
+            steps=max_steps,
+            seed=seed,
+            progress=progress,
+            tolerance=tolerance,
+            checkpoint=checkpoint,
         )
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     key = key_of(sequence)
@@ -125,7 +134,13 @@ def _solve_record(
     while True:
         stopped = run.forward(progress, checkpoint)
         end = _finish(game, method, run.profile, key)
-        if end is None or end.onward is None or stopped or len(left) == RESTARTS or run.done >= settings.max_steps:
+        if (
+            end is None
+            or end.onward is None
+            or stopped
+            or len(left) == RESTARTS
+            or run.done >= settings.max_steps
+        ):
             break
         left.append(end)
         run.go_on_from(end.onward)
@@ -146,7 +161,9 @@ def _solve_record(
 class _Run:
     """One method on one game, forward in calls of a compiled program that records `ROWS` profiles each."""
 
-    def __init__(self, game: Game, method: Method, begin: Profile, key: jax.Array, settings: _Settings) -> None:
+    def __init__(
+        self, game: Game, method: Method, begin: Profile, key: jax.Array, settings: _Settings
+    ) -> None:
         self.game, self.method, self.key, self.settings = game, method, key, settings
         self.carry = _begin(game, method, begin, key, jnp.zeros((), dtype=int))
         self.stride = 1
@@ -239,13 +256,16 @@ def _begin(game: Game, method: Method, begin: Profile, key: jax.Array, done: jax
 
 @eqx.filter_jit
 def _advance(
-    game: Game, method: Method, carry: _Carry, key: jax.Array, stride: jax.Array, budget: jax.Array, tol: jax.Array
+    game: Game,
+    method: Method,
+    carry: _Carry,
+    key: jax.Array,
+    stride: jax.Array,
+    budget: jax.Array,
+    tol: jax.Array,
 ) -> tuple[_Carry, tuple[jax.Array, jax.Array]]:
     """`ROWS` times up to ``stride`` steps; the profile and the clock after each."""
-    return _rows(game, method, carry, key, stride, budget, tol)
 
-
-def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
     def going(inner):  # type: ignore[no-untyped-def]
         carry, taken = inner
         return (taken < stride) & (carry.done < budget) & (carry.ended == 0)
@@ -317,7 +337,6 @@ def trace(
     game: Game, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
 ) -> Dataset:
     """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
-    from rivalry.results import dataset
 
     key = key_of(stream(seed, "play"))
     start_key, key = jax.random.split(key)
@@ -385,8 +404,13 @@ def solve_lanes(
     done, chunk = 0, max(1, min(max_steps, 2_000))
     while done < max_steps and bool(jnp.any(carry.ended == 0)):
         done = min(max_steps, done + chunk)
-        carry = _advance_lanes(stacked_games, stacked_methods, carry, keys, jnp.asarray(done), jnp.asarray(tol))
-        if progress is not None and progress(Progress(done, max_steps, float(jnp.max(carry.residual)))) is True:
+        carry = _advance_lanes(
+            stacked_games, stacked_methods, carry, keys, jnp.asarray(done), jnp.asarray(tol)
+        )
+        if (
+            progress is not None
+            and progress(Progress(done, max_steps, float(jnp.max(carry.residual)))) is True
+        ):
             break
     found = []
     for k, (game, method) in enumerate(zip(games, methods, strict=True)):
@@ -408,10 +432,12 @@ def solve_lanes(
 def _stack(what: str, trees: Sequence[Any]) -> Any:
     trees = [_as_arrays(tree) for tree in trees]
     parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
-    first = jax.tree.structure(trees[0])
+    first: Any = jax.tree.structure(trees[0])
     for k, tree in enumerate(trees):
         if jax.tree.structure(tree) != first or not bool(eqx.tree_equal(parts[k][1], parts[0][1])):
-            raise ValueError(f"batch: lane {k} has a {what} of another form; only numbers may differ between lanes")
+            raise ValueError(
+                f"batch: lane {k} has a {what} of another form; only numbers may differ between lanes"
+            )
     arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[arrays for arrays, _ in parts])
     return eqx.combine(arrays, parts[0][1])
 
@@ -445,7 +471,13 @@ def sweep(
     games = [with_(game, **point) for point in points]
     begin = game.space.check(start)
     found = solve_lanes(
-        games, [method] * len(games), [begin] * len(games), seed=seed, tol=tol, max_steps=max_steps, tolerance=tolerance
+        games,
+        [method] * len(games),
+        [begin] * len(games),
+        seed=seed,
+        tol=tol,
+        max_steps=max_steps,
+        tolerance=tolerance,
     )
     return collect([(point, s.record) for point, s in zip(points, found, strict=True)], over)
 

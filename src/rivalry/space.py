@@ -44,7 +44,7 @@ class Space(Protocol):
         """About ``points`` strategies of one player that cover its space, corners included."""
         ...
 
-    def check(self, x: np.ndarray, name: str = "start") -> Profile:
+    def check(self, x: object, name: str = "start") -> Profile:
         """``x`` as a profile of this space; raises `ValueError` that names the first entry outside."""
         ...
 
@@ -85,7 +85,9 @@ class Box(eqx.Module):
         return cls.of([[low, high]], players=players)
 
     @classmethod
-    def of(cls, bounds: object, *, players: int, coordinates: Literal["linear", "log", "logit"] = "linear") -> Box:
+    def of(
+        cls, bounds: object, *, players: int, coordinates: Literal["linear", "log", "logit"] = "linear"
+    ) -> Box:
         """The same box for every player; ``bounds`` is one ``[low, high]`` an axis. Raises `ValueError`."""
         edges = np.asarray(bounds, dtype=float)
         if edges.ndim != 2 or edges.shape[1] != 2:
@@ -93,8 +95,10 @@ class Box(eqx.Module):
         for axis, (low, high) in enumerate(edges):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
-            if coordinates == "log" and low <= 0 or coordinates == "logit" and not 0 < low < high < 1:
-                raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {coordinates} coordinates")
+            if (coordinates == "log" and low <= 0) or (coordinates == "logit" and not 0 < low < high < 1):
+                raise ValueError(
+                    f"bounds[{axis}]: [{low}, {high}] is outside the range of {coordinates} coordinates"
+                )
         every = np.broadcast_to(edges, (players, *edges.shape))
         return cls(jnp.asarray(every[..., 0]), jnp.asarray(every[..., 1]), coordinates)
 
@@ -246,5 +250,7 @@ class Choices(eqx.Module):
         full = as_profile(x, self.shape, name)
         for player, (choice, size) in enumerate(zip(full[:, 0], self.sizes, strict=True)):
             if choice != round(choice) or not 0 <= choice < size:
-                raise ValueError(f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}")
+                raise ValueError(
+                    f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}"
+                )
         return jnp.asarray(full)

@@ -1,8 +1,9 @@
 """The families: a name, its factory, one sentence. A factory's signature is its schema."""
 
+import sys
 from typing import Any
 
-from rivalry._registry import Entry, lazy
+from rivalry._registry import Entry, Room, lazy
 
 GAMES = {
     "influencer": Entry(
@@ -10,7 +11,8 @@ GAMES = {
         "players choose where to act; every resource point is shared in proportion to influence",
     ),
     "matrix": Entry(
-        ("rivalry.games.matrix:matrix",), "finite games given by payoff tables, in mixed strategies; named classics"
+        ("rivalry.games.matrix:matrix",),
+        "finite games given by payoff tables, in mixed strategies; named classics",
     ),
 }
 
@@ -21,3 +23,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(["GAMES", *GAMES])
+
+
+sys.modules[__name__].__class__ = Room

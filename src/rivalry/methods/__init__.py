@@ -1,12 +1,14 @@
 """Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
 
+import sys
 from typing import Any
 
-from rivalry._registry import Entry, lazy
+from rivalry._registry import Entry, Room, lazy
 
 METHODS = {
     "best_response": Entry(
-        ("rivalry.methods.response:BestResponse",), "players in turn, or at once, move to their global best reply"
+        ("rivalry.methods.response:BestResponse",),
+        "players in turn, or at once, move to their global best reply",
     ),
     "gradient_ascent": Entry(
         ("rivalry.methods.gradient:GradientAscent",), "every player climbs its own payoff by small steps"
@@ -15,14 +17,18 @@ METHODS = {
         ("rivalry.methods.flow:GradientFlow",), "the same in continuous time, by an adaptive stiff solver"
     ),
     "mixed_equilibria": Entry(
-        ("rivalry.methods.equilibria:MixedEquilibria",), "all or some mixed equilibria of a finite game, by QuantEcon"
+        ("rivalry.methods.equilibria:MixedEquilibria",),
+        "all or some mixed equilibria of a finite game, by QuantEcon",
     ),
-    "newton": Entry(("rivalry.methods.newton:Newton",), "a point where all own gradients vanish, near the start"),
+    "newton": Entry(
+        ("rivalry.methods.newton:Newton",), "a point where all own gradients vanish, near the start"
+    ),
     "pure_equilibria": Entry(
         ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
     ),
     "regret_matching": Entry(
-        ("rivalry.methods.matching:RegretMatching",), "sampled repeated play; probabilities follow past regrets"
+        ("rivalry.methods.matching:RegretMatching",),
+        "sampled repeated play; probabilities follow past regrets",
     ),
 }
 
@@ -35,3 +41,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(["METHODS", *(entry.targets[0].split(":")[1] for entry in METHODS.values())])
+
+
+sys.modules[__name__].__class__ = Room

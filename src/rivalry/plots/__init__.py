@@ -1,8 +1,9 @@
 """Pictures by kind: labelled data in, Matplotlib Axes out."""
 
+import sys
 from typing import Any, NamedTuple
 
-from rivalry._registry import lazy
+from rivalry._registry import Room, lazy
 
 
 class PlotEntry(NamedTuple):
@@ -14,14 +15,24 @@ class PlotEntry(NamedTuple):
 
 
 PLOTS = {
-    "bifurcation": PlotEntry("rivalry.plots.sweep:bifurcation", "end points against a swept parameter, thresholds marked"),
-    "influence": PlotEntry("rivalry.plots.resource:influence", "every row's influence over the resource", ("influence",)),
-    "landscape": PlotEntry("rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)),
+    "bifurcation": PlotEntry(
+        "rivalry.plots.sweep:bifurcation", "end points against a swept parameter, thresholds marked"
+    ),
+    "influence": PlotEntry(
+        "rivalry.plots.resource:influence", "every row's influence over the resource", ("influence",)
+    ),
+    "landscape": PlotEntry(
+        "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
+    ),
     "paths": PlotEntry("rivalry.plots.paths:paths", "positions against steps, or in the plane"),
-    "payoffs": PlotEntry("rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)),
+    "payoffs": PlotEntry(
+        "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
+    ),
     "shares": PlotEntry("rivalry.plots.resource:shares", "every row's share of the resource", ("shares",)),
-    "vector_field": PlotEntry("rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)),
-}  # fmt: skip
+    "vector_field": PlotEntry(
+        "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -30,3 +41,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(["PLOTS", *PLOTS])
+
+
+sys.modules[__name__].__class__ = Room

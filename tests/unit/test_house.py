@@ -1,0 +1,252 @@
+"""The rules of the house, read from the source: who may import whom, and what, and what the face shows."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import rivalry
+
+SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
+
+# One library, one home: rooms (folders) and modules that may import it, lazily or not.
+HOMES = {
+    "numba": {"kernels"},
+    "xarray": {"results", "plots"},
+    "h5netcdf": {"results", "plots"},
+    "pandas": {"results", "plots"},
+    "matplotlib": {"plots"},
+    "mpltern": {"plots"},
+    "quantecon": {"methods"},
+    "optax": {"methods"},
+    "optimistix": {"methods"},
+    "diffrax": {"methods"},
+    "jaxcont": {"methods"},
+    "networkx": {"games"},
+    "pydantic": {"study", "web"},
+    "typer": {"cli"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "jinja2": {"report"},
+    "sqlite3": {"store"},
+    "pettingzoo": {"envs"},
+    "gymnasium": {"envs"},
+    "ray": {"contrib"},
+    "torch": {"contrib"},
+    "optuna": {"contrib"},
+    "fastapi": {"web"},
+}
+
+# Rooms from the ground up: one may import only rooms that stand on a lower floor.
+FLOORS: list[set[str]] = [
+    {"_registry", "_jax", "kernels"},
+    {"space", "results"},
+    {"game", "plots"},
+    {"metrics", "transforms"},
+    {"games", "methods", "tabular"},
+    {"run", "study"},
+    {"check", "worker", "envs", "store"},
+    {"executor", "report"},
+    {"contrib"},
+    {"cli", "web"},
+    {"__main__"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+# Nothing of these may be loaded by `import rivalry` or `rivalry --help`.
+HEAVY = (
+    "jax",
+    "numpy",
+    "scipy",
+    "xarray",
+    "pandas",
+    "matplotlib",
+    "numba",
+    "quantecon",
+    "equinox",
+    "diffrax",
+)
+
+
+class Import(NamedTuple):
+    """One imported module, where, and whether only a type checker makes the import."""
+
+    module: str
+    line: int
+    for_types: bool
+    lazy: bool
+
+
+def sources() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sources()}
+
+
+def room_of(module: str) -> str:
+    """The folder or module of the package that a module belongs to; "" for the face."""
+    return [*module.split("."), ""][1]
+
+
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
+    return tuple(_walk(ast.parse(path.read_text(encoding="utf-8")), module_of(path), False, False))
+
+
+def _walk(node: ast.AST, module: str, for_types: bool, lazy: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(name.name, child.lineno, for_types, lazy) for name in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"{module}:{child.lineno}: relative import"
+            yield from (Import(name, child.lineno, for_types, lazy) for name in _targets(child))
+        checked = isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")
+        deeper = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from _walk(child, module, for_types or checked, lazy or deeper)
+
+
+def _targets(node: ast.ImportFrom) -> set[str]:
+    """The modules that `from a import b, c` names: `a.b` where that is one, else `a`."""
+    base = str(node.module)
+    return {f"{base}.{name.name}" if f"{base}.{name.name}" in MODULES else base for name in node.names}
+
+
+def test_one_library_one_home() -> None:
+    strays = [
+        f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
+        for module, path in MODULES.items()
+        for found in imports(path)
+        if not found.for_types
+        and (library := found.module.split(".")[0]) in HOMES
+        and room_of(module) not in HOMES[library]
+    ]
+    assert not strays, strays
+
+
+def test_scipy_is_imported_inside_functions() -> None:
+    early = [
+        f"{path.relative_to(SOURCE)}:{found.line}"
+        for path in MODULES.values()
+        for found in imports(path)
+        if found.module.split(".")[0] in ("scipy", "quantecon", "diffrax")
+        and not (found.lazy or found.for_types)
+    ]
+    assert not early, early
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {room_of(module) for module in MODULES} - {""}
+    assert rooms <= set(FLOOR), rooms - set(FLOOR)
+
+
+def test_nothing_imports_upwards() -> None:
+    """Rooms of one floor do not know each other either: so games and methods never meet."""
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
+        for module, path in MODULES.items()
+        if (room := room_of(module))
+        for found in imports(path)
+        if found.module.startswith("rivalry.") and (other := room_of(found.module)) != room
+        if FLOOR[other] >= FLOOR[room]
+    ]
+    assert not wrong, wrong
+
+
+def test_the_face_is_not_imported_from_within() -> None:
+    inside = [
+        f"{path.relative_to(SOURCE)}:{found.line}"
+        for path in MODULES.values()
+        for found in imports(path)
+        if found.module == "rivalry"
+    ]
+    assert not inside, inside
+
+
+def test_no_cycles_lazy_imports_included() -> None:
+    edges = {
+        module: {found.module for found in imports(path) if found.module in MODULES} - {module}
+        for module, path in MODULES.items()
+    }
+    edges.pop("rivalry")
+    while leaves := {module for module, others in edges.items() if not (others & set(edges))}:
+        edges = {module: others for module, others in edges.items() if module not in leaves}
+    assert not edges, sorted(edges)
+
+
+def test_no_drawers_for_odds_and_ends() -> None:
+    words = ("util", "common", "helper", "manager", "misc")
+    assert not [str(path) for path in sources() if any(word in path.stem.lower() for word in words)]
+
+
+def test_face_is_sorted_small_and_complete() -> None:
+    assert list(rivalry.__all__) == sorted(rivalry.__all__)
+    assert len(rivalry.__all__) == len(set(rivalry.__all__)) <= 40
+    assert dir(rivalry) == list(rivalry.__all__)
+
+
+@pytest.mark.parametrize("name", [name for name in rivalry.__all__ if name != "__version__"])
+def test_every_name_of_the_face_resolves_to_its_home(name: str) -> None:
+    found = getattr(rivalry, name)
+    home = f"rivalry.{rivalry._HOMES[name]}" if name in rivalry._HOMES else f"rivalry.{name}"
+    assert getattr(found, "__module__", getattr(found, "__name__", "")) == home
+    assert (found.__doc__ or "").strip(), f"{name} has no docstring"
+
+
+def test_version_is_that_of_the_installed_package() -> None:
+    from importlib.metadata import version
+
+    assert rivalry.__version__ == version("rivalry")
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'equilibrium'"):
+        rivalry.equilibrium  # noqa: B018
+
+
+@pytest.mark.parametrize("room", ["games", "methods", "plots"])
+def test_every_registered_name_resolves(room: str) -> None:
+    house = importlib.import_module(f"rivalry.{room}")
+    registered = getattr(house, room.upper())
+    assert list(registered) == sorted(registered)
+    for name in registered:
+        assert callable(getattr(house, name)), name
+        assert registered[name].title
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after `code`."""
+    script = (
+        f"{code}\nimport sys; print(*sorted({{name.split('.')[0] for name in sys.modules}}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return set(done.stderr.split())
+
+
+HELP = """
+import sys
+from rivalry.cli import main
+sys.argv = ["rivalry", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+"""
+
+
+@pytest.mark.parametrize("code", ["import rivalry", HELP], ids=["import", "help"])
+def test_import_and_help_load_nothing_heavy(code: str) -> None:
+    assert not loaded_by(code) & set(HEAVY)
