@@ -49,7 +49,7 @@ class Game(Protocol):
         """Where the players choose."""
         ...
 
-    def payoffs(self, x: Profile) -> Float[Array, player]:
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """What each player gets at the profile ``x``."""
         ...
 
@@ -69,7 +69,7 @@ class MarkovGame(Protocol):
 
     def step(
         self, state: State, x: Profile, key: PRNGKeyArray
-    ) -> tuple[State, Float[Array, player], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[State, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         """The next state, the rewards, whether play ended, and whether it was cut; the key is consumed."""
         ...
 
@@ -82,10 +82,10 @@ class MarkovGame(Protocol):
 class PopulationGame(Protocol):
     """A continuum of players on finitely many states; a type is a closed block of states."""
 
-    discount: Float[Array, state]
+    discount: Float[Array, "state"]
     legal: Bool[Array, "state action"]
 
-    def environment(self, mu: Float[Array, state], pi: Float[Array, "state action"]) -> Env:
+    def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
         """All that one agent need know of the rest."""
         ...
 
@@ -97,7 +97,7 @@ class PopulationGame(Protocol):
         """The map from values ``v`` of next states to ``E[v(next)]``."""
         ...
 
-    def balance(self, env: Env, mu: Float[Array, state], pi: Float[Array, "state action"]) -> Env:
+    def balance(self, env: Env, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
         """Zero where the environment is the one that ``mu`` and ``pi`` make."""
         ...
 
