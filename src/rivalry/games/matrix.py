@@ -1,0 +1,330 @@
+"""Finite games given by payoff tables, played in mixed strategies; named classics with known equilibria."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Array, Float
+
+from rivalry._jax import jnp
+from rivalry._registry import near
+from rivalry.game import Record
+from rivalry.kernels.shapes import FiniteGame, one_state
+from rivalry.space import Profile, Simplex, Strategy
+
+Classic = Literal[
+    "battle_of_the_sexes",
+    "chicken",
+    "coordination",
+    "jordan",
+    "matching_pennies",
+    "minimum_effort",
+    "prisoners_dilemma",
+    "public_goods",
+    "rock_paper_scissors",
+    "shapley",
+    "stag_hunt",
+    "volunteers_dilemma",
+]
+
+SUPPORT = 1e-9  # a probability above this is played
+
+
+class Matrix(eqx.Module):
+    """A finite game in mixed strategies; payoffs are multilinear in the players' probabilities.
+
+    ``table`` is ``[player action_0 action_1 ...]``; a profile holds one row of probabilities a player,
+    padded with zeros where a player has fewer actions than others.
+    """
+
+    table: Float[Array, "player ..."]
+    actions: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Every player's number of actions."""
+        return tuple(self.table.shape[1:])
+
+    @property
+    def space(self) -> Simplex:
+        return Simplex(self.sizes)
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        rest = self.table
+        for player, size in enumerate(self.sizes):
+            rest = jnp.tensordot(rest, x[player, :size], axes=(1, 0))
+        return rest
+
+    def gradients(self, x: Profile) -> Float[Array, "player axis"]:
+        """What every pure action would pay against the others; 0 where there is no such action."""
+        return jnp.stack([self._row(x, player) for player in range(len(self.sizes))])
+
+    def best_reply(
+        self, x: Profile, player: int | Array
+    ) -> tuple[Strategy, Float[Array, ""], Literal["exact"]]:
+        """The best pure action, the first at ties: payoffs are linear in one's own mixture."""
+        values = jnp.where(self.space.mask, self.gradients(x), -jnp.inf)[player]
+        best = jnp.argmax(values)
+        return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
+
+    def measures(self, x: Profile) -> Record:
+        """``welfare``, the sum of payoffs, and ``support``, the actions that are played."""
+        return {
+            "welfare": ((), np.asarray(self.payoffs(x).sum())),
+            "support": (("player", "axis"), np.asarray(x) > SUPPORT),
+        }
+
+    def named_start(self, name: str) -> Profile:
+        """``uniform``: every action alike. Raises `ValueError` for another name."""
+        if name != "uniform":
+            raise ValueError(f"start: {name!r} is no start of this game; {near(name, ['uniform', 'random'])}")
+        mask = self.space.mask
+        return mask / mask.sum(axis=1, keepdims=True)
+
+    def world(self) -> FiniteGame:
+        """The tables, as learners' kernels take them."""
+        return one_state(np.asarray(self.table))
+
+    def pure(self, *choices: int | str) -> Profile:
+        """The profile in which everyone plays one action, given by number or name. Raises `ValueError`."""
+        if len(choices) != len(self.sizes):
+            raise ValueError(
+                f"choices: {len(choices)} given; must be one for each of the {len(self.sizes)} players"
+            )
+        x = np.zeros(self.space.shape)
+        for player, choice in enumerate(choices):
+            known = self.actions[player]
+            if isinstance(choice, str) and choice not in known:
+                raise ValueError(f"choices[{player}]: {choice!r} is no action; {near(choice, known)}")
+            index = known.index(choice) if isinstance(choice, str) else choice
+            if not 0 <= index < len(known):
+                raise ValueError(f"choices[{player}]: {index} must be in 0..{len(known) - 1}")
+            x[player, index] = 1.0
+        return jnp.asarray(x)
+
+    @property
+    def scale(self) -> float:
+        """The widest range of a player's payoffs (1 where nothing matters)."""
+        flat = np.asarray(self.table).reshape(len(self.sizes), -1)
+        return float(np.max(flat.max(axis=1) - flat.min(axis=1))) or 1.0
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """The actions' names where all players share them, numbers otherwise."""
+        if len(set(self.actions)) == 1:
+            return self.actions[0]
+        return tuple(str(k) for k in range(max(self.sizes)))
+
+    def _row(self, x: Profile, player: int) -> Float[Array, "axis"]:
+        rest = jnp.moveaxis(self.table[player], player, 0)
+        for other, size in enumerate(self.sizes):
+            if other != player:
+                rest = jnp.tensordot(rest, x[other, :size], axes=(1, 0))
+        return jnp.pad(rest, (0, x.shape[1] - self.sizes[player]))
+
+
+def matrix(
+    name: Classic | None = None,
+    *,
+    payoffs: list[Any] | None = None,
+    actions: list[str] | list[list[str]] | None = None,
+    players: Annotated[int, Ge(2), "number of players, where the classic takes any"] | None = None,
+    size: Annotated[int, Ge(2), "actions of each player, where the classic takes any"] | None = None,
+    win: Annotated[float, Gt(0), "what winning pays in rock_paper_scissors; losing costs 1"] | None = None,
+    multiplier: Annotated[float, Gt(0), "what public_goods makes of a contribution of 1"] | None = None,
+    cost: Annotated[float, Gt(0), "of volunteering, or of a unit of effort"] | None = None,
+) -> Matrix:
+    """A finite game from its payoff tables, or a classic by name.
+
+    ``payoffs`` is one table a player, ``[player][action of player 0][action of player 1]...``; ``actions``
+    are names, one list for all or one list a player. The classics, and all their equilibria:
+
+    - ``prisoners_dilemma``: only (defect, defect).
+    - ``matching_pennies``: only one half each. ``jordan``, its three-player form (Jordan 1993): the same.
+    - ``battle_of_the_sexes``: two pure; player 0 at (3/5, 2/5) against (2/5, 3/5).
+    - ``stag_hunt``: two pure, and both hunt stag with 3/4.
+    - ``chicken``: two pure, and both go straight with 1/10.
+    - ``rock_paper_scissors`` (``win``, default 1): only a third each.
+    - ``shapley`` (Shapley 1964): only a third each; fictitious play does not find it.
+    - ``coordination`` (``players``, ``size``): with two players 2**size - 1, uniform on every set of actions.
+    - ``public_goods`` (``players``, ``multiplier``): nobody contributes while ``multiplier < players``.
+    - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one volunteers (pure), or each stays idle with
+      ``cost ** (1 / (players - 1))`` (Diekmann 1985).
+    - ``minimum_effort`` (``players``, ``size``, ``cost`` below 1): all pure equilibria are equal efforts
+      (Van Huyck, Battalio and Beil 1990).
+
+    Raises `ValueError` for unknown names, tables of the wrong shape or not finite, and parameters that the
+    classic does not take.
+
+    >>> game = matrix("battle_of_the_sexes")
+    >>> game.payoffs(jnp.array([[0.6, 0.4], [0.4, 0.6]])).round(6).tolist()
+    [1.2, 1.2]
+    >>> matrix(payoffs=[[[1, 0]], [[0, 2]]]).sizes
+    (1, 2)
+    """
+    given = {"players": players, "size": size, "win": win, "multiplier": multiplier, "cost": cost}
+    given = {key: value for key, value in given.items() if value is not None}
+    if (name is None) == (payoffs is None):
+        raise ValueError("name, payoffs: exactly one of them must be given")
+    if payoffs is None:
+        table, known = _classic(str(name), given)
+    elif given:
+        raise ValueError(f"{next(iter(given))}: is for named games; payoffs already tell everything")
+    else:
+        table, known = _table(payoffs), None
+    sizes = table.shape[1:]
+    labels = _labels(actions, sizes) if actions is not None else known
+    return Matrix(jnp.asarray(table), labels or tuple(tuple(str(k) for k in range(n)) for n in sizes))
+
+
+def _table(payoffs: object) -> np.ndarray:
+    try:
+        table = np.asarray(payoffs, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "payoffs: must be numbers, one full table [action of 0][action of 1].. a player"
+        ) from None
+    players = table.shape[0] if table.ndim else 0
+    if players < 2:
+        raise ValueError(f"payoffs: {players} tables; must be one for each of at least 2 players")
+    if table.ndim != players + 1:
+        raise ValueError(f"payoffs: tables with {table.ndim - 1} dimensions; must be {players}, one a player")
+    if table.size == 0:
+        raise ValueError(f"payoffs: shape {table.shape}; every player must have an action")
+    bad = np.argwhere(~np.isfinite(table))
+    if bad.size:
+        place = "".join(f"[{k}]" for k in bad[0])
+        raise ValueError(f"payoffs{place}: {table[tuple(bad[0])]} must be finite")
+    return table
+
+
+def _labels(actions: Sequence[Any], sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    rows = [actions] * len(sizes) if all(isinstance(a, str) for a in actions) else list(actions)
+    if len(rows) != len(sizes):
+        raise ValueError(f"actions: {len(rows)} lists; must be one for each of the {len(sizes)} players")
+    for player, (row, size) in enumerate(zip(rows, sizes, strict=True)):
+        if len(row) != size:
+            raise ValueError(f"actions[{player}]: {len(row)} names; player {player} has {size} actions")
+        if len(set(row)) != len(row):
+            raise ValueError(f"actions[{player}]: {list(row)} must be different names")
+    return tuple(tuple(map(str, row)) for row in rows)
+
+
+def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
+    from inspect import signature
+
+    if name not in CLASSICS:
+        raise ValueError(f"name: {name!r} is no classic; {near(name, CLASSICS)}")
+    takes = signature(CLASSICS[name]).parameters
+    for key, value in given.items():
+        if key not in takes:
+            raise ValueError(
+                f"{key}: {value!r} is not for {name}, which takes {', '.join(takes) or 'no parameter'}"
+            )
+        least = 2 if key in ("players", "size") else 0
+        if not np.isfinite(value) or value < least or (least == 0 and value == 0):
+            raise ValueError(f"{key}: {value!r} must be {'at least 2' if least else 'above 0'}")
+    made = CLASSICS[name](**given)
+    labels = made.actions if isinstance(made.actions[0], tuple) else (made.actions,) * len(made.table)
+    return made.table, labels
+
+
+class _Made(NamedTuple):
+    table: np.ndarray
+    actions: tuple[Any, ...]  # names for all players, or one tuple of names a player
+
+
+def _bimatrix(first: object, second: object, *actions: object) -> _Made:
+    return _Made(np.array([first, second], dtype=float), actions)
+
+
+def _symmetric(first: object, *actions: str) -> _Made:
+    rows = np.array(first, dtype=float)
+    return _bimatrix(rows, rows.T, *actions)
+
+
+def _own_and_all(players: int, size: int, pay: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Tables from ``pay(own [joint], all [player joint])`` on every joint action."""
+    every = np.stack(np.meshgrid(*[np.arange(size)] * players, indexing="ij"))
+    return np.stack([pay(every[player], every) for player in range(players)]).astype(float)
+
+
+def _prisoners_dilemma() -> _Made:
+    return _symmetric([[3, 0], [5, 1]], "cooperate", "defect")
+
+
+def _matching_pennies() -> _Made:
+    return _bimatrix([[1, -1], [-1, 1]], [[-1, 1], [1, -1]], "heads", "tails")
+
+
+def _jordan() -> _Made:
+    every = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"))
+    match = [every[0] == every[1], every[1] == every[2], every[2] != every[0]]
+    return _Made(np.stack(match).astype(float), ("heads", "tails"))
+
+
+def _battle_of_the_sexes() -> _Made:
+    return _bimatrix([[3, 0], [0, 2]], [[2, 0], [0, 3]], "opera", "football")
+
+
+def _stag_hunt() -> _Made:
+    return _symmetric([[4, 0], [3, 3]], "stag", "hare")
+
+
+def _chicken() -> _Made:
+    return _symmetric([[0, -1], [1, -10]], "swerve", "straight")
+
+
+def _rock_paper_scissors(win: float = 1.0) -> _Made:
+    return _symmetric([[0, -1, win], [win, 0, -1], [-1, win, 0]], "rock", "paper", "scissors")
+
+
+def _shapley() -> _Made:
+    return _bimatrix(np.eye(3), np.roll(np.eye(3), 1, axis=1), "0", "1", "2")
+
+
+def _coordination(players: int = 2, size: int = 2) -> _Made:
+    table = _own_and_all(players, size, lambda own, every: np.all(every == own, axis=0))
+    return _Made(table, tuple(str(k) for k in range(size)))
+
+
+def _public_goods(players: int = 4, multiplier: float = 1.6) -> _Made:
+    table = _own_and_all(players, 2, lambda own, every: 1.0 - own + multiplier * every.sum(axis=0) / players)
+    return _Made(table, ("keep", "contribute"))
+
+
+def _below_one(cost: float) -> None:
+    if cost >= 1:
+        raise ValueError(f"cost: {cost!r} must be below 1, the benefit")
+
+
+def _volunteers_dilemma(players: int = 3, cost: float = 0.5) -> _Made:
+    _below_one(cost)
+    table = _own_and_all(players, 2, lambda own, every: every.any(axis=0) - cost * own)
+    return _Made(table, ("idle", "volunteer"))
+
+
+def _minimum_effort(players: int = 2, size: int = 7, cost: float = 0.5) -> _Made:
+    _below_one(cost)
+    table = _own_and_all(players, size, lambda own, every: (every.min(axis=0) + 1.0) - cost * (own + 1.0))
+    return _Made(table, tuple(str(k + 1) for k in range(size)))
+
+
+CLASSICS: dict[str, Callable[..., _Made]] = {
+    "battle_of_the_sexes": _battle_of_the_sexes,
+    "chicken": _chicken,
+    "coordination": _coordination,
+    "jordan": _jordan,
+    "matching_pennies": _matching_pennies,
+    "minimum_effort": _minimum_effort,
+    "prisoners_dilemma": _prisoners_dilemma,
+    "public_goods": _public_goods,
+    "rock_paper_scissors": _rock_paper_scissors,
+    "shapley": _shapley,
+    "stag_hunt": _stag_hunt,
+    "volunteers_dilemma": _volunteers_dilemma,
+}
