@@ -1,0 +1,260 @@
+"""Formulas in study files: parsed by recursive descent into a small tree, never run as code.
+
+Grammar, ``^`` being the power, which binds tighter than a leading minus and associates to the right::
+
+    sum    = term  (("+" | "-") term)*
+    term   = sign  (("*" | "/") sign)*
+    sign   = ("-" | "+") sign | power
+    power  = atom ["^" sign]
+    atom   = number | name | function "(" sum ")" | "(" sum ")"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rivalry._registry import near
+
+FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
+LONGEST, DEEPEST = 2_000, 50  # characters and nested brackets: nobody writes more, and parsing recurses
+_TOKEN = re.compile(
+    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/^()]))"
+)
+
+
+class Node(NamedTuple):
+    """``kind`` is number, name, call, negative, or one of ``+ - * / ^``."""
+
+    kind: str
+    value: Any = None
+    parts: tuple[Node, ...] = ()
+
+
+class Formula(NamedTuple):
+    """A parsed formula; equal texts make equal formulas, so compiled programs are reused."""
+
+    text: str
+    tree: Node
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """The value at ``values``, one (array or number) a name."""
+        return _value(self.tree, values)
+
+    def log(self, values: Mapping[str, Any]) -> Any:
+        """The logarithm of the value, computed without underflow: ``log exp u`` is ``u`` however small.
+
+        Minus infinity where the value is 0, with slope 0 there; NaN where it is negative.
+        """
+        import jax.numpy as jnp
+
+        size, sign = _signed_log(self.tree, values)
+        return jnp.where(sign < 0, jnp.nan, size)
+
+    @property
+    def names(self) -> set[str]:
+        """The names it uses."""
+        return _names(self.tree)
+
+
+def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
+    """The formula in ``text``, whose names must be among ``allowed``. Raises `ValueError`.
+
+    >>> float(parse("-b^2 / (2*s^2)", ["b", "s"])({"b": 2.0, "s": 1.0}))
+    -2.0
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"{name}: {len(text)} characters; must be at most {LONGEST}")
+    formula = Formula(text, _Parser(text, name).whole())
+    known = sorted(set(allowed))
+    for used in sorted(formula.names):
+        if used not in known:
+            raise ValueError(f"{name}: unknown name {used!r} in {text!r}; allowed are {', '.join(known)}")
+    return formula
+
+
+class _Parser:
+    def __init__(self, text: str, name: str) -> None:
+        self.text, self.name = text, name
+        self.tokens: list[tuple[str, str, int]] = []
+        self.at, self.depth = 0, 0
+        position = 0
+        while text[position:].strip():
+            match = _TOKEN.match(text, position)
+            if match is None:
+                position += len(text[position:]) - len(text[position:].lstrip())
+                raise self._error(f"unexpected {text[position]!r}", position)
+            kind = ("number", "name", "sign")[(match.lastindex or 1) - 1]
+            value = match.group(match.lastindex or 1)
+            self.tokens.append((kind, "^" if value == "**" else value, match.start(match.lastindex or 1)))
+            position = match.end()
+
+    def whole(self) -> Node:
+        tree = self.sum()
+        if self.at < len(self.tokens):
+            raise self._error(f"unexpected {self.tokens[self.at][1]!r}")
+        return tree
+
+    def sum(self) -> Node:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self._error(f"more than {DEEPEST} brackets within each other")
+        tree = self._chain(self.term, "+-")
+        self.depth -= 1
+        return tree
+
+    def term(self) -> Node:
+        return self._chain(self.sign, "*/")
+
+    def _chain(self, part: Callable[[], Node], signs: str) -> Node:
+        tree = part()
+        while (sign := self._take(*signs)) is not None:
+            tree = Node(sign, parts=(tree, part()))
+        return tree
+
+    def sign(self) -> Node:
+        negative = False
+        while (sign := self._take("-", "+")) is not None:
+            negative ^= sign == "-"
+        tree = self.power()
+        return Node("negative", parts=(tree,)) if negative else tree
+
+    def power(self) -> Node:
+        base = self.atom()
+        if self._take("^") is None:
+            return base
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self._error(f"more than {DEEPEST} powers within each other")
+        exponent = self.sign()
+        self.depth -= 1
+        return Node("^", parts=(base, exponent))
+
+    def atom(self) -> Node:
+        if self.at == len(self.tokens):
+            raise self._error("ends too early")
+        kind, value, _ = self.tokens[self.at]
+        self.at += 1
+        if kind == "number":
+            return Node("number", float(value))
+        if kind == "name":
+            called = self._take("(") is not None
+            if value in FUNCTIONS and called:
+                return Node("call", value, (self._closed(),))
+            if called or value in FUNCTIONS:
+                raise self._error(
+                    f"{value!r} is no function; {near(value, FUNCTIONS)}" if called else f"{value} needs ("
+                )
+            return Node("name", value)
+        if value == "(":
+            return self._closed()
+        self.at -= 1
+        raise self._error(f"unexpected {value!r}")
+
+    def _closed(self) -> Node:
+        tree = self.sum()
+        if self._take(")") is None:
+            raise self._error("a bracket is not closed")
+        return tree
+
+    def _take(self, *signs: str) -> str | None:
+        if self.at < len(self.tokens):
+            kind, value, _ = self.tokens[self.at]
+            if kind == "sign" and value in signs:
+                self.at += 1
+                return value
+        return None
+
+    def _error(self, what: str, position: int | None = None) -> ValueError:
+        if position is None:
+            position = self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text)
+        return ValueError(f"{self.name}: {what} at character {position + 1} of {self.text!r}")
+
+
+def _names(tree: Node) -> set[str]:
+    own = {tree.value} if tree.kind == "name" else set()
+    return own.union(*(_names(part) for part in tree.parts))
+
+
+def _value(tree: Node, values: Mapping[str, Any]) -> Any:
+    import jax.numpy as jnp
+
+    if tree.kind == "number":
+        return tree.value
+    if tree.kind == "name":
+        return values[tree.value]
+    if tree.kind == "^":
+        return _power(_value(tree.parts[0], values), tree.parts[1], values)
+    parts = [_value(part, values) for part in tree.parts]
+    if tree.kind == "negative":
+        return -parts[0]
+    if tree.kind == "call":
+        return _root(parts[0]) if tree.value == "sqrt" else getattr(jnp, tree.value)(parts[0])
+    left, right = parts
+    if tree.kind == "+":
+        return left + right
+    if tree.kind == "-":
+        return left - right
+    return left * right if tree.kind == "*" else jnp.divide(left, right)
+
+
+def _root(value: Any) -> Any:
+    """The square root, its slope at 0 taken as 0: a distance has a kink there, not a fault."""
+    import jax.numpy as jnp
+
+    return jnp.where(value == 0, 0.0, jnp.sqrt(jnp.where(value == 0, 1.0, value)))
+
+
+def _power(base: Any, exponent: Node, values: Mapping[str, Any]) -> Any:
+    import jax.numpy as jnp
+
+    power = _value(exponent, values)
+    if isinstance(power, float) and power.is_integer():
+        return jnp.power(base, int(power))  # also of a negative base, with a slope everywhere
+    return jnp.power(base, power)
+
+
+def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The logarithm of the absolute value, and the sign."""
+    import jax.numpy as jnp
+
+    if tree.kind == "call" and tree.value == "exp":
+        inner = jnp.asarray(_value(tree.parts[0], values))
+        return inner, jnp.ones_like(inner)
+    if tree.kind == "call" and tree.value == "sqrt":
+        size, sign = _signed_log(tree.parts[0], values)
+        return size / 2, jnp.where(sign < 0, jnp.nan, sign)
+    if tree.kind == "negative":
+        size, sign = _signed_log(tree.parts[0], values)
+        return size, -sign
+    if tree.kind in ("*", "/"):
+        (left, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
+        return (left + right if tree.kind == "*" else left - right), left_sign * right_sign
+    if tree.kind in ("+", "-"):
+        return _signed_sum(*(_signed_log(part, values) for part in tree.parts), minus=tree.kind == "-")
+    if tree.kind == "^":
+        base, exponent = tree.parts
+        power = _value(exponent, values)
+        if isinstance(power, float) and power.is_integer() and power > 0:
+            size, sign = _signed_log(base, values)
+            return size * power, sign ** int(power)
+    return _log_of(jnp.asarray(_value(tree, values), dtype=float))
+
+
+def _signed_sum(left: tuple[Any, Any], right: tuple[Any, Any], *, minus: bool) -> tuple[Any, Any]:
+    import jax
+    import jax.numpy as jnp
+
+    (a, a_sign), (b, b_sign) = left, right
+    top = jax.lax.stop_gradient(jnp.maximum(a, b))
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    size, sign = _log_of(a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top))
+    return top + size, sign
+
+
+def _log_of(value: Any) -> tuple[Any, Any]:
+    import jax.numpy as jnp
+
+    size = jnp.abs(jnp.where(value == 0, 1.0, value))
+    return jnp.where(value == 0, -jnp.inf, jnp.log(size)), jnp.sign(value)

@@ -1,0 +1,209 @@
+"""The influencer game: shares in logarithms, payoffs, own gradients and their Jacobian."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry._registry import near
+from rivalry.games.influencer.kernels import Kernel, apart
+from rivalry.space import Box, Profile
+
+STARTS = {
+    2: [0.1, 0.9],
+    3: [0.1, 0.4, 0.9],
+    4: [0.1, 0.4, 0.7, 0.9],
+    5: [0.1, 0.3, 0.4, 0.7, 0.9],
+    6: [0.1, 0.3, 0.4, 0.6, 0.7, 0.9],
+    7: [0.1, 0.3, 0.4, 0.2, 0.6, 0.7, 0.9],
+    8: [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9],
+}
+
+
+class Influencer(eqx.Module):
+    """Every point ``b_k`` holds ``B_k``; a player's share there is its part of all influence.
+
+    Rows are the players, then a third party (where there is one), then abstention. The shares ``G`` are
+    the softmax of all rows' ``log f`` at each point and the payoff of a row is ``sum_k B_k G_k``; all rows
+    sum to ``sum B``. Made by `influencer`, which checks every number.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.14, 0.14], resource="bimodal")
+    >>> game.payoffs(game.named_start("paper_default")).round(6).tolist()
+    [24.728113, 24.728113]
+    """
+
+    space: Box
+    points: Float[Array, "point axis"]
+    weights: Float[Array, "point"]
+    kernel: Kernel
+    budgets: Float[Array, "player"]
+    third_party: Float[Array, "point"] | None
+    abstention: Float[Array, ""] | None
+    zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
+
+    def __getattr__(self, name: str) -> Any:
+        # the kernel's parameters are the game's own: with_(game, reach=0.2) and game.reach
+        kernel = self.__dict__.get("kernel")
+        if kernel is not None and not name.startswith("_"):
+            parameters = getattr(kernel, "parameters", {})
+            if name in parameters:
+                return parameters[name]
+            if name in type(kernel).__dataclass_fields__:
+                return getattr(kernel, name)
+        raise AttributeError(f"this influencer game has no {name!r}")
+
+    @property
+    def players(self) -> int:
+        """How many play."""
+        return self.space.shape[0]
+
+    @property
+    def scale(self) -> float:
+        """The whole resource, ``sum B``: what payoffs are compared with."""
+        return float(self.weights.sum())
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """What each player gets, in units of the resource."""
+        return self.all_payoffs(x)[: x.shape[0]]
+
+    def all_payoffs(self, x: Profile) -> Float[Array, "row"]:
+        """What each row gets, outside rows included; they sum to ``sum B``."""
+        return self.shares(x) @ self.weights
+
+    def shares(self, x: Profile) -> Float[Array, "row point"]:
+        """``G``: every row's part of the resource at every point.
+
+        Where all influence is exactly zero the players share equally, or the resource is lost, as
+        ``zero_influence`` says; under ``error`` this raises `ValueError` (inside compiled code: gives NaN).
+        """
+        shares, _ = self._shares(self.kernel.logs(x, self.points), x)
+        self._refuse_nan(shares)
+        return shares
+
+    def log_influence(self, x: Profile) -> Float[Array, "row point"]:
+        """``log f`` of every row at every point; minus infinity where a row has no influence."""
+        return self._rows(self.kernel.logs(x, self.points), x)
+
+    def gradients(self, x: Profile) -> Profile:
+        """Every player's own gradient, ``sum_k B G_i [(1 - G_i) d_i - G_a e_ai]``.
+
+        ``d_i`` is the slope of the own log-influence, ``e_ai`` that of the abstention row's.
+        """
+        own, pull = self.kernel.logs_and_pull(x, self.points)
+        shares, total = self._shares(own, x)
+        mine = shares[: x.shape[0]]
+        slopes = pull(self.weights * mine * (1 - mine))
+        if self.abstention is None:
+            return slopes
+        pushed = self.weights * mine * self._without(x, total, 1)
+        return slopes + 2 * jnp.sum(pushed[..., None] * apart(x, self.points), axis=1)
+
+    def jacobian(self, x: Profile) -> Float[Array, "row column"]:
+        """Derivative of the stacked own gradients in the stacked profile, player-major, in closed form.
+
+        Without abstention the diagonal blocks are ``sum B G (1-G) [h + d d' (1-2G)]`` and the others
+        ``-sum B G_i G_j (1-2G_i) d_i d_j'``, where h is the second derivative of the own log-influence.
+        """
+        players, axes = x.shape
+        own = self.kernel.logs(x, self.points)
+        shares, total = self._shares(own, x)
+        g = shares[:players]
+        d, h = self.kernel.slopes(x, self.points), self.kernel.curvatures(x, self.points)
+        push = jnp.zeros_like(d)  # G_a e_ai
+        if self.abstention is not None:
+            push = -2 * self._without(x, total, 1)[..., None] * apart(x, self.points)
+        bar = g[..., None] * d + push
+        same = jnp.eye(players)[:, :, None, None, None]
+        own_part = d - bar
+        cross = same * d[:, None, :, None, :] - bar[None, :, :, None, :]  # [i j point 1 axis]
+        moved = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + same * h[:, None])
+        moved = moved - push[:, None, :, :, None] * bar[None, :, :, None, :]
+        if self.abstention is not None:
+            moved = moved + self._second(x, total)
+        blocks = own_part[:, None, :, :, None] * cross + same * h[:, None] - moved
+        summed = jnp.einsum("ik,ijkab->iajb", self.weights * g, blocks)
+        return summed.reshape(players * axes, players * axes)
+
+    def _rows(self, own: Float[Array, "player point"], x: Profile) -> Float[Array, "row point"]:
+        rows = [own + jnp.log(self.budgets)[:, None]]
+        if self.third_party is not None:
+            rows.append(jnp.log(self.third_party)[None])
+        if self.abstention is not None:
+            square = jnp.sum(apart(x, self.points) ** 2, axis=-1)
+            # the slope of log 0 is taken as 0: its share has a finite, vanishing derivative there
+            logs = jnp.where(square > 0, jnp.log(jnp.where(square > 0, square, 1.0)), -jnp.inf)
+            rows.append((jnp.log(self.abstention) + jnp.sum(logs, axis=0))[None])
+        return jnp.concatenate(rows) if len(rows) > 1 else rows[0]
+
+    def _shares(
+        self, own: Float[Array, "player point"], x: Profile
+    ) -> tuple[Float[Array, "row point"], Float[Array, "point"]]:
+        """Shares, and the logarithm of all influence at each point; nothing underflows."""
+        logs = self._rows(own, x)
+        top = jax.lax.stop_gradient(jnp.max(logs, axis=0))
+        if self.zero_influence != "error":
+            nobody = jnp.isneginf(top)
+            top = jnp.where(nobody, 0.0, top)
+        parts = jnp.exp(logs - top)
+        total = jnp.sum(parts, axis=0)
+        if self.zero_influence != "error":
+            players = x.shape[0]
+            each = 1.0 / players if self.zero_influence == "share" else 0.0
+            fill = jnp.where(jnp.arange(len(logs)) < players, each, 0.0)[:, None]
+            total = jnp.where(nobody, 1.0, total)
+            return jnp.where(nobody, fill, parts / total), top + jnp.log(total)
+        return parts / total, top + jnp.log(total)
+
+    def _without(self, x: Profile, total: Float[Array, "point"], order: int) -> Array:
+        """The abstention share with one (or, ``order`` 2, two) of its factors ``|b - x_j|^2`` left out.
+
+        ``[player point]`` or ``[player player point]``; taken as a product, so finite where a factor is 0.
+        """
+        players = x.shape[0]
+        square = jnp.sum(apart(x, self.points) ** 2, axis=-1)
+        keep = 1 - jnp.eye(players)
+        if order == 2:
+            keep = keep[:, None] * keep[None, :]
+        factors = jnp.where(keep[..., None] > 0, square, 1.0)
+        return self.abstention * jnp.prod(factors, axis=-2) * jnp.exp(-total)
+
+    def _second(self, x: Profile, total: Float[Array, "point"]) -> Float[Array, "i j point axis axis"]:
+        """Second derivatives of the abstention row's influence, over all influence."""
+        players, axes = x.shape
+        q = apart(x, self.points)
+        same = jnp.eye(players)[:, :, None, None, None]
+        diagonal = 2 * self._without(x, total, 1)[:, None, :, None, None] * jnp.eye(axes)
+        pairs = (
+            4 * self._without(x, total, 2)[..., None, None] * q[:, None, :, :, None] * q[None, :, :, None, :]
+        )
+        return same * diagonal + (1 - same) * pairs
+
+    def _refuse_nan(self, shares: Float[Array, "row point"]) -> None:
+        if self.zero_influence != "error" or isinstance(shares, jax.core.Tracer):
+            return
+        empty = np.flatnonzero(np.isnan(np.asarray(shares)).all(axis=0))
+        if empty.size:
+            at = np.asarray(self.points)[empty[0]].tolist()
+            raise ValueError(
+                f"zero_influence: all influence is 0 at resource point {empty[0]}, {at}; "
+                "'share' divides it equally, 'lost' gives it to nobody"
+            )
+
+    def named_start(self, name: str) -> Profile:
+        """``paper_default``: the source's starts on an interval; beyond 8 players evenly spaced, 0.1 to 0.9.
+
+        Raises `ValueError` for another name, and on a box.
+        """
+        if name != "paper_default":
+            raise ValueError(f"start: {name!r} is no named start; {near(name, ['paper_default'])}")
+        players, axes = self.space.shape
+        if axes != 1:
+            raise ValueError("start: paper_default is for an interval; give positions, or 'random'")
+        at = STARTS.get(players, np.linspace(0.1, 0.9, players).tolist())
+        low, high = self.space.low[:, 0], self.space.high[:, 0]
+        return (low + (high - low) * jnp.asarray(at))[:, None]

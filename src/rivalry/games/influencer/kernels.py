@@ -1,0 +1,217 @@
+"""Kernels: the logarithm of each player's influence at every point, and its derivatives in the own position.
+
+A kernel offers, for positions ``x [player axis]`` and ``points [point axis]``:
+
+- ``logs(x, points) -> [player point]``;
+- ``logs_and_pull(x, points)``: the same, and the map from weights ``[player point]`` to
+  ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, which is all that gradients need;
+- ``slopes(x, points) -> [player point axis]`` and ``curvatures(x, points) -> [player point axis axis]``;
+- ``peak(player, low, high, points) -> [point]``: the largest log-influence of positions in a cell, or None.
+
+Parameters are array leaves with one entry a player.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.space import Profile, Strategy
+
+Points = Float[Array, "point axis"]
+Logs = Float[Array, "player point"]
+Pull = Callable[[Array], Profile]
+
+
+def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    """``b - x``."""
+    return points[None, :, :] - x[:, None, :]
+
+
+def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
+    """From each point's nearest position in the cell to the point."""
+    return points - jnp.clip(points, low, high)
+
+
+class Gaussian(eqx.Module):
+    """``log f = -|b - x|^2 / 2 s^2``; ``reach`` s is a standard deviation in every direction.
+
+    ``normalised`` adds the logarithm of the density's prefactor, ``-L log(s sqrt(2 pi))``.
+    """
+
+    reach: Float[Array, "player"]
+    normalised: bool = eqx.field(static=True, default=False)
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        square = jnp.sum(apart(x, points) ** 2, axis=-1)
+        logs = square * (-0.5 / self.reach**2)[:, None]
+        if self.normalised:
+            logs = logs - points.shape[1] * jnp.log(self.reach * jnp.sqrt(2 * jnp.pi))[:, None]
+        return logs
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        def pull(weights: Array) -> Profile:
+            # one matrix product instead of a pass over [player point axis]
+            return (weights @ points - x * weights.sum(axis=1, keepdims=True)) / self.reach[:, None] ** 2
+
+        return self.logs(x, points), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return apart(x, points) / self.reach[:, None, None] ** 2
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        one = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
+        return jnp.broadcast_to(one[:, None], (x.shape[0], *points.shape, points.shape[1]))
+
+    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
+        reach = self.reach[player]
+        logs = -0.5 * jnp.sum(nearest(low, high, points) ** 2, axis=-1) / reach**2
+        if self.normalised:
+            logs = logs - points.shape[1] * jnp.log(reach * jnp.sqrt(2 * jnp.pi))
+        return logs
+
+
+class GaussianMatrix(eqx.Module):
+    """``log f = -(b - x)' S^-1 (b - x) / 2`` with the covariance ``S = variance * covariance``.
+
+    ``variance`` is the number that is swept; ``covariance`` gives the shape.
+    """
+
+    variance: Float[Array, "player"]
+    covariance: Float[Array, "player axis axis"]
+    normalised: bool = eqx.field(static=True, default=False)
+
+    @property
+    def precision(self) -> Float[Array, "player axis axis"]:
+        """``S^-1``."""
+        return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        q = apart(x, points)
+        logs = -0.5 * jnp.sum(jnp.matmul(q, self.precision) * q, axis=-1)
+        return logs + self._prefactor()[:, None]
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        def pull(weights: Array) -> Profile:
+            mean = weights @ points - x * weights.sum(axis=1, keepdims=True)
+            return jnp.matmul(self.precision, mean[..., None])[..., 0]
+
+        return self.logs(x, points), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return jnp.matmul(apart(x, points), self.precision)
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        return jnp.broadcast_to(-self.precision[:, None], (x.shape[0], *points.shape, points.shape[1]))
+
+    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
+        # The quadratic form is at least its smallest eigenvalue times the squared distance: a valid, and
+        # for a multiple of the identity the exact, largest value.
+        least = jnp.linalg.eigvalsh(self.precision[player])[0]
+        logs = -0.5 * least * jnp.sum(nearest(low, high, points) ** 2, axis=-1)
+        return logs + self._prefactor()[player]
+
+    def _prefactor(self) -> Float[Array, "player"]:
+        if not self.normalised:
+            return jnp.zeros(self.variance.shape)
+        axes = self.covariance.shape[-1]
+        size = jnp.linalg.slogdet(self.covariance)[1] + axes * jnp.log(2 * jnp.pi * self.variance)
+        return -0.5 * size
+
+
+class PowerLaw(eqx.Module):
+    """Jones's kernel ``log f = -P log max(|b - x|, floor)``, on an interval."""
+
+    exponent: Float[Array, "player"]
+    floor: Float[Array, ""]
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return -self.exponent[:, None] * jnp.log(jnp.maximum(self._distance(x, points), self.floor))
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        def pull(weights: Array) -> Profile:
+            return jnp.sum(weights[..., None] * self.slopes(x, points), axis=1)
+
+        return self.logs(x, points), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        q = apart(x, points)
+        outside = jnp.abs(q) > self.floor
+        return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0), 0.0)
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        q = apart(x, points)
+        outside = jnp.abs(q) > self.floor
+        return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0) ** 2, 0.0)[
+            ..., None
+        ]
+
+    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
+        distance = jnp.abs(nearest(low, high, points)[:, 0])
+        return -self.exponent[player] * jnp.log(jnp.maximum(distance, self.floor))
+
+    def _distance(self, x: Profile, points: Points) -> Logs:
+        return jnp.abs(apart(x, points)[..., 0])
+
+
+class Exponential(eqx.Module):
+    """``log f = -b/x - log x`` for positions and points above 0, on an interval."""
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return -points[:, 0] / x - jnp.log(x)
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        def pull(weights: Array) -> Profile:
+            return (weights @ points) / x**2 - weights.sum(axis=1, keepdims=True) / x
+
+        return self.logs(x, points), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return (points[:, 0] / x**2 - 1 / x)[..., None]
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        return (-2 * points[:, 0] / x**3 + 1 / x**2)[..., None, None]
+
+    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
+        b = points[:, 0]
+        best = jnp.clip(b, low[0], high[0])  # rises up to x = b, falls beyond
+        return -b / best - jnp.log(best)
+
+
+class Custom(eqx.Module):
+    """A kernel of one's own: ``log_influence(x, b, parameters) -> float`` of one player and point.
+
+    ``x`` and ``b`` are numbers on an interval and ``[axis]`` on a box.
+    ``parameters`` holds arrays with one entry a player; the function gets the player's own.
+    """
+
+    log_influence: Callable[[Strategy, Strategy, dict[str, Array]], Array] = eqx.field(static=True)
+    parameters: dict[str, Float[Array, "player"]]
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return jax.vmap(self._row, in_axes=(0, 0, None))(x, self.parameters, points)
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        # only the own log-kernel is differentiated, once, for all players together
+        logs, back = jax.vjp(lambda y: self.logs(y, points), x)
+        return logs, lambda weights: back(weights)[0]
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        own = jax.jacfwd(self._row)
+        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        own = jax.jacfwd(jax.jacfwd(self._row))
+        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)
+
+    def _row(self, x: Strategy, parameters: dict[str, Array], points: Points) -> Float[Array, "point"]:
+        # on an interval positions and points are numbers, on a box arrays
+        if points.shape[1] == 1:
+            return jax.vmap(lambda b: self.log_influence(x[0], b, parameters))(points[:, 0])
+        return jax.vmap(lambda b: self.log_influence(x, b, parameters))(points)
+
+
+Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Custom
