@@ -170,12 +170,22 @@ def dataset(record: Record) -> Dataset:
     return xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
 
 
-def collect(rows: Sequence[tuple[Mapping[str, Any], Record]], axes: Mapping[str, Sequence[Any]]) -> Dataset:
+def collect(
+    rows: Sequence[tuple[Mapping[str, Any], Record]],
+    axes: Mapping[str, Sequence[Any]],
+    companions: Mapping[str, tuple[str, Sequence[Any]]] | None = None,
+) -> Dataset:
     """Records of many cells as one dataset.
 
     ``rows`` pairs every record with its place, one coordinate value for each name in ``axes``; ``axes``
-    gives each coordinate's values in order. What is missing is NaN (numbers), empty (text) or -1
-    (whole numbers); arrays of unequal length are padded the same way, at the end.
+    gives each coordinate's values in order, ``companions`` those of further coordinates along an axis.
+    What is missing is NaN (numbers and truth values), empty (text) or -1 (whole numbers); arrays of unequal
+    length are padded the same way, at the end. Where some cells lack a dimension that others have, they fill
+    its first place. A record's variable that is its own dimension, the same in all cells, is a coordinate.
+
+    >>> rows = [({"reach": 0.1}, {"payoff": (("player",), np.array([1.0, 2.0]))})]
+    >>> collect(rows, {"reach": [0.1, 0.2]}).payoff.values.tolist()
+    [[1.0, 2.0], [nan, nan]]
     """
     import xarray as xr
 
@@ -183,20 +193,47 @@ def collect(rows: Sequence[tuple[Mapping[str, Any], Record]], axes: Mapping[str,
     lengths = tuple(len(axes[name]) for name in lead)
     place = {name: {_key(value): k for k, value in enumerate(values)} for name, values in axes.items()}
     where = [tuple(place[name][_key(at[name])] for name in lead) for at, _ in rows]
+    coordinates: dict[str, Any] = {name: (name, _coordinate(values)) for name, values in axes.items()}
+    for name, (along, values) in (companions or {}).items():
+        coordinates[name] = (along, _coordinate(values))
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in sorted({name for _, record in rows for name in record}):
-        held = [
-            (index, record[name]) for index, (_, record) in zip(where, rows, strict=True) if name in record
-        ]
-        dims = held[0][1][0]
-        shape = tuple(np.max([array.shape for _, (_, array) in held], axis=0)) if dims else ()
-        whole = np.full(lengths + shape, *_blank([array for _, (_, array) in held]))
-        for index, (_, array) in held:
+        found = [record.get(name) for _, record in rows]
+        held = [(index, value) for index, value in zip(where, found, strict=True) if value is not None]
+        if _is_coordinate(name, [value for _, value in held], coordinates):
+            coordinates[name] = held[0][1]
+            continue
+        dims, arrays = _aligned(name, [value for _, value in held])
+        shape = tuple(max(lengths) for lengths in zip(*(a.shape for a in arrays), strict=True))
+        whole = np.full(lengths + shape, *_blank(arrays, complete=len(arrays) == np.prod(lengths)))
+        for (index, _), array in zip(held, arrays, strict=True):
             corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
             whole[corner] = array
         variables[name] = (_renamed(name, dims, shape, variables, lead), whole)
-    coordinates = {name: (name, _coordinate(values)) for name, values in axes.items()}
     return xr.Dataset(variables, coords=coordinates)
+
+
+def _is_coordinate(
+    name: str, values: Sequence[tuple[tuple[str, ...], Any]], taken: Mapping[str, Any]
+) -> bool:
+    first = values[0][1]
+    return name not in taken and all(
+        dims == (name,) and np.array_equal(array, first) for dims, array in values
+    )
+
+
+def _aligned(
+    name: str, values: Sequence[tuple[tuple[str, ...], np.ndarray]]
+) -> tuple[tuple[str, ...], list[np.ndarray]]:
+    """The dimensions that hold all ``values``, and the arrays with all of them."""
+    dims = max((dims for dims, _ in values), key=len)
+    arrays = []
+    for own, array in values:
+        rest = iter(dims)
+        if not all(d in rest for d in own):  # each is found after the one before it
+            raise ValueError(f"{name}: has dimensions {own} in one cell and {dims} in another")
+        arrays.append(np.reshape(array, [array.shape[own.index(d)] if d in own else 1 for d in dims]))
+    return dims, arrays
 
 
 def _renamed(
@@ -225,24 +262,29 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
     return np.asarray([value if isinstance(value, str) else repr(value) for value in values])
 
 
-def _blank(arrays: Sequence[np.ndarray]) -> tuple[Any, Any]:
+def _blank(arrays: Sequence[np.ndarray], *, complete: bool) -> tuple[Any, Any]:
     """The filling and dtype that hold all ``arrays``."""
-    dtype = (
-        np.result_type(*arrays)
-        if arrays[0].dtype.kind != "U"
-        else max((a.dtype for a in arrays), key=lambda d: d.itemsize)
-    )
-    if dtype.kind == "U":
-        return "", dtype
+    if arrays[0].dtype.kind == "U":
+        return "", max((a.dtype for a in arrays), key=lambda d: d.itemsize)
+    dtype = np.result_type(*arrays)
     if dtype.kind == "b":
-        return False, dtype
+        return (False, dtype) if complete else (np.nan, np.dtype(float))
     return (-1, dtype) if dtype.kind in "iu" else (np.nan, dtype)
+
+
+def netcdf(data: Dataset) -> bytes:
+    """A dataset as the bytes of a NetCDF file, without times: the same data give the same bytes.
+
+    Made in memory: the HDF5 library does not survive a full disk.
+    """
+    written = data.to_netcdf(None, engine="h5netcdf")
+    return bytes(written)
 
 
 def write_netcdf(data: Dataset, path: Path) -> None:
     """Write a dataset aside and rename it into place; the same data give the same bytes."""
     aside = path.with_suffix(".part")
-    data.to_netcdf(aside, engine="h5netcdf")
+    aside.write_bytes(netcdf(data))
     aside.replace(path)
 
 

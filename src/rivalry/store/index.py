@@ -1,0 +1,89 @@
+"""The index of a run: wall times and failures. All else is told by the files, and this can be made anew."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rivalry.files import DiskFull
+
+
+class Index:
+    """Wall times and failures, in SQLite; never waits for the disk, since the files can tell the rest."""
+
+    _TABLE = "create table if not exists cells (id text primary key, state text, seconds real, message text)"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._db = self._connect()
+        except sqlite3.DatabaseError:  # damaged: what matters is in the files
+            for old in path.parent.glob(f"{path.name}*"):
+                old.unlink()
+            self._db = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        try:
+            with self._room():
+                db.execute("pragma synchronous=off")
+                db.execute("pragma journal_mode=memory")
+                if db.execute("pragma quick_check").fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("damaged")
+                db.execute(self._TABLE)
+                db.execute("select id, state, seconds, message from cells limit 1")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE"):
+                raise DiskFull(
+                    f"{self.path}: no space left for it; make some, then resume (what is finished is kept)"
+                ) from None
+            raise
+
+    def note(self, id: str, state: str, seconds: float | None, message: str) -> None:
+        with self._room():
+            self._db.execute(
+                "insert or replace into cells values (?, ?, ?, ?)", (id, state, seconds, message)
+            )
+
+    def align(self, on_disk: set[str]) -> None:
+        """Rows for all files, and no row that calls a cell done which has none."""
+        with self._room():
+            known = {id for (id,) in self._db.execute("select id from cells where state = 'done'")}
+            self._db.execute("begin")
+            gone = [(id,) for id in sorted(known - on_disk)]
+            self._db.executemany("delete from cells where id = ?", gone)
+            new = [(id, "done", None, "") for id in sorted(on_disk - known)]
+            self._db.executemany("insert or replace into cells values (?, ?, ?, ?)", new)
+            self._db.execute("commit")
+
+    def seconds(self) -> dict[str, float]:
+        return dict(self._db.execute("select id, seconds from cells where seconds is not null order by id"))
+
+    def close(self) -> None:
+        self._db.close()
+
+    @classmethod
+    def peek(cls, path: Path) -> dict[str, tuple[str, str]]:
+        """State and message of every cell, without writing; nothing where the index is missing or damaged."""
+        if not path.exists():
+            return {}
+        try:
+            db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+            try:
+                rows = db.execute("select id, state, message from cells").fetchall()
+            finally:
+                db.close()
+        except sqlite3.DatabaseError:
+            return {}
+        return {id: (state, message) for id, state, message in rows}
