@@ -36,7 +36,8 @@ def one_state(tables: np.ndarray) -> FiniteGame:
     """
     players = tables.shape[0]
     return FiniteGame(
-        payoff=np.ascontiguousarray(tables.reshape(1, players, -1), dtype=np.float64),
+        # a copy: kernels are compiled for arrays that may be written
+        payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
         goes=np.zeros((1, 1, 1), dtype=np.int64),
         odds=np.ones((1, 1, 1), dtype=np.float64),
         moves=np.zeros((0, 0, 0), dtype=np.int64),
