@@ -29,7 +29,7 @@ class _Names(MetaPathFinder):
             return None
         for finder in sys.meta_path:
             spec = None if finder is self else finder.find_spec(fullname, path, target)
-            if spec is not None:
+            if spec is not None and spec.loader is not None:
                 _complete_after(spec.loader)
                 return spec
         return None

@@ -1,6 +1,6 @@
 """The words every room shares: what a game, a method and a learner are.
 
-The protocols are structural: a game of one's own inherits nothing. Values are `equinox.Module`s, so
+The protocols are structural: a game of one's own inherits nothing. A value is an `equinox.Module`:
 numbers that may be swept are array leaves and sizes and choices are static fields.
 """
 
