@@ -28,7 +28,11 @@ PLOTS = {
     "payoffs": PlotEntry(
         "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
     ),
+    "regret_curve": PlotEntry(
+        "rivalry.plots.paths:regret_curve", "how a learner's regret falls with its steps"
+    ),
     "shares": PlotEntry("rivalry.plots.resource:shares", "every row's share of the resource", ("shares",)),
+    "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
     "vector_field": PlotEntry(
         "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)
     ),

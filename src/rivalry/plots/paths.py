@@ -1,0 +1,155 @@
+"""What happens over the steps: positions, payoffs, regrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.select import Point, band, point
+from rivalry.plots.style import DASHES, INK, canvas, colours, end_marker, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+def paths(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, axis: int | None = None
+) -> Axes:
+    """Positions ``path [step player axis]`` against steps; in the plane where there are two axes.
+
+    ``axis`` draws that axis alone, against steps. The end is filled where a certificate stands behind it.
+    Replications are drawn as their mean with a 95 % band, in the plane one by one.
+
+    >>> import numpy as np, xarray as xr
+    >>> walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1)))})
+    >>> paths(walk).get_ylabel()
+    'position (units of the space)'
+    """
+    with canvas(ax) as axes:
+        found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
+        walks = _walks(found, "path")
+        count = found.arrays["path"].shape[-1]
+        if axis is not None and not 0 <= axis < count:
+            raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
+        if axis is None and count == 2:
+            _in_the_plane(axes, walks)
+        else:
+            shown = range(count) if axis is None else [axis]
+            _against_steps(axes, walks, [(f", axis {k}" if count > 1 else "", k) for k in shown])
+            axes.set_ylabel("position (units of the space)")
+        _say(axes, found, len(walks), "one by one" if axis is None and count == 2 else "mean and 95 % band")
+        return axes
+
+
+def payoffs(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """Payoffs ``path_payoffs [step player]`` of every player along the path."""
+    with canvas(ax) as axes:
+        found = point(data, "path_payoffs", 2, ("path_step", "claim"), at=at, keep=("replication",))
+        walks = _walks(found, "path_payoffs")
+        _against_steps(axes, [walk._replace(values=walk.values[..., None]) for walk in walks])
+        axes.set_ylabel("payoff (units of the game)")
+        _say(axes, found, len(walks), "mean and 95 % band")
+        return axes
+
+
+def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """How a learner's regret falls: ``regret_path [step player]`` at ``regret_step``, both logarithmic."""
+    with canvas(ax) as axes:
+        found = point(data, "regret_path", 2, ("regret_step", "claim"), at=at, keep=("replication",))
+        walks = _walks(found, "regret_path", "regret_step")
+        _against_steps(axes, [walk._replace(values=walk.values[..., None]) for walk in walks])
+        axes.set_xscale("log")
+        axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylabel("regret (units of the game)")
+        _say(axes, found, len(walks), "mean and 95 % band")
+        return axes
+
+
+class Walk(NamedTuple):
+    """One replication without its padding: ``steps [step]``, ``values [step ...]``, what its end is worth."""
+
+    steps: np.ndarray
+    values: np.ndarray
+    certified: bool | None  # None: the data hold no certificate
+
+
+def _walks(found: Point, name: str, clock: str = "path_step") -> list[Walk]:
+    """The replications that hold anything."""
+    values = found.arrays[name]
+    steps = found.arrays.get(clock, np.broadcast_to(np.arange(values.shape[1]), values.shape[:2]))
+    filled = np.isfinite(values).any(axis=tuple(range(2, values.ndim)))
+    claims = found.certified()
+    walks = [
+        Walk(steps[k][rows], values[k][rows], None if claims is None else bool(claims[k]))
+        for k, rows in enumerate(filled)
+        if rows.any()
+    ]
+    if not walks:
+        raise ValueError(f"data: {name!r} holds nothing at this point")
+    return walks
+
+
+def _on_one_clock(walks: list[Walk]) -> tuple[np.ndarray, np.ndarray]:
+    """All walks at the steps of any, ``[replication step ...]``; one that has ended stays where it is."""
+    clock = np.unique(np.concatenate([walk.steps for walk in walks]))
+    every = []
+    for walk in walks:
+        flat = walk.values.reshape(len(walk.values), -1)
+        held = np.stack([np.interp(clock, walk.steps, column) for column in flat.T], axis=-1)
+        every.append(held.reshape(len(clock), *walk.values.shape[1:]))
+    return clock, np.stack(every)
+
+
+def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, int]] = (("", 0),)) -> None:
+    """Lines of ``values [step player axis]``: a colour a player, a dash a variant (name, axis)."""
+    clock, values = _on_one_clock(walks)
+    mean, half = band(values)
+    worth = _weakest(walks)
+    for k, colour in enumerate(colours(mean.shape[1])):
+        for dash, (variant, axis) in zip(cycle(DASHES), variants):
+            here, wide = mean[:, k, axis], half[:, k, axis]
+            axes.plot(clock, here, dash, color=colour, label=f"player {k}{variant}")
+            if len(walks) > 1:
+                axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **end_marker(bool(worth), colour))
+    _ends_in_legend(axes, [worth])
+    axes.set_xlabel("step")
+
+
+def _in_the_plane(axes: Axes, walks: list[Walk]) -> None:
+    for walk in walks:
+        for k, colour in enumerate(colours(walk.values.shape[1])):
+            label = f"player {k}" if walk is walks[0] else None
+            axes.plot(walk.values[:, k, 0], walk.values[:, k, 1], color=colour, linewidth=1.2, label=label)
+            axes.plot(*walk.values[0, k], "s", markersize=4.5, color=colour)
+            axes.plot(
+                *walk.values[-1, k], "o", markersize=7, zorder=5, **end_marker(bool(walk.certified), colour)
+            )
+    axes.plot([], [], "s", markersize=4.5, color=INK, label="start")
+    _ends_in_legend(axes, [walk.certified for walk in walks])
+    axes.set_xlabel("position, axis 0 (units of the space)")
+    axes.set_ylabel("position, axis 1 (units of the space)")
+    axes.set_aspect("equal", adjustable="datalim")
+
+
+ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
+
+
+def _ends_in_legend(axes: Axes, worths: Sequence[bool | None]) -> None:
+    for worth, words in ENDS.items():
+        if worth in worths:
+            axes.plot([], [], "o", label=words, **end_marker(bool(worth), INK))
+
+
+def _weakest(walks: list[Walk]) -> bool | None:
+    worths = {walk.certified for walk in walks}
+    return None if worths == {None} else worths == {True}
+
+
+def _say(axes: Axes, found: Point, count: int, how: str) -> None:
+    note(axes, found.words, f"n = {count} replications, {how}" if count > 1 else "")
+    legend(axes)

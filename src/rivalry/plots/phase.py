@@ -1,0 +1,141 @@
+"""What a player could get elsewhere, and where two players' gradients point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.select import Point, point
+from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+ARROWS = 20  # a side
+
+
+def landscape(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, player: int | None = None
+) -> Axes:
+    """Own payoff against own position, the others fixed: ``landscape [player place]`` at ``landscape_at``.
+
+    Where players stand is a circle, filled if the profile is certified; the best reply is a star. On a line
+    every player is drawn, or ``player`` alone; in the plane one player (the first, unless ``player`` says).
+    """
+    with canvas(ax) as axes:
+        also = ("landscape_at", "landscape_best", "landscape_best_payoff", "profile", "payoff", "claim")
+        found = point(data, "landscape", 2, also, at=at)
+        count = len(found.arrays["landscape"])
+        if player is not None and not 0 <= player < count:
+            raise ValueError(f"player: {player} must be a whole number from 0 to {count - 1}")
+        places = found.arrays["landscape_at"]
+        if places.ndim == 1 or places.shape[1] == 1:
+            _curves(axes, found, range(count) if player is None else [player])
+            note(axes, found.words)
+        else:
+            _surface(axes, found, player or 0)
+            note(axes, found.words, f"player {player or 0}")
+        legend(axes)
+        return axes
+
+
+def vector_field(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """The gradients ``field [i_place j_place component]`` of players 0 and 1, the others where they stand.
+
+    Arrows give the direction and, by colour, the size; nullclines are where one player's own gradient
+    vanishes; on the dotted diagonal the two players coincide.
+    """
+    with canvas(ax) as axes:
+        found = point(data, "field", 3, ("field_at_i", "field_at_j", "profile", "claim"), at=at)
+        field = found.arrays["field"]
+        x = found.arrays.get("field_at_i", np.arange(field.shape[0])).ravel()
+        y = found.arrays.get("field_at_j", np.arange(field.shape[1])).ravel()
+        _arrows(axes, x, y, field)
+        for k, colour in enumerate(PALETTE[:2]):
+            component = field[..., k].T
+            if component.min() < 0 < component.max():
+                axes.contour(x, y, component, levels=[0.0], colors=[colour], linewidths=1.6)
+                axes.plot([], [], color=colour, label=f"player {k}: gradient is zero")
+        low, high = max(x.min(), y.min()), min(x.max(), y.max())
+        if low < high:
+            axes.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
+        if (profile := found.arrays.get("profile")) is not None:
+            worth = found.certified()
+            mark = end_marker(worth is not None and bool(worth), INK)
+            axes.plot(
+                profile[0, 0], profile[1, 0], "o", markersize=7, zorder=5, label="where they stand", **mark
+            )
+        axes.set_xlabel("position of player 0 (units of the space)")
+        axes.set_ylabel("position of player 1 (units of the space)")
+        axes.set_aspect("equal")
+        note(axes, found.words)
+        legend(axes)
+        return axes
+
+
+def _curves(axes: Axes, found: Point, players: range | list[int]) -> None:
+    values, worth = found.arrays["landscape"], found.certified()
+    places = found.arrays["landscape_at"].reshape(-1)
+    order = np.argsort(places, kind="stable")
+    certified = worth is not None and bool(worth)
+    shades = colours(len(values))
+    for k in players:
+        axes.plot(places[order], values[k, order], color=shades[k], label=f"player {k}")
+        if "landscape_best" in found.arrays and "landscape_best_payoff" in found.arrays:
+            best = found.arrays["landscape_best"][k, 0], found.arrays["landscape_best_payoff"][k]
+            axes.plot(*best, "*", markersize=10, color=shades[k], zorder=4, markeredgecolor="white")
+        if "profile" in found.arrays and "payoff" in found.arrays:
+            here = found.arrays["profile"][k, 0], found.arrays["payoff"][k]
+            axes.plot(*here, "o", zorder=5, **end_marker(certified, shades[k]))
+    _marks_in_legend(axes, found, certified)
+    axes.set_xlabel("own position, the others fixed (units of the space)")
+    axes.set_ylabel("own payoff (units of the game)")
+
+
+def _surface(axes: Axes, found: Point, player: int) -> None:
+    values, places, worth = found.arrays["landscape"][player], found.arrays["landscape_at"], found.certified()
+    certified = worth is not None and bool(worth)
+    filled = axes.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
+    bar = axes.figure.colorbar(filled, ax=axes, shrink=0.85)
+    bar.set_label("own payoff (units of the game)")
+    if "landscape_best" in found.arrays:
+        best = found.arrays["landscape_best"][player]
+        axes.plot(*best[:2], "*", markersize=13, color=PALETTE[1], markeredgecolor="white")
+    if "profile" in found.arrays:
+        for k, place in enumerate(found.arrays["profile"]):
+            axes.plot(*place[:2], "o" if k == player else "x", zorder=5, **end_marker(certified, INK))
+    axes.set_xlabel("own position, axis 0 (units of the space)")
+    axes.set_ylabel("own position, axis 1 (units of the space)")
+    axes.set_aspect("equal")
+    axes.grid(False)
+
+
+def _marks_in_legend(axes: Axes, found: Point, certified: bool) -> None:
+    if "profile" in found.arrays and "payoff" in found.arrays:
+        words = "where they stand" + ("" if certified else ", not certified")
+        axes.plot([], [], "o", label=words, **end_marker(certified, INK))
+    if "landscape_best" in found.arrays:
+        axes.plot([], [], "*", markersize=10, color=INK, markeredgecolor="white", label="best reply")
+
+
+def _arrows(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
+    every = max(1, -(-max(len(x), len(y)) // ARROWS))
+    u, v = field[::every, ::every, 0].T, field[::every, ::every, 1].T
+    size = np.hypot(u, v)
+    unit = np.where(size > 0, size, 1.0)
+    drawn = axes.quiver(
+        x[::every],
+        y[::every],
+        u / unit,
+        v / unit,
+        size,
+        cmap="cividis_r",
+        pivot="mid",
+        scale=1.25 * ARROWS,
+        width=0.0035,
+    )
+    bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.85)
+    bar.set_label("size of the gradient (payoff per unit of position)")

@@ -1,0 +1,130 @@
+"""One home for choosing what to draw from a run's dataset: a point, its replications, their band."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry._registry import near
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+CERTIFIED = ("equilibrium", "no deviation found")
+"""The claims that a search of the whole strategy space stands behind."""
+
+
+class Point(NamedTuple):
+    """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point."""
+
+    arrays: Mapping[str, np.ndarray]
+    words: str
+
+    def certified(self) -> np.ndarray | None:
+        """Whether each kept result is certified; None where the data hold no claim."""
+        claim = self.arrays.get("claim")
+        return None if claim is None else np.isin(claim, CERTIFIED)
+
+
+def point(
+    data: Dataset,
+    main: str,
+    rank: int,
+    also: Iterable[str] = (),
+    *,
+    at: Mapping[str, Any] | None = None,
+    keep: Iterable[str] = (),
+) -> Point:
+    """The variable ``main``, of ``rank`` dimensions of its own, and ``also`` where there, at one point.
+
+    ``at`` names the point by its coordinates (the nearest number is taken); otherwise the first one that
+    holds anything. Dimensions in ``keep`` are not chosen from but come first; those that the data lack
+    have length 1. Raises `ValueError` for a variable or coordinate that is not there.
+    """
+    if main not in data:
+        known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
+        raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
+    kept = [name for name in keep if name not in (at or {})]
+    spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
+    chosen = {name: _chosen(data, spots, name, value) for name, value in (at or {}).items()}
+    free = [name for name in spots if name not in chosen and name not in kept]
+    first = _first_filled(data[main].isel(chosen), free)
+    words = [_words(data, name, index) for name, index in chosen.items()]
+    words += [
+        f"{_words(data, n, k)} (first of {data.sizes[n]})" for n, k in first.items() if data.sizes[n] > 1
+    ]
+    arrays = {name: _plain(data[name], chosen | first, kept) for name in (main, *also) if name in data}
+    return Point(arrays, ", ".join(words))
+
+
+def position(values: np.ndarray, wanted: Any) -> int | None:
+    """Where ``wanted`` stands among a coordinate's values, numbers up to rounding; None if nowhere.
+
+    >>> position(np.array([0.1, 0.2]), 0.2)
+    1
+    """
+    if values.dtype.kind in "fiu":
+        if isinstance(wanted, str | bool) or np.ndim(wanted) != 0:
+            return None
+        hits = np.flatnonzero(np.isclose(values, float(wanted), rtol=1e-9, atol=0.0))
+    else:
+        hits = np.flatnonzero(values == (wanted if isinstance(wanted, str) else repr(wanted)))
+    return int(hits[0]) if len(hits) else None
+
+
+def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the first dimension and half the width of its 95 % interval (Student's t), ``[...]`` each.
+
+    >>> mean, half = band(np.array([[1.0], [3.0]]))
+    >>> float(mean[0]), round(float(half[0]), 3)
+    (2.0, 12.706)
+    """
+    count = len(values)
+    if count < 2:
+        return values[0], np.zeros_like(values[0])
+    from scipy.special import stdtrit
+
+    spread = values.std(axis=0, ddof=1) / np.sqrt(count)
+    return values.mean(axis=0), stdtrit(count - 1, 0.975) * spread
+
+
+def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> int:
+    """The index that ``at`` means for one coordinate."""
+    if name not in spots:
+        raise ValueError(
+            f"at.{name}: no coordinate of this data; {near(name, spots) if spots else 'it has none'}"
+        )
+    values = data[name].values if name in data.coords else np.arange(data.sizes[name])
+    exact = position(values, value)
+    if exact is not None:
+        return exact
+    if values.dtype.kind not in "fiu" or not isinstance(value, int | float):
+        raise ValueError(f"at.{name}: {value!r} is none of {', '.join(map(str, values))}")
+    return int(np.argmin(np.abs(values - value)))
+
+
+def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
+    """The first point, in the order of the free dimensions, that is not blank."""
+    if not free:
+        return {}
+    filled = array.notnull() if array.dtype.kind == "f" else array != ""
+    filled = filled.any([dim for dim in array.dims if dim not in free]).transpose(*free)
+    where = np.unravel_index(int(np.argmax(filled.values)), filled.shape)
+    return {name: int(k) for name, k in zip(free, where, strict=True)}
+
+
+def _plain(array: DataArray, index: Mapping[str, int], kept: list[str]) -> np.ndarray:
+    """The array at an index, the kept dimensions first."""
+    rest = array.isel({name: k for name, k in index.items() if name in array.dims})
+    for name in reversed(kept):
+        if name not in rest.dims:
+            rest = rest.expand_dims(name)
+    found: np.ndarray = rest.transpose(*kept, ...).values
+    return found
+
+
+def _words(data: Dataset, name: str, index: int) -> str:
+    value = data[name].values[index] if name in data.coords else index
+    return f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"

@@ -1,0 +1,125 @@
+"""One look for every figure, in force only while a figure is drawn.
+
+Colours are Okabe and Ito's (2008), which people with the common colour deficiencies can tell apart; for
+more lines than that palette holds, steps of viridis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
+INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ("-", "--", ":", "-.")
+SIZE = (6.6, 3.9)  # inches
+
+STYLE: dict[Any, Any] = {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "axes.titlecolor": "#666666",
+    "axes.titlesize": 8.5,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#ECECEC",
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "rivalry",
+    "text.color": INK,
+    "text.parse_math": False,  # names come from studies; a dollar sign is one
+    "xtick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.color": INK,
+    "ytick.labelsize": 8.5,
+}
+
+
+def colours(count: int) -> list[str]:
+    """``count`` colours that can be told apart.
+
+    >>> colours(2)
+    ['#0072B2', '#D55E00']
+    """
+    if count <= len(PALETTE):
+        return list(PALETTE[:count])
+    from matplotlib import colormaps
+
+    viridis = colormaps["viridis"]
+    return [to_hex(viridis(0.95 * k / (count - 1))) for k in range(count)]
+
+
+@contextmanager
+def canvas(ax: Axes | None) -> Iterator[Axes]:
+    """The axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block only."""
+    with rc_context(STYLE):
+        if ax is None:
+            from matplotlib import pyplot as plt
+
+            _, ax = plt.subplots(figsize=SIZE, layout="constrained")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(True)
+        ax.set_axisbelow(True)
+        yield ax
+
+
+def note(ax: Axes, *parts: str) -> None:
+    """Say above the axes what is drawn: the point of a sweep, the number of replications."""
+    ax.set_title(" · ".join(part for part in parts if part), loc="left")
+
+
+def legend(ax: Axes) -> None:
+    """The legend, beside the axes, where it hides nothing."""
+    handles, _ = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            borderaxespad=0.0,
+            ncols=1 + (len(handles) - 1) // 14,
+        )
+
+
+def end_marker(certified: bool, colour: str) -> dict[str, Any]:
+    """How a point is drawn: filled where it is certified, hollow where it is not."""
+    return {
+        "markerfacecolor": colour if certified else "white",
+        "markeredgecolor": colour,
+        "markeredgewidth": 1.3,
+    }
+
+
+class Picture(NamedTuple):
+    """A finished figure and the words that tell what it shows."""
+
+    svg: bytes
+    caption: str
+
+
+def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture:
+    """Draw ``plot`` as SVG. The same data give the same bytes: no dates, fixed identifiers."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        ax = plot(data, figure.add_subplot(), **options)
+        caption = ax.get_title(loc="left")
+        ax.set_title("", loc="left")
+        held = BytesIO()
+        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
+    return Picture(held.getvalue(), caption)
