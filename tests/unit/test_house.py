@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -142,10 +144,20 @@ def test_scipy_is_imported_inside_functions() -> None:
         f"{path.relative_to(SOURCE)}:{found.line}"
         for path in MODULES.values()
         for found in imports(path)
-        if found.module.split(".")[0] in ("scipy", "quantecon", "diffrax")
-        and not (found.lazy or found.for_types)
+        if found.module.split(".")[0] in ("scipy", "quantecon") and not (found.lazy or found.for_types)
     ]
     assert not early, early
+
+
+def test_every_library_is_declared() -> None:
+    """What is imported is in pyproject.toml by name, not only brought along by something else."""
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [need for needs in project["optional-dependencies"].values() for need in needs]
+    declared = {
+        re.match(r"[\w-]+", need)[0].lower().replace("-", "_") for need in project["dependencies"] + extras
+    }
+    used = {found.module.split(".")[0] for path in MODULES.values() for found in imports(path)}
+    assert used - set(sys.stdlib_module_names) - {"rivalry"} <= declared
 
 
 def test_every_room_has_a_floor() -> None:
