@@ -10,6 +10,10 @@ METHODS = {
         ("rivalry.methods.response:BestResponse",),
         "players in turn, or at once, move to their global best reply",
     ),
+    "fictitious_play": Entry(
+        ("rivalry.methods.matching:FictitiousPlay",),
+        "everybody replies to what the others have played so far",
+    ),
     "gradient_ascent": Entry(
         ("rivalry.methods.gradient:GradientAscent",), "every player climbs its own payoff by small steps"
     ),
