@@ -1,8 +1,7 @@
 """Annotations as checks: every call into the package is held against its types and array shapes.
 
 Done by jaxtyping and beartype. Beartype looks an annotation's names up in the module where they stand, so the
-imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here as well, right after the
-module itself.
+imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here, after the module itself.
 """
 
 from __future__ import annotations
@@ -35,12 +34,24 @@ class _Names(MetaPathFinder):
         return None
 
 
+_waiting: list[ModuleType] = []
+_depth = 0
+
+
 def _complete_after(loader: Any) -> None:
+    """Once no import is under way any more: modules may name each other for type checkers."""
     execute = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
-        execute(module)
-        _run_type_checking_blocks(module)
+        global _depth
+        _depth += 1
+        try:
+            execute(module)
+            _waiting.append(module)
+        finally:
+            _depth -= 1
+        while _depth == 0 and _waiting:
+            _run_type_checking_blocks(_waiting.pop())
 
     loader.exec_module = exec_module
 

@@ -190,7 +190,7 @@ def test_the_face_is_not_imported_from_within() -> None:
 
 def test_no_cycles_lazy_imports_included() -> None:
     edges = {
-        module: {found.module for found in imports(path) if found.module in MODULES} - {module}
+        module: {f.module for f in imports(path) if f.module in MODULES and not f.for_types} - {module}
         for module, path in MODULES.items()
     }
     edges.pop("rivalry")
@@ -214,7 +214,8 @@ def test_face_is_sorted_small_and_complete() -> None:
 def test_every_name_of_the_face_resolves_to_its_home(name: str) -> None:
     found = getattr(rivalry, name)
     if name in rivalry._HOMES:
-        assert found.__module__ == f"rivalry.{rivalry._HOMES[name]}"
+        home = f"rivalry.{rivalry._HOMES[name]}"
+        assert found.__module__ == home or found.__module__.startswith(f"{home}.")
     else:
         assert found.__name__ == f"rivalry.{name}"
     assert (found.__doc__ or "").strip(), f"{name} has no docstring"
