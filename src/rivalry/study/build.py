@@ -1,0 +1,103 @@
+"""From tables to values: a study's game and its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import isclass
+from pathlib import Path
+from typing import Any
+
+from rivalry.study import names
+from rivalry.study.document import RunKeys
+from rivalry.study.errors import StudyError, dotted, shown
+from rivalry.study.schema import checked, parameters
+
+
+def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
+    """The game of a ``[game]`` table; a file of the user's that it names is run. Raises `StudyError`.
+
+    >>> build_game({"family": "matrix", "name": "chicken"}).sizes
+    (2, 2)
+    """
+    options = {key: value for key, value in table.items() if key != "family"}
+    family = table.get("family")
+    (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
+    if not callable(factory):
+        raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
+    return _made(factory, options, ("game",), Path(folder), own=names.is_file(family))
+
+
+def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:
+    """The method or learner of a ``[[method]]`` table. Raises `StudyError`.
+
+    A kind that stands for several classes, one for each sort of game, gives the first that ``fits(game)``.
+
+    >>> type(build_method({"kind": "pure_equilibria"})).__name__
+    'PureEquilibria'
+    """
+    name = str(table.get("name", table.get("kind")))
+    prefix = ("method", name)
+    kind = table.get("kind")
+    found = names.targets(kind, names.methods(), "a kind of method", dotted([*prefix, "kind"]), Path(folder))
+    target = next((t for t in found if game is None or _fits(t, game)), None)
+    if target is None:
+        fitting = [k for k, entry in names.methods().items() if any(_fits(t, game) for t in _loaded(entry))]
+        raise StudyError(
+            f"{shown(kind)} does not fit this game; these do: {', '.join(sorted(fitting))}",
+            key=dotted([*prefix, "kind"]),
+        )
+    if not callable(target):
+        raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
+    own = {parameter.name for parameter in parameters(target)}
+    options = {key: value for key, value in table.items() if key in own or key not in RunKeys.model_fields}
+    return _made(
+        target, options, prefix, Path(folder), own=names.is_file(kind), also=tuple(RunKeys.model_fields)
+    )
+
+
+def _fits(target: Any, game: Any) -> bool:
+    fits = getattr(target, "fits", None)
+    return True if fits is None else bool(fits(game))
+
+
+def _loaded(entry: Any) -> list[Any]:
+    from rivalry._registry import load
+
+    return [load(target) for target in entry.targets]
+
+
+def _made(
+    target: Callable[..., Any],
+    options: Mapping[str, Any],
+    prefix: Sequence[str],
+    folder: Path,
+    *,
+    own: bool,
+    also: Sequence[str] = (),
+) -> Any:
+    try:
+        given = names.objects(options, folder)
+    except ValueError as error:
+        raise StudyError(str(error), key=dotted(prefix)) from None
+    keyed = checked(target, given, prefix, also)
+    try:
+        return target(**keyed)
+    except ValueError as error:
+        raise _told(str(error), list(keyed), [p.name for p in parameters(target)], prefix) from None
+    except Exception as error:
+        if not own:
+            raise
+        # a user's file may raise anything; it is told as the user's, in one line
+        what = "class" if isclass(target) else "function"
+        raise StudyError(
+            f"the {what} {target.__name__} raised {type(error).__name__}: {error}", key=dotted(prefix)
+        ) from None
+
+
+def _told(message: str, given: Sequence[str], known: Sequence[str], prefix: Sequence[str]) -> StudyError:
+    """A factory's own message, its parameter written as the study writes it."""
+    head, colon, rest = message.partition(": ")
+    name = head.split("[")[0].split(".")[0]
+    if colon and name in {*given, *known}:
+        return StudyError(rest, key=f"{dotted(prefix)}.{head}")
+    return StudyError(message, key=dotted(prefix))

@@ -1,0 +1,188 @@
+"""What may stand in a study, table by table; families and methods check their own keys later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rivalry.study.errors import StudyError, from_pydantic, shown
+
+Number = int | float
+Start = str | list[Number] | list[list[Number]]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Replications(_Table):
+    """How often everything is repeated; all randomness comes from ``seed``."""
+
+    count: Annotated[int, Field(ge=1)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    paired: bool = False
+
+
+class Certificate(_Table):
+    """``tolerance``: regret up to this, in units of the game's payoff scale, counts as none."""
+
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-6
+
+
+class Expect(_Table):
+    """A number that a source prints, or that was found independently, and where ours is."""
+
+    quantity: str
+    at: dict[str, bool | int | float | str] = {}
+    over: Literal["mean", "min", "max", "share"] | None = None
+    published: bool | int | float | str | None = None
+    expected: bool | int | float | str | None = None
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    within: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    quick: bool = False
+    note: str = ""
+
+
+class RunKeys(_Table):
+    """Keys of a ``[[method]]`` that are not the method's own: how it is started and when it stops."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    kind: str
+    start: Start = "random"
+    starts: Annotated[int, Field(ge=1)] | None = None
+    tol: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+    path: bool = True
+
+
+class Document(_Table):
+    """The whole file."""
+
+    title: str = ""
+    question: str = ""
+    source: str = ""
+    cost: Literal["test", "nightly", "full"] = "test"
+    game: dict[str, Any] | None = None
+    method: list[dict[str, Any]] = []
+    sweep: dict[str, Any] = {}
+    batch: dict[str, Any] = {}
+    replications: Replications = Replications()
+    expect: list[Expect] = []
+    quick: dict[str, Any] = {}
+    certificate: Certificate = Certificate()
+    plots: list[str | dict[str, Any]] = []
+    include: list[str] = []
+
+
+def read(data: Mapping[str, Any]) -> Document:
+    """The tables of a study, checked as far as no family or method is needed. Raises `StudyError`."""
+    plain = dict(data)
+    document: Document = _validated(Document, plain, ())
+    if document.include:
+        _alone(plain)
+    else:
+        _complete(document)
+    return document.model_copy(update={"method": _methods(document.method)})
+
+
+def expectation(row: Expect) -> dict[str, Any]:
+    """One ``[[expect]]`` as it is stored: what was left out stays out."""
+    return row.model_dump(exclude_unset=True)
+
+
+def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str, Any]:
+    """The keys of a method's table that the run uses, checked. Raises `StudyError`."""
+    own = {k: v for k, v in table.items() if k in RunKeys.model_fields}
+    _validated(RunKeys, own, prefix)
+    if "starts" in own and not isinstance(own.get("start", "random"), str):
+        raise StudyError(
+            "clashes with start: give one start, or a number of random ones", key=_key(prefix, "starts")
+        )
+    if "starts" in own and own.get("start", "random") != "random":
+        raise StudyError(
+            f"clashes with start = {shown(own['start'])}: they are random", key=_key(prefix, "starts")
+        )
+    if own.get("path") and "starts" in own:
+        raise StudyError(
+            "clashes with starts: many starts in one cell record no paths", key=_key(prefix, "path")
+        )
+    if "steps" in own and "max_steps" in own:
+        raise StudyError(
+            "clashes with max_steps: learners take steps, other methods max_steps", key=_key(prefix, "steps")
+        )
+    return own
+
+
+def _key(prefix: Sequence[str | int], name: str) -> str:
+    from rivalry.study.errors import dotted
+
+    return dotted([*prefix, name])
+
+
+def _validated(model: type[Any], data: dict[str, Any], prefix: Sequence[str | int]) -> Any:
+    try:
+        return model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        raise from_pydantic(error, data, prefix, _known(model, error)) from None
+
+
+def _known(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """The keys allowed where the first unknown one stands."""
+    extra = next((e["loc"] for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"), ())
+    inner: dict[str, type[BaseModel]] = {
+        "replications": Replications,
+        "certificate": Certificate,
+        "expect": Expect,
+    }
+    place: type[BaseModel] | None = inner.get(str(extra[0])) if len(extra) > 1 else None
+    return list((place or model).model_fields)
+
+
+def _alone(plain: Mapping[str, Any]) -> None:
+    allowed = {"title", "question", "source", "cost", "include"}
+    for key in plain:
+        if key not in allowed:
+            raise StudyError("clashes with include: a study of studies has no tables of its own", key=key)
+
+
+def _complete(document: Document) -> None:
+    if document.game is None:
+        raise StudyError("is missing: a study needs a [game], or include = [...]", key="game")
+    if "family" not in document.game:
+        raise StudyError(
+            'is missing; write family = "influencer", or another of `rivalry list games`', key="game.family"
+        )
+    if not isinstance(document.game["family"], str):
+        raise StudyError(f"{shown(document.game['family'])} must be text", key="game.family")
+    if not document.method:
+        raise StudyError("is missing: a study needs at least one [[method]]", key="method")
+    for k, row in enumerate(document.expect):
+        if row.tolerance is not None and row.within is not None:
+            raise StudyError("clashes with within: give one of them", key=f"expect[{k}].tolerance")
+        if row.within is not None and row.within[0] > row.within[1]:
+            raise StudyError(f"{row.within} must be [low, high]", key=f"expect[{k}].within")
+        if row.published is None and row.expected is None and row.within is None:
+            raise StudyError("needs published, expected or within", key=f"expect[{k}]")
+
+
+def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every method's table with its name, which is its kind where none is given."""
+    named: list[dict[str, Any]] = []
+    for k, table in enumerate(tables):
+        kind = table.get("kind")
+        if not isinstance(kind, str):
+            rule = "is missing; see `rivalry list methods`" if kind is None else f"{shown(kind)} must be text"
+            raise StudyError(rule, key=f"method[{k}].kind")
+        default = kind.rpartition(":")[2] if ".py:" in kind else kind
+        row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
+        run_keys(row, ("method", k))
+        if any(row["name"] == other["name"] for other in named):
+            raise StudyError(
+                f"{row['name']!r} is taken; give each method a name of its own", key=f"method[{k}].name"
+            )
+        named.append(row)
+    return named

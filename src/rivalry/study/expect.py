@@ -1,0 +1,90 @@
+"""Whether a study's expectations point at something its dataset will have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from math import isclose
+from typing import TYPE_CHECKING, Any
+
+from rivalry.study.errors import StudyError, shown, unknown
+
+if TYPE_CHECKING:
+    from rivalry.study.model import Study
+
+# variables of every solution, and the dimensions a cell gives them
+SOLUTION: Mapping[str, tuple[str, ...]] = {
+    "profile": ("player", "axis"),
+    "payoff": ("player",),
+    "regret": ("player",),
+    "bound": ("player",),
+    "coverage": (),
+    "claim": (),
+    "status": (),
+    "steps": (),
+    "residual": (),
+    "end_state": (),
+    "tolerance": (),
+}
+
+
+def check(study: Study) -> None:
+    """Raises `StudyError` for an ``at`` that names no coordinate, or a value that is not among its values.
+
+    In quick form only the entries that are judged there are looked at.
+    """
+    for k, row in enumerate(study.expect):
+        if not study.is_quick or row.get("quick"):
+            _check(study, row, f"expect[{k}]")
+
+
+def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
+    quantity = row["quantity"]
+    close = get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)
+    if quantity not in SOLUTION and close:
+        raise StudyError(
+            f"{shown(quantity)} is no variable; did you mean {close[0]!r}?", key=f"{key}.quantity"
+        )
+    known: dict[str, Sequence[Any]] = {
+        **study.coordinates,
+        **study.lanes,
+        "method": study.methods,
+        "replication": range(study.replications["count"]),
+    }
+    inner = SOLUTION.get(quantity)
+    dims = {
+        *known,
+        *(inner if inner is not None else ("player", "axis")),
+        *(("lane",) if _lanes(study) else ()),
+    }
+    for name, value in row.get("at", {}).items():
+        place = f"{key}.at.{name}"
+        if name in known:
+            _among(value, known[name], place)
+        elif name in dims:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise StudyError(f"{shown(value)} must be a whole number from 0", key=place)
+        elif inner is not None or get_close_matches(name, dims, n=1):
+            raise StudyError(unknown(name, dims, f"a coordinate of {quantity}"), key=place)
+
+
+def _lanes(study: Study) -> bool:
+    return bool(study.lanes) or any("starts" in table for table in study.method)
+
+
+def _among(value: Any, known: Sequence[Any], key: str) -> None:
+    if any(_same(value, other) for other in known):
+        return
+    numbers = [other for other in known if isinstance(other, int | float)]
+    if isinstance(value, str) or not numbers:
+        raise StudyError(unknown(value, [str(other) for other in known], "among its values"), key=key)
+    nearest = min(numbers, key=lambda other: abs(other - value))
+    raise StudyError(
+        f"{shown(value)} is not among its {len(known)} values; the nearest is {nearest!r}", key=key
+    )
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(a == b)

@@ -1,0 +1,392 @@
+"""A study: a game, methods, a sweep, replications and what was published, as one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rivalry.study import document, expect
+from rivalry.study.errors import StudyError, unknown
+from rivalry.study.names import file_targets, hashed, views
+from rivalry.study.points import Grid, flat, placed, short_names, split
+
+SCHEMA = 1  # of a resolved study and of a cell's task
+
+
+class Cell(NamedTuple):
+    """One point of a sweep with one method and one replication: the unit of work, of seeding and of resuming.
+
+    ``id`` is the digest of ``task``, 16 hexadecimal digits; ``point`` gives each swept coordinate's value.
+    """
+
+    id: str
+    point: dict[str, Any]
+    method: str
+    replication: int
+    task: dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Study:
+    """The same object that a study's file makes; the arguments are the file's keys.
+
+    ``method`` is one table or a list of them; ``folder`` is where files named in the study stand. What can be
+    checked without building the game is checked here, the rest by `check`. Raises `StudyError`.
+
+    >>> study = Study(
+    ...     name="two",
+    ...     game={"family": "matrix", "name": "chicken"},
+    ...     method={"kind": "pure_equilibria"},
+    ...     replications={"count": 2},
+    ... )
+    >>> study
+    Study two: game matrix, method pure_equilibria, 2 cells
+    >>> Study.from_resolved(study.resolved()) == study
+    True
+    """
+
+    name: str = "study"
+    title: str = ""
+    question: str = ""
+    source: str = ""
+    cost: str = "test"
+    game: Mapping[str, Any] | None = None
+    method: Sequence[Mapping[str, Any]] = ()
+    sweep: Mapping[str, Any] = field(default_factory=dict)
+    batch: Mapping[str, Any] = field(default_factory=dict)
+    replications: Mapping[str, Any] = field(default_factory=dict)
+    expect: Sequence[Mapping[str, Any]] = ()
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    certificate: Mapping[str, Any] = field(default_factory=dict)
+    plots: Sequence[str | Mapping[str, Any]] = ()
+    include: Sequence[str] = ()
+    included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
+    is_quick: bool = False
+    as_written: bool = field(default=True, compare=False)  # not changed since it was written
+    files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
+    folder: Path = field(default=Path("."), compare=False)
+    text: str = field(default="", compare=False)  # the file as it was read, if it was one
+
+    def __post_init__(self) -> None:
+        if isinstance(self.method, Mapping):
+            object.__setattr__(self, "method", [self.method])
+        try:
+            self._normalise()
+        except StudyError as error:
+            raise error.inside(self.name) from None
+
+    def _normalise(self) -> None:
+        read = document.read(self._tables())
+        put = object.__setattr__
+        put(self, "method", tuple(read.method))
+        put(self, "expect", tuple(document.expectation(row) for row in read.expect))
+        put(self, "plots", tuple(self.plots))
+        put(self, "include", tuple(self.include))
+        if self.include:
+            return
+        put(self, "replications", read.replications.model_dump())
+        put(self, "certificate", read.certificate.model_dump())
+        put(self, "sweep", self._grid.table)
+        put(self, "batch", self._lanes.table)
+        self._check_keys()
+        views(self.plots)
+        if self.files is None:
+            put(self, "files", hashed(file_targets([self.game, *self.method]), self.folder))
+        if self.as_written:
+            expect.check(self)
+
+    def _tables(self) -> dict[str, Any]:
+        """What the document's model checks: the given keys only."""
+        given = {key: _plain(getattr(self, key)) for key in document.Document.model_fields}
+        return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return Grid(self.sweep, "sweep")
+
+    @cached_property
+    def _lanes(self) -> Grid:
+        return Grid(self.batch, "batch")
+
+    def _check_keys(self) -> None:
+        """Every swept key has a place, none has two, and no lanes are given twice."""
+        for what, grid in (("sweep", self._grid), ("batch", self._lanes)):
+            for point in grid.points()[:1]:
+                try:
+                    placed(self.game or {}, self.method, point)
+                except StudyError as error:
+                    raise StudyError(error.message, key=f"{what}.{error.key}") from None
+        for key in self._lanes.forms:
+            if key in self._grid.forms:
+                raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
+        for k, table in enumerate(self.method):
+            for key in ("starts", "path"):
+                if self._lanes.forms and table.get(key):
+                    rule = (
+                        "lanes are points or starts, not both" if key == "starts" else "lanes record no paths"
+                    )
+                    raise StudyError(f"clashes with [batch]: {rule}", key=f"method[{k}].{key}")
+
+    # -- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def family(self) -> str | None:
+        """The game's family; None for a study of studies."""
+        return self.game["family"] if self.game else None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods' names."""
+        return tuple(str(table["name"]) for table in self.method)
+
+    @property
+    def tolerance(self) -> float:
+        """The certificates' tolerance, in units of the game's payoff scale."""
+        return float(self.certificate["tolerance"])
+
+    @property
+    def coordinates(self) -> dict[str, list[Any]]:
+        """Every swept coordinate's values; the batch's are not among them."""
+        names = short_names([*self._grid.values, *self._lanes.values])
+        return {names[key]: found for key, found in self._grid.values.items()}
+
+    @property
+    def lanes(self) -> dict[str, list[Any]]:
+        """Every batched coordinate's values."""
+        names = short_names([*self._grid.values, *self._lanes.values])
+        return {names[key]: found for key, found in self._lanes.values.items()}
+
+    def parts(self) -> dict[str, Study]:
+        """The included studies, each in quick form, by name."""
+        return dict(self.included)
+
+    # -- other forms --------------------------------------------------------------------------------------
+
+    def changed(self, changes: Mapping[str, Any]) -> Study:
+        """A copy with dotted keys changed, as ``--set`` and ``[quick]`` do. Raises `StudyError`.
+
+        ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
+        ``sweep.game.reach`` (all values), ``sweep.game.reach.count`` (one entry of the spacing), and so for
+        ``batch``. A swept key of the game or of a method that is changed is no longer swept.
+        """
+        new = self
+        for key, value in changes.items():
+            new = new._with_one(key, value)
+        return new
+
+    def _with_one(self, key: str, value: Any) -> Study:
+        root, _, rest = key.partition(".")
+        known = ("game", "method", "sweep", "batch", "replications", "certificate")
+        if self.include:
+            raise StudyError(self._takers(), key=key, where=self.name)
+        if root not in known or not rest:
+            hint = "" if root in known else f"{unknown(root, known, 'a table of a study')}; "
+            raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.name)
+        if root in ("sweep", "batch"):
+            old: Mapping[str, Any] = getattr(self, root)
+            new: dict[str, Any] = {root: self._respaced(old, rest, value, key)}
+            return replace(self, as_written=False, **new)
+        if root in ("replications", "certificate"):
+            new = {root: {**getattr(self, root), rest: value}}
+            return replace(self, as_written=False, **new)
+        try:
+            game, methods = placed(self.game or {}, self.method, {key: value})
+        except StudyError as error:
+            raise error.inside(self.name) from None
+        keep: dict[str, Any] = {
+            table: {k: v for k, v in getattr(self, table).items() if not _within(k, key)}
+            for table in ("sweep", "batch")
+        }
+        return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
+
+    def _takers(self) -> str:
+        return f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
+
+    def _respaced(self, old: Mapping[str, Any], rest: str, value: Any, key: str) -> dict[str, Any]:
+        whole, _, last = rest.rpartition(".")
+        if last in ("from", "to", "count", "scale") and isinstance(old.get(whole), Mapping):
+            return {**old, whole: {**old[whole], last: value}}
+        if last == "count" and whole and rest not in old:
+            raise StudyError("there is no { from, to, count } of that key", key=key, where=self.name)
+        return {**old, rest: value}
+
+    def quick_form(self) -> Study:
+        """The form that ``--quick`` runs: the keys of ``quick`` put in place, once. Raises `StudyError`."""
+        if self.is_quick or self.include:
+            return self
+        try:
+            new = self.changed(flat(self.quick))
+            return replace(new, is_quick=True, as_written=self.as_written)
+        except StudyError as error:
+            key = f"[quick] {error.key}" if error.key else "[quick]"
+            raise StudyError(error.message, key=key, where=self.name) from None
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
+        found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "is_quick": self.is_quick}
+        found |= {"files": dict(self.files or {})}
+        found |= {key: _plain(getattr(self, key)) for key in document.Document.model_fields}
+        if self.include:
+            found["included"] = {name: part.resolved() for name, part in self.included.items()}
+        return found
+
+    @classmethod
+    def from_resolved(cls, data: Mapping[str, Any], folder: Path | None = None) -> Study:
+        """The study that `resolved` described; its ``.py`` files stand in ``folder``. Raises `StudyError`."""
+        rest = dict(data)
+        schema = rest.pop("schema", None)
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise StudyError(f"{schema!r} must be at most {SCHEMA}: a newer rivalry wrote this", key="schema")
+        for key in rest:
+            if key not in cls.__dataclass_fields__:
+                raise StudyError("unknown key in a stored study", key=key)
+        included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
+        return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
+
+    # -- cells --------------------------------------------------------------------------------------------
+
+    def cells(self) -> list[Cell]:
+        """Every cell, in the order of the sweep; none for a study of studies. Builds no game.
+
+        A method that a swept key does not concern is computed once, and stands at that key's first value.
+        """
+        found: dict[str, Cell] = {}
+        names = short_names([*self._grid.values, *self._lanes.values])
+        for k, point in enumerate(self._grid.points() if not self.include else []):
+            game, methods = placed(self.game or {}, self.method, point)
+            at = {names[key]: value for key, value in point.items()}
+            if point and self._grid.zipped and self._step == "point":
+                at["point"] = k
+            for table in methods:
+                for replication in range(self.replications["count"]):
+                    cell = self._cell(at, game, table, replication)
+                    found.setdefault(cell.id, cell)
+        return list(found.values())
+
+    def _cell(
+        self, at: dict[str, Any], game: dict[str, Any], table: dict[str, Any], replication: int
+    ) -> Cell:
+        batch = self.batch or None
+        seeded = {"game": game, "method": {k: v for k, v in table.items() if k != "name"}, "batch": batch}
+        task = {
+            "schema": SCHEMA,
+            "game": game,
+            "method": table,
+            "batch": batch,
+            "seed": self.replications["seed"],
+            "replication": replication,
+            "point": [] if self.replications["paired"] else _words(seeded),
+            "tolerance": self.tolerance,
+            "views": self.views,
+            "files": self.files,
+        }
+        return Cell(_digest(task).hex()[:16], at, str(table["name"]), replication, task)
+
+    @property
+    def views(self) -> list[str]:
+        """The views that the plots draw."""
+        return views(self.plots)
+
+    def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
+        """The dataset's dimensions with their values: swept coordinates, ``method``, ``replication``.
+
+        Keys that go in step (``zip = true``) share one dimension, see `companions`.
+        """
+        cells = list(cells)
+        swept = self.coordinates
+        if self._grid.zipped and swept:
+            swept = {self._step: swept.get(self._step, list(range(len(self._grid.points()))))}
+        methods = [name for name in self.methods if any(cell.method == name for cell in cells)]
+        replications = sorted({cell.replication for cell in cells})
+        return {**swept, "method": methods, "replication": replications}
+
+    def companions(self) -> dict[str, tuple[str, list[Any]]]:
+        """Coordinates that go in step with a dimension: ``{name: (dimension, values)}``."""
+        if not self._grid.zipped:
+            return {}
+        return {name: (self._step, found) for name, found in self.coordinates.items() if name != self._step}
+
+    @property
+    def _step(self) -> str:
+        """The dimension that keys in step share: the first whose values all differ, or ``point``."""
+        for name, found in self.coordinates.items():
+            if len({json.dumps(value) for value in found}) == len(found):
+                return name
+        return "point"
+
+    # -- carrying out -------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Builds the game and the methods at the base and at every swept point. Raises `StudyError`."""
+        from rivalry.study.check import check
+
+        check(self)
+
+    def run(
+        self,
+        out: str | Path | None = None,
+        *,
+        workers: int = 1,
+        progress: Callable[[Any], object] | None = None,
+    ) -> Any:
+        """Carry the study out in the folder ``out`` (default ``runs/NAME``), or carry it on; returns the run.
+
+        ``progress`` receives plain events; returning True stops the work. Raises `StudyError`.
+        """
+        import rivalry  # the lazy face: carrying out lies above studies
+
+        return rivalry.run_study(self, out, workers=workers, progress=progress)
+
+    def _summary(self) -> str:
+        if self.include:
+            return f"Study {self.name}: {', '.join(self.include)}"
+        parts = [f"game {self.family}", f"method{'s' * (len(self.method) > 1)} {', '.join(self.methods)}"]
+        parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
+        if self.lanes:
+            parts.append(f"{len(self._lanes.points())} lanes")
+        count = len(self.cells())
+        parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
+        return f"Study {self.name}: {', '.join(parts)}"
+
+    def __repr__(self) -> str:
+        return "\n  ".join(filter(None, [self._summary(), self.title, self.question, self.source]))
+
+    def _repr_html_(self) -> str:
+        head, *rest = repr(self).split("\n")
+        lines = "".join(f"<br>{escape(line.strip())}" for line in rest)
+        return f"<p><strong>{escape(head)}</strong>{lines}</p>"
+
+
+def _plain(value: Any) -> Any:
+    """Tables and lists as plain ones, all the way down."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _within(swept: str, changed: str) -> bool:
+    """Whether a change of one key settles what a swept key would set."""
+    if swept == "zip":
+        return False
+    short, long = split(changed), split(swept)
+    return long[: len(short)] == short
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.sha256(_canonical(value)).digest()
+
+
+def _words(value: Any) -> list[int]:
+    """128 bits of the digest as four numbers below 2**32: a spawn key."""
+    digest = _digest(value)
+    return [int.from_bytes(digest[k : k + 4], "big") for k in range(0, 16, 4)]
