@@ -106,7 +106,7 @@ def solve(
     key = key_of(sequence)
     start_key, key = jax.random.split(key)
     begin = game.space.sample(start_key) if start is None else game.space.check(start)
-    game = _as_arrays(game)
+    game = as_arrays(game)
     settings = _Settings(tol, max_steps, path)
     record = _solve_record(game, method, begin, key, settings, progress, checkpoint)
     return _certified(game, record, tolerance)
@@ -127,10 +127,11 @@ def _solve_record(
     progress: ProgressCallback | None,
     checkpoint: Checkpoint | None,
 ) -> Record:
-    run = _Run(game, _as_arrays(method), begin, key, settings)
+    run = _Run(game, as_arrays(method), begin, key, settings)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
-    left: list[Finish] = []
+    # a departure is kept by where it began: the analysis of an end gives the same answer again
+    left = [end for profile in run.left if (end := _finish(game, method, profile, key)) is not None]
     while True:
         stopped = run.forward(progress, checkpoint)
         end = _finish(game, method, run.profile, key)
@@ -142,20 +143,50 @@ def _solve_record(
             or run.done >= settings.max_steps
         ):
             break
+        if left and _same(end.profile, left[-1].profile):
+            left.pop()  # it came back: nothing was left after all
+            break
         left.append(end)
         run.go_on_from(end.onward)
     record = run.record()
     if end is not None:
-        record["profile"] = (("player", "axis"), np.asarray(end.profile))
-        record["end_state"] = ((), np.asarray(end.end_state))
-        record |= end.measures
-    if left:  # ends that were reached and left again
-        record["left"] = (("departure", "player", "axis"), np.stack([np.asarray(e.profile) for e in left]))
-        for name in left[0].measures:
-            if all(name in e.measures for e in left):
-                dims = left[0].measures[name][0]
-                record[f"left_{name}"] = (("departure", *dims), np.stack([e.measures[name][1] for e in left]))
-    return record
+        record |= _ended_in(end)
+    return record | _departures(game, left)
+
+
+def _same(x: Profile, y: Profile) -> bool:
+    return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
+
+
+def _ended_in(end: Finish) -> Record:
+    """What the analysis of an end adds to a record; a cycle is a status as well."""
+    found: Record = {"profile": (("player", "axis"), np.asarray(end.profile))}
+    found["end_state"] = ((), np.asarray(end.end_state))
+    if end.end_state == "cycle":
+        found["status"] = ((), np.asarray("cycling"))
+    return found | end.measures
+
+
+def _departures(game: Game, left: list[Finish]) -> Record:
+    """Ends that were reached and left again, each with its payoffs, its regret and its measures."""
+    if not left:
+        return {}
+    each: list[Record] = []
+    for end in left:
+        proof = certificate(game, end.profile)
+        each.append(
+            {
+                "left": (("player", "axis"), np.asarray(end.profile)),
+                "left_payoff": (("player",), np.asarray(_payoffs(game, end.profile))),
+                "left_regret": (("player",), proof.regret),
+                "left_bound": (("player",), proof.bound),
+            }
+            | {f"left_{name}": value for name, value in end.measures.items()}
+        )
+    shared = [name for name in each[0] if all(name in one for one in each)]
+    return {
+        name: (("departure", *each[0][name][0]), np.stack([one[name][1] for one in each])) for name in shared
+    }
 
 
 class _Run:
@@ -169,6 +200,8 @@ class _Run:
         self.stride = 1
         self.rows = [np.asarray(begin)[None]]
         self.steps = [np.zeros(1, dtype=int)]
+        self.times = [np.zeros(1)]
+        self.left: list[Profile] = []  # where it ended and went on again
 
     @property
     def done(self) -> int:
@@ -187,10 +220,10 @@ class _Run:
         """To the end, or until ``progress`` says stop; True if it did."""
         tol, budget = jnp.asarray(self.settings.tol), jnp.asarray(self.settings.max_steps)
         while not self.over:
-            self.carry, (rows, steps) = _advance(
+            self.carry, rows = _advance(
                 self.game, self.method, self.carry, self.key, jnp.asarray(self.stride), budget, tol
             )
-            self._note(np.asarray(rows), np.asarray(steps))
+            self._note(*(np.asarray(part) for part in rows))
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self.saved())
             event = Progress(self.done, self.settings.max_steps, float(self.carry.residual))
@@ -200,18 +233,24 @@ class _Run:
 
     def go_on_from(self, profile: Profile) -> None:
         """A fresh state at another profile; the clock and the path go on."""
+        self.left.append(self.profile)
+        before = _time(self.carry)
         self.carry = _begin(self.game, self.method, profile, self.key, self.carry.done)
+        self.carry = self.carry._replace(since=before)
 
-    def _note(self, rows: np.ndarray, steps: np.ndarray) -> None:
+    def _note(self, rows: np.ndarray, steps: np.ndarray, times: np.ndarray) -> None:
         before = self.steps[-1][-1]
         new = np.flatnonzero(np.diff(steps, prepend=before) > 0)
         self.rows.append(rows[new])
         self.steps.append(steps[new])
-        if sum(map(len, self.steps)) > PATH:
-            all_rows, all_steps = np.concatenate(self.rows), np.concatenate(self.steps)
+        self.times.append(times[new])
+        length = sum(map(len, self.steps))
+        if length > PATH:
             # the last row stays: it is where the run stands
-            keep = np.union1d(np.arange(0, len(all_steps), 2), [len(all_steps) - 1])
-            self.rows, self.steps = [all_rows[keep]], [all_steps[keep]]
+            keep = np.union1d(np.arange(0, length, 2), [length - 1])
+            self.rows, self.steps, self.times = (
+                [np.concatenate(parts)[keep]] for parts in (self.rows, self.steps, self.times)
+            )
             self.stride *= 2
 
     def record(self) -> Record:
@@ -225,20 +264,50 @@ class _Run:
         if self.settings.path:
             found["path"] = (("step", "player", "axis"), np.concatenate(self.rows))
             found["path_step"] = (("step",), np.concatenate(self.steps))
+            if hasattr(self.carry.state, "time"):
+                found["path_time"] = (("step",), np.concatenate(self.times))
+        if ended and hasattr(self.method, "notes"):
+            found |= self.method.notes(self.game, self.carry.state)
         return found
 
     def saved(self) -> dict[str, np.ndarray]:
-        leaves = jax.tree.leaves(self.carry)
-        return {f"leaf{k}": np.asarray(leaf) for k, leaf in enumerate(leaves)} | {
+        shape = self.rows[0].shape[1:]
+        return _leaves(self.carry) | {
+            "left": np.asarray([np.asarray(profile) for profile in self.left]).reshape(-1, *shape),
             "rows": np.concatenate(self.rows),
             "steps": np.concatenate(self.steps),
+            "times": np.concatenate(self.times),
             "stride": np.asarray(self.stride),
         }
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
-        leaves, tree = jax.tree.flatten(self.carry)
-        self.carry = jax.tree.unflatten(tree, [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))])
-        self.rows, self.steps, self.stride = [saved["rows"]], [saved["steps"]], int(saved["stride"])
+        self.carry = _from_leaves(self.carry, saved)
+        self.left = [jnp.asarray(profile) for profile in saved["left"]]
+        self.rows, self.steps, self.times = [saved["rows"]], [saved["steps"]], [saved["times"]]
+        self.stride = int(saved["stride"])
+
+
+def _leaves(tree: Any) -> dict[str, np.ndarray]:
+    """The arrays of a tree by number, random keys as their words."""
+    return {
+        f"leaf{k}": np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+        for k, leaf in enumerate(jax.tree.leaves(tree))
+    }
+
+
+def _from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
+    """The tree of the form of ``like`` with the arrays saved by `_leaves`."""
+    leaves, form = jax.tree.flatten(like)
+    arrays = [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
+    back = [
+        jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
+        for leaf, array in zip(leaves, arrays, strict=True)
+    ]
+    return jax.tree.unflatten(form, back)
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return bool(jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 class _Carry(NamedTuple):
@@ -246,12 +315,18 @@ class _Carry(NamedTuple):
     done: jax.Array
     residual: jax.Array
     ended: jax.Array  # an index into ENDINGS
+    since: jax.Array  # the method's time when its state was made
+
+
+def _time(carry: _Carry) -> jax.Array:
+    """The method's own time, over all departures, where its states have one; else the step."""
+    return carry.since + jnp.asarray(getattr(carry.state, "time", carry.done), dtype=float)
 
 
 @eqx.filter_jit
 def _begin(game: Game, method: Method, begin: Profile, key: jax.Array, done: jax.Array) -> _Carry:
     state = method.init(game, begin, jax.random.fold_in(key, 2**31 - 1))
-    return _Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int))
+    return _Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(()))
 
 
 @eqx.filter_jit
@@ -263,8 +338,8 @@ def _advance(
     stride: jax.Array,
     budget: jax.Array,
     tol: jax.Array,
-) -> tuple[_Carry, tuple[jax.Array, jax.Array]]:
-    """`ROWS` times up to ``stride`` steps; the profile and the clock after each."""
+) -> tuple[_Carry, tuple[jax.Array, jax.Array, jax.Array]]:
+    """`ROWS` times up to ``stride`` steps; the profile, the clock and the method's time after each."""
 
     def going(inner):  # type: ignore[no-untyped-def]
         carry, taken = inner
@@ -276,7 +351,7 @@ def _advance(
 
     def row(carry, _):  # type: ignore[no-untyped-def]
         carry, _ = jax.lax.while_loop(going, one, (carry, 0))
-        return carry, (carry.state.profile, carry.done)
+        return carry, (carry.state.profile, carry.done, _time(carry))
 
     return jax.lax.scan(row, carry, length=ROWS)
 
@@ -293,7 +368,7 @@ def _one_step(game: Game, method: Method, carry: _Carry, key: jax.Array, tol: ja
         ended = jnp.where(own != 0, own, ended)
     broken = ~jnp.all(jnp.isfinite(state.profile))
     ended = jnp.where(broken, ENDINGS.index("no answer"), ended)
-    return _Carry(state, carry.done + 1, residual, ended)
+    return _Carry(state, carry.done + 1, residual, ended, carry.since)
 
 
 def _finish(game: Game, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
@@ -303,7 +378,7 @@ def _finish(game: Game, method: Method, profile: Profile, key: jax.Array) -> Fin
     return finish(game, profile, key)  # type: ignore[no-any-return]
 
 
-def _as_arrays(tree: Any) -> Any:
+def as_arrays(tree: Any) -> Any:
     """Python floats as arrays, all of strong type: else a program is compiled anew for every value."""
 
     def strong(leaf: Any) -> Any:
@@ -341,13 +416,13 @@ def trace(
     key = key_of(stream(seed, "play"))
     start_key, key = jax.random.split(key)
     begin = game.space.sample(start_key) if start is None else game.space.check(start)
-    game, method = _as_arrays(game), _as_arrays(method)
+    game, method = as_arrays(game), as_arrays(method)
     carry = _begin(game, method, begin, key, jnp.zeros((), dtype=int))
     rows, clock = [np.asarray(begin)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:
         carry = carry._replace(ended=jnp.zeros((), dtype=int))
         budget = jnp.asarray(min(steps, int(carry.done) + every * ROWS))
-        carry, (more, times) = _advance(
+        carry, (more, times, _) = _advance(
             game, method, carry, key, jnp.asarray(every), budget, jnp.asarray(-1.0)
         )
         new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
@@ -392,6 +467,7 @@ def solve_lanes(
     max_steps: int = 10_000,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Solution]:
     """Many points in one compiled program: lane k runs ``methods[k]`` on ``games[k]`` from ``starts[k]``.
 
@@ -402,15 +478,17 @@ def solve_lanes(
     stacked_games, stacked_methods = _stack("game", games), _stack("method", methods)
     carry = _begin_lanes(stacked_games, stacked_methods, jnp.stack([jnp.asarray(s) for s in starts]), keys)
     done, chunk = 0, max(1, min(max_steps, 2_000))
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        carry, done = _from_leaves(carry, saved), int(saved["lanes_done"])
     while done < max_steps and bool(jnp.any(carry.ended == 0)):
         done = min(max_steps, done + chunk)
         carry = _advance_lanes(
             stacked_games, stacked_methods, carry, keys, jnp.asarray(done), jnp.asarray(tol)
         )
-        if (
-            progress is not None
-            and progress(Progress(done, max_steps, float(jnp.max(carry.residual)))) is True
-        ):
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.save({**_leaves(carry), "lanes_done": np.asarray(done)})
+        event = Progress(done, max_steps, float(jnp.max(carry.residual)))
+        if progress is not None and progress(event) is True:
             break
     found = []
     for k, (game, method) in enumerate(zip(games, methods, strict=True)):
@@ -430,7 +508,7 @@ def solve_lanes(
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:
-    trees = [_as_arrays(tree) for tree in trees]
+    trees = [as_arrays(tree) for tree in trees]
     parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
     first: Any = jax.tree.structure(trees[0])
     for k, tree in enumerate(trees):
