@@ -10,7 +10,7 @@ from rivalry.study.errors import StudyError
 from rivalry.study.files import load, summary
 from rivalry.study.model import Cell, Study
 from rivalry.study.names import games, methods, plots, studies, verify
-from rivalry.study.points import short_names
+from rivalry.study.points import placed, short_names, split
 from rivalry.study.schema import Parameter, json_schema, parameters
 
 load_study = load
@@ -29,8 +29,10 @@ __all__ = [
     "load_study",
     "methods",
     "parameters",
+    "placed",
     "plots",
     "short_names",
+    "split",
     "studies",
     "summary",
     "verify",

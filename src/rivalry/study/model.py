@@ -312,6 +312,10 @@ class Study:
             return {}
         return {name: (self._step, found) for name, found in self.coordinates.items() if name != self._step}
 
+    def place(self, cell: Cell) -> dict[str, Any]:
+        """Where a cell stands in the dataset: a value for each of `axes`."""
+        return {**cell.point, "method": cell.method, "replication": cell.replication}
+
     @property
     def _step(self) -> str:
         """The dimension that keys in step share: the first whose values all differ, or ``point``."""
