@@ -1,7 +1,7 @@
 """Annotations as checks: every call into the package is held against its types and array shapes.
 
 Done by jaxtyping and beartype. Beartype looks an annotation's names up in the module where they stand, so the
-imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here, after the module itself.
+imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here, after the module.
 """
 
 from __future__ import annotations
