@@ -203,14 +203,40 @@ def collect(
         if _is_coordinate(name, [value for _, value in held], coordinates):
             coordinates[name] = held[0][1]
             continue
-        dims, arrays = _aligned(name, [value for _, value in held])
-        shape = tuple(max(lengths) for lengths in zip(*(a.shape for a in arrays), strict=True))
-        whole = np.full(lengths + shape, *_blank(arrays, complete=len(arrays) == np.prod(lengths)))
-        for (index, _), array in zip(held, arrays, strict=True):
-            corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
-            whole[corner] = array
-        variables[name] = (_renamed(name, dims, shape, variables, lead), whole)
+        dims, whole = _gathered(name, held, lengths)
+        variables[name] = (_renamed(name, dims, whole.shape[len(lead) :], variables, lead), whole)
     return xr.Dataset(variables, coords=coordinates)
+
+
+def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
+    """Records in row-major order of the dimensions ``lead`` as one record that has these first.
+
+    >>> one, two = ({"payoff": (("player",), np.array(p))} for p in ([1.0], [2.0, 3.0]))
+    >>> stacked([one, two], {"lane": 2})["payoff"][1].tolist()
+    [[1.0, nan], [2.0, 3.0]]
+    """
+    lengths = tuple(lead.values())
+    found: Record = {}
+    for name in sorted({name for record in records for name in record}):
+        places = zip(np.ndindex(*lengths), records, strict=True)
+        dims, whole = _gathered(name, [(index, r[name]) for index, r in places if name in r], lengths)
+        found[name] = ((*lead, *dims), whole)
+    return found
+
+
+def _gathered(
+    name: str,
+    held: Sequence[tuple[tuple[int, ...], tuple[tuple[str, ...], np.ndarray]]],
+    lengths: tuple[int, ...],
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Arrays at their places in one array of the leading ``lengths``, padded; and the other dimensions."""
+    dims, arrays = _aligned(name, [value for _, value in held])
+    shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
+    whole = np.full(lengths + shape, *_blank(arrays, complete=len(arrays) == np.prod(lengths)))
+    for (index, _), array in zip(held, arrays, strict=True):
+        corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
+        whole[corner] = array
+    return dims, whole
 
 
 def _is_coordinate(

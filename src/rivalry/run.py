@@ -307,7 +307,7 @@ def _from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
 
 
 def _is_key(leaf: jax.Array) -> bool:
-    return bool(jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 class _Carry(NamedTuple):
@@ -451,10 +451,8 @@ def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no
 
 
 @eqx.filter_jit
-def _begin_lanes(games, methods, begins, keys):  # type: ignore[no-untyped-def]
-    return eqx.filter_vmap(lambda g, m, b, k: _begin(g, m, b, k, jnp.zeros((), dtype=int)))(
-        games, methods, begins, keys
-    )
+def _begin_lanes(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
+    return eqx.filter_vmap(_begin)(games, methods, begins, keys, done)
 
 
 def solve_lanes(
@@ -475,36 +473,69 @@ def solve_lanes(
     """
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
-    stacked_games, stacked_methods = _stack("game", games), _stack("method", methods)
-    carry = _begin_lanes(stacked_games, stacked_methods, jnp.stack([jnp.asarray(s) for s in starts]), keys)
-    done, chunk = 0, max(1, min(max_steps, 2_000))
-    if checkpoint is not None and (saved := checkpoint.load()) is not None:
-        carry, done = _from_leaves(carry, saved), int(saved["lanes_done"])
-    while done < max_steps and bool(jnp.any(carry.ended == 0)):
-        done = min(max_steps, done + chunk)
-        carry = _advance_lanes(
-            stacked_games, stacked_methods, carry, keys, jnp.asarray(done), jnp.asarray(tol)
-        )
-        if checkpoint is not None and checkpoint.due():
-            checkpoint.save({**_leaves(carry), "lanes_done": np.asarray(done)})
-        event = Progress(done, max_steps, float(jnp.max(carry.residual)))
-        if progress is not None and progress(event) is True:
+    lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
+    begins = jnp.stack([jnp.asarray(s) for s in starts])
+    carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
+    ends: dict[int, Finish | None] = {}
+    left: list[list[Finish]] = [[] for _ in games]
+    while True:
+        carry, stopped = lanes.forward(carry, progress)
+        moved = np.zeros(len(games), dtype=bool)
+        for k in (k for k in range(len(games)) if k not in ends):
+            end = ends[k] = _finish(games[k], methods[k], carry.state.profile[k], keys[k])
+            spent = stopped or int(carry.done[k]) >= max_steps or len(left[k]) == RESTARTS
+            if end is None or end.onward is None or spent:
+                continue
+            if left[k] and _same(end.profile, left[k][-1].profile):
+                left[k].pop()
+                continue
+            left[k].append(end)
+            moved[k] = True
+            begins = begins.at[k].set(end.onward)
+            del ends[k]
+        if not moved.any():
             break
-    found = []
-    for k, (game, method) in enumerate(zip(games, methods, strict=True)):
-        profile, ended = carry.state.profile[k], int(carry.ended[k])
-        end = _finish(game, method, profile, keys[k])
-        record: Record = {
-            "profile": (("player", "axis"), np.asarray(profile if end is None else end.profile)),
-            "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
-            "steps": ((), np.asarray(carry.done[k])),
-            "residual": ((), np.asarray(carry.residual[k])),
-        }
-        if end is not None:
-            record["end_state"] = ((), np.asarray(end.end_state))
-            record |= end.measures
-        found.append(_certified(game, record, tolerance))
-    return found
+        fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
+        carry = jax.tree.map(
+            lambda new, old, moved=moved: jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, carry
+        )
+    return [
+        _certified(game, _lane_record(carry, k, ends[k]) | _departures(game, left[k]), tolerance)
+        for k, game in enumerate(games)
+    ]
+
+
+class _Lanes(NamedTuple):
+    """Stacked games and methods, and what bounds their steps."""
+
+    games: Any
+    methods: Any
+    keys: jax.Array
+    tol: jax.Array
+    max_steps: int
+
+    def forward(self, carry: _Carry, progress: ProgressCallback | None) -> tuple[_Carry, bool]:
+        """All lanes to their ends, or until ``progress`` says stop; True if it did."""
+        chunk = max(1, min(self.max_steps, 2_000))
+        done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
+        while done < self.max_steps and bool(jnp.any(carry.ended == 0)):
+            done = min(self.max_steps, done + chunk)
+            carry = _advance_lanes(self.games, self.methods, carry, self.keys, jnp.asarray(done), self.tol)
+            event = Progress(done, self.max_steps, float(jnp.max(carry.residual)))
+            if progress is not None and progress(event) is True:
+                return carry, True
+        return carry, False
+
+
+def _lane_record(carry: _Carry, lane: int, end: Finish | None) -> Record:
+    ended = int(carry.ended[lane])
+    record: Record = {
+        "profile": (("player", "axis"), np.asarray(carry.state.profile[lane])),
+        "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
+        "steps": ((), np.asarray(carry.done[lane])),
+        "residual": ((), np.asarray(carry.residual[lane])),
+    }
+    return record if end is None else record | _ended_in(end)
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:

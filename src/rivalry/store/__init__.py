@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -146,14 +145,11 @@ class Run:
     def tasks(self) -> dict[str, dict[str, Any]]:
         """What every cell is to compute, by its name.
 
-        Raises `StoreError` for a user's file that is not the one the cells are named after.
+        Raises `ValueError` for a user's file that is not the one the cells are named after.
         """
-        for name, digest in (self.head["study"].get("files") or {}).items():
-            path = Path(self.head["folder"]) / name
-            if not path.is_file():
-                raise StoreError(f"{path}: missing; the study's game or method is defined in it")
-            if sha256(path.read_bytes()).hexdigest() != digest:
-                raise StoreError(f"{path}: has changed since the run was made; run the study again")
+        from rivalry.study import verify
+
+        verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
         return {cell.id: cell.task for cell in self.study.cells()}
 
     @property
@@ -326,9 +322,12 @@ class Run:
     def dataset(self) -> Dataset:
         """All finished cells as one labelled dataset, also written to ``dataset.nc``.
 
+        ``cell`` names every cell of the study, finished or not; an unfinished one has no ``status``.
         Recomputed certificates take the place of the stored ones. Raises `DamagedFile` after every damaged
         cell was set aside; what is left then can be collected by another call, or redone by carrying on.
         """
+        import numpy as np
+
         from rivalry.results import collect, netcdf
 
         if self.head["parts"]:
@@ -337,12 +336,13 @@ class Run:
             )
         rows, damaged, on_disk = [], [], self._on_disk()
         for place in self.cells:
-            if place.id not in on_disk:
-                continue
+            record: Record = {"cell": ((), np.asarray(place.id))}
             try:
-                rows.append((place.at, self.read_cell(place.id) | self._newer_certificate(place.id)))
+                if place.id in on_disk:
+                    record |= self.read_cell(place.id) | self._newer_certificate(place.id)
             except DamagedFile as error:
                 damaged.append(error)
+            rows.append((place.at, record))
         if damaged:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             raise DamagedFile(damaged[0].path, f"{damaged[0].why}{more}; set aside, resume redoes it")
