@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, band, point
-from rivalry.plots.style import DASHES, INK, canvas, colours, end_marker, legend, note
+from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -57,14 +57,19 @@ def payoffs(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | No
 
 
 def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """How a learner's regret falls: ``regret_path [step player]`` at ``regret_step``, both logarithmic."""
+    """The largest regret of repeated play, ``regret_curve [sample]`` at ``regret_step``; both logarithmic."""
     with canvas(ax) as axes:
-        found = point(data, "regret_path", 2, ("regret_step", "claim"), at=at, keep=("replication",))
-        walks = _walks(found, "regret_path", "regret_step")
-        _against_steps(axes, [walk._replace(values=walk.values[..., None]) for walk in walks])
+        found = point(data, "regret_curve", 1, ("regret_step",), at=at, keep=("replication",))
+        walks = _walks(found, "regret_curve", "regret_step")
+        clock, values = _on_one_clock(walks)
+        mean, half = band(values)
+        axes.plot(clock, mean, color=PALETTE[0], label="largest regret")
+        if len(walks) > 1:
+            axes.fill_between(clock, mean - half, mean + half, color=PALETTE[0], alpha=0.2, linewidth=0)
         axes.set_xscale("log")
         axes.set_yscale("log", nonpositive="clip")
-        axes.set_ylabel("regret (units of the game)")
+        axes.set_xlabel("period")
+        axes.set_ylabel("regret a period (units of the game)")
         _say(axes, found, len(walks), "mean and 95 % band")
         return axes
 
@@ -81,7 +86,7 @@ def _walks(found: Point, name: str, clock: str = "path_step") -> list[Walk]:
     """The replications that hold anything."""
     values = found.arrays[name]
     steps = found.arrays.get(clock, np.broadcast_to(np.arange(values.shape[1]), values.shape[:2]))
-    filled = np.isfinite(values).any(axis=tuple(range(2, values.ndim)))
+    filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims = found.certified()
     walks = [
         Walk(steps[k][rows], values[k][rows], None if claims is None else bool(claims[k]))

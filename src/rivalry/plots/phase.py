@@ -72,7 +72,7 @@ def vector_field(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
         axes.set_ylabel("position of player 1 (units of the space)")
         axes.set_aspect("equal")
         note(axes, found.words)
-        legend(axes)
+        legend(axes, below=True)
         return axes
 
 

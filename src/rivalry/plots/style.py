@@ -85,16 +85,14 @@ def note(ax: Axes, *parts: str) -> None:
     ax.set_title(" · ".join(part for part in parts if part), loc="left")
 
 
-def legend(ax: Axes) -> None:
-    """The legend, beside the axes, where it hides nothing."""
+def legend(ax: Axes, *, below: bool = False) -> None:
+    """The legend beside the axes, or below them, where it hides nothing."""
     handles, _ = ax.get_legend_handles_labels()
-    if handles:
-        ax.legend(
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0.0,
-            ncols=1 + (len(handles) - 1) // 14,
-        )
+    if handles and below:
+        ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
+    elif handles:
+        columns = 1 + (len(handles) - 1) // 14
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, ncols=columns)
 
 
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:

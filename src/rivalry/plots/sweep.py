@@ -15,7 +15,7 @@ from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legen
 if TYPE_CHECKING:
     from xarray import Dataset
 
-JUMP = 0.25  # of the range drawn: ends further apart than this are not joined
+JUMP = 0.12  # of the range drawn: ends further apart than this are not joined
 WORDS = {
     "stable_point": "stable point",
     "unstable_point": "unstable point",
@@ -105,7 +105,8 @@ def _marks(
 ) -> None:
     shades = colours(positions.shape[2])
     worth = np.zeros(words.shape, bool) if certified is None else certified.reshape(words.shape)
-    size = 5.0 if len(x) <= 60 else 3.2
+    size = 4.5 if len(x) <= 60 else 3.2
+    ring = 1.3 if len(shades) <= 4 else 0.0  # so that players in one place are rings around each other
     for kind, marker in zip(WORDS, MARKERS, strict=False):
         for filled in (True, False):
             which, run = np.nonzero((words == kind) & (worth == filled))
@@ -113,7 +114,8 @@ def _marks(
                 continue
             for player, colour in enumerate(shades):
                 mark = end_marker(filled, colour) | {"markeredgewidth": 0.9}
-                axes.plot(x[which], positions[which, run, player], marker, markersize=size, **mark)
+                mark["markersize"] = size + ring * (len(shades) - 1 - player)
+                axes.plot(x[which], positions[which, run, player], marker, **mark)
             label = WORDS[kind] + ("" if filled else ", not certified")
             axes.plot([], [], marker, label=label, **end_marker(filled, INK))
     for player, colour in enumerate(shades):
