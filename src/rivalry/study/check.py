@@ -14,7 +14,7 @@ from rivalry.study.errors import StudyError, shown, unknown
 from rivalry.study.points import Grid, placed
 
 if TYPE_CHECKING:
-    from rivalry.study.model import Study
+    from rivalry.study.model import Cell, Study
 
 
 def check(study: Study) -> None:
@@ -25,43 +25,48 @@ def check(study: Study) -> None:
         names.verify(study.files or {}, study.folder)
         seen: dict[str, Any] = {}
         if not study.include:
-            _point(study, dict(study.game or {}), list(study.method), {}, seen)
-            _plots(study, _game(study.game or {}, study.folder, seen))
+            game = _game(study.game or {}, study.folder, seen)
+            _plots(study, game)
+            for table in study.method:
+                _pair(dict(study.game or {}), dict(table), study.folder, seen)
         for cell in study.cells():
-            _point(study, cell.task["game"], [cell.task["method"]], cell.point, seen)
+            _cell(study, cell, seen)
     except StudyError as error:
         raise error.inside(study.name) from None
 
 
 def lanes(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
-    """A task's lanes: the batch's point by dotted key, the game's table, the method's table. Keys of other
-    methods change nothing."""
-    grid = Grid(task["batch"] or {}, "batch")
-    name = task["method"]["name"]
+    """A task's lanes: the batch's point by dotted key, the game's table, the method's table."""
     found = []
-    for point in grid.points():
-        own = {
-            k: v for k, v in point.items() if not k.startswith("method.") or k.startswith(f"method.{name}.")
-        }
-        game, (method,) = placed(task["game"], [task["method"]], own)
+    for point in Grid(task["batch"] or {}, "batch").points():
+        game, (method,) = placed(task["game"], [task["method"]], point)
         found.append((point, game, method))
     return found
 
 
-def _point(
-    study: Study, game: dict[str, Any], methods: list[Any], at: Mapping[str, Any], seen: dict[str, Any]
-) -> None:
-    """One point of the sweep with all its lanes; what was seen before is not built again."""
+def _cell(study: Study, cell: Cell, seen: dict[str, Any]) -> None:
+    """One cell with all its lanes; what was seen before is not built again."""
+    at: Mapping[str, Any] = cell.point
+    forms = set()
     try:
-        for method in methods:
-            for lane, game_table, method_table in lanes(
-                {"batch": study.batch, "game": game, "method": method}
-            ):
-                at = {**at, **lane}
-                _pair(game_table, method_table, study.folder, seen)
+        for point, game, method in lanes(cell.task):
+            at = {**cell.point, **point}
+            _pair(game, method, study.folder, seen)
+            if cell.task["batch"]:
+                forms.add(_form(_game(game, study.folder, seen)))
+                if len(forms) > 1:
+                    raise StudyError("lanes may differ in numbers only, not in sizes or choices", key="batch")
     except StudyError as error:
         told = ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
         raise StudyError(error.message + (f" (at {told})" if told else ""), key=error.key) from None
+
+
+def _form(game: Any) -> str:
+    """What must be the same for two games to share a compiled program."""
+    from rivalry._jax import jax
+
+    leaves, tree = jax.tree.flatten(game)
+    return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
 
 
 def _pair(

@@ -61,11 +61,21 @@ def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
         place = f"{key}.at.{name}"
         if name in known:
             _among(value, known[name], place)
+        elif _fixed(study, name, value):
+            continue
         elif name in dims:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise StudyError(f"{shown(value)} must be a whole number from 0", key=place)
         elif inner is not None or get_close_matches(name, dims, n=1):
             raise StudyError(unknown(name, dims, f"a coordinate of {quantity}"), key=place)
+
+
+def _fixed(study: Study, name: str, value: Any) -> bool:
+    """Whether the game has that value throughout, so that nothing need be picked."""
+    given = (study.game or {}).get(name)
+    return given is not None and all(
+        _same(value, one) for one in (given if isinstance(given, list) else [given])
+    )
 
 
 def _lanes(study: Study) -> bool:

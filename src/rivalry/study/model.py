@@ -229,7 +229,7 @@ class Study:
 
     def resolved(self) -> dict[str, Any]:
         """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
-        found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "is_quick": self.is_quick}
+        found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         found |= {"files": dict(self.files or {})}
         found |= {key: _plain(getattr(self, key)) for key in document.Document.model_fields}
         if self.include:
@@ -243,6 +243,7 @@ class Study:
         schema = rest.pop("schema", None)
         if not isinstance(schema, int) or schema > SCHEMA:
             raise StudyError(f"{schema!r} must be at most {SCHEMA}: a newer rivalry wrote this", key="schema")
+        rest["is_quick"] = rest.pop("quick_form", False)
         for key in rest:
             if key not in cls.__dataclass_fields__:
                 raise StudyError("unknown key in a stored study", key=key)
@@ -272,7 +273,8 @@ class Study:
     def _cell(
         self, at: dict[str, Any], game: dict[str, Any], table: dict[str, Any], replication: int
     ) -> Cell:
-        batch = self.batch or None
+        batch = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+        batch = batch if set(batch) - {"zip"} else None
         seeded = {"game": game, "method": {k: v for k, v in table.items() if k != "name"}, "batch": batch}
         task = {
             "schema": SCHEMA,
@@ -372,6 +374,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _concerns(key: str, method: Any) -> bool:
+    """Whether a swept or batched key changes anything for a method."""
+    return not key.startswith("method.") or split(key)[1] == method
 
 
 def _within(swept: str, changed: str) -> bool:
