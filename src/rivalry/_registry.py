@@ -10,10 +10,14 @@ from typing import Any, NamedTuple
 
 
 class Entry(NamedTuple):
-    """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence."""
+    """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence.
+
+    A family may say in ``symbols`` what its players get, as a formula in plain text, for reports.
+    """
 
     targets: tuple[str, ...]
     title: str
+    symbols: str = ""
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

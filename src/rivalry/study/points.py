@@ -15,8 +15,8 @@ from rivalry.study.errors import StudyError, dotted, from_pydantic, shown, unkno
 # dimensions and variables that every dataset has; a swept key of that name goes by its full name
 _DIMENSIONS = "method replication player axis step lane departure point"
 _VARIABLES = (
-    "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual end_state "
-    "path path_step left"
+    "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual "
+    "end_state path path_step left"
 )
 RESERVED = frozenset([*_DIMENSIONS.split(), *_VARIABLES.split()])
 
