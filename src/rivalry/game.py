@@ -108,7 +108,9 @@ class Method(Protocol):
 
     Optional: ``residual(game, state)``, what the tolerance bounds instead of the movement per step;
     ``ended(game, state)``, an index into `ENDINGS` where the method itself sees that it is over;
-    ``finish(game, profile, key) -> Finish``, the analysis of the end, after the last step.
+    ``finish(game, profile, key) -> Finish``, the analysis of the end, after the last step;
+    ``notes(game, state) -> Record``, what the last state tells, stored where the method ended by itself.
+    A state with a ``time`` has it stored beside the path, as ``path_time``.
     """
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> State:

@@ -497,7 +497,9 @@ def solve_lanes(
             break
         fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
         carry = jax.tree.map(
-            lambda new, old, moved=moved: jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old), fresh, carry
+            lambda new, old, moved=moved: jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+            fresh,
+            carry,
         )
     return [
         _certified(game, _lane_record(carry, k, ends[k]) | _departures(game, left[k]), tolerance)

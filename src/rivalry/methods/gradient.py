@@ -1,0 +1,255 @@
+"""Gradient ascent by Euler steps: schedules, boundaries, orders of moving, stopping rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+from warnings import warn
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Gt
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry._jax import jax, jnp
+from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff
+from rivalry.methods import boundaries, end_state, schedules
+from rivalry.methods.boundaries import Boundary
+from rivalry.methods.tangent import scale_of, width
+from rivalry.space import Profile
+
+Rule = Literal["gradient", "step", "certificate", "displacement"]
+Rate = float | list[float] | dict[str, Any]
+
+WINDOW = 5  # consecutive steps that must be small under the rule `step`
+DISPLACED = 1e-5  # L1 distance from two steps earlier under the rule `displacement`
+BALL = 0.01  # of the width: where the rule `certificate` looks for gains
+BALL_STEPS = 16
+
+
+class Ascent(NamedTuple):
+    """Where an ascent stands, and what its stopping rules remember."""
+
+    profile: Profile
+    gradient: Profile
+    earlier: Profile  # one step before
+    moved: Float[Array, "step"]  # largest displacement / rate of the last steps, in units of payoff
+    back: Float[Array, ""]  # L1 distance from two steps earlier
+    gain: Float[Array, ""]  # the largest local regret when it was last tested
+    taken: Array
+    time: Float[Array, ""]  # the sum of rates: what a gradient flow calls time
+
+
+class GradientAscent(eqx.Module):
+    """Every player climbs its own payoff by small steps: ``x_i <- boundary(x_i + rate_t grad_i u_i)``.
+
+    ``rate`` is in units of strategy squared per payoff: one number, one a player, or a schedule
+    ``{kind = "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and stays.
+
+    ``stop`` names the rules, one or several, of which any ends the run; each is met when its number is at
+    most ``tol`` times the payoff scale, and ``stopped_by`` tells which was:
+    `gradient`: the largest entry of the projected gradients ``(P(x + rate g) - x)/rate``;
+    `step`: the largest displacement divided by the rate, five times running;
+    `certificate`: the largest gain within 1 % of the width, tested every ``every`` steps;
+    `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
+    takes small steps for convergence, and serves replays only.
+
+    The end is polished by Newton's method and judged (`end_state`). Euler steps have a stability limit of
+    their own, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit`` and a
+    final rate above it is warned about.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    >>> found = rv.solve(game, GradientAscent(), start=[0.1, 0.4, 0.9])
+    >>> found.end_state, str(found.data.stopped_by.values)
+    ('stable_point', 'gradient')
+    """
+
+    rate: Annotated[Rate, "step size: a number, one a player, or a schedule"] = 1e-4
+    update: Annotated[
+        Literal["simultaneous", "sequential"], "whether each sees the moves of those before it in the step"
+    ] = eqx.field(static=True, default="simultaneous")
+    order: Annotated[Literal["fixed", "random"], "of the players in a sequential step"] = eqx.field(
+        static=True, default="fixed"
+    )
+    boundary: Annotated[Boundary, "what becomes of a move that leaves the space"] = eqx.field(
+        static=True, default="project"
+    )
+    stop: Annotated[Rule | list[Rule], "the stopping rule or rules"] = eqx.field(
+        static=True,
+        default="gradient",
+        converter=lambda rules: rules if isinstance(rules, str) else tuple(rules),
+    )
+    every: Annotated[int, Gt(0), "steps between two tests of the rule `certificate`"] = eqx.field(
+        static=True, default=100
+    )
+    unit_gradient: Annotated[
+        bool, "divide every player's gradient by its length: steps never shrink; for replays only"
+    ] = eqx.field(static=True, default=False)
+
+    def __check_init__(self) -> None:
+        schedules.check(self.rate)
+        for name, allowed in (
+            ("update", ("simultaneous", "sequential")),
+            ("order", ("fixed", "random")),
+            ("boundary", get_args(Boundary)),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
+        for rule in self.rules:
+            if rule not in get_args(Rule):
+                raise ValueError(f"stop: {rule!r} must be one of {', '.join(get_args(Rule))}")
+        if not self.every > 0:
+            raise ValueError(f"every: {self.every} must be above 0")
+        if self.unit_gradient:
+            warn("unit_gradient: steps never shrink, so the ascent cannot settle on a point", stacklevel=2)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The stopping rules, as a tuple."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
+        """The start and its gradients; the key is not needed."""
+        boundaries.check(self.boundary, game.space)
+        if isinstance(self.rate, list | tuple) and len(self.rate) != len(start):
+            raise ValueError(f"rate: {len(self.rate)} numbers must be {len(start)}, one a player")
+        start = jnp.asarray(start)
+        endless = jnp.asarray(jnp.inf)
+        return Ascent(
+            start,
+            own_gradients(game, start),
+            start,
+            jnp.full(WINDOW, jnp.inf),
+            endless,
+            endless,
+            jnp.zeros((), dtype=int),
+            jnp.zeros(()),
+        )
+
+    def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
+        """One Euler step of all players; the key is consumed where the order is random."""
+        rate = self._rates(state.taken, len(state.profile))
+        x = self._moved(game, state, rate, key)
+        moved = jnp.max(jnp.abs(x - state.profile) / rate)
+        # before the second step nothing lies two steps back
+        back = jnp.where(state.taken > 0, jnp.sum(jnp.abs(x - state.earlier)), jnp.inf)
+        gain = state.gain
+        if "certificate" in self.rules:
+            due = (state.taken + 1) % self.every == 0
+            gain = jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain)
+        return Ascent(
+            x,
+            own_gradients(game, x),
+            state.profile,
+            jnp.roll(state.moved, 1).at[0].set(moved),
+            back,
+            gain,
+            state.taken + 1,
+            state.time + jnp.mean(rate),
+        )
+
+    def _rates(self, count: Array, players: int) -> Float[Array, "player 1"]:
+        return jnp.broadcast_to(schedules.at(self.rate, count).reshape(-1, 1), (players, 1))
+
+    def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
+        def pushed(x: Profile, gradient: Profile) -> Profile:
+            if self.unit_gradient:
+                length = jnp.linalg.norm(gradient, axis=1, keepdims=True)
+                gradient = gradient / jnp.where(length > 0, length, 1.0)
+            return boundaries.apply(self.boundary, game.space, x, rate * gradient)
+
+        if self.update == "simultaneous":
+            return pushed(state.profile, state.gradient)
+        order = jnp.arange(len(state.profile))
+        if self.order == "random":
+            order = jax.random.permutation(key, order)
+
+        def turn(k: Array, x: Profile) -> Profile:
+            player = order[k]
+            return x.at[player].set(pushed(x, own_gradients(game, x))[player])
+
+        found: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
+        return found
+
+    def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
+        """The least of the rules' numbers, in units of the payoff scale."""
+        found = self._residuals(game, state)
+        return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
+
+    def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
+        rate = self._rates(state.taken, len(state.profile))
+        pushed = game.space.project(state.profile + rate * state.gradient)
+        found = {
+            "gradient": jnp.max(jnp.abs(pushed - state.profile) / rate),
+            "step": jnp.max(state.moved),
+            "certificate": state.gain,
+        }
+        return {rule: number / scale_of(game) for rule, number in found.items()}
+
+    def ended(self, game: Game, state: Ascent) -> Array:
+        """Settled where the rule `displacement` is asked for and met."""
+        met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
+        return jnp.where(met, ENDINGS.index("settled"), 0)
+
+    def notes(self, game: Game, state: Ascent) -> Record:
+        """``stopped_by``: the rule whose number was least; stored where the ascent settled."""
+        if "displacement" in self.rules and float(state.back) <= DISPLACED:
+            return {"stopped_by": ((), np.asarray("displacement"))}
+        found = {
+            rule: float(number) for rule, number in self._residuals(game, state).items() if rule in self.rules
+        }
+        return {"stopped_by": ((), np.asarray(min(found, key=found.__getitem__) if found else ""))}
+
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
+        """Polish, spectrum, cycle and Euler's own limit; warns where the last rate is above that limit."""
+        end = end_state.analyse(game, profile, key)
+        limit = euler_limit(game, end, np.asarray(schedules.last(self.rate)))
+        last = float(np.max(np.asarray(schedules.last(self.rate))))
+        if last > limit and not self.unit_gradient:
+            warn(
+                f"rate: {last:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
+                stacklevel=2,
+            )
+        return end._replace(measures=end.measures | {"rate_limit": ((), np.asarray(limit))})
+
+
+def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
+    """The largest rate at which Euler steps stay at a stable end, NaN elsewhere.
+
+    It is the least ``-2 Re(v)/|v|^2`` over the eigenvalues v of the Jacobian in the free directions, whose
+    rows are first weighted by the players' rates over the largest of them.
+    """
+    if end.end_state not in ("stable_point", "boundary"):
+        return float("nan")
+    weight = np.broadcast_to(rates / np.max(rates), (end.profile.shape[0],))
+    values, _ = end_state.spectrum(game, end.profile, weight)
+    return float(np.min(-2 * values.real / np.abs(values) ** 2, initial=np.inf))
+
+
+def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
+    """The largest gain that a player finds within `BALL` of the width: a climb of its own payoff.
+
+    A lower bound of what there is to gain nearby, and says nothing of places further off.
+    """
+    ball = BALL * width(game.space)
+
+    def gain(player: Array) -> Array:
+        def payoff(strategy: Array) -> Array:
+            return own_payoff(game, x, player, strategy)
+
+        def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
+            here, value, length = carry
+            slope = jax.grad(payoff)(here)
+            push = length * ball[player] * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
+            there = jnp.clip(here + push, x[player] - ball[player], x[player] + ball[player])
+            there = game.space.project(x.at[player].set(there))[player]
+            new = payoff(there)
+            better = new > value
+            pick = jnp.where(better, 1.5, 0.5)
+            return (jnp.where(better, there, here), jnp.where(better, new, value), length * pick), None
+
+        first = (x[player], payoff(x[player]), jnp.ones(()))
+        (_, value, _), _ = jax.lax.scan(step, first, length=BALL_STEPS)
+        return value - first[1]
+
+    return jnp.max(jax.vmap(gain)(jnp.arange(len(x))))

@@ -1,0 +1,85 @@
+"""Gradient flow in accepted steps of a stiff solver: what `GradientFlow` and cycle detection share."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import diffrax
+import optimistix
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.game import Game, own_gradients
+from rivalry.methods.tangent import along, scale_of, width
+from rivalry.space import Profile
+
+RTOL, ATOL = 1e-9, 1e-11
+ORDER = 5  # of the solver's error estimate
+ATTEMPTS = 60  # rejections before a step is taken as it is
+
+# Stages are solved far below the error allowed: what is left unsolved looks like error to the controller, and
+# a chord iteration at the usual tolerances takes twenty times the steps.
+_solver = diffrax.Kvaerno5(root_finder=optimistix.Newton(rtol=1e-12, atol=1e-12))
+_control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
+
+
+class Flow(NamedTuple):
+    """Where a flow stands. ``control`` and ``inner`` belong to the solver."""
+
+    profile: Profile
+    time: Float[Array, ""]  # in units of strategy squared per payoff
+    next: Float[Array, ""]  # the end of the step to try
+    control: Any
+    inner: Any
+    fresh: Array  # True where the solver may not reuse what it knows of the last step
+
+
+def _field(time: Any, y: Array, game: Game) -> Array:
+    # stages may leave the space; they see it from its nearest point
+    x = game.space.project(y)
+    return along(game.space, y, own_gradients(game, x))
+
+
+_term = diffrax.ODETerm(_field)
+
+
+def time_unit(game: Game) -> Float[Array, ""]:
+    """The time in which a payoff of the game's scale moves a player across the space."""
+    return jnp.min(width(game.space)) ** 2 / scale_of(game)
+
+
+def begin(game: Game, x: Profile) -> Flow:
+    """A flow at rest at ``x``, before its first step."""
+    start = jnp.zeros(())
+    first = 1e-6 * time_unit(game)
+    end, control = _control.init(_term, start, start + first, x, first, game, _solver.func, ORDER)
+    inner = _solver.init(_term, start, end, x, game)
+    return Flow(x, start, jnp.asarray(end), control, inner, jnp.asarray(True))
+
+
+def advance(game: Game, flow: Flow) -> Flow:
+    """One accepted step; the profile stays in the space."""
+
+    def attempt(carry: tuple[Flow, Array, Array]) -> tuple[Flow, Array, Array]:
+        flow, _, tries = carry
+        y, error, _, inner, _ = _solver.step(
+            _term, flow.time, flow.next, flow.profile, game, flow.inner, flow.fresh
+        )
+        error = jnp.where(jnp.isfinite(error), error, jnp.inf)
+        keep, time, after, _, control, _ = _control.adapt_step_size(
+            flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
+        )
+        inside = game.space.project(y)
+        moved = Flow(inside, flow.next, jnp.asarray(after), control, inner, jnp.any(inside != y))
+        stayed = flow._replace(next=jnp.asarray(after), control=control)
+        # steps grow tenfold at rest: no further than a hundred units of time
+        longest = time + 100 * time_unit(game)
+        chosen = jax.tree.map(lambda a, b: jnp.where(keep, a, b), moved, stayed)
+        end = jnp.minimum(jnp.asarray(after), longest)
+        return chosen._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1
+
+    def rejected(carry: tuple[Flow, Array, Array]) -> Array:
+        return ~carry[1] & (carry[2] < ATTEMPTS)
+
+    flow, _, _ = jax.lax.while_loop(rejected, attempt, (flow, jnp.asarray(False), jnp.asarray(0)))
+    return flow

@@ -1,0 +1,120 @@
+"""Which way a profile may move: bounds that hold, tangent cones, and Newton's step inside them.
+
+Everything here is pure JAX on ``[player axis]`` arrays and works for every space.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.game import Game, jacobian, own_gradients
+from rivalry.space import Box, Profile, Simplex, Space
+
+SLACK = 1e-9  # of the width: as near to a bound counts as on it, where an end is judged
+
+
+def width(space: Space) -> Profile:
+    """How wide the space is, ``[player axis]``, in units of strategy; 1 for padded entries.
+
+    >>> width(Box.interval(0.0, 5.0, players=2)).ravel().tolist()
+    [5.0, 5.0]
+    """
+    if isinstance(space, Box):
+        return space.high - space.low
+    if isinstance(space, Simplex):
+        return jnp.ones(space.shape)
+    rows = [space.grid(player, 201) for player in range(space.shape[0])]
+    spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
+    return jnp.where(space.mask & (spread > 0), spread, 1.0)
+
+
+def scale_of(game: Game) -> Array:
+    """The game's payoff scale, also where it is being traced."""
+    return jnp.asarray(getattr(game, "scale", 1.0), dtype=float)
+
+
+def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Bool[Array, "player axis"]:
+    """Entries that no bound holds: False for padding and where the gradient presses against a bound.
+
+    ``slack`` is the distance, in widths, at which an entry counts as on its bound. Spaces other than
+    `Box` and `Simplex` are taken to have no bounds.
+    """
+    if isinstance(space, Box):
+        near = slack * (space.high - space.low)
+        down = (x <= space.low + near) & (gradient < 0)
+        up = (x >= space.high - near) & (gradient > 0)
+        return ~(down | up)
+    if isinstance(space, Simplex):
+        return _free_on_simplex(space.mask, x <= slack, gradient)
+    return jnp.asarray(space.mask)
+
+
+def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Array, "player axis"]:
+    """Projection on the tangent cone of a simplex leaves out zeros with less than the mean of the rest."""
+
+    def narrow(_: int, kept: Array) -> Array:
+        return mask & (~at_zero | (gradient > _mean(kept, gradient)))
+
+    found: Array = jax.lax.fori_loop(0, mask.shape[1], narrow, mask)
+    return found
+
+
+def _mean(kept: Array, gradient: Profile) -> Float[Array, "player 1"]:
+    count = jnp.maximum(jnp.sum(kept, axis=1, keepdims=True), 1)
+    return jnp.sum(jnp.where(kept, gradient, 0.0), axis=1, keepdims=True) / count
+
+
+def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Profile:
+    """The gradient's projection on the directions in which the space lets ``x`` move.
+
+    It is what a gradient flow follows, and zero exactly where the flow rests.
+
+    >>> space = Box.interval(0.0, 1.0, players=2)
+    >>> along(space, jnp.array([[0.0], [0.5]]), jnp.array([[-3.0], [2.0]])).ravel().tolist()
+    [0.0, 2.0]
+    """
+    kept = free(space, x, gradient, slack)
+    shift = _mean(kept, gradient) if isinstance(space, Simplex) else 0.0
+    return jnp.where(kept, gradient - shift, 0.0)
+
+
+def projector(space: Space, kept: Bool[Array, "player axis"]) -> Float[Array, "row column"]:
+    """The orthogonal projection on what the free entries ``kept`` allow, player-major."""
+    flat = kept.ravel()
+    if not isinstance(space, Simplex):
+        return jnp.diag(flat.astype(float))
+    owner = jnp.repeat(jnp.arange(kept.shape[0]), kept.shape[1])
+    count = jnp.maximum(jnp.sum(kept, axis=1), 1)[owner]
+    together = (owner[:, None] == owner[None, :]) & flat[:, None] & flat[None, :]
+    return jnp.diag(flat.astype(float)) - together / count[:, None]
+
+
+def basis(projection: np.ndarray) -> np.ndarray:
+    """An orthonormal basis ``[row direction]`` of what a projector keeps.
+
+    >>> basis(np.diag([1.0, 0.0])).shape
+    (2, 1)
+    """
+    values, vectors = np.linalg.eigh(np.asarray(projection))
+    return np.asarray(vectors[:, values > 0.5])
+
+
+def pull(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
+    """The largest entry of the projected gradient: zero where every player's first-order condition holds."""
+    return jnp.max(jnp.abs(along(game.space, x, own_gradients(game, x), slack)))
+
+
+def newton_step(game: Game, x: Profile, slack: float = 0.0) -> Profile:
+    """Newton's displacement towards a root of the projected gradients; not finite where it is singular."""
+    space = game.space
+    gradient = own_gradients(game, x)
+    kept = free(space, x, gradient, slack)
+    keep = projector(space, kept)
+    inner = keep @ jacobian(game, x) @ keep
+    size = jnp.maximum(jnp.max(jnp.abs(inner)), 1e-300)
+    # the identity fills what bounds hold, so that the matrix is regular where the free part is
+    outer = size * (jnp.eye(x.size) - keep)
+    found: Profile = jnp.linalg.solve(inner - outer, -keep @ gradient.ravel()).reshape(x.shape)
+    return found
