@@ -40,7 +40,7 @@ class Game(Protocol):
     - ``named_start(name) -> Profile``: starts that have a name;
     - ``gradients(x)``: every player's own gradient, where there is a faster way than differentiating payoffs;
     - ``world()``: the tuple of arrays that learners' kernels take;
-    - ``scale``: what payoffs are compared with (default: 1);
+    - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``player_names``, ``axis_names``: labels.
     """
 
