@@ -28,6 +28,7 @@ _HOMES = {
     "learn": "run",
     "load_run": "store",
     "load_study": "study",
+    "run_study": "executor",
     "solve": "run",
     "sweep": "run",
     "trace": "run",

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -74,7 +69,6 @@ def carry_out(
     workers: int | None = None,
     progress: EventCallback | None = None,
     accept_version: bool = False,
-    patience: float | None = None,
     checkpoint_every: float | None = None,
 ) -> RunStatus:
     """Compute the cells that are left, and collect the run's dataset.
@@ -82,13 +76,12 @@ def carry_out(
     ``workers``: at most so many processes (default: one for each core); below about three seconds of work
     the cells run in this one. ``progress`` receives `Event` s; returning True stops the work. A cell that
     fails is recorded, with its traceback in ``log.txt``, and others go on; it is tried again the next time.
-    ``patience``: for command lines; Ctrl-C ends this very process, with exit status 130, where it has not
-    ended the work after so many seconds. ``checkpoint_every``: seconds between saves inside a long cell.
+    ``checkpoint_every``: seconds between saves inside a long cell.
 
     Raises `StoreError` where another process uses the folder, or another version of the package made it and
     ``accept_version`` is not set; `DiskFull`, every finished cell kept; `KeyboardInterrupt` likewise.
     """
-    with run.locked(), _prompt(patience, run.folder):
+    with run.locked():
         parts = run.parts()
         if not parts:
             return _Work(run, workers or cores(), progress, checkpoint_every).all(accept_version)
@@ -237,39 +230,6 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("rivalry")
-
-
-@contextmanager
-def _prompt(patience: float | None, folder: Path) -> Iterator[None]:
-    """Ctrl-C ends the process after ``patience`` seconds even inside a compiler, which hears no signals."""
-    if patience is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    read, write = socket.socketpair()
-    write.setblocking(False)
-    over = threading.Event()
-
-    def watch() -> None:
-        while signals := read.recv(16):
-            if signal.SIGINT in signals and not over.wait(patience):
-                print(
-                    f"interrupted: finished cells are kept; rivalry resume {folder}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                os._exit(130)  # workers end with their parent
-
-    before = signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        over.set()
-        write.close()
-        thread.join()
-        read.close()
 
 
 def certify(run: Run, *, progress: EventCallback | None = None) -> int:
