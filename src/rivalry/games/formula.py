@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rivalry._jax import jax, jnp
 from rivalry._registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
@@ -47,8 +48,6 @@ class Formula(NamedTuple):
 
         Minus infinity where the value is 0, with slope 0 there; NaN where it is negative.
         """
-        import jax.numpy as jnp
-
         size, sign = _signed_log(self.tree, values)
         return jnp.where(sign < 0, jnp.nan, size)
 
@@ -178,8 +177,6 @@ def _names(tree: Node) -> set[str]:
 
 
 def _value(tree: Node, values: Mapping[str, Any]) -> Any:
-    import jax.numpy as jnp
-
     if tree.kind == "number":
         return tree.value
     if tree.kind == "name":
@@ -201,14 +198,10 @@ def _value(tree: Node, values: Mapping[str, Any]) -> Any:
 
 def _root(value: Any) -> Any:
     """The square root, its slope at 0 taken as 0: a distance has a kink there, not a fault."""
-    import jax.numpy as jnp
-
     return jnp.where(value == 0, 0.0, jnp.sqrt(jnp.where(value == 0, 1.0, value)))
 
 
 def _power(base: Any, exponent: Node, values: Mapping[str, Any]) -> Any:
-    import jax.numpy as jnp
-
     power = _value(exponent, values)
     if isinstance(power, float) and power.is_integer():
         return jnp.power(base, int(power))  # also of a negative base, with a slope everywhere
@@ -217,8 +210,6 @@ def _power(base: Any, exponent: Node, values: Mapping[str, Any]) -> Any:
 
 def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
     """The logarithm of the absolute value, and the sign."""
-    import jax.numpy as jnp
-
     if tree.kind == "call" and tree.value == "exp":
         inner = jnp.asarray(_value(tree.parts[0], values))
         return inner, jnp.ones_like(inner)
@@ -243,9 +234,6 @@ def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _signed_sum(left: tuple[Any, Any], right: tuple[Any, Any], *, minus: bool) -> tuple[Any, Any]:
-    import jax
-    import jax.numpy as jnp
-
     (a, a_sign), (b, b_sign) = left, right
     top = jax.lax.stop_gradient(jnp.maximum(a, b))
     top = jnp.where(jnp.isfinite(top), top, 0.0)
@@ -254,7 +242,5 @@ def _signed_sum(left: tuple[Any, Any], right: tuple[Any, Any], *, minus: bool) -
 
 
 def _log_of(value: Any) -> tuple[Any, Any]:
-    import jax.numpy as jnp
-
     size = jnp.abs(jnp.where(value == 0, 1.0, value))
     return jnp.where(value == 0, -jnp.inf, jnp.log(size)), jnp.sign(value)

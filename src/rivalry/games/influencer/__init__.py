@@ -1,6 +1,27 @@
 """Influencer games: players choose where to act; each resource point is shared in proportion to influence."""
 
+from rivalry.games.influencer.closed_forms import (
+    exponential_is_stable,
+    group_levels,
+    moments,
+    symmetric_equilibrium,
+    symmetric_positions,
+    symmetric_spectrum,
+    threshold_reach,
+    threshold_variance,
+)
 from rivalry.games.influencer.factory import influencer
 from rivalry.games.influencer.game import Influencer
 
-__all__ = ["Influencer", "influencer"]
+__all__ = [
+    "Influencer",
+    "exponential_is_stable",
+    "group_levels",
+    "influencer",
+    "moments",
+    "symmetric_equilibrium",
+    "symmetric_positions",
+    "symmetric_spectrum",
+    "threshold_reach",
+    "threshold_variance",
+]

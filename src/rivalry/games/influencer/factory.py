@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,8 +18,8 @@ from rivalry.space import Box
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
-PerPlayer = Positive | list[Positive]
-Matrix = list[list[float]]
+PerPlayer = Positive | list[Positive] | np.ndarray
+Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 
 REACH = 0.25
 
@@ -29,7 +29,7 @@ def influencer(
     players: Annotated[int | None, Ge(2), "how many play; needed where no list tells (default 2)"] = None,
     space: Annotated[Literal["interval", "box"], "where players and resource are"] = "interval",
     bounds: Annotated[
-        list[float] | list[list[float]] | None,
+        list[float] | list[list[float]] | np.ndarray | None,
         "[low, high] of the interval, or one an axis of the box (default 0 to 1)",
     ] = None,
     kernel: Annotated[
@@ -42,7 +42,7 @@ def influencer(
         PerPlayer | None, "in place of reach: the number that multiplies each player's covariance (default 1)"
     ] = None,
     covariance: Annotated[
-        Matrix | list[Matrix] | None, "in place of reach: covariance of influence, one matrix or one a player"
+        Matrices | None, "in place of reach: covariance of influence, one matrix or one a player"
     ] = None,
     normalised: Annotated[
         bool, "give Gaussian influence the prefactor of a density: effort thins as it spreads"
@@ -50,23 +50,25 @@ def influencer(
     exponent: Annotated[PerPlayer | None, "power_law: how fast influence falls with the distance"] = None,
     distance_floor: Annotated[Positive, "power_law: distances below this count as this"] = 1e-10,
     influence: Annotated[
-        str | None, "custom: a formula of b and x (b1, b2, x1, x2 on a box) for the influence"
+        str | Callable[..., Any] | None,
+        "custom: a formula of b and x (b1, b2, x1, x2 on a box); in Python also a function of "
+        "(x, b, parameters) that gives the logarithm",
     ] = None,
     parameters: Annotated[
-        dict[str, float | list[float]] | None, "custom: the formula's numbers, each per player"
+        dict[str, float | list[float] | np.ndarray] | None, "custom: the formula's numbers, each per player"
     ] = None,
     resource_points: Annotated[
-        dict[str, Any] | list[float] | list[list[float]] | None,
+        dict[str, Any] | list[float] | list[list[float]] | np.ndarray | None,
         "where the resource is: {kind = linspace, grid or points} (default 100 points, 20 an axis on a box)",
     ] = None,
     resource: Annotated[
-        str | dict[str, Any] | list[float],
+        str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any],
         "how much is there: bimodal, unimodal, uniform, {kind = mixture, beta or array}, or a list",
     ] = "uniform",
     normalise: Annotated[bool, "scale the resource to sum 1"] = False,
     budgets: Annotated[PerPlayer, "what multiplies each player's influence"] = 1.0,
     third_party: Annotated[
-        str | dict[str, Any] | list[float] | None,
+        str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any] | None,
         "influence of one who does not move: a formula of b, or one number a point",
     ] = None,
     abstention: Annotated[
@@ -205,7 +207,9 @@ def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, edges: l
     }
     if influence is None:
         raise ValueError("influence: the custom kernel needs a formula, or a function (x, b, parameters)")
-    log_influence = influence if callable(influence) else _formula_kernel(influence, parameters, len(edges))
+    log_influence: Any = influence
+    if not callable(influence):
+        log_influence = _formula_kernel(influence, parameters, len(edges))
     kernel = Custom(log_influence, parameters)
     _try_kernel(kernel, players, points, edges)
     return kernel
@@ -255,8 +259,8 @@ def _try_kernel(kernel: Custom, players: int, points: np.ndarray, edges: list[li
         if bad.size:
             player, point = bad[0]
             raise ValueError(
-                f"influence: player {player} at {x[player].tolist()} has log-influence {values[player, point]} on "
-                f"resource point {point}, {points[point].tolist()}; influence must be finite and not negative"
+                f"influence: player {player} at {x[player].tolist()} has log-influence "
+                f"{values[player, point]} on point {point}, {points[point].tolist()}; influence must be finite and not negative"
             )
         nowhere = np.flatnonzero(np.isneginf(values).all(axis=1))
         if nowhere.size:

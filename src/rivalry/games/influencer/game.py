@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import equinox as eqx
@@ -10,8 +12,11 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry._registry import near
-from rivalry.games.influencer.kernels import Kernel, apart
-from rivalry.space import Box, Profile
+from rivalry.game import Record
+from rivalry.games.influencer.ceiling import available, ceiling
+from rivalry.games.influencer.kernels import Custom, Kernel, apart
+from rivalry.games.influencer.views import VIEWS, measures, view
+from rivalry.space import Box, Profile, Strategy
 
 STARTS = {
     2: [0.1, 0.9],
@@ -48,12 +53,12 @@ class Influencer(eqx.Module):
 
     def __getattr__(self, name: str) -> Any:
         # the kernel's parameters are the game's own: with_(game, reach=0.2) and game.reach
-        kernel = self.__dict__.get("kernel")
-        if kernel is not None and not name.startswith("_"):
+        if not name.startswith("_"):
+            kernel = self.__dict__.get("kernel")
             parameters = getattr(kernel, "parameters", {})
             if name in parameters:
                 return parameters[name]
-            if name in type(kernel).__dataclass_fields__:
+            if name in getattr(type(kernel), "__dataclass_fields__", {}):
                 return getattr(kernel, name)
         raise AttributeError(f"this influencer game has no {name!r}")
 
@@ -63,9 +68,17 @@ class Influencer(eqx.Module):
         return self.space.shape[0]
 
     @property
-    def scale(self) -> float:
+    def kernel_parameters(self) -> dict[str, Array]:
+        """The kernel's numbers, one entry a player each."""
+        if isinstance(self.kernel, Custom):
+            return dict(self.kernel.parameters)
+        names = ("reach", "variance", "covariance", "exponent")
+        return {name: getattr(self.kernel, name) for name in names if hasattr(self.kernel, name)}
+
+    @property
+    def scale(self) -> Float[Array, ""]:
         """The whole resource, ``sum B``: what payoffs are compared with."""
-        return float(self.weights.sum())
+        return jnp.sum(self.weights)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """What each player gets, in units of the resource."""
@@ -170,6 +183,7 @@ class Influencer(eqx.Module):
         if order == 2:
             keep = keep[:, None] * keep[None, :]
         factors = jnp.where(keep[..., None] > 0, square, 1.0)
+        assert self.abstention is not None
         return self.abstention * jnp.prod(factors, axis=-2) * jnp.exp(-total)
 
     def _second(self, x: Profile, total: Float[Array, "point"]) -> Float[Array, "i j point axis axis"]:
@@ -193,6 +207,27 @@ class Influencer(eqx.Module):
                 f"zero_influence: all influence is 0 at resource point {empty[0]}, {at}; "
                 "'share' divides it equally, 'lost' gives it to nobody"
             )
+
+    @property
+    def ceiling(self) -> Callable[[Profile, int | Array, Strategy, Strategy], Float[Array, ""]]:
+        """``ceiling(x, player, low, high)``: no own position in that cell pays more; not if custom."""
+        if not available(self):
+            raise AttributeError("a custom kernel has no known largest value")
+        return partial(ceiling, self)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Larger arrays that plots draw; the vector field only on an interval."""
+        return VIEWS if self.space.shape[1] == 1 else VIEWS[:-1]
+
+    def measures(self, x: Profile) -> Record:
+        """What is stored with every result; see `rivalry.games.influencer.views.measures`."""
+        self._refuse_nan(self.shares(x))
+        return measures(self, x)
+
+    def view(self, name: str, x: Profile) -> Record:
+        """One of ``views`` at a profile, as named arrays."""
+        return view(self, name, x)
 
     def named_start(self, name: str) -> Profile:
         """``paper_default``: the source's starts on an interval; beyond 8 players evenly spaced, 0.1 to 0.9.

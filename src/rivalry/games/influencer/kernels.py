@@ -6,7 +6,11 @@ A kernel offers, for positions ``x [player axis]`` and ``points [point axis]``:
 - ``logs_and_pull(x, points)``: the same, and the map from weights ``[player point]`` to
   ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, which is all that gradients need;
 - ``slopes(x, points) -> [player point axis]`` and ``curvatures(x, points) -> [player point axis axis]``;
-- ``peak(player, low, high, points) -> [point]``: the largest log-influence of positions in a cell, or None.
+
+and, where they are known (not for kernels of one's own), on a cell of positions ``[low, high]``, per point:
+
+- ``peak`` and ``trough``: a log-influence that no position exceeds, and one that none falls below;
+- ``steepest``: bounds ``[point axis]`` on ``|d log f / dx_a|`` and ``|d^2 log f / dx_a^2|``.
 
 Parameters are array leaves with one entry a player.
 """
@@ -16,14 +20,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from rivalry._jax import jax, jnp
 from rivalry.space import Profile, Strategy
 
 Points = Float[Array, "point axis"]
 Logs = Float[Array, "player point"]
+PerPoint = Float[Array, "point"]
 Pull = Callable[[Array], Profile]
+Player = int | Int[Array, ""]
 
 
 def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
@@ -34,6 +40,11 @@ def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
 def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
     """From each point's nearest position in the cell to the point."""
     return points - jnp.clip(points, low, high)
+
+
+def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
+    """The largest distance along each axis from a point to the cell."""
+    return jnp.maximum(jnp.abs(points - low), jnp.abs(points - high))
 
 
 class Gaussian(eqx.Module):
@@ -55,7 +66,8 @@ class Gaussian(eqx.Module):
     def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
         def pull(weights: Array) -> Profile:
             # one matrix product instead of a pass over [player point axis]
-            return (weights @ points - x * weights.sum(axis=1, keepdims=True)) / self.reach[:, None] ** 2
+            mean: Profile = weights @ points - x * weights.sum(axis=1, keepdims=True)
+            return mean / self.reach[:, None] ** 2
 
         return self.logs(x, points), pull
 
@@ -66,11 +78,21 @@ class Gaussian(eqx.Module):
         one = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
         return jnp.broadcast_to(one[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
-    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
+    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        return self._at(player, nearest(low, high, points))
+
+    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        return self._at(player, farthest(low, high, points))
+
+    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+        width = self.reach[player] ** 2
+        return farthest(low, high, points) / width, jnp.broadcast_to(1 / width, points.shape)
+
+    def _at(self, player: Player, q: Float[Array, "point axis"]) -> PerPoint:
         reach = self.reach[player]
-        logs = -0.5 * jnp.sum(nearest(low, high, points) ** 2, axis=-1) / reach**2
+        logs = -0.5 * jnp.sum(q**2, axis=-1) / reach**2
         if self.normalised:
-            logs = logs - points.shape[1] * jnp.log(reach * jnp.sqrt(2 * jnp.pi))
+            logs = logs - q.shape[1] * jnp.log(reach * jnp.sqrt(2 * jnp.pi))
         return logs
 
 
@@ -87,7 +109,7 @@ class GaussianMatrix(eqx.Module):
     @property
     def precision(self) -> Float[Array, "player axis axis"]:
         """``S^-1``."""
-        return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]
+        return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]  # type: ignore[no-any-return]
 
     def logs(self, x: Profile, points: Points) -> Logs:
         q = apart(x, points)
@@ -96,7 +118,7 @@ class GaussianMatrix(eqx.Module):
 
     def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
         def pull(weights: Array) -> Profile:
-            mean = weights @ points - x * weights.sum(axis=1, keepdims=True)
+            mean: Profile = weights @ points - x * weights.sum(axis=1, keepdims=True)
             return jnp.matmul(self.precision, mean[..., None])[..., 0]
 
         return self.logs(x, points), pull
@@ -107,19 +129,26 @@ class GaussianMatrix(eqx.Module):
     def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         return jnp.broadcast_to(-self.precision[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
-    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
-        # The quadratic form is at least its smallest eigenvalue times the squared distance: a valid, and
-        # for a multiple of the identity the exact, largest value.
+    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        # the quadratic form is at least its smallest eigenvalue times the squared distance
         least = jnp.linalg.eigvalsh(self.precision[player])[0]
-        logs = -0.5 * least * jnp.sum(nearest(low, high, points) ** 2, axis=-1)
-        return logs + self._prefactor()[player]
+        return -0.5 * least * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
+
+    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        most = jnp.linalg.eigvalsh(self.precision[player])[-1]
+        return -0.5 * most * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
+
+    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+        precision = self.precision[player]
+        slope = farthest(low, high, points) @ jnp.abs(precision)
+        return slope, jnp.broadcast_to(jnp.diagonal(precision), points.shape)
 
     def _prefactor(self) -> Float[Array, "player"]:
         if not self.normalised:
             return jnp.zeros(self.variance.shape)
         axes = self.covariance.shape[-1]
         size = jnp.linalg.slogdet(self.covariance)[1] + axes * jnp.log(2 * jnp.pi * self.variance)
-        return -0.5 * size
+        return jnp.asarray(-0.5 * size)
 
 
 class PowerLaw(eqx.Module):
@@ -149,7 +178,7 @@ class PowerLaw(eqx.Module):
             ..., None
         ]
 
-    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
+    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         distance = jnp.abs(nearest(low, high, points)[:, 0])
         return -self.exponent[player] * jnp.log(jnp.maximum(distance, self.floor))
 
@@ -175,10 +204,25 @@ class Exponential(eqx.Module):
     def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         return (-2 * points[:, 0] / x**3 + 1 / x**2)[..., None, None]
 
-    def peak(self, player: Array, low: Strategy, high: Strategy, points: Points) -> Float[Array, "point"]:
-        b = points[:, 0]
-        best = jnp.clip(b, low[0], high[0])  # rises up to x = b, falls beyond
-        return -b / best - jnp.log(best)
+    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        best = jnp.clip(points[:, 0], low[0], high[0])  # rises up to x = b, falls beyond
+        return self._at(best, points)
+
+    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        return jnp.minimum(self._at(low, points), self._at(high, points))
+
+    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+        # largest at an end of the cell, or where the next derivative vanishes: x = 2b and x = 3b
+        b = points[:, :1]
+        places = [jnp.clip(y, low, high) for y in (low, high, 2 * b, 3 * b)]
+        slopes = [jnp.abs(b / y**2 - 1 / y) for y in places]
+        bends = [jnp.abs(-2 * b / y**3 + 1 / y**2) for y in places]
+        return jnp.max(jnp.stack(jnp.broadcast_arrays(*slopes)), axis=0), jnp.max(
+            jnp.stack(jnp.broadcast_arrays(*bends)), axis=0
+        )
+
+    def _at(self, x: Array, points: Points) -> PerPoint:
+        return -points[:, 0] / x - jnp.log(x)
 
 
 class Custom(eqx.Module):
@@ -201,11 +245,11 @@ class Custom(eqx.Module):
 
     def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         own = jax.jacfwd(self._row)
-        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)
+        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
     def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         own = jax.jacfwd(jax.jacfwd(self._row))
-        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)
+        return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
     def _row(self, x: Strategy, parameters: dict[str, Array], points: Points) -> Float[Array, "point"]:
         # on an interval positions and points are numbers, on a box arrays

@@ -1,0 +1,124 @@
+"""Named arrays of an influencer game at a profile: what is stored with results, and what plots draw."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry._jax import jax, jnp
+from rivalry.game import Record, own_payoff
+from rivalry.games.influencer.closed_forms import known_threshold
+from rivalry.metrics import best_reply
+from rivalry.space import Profile
+
+if TYPE_CHECKING:
+    from rivalry.games.influencer.game import Influencer
+
+VIEWS = ("influence", "shares", "landscape", "vector_field")
+PLACES, FIELD, SQUARE = 201, 40, 41 * 41
+
+
+def measures(game: Influencer, x: Profile) -> Record:
+    """What is stored with every result.
+
+    ``gradient_norm``, the largest entry of all own gradients; ``resource_total``; ``outside_payoffs
+    [outside]``, what the third party and abstention get, where there are any; and, where a closed form holds,
+    ``threshold``, ``symmetric_position [axis]`` and ``symmetric_stable`` (see `known_threshold`).
+    """
+    payoffs, norm = _measured(game, x)
+    found: Record = {
+        "gradient_norm": ((), np.asarray(norm)),
+        "resource_total": ((), np.asarray(game.scale)),
+    }
+    if len(payoffs) > x.shape[0]:
+        found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
+    known = known_threshold(game)
+    if known is not None:
+        found["symmetric_position"] = (("axis",), known.position)
+        found["symmetric_stable"] = ((), np.asarray(known.stable))
+        if known.threshold is not None:
+            found["threshold"] = ((), np.asarray(known.threshold))
+    return found
+
+
+@eqx.filter_jit
+def _measured(game: Influencer, x: Profile) -> tuple[Array, Array]:
+    return game.all_payoffs(x), jnp.max(jnp.abs(game.gradients(x)))
+
+
+def view(game: Influencer, name: str, x: Profile) -> Record:
+    """The view ``name`` at ``x``; `rivalry.view` gives it with labels."""
+    makers = {
+        "influence": _influence,
+        "shares": _shares,
+        "landscape": _landscape,
+        "vector_field": _vector_field,
+    }
+    return makers[name](game, x)
+
+
+def row_labels(game: Influencer) -> list[str]:
+    """The rows' names: players, then the third party, then abstention."""
+    labels = [f"player {player}" for player in range(game.players)]
+    labels += ["third party"] if game.third_party is not None else []
+    return labels + (["abstention"] if game.abstention is not None else [])
+
+
+def _resource(game: Influencer) -> Record:
+    return {
+        "resource": (("point",), np.asarray(game.weights)),
+        "resource_points": (("point", "coordinate"), np.asarray(game.points)),
+        "row_label": (("row",), np.asarray(row_labels(game))),
+    }
+
+
+def _influence(game: Influencer, x: Profile) -> Record:
+    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game)}
+
+
+def _shares(game: Influencer, x: Profile) -> Record:
+    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game)}
+
+
+def _landscape(game: Influencer, x: Profile) -> Record:
+    axes = x.shape[1]
+    places = game.space.grid(0, PLACES if axes == 1 else SQUARE)
+    replies = [best_reply(game, x, player) for player in range(game.players)]
+    at = np.asarray(places)
+    return {
+        "landscape": (("player", "place"), np.asarray(_own_payoffs(game, x, places))),
+        "landscape_at": (("place",), at[:, 0]) if axes == 1 else (("place", "coordinate"), at),
+        "landscape_best": (("player", "axis"), np.stack([reply.strategy for reply in replies])),
+        "landscape_best_payoff": (("player",), np.asarray([reply.payoff for reply in replies])),
+    }
+
+
+@eqx.filter_jit
+def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
+    """Every player's payoff at every place, the others at ``x``: ``[player place]``."""
+
+    def row(player: Array) -> Array:
+        return jax.lax.map(partial(own_payoff, game, x, player), places, batch_size=256)
+
+    return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
+
+
+def _vector_field(game: Influencer, x: Profile) -> Record:
+    first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
+    return {
+        "field": (("i_place", "j_place", "component"), np.asarray(_field(game, x, first, second))),
+        "field_at_i": (("i_place",), np.asarray(first)),
+        "field_at_j": (("j_place",), np.asarray(second)),
+    }
+
+
+@eqx.filter_jit
+def _field(game: Influencer, x: Profile, first: Array, second: Array) -> Array:
+    def at(y: Array, z: Array) -> Array:
+        return jnp.asarray(game.gradients(x.at[0, 0].set(y).at[1, 0].set(z))[:2, 0])
+
+    return jnp.asarray(jax.vmap(lambda y: jax.vmap(lambda z: at(y, z))(second))(first))
