@@ -179,7 +179,7 @@ def _bounded(hint: Any, notes: list[Any]) -> Any:
         inner, *more = get_args(hint)
         return _bounded(inner, [n for n in more if not isinstance(n, str)] + notes)
     if origin in (Union, types.UnionType):
-        return Union[tuple(_bounded(member, notes) for member in get_args(hint))]  # noqa: UP007
+        return Union[tuple(_bounded(member, notes) for member in _written(hint))]  # noqa: UP007
     numeric = [n for n in notes if not _is_length(n)]
     lengths = tuple(n for n in notes if _is_length(n))
     if origin is list:
@@ -195,6 +195,18 @@ def _bounded(hint: Any, notes: list[Any]) -> Any:
     if hint in _PLAIN or hint is None or _is_table(hint):
         return hint
     return Any  # arrays, callables, objects: the factory checks them
+
+
+def _written(union: Any) -> tuple[Any, ...]:
+    """The members of a union that a file can hold: arrays and functions are for Python only."""
+    members = get_args(union)
+    return tuple(member for member in members if not _is_object(member)) or members
+
+
+def _is_object(hint: Any) -> bool:
+    if get_origin(hint) is Callable:
+        return True
+    return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")
 
 
 def _is_table(hint: Any) -> bool:
@@ -259,7 +271,7 @@ def _type_name(hint: Any) -> str:
     if origin is Literal:
         return " | ".join(json.dumps(m) for m in members)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_type_name(m) for m in members if m is not type(None)))
+        return " or ".join(dict.fromkeys(_type_name(m) for m in _written(hint) if m is not type(None)))
     if origin in (list, tuple):
         inner = " or ".join(dict.fromkeys(_type_name(m) for m in members if m is not Ellipsis))
         return f"list of ({inner})" if " or " in inner else f"list of {_plural(inner)}" if inner else "list"
