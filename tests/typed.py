@@ -15,7 +15,12 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from beartype import BeartypeConf, beartype
+
 PACKAGE = "rivalry"
+
+# A whole number is welcome where a number is, as it is for type checkers.
+checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 class _Names(MetaPathFinder):
@@ -74,5 +79,5 @@ def install() -> None:
     assert not any(name.split(".")[0] == PACKAGE for name in sys.modules), (
         "the package was imported before its checks"
     )
-    install_import_hook(PACKAGE, "beartype.beartype")
+    install_import_hook(PACKAGE, "tests.typed.checked")
     sys.meta_path.insert(0, _Names())
