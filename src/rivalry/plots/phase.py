@@ -99,7 +99,7 @@ def _surface(axes: Axes, found: Point, player: int) -> None:
     values, places, worth = found.arrays["landscape"][player], found.arrays["landscape_at"], found.certified()
     certified = worth is not None and bool(worth)
     filled = axes.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
-    bar = axes.figure.colorbar(filled, ax=axes, shrink=0.85)
+    bar = axes.figure.colorbar(filled, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
     bar.set_label("own payoff (units of the game)")
     if "landscape_best" in found.arrays:
         best = found.arrays["landscape_best"][player]
@@ -137,5 +137,5 @@ def _arrows(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None
         scale=1.25 * ARROWS,
         width=0.0035,
     )
-    bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.85)
-    bar.set_label("size of the gradient (payoff per unit of position)")
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+    bar.set_label("gradient (payoff per unit of position)")

@@ -1,0 +1,6 @@
+"""A run's report: what was published beside what was found, and what it is worth; from stored files only."""
+
+from rivalry.report.judge import certificates, expectations
+from rivalry.report.page import build
+
+__all__ = ["build", "certificates", "expectations"]

@@ -1,0 +1,214 @@
+"""A run folder as one page: what it holds is gathered here, how it looks is the template's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.files import DamagedFile, write
+from rivalry.games import GAMES
+from rivalry.methods import METHODS
+from rivalry.report.figures import Figure, draw
+from rivalry.report.judge import Judged, cells, judge
+from rivalry.results import CLAIMS
+from rivalry.store import Run
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+RUN_KEYS = ("name", "kind")
+
+
+class Group(NamedTuple):
+    """Cells of one method with the same claim and status."""
+
+    method: str
+    claim: str
+    status: str
+    coverage: str
+    size: int
+    regret: float | None
+    bound: float | None
+    cell: str
+    where: str
+
+
+class Section(NamedTuple):
+    """All that the page tells of one study."""
+
+    anchor: str
+    study: Mapping[str, Any]
+    family: str
+    words: str
+    symbols: str
+    methods: list[tuple[str, str, str, str]]  # name, kind, sentence, options
+    counts: Mapping[str, int]
+    status: str
+    judged: list[Judged]
+    groups: list[Group]
+    figures: list[Figure]
+    failures: list[tuple[str, str, str]]  # cell, where, why
+    damaged: list[str]
+    text: str
+
+
+def build(run_folder: str | os.PathLike[str]) -> Path:
+    """(Re)build the figures and ``report.html`` of a run from its stored files; returns the page's path.
+
+    The page is one file that needs nothing else. No game is built and no file of the user's is run. Raises
+    `rivalry.store.StoreError` where the folder is no run.
+    """
+    run = Run.open(run_folder)
+    parts = run.parts() or {run.name: run}
+    sections = [_section(name, part) for name, part in parts.items()]
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=run.name,
+            title=run.title,
+            study=run.head["study"],
+            whole=len(run.head["parts"]) > 0,
+            status=run.status,
+            counts=run.counts(),
+            sections=sections,
+            commands=(commands := _commands(run)),
+            width=max(len(command) for command, _ in commands),
+            made_by=run.made_by,
+            history=run.head["history"],
+            schema=run.head["schema"],
+        )
+    )
+    path = run.folder / "report.html"
+    write(path, page.encode())
+    return path
+
+
+def _commands(run: Run) -> list[tuple[str, str]]:
+    """What to type to have it again, and what that does."""
+    bundled = (Path(__file__).parents[1] / "studies" / f"{run.name}.toml").exists()
+    study = run.name if bundled else "study.toml" if (run.folder / "study.toml").exists() else run.name
+    quick = " --quick" if run.head["study"].get("quick_form") else ""
+    return [
+        (f"rivalry run {study}{quick}", "the study as it was written, from the start"),
+        ("rivalry resume RUN", "carry this run on, or redo what failed; RUN is the folder of this page"),
+        ("rivalry report RUN", "this page and its figures again, from the stored data"),
+        ("rivalry certify RUN", "the certificates again, from the stored profiles"),
+        ("rivalry export RUN --to csv", "the numbers, for other tools"),
+    ]
+
+
+def _section(name: str, run: Run) -> Section:
+    study = run.head["study"]
+    data = _data(run)
+    family = str(study["game"]["family"])
+    entry = GAMES.get(family)
+    text = run.folder / "study.toml"
+    return Section(
+        anchor=name,
+        study=study,
+        family=family,
+        words=entry.title if entry else f"a game defined in {family}",
+        symbols=entry.symbols if entry else "",
+        methods=[_method(table) for table in study["method"]],
+        counts=run.counts(),
+        status=run.status,
+        judged=judge(study, data),
+        groups=_groups(data),
+        figures=draw(study["plots"], data, run.folder / "figures"),
+        failures=_failures(run),
+        damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),
+        text=text.read_text(encoding="utf-8") if text.exists() else json.dumps(study, indent=1),
+    )
+
+
+def _data(run: Run) -> Dataset:
+    try:
+        return run.dataset()
+    except DamagedFile:  # now set aside, and told of on the page
+        return run.dataset()
+
+
+def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    options = ", ".join(f"{key} = {shown(value)}" for key, value in table.items() if key not in RUN_KEYS)
+    entry = METHODS.get(str(table["kind"]))
+    return str(table["name"]), str(table["kind"]), entry.title if entry else "the user's own", options
+
+
+def _failures(run: Run) -> list[tuple[str, str, str]]:
+    places = {cell.id: _where(cell.at) for cell in run.cells}
+    return [(cell, places.get(cell, ""), why) for cell, why in sorted(run.failures().items())]
+
+
+def _groups(data: Dataset) -> list[Group]:
+    """Finished cells by method, claim and status, each with the largest regret and where it is."""
+    held: dict[tuple[str, str, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
+    for certificate, where in cells(data):
+        key = (str(certificate["method"]), certificate["claim"] or "no certificate", where["status"])
+        held[key].append((certificate, where))
+    strength = ("no certificate", *CLAIMS)
+    order = sorted(held, key=lambda key: (key[0], -strength.index(key[1]), key[2]))
+    return [_group(*key, held[key]) for key in order]
+
+
+def _group(method: str, claim: str, status: str, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Group:
+    worst, where = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
+    coverages = {row["coverage"] or "none" for row, _ in rows}
+    place = _where({key: value for key, value in where.items() if key not in ("method", "status")})
+    shared = coverages.pop() if len(coverages) == 1 else "mixed"
+    return Group(
+        method, claim, status, shared, len(rows), worst["regret"], worst["bound"], worst["cell"], place
+    )
+
+
+def _where(at: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
+
+
+def shown(value: Any) -> str:
+    """A parameter's value as the page shows it: short numbers, long lists cut.
+
+    >>> shown([0.17, 0.17]), shown({"kind": "mixture"}), shown(True)
+    ('0.17, 0.17', 'kind mixture', 'true')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {shown(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(inner, list | tuple) for inner in value)
+        told = [f"({shown(inner)})" if nested else shown(inner) for inner in value[:12]]
+        more = f", … ({len(value)} values)" if len(value) > 12 else ""
+        return ", ".join(told) + more
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def number(value: Any, digits: int = 7) -> str:
+    """A number as tables show it; a dash where there is none.
+
+    >>> number(0.18881512), number(None), number(7.5e-10), number(True)
+    ('0.1888151', '–', '7.5e−10', 'true')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool | str):
+        return str(value).lower() if isinstance(value, bool) else value
+    return f"{value:.{digits}g}".replace("-", "−") if isinstance(value, float) else str(value)
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"shown": shown, "number": number}
+    return found
