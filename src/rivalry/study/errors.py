@@ -53,11 +53,7 @@ def dotted(path: Iterable[str | int]) -> str:
 def unknown(value: object, known: Iterable[str], what: str = "") -> str:
     """``'gausian' is not known; did you mean 'gaussian'?``"""
     known = list(known)
-    return (
-        f"{shown(value)} is not {what or 'known'}; {near(str(value), known)}"
-        if known
-        else f"{value!r} is not known"
-    )
+    return f"{shown(value)} is not {what or 'known'}" + (f"; {near(str(value), known)}" if known else "")
 
 
 def from_pydantic(error: Any, data: Any, prefix: Sequence[str | int], known: Iterable[str]) -> StudyError:

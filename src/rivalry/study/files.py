@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rivalry.study import document, names
-from rivalry.study.errors import StudyError, unknown
+from rivalry.study.errors import StudyError, shown, unknown
 from rivalry.study.model import Study
 
 
@@ -64,7 +64,12 @@ def _found(name: str | Path, beside: Path) -> tuple[Traversable | Path, str, str
         return path, text, path.stem
     bundled = names.studies()
     if text not in bundled:
-        raise StudyError(unknown(text, bundled, "a study; a file of your own ends in .toml"))
+        here = [path.name for path in beside.glob("*.toml")]
+        close = unknown(text, [*bundled, *here], "a study")
+        hint = (
+            close if "did you mean" in close else f"{shown(text)} is not a study; see `rivalry list studies`"
+        )
+        raise StudyError(f"{hint}; a file of your own ends in .toml")
     return bundled[text], text, text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 from rivalry.study import document, expect
 from rivalry.study.errors import StudyError, unknown
+from rivalry.study.identity import digest, plain, words
 from rivalry.study.names import file_targets, hashed, views
 from rivalry.study.points import Grid, flat, placed, short_names, split
 
@@ -103,7 +103,7 @@ class Study:
 
     def _tables(self) -> dict[str, Any]:
         """What the document's model checks: the given keys only."""
-        given = {key: _plain(getattr(self, key)) for key in document.Document.model_fields}
+        given = {key: plain(getattr(self, key)) for key in document.Document.model_fields}
         return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
 
     @cached_property
@@ -231,7 +231,7 @@ class Study:
         """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
         found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         found |= {"files": dict(self.files or {})}
-        found |= {key: _plain(getattr(self, key)) for key in document.Document.model_fields}
+        found |= {key: plain(getattr(self, key)) for key in document.Document.model_fields}
         if self.include:
             found["included"] = {name: part.resolved() for name, part in self.included.items()}
         return found
@@ -273,8 +273,8 @@ class Study:
     def _cell(
         self, at: dict[str, Any], game: dict[str, Any], table: dict[str, Any], replication: int
     ) -> Cell:
-        batch = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
-        batch = batch if set(batch) - {"zip"} else None
+        own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+        batch = own if set(own) - {"zip"} else None
         seeded = {"game": game, "method": {k: v for k, v in table.items() if k != "name"}, "batch": batch}
         task = {
             "schema": SCHEMA,
@@ -283,12 +283,12 @@ class Study:
             "batch": batch,
             "seed": self.replications["seed"],
             "replication": replication,
-            "point": [] if self.replications["paired"] else _words(seeded),
+            "point": [] if self.replications["paired"] else words(seeded),
             "tolerance": self.tolerance,
             "views": self.views,
             "files": self.files,
         }
-        return Cell(_digest(task).hex()[:16], at, str(table["name"]), replication, task)
+        return Cell(digest(task).hex()[:16], at, str(table["name"]), replication, task)
 
     @property
     def views(self) -> list[str]:
@@ -334,6 +334,11 @@ class Study:
 
         check(self)
 
+    @property
+    def default_folder(self) -> Path:
+        """Where a run of it lives if nothing is said: ``runs/NAME``, in quick form ``runs/NAME-quick``."""
+        return Path("runs") / (f"{self.name}-quick" if self.is_quick else self.name)
+
     def run(
         self,
         out: str | Path | None = None,
@@ -341,13 +346,14 @@ class Study:
         workers: int = 1,
         progress: Callable[[Any], object] | None = None,
     ) -> Any:
-        """Carry the study out in the folder ``out`` (default ``runs/NAME``), or carry it on; returns the run.
+        """Carry the study out in the folder ``out`` (default `default_folder`), or on; returns the run.
 
         ``progress`` receives plain events; returning True stops the work. Raises `StudyError`.
         """
         import rivalry  # the lazy face: carrying out lies above studies
 
-        return rivalry.run_study(self, out, workers=workers, progress=progress)
+        folder = self.default_folder if out is None else out
+        return rivalry.run_study(self, folder, workers=workers, progress=progress)
 
     def _summary(self) -> str:
         if self.include:
@@ -369,13 +375,6 @@ class Study:
         return f"<p><strong>{escape(head)}</strong>{lines}</p>"
 
 
-def _plain(value: Any) -> Any:
-    """Tables and lists as plain ones, all the way down."""
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
 def _concerns(key: str, method: Any) -> bool:
     """Whether a swept or batched key changes anything for a method."""
     return not key.startswith("method.") or split(key)[1] == method
@@ -387,17 +386,3 @@ def _within(swept: str, changed: str) -> bool:
         return False
     short, long = split(changed), split(swept)
     return long[: len(short)] == short
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
-
-
-def _digest(value: Any) -> bytes:
-    return hashlib.sha256(_canonical(value)).digest()
-
-
-def _words(value: Any) -> list[int]:
-    """128 bits of the digest as four numbers below 2**32: a spawn key."""
-    digest = _digest(value)
-    return [int.from_bytes(digest[k : k + 4], "big") for k in range(0, 16, 4)]

@@ -1,0 +1,28 @@
+"""The command line: stdout is data, stderr is progress, one line per mistake.
+
+Exit status: 0 done, 1 the study failed, 2 the input was wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rivalry.cli import interrupt
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Never raises for what a user can get wrong."""
+    with interrupt.watched():
+        try:
+            from rivalry.cli.commands import carry_out
+
+            return carry_out(sys.argv[1:] if arguments is None else list(arguments))
+        except KeyboardInterrupt:
+            print("interrupted; all finished cells are kept, `rivalry resume` goes on", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader of our output has gone, as in `rivalry list | head -1`
+            return interrupt.without_reader()
+
+
+__all__ = ["main"]

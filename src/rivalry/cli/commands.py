@@ -1,0 +1,231 @@
+"""The commands. Each loads what it needs when it is called: ``--help`` loads nothing heavy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rivalry._registry import near
+from rivalry.cli import output
+
+UsageError: Any = typer.BadParameter.__base__  # typer brings its own, or click's
+Abort: Any = typer.Abort
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value on stdout.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+WorkerCount = Annotated[
+    str | None, typer.Option("--workers", metavar="N", help="Processes; default: one a processor.")
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where; default runs/NAME here.")]
+
+KINDS = ("games", "methods", "studies", "plots")
+
+
+def carry_out(arguments: list[str]) -> int:
+    """One command line; returns the exit status. A mistake of the user's is one line on stderr."""
+    from rivalry.cli.values import OptionError
+
+    try:
+        result = app(args=arguments, prog_name="rivalry", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except UsageError as error:
+        return output.mistake(_usage(error, arguments))
+    except Abort:
+        raise KeyboardInterrupt from None
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except OptionError as error:
+        return output.mistake(str(error))
+    except ValueError as error:
+        return output.mistake(str(error)) if _users(error) else output.broken(error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # ours to mend; the user gets one line, and the rest on demand
+        return output.broken(error)
+
+
+def _users(error: ValueError) -> bool:
+    """Whether an error tells of a mistake in the input, rather than of one of ours."""
+    return any(kind.__name__ in ("StudyError", "StoreError") for kind in type(error).__mro__)
+
+
+def _usage(error: Any, arguments: list[str]) -> str:
+    """A parser's complaint in one line, with the nearest name where it is a name that is unknown."""
+    name = getattr(error, "option_name", None)
+    if name:
+        known = (
+            [o for p in error.ctx.command.params for o in p.opts if o.startswith("--")] if error.ctx else []
+        )
+        return f"{name}: no such option; {near(name, [*known, '--help'])}"
+    message = str(error.format_message())
+    if "No such command" in message:
+        wrong = next((word for word in arguments if not word.startswith("-")), "")
+        return (
+            f"{wrong}: no such command; {near(wrong, [c.callback.__name__.strip('_') for c in _commands()])}"
+        )
+    command = f"{error.ctx.info_name}: " if error.ctx is not None and error.ctx.parent is not None else ""
+    text = message if message.startswith("Invalid value") else message[:1].lower() + message[1:]
+    return f"{command}{text}".rstrip(".")
+
+
+def _commands() -> list[Any]:
+    return [command for command in app.registered_commands if command.callback is not None]
+
+
+@app.callback(invoke_without_command=True)
+def rivalry(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Games of competition: equilibria, what learning agents do, and the certified distance between the two.
+
+    A study names a game, methods, a sweep and what was published; `rivalry run STUDY` carries it out.
+    Begin with `rivalry run tour`.
+    """
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("rivalry"))
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(metavar="[games|methods|studies|plots]")] = None,
+    json: Json = False,
+) -> None:
+    """What there is, one line each."""
+    from rivalry.cli import show
+    from rivalry.cli.values import OptionError
+
+    if kind is not None and kind not in KINDS:
+        raise OptionError(f"list {kind}: {near(kind, KINDS)}")
+    rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
+    output.value(rows) if json else output.text(show.table(rows))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="STUDY|GAME", help="A study, a game or a method.")],
+    json: Json = False,
+) -> None:
+    """A study in full, or a game's parameters with units, defaults and bounds."""
+    from rivalry.cli import show as shown
+
+    data, words = shown.found(name)
+    output.value(data) if json else output.text(words)
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="KEY=FROM:TO:COUNT", help="Sweep a key; or KEY=A,B,C."),
+    ] = None,
+    replications: Annotated[
+        str | None, typer.Option("--replications", metavar="N", help="How often each point is computed.")
+    ] = None,
+    workers: WorkerCount = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The quick form: seconds, not the full numbers.")
+    ] = False,
+    out: Out = None,
+    executor: Annotated[
+        str, typer.Option("--executor", metavar="local|ray", help="Where cells run.")
+    ] = "local",
+    address: Annotated[str | None, typer.Option("--address", help="Of the Ray cluster.")] = None,
+    accept_version: Annotated[
+        bool, typer.Option("--accept-version", help="Go on with cells that another version computed.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Run a study, or carry it on."""
+    from rivalry.cli import values, work
+
+    work.executor(executor, address)
+    count = values.whole(workers, "--workers", most=1024)
+    repeated = values.whole(replications, "--replications", most=10**6)
+    chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
+    return work.run(chosen, out, count, accept_version=accept_version, json=json)
+
+
+@app.command()
+def resume(
+    run: RunFolder,
+    workers: WorkerCount = None,
+    accept_version: Annotated[
+        bool, typer.Option("--accept-version", help="Go on although another version computed what is there.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Carry on exactly where a run stopped."""
+    from rivalry.cli import values, work
+
+    return work.resume(
+        run, values.whole(workers, "--workers", most=1024), accept_version=accept_version, json=json
+    )
+
+
+@app.command()
+def status(run: RunFolder, json: Json = False) -> None:
+    """What is done, left, failed."""
+    from rivalry.cli import work
+
+    data, words = work.status(run)
+    output.value(data) if json else output.text(words)
+
+
+@app.command()
+def report(run: RunFolder, json: Json = False) -> None:
+    """Rebuild the figures, the table and report.html from stored data only."""
+    from rivalry.cli import work
+
+    path = work.report(run)
+    output.value({"run": str(run), "report": str(path)}) if json else output.text(str(path))
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option("--to", metavar="csv|netcdf|latex", help="The format.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where; default RUN/export.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Take the numbers elsewhere."""
+    from rivalry.cli import work
+
+    paths = [str(path) for path in work.export(run, to, out)]
+    output.value({"files": paths}) if json else output.text("\n".join(paths))
+
+
+@app.command()
+def certify(run: RunFolder, json: Json = False) -> int:
+    """Recompute the certificates of stored profiles; the cells stay as they are."""
+    from rivalry.cli import work
+
+    return work.certify(run, json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Versions, extras, devices, what is missing and the command that adds it."""
+    from rivalry.cli import doctor as examined
+
+    rows = examined.rows()
+    output.value(rows) if json else output.text(examined.table(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(carry_out(sys.argv[1:]))

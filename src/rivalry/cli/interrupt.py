@@ -1,0 +1,81 @@
+"""Ctrl-C: the first one stops the work at once, whatever is being imported or compiled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+GRACE = 1.2  # seconds between the signal and the end, where the interpreter cannot be reached
+
+_pressed = threading.Event()
+
+
+def pressed() -> bool:
+    """Whether Ctrl-C was pressed: what a progress callback returns to stop the work."""
+    return _pressed.is_set()
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Turns SIGINT into `KeyboardInterrupt`; into exit status 130 where Python is not reached in time.
+
+    A compilation in progress holds signals back until it is over, but not threads: one waits for the signal
+    through a pipe. Finished cells are on disk, and workers end with their parent.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _pressed.clear()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    threading.Thread(target=_wait, args=(read,), daemon=True).start()
+    before = signal.signal(signal.SIGINT, _on_signal)
+    woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(woken)
+        signal.signal(signal.SIGINT, before)
+        os.close(write)  # the thread reads the end of the pipe
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    _pressed.set()
+    raise KeyboardInterrupt
+
+
+def _wait(read: int) -> None:
+    """Reads signals from the pipe; ends the process if one is not answered within `GRACE`."""
+    try:
+        while data := os.read(read, 1):
+            if data[0] == signal.SIGINT:
+                _pressed.set()
+                if not _closed(read):
+                    with suppress(OSError):
+                        os.write(2, b"interrupted; all finished cells are kept, `rivalry resume` goes on\n")
+                    os._exit(130)
+    finally:
+        os.close(read)
+
+
+def _closed(read: int) -> bool:
+    """Whether `watched` was left within `GRACE`; further signals in between change nothing."""
+    import select
+    import time
+
+    end = time.monotonic() + GRACE
+    while (left := end - time.monotonic()) > 0:
+        if select.select([read], [], [], left)[0] and not os.read(read, 1):
+            return True
+    return False
+
+
+def without_reader() -> int:
+    """Ends quietly: what is still in Python's buffer goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

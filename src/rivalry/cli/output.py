@@ -1,0 +1,89 @@
+"""Where words go: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def value(data: Any) -> None:
+    """Exactly one JSON value; what is not finite becomes null."""
+    print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
+
+
+def finite(data: Any) -> Any:
+    """The same with every infinite or undefined number as None.
+
+    >>> finite({"bound": float("inf"), "regret": [0.5]})
+    {'bound': None, 'regret': [0.5]}
+    """
+    if isinstance(data, Mapping):
+        return {key: finite(inner) for key, inner in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(inner) for inner in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def text(words: str) -> None:
+    """Words for the reader, on stdout."""
+    if words:
+        print(words)
+
+
+def note(line: str) -> None:
+    """One line on stderr."""
+    print(" ".join(line.split()), file=sys.stderr, flush=True)
+
+
+def mistake(line: str) -> int:
+    """One line on stderr for a wrong input; returns its exit status."""
+    note(f"rivalry: {line}")
+    return 2
+
+
+def broken(error: BaseException) -> int:
+    """One line for an error of the package's own; all of it where RIVALRY_DEBUG is set."""
+    if os.environ.get("RIVALRY_DEBUG"):
+        raise error
+    told = f"{type(error).__name__}: {one_line(error)}"
+    note(f"rivalry: internal error, please report (RIVALRY_DEBUG=1 tells all): {told}")
+    return 1
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns as wide as their widest entry; numbers with six digits.
+
+    >>> print(table(["name", "ours"], [["threshold", 0.1888151234]]))
+    name       ours
+    threshold  0.188815
+    """
+    cells = [[_cell(entry) for entry in row] for row in rows]
+    widths = [max(len(line[k]) for line in [list(head), *cells]) for k in range(len(head))]
+    lines = [
+        "  ".join(entry.ljust(width) for entry, width in zip(line, widths, strict=True))
+        for line in [head, *cells]
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(entry: Any) -> str:
+    if entry is None:
+        return "-"
+    if isinstance(entry, bool):
+        return "yes" if entry else "no"
+    if isinstance(entry, float):
+        return f"{entry:.6g}"
+    return " ".join(str(entry).split())
+
+
+def one_line(error: object) -> str:
+    """An error's text on one line.
+
+    >>> one_line(ValueError("no\\n  such"))
+    'no such'
+    """
+    return " ".join(str(error).split())

@@ -1,0 +1,99 @@
+"""What stands behind ``--set`` and ``--sweep``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+
+class OptionError(ValueError):
+    """An option's value cannot be used; one line that says what would be right."""
+
+
+_WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")
+
+
+def settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """``KEY=VALUE`` as ``{key: value}``. Raises `OptionError`.
+
+    >>> settings(["game.reach=[0.1, 0.2]", "game.kernel=gaussian"])
+    {'game.reach': [0.1, 0.2], 'game.kernel': 'gaussian'}
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        key, value = _split(text, option, f"{option} game.reach=0.2")
+        if key in found:
+            raise OptionError(f"{option} {text}: {key} is given twice")
+        found[key] = _value(value, f"{option} {text}")
+    return found
+
+
+def sweeps(given: Sequence[str]) -> dict[str, Any]:
+    """``KEY=FROM:TO:COUNT[:log]`` or ``KEY=A,B,C`` as ``{"sweep.KEY": values}``. Raises `OptionError`.
+
+    >>> sweeps(["game.reach=0.03:0.3:50", "game.kernel=gaussian,power_law"])["sweep.game.kernel"]
+    ['gaussian', 'power_law']
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        key, value = _split(text, "--sweep", "--sweep game.reach=0.03:0.3:50")
+        if f"sweep.{key}" in found:
+            raise OptionError(f"--sweep {text}: {key} is given twice")
+        found[f"sweep.{key}"] = _span(value, text) if ":" in value else _listed(value, text)
+    return found
+
+
+def whole(text: str | None, option: str, *, most: int) -> int | None:
+    """An option's whole number from 1 to ``most``; None where it was not given. Raises `OptionError`."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= most:
+        raise OptionError(f"{option} {text}: must be a whole number in 1..{most}")
+    return int(text)
+
+
+def _split(text: str, option: str, example: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    key, value = key.strip().strip('"'), value.strip()
+    if not equals or not key or not value:
+        raise OptionError(f"{option} {text}: must be KEY=VALUE, as in {example}")
+    return key, value
+
+
+def _value(text: str, where: str) -> Any:
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        found = {}
+    if list(found) == ["value"]:
+        return found["value"]
+    try:
+        return float(text)  # .5, which TOML does not know
+    except ValueError:
+        pass
+    if _WORD.fullmatch(text):
+        return text
+    raise OptionError(f"{where}: {text!r} must be a number, true or false, a word, or a list like [0.1, 0.2]")
+
+
+def _span(value: str, text: str) -> dict[str, Any]:
+    parts = value.split(":")
+    form = "must be FROM:TO:COUNT, as in 0.03:0.3:50, and may end in :log"
+    if len(parts) not in (3, 4) or (len(parts) == 4 and parts[3] not in ("log", "linear")):
+        raise OptionError(f"--sweep {text}: {value!r} {form}")
+    first, last, count = (_value(part, f"--sweep {text}") if part else None for part in parts[:3])
+    if isinstance(first, str) or isinstance(last, str) or None in (first, last) or not isinstance(count, int):
+        raise OptionError(f"--sweep {text}: {value!r} {form}")
+    return {"from": first, "to": last, "count": count} | ({"scale": parts[3]} if len(parts) == 4 else {})
+
+
+def _listed(value: str, text: str) -> list[Any]:
+    if value.startswith("["):
+        found = _value(value, f"--sweep {text}")
+        return list(found)
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        raise OptionError(f"--sweep {text}: {value!r} has an empty entry; must be values like 0.1,0.2")
+    return [_value(part, f"--sweep {text}") for part in parts]

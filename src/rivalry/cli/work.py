@@ -1,0 +1,239 @@
+"""``run``, ``resume``, ``status``, ``report``, ``export``, ``certify``: from arguments to a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rivalry._registry import near
+from rivalry.cli import interrupt, output, values
+from rivalry.cli.values import OptionError
+
+if TYPE_CHECKING:
+    from rivalry.store import Run
+    from rivalry.study import Study
+
+FORMATS = ("csv", "latex", "netcdf")
+INTERRUPTED, FAILED = 130, 1
+
+
+def executor(name: str, address: str | None) -> None:
+    """Whether cells can be carried out that way. Raises `OptionError`."""
+    if name not in ("local", "ray"):
+        raise OptionError(f"--executor {name}: {near(name, ('local', 'ray'))}")
+    if name == "local" and address is not None:
+        raise OptionError(f"--address {address}: is for --executor ray")
+    if name == "ray" and (find_spec("ray") is None or find_spec("rivalry.contrib") is None):
+        raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
+
+
+def study(
+    name: str, sets: Sequence[str], sweeps: Sequence[str], replications: int | None, quick: bool
+) -> Study:
+    """The study that a command line describes. Raises `StudyError`, `OptionError`."""
+    from rivalry.study import load
+
+    changes, swept = values.settings(sets), values.sweeps(sweeps)
+    for key in swept:
+        if (plain := key.removeprefix("sweep.")) in changes:
+            raise OptionError(f"--sweep {plain}: is given to --set too; give one of them")
+    if replications is not None:
+        if "replications.count" in changes:
+            raise OptionError("--replications: is given to --set too; give one of them")
+        changes["replications.count"] = replications
+    one = load(name)
+    if one.include and (changes or swept):
+        raise OptionError(_takers(one, changes | swept))
+    if quick:
+        one = one.quick_form()
+    return one.changed(changes | swept)
+
+
+def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
+    """Which of a study's parts the changes would fit."""
+    key = next(iter(changes))
+    option = "--sweep" if key.startswith("sweep.") else "--set"
+    said = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
+    takers = [name for name, part in whole.parts().items() if _takes(part, key, changes[key])]
+    rule = f"run one of those that take it: {', '.join(takers)}" if takers else "none of them takes it"
+    return f"{said}: {whole.name} is a study of studies; {rule}"
+
+
+def _takes(part: Study, key: str, value: Any) -> bool:
+    try:
+        part.changed({key: value}).check()
+    except ValueError:
+        return False
+    return True
+
+
+def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version: bool, json: bool) -> int:
+    """Carry a study out; prints what it found, and last the path of its report."""
+    _tell_files(chosen)
+    chosen.check()
+    from rivalry.store import Run
+
+    folder = chosen.default_folder if out is None else out
+    _same_study(folder, chosen.name)
+    return _carry_out(Run.create_or_open(folder, chosen), workers, accept_version, json)
+
+
+def resume(folder: Path, workers: int | None, *, accept_version: bool, json: bool) -> int:
+    """Carry on a run."""
+    from rivalry.store import Run
+
+    there = Run.open(folder)
+    _tell_files(there.study)
+    there.study.check()
+    return _carry_out(there, workers, accept_version, json)
+
+
+def _same_study(folder: Path, name: str) -> None:
+    from rivalry.store import Run, StoreError
+
+    if (folder / "study.json").is_file():
+        try:
+            other = Run.open(folder).name
+        except StoreError:
+            return  # damaged, or made by a newer version: what opens it next says so
+        if other != name:
+            raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
+
+
+def _tell_files(one: Study) -> None:
+    """Say by name which files of the user's are going to be run."""
+    for part in [one, *one.parts().values()]:
+        for name in part.files or {}:
+            output.note(f"runs {part.folder / name}, which the study {part.name} names")
+
+
+def _carry_out(run: Run, workers: int | None, accept_version: bool, json: bool) -> int:
+    from rivalry.cli.progress import shown
+    from rivalry.executor import carry_out
+    from rivalry.store import DamagedFile, DiskFull
+
+    try:
+        with shown(str(run.folder)) as tell:
+            status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version)
+    except (DamagedFile, DiskFull) as error:
+        output.note(f"rivalry: {error}")
+        return FAILED
+    if interrupt.pressed():
+        raise KeyboardInterrupt
+    path = report(run.folder)
+    found = result(run.folder, status, path)
+    if json:
+        output.value(found)
+    else:
+        _tell(run, found)
+    return 0 if status == "done" else FAILED
+
+
+def result(folder: Path, status: str, path: Path) -> dict[str, Any]:
+    """What ``run --json`` prints; the lists of a study's parts are joined."""
+    from rivalry.report import certificates, expectations
+    from rivalry.store import Run
+
+    run = Run.open(folder)
+    counts = run.counts()
+    found: dict[str, Any] = {
+        "run": str(folder),
+        "study": run.name,
+        "status": status,
+        "cells": {key: counts[key] for key in ("total", "done", "failed")},
+        "expectations": [],
+        "certificates": [],
+        "report": str(path),
+    }
+    for name, part in (run.parts() or {"": run}).items():
+        data = part.dataset()
+        found["expectations"] += expectations(part.head["study"], data)
+        found["certificates"] += [_within(name, row) for row in certificates(data)]
+    return found
+
+
+def _within(part: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "cell": f"{part}/{row['cell']}"} if part else dict(row)
+
+
+def _tell(run: Run, found: Mapping[str, Any]) -> None:
+    """What a run found, in words; the last line is the report's path."""
+    quick = ", quick form" if run.head["study"].get("quick_form") else ""
+    cells = found["cells"]
+    lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
+    if found["expectations"]:
+        head = ["quantity", "published", "expected", "ours", "verdict"]
+        lines.append(output.table(head, [[row[key] for key in head] for row in found["expectations"]]))
+    claims = [row["claim"] for row in found["certificates"]]
+    if any(claims):
+        counted = [f"{claims.count(c)} {c}" for c in dict.fromkeys(claims) if c]
+        lines.append(f"certificates: {', '.join(counted)}")
+    output.text("\n".join([*lines, found["report"]]))
+
+
+def status(folder: Path) -> tuple[dict[str, Any], str]:
+    """How far a run is: as JSON, and in words."""
+    from rivalry.store import Run
+
+    run = Run.open(folder)
+    counts = run.counts()
+    found = {"run": str(folder), "status": run.status, "cells": counts}
+    lines = [
+        f"{run.name}: {run.status}",
+        ", ".join(f"{counts[k]} {k}" for k in ("total", "done", "failed", "left")),
+    ]
+    for name, part in (run.parts() or {"": run}).items():
+        lines += [f"failed: {name}{'/' * bool(name)}{id}: {why}" for id, why in part.failures().items()]
+    return found, "\n".join(lines)
+
+
+def report(folder: Path) -> Path:
+    """Rebuild the report from what is stored."""
+    from rivalry.report import build
+    from rivalry.store import Run
+
+    Run.open(folder)
+    return build(folder)
+
+
+def export(folder: Path, to: str, out: Path | None) -> Iterable[Path]:
+    """Write the numbers in another form. Raises `OptionError` for an unknown one."""
+    if to not in FORMATS:
+        raise OptionError(f"--to {to}: {near(to, FORMATS)}")
+    from rivalry.export import export as write
+    from rivalry.store import Run
+
+    run = Run.open(folder)
+    if out is not None and out.exists() and not out.is_dir():
+        raise OptionError(f"--out {out}: is a file; must be a folder")
+    return write(run, to, out)
+
+
+def certify(folder: Path, *, json: bool) -> int:
+    """Recompute certificates; the report takes them from then on."""
+    from rivalry.cli.progress import shown
+    from rivalry.executor import certify as recompute
+    from rivalry.report import certificates
+    from rivalry.store import Run
+
+    run = Run.open(folder)
+    _tell_files(run.study)
+    with shown(str(folder)) as tell:
+        count = recompute(run, progress=tell)
+    found = [
+        _within(name, row)
+        for name, part in (run.parts() or {"": run}).items()
+        for row in certificates(part.dataset())
+    ]
+    if json:
+        output.value({"run": str(folder), "certificates": found})
+    else:
+        head = ["cell", "method", "claim", "coverage", "regret", "bound"]
+        output.text(output.table(head, [[row[key] for key in head] for row in found]))
+        output.text(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
+    return 0
+
+
+__all__ = ["certify", "executor", "export", "report", "result", "resume", "run", "status", "study"]
