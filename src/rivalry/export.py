@@ -33,8 +33,8 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> list
 
     ``csv``: one table for all variables that have the same dimensions, a row for each point, rows sorted,
     floats in the shortest form that reads back the same. ``latex``: the same tables, where they have at most
-    2000 rows, six digits. ``netcdf``: the dataset. Equal data give equal bytes. A study's parts go to folders of
-    their own. Raises `StoreError` for another format, or a run without a finished cell.
+    2000 rows, six digits. ``netcdf``: the dataset. Equal data give equal bytes. A study's parts go to folders
+    of their own. Raises `StoreError` for another format, or a run without a finished cell.
     """
     if to not in FORMATS:
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
