@@ -260,7 +260,8 @@ def _try_kernel(kernel: Custom, players: int, points: np.ndarray, edges: list[li
             player, point = bad[0]
             raise ValueError(
                 f"influence: player {player} at {x[player].tolist()} has log-influence "
-                f"{values[player, point]} on point {point}, {points[point].tolist()}; influence must be finite and not negative"
+                f"{values[player, point]} on point {point}, {points[point].tolist()}; "
+                "influence must be finite and not negative"
             )
         nowhere = np.flatnonzero(np.isneginf(values).all(axis=1))
         if nowhere.size:

@@ -14,7 +14,7 @@ from rivalry._jax import jax, jnp
 from rivalry._registry import near
 from rivalry.game import Record
 from rivalry.games.influencer.ceiling import available, ceiling
-from rivalry.games.influencer.kernels import Custom, Kernel, apart
+from rivalry.games.influencer.kernels import Custom, Kernel, apart, square
 from rivalry.games.influencer.views import VIEWS, measures, view
 from rivalry.space import Box, Profile, Strategy
 
@@ -147,9 +147,9 @@ class Influencer(eqx.Module):
         if self.third_party is not None:
             rows.append(jnp.log(self.third_party)[None])
         if self.abstention is not None:
-            square = jnp.sum(apart(x, self.points) ** 2, axis=-1)
+            squares = square(x, self.points)
             # the slope of log 0 is taken as 0: its share has a finite, vanishing derivative there
-            logs = jnp.where(square > 0, jnp.log(jnp.where(square > 0, square, 1.0)), -jnp.inf)
+            logs = jnp.where(squares > 0, jnp.log(jnp.where(squares > 0, squares, 1.0)), -jnp.inf)
             rows.append((jnp.log(self.abstention) + jnp.sum(logs, axis=0))[None])
         return jnp.concatenate(rows) if len(rows) > 1 else rows[0]
 
@@ -170,7 +170,7 @@ class Influencer(eqx.Module):
             fill = jnp.where(jnp.arange(len(logs)) < players, each, 0.0)[:, None]
             total = jnp.where(nobody, 1.0, total)
             return jnp.where(nobody, fill, parts / total), top + jnp.log(total)
-        return parts / total, top + jnp.log(total)
+        return parts * (1 / total), top + jnp.log(total)
 
     def _without(self, x: Profile, total: Float[Array, "point"], order: int) -> Array:
         """The abstention share with one (or, ``order`` 2, two) of its factors ``|b - x_j|^2`` left out.
@@ -178,11 +178,10 @@ class Influencer(eqx.Module):
         ``[player point]`` or ``[player player point]``; taken as a product, so finite where a factor is 0.
         """
         players = x.shape[0]
-        square = jnp.sum(apart(x, self.points) ** 2, axis=-1)
         keep = 1 - jnp.eye(players)
         if order == 2:
             keep = keep[:, None] * keep[None, :]
-        factors = jnp.where(keep[..., None] > 0, square, 1.0)
+        factors = jnp.where(keep[..., None] > 0, square(x, self.points), 1.0)
         assert self.abstention is not None
         return self.abstention * jnp.prod(factors, axis=-2) * jnp.exp(-total)
 

@@ -37,6 +37,18 @@ def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
     return points[None, :, :] - x[:, None, :]
 
 
+def square(x: Profile, points: Points) -> Logs:
+    """``|b - x|^2``."""
+    axes = range(points.shape[1])
+    return sum((jnp.square(points[:, a] - x[:, a, None]) for a in axes), jnp.zeros(()))
+
+
+def mean_apart(weights: Logs, x: Profile, points: Points) -> Profile:
+    """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
+    axes = range(points.shape[1])
+    return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
+
+
 def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
     """From each point's nearest position in the cell to the point."""
     return points - jnp.clip(points, low, high)
@@ -57,8 +69,7 @@ class Gaussian(eqx.Module):
     normalised: bool = eqx.field(static=True, default=False)
 
     def logs(self, x: Profile, points: Points) -> Logs:
-        square = jnp.sum(apart(x, points) ** 2, axis=-1)
-        logs = square * (-0.5 / self.reach**2)[:, None]
+        logs = square(x, points) * (-0.5 / self.reach**2)[:, None]
         if self.normalised:
             logs = logs - points.shape[1] * jnp.log(self.reach * jnp.sqrt(2 * jnp.pi))[:, None]
         return logs
@@ -66,8 +77,7 @@ class Gaussian(eqx.Module):
     def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
         def pull(weights: Array) -> Profile:
             # one matrix product instead of a pass over [player point axis]
-            mean: Profile = weights @ points - x * weights.sum(axis=1, keepdims=True)
-            return mean / self.reach[:, None] ** 2
+            return mean_apart(weights, x, points) / self.reach[:, None] ** 2
 
         return self.logs(x, points), pull
 
@@ -118,7 +128,7 @@ class GaussianMatrix(eqx.Module):
 
     def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
         def pull(weights: Array) -> Profile:
-            mean: Profile = weights @ points - x * weights.sum(axis=1, keepdims=True)
+            mean = mean_apart(weights, x, points)
             return jnp.matmul(self.precision, mean[..., None])[..., 0]
 
         return self.logs(x, points), pull
@@ -194,7 +204,7 @@ class Exponential(eqx.Module):
 
     def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
         def pull(weights: Array) -> Profile:
-            return (weights @ points) / x**2 - weights.sum(axis=1, keepdims=True) / x
+            return jnp.sum(weights * (points[:, 0] / x**2 - 1 / x), axis=1, keepdims=True)
 
         return self.logs(x, points), pull
 

@@ -102,7 +102,7 @@ def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
     """Every player's payoff at every place, the others at ``x``: ``[player place]``."""
 
     def row(player: Array) -> Array:
-        return jax.lax.map(partial(own_payoff, game, x, player), places, batch_size=256)
+        return jnp.asarray(jax.lax.map(partial(own_payoff, game, x, player), places, batch_size=256))
 
     return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
 
@@ -119,6 +119,6 @@ def _vector_field(game: Influencer, x: Profile) -> Record:
 @eqx.filter_jit
 def _field(game: Influencer, x: Profile, first: Array, second: Array) -> Array:
     def at(y: Array, z: Array) -> Array:
-        return jnp.asarray(game.gradients(x.at[0, 0].set(y).at[1, 0].set(z))[:2, 0])
+        return game.gradients(x.at[0, 0].set(y).at[1, 0].set(z))[:2, 0]
 
-    return jnp.asarray(jax.vmap(lambda y: jax.vmap(lambda z: at(y, z))(second))(first))
+    return jax.vmap(lambda y: jax.vmap(lambda z: at(y, z))(second))(first)
