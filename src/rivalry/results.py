@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -232,7 +233,7 @@ def _gathered(
     """Arrays at their places in one array of the leading ``lengths``, padded; and the other dimensions."""
     dims, arrays = _aligned(name, [value for _, value in held])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
-    whole = np.full(lengths + shape, *_blank(arrays, complete=len(arrays) == np.prod(lengths)))
+    whole = np.full(lengths + shape, *_blank(arrays, complete=len(arrays) == prod(lengths)))
     for (index, _), array in zip(held, arrays, strict=True):
         corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
         whole[corner] = array

@@ -58,7 +58,7 @@ def run_study(
     Everything is checked before anything runs. Raises `StudyError`, `StoreError`.
     """
     study.check()
-    run = Run.create_or_open(Path("runs") / study.name if out is None else Path(out), study)
+    run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
     carry_out(run, workers=workers, progress=progress)
     return Run.open(run.folder)
 

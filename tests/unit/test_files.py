@@ -1,0 +1,150 @@
+"""Stored files: equal bytes for equal contents, damage noticed, nothing ever half written."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from rivalry import files
+from rivalry.files import DamagedFile, DiskFull, Lock, StoreError
+from tests.duels import record
+
+DATA = files.pack(record(3), kind="cell", name="a1")
+
+
+@given(
+    arrays(
+        st.sampled_from([np.float64, np.int64, np.bool_, np.dtype("<U5")]),
+        array_shapes(min_dims=0, max_dims=3, min_side=0),
+    )
+)
+def test_what_is_packed_comes_back_to_the_bit(array: np.ndarray) -> None:
+    dims = tuple(f"d{k}" for k in range(array.ndim))
+    stored = files.unpack(files.pack({"x": (dims, array)}, kind="cell")).record["x"]
+    assert stored[0] == dims
+    assert stored[1].dtype == array.dtype
+    assert stored[1].tobytes() == array.tobytes()
+    assert stored[1].shape == array.shape
+
+
+def test_equal_contents_give_equal_bytes_in_any_order_and_process() -> None:
+    turned = dict(reversed(record(3).items()))
+    assert files.pack(turned, name="a1", kind="cell") == DATA
+    code = (
+        "import sys; from rivalry import files; from tests.duels import record;"
+        "sys.stdout.buffer.write(files.pack(record(3), kind='cell', name='a1'))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=root)
+    assert done.stdout == DATA
+
+
+def test_numpy_reads_a_file_without_us() -> None:
+    with np.load(io.BytesIO(DATA), allow_pickle=False) as stored:
+        np.testing.assert_array_equal(stored["profile"], record(3)["profile"][1])
+    with zipfile.ZipFile(io.BytesIO(DATA)) as archive:
+        assert archive.testzip() is None
+        assert json.loads(archive.read("meta.json"))["schema"] == 1
+
+
+@given(st.integers(0, len(DATA) * 8 - 1))
+def test_every_flipped_bit_is_noticed(bit: int) -> None:
+    data = bytearray(DATA)
+    data[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(DamagedFile):
+        files.unpack(bytes(data))
+
+
+@given(st.integers(0, len(DATA) - 1))
+def test_every_cut_is_noticed(length: int) -> None:
+    with pytest.raises(DamagedFile):
+        files.unpack(DATA[:length])
+
+
+def test_objects_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"x: an array of object cannot be stored"):
+        files.pack({"x": ((), np.asarray(None))})
+
+
+def test_a_newer_schema_is_no_damage() -> None:
+    with pytest.raises(StoreError, match="schema 99") as caught:
+        files.unpack(files.pack({}, schema=99))
+    assert not isinstance(caught.value, DamagedFile)
+
+
+def test_a_file_under_another_name_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "b2.npz").write_bytes(DATA)
+    with pytest.raises(DamagedFile, match=r"b2\.npz: damaged \(name is 'a1', not 'b2'\)"):
+        files.read(tmp_path / "b2.npz", kind="cell", name="b2")
+    with pytest.raises(DamagedFile, match="missing"):
+        files.read(tmp_path / "c3.npz")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
+def test_a_full_disk_has_a_line_of_its_own(code: int, tmp_path: Path) -> None:
+    with pytest.raises(DiskFull, match="no space left") as caught, files.room_for(tmp_path):
+        raise OSError(code, "no")
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), files.room_for(tmp_path):
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    files.write(path, b"old", durable=True)
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(DiskFull):
+        files.write(path, b"new", durable=True)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_json_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    files.write_json(path, {"schema": 1, "name": "é"})
+    assert files.read_json(path)["name"] == "é"
+    for text in ("{", "[]", '{"name": 1}'):
+        path.write_text(text)
+        with pytest.raises(DamagedFile):
+            files.read_json(path)
+    path.write_text('{"schema": 99}')
+    with pytest.raises(StoreError, match="schema 99"):
+        files.read_json(path)
+
+
+def test_a_lock_holds_against_another_process_and_goes_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rivalry.files import Lock;"
+        "lock = Lock(Path(sys.argv[1])); lock.acquire(); print('mine', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
+        mine = Lock(tmp_path)
+        with pytest.raises(StoreError, match=f"in use by process {other.pid}"):
+            mine.acquire()
+        assert not mine.held
+        other.kill()
+    mine.acquire()
+    assert mine.held
+    mine.release()
+    mine.release()

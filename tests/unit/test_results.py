@@ -1,0 +1,149 @@
+"""Labels and files: what many cells found as one dataset; equal data, equal bytes."""
+
+from __future__ import annotations
+
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rivalry.results import (
+    Certificate,
+    Solution,
+    collect,
+    dataset,
+    netcdf,
+    read_netcdf,
+    stacked,
+    write_netcdf,
+)
+from tests.duels import record
+
+AXES = {"reach": [0.1, 0.2], "method": ["climb", "step"], "replication": [0, 1]}
+PLACES = [dict(zip(AXES, place, strict=True)) for place in product(*AXES.values())]
+ROWS = [(at, record(k)) for k, at in enumerate(PLACES)]
+
+
+def test_every_number_stands_at_its_place() -> None:
+    data = collect(ROWS, AXES)
+    assert data.profile.dims == ("reach", "method", "replication", "player", "axis")
+    for at, found in ROWS:
+        cell = data.sel(at)
+        np.testing.assert_array_equal(cell.profile, found["profile"][1])
+        assert cell.status == str(found["status"][1])
+        assert cell.steps == found["steps"][1]
+
+
+def test_what_is_missing_is_known_as_missing() -> None:
+    data = collect(ROWS[:1], AXES)
+    missing = data.sel({"reach": 0.2, "method": "climb", "replication": 0})
+    assert np.isnan(missing.profile).all()
+    assert missing.status == ""
+    assert missing.steps == -1
+
+
+def test_truth_values_stay_where_all_are_known_and_are_numbers_else() -> None:
+    safe = {"safe": ((), np.asarray(True))}
+    assert collect([({"a": 1}, safe)], {"a": [1]}).safe.dtype == bool
+    np.testing.assert_array_equal(collect([({"a": 1}, safe)], {"a": [1, 2]}).safe, [1.0, np.nan])
+
+
+def test_unequal_lengths_are_padded_at_the_end() -> None:
+    data = collect(ROWS, AXES)
+    for at, found in ROWS:
+        rows = len(found["path"][1])
+        path = data.path.sel(at).values
+        np.testing.assert_array_equal(path[:rows], found["path"][1])
+        assert np.isnan(path[rows:]).all()
+
+
+def test_cells_without_lanes_fill_the_first_lane() -> None:
+    one = {"payoff": (("player",), np.array([1.0, 2.0]))}
+    many = {"payoff": (("lane", "player"), np.arange(6.0).reshape(3, 2))}
+    data = collect([({"method": "a"}, one), ({"method": "b"}, many)], {"method": ["a", "b"]})
+    assert data.payoff.dims == ("method", "lane", "player")
+    np.testing.assert_array_equal(data.payoff.sel({"method": "a"})[0], [1, 2])
+    assert np.isnan(data.payoff.sel({"method": "a"})[1:]).all()
+
+
+def test_dimensions_in_another_order_are_refused() -> None:
+    rows = [
+        ({"a": 1}, {"x": (("i", "j"), np.zeros((1, 1)))}),
+        ({"a": 2}, {"x": (("k",), np.zeros(1))}),
+    ]
+    with pytest.raises(ValueError, match="x: has dimensions"):
+        collect(rows, {"a": [1, 2]})
+
+
+def test_lengths_that_clash_get_dimensions_of_their_own() -> None:
+    cell = {"x": (("place",), np.zeros(2)), "y": (("place",), np.zeros(3))}
+    data = collect([({"a": 1}, cell)], {"a": [1]})
+    assert data.x.dims == ("a", "place")
+    assert data.y.dims == ("a", "y_place")
+
+
+def test_a_batch_is_a_coordinate_and_keys_in_step_are_companions() -> None:
+    cell = {"reach": (("reach",), np.array([0.1, 0.2])), "gain": (("reach",), np.array([1.0, 2.0]))}
+    data = collect([({"a": 1}, cell)], {"a": [1]}, {"b": ("a", [7])})
+    assert float(data.gain.sel(a=1, reach=0.2)) == 2
+    assert data.b.dims == ("a",)
+    assert "reach" in data.coords
+
+
+def test_values_that_are_lists_find_their_place() -> None:
+    rows = [({"reach": [0.1, 0.2]}, record(1)), ({"reach": [0.2, 0.2]}, record(2))]
+    data = collect(rows, {"reach": [[0.1, 0.2], [0.2, 0.2]]})
+    assert data.reach.values.tolist() == ["[0.1, 0.2]", "[0.2, 0.2]"]
+    np.testing.assert_array_equal(data.payoff[1], record(2)["payoff"][1])
+
+
+def test_stacked_lanes_are_row_major() -> None:
+    found = stacked([record(k) for k in range(6)], {"reach": 2, "lane": 3})
+    assert found["payoff"][0] == ("reach", "lane", "player")
+    np.testing.assert_array_equal(found["payoff"][1][1, 2], record(5)["payoff"][1])
+    np.testing.assert_array_equal(found["payoff"][1][0, 1], record(1)["payoff"][1])
+
+
+def test_equal_data_give_equal_bytes_whenever_written(tmp_path: Path) -> None:
+    data = collect(ROWS, AXES)
+    first = netcdf(data)
+    time.sleep(1.1)  # the library's own times count seconds
+    assert netcdf(collect(list(reversed(ROWS)), AXES)) == first
+    write_netcdf(data, tmp_path / "d.nc")
+    assert (tmp_path / "d.nc").read_bytes() == first
+    assert [p.name for p in tmp_path.iterdir()] == ["d.nc"]
+    assert read_netcdf(tmp_path / "d.nc").identical(data)
+
+
+@pytest.mark.parametrize(
+    ("regret", "bound", "coverage", "claim"),
+    [
+        (0.0, 1e-9, "exact", "equilibrium"),
+        (0.0, 1e-9, "bounded", "equilibrium"),
+        (0.0, np.inf, "lower bound", "no deviation found"),
+        (0.0, np.inf, "local", "local equilibrium"),
+        (0.1, np.inf, "lower bound", "not an equilibrium"),
+        (np.nan, np.inf, "lower bound", "not an equilibrium"),
+    ],
+)
+def test_a_claim_is_the_strongest_that_the_numbers_allow(
+    regret: float, bound: float, coverage: str, claim: str
+) -> None:
+    proof = Certificate(np.array([0.0, regret]), np.array([0.0, bound]), coverage, "by hand", 1e-6)
+    assert proof.claim == claim
+    back = Certificate.from_record(proof.record())
+    assert back is not None
+    assert back.claim == claim
+    assert claim in repr(back)
+
+
+def test_a_solution_shows_itself() -> None:
+    found = Solution(record(1), Certificate.from_record(record(1)))
+    assert "settled" in repr(found)
+    assert found.claim == "not an equilibrium"
+    assert found.path is not None
+    assert found.path.path.dims == ("step", "player", "axis")
+    assert found.data.identical(dataset(record(1)))
+    assert "<pre>" in found._repr_html_()
