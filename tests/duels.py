@@ -102,7 +102,7 @@ def study(folder: Path, **changes: Any) -> Study:
         "name": "duel",
         "title": "A duel",
         "game": {"family": "duel.py:duel"},
-        "method": {"kind": "best_response", "max_steps": 50},
+        "method": [{"kind": "best_response", "max_steps": 50}],
         "sweep": {"game.prize": [0.5, 1.0, 1.5]},
         "replications": {"count": 2, "seed": 7},
         "folder": folder,

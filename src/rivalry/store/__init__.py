@@ -248,14 +248,19 @@ class Run:
                 part.unlink()
         left, damaged, on_disk = [], [], self._on_disk()
         for place in self.cells:
+            if place.id not in on_disk:
+                left.append(place.id)
+                continue
             try:
-                if place.id in on_disk:
-                    self.read_cell(place.id)
-                else:
-                    left.append(place.id)
+                self.read_cell(place.id)
             except DamagedFile as error:
                 damaged.append(error)
                 left.append(place.id)
+                continue
+            try:
+                self._newer_certificate(place.id)
+            except DamagedFile as error:  # the cell has its own still
+                damaged.append(error)
         self.index.align(self._on_disk())
         return Reconciled(left, damaged)
 
@@ -314,7 +319,11 @@ class Run:
         path = self.folder / "certificates" / f"{id}.npz"
         if not path.exists():
             return {}
-        stored = files.read(path, kind="certificate", name=id)
+        try:
+            stored = files.read(path, kind="certificate", name=id)
+        except DamagedFile as error:
+            self._set_aside(error, "certificate")
+            raise
         return stored.record if stored.meta["of"] == self._digest(id) else {}
 
     # -- what it found ---------------------------------------------------------------------------------
@@ -345,7 +354,8 @@ class Run:
             rows.append((place.at, record))
         if damaged:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
-            raise DamagedFile(damaged[0].path, f"{damaged[0].why}{more}; set aside, resume redoes it")
+            redo = "certify" if damaged[0].path.parent.name == "certificates" else "resume"
+            raise DamagedFile(damaged[0].path, f"{damaged[0].why}{more}; set aside, {redo} redoes it")
         data = collect(rows, self.axes, self.head["companions"])
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
         files.write(self.folder / "dataset.nc", netcdf(data))

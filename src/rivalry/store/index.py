@@ -59,13 +59,17 @@ class Index:
     def align(self, on_disk: set[str]) -> None:
         """Rows for all files, and no row that calls a cell done which has none."""
         with self._room():
-            known = {id for (id,) in self._db.execute("select id from cells where state = 'done'")}
+            known = self.known()
             self._db.execute("begin")
             gone = [(id,) for id in sorted(known - on_disk)]
             self._db.executemany("delete from cells where id = ?", gone)
             new = [(id, "done", None, "") for id in sorted(on_disk - known)]
             self._db.executemany("insert or replace into cells values (?, ?, ?, ?)", new)
             self._db.execute("commit")
+
+    def known(self) -> set[str]:
+        """Cells that the index calls done."""
+        return {id for (id,) in self._db.execute("select id from cells where state = 'done'")}
 
     def seconds(self) -> dict[str, float]:
         return dict(self._db.execute("select id, seconds from cells where seconds is not null order by id"))

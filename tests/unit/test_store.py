@@ -1,0 +1,284 @@
+"""Run folders: nothing lost, damage named, the index made anew, equal data in equal bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rivalry.results import read_netcdf
+from rivalry.store import DamagedFile, Run, StoreError, load_run
+from tests.duels import record, study
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Six cells, none done."""
+    return Run.create_or_open(tmp_path / "run", study(tmp_path))
+
+
+def fill(run: Run, *, skip: int = 0) -> Run:
+    for k, place in enumerate(run.cells[: len(run.cells) - skip]):
+        run.write_cell(place.id, record(k), seconds=0.5)
+    return run
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_new_run_is_whole_and_empty(run: Run) -> None:
+    assert run.counts() == {"total": 6, "done": 0, "failed": 0, "left": 6}
+    assert run.status == "partial"
+    assert {p.name for p in run.folder.parent.iterdir()} == {"run", "duel.py", "duel.toml"}
+    head = json.loads((run.folder / "study.json").read_text())
+    assert head["schema"] == 1
+    assert head["made_by"]["rivalry"] == head["made_by"]["rivalry"]
+    assert run.study == study(run.folder.parent)
+
+
+def test_cells_come_back_to_the_bit(run: Run) -> None:
+    fill(run)
+    again = load_run(run.folder)
+    for k, place in enumerate(again.cells):
+        found = again.read_cell(place.id)
+        for name, (dims, array) in record(k).items():
+            assert found[name][0] == dims
+            np.testing.assert_array_equal(found[name][1], array)
+    assert again.status == "done"
+    assert repr(again) == f"Run {run.folder}: done, 6 of 6 cells done\n  A duel"
+    assert "<pre>" in again._repr_html_()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other"])
+def test_a_damaged_cell_is_named_set_aside_and_left(run: Run, damage: str) -> None:
+    fill(run)
+    broken, good = (run.cell_path(place.id) for place in run.cells[:2])
+    if damage == "flip":
+        flip(broken)
+    else:
+        text = good.read_bytes() if damage == "other" else broken.read_bytes()
+        broken.write_bytes(text[: {"cut": len(text) // 2, "empty": 0}.get(damage, len(text))])
+    again = load_run(run.folder)
+    assert again.counts()["done"] == 6  # nobody has looked yet
+    with again.locked():
+        left, damaged = again.reconcile()
+    assert left == [run.cells[0].id]
+    assert [error.path for error in damaged] == [broken]
+    assert str(damaged[0]).startswith(f"{broken}: damaged (")
+    assert again.counts() == {"total": 6, "done": 5, "failed": 0, "left": 1}
+    (aside,) = (run.folder / "damaged").iterdir()
+    assert aside.name.endswith(broken.name)
+    assert broken.name in (run.folder / "log.txt").read_text()
+
+
+def test_a_dataset_of_damaged_cells_names_them_once(run: Run) -> None:
+    fill(run)
+    for place in run.cells[:2]:
+        flip(run.cell_path(place.id))
+    with pytest.raises(DamagedFile, match=r"1 more\); .*|and 1 more"):
+        run.dataset()
+    assert run.counts()["left"] == 2
+    assert np.isnan(run.dataset().payoff[0]).all()
+
+
+@pytest.mark.parametrize("loss", ["missing", "garbage", "cut"])
+def test_the_index_is_made_anew_from_the_files(run: Run, loss: str) -> None:
+    with run.locked():
+        fill(run, skip=2)
+        run.note(run.cells[-1].id, "failed", message="no")
+    assert run.counts() == {"total": 6, "done": 4, "failed": 1, "left": 1}
+    index = run.folder / "index.sqlite"
+    if loss == "missing":
+        index.unlink()
+    else:
+        index.write_bytes(b"no database" * 99 if loss == "garbage" else index.read_bytes()[:5000])
+    again = load_run(run.folder)
+    assert again.counts()["done"] == 4
+    with again.locked():
+        assert again.reconcile().left == [place.id for place in run.cells[-2:]]
+        assert again.index.known() == {place.id for place in run.cells[:4]}
+
+
+def test_the_index_forgets_cells_without_a_file(run: Run) -> None:
+    with run.locked():
+        fill(run)
+        assert set(run.seconds().values()) == {0.5}
+        run.cell_path(run.cells[0].id).unlink()
+        run.reconcile()
+        assert run.index.known() == {place.id for place in run.cells[1:]}
+
+
+def test_failures_are_told_until_the_cell_is_done(run: Run) -> None:
+    run.note(run.cells[0].id, "failed", message="RuntimeError: called off")
+    assert run.failures() == {run.cells[0].id: "RuntimeError: called off"}
+    assert run.status == "failed"
+    fill(run)
+    assert run.failures() == {}
+    assert run.status == "done"
+
+
+def test_a_changed_study_keeps_the_cells_that_still_belong_to_it(run: Run) -> None:
+    fill(run)
+    before = {place.point["prize"]: run.cell_path(place.id).read_bytes() for place in run.cells}
+    folder = run.folder.parent
+    longer = Run.create_or_open(run.folder, study(folder, sweep={"game.prize": [1.0, 1.5, 2.0]}))
+    assert longer.counts() == {"total": 6, "done": 4, "failed": 0, "left": 2}
+    with longer.locked():
+        left = longer.reconcile().left
+    assert {p.point["prize"] for p in longer.cells if p.id in left} == {2.0}
+    assert longer.dataset().sizes["prize"] == 3
+    assert len(list((run.folder / "cells").iterdir())) == 6  # what no longer belongs is left alone
+    back = Run.create_or_open(run.folder, study(folder))
+    assert back.status == "done"
+    assert {p.point["prize"]: back.cell_path(p.id).read_bytes() for p in back.cells} == before
+
+
+def test_a_run_opened_before_its_study_changed_says_so(run: Run) -> None:
+    Run.create_or_open(run.folder, study(run.folder.parent, sweep={"game.prize": [3.0]}))
+    with run.locked(), pytest.raises(StoreError, match="changed by another process"):
+        run.reconcile()
+
+
+def test_the_dataset_does_not_depend_on_how_it_came_about(run: Run, tmp_path: Path) -> None:
+    fill(run).dataset()
+    other = Run.create_or_open(tmp_path / "other", study(tmp_path))
+    for k, place in reversed(list(enumerate(other.cells))):
+        other.dataset()
+        other.write_cell(place.id, record(k), seconds=2.0)
+    other.dataset()
+    assert (other.folder / "dataset.nc").read_bytes() == (run.folder / "dataset.nc").read_bytes()
+    assert read_netcdf(run.folder / "dataset.nc").identical(run.dataset())
+
+
+def test_recomputed_certificates_are_taken_while_they_fit(run: Run) -> None:
+    fill(run)
+    id = run.cells[0].id
+    before = run.cell_path(id).read_bytes()
+    newer = {name: value for name, value in record(77).items() if name in ("regret", "bound")}
+    run.write_certificate(id, newer)
+    assert run.cell_path(id).read_bytes() == before
+    np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], newer["regret"][1])
+    run.write_cell(id, record(5))  # another result: the certificate is not of this one
+    np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(5)["regret"][1])
+
+
+def test_a_damaged_certificate_is_set_aside(run: Run) -> None:
+    fill(run).write_certificate(run.cells[0].id, record(77))
+    flip(run.folder / "certificates" / f"{run.cells[0].id}.npz")
+    with pytest.raises(DamagedFile, match="certificates.*certify redoes it"):
+        run.dataset()
+    np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(0)["regret"][1])
+
+
+def test_a_damaged_certificate_is_no_lost_cell(run: Run) -> None:
+    fill(run).write_certificate(run.cells[0].id, record(77))
+    flip(run.folder / "certificates" / f"{run.cells[0].id}.npz")
+    run.cell_path(run.cells[1].id).unlink()
+    run.write_certificate(run.cells[2].id, record(78))
+    run.cell_path(run.cells[2].id).unlink()
+    with run.locked():
+        left, damaged = run.reconcile()
+    assert left == [place.id for place in run.cells[1:3]]
+    assert [error.path.parent.name for error in damaged] == ["certificates"]
+
+
+def test_leftover_parts_are_cleared(run: Run) -> None:
+    part = run.folder / "cells" / ".x.npz.123.part"
+    part.write_bytes(b"half")
+    with run.locked():
+        run.reconcile()
+    assert not part.exists()
+
+
+def test_a_second_process_gets_one_line(run: Run) -> None:
+    code = (
+        "import sys; from rivalry.store import load_run; run = load_run(sys.argv[1])\nwith run.locked(): pass"
+    )
+    with run.locked():
+        done = subprocess.run([sys.executable, "-c", code, run.folder], capture_output=True, text=True)
+    assert re.search(f"run: in use by process {os.getpid()}; wait for it", done.stderr.splitlines()[-1])
+
+
+def test_another_version_is_told(run: Run) -> None:
+    head = run.folder / "study.json"
+    head.write_text(head.read_text().replace(f'"rivalry": "{run.made_by["rivalry"]}"', '"rivalry": "0.0.9"'))
+    again = load_run(run.folder)
+    assert again.other_version() is None  # nothing was computed by it
+    fill(again)
+    assert again.other_version() == "0.0.9"
+    again.accept_version()
+    assert load_run(run.folder).other_version() is None
+    assert load_run(run.folder).head["history"][0]["rivalry"] == "0.0.9"
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda folder: None, "no such run folder"),
+        (lambda folder: folder.mkdir(), "not a run folder"),
+        (lambda folder: folder.write_text("x"), "no such run folder"),
+    ],
+)
+def test_what_is_no_run_is_told(tmp_path: Path, make: object, why: str) -> None:
+    make(tmp_path / "x")  # type: ignore[operator]
+    with pytest.raises(StoreError, match=why):
+        load_run(tmp_path / "x")
+
+
+def test_a_folder_with_other_things_is_not_touched(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("x")
+    with pytest.raises(StoreError, match="is not a run folder"):
+        Run.create_or_open(mine, study(tmp_path))
+    assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert Run.create_or_open(tmp_path / "empty", study(tmp_path)).status == "partial"
+
+
+def test_a_damaged_study_is_written_anew_where_it_is_known(run: Run) -> None:
+    fill(run)
+    (run.folder / "study.json").write_text('{"schema": 1, "na')
+    with pytest.raises(DamagedFile, match=r"study\.json"):
+        load_run(run.folder)
+    mended = Run.create_or_open(run.folder, study(run.folder.parent))
+    assert mended.status == "done"
+    assert len(list((run.folder / "damaged").iterdir())) == 1
+
+
+def test_a_users_file_that_changed_is_told_before_anything_runs(run: Run) -> None:
+    assert set(run.tasks()) == {place.id for place in run.cells}
+    game = run.folder.parent / "duel.py"
+    game.write_text(game.read_text() + "\n# changed\n")
+    with pytest.raises(ValueError, match=r"duel\.py.*changed"):
+        run.tasks()
+    assert run.counts()["total"] == 6  # looking needs no file of the user's
+    game.unlink()
+    assert "0 of 6" in repr(load_run(run.folder))
+
+
+def test_a_study_of_studies_has_a_run_for_each(tmp_path: Path) -> None:
+    from rivalry.study import load
+
+    study(tmp_path)
+    (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
+    run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    (part,) = run.parts().values()
+    assert part.folder == run.folder / "duel"
+    assert run.counts() == part.counts()
+    fill(part)
+    assert run.status == "done"
+    with pytest.raises(StoreError, match="each has a dataset"):
+        run.dataset()
