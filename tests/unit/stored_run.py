@@ -104,7 +104,7 @@ def study(**changes: Any) -> Study:
 
 
 def stored(folder: Path, made: Study | None = None, *, leave: int = 0, fail: str = "") -> Run:
-    """A run of ``made`` with all cells computed but the last ``leave``; ``fail`` is why they failed, if they did."""
+    """A run with all cells computed but the last ``leave``; ``fail`` is why they failed, if they did."""
     run = Run.create_or_open(folder, made or study())
     done = len(run.cells) - leave
     with run.locked():

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 
 def paths(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, axis: int | None = None
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    axis: int | None = None,
+    log: bool = False,
+    label: str = "position (units of the space)",
 ) -> Axes:
     """Positions ``path [step player axis]`` against steps; in the plane where there are two axes.
 
-    ``axis`` draws that axis alone, against steps. The end is filled where a certificate stands behind it.
-    Replications are drawn as their mean with a 95 % band, in the plane one by one.
+    ``axis`` draws that axis alone, against steps; ``log`` puts the steps on a logarithmic scale; ``label``
+    says what a position is. The end is filled where a certificate stands behind it. Replications are drawn
+    as their mean with a 95 % band, in the plane one by one.
 
     >>> import numpy as np, xarray as xr
     >>> walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1)))})
@@ -35,13 +42,17 @@ def paths(
         count = found.arrays["path"].shape[-1]
         if axis is not None and not 0 <= axis < count:
             raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
-        if axis is None and count == 2:
-            _in_the_plane(axes, walks)
+        plane = axis is None and count == 2
+        if plane:
+            _in_the_plane(axes, walks, label)
         else:
             shown = range(count) if axis is None else [axis]
             _against_steps(axes, walks, [(f", axis {k}" if count > 1 else "", k) for k in shown])
-            axes.set_ylabel("position (units of the space)")
-        _say(axes, found, len(walks), "one by one" if axis is None and count == 2 else "mean and 95 % band")
+            axes.set_ylabel(label)
+        if log and not plane:
+            axes.set_xscale("symlog", linthresh=1)
+            axes.xaxis.set_major_formatter("{x:g}")
+        _say(axes, found, len(walks), "one by one" if plane else "mean and 95 % band")
         return axes
 
 
@@ -68,6 +79,8 @@ def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
             axes.fill_between(clock, mean - half, mean + half, color=PALETTE[0], alpha=0.2, linewidth=0)
         axes.set_xscale("log")
         axes.set_yscale("log", nonpositive="clip")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("period")
         axes.set_ylabel("regret a period (units of the game)")
         _say(axes, found, len(walks), "mean and 95 % band")
@@ -125,19 +138,19 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
     axes.set_xlabel("step")
 
 
-def _in_the_plane(axes: Axes, walks: list[Walk]) -> None:
+def _in_the_plane(axes: Axes, walks: list[Walk], label: str) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
-            label = f"player {k}" if walk is walks[0] else None
-            axes.plot(walk.values[:, k, 0], walk.values[:, k, 1], color=colour, linewidth=1.2, label=label)
+            name = f"player {k}" if walk is walks[0] else None
+            axes.plot(walk.values[:, k, 0], walk.values[:, k, 1], color=colour, linewidth=1.2, label=name)
             axes.plot(*walk.values[0, k], "s", markersize=4.5, color=colour)
             axes.plot(
                 *walk.values[-1, k], "o", markersize=7, zorder=5, **end_marker(bool(walk.certified), colour)
             )
     axes.plot([], [], "s", markersize=4.5, color=INK, label="start")
     _ends_in_legend(axes, [walk.certified for walk in walks])
-    axes.set_xlabel("position, axis 0 (units of the space)")
-    axes.set_ylabel("position, axis 1 (units of the space)")
+    axes.set_xlabel(f"axis 0: {label}")
+    axes.set_ylabel(f"axis 1: {label}")
     axes.set_aspect("equal", adjustable="datalim")
 
 

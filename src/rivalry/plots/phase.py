@@ -35,10 +35,11 @@ def landscape(
         if places.ndim == 1 or places.shape[1] == 1:
             _curves(axes, found, range(count) if player is None else [player])
             note(axes, found.words)
+            legend(axes)
         else:
             _surface(axes, found, player or 0)
             note(axes, found.words, f"player {player or 0}")
-        legend(axes)
+            legend(axes, below=True)
         return axes
 
 
@@ -103,10 +104,17 @@ def _surface(axes: Axes, found: Point, player: int) -> None:
     bar.set_label("own payoff (units of the game)")
     if "landscape_best" in found.arrays:
         best = found.arrays["landscape_best"][player]
-        axes.plot(*best[:2], "*", markersize=13, color=PALETTE[1], markeredgecolor="white")
+        axes.plot(
+            *best[:2], "*", label="best reply", markersize=13, color=PALETTE[1], markeredgecolor="white"
+        )
+    for k, place in enumerate(found.arrays.get("profile", ())):
+        words = f"where player {k} stands" + ("" if certified else ", not certified")
+        if k == player:
+            axes.plot(*place[:2], "o", zorder=5, label=words, **end_marker(certified, INK))
+        else:
+            axes.plot(*place[:2], "x", zorder=5, color="white", markeredgewidth=2)
     if "profile" in found.arrays:
-        for k, place in enumerate(found.arrays["profile"]):
-            axes.plot(*place[:2], "o" if k == player else "x", zorder=5, **end_marker(certified, INK))
+        axes.plot([], [], "x", color=INK, markeredgewidth=2, label="the others")
     axes.set_xlabel("own position, axis 0 (units of the space)")
     axes.set_ylabel("own position, axis 1 (units of the space)")
     axes.set_aspect("equal")

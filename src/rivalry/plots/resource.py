@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import Patch
 
 from rivalry.plots.select import Point, point
 from rivalry.plots.style import INK, RESOURCE, canvas, colours, end_marker, legend, note
@@ -86,9 +85,9 @@ def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
 
 def _contours(axes: Axes, found: Point) -> None:
     where, rows = _coordinates(found), found.arrays["influence"]
-    if (resource := found.arrays.get("resource")) is not None:
+    if (resource := _uneven(found)) is not None:
         axes.tricontourf(where[:, 0], where[:, 1], resource, levels=8, cmap="Greys", alpha=0.5)
-        axes.add_patch(Patch(color=RESOURCE, label="resource"))
+        axes.plot([], [], "s", color="#AAAAAA", label="resource")
     shades = colours(len(rows))
     for row, text, colour in zip(rows, _labels(found, len(rows)), shades, strict=True):
         if row.max() > row.min():
@@ -109,13 +108,18 @@ def _mixture(axes: Axes, found: Point) -> None:
         axes.pcolormesh(x, y, pale[order].reshape(len(y), len(x), 3), shading="nearest")
     else:
         axes.scatter(where[:, 0], where[:, 1], c=pale, marker="s", s=30)
-    resource = found.arrays.get("resource")
-    if resource is not None and resource.max() > resource.min():
+    if (resource := _uneven(found)) is not None:
         axes.tricontour(where[:, 0], where[:, 1], resource, levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
         axes.plot([], [], color=INK, linewidth=0.6, label="resource")
     for colour, text in zip(shades, _labels(found, len(rows)), strict=True):
         axes.plot([], [], "s", color=colour, label=f"share of {text}")
     _positions(axes, found, shades)
+
+
+def _uneven(found: Point) -> np.ndarray | None:
+    """The resource, where there is more of it in some places than in others."""
+    resource = found.arrays.get("resource")
+    return None if resource is None or resource.max() == resource.min() else resource
 
 
 def _positions(axes: Axes, found: Point, shades: list[str]) -> None:

@@ -60,7 +60,7 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
 
 
 def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every finished cell's certificate; and where it is, by the coordinates that vary, with its ``status``."""
+    """Every finished cell's certificate, and where it is (the coordinates that vary) with its ``status``."""
     if "status" not in data:
         return []
     named = "cell" in data
