@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import typed
 
@@ -20,6 +21,10 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(_CACHE / "numba"))
 os.environ.setdefault("MPLBACKEND", "agg")
 if os.environ.get("RIVALRY_UNTYPED", "") == "":
     typed.install()
+
+# The first example compiles, so nothing has a deadline; the examples are the same every time.
+settings.register_profile("rivalry", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("rivalry")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -188,7 +188,7 @@ class Simplex(eqx.Module):
         """The corners and, as far as ``points`` allows, the lattice of equal steps between them."""
         size = self.sizes[player]
         steps = 1
-        while _lattice_count(size, steps + 1) <= points:
+        while size > 1 and _lattice_count(size, steps + 1) <= points:
             steps += 1
         lattice = np.asarray(list(_lattice(size, steps)), dtype=float) / steps
         return jnp.pad(jnp.asarray(lattice), ((0, 0), (0, self.shape[1] - size)))

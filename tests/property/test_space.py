@@ -1,0 +1,47 @@
+"""Projection onto every space: into it, never moving what is inside, and nearest."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rivalry._jax import jnp
+from rivalry.space import Box, Simplex
+
+numbers = st.floats(-5, 5, width=64)
+SIZES = (4, 2, 3)
+SIMPLEX = Simplex(SIZES)
+BOX = Box.of([[-1.0, 2.0], [0.5, 0.75]], players=3)
+
+
+@given(arrays(float, (3, 4), elements=numbers))
+def test_simplex_projection_is_a_profile_and_stays(x: np.ndarray) -> None:
+    projected = SIMPLEX.project(jnp.asarray(x))
+    np.testing.assert_allclose(projected.sum(axis=1), 1.0, atol=1e-12)
+    assert np.all(np.asarray(projected) >= 0)
+    assert not np.asarray(projected)[~np.asarray(SIMPLEX.mask)].any()
+    np.testing.assert_allclose(SIMPLEX.project(projected), projected, atol=1e-12)
+
+
+@given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
+def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> None:
+    """For a convex set: nearest exactly if no other point lies at an acute angle behind it."""
+    mask = np.asarray(SIMPLEX.mask)
+    nearest = np.asarray(SIMPLEX.project(jnp.asarray(x)))
+    other = np.where(mask, weights, 0.0)
+    other /= other.sum(axis=1, keepdims=True)
+    inner = np.sum(np.where(mask, (x - nearest) * (other - nearest), 0.0), axis=1)
+    assert np.all(inner <= 1e-9)
+
+
+@given(arrays(float, (3, 2), elements=numbers), st.permutations(range(3)))
+def test_box_projection_is_a_profile_nearest_and_treats_players_alike(
+    x: np.ndarray, order: list[int]
+) -> None:
+    projected = np.asarray(BOX.project(jnp.asarray(x)))
+    BOX.check(projected)
+    middle = (np.asarray(BOX.low) + np.asarray(BOX.high)) / 2
+    assert np.all((x - projected) * (middle - projected) <= 1e-12)
+    np.testing.assert_array_equal(BOX.project(jnp.asarray(x[order])), projected[order])

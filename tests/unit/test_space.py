@@ -1,0 +1,116 @@
+"""Spaces: membership, grids, sampling, messages. What holds for all is in tests/property/test_space.py."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from rivalry._jax import jax, jnp
+from rivalry.space import Box, Choices, Simplex, Space
+
+SPACES = [
+    Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),
+    Box.of([[0.1, 10.0]], players=2, coordinates="log"),
+    Box.of([[0.01, 0.9]], players=2, coordinates="logit"),
+    Simplex((2, 3, 1)),
+    Choices((2, 4)),
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=repr)
+def test_every_space_keeps_the_protocol(space: Space) -> None:
+    assert isinstance(space, Space)
+    drawn = space.sample(jax.random.key(0))
+    assert drawn.shape == space.shape == space.mask.shape
+    np.testing.assert_allclose(space.check(drawn), drawn, rtol=1e-12)
+    np.testing.assert_allclose(space.project(drawn), drawn, atol=1e-12)
+    for player in range(space.shape[0]):
+        rows = space.grid(player, 50)
+        assert rows.shape[1] == space.shape[1]
+        for row in rows:  # every grid point is a strategy
+            space.check(drawn.at[player].set(row))
+
+
+def test_box_grid_covers_the_corners() -> None:
+    grid = np.asarray(SPACES[0].grid(0, 100))
+    assert grid.shape == (100, 2)
+    corners = {(x, y) for x in (0.0, 2.0) for y in (-1.0, 1.0)}
+    assert corners <= {tuple(row) for row in grid.tolist()}
+
+
+def test_log_grid_has_equal_ratios_and_logit_grid_equal_odds_ratios() -> None:
+    amounts = np.asarray(SPACES[1].grid(0, 5)).ravel()
+    np.testing.assert_allclose(amounts, 10.0 ** np.linspace(-1, 1, 5))
+    shares = np.asarray(SPACES[2].grid(0, 4)).ravel()
+    odds = shares / (1 - shares)
+    np.testing.assert_allclose(odds[1:] / odds[:-1], odds[1] / odds[0])
+
+
+def test_log_box_is_sampled_evenly_over_decades() -> None:
+    drawn = jax.vmap(SPACES[1].sample)(jax.random.split(jax.random.key(1), 4000))
+    below = np.mean(np.asarray(drawn) < 1.0)  # 1 is the middle of 0.1 … 10 in this scale
+    assert abs(below - 0.5) < 4 * 0.5 / np.sqrt(8000)
+
+
+def test_simplex_samples_are_uniform() -> None:
+    drawn = np.asarray(jax.vmap(Simplex((3,)).sample)(jax.random.split(jax.random.key(2), 4000)))[:, 0, 0]
+    # the first of three uniform shares has P(share <= t) = 1 - (1 - t)^2
+    for t in (0.2, 0.5):
+        assert abs(np.mean(drawn <= t) - (1 - (1 - t) ** 2)) < 4 * 0.5 / np.sqrt(4000)
+
+
+def test_simplex_grid_is_the_largest_lattice_that_fits() -> None:
+    grid = np.asarray(Simplex((3, 2)).grid(0, 15))
+    assert len(grid) == 15  # steps of 1/4: 6 choose 2
+    np.testing.assert_allclose(np.unique(grid), np.arange(5) / 4)
+    padded = np.asarray(Simplex((3, 2)).grid(1, 4))
+    assert padded.shape == (4, 3)
+    assert not padded[:, 2].any()
+
+
+def test_simplex_of_one_choice() -> None:
+    space = Simplex((1, 2))
+    np.testing.assert_array_equal(space.grid(0, 10), [[1.0, 0.0]])
+    np.testing.assert_array_equal(space.project(jnp.array([[-3.0, 7.0], [0.5, 0.5]]))[0], [1.0, 0.0])
+
+
+def test_one_axis_may_be_left_out() -> None:
+    space = Box.interval(0.0, 1.0, players=2)
+    np.testing.assert_array_equal(space.check([0.25, 1]), [[0.25], [1.0]])
+
+
+WRONG = [
+    (Box.interval(0.0, 1.0, players=2), [0.5, 1.2], "start: player 1 is at 1.2; must be in [0, 1]"),
+    (SPACES[0], np.full((3, 2), 1.5), "start: player 0 is at 1.5 on axis 1; must be in [-1, 1]"),
+    (SPACES[0], [0.5, 0.5], "start: shape (2,) must be (3, 2) (players, axes)"),
+    (SPACES[1], ["a", 1], "start: ['a', 1] must be numbers of shape (2, 1)"),
+    (SPACES[1], [1.0, np.nan], "start: player 1, axis 0 is nan; must be finite"),
+    (Simplex((2, 2)), [[0.5, 0.5], [0.5, 0.4]], "start: player 1 sums to 0.9; must sum to 1"),
+    (Simplex((2, 2)), [[1.5, -0.5], [0.5, 0.5]], "start: player 0, entry 1 is -0.5; must be at least 0"),
+    (Simplex((1, 2)), [[0.5, 0.5], [0.5, 0.5]], "start: player 0, entry 1 is 0.5; must be 0 (no such entry)"),
+    (Choices((2, 2)), [0, 1.5], "start: player 1 chooses 1.5; must be a whole number in 0..1"),
+    (Choices((2, 2)), [2, 0], "start: player 0 chooses 2; must be a whole number in 0..1"),
+]
+
+
+@pytest.mark.parametrize(("space", "given", "message"), WRONG, ids=[message[:40] for *_, message in WRONG])
+def test_what_is_outside_is_named(space: Space, given: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        space.check(given)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "coordinates", "message"),
+    [
+        ([0.0, 1.0], "linear", "bounds: shape (2,) must be (axes, 2), one [low, high] an axis"),
+        ([[1.0, 0.0]], "linear", "bounds[0]: [1.0, 0.0] must be finite with low below high"),
+        ([[0.0, np.inf]], "linear", "bounds[0]: [0.0, inf] must be finite with low below high"),
+        ([[0.0, 1.0]], "log", "bounds[0]: [0.0, 1.0] is outside the range of log coordinates"),
+        ([[0.1, 1.0]], "logit", "bounds[0]: [0.1, 1.0] is outside the range of logit coordinates"),
+    ],
+)
+def test_impossible_boxes_are_refused(bounds: object, coordinates: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Box.of(bounds, players=2, coordinates=coordinates)
