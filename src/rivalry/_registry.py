@@ -88,19 +88,19 @@ def _module_of(path: Path) -> Any:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:  # told as the user's, in one line, never as ours
-            raise ValueError(f"{path}:{_line(error, path)}: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:  # told as the user's, in one line, never as ours
+            raise ValueError(f"{path}:{line_of(error, path)}: {type(error).__name__}: {error}") from error
         _modules[key] = module
     return _modules[key]
 
 
-def _line(error: BaseException, path: Path) -> int | str:
+def line_of(error: BaseException, path: Path) -> int | str:
     """The last line of the user's file that the error came through."""
     import traceback
 
     if isinstance(error, SyntaxError):
         return error.lineno or "?"
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path
-    ]
+    home = path.resolve()
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == home]
     return lines[-1] if lines and lines[-1] else "?"

@@ -31,7 +31,7 @@ def carry_out(arguments: list[str]) -> int:
     from rivalry.cli.values import OptionError
 
     try:
-        result = app(args=arguments, prog_name="rivalry", standalone_mode=False)
+        result = app(args=arguments or ["--help"], prog_name="rivalry", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except UsageError as error:
         return output.mistake(_usage(error, arguments))
@@ -77,22 +77,27 @@ def _commands() -> list[Any]:
     return [command for command in app.registered_commands if command.callback is not None]
 
 
-@app.callback(invoke_without_command=True)
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("rivalry"))
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
 def rivalry(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Games of competition: equilibria, what learning agents do, and the certified distance between the two.
 
     A study names a game, methods, a sweep and what was published; `rivalry run STUDY` carries it out.
     Begin with `rivalry run tour`.
     """
-    if version:
-        from importlib.metadata import version as installed
-
-        print(installed("rivalry"))
-    elif context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 @app.command("list")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import isclass
 from pathlib import Path
 from typing import Any
 
+from rivalry._registry import line_of
 from rivalry.study import names
 from rivalry.study.document import RunKeys
 from rivalry.study.errors import StudyError, dotted, shown
@@ -24,7 +24,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
     if not callable(factory):
         raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
-    return _made(factory, options, ("game",), Path(folder), own=names.is_file(family))
+    return _made(factory, options, ("game",), Path(folder), own=_own(family))
 
 
 def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:
@@ -50,9 +50,12 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
         raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
     own = {parameter.name for parameter in parameters(target)}
     options = {key: value for key, value in table.items() if key in own or key not in RunKeys.model_fields}
-    return _made(
-        target, options, prefix, Path(folder), own=names.is_file(kind), also=tuple(RunKeys.model_fields)
-    )
+    return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
+
+
+def _own(name: Any) -> str:
+    """The name, where it leads to a user's file."""
+    return str(name) if names.is_file(name) else ""
 
 
 def _fits(target: Any, game: Any) -> bool:
@@ -72,7 +75,7 @@ def _made(
     prefix: Sequence[str],
     folder: Path,
     *,
-    own: bool,
+    own: str,
     also: Sequence[str] = (),
 ) -> Any:
     try:
@@ -84,13 +87,12 @@ def _made(
         return target(**keyed)
     except ValueError as error:
         raise _told(str(error), list(keyed), [p.name for p in parameters(target)], prefix) from None
-    except Exception as error:
+    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
+        file = folder / own.rpartition(":")[0]
         if not own:
             raise
-        # a user's file may raise anything; it is told as the user's, in one line
-        what = "class" if isclass(target) else "function"
         raise StudyError(
-            f"the {what} {target.__name__} raised {type(error).__name__}: {error}", key=dotted(prefix)
+            f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}", key=dotted(prefix)
         ) from None
 
 

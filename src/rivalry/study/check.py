@@ -32,7 +32,7 @@ def check(study: Study) -> None:
         for cell in study.cells():
             _cell(study, cell, seen)
     except StudyError as error:
-        raise error.inside(study.name) from None
+        raise error.inside(study.label) from None
 
 
 def lanes(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:

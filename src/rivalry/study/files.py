@@ -41,11 +41,12 @@ def _load(name: str | Path, beside: Path, above: tuple[str, ...]) -> Study:
             }
             if len(included) < len(read.include):
                 raise StudyError("names a study twice", key="include")
-        study = Study(name=label, **data, included=included, folder=Path(str(path)).parent, text=text)
+        study = Study(
+            name=label, **data, included=included, folder=Path(str(path)).parent, text=text, where=where
+        )
         study.quick_form()
     except StudyError as error:
-        told = error.message if error.where in ("", label) else f"{error.where}: {error.message}"
-        raise StudyError(told, key=error.key, where=where if error.where in ("", label) else "") from None
+        raise error.inside(where) from None
     return study
 
 

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rivalry._registry import load
 from rivalry.study import document, expect
 from rivalry.study.errors import StudyError, unknown
 from rivalry.study.identity import digest, plain, words
@@ -57,7 +58,7 @@ class Study:
     source: str = ""
     cost: str = "test"
     game: Mapping[str, Any] | None = None
-    method: Sequence[Mapping[str, Any]] = ()
+    method: Any = ()
     sweep: Mapping[str, Any] = field(default_factory=dict)
     batch: Mapping[str, Any] = field(default_factory=dict)
     replications: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Study:
     files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
     folder: Path = field(default=Path("."), compare=False)
     text: str = field(default="", compare=False)  # the file as it was read, if it was one
+    where: str = field(default="", compare=False)  # how messages call it: the file's path, or the name
 
     def __post_init__(self) -> None:
         if isinstance(self.method, Mapping):
@@ -79,7 +81,7 @@ class Study:
         try:
             self._normalise()
         except StudyError as error:
-            raise error.inside(self.name) from None
+            raise error.inside(self.label) from None
 
     def _normalise(self) -> None:
         read = document.read(self._tables())
@@ -136,6 +138,11 @@ class Study:
     # -- what it is ---------------------------------------------------------------------------------------
 
     @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self.where or self.name
+
+    @property
     def family(self) -> str | None:
         """The game's family; None for a study of studies."""
         return self.game["family"] if self.game else None
@@ -184,10 +191,10 @@ class Study:
         root, _, rest = key.partition(".")
         known = ("game", "method", "sweep", "batch", "replications", "certificate")
         if self.include:
-            raise StudyError(self._takers(), key=key, where=self.name)
+            raise StudyError(self._takers(), key=key, where=self.label)
         if root not in known or not rest:
             hint = "" if root in known else f"{unknown(root, known, 'a table of a study')}; "
-            raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.name)
+            raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
         if root in ("sweep", "batch"):
             old: Mapping[str, Any] = getattr(self, root)
             new: dict[str, Any] = {root: self._respaced(old, rest, value, key)}
@@ -198,7 +205,7 @@ class Study:
         try:
             game, methods = placed(self.game or {}, self.method, {key: value})
         except StudyError as error:
-            raise error.inside(self.name) from None
+            raise error.inside(self.label) from None
         keep: dict[str, Any] = {
             table: {k: v for k, v in getattr(self, table).items() if not _within(k, key)}
             for table in ("sweep", "batch")
@@ -213,7 +220,7 @@ class Study:
         if last in ("from", "to", "count", "scale") and isinstance(old.get(whole), Mapping):
             return {**old, whole: {**old[whole], last: value}}
         if last == "count" and whole and rest not in old:
-            raise StudyError("there is no { from, to, count } of that key", key=key, where=self.name)
+            raise StudyError("there is no { from, to, count } of that key", key=key, where=self.label)
         return {**old, rest: value}
 
     def quick_form(self) -> Study:
@@ -225,7 +232,7 @@ class Study:
             return replace(new, is_quick=True, as_written=self.as_written)
         except StudyError as error:
             key = f"[quick] {error.key}" if error.key else "[quick]"
-            raise StudyError(error.message, key=key, where=self.name) from None
+            raise StudyError(error.message, key=key, where=self.label) from None
 
     def resolved(self) -> dict[str, Any]:
         """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
@@ -350,10 +357,9 @@ class Study:
 
         ``progress`` receives plain events; returning True stops the work. Raises `StudyError`.
         """
-        import rivalry  # the lazy face: carrying out lies above studies
-
+        run_study = load("rivalry.executor:run_study")  # by its name: carrying out stands above studies
         folder = self.default_folder if out is None else out
-        return rivalry.run_study(self, folder, workers=workers, progress=progress)
+        return run_study(self, folder, workers=workers, progress=progress)
 
     def _summary(self) -> str:
         if self.include:

@@ -1,0 +1,286 @@
+"""Wrong inputs: exit status 2, one line on stderr that names the place, the value and what is right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli.conftest import Command
+
+GOOD = """
+title = "Three parties"
+plots = ["paths"]
+[game]
+family = "influencer"
+reach = [0.25, 0.25, 0.25]
+resource = "bimodal"
+[[method]]
+kind = "gradient_ascent"
+start = [0.1, 0.4, 0.9]
+[sweep]
+"game.reach" = [0.25, 0.3]
+[replications]
+count = 1
+seed = 7
+[[expect]]
+quantity = "threshold"
+at = { reach = 0.25 }
+published = 0.188815
+tolerance = 1e-5
+[quick]
+"game.reach" = 0.25
+"""
+
+FILES = {
+    "bad_syntax.py": "def contest(:\n",
+    "raises.py": "raise RuntimeError('no luck')\n",
+    "fails.py": "def contest(prize: float = 1.0):\n    return 1 / 0\n",
+    "other.py": "def contest_game():\n    return 1\n",
+    "not_a_game.py": "def contest(prize: float = 1.0):\n    return 3\n",
+    "no_annotation.py": "def contest(prize: 'Prise' = 1.0):\n    return 3\n",
+    "payoffs.py": (
+        "import equinox as eqx\nfrom rivalry import Box\n"
+        "class Contest(eqx.Module):\n"
+        "    space: Box\n"
+        "    def payoffs(self, x):\n        return x.sum()\n"
+        "def contest():\n    return Contest(Box.interval(0.0, 1.0, players=2))\n"
+    ),
+    "method.py": "class Mine:\n    pass\n",
+}
+
+
+class Wrong(NamedTuple):
+    """A change to the good study, and what the line must hold."""
+
+    old: str
+    new: str
+    says: tuple[str, ...]
+
+
+STUDIES = {
+    "unknown top-level key": Wrong('title = "T', 'titel = "T', ("titel", "did you mean 'title'?")),
+    "unknown table": Wrong(
+        "[replications]", "[replication]", ("replication", "did you mean 'replications'?")
+    ),
+    "unknown game key": Wrong("reach = [0", "raech = [0", ("game.raech", "did you mean 'reach'?")),
+    "unknown family": Wrong('"influencer"', '"influencr"', ("game.family", "'influencr'", "'influencer'?")),
+    "family is no text": Wrong('family = "influencer"', "family = 3", ("game.family", "3", "text")),
+    "family missing": Wrong('family = "influencer"', "", ("game.family", "missing")),
+    "no game": Wrong('[game]\nfamily = "influencer"', "[game]", ("game.family", "missing")),
+    "unknown method": Wrong('"gradient_ascent"', '"gradient_acsent"', ("kind", "'gradient_ascent'?")),
+    "kind missing": Wrong('kind = "gradient_ascent"', "", ("method[0].kind", "missing")),
+    "kind is no text": Wrong('kind = "gradient_ascent"', "kind = 1", ("method[0].kind", "1", "text")),
+    "unknown method key": Wrong("start = [", "stepz = 3\nstart = [", ("stepz", "did you mean 'steps'?")),
+    "method option's type": Wrong("start = [", 'rate = "fast"\nstart = [', (".rate", "'fast'", "number")),
+    "start outside": Wrong("0.4, 0.9]", "0.4, 1.9]", (".start", "1.9", "[0, 1]")),
+    "start's shape": Wrong("[0.1, 0.4, 0.9]", "[0.1, 0.4]", (".start", "(2,)", "(3, 1)")),
+    "start's type": Wrong("[0.1, 0.4, 0.9]", '["a", "b"]', (".start", "'a'", "number")),
+    "unknown start": Wrong("[0.1, 0.4, 0.9]", '"paper_defualt"', (".start", "'paper_default'")),
+    "starts beside start": Wrong("start = [", "starts = 5\nstart = [", ("starts", "clashes with start")),
+    "starts below one": Wrong("start = [0.1, 0.4, 0.9]", "starts = 0", ("starts", "0", "at least 1")),
+    "tol": Wrong("start = [", "tol = -1.0\nstart = [", (".tol", "-1", "above 0")),
+    "max_steps": Wrong("start = [", "max_steps = 1.5\nstart = [", ("max_steps", "1.5", "whole number")),
+    "steps of a dynamic": Wrong("start = [", "steps = 10\nstart = [", (".steps", "max_steps")),
+    "name taken": Wrong(
+        "[sweep]", '[[method]]\nkind = "gradient_ascent"\n[sweep]', ("method[1].name", "taken")
+    ),
+    "reach below 0": Wrong("[0.25, 0.25, 0.25]", "[0.25, -1, 0.25]", ("game.reach[1]", "-1", "above 0")),
+    "reach is text": Wrong("[0.25, 0.25, 0.25]", '"wide"', ("game.reach", "'wide'", "number")),
+    "reach has a text": Wrong("[0.25, 0.25, 0.25]", '[0.25, "a", 1]', ("game.reach[1]", "'a'", "number")),
+    "unknown kernel": Wrong(
+        "resource", 'kernel = "gausian"\nresource', ("game.kernel", "did you mean 'gaussian'?")
+    ),
+    "unknown resource": Wrong('"bimodal"', '"bimodel"', ("game.resource", "'bimodal'")),
+    "players clash": Wrong("resource", "players = 4\nresource", ("players", "4", "3")),
+    "swept value": Wrong("[0.25, 0.3]", "[0.25, -0.3]", ("game.reach", "-0.3", "above 0")),
+    "swept key": Wrong('"game.reach" = [', '"game.raech" = [', ("game.raech", "did you mean 'reach'?")),
+    "swept entry": Wrong('"game.reach" = [', '"game.reach[3]" = [', ("game.reach[3]", "0..2")),
+    "swept method": Wrong('"game.reach" = [', '"method.climb.rate" = [', ("method.climb.rate", "'climb'")),
+    "sweep's root": Wrong('"game.reach" = [', '"gamee.reach" = [', ("gamee.reach", "game.")),
+    "sweep's value twice": Wrong("[0.25, 0.3]", "[0.25, 0.25]", ("game.reach[1]", "0.25", "twice")),
+    "empty sweep": Wrong("[0.25, 0.3]", "[]", ("game.reach", "at least one value")),
+    "sweep's scalar": Wrong("[0.25, 0.3]", "0.3", ("game.reach", "0.3", "list")),
+    "count": Wrong(
+        "[0.25, 0.3]", "{ from = 0.1, to = 0.3, count = 1 }", ("game.reach.count", "1", "at least 2")
+    ),
+    "count's name": Wrong("[0.25, 0.3]", "{ from = 0.1, to = 0.3, cuont = 5 }", ("cuont", "'count'?")),
+    "log of 0": Wrong(
+        "[0.25, 0.3]", '{ from = 0, to = 0.3, count = 5, scale = "log" }', ("game.reach.from", "0", "above 0")
+    ),
+    "unequal zip": Wrong(
+        "[sweep]\n", '[sweep]\nzip = true\n"game.budgets" = [1]\n', ("sweep.zip", "equally")
+    ),
+    "batch repeats the sweep": Wrong(
+        "[replications]", '[batch]\n"game.reach" = [0.2]\n[replications]', ("batch",)
+    ),
+    "count of replications": Wrong("count = 1", "count = 0", ("replications.count", "0", "at least 1")),
+    "seed": Wrong("seed = 7", "seed = -7", ("replications.seed", "-7", "at least 0")),
+    "replications' key": Wrong("seed = 7", "sede = 7", ("replications.sede", "did you mean 'seed'?")),
+    "tolerance": Wrong(
+        "[quick]", "[certificate]\ntolerance = 0\n[quick]", ("certificate.tolerance", "above 0")
+    ),
+    "unknown plot": Wrong('["paths"]', '["pahts"]', ("plots[0]", "'pahts'", "did you mean 'paths'?")),
+    "expect's coordinate": Wrong(
+        "at = { reach", "at = { raech", ("expect[0].at.raech", "did you mean 'reach'?")
+    ),
+    "expect's value": Wrong("reach = 0.25 }", "reach = 0.26 }", ("expect[0].at.reach", "0.26", "0.25")),
+    "expect's quantity": Wrong('"threshold"', '"regrett"', ("expect[0].quantity", "did you mean 'regret'?")),
+    "expect's key": Wrong("published =", "publisht =", ("expect[0].publisht", "did you mean 'published'?")),
+    "expect's rules clash": Wrong(
+        "published", "within = [0, 1]\npublished", ("expect[0].tolerance", "within")
+    ),
+    "expect's over": Wrong("published", 'over = "sum"\npublished', ("expect[0].over", "'sum'", "'mean'")),
+    "cost": Wrong("[game]", 'cost = "cheap"\n[game]', ("cost",)),
+    "quick's key": Wrong('"game.reach" = 0.25', '"gmae.reach" = 0.25', ("[quick]", "gmae.reach", "'game'?")),
+    "include beside game": Wrong("plots", 'include = ["x"]\nplots', ("include",)),
+    "missing user file": Wrong('"influencer"', '"my_game.py:contest"', ("my_game.py", "no such file")),
+    "user's syntax": Wrong('"influencer"', '"bad_syntax.py:contest"', ("bad_syntax.py:1", "SyntaxError")),
+    "user's file raises": Wrong('"influencer"', '"raises.py:contest"', ("raises.py:1", "no luck")),
+    "user's name": Wrong('"influencer"', '"other.py:contest"', ("other.py", "did you mean 'contest_game'?")),
+    "user's key": Wrong('"influencer"', '"not_a_game.py:contest"', ("game.reach", "unknown key")),
+}
+LONE = {  # studies of their own
+    "user's game fails": ('[game]\nfamily = "fails.py:contest"', ("fails.py", "ZeroDivisionError")),
+    "user's game is none": ('[game]\nfamily = "not_a_game.py:contest"', ("game.family", "int", "space")),
+    "user's annotation": ('[game]\nfamily = "no_annotation.py:contest"', ("Prise",)),
+    "user's payoffs": ('[game]\nfamily = "payoffs.py:contest"', ("payoffs.py", "(2,)")),
+}
+
+
+def refused(answer: object, *says: str) -> None:
+    status, out, err = answer  # type: ignore[misc]
+    assert status == 2, err
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    for words in says:
+        assert words in err, f"{words!r} not in {err!r}"
+
+
+def written(study: str) -> None:
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    Path("mine.toml").write_text(study)
+
+
+@pytest.mark.parametrize("case", STUDIES)
+def test_a_mistake_in_a_study(rivalry: Command, case: str) -> None:
+    wrong = STUDIES[case]
+    assert wrong.old in GOOD
+    written(GOOD.replace(wrong.old, wrong.new, 1))
+    answer = rivalry("run", "mine.toml")
+    told = "\n".join(line for line in answer.err.splitlines() if not line.startswith("runs "))
+    refused((answer.status, answer.out, told + "\n"), "mine.toml", *wrong.says)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("case", LONE)
+def test_a_mistake_in_a_file_of_the_users(rivalry: Command, case: str) -> None:
+    game, says = LONE[case]
+    written(f'{game}\n[[method]]\nkind = "gradient_ascent"\n')
+    answer = rivalry("run", "mine.toml")
+    first, *rest = answer.err.splitlines()
+    assert first.startswith("runs ")
+    refused((answer.status, answer.out, "\n".join(rest) + "\n"), *says)
+
+
+LINES = {
+    "unknown command": (["rnu", "mine.toml"], ("rnu", "did you mean 'run'?")),
+    "unknown option": (["run", "mine.toml", "--wrkers", "2"], ("--wrkers", "did you mean '--workers'?")),
+    "missing argument": (["run"], ("STUDY",)),
+    "one argument too many": (["status", "a", "b"], ("b",)),
+    "option without a value": (["run", "mine.toml", "--set"], ("--set",)),
+    "missing study": (["run", "mien.toml"], ("mien.toml", "did you mean 'mine.toml'?")),
+    "unknown study": (["run", "toor"], ("'toor'", "study")),
+    "a folder": (["run", "./"], ("./", "folder")),
+    "not TOML": (["run", "broken.toml"], ("broken.toml", "line 1")),
+    "not text": (["run", "bytes.toml"], ("bytes.toml", "cannot be read")),
+    "unknown kind": (["list", "gmaes"], ("gmaes", "did you mean 'games'?")),
+    "show what is not": (["show", "influencr"], ("influencr", "did you mean 'influencer'?")),
+    "--set without a value": (["run", "mine.toml", "--set", "game.reach"], ("game.reach", "KEY=VALUE")),
+    "--set's value": (["run", "mine.toml", "--set", "game.reach=[0.1"], ("[0.1", "list")),
+    "--set's key": (["run", "mine.toml", "--set", "game.raech=1"], ("game.raech", "did you mean 'reach'?")),
+    "--set's table": (["run", "mine.toml", "--set", "gmae.reach=1"], ("gmae.reach", "did you mean 'game'?")),
+    "--set's range": (["run", "mine.toml", "--set", "game.reach=-1"], ("game.reach", "-1", "above 0")),
+    "--set twice": (["run", "mine.toml", "--set", "game.reach=1", "--set", "game.reach=2"], ("twice",)),
+    "--set's method": (["run", "mine.toml", "--set", "method.climb.rate=1"], ("'climb'", "gradient_ascent")),
+    "--set's entry": (["run", "mine.toml", "--set", "game.reach[7]=1"], ("game.reach[7]", "0..2")),
+    "--set and --sweep": (
+        ["run", "mine.toml", "--set", "game.reach=1", "--sweep", "game.reach=1,2"],
+        ("game.reach", "--set"),
+    ),
+    "--sweep's form": (["run", "mine.toml", "--sweep", "game.reach=0.1:0.2"], ("0.1:0.2", "FROM:TO:COUNT")),
+    "--sweep's count": (["run", "mine.toml", "--sweep", "game.reach=0.1:0.2:1"], ("count", "at least 2")),
+    "--sweep's key": (["run", "mine.toml", "--sweep", "game.raech=1,2"], ("game.raech", "'reach'?")),
+    "--sweep's value": (
+        ["run", "mine.toml", "--sweep", "game.reach=0.2,-1"],
+        ("game.reach", "-1", "above 0"),
+    ),
+    "--sweep's hole": (["run", "mine.toml", "--sweep", "game.reach=0.2,,1"], ("empty",)),
+    "--workers": (["run", "mine.toml", "--workers", "none"], ("--workers", "none", "whole number")),
+    "--workers 0": (["run", "mine.toml", "--workers", "0"], ("--workers", "0", "1..")),
+    "--replications": (["run", "mine.toml", "--replications", "-2"], ("--replications", "-2", "1..")),
+    "--executor": (["run", "mine.toml", "--executor", "rya"], ("rya", "did you mean 'ray'?")),
+    "--executor ray": (["run", "mine.toml", "--executor", "ray"], ("rivalry[deep]",)),
+    "--address": (["run", "mine.toml", "--address", "here"], ("--address", "here", "ray")),
+    "--out is no run": (["run", "mine.toml", "--out", "full"], ("full", "not a run folder")),
+    "--out is a file": (["run", "mine.toml", "--out", "mine.toml"], ("mine.toml", "not a run folder")),
+    "--out of another study": (["run", "mine.toml", "--out", "other"], ("other", "theirs", "mine")),
+    "status of nothing": (["status", "runs/none"], ("runs/none", "no such run folder")),
+    "status of a folder": (["status", "full"], ("full", "not a run folder")),
+    "resume of nothing": (["resume", "runs/none"], ("runs/none", "no such run folder")),
+    "report of nothing": (["report", "runs/none"], ("runs/none", "no such run folder")),
+    "certify of nothing": (["certify", "runs/none"], ("runs/none", "no such run folder")),
+    "export of nothing": (["export", "runs/none", "--to", "csv"], ("runs/none", "no such run folder")),
+    "export's format": (["export", "other", "--to", "cvs"], ("cvs", "did you mean 'csv'?")),
+    "export without a format": (["export", "other"], ("--to",)),
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_a_mistake_on_the_command_line(rivalry: Command, case: str) -> None:
+    line, says = LINES[case]
+    written(GOOD)
+    Path("broken.toml").write_text("title = \n")
+    Path("bytes.toml").write_bytes(b"\xff\xfe\x00")
+    Path("full").mkdir()
+    Path("full/letter.txt").write_text("not yours")
+    if "other" in line:
+        from rivalry.store import Run
+        from rivalry.study import Study
+
+        game = {"family": "matrix", "name": "chicken"}
+        Run.create_or_open("other", Study("theirs", game=game, method={"kind": "pure_equilibria"}))
+    refused(rivalry(*line), *says)
+    assert Path("full/letter.txt").read_text() == "not yours"
+
+
+def test_a_study_of_studies_takes_no_changes(rivalry: Command) -> None:
+    written(GOOD)
+    Path("matrix.toml").write_text(
+        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
+    )
+    Path("both.toml").write_text('include = ["mine.toml", "matrix.toml"]\n')
+    refused(rivalry("run", "both.toml", "--set", "game.reach=0.2"), "both", "--set game.reach", "mine")
+    refused(rivalry("run", "both.toml", "--sweep", "game.name=chicken,jordan"), "--sweep", "matrix")
+    Path("more.toml").write_text('include = ["both.toml"]\n')
+    refused(rivalry("run", "more.toml"), "include", "more")
+    Path("more.toml").write_text('include = ["mnie.toml"]\n')
+    refused(rivalry("run", "more.toml"), "mnie.toml", "did you mean 'mine.toml'?")
+
+
+def test_the_good_study_is_good(rivalry: Command) -> None:
+    written(GOOD)
+    assert rivalry("show", "mine.toml").status == 0
+
+
+@pytest.mark.parametrize("line", [["rnu"], ["run", "nothing.toml"]])
+def test_in_a_process_of_its_own(tmp_path: Path, line: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rivalry", *line], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    refused((done.returncode, done.stdout, done.stderr))
