@@ -132,7 +132,9 @@ def _ranges(axes: Axes, x: np.ndarray, found: Point, axis: int) -> None:
         return
     for player, colour in enumerate(colours(players)):
         for run in range(low.shape[1]):
-            axes.vlines(x, low[:, run, player], high[:, run, player], color=colour, linewidth=3, alpha=0.35)
+            there = np.isfinite(low[:, run, player])
+            ends = low[there, run, player], high[there, run, player]
+            axes.vlines(x[there], *ends, color=colour, linewidth=3, alpha=0.35)
     axes.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
 
 

@@ -1,0 +1,317 @@
+"""Pictures: what is drawn where, what is said beside it, and that nothing leaks into the user's own style."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from scipy import stats
+
+import rivalry as rv
+from rivalry.plots.select import band, point, position
+from rivalry.plots.style import PALETTE, SIZE, colours, picture
+from rivalry.results import collect, dataset
+from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares
+
+REACHES = [0.17, 0.2, 0.25]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def run() -> xr.Dataset:
+    rows = [({"reach": r, "method": "climb", "replication": 0}, ascent(r)) for r in REACHES]
+    return collect(rows, {"reach": REACHES, "method": ["climb"], "replication": [0]})
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def line(ax: Axes, label: str) -> Any:
+    return next(found for found in ax.get_lines() if found.get_label() == label)
+
+
+IN_RUN = ("bifurcation", "influence", "landscape", "paths", "payoffs", "shares", "strategies", "vector_field")
+
+
+@pytest.mark.parametrize("kind", IN_RUN)
+def test_every_kind_draws_a_run_and_names_its_axes(kind: str, run: xr.Dataset) -> None:
+    ax = getattr(rv.plots, kind)(run)
+    assert isinstance(ax, Axes)
+    assert ax.get_ylabel()
+    assert ax.get_xlabel() or kind == "strategies"
+    assert ax.get_legend() is not None
+
+
+@pytest.mark.parametrize("kind", IN_RUN)
+def test_same_data_same_bytes_and_no_date(kind: str, run: xr.Dataset) -> None:
+    first, second = (picture(getattr(rv.plots, kind), run) for _ in range(2))
+    assert first == second
+    assert b"<dc:date>" not in first.svg
+
+
+def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> None:
+    before = dict(mpl.rcParams)
+    _, ax = plt.subplots()
+    assert rv.plots.paths(run, ax) is ax
+    assert dict(mpl.rcParams) == before
+
+
+def test_registered_views_are_what_the_game_offers() -> None:
+    offered = {"influence", "shares", "landscape", "vector_field", "path_payoffs"}
+    assert {view for entry in rv.plots.PLOTS.values() for view in entry.views} <= offered
+
+
+# -- which point ---------------------------------------------------------------------------------------
+
+
+def test_first_point_unless_told_and_the_caption_says_which(run: xr.Dataset) -> None:
+    assert picture(rv.plots.paths, run).caption == "reach = 0.17 (first of 3)"
+    assert picture(rv.plots.paths, run, at={"reach": 0.25}).caption == "reach = 0.25"
+    assert picture(rv.plots.paths, run, at={"reach": 0.21}).caption == "reach = 0.2"  # the nearest there is
+
+
+def test_points_that_hold_nothing_are_passed_over(run: xr.Dataset) -> None:
+    holes = run.copy(deep=True)
+    holes["path"][0] = np.nan
+    assert picture(rv.plots.paths, holes).caption == "reach = 0.2 (first of 3)"
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ({"raech": 0.2}, "at.raech: no coordinate of this data; did you mean 'reach'?"),
+        ({"method": "flow"}, "at.method: 'flow' is none of climb"),
+        ({"reach": "wide"}, "at.reach: 'wide' is none of 0.17, 0.2, 0.25"),
+    ],
+)
+def test_a_point_that_is_not_there_is_named(run: xr.Dataset, at: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="at") as caught:
+        rv.plots.paths(run, at=at)
+    assert str(caught.value) == message
+
+
+def test_a_variable_that_is_not_there_is_named(run: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="no variable 'regret_curve', which this plot draws"):
+        rv.plots.regret_curve(run)
+
+
+def test_one_solution_needs_no_point() -> None:
+    found = point(dataset(ascent(0.2)), "path", 3, ("claim",), keep=("replication",))
+    assert found.arrays["path"].shape == (1, 101, 3, 1)
+    assert found.words == ""
+    assert found.certified() is not None
+
+
+def test_position_takes_numbers_up_to_rounding_and_words_as_they_are() -> None:
+    assert position(np.array([0.1, 0.1 + 0.2]), 0.3) == 1
+    assert position(np.array([0.1]), "0.1") is None
+    assert position(np.array(["a", "b"]), "b") == 1
+    assert position(np.array([1, 2]), True) is None
+
+
+def test_band_is_students_interval() -> None:
+    values = np.random.default_rng(1).normal(size=(7, 3))
+    mean, half = band(values)
+    low, high = stats.t.interval(0.95, 6, values.mean(axis=0), stats.sem(values, axis=0))
+    np.testing.assert_allclose(mean - half, low)
+    np.testing.assert_allclose(mean + half, high)
+    assert not band(values[:1])[1].any()
+
+
+# -- what is drawn -------------------------------------------------------------------------------------
+
+
+def test_paths_are_the_positions_and_hollow_where_not_certified(run: xr.Dataset) -> None:
+    ax = rv.plots.paths(run, at={"reach": 0.17})
+    drawn = line(ax, "player 1")
+    np.testing.assert_array_equal(drawn.get_ydata(), run.path.values[0, 0, 0, :, 1, 0])
+    np.testing.assert_array_equal(drawn.get_xdata(), run.path_step.values[0, 0, 0])
+    assert line(ax, "end, not certified").get_markerfacecolor() == "white"
+    certified = rv.plots.paths(run, at={"reach": 0.25})
+    assert line(certified, "end, certified").get_markerfacecolor() != "white"
+    bare = rv.plots.paths(dataset({k: v for k, v in ascent(0.25).items() if k.startswith("path")}))
+    assert "end, no certificate" in labels(bare)
+
+
+def test_replications_are_a_mean_with_a_band_and_n() -> None:
+    starts = [(0.1, 0.4, 0.9), (0.1, 0.5, 0.9), (0.2, 0.4, 0.9)]
+    rows = [({"replication": k}, ascent(0.2, start)) for k, start in enumerate(starts)]
+    short = rows[2][1]  # one that settled early stays where it ended
+    short["path"] = (short["path"][0], short["path"][1][:60])
+    short["path_step"] = (short["path_step"][0], short["path_step"][1][:60])
+    data = collect(rows, {"replication": [0, 1, 2]})
+    ax = rv.plots.paths(data)
+    assert ax.get_title(loc="left") == "n = 3 replications, mean and 95 % band"
+    last = [rows[0][1]["path"][1][-1, 0, 0], rows[1][1]["path"][1][-1, 0, 0], short["path"][1][-1, 0, 0]]
+    assert line(ax, "player 0").get_ydata()[-1] == pytest.approx(np.mean(last))
+    assert len(ax.collections) == 3
+
+
+def plane(players: int = 2, steps: int = 5) -> xr.Dataset:
+    path = np.random.default_rng(0).uniform(size=(steps, players, 2))
+    return dataset({"path": (("step", "player", "axis"), path), "claim": ((), np.asarray("equilibrium"))})
+
+
+def test_two_axes_are_drawn_in_the_plane_one_axis_against_steps() -> None:
+    data = plane()
+    ax = rv.plots.paths(data)
+    np.testing.assert_array_equal(line(ax, "player 0").get_xdata(), data.path.values[:, 0, 0])
+    assert {"start", "end, certified"} <= set(labels(ax))
+    assert rv.plots.paths(data, axis=1, log=True).get_xlabel() == "step"
+    with pytest.raises(ValueError, match="axis: 2 must be a whole number from 0 to 1"):
+        rv.plots.paths(data, axis=2)
+
+
+def test_shares_and_payoffs_are_those_of_the_data(run: xr.Dataset) -> None:
+    x = run.profile.values[1, 0, 0, :, 0]
+    drawn = line(rv.plots.shares(run, at={"reach": 0.2}), "player 2")
+    np.testing.assert_array_equal(drawn.get_xdata(), POINTS)
+    np.testing.assert_allclose(drawn.get_ydata(), shares(x, 0.2)[2])
+    last = line(rv.plots.payoffs(run, at={"reach": 0.2}), "player 2").get_ydata()[-1]
+    assert last == pytest.approx(payoffs(x, 0.2)[2])
+
+
+def test_landscape_shows_where_they_stand_and_the_best_reply(run: xr.Dataset) -> None:
+    ax = rv.plots.landscape(run, at={"reach": 0.17}, player=1)
+    assert labels(ax) == ["player 1", "where they stand, not certified", "best reply"]
+    stars = [found for found in ax.get_lines() if found.get_marker() == "*" and len(found.get_xdata())]
+    assert stars[0].get_xdata()[0] == run.landscape_best.values[0, 0, 0, 1, 0]
+    with pytest.raises(ValueError, match="player: 3 must be a whole number from 0 to 2"):
+        rv.plots.landscape(run, player=3)
+
+
+def test_nullclines_pass_through_a_stationary_point(run: xr.Dataset) -> None:
+    ax = rv.plots.vector_field(run, at={"reach": 0.2})
+    assert {"player 0: gradient is zero", "player 1: gradient is zero", "same position"} <= set(labels(ax))
+    vertices = [path.vertices for c in ax.collections for path in c.get_paths() if len(path.vertices) > 10]
+    here = run.profile.values[1, 0, 0, :2, 0]
+    assert min(np.abs(v - here).sum(axis=1).min() for v in vertices) < 0.03
+
+
+def test_bifurcation_marks_threshold_ends_and_worth(run: xr.Dataset) -> None:
+    ax = rv.plots.bifurcation(run)
+    assert ax.get_xlabel() == "reach"
+    assert f"threshold {THRESHOLD:.6g}" in labels(ax)
+    assert {"stable point", "stable point, not certified"} <= set(labels(ax))
+    assert "threshold" not in " ".join(labels(rv.plots.bifurcation(run, thresholds=None)))
+    with pytest.raises(ValueError, match="over: 'reech' is not swept; did you mean 'reach'?"):
+        rv.plots.bifurcation(run, over="reech")
+    with pytest.raises(ValueError, match="no parameter swept over numbers"):
+        rv.plots.bifurcation(run.isel(reach=0, drop=True))
+
+
+def test_bifurcation_draws_cycles_as_ranges_and_dashes_what_is_unstable() -> None:
+    rows = []
+    for k, reach in enumerate((0.1, 0.11, 0.12, 0.13)):
+        nothing = np.full((2, 1), np.nan)
+        word = "cycle" if k < 2 else "unstable_point"
+        rows.append(
+            (
+                {"reach": reach},
+                {
+                    "profile": (("player", "axis"), np.array([[0.3], [0.7]])),
+                    "end_state": ((), np.asarray(word)),
+                    "cycle_low": (("player", "axis"), nothing if k > 1 else np.array([[0.2], [0.6]])),
+                    "cycle_high": (("player", "axis"), nothing if k > 1 else np.array([[0.4], [0.8]])),
+                },
+            )
+        )
+    ax = rv.plots.bifurcation(collect(rows, {"reach": [0.1, 0.11, 0.12, 0.13]}))
+    assert {"cycle, not certified", "unstable point, not certified", "range of a cycle"} <= set(labels(ax))
+    dashed = [found for found in ax.get_lines() if found.get_linestyle() == "--" and len(found.get_xdata())]
+    assert [list(found.get_xdata()) for found in dashed] == [[0.12, 0.13]] * 2
+    segments = ax.collections[0].get_segments()
+    assert [list(segment[:, 1]) for segment in segments] == [[0.2, 0.4]] * 2
+
+
+def test_thresholds_that_vary_with_the_parameter_are_no_lines(run: xr.Dataset) -> None:
+    many = xr.concat([run.assign_coords(reach=run.reach + 0.3 * k) for k in range(3)], "reach")
+    many["threshold"] = many.threshold + 0.01 * many.reach
+    assert not [text for text in labels(rv.plots.bifurcation(many)) if text.startswith("threshold")]
+
+
+def test_strategies_are_bars_filled_where_certified() -> None:
+    record = {
+        "profile": (("player", "axis"), np.array([[0.6, 0.4], [0.4, 0.6]])),
+        "claim": ((), np.asarray("equilibrium")),
+    }
+    ax = rv.plots.strategies(dataset(record), actions=["opera", "football"])
+    assert [bar.get_height() for bar in ax.patches] == [0.6, 0.4, 0.4, 0.6]
+    assert to_hex(ax.patches[0].get_facecolor()) == PALETTE[0].lower()
+    record["claim"] = ((), np.asarray("not an equilibrium"))
+    hollow = rv.plots.strategies(dataset(record))
+    assert to_hex(hollow.patches[0].get_facecolor()) == "#ffffff"
+    with pytest.raises(ValueError, match="actions: 1 names; this game has 2 actions"):
+        rv.plots.strategies(dataset(record), actions=["opera"])
+
+
+def test_regret_curve_is_logarithmic_with_plain_numbers() -> None:
+    record = {
+        "regret_step": (("sample",), np.array([1, 10, 100])),
+        "regret_curve": (("sample",), 0.1 ** np.arange(3)),
+    }
+    ax = rv.plots.regret_curve(dataset(record))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    ax.figure.canvas.draw()
+    assert "10" in [text.get_text() for text in ax.get_xticklabels()]
+
+
+@pytest.mark.parametrize("kind", ["influence", "shares", "landscape"])
+def test_boxes_are_drawn_in_the_plane(kind: str) -> None:
+    side = np.linspace(0, 1, 6)
+    places = np.stack([grid.ravel() for grid in np.meshgrid(side, side)], axis=1)
+    fade = np.exp(-(((places[None] - np.array([[[0.2, 0.3]], [[0.8, 0.6]]])) ** 2).sum(axis=2)) / 0.1)
+    data = dataset(
+        {
+            "influence": (("row", "point"), fade),
+            "shares": (("row", "point"), fade / fade.sum(axis=0)),
+            "resource": (("point",), fade[0]),
+            "resource_points": (("point", "coordinate"), places),
+            "profile": (("player", "axis"), np.array([[0.2, 0.3], [0.8, 0.6]])),
+            "landscape": (("player", "place"), fade),
+            "landscape_at": (("place", "coordinate"), places),
+            "landscape_best": (("player", "axis"), places[fade.argmax(axis=1)]),
+        }
+    )
+    ax = getattr(rv.plots, kind)(data)
+    assert "axis 0" in ax.get_xlabel()
+    assert ax.get_aspect() == 1.0
+
+
+def test_scattered_points_and_an_even_resource_are_drawn_too() -> None:
+    places = np.random.default_rng(2).uniform(size=(30, 2))
+    data = dataset(
+        {
+            "shares": (("row", "point"), np.full((2, 30), 0.5)),
+            "resource": (("point",), np.ones(30)),
+            "resource_points": (("point", "coordinate"), places),
+        }
+    )
+    assert "resource" not in labels(rv.plots.shares(data))
+    with pytest.raises(ValueError, match="3 coordinates; only one or two can be drawn"):
+        rv.plots.shares(data.assign(resource_points=(("point", "three"), np.zeros((30, 3)))))
+
+
+def test_colours_can_be_told_apart_for_many_players() -> None:
+    assert colours(3) == list(PALETTE[:3])
+    assert len(set(colours(16))) == 16
+    assert SIZE[0] > SIZE[1]
+
+
+def test_text_of_the_users_is_no_formula() -> None:
+    data = collect([({"pay $x": 1.0}, ascent(0.2, steps=100))], {"pay $x": [1.0]})
+    wide = xr.concat([data, data.assign_coords({"pay $x": [2.0]})], "pay $x")
+    assert b"<svg" in picture(rv.plots.bifurcation, wide).svg
