@@ -107,10 +107,11 @@ class Matrix(eqx.Module):
         return jnp.asarray(x)
 
     @property
-    def scale(self) -> float:
+    def scale(self) -> Float[Array, ""]:
         """The widest range of a player's payoffs (1 where nothing matters)."""
-        flat = np.asarray(self.table).reshape(len(self.sizes), -1)
-        return float(np.max(flat.max(axis=1) - flat.min(axis=1))) or 1.0
+        flat = self.table.reshape(len(self.sizes), -1)
+        widest = jnp.max(flat.max(axis=1) - flat.min(axis=1))
+        return jnp.where(widest > 0, widest, 1.0)
 
     @property
     def axis_names(self) -> tuple[str, ...]:

@@ -36,15 +36,19 @@ METHODS = {
     ),
 }
 
+# Parts that methods and transforms are given, found by their own names.
+OTHERS = {"Followers": "rivalry.methods.followers:Followers"}
+
 
 def __getattr__(name: str) -> Any:
     """A method's class by its own name, `GradientAscent`, or by its kind, `gradient_ascent`."""
     targets = {entry.targets[0].split(":")[1]: entry.targets[0] for entry in METHODS.values()}
-    return lazy(__name__, targets | {kind: entry.targets[0] for kind, entry in METHODS.items()}, name)
+    kinds = {kind: entry.targets[0] for kind, entry in METHODS.items()}
+    return lazy(__name__, targets | kinds | OTHERS, name)
 
 
 def __dir__() -> list[str]:
-    return sorted(["METHODS", *(entry.targets[0].split(":")[1] for entry in METHODS.values())])
+    return sorted(["METHODS", *OTHERS, *(entry.targets[0].split(":")[1] for entry in METHODS.values())])
 
 
 sys.modules[__name__].__class__ = Room
