@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-6  # times the game's payoff scale
 CLIMBS, CLIMB_STEPS = 8, 200
 BATCH, CELLS = 64, 40_000
+TIE = 1e-10  # times the payoff scale: replies that differ by less are equally good
 
 
 class Reply(NamedTuple):
@@ -67,13 +68,24 @@ def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Rep
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
     grid = game.space.grid(player, points)
     strategies, payoffs = _search(game, x, jnp.asarray(player), grid)
-    best = int(np.argmax(payoffs))
-    strategy, payoff = np.asarray(strategies[best]), float(payoffs[best])
+    payoff = float(np.max(payoffs))
+    strategy = _nearest_best(
+        np.asarray(strategies), np.asarray(payoffs), np.asarray(x[player]), TIE * scale(game)
+    )
     method = f"{len(grid)}-point grid + climb"
     if not hasattr(game, "ceiling") or isinstance(game.space, Simplex):
         return Reply(strategy, payoff, np.inf, "lower bound", method)
     strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff)
     return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound")
+
+
+def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
+    """Among equally good replies the nearest to ``here``; of equally near ones the first in order."""
+    good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all of them where a payoff is no number
+    apart = np.max(np.abs(good - here), axis=1)
+    near = good[~(apart > np.min(apart) + 1e-6 * np.max(apart))]
+    first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
+    return first
 
 
 @eqx.filter_jit
@@ -108,22 +120,19 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     """Projected ascent; the step, a length, grows when it helps and halves when it does not."""
     slope = jax.value_and_grad(payoff)
 
-    def step(carry, _):  # type: ignore[no-untyped-def]
+    def step(carry, number):  # type: ignore[no-untyped-def]
         here, value, gradient, length = carry
         size = jnp.max(jnp.abs(gradient))
         there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
         new, new_gradient = slope(there)
-        better = new > value
+        # nothing moves in step 0, which only evaluates: one place that does, half the compilation
+        better = (new > value) | (number == 0)
         pick = partial(jnp.where, better)
-        return (
-            pick(there, here),
-            pick(new, value),
-            pick(new_gradient, gradient),
-            length * pick(1.5, 0.5),
-        ), None
+        length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
+        return (pick(there, here), pick(new, value), pick(new_gradient, gradient), length), None
 
-    value, gradient = slope(strategy)
-    (strategy, value, _, _), _ = jax.lax.scan(step, (strategy, value, gradient, first), length=CLIMB_STEPS)
+    begin = (strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
+    (strategy, value, _, _), _ = jax.lax.scan(step, begin, jnp.arange(CLIMB_STEPS + 1))
     return strategy, value
 
 
@@ -162,8 +171,9 @@ def _branch_and_bound(
                 jnp.asarray(np.pad(new_high, ((0, pad), (0, 0)), mode="edge")),
             )
         )  # fmt: skip
-        if values.max() > payoff:
-            strategy, payoff = points[np.argmax(values)], float(values.max())
+        if values.max() > payoff + TIE * scale(game):  # what differs by rounding is no better reply
+            strategy = points[np.argmax(values)]
+        payoff = max(payoff, float(values.max()))
         # a ceiling of a part never exceeds that of the whole
         fresh = np.minimum(fresh, np.tile(ceilings[worst], 2))
         keep = np.setdiff1d(np.arange(len(ceilings)), worst)
