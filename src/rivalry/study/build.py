@@ -10,7 +10,7 @@ from rivalry._registry import line_of
 from rivalry.study import names
 from rivalry.study.document import RunKeys
 from rivalry.study.errors import StudyError, dotted, shown
-from rivalry.study.schema import checked, parameters
+from rivalry.study.schema import checked, model
 
 
 def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
@@ -48,7 +48,7 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
         )
     if not callable(target):
         raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
-    own = {parameter.name for parameter in parameters(target)}
+    own = model(target).model_fields
     options = {key: value for key, value in table.items() if key in own or key not in RunKeys.model_fields}
     return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
 
@@ -86,7 +86,7 @@ def _made(
     try:
         return target(**keyed)
     except ValueError as error:
-        raise _told(str(error), list(keyed), [p.name for p in parameters(target)], prefix) from None
+        raise _told(str(error), list(keyed), list(model(target).model_fields), prefix) from None
     except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
         file = folder / own.rpartition(":")[0]
         if not own:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +24,7 @@ from rivalry.study.errors import StudyError, shown, unknown
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 
 
+@cache  # reads the metadata of every installed package: 20 ms
 def _plugged(group: str) -> dict[str, Any]:
     return {point.name: point for point in entry_points(group=group)}
 
