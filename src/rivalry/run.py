@@ -478,8 +478,14 @@ def solve_lanes(
     carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
     ends: dict[int, Finish | None] = {}
     left: list[list[Finish]] = [[] for _ in games]
+    gone: list[tuple[int, Profile]] = []  # which lane went on, and from where
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        carry = _from_leaves(carry, saved)
+        gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
+        for k, profile in gone:
+            left[k] += filter(None, [_finish(games[k], methods[k], profile, keys[k])])
     while True:
-        carry, stopped = lanes.forward(carry, progress)
+        carry, stopped = lanes.forward(carry, progress, checkpoint, gone)
         moved = np.zeros(len(games), dtype=bool)
         for k in (k for k in range(len(games)) if k not in ends):
             end = ends[k] = _finish(games[k], methods[k], carry.state.profile[k], keys[k])
@@ -490,6 +496,7 @@ def solve_lanes(
                 left[k].pop()
                 continue
             left[k].append(end)
+            gone.append((k, carry.state.profile[k]))
             moved[k] = True
             begins = begins.at[k].set(end.onward)
             del ends[k]
@@ -516,13 +523,28 @@ class _Lanes(NamedTuple):
     tol: jax.Array
     max_steps: int
 
-    def forward(self, carry: _Carry, progress: ProgressCallback | None) -> tuple[_Carry, bool]:
-        """All lanes to their ends, or until ``progress`` says stop; True if it did."""
+    def forward(
+        self,
+        carry: _Carry,
+        progress: ProgressCallback | None,
+        checkpoint: Checkpoint | None,
+        gone: Sequence[tuple[int, Profile]],
+    ) -> tuple[_Carry, bool]:
+        """All lanes to their ends, or until ``progress`` says stop; True if it did.
+
+        ``gone`` is kept with the arrays: lanes that ended and went on, and where they did.
+        """
         chunk = max(1, min(self.max_steps, 2_000))
         done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
         while done < self.max_steps and bool(jnp.any(carry.ended == 0)):
             done = min(self.max_steps, done + chunk)
             carry = _advance_lanes(self.games, self.methods, carry, self.keys, jnp.asarray(done), self.tol)
+            if checkpoint is not None and checkpoint.due():
+                profiles = [np.asarray(profile) for _, profile in gone]
+                shape = carry.state.profile.shape[1:]
+                went = {"gone": np.array([k for k, _ in gone], dtype=int)}
+                went["gone_from"] = np.asarray(profiles, dtype=float).reshape(-1, *shape)
+                checkpoint.save(_leaves(carry) | went)
             event = Progress(done, self.max_steps, float(jnp.max(carry.residual)))
             if progress is not None and progress(event) is True:
                 return carry, True

@@ -174,7 +174,7 @@ def test_recomputed_certificates_are_taken_while_they_fit(run: Run) -> None:
 def test_a_damaged_certificate_is_set_aside(run: Run) -> None:
     fill(run).write_certificate(run.cells[0].id, record(77))
     flip(run.folder / "certificates" / f"{run.cells[0].id}.npz")
-    with pytest.raises(DamagedFile, match="certificates.*certify redoes it"):
+    with pytest.raises(DamagedFile, match=r"certificates.*certify redoes it"):
         run.dataset()
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(0)["regret"][1])
 

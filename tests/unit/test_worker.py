@@ -1,0 +1,228 @@
+"""One cell: the same numbers as from Python, lanes side by side, a broken-off cell to the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import run
+from rivalry.results import Record
+from rivalry.study import Cell, build_game
+from rivalry.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
+from tests.duels import study
+
+MATRIX = {"family": "matrix", "name": "chicken"}
+
+
+def task_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    (cell, *_) = cells_of(folder, **changes)
+    return cell.task
+
+
+def cells_of(folder: Path, **changes: Any) -> list[Cell]:
+    return study(folder, **({"replications": {"seed": 7}, "sweep": {}} | changes)).cells()
+
+
+def same(one: Record, other: Record) -> bool:
+    return one.keys() == other.keys() and all(
+        dims == other[name][0]
+        and array.dtype == other[name][1].dtype
+        and array.tobytes() == other[name][1].tobytes()
+        for name, (dims, array) in one.items()
+    )
+
+
+def test_a_cell_holds_what_solve_returns(tmp_path: Path) -> None:
+    task = task_of(tmp_path, method=[{"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}])
+    found = run_cell(task, tmp_path)
+    game = build_game(task["game"], tmp_path)
+    direct = rv.solve(game, rv.methods.BestResponse(), [0.3, 0.7], max_steps=50)
+    np.testing.assert_array_equal(found["profile"][1], direct.record["profile"][1])
+    assert found["claim"][1] == direct.claim
+    # the symmetric equilibrium of a Tullock contest: prize * (n - 1) / n**2
+    np.testing.assert_allclose(found["profile"][1].ravel(), 0.25, atol=1e-5)
+
+
+def test_random_starts_differ_by_replication_and_by_nothing_else(tmp_path: Path) -> None:
+    first, second = (
+        run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells_of(tmp_path, replications={"count": 2})
+    )
+    again = run_cell(cells_of(tmp_path, replications={"count": 3})[0].task, tmp_path)["path"][1][0]
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_paired_points_start_alike(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, replications={"paired": True}, sweep={"game.prize": [0.5, 1.5]})
+    one, other = (run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_starts_are_lanes(tmp_path: Path) -> None:
+    task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 3, "max_steps": 200}])
+    found = run_cell(task, tmp_path)
+    assert found["profile"][0] == ("lane", "player", "axis")
+    assert found["regret"][1].shape == (3, 2)
+    assert found["status"][1].shape == (3,)
+    assert "path" not in found
+
+
+def test_a_batch_solves_every_point(tmp_path: Path) -> None:
+    batch = {"game.prize": [0.4, 0.8, 1.2]}
+    method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
+    found = run_cell(task_of(tmp_path, batch=batch, method=[method]), tmp_path)
+    assert found["profile"][0] == ("prize", "player", "axis")
+    np.testing.assert_array_equal(found["prize"][1], [0.4, 0.8, 1.2])
+    np.testing.assert_allclose(found["profile"][1][..., 0].T, np.array([[0.1, 0.2, 0.3]] * 2), atol=1e-5)
+
+
+def test_a_batch_in_step_has_one_dimension(tmp_path: Path) -> None:
+    batch = {"zip": True, "game.prize": [0.4, 0.8], "method.climb.size": [0.1, 0.2]}
+    method = {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 5}
+    found = run_cell(task_of(tmp_path, batch=batch, method=[method]), tmp_path)
+    assert found["profile"][1].shape == (2, 2, 1)
+    assert found["climb.size"][0] == ("prize",)
+
+
+def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
+    method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
+    task = task_of(tmp_path, method=[method], plots=["payoffs"])
+    found = run_cell(task, tmp_path)
+    game = build_game(task["game"], tmp_path)
+    assert found["path_payoffs"][0] == ("step", "player")
+    for row, payoffs in zip(found["path"][1], found["path_payoffs"][1], strict=True):
+        np.testing.assert_allclose(payoffs, game.payoffs(row), rtol=1e-14)
+
+
+class Breaking:
+    """A checkpoint that is saved at every chance; the cell is stopped after ``after`` of them."""
+
+    def __init__(self, path: Path, after: int) -> None:
+        self.kept = Kept(path, every=0.0)
+        self.left = after
+
+    def __call__(self, event: run.Progress) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+def broken_off(task: dict[str, Any], folder: Path, after: int) -> Record:
+    """The record of a cell that is broken off again and again."""
+    path = folder / "checkpoints" / "a.npz"
+    for _ in range(99):
+        attempt = Breaking(path, after)
+        try:
+            return run_cell(task, folder, progress=attempt, checkpoint=attempt.kept)
+        except Stopped:
+            assert path.exists()
+    raise AssertionError("never done")
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "draws": {"kind": "duel.py:Climb", "max_steps": 1000},
+    "lanes": {"kind": "duel.py:Climb", "max_steps": 9000, "starts": 3},
+    "answers": {"kind": "best_response", "max_steps": 200, "tol": 1e-300},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_cell_broken_off_ends_in_the_same_bits(tmp_path: Path, name: str) -> None:
+    task = task_of(tmp_path, method=[METHODS[name]])
+    assert same(broken_off(task, tmp_path, 2), run_cell(task, tmp_path))
+
+
+def test_a_learner_broken_off_ends_in_the_same_bits(tmp_path: Path) -> None:
+    task = task_of(tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 5_000_000}])
+    assert same(broken_off(task, tmp_path, 4), run_cell(task, tmp_path))
+
+
+class Restless(eqx.Module):
+    """Settles at once wherever it is, and twice goes on from there: an end that is left."""
+
+    def init(self, game: Any, start: Any, key: Any) -> Any:
+        return Here(start, start)
+
+    def step(self, game: Any, state: Any, key: Any) -> Any:
+        return Here(state.goal + 0.9 * (state.profile - state.goal), state.goal)
+
+    def finish(self, game: Any, profile: Any, key: Any) -> rv.Finish:
+        first = float(profile[0, 0])
+        onward = profile.at[0, 0].add(0.25) if first < 1.0 else None
+        return rv.Finish(profile, "unstable_point" if first < 1.0 else "stable_point", {}, onward)
+
+
+class Here(eqx.Module):
+    profile: Any
+    goal: Any
+
+
+def test_ends_that_were_left_survive_a_break(tmp_path: Path) -> None:
+    game = build_game(task_of(tmp_path)["game"], tmp_path)
+    settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
+    whole = rv.solve(game, Restless(), [0.6, 0.5], **settings).record
+    assert len(whole["left"][1]) == 2
+    path = tmp_path / "checkpoints" / "a.npz"
+    for stop_after in (2, 3):
+        attempt = Breaking(path, stop_after)
+        rv.solve(game, Restless(), [0.6, 0.5], progress=attempt, checkpoint=attempt.kept, **settings)
+    resumed = rv.solve(game, Restless(), [0.6, 0.5], checkpoint=Kept(path, every=0.0), **settings).record
+    assert same(resumed, whole)
+
+
+def test_a_damaged_checkpoint_or_one_of_another_version_is_begun_anew(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "checkpoints" / "a.npz", every=0.0)
+    assert kept.load() is None
+    kept.save({"x": np.arange(3.0)})
+    loaded = kept.load()
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded["x"], [0, 1, 2])
+    loaded["x"][0] = 9  # kernels write in place
+    kept.made_by = {"rivalry": "0.0.9", "jax": "0"}
+    assert kept.load() is None
+    kept.path.write_bytes(kept.path.read_bytes()[:50])
+    assert kept.load() is None
+
+
+def test_carrying_out_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
+    (cell,) = cells_of(tmp_path, method=[{"kind": "duel.py:Climb", "max_steps": 300}])
+    for name in ("cells", "checkpoints"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+    job = Job(cell.id, cell.task, str(tmp_path), str(tmp_path / "run"), 0.0)
+    with pytest.raises(Stopped):
+        carry_out(job, lambda event: True)
+    assert [p.parent.name for p in (tmp_path / "run").rglob("*.npz")] == ["checkpoints"]
+    assert carry_out(job) > 0
+    assert [p.parent.name for p in (tmp_path / "run").rglob("*.npz")] == ["cells"]
+
+
+def test_certificates_come_out_the_same_again(tmp_path: Path) -> None:
+    for changes in (
+        {},
+        {"batch": {"game.prize": [0.4, 0.8]}},
+        {"method": [{"kind": "duel.py:Climb", "starts": 2, "max_steps": 100}]},
+    ):
+        task = task_of(tmp_path, **changes)
+        found = run_cell(task, tmp_path)
+        proofs = recertify(task, tmp_path, found)
+        assert proofs
+        assert same(proofs, {name: found[name] for name in proofs})
+    assert recertify(task, tmp_path, {"gain": ((), np.asarray(1.0))}) == {}
+
+
+def test_lanes_that_went_on_survive_a_break(tmp_path: Path) -> None:
+    game = build_game(task_of(tmp_path)["game"], tmp_path)
+    starts = [game.space.check([first, 0.5]) for first in (0.6, 0.9, 1.1)]
+    settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
+    many = ([game] * 3, [Restless()] * 3, starts)
+    whole = run.solve_lanes(*many, **settings)
+    assert [len(one.record["left"][1]) if "left" in one.record else 0 for one in whole] == [2, 1, 0]
+    path = tmp_path / "checkpoints" / "a.npz"
+    attempt = Breaking(path, 2)
+    run.solve_lanes(*many, progress=attempt, checkpoint=attempt.kept, **settings)
+    resumed = run.solve_lanes(*many, checkpoint=Kept(path, every=0.0), **settings)
+    assert all(same(one.record, other.record) for one, other in zip(resumed, whole, strict=True))
