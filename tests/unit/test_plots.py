@@ -207,7 +207,7 @@ def test_bifurcation_marks_threshold_ends_and_worth(run: xr.Dataset) -> None:
     assert f"threshold {THRESHOLD:.6g}" in labels(ax)
     assert {"stable point", "stable point, not certified"} <= set(labels(ax))
     assert "threshold" not in " ".join(labels(rv.plots.bifurcation(run, thresholds=None)))
-    with pytest.raises(ValueError, match="over: 'reech' is not swept; did you mean 'reach'?"):
+    with pytest.raises(ValueError, match="over: 'reech' is not swept; did you mean 'reach'"):
         rv.plots.bifurcation(run, over="reech")
     with pytest.raises(ValueError, match="no parameter swept over numbers"):
         rv.plots.bifurcation(run.isel(reach=0, drop=True))

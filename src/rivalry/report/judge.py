@@ -68,7 +68,7 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     found = []
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         cell = data.isel(dict(zip(lead, index, strict=True)))
-        finished = cell["status"].values != ""
+        finished = np.asarray(cell["status"].values != "")
         if finished.any():
             where = {dim: cell[dim].values.item() for dim in lead}
             label = ", ".join(f"{name}={value}" for name, value in where.items())
@@ -152,7 +152,7 @@ def _verdict(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[s
 def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _Ours:
     name = row["quantity"]
     if name not in data or "status" not in data:
-        return _Ours(None, None, f"no cell of this run has a {name}")
+        return _Ours(None, None, f"{name} is in no cell of this run")
     picked, why = _picked(study, data, name, row.get("at", {}))
     if picked is None:
         return _Ours(None, None, why)

@@ -1,0 +1,403 @@
+"""The report: verdicts, certificates, and a page that is whole, safe and built from stored files alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from rivalry.report import build, certificates, expectations
+from rivalry.report.judge import judge
+from rivalry.report.page import number, shown
+from rivalry.results import CLAIMS, Record, collect
+from rivalry.store import Run
+from rivalry.study import Study
+from tests.unit.stored_run import THRESHOLD, stored, study
+
+STUDY: dict[str, Any] = {"game": {"family": "influencer", "reach": [0.2, 0.2]}}
+
+
+def record(**values: Any) -> Record:
+    """A finished, certified cell of two players."""
+    plain: Record = {
+        "status": ((), np.asarray("settled")),
+        "claim": ((), np.asarray("equilibrium")),
+        "coverage": ((), np.asarray("exact")),
+        "regret": (("player",), np.zeros(2)),
+        "bound": (("player",), np.full(2, 1e-9)),
+        "profile": (("player", "axis"), np.array([[0.25], [0.75]])),
+    }
+    for name, value in values.items():
+        array = np.asarray(value)
+        plain[name] = (("player",) if array.ndim else (), array)
+    return plain
+
+
+def data_of(cells: dict[tuple[float, str], Record], planned: int = 4) -> xr.Dataset:
+    """Cells over reaches 0.1 and 0.2 and methods a and b; those not given are planned but not there."""
+    every = [(reach, method) for reach in (0.1, 0.2) for method in ("a", "b")][:planned]
+    rows = [
+        (
+            {"reach": reach, "method": method},
+            {"cell": ((), np.asarray(f"{reach}{method}"))} | cells.get((reach, method), {}),
+        )
+        for reach, method in every
+    ]
+    return collect(rows, {"reach": [0.1, 0.2], "method": ["a", "b"]})
+
+
+def full(**values: Any) -> xr.Dataset:
+    return data_of({(reach, method): record(**values) for reach in (0.1, 0.2) for method in ("a", "b")})
+
+
+def row(data: xr.Dataset, quick: bool = False, **expect: Any) -> dict[str, Any]:
+    return expectations(STUDY | {"expect": [expect], "quick_form": quick}, data)[0]
+
+
+# -- verdicts ------------------------------------------------------------------------------------------
+
+
+def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
+    found = row(full(threshold=0.19), quantity="threshold", published=0.188815, tolerance=0.01)
+    assert list(found) == ["quantity", "published", "expected", "ours", "tolerance", "within", "verdict"]
+    assert found["ours"] == 0.19
+    assert (found["expected"], found["within"], found["verdict"]) == (None, None, "agrees")
+
+
+@pytest.mark.parametrize(
+    ("expect", "verdict"),
+    [
+        ({"published": 0.2, "tolerance": 0.01}, "agrees"),
+        ({"published": 0.2, "tolerance": 0.009}, "differs"),
+        ({"published": 0.2, "expected": 0.19, "tolerance": 1e-6}, "agrees"),  # the independent number decides
+        ({"published": 0.19, "expected": 0.2, "tolerance": 1e-6}, "differs"),
+        ({"within": [0.18, 0.19]}, "agrees"),
+        ({"within": [0.1, 0.18], "published": 0.19}, "differs"),
+        ({"published": 0.19}, "agrees"),
+        ({"published": 0.1901}, "differs"),
+        ({"published": "wide"}, "not judged"),
+        ({}, "not judged"),
+    ],
+)
+def test_verdict_compares_with_what_was_allowed(expect: dict[str, Any], verdict: str) -> None:
+    assert row(full(threshold=0.19), quantity="threshold", **expect)["verdict"] == verdict
+
+
+def test_text_and_truth_are_compared_as_they_are() -> None:
+    assert row(full(), quantity="claim", published="equilibrium")["verdict"] == "agrees"
+    assert row(full(), quantity="status", published="cycling")["verdict"] == "differs"
+    found = row(full(safe=True), quantity="safe", published=True)
+    assert (found["ours"], found["verdict"]) == (True, "agrees")
+
+
+def test_at_picks_coordinates_players_and_methods() -> None:
+    data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
+    assert row(data, quantity="gain", at={"reach": 0.2, "player": 1}, published=2.0)["verdict"] == "agrees"
+    assert (
+        row(data, quantity="gain", at={"method": "b", "player": 0, "reach": 0.1}, published=0.1)["ours"]
+        == 0.1
+    )
+    for at in ({"reach": 0.15, "player": 0}, {"reach": 0.1, "player": 2}, {"method": "c"}, {"width": 1}):
+        assert row(data, quantity="gain", at=at, published=0.1)["verdict"] == "not judged"
+
+
+def test_at_may_name_what_the_game_has_throughout() -> None:
+    data = full(threshold=0.19).isel(reach=0, drop=True)
+    assert row(data, quantity="threshold", at={"reach": 0.2}, published=0.19)["verdict"] == "agrees"
+    assert row(data, quantity="threshold", at={"reach": 0.3}, published=0.19)["verdict"] == "not judged"
+
+
+@pytest.mark.parametrize(("over", "ours"), [("mean", 0.825), ("min", 0.1), ("max", 2.0), ("share", 1.0)])
+def test_over_reduces_the_rest(over: str, ours: float) -> None:
+    data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
+    assert row(data, quantity="gain", over=over, published=ours, tolerance=1e-12)["ours"] == pytest.approx(
+        ours
+    )
+
+
+def test_share_counts_what_is_true() -> None:
+    data = data_of({(r, m): record(safe=r > 0.1) for r in (0.1, 0.2) for m in ("a", "b")})
+    assert row(data, quantity="safe", over="share", published=0.5)["verdict"] == "agrees"
+
+
+def test_values_that_differ_are_no_number_unless_reduced() -> None:
+    data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
+    study = STUDY | {"expect": [{"quantity": "gain", "published": 0.1}]}
+    assert judge(study, data)[0].why == "4 values that differ: pick one with at, or reduce them with over"
+    assert row(data, quantity="claim", over="mean", published=1)["verdict"] == "not judged"
+
+
+def test_missing_cells_and_missing_values_are_not_judged() -> None:
+    partial = data_of({(0.1, "a"): record(gain=1.0)})
+    study = STUDY | {
+        "expect": [{"quantity": "gain", "published": 1.0}, {"quantity": "other", "published": 1.0}]
+    }
+    first, other = judge(study, partial)
+    assert (first.row["ours"], first.row["verdict"], first.why) == (
+        1.0,
+        "not judged",
+        "3 of 4 cells are missing",
+    )
+    assert (other.row["ours"], other.why) == (None, "other is in no cell of this run")
+    assert (
+        row(partial, quantity="gain", at={"reach": 0.1, "method": "a"}, published=1.0)["verdict"] == "agrees"
+    )
+    assert row(partial, quantity="gain", at={"reach": 0.2}, published=1.0)["ours"] is None
+    assert row(full(gain=np.nan), quantity="gain", over="mean", published=1.0)["ours"] is None
+    assert row(full(gain=np.inf), quantity="gain", over="max", published=1.0)["ours"] is None
+
+
+def test_an_empty_run_is_not_judged() -> None:
+    assert row(data_of({}), quantity="gain", published=1.0)["verdict"] == "not judged"
+    assert certificates(data_of({})) == []
+
+
+def test_cells_that_were_never_planned_are_not_missed() -> None:
+    """A method that a swept key does not concern is computed once."""
+    data = data_of({(0.1, "a"): record(gain=1.0), (0.1, "b"): record(gain=1.0)}, planned=2)
+    assert row(data, quantity="gain", published=1.0)["verdict"] == "agrees"
+
+
+def test_padding_of_uneven_players_is_left_out() -> None:
+    data = data_of(
+        {(r, m): record(gain=[1.0] if r < 0.2 else [1.0, 3.0]) for r in (0.1, 0.2) for m in ("a", "b")}
+    )
+    assert row(data, quantity="gain", over="mean", published=10 / 6, tolerance=1e-9)["verdict"] == "agrees"
+
+
+def test_quick_form_judges_only_what_says_so() -> None:
+    data = full(gain=1.0)
+    assert row(data, quick=True, quantity="gain", published=1.0)["verdict"] == "not judged"
+    assert row(data, quick=True, quantity="gain", published=1.0)["ours"] == 1.0
+    assert row(data, quick=True, quantity="gain", published=1.0)["verdict"] == "not judged"
+    marked = STUDY | {"quick_form": True, "expect": [{"quantity": "gain", "published": 1.0, "quick": True}]}
+    assert expectations(marked, data)[0]["verdict"] == "agrees"
+
+
+@pytest.mark.parametrize("weakest", CLAIMS)
+def test_a_row_carries_the_weakest_certificate_of_its_cells(weakest: str) -> None:
+    cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
+    cells[0.2, "b"]["claim"] = ((), np.asarray(weakest))
+    expect = [
+        {"quantity": "gain", "published": 1},
+        {"quantity": "gain", "published": 1, "at": {"reach": 0.1}},
+    ]
+    both, first = judge(STUDY | {"expect": expect}, data_of(cells))
+    assert (both.claim, first.claim) == (weakest, "equilibrium")
+
+
+def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
+    cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
+    for name in ("claim", "regret", "bound", "coverage"):
+        del cells[0.1, "a"][name]
+    assert judge(STUDY | {"expect": [{"quantity": "gain", "published": 1}]}, data_of(cells))[0].claim is None
+    assert certificates(data_of(cells))[0] == {
+        "cell": "0.1a", "method": "a", "regret": None, "bound": None, "coverage": None, "claim": None,
+    }  # fmt: skip
+
+
+# -- certificates --------------------------------------------------------------------------------------
+
+
+def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
+    cells = {(0.1, "a"): record(regret=[0.5, 2.0], bound=[1.0, np.inf]), (0.2, "b"): record()}
+    found = certificates(data_of(cells))
+    assert [list(one) for one in found] == [["cell", "method", "regret", "bound", "coverage", "claim"]] * 2
+    assert [one["cell"] for one in found] == ["0.1a", "0.2b"]
+    assert (found[0]["regret"], found[0]["bound"]) == (2.0, None)
+    assert (found[1]["regret"], found[1]["bound"]) == (0.0, 1e-9)
+    assert "Infinity" not in json.dumps(found)
+    assert "NaN" not in json.dumps(found)
+
+
+def test_lanes_count_together_beside_cells_without() -> None:
+    lanes: Record = {
+        "status": (("lane",), np.array(["settled", "cycling"])),
+        "claim": (("lane",), np.array(["equilibrium", "no deviation found"])),
+        "coverage": (("lane",), np.array(["exact", "lower bound"])),
+        "regret": (("lane", "player"), np.array([[0.0, 1.0], [3.0, 2.0]])),
+        "bound": (("lane", "player"), np.array([[1.0, 1.0], [np.inf, 1.0]])),
+        "profile": (("lane", "player", "axis"), np.zeros((2, 2, 1))),
+    }
+    found = certificates(data_of({(0.1, "a"): lanes, (0.1, "b"): record()}, planned=2))
+    assert found[0] | {"cell": ""} == {
+        "cell": "", "method": "a", "regret": 3.0, "bound": None,
+        "coverage": "lower bound", "claim": "no deviation found",
+    }  # fmt: skip
+    assert found[1]["claim"] == "equilibrium"
+
+
+# -- the page ------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Tags that stand open, attributes, and text by tag."""
+
+    VOID = ("meta", "br", "link")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: dict[str, list[str]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.words.setdefault(self.open[-1] if self.open else "", []).append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return stored(tmp_path_factory.mktemp("runs") / "three")
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> str:
+    return build(run.folder).read_text(encoding="utf-8")
+
+
+def test_page_holds_question_game_table_figures_and_versions(page: str) -> None:
+    for words in (
+        "At which reach does convergence to the middle end?",
+        "every resource point is shared in proportion to influence",
+        "uᵢ(x) = ",
+        "0.188815",
+        f"{THRESHOLD:.8g}",
+        "✓ agrees",
+        "rivalry run three",
+        "numpy ",
+        "5 of 5 cells computed",
+    ):
+        assert words in page, words
+    assert page.count("<figure>") == 2
+    assert "Quick form" not in page
+
+
+def test_page_is_well_formed_with_its_own_identifiers(page: str) -> None:
+    parsed = Page(page)
+    assert parsed.open == []
+    names = [value for _, name, value in parsed.attributes if name == "id"]
+    assert len(names) == len(set(names))
+    uses = {
+        value[1:] for _, name, value in parsed.attributes if name.endswith("href") and value.startswith("#")
+    }
+    uses |= set(re.findall(r"url\(#([^)]+)\)", page))
+    assert uses <= set(names)
+
+
+def test_page_asks_for_nothing_from_outside(page: str) -> None:
+    for _, name, value in Page(page).attributes:
+        if name in ("src", "href", "xlink:href", "action", "data"):
+            assert value.startswith("#"), value
+    assert "@import" not in page
+    assert not re.findall(r"url\((?!#)", page)
+    assert "default-src 'none'" in page
+
+
+def test_same_data_give_the_same_files(run: Run, page: str) -> None:
+    figures = {path.name: path.read_bytes() for path in (run.folder / "figures").iterdir()}
+    assert sorted(figures) == ["01-bifurcation.svg", "02-paths.svg"]
+    assert build(run.folder).read_text(encoding="utf-8") == page
+    assert figures == {path.name: path.read_bytes() for path in (run.folder / "figures").iterdir()}
+
+
+def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'&"
+    made = study(
+        title=evil,
+        question=evil,
+        source=evil,
+        expect=[{"quantity": "threshold", "published": evil, "note": evil}],
+        sweep={"game.reach": [0.17, 0.2]},
+    )
+    text = build(stored(tmp_path / "evil", made, leave=1, fail=evil).folder).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 6
+    assert Page(text).open == []
+
+
+def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def contest():\n    raise SystemExit('the user’s file was run')\n")
+    made = study(game={"family": "mine.py:contest", "reach": 0.2}, sweep={}, folder=tmp_path)
+    folder = stored(tmp_path / "run", made).folder
+    code = (
+        "import sys; from rivalry.report import build; build(sys.argv[1]); "
+        "print(*sorted(name for name in sys.modules if name.split('.')[0] in ('jax', 'mine', 'equinox') "
+        "or name.startswith(('rivalry.games.', 'rivalry_user'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+    assert "a game defined in mine.py:contest" in (folder / "report.html").read_text(encoding="utf-8").lower()
+
+
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    made = study(plots=["paths", {"kind": "landscape", "player": 7}, "payoffs"], sweep={})
+    folder = stored(tmp_path / "run", made).folder
+    (folder / "figures" / "09-old.svg").write_text("<svg/>")
+    text = build(folder).read_text(encoding="utf-8")
+    assert "landscape, was not drawn" in text
+    assert "player: 7 must be a whole number from 0 to 2" in text
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-payoffs.svg"]
+
+
+def test_quick_partial_failed_and_damaged_are_said(tmp_path: Path) -> None:
+    made = study(quick={"sweep.game.reach": [0.2, 0.25, 0.3]}).quick_form()
+    run = stored(tmp_path / "run", made, leave=1, fail="ValueError: reach must be above 0")
+    path = run.cell_path(run.cells[0].id)
+    path.write_bytes(path.read_bytes()[:-1])
+    text = build(run.folder).read_text(encoding="utf-8")
+    for words in (
+        "Quick form.",
+        "--quick",
+        "Not complete.",
+        "ValueError: reach must be above 0",
+        "reach = 0.3",
+        "was damaged and set aside",
+        "not judged",
+    ):
+        assert words in text, words
+
+
+def test_a_run_without_results_has_a_page(tmp_path: Path) -> None:
+    run = Run.create_or_open(tmp_path / "run", study())
+    text = build(run.folder).read_text(encoding="utf-8")
+    assert "No cell has finished yet." in text
+    assert text.count("was not drawn") == 2
+
+
+def test_a_study_of_studies_is_one_page_with_a_section_each(tmp_path: Path) -> None:
+    parts = {name: study(name=name, title=f"Part {name}", sweep={}) for name in ("one", "two")}
+    made = Study(name="both", title="Both", include=["one", "two"], included=parts)
+    run = Run.create_or_open(tmp_path / "both", made)
+    for name in parts:
+        stored(run.folder / name, parts[name])
+    text = build(run.folder).read_text(encoding="utf-8")
+    assert [text.count(f'<section id="{name}">') for name in parts] == [1, 1]
+    assert 'href="#two"' in text
+    names = [value for _, name, value in Page(text).attributes if name == "id"]
+    assert len(names) == len(set(names))
+
+
+def test_numbers_are_short_and_plain() -> None:
+    assert number(0.1888148014, 8) == "0.1888148"
+    assert number(-1e-9) == "−1e−09"
+    assert number(None) == "–"
+    assert shown([[1.0, 0.5], [2, 3]]) == "(1, 0.5), (2, 3)"
+    assert shown(list(range(40))).endswith("11, … (40 values)")
