@@ -1,0 +1,213 @@
+"""Carrying out: the same bits here and in workers, failures on record, others go on, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry import executor
+from rivalry.executor import Event, carry_out, certify, pool, run_study
+from rivalry.results import read_netcdf
+from rivalry.store import DiskFull, Run, StoreError, load_run
+from tests.duels import study
+
+
+def make(folder: Path, name: str = "run", **changes: Any) -> Run:
+    return Run.create_or_open(folder / name, study(folder, **changes))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Workers start as soon as two cells are done here; afterwards none is left."""
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.setattr(executor, "QUICK", 0.0)
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    started = set(psutil.Process().children(recursive=True)) - before
+    assert not [p for p in started if "resource_tracker" not in " ".join(p.cmdline())]
+
+
+def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> None:
+    alone, together = make(tmp_path, "alone"), make(tmp_path, "together")
+    events: list[Event] = []
+    assert carry_out(alone, workers=1) == "done"
+    assert carry_out(together, workers=2, progress=events.append) == "done"
+    for place in alone.cells:
+        assert alone.cell_path(place.id).read_bytes() == together.cell_path(place.id).read_bytes()
+    assert (alone.folder / "dataset.nc").read_bytes() == (together.folder / "dataset.nc").read_bytes()
+    counted = Counter((event.kind, event.cell) for event in events if event.kind == "done")
+    assert counted == {("done", place.id): 1 for place in alone.cells}
+    assert [event.done for event in events if event.kind == "done"] == [1, 2, 3, 4, 5, 6]
+    with alone.locked():
+        assert set(alone.seconds()) == {place.id for place in alone.cells}
+
+
+def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
+    run = run_study(study(tmp_path), tmp_path / "run")
+    before = {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()}
+    events: list[Event] = []
+    assert carry_out(run, progress=events.append) == "done"
+    assert events == []
+    assert {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()} == before
+
+
+def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> None:
+    game = {"family": "duel.py:duel", "trouble": "raise"}
+    run = make(tmp_path, game=game)
+    events: list[Event] = []
+    assert carry_out(run, workers=1, progress=events.append) == "failed"
+    assert run.counts() == {"total": 6, "done": 4, "failed": 2, "left": 0}
+    failed = [event for event in events if event.kind == "failed"]
+    assert len(failed) == 2
+    assert "RuntimeError: the duel was called off" in failed[0].message
+    assert "\n" not in failed[0].message
+    log = (run.folder / "log.txt").read_text()
+    assert "Traceback" in log
+    assert "duel.py:26: RuntimeError" in log
+    assert np.isnan(read_netcdf(run.folder / "dataset.nc").payoff.sel(prize=1.5)).all()
+
+
+def test_stopping_keeps_what_is_done(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    assert (
+        carry_out(run, workers=1, progress=lambda event: event.kind == "done" and event.done == 2)
+        == "partial"
+    )
+    assert run.counts()["done"] == 2
+    assert carry_out(run, workers=1) == "done"
+
+
+def test_stopping_ends_workers_at_once(tmp_path: Path, at_once: None) -> None:
+    run = make(tmp_path, game={"family": "duel.py:duel", "seconds": 0.4}, replications={"count": 9})
+    assert carry_out(run, workers=2, progress=lambda event: event.done >= 3) == "partial"
+    assert 3 <= run.counts()["done"] < 27
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_worker_that_dies_three_times_over_a_cell_fails_it(
+    tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "die"}, replications={"count": 1})
+    events: list[Event] = []
+
+    def note(event: Event) -> None:
+        events.append(event)
+        if event.kind == "done" and event.done == 2:  # from here on in workers
+            monkeypatch.setenv("DUEL_MAY_DIE", "1")
+
+    assert carry_out(run, workers=2, progress=note) == "failed"
+    assert run.counts() == {"total": 3, "done": 2, "failed": 1, "left": 0}
+    deaths = [event.message for event in events if event.kind == "worker_died"]
+    assert deaths == ["worker ended by SIGKILL"] * 2
+    assert list(run.failures().values()) == ["worker ended by SIGKILL, 3 times; out of memory?"]
+    monkeypatch.delenv("DUEL_MAY_DIE")
+    assert carry_out(run, workers=2) == "done"
+
+
+def test_a_long_cell_is_left_to_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "PULSE", 0.0)
+    run = make(tmp_path, method=[{"kind": "duel.py:Climb", "max_steps": 3000}], sweep={})
+    (first, *_), jobs = run.cells, _jobs(run)
+    here = pool.Here(lambda outcome: None, limit=0.0)
+    assert [o.kind for o in here.run(jobs)] == ["started", "slow"] * 2
+    unlimited = pool.Here(lambda outcome: None)
+    assert [o.kind for o in unlimited.run(jobs)] == ["started", "done"] * 2
+    assert run.cell_path(first.id).exists()
+
+
+def _jobs(run: Run) -> list[Any]:
+    from rivalry.worker import Job
+
+    tasks = run.tasks()
+    return [Job(id, task, run.head["folder"], str(run.folder)) for id, task in tasks.items()]
+
+
+def test_a_full_disk_stops_the_run_with_everything_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rivalry import worker
+
+    run, real = make(tmp_path), worker.carry_out
+
+    def full(job: Any, progress: Any = None) -> float:
+        if job.id == run.cells[3].id:
+            raise DiskFull("cells/x.npz: no space left for it")
+        return real(job, progress)
+
+    monkeypatch.setattr(worker, "carry_out", full)
+    with pytest.raises(DiskFull, match="no space left"):
+        carry_out(run, workers=1)
+    assert run.counts()["done"] == 3
+    monkeypatch.undo()
+    assert carry_out(run, workers=1) == "done"
+
+
+def test_another_version_has_to_be_accepted(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    carry_out(run, workers=1, progress=lambda event: event.done == 2)
+    head = run.folder / "study.json"
+    head.write_text(head.read_text().replace(f'"rivalry": "{run.made_by["rivalry"]}"', '"rivalry": "0.0.9"'))
+    old = load_run(run.folder)
+    with pytest.raises(StoreError, match=r"made by rivalry 0\.0\.9; resume with --accept-version"):
+        carry_out(old, workers=1)
+    assert carry_out(old, workers=1, accept_version=True) == "done"
+    assert carry_out(load_run(run.folder), workers=1) == "done"
+
+
+def test_a_damaged_cell_is_told_and_redone(tmp_path: Path) -> None:
+    run = run_study(study(tmp_path), tmp_path / "run")
+    path = run.cell_path(run.cells[0].id)
+    whole, dataset = path.read_bytes(), (run.folder / "dataset.nc").read_bytes()
+    path.write_bytes(whole[:100])
+    events: list[Event] = []
+    assert carry_out(run, workers=1, progress=events.append) == "done"
+    assert [(e.kind, e.cell) for e in events if e.kind in ("damaged", "done")] == [
+        ("damaged", path.stem),
+        ("done", path.stem),
+    ]
+    assert path.name in events[0].message
+    assert path.read_bytes() == whole
+    assert (run.folder / "dataset.nc").read_bytes() == dataset
+
+
+def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
+    from rivalry.study import load
+
+    study(tmp_path)
+    (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
+    run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    events: list[Event] = []
+    assert carry_out(run, workers=1, progress=events.append) == "done"
+    assert {event.cell.split("/")[0] for event in events} == {"duel"}
+    assert (events[-1].done, events[-1].total) == (3, 3)
+    assert (run.folder / "duel" / "dataset.nc").exists()
+
+
+def test_certify_writes_beside_the_cells(tmp_path: Path) -> None:
+    run = run_study(study(tmp_path), tmp_path / "run")
+    before = {p.name: p.read_bytes() for p in (run.folder / "cells").iterdir()}
+    dataset = (run.folder / "dataset.nc").read_bytes()
+    assert certify(run) == 6
+    assert {p.name: p.read_bytes() for p in (run.folder / "cells").iterdir()} == before
+    assert {p.name for p in (run.folder / "certificates").iterdir()} == set(before)
+    assert (run.folder / "dataset.nc").read_bytes() == dataset  # they come out the same
+
+
+def test_the_surroundings_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    main = sys.modules["__main__"]
+    with pool._spawning(), pool.one_thread():
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
+        assert sys.modules["__main__"] is not main
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+    assert sys.modules["__main__"] is main
