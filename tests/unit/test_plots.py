@@ -94,6 +94,7 @@ def test_points_that_hold_nothing_are_passed_over(run: xr.Dataset) -> None:
     [
         ({"raech": 0.2}, "at.raech: no coordinate of this data; did you mean 'reach'?"),
         ({"method": "flow"}, "at.method: 'flow' is none of climb"),
+        ({"reach": 0.1}, "at.reach: 0.1 must be in 0.17 to 0.25"),
         ({"reach": "wide"}, "at.reach: 'wide' is none of 0.17, 0.2, 0.25"),
     ],
 )

@@ -16,6 +16,10 @@ CERTIFIED = ("equilibrium", "no deviation found")
 """The claims that a search of the whole strategy space stands behind."""
 
 
+class NoSuchPoint(ValueError):
+    """The data hold no such point; another run of the same study may."""
+
+
 class Point(NamedTuple):
     """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point."""
 
@@ -39,9 +43,10 @@ def point(
 ) -> Point:
     """The variable ``main``, of ``rank`` dimensions of its own, and ``also`` where there, at one point.
 
-    ``at`` names the point by its coordinates (the nearest number is taken); otherwise the first one that
-    holds anything. Dimensions in ``keep`` are not chosen from but come first; those that the data lack
-    have length 1. Raises `ValueError` for a variable or coordinate that is not there.
+    ``at`` names the point by its coordinates (between numbers the nearest is taken); otherwise the first
+    one that holds anything. Dimensions in ``keep`` are not chosen from but come first; those that the data
+    lack have length 1. Raises `ValueError` for a variable or coordinate that is not there, `NoSuchPoint` for a
+    value beyond those there are.
     """
     if main not in data:
         known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
@@ -101,7 +106,9 @@ def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> int:
     if exact is not None:
         return exact
     if values.dtype.kind not in "fiu" or not isinstance(value, int | float):
-        raise ValueError(f"at.{name}: {value!r} is none of {', '.join(map(str, values))}")
+        raise NoSuchPoint(f"at.{name}: {value!r} is none of {', '.join(map(str, values))}")
+    if not values.min() <= value <= values.max():
+        raise NoSuchPoint(f"at.{name}: {value} must be in {values.min():.6g} to {values.max():.6g}")
     return int(np.argmin(np.abs(values - value)))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry import plots
 from rivalry.files import write
+from rivalry.plots.select import NoSuchPoint
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -22,6 +23,7 @@ class Figure(NamedTuple):
     caption: str
     svg: str  # without the XML prolog, its identifiers its own
     why: str = ""
+    absent: bool = False  # the run has no such point; the study's full form may
 
 
 def draw(wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path) -> list[Figure]:
@@ -47,6 +49,8 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     file = f"{number:02d}-{kind}.svg"
     try:
         svg, where = picture(getattr(plots, kind), data, **options)
+    except NoSuchPoint as error:
+        return Figure(kind, file, "", "", str(error), absent=True)
     except Exception as error:  # whatever a plot makes of odd data, the report must not lack the rest
         return Figure(kind, file, "", "", f"{type(error).__name__}: {error}")
     write(folder / file, svg)
