@@ -23,6 +23,7 @@ WorkerCount = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where; default runs/NAME here.")]
 
+INTERRUPTED = 130
 KINDS = ("games", "methods", "studies", "plots")
 
 
@@ -32,6 +33,8 @@ def carry_out(arguments: list[str]) -> int:
 
     try:
         result = app(args=arguments or ["--help"], prog_name="rivalry", standalone_mode=False)
+        if result == INTERRUPTED:  # how newer versions of typer tell of Ctrl-C
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UsageError as error:
         return output.mistake(_usage(error, arguments))

@@ -1,0 +1,164 @@
+"""The command line itself: help, versions, what it loads, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rivalry.cli import interrupt, progress, values
+from rivalry.executor import Event
+from tests.cli.conftest import Command
+
+HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
+COMMANDS = ("list", "show", "run", "resume", "status", "report", "export", "certify", "doctor")
+
+
+def python(code: str, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, **more
+    )  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("line", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(line: list[str]) -> None:
+    code = (
+        "import sys\nfrom rivalry.cli import main\nstatus = main(sys.argv[1:])\n"
+        f"print([m for m in {HEAVY} if m in sys.modules], status)"
+    )
+    done = python(code, *line)
+    assert done.stdout.splitlines()[-1] == "[] 0", done.stderr
+    assert done.stderr == ""
+
+
+def test_help_names_every_command(rivalry: Command) -> None:
+    answer = rivalry("--help")
+    assert answer.status == 0
+    assert all(f"  {name} " in answer.out for name in COMMANDS)
+    assert rivalry().out == answer.out
+
+
+def test_nothing_is_left_behind(rivalry: Command) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    rivalry("list", "games")
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not interrupt.pressed()
+
+
+def test_an_error_of_ours_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rivalry.cli import show
+
+    def broken(kind: str, **_: object) -> None:
+        raise TypeError("ours\nto mend")
+
+    monkeypatch.setattr(show, "rows", broken)
+    answer = rivalry("list", "games")
+    assert answer.status == 1
+    assert answer.err.count("\n") == 1
+    assert "please report" in answer.err
+    assert "TypeError: ours to mend" in answer.err
+    monkeypatch.setenv("RIVALRY_DEBUG", "1")
+    with pytest.raises(TypeError, match="ours"):
+        rivalry("list", "games")
+
+
+SLOW = """
+import time
+import equinox as eqx
+from rivalry import Box
+class Slow(eqx.Module):
+    level: float
+    space: Box
+    def payoffs(self, x):
+        return -((x[:, 0] - self.level) ** 2)
+    def measures(self, x):
+        time.sleep(1000.0 if float(self.level) > 0.15 else 0.0)
+        return {}
+def slow(level: float = 0.1):
+    return Slow(level, Box.interval(0.0, 1.0, players=2))
+"""
+SLOW_STUDY = """
+[game]
+family = "slow.py:slow"
+[[method]]
+kind = "gradient_ascent"
+rate = 0.1
+[sweep]
+"game.level" = [0.1, 0.12, 0.2, 0.3]
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_keeps_finished_cells_and_ends_with_130(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "slow.toml").write_text(SLOW_STUDY)
+    line = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--workers", "1"]
+    run = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    cells = tmp_path / "runs" / "slow" / "cells"
+    end = time.monotonic() + 60
+    while len(list(cells.glob("*.npz"))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert "interrupted" in err.splitlines()[-1]
+    assert len(list(cells.glob("*.npz"))) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a mutex of the C library")
+def test_ctrl_c_ends_a_call_that_hears_no_signals() -> None:
+    # the main thread waits for a lock that it holds itself: as in a compiler, no Python code runs
+    code = (
+        "import os, signal, threading, ctypes\n"
+        "from rivalry.cli import interrupt\n"
+        "with interrupt.watched():\n"
+        "    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "    lock, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)\n"
+        "    libc.pthread_mutex_lock(lock)\n"
+        "    libc.pthread_mutex_lock(lock)\n"
+    )
+    done = python(code, timeout=30)
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr
+
+
+def test_lines_tell_progress_with_an_estimate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 0.0, 1.0, 3.0, 4.0, 66.0, 70.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with progress.shown("runs/x") as tell:
+        assert tell(Event("done", "a", 1, 10)) is False
+        tell(Event("progress", "b", 1, 10, fraction=0.5))
+        tell(Event("failed", "b", 1, 10, "ValueError: no"))
+        tell(Event("done", "c", 5, 10))
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "runs/x: 1 of 10 cells, about 51 s left"
+    assert said[1] == "cell b failed: ValueError: no"
+    assert said[2].startswith("runs/x: 5 of 10 cells, about 1 min left")
+
+
+def test_values_of_options() -> None:
+    given = ["a.b=1e-3", "a.c=.5", "a.d=gaussian", "a.e=[1, 2]", "a.f=true", 'a.g="two words"', "a.h=my.py:x"]
+    assert values.settings(given) == {
+        "a.b": 1e-3,
+        "a.c": 0.5,
+        "a.d": "gaussian",
+        "a.e": [1, 2],
+        "a.f": True,
+        "a.g": "two words",
+        "a.h": "my.py:x",
+    }
+    assert values.sweeps(["a.b=1:10:4:log", "a.c=1,2", "a.d=[[1, 2], [3, 4]]", "a.e=0.5"]) == {
+        "sweep.a.b": {"from": 1, "to": 10, "count": 4, "scale": "log"},
+        "sweep.a.c": [1, 2],
+        "sweep.a.d": [[1, 2], [3, 4]],
+        "sweep.a.e": [0.5],
+    }

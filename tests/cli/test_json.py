@@ -1,0 +1,186 @@
+"""With ``--json`` a command prints exactly one JSON value, in the form that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Command
+
+STUDY = """
+title = "Two games of chicken"
+cost = "test"
+[game]
+family = "matrix"
+name = "chicken"
+[[method]]
+kind = "pure_equilibria"
+[sweep]
+"game.name" = ["chicken", "coordination"]
+[[expect]]
+quantity = "regret"
+over = "max"
+at = { name = "chicken" }
+published = 0.0
+tolerance = 1e-9
+[[expect]]
+quantity = "regret"
+over = "max"
+published = 3.0
+expected = 4.0
+tolerance = 1e-9
+"""
+
+RUN = {"run", "study", "status", "cells", "expectations", "certificates", "report"}
+EXPECTATION = {"quantity", "published", "expected", "ours", "tolerance", "within", "verdict"}
+CERTIFICATE = {"cell", "method", "regret", "bound", "coverage", "claim"}
+
+
+@pytest.fixture
+def study(rivalry: Command) -> str:
+    Path("chicken.toml").write_text(STUDY)
+    return "chicken.toml"
+
+
+@pytest.mark.parametrize("kind", ["games", "methods", "studies", "plots"])
+def test_list_of_a_kind(rivalry: Command, kind: str) -> None:
+    rows = rivalry("list", kind, "--json").value
+    assert rows
+    assert all(set(row) == {"name", "title", "family", "cost"} for row in rows)
+    if kind == "studies":
+        assert {row["cost"] for row in rows} <= {"test", "nightly", "full"}
+    else:
+        assert {row["cost"] for row in rows} == {None}
+    assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
+
+
+def test_list_of_everything_tells_the_kind(rivalry: Command) -> None:
+    rows = rivalry("list", "--json").value
+    assert all(set(row) == {"kind", "name", "title", "family", "cost"} for row in rows)
+    assert {row["kind"] for row in rows} == {"games", "methods", "studies", "plots"}
+
+
+def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
+    answer = rivalry("run", study, "--json", "--workers", "1")
+    assert answer.status == 0, answer.err
+    found = answer.value
+    assert set(found) == RUN
+    assert found["study"] == "chicken"
+    assert found["status"] == "done"
+    assert found["cells"] == {"total": 2, "done": 2, "failed": 0}
+    assert all(set(row) == EXPECTATION for row in found["expectations"])
+    assert all(set(row) == CERTIFICATE for row in found["certificates"])
+    assert [row["verdict"] for row in found["expectations"]] == ["agrees", "differs"]
+    assert found["expectations"][0]["published"] == 0.0
+    assert found["expectations"][0]["expected"] is None
+    assert {row["method"] for row in found["certificates"]} == {"pure_equilibria"}
+    assert Path(found["report"]).is_file()
+    assert Path(found["run"]) == Path("runs/chicken")
+
+    run = found["run"]
+    assert rivalry("status", run, "--json").value == {
+        "run": run,
+        "status": "done",
+        "cells": {"total": 2, "done": 2, "failed": 0, "left": 0},
+    }
+    assert rivalry("report", run, "--json").value == {"run": run, "report": found["report"]}
+    assert rivalry("resume", run, "--json").value == found
+    certified = rivalry("certify", run, "--json").value
+    assert set(certified) == {"run", "certificates"}
+    assert certified["certificates"] == found["certificates"]
+    files = rivalry("export", run, "--to", "csv", "--out", "numbers", "--json").value
+    assert set(files) == {"files"}
+    assert files["files"]
+    assert all(Path(file).is_file() for file in files["files"])
+
+
+def test_without_json_the_last_line_is_the_report(rivalry: Command, study: str) -> None:
+    answer = rivalry("run", study, "--workers", "1")
+    assert answer.status == 0
+    assert Path(answer.out.splitlines()[-1]).name == "report.html"
+    assert Path(answer.out.splitlines()[-1]).is_file()
+    assert "agrees" in answer.out
+
+
+def test_options_change_the_study(rivalry: Command, study: str) -> None:
+    line = ["run", study, "--json", "--set", "game.name=jordan", "--replications", "2", "--out", "elsewhere"]
+    found = rivalry(*line, "--workers", "1").value
+    assert found["cells"]["total"] == 2  # the sweep of the name has gone
+    assert found["run"] == "elsewhere"
+    assert found["expectations"][0]["verdict"] == "not judged"
+
+
+def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study: str) -> None:
+    Path("game.py").write_text(
+        "import equinox as eqx\nimport jax.numpy as jnp\nfrom rivalry import Box\n"
+        "class Hill(eqx.Module):\n"
+        "    top: float\n    space: Box\n"
+        "    def payoffs(self, x):\n        return -((x[:, 0] - self.top) ** 2)\n"
+        "    def measures(self, x):\n"
+        "        if float(self.top) > 0.5:\n            raise ArithmeticError('too high')\n"
+        "        return {}\n"
+        "def hill(top: float = 0.2):\n    return Hill(top, Box.interval(0.0, 1.0, players=2))\n"
+    )
+    Path("hill.toml").write_text(
+        '[game]\nfamily = "game.py:hill"\n[[method]]\nkind = "gradient_ascent"\nrate = 0.1\n'
+        '[sweep]\n"game.top" = [0.25, 0.75]\n'
+    )
+    answer = rivalry("run", "hill.toml", "--json", "--workers", "1")
+    assert answer.status == 1
+    assert answer.err.splitlines()[0] == "runs game.py, which the study hill names"
+    assert "too high" in answer.err
+    assert "Traceback" not in answer.err
+    found = answer.value
+    assert found["status"] == "failed"
+    assert found["cells"] == {"total": 2, "done": 1, "failed": 1}
+    assert len(found["certificates"]) == 1
+    # looking at it runs nothing of the user's
+    Path("game.py").write_text("raise RuntimeError('must not be run')\n")
+    for line in (["status"], ["report"], ["export", "--to", "csv"]):
+        assert rivalry(line[0], "runs/hill", *line[1:]).status == 0
+    assert rivalry("show", "hill.toml").status == 0
+    assert rivalry("list").status == 0
+
+
+def test_a_study_of_studies_joins_its_parts(rivalry: Command, study: str) -> None:
+    Path("other.toml").write_text(
+        STUDY.replace("Two games", "More games") + '[quick]\n"game.name" = "jordan"\n'
+    )
+    Path("both.toml").write_text('title = "Both"\ninclude = ["chicken.toml", "other.toml"]\n')
+    found = rivalry("run", "both.toml", "--json", "--workers", "1").value
+    assert set(found) == RUN
+    assert found["cells"] == {"total": 3, "done": 3, "failed": 0}
+    assert {row["cell"].split("/")[0] for row in found["certificates"]} == {"chicken", "other"}
+    assert len(found["expectations"]) == 4
+    assert Path("runs/both/chicken/cells").is_dir()
+    assert rivalry("status", "runs/both", "--json").value["cells"]["total"] == 3
+
+
+def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) -> None:
+    from rivalry.study import Study, load
+
+    assert Study.from_resolved(rivalry("show", study, "--json").value) == load(study)
+    rows = rivalry("show", "influencer", "--json").value
+    assert all(set(row) == {"name", "type", "default", "required", "bounds", "meaning"} for row in rows)
+    reach = next(row for row in rows if row["name"] == "reach")
+    assert reach["bounds"] == "> 0"
+    assert rivalry("show", "gradient_ascent", "--json").value
+
+
+def test_doctor(rivalry: Command) -> None:
+    rows = rivalry("doctor", "--json").value
+    assert all(set(row) == {"name", "version", "state", "remedy"} for row in rows)
+    assert {"python", "rivalry", "jax"} <= {row["name"] for row in rows}
+    assert rivalry("doctor").out.startswith("name")
+
+
+def test_what_is_infinite_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    from rivalry.cli import output
+
+    output.value({"bound": math.inf, "regret": [math.nan, 1.5], "claim": None})
+    said: Any = json.loads(capsys.readouterr().out)
+    assert said == {"bound": None, "regret": [None, 1.5], "claim": None}
