@@ -39,6 +39,7 @@ class Game(Protocol):
     - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;
     - ``named_start(name) -> Profile``: starts that have a name;
     - ``gradients(x)``: every player's own gradient, where there is a faster way than differentiating payoffs;
+    - ``jacobian(x)``: the derivative of the stacked own gradients, where there is a closed form;
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``player_names``, ``axis_names``: labels.

@@ -194,7 +194,7 @@ def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
     """
     _refuse_unequal(game, "symmetric_positions")
     found, gradients = (np.asarray(part) for part in _roots(game, game.space.grid(0, starts)))
-    good = np.all(np.abs(gradients) <= 1e-9 * game.scale, axis=1) & np.all(np.isfinite(found), axis=1)
+    good = np.all(np.abs(gradients) <= 1e-9 * float(game.scale), axis=1) & np.all(np.isfinite(found), axis=1)
     width = np.asarray(game.space.high - game.space.low)[0]
     kept: list[np.ndarray] = []
     for place in sorted(found[good].tolist()):

@@ -22,6 +22,7 @@ PerPlayer = Positive | list[Positive] | np.ndarray
 Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 
 REACH = 0.25
+EDGE = 1e-9
 
 
 def influencer(
@@ -84,6 +85,8 @@ def influencer(
 
 def _build(**given: Any) -> Influencer:
     edges = _edges(given["space"], given["bounds"])
+    if given["kernel"] == "exponential":
+        edges = _above_zero(edges)
     players = _players(given)
     points = resource_points(given["resource_points"], edges)
     weights = resource_weights(given["resource"], points)
@@ -116,6 +119,14 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
     if space == "interval" and len(edges) != 1:
         raise ValueError(f"bounds: {len(edges)} axes are a box; set space = 'box'")
     return edges.tolist()  # type: ignore[no-any-return]
+
+
+def _above_zero(edges: list[list[float]]) -> list[list[float]]:
+    """The exponential kernel has no influence at 0: positions stay above it by 1e-9."""
+    low, high = edges[0]
+    if low < 0 or high <= EDGE:
+        raise ValueError(f"bounds: [{low:g}, {high:g}] must not be below 0 for the exponential kernel")
+    return [[max(low, EDGE), high], *edges[1:]]
 
 
 def _players(given: Mapping[str, Any]) -> int:
@@ -166,8 +177,6 @@ def _kernel(given: Mapping[str, Any], players: int, points: np.ndarray, edges: l
         floor = _per_player("distance_floor", given["distance_floor"], 1)[0]
         exponent = 1.0 if given["exponent"] is None else given["exponent"]
         return PowerLaw(_per_player("exponent", exponent, players), floor)
-    if edges[0][0] <= 0:
-        raise ValueError(f"bounds: {edges[0]} must be above 0 for the exponential kernel")
     low = np.flatnonzero(points[:, 0] <= 0)
     if low.size:
         raise ValueError(

@@ -78,7 +78,7 @@ class Influencer(eqx.Module):
     @property
     def scale(self) -> Float[Array, ""]:
         """The whole resource, ``sum B``: what payoffs are compared with."""
-        return jnp.sum(self.weights)
+        return self.weights.sum()
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """What each player gets, in units of the resource."""

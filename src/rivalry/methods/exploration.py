@@ -1,0 +1,84 @@
+"""Schedules of learning by trial: how much to explore, how evenly, and how long an epoch lasts.
+
+All are pure and take whole arrays of times. They follow the cosine and logarithmic rules of Lovett, Fu &
+McAvoy's package, read so that exploration falls over an epoch (its own code lets it rise).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndarray:
+    """The chance of a random action at ``step`` of an epoch of ``steps``: falls from ``high`` to ``low``.
+
+    ``low + (high - low)/2 (1 + cos(pi step/steps))``. Raises `ValueError` unless ``0 <= low <= high <= 1``.
+
+    >>> cosine_epsilon(0.3, 0.8, 100, [0, 50]).round(6).tolist()
+    [0.8, 0.55]
+    """
+    _ordered("epsilon", low, high, most=1.0)
+    _whole("steps", steps)
+    return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(step, dtype=float) / steps))
+
+
+def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndarray:
+    """The chance of a random action, falling like the logarithm of the time.
+
+    ``scale (ln(10 N)/ln(t+1) + N/log2(t+1))``, cut to ``[low, 1]``; 1 at the first step.
+    Raises `ValueError` unless ``scale > 0`` and ``0 <= low <= 1``.
+
+    >>> log_epsilon(0.8, 0.0, 2, [0, 1, 1000]).round(6).tolist()
+    [1.0, 1.0, 0.507417]
+    """
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale: {scale:g} must be above 0")
+    _ordered("epsilon", low, 1.0, most=1.0)
+    _whole("players", players)
+    later = np.maximum(np.asarray(step, dtype=float), 1.0) + 1
+    values = scale * (np.log(10 * players) / np.log(later) + players / np.log2(later))
+    return np.where(np.asarray(step) == 0, 1.0, np.clip(values, low, 1.0))
+
+
+def distance_temperature(low: float, high: float, states: int, state: object) -> np.ndarray:
+    """The softmax temperature at the states of a line: ``high`` in the middle, ``low`` at the ends.
+
+    ``low + (high - low)/2 (1 + cos(pi |s - m|/m))`` with ``m = (states - 1)/2``.
+    Raises `ValueError` unless ``0 < low <= high`` and there are at least 2 states.
+
+    >>> distance_temperature(0.5, 1.0, 11, [0, 5]).tolist()
+    [0.5, 1.0]
+    """
+    _ordered("temperature", low, high)
+    if low <= 0:
+        raise ValueError(f"temperature.min: {low:g} must be above 0")
+    _whole("states", states, least=2)
+    middle = (states - 1) / 2
+    distance = np.abs(np.asarray(state, dtype=float) - middle) / middle
+    return low + (high - low) / 2 * (1 + np.cos(np.pi * distance))
+
+
+def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:
+    """How many steps an epoch lasts, rounded: from ``low`` at the first to ``high`` after ``epochs``.
+
+    ``low + (high - low)/2 (1 - cos(pi epoch/epochs))``. Raises `ValueError` unless ``1 <= low <= high``.
+
+    >>> reverse_cosine_steps(10, 100, 1000, [0, 500, 999]).tolist()
+    [10, 55, 100]
+    """
+    _whole("steps.min", low)
+    _ordered("steps", low, high)
+    _whole("epochs", epochs)
+    values = low + (high - low) / 2 * (1 - np.cos(np.pi * np.asarray(epoch, dtype=float) / epochs))
+    return np.rint(values).astype(int)
+
+
+def _ordered(name: str, low: float, high: float, most: float = np.inf) -> None:
+    if not 0 <= low <= high <= most:
+        rule = f"0 <= min <= max <= {most:g}" if np.isfinite(most) else "0 <= min <= max"
+        raise ValueError(f"{name}: min {low:g}, max {high:g} must keep {rule}")
+
+
+def _whole(name: str, value: int, least: int = 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: {value!r} must be a whole number of at least {least}")
