@@ -24,7 +24,7 @@ PLOTS = {
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
     ),
-    "paths": PlotEntry("rivalry.plots.paths:paths", "positions against steps, or in the plane"),
+    "paths": PlotEntry("rivalry.plots.paths:paths", "positions along the path of a method"),
     "payoffs": PlotEntry(
         "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
     ),

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, band, point
-from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, note
+from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, note, widths
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -127,13 +127,14 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
     clock, values = _on_one_clock(walks)
     mean, half = band(values)
     worth = _weakest(walks)
-    for k, colour in enumerate(colours(mean.shape[1])):
+    for k, (colour, wide_line) in enumerate(zip(colours(mean.shape[1]), widths(mean.shape[1]), strict=True)):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
             here, wide = mean[:, k, axis], half[:, k, axis]
-            axes.plot(clock, here, dash, color=colour, label=f"player {k}{variant}")
+            axes.plot(clock, here, dash, color=colour, linewidth=wide_line, label=f"player {k}{variant}")
             if len(walks) > 1:
                 axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **end_marker(bool(worth), colour))
+            mark = end_marker(bool(worth), colour) | {"markersize": 4 + 1.5 * wide_line}
+            axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     _ends_in_legend(axes, [worth])
     axes.set_xlabel("step")
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots.select import Point, point
-from rivalry.plots.style import INK, RESOURCE, canvas, colours, end_marker, legend, note
+from rivalry.plots.style import INK, RESOURCE, canvas, colours, end_marker, legend, note, widths
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -71,8 +71,10 @@ def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
             where[order], height, color=RESOURCE, linewidth=0, label="resource (scaled)", zorder=0
         )
     shades = colours(len(rows))
-    for row, text, colour in zip(rows, _labels(found, len(rows)), shades, strict=True):
-        axes.plot(where[order], row[order], color=colour, label=text)
+    for row, text, colour, wide in zip(
+        rows, _labels(found, len(rows)), shades, widths(len(rows)), strict=True
+    ):
+        axes.plot(where[order], row[order], color=colour, linewidth=wide, label=text)
     if (profile := found.arrays.get("profile")) is not None:
         worth = found.certified()
         for player, colour in enumerate(shades[: len(profile)]):

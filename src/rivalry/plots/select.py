@@ -45,8 +45,8 @@ def point(
 
     ``at`` names the point by its coordinates (between numbers the nearest is taken); otherwise the first
     one that holds anything. Dimensions in ``keep`` are not chosen from but come first; those that the data
-    lack have length 1. Raises `ValueError` for a variable or coordinate that is not there, `NoSuchPoint` for a
-    value beyond those there are.
+    lack have length 1. Raises `ValueError` for a variable or coordinate that is not there, `NoSuchPoint` for
+    a value beyond those there are.
     """
     if main not in data:
         known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"

@@ -66,6 +66,15 @@ def colours(count: int) -> list[str]:
     return [to_hex(viridis(0.95 * k / (count - 1))) for k in range(count)]
 
 
+def widths(count: int) -> list[float]:
+    """Line widths in points, falling, so that lines in one place still show one another.
+
+    >>> widths(2), len(set(widths(9)))
+    ([2.5, 1.6], 1)
+    """
+    return [1.6 + 0.9 * (count - 1 - k) for k in range(count)] if count <= 4 else [1.6] * count
+
+
 @contextmanager
 def canvas(ax: Axes | None) -> Iterator[Axes]:
     """The axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block only."""

@@ -115,7 +115,7 @@ def _judged(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> 
     ours = _ours(study, row, data)
     verdict, why = NOT_JUDGED, ours.why
     if study.get("quick_form") and not row.get("quick"):
-        why = "the quick form does not compute this number in full"
+        why = "in the full form only"
     elif not why:
         verdict, why = _verdict(row, ours.value)
     given = {key: row.get(key) for key in ("published", "expected", "tolerance", "within")}

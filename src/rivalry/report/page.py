@@ -45,6 +45,7 @@ class Section(NamedTuple):
     family: str
     words: str
     symbols: str
+    parameters: list[tuple[str, str]]
     methods: list[tuple[str, str, str, str]]  # name, kind, sentence, options
     counts: Mapping[str, int]
     status: str
@@ -114,6 +115,7 @@ def _section(name: str, run: Run) -> Section:
         family=family,
         words=entry.title if entry else f"a game defined in {family}",
         symbols=entry.symbols if entry else "",
+        parameters=_parameters(study),
         methods=[_method(table) for table in study["method"]],
         counts=run.counts(),
         status=run.status,
@@ -124,6 +126,17 @@ def _section(name: str, run: Run) -> Section:
         damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),
         text=text.read_text(encoding="utf-8") if text.exists() else json.dumps(study, indent=1),
     )
+
+
+def _parameters(study: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The game's parameters; those that the study varies with the values they take."""
+    varied = {key: value for table in ("sweep", "batch") for key, value in study[table].items()}
+    told = {key: shown(value) for key, value in study["game"].items()}
+    for key, value in varied.items():
+        root, _, name = key.partition(".")
+        if root == "game":
+            told[name] = f"varied: {shown(value)}"
+    return list(told.items())
 
 
 def _data(run: Run) -> Dataset:
