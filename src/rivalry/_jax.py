@@ -12,6 +12,7 @@ os.environ["XLA_FLAGS"] = " ".join([_present, *(flag for flag in _FLAGS if flag 
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
 
 
 def _cache_folder() -> str:
@@ -37,4 +38,11 @@ if not os.environ.get("RIVALRY_NO_CACHE"):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
-__all__ = ["jax", "jnp"]
+
+def put(x: object) -> jax.Array:
+    """Numbers as an array of JAX, of strong type; ``jnp.asarray`` would compile a program for every shape."""
+    found: jax.Array = jax.device_put(np.asarray(x))
+    return found
+
+
+__all__ = ["jax", "jnp", "put"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, own_payoff, scale
 from rivalry.results import Certificate, Coverage
 from rivalry.space import Simplex
@@ -45,7 +45,7 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     'equilibrium'
     """
     allowed = tolerance * scale(game)
-    here = np.asarray(_payoffs(game, x))
+    here = np.asarray(payoffs(game, x))
     replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
     regret = np.array([max(reply.payoff - own, 0.0) for reply, own in zip(replies, here, strict=True)])
     bound = np.array([max(reply.bound - own, 0.0) for reply, own in zip(replies, here, strict=True)])
@@ -67,11 +67,9 @@ def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Rep
         bound = float(payoff) if coverage == "exact" else np.inf
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
     grid = game.space.grid(player, points)
-    strategies, payoffs = _search(game, x, jnp.asarray(player), grid)
-    payoff = float(np.max(payoffs))
-    strategy = _nearest_best(
-        np.asarray(strategies), np.asarray(payoffs), np.asarray(x[player]), TIE * scale(game)
-    )
+    strategies, values = (np.asarray(part) for part in _search(game, x, put(player), grid))
+    payoff = float(np.max(values))
+    strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * scale(game))
     method = f"{len(grid)}-point grid + climb"
     if not hasattr(game, "ceiling") or isinstance(game.space, Simplex):
         return Reply(strategy, payoff, np.inf, "lower bound", method)
@@ -89,7 +87,8 @@ def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray,
 
 
 @eqx.filter_jit
-def _payoffs(game: Game, x: Profile) -> Array:
+def payoffs(game: Game, x: Profile) -> Array:
+    """What each player gets at ``x``, compiled."""
     return game.payoffs(x)
 
 
@@ -150,7 +149,7 @@ def _branch_and_bound(
     """Split the cells of largest ceiling until no payoff can exceed the best one by 1e-8 of the scale."""
     enough = 1e-8 * scale(game)
     space = game.space
-    low, high = np.asarray(space.low[player])[None], np.asarray(space.high[player])[None]  # type: ignore[attr-defined]
+    low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
     seen = 0
     while ceilings.max() > payoff + enough and seen < CELLS:
@@ -166,9 +165,9 @@ def _branch_and_bound(
         fresh, points, values = (
             np.asarray(part)[: len(new_low)]
             for part in _cells(
-                game, x, jnp.asarray(player),
-                jnp.asarray(np.pad(new_low, ((0, pad), (0, 0)), mode="edge")),
-                jnp.asarray(np.pad(new_high, ((0, pad), (0, 0)), mode="edge")),
+                game, x, put(player),
+                put(np.pad(new_low, ((0, pad), (0, 0)), mode="edge")),
+                put(np.pad(new_high, ((0, pad), (0, 0)), mode="edge")),
             )
         )  # fmt: skip
         if values.max() > payoff + TIE * scale(game):  # what differs by rounding is no better reply

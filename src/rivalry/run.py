@@ -9,9 +9,9 @@ from warnings import warn
 import equinox as eqx
 import numpy as np
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 from rivalry.game import ENDINGS, Finish, Game, Learner, Method, Record, measures, with_
-from rivalry.metrics import TOLERANCE, certificate
+from rivalry.metrics import TOLERANCE, certificate, payoffs
 from rivalry.results import Certificate, Solution, dataset
 from rivalry.space import Profile
 
@@ -62,8 +62,13 @@ def stream(
 
 def key_of(sequence: np.random.SeedSequence) -> jax.Array:
     """The JAX key of a seed sequence."""
-    key: jax.Array = jax.random.wrap_key_data(jnp.asarray(sequence.generate_state(2, np.uint32)))
-    return key
+    return keys_of(sequence, 1)[0]
+
+
+def keys_of(sequence: np.random.SeedSequence, count: int) -> list[jax.Array]:
+    """Independent JAX keys of a seed sequence; a longer list begins with the shorter one."""
+    words = sequence.generate_state(2 * count, np.uint32).reshape(count, 2)
+    return [jax.random.wrap_key_data(put(pair)) for pair in words]
 
 
 def solve(
@@ -103,8 +108,7 @@ def solve(
             checkpoint=checkpoint,
         )
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
-    key = key_of(sequence)
-    start_key, key = jax.random.split(key)
+    key, start_key = keys_of(sequence, 2)
     begin = game.space.sample(start_key) if start is None else game.space.check(start)
     game = as_arrays(game)
     settings = _Settings(tol, max_steps, path)
@@ -177,7 +181,7 @@ def _departures(game: Game, left: list[Finish]) -> Record:
         each.append(
             {
                 "left": (("player", "axis"), np.asarray(end.profile)),
-                "left_payoff": (("player",), np.asarray(_payoffs(game, end.profile))),
+                "left_payoff": (("player",), np.asarray(payoffs(game, end.profile))),
                 "left_regret": (("player",), proof.regret),
                 "left_bound": (("player",), proof.bound),
             }
@@ -196,7 +200,7 @@ class _Run:
         self, game: Game, method: Method, begin: Profile, key: jax.Array, settings: _Settings
     ) -> None:
         self.game, self.method, self.key, self.settings = game, method, key, settings
-        self.carry = _begin(game, method, begin, key, jnp.zeros((), dtype=int))
+        self.carry = _begin(game, method, begin, key, put(0))
         self.stride = 1
         self.rows = [np.asarray(begin)[None]]
         self.steps = [np.zeros(1, dtype=int)]
@@ -218,10 +222,10 @@ class _Run:
 
     def forward(self, progress: ProgressCallback | None, checkpoint: Checkpoint | None) -> bool:
         """To the end, or until ``progress`` says stop; True if it did."""
-        tol, budget = jnp.asarray(self.settings.tol), jnp.asarray(self.settings.max_steps)
+        tol, budget = put(float(self.settings.tol)), put(self.settings.max_steps)
         while not self.over:
             self.carry, rows = _advance(
-                self.game, self.method, self.carry, self.key, jnp.asarray(self.stride), budget, tol
+                self.game, self.method, self.carry, self.key, put(self.stride), budget, tol
             )
             self._note(*(np.asarray(part) for part in rows))
             if checkpoint is not None and checkpoint.due():
@@ -326,7 +330,8 @@ def _time(carry: _Carry) -> jax.Array:
 @eqx.filter_jit
 def _begin(game: Game, method: Method, begin: Profile, key: jax.Array, done: jax.Array) -> _Carry:
     state = method.init(game, begin, jax.random.fold_in(key, 2**31 - 1))
-    return _Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(()))
+    # every number of strong type, as after a step: else the steps would be compiled twice
+    return as_arrays(_Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
 
 
 @eqx.filter_jit
@@ -368,7 +373,7 @@ def _one_step(game: Game, method: Method, carry: _Carry, key: jax.Array, tol: ja
         ended = jnp.where(own != 0, own, ended)
     broken = ~jnp.all(jnp.isfinite(state.profile))
     ended = jnp.where(broken, ENDINGS.index("no answer"), ended)
-    return _Carry(state, carry.done + 1, residual, ended, carry.since)
+    return as_arrays(_Carry(state, carry.done + 1, residual, ended, carry.since))  # type: ignore[no-any-return]
 
 
 def _finish(game: Game, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
@@ -383,24 +388,18 @@ def as_arrays(tree: Any) -> Any:
 
     def strong(leaf: Any) -> Any:
         if isinstance(leaf, float):
-            return jnp.asarray(leaf, dtype=float)
+            return put(leaf)
         return jnp.asarray(leaf, dtype=leaf.dtype) if isinstance(leaf, jax.Array) else leaf
 
     return jax.tree.map(strong, tree)
 
 
-@eqx.filter_jit
-def _payoffs(game: Game, x: Profile) -> jax.Array:
-    return game.payoffs(x)
-
-
 def _certified(game: Game, record: Record, tolerance: float | None) -> Solution:
     """Payoffs, the game's measures and the certificate of a record's profile, added to it."""
-    profile = jnp.asarray(record["profile"][1])
-    finite = bool(jnp.all(jnp.isfinite(profile)))
+    profile = put(record["profile"][1])
     proof: Certificate | None = None
-    if finite:
-        record["payoff"] = (("player",), np.asarray(_payoffs(game, profile)))
+    if np.all(np.isfinite(record["profile"][1])):
+        record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         record |= measures(game, profile)
         if tolerance is not None:
             proof = certificate(game, profile, tolerance=tolerance)
@@ -413,18 +412,15 @@ def trace(
 ) -> Dataset:
     """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
 
-    key = key_of(stream(seed, "play"))
-    start_key, key = jax.random.split(key)
+    key, start_key = keys_of(stream(seed, "play"), 2)
     begin = game.space.sample(start_key) if start is None else game.space.check(start)
     game, method = as_arrays(game), as_arrays(method)
-    carry = _begin(game, method, begin, key, jnp.zeros((), dtype=int))
+    carry = _begin(game, method, begin, key, put(0))
     rows, clock = [np.asarray(begin)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:
-        carry = carry._replace(ended=jnp.zeros((), dtype=int))
-        budget = jnp.asarray(min(steps, int(carry.done) + every * ROWS))
-        carry, (more, times, _) = _advance(
-            game, method, carry, key, jnp.asarray(every), budget, jnp.asarray(-1.0)
-        )
+        carry = carry._replace(ended=put(0))
+        budget = put(min(steps, int(carry.done) + every * ROWS))
+        carry, (more, times, _) = _advance(game, method, carry, key, put(every), budget, put(-1.0))
         new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
         rows.append(np.asarray(more)[new])
         clock.append(np.asarray(times)[new])

@@ -6,13 +6,13 @@ which entries are theirs; the others are 0.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 
 Profile = Float[Array, "player axis"]
 Strategy = Float[Array, "axis"]
@@ -115,16 +115,19 @@ class Box(eqx.Module):
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         low, high = self._inner(self.low), self._inner(self.high)
-        return self._outer(low + (high - low) * jax.random.uniform(key, self.shape))
+        drawn: Profile = self._outer(low + (high - low) * jax.random.uniform(key, self.shape))
+        return drawn
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         axes = self.shape[1]
         each = max(2, round(points ** (1 / axes)))
-        low, high = self._inner(self.low[player]), self._inner(self.high[player])
-        lines = [jnp.linspace(low[axis], high[axis], each) for axis in range(axes)]
-        inner = jnp.stack([line.ravel() for line in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
+        xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
+        low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
+        first, last = xp.asarray(self._inner(xp.stack([low, high])))
+        lines = xp.linspace(first, last, each).T
+        inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         # the coordinate change may leave the box by rounding
-        return jnp.clip(self._outer(inner), self.low[player], self.high[player])
+        return jnp.asarray(xp.clip(xp.asarray(self._outer(inner)), low, high), dtype=float)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -137,14 +140,14 @@ class Box(eqx.Module):
                 + (f" on axis {axis}" if self.shape[1] > 1 else "")
                 + f"; must be in [{low[player, axis]:g}, {high[player, axis]:g}]"
             )
-        return jnp.asarray(full)
+        return put(full)
 
-    def _inner(self, x: Array) -> Array:
+    def _inner(self, x: Array | np.ndarray) -> Any:
         if self.coordinates == "log":
             return jnp.log(x)
         return jnp.log(x) - jnp.log1p(-x) if self.coordinates == "logit" else x
 
-    def _outer(self, y: Array) -> Array:
+    def _outer(self, y: Array | np.ndarray) -> Any:
         if self.coordinates == "log":
             return jnp.exp(y)
         return jax.nn.sigmoid(y) if self.coordinates == "logit" else y
@@ -204,7 +207,7 @@ class Simplex(eqx.Module):
         for player, total in enumerate(full.sum(axis=1)):
             if abs(total - 1) > 1e-8:
                 raise ValueError(f"{name}: player {player} sums to {total:.10g}; must sum to 1")
-        return jnp.asarray(full / full.sum(axis=1, keepdims=True))
+        return put(full / full.sum(axis=1, keepdims=True))
 
 
 def _lattice_count(size: int, steps: int) -> int:
@@ -253,4 +256,4 @@ class Choices(eqx.Module):
                 raise ValueError(
                     f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}"
                 )
-        return jnp.asarray(full)
+        return put(full)
