@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-GRACE = 1.2  # seconds between the signal and the end, where the interpreter cannot be reached
+GRACE = 0.8  # seconds between the signal and the end, where the interpreter cannot be reached
 
 _pressed = threading.Event()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -61,7 +61,7 @@ def from_pydantic(error: Any, data: Any, prefix: Sequence[str | int], known: Ite
 
     ``prefix`` is where ``data`` stands in the study, ``known`` the keys it may have.
     """
-    found = [(_walk(e["loc"], data), e) for e in error.errors(include_url=False)]
+    found = [(_walk(e, data), e) for e in error.errors(include_url=False)]
     extra = next((e for e in found if e[1]["type"] == "extra_forbidden"), None)
     path, first = extra or max(found, key=lambda e: len(e[0][0]))
     (steps, value) = path
@@ -69,14 +69,15 @@ def from_pydantic(error: Any, data: Any, prefix: Sequence[str | int], known: Ite
     return StudyError(_sentence(first, same, value, known), key=dotted([*prefix, *steps]))
 
 
-def _walk(loc: Sequence[Any], data: Any) -> tuple[tuple[str | int, ...], Any]:
+def _walk(error: Mapping[str, Any], data: Any) -> tuple[tuple[str | int, ...], Any]:
     """The part of a pydantic location that is a place in the data; the names of union members are not."""
     steps: list[str | int] = []
+    loc = error["loc"]
     for k, part in enumerate(loc):
         inside = isinstance(data, dict) and part in data
         if inside or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
             data = data[part]
-        elif isinstance(data, dict) and k == len(loc) - 1:  # a missing key
+        elif error["type"] == "missing" and k == len(loc) - 1:
             data = None
         else:
             continue

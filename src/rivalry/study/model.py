@@ -91,6 +91,7 @@ class Study:
         put(self, "plots", tuple(self.plots))
         put(self, "include", tuple(self.include))
         if self.include:
+            put(self, "files", {})
             return
         put(self, "replications", read.replications.model_dump())
         put(self, "certificate", read.certificate.model_dump())

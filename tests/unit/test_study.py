@@ -1,0 +1,343 @@
+"""Studies: one object from TOML or Python, its forms, its cells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rivalry as rv
+from rivalry.study import Study, StudyError, load, studies
+
+GAME = {"family": "influencer", "reach": [0.2, 0.2, 0.2], "resource": "bimodal"}
+METHOD = {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]}
+
+TEXT = """
+title = "Three"
+plots = ["paths", { kind = "landscape", at = { reach = 0.2 } }]
+[game]
+family = "influencer"
+reach = [0.2, 0.2, 0.2]
+resource = "bimodal"
+[[method]]
+kind = "gradient_ascent"
+start = [0.1, 0.4, 0.9]
+[sweep]
+"game.reach" = { from = 0.1, to = 0.3, count = 3 }
+[replications]
+count = 2
+seed = 7
+[[expect]]
+quantity = "threshold"
+published = 0.188815
+tolerance = 1e-5
+[quick]
+"sweep.game.reach" = [0.2]
+"replications.count" = 1
+"""
+
+
+def one(**more: Any) -> Study:
+    return Study(**({"name": "one", "game": GAME, "method": METHOD} | more))
+
+
+def test_toml_and_python_are_one_object(tmp_path: Path) -> None:
+    path = tmp_path / "three.toml"
+    path.write_text(TEXT)
+    same = Study(
+        name="three",
+        title="Three",
+        plots=["paths", {"kind": "landscape", "at": {"reach": 0.2}}],
+        game=GAME,
+        method=[METHOD],
+        sweep={"game.reach": {"from": 0.1, "to": 0.3, "count": 3}},
+        replications={"count": 2, "seed": 7},
+        expect=[{"quantity": "threshold", "published": 0.188815, "tolerance": 1e-5}],
+        quick={"sweep.game.reach": [0.2], "replications.count": 1},
+    )
+    assert load(path) == load(str(path)) == same
+    assert load(path).text == TEXT
+    assert load(path).cells() == same.cells()
+
+
+@pytest.mark.parametrize("name", sorted(studies()))
+def test_every_bundled_study_resolves_and_returns(name: str) -> None:
+    study = load(name)
+    for form in (study, study.quick_form()):
+        stored = json.loads(json.dumps(form.resolved()))
+        back = Study.from_resolved(stored)
+        assert back == form
+        assert back.cells() == form.cells()
+        assert back.axes(back.cells()) == form.axes(form.cells())
+    assert study.title
+    assert study.source or study.include
+
+
+def test_a_newer_stored_study_is_refused() -> None:
+    stored = one().resolved()
+    with pytest.raises(StudyError, match="newer rivalry"):
+        Study.from_resolved(stored | {"schema": 99})
+    with pytest.raises(StudyError, match="unknown key in a stored study"):
+        Study.from_resolved(stored | {"colour": "red"})
+
+
+def test_cells_are_points_times_methods_times_replications() -> None:
+    climb = METHOD | {"name": "climb"}
+    study = one(
+        method=[climb, METHOD | {"name": "flow", "kind": "gradient_flow"}],
+        sweep={"game.reach": [0.1, 0.2], "game.resource": ["bimodal", "unimodal"]},
+        replications={"count": 3},
+    )
+    cells = study.cells()
+    assert len(cells) == len({cell.id for cell in cells}) == 2 * 2 * 2 * 3
+    assert all(len(cell.id) == 16 and int(cell.id, 16) >= 0 for cell in cells)
+    assert study.axes(cells) == {
+        "reach": [0.1, 0.2],
+        "resource": ["bimodal", "unimodal"],
+        "method": ["climb", "flow"],
+        "replication": [0, 1, 2],
+    }
+    first = cells[0]
+    assert first.point == {"reach": 0.1, "resource": "bimodal"}
+    assert first.task["game"]["reach"] == [0.1, 0.1, 0.1]
+    assert study.place(first) == {"reach": 0.1, "resource": "bimodal", "method": "climb", "replication": 0}
+    assert json.loads(json.dumps(first.task)) == first.task
+
+
+def test_a_longer_sweep_keeps_its_old_cells() -> None:
+    short = {cell.id for cell in one(sweep={"game.reach": [0.1, 0.2]}).cells()}
+    long = {cell.id for cell in one(sweep={"game.reach": [0.3, 0.2, 0.1]}, replications={"count": 2}).cells()}
+    assert short < long
+
+
+def test_names_of_cells_follow_what_they_compute() -> None:
+    (cell,) = one().cells()
+    same = one(title="Another", question="?", expect=[{"quantity": "regret", "published": 0.0}])
+    assert same.cells()[0].id == cell.id
+    others = [
+        one(replications={"seed": 1}),
+        one(certificate={"tolerance": 1e-3}),
+        one(game=GAME | {"reach": [0.2, 0.2, 0.3]}),
+        one(method=METHOD | {"max_steps": 5}),
+        one(plots=["landscape"]),
+    ]
+    ids = {study.cells()[0].id for study in others}
+    assert len(ids) == len(others)
+    assert cell.id not in ids
+
+
+def test_a_point_seeds_itself_unless_paired() -> None:
+    study = one(sweep={"game.reach": [0.1, 0.2]})
+    points = [tuple(cell.task["point"]) for cell in study.cells()]
+    assert len(set(points)) == 2
+    assert all(0 <= word < 2**32 for point in points for word in point)
+    renamed = one(sweep={"game.reach": [0.1, 0.2]}, method=METHOD | {"name": "climb"})
+    assert [tuple(cell.task["point"]) for cell in renamed.cells()] == points
+    paired = one(sweep={"game.reach": [0.1, 0.2]}, replications={"paired": True})
+    assert [cell.task["point"] for cell in paired.cells()] == [[], []]
+
+
+def test_keys_in_step_share_a_dimension() -> None:
+    study = one(sweep={"zip": True, "game.reach": [0.1, 0.2], "game.budgets": [1.0, 3.0]})
+    cells = study.cells()
+    assert [cell.point for cell in cells] == [{"reach": 0.1, "budgets": 1.0}, {"reach": 0.2, "budgets": 3.0}]
+    assert study.axes(cells) == {"reach": [0.1, 0.2], "method": ["gradient_ascent"], "replication": [0]}
+    assert study.companions() == {"budgets": ("reach", [1.0, 3.0])}
+    repeated = one(sweep={"zip": True, "game.reach": [0.1, 0.1], "game.budgets": [1.0, 1.0]})
+    assert list(repeated.axes(cells)) == ["point", "method", "replication"]
+    assert set(repeated.companions()) == {"reach", "budgets"}
+
+
+def test_a_method_that_a_key_does_not_concern_is_computed_once() -> None:
+    study = one(
+        method=[METHOD | {"name": "a"}, METHOD | {"name": "b", "max_steps": 7}],
+        sweep={"method.a.max_steps": [10, 20, 30]},
+    )
+    cells = study.cells()
+    assert [(cell.method, cell.point) for cell in cells] == [
+        ("a", {"a.max_steps": 10}),
+        ("b", {"a.max_steps": 10}),
+        ("a", {"a.max_steps": 20}),
+        ("a", {"a.max_steps": 30}),
+    ]
+    assert study.axes(cells)["a.max_steps"] == [10, 20, 30]
+
+
+def test_a_batch_is_part_of_the_cell() -> None:
+    study = one(batch={"game.reach": [0.1, 0.2]})
+    (cell,) = study.cells()
+    assert cell.task["batch"] == {"game.reach": [0.1, 0.2]}
+    assert study.lanes == {"reach": [0.1, 0.2]}
+    assert study.coordinates == {}
+    study.check()
+    with pytest.raises(StudyError, match="lanes may differ in numbers only"):
+        one(game={"family": "influencer", "resource": "bimodal"}, method={"kind": "gradient_ascent"}).changed(
+            {"batch.game.players": [2, 3]}
+        ).check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"game.reach": 0.3}, lambda s: s.game["reach"] == [0.3, 0.3, 0.3]),
+        ({"game.reach[1]": 0.3}, lambda s: s.game["reach"] == [0.2, 0.3, 0.2]),
+        ({"method.gradient_ascent.max_steps": 5}, lambda s: s.method[0]["max_steps"] == 5),
+        ({"replications.count": 3}, lambda s: len(s.cells()) == 9),
+        ({"certificate.tolerance": 0.1}, lambda s: s.tolerance == 0.1),
+        ({"sweep.game.reach.count": 5}, lambda s: len(s.cells()) == 5),
+        ({"sweep.game.reach": [0.4]}, lambda s: s.coordinates == {"reach": [0.4]}),
+        ({"sweep.game.budgets": [1.0, 2.0]}, lambda s: len(s.cells()) == 6),
+        ({"game.reach": 0.3, "batch.game.reach": [0.1, 0.2]}, lambda s: len(s.cells()) == 1),
+        (
+            {"game.resource": {"kind": "beta", "a": 2.0, "b": 2.0}},
+            lambda s: s.game["resource"]["kind"] == "beta",
+        ),
+    ],
+)
+def test_changes(changes: dict[str, Any], check: Any) -> None:
+    study = one(sweep={"game.reach": {"from": 0.1, "to": 0.3, "count": 3}})
+    before = study.resolved()
+    assert check(study.changed(changes))
+    assert study.resolved() == before
+
+
+def test_a_key_that_is_set_is_no_longer_swept() -> None:
+    study = one(sweep={"game.reach": [0.1, 0.2], "game.budgets": [1.0, 2.0]})
+    assert study.changed({"game.reach": 0.3}).coordinates == {"budgets": [1.0, 2.0]}
+    assert study.changed({"game.reach[1]": 0.3}).coordinates == study.coordinates
+
+
+def test_quick_form_once(tmp_path: Path) -> None:
+    path = tmp_path / "three.toml"
+    path.write_text(TEXT)
+    study = load(path)
+    quick = study.quick_form()
+    assert len(study.cells()) == 6
+    assert len(quick.cells()) == 1
+    assert quick.quick_form() is quick
+    assert quick.resolved()["quick_form"] is True
+    assert "quick form" in repr(quick)
+    assert str(study.default_folder) == "runs/three"
+    assert str(quick.default_folder) == "runs/three-quick"
+
+
+def test_expectations_that_a_change_makes_void_are_kept() -> None:
+    expect = [{"quantity": "threshold", "at": {"reach": 0.1}, "published": 0.2}]
+    study = one(sweep={"game.reach": [0.1, 0.2]}, expect=expect)
+    assert list(study.changed({"sweep.game.reach": [0.5]}).expect) == expect
+    with pytest.raises(StudyError, match=r"expect\[0\]\.at\.reach"):
+        one(sweep={"game.reach": [0.5]}, expect=expect)
+
+
+def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
+    (tmp_path / "three.toml").write_text(TEXT)
+    (tmp_path / "all.toml").write_text('title = "All"\ninclude = ["three.toml"]\n')
+    whole = load(tmp_path / "all.toml")
+    assert whole.cells() == []
+    assert list(whole.parts()) == ["three"]
+    assert whole.parts()["three"].is_quick
+    assert whole.family is None
+    with pytest.raises(StudyError, match="a study of studies takes no changes; its studies do: three"):
+        whole.changed({"game.reach": 1.0})
+    assert Study.from_resolved(whole.resolved()) == whole
+
+
+def test_a_file_of_ones_own_names_the_cells(tmp_path: Path) -> None:
+    text = '[game]\nfamily = "mine.py:contest"\n[[method]]\nkind = "gradient_ascent"\n'
+    (tmp_path / "mine.toml").write_text(text)
+    (tmp_path / "mine.py").write_text("raise RuntimeError('never run to look at')\n")
+    before = load(tmp_path / "mine.toml")
+    (cell,) = before.cells()
+    assert list(cell.task["files"]) == ["mine.py"]
+    with pytest.raises(StudyError, match=r"mine\.py:1: RuntimeError: never run"):
+        before.check()
+    (tmp_path / "mine.py").write_text("contest = 3\n")
+    assert load(tmp_path / "mine.toml").cells()[0].id != cell.id
+    with pytest.raises(StudyError, match=r"mine\.py: has changed since the study was read"):
+        before.check()
+    with pytest.raises(StudyError, match="is not a function that makes a game"):
+        load(tmp_path / "mine.toml").check()
+
+
+def test_a_resource_of_ones_own(tmp_path: Path) -> None:
+    game = GAME | {"resource": "shape.py:density"}
+    (tmp_path / "shape.py").write_text("def density(b):\n    return 1.0 + b\n")
+    study = one(game=game, folder=tmp_path)
+    assert list(study.files or {}) == ["shape.py"]
+
+
+def test_plugged_in_families_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import EntryPoint, EntryPoints
+
+    from rivalry.study import names
+
+    point = EntryPoint("duopoly", "rivalry.games.matrix:matrix", "rivalry.games")
+    monkeypatch.setattr(names, "entry_points", lambda group: EntryPoints([point] if "games" in group else []))
+    names._plugged.cache_clear()
+    try:
+        assert "duopoly" in names.games()
+        study = Study("p", game={"family": "duopoly", "name": "chicken"}, method={"kind": "pure_equilibria"})
+        study.check()
+    finally:
+        names._plugged.cache_clear()
+
+
+def test_a_study_shows_itself() -> None:
+    study = one(sweep={"game.reach": [0.1, 0.2]}, title="<Three>")
+    assert repr(study).startswith("Study one: game influencer, method gradient_ascent, reach × 2, 2 cells")
+    assert "&lt;Three&gt;" in study._repr_html_()
+
+
+def test_a_study_runs_from_python(tmp_path: Path) -> None:
+    study = rv.Study("duel", game={"family": "matrix", "name": "chicken"}, method={"kind": "pure_equilibria"})
+    events: list[Any] = []
+    run = study.run(tmp_path / "run", progress=events.append)
+    assert run.status == "done"
+    assert events[-1].kind == "done"
+    assert run.study == study
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"method": METHOD | {"starts": 5}}, "starts: clashes with start"),
+        ({"method": METHOD | {"start": "random", "starts": 5, "path": True}}, "path: clashes with starts"),
+        (
+            {"batch": {"game.budgets": [1.0]}, "method": METHOD | {"path": True}},
+            r"path: clashes with \[batch\]",
+        ),
+        ({"game": None}, "game: is missing"),
+        ({"sweep": {"game.reach": [float("inf")]}}, "inf must be finite"),
+        ({"sweep": {"game.resource.means": [[0.1]]}}, "needs a table with a key 'means', but 'bimodal'"),
+        ({"plots": [{"at": {}}]}, r"plots\[0\]\.kind: is missing"),
+        ({"expect": [{"quantity": "regret"}]}, "needs published, expected or within"),
+        ({"expect": [{"quantity": "regret", "within": [1, 0]}]}, r"must be \[low, high\]"),
+        ({"expect": [{"quantity": "regret", "published": 0, "at": {"player": -1}}]}, "whole number from 0"),
+        (
+            {"expect": [{"quantity": "claim", "published": "x", "at": {"player": 0}}]},
+            "not a coordinate of claim",
+        ),
+        (
+            {"expect": [{"quantity": "regret", "published": 0, "at": {"method": "climb"}}]},
+            "'climb' is not among",
+        ),
+    ],
+)
+def test_what_python_is_refused(more: dict[str, Any], says: str) -> None:
+    with pytest.raises(StudyError, match=says):
+        one(**more)
+
+
+def test_plots_need_views_that_the_game_has() -> None:
+    study = Study(
+        "m",
+        game={"family": "matrix", "name": "chicken"},
+        method={"kind": "pure_equilibria"},
+        plots=["shares"],
+    )
+    with pytest.raises(
+        StudyError, match=r"plots\[0\]: 'shares' draws the view 'shares', which this game does not"
+    ):
+        study.check()

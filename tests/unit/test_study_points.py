@@ -1,0 +1,140 @@
+"""Dotted keys, spaced values, points of a sweep."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rivalry.study import StudyError
+from rivalry.study.points import Grid, flat, placed, put, short_names, split, values
+
+names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
+keys = st.lists(names, min_size=1, max_size=4)
+
+
+@given(keys, st.lists(st.integers(0, 99), max_size=2))
+def test_a_dotted_key_says_its_parts(parts: list[str], indices: list[int]) -> None:
+    text = ".".join(parts) + "".join(f"[{k}]" for k in indices)
+    assert split(text) == [*parts, *indices]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "game.", ".reach", "game..reach", "game.reach[", "game.reach[a]", "a b", "a[-1]"]
+)
+def test_what_is_no_dotted_key(key: str) -> None:
+    with pytest.raises(StudyError, match="no dotted key"):
+        split(key)
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(finite, finite, st.integers(2, 50))
+def test_linear_values_are_evenly_spaced_with_both_ends(first: float, last: float, count: int) -> None:
+    if first == last:
+        return
+    found = values({"from": first, "to": last, "count": count}, "game.reach")
+    assert len(found) == count
+    assert (found[0], found[-1]) == (first, last)
+    step = (last - first) / (count - 1)
+    assert all(math.isclose(b - a, step, rel_tol=1e-6, abs_tol=1e-6) for a, b in pairwise(found))
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 50))
+def test_logarithmic_values_have_equal_ratios(first: float, last: float, count: int) -> None:
+    if first == last:
+        return
+    found = values({"from": first, "to": last, "count": count, "scale": "log"}, "game.reach")
+    assert (found[0], found[-1]) == (first, last)
+    ratio = (last / first) ** (1 / (count - 1))
+    assert all(math.isclose(b / a, ratio, rel_tol=1e-9) for a, b in pairwise(found))
+
+
+def test_whole_ends_give_whole_numbers_where_all_are() -> None:
+    assert values({"from": 2, "to": 8, "count": 4}, "game.players") == [2, 4, 6, 8]
+    assert all(isinstance(v, int) for v in values({"from": 2, "to": 8, "count": 4}, "game.players"))
+    assert values({"from": 2, "to": 3, "count": 3}, "game.players") == [2.0, 2.5, 3.0]
+
+
+def test_keys_multiply_the_last_fastest() -> None:
+    grid = Grid({"game.a": [1, 2], "method.m.b": ["x", "y"]}, "sweep")
+    assert grid.points() == [
+        {"game.a": 1, "method.m.b": "x"},
+        {"game.a": 1, "method.m.b": "y"},
+        {"game.a": 2, "method.m.b": "x"},
+        {"game.a": 2, "method.m.b": "y"},
+    ]
+
+
+def test_zip_pairs_keys() -> None:
+    grid = Grid({"zip": True, "game.a": [1, 1], "game.b": [3, 4]}, "sweep")
+    assert grid.points() == [{"game.a": 1, "game.b": 3}, {"game.a": 1, "game.b": 4}]
+    with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
+        Grid({"zip": True, "game.a": [1, 2], "game.b": [3]}, "sweep")
+
+
+def test_nothing_swept_is_one_point() -> None:
+    assert Grid({}, "sweep").points() == [{}]
+
+
+def test_nested_tables_are_dotted_keys() -> None:
+    assert flat({"game": {"resource": {"means": [1]}, "x": {"from": 1, "to": 2}}}) == {
+        "game.resource.means": [1],
+        "game.x": {"from": 1, "to": 2},
+    }
+
+
+def test_short_names_clash_with_nothing() -> None:
+    found = short_names(["game.reach", "method.a.rate", "game.a.rate", "game.player"])
+    assert found == {
+        "game.reach": "reach",
+        "method.a.rate": "method.a.rate",
+        "game.a.rate": "game.a.rate",
+        "game.player": "game.player",
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "value", "players", "expected"),
+    [
+        ({"reach": [1.0, 2.0]}, ["reach"], 3.0, None, {"reach": [3.0, 3.0]}),
+        ({"reach": [1.0, 2.0]}, ["reach"], [3.0], None, {"reach": [3.0]}),
+        ({"reach": [1.0, 2.0]}, ["reach", 1], 3.0, None, {"reach": [1.0, 3.0]}),
+        ({"reach": 1.0}, ["reach"], 3.0, 3, {"reach": 3.0}),
+        ({"reach": 1.0}, ["reach", 1], 3.0, 3, {"reach": [1.0, 3.0, 1.0]}),
+        ({}, ["reach"], 3.0, None, {"reach": 3.0}),
+        ({}, ["resource", "kind"], "beta", None, {"resource": {"kind": "beta"}}),
+        ({"name": ["a", "b"]}, ["name"], "c", None, {"name": "c"}),
+    ],
+)
+def test_one_entry_changed(
+    table: dict[str, Any], path: list[str | int], value: Any, players: int | None, expected: dict[str, Any]
+) -> None:
+    before = repr(table)
+    assert put(table, path, value, "key", players) == expected
+    assert repr(table) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "says"),
+    [
+        ({"reach": [1.0]}, ["reach", 1], r"\[1\] must be in 0\.\.0"),
+        ({}, ["reach", 1], "needs a list to reach into, but nothing is there"),
+        ({"resource": "bimodal"}, ["resource", "means"], "needs a table with a key 'means', but 'bimodal'"),
+    ],
+)
+def test_what_cannot_be_changed(table: dict[str, Any], path: list[str | int], says: str) -> None:
+    with pytest.raises(StudyError, match=says):
+        put(table, path, 1.0, "key", None)
+
+
+def test_methods_are_reached_by_name() -> None:
+    game, methods = placed({"a": 1}, [{"name": "x", "r": 1}, {"name": "y"}], {"method.y.r": 2, "game.a": 3})
+    assert (game, methods) == ({"a": 3}, [{"name": "x", "r": 1}, {"name": "y", "r": 2}])
+    with pytest.raises(StudyError, match=r"method\.z\.r: 'z' is not the name of a method here; known: x, y"):
+        placed({}, [{"name": "x"}, {"name": "y"}], {"method.z.r": 2})
