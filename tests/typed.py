@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -72,6 +74,13 @@ def _run_type_checking_blocks(module: ModuleType) -> None:
             exec(compile(block, str(module.__file__), "exec"), vars(module))
 
 
+def _rooms() -> list[str]:
+    """The package's modules and rooms but the kernels, which Numba compiles as they stand."""
+    folder = Path(str(find_spec(PACKAGE).origin)).parent  # type: ignore[union-attr]
+    names = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
+    return [f"{PACKAGE}.{name}" for name in sorted(names - {"kernels"})]
+
+
 def install() -> None:
     """From here on, modules of the package that are imported are checked."""
     from jaxtyping import install_import_hook
@@ -79,5 +88,5 @@ def install() -> None:
     assert not any(name.split(".")[0] == PACKAGE for name in sys.modules), (
         "the package was imported before its checks"
     )
-    install_import_hook(PACKAGE, "tests.typed.checked")
+    install_import_hook(_rooms(), "tests.typed.checked")
     sys.meta_path.insert(0, _Names())
