@@ -1,0 +1,287 @@
+"""Runs broken off by force: nothing lost or done twice, the same bytes in the end, nobody left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import duels
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and signals of POSIX")
+psutil = pytest.importorskip("psutil")
+
+RIVALRY = [sys.executable, "-c", "import sys; from rivalry.cli import main; sys.exit(main())"]
+ENDLESS = """
+title = "Never done"
+[game]
+family = "duel.py:duel"
+[[method]]
+kind = "duel.py:Climb"
+max_steps = 1000000000
+[replications]
+count = 4
+"""
+GROWING = """
+title = "Small cells, then large ones"
+[game]
+family = "duel.py:duel"
+seconds = 0.5
+[[method]]
+kind = "duel.py:Climb"
+name = "climb"
+path = true
+[sweep]
+"method.climb.max_steps" = [1, 2, 3, 4, 500, 600]
+[replications]
+count = 2
+"""
+
+
+def rivalry(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*RIVALRY, *map(str, words)], capture_output=True, text=True, timeout=300, **options
+    )
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a command in a process group of its own; at the end of the test the group must be empty."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str | Path) -> subprocess.Popen[str]:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen([*RIVALRY, *map(str, words)], start_new_session=True, **pipes))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        left = _gone(process.pid)
+        for one in left:
+            one.kill()
+        process.communicate()
+        assert not left
+
+
+def group(leader: int) -> list[Any]:
+    """The living processes of a group."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (OSError, psutil.Error):
+            continue  # it ended meanwhile
+    return found
+
+
+def _gone(leader: int) -> list[Any]:
+    """Waits a while for a group to end; who is left."""
+    until(lambda: not group(leader), 10)
+    return group(leader)
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def cells(run: Path) -> dict[str, tuple[int, int]]:
+    """Every finished cell with what changes when it is written again."""
+    found = {}
+    for path in (run / "cells").glob("[!.]*.npz"):
+        stamp = path.stat()
+        found[path.name] = (stamp.st_ino, stamp.st_mtime_ns)
+    return found
+
+
+def exported(run: Path, out: Path) -> dict[str, bytes]:
+    for form in ("csv", "netcdf"):
+        done = rivalry("export", run, "--to", form, "--out", out, "--json")
+        assert done.returncode == 0, done.stderr
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    netcdf = [name for name in files if name.endswith(".nc")]
+    return {("data.nc" if name in netcdf else name): data for name, data in files.items()}
+
+
+def killed_again_and_again(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], *, kills: int, points: int, replications: int
+) -> None:
+    study = duels.write(tmp_path, points=points, replications=replications, seconds=0.1)
+    total, run, chance = points * replications, tmp_path / "run", random.Random(5)
+    done: dict[str, tuple[int, int]] = {}
+    for kill in range(kills):
+        words = ("run", study, "--out", run) if not (run / "study.json").exists() else ("resume", run)
+        process = start(*words, "--workers", "2")
+        enough = len(done) + chance.randint(0, max(1, (total - len(done)) // (kills - kill + 1)))
+        while len(cells(run)) < enough:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(chance.random() * 0.5)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert not _gone(process.pid)
+        now = cells(run)
+        assert done.items() <= now.items()  # nothing lost, nothing written again
+        done = now
+    assert 0 < len(done) < total
+    last = rivalry("resume", run, "--workers", "2", "--json")
+    assert last.returncode == 0, last.stderr
+    assert json.loads(last.stdout)["cells"] == {"total": total, "done": total, "failed": 0}
+    assert done.items() <= cells(run).items()
+    assert len(cells(run)) == total
+    assert not list((run / "damaged").iterdir())
+    for workers in ("1", "2"):
+        whole = tmp_path / f"whole{workers}"
+        unbroken = rivalry("run", study, "--workers", workers, "--out", whole)
+        assert unbroken.returncode == 0, unbroken.stderr
+        assert exported(run, tmp_path / "a") == exported(whole, tmp_path / f"b{workers}")
+        assert (run / "dataset.nc").read_bytes() == (whole / "dataset.nc").read_bytes()
+
+
+def test_three_kills(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    killed_again_and_again(tmp_path, start, kills=3, points=4, replications=10)
+
+
+@pytest.mark.nightly
+def test_ten_kills_of_two_hundred_cells(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    killed_again_and_again(tmp_path, start, kills=10, points=20, replications=10)
+
+
+def endless(tmp_path: Path) -> Path:
+    duels.write(tmp_path)
+    study = tmp_path / "endless.toml"
+    study.write_text(ENDLESS)
+    return study
+
+
+def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
+    """Whether so many workers are busy, or with none the process itself, once it has begun its cells."""
+
+    def busy() -> bool:
+        staff = [p for p in group(process.pid) if any("spawn_main" in word for word in p.cmdline())]
+        return len(staff) >= workers and all(sum(p.cpu_times()[:2]) > 1 for p in staff)
+
+    return busy
+
+
+@pytest.mark.parametrize(("workers", "to_all"), [(1, True), (2, True), (2, False)])
+def test_interrupt(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], workers: int, to_all: bool
+) -> None:
+    run = tmp_path / "run"
+    process = start("run", endless(tmp_path), "--workers", str(workers), "--out", run)
+    assert until((run / "log.txt").exists)
+    assert until(at_work(process, workers if workers > 1 else 0))
+    time.sleep(0.5)
+    (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+    out, error = process.communicate(timeout=10)  # its cells would never end
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in error
+    assert "interrupted" in error.splitlines()[-1]
+    assert json.loads(rivalry("status", run, "--json").stdout)["cells"]["left"] == 4
+
+
+def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    process = start("run", endless(tmp_path), "--workers", "2", "--out", tmp_path / "run")
+    assert until(at_work(process, 2))
+    process.kill()
+    assert not _gone(process.pid)
+
+
+def test_a_second_run_waits_for_no_one(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    run, study = tmp_path / "run", endless(tmp_path)
+    process = start("run", study, "--workers", "1", "--out", run)
+    assert until((run / "log.txt").exists)
+    second = rivalry("run", study, "--out", run)
+    assert second.returncode == 2
+    told = [line for line in second.stderr.splitlines() if not line.startswith("runs ")]
+    assert len(told) == 1
+    assert f"in use by process {process.pid}" in told[0]
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_damaged_cells_are_named_set_aside_and_redone(tmp_path: Path) -> None:
+    study, run = duels.write(tmp_path, points=3, replications=2), tmp_path / "run"
+    assert rivalry("run", study, "--workers", "1", "--out", run).returncode == 0
+    before = {path: path.read_bytes() for path in (run / "cells").iterdir()}
+    dataset = (run / "dataset.nc").read_bytes()
+    cut, flipped, *_ = before
+    cut.write_bytes(before[cut][: len(before[cut]) // 3])
+    flipped.write_bytes(bytes([*before[flipped][:-200], before[flipped][-200] ^ 4, *before[flipped][-199:]]))
+    resumed = rivalry("resume", run, "--workers", "1")
+    assert resumed.returncode == 0
+    assert cut.name in resumed.stderr
+    assert flipped.name in resumed.stderr
+    assert len(list((run / "damaged").iterdir())) == 2
+    assert {path: path.read_bytes() for path in (run / "cells").iterdir()} == before
+    assert (run / "dataset.nc").read_bytes() == dataset
+
+
+def growing(tmp_path: Path) -> Path:
+    duels.write(tmp_path)
+    study = tmp_path / "growing.toml"
+    study.write_text(GROWING)
+    return study
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_limit_on_files_stops_with_one_line(tmp_path: Path, workers: int) -> None:
+    import resource
+
+    study, run = growing(tmp_path), tmp_path / "run"
+    words = ("run", study, "--workers", str(workers), "--out", run)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (14_336, resource.RLIM_INFINITY))
+
+    full = rivalry(*words, preexec_fn=limit)
+    full_disk(run, full)
+    there = cells(run)
+    assert 0 < len(there) < 12
+    done = rivalry(*words)
+    assert done.returncode == 0, done.stderr
+    assert there.items() <= cells(run).items()
+    assert len(cells(run)) == 12
+
+
+def full_disk(run: Path, ended: subprocess.CompletedProcess[str]) -> None:
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    told = [line for line in ended.stderr.splitlines() if line.startswith("rivalry: ")]
+    assert len(told) == 1
+    assert "no space left" in told[0]
+    assert told[0] == ended.stderr.splitlines()[-1]
+
+
+def test_a_full_disk_stops_with_one_line(tmp_path: Path) -> None:
+    disk, study = tmp_path / "disk", growing(tmp_path)
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        run = disk / "run"
+        full = rivalry("run", study, "--workers", "1", "--out", run)
+        full_disk(run, full)
+        there = cells(run)
+        grown = ["mount", "-o", "remount,size=16m", str(disk)]
+        subprocess.run(grown, check=True, capture_output=True)
+        done = rivalry("resume", run, "--workers", "1")
+        assert done.returncode == 0, done.stderr
+        assert there.items() <= cells(run).items()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
