@@ -1,0 +1,87 @@
+"""What carrying out a cell costs beside its work: seed, file, index, pipe; against a bare task of a pool.
+
+Aim: at most 5 ms a cell. Both have one spawned process that is already warm; the cell itself does nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+CELLS = 200
+
+
+def bare(task: dict[str, Any]) -> int:
+    """A pool's task: nothing but the way there and back."""
+    return int(task["replication"])
+
+
+def empty_cell(task: dict[str, Any], folder: Path, **_: Any) -> Any:
+    """A cell that only draws its seed: what is left is the runner's own cost."""
+    from rivalry.run import stream
+
+    seed = stream(task["seed"], "play", task["point"], task["replication"])
+    return {
+        "profile": (("player", "axis"), np.random.default_rng(seed).random((3, 1))),
+        "path": (("step", "player", "axis"), np.zeros((100, 3, 1))),
+        "status": ((), np.asarray("settled")),
+    }
+
+
+def serve_empty_cells(pipe: Any) -> None:
+    """A worker whose cells are empty."""
+    from rivalry import worker
+    from rivalry.executor import pool
+
+    worker.run_cell = empty_cell
+    pool._serve(pipe)
+
+
+@pytest.fixture
+def pool_of_one() -> Iterator[Any]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.map(bare, [{"replication": 0}])
+        yield pool
+
+
+def test_cell_overhead(
+    race: Callable[..., Any], tmp_path: Path, pool_of_one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rivalry.executor import _Work, pool
+    from rivalry.store import Run
+    from rivalry.study import Study
+
+    game = {"family": "matrix", "name": "chicken"}
+    method = [{"kind": "pure_equilibria"}]
+    study = Study(name="empty", game=game, method=method, replications={"count": CELLS})
+    tasks = [cell.task for cell in study.cells()]
+    monkeypatch.setattr(pool, "_serve", serve_empty_cells)
+    run = Run.create_or_open(tmp_path / "run", study)
+    staff = pool.Workers(1, lambda outcome: None)
+    # the same worker in every round: its start is another bench's matter
+    monkeypatch.setattr(staff, "stop", lambda: None)
+
+    def ours() -> int:
+        for path in (run.folder / "cells").iterdir():
+            path.unlink()
+        with run.locked():
+            work = _Work(run, 1, None, None)
+            jobs = work._jobs(run.reconcile().left)
+            for outcome in staff.run(list(jobs.values())):
+                work._note(outcome)
+        return work.done
+
+    def theirs() -> int:
+        return len(pool_of_one.map(bare, tasks, chunksize=1))
+
+    try:
+        raced = race(ours, theirs, rival="bare pool task", clock="wall", items=CELLS)
+    finally:
+        monkeypatch.undo()
+        staff.stop()
+    print(f"overhead per cell {raced.info()['ours_median'] * 1e3:.2f} ms, aim 5 ms")
