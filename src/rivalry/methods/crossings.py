@@ -93,7 +93,7 @@ def _crossing(side, old, new, slope_old, slope_new):  # type: ignore[no-untyped-
         bend = (1 - 2 * s) * (b - a) + length * ((s - 1) * slope_old + s * slope_new)
         return jnp.asarray((1 - s) * a + s * b + s * (s - 1) * bend)
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
         behind = side(at(middle)) < 0

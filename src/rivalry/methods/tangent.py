@@ -54,7 +54,7 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
 def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Array, "player axis"]:
     """Projection on the tangent cone of a simplex leaves out zeros with less than the mean of the rest."""
 
-    def narrow(_: int, kept: Array) -> Array:
+    def narrow(_: int | Array, kept: Array) -> Array:
         return mask & (~at_zero | (gradient > _mean(kept, gradient)))
 
     found: Array = jax.lax.fori_loop(0, mask.shape[1], narrow, mask)

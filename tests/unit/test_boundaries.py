@@ -1,0 +1,57 @@
+"""Moves that would leave the space."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rivalry._jax import jax, jnp
+from rivalry.methods import boundaries
+from rivalry.space import Box, Simplex
+
+LINE = Box.interval(0.0, 1.0, players=2)
+X = jnp.array([[0.9], [0.5]])
+
+
+def moved(rule: str, push: list[float]) -> list[float]:
+    return np.asarray(boundaries.apply(rule, LINE, X, jnp.array(push)[:, None])).ravel().tolist()
+
+
+def test_each_rule_on_a_line() -> None:
+    assert moved("project", [0.3, 0.1]) == pytest.approx([1.0, 0.6])
+    assert moved("reject", [0.3, 0.1]) == pytest.approx([0.9, 0.6])  # only the one who leaves stays
+    assert moved("reflect", [0.3, 0.1]) == pytest.approx([0.8, 0.6])
+    assert moved("reflect", [0.1, -0.7]) == pytest.approx([1.0, 0.2])
+    assert moved("reflect", [1.3, -2.7]) == pytest.approx([0.2, 0.2])  # two walls
+
+
+@pytest.mark.parametrize("rule", ["project", "reject", "reflect"])
+def test_inside_all_rules_are_the_plain_move(rule: str) -> None:
+    assert moved(rule, [-0.3, 0.2]) == pytest.approx([0.6, 0.7])
+
+
+def test_mirror_is_multiplicative() -> None:
+    space, x = Simplex((2, 3)), jnp.array([[0.25, 0.75, 0.0], [0.2, 0.3, 0.5]])
+    push = jnp.array([[1.0, 0.0, 9.0], [700.0, 700.0, 701.0]])
+    first = np.array([0.25 * np.e, 0.75])
+    second = np.array([0.2, 0.3, 0.5 * np.e])
+    found = boundaries.apply("mirror", space, x, push)
+    np.testing.assert_allclose(found[0, :2], first / first.sum(), rtol=1e-13)
+    np.testing.assert_allclose(found[1], second / second.sum(), rtol=1e-13)
+    assert float(found[0, 2]) == 0.0
+
+
+def test_on_a_simplex_only_the_part_that_keeps_the_sum_is_a_move() -> None:
+    space, x = Simplex((3,)), jnp.array([[0.2, 0.3, 0.5]])
+    same = boundaries.apply("reject", space, x, jnp.full((1, 3), 0.7))
+    np.testing.assert_allclose(same, x, atol=1e-15)
+    push = jax.random.normal(jax.random.key(0), (1, 3)) * 0.01
+    np.testing.assert_allclose(
+        boundaries.apply("project", space, x, push), x + push - push.mean(), atol=1e-14
+    )
+
+
+@pytest.mark.parametrize(("rule", "space"), [("mirror", LINE), ("reflect", Simplex((2, 2)))])
+def test_rules_that_need_another_space_say_so(rule: str, space: Box | Simplex) -> None:
+    with pytest.raises(ValueError, match=f"^boundary: '{rule}' needs"):
+        boundaries.check(rule, space)

@@ -1,0 +1,114 @@
+"""What ends are called: spectra by hand, cycles, points that only pass by, players in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.methods import end_state
+from rivalry.methods.crossings import closed_orbit
+from rivalry.methods.flow import GradientFlow
+from rivalry.methods.gradient import GradientAscent
+from tests.small_games import linear, repelling, turning
+
+KEY = jax.random.key(0)
+
+
+def column(*values: float) -> jax.Array:
+    return jnp.array(values)[:, None]
+
+
+def test_a_stable_point_is_polished_and_its_spectrum_known() -> None:
+    matrix = np.array([[-1.0, 2.0], [-2.0, -1.0]])
+    end = end_state.analyse(linear(matrix, [1.0, 3.0]), column(1.4, 0.2) + 1e-5, KEY)
+    assert end.end_state == "stable_point"
+    np.testing.assert_allclose(end.profile.ravel(), np.linalg.solve(matrix, [-1.0, -3.0]), atol=1e-13)
+    np.testing.assert_allclose(end.measures["eigenvalues_real"][1], [-1.0, -1.0], atol=1e-12)
+    np.testing.assert_allclose(end.measures["eigenvalues_imag"][1], [2.0, -2.0], atol=1e-12)
+    assert float(end.measures["max_imag_eigenvalue"][1]) == pytest.approx(2.0)
+    assert np.isnan(end.measures["period"][1])
+
+
+def test_a_root_that_is_not_near_is_not_this_end() -> None:
+    game = linear([[-1.0, 2.0], [-2.0, -1.0]], [1.0, 3.0])
+    end = end_state.analyse(game, column(1.4, 0.25), KEY)  # 0.05 of a width of 20 away
+    assert end.end_state == "moving"
+    assert end.profile.ravel().tolist() == [1.4, 0.25]
+    assert np.isnan(end.measures["max_real_eigenvalue"][1])
+
+
+def test_on_a_simplex_the_spectrum_is_that_of_the_sum_keeping_directions() -> None:
+    game = rv.games.matrix("matching_pennies")
+    values, held = end_state.spectrum(game, jnp.full((2, 2), 0.5))
+    table = np.asarray(game.table)  # [player, own, other] up to the order of axes
+    across = np.array([1.0, -1.0]) / np.sqrt(2)
+    gain = across @ table[0] @ across
+    assert not held
+    np.testing.assert_allclose(values, [1j * abs(gain), -1j * abs(gain)], atol=1e-12)
+
+
+def test_a_centre_is_not_called_stable() -> None:
+    end = end_state.analyse(linear([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0]), column(0.0, 0.0), KEY)
+    assert end.end_state == "unstable_point"
+    assert end.onward is None  # nothing grows, so there is nothing to leave for
+
+
+def test_a_point_that_repels_and_is_only_passed_is_a_cycle() -> None:
+    game = turning(0.25, 3.0)
+    passing = end_state.analyse(game, column(1e-5, 0.0), KEY)
+    resting = end_state.analyse(game, column(0.0, 0.0), KEY)
+    assert (passing.end_state, resting.end_state) == ("cycle", "unstable_point")
+    assert passing.measures["period"][1] == pytest.approx(2 * np.pi / 3, rel=1e-6)
+    np.testing.assert_allclose(resting.measures["eigenvalues_real"][1], 0.25)
+
+
+def test_a_slow_spiral_is_no_cycle() -> None:
+    assert closed_orbit(turning(-0.01, 3.0), column(1.0, 0.0), 1e-3) is None
+    assert closed_orbit(linear(-np.eye(2), [0.0, 0.0]), column(1.0, 0.0), 1e-3) is None
+
+
+@pytest.mark.parametrize("method", [GradientAscent(rate=0.05), GradientFlow()], ids=["ascent", "flow"])
+def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
+    game = repelling()
+    found = rv.solve(game, method, [1e-12, 1e-12], tolerance=1e-6)
+    assert (found.status, found.end_state) == ("settled", "stable_point")
+    np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
+    left = found.data
+    assert left.sizes["departure"] == 1
+    np.testing.assert_allclose(left.left.values, 0.0, atol=1e-9)
+    np.testing.assert_allclose(left.left_max_real_eigenvalue, 1.0, atol=1e-9)
+    # against 0 the best place is 1/4, worth 1/128 - 1/256
+    np.testing.assert_allclose(left.left_regret.values, 1 / 256, rtol=1e-6)
+    assert np.all(np.diff(found.record["path_time"][1]) >= 0)
+
+
+def test_lanes_leave_saddles_as_single_runs_do() -> None:
+    from rivalry.run import solve_lanes
+
+    games = [repelling(), repelling(2.0), repelling()]
+    starts = [column(0.0, 0.0), column(0.0, 0.0), column(0.6, -0.3)]
+    found = solve_lanes(games, [GradientAscent(rate=0.05)] * 3, starts, tolerance=None)
+    assert [one.end_state for one in found] == ["stable_point"] * 3
+    assert ["left" in one.record for one in found] == [True, True, False]
+    for one in found:
+        np.testing.assert_allclose(np.sort(one.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
+
+
+def test_together_on_a_point_that_attracts_nobody_leaves() -> None:
+    # together at 0, which attracts: nothing to leave
+    game = linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0])
+    end = end_state.analyse(game, column(0.0, 0.0), KEY)
+    assert end.end_state == "stable_point"
+    assert end.onward is None
+
+
+def test_moving_apart_touches_only_those_together() -> None:
+    game = linear(np.eye(3), np.zeros(3))
+    x = column(1.0, 1.0 + 1e-9, 5.0)
+    moved = end_state.move_apart(game, x, KEY)
+    assert moved is not None
+    assert float(moved[2, 0]) == 5.0
+    assert 0 < np.abs(moved - x)[:2].max() < 1e-3
+    assert end_state.move_apart(game, column(1.0, 2.0, 5.0), KEY) is None

@@ -1,0 +1,57 @@
+"""Gradient flow against the matrix exponential, at bounds, on a simplex and on a known cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+import rivalry as rv
+from rivalry.methods.flow import GradientFlow
+from tests.small_games import linear, turning
+
+STIFF = np.array([[-1.0, 0.5], [0.2, -5000.0]])
+
+
+@pytest.mark.parametrize("matrix", [np.array([[-1.0, 3.0], [-3.0, -0.5]]), STIFF], ids=["turning", "stiff"])
+def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
+    start = np.array([4.0, -3.0])
+    found = rv.solve(linear(matrix, [0.0, 0.0]), GradientFlow(), start, tolerance=None)
+    assert (found.status, found.end_state) == ("settled", "stable_point")
+    assert found.steps < 1000  # an explicit solver would need 1e5 where it is stiff
+    times, rows = found.record["path_time"][1], found.record["path"][1][:, :, 0]
+    assert np.all(np.diff(times) > 0)
+    for time, row in list(zip(times, rows, strict=True))[::7]:
+        np.testing.assert_allclose(row, expm(matrix * time) @ start, atol=2e-7)
+
+
+def test_it_stops_at_a_bound_and_leaves_it_when_the_pull_turns() -> None:
+    # the first player is pushed up while the second is above 1, which decays as exp(-t) from 8
+    game = linear([[0.0, 1.0], [0.0, -1.0]], [-1.0, 0.0], low=-2.0, high=3.0)
+    found = rv.solve(game, GradientFlow(), [2.5, 3.0], tolerance=None)
+    times, rows = found.record["path_time"][1], found.record["path"][1][:, :, 0]
+    held = rows[:, 0] == 3.0
+    turn = np.log(3.0)  # when the second player passes 1
+    assert held.any()
+    assert times[held].max() == pytest.approx(turn, abs=0.2)
+    after = times > times[held].max()
+    expected = 3.0 + 3 * (np.exp(-turn) - np.exp(-times[after])) - (times[after] - turn)
+    np.testing.assert_allclose(rows[after, 0], np.maximum(expected, -2.0), atol=1e-5)
+    assert found.profile.values[:, 0] == pytest.approx([-2.0, 0.0], abs=1e-8)
+    assert found.end_state == "boundary"
+
+
+def test_on_a_simplex_it_ends_in_the_dominant_corner() -> None:
+    game = rv.games.matrix("prisoners_dilemma")
+    found = rv.solve(game, GradientFlow(), [[0.9, 0.1], [0.4, 0.6]])
+    assert (found.end_state, found.claim) == ("boundary", "equilibrium")
+    np.testing.assert_allclose(found.profile.values, [[0.0, 1.0], [0.0, 1.0]], atol=1e-12)
+    np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0, atol=1e-9)
+
+
+def test_a_known_limit_cycle() -> None:
+    found = rv.solve(turning(0.25, 3.0), GradientFlow(), [0.1, 0.0], max_steps=1500, tolerance=None)
+    assert (found.status, found.end_state) == ("cycling", "cycle")
+    np.testing.assert_allclose(found.data.period, 2 * np.pi / 3, rtol=1e-6)
+    np.testing.assert_allclose(found.data.cycle_high.values, 0.5, atol=1e-4)
+    np.testing.assert_allclose(found.data.cycle_low.values, -0.5, atol=1e-4)

@@ -1,0 +1,47 @@
+"""Newton's method: exact roots, bounds, roots that dynamics leave, and no answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import rivalry as rv
+from rivalry.methods.newton import Newton
+from tests.small_games import Turning, cournot, linear, repelling, turning
+
+
+def test_one_step_solves_a_linear_game() -> None:
+    found = rv.solve(cournot(4), Newton(), [1.0, 2.0, 3.0, 8.0])
+    assert (found.status, found.steps, found.end_state) == ("settled", 1, "stable_point")
+    np.testing.assert_allclose(found.profile.values, 9 / 5, rtol=1e-12)
+
+
+def test_it_finds_points_that_dynamics_leave() -> None:
+    found = rv.solve(repelling(), Newton(), [0.05, 0.04])
+    assert (found.status, found.end_state) == ("settled", "unstable_point")
+    assert "left" not in found.record
+    game: Turning = turning(0.25, 3.0)
+    found = rv.solve(game, Newton(), [0.1, -0.1], tolerance=None)
+    np.testing.assert_allclose(found.profile.values, 0.0, atol=1e-9)
+    np.testing.assert_allclose(found.data.max_imag_eigenvalue, 3.0)
+
+
+def test_a_bound_may_hold_a_player() -> None:
+    game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
+    found = rv.solve(game, Newton(), [3.0, 0.0])
+    assert (found.status, found.end_state) == ("settled", "boundary")
+    np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-12)
+
+
+def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
+    game = rv.games.matrix("matching_pennies")
+    found = rv.solve(game, Newton(), [[0.7, 0.3], [0.4, 0.6]])
+    assert found.claim == "equilibrium"
+    np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-12)
+
+
+def test_without_a_root_there_is_no_answer() -> None:
+    # the gradients are 1 + (x + y): parallel, opposite pulls that no interior point balances
+    game = linear([[1.0, -1.0], [1.0, -1.0]], [1.0, -1.0], low=-1e6, high=1e6)
+    found = rv.solve(game, Newton(), [0.0, 0.0], tolerance=None, max_steps=500)
+    assert found.status == "no answer"
+    assert found.end_state == "moving"

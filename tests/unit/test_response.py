@@ -1,0 +1,87 @@
+"""Best responses: Cournot's textbook paths, cycles with their period, ties, damping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.methods.response import BestResponse, nearest_best_reply
+from tests.small_games import cournot, linear
+
+
+def path(method: BestResponse, firms: int, start: list[float], steps: int) -> np.ndarray:
+    return rv.trace(cournot(firms), method, start, steps=steps).path.values[:, :, 0]
+
+
+def test_replies_in_turn() -> None:
+    x = np.array([1.0, 8.0, 2.0])
+    for row in path(BestResponse(), 3, [1.0, 8.0, 2.0], 3)[1:]:
+        for firm in range(3):
+            x[firm] = max((9 - (x.sum() - x[firm])) / 2, 0.0)
+        np.testing.assert_allclose(row, x, atol=1e-6)
+
+
+def test_damped_replies_at_once() -> None:
+    x = np.array([1.0, 4.0])
+    for row in path(BestResponse(update="simultaneous", damping=0.5), 2, [1.0, 4.0], 3)[1:]:
+        x = x + 0.5 * ((9 - x[::-1]) / 2 - x)
+        np.testing.assert_allclose(row, x, atol=1e-6)
+
+
+def test_two_firms_settle_on_the_closed_form() -> None:
+    found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
+    assert (found.status, found.claim) == ("settled", "no deviation found")
+    np.testing.assert_allclose(found.profile.values, 3.0, atol=1e-3)
+
+
+def test_four_firms_at_once_go_from_nothing_to_too_much() -> None:
+    found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0, 2.0, 2.0, 2.0], tolerance=None)
+    assert found.status == "cycling"
+    assert int(found.data.cycle_rounds) == 2
+    rows = found.record["path"][1][-2:, :, 0]
+    np.testing.assert_allclose(np.sort(rows, axis=0), [[0.0] * 4, [4.5] * 4], atol=1e-6)
+
+
+def test_the_games_own_best_reply_is_used() -> None:
+    game = rv.games.matrix("matching_pennies")
+    found = rv.solve(game, BestResponse(), [[1.0, 0.0], [0.0, 1.0]], tolerance=None)
+    assert found.status == "cycling"
+    assert int(found.data.cycle_rounds) == 2
+    agreed = rv.solve(rv.games.matrix("prisoners_dilemma"), BestResponse(), [[1.0, 0.0], [1.0, 0.0]])
+    assert (agreed.status, agreed.claim) == ("settled", "equilibrium")
+
+
+def test_of_equal_replies_the_nearest_is_taken() -> None:
+    # own payoff x^2/2 on [-1, 1]: both ends are best
+    game = linear(np.eye(2), [0.0, 0.0], low=-1.0, high=1.0)
+    for here, end in ((0.3, 1.0), (-0.3, -1.0)):
+        reply, gain = nearest_best_reply(
+            game, jnp.array([[here], [0.0]]), jnp.asarray(0), game.space.grid(0, 21)
+        )
+        assert float(reply[0]) == pytest.approx(end)
+        assert float(gain) == pytest.approx(0.5 - here**2 / 2)
+
+
+def test_who_cannot_gain_stays() -> None:
+    game = linear(np.zeros((2, 2)), [0.0, 0.0])  # nothing matters
+    found = rv.solve(game, BestResponse(order="random"), [3.21, -4.5])
+    assert (found.status, found.steps) == ("settled", 1)
+    assert found.profile.values[:, 0].tolist() == [3.21, -4.5]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"damping": 0.0}, "damping: 0.0 must be above 0 and at most 1"),
+        ({"damping": 1.5}, "damping: 1.5 must be"),
+        ({"points": 1}, "points: 1 must be above 1"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=r"^\w+: ") as caught:
+        BestResponse(**options)
+    assert str(caught.value).startswith(told)

@@ -1,0 +1,55 @@
+"""Step sizes: values from the formula by hand, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry._jax import jax
+from rivalry.methods import schedules
+
+FALLING = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
+
+
+@pytest.mark.parametrize("step", [0, 1, 60, 125, 249, 250, 251, 400])
+def test_cosine_falls_and_stays(step: int) -> None:
+    expected = 0.02 + 0.04 * (1 + math.cos(math.pi * min(step, 250) / 250))
+    np.testing.assert_allclose(schedules.at(FALLING, step), expected, rtol=1e-13)
+    np.testing.assert_allclose(jax.jit(lambda t: schedules.at(FALLING, t))(step), expected, rtol=1e-13)
+
+
+def test_fixed_is_one_number_or_one_a_player() -> None:
+    assert float(schedules.at(1e-4, 77)) == 1e-4
+    assert schedules.at([1e-4, 2e-4], 3).tolist() == [1e-4, 2e-4]
+    assert schedules.at({"kind": "fixed", "value": [1e-4, 2e-4]}, 3).tolist() == [1e-4, 2e-4]
+
+
+def test_last_is_the_limit() -> None:
+    assert float(schedules.last(FALLING)) == float(schedules.at(FALLING, 10**9)) == 0.02
+    assert schedules.last({"kind": "fixed", "value": 0.3}).tolist() == 0.3
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        (0.0, "rate: 0.0 must be"),
+        (-1, "rate: -1 must be"),
+        (float("nan"), "rate: nan must be"),
+        ([1e-4, float("inf")], "rate: inf must be"),
+        ("fast", "rate: 'fast' must be"),
+        (FALLING | {"min": 0.2}, "rate.min: 0.2 must not exceed rate.max = 0.1"),
+        (FALLING | {"steps": 0}, "rate.steps: 0 must be at least 1"),
+        (FALLING | {"T": 3}, "rate.T: is not known; cosine takes min, max, steps"),
+        ({"kind": "cosine", "min": 0.2}, "rate.max: is missing"),
+        ({"kind": "linear"}, "rate.kind: 'linear' must be 'fixed' or 'cosine'"),
+        ({"kind": "fixed"}, "rate.value: is missing"),
+        ({"kind": "fixed", "value": -2.0}, "rate.value: -2.0 must be"),
+    ],
+)
+def test_wrong_rates_are_named(rate: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=r"^rate") as caught:
+        schedules.check(rate)
+    assert str(caught.value).startswith(told)
