@@ -312,12 +312,14 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
         ({"sweep": {"game.reach": [float("inf")]}}, "inf must be finite"),
         ({"sweep": {"game.resource.means": [[0.1]]}}, "needs a table with a key 'means', but 'bimodal'"),
         ({"plots": [{"at": {}}]}, r"plots\[0\]\.kind: is missing"),
+        ({"plots": [{"kind": "paths", "at": {"method": "climb"}}]}, r"plots\[0\]\.at\.method: 'climb'"),
+        ({"plots": [{"kind": "paths", "at": 3}]}, r"plots\[0\]\.at: 3 must be a table"),
         ({"expect": [{"quantity": "regret"}]}, "needs published, expected or within"),
         ({"expect": [{"quantity": "regret", "within": [1, 0]}]}, r"must be \[low, high\]"),
         ({"expect": [{"quantity": "regret", "published": 0, "at": {"player": -1}}]}, "whole number from 0"),
         (
             {"expect": [{"quantity": "claim", "published": "x", "at": {"player": 0}}]},
-            "not a coordinate of claim",
+            "not a coordinate here",
         ),
         (
             {"expect": [{"quantity": "regret", "published": 0, "at": {"method": "climb"}}]},
@@ -341,3 +343,9 @@ def test_plots_need_views_that_the_game_has() -> None:
         StudyError, match=r"plots\[0\]: 'shares' draws the view 'shares', which this game does not"
     ):
         study.check()
+
+
+def test_plots_have_the_options_they_are_given() -> None:
+    one(plots=[{"kind": "paths", "log": True}]).check()
+    with pytest.raises(StudyError, match=r"plots\[0\]\.lgo: unknown option of paths; did you mean 'log'\?"):
+        one(plots=[{"kind": "paths", "lgo": True}]).check()

@@ -23,7 +23,7 @@ WorkerCount = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where; default runs/NAME here.")]
 
-INTERRUPTED = 130
+INTERRUPTED, FAILED = 130, 1
 KINDS = ("games", "methods", "studies", "plots")
 
 
@@ -45,16 +45,20 @@ def carry_out(arguments: list[str]) -> int:
     except OptionError as error:
         return output.mistake(str(error))
     except ValueError as error:
-        return output.mistake(str(error)) if _users(error) else output.broken(error)
+        return _told(error)
     except BrokenPipeError:
         raise
     except Exception as error:  # ours to mend; the user gets one line, and the rest on demand
         return output.broken(error)
 
 
-def _users(error: ValueError) -> bool:
-    """Whether an error tells of a mistake in the input, rather than of one of ours."""
-    return any(kind.__name__ in ("StudyError", "StoreError") for kind in type(error).__mro__)
+def _told(error: ValueError) -> int:
+    """An error's one line; its status says whether the input was wrong, the run's folder failed, or we did."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: nothing heavy is loaded to say no
+    if kinds & {"DamagedFile", "DiskFull"}:
+        output.note(f"rivalry: {error}")
+        return FAILED
+    return output.mistake(str(error)) if kinds & {"StudyError", "StoreError"} else output.broken(error)
 
 
 def _usage(error: Any, arguments: list[str]) -> str:

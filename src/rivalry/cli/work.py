@@ -12,11 +12,13 @@ from rivalry.cli import interrupt, output, values
 from rivalry.cli.values import OptionError
 
 if TYPE_CHECKING:
+    from xarray import Dataset
+
     from rivalry.store import Run
     from rivalry.study import Study
 
 FORMATS = ("csv", "latex", "netcdf")
-INTERRUPTED, FAILED = 130, 1
+FAILED = 1
 
 
 def executor(name: str, address: str | None) -> None:
@@ -112,65 +114,79 @@ def _tell_files(one: Study) -> None:
 def _carry_out(run: Run, workers: int | None, accept_version: bool, json: bool) -> int:
     from rivalry.cli.progress import shown
     from rivalry.executor import carry_out
-    from rivalry.store import DamagedFile, DiskFull
 
-    try:
-        with shown(str(run.folder)) as tell:
-            status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version)
-    except (DamagedFile, DiskFull) as error:
-        output.note(f"rivalry: {error}")
-        return FAILED
+    with shown(str(run.folder)) as tell:
+        status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version)
     if interrupt.pressed():
         raise KeyboardInterrupt
     path = report(run.folder)
-    found = result(run.folder, status, path)
+    data = datasets(run)
+    found = result(run, status, path, data)
     if json:
         output.value(found)
     else:
-        _tell(run, found)
+        _tell(run, found, data)
     return 0 if status == "done" else FAILED
 
 
-def result(folder: Path, status: str, path: Path) -> dict[str, Any]:
+def datasets(run: Run) -> dict[str, Dataset]:
+    """A run's dataset, named by nothing, or those of its parts."""
+    return {name: part.dataset() for name, part in (run.parts() or {"": run}).items()}
+
+
+def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
     """What ``run --json`` prints; the lists of a study's parts are joined."""
     from rivalry.report import certificates, expectations
-    from rivalry.store import Run
 
-    run = Run.open(folder)
-    counts = run.counts()
-    found: dict[str, Any] = {
-        "run": str(folder),
+    counts, studies = run.counts(), _studies(run)
+    return {
+        "run": str(run.folder),
         "study": run.name,
         "status": status,
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
-        "expectations": [],
-        "certificates": [],
+        "expectations": [row for name in data for row in expectations(studies[name], data[name])],
+        "certificates": [_within(name, row) for name in data for row in certificates(data[name])],
         "report": str(path),
     }
-    for name, part in (run.parts() or {"": run}).items():
-        data = part.dataset()
-        found["expectations"] += expectations(part.head["study"], data)
-        found["certificates"] += [_within(name, row) for row in certificates(data)]
-    return found
+
+
+def _studies(run: Run) -> dict[str, Mapping[str, Any]]:
+    """The resolved study of a run, or of each of its parts."""
+    return {name: part.head["study"] for name, part in (run.parts() or {"": run}).items()}
 
 
 def _within(part: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "cell": f"{part}/{row['cell']}"} if part else dict(row)
 
 
-def _tell(run: Run, found: Mapping[str, Any]) -> None:
+def _tell(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> None:
     """What a run found, in words; the last line is the report's path."""
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     cells = found["cells"]
     lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
-    if found["expectations"]:
-        head = ["quantity", "published", "expected", "ours", "verdict"]
-        lines.append(output.table(head, [[row[key] for key in head] for row in found["expectations"]]))
-    claims = [row["claim"] for row in found["certificates"]]
-    if any(claims):
-        counted = [f"{claims.count(c)} {c}" for c in dict.fromkeys(claims) if c]
+    studies = _studies(run)
+    rows = [row for name in data for row in _judged(name, studies[name], data[name])]
+    if rows:
+        head = ["quantity", "published", "expected", "ours", "certificate", "verdict"]
+        lines += ["", output.table(head, rows), ""]
+    claims = [row["claim"] for row in found["certificates"] if row["claim"]]
+    if claims:
+        counted = [f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)]
         lines.append(f"certificates: {', '.join(counted)}")
     output.text("\n".join([*lines, found["report"]]))
+
+
+def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any]]:
+    """A line for every number that a study expects: where, what was published, ours, what it is worth."""
+    from rivalry.report.judge import judge
+
+    lines = []
+    for one in judge(study, data):
+        at = ", ".join(f"{name}={value}" for name, value in one.at.items())
+        what = " ".join(filter(None, [part, one.over, one.row["quantity"], f"({at})" if at else ""]))
+        numbers = [one.row[key] for key in ("published", "expected", "ours")]
+        lines.append([what, *numbers, one.claim, one.row["verdict"]])
+    return lines
 
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:
@@ -222,11 +238,7 @@ def certify(folder: Path, *, json: bool) -> int:
     _tell_files(run.study)
     with shown(str(folder)) as tell:
         count = recompute(run, progress=tell)
-    found = [
-        _within(name, row)
-        for name, part in (run.parts() or {"": run}).items()
-        for row in certificates(part.dataset())
-    ]
+    found = [_within(name, row) for name, data in datasets(run).items() for row in certificates(data)]
     if json:
         output.value({"run": str(folder), "certificates": found})
     else:

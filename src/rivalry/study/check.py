@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rivalry._registry import load, near
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method
 from rivalry.study.document import run_keys
@@ -149,9 +151,23 @@ def _plots(study: Study, game: Any) -> None:
     """Whether the game offers the views that the plots draw."""
     offered = {*getattr(game, "views", ()), "path_payoffs"}
     for k, row in enumerate(study.plots):
+        if isinstance(row, Mapping) and set(row) - {"kind", "at"}:
+            _plot_options(row, k)
         for view in names.views([row]):
             if view not in offered:
                 kind = row if isinstance(row, str) else row["kind"]
                 raise StudyError(
                     f"{kind!r} draws the view {view!r}, which this game does not have", key=f"plots[{k}]"
                 )
+
+
+def _plot_options(row: Mapping[str, Any], k: int) -> None:
+    """Whether a plot has the options that the study gives it."""
+    kind = row["kind"]
+    own = signature(load(names.plots()[kind].targets[0])).parameters
+    if any(option.kind is option.VAR_KEYWORD for option in own.values()):
+        return
+    known = [*(set(own) - {"data", "ax"}), "kind"]
+    for name in row:
+        if name not in known:
+            raise StudyError(f"unknown option of {kind}; {near(name, known)}", key=f"plots[{k}].{name}")

@@ -38,6 +38,15 @@ def check(study: Study) -> None:
             _check(study, row, f"expect[{k}]")
 
 
+def check_plots(study: Study) -> None:
+    """Raises `StudyError` for a plot's ``at`` that points at nothing; the quick form may lack points."""
+    for k, row in enumerate(study.plots if not study.is_quick else ()):
+        at = row.get("at", {}) if isinstance(row, Mapping) else {}
+        if not isinstance(at, Mapping):
+            raise StudyError(f"{shown(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at")
+        _places(study, at, f"plots[{k}].at", ("player", "axis"), open_ended=True)
+
+
 def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
     quantity = row["quantity"]
     close = get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)
@@ -45,20 +54,22 @@ def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
         raise StudyError(
             f"{shown(quantity)} is no variable; did you mean {close[0]!r}?", key=f"{key}.quantity"
         )
+    inner = SOLUTION.get(quantity)
+    # a measure may have dimensions that only the run will tell
+    dims = ("player", "axis") if inner is None else inner
+    _places(study, row.get("at", {}), f"{key}.at", dims, open_ended=inner is None)
+
+
+def _places(study: Study, at: Mapping[str, Any], key: str, inner: Sequence[str], *, open_ended: bool) -> None:
     known: dict[str, Sequence[Any]] = {
         **study.coordinates,
         **study.lanes,
         "method": study.methods,
         "replication": range(study.replications["count"]),
     }
-    inner = SOLUTION.get(quantity)
-    dims = {
-        *known,
-        *(inner if inner is not None else ("player", "axis")),
-        *(("lane",) if _lanes(study) else ()),
-    }
-    for name, value in row.get("at", {}).items():
-        place = f"{key}.at.{name}"
+    dims = {*known, *inner, *(("lane",) if _lanes(study) else ())}
+    for name, value in at.items():
+        place = f"{key}.{name}"
         if name in known:
             _among(value, known[name], place)
         elif _fixed(study, name, value):
@@ -66,8 +77,8 @@ def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
         elif name in dims:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise StudyError(f"{shown(value)} must be a whole number from 0", key=place)
-        elif inner is not None or get_close_matches(name, dims, n=1):
-            raise StudyError(unknown(name, dims, f"a coordinate of {quantity}"), key=place)
+        elif not open_ended or get_close_matches(name, dims, n=1):
+            raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
 
 def _fixed(study: Study, name: str, value: Any) -> bool:

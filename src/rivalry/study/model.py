@@ -103,6 +103,7 @@ class Study:
             put(self, "files", hashed(file_targets([self.game, *self.method]), self.folder))
         if self.as_written:
             expect.check(self)
+            expect.check_plots(self)
 
     def _tables(self) -> dict[str, Any]:
         """What the document's model checks: the given keys only."""
