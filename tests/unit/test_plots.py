@@ -216,26 +216,34 @@ def test_bifurcation_marks_threshold_ends_and_worth(run: xr.Dataset) -> None:
 
 def test_bifurcation_draws_cycles_as_ranges_and_dashes_what_is_unstable() -> None:
     rows = []
-    for k, reach in enumerate((0.1, 0.11, 0.12, 0.13)):
+    reaches = np.linspace(0.1, 0.2, 11).tolist()
+    for k, reach in enumerate(reaches):
         nothing = np.full((2, 1), np.nan)
-        word = "cycle" if k < 2 else "unstable_point"
-        rows.append(
-            (
-                {"reach": reach},
-                {
-                    "profile": (("player", "axis"), np.array([[0.3], [0.7]])),
-                    "end_state": ((), np.asarray(word)),
-                    "cycle_low": (("player", "axis"), nothing if k > 1 else np.array([[0.2], [0.6]])),
-                    "cycle_high": (("player", "axis"), nothing if k > 1 else np.array([[0.4], [0.8]])),
-                },
-            )
-        )
-    ax = rv.plots.bifurcation(collect(rows, {"reach": [0.1, 0.11, 0.12, 0.13]}))
+        record = {
+            "profile": (("player", "axis"), np.array([[0.3], [0.7]])),
+            "end_state": ((), np.asarray("cycle" if k < 2 else "unstable_point" if k < 5 else "moving")),
+            "cycle_low": (("player", "axis"), nothing if k > 1 else np.array([[0.2], [0.6]])),
+            "cycle_high": (("player", "axis"), nothing if k > 1 else np.array([[0.4], [0.8]])),
+        }
+        rows.append(({"reach": reach}, record))
+    ax = rv.plots.bifurcation(collect(rows, {"reach": reaches}))
     assert {"cycle, not certified", "unstable point, not certified", "range of a cycle"} <= set(labels(ax))
     dashed = [found for found in ax.get_lines() if found.get_linestyle() == "--" and len(found.get_xdata())]
-    assert [list(found.get_xdata()) for found in dashed] == [[0.12, 0.13]] * 2
+    assert [list(found.get_xdata()) for found in dashed] == [reaches[2:5]] * 2
     segments = ax.collections[0].get_segments()
     assert [list(segment[:, 1]) for segment in segments] == [[0.2, 0.4]] * 2
+
+
+def test_padding_that_other_points_need_is_not_drawn() -> None:
+    """A sweep over the number of players: at each point only those who play are drawn and named."""
+    two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)
+    data = collect([({"players": 2}, two), ({"players": 4}, four)], {"players": [2, 4]})
+    for kind in ("paths", "payoffs", "shares", "landscape", "strategies"):
+        drawn = labels(getattr(rv.plots, kind)(data, at={"players": 2}))
+        assert len([text for text in drawn if text.startswith("player")]) == 2, kind
+        plt.close("all")
+    with pytest.raises(ValueError, match="players: 3 is none of 2, 4"):
+        rv.plots.paths(data, at={"players": 3})
 
 
 def test_thresholds_that_vary_with_the_parameter_are_no_lines(run: xr.Dataset) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, band, point
-from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, note, widths
+from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -130,7 +130,14 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
     for k, (colour, wide_line) in enumerate(zip(colours(mean.shape[1]), widths(mean.shape[1]), strict=True)):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
             here, wide = mean[:, k, axis], half[:, k, axis]
-            axes.plot(clock, here, dash, color=colour, linewidth=wide_line, label=f"player {k}{variant}")
+            axes.plot(
+                clock,
+                here,
+                dash,
+                color=colour,
+                linewidth=wide_line,
+                label=named("player", k, mean.shape[1]) + variant,
+            )
             if len(walks) > 1:
                 axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=0.2, linewidth=0)
             mark = end_marker(bool(worth), colour) | {"markersize": 4 + 1.5 * wide_line}
@@ -142,7 +149,7 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
 def _in_the_plane(axes: Axes, walks: list[Walk], label: str) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
-            name = f"player {k}" if walk is walks[0] else None
+            name = named("player", k, walk.values.shape[1]) if walk is walks[0] else None
             axes.plot(walk.values[:, k, 0], walk.values[:, k, 1], color=colour, linewidth=1.2, label=name)
             axes.plot(*walk.values[0, k], "s", markersize=4.5, color=colour)
             axes.plot(

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, point
-from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, note, widths
+from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -84,7 +84,13 @@ def _curves(axes: Axes, found: Point, players: range | list[int]) -> None:
     certified = worth is not None and bool(worth)
     shades, wide = colours(len(values)), widths(len(values))
     for k in players:
-        axes.plot(places[order], values[k, order], color=shades[k], linewidth=wide[k], label=f"player {k}")
+        axes.plot(
+            places[order],
+            values[k, order],
+            color=shades[k],
+            linewidth=wide[k],
+            label=named("player", k, len(values)),
+        )
         if "landscape_best" in found.arrays and "landscape_best_payoff" in found.arrays:
             best = found.arrays["landscape_best"][k, 0], found.arrays["landscape_best_payoff"][k]
             axes.plot(*best, "*", markersize=10, color=shades[k], zorder=4, markeredgecolor="white")

@@ -43,7 +43,7 @@ def point(
 ) -> Point:
     """The variable ``main``, of ``rank`` dimensions of its own, and ``also`` where there, at one point.
 
-    ``at`` names the point by its coordinates (between numbers the nearest is taken); otherwise the first
+    ``at`` names the point by its coordinates (between fractions the nearest is taken); otherwise the first
     one that holds anything. Dimensions in ``keep`` are not chosen from but come first; those that the data
     lack have length 1. Raises `ValueError` for a variable or coordinate that is not there, `NoSuchPoint` for
     a value beyond those there are.
@@ -105,7 +105,7 @@ def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> int:
     exact = position(values, value)
     if exact is not None:
         return exact
-    if values.dtype.kind not in "fiu" or not isinstance(value, int | float):
+    if values.dtype.kind != "f" or not isinstance(value, int | float):
         raise NoSuchPoint(f"at.{name}: {value!r} is none of {', '.join(map(str, values))}")
     if not values.min() <= value <= values.max():
         raise NoSuchPoint(f"at.{name}: {value} must be in {values.min():.6g} to {values.max():.6g}")
@@ -116,9 +116,9 @@ def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
     """The first point, in the order of the free dimensions, that is not blank."""
     if not free:
         return {}
-    filled = array.notnull() if array.dtype.kind == "f" else array != ""
-    filled = filled.any([dim for dim in array.dims if dim not in free]).transpose(*free)
-    where = np.unravel_index(int(np.argmax(filled.values)), filled.shape)
+    held = _held(array.transpose(*free, ...).values)
+    filled = held.reshape(*held.shape[: len(free)], -1).any(axis=-1)
+    where = np.unravel_index(int(np.argmax(filled)), filled.shape)
     return {name: int(k) for name, k in zip(free, where, strict=True)}
 
 
@@ -128,8 +128,25 @@ def _plain(array: DataArray, index: Mapping[str, int], kept: list[str]) -> np.nd
     for name in reversed(kept):
         if name not in rest.dims:
             rest = rest.expand_dims(name)
-    found: np.ndarray = rest.transpose(*kept, ...).values
-    return found
+    return _trimmed(rest.transpose(*kept, ...).values, len(kept))
+
+
+def _trimmed(array: np.ndarray, kept: int) -> np.ndarray:
+    """Without the padding at the end of its own dimensions, which other points of the run may need."""
+    for axis in range(kept, array.ndim):
+        others = tuple(k for k in range(array.ndim) if k != axis)
+        filled = np.flatnonzero(_held(array).any(axis=others))
+        array = np.take(array, np.arange(filled[-1] + 1 if len(filled) else 1), axis=axis)
+    return array
+
+
+def _held(array: np.ndarray) -> np.ndarray:
+    """Where an array of a run's dataset is more than padding."""
+    if array.dtype.kind == "f":
+        return np.asarray(~np.isnan(array))
+    if array.dtype.kind in "Ui":
+        return np.asarray(array != ("" if array.dtype.kind == "U" else -1))
+    return np.ones(array.shape, bool)
 
 
 def _words(data: Dataset, name: str, index: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.select import band, point
-from rivalry.plots.style import INK, canvas, colours, legend, note
+from rivalry.plots.style import INK, canvas, colours, legend, named, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -55,7 +55,7 @@ def _bars(axes: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count
     for player, colour in enumerate(colours(len(mean))):
         x = np.arange(mean.shape[1]) + (player - (len(mean) - 1) / 2) * width
         face = colour if certified else "white"
-        label = f"player {player}" + ("" if certified else ", not certified")
+        label = named("player", player, len(mean)) + ("" if certified else ", not certified")
         axes.bar(x, mean[player], 0.9 * width, facecolor=face, edgecolor=colour, linewidth=1.4, label=label)
         if count > 1:
             axes.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)

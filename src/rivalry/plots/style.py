@@ -104,6 +104,16 @@ def legend(ax: Axes, *, below: bool = False) -> None:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, ncols=columns)
 
 
+def named(what: str, k: int, count: int) -> str:
+    """The label of the k-th of ``count`` things; of many, only some are told in a legend.
+
+    >>> named("player", 1, 3), named("player", 1, 16)
+    ('player 1', '_player 1')
+    """
+    told = count <= len(PALETTE) or k in (0, count // 2, count - 1)
+    return f"{what} {k}" if told else f"_{what} {k}"
+
+
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:
     """How a point is drawn: filled where it is certified, hollow where it is not."""
     return {

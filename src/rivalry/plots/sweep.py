@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 
 from rivalry._registry import near
 from rivalry.plots.select import Point, point
-from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, note
+from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 JUMP = 0.12  # of the range drawn: ends further apart than this are not joined
+JOINED = 10  # fewer values of the parameter tell nothing of what lies between them
 WORDS = {
     "stable_point": "stable point",
     "unstable_point": "unstable point",
@@ -37,10 +38,11 @@ def bifurcation(
 ) -> Axes:
     """End points of runs (``profile``) against a swept parameter, one colour a player.
 
-    The shape of a mark tells what the end is (``end_state``); filled marks are certified. Neighbouring ends
-    of one kind are joined, solid where stable, dashed where unstable; a cycle is drawn as the range it
-    covers. ``over`` names the parameter (the first swept number otherwise), ``axis`` the position's axis,
-    ``thresholds`` the measure drawn as vertical lines (None: no lines).
+    The shape of a mark tells what the end is (``end_state``); filled marks are certified. Where ten values
+    or more were swept, neighbouring ends of one kind are joined, solid where stable, dashed where unstable;
+    a cycle is drawn as the range it covers. ``over`` names the parameter (the first swept number
+    otherwise), ``axis`` the position's axis, ``thresholds`` the measure drawn as vertical lines (None: no
+    lines).
     """
     with canvas(ax) as axes:
         over = _swept(data, at) if over is None else over
@@ -89,6 +91,8 @@ def _ends(found: Point, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
     """Neighbouring end points of one kind, joined."""
+    if len(x) < JOINED:
+        return
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
     for kind, dash in (("stable_point", "-"), ("boundary", "-"), ("unstable_point", "--")):
         for player, colour in enumerate(colours(positions.shape[2])):
@@ -119,7 +123,7 @@ def _marks(
             label = WORDS[kind] + ("" if filled else ", not certified")
             axes.plot([], [], marker, label=label, **end_marker(filled, INK))
     for player, colour in enumerate(shades):
-        axes.plot([], [], color=colour, linewidth=3, label=f"player {player}")
+        axes.plot([], [], color=colour, linewidth=3, label=named("player", player, len(shades)))
 
 
 def _ranges(axes: Axes, x: np.ndarray, found: Point, axis: int) -> None:
@@ -130,11 +134,13 @@ def _ranges(axes: Axes, x: np.ndarray, found: Point, axis: int) -> None:
     low, high = (found.arrays[k][..., axis].reshape(len(x), -1, players) for k in ("cycle_low", "cycle_high"))
     if not np.isfinite(low).any():
         return
+    apart = 0.01 * np.ptp(x)  # so that players who share a range are seen side by side
     for player, colour in enumerate(colours(players)):
+        beside = x + apart * (player - (players - 1) / 2)
         for run in range(low.shape[1]):
             there = np.isfinite(low[:, run, player])
             ends = low[there, run, player], high[there, run, player]
-            axes.vlines(x[there], *ends, color=colour, linewidth=3, alpha=0.35)
+            axes.vlines(beside[there], *ends, color=colour, linewidth=3, alpha=0.35)
     axes.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
 
 
