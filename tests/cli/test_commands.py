@@ -162,3 +162,22 @@ def test_values_of_options() -> None:
         "sweep.a.d": [[1, 2], [3, 4]],
         "sweep.a.e": [0.5],
     }
+
+
+def test_a_damaged_cell_is_named_and_redone(rivalry: Command) -> None:
+    Path("chicken.toml").write_text(
+        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
+    )
+    first = rivalry("run", "chicken.toml", "--json", "--workers", "1").value
+    (cell,) = Path("runs/chicken/cells").glob("*.npz")
+    cell.write_bytes(cell.read_bytes()[:-100])
+    answer = rivalry("export", "runs/chicken", "--to", "csv")
+    assert answer.status == 1
+    assert answer.err.count("\n") == 1
+    assert cell.name in answer.err
+    assert rivalry("status", "runs/chicken", "--json").value["cells"]["left"] == 1
+    assert rivalry("resume", "runs/chicken", "--json").value == first
+    cell.write_bytes(cell.read_bytes()[:-100])
+    again = rivalry("resume", "runs/chicken", "--json")
+    assert cell.name in again.err
+    assert again.value == first

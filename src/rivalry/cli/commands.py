@@ -53,7 +53,7 @@ def carry_out(arguments: list[str]) -> int:
 
 
 def _told(error: ValueError) -> int:
-    """An error's one line; its status says whether the input was wrong, the run's folder failed, or we did."""
+    """One line; the status says whether the input was wrong, a stored file or the disk failed, or we did."""
     kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: nothing heavy is loaded to say no
     if kinds & {"DamagedFile", "DiskFull"}:
         output.note(f"rivalry: {error}")
