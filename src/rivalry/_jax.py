@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 # Reductions split over threads change their last bit with the number of cores, and two threads cost
 # more processor time than one on the small arrays of games: one thread, in every process.
@@ -37,6 +38,8 @@ if not os.environ.get("RIVALRY_NO_CACHE"):
     jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    # only speed suffers; runs mend the cache (below)
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
 
 
 def put(x: object) -> jax.Array:
@@ -45,4 +48,26 @@ def put(x: object) -> jax.Array:
     return found
 
 
-__all__ = ["jax", "jnp", "put"]
+def mend_cache(folder: str | None = None) -> int:
+    """Removes compiled programs that were cut short as they were written, by a kill or a full disk; how many.
+
+    JAX never writes such an entry again, and would compile its program anew in every process.
+    """
+    from pathlib import Path
+
+    try:
+        from jax._src.compilation_cache import decompress_executable
+    except ImportError:  # it is JAX's own business where this lives
+        return 0
+    removed = 0
+    kept = folder or getattr(jax.config, "jax_compilation_cache_dir", None)
+    for entry in Path(kept or os.devnull).glob("*-cache"):
+        try:
+            decompress_executable(entry.read_bytes())
+        except Exception:  # whatever the packer in use calls a cut stream
+            entry.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+__all__ = ["jax", "jnp", "mend_cache", "put"]

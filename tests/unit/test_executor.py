@@ -211,3 +211,14 @@ def test_the_surroundings_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
     assert sys.modules["__main__"] is main
+
+
+def test_a_compiled_program_that_was_cut_short_is_removed(tmp_path: Path) -> None:
+    from rivalry._jax import jax, mend_cache
+
+    (entry, *_) = Path(jax.config.jax_compilation_cache_dir).glob("jit_*-cache")
+    good, bad = tmp_path / entry.name, tmp_path / f"jit_cut-{entry.name}"
+    good.write_bytes(entry.read_bytes())
+    bad.write_bytes(entry.read_bytes()[:-20])
+    assert mend_cache(str(tmp_path)) == 1
+    assert list(tmp_path.iterdir()) == [good]

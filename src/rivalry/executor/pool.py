@@ -291,7 +291,13 @@ def work(job: Job, tell: Callable[[Outcome], object]) -> Outcome:
             outcome = Outcome("full", job.id, message=str(error))
         except Exception as error:  # a game, a method or a plug-in may raise anything: it is on record
             outcome = Outcome("failed", job.id, message=told(error), trace=traceback.format_exc())
-    return outcome._replace(notes=tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught)))
+    told_of = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
+    cache = [note for note in told_of if "persistent compilation cache" in note]
+    if cache:
+        from rivalry._jax import mend_cache
+
+        mend_cache()
+    return outcome._replace(notes=tuple(note for note in told_of if note not in cache))
 
 
 def told(error: Exception) -> str:

@@ -1,0 +1,117 @@
+"""Numbers taken elsewhere: tidy, sorted, exact, and equal bytes for equal data."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rivalry.export import export, rows, to_csv, to_latex
+from rivalry.results import read_netcdf
+from rivalry.store import Run, StoreError
+from tests.duels import record, study
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run.create_or_open(tmp_path / "run", study(tmp_path))
+    for k, place in enumerate(run.cells):
+        run.write_cell(place.id, record(k))
+    return run
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_variable_is_in_one_table_and_every_number_comes_back(run: Run, tmp_path: Path) -> None:
+    paths = export(run, "csv", tmp_path / "out")
+    assert sorted(p.name for p in paths) == [
+        "cells.csv",
+        "player.csv",
+        "player_axis.csv",
+        "step_player_axis.csv",
+    ]
+    data = run.dataset()
+    players = table(tmp_path / "out" / "player.csv")
+    assert len(players) == 6 * 2
+    for row in players:
+        at = {"prize": float(row["prize"]), "method": row["method"], "replication": int(row["replication"])}
+        found = data.sel(at).isel(player=int(row["player"]))
+        for name in ("payoff", "regret", "bound"):
+            assert float(row[name]) == float(found[name])
+    paths_of_cells = table(tmp_path / "out" / "step_player_axis.csv")
+    assert len(paths_of_cells) == sum(record(k)["path"][1].size for k in range(6))  # no padding
+
+
+def test_rows_are_sorted_by_their_coordinates() -> None:
+    data = xr.Dataset({"x": (("b", "a"), np.arange(4.0).reshape(2, 2))}, {"a": ["z", "y"], "b": [3.0, 1.0]})
+    assert to_csv(data, ("b", "a"), ["x"]) == "b,a,x\n1.0,y,3.0\n1.0,z,2.0\n3.0,y,1.0\n3.0,z,0.0\n"
+
+
+def test_missing_values_are_empty_and_rows_of_nothing_are_left_out() -> None:
+    data = xr.Dataset(
+        {
+            "x": ("k", [np.nan, 1.0, np.nan]),
+            "n": ("k", [-1, 2, 3]),
+            "s": ("k", ["", "a,b", ""]),
+            "y": ("k", [np.inf] * 3),
+        }
+    )
+    assert to_csv(data, ("k",), ["n", "s", "x"]) == 'k,n,s,x\n1,2,"a,b",1.0\n2,3,,\n'
+    assert to_csv(data, ("k",), ["y"]).splitlines()[1] == "0,inf"
+
+
+def test_coordinates_in_step_stand_beside_their_dimension() -> None:
+    data = xr.Dataset({"x": ("a", [1.0])}, {"a": [0.5], "b": ("a", ["w"])})
+    assert rows(data, ("a",), ["x"]) == (["a", "b", "x"], [[0.5, "w", 1.0]])
+
+
+@given(st.floats(allow_nan=False))
+def test_a_float_reads_back_as_itself(number: float) -> None:
+    text = to_csv(xr.Dataset({"x": ("k", [number])}), ("k",), ["x"])
+    assert float(text.splitlines()[1].split(",")[1]) == number
+
+
+def test_netcdf_is_the_dataset(run: Run, tmp_path: Path) -> None:
+    (path,) = export(run, "netcdf", tmp_path / "out")
+    assert path.name == "duel.nc"
+    assert read_netcdf(path).identical(run.dataset())
+
+
+def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
+    data = xr.Dataset({"x_1": ("k", [1 / 3, 1e-9, np.nan]), "s": ("k", ["50%", "a_b", "c"])})
+    text = to_latex(data, ("k",), ["s", "x_1"])
+    assert r"k & s & x\_1 \\" in text
+    assert r"0 & 50\% & $0.333333$ \\" in text
+    assert r"1 & a\_b & $1\cdot 10^{-9}$ \\" in text
+    assert r"2 & c & -- \\" in text
+    assert {path.suffix for path in export(run, "latex", tmp_path / "out")} == {".tex"}
+
+
+def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
+    other = Run.create_or_open(tmp_path / "other", study(tmp_path))
+    for k, place in reversed(list(enumerate(other.cells))):
+        other.write_cell(place.id, record(k))
+    for form in ("csv", "latex", "netcdf"):
+        one, two = export(run, form), export(other, form)
+        assert [p.name for p in one] == [p.name for p in two]
+        assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
+        assert one[0].parent == run.folder / "export"
+
+
+def test_what_cannot_be_exported_is_told(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="--to excel: must be one of csv, netcdf, latex"):
+        export(run, "excel")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="is a file"):
+        export(run, "csv", tmp_path / "file")
+    empty = Run.create_or_open(tmp_path / "empty", study(tmp_path))
+    with pytest.raises(StoreError, match="no cell is done"):
+        export(empty, "csv")
