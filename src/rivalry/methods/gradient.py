@@ -130,23 +130,26 @@ class GradientAscent(eqx.Module):
         """One Euler step of all players; the key is consumed where the order is random."""
         rate = self._rates(state.taken, len(state.profile))
         x = self._moved(game, state, rate, key)
-        moved = jnp.max(jnp.abs(x - state.profile) / rate)
-        # before the second step nothing lies two steps back
-        back = jnp.where(state.taken > 0, jnp.sum(jnp.abs(x - state.earlier)), jnp.inf)
-        gain = state.gain
+        return self._remembered(game, state, x, rate)._replace(
+            profile=x,
+            gradient=own_gradients(game, x),
+            taken=state.taken + 1,
+            time=state.time + jnp.mean(rate),
+        )
+
+    def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
+        """What the stopping rules in use must know of the step to ``x``; the others cost nothing."""
+        if "step" in self.rules:
+            moved = jnp.max(jnp.abs(x - state.profile) / rate)
+            state = state._replace(moved=jnp.roll(state.moved, 1).at[0].set(moved))
+        if "displacement" in self.rules:
+            # before the second step nothing lies two steps back
+            back = jnp.where(state.taken > 0, jnp.sum(jnp.abs(x - state.earlier)), jnp.inf)
+            state = state._replace(back=back, earlier=state.profile)
         if "certificate" in self.rules:
             due = (state.taken + 1) % self.every == 0
-            gain = jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain)
-        return Ascent(
-            x,
-            own_gradients(game, x),
-            state.profile,
-            jnp.roll(state.moved, 1).at[0].set(moved),
-            back,
-            gain,
-            state.taken + 1,
-            state.time + jnp.mean(rate),
-        )
+            state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
+        return state
 
     def _rates(self, count: Array, players: int) -> Float[Array, "player 1"]:
         return jnp.broadcast_to(schedules.at(self.rate, count).reshape(-1, 1), (players, 1))
@@ -195,9 +198,8 @@ class GradientAscent(eqx.Module):
         """``stopped_by``: the rule whose number was least; stored where the ascent settled."""
         if "displacement" in self.rules and float(state.back) <= DISPLACED:
             return {"stopped_by": ((), np.asarray("displacement"))}
-        found = {
-            rule: float(number) for rule, number in self._residuals(game, state).items() if rule in self.rules
-        }
+        numbers = _residuals(self, game, state)
+        found = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
         return {"stopped_by": ((), np.asarray(min(found, key=found.__getitem__) if found else ""))}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
@@ -253,3 +255,8 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
         return value - first[1]
 
     return jnp.max(jax.vmap(gain)(jnp.arange(len(x))))
+
+
+@eqx.filter_jit
+def _residuals(method: GradientAscent, game: Game, state: Ascent) -> dict[str, Array]:
+    return method._residuals(game, state)

@@ -1,0 +1,125 @@
+"""Gradient ascent of five influencers on 100 points: one reach, and 100 reaches together.
+
+Ours is the compiled program that `rivalry.solve` and `rivalry.sweep` run, with its stopping rules at work
+but never met. Raced against a C floor of the same steps and against NumPy; compilation is timed apart.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+PLAYERS, POINTS, RATE, LANES = 5, 100, 1e-4, 8
+STEPS = {1: 6400, 100: 256}
+START = np.array([0.1, 0.3, 0.4, 0.7, 0.9])
+AIMS = {1: (3.5, 1 / 12), 100: (4.0, 1 / 1.9)}  # against C, against NumPy
+
+
+def reaches(count: int) -> np.ndarray:
+    return np.array([0.2]) if count == 1 else np.linspace(0.1, 0.3, count)
+
+
+class Ours:
+    """The package's own program for ``count`` reaches, compiled once."""
+
+    def __init__(self, count: int) -> None:
+        import rivalry as rv
+        from rivalry import run
+        from rivalry._jax import jax, jnp
+        from rivalry.methods.gradient import GradientAscent
+
+        self.jax, self.run, self.count = jax, run, count
+        games = [
+            run.as_arrays(rv.games.influencer(reach=[float(r)] * PLAYERS, resource="bimodal"))
+            for r in reaches(count)
+        ]
+        self.points, self.weights = np.asarray(games[0].points)[:, 0], np.asarray(games[0].weights)
+        method, start, key = (
+            run.as_arrays(GradientAscent(rate=RATE)),
+            jnp.asarray(START)[:, None],
+            jax.random.key(0),
+        )
+        self.never, self.budget = jnp.asarray(-1.0), jnp.asarray(STEPS[count])
+        zero = jnp.zeros((), dtype=int)
+        if count == 1:
+            self.game, self.method, self.key = games[0], method, key
+            self.begin = run._begin(self.game, method, start, key, zero)
+        else:
+            self.game, self.method = run._stack("game", games), run._stack("method", [method] * count)
+            self.key = jax.random.split(key, count)
+            begins = jnp.broadcast_to(start, (count, *start.shape))
+            self.begin = run._begin_lanes(
+                self.game, self.method, begins, self.key, jnp.zeros(count, dtype=int)
+            )
+
+    def __call__(self) -> np.ndarray:
+        if self.count == 1:
+            stride = self.jax.numpy.asarray(STEPS[1] // self.run.ROWS)
+            carry, _ = self.run._advance(
+                self.game, self.method, self.begin, self.key, stride, self.budget, self.never
+            )
+        else:
+            carry = self.run._advance_lanes(
+                self.game, self.method, self.begin, self.key, self.budget, self.never
+            )
+        return np.asarray(carry.state.profile).reshape(-1, PLAYERS)
+
+
+def in_c(library: ctypes.CDLL, ours: Ours) -> Callable[[], np.ndarray]:
+    padded = -(-POINTS // LANES) * LANES
+    points = np.concatenate([ours.points, np.full(padded - POINTS, 0.5)])
+    weights = np.concatenate([ours.weights, np.zeros(padded - POINTS)])
+    reach = reaches(ours.count)
+
+    def ascend() -> np.ndarray:
+        x = np.tile(START, (ours.count, 1))
+        at = [array.ctypes.data_as(ctypes.c_void_p) for array in (points, weights, reach, x)]
+        counts = (ours.count, PLAYERS, padded, STEPS[ours.count])
+        library.ascend(*counts, at[0], at[1], at[2], ctypes.c_double(RATE), at[3])
+        return x
+
+    return ascend
+
+
+def in_numpy(ours: Ours) -> Callable[[], np.ndarray]:
+    b, weights = ours.points, ours.weights
+    reach = reaches(ours.count)[:, None, None]
+
+    def ascend() -> np.ndarray:
+        x = np.tile(START, (ours.count, 1))
+        for _ in range(STEPS[ours.count]):
+            d = b - x[:, :, None]
+            logs = d**2 * (-0.5 / reach**2)
+            shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+            shares /= shares.sum(axis=1, keepdims=True)
+            slope = (weights * shares * (1 - shares) * d).sum(axis=2) / reach[:, :, 0] ** 2
+            x = np.clip(x + RATE * slope, 0.0, 1.0)
+        return x
+
+    return ascend
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_influencer_sweep(
+    race: Callable[..., Any], floor: Callable[[str], ctypes.CDLL], benchmark: Any, count: int
+) -> None:
+    ours = Ours(count)
+    began = perf_counter()
+    ours()
+    benchmark.extra_info["first_call_seconds"] = perf_counter() - began  # compiled, or read from the cache
+    items = count * STEPS[count] * PLAYERS * POINTS
+    c, numpy = AIMS[count]
+    race(
+        ours,
+        in_numpy(ours),
+        rival="NumPy",
+        items=items,
+        target=numpy,
+        name=f"influencer_sweep[{count}] / NumPy",
+    )
+    race(ours, in_c(floor("influencer_ascent"), ours), rival="C", items=items, target=c)
