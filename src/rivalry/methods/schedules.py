@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
@@ -50,7 +51,8 @@ def _keys(name: str, rate: Mapping[str, Any], needed: tuple[str, ...]) -> None:
 
 def _positive(name: str, value: Any) -> None:
     try:
-        good = bool(jnp.all(jnp.isfinite(value) & (jnp.asarray(value) > 0)))
+        numbers = np.asarray(value, dtype=float)
+        good = bool(np.all(np.isfinite(numbers) & (numbers > 0)))
     except (TypeError, ValueError):
         good = False
     if not good:

@@ -134,11 +134,11 @@ def symmetric_equilibrium(game: Influencer) -> Known:
             reach = threshold_reach(points, weights, players)
         else:
             reach = float(np.sqrt(threshold_variance(points, weights, players)))
-        return Known(mean, bool(kernel.reach[0] > reach), reach)
+        return Known(mean, bool(np.asarray(kernel.reach)[0] > reach), reach)
     assert isinstance(kernel, GaussianMatrix)
     shape = np.asarray(kernel.covariance[0])
     variance = threshold_variance(points, weights, players, (shape + shape.T) / 2)
-    return Known(mean, bool(kernel.variance[0] > variance), variance)
+    return Known(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
 
 
 def known_threshold(game: Influencer) -> Known | None:

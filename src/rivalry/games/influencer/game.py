@@ -95,7 +95,7 @@ class Influencer(eqx.Module):
         ``zero_influence`` says; under ``error`` this raises `ValueError` (inside compiled code: gives NaN).
         """
         shares, _ = self._shares(self.kernel.logs(x, self.points), x)
-        self._refuse_nan(shares)
+        self.refuse_nan(shares)
         return shares
 
     def log_influence(self, x: Profile) -> Float[Array, "row point"]:
@@ -196,7 +196,8 @@ class Influencer(eqx.Module):
         )
         return same * diagonal + (1 - same) * pairs
 
-    def _refuse_nan(self, shares: Float[Array, "row point"]) -> None:
+    def refuse_nan(self, shares: Float[Array, "row point"]) -> None:
+        """Raises `ValueError` where ``zero_influence`` is ``error`` and nobody has influence at a point."""
         if self.zero_influence != "error" or isinstance(shares, jax.core.Tracer):
             return
         empty = np.flatnonzero(np.isnan(np.asarray(shares)).all(axis=0))
@@ -221,7 +222,6 @@ class Influencer(eqx.Module):
 
     def measures(self, x: Profile) -> Record:
         """What is stored with every result; see `rivalry.games.influencer.views.measures`."""
-        self._refuse_nan(self.shares(x))
         return measures(self, x)
 
     def view(self, name: str, x: Profile) -> Record:

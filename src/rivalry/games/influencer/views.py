@@ -29,7 +29,8 @@ def measures(game: Influencer, x: Profile) -> Record:
     [outside]``, what the third party and abstention get, where there are any; and, where a closed form holds,
     ``threshold``, ``symmetric_position [axis]`` and ``symmetric_stable`` (see `known_threshold`).
     """
-    payoffs, norm = _measured(game, x)
+    payoffs, norm, shares = _measured(game, x)
+    game.refuse_nan(shares)
     found: Record = {
         "gradient_norm": ((), np.asarray(norm)),
         "resource_total": ((), np.asarray(game.scale)),
@@ -46,8 +47,9 @@ def measures(game: Influencer, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _measured(game: Influencer, x: Profile) -> tuple[Array, Array]:
-    return game.all_payoffs(x), jnp.max(jnp.abs(game.gradients(x)))
+def _measured(game: Influencer, x: Profile) -> tuple[Array, Array, Array]:
+    shares = game.shares(x)
+    return shares @ game.weights, jnp.max(jnp.abs(game.gradients(x))), shares
 
 
 def view(game: Influencer, name: str, x: Profile) -> Record:
