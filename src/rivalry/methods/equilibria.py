@@ -79,7 +79,7 @@ class MixedEquilibria(eqx.Module):
     algorithm: Literal[
         "auto", "support_enumeration", "vertex_enumeration", "lemke_howson", "mclennan_tourky"
     ] = "auto"
-    starts: Annotated[int, Ge(1), "starts of mclennan_tourky: the uniform profile, then pure ones"] = 16
+    searches: Annotated[int, Ge(1), "of mclennan_tourky: from the uniform profile, then from pure ones"] = 16
     epsilon: Annotated[float, Gt(0), "how exact mclennan_tourky is, times the payoffs' range"] = 1e-4
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
@@ -130,7 +130,7 @@ class MixedEquilibria(eqx.Module):
 
     def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
         joint = int(np.prod(sizes))
-        chosen = np.unique(np.linspace(0, joint - 1, min(self.starts - 1, joint)).round().astype(int))
+        chosen = np.unique(np.linspace(0, joint - 1, min(self.searches - 1, joint)).round().astype(int))
         pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in chosen]
         return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
 
