@@ -234,6 +234,21 @@ def test_bifurcation_draws_cycles_as_ranges_and_dashes_what_is_unstable() -> Non
     assert [list(segment[:, 1]) for segment in segments] == [[0.2, 0.4]] * 2
 
 
+def test_bifurcation_of_the_second_axis_where_nothing_cycles() -> None:
+    nothing = np.full((3, 2, 2), np.nan)
+    record = {
+        "profile": (("lane", "player", "axis"), np.random.default_rng(3).uniform(size=(3, 2, 2))),
+        "claim": (("lane",), np.array(["equilibrium", "local equilibrium", "not an equilibrium"])),
+        "cycle_low": (("lane", "player", "axis"), nothing),
+        "cycle_high": (("lane", "player", "axis"), nothing),
+    }
+    ax = rv.plots.bifurcation(
+        collect([({"reach": r}, record) for r in (0.1, 0.2)], {"reach": [0.1, 0.2]}), axis=1
+    )
+    assert ax.get_title(loc="left") == "axis 1 · n = 3 runs at each value"
+    assert "range of a cycle" not in labels(ax)
+
+
 def test_padding_that_other_points_need_is_not_drawn() -> None:
     """A sweep over the number of players: at each point only those who play are drawn and named."""
     two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)

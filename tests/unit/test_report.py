@@ -350,7 +350,8 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     made = study(plots=["paths", {"kind": "landscape", "player": 7}, "payoffs"], sweep={})
     folder = stored(tmp_path / "run", made).folder
-    (folder / "figures" / "09-old.svg").write_text("<svg/>")
+    for old in ("02-landscape.svg", "09-old.svg"):
+        (folder / "figures" / old).write_text("<svg/>")
     text = build(folder).read_text(encoding="utf-8")
     assert "landscape, was not drawn" in text
     assert "player: 7 must be a whole number from 0 to 2" in text

@@ -133,10 +133,11 @@ def _plain(array: DataArray, index: Mapping[str, int], kept: list[str]) -> np.nd
 
 def _trimmed(array: np.ndarray, kept: int) -> np.ndarray:
     """Without the padding at the end of its own dimensions, which other points of the run may need."""
-    for axis in range(kept, array.ndim):
-        others = tuple(k for k in range(array.ndim) if k != axis)
-        filled = np.flatnonzero(_held(array).any(axis=others))
-        array = np.take(array, np.arange(filled[-1] + 1 if len(filled) else 1), axis=axis)
+    held = _held(array)
+    for axis in range(kept, array.ndim) if held.any() else ():
+        filled = np.flatnonzero(held.any(axis=tuple(k for k in range(array.ndim) if k != axis)))
+        inside = np.arange(filled[-1] + 1)
+        array, held = np.take(array, inside, axis=axis), np.take(held, inside, axis=axis)
     return array
 
 

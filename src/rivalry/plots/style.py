@@ -70,21 +70,23 @@ def widths(count: int) -> list[float]:
     """Line widths in points, falling, so that lines in one place still show one another.
 
     >>> widths(2), len(set(widths(9)))
-    ([2.5, 1.6], 1)
+    ([2.2, 1.6], 1)
     """
-    return [1.6 + 0.9 * (count - 1 - k) for k in range(count)] if count <= 4 else [1.6] * count
+    return [1.6 + 0.6 * (count - 1 - k) for k in range(count)] if count <= 4 else [1.6] * count
 
 
 @contextmanager
 def canvas(ax: Axes | None) -> Iterator[Axes]:
     """The axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block only."""
-    with rc_context(STYLE):
-        if ax is None:
-            from matplotlib import pyplot as plt
+    if ax is None:
+        from matplotlib import pyplot as plt
 
-            _, ax = plt.subplots(figsize=SIZE, layout="constrained")
+        # outside the style: pyplot's first figure also settles whether notebooks show figures, for good
+        figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
+    with rc_context(STYLE):
+        ax = figure.add_subplot() if ax is None else ax
         ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(True)
+        ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
         ax.set_axisbelow(True)
         yield ax
 

@@ -34,7 +34,7 @@ def draw(wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path)
     folder.mkdir(exist_ok=True)
     drawn = [_draw(k, entry, data, folder) for k, entry in enumerate(wanted, start=1)]
     for old in folder.glob("[0-9][0-9]-*.svg"):
-        if old.name not in {figure.file for figure in drawn}:
+        if old.name not in {figure.file for figure in drawn if not figure.why}:
             old.unlink()
     return drawn
 
