@@ -49,7 +49,12 @@ FILES = {
         "    def payoffs(self, x):\n        return x.sum()\n"
         "def contest():\n    return Contest(Box.interval(0.0, 1.0, players=2))\n"
     ),
-    "method.py": "class Mine:\n    pass\n",
+    "method.py": (
+        "import equinox as eqx\nclass Mine:\n    pass\nclass Steps(eqx.Module):\n    steps: int = 3\n"
+        "class Init(eqx.Module):\n"
+        "    def init(self, game, start, key):\n        return {}['nothing']\n"
+        "    def step(self, game, state, key):\n        return state\n"
+    ),
 }
 
 
@@ -85,6 +90,17 @@ STUDIES = {
     "tol": Wrong("start = [", "tol = -1.0\nstart = [", (".tol", "-1", "above 0")),
     "max_steps": Wrong("start = [", "max_steps = 1.5\nstart = [", ("max_steps", "1.5", "whole number")),
     "steps of a dynamic": Wrong("start = [", "steps = 10\nstart = [", (".steps", "max_steps")),
+    "rates for two of three": Wrong(
+        "start = [", "rate = [1e-4, 1e-4]\nstart = [", (".rate", "2 numbers", "3")
+    ),
+    "mirror on a line": Wrong(
+        "start = [", 'boundary = "mirror"\nstart = [', (".boundary", "'mirror'", "simplex")
+    ),
+    "unfit method": Wrong(
+        '"gradient_ascent"',
+        '"pure_equilibria"',
+        ("'pure_equilibria'", "does not fit this game", "best_response"),
+    ),
     "name taken": Wrong(
         "[sweep]", '[[method]]\nkind = "gradient_ascent"\n[sweep]', ("method[1].name", "taken")
     ),
@@ -147,6 +163,18 @@ LONE = {  # studies of their own
     "user's game fails": ('[game]\nfamily = "fails.py:contest"', ("fails.py", "ZeroDivisionError")),
     "user's game is none": ('[game]\nfamily = "not_a_game.py:contest"', ("game.family", "int", "space")),
     "user's annotation": ('[game]\nfamily = "no_annotation.py:contest"', ("Prise",)),
+    "user's method": (
+        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:Mine"\nname = "x"',
+        ("method.x.kind", "no method"),
+    ),
+    "user's option": (
+        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:Steps"\nname = "x"',
+        ("method.x.steps", "another name"),
+    ),
+    "user's init": (
+        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:Init"\nname = "x"',
+        ("method.x", "cannot begin", "KeyError"),
+    ),
     "user's payoffs": ('[game]\nfamily = "payoffs.py:contest"', ("payoffs.py", "(2,)")),
 }
 

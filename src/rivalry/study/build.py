@@ -39,7 +39,7 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     prefix = ("method", name)
     kind = table.get("kind")
     found = names.targets(kind, names.methods(), "a kind of method", dotted([*prefix, "kind"]), Path(folder))
-    target = next((t for t in found if game is None or _fits(t, game)), None)
+    target = next((t for t in found if game is None or names.is_file(kind) or _fits(t, game)), None)
     if target is None:
         fitting = [k for k, entry in names.methods().items() if any(_fits(t, game) for t in _loaded(entry))]
         raise StudyError(
@@ -49,7 +49,10 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     if not callable(target):
         raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
     own = model(target).model_fields
-    options = {key: value for key, value in table.items() if key in own or key not in RunKeys.model_fields}
+    for name in own:
+        if name in RunKeys.model_fields:
+            raise StudyError("is a key of the run; give the option another name", key=dotted([*prefix, name]))
+    options = {key: value for key, value in table.items() if key not in RunKeys.model_fields}
     return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
 
 
@@ -59,8 +62,11 @@ def _own(name: Any) -> str:
 
 
 def _fits(target: Any, game: Any) -> bool:
+    """Whether a registered method can be tried on a game: as it says itself, else by what it is made for."""
     fits = getattr(target, "fits", None)
-    return True if fits is None else bool(fits(game))
+    if fits is not None:
+        return bool(fits(game))
+    return hasattr(game, "world" if hasattr(target, "begin") else "payoffs")
 
 
 def _loaded(entry: Any) -> list[Any]:
@@ -86,7 +92,7 @@ def _made(
     try:
         return target(**keyed)
     except ValueError as error:
-        raise _told(str(error), list(keyed), list(model(target).model_fields), prefix) from None
+        raise told(error, target, prefix) from None
     except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
         file = folder / own.rpartition(":")[0]
         if not own:
@@ -96,10 +102,11 @@ def _made(
         ) from None
 
 
-def _told(message: str, given: Sequence[str], known: Sequence[str], prefix: Sequence[str]) -> StudyError:
-    """A factory's own message, its parameter written as the study writes it."""
-    head, colon, rest = message.partition(": ")
+def told(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
+    """A factory's or a method's own message, its parameter written as the study writes it."""
+    head, colon, rest = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
-    if colon and name in {*given, *known}:
+    known = model(target).model_fields
+    if colon and name in known:
         return StudyError(rest, key=f"{dotted(prefix)}.{head}")
-    return StudyError(message, key=dotted(prefix))
+    return StudyError(str(error), key=dotted(prefix))

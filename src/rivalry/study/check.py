@@ -8,15 +8,19 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rivalry._registry import load, near
 from rivalry.study import names
-from rivalry.study.build import build_game, build_method
+from rivalry.study.build import build_game, build_method, told
 from rivalry.study.document import run_keys
 from rivalry.study.errors import StudyError, shown, unknown
 from rivalry.study.points import Grid, placed
 
 if TYPE_CHECKING:
     from rivalry.study.model import Cell, Study
+
+Table = Mapping[str, Any]
 
 
 def check(study: Study) -> None:
@@ -25,19 +29,18 @@ def check(study: Study) -> None:
         for part in study.parts().values():
             check(part)
         names.verify(study.files or {}, study.folder)
-        seen: dict[str, Any] = {}
+        checker = _Checker(study.folder)
         if not study.include:
-            game = _game(study.game or {}, study.folder, seen)
-            _plots(study, game)
+            _plots(study, checker.game(study.game or {}))
             for table in study.method:
-                _pair(dict(study.game or {}), dict(table), study.folder, seen)
+                checker.pair(study.game or {}, table)
         for cell in study.cells():
-            _cell(study, cell, seen)
+            checker.cell(cell)
     except StudyError as error:
         raise error.inside(study.label) from None
 
 
-def lanes(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     """A task's lanes: the batch's point by dotted key, the game's table, the method's table."""
     found = []
     for point in Grid(task["batch"] or {}, "batch").points():
@@ -46,21 +49,83 @@ def lanes(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any],
     return found
 
 
-def _cell(study: Study, cell: Cell, seen: dict[str, Any]) -> None:
-    """One cell with all its lanes; what was seen before is not built again."""
-    at: Mapping[str, Any] = cell.point
-    forms = set()
-    try:
-        for point, game, method in lanes(cell.task):
-            at = {**cell.point, **point}
-            _pair(game, method, study.folder, seen)
-            if cell.task["batch"]:
-                forms.add(_form(_game(game, study.folder, seen)))
+class _Checker:
+    """Builds what a study asks for; what was seen before is not built again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last: tuple[str, Any] = ("", None)  # games may be large, and neighbours in a sweep share them
+        self.pairs: set[str] = set()
+        self.shapes: set[str] = set()
+
+    def cell(self, cell: Cell) -> None:
+        """One cell with all its lanes."""
+        at: Mapping[str, Any] = cell.point
+        forms = set()
+        try:
+            for point, game, method in lanes(cell.task):
+                at = {**cell.point, **point}
+                self.pair(game, method)
+                if cell.task["batch"]:
+                    forms.add(_form(self.game(game)))
                 if len(forms) > 1:
                     raise StudyError("lanes may differ in numbers only, not in sizes or choices", key="batch")
-    except StudyError as error:
-        told = ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
-        raise StudyError(error.message + (f" (at {told})" if told else ""), key=error.key) from None
+        except StudyError as error:
+            where = ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
+            raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
+
+    def pair(self, game_table: Table, method_table: Table) -> None:
+        """A method on a game, from its start."""
+        key = _text([game_table, method_table])
+        if key in self.pairs:
+            return
+        game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
+        own = run_keys(method_table, ("method", name))
+        method = build_method(method_table, self.folder, game)
+        learns = hasattr(method, "begin")
+        if not learns and not hasattr(method, "step"):
+            raise StudyError(
+                f"{shown(kind)} makes no method: it has no init and step", key=f"method.{name}.kind"
+            )
+        if "steps" in own and not learns:
+            raise StudyError("is for learners; this method takes max_steps", key=f"method.{name}.steps")
+        if "max_steps" in own and learns:
+            rule = "is for solvers and dynamics; a learner takes steps"
+            raise StudyError(rule, key=f"method.{name}.max_steps")
+        _start(game, own.get("start", "random"), f"method.{name}.start")
+        shape = _text([_shape(game_table), _shape(method_table)])
+        if shape not in self.shapes:
+            _begin(game, method, name, own=names.is_file(kind))
+        self.shapes.add(shape)
+        self.pairs.add(key)
+
+    def game(self, table: Table) -> Any:
+        """The game of a table."""
+        key = _text(table)
+        if key != self.last[0]:
+            game = build_game(table, self.folder)
+            if not hasattr(game, "space"):
+                made = type(game).__name__
+                raise StudyError(
+                    f"{shown(table['family'])} makes {made}: a game has a space", key="game.family"
+                )
+            if names.is_file(table["family"]) and hasattr(game, "payoffs"):
+                _payoffs(game, table["family"])
+            self.last = (key, game)
+        return self.last[1]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _shape(value: Any) -> Any:
+    """A table without its numbers: a mistake in lengths or words is the same for all of one shape."""
+    if isinstance(value, Mapping):
+        return {key: _shape(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shape(inner) for inner in value]
+    return 0 if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _form(game: Any) -> str:
@@ -71,64 +136,44 @@ def _form(game: Any) -> str:
     return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
 
 
-def _pair(
-    game_table: dict[str, Any], method_table: dict[str, Any], folder: Path, seen: dict[str, Any]
-) -> None:
-    key = json.dumps([game_table, method_table], sort_keys=True, default=str)
-    if key in seen:
-        return
-    game = _game(game_table, folder, seen)
-    name = method_table["name"]
-    prefix = ("method", name)
-    own = run_keys(method_table, prefix)
-    method = build_method(method_table, folder, game)
-    if not hasattr(method, "step") and not hasattr(method, "begin"):
-        raise StudyError(
-            f"{shown(method_table['kind'])} makes no method: it has no init and step",
-            key=f"method.{name}.kind",
-        )
-    if "steps" in own and not hasattr(method, "begin"):
-        raise StudyError("is for learners; this method takes max_steps", key=f"method.{name}.steps")
-    if "max_steps" in own and hasattr(method, "begin"):
-        raise StudyError("is for solvers and dynamics; a learner takes steps", key=f"method.{name}.max_steps")
-    _start(game, own.get("start", "random"), f"method.{name}.start")
-    seen[key] = True
+def _begin(game: Any, method: Any, name: str, *, own: bool) -> None:
+    """Whether a method can begin on a game: a solver is traced, a learner lays out its arrays."""
+    import equinox as eqx
 
+    from rivalry._jax import jax
 
-def _game(table: Mapping[str, Any], folder: Path, seen: dict[str, Any]) -> Any:
-    key = json.dumps(table, sort_keys=True, default=str)
-    if key not in seen:
-        game = build_game(table, folder)
-        if not hasattr(game, "space"):
-            raise StudyError(
-                f"{shown(table['family'])} makes {type(game).__name__}: a game has a space", key="game.family"
-            )
-        if names.is_file(table["family"]):
-            _payoffs(game, table["family"])
-        seen.clear()  # games may be large, and neighbours in a sweep share them
-        seen[key] = game
-    return seen[key]
+    try:
+        if hasattr(method, "begin"):
+            method.begin(game.world() if hasattr(game, "world") else game, np.random.SeedSequence(0))
+        else:
+            start = jax.ShapeDtypeStruct(game.space.shape, float)
+            eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
+    except ValueError as error:
+        raise told(error, type(method), ("method", name)) from None
+    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
+        if not own:
+            raise
+        raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
 
 
 def _payoffs(game: Any, family: str) -> None:
     """Whether a user's payoffs can be traced, and give one number for every player."""
-    if not hasattr(game, "payoffs"):
-        return  # played on and on, or by a population
     from rivalry._jax import jax
 
     shape = game.space.shape
     try:
         found = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
-    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
-        first = str(error).strip().splitlines()[:1]
-        raise StudyError(
-            f"payoffs of {family} raised {type(error).__name__}: {''.join(first)}", key="game"
-        ) from None
+    except Exception as error:  # as above
+        raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
     if getattr(found, "shape", None) != (shape[0],):
         got = getattr(found, "shape", type(found).__name__)
         raise StudyError(
             f"payoffs of {family} give {got}; must be one number a player, ({shape[0]},)", key="game"
         )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {''.join(str(error).strip().splitlines()[:1])}"
 
 
 def _start(game: Any, start: Any, key: str) -> None:
@@ -148,7 +193,7 @@ def _start(game: Any, start: Any, key: str) -> None:
 
 
 def _plots(study: Study, game: Any) -> None:
-    """Whether the game offers the views that the plots draw."""
+    """Whether the game offers the views that the plots draw, and the plots the options they are given."""
     offered = {*getattr(game, "views", ()), "path_payoffs"}
     for k, row in enumerate(study.plots):
         if isinstance(row, Mapping) and set(row) - {"kind", "at"}:
@@ -156,13 +201,11 @@ def _plots(study: Study, game: Any) -> None:
         for view in names.views([row]):
             if view not in offered:
                 kind = row if isinstance(row, str) else row["kind"]
-                raise StudyError(
-                    f"{kind!r} draws the view {view!r}, which this game does not have", key=f"plots[{k}]"
-                )
+                rule = f"{kind!r} draws the view {view!r}, which this game does not have"
+                raise StudyError(rule, key=f"plots[{k}]")
 
 
-def _plot_options(row: Mapping[str, Any], k: int) -> None:
-    """Whether a plot has the options that the study gives it."""
+def _plot_options(row: Table, k: int) -> None:
     kind = row["kind"]
     own = signature(load(names.plots()[kind].targets[0])).parameters
     if any(option.kind is option.VAR_KEYWORD for option in own.values()):

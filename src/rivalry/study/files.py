@@ -10,6 +10,7 @@ from typing import Any
 
 from rivalry.study import document, names
 from rivalry.study.errors import StudyError, shown, unknown
+from rivalry.study.identity import plain
 from rivalry.study.model import Study
 
 
@@ -28,7 +29,7 @@ def _load(name: str | Path, beside: Path, above: tuple[str, ...]) -> Study:
     path, where, label = _found(name, beside)
     data, text = _read(path, where)
     try:
-        read = document.read(data)
+        read = document.read(plain(data))
         included = {}
         if read.include:
             if above:

@@ -7,12 +7,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rivalry.study.errors import StudyError, shown
 
-def plain(value: Any) -> Any:
-    """Tables and lists as plain ones, all the way down."""
+
+def plain(value: Any, key: str = "") -> Any:
+    """What TOML can hold, as plain dicts and lists; arrays become lists. Raises `StudyError`."""
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
-    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {
+            str(name): plain(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items()
+        }
+    if hasattr(value, "tolist"):  # an array of NumPy or JAX
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(inner, f"{key}[{k}]") for k, inner in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise StudyError(f"{shown(value)} must be a number, true or false, a word, a list or a table", key=key)
 
 
 def _canonical(value: Any) -> bytes:

@@ -84,8 +84,10 @@ class Study:
             raise error.inside(self.label) from None
 
     def _normalise(self) -> None:
-        read = document.read(self._tables())
         put = object.__setattr__
+        for key in document.Document.model_fields:
+            put(self, key, plain(getattr(self, key), key))
+        read = document.read(self._tables())
         put(self, "method", tuple(read.method))
         put(self, "expect", tuple(document.expectation(row) for row in read.expect))
         put(self, "plots", tuple(self.plots))
@@ -107,7 +109,7 @@ class Study:
 
     def _tables(self) -> dict[str, Any]:
         """What the document's model checks: the given keys only."""
-        given = {key: plain(getattr(self, key)) for key in document.Document.model_fields}
+        given = {key: getattr(self, key) for key in document.Document.model_fields}
         return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
 
     @cached_property
