@@ -83,6 +83,11 @@ def test_first_point_unless_told_and_the_caption_says_which(run: xr.Dataset) -> 
     assert picture(rv.plots.paths, run, at={"reach": 0.21}).caption == "reach = 0.2"  # the nearest there is
 
 
+def test_a_coordinate_that_goes_in_step_names_a_point_too(run: xr.Dataset) -> None:
+    data = run.assign_coords(width=("reach", [5.0, 6.0, 7.0]))
+    assert picture(rv.plots.paths, data, at={"width": 6}).caption == "reach = 0.2"
+
+
 def test_points_that_hold_nothing_are_passed_over(run: xr.Dataset) -> None:
     holes = run.copy(deep=True)
     holes["path"][0] = np.nan

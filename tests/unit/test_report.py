@@ -109,6 +109,13 @@ def test_at_picks_coordinates_players_and_methods() -> None:
         assert row(data, quantity="gain", at=at, published=0.1)["verdict"] == "not judged"
 
 
+def test_at_may_name_a_coordinate_that_goes_in_step() -> None:
+    data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
+    data = data.assign_coords(width=("reach", [5.0, 6.0]))
+    assert row(data, quantity="gain", at={"width": 6}, published=0.2)["verdict"] == "agrees"
+    assert row(data, quantity="gain", at={"width": 7}, published=0.2)["verdict"] == "not judged"
+
+
 def test_at_may_name_what_the_game_has_throughout() -> None:
     data = full(threshold=0.19).isel(reach=0, drop=True)
     assert row(data, quantity="threshold", at={"reach": 0.2}, published=0.19)["verdict"] == "agrees"

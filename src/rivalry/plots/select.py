@@ -53,7 +53,7 @@ def point(
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
     kept = [name for name in keep if name not in (at or {})]
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
-    chosen = {name: _chosen(data, spots, name, value) for name, value in (at or {}).items()}
+    chosen = dict(_chosen(data, spots, name, value) for name, value in (at or {}).items())
     free = [name for name in spots if name not in chosen and name not in kept]
     first = _first_filled(data[main].isel(chosen), free)
     words = [_words(data, name, index) for name, index in chosen.items()]
@@ -95,21 +95,27 @@ def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), stdtrit(count - 1, 0.975) * spread
 
 
-def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> int:
-    """The index that ``at`` means for one coordinate."""
-    if name not in spots:
+def dimension(data: Dataset, name: str) -> str | None:
+    """The dimension that a coordinate lies along: its own, or that of another which it goes in step with."""
+    return str(data[name].dims[0]) if name in data.coords and data[name].ndim == 1 else None
+
+
+def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str, int]:
+    """The dimension and the index that ``at`` means by one coordinate."""
+    dim = name if name in spots else dimension(data, name)
+    if dim not in spots:
         raise ValueError(
             f"at.{name}: no coordinate of this data; {near(name, spots) if spots else 'it has none'}"
         )
     values = data[name].values if name in data.coords else np.arange(data.sizes[name])
     exact = position(values, value)
     if exact is not None:
-        return exact
+        return dim, exact
     if values.dtype.kind != "f" or not isinstance(value, int | float):
         raise NoSuchPoint(f"at.{name}: {value!r} is none of {', '.join(map(str, values))}")
     if not values.min() <= value <= values.max():
         raise NoSuchPoint(f"at.{name}: {value} must be in {values.min():.6g} to {values.max():.6g}")
-    return int(np.argmin(np.abs(values - value)))
+    return dim, int(np.argmin(np.abs(values - value)))
 
 
 def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:

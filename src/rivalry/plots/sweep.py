@@ -73,7 +73,7 @@ def bifurcation(
 def _swept(data: Dataset, at: Mapping[str, Any] | None) -> str:
     """The first coordinate that is swept over numbers."""
     for name, values in data.coords.items():
-        number = values.dtype.kind in "fiu" and values.size > 1
+        number = values.dtype.kind in "fiu" and values.size > 1 and name in data.dims
         if number and name != "replication" and name not in (at or {}):
             return str(name)
     raise ValueError("over: this data holds no parameter swept over numbers")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.plots.select import position
+from rivalry.plots.select import dimension, position
 from rivalry.results import CLAIMS
 
 if TYPE_CHECKING:
@@ -175,11 +175,12 @@ def _picked(
 ) -> tuple[Dataset | None, str]:
     """The data at a point, or why there is no such point."""
     for key, wanted in at.items():
-        dim = next((str(d) for d in data[name].dims if d in (key, f"{name}_{key}")), None)
+        own = (key, f"{name}_{key}", dimension(data, key))
+        dim = next((str(d) for d in data[name].dims if d in own), None)
         if dim is None and not _fixed(study, key, wanted):
             return None, f"{name} has no {key} in this run"
         if dim is not None:
-            index = _index(data, dim, wanted)
+            index = _index(data, key if key in data.coords else dim, wanted)
             if index is None:
                 return None, f"this run has no {key} = {wanted}"
             data = data.isel({dim: index})
