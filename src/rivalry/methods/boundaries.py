@@ -26,7 +26,7 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
 
     >>> space = Box.interval(0.0, 1.0, players=2)
     >>> x, push = jnp.array([[0.9], [0.5]]), jnp.array([[0.3], [0.1]])
-    >>> apply("reflect", space, x, push).ravel().round(6).tolist()
+    >>> [round(float(moved), 6) for moved in apply("reflect", space, x, push).ravel()]
     [0.8, 0.6]
     """
     if boundary == "mirror":
