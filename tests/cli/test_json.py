@@ -116,7 +116,7 @@ def test_options_change_the_study(rivalry: Command, study: str) -> None:
 
 def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study: str) -> None:
     Path("game.py").write_text(
-        "import equinox as eqx\nimport jax.numpy as jnp\nfrom rivalry import Box\n"
+        "import equinox as eqx\nfrom rivalry import Box\nprint('chatter')\n"
         "class Hill(eqx.Module):\n"
         "    top: float\n    space: Box\n"
         "    def payoffs(self, x):\n        return -((x[:, 0] - self.top) ** 2)\n"
@@ -131,7 +131,7 @@ def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study:
     )
     answer = rivalry("run", "hill.toml", "--json", "--workers", "1")
     assert answer.status == 1
-    assert answer.err.splitlines()[0] == "runs game.py, which the study hill names"
+    assert answer.err.splitlines()[:2] == ["runs game.py, which the study hill names", "chatter"]
     assert "too high" in answer.err
     assert "Traceback" not in answer.err
     found = answer.value

@@ -167,8 +167,10 @@ def run(
     work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     repeated = values.whole(replications, "--replications", most=10**6)
-    chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-    return work.run(chosen, out, count, accept_version=accept_version, json=json)
+    with output.reserved():
+        chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
+        done = work.run(chosen, out, count, accept_version=accept_version)
+    return _said(done, json)
 
 
 @app.command()
@@ -183,9 +185,16 @@ def resume(
     """Carry on exactly where a run stopped."""
     from rivalry.cli import values, work
 
-    return work.resume(
-        run, values.whole(workers, "--workers", most=1024), accept_version=accept_version, json=json
-    )
+    count = values.whole(workers, "--workers", most=1024)
+    with output.reserved():
+        done = work.resume(run, count, accept_version=accept_version)
+    return _said(done, json)
+
+
+def _said(done: Any, json: bool) -> int:
+    """Prints what a command has to say; returns its exit status."""
+    output.value(done.value) if json else output.text(done.words)
+    return int(done.status)
 
 
 @app.command()
@@ -227,7 +236,9 @@ def certify(run: RunFolder, json: Json = False) -> int:
     """Recompute the certificates of stored profiles; the cells stay as they are."""
     from rivalry.cli import work
 
-    return work.certify(run, json=json)
+    with output.reserved():
+        done = work.certify(run)
+    return _said(done, json)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry._registry import near
 from rivalry.cli import interrupt, output, values
@@ -71,25 +71,33 @@ def _takes(part: Study, key: str, value: Any) -> bool:
     return True
 
 
-def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version: bool, json: bool) -> int:
-    """Carry a study out; prints what it found, and last the path of its report."""
+class Done(NamedTuple):
+    """What a command has to say: its exit status, the value for scripts, the words for readers."""
+
+    status: int
+    value: Any
+    words: str
+
+
+def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version: bool) -> Done:
+    """Carry a study out."""
     _tell_files(chosen)
     chosen.check()
     from rivalry.store import Run
 
     folder = chosen.default_folder if out is None else out
     _same_study(folder, chosen.name)
-    return _carry_out(Run.create_or_open(folder, chosen), workers, accept_version, json)
+    return _carry_out(Run.create_or_open(folder, chosen), workers, accept_version)
 
 
-def resume(folder: Path, workers: int | None, *, accept_version: bool, json: bool) -> int:
+def resume(folder: Path, workers: int | None, *, accept_version: bool) -> Done:
     """Carry on a run."""
     from rivalry.store import Run
 
     there = Run.open(folder)
     _tell_files(there.study)
     there.study.check()
-    return _carry_out(there, workers, accept_version, json)
+    return _carry_out(there, workers, accept_version)
 
 
 def _same_study(folder: Path, name: str) -> None:
@@ -111,7 +119,7 @@ def _tell_files(one: Study) -> None:
             output.note(f"runs {part.folder / name}, which the study {part.name} names")
 
 
-def _carry_out(run: Run, workers: int | None, accept_version: bool, json: bool) -> int:
+def _carry_out(run: Run, workers: int | None, accept_version: bool) -> Done:
     from rivalry.cli.progress import shown
     from rivalry.executor import carry_out
 
@@ -122,11 +130,7 @@ def _carry_out(run: Run, workers: int | None, accept_version: bool, json: bool) 
     path = report(run.folder)
     data = datasets(run)
     found = result(run, status, path, data)
-    if json:
-        output.value(found)
-    else:
-        _tell(run, found, data)
-    return 0 if status == "done" else FAILED
+    return Done(0 if status == "done" else FAILED, found, _words(run, found, data))
 
 
 def datasets(run: Run) -> dict[str, Dataset]:
@@ -159,7 +163,7 @@ def _within(part: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "cell": f"{part}/{row['cell']}"} if part else dict(row)
 
 
-def _tell(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> None:
+def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
     """What a run found, in words; the last line is the report's path."""
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     cells = found["cells"]
@@ -173,7 +177,7 @@ def _tell(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> No
     if claims:
         counted = [f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)]
         lines.append(f"certificates: {', '.join(counted)}")
-    output.text("\n".join([*lines, found["report"]]))
+    return "\n".join([*lines, found["report"]])
 
 
 def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any]]:
@@ -227,7 +231,7 @@ def export(folder: Path, to: str, out: Path | None) -> Iterable[Path]:
     return write(run, to, out)
 
 
-def certify(folder: Path, *, json: bool) -> int:
+def certify(folder: Path) -> Done:
     """Recompute certificates; the report takes them from then on."""
     from rivalry.cli.progress import shown
     from rivalry.executor import certify as recompute
@@ -238,14 +242,13 @@ def certify(folder: Path, *, json: bool) -> int:
     _tell_files(run.study)
     with shown(str(folder)) as tell:
         count = recompute(run, progress=tell)
+    if interrupt.pressed():
+        raise KeyboardInterrupt
     found = [_within(name, row) for name, data in datasets(run).items() for row in certificates(data)]
-    if json:
-        output.value({"run": str(folder), "certificates": found})
-    else:
-        head = ["cell", "method", "claim", "coverage", "regret", "bound"]
-        output.text(output.table(head, [[row[key] for key in head] for row in found]))
-        output.text(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
-    return 0
+    head = ["cell", "method", "claim", "coverage", "regret", "bound"]
+    table = output.table(head, [[row[key] for key in head] for row in found])
+    words = f"{table}\n{count} certificates recomputed; `rivalry report {folder}` shows them"
+    return Done(0, {"run": str(folder), "certificates": found}, words)
 
 
-__all__ = ["certify", "executor", "export", "report", "result", "resume", "run", "status", "study"]
+__all__ = ["Done", "certify", "executor", "export", "report", "result", "resume", "run", "status", "study"]
