@@ -203,7 +203,7 @@ class OpenLoop(eqx.Module):
         _, rewards = jax.lax.scan(period, begin, (rows, jnp.stack(keys)))
         return jnp.sum(weights * rewards, axis=0)
 
-    def rows(self, x: Profile) -> Float[Array, "period player axis"]:
+    def rows(self, x: Profile) -> Float[Array, "period player column"]:
         """A profile of schedules, period by period."""
         return jnp.moveaxis(x.reshape(x.shape[0], self.periods, -1), 1, 0)
 

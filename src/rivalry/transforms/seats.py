@@ -6,7 +6,7 @@ In the measures of such a game the players of the whole are counted along ``seat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import numpy as np
@@ -22,6 +22,7 @@ AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
 
 
+@runtime_checkable
 class Respond(Protocol):
     """How followers reply: anything that may be used inside ``jit`` and needs no derivative."""
 

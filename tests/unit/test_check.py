@@ -1,0 +1,255 @@
+"""Conformance: everything registered passes, and each breach is named with what to change."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.check import Unfit, check_game, check_method
+from rivalry.games import GAMES
+from rivalry.methods import METHODS
+
+MADE = {
+    "influencer": {"reach": [0.2, 0.2, 0.3]},
+    "matrix": {"payoffs": np.random.default_rng(0).normal(size=(3, 2, 3, 2)).tolist()},
+}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_registered_game_conforms(name: str) -> None:
+    done = check_game(getattr(rv.games, name)(**MADE.get(name, {})))
+    assert {"space", "payoffs", "jit", "vmap", "gradients"} <= set(done)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_registered_method_conforms(name: str) -> None:
+    assert check_method(getattr(rv.methods, name)())[0] == "protocol"
+
+
+class Contest(eqx.Module):
+    """A game of one's own, right in every respect."""
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.interval(0.1, 1.0, players=2)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        return x[:, 0] / x.sum() - x[:, 0]
+
+
+class OnePayoff(Contest):
+    def payoffs(self, x: jax.Array) -> Any:
+        return x.sum()
+
+
+class Branching(Contest):
+    def payoffs(self, x: jax.Array) -> Any:
+        return x[:, 0] if float(x[0, 0]) > 0.5 else -x[:, 0]
+
+
+class Infinite(Contest):
+    def payoffs(self, x: jax.Array) -> Any:
+        return x[:, 0] / (x[:, 0] - x[:, 0])
+
+
+class Integers(Contest):
+    def payoffs(self, x: jax.Array) -> Any:
+        return jnp.array([1, 2])
+
+
+class Kinked(Contest):
+    def payoffs(self, x: jax.Array) -> Any:
+        return jnp.sqrt(x[:, 0] - x[:, 0])
+
+
+class WrongGradients(Contest):
+    def gradients(self, x: jax.Array) -> Any:
+        return jnp.ones_like(x)
+
+
+class LazyReply(Contest):
+    def best_reply(self, x: jax.Array, player: int) -> Any:
+        reply = jnp.array([0.1])
+        return reply, self.payoffs(x.at[player].set(reply))[player], "exact"
+
+
+class LyingReply(Contest):
+    def best_reply(self, x: jax.Array, player: int) -> Any:
+        return jnp.array([0.1]), jnp.asarray(99.0), "exact"
+
+
+class LowCeiling(Contest):
+    def ceiling(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> Any:
+        return jnp.asarray(-1.0)
+
+
+class NoScale(Contest):
+    scale = 0.0
+
+
+class WrongMeasure(Contest):
+    def measures(self, x: jax.Array) -> Any:
+        return {"total": (("player",), np.asarray(1.0))}
+
+
+class ListWorld(Contest):
+    def world(self) -> Any:
+        return [1, 2]
+
+
+class LeakySpace(eqx.Module):
+    shape: tuple[int, int] = (2, 1)
+
+    @property
+    def mask(self) -> Any:
+        return jnp.ones((2, 1), dtype=bool)
+
+    def project(self, x: Any) -> Any:
+        return x
+
+    def sample(self, key: Any) -> Any:
+        return jnp.full((2, 1), 0.5)
+
+    def grid(self, player: int, points: int) -> Any:
+        return jnp.array([[0.5]])
+
+    def check(self, x: Any, name: str = "start") -> Any:
+        return rv.Box.interval(0.0, 0.6, players=2).check(x, name)
+
+
+class Leaky(eqx.Module):
+    space: Any = LeakySpace()
+
+    def payoffs(self, x: jax.Array) -> Any:
+        return x[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("game", "message"),
+    [
+        (object(), "game: needs a property `space` and a method `payoffs"),
+        (OnePayoff(), r"payoffs: shape \(\) must be \(2,\), one a player"),
+        (Branching(), "payoffs under jit: raised .*; must be written with jax.numpy"),
+        (Infinite(), "payoffs: .* must be finite"),
+        (Integers(), "payoffs: dtype int64 must be float64"),
+        (Kinked(), "gradients: .* must be finite"),
+        (WrongGradients(), "gradients: player 0 is off by .*; must be those of payoffs, or be left out"),
+        (LazyReply(), r"best_reply\(x, .\): a strategy of the grid pays .* more"),
+        (LyingReply(), r"best_reply\(x, 0\): says another payoff than its strategy gets"),
+        (LowCeiling(), "ceiling.* pays .* more; must be above all"),
+        (NoScale(), "scale: 0.0 must be above 0"),
+        (WrongMeasure(), r"measures\(x\)\['total'\]: 1 dimensions named; must be 0"),
+        (ListWorld(), r"world\(\): list must be a NamedTuple"),
+        (Leaky(), r"space.project: player 0 is at 0.87; must be in \[0, 0.6\]"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_breaches_of_games_are_named(game: Any, message: str) -> None:
+    with pytest.raises(Unfit, match=message):
+        check_game(game)
+
+
+def test_a_right_game_passes() -> None:
+    assert check_game(Contest()) == ("protocol", "space", "payoffs", "jit", "vmap", "gradients")
+
+
+class State(NamedTuple):
+    profile: jax.Array
+
+
+class Stay(eqx.Module):
+    """A method of one's own, right in every respect."""
+
+    def init(self, game: Any, start: Any, key: Any) -> Any:
+        return State(start)
+
+    def step(self, game: Any, state: Any, key: Any) -> Any:
+        return state
+
+
+class Bare(Stay):
+    def init(self, game: Any, start: Any, key: Any) -> Any:
+        return (start,)
+
+
+class Leaves(Stay):
+    def step(self, game: Any, state: Any, key: Any) -> Any:
+        return State(state.profile + 10.0)
+
+
+class Grows(Stay):
+    def step(self, game: Any, state: Any, key: Any) -> Any:
+        return State(state.profile.astype(jnp.float32))
+
+
+class Branches(Stay):
+    def step(self, game: Any, state: Any, key: Any) -> Any:
+        return state if state.profile[0, 0] > 0 else State(state.profile)
+
+
+class Counts:
+    """A learner of one's own, right in every respect."""
+
+    def begin(self, world: Any, stream: Any) -> Any:
+        return {"count": np.zeros(1)}
+
+    def advance(self, world: Any, session: Any, steps: int) -> Any:
+        session["count"][0] += steps
+        return steps
+
+    def read(self, world: Any, session: Any) -> Any:
+        return {
+            "profile": (("player", "axis"), np.full((2, 3), 1 / 3)),
+            "count": (("one",), session["count"]),
+        }
+
+
+class Forgets(Counts):
+    def advance(self, world: Any, session: Any, steps: int) -> Any:
+        session["count"][0] += 1 / steps if steps else 0
+        return steps
+
+
+class Overshoots(Counts):
+    def advance(self, world: Any, session: Any, steps: int) -> Any:
+        return steps + 1
+
+
+class Objects(Counts):
+    def begin(self, world: Any, stream: Any) -> Any:
+        return {"count": [0]}
+
+
+class NoProfile(Counts):
+    def read(self, world: Any, session: Any) -> Any:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (object(), "method: needs `init"),
+        (Bare(), "init: tuple must have a field `profile`"),
+        (Leaves(), r"step 1: player 0 is at .*; must be in \[0, 1\]"),
+        (Grows(), r"step: an array of the state turns from float64\(2, 1\) into float32"),
+        (Branches(), "step: raised .*; must be written with jax.numpy"),
+        (Forgets(), "advance: 'count' differs when the same steps are taken in parts"),
+        (Overshoots(), "advance: answered 36; must be the number of steps taken, at most 35"),
+        (Objects(), "begin: 'count' must be a NumPy array"),
+        (NoProfile(), "read: must hold `profile`"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_breaches_of_methods_are_named(method: Any, message: str) -> None:
+    with pytest.raises(Unfit, match=message):
+        check_method(method)
+
+
+@pytest.mark.parametrize("method", [Stay(), Counts()], ids=["method", "learner"])
+def test_right_methods_pass(method: Any) -> None:
+    assert check_method(method)[0] == "protocol"

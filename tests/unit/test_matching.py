@@ -1,0 +1,160 @@
+"""Learners on tables: regrets against a recount, known limits, same bits in any chunks and without Numba."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.matrix import Matrix, matrix
+from rivalry.kernels import draws, matching
+from rivalry.methods.matching import FictitiousPlay, RegretMatching
+
+LEARNERS = [RegretMatching(), RegretMatching(regrets="conditional"), FictitiousPlay()]
+NAMES = ["unconditional", "conditional", "fictitious"]
+RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4)).tolist()
+
+
+@pytest.fixture
+def ragged() -> Matrix:
+    return matrix(payoffs=RAGGED)
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
+def test_regrets_are_those_of_the_joint_play(learner: object, ragged: Matrix) -> None:
+    record = rv.learn(ragged, learner, steps=3000, seed=2).record
+    joint = record["joint_play"][1].reshape(2, 3, 4)
+    np.testing.assert_allclose(joint.sum(), 1.0)
+    table = np.asarray(ragged.table)
+    for player in range(3):
+        np.testing.assert_allclose(
+            np.moveaxis(joint, player, 0).sum(axis=(1, 2)),
+            record["profile"][1][player, : joint.shape[player]],
+        )
+        pays, weight = np.moveaxis(table[player], player, 0), np.moveaxis(joint, player, 0)
+        gains = [(weight.sum(axis=0) * pays[a]).sum() - (weight * pays).sum() for a in range(len(pays))]
+        np.testing.assert_allclose(record["correlated_regret"][1][player], max(0.0, *gains), atol=1e-9)
+        swaps = [
+            max((w * (other - own)).sum() for other in pays) for w, own in zip(weight, pays, strict=True)
+        ]
+        np.testing.assert_allclose(record["conditional_regret"][1][player], sum(swaps), atol=1e-9)
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
+def test_chunks_and_saving_change_no_bit(learner: object, ragged: Matrix, tmp_path: Path) -> None:
+    world = ragged.world()
+    whole = learner.begin(world, np.random.SeedSequence(3))
+    learner.advance(world, whole, 5000)
+    parts = learner.begin(world, np.random.SeedSequence(3))
+    for chunk in (1, 7, 992, 0, 4000):
+        learner.advance(world, parts, chunk)
+        np.savez(tmp_path / "session.npz", **parts)
+        with np.load(tmp_path / "session.npz") as stored:
+            parts = dict(stored)
+    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+
+
+def _digest(steps: int) -> str:
+    """Of a run's whole session; printed by a process without Numba's compiler."""
+    found = hashlib.sha256()
+    for learner in LEARNERS:
+        world = matrix(payoffs=RAGGED).world()
+        session = learner.begin(world, np.random.SeedSequence(11))
+        learner.advance(world, session, steps)
+        for name in sorted(session):
+            found.update(session[name].tobytes())
+    return found.hexdigest()
+
+
+def test_the_interpreter_plays_the_same() -> None:
+    code = "from tests.unit.test_matching import _digest; print(_digest(400))"
+    plain = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert plain.stdout.strip() == _digest(400)
+
+
+def test_same_seed_same_play_and_another_seed_another(ragged: Matrix) -> None:
+    one, two, three = (rv.learn(ragged, LEARNERS[0], steps=500, seed=s).profile.values for s in (1, 1, 2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, three)
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
+def test_dominant_strategies_are_learned(learner: object) -> None:
+    found = rv.learn(matrix("public_goods", players=3), learner, steps=20_000)
+    np.testing.assert_allclose(found.profile[:, 0], 1.0, atol=2e-3)
+    assert found.claim == "not an equilibrium"  # the first, drawn periods stay in the empirical play
+    assert float(found.certificate.regret.max()) < 2e-3
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
+def test_zero_sum_play_approaches_equilibrium(learner: object) -> None:
+    game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
+    found = rv.learn(game, learner, steps=400_000, seed=4)
+    np.testing.assert_allclose(found.profile, [[0.4, 0.6], [0.4, 0.6]], atol=0.03)
+    assert float(found.data.correlated_regret.max()) < 0.06
+
+
+def test_only_conditional_regrets_vanish_in_shapleys_game() -> None:
+    game = matrix("shapley")
+    simple, conditional, fictitious = (rv.learn(game, m, steps=500_000, seed=1) for m in LEARNERS)
+    for found in (simple, conditional, fictitious):
+        assert float(found.data.correlated_regret.max()) < 0.02
+    assert float(conditional.data.conditional_regret.max()) < 0.04
+    assert float(simple.data.conditional_regret.max()) > 0.05
+    # Shapley 1964: fictitious play cycles, away from the only equilibrium
+    assert float(fictitious.certificate.regret.max()) > 0.05
+
+
+def test_histories_are_log_spaced_and_end_where_the_run_stands() -> None:
+    found = rv.learn(matrix("chicken"), RegretMatching(), steps=1000, seed=0)
+    step, curve = found.record["regret_step"][1], found.record["regret_curve"][1]
+    assert step[0] == 1
+    assert step[-1] == 1000
+    assert np.all(np.diff(step) > 0)
+    assert len(step) == len(curve) < 60
+    np.testing.assert_allclose(curve[-1], found.data.correlated_regret.max(), atol=1e-12)
+    np.testing.assert_allclose(found.record["path"][1][-1], found.profile)
+    np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0)
+    assert found.status == "budget spent"
+    assert found.steps == 1000
+
+
+def test_weights_follow_the_rules() -> None:
+    """One player's weights by hand: regrets 3, 0 and -1 after 2 periods in which action 1 was played."""
+    weights, sizes = np.zeros(3), np.array([3])
+    last, earned, would = np.array([1]), np.array([1.0]), np.array([[4.0, 1.0, 0.0]])
+    swaps = np.zeros((1, 3, 3))
+    swaps[0, 1] = [3.0, 0.0, -1.0]
+    args = (0, sizes, np.array([6.0]), 2, last, earned, would, swaps, weights)
+    matching._weigh(matching.MATCHING, *args)
+    assert weights.tolist() == [3.0, 0.0, 0.0]
+    matching._weigh(matching.CONDITIONAL, *args)
+    assert weights.tolist() == [0.25, 0.75, 0.0]
+    matching._weigh(matching.FICTITIOUS, *args)
+    assert weights.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_actions_are_drawn_in_proportion() -> None:
+    stream = draws.stream(np.random.SeedSequence(0))
+    weights = np.array([1.0, 0.0, 3.0])
+    drawn = [matching._drawn(weights, 3, stream) for _ in range(4000)]
+    assert drawn.count(1) == 0
+    assert abs(drawn.count(2) / 4000 - 0.75) < 4 * (0.75 * 0.25 / 4000) ** 0.5
+
+
+def test_a_world_with_states_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be finite"):
+        rv.learn({"not": "a world"}, RegretMatching(), steps=1)

@@ -1,0 +1,192 @@
+"""Matrix games: payoffs against plain sums, equilibria of the classics, exact replies, messages."""
+
+from __future__ import annotations
+
+from inspect import unwrap
+from itertools import product
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.game import own_gradients
+from rivalry.games.matrix import CLASSICS, Matrix, matrix
+from rivalry.kernels.shapes import FiniteGame, one_state, stateless_tables
+
+RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))
+THIRD = 1 / 3
+
+# Every equilibrium of the classics, one row of probabilities a player.
+EQUILIBRIA = {
+    "prisoners_dilemma": [[[0, 1], [0, 1]]],
+    "matching_pennies": [[[0.5, 0.5]] * 2],
+    "jordan": [[[0.5, 0.5]] * 3],
+    "battle_of_the_sexes": [[[1, 0], [1, 0]], [[0, 1], [0, 1]], [[0.6, 0.4], [0.4, 0.6]]],
+    "stag_hunt": [[[1, 0], [1, 0]], [[0, 1], [0, 1]], [[0.75, 0.25]] * 2],
+    "chicken": [[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0.9, 0.1]] * 2],
+    "rock_paper_scissors": [[[THIRD] * 3] * 2],
+    "shapley": [[[THIRD] * 3] * 2],
+    "coordination": [[[1, 0], [1, 0]], [[0, 1], [0, 1]], [[0.5, 0.5]] * 2],
+    "public_goods": [[[1, 0]] * 4],
+    "volunteers_dilemma": [[[1, 0], [1, 0], [0, 1]], [[0.5**0.5, 1 - 0.5**0.5]] * 3],
+    "minimum_effort": [np.tile(np.eye(7)[k], (2, 1)) for k in range(7)],
+}
+
+
+def plainly(table: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Expected payoffs as a sum over joint actions, one by one."""
+    total = np.zeros(table.shape[0])
+    for joint in product(*(range(n) for n in table.shape[1:])):
+        total += table[(slice(None), *joint)] * np.prod([x[p, a] for p, a in enumerate(joint)])
+    return total
+
+
+@pytest.fixture
+def ragged() -> Matrix:
+    return matrix(payoffs=RAGGED.tolist())
+
+
+def test_payoffs_are_the_sum_over_joint_actions(ragged: Matrix) -> None:
+    for seed in range(5):
+        x = ragged.space.sample(jax.random.key(seed))
+        np.testing.assert_allclose(ragged.payoffs(x), plainly(RAGGED, np.asarray(x)), atol=1e-14)
+
+
+def test_gradients_are_those_of_payoffs(ragged: Matrix) -> None:
+    x = ragged.space.sample(jax.random.key(0))
+    for player in range(3):
+        slope = jax.grad(lambda s, p=player: ragged.payoffs(x.at[p].set(s))[p])(x[player])
+        np.testing.assert_allclose(own_gradients(ragged, x)[player], slope, atol=1e-14)
+
+
+def test_best_reply_is_the_best_pure_action_also_when_traced(ragged: Matrix) -> None:
+    x = ragged.space.sample(jax.random.key(1))
+    for player, size in enumerate(ragged.sizes):
+        pays = [plainly(RAGGED, np.asarray(x.at[player].set(jnp.eye(4)[a])))[player] for a in range(size)]
+        strategy, payoff, coverage = ragged.best_reply(x, player)
+        assert coverage == "exact"
+        assert int(jnp.argmax(strategy)) == int(np.argmax(pays))
+        np.testing.assert_allclose(payoff, max(pays), atol=1e-14)
+        traced = jax.jit(lambda x, p: ragged.best_reply(x, p)[:2])(x, player)
+        np.testing.assert_allclose(traced[0], strategy)
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_known_equilibria_are_certified(name: str) -> None:
+    game = matrix(name)
+    for profile in EQUILIBRIA[name]:
+        proof = rv.certificate(game, game.space.check(profile))
+        assert proof.claim == "equilibrium"
+        assert proof.coverage == "exact"
+        assert proof.regret.max() <= 1e-12
+
+
+def test_away_from_equilibrium_regret_is_the_closed_form() -> None:
+    game = matrix("prisoners_dilemma")
+    proof = rv.certificate(game, game.pure("cooperate", "cooperate"))
+    assert proof.claim == "not an equilibrium"
+    np.testing.assert_allclose(proof.regret, [2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("given", "profile"),
+    [
+        ({"name": "volunteers_dilemma", "players": 5, "cost": 0.2}, [[0.2**0.25, 1 - 0.2**0.25]] * 5),
+        ({"name": "public_goods", "players": 3, "multiplier": 3.5}, [[0, 1]] * 3),
+        ({"name": "coordination", "players": 3, "size": 3}, [[0, 0, 1]] * 3),
+        ({"name": "rock_paper_scissors", "win": 2.0}, [[THIRD] * 3] * 2),
+        ({"name": "minimum_effort", "players": 3, "size": 4, "cost": 0.9}, [[0, 0, 1, 0]] * 3),
+    ],
+)
+def test_parameters_of_classics(given: dict[str, float], profile: list[list[float]]) -> None:
+    game = matrix(**given)
+    assert rv.certificate(game, game.space.check(profile)).claim == "equilibrium"
+
+
+def test_measures_name_welfare_and_support() -> None:
+    game = matrix("battle_of_the_sexes")
+    found = game.measures(game.pure("opera", "opera"))
+    assert float(found["welfare"][1]) == 5.0
+    assert found["support"][1].tolist() == [[True, False], [True, False]]
+
+
+def test_scale_is_the_widest_range_and_never_zero() -> None:
+    assert float(matrix("chicken").scale) == 11.0
+    assert float(matrix(payoffs=[[[2.0]], [[2.0]]]).scale) == 1.0
+
+
+def test_labels() -> None:
+    shared = matrix(payoffs=[np.eye(2).tolist()] * 2, actions=["left", "right"])
+    assert shared.axis_names == ("left", "right")
+    apart = matrix(payoffs=[np.eye(2).tolist()] * 2, actions=[["up", "down"], ["left", "right"]])
+    assert apart.axis_names == ("0", "1")
+    np.testing.assert_array_equal(apart.pure("up", "right"), [[1, 0], [0, 1]])
+
+
+def test_uniform_start(ragged: Matrix) -> None:
+    np.testing.assert_allclose(ragged.named_start("uniform").sum(axis=1), 1.0)
+    assert ragged.named_start("uniform")[0].tolist() == [0.5, 0.5, 0.0, 0.0]
+    with pytest.raises(ValueError, match="start: 'unifrom' is no start of this game; did you mean 'uniform'"):
+        ragged.named_start("unifrom")
+
+
+def test_world_holds_the_tables(ragged: Matrix) -> None:
+    world = ragged.world()
+    assert isinstance(world, FiniteGame)
+    assert all(isinstance(part, np.ndarray) and part.flags.writeable for part in world)
+    np.testing.assert_array_equal(stateless_tables(world), RAGGED)
+    assert world.order.tolist() == [[0, 1, 2]]
+    with pytest.raises(ValueError, match="2 states of nature; must have one"):
+        stateless_tables(one_state(RAGGED)._replace(payoff=np.zeros((2, 3, 24))))
+    with pytest.raises(ValueError, match="dict must be finite"):
+        stateless_tables({})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "name, payoffs: exactly one of them must be given"),
+        ({"name": "chicken", "payoffs": [[[1]], [[1]]]}, "exactly one of them"),
+        ({"name": "chiken"}, "name: 'chiken' is no classic; did you mean 'chicken'"),
+        ({"name": "chicken", "players": 3}, "players: 3 is not for chicken, which takes no parameter"),
+        (
+            {"name": "public_goods", "size": 3},
+            "size: 3 is not for public_goods, which takes players, multiplier",
+        ),
+        ({"name": "public_goods", "players": 1}, "players: 1 must be at least 2"),
+        ({"name": "rock_paper_scissors", "win": -1.0}, "win: -1.0 must be above 0"),
+        ({"name": "volunteers_dilemma", "cost": 1.5}, "cost: 1.5 must be below 1"),
+        ({"payoffs": [[[1, 2], [3]], [[1, 2], [3, 4]]]}, "payoffs: must be numbers, one full table"),
+        ({"payoffs": [[1, 2]]}, "payoffs: 1 tables; must be one for each of at least 2"),
+        ({"payoffs": [[1, 2], [3, 4]]}, "payoffs: tables with 1 dimensions; must be 2"),
+        ({"payoffs": [[[1, float("nan")]], [[1, 2]]]}, r"payoffs\[0\]\[0\]\[1\]: nan must be finite"),
+        ({"payoffs": [[[]], [[]]]}, "every player must have an action"),
+        ({"payoffs": [[[1]], [[1]]], "players": 2}, "players: is for named games"),
+        (
+            {"payoffs": [[[1]], [[1]]], "actions": ["a", "b"]},
+            r"actions\[0\]: 2 names; player 0 has 1 actions",
+        ),
+        (
+            {"payoffs": [[[1, 2]], [[1, 2]]], "actions": [["a"]]},
+            "actions: 1 lists; must be one for each of the 2",
+        ),
+        ({"name": "chicken", "actions": ["a", "a"]}, r"actions\[0\]: .* must be different names"),
+    ],
+)
+def test_wrong_input_is_named(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        unwrap(matrix)(**given)  # as users call it, without the tests' own check of types
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (("swerve",), "choices: 1 given"),
+        (("swerve", "strait"), r"choices\[1\]: 'strait' is no action; did you mean 'straight'"),
+        ((0, 2), r"choices\[1\]: 2 must be in 0..1"),
+    ],
+)
+def test_wrong_pure_choices_are_named(choices: tuple[object, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        matrix("chicken").pure(*choices)

@@ -1,0 +1,314 @@
+"""Freezing, leading, stages and schedules: textbook duopolies, matrix games, derivatives, messages."""
+
+from __future__ import annotations
+
+from inspect import unwrap
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.game import MarkovGame, jacobian, own_gradients
+from rivalry.games.matrix import matrix
+from rivalry.methods.followers import Followers
+from rivalry.transforms import freeze, in_stages, open_loop, repeat, stackelberg
+
+KEY = jax.random.key(0)
+
+
+class Cournot(eqx.Module):
+    """Linear demand, price not below 0."""
+
+    cost: jax.Array
+    intercept: jax.Array
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.interval(0.0, 100.0, players=self.cost.shape[0])
+
+    @property
+    def scale(self) -> float:
+        return 1000.0
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        price = jnp.maximum(self.intercept - x.sum(), 0.0)
+        return (price - self.cost) * x[:, 0]
+
+    def ceiling(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
+        others = x.sum() - x[player, 0]
+        price = jnp.maximum(self.intercept - others - low[0], 0.0)
+        margin = price - self.cost[player]
+        return jnp.where(margin > 0, margin * high[0], margin * low[0])
+
+
+class Separable(eqx.Module):
+    """Two axes each; a follower's best reply to the leader's (a, b) is (a/2, (a + b**2)/4)."""
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.of([[-2.0, 2.0], [-2.0, 2.0]], players=2)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        (a, b), (c, d) = x
+        return jnp.stack([c * b - a**2 - (b - 1) ** 2 + d, -((c - a / 2) ** 2) - (d - (a + b**2) / 4) ** 2])
+
+
+def duopoly(*cost: float) -> Cournot:
+    return Cournot(jnp.asarray(cost or (10.0, 10.0)), jnp.asarray(100.0))
+
+
+@pytest.fixture(scope="module")
+def leading() -> object:
+    return stackelberg(duopoly(), [0], Followers())
+
+
+@eqx.filter_jit
+def at(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Everybody's strategies, the leaders' own gradients, and their Jacobian, in one compiled program."""
+    return game.whole(x), own_gradients(game, x), jacobian(game, x)
+
+
+def test_leader_of_the_textbook(leading: object) -> None:
+    found = rv.solve(leading, rv.methods.BestResponse(), [20.0])
+    np.testing.assert_allclose(found.profile, [[45.0]], atol=1e-4)
+    np.testing.assert_allclose(found.record["play"][1], [[45.0], [22.5]], atol=1e-4)
+    np.testing.assert_allclose(found.record["play_payoff"][1], [1012.5, 506.25], rtol=1e-5)
+    assert found.claim == "no deviation found"
+    assert found.certificate.coverage == "lower bound"
+
+
+def test_leaders_derivatives_know_the_reply(leading: object) -> None:
+    # with the follower at (90 - q)/2 the leader earns (90 - q) q / 2; beyond 90 the follower stays out
+    for q in (20.0, 60.0):
+        everyone, slope, bend = at(leading, jnp.array([[q]]))
+        np.testing.assert_allclose(everyone, [[q], [(90 - q) / 2]], atol=1e-9)
+        np.testing.assert_allclose(slope, [[45.0 - q]], atol=1e-8)
+        np.testing.assert_allclose(bend, [[-1.0]], atol=1e-8)
+    everyone, slope, _ = at(leading, jnp.array([[95.0]]))
+    assert float(everyone[1, 0]) == 0.0
+    np.testing.assert_allclose(slope, [[90.0 - 2 * 95.0]], atol=1e-8)
+
+
+def test_derivatives_in_parameters_pass_through_the_reply() -> None:
+    def earned(cost: jax.Array) -> jax.Array:
+        game = stackelberg(
+            Cournot(jnp.stack([jnp.asarray(10.0), cost]), jnp.asarray(100.0)), [0], Followers()
+        )
+        return game.payoffs(jnp.array([[40.0]]))[0]
+
+    # the leader earns (100 - 40 - (90 - 40 - (cost - 10)) / 2 - 10) * 40, so half of 40 a unit of cost
+    np.testing.assert_allclose(jax.grad(earned)(jnp.asarray(10.0)), 20.0, atol=1e-6)
+
+
+def test_curved_replies_on_several_axes() -> None:
+    game = stackelberg(Separable(), [0], Followers(points=81))
+    x = jnp.array([[0.6, -0.7]])
+
+    def known(x: jax.Array) -> jax.Array:
+        a, b = x[0]
+        return a / 2 * b - a**2 - (b - 1) ** 2 + (a + b**2) / 4
+
+    everyone, slope, bend = at(game, x)
+    np.testing.assert_allclose(everyone[1], [0.3, (0.6 + 0.49) / 4], atol=1e-9)
+    np.testing.assert_allclose(slope, jax.grad(known)(x), atol=1e-8)
+    np.testing.assert_allclose(bend, jax.hessian(known)(x).reshape(2, 2), atol=1e-7)
+
+
+def test_two_leaders_and_two_followers() -> None:
+    # leaders play Cournot on intercept (a + sum of followers' c) / 3 and slope 1/3: 30 each, then 10 each
+    game = stackelberg(duopoly(10.0, 10.0, 10.0, 10.0), [0, 1], Followers())
+    x = jnp.array([[30.0], [30.0]])
+    everyone, slope, _ = at(game, x)
+    np.testing.assert_allclose(everyone[:, 0], [30, 30, 10, 10], atol=1e-6)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-5)
+
+
+def test_followers_who_never_settle_are_no_answer() -> None:
+    x = Followers(rounds=20)(matrix("jordan"), matrix("jordan").pure(0, 0, 0), (0, 1, 2))
+    assert bool(jnp.all(jnp.isnan(x)))
+
+
+def test_leading_in_a_matrix_game() -> None:
+    game = matrix("battle_of_the_sexes")
+    leader = stackelberg(game, [0], Followers())
+    assert float(leader.payoffs(jnp.array([[1.0, 0.0]]))[0]) == 3.0
+    # just under 3/5 opera the follower goes to the football: 2 (1 - p)
+    np.testing.assert_allclose(leader.payoffs(jnp.array([[0.59, 0.41]])), [0.82], atol=1e-12)
+    found = rv.certificate(leader, jnp.array([[1.0, 0.0]]))
+    assert found.claim == "no deviation found"
+
+
+@pytest.mark.parametrize(
+    ("leaders", "message"),
+    [
+        ([], "leaders: names no player; must name at least one of 0..1"),
+        ([0, 1], "leaders: all 2 players; must leave at least one follower"),
+        ([0, 0], "names a player twice"),
+        ([2], r"leaders\[0\]: 2 is no player; must be a whole number in 0..1"),
+        ([True], r"leaders\[0\]: True is no player"),
+    ],
+)
+def test_wrong_leaders_are_named(leaders: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        stackelberg(duopoly(), leaders, Followers())
+
+
+def test_a_reply_that_cannot_be_called_is_named() -> None:
+    with pytest.raises(ValueError, match="respond: 3 must be callable"):
+        unwrap(stackelberg)(duopoly(), [0], 3)
+
+
+def test_freezing_leaves_the_others_game() -> None:
+    game = freeze(duopoly(10.0, 10.0, 20.0), {1: [25.0]})
+    assert game.space.shape == (2, 1)
+    x = jnp.array([[20.0], [5.0]])
+    np.testing.assert_allclose(
+        game.payoffs(x),
+        duopoly(10.0, 10.0, 20.0).payoffs(jnp.array([[20.0], [25.0], [5.0]]))[jnp.array([0, 2])],
+    )
+    assert game.player_names == ("0", "2")
+    # against 25 the reply to 5 is (90 - 30) / 2, with a proved bound from the whole game's ceiling
+    reply = rv.best_reply(game, x, 0)
+    assert reply.coverage == "bounded"
+    np.testing.assert_allclose(reply.strategy, [30.0], atol=1e-4)
+    np.testing.assert_allclose(reply.bound, 900.0, rtol=1e-6)
+
+
+def test_freezing_a_mixture_averages_the_tables() -> None:
+    table = np.random.default_rng(0).normal(size=(3, 2, 4, 3))
+    whole = matrix(payoffs=table.tolist())
+    game = freeze(whole, {1: [0.1, 0.2, 0.3, 0.4]})
+    plain = matrix(payoffs=np.tensordot(table[[0, 2]], [0.1, 0.2, 0.3, 0.4], axes=(2, 0)).tolist())
+    x = plain.space.sample(KEY)
+    assert game.space.shape == plain.space.shape
+    np.testing.assert_allclose(game.payoffs(x), plain.payoffs(x), atol=1e-14)
+    np.testing.assert_allclose(game.gradients(x), plain.gradients(x), atol=1e-14)
+    np.testing.assert_allclose(game.best_reply(x, 1)[0], plain.best_reply(x, 1)[0])
+    np.testing.assert_allclose(game.world().payoff, plain.world().payoff, atol=1e-14)
+    ours = rv.solve(game, rv.methods.PureEquilibria()).record["equilibria"][1]
+    theirs = rv.solve(plain, rv.methods.PureEquilibria()).record["equilibria"][1]
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("strategies", "message"),
+    [
+        ({}, "strategies: names no player"),
+        ({0: [1.0], 1: [1.0]}, "strategies: fix all 2 players; must leave at least one free"),
+        ({5: [1.0]}, r"strategies\[0\]: 5 is no player"),
+        ({0: [1.0, 2.0]}, r"strategies\[0\]: shape \(2,\) must be \(1,\)"),
+        ({0: ["a"]}, r"strategies\[0\]: \['a'\] must be 1 numbers"),
+        ({0: [101.0]}, r"strategies\[0\]: player 0 is at 101; must be in \[0, 100\]"),
+    ],
+)
+def test_wrong_frozen_strategies_are_named(strategies: dict[int, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        freeze(duopoly(), strategies)
+
+
+def test_repeating_shows_the_last_periods_and_is_cut() -> None:
+    stage = matrix("prisoners_dilemma")
+    game = repeat(stage, memory=2, periods=2)
+    assert isinstance(game, MarkovGame)
+    state = game.reset(KEY)
+    first, second = stage.pure(0, 1), stage.pure(1, 1)
+    state, rewards, ended, cut = game.step(state, first, KEY)
+    assert (rewards.tolist(), bool(ended), bool(cut)) == ([0.0, 5.0], False, False)
+    state, rewards, ended, cut = game.step(state, second, KEY)
+    assert (rewards.tolist(), bool(ended), bool(cut)) == ([1.0, 1.0], False, True)
+    np.testing.assert_array_equal(game.observe(state)[1], jnp.concatenate([second.ravel(), first.ravel()]))
+    assert game.movers(state).tolist() == [True, True]
+
+
+def test_stages_pay_once_everybody_has_moved() -> None:
+    game = in_stages(duopoly(10.0, 10.0, 10.0), [[1], [0, 2]], periods=1)
+    assert isinstance(game, MarkovGame)
+    state = game.reset(KEY)
+    assert game.movers(state).tolist() == [False, True, False]
+    state, rewards, _, cut = eqx.filter_jit(game.step)(state, jnp.array([[1.0], [2.0], [3.0]]), KEY)
+    assert rewards.tolist() == [0.0, 0.0, 0.0]
+    assert not bool(cut)
+    assert game.movers(state).tolist() == [True, False, True]
+    seen = game.observe(state)[0]
+    assert seen[3:].tolist() == [0.0, 2.0, 0.0, 0.0, 1.0, 0.0]  # this period's moves, and who has moved
+    state, rewards, _, cut = game.step(state, jnp.array([[4.0], [5.0], [6.0]]), KEY)
+    np.testing.assert_allclose(rewards, duopoly(10.0, 10.0, 10.0).payoffs(jnp.array([[4.0], [2.0], [6.0]])))
+    assert bool(cut)
+    assert state.before.ravel().tolist() == [4.0, 2.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([[0]], "stages: player 1 never moves"),
+        ([[0], [0, 1]], r"stages\[1\]: player 0 is named twice"),
+        ([[0], []], r"stages\[1\]: is empty"),
+        ([[0], [2]], r"stages\[1\]: 2 is no player; must be in 0..1"),
+    ],
+)
+def test_wrong_stages_are_named(stages: list[list[int]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        in_stages(duopoly(), stages)
+
+
+def test_schedules_pay_discounted_sums() -> None:
+    game = open_loop(duopoly(), 3, discount=[0.5, 1.0])
+    x = jnp.array([[10.0, 20.0, 30.0], [5.0, 15.0, 25.0]])
+    stage = jnp.stack([duopoly().payoffs(x[:, t : t + 1]) for t in range(3)])
+    want = [stage[:, 0] @ jnp.array([1.0, 0.5, 0.25]), stage[:, 1].sum()]
+    np.testing.assert_allclose(game.payoffs(x), want)
+    assert game.space.shape == (2, 3)
+    assert game.axis_names == ("0.0", "1.0", "2.0")
+
+
+def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
+    game = open_loop(duopoly(), 2, discount=0.9)
+    x = jnp.full((2, 2), 30.0)
+    np.testing.assert_allclose(own_gradients(game, x), 0.0, atol=1e-12)
+    # no schedule of a cell pays more than its ceiling, which a single point attains
+    low, high = jnp.array([10.0, 25.0]), jnp.array([20.0, 50.0])
+    inside = low + (high - low) * jax.random.uniform(KEY, (50, 2))
+    pays = [game.payoffs(x.at[1].set(s))[1] for s in inside]
+    assert max(map(float, pays)) <= float(game.ceiling(x, jnp.asarray(1), low, high))
+    np.testing.assert_allclose(game.ceiling(x, jnp.asarray(1), x[1], x[1]), game.payoffs(x)[1])
+
+
+def test_schedules_of_a_matrix_game_know_the_best_reply() -> None:
+    game = open_loop(matrix("prisoners_dilemma"), 3, discount=0.5)
+    always = [[0.0, 1.0] * 3] * 2
+    assert rv.certificate(game, game.space.check(always)).claim == "equilibrium"
+    proof = rv.certificate(game, game.space.check([[1.0, 0.0] * 3] * 2))
+    np.testing.assert_allclose(proof.regret, 2 * (1 + 0.5 + 0.25))
+    drawn = game.space.sample(KEY)
+    np.testing.assert_allclose(drawn.reshape(2, 3, 2).sum(axis=2), 1.0)
+    np.testing.assert_allclose(game.space.project(drawn + 0.2), drawn, atol=1e-12)
+    for point in game.space.grid(0, 40):
+        game.space.check(drawn.at[0].set(point))
+
+
+def test_schedules_of_a_markov_game_follow_its_states() -> None:
+    stage = matrix("battle_of_the_sexes")
+    game = open_loop(in_stages(stage, [[0], [1]]), 2)
+    x = game.space.check([[1.0, 0, 0, 1], [0, 1, 1, 0]])  # player 0 moves in period 0, player 1 in period 1
+    np.testing.assert_allclose(game.payoffs(x), [3.0, 2.0])
+    assert not hasattr(game, "best_reply")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: open_loop(duopoly(), 0), "periods: 0 must be a whole number, at least 1"),
+        (lambda: open_loop(duopoly(), 2, 1.5), r"discount\[0\]: 1.5 must be in \[0, 1\]"),
+        (
+            lambda: open_loop(duopoly(), 2, [0.5] * 3),
+            "discount: .* must be a number, or one for each of 2 players",
+        ),
+        (lambda: repeat(duopoly(), memory=0), "memory: 0 must be a whole number"),
+        (lambda: repeat(duopoly(), periods=-1), "periods: -1 must be a whole number"),
+    ],
+)
+def test_wrong_periods_are_named(call: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
