@@ -505,7 +505,9 @@ def solve_lanes(
             carry,
         )
     return [
-        _certified(game, _lane_record(carry, k, ends[k]) | _departures(game, left[k]), tolerance)
+        _certified(
+            game, _lane_record(game, methods[k], carry, k, ends[k]) | _departures(game, left[k]), tolerance
+        )
         for k, game in enumerate(games)
     ]
 
@@ -547,7 +549,7 @@ class _Lanes(NamedTuple):
         return carry, False
 
 
-def _lane_record(carry: _Carry, lane: int, end: Finish | None) -> Record:
+def _lane_record(game: Game, method: Method, carry: _Carry, lane: int, end: Finish | None) -> Record:
     ended = int(carry.ended[lane])
     record: Record = {
         "profile": (("player", "axis"), np.asarray(carry.state.profile[lane])),
@@ -555,6 +557,8 @@ def _lane_record(carry: _Carry, lane: int, end: Finish | None) -> Record:
         "steps": ((), np.asarray(carry.done[lane])),
         "residual": ((), np.asarray(carry.residual[lane])),
     }
+    if ended and hasattr(method, "notes"):
+        record |= method.notes(game, jax.tree.map(lambda leaf: leaf[lane], carry.state))
     return record if end is None else record | _ended_in(end)
 
 

@@ -92,6 +92,7 @@ def test_lanes_leave_saddles_as_single_runs_do() -> None:
     found = solve_lanes(games, [GradientAscent(rate=0.05)] * 3, starts, tolerance=None)
     assert [one.end_state for one in found] == ["stable_point"] * 3
     assert ["left" in one.record for one in found] == [True, True, False]
+    assert [str(one.data.stopped_by.values) for one in found] == ["gradient"] * 3
     for one in found:
         np.testing.assert_allclose(np.sort(one.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
 

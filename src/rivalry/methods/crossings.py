@@ -10,11 +10,11 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import Game, own_gradients
-from rivalry.methods.integrate import Flow, advance, begin
+from rivalry.methods.integrate import MOVING, Flow, advance, begin
 from rivalry.methods.tangent import along, width
 from rivalry.space import Profile
 
-ROUNDS = 8  # planes that are tried in turn
+ROUNDS = 6  # planes that are tried in turn
 STEPS = 2000  # accepted steps of the solver followed behind each
 SPIRAL = 1e-4  # of the orbit's own extent: it must close at least so well
 MANY = 4  # returns after which the orbit may close
@@ -70,7 +70,7 @@ def _follow(game: Game, x: Profile) -> tuple[Profile, _Trail]:
         return jnp.asarray(jnp.sum((y - x) * normal))
 
     def step(flow: Flow, _: None) -> tuple[Flow, _Trail]:
-        new = advance(game, flow)
+        new = advance(game, flow, MOVING)
         before, after = side(flow.profile), side(new.profile)
         crossed = (before < 0) & (after >= 0)
         part, place = _crossing(  # type: ignore[no-untyped-call]
@@ -80,7 +80,7 @@ def _follow(game: Game, x: Profile) -> tuple[Profile, _Trail]:
         speed = jnp.max(jnp.abs(field(new.profile)))
         return new, _Trail(new.time, new.profile, crossed, time, place, speed)
 
-    flow, trail = jax.lax.scan(step, begin(game, x), length=STEPS)
+    flow, trail = jax.lax.scan(step, begin(game, x, MOVING), length=STEPS)
     return flow.profile, trail
 
 

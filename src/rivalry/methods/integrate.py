@@ -1,4 +1,4 @@
-"""Gradient flow in accepted steps of a stiff solver: what `GradientFlow` and cycle detection share."""
+"""Gradient flow in accepted steps of an adaptive solver: what `GradientFlow` and cycle detection share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from rivalry.methods.tangent import along, scale_of, width
 from rivalry.space import Profile
 
 RTOL, ATOL = 1e-9, 1e-11
-ORDER = 5  # of the solver's error estimate
+ORDER = 5  # of both solvers' error estimates
 ATTEMPTS = 60  # rejections before a step is taken as it is
 
 # Stages are solved far below the error allowed: what is left unsolved looks like error to the controller, and
 # a chord iteration at the usual tolerances takes twenty times the steps.
-_solver = diffrax.Kvaerno5(root_finder=optimistix.Newton(rtol=1e-12, atol=1e-12))
+Solver = diffrax.Kvaerno5 | diffrax.Tsit5
+STIFF = diffrax.Kvaerno5(root_finder=optimistix.Newton(rtol=1e-12, atol=1e-12))
+MOVING = diffrax.Tsit5()  # a tenth of the work where the flow does not come to rest
 _control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
 
 
@@ -48,24 +50,24 @@ def time_unit(game: Game) -> Float[Array, ""]:
     return jnp.min(width(game.space)) ** 2 / scale_of(game)
 
 
-def begin(game: Game, x: Profile) -> Flow:
-    """A flow at rest at ``x``, before its first step."""
+def begin(game: Game, x: Profile, solver: Solver = STIFF) -> Flow:
+    """A flow at ``x``, before its first step."""
     start = jnp.zeros(())
     first = 1e-6 * time_unit(game)
-    end, control = _control.init(_term, start, start + first, x, first, game, _solver.func, ORDER)
-    inner = _solver.init(_term, start, end, x, game)
+    end, control = _control.init(_term, start, start + first, x, first, game, solver.func, ORDER)
+    inner = solver.init(_term, start, end, x, game)
     return Flow(x, start, jnp.asarray(end), control, inner, jnp.asarray(True))
 
 
-def advance(game: Game, flow: Flow) -> Flow:
-    """One accepted step; the profile stays in the space."""
+def advance(game: Game, flow: Flow, solver: Solver = STIFF) -> Flow:
+    """One accepted step of the solver that began; the profile stays in the space."""
 
     def attempt(carry: tuple[Flow, Array, Array]) -> tuple[Flow, Array, Array]:
         flow, _, tries = carry
-        y, error, _, inner, _ = _solver.step(
+        y, error, _, inner, _ = solver.step(
             _term, flow.time, flow.next, flow.profile, game, flow.inner, flow.fresh
         )
-        error = jnp.where(jnp.isfinite(error), error, jnp.inf)
+        error = jnp.where(jnp.isfinite(jnp.asarray(error)), error, jnp.inf)
         keep, time, after, _, control, _ = _control.adapt_step_size(
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
         )
