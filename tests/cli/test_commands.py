@@ -181,3 +181,34 @@ def test_a_damaged_cell_is_named_and_redone(rivalry: Command) -> None:
     again = rivalry("resume", "runs/chicken", "--json")
     assert cell.name in again.err
     assert again.value == first
+
+
+def test_a_bar_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.shown("runs/[x]") as tell:
+        tell(Event("done", "a", 1, 10))
+        tell(Event("worker_died", "b", 1, 10, "worker ended by SIGKILL"))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "cell b: worker ended by SIGKILL; begun again" in said.err
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or (os.getuid() == 0 and not Path("/proc/self").exists()), reason="folders"
+)
+def test_a_folder_that_cannot_be_made_is_one_line(rivalry: Command) -> None:
+    Path("chicken.toml").write_text(
+        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
+    )
+    answer = rivalry("run", "chicken.toml", "--out", "/proc/self/run")
+    assert answer.status == 2
+    assert answer.err.count("\n") == 1
+    assert "/proc/self" in answer.err
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    line = f"{sys.executable} -m rivalry list | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""

@@ -48,6 +48,10 @@ def carry_out(arguments: list[str]) -> int:
         return _told(error)
     except BrokenPipeError:
         raise
+    except OSError as error:  # a folder that may not be written, a file that is gone
+        if error.filename is None:
+            return output.broken(error)
+        return output.mistake(f"{error.filename}: {error.strerror}")
     except Exception as error:  # ours to mend; the user gets one line, and the rest on demand
         return output.broken(error)
 

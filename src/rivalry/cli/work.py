@@ -127,6 +127,7 @@ def _carry_out(run: Run, workers: int | None, accept_version: bool) -> Done:
         status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version)
     if interrupt.pressed():
         raise KeyboardInterrupt
+    output.note(f"{run.folder}: drawing the figures and the report")
     path = report(run.folder)
     data = datasets(run)
     found = result(run, status, path, data)

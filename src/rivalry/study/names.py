@@ -58,7 +58,10 @@ def studies() -> dict[str, Traversable]:
     found: dict[str, Traversable] = {}
     for name, point in _plugged("rivalry.studies").items():
         package, _, file = point.value.partition(":")
-        found[name] = files(package) / f"{file or name}.toml"
+        try:
+            found[name] = files(package) / f"{file or name}.toml"
+        except ModuleNotFoundError:
+            continue  # that package is broken; the others' studies are not
     own = files("rivalry") / "studies"
     return found | {
         path.name.removesuffix(".toml"): path for path in own.iterdir() if path.name.endswith(".toml")
