@@ -3,8 +3,8 @@
 Nothing is defined or imported here: a name is loaded from its home when it is first used.
 """
 
+import typing as _typing
 from importlib import import_module as _import_module
-from typing import Any as _Any
 
 _HOMES = {
     "Box": "space",
@@ -40,7 +40,41 @@ _ROOMS = ("games", "methods", "plots", "transforms")
 __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
 
 
-def __getattr__(name: str) -> _Any:
+if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
+    from rivalry import games as games
+    from rivalry import methods as methods
+    from rivalry import plots as plots
+    from rivalry import transforms as transforms
+    from rivalry.check import check_game as check_game
+    from rivalry.check import check_method as check_method
+    from rivalry.executor import run_study as run_study
+    from rivalry.game import Finish as Finish
+    from rivalry.game import Game as Game
+    from rivalry.game import Learner as Learner
+    from rivalry.game import MarkovGame as MarkovGame
+    from rivalry.game import Method as Method
+    from rivalry.game import PopulationGame as PopulationGame
+    from rivalry.game import view as view
+    from rivalry.game import with_ as with_
+    from rivalry.metrics import best_reply as best_reply
+    from rivalry.metrics import certificate as certificate
+    from rivalry.metrics import distance as distance
+    from rivalry.results import Certificate as Certificate
+    from rivalry.results import Solution as Solution
+    from rivalry.run import Progress as Progress
+    from rivalry.run import learn as learn
+    from rivalry.run import solve as solve
+    from rivalry.run import sweep as sweep
+    from rivalry.run import trace as trace
+    from rivalry.space import Box as Box
+    from rivalry.space import Choices as Choices
+    from rivalry.space import Simplex as Simplex
+    from rivalry.store import load_run as load_run
+    from rivalry.study import Study as Study
+    from rivalry.study import load_study as load_study
+
+
+def __getattr__(name: str) -> _typing.Any:
     if name in _HOMES:
         return getattr(_import_module(f"rivalry.{_HOMES[name]}"), name)
     if name in _ROOMS:

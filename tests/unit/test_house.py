@@ -221,6 +221,19 @@ def test_every_name_of_the_face_resolves_to_its_home(name: str) -> None:
     assert (found.__doc__ or "").strip(), f"{name} has no docstring"
 
 
+def test_type_checkers_see_the_same_face() -> None:
+    named = {
+        name.asname: node.module
+        for branch in ast.walk(ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8")))
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    rooms = dict.fromkeys(rivalry._ROOMS, "rivalry")
+    assert named == {name: f"rivalry.{home}" for name, home in rivalry._HOMES.items()} | rooms
+
+
 def test_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 
