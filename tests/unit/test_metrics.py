@@ -1,0 +1,103 @@
+"""Regrets, bounds and claims, on games whose best replies are known."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+
+from rivalry._jax import jnp
+from rivalry.game import Game
+from rivalry.metrics import best_reply, certificate, distance
+from rivalry.space import Box, Strategy
+
+
+class Cournot(eqx.Module):
+    """Two firms, price 1 - q1 - q2: the best reply to q is (1 - q) / 2, and pays its square."""
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        return x[:, 0] * (1 - x.sum())
+
+
+class Bounded(Cournot):
+    """The same with a ceiling: in a cell, at most the largest quantity at the best price."""
+
+    def ceiling(
+        self, x: Float[Array, "player axis"], player: Array, low: Strategy, high: Strategy
+    ) -> Float[Array, ""]:
+        price = 1 - (x.sum() - x[player, 0]) - low[0]
+        return jnp.maximum(high[0] * price, 0.0)
+
+
+class Told(Cournot):
+    """The same, which knows its best reply."""
+
+    def best_reply(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
+        other = float(x[1 - player, 0])
+        return jnp.array([(1 - other) / 2]), ((1 - other) / 2) ** 2, "exact"
+
+
+HERE = np.array([[0.2], [0.5]])
+REPLIES = np.array([0.25, 0.4])
+REGRETS = REPLIES**2 - HERE[:, 0] * 0.3
+
+
+@pytest.mark.parametrize("game", [Cournot(), Bounded(), Told()], ids=lambda game: type(game).__name__)
+def test_regret_is_the_gain_of_the_best_reply(game: Game) -> None:
+    found = certificate(game, jnp.asarray(HERE))
+    np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
+    assert found.claim == "not an equilibrium"
+    for player in range(2):
+        reply = best_reply(game, jnp.asarray(HERE), player)
+        assert reply.strategy[0] == pytest.approx(REPLIES[player], abs=1e-5)
+        assert reply.payoff == pytest.approx(REPLIES[player] ** 2, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("game", "claim", "coverage"),
+    [
+        (Cournot(), "no deviation found", "lower bound"),
+        (Bounded(), "equilibrium", "exact"),
+        (Told(), "equilibrium", "exact"),
+    ],
+    ids=["searched", "bounded", "told"],
+)
+def test_claim_goes_as_far_as_the_proof(game: Game, claim: str, coverage: str) -> None:
+    third = jnp.full((2, 1), 1 / 3)  # the equilibrium
+    found = certificate(game, third)
+    assert (found.claim, found.coverage) == (claim, coverage)
+    assert np.all(found.regret <= found.bound)
+    assert np.all(np.isinf(found.bound)) == (coverage == "lower bound")
+
+
+def test_bound_is_never_below_the_true_gain() -> None:
+    for place in (0.0, 0.3, 1.0):
+        x = np.array([[place], [0.4]])
+        true = np.array([0.3**2, ((1 - place) / 2) ** 2]) - x[:, 0] * (1 - x.sum())
+        found = certificate(Bounded(), jnp.asarray(x))
+        assert np.all(found.bound >= true - 1e-12)
+        assert np.all(found.regret <= true + 1e-12)
+
+
+def test_tolerance_decides_the_claim() -> None:
+    near = jnp.full((2, 1), 1 / 3 + 1e-3)  # regret: about (1.5e-3)^2
+    assert certificate(Told(), near).claim == "not an equilibrium"
+    assert certificate(Told(), near, tolerance=1e-5).claim == "equilibrium"
+
+
+def test_a_profile_without_a_number_is_no_equilibrium() -> None:
+    found = certificate(Cournot(), jnp.array([[np.nan], [0.5]]))
+    assert found.claim == "not an equilibrium"
+    assert np.all(np.isnan(found.regret))
+
+
+def test_distance_is_least_over_swaps_of_players_who_are_alike() -> None:
+    x = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
+    assert distance(x, x[[2, 0, 1]]) == 0.0
+    assert distance(x, x[[1, 0, 2]], alike=np.array([0, 1, 2])) == pytest.approx(np.sqrt(2 / 3))
+    assert distance(x, x[[1, 0, 2]], alike=np.array([7, 7, 8])) == 0.0
