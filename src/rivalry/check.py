@@ -39,6 +39,8 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """
     _require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
     done = ["protocol"]
+    if hasattr(game, "scale"):  # what the other checks call close
+        _check_scale(game, [])
     places = _check_space(game.space, seed)
     done.append("space")
     _check_payoffs(game, places)

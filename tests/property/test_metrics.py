@@ -1,0 +1,60 @@
+"""Regrets of random finite games: never negative, zero at equilibria, unmoved by what does not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.games.matrix import Matrix, matrix
+
+TABLES = arrays(np.float64, (2, 3, 3), elements=st.integers(-5, 5).map(float))
+WEIGHTS = arrays(np.float64, (2, 3), elements=st.floats(0.01, 1.0))
+
+
+def made(table: np.ndarray, weights: np.ndarray) -> tuple[Matrix, np.ndarray]:
+    return matrix(payoffs=table.tolist()), weights / weights.sum(axis=1, keepdims=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(TABLES, WEIGHTS)
+def test_regret_is_the_best_row_less_the_mean(table: np.ndarray, weights: np.ndarray) -> None:
+    game, x = made(table, weights)
+    proof = rv.certificate(game, jnp.asarray(x))
+    rows = [table[0] @ x[1], x[0] @ table[1]]
+    want = [row.max() - own @ row for row, own in zip(rows, x, strict=True)]
+    np.testing.assert_allclose(proof.regret, np.maximum(want, 0.0), atol=1e-12)
+    assert np.all(proof.regret >= 0)
+    assert np.all(proof.bound >= proof.regret)
+
+
+@settings(max_examples=25, deadline=None)
+@given(TABLES)
+def test_enumerated_equilibria_have_no_regret(table: np.ndarray) -> None:
+    game, _ = made(table, np.ones((2, 3)))
+    for x in rv.solve(game, rv.methods.PureEquilibria(), tolerance=None).record["equilibria"][1]:
+        assert rv.certificate(game, jnp.asarray(x)).regret.max() == 0.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(TABLES, WEIGHTS, arrays(np.float64, (2,), elements=st.floats(-3, 3)), st.floats(0.5, 4.0))
+def test_regret_scales_with_payoffs_and_ignores_constants(
+    table: np.ndarray, weights: np.ndarray, shift: np.ndarray, factor: float
+) -> None:
+    game, x = made(table, weights)
+    other, _ = made(table * factor + shift[:, None, None], weights)
+    plain, moved = (rv.certificate(g, jnp.asarray(x)).regret for g in (game, other))
+    np.testing.assert_allclose(moved, factor * plain, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(TABLES, WEIGHTS)
+def test_swapping_the_players_swaps_their_regrets(table: np.ndarray, weights: np.ndarray) -> None:
+    game, x = made(table, weights)
+    other, _ = made(np.stack([table[1].T, table[0].T]), weights)
+    plain = rv.certificate(game, jnp.asarray(x)).regret
+    swapped = rv.certificate(other, jnp.asarray(x[::-1].copy())).regret
+    np.testing.assert_allclose(swapped, plain[::-1], atol=1e-12)

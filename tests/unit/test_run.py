@@ -1,0 +1,253 @@
+"""The loops: how they stop, what they record, checkpoints to the bit, lanes, compilations, randomness."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import run
+from rivalry._jax import jax, jnp
+from rivalry.methods.matching import RegretMatching
+
+
+class Bowl(eqx.Module):
+    """Everybody wants to be at ``goal``; nobody minds the others."""
+
+    goal: jax.Array
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.interval(-10.0, 10.0, players=2)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        return -((x[:, 0] - self.goal) ** 2)
+
+
+class Walk(NamedTuple):
+    profile: jax.Array
+    count: jax.Array
+
+
+class Halve(eqx.Module):
+    """Goes a part of the way to the goal in every step, with noise from the key."""
+
+    part: Any = 0.5
+    noise: Any = 0.0
+
+    def init(self, game: Any, start: Any, key: Any) -> Walk:
+        return Walk(start, jnp.asarray(0))
+
+    def step(self, game: Any, state: Walk, key: Any) -> Walk:
+        shake = self.noise * jax.random.normal(key, state.profile.shape)
+        return Walk(state.profile + self.part * (game.goal - state.profile) + shake, state.count + 1)
+
+
+class Break(Halve):
+    def step(self, game: Any, state: Walk, key: Any) -> Walk:
+        return Walk(jnp.where(state.count < 5, state.profile, jnp.nan), state.count + 1)
+
+
+class Ends(Halve):
+    def ended(self, game: Any, state: Walk) -> jax.Array:
+        return jnp.where(state.count == 3, 2, 0)
+
+
+class Polish(Halve):
+    """Goes on from its first end, twice."""
+
+    def finish(self, game: Any, profile: Any, key: Any) -> rv.Finish:
+        onward = profile + 1.0 if float(profile[0, 0]) < 2.5 else None
+        return rv.Finish(profile + 0.25, "moving", {"seen": ((), np.asarray(7.0))}, onward)
+
+
+GOAL = Bowl(jnp.asarray(1.0))
+START = [[-3.0], [9.0]]
+
+
+class Shelf:
+    """A checkpoint in memory, always due."""
+
+    def __init__(self) -> None:
+        self.saves: list[dict[str, np.ndarray]] = []
+        self.found: dict[str, np.ndarray] | None = None
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        return self.found
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        self.saves.append({name: np.array(array) for name, array in arrays.items()})
+
+
+def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    def alike(a: np.ndarray, b: np.ndarray) -> bool:
+        return np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind == "f")
+
+    return one.keys() == two.keys() and all(alike(one[k][1], two[k][1]) for k in one)
+
+
+def test_settles_after_the_steps_that_the_rate_predicts() -> None:
+    found = rv.solve(GOAL, Halve(), START, tol=1e-8)
+    # the k-th step moves the farther player by 8 / 2**k
+    assert found.steps == int(np.ceil(np.log2(8 / 1e-8)))
+    assert found.status == "settled"
+    assert float(found.record["residual"][1]) <= 1e-8
+    np.testing.assert_allclose(found.profile, 1.0, atol=1e-8)
+    assert found.claim == "no deviation found"
+
+
+def test_budget_is_exact() -> None:
+    found = rv.solve(GOAL, Halve(), START, max_steps=7)
+    assert (found.status, found.steps) == ("budget spent", 7)
+    np.testing.assert_allclose(found.profile, 1 + (np.array(START) - 1) / 2**7)
+
+
+def test_a_method_may_end_by_itself() -> None:
+    found = rv.solve(GOAL, Ends(), START)
+    assert (found.status, found.steps) == ("cycling", 3)
+
+
+def test_what_is_no_number_is_no_answer() -> None:
+    found = rv.solve(GOAL, Break(), START, tol=-1.0)
+    assert (found.status, found.steps) == ("no answer", 6)
+    assert found.certificate is None
+    assert "payoff" not in found.record
+
+
+def test_paths_hold_start_and_end_and_thin_out() -> None:
+    short = rv.solve(GOAL, Halve(), START, max_steps=10, tol=0.0)
+    assert short.record["path_step"][1].tolist() == list(range(11))
+    np.testing.assert_array_equal(short.record["path"][1][0], START)
+    np.testing.assert_array_equal(short.record["path"][1][-1], short.record["profile"][1])
+    long = rv.solve(GOAL, Halve(part=1e-5), START, max_steps=5000, tol=0.0)
+    steps = long.record["path_step"][1]
+    assert len(steps) <= run.PATH + run.ROWS
+    assert (steps[0], steps[-1]) == (0, 5000)
+    assert np.all(np.diff(steps) > 0)
+    assert rv.solve(GOAL, Halve(), START, path=False).path is None
+
+
+def test_progress_stops_the_work_and_keeps_what_was_reached() -> None:
+    events: list[rv.Progress] = []
+
+    def stop(event: rv.Progress) -> bool:
+        events.append(event)
+        return len(events) == 2
+
+    found = rv.solve(GOAL, Halve(part=1e-6), START, progress=stop, max_steps=10_000)
+    assert len(events) == 2
+    assert found.steps == events[-1].done == 2 * run.ROWS
+    assert found.status == "budget spent"
+    assert found.certificate is not None
+
+
+def test_restored_runs_are_the_same_to_the_bit() -> None:
+    shelf = Shelf()
+    method = Halve(part=1e-3, noise=1e-2)
+    whole = rv.solve(GOAL, method, START, max_steps=1500, checkpoint=shelf)
+    assert len(shelf.saves) > 3
+    for saved in (shelf.saves[0], shelf.saves[-2]):
+        again = Shelf()
+        again.found = saved
+        assert same(rv.solve(GOAL, method, START, max_steps=1500, checkpoint=again).record, whole.record)
+
+
+def test_learners_are_restored_to_the_bit() -> None:
+    game, shelf = rv.games.matrix("shapley"), Shelf()
+    whole = rv.learn(game, RegretMatching(), steps=5000, seed=2, checkpoint=shelf)
+    again = Shelf()
+    again.found = shelf.saves[len(shelf.saves) // 2]
+    assert same(rv.learn(game, RegretMatching(), steps=5000, seed=2, checkpoint=again).record, whole.record)
+    assert same(rv.learn(game, RegretMatching(), steps=5000, seed=2).record, whole.record)
+
+
+def test_learners_can_be_stopped() -> None:
+    found = rv.learn(rv.games.matrix("shapley"), RegretMatching(), steps=10**9, progress=lambda event: True)
+    assert 0 < found.steps < 10**9
+    assert found.certificate is not None
+
+
+def test_solve_takes_learners_with_max_steps() -> None:
+    assert rv.solve(rv.games.matrix("shapley"), RegretMatching(), max_steps=123).steps == 123
+
+
+def test_ends_that_are_left_are_kept() -> None:
+    found = rv.solve(GOAL, Polish(part=0.0), [[0.0], [0.0]])
+    # it stands still at 0, 1, 2 and is sent on until it is at 3
+    np.testing.assert_array_equal(found.record["left"][1][:, 0, 0], [0.25, 1.25, 2.25])
+    np.testing.assert_array_equal(found.record["left_seen"][1], [7.0] * 3)
+    np.testing.assert_array_equal(found.profile, 3.25)
+    assert found.end_state == "moving"
+
+
+def test_starts_are_drawn_from_the_seed() -> None:
+    one, two, three = (rv.solve(GOAL, Halve(), seed=s, max_steps=1).record["path"][1][0] for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, three)
+
+
+def test_streams_differ_by_purpose_point_and_replication() -> None:
+    places = [("start", (), 0), ("play", (), 0), ("play", (1, 2), 0), ("play", (1, 2), 1)]
+    drawn = [tuple(run.stream(3, purpose, point, r).generate_state(2)) for purpose, point, r in places]
+    assert len(set(drawn)) == 4
+
+
+def test_a_start_outside_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"start: player 1 is at 11; must be in \[-10, 10\]"):
+        rv.solve(GOAL, Halve(), [[0.0], [11.0]])
+
+
+def test_trace_takes_every_so_many_steps() -> None:
+    data = rv.trace(GOAL, Halve(), START, steps=10, every=4)
+    assert data.path_step.values.tolist() == [0, 4, 8, 10]
+    np.testing.assert_allclose(data.path[-1], 1 + (np.array(START) - 1) / 2**10)
+
+
+def test_lanes_equal_single_runs() -> None:
+    goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
+    games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
+    begin = GOAL.space.check(START)
+    lanes = run.solve_lanes(games, methods, [begin] * 3)
+    for game, method, lane in zip(games, methods, lanes, strict=True):
+        single = rv.solve(game, method, START)
+        assert (lane.status, lane.steps) == (single.status, single.steps)
+        np.testing.assert_allclose(lane.profile, single.profile, atol=1e-12)
+        assert lane.claim == single.claim
+
+
+def test_lanes_of_other_forms_are_refused() -> None:
+    begin = GOAL.space.check(START)
+    with pytest.raises(ValueError, match="batch: lane 1 has a method of another form"):
+        run.solve_lanes([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
+
+
+def test_sweep_labels_its_points() -> None:
+    data = rv.sweep(GOAL, {"goal": [0.0, 1.0, 2.0]}, Halve(), START)
+    assert data.goal.values.tolist() == [0.0, 1.0, 2.0]
+    np.testing.assert_allclose(data.profile.sel(goal=2.0), 2.0, atol=1e-7)
+    assert set(data.status.values.tolist()) == {"settled"}
+
+
+def test_compilations_do_not_grow_with_points() -> None:
+    counted = []
+
+    class Counted(Bowl):
+        def payoffs(self, x: jax.Array) -> jax.Array:
+            counted.append(1)  # runs while a program is traced, not when it runs
+            return super().payoffs(x)
+
+    def at(goal: float, part: float) -> None:
+        rv.solve(Counted(jnp.asarray(goal)), Halve(part=part), START, max_steps=50)
+
+    at(0.0, 0.5)
+    traced = len(counted)
+    assert traced > 0
+    for k in range(1, 5):
+        at(k / 2, 0.5 - k / 20)
+    assert len(counted) == traced
