@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +51,23 @@ def shown(title: str) -> Iterator[EventCallback]:
         yield tell
     finally:
         display.close()
+
+
+def checking() -> Callable[[int, int], None]:
+    """A callback for a study's check: a line now and then, if it takes long."""
+    began = spoke = 0.0  # the first cell also loads what all need: the pace is that of the others
+
+    def tell(done: int, total: int) -> None:
+        nonlocal began, spoke
+        now = time.monotonic()
+        if done == 1:
+            began = spoke = now
+        elif now - spoke >= EVERY:
+            spoke = now
+            left = estimate(done - 1, total - done, now - began)
+            output.note(f"checking the study: {done} of {total} cells{left}")
+
+    return tell
 
 
 class _Lines:

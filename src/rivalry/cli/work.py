@@ -81,8 +81,10 @@ class Done(NamedTuple):
 
 def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version: bool) -> Done:
     """Carry a study out."""
+    from rivalry.cli.progress import checking
+
     _tell_files(chosen)
-    chosen.check()
+    chosen.check(checking())
     from rivalry.store import Run
 
     folder = chosen.default_folder if out is None else out
@@ -92,11 +94,12 @@ def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version:
 
 def resume(folder: Path, workers: int | None, *, accept_version: bool) -> Done:
     """Carry on a run."""
+    from rivalry.cli.progress import checking
     from rivalry.store import Run
 
     there = Run.open(folder)
     _tell_files(there.study)
-    there.study.check()
+    there.study.check(checking())
     return _carry_out(there, workers, accept_version)
 
 

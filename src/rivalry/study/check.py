@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +23,25 @@ if TYPE_CHECKING:
 Table = Mapping[str, Any]
 
 
-def check(study: Study) -> None:
-    """Builds every game and method of a study and tries every start. Raises `StudyError`."""
+def check(study: Study, progress: Callable[[int, int], object] | None = None) -> None:
+    """Builds every game and method of a study and tries every start. Raises `StudyError`.
+
+    ``progress`` is told how many cells of how many are checked.
+    """
     try:
         for part in study.parts().values():
-            check(part)
+            check(part, progress)
         names.verify(study.files or {}, study.folder)
         checker = _Checker(study.folder)
         if not study.include:
             _plots(study, checker.game(study.game or {}))
             for table in study.method:
                 checker.pair(study.game or {}, table)
-        for cell in study.cells():
+        cells = study.cells()
+        for k, cell in enumerate(cells, start=1):
             checker.cell(cell)
+            if progress is not None:
+                progress(k, len(cells))
     except StudyError as error:
         raise error.inside(study.label) from None
 
@@ -55,6 +61,7 @@ class _Checker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.last: tuple[str, Any] = ("", None)  # games may be large, and neighbours in a sweep share them
+        self.methods: dict[tuple[str, type], Any] = {}
         self.pairs: set[str] = set()
         self.shapes: set[str] = set()
 
@@ -81,7 +88,7 @@ class _Checker:
             return
         game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
         own = run_keys(method_table, ("method", name))
-        method = build_method(method_table, self.folder, game)
+        method = self.method(method_table, game)
         learns = hasattr(method, "begin")
         if not learns and not hasattr(method, "step"):
             raise StudyError(
@@ -98,6 +105,13 @@ class _Checker:
             _begin(game, method, name, own=names.is_file(kind))
         self.shapes.add(shape)
         self.pairs.add(key)
+
+    def method(self, table: Table, game: Any) -> Any:
+        """The method of a table, for a game."""
+        key = (_text(table), type(game))
+        if key not in self.methods:
+            self.methods[key] = build_method(table, self.folder, game)
+        return self.methods[key]
 
     def game(self, table: Table) -> Any:
         """The game of a table."""

@@ -339,11 +339,11 @@ class Study:
 
     # -- carrying out -------------------------------------------------------------------------------------
 
-    def check(self) -> None:
-        """Builds the game and the methods at the base and at every swept point. Raises `StudyError`."""
+    def check(self, progress: Callable[[int, int], object] | None = None) -> None:
+        """Builds the game and the methods at every point; see `rivalry.study.check`. Raises `StudyError`."""
         from rivalry.study.check import check
 
-        check(self)
+        check(self, progress)
 
     @property
     def default_folder(self) -> Path:
