@@ -138,8 +138,12 @@ def _fields(
             yield from _value(value, ours[field], [*path, field], (known, rule, mask), null_is_any)
 
 
-def _band(band: Sequence[float], ours: Any, path: list[str]) -> Iterator[str]:
-    if not (_number(ours) and band[0] <= ours <= band[1]):
+def _band(band: Any, ours: Any, path: list[str]) -> Iterator[str]:
+    if isinstance(band, Mapping):  # a band for each key
+        for key, inner in band.items():
+            known = isinstance(ours, Mapping) and key in ours
+            yield from _band(inner, ours[key] if known else None, [*path, key])
+    elif not (_number(ours) and band[0] <= ours <= band[1]):
         yield f"{_label(path)}: ours {ours!r}, expected within [{band[0]}, {band[1]}]"
 
 

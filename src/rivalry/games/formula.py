@@ -19,7 +19,10 @@ from rivalry._jax import jax, jnp
 from rivalry._registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
-LONGEST, DEEPEST = 2_000, 50  # characters and nested brackets: nobody writes more, and parsing recurses
+# Characters, brackets within each other, and operations within each other (a sum of n terms has n - 1):
+# nobody writes more, and both parsing and computing recurse.
+LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
+TINY = 1e-280  # below this, numbers lose digits before they vanish
 _TOKEN = re.compile(
     r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/^()]))"
 )
@@ -66,6 +69,8 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
     if len(text) > LONGEST:
         raise ValueError(f"{name}: {len(text)} characters; must be at most {LONGEST}")
     formula = Formula(text, _Parser(text, name).whole())
+    if _height(formula.tree) > TALLEST:
+        raise ValueError(f"{name}: more than {TALLEST} operations within each other in {text!r}")
     known = sorted(set(allowed))
     for used in sorted(formula.names):
         if used not in known:
@@ -171,6 +176,13 @@ class _Parser:
         return ValueError(f"{self.name}: {what} at character {position + 1} of {self.text!r}")
 
 
+def _height(tree: Node) -> int:
+    height, level = 0, [tree]
+    while level:
+        height, level = height + 1, [part for node in level for part in node.parts]
+    return height
+
+
 def _names(tree: Node) -> set[str]:
     own = {tree.value} if tree.kind == "name" else set()
     return own.union(*(_names(part) for part in tree.parts))
@@ -222,8 +234,8 @@ def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
     if tree.kind in ("*", "/"):
         (left, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
         return (left + right if tree.kind == "*" else left - right), left_sign * right_sign
-    if tree.kind in ("+", "-"):
-        return _signed_sum(*(_signed_log(part, values) for part in tree.parts), minus=tree.kind == "-")
+    if tree.kind in ("+", "-") and _has_exp(tree):
+        return _signed_sum(tree, values)
     if tree.kind == "^":
         base, exponent = tree.parts
         power = _value(exponent, values)
@@ -233,12 +245,21 @@ def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
     return _log_of(jnp.asarray(_value(tree, values), dtype=float))
 
 
-def _signed_sum(left: tuple[Any, Any], right: tuple[Any, Any], *, minus: bool) -> tuple[Any, Any]:
-    (a, a_sign), (b, b_sign) = left, right
+def _signed_sum(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The sum's own logarithm, or, where both terms are as good as nothing, that of the terms' logarithms."""
+    terms = [jnp.asarray(_value(part, values), dtype=float) for part in tree.parts]
+    (a, a_sign), (b, b_sign) = (_signed_log(part, values) for part in tree.parts)
     top = jax.lax.stop_gradient(jnp.maximum(a, b))
     top = jnp.where(jnp.isfinite(top), top, 0.0)
+    minus = tree.kind == "-"
     size, sign = _log_of(a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top))
-    return top + size, sign
+    own, own_sign = _log_of(terms[0] - terms[1] if minus else terms[0] + terms[1])
+    tiny = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < TINY
+    return jnp.where(tiny, top + size, own), jnp.where(tiny, sign, own_sign)
+
+
+def _has_exp(tree: Node) -> bool:
+    return (tree.kind == "call" and tree.value == "exp") or any(map(_has_exp, tree.parts))
 
 
 def _log_of(value: Any) -> tuple[Any, Any]:

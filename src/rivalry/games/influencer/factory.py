@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt
 
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp
 from rivalry._registry import near
 from rivalry.games.formula import Formula, parse
 from rivalry.games.influencer.game import Influencer
@@ -88,12 +88,13 @@ def _build(**given: Any) -> Influencer:
     if given["kernel"] == "exponential":
         edges = _above_zero(edges)
     players = _players(given)
+    space = Box.of(edges, players=players)
     points = resource_points(given["resource_points"], edges)
     weights = resource_weights(given["resource"], points)
     if given["normalise"]:
         weights = weights / weights.sum()
     return Influencer(
-        space=Box.of(edges, players=players),
+        space=space,
         points=jnp.asarray(points),
         weights=jnp.asarray(weights),
         kernel=_kernel(given, players, points, edges),
@@ -255,14 +256,11 @@ def _named(name: str, at: Any, axes: int) -> dict[str, Any]:
 
 def _try_kernel(kernel: Custom, players: int, points: np.ndarray, edges: list[list[float]]) -> None:
     """Refuse a kernel that gives no number, or nothing anywhere, with everybody in the middle and off it."""
+    _try_shape(kernel, len(edges))
     low, high = np.asarray(edges).T
     for part in (0.5, 0.37):
         x = np.broadcast_to(low + part * (high - low), (players, len(edges)))
         logs = kernel.logs(jnp.asarray(x), jnp.asarray(points))
-        if logs.shape != (players, len(points)):
-            raise ValueError(
-                f"influence: shape {logs.shape[2:]} for one player and one point; must be a single number"
-            )
         values = np.asarray(logs)
         bad = np.argwhere(np.isnan(values) | np.isposinf(values))
         if bad.size:
@@ -277,6 +275,15 @@ def _try_kernel(kernel: Custom, players: int, points: np.ndarray, edges: list[li
             raise ValueError(
                 f"influence: player {nowhere[0]} at {x[0].tolist()} has none at any resource point"
             )
+
+
+def _try_shape(kernel: Custom, axes: int) -> None:
+    """Refuse a kernel that gives more than one number for one player and one point."""
+    place = jnp.zeros(()) if axes == 1 else jnp.zeros(axes)
+    own = {name: values[0] for name, values in kernel.parameters.items()}
+    shape = np.shape(jax.eval_shape(lambda x, b, own: kernel.log_influence(x, b, own), place, place, own))
+    if shape != ():
+        raise ValueError(f"influence: shape {shape} for one player and one point; must be a single number")
 
 
 def _third_party(spec: object, points: np.ndarray) -> Any:

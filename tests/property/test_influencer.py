@@ -1,0 +1,127 @@
+"""What holds in every influencer game: symmetry, scaling, conservation, derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rivalry as rv
+
+PLAYERS, POINTS = 3, 12  # one shape, one compilation
+POSITION = st.floats(0.0, 1.0)
+FEW = settings(max_examples=25, deadline=None)
+
+
+Case = tuple[dict[str, Any], list[float]]
+
+
+@st.composite
+def games(draw: Any) -> Case:
+    """A game with unequal players, budgets and outside rows, and a profile, both still to be built."""
+    numbers = st.floats(0.05, 1.0)
+    options = {
+        "reach": draw(st.lists(numbers, min_size=PLAYERS, max_size=PLAYERS)),
+        "budgets": draw(st.lists(numbers, min_size=PLAYERS, max_size=PLAYERS)),
+        "resource_points": {"kind": "linspace", "start": 0.01, "stop": 0.99, "num": POINTS},
+        "resource": draw(st.lists(st.floats(0.0, 10.0), min_size=POINTS, max_size=POINTS).filter(any)),
+        "third_party": draw(st.lists(st.floats(0.0, 2.0), min_size=POINTS, max_size=POINTS)),
+        "abstention": draw(st.floats(0.0, 30.0)),
+    }
+    return options, draw(st.lists(POSITION, min_size=PLAYERS, max_size=PLAYERS))
+
+
+def built(case: Case) -> tuple[Any, Any]:
+    options, x = case
+    game = rv.games.influencer(**options)
+    return game, game.space.check(x)
+
+
+@eqx.filter_jit
+def everything(game: Any, x: Any) -> tuple[Any, Any, Any, Any]:
+    return game.all_payoffs(x), game.shares(x), game.gradients(x), game.jacobian(x)
+
+
+@FEW
+@given(games())
+def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
+    game, x = built(case)
+    payoffs, shares, _, _ = everything(game, x)
+    total = float(game.weights.sum())
+    assert abs(float(payoffs.sum()) - total) <= 1e-12 * total
+    assert np.all(np.asarray(shares) >= 0)
+    assert np.all(np.asarray(payoffs) <= total * (1 + 1e-12))
+
+
+@FEW
+@given(games(), st.permutations(range(PLAYERS)))
+def test_renaming_players_renames_their_payoffs(case: Case, order: list[int]) -> None:
+    game, x = built(case)
+    turn = jnp.asarray(order)
+    other = rv.with_(game, reach=game.reach[turn], budgets=game.budgets[turn])
+    payoffs, _, gradients, jacobian = everything(game, x)
+    renamed = everything(other, x[turn])
+    np.testing.assert_allclose(renamed[0][:PLAYERS], payoffs[turn], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(renamed[0][PLAYERS:], payoffs[PLAYERS:], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(renamed[2], gradients[turn], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(renamed[3], jacobian[jnp.ix_(turn, turn)], rtol=1e-8, atol=1e-7)
+
+
+@FEW
+@given(games(), st.floats(1e-3, 1e3))
+def test_more_resource_scales_everything(case: Case, factor: float) -> None:
+    game, x = built(case)
+    here, there = everything(game, x), everything(rv.with_(game, weights=game.weights * factor), x)
+    for k in (0, 2, 3):
+        size = float(np.max(np.abs(here[k]))) * factor
+        np.testing.assert_allclose(there[k], here[k] * factor, rtol=1e-10, atol=1e-13 * size)
+
+
+@FEW
+@given(games())
+def test_gradients_are_those_of_finite_differences(case: Case) -> None:
+    game, x = built(case)
+    _, _, gradients, jacobian = everything(game, x)
+    h = 1e-5
+    scale = float(game.weights.sum())
+    for j in range(PLAYERS):
+        step = jnp.zeros_like(x).at[j, 0].set(h)
+        up, down = everything(game, x + step), everything(game, x - step)
+        slope = (up[0][j] - down[0][j]) / (2 * h)
+        assert abs(float(slope - gradients[j, 0])) <= 2e-4 * scale
+        column = (up[2] - down[2])[:, 0] / (2 * h)
+        assert np.all(np.abs(np.asarray(column - jacobian[:, j])) <= 0.02 * scale)
+
+
+@FEW
+@given(games(), st.floats(-5.0, 5.0))
+def test_moving_everything_changes_nothing(case: Case, by: float) -> None:
+    game, x = built(case)
+    moved = rv.with_(game, points=game.points + by)
+    np.testing.assert_allclose(
+        everything(moved, x + by)[0],
+        everything(game, x)[0],
+        rtol=1e-8,
+        atol=1e-10 * float(game.weights.sum()),
+    )
+
+
+@FEW
+@given(games(), st.integers(0, PLAYERS - 1), POSITION, POSITION)
+def test_no_reply_beats_the_ceiling(case: Case, player: int, one: float, two: float) -> None:
+    game, x = built(case)
+    low, high = jnp.asarray([min(one, two)]), jnp.asarray([max(one, two)])
+    ceiling, best = _cell(game, x, jnp.asarray(player), low, high)
+    assert float(best) <= float(ceiling) + 1e-12 * float(game.weights.sum())
+
+
+@eqx.filter_jit
+def _cell(game: Any, x: Any, player: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    places = low + jnp.linspace(0, 1, 31)[:, None] * (high - low)
+    values = jax.vmap(lambda place: game.payoffs(x.at[player].set(place))[player])(places)
+    return game.ceiling(x, player, low, high), values.max()

@@ -1,0 +1,113 @@
+"""Formulas: what they mean, what is refused, and logarithms that do not underflow."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from rivalry.games.formula import DEEPEST, parse
+
+AT = {"a": 1.7, "b": 0.4, "x": -1.3}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 + 2*3", 7.0),
+        ("2^3^2", 512.0),
+        ("-2^2", -4.0),
+        ("(-2)^2", 4.0),
+        ("2^-1", 0.5),
+        ("2**3", 8.0),
+        ("6/3/2", 1.0),
+        ("5 - 3 - 1", 1.0),
+        ("- -3", 3.0),
+        ("1.5e2 + .5", 150.5),
+        ("exp(-b^2/(2*0.1^2))", math.exp(-(0.4**2) / 0.02)),
+        ("sqrt(abs(x)) * log(a)", math.sqrt(1.3) * math.log(1.7)),
+        ("sinh(b) + cosh(b) - tanh(b)", math.sinh(0.4) + math.cosh(0.4) - math.tanh(0.4)),
+        ("sin(a)^2 + cos(a)^2", 1.0),
+        ("x^3", (-1.3) ** 3),
+    ],
+)
+def test_values(text: str, value: float) -> None:
+    assert float(parse(text, AT)(AT)) == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp(-(b-x)^2/2)",
+        "a*exp(b) + 2*exp(x)",
+        "a/(1+b^2)",
+        "(b-x)^2*exp(x)",
+        "sqrt(a)*a^1.5",
+        "cosh(b) - x",
+        "-x",
+    ],
+)
+def test_logarithm_is_that_of_the_value(text: str) -> None:
+    formula = parse(text, AT)
+    assert float(formula.log(AT)) == pytest.approx(math.log(float(formula(AT))), rel=1e-13)
+
+
+def test_logarithm_does_not_underflow() -> None:
+    formula = parse("2*exp(-b^2) + exp(-b^2 - 1)", ["b"])
+    assert float(formula.log({"b": 100.0})) == pytest.approx(-1e4 + math.log(2 + math.exp(-1)), rel=1e-14)
+    assert float(jax.grad(lambda b: formula.log({"b": b}))(100.0)) == pytest.approx(-200.0, rel=1e-13)
+
+
+def test_logarithm_of_nothing_and_of_less() -> None:
+    compact = parse("(1 - b + abs(1 - b))/2", ["b"])  # 1 - b where that is positive, else 0
+    assert float(compact.log({"b": 2.0})) == -math.inf
+    assert float(jax.grad(lambda b: compact.log({"b": b}))(2.0)) == 0.0
+    assert math.isnan(float(parse("-b", ["b"]).log({"b": 2.0})))
+
+
+def test_a_distance_has_a_slope_where_it_is_zero() -> None:
+    formula = parse("exp(-sqrt((b-x)^2))", ["b", "x"])
+    assert float(jax.grad(lambda x: formula.log({"b": 1.0, "x": x}))(1.0)) == 0.0
+
+
+def test_whole_arrays() -> None:
+    b = np.linspace(0, 1, 5)
+    np.testing.assert_allclose(parse("b^2 + 1", ["b"])({"b": b}), b**2 + 1, rtol=1e-15)
+
+
+def test_equal_texts_are_equal() -> None:
+    assert parse("b + 1", ["b"]) == parse("b + 1", ["b"])
+    assert hash(parse("b + 1", ["b"])) == hash(parse("b + 1", ["b"]))
+    assert parse("b + 1", ["b"]) != parse("b + 2", ["b"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"third_party: ends too early at character 1"),
+        ("1 +", "ends too early"),
+        ("(1", "a bracket is not closed"),
+        ("1)", r"unexpected '\)' at character 2"),
+        ("2 3", "unexpected '3' at character 3"),
+        ("b $ 1", r"unexpected '\$' at character 3"),
+        ("c + 1", "unknown name 'c' .* allowed are b, x"),
+        ("expp(b)", "'expp' is no function; did you mean 'exp'"),
+        ("exp b", r"exp needs \("),
+        ("__import__('os')", "unexpected"),
+        ("__import__(b)", "is no function"),
+        ("b.real", "unexpected"),
+        ("b[0]", "unexpected"),
+        ("1;2", "unexpected ';'"),
+        ("(" * (DEEPEST + 1), "brackets within each other"),
+        ("2^" * (DEEPEST + 1) + "2", "powers within each other"),
+        ("1+" * 200 + "1", "more than 100 operations"),
+        ("1+" * 2000 + "1", "at most 2000"),
+    ],
+)
+def test_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        parse(text, ["b", "x"], "third_party")
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("third_party: ")

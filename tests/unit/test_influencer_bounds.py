@@ -1,0 +1,125 @@
+"""Ceilings of cells hold and are tight enough for exact certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import metrics
+
+SQUARE: dict[str, Any] = {
+    "space": "box",
+    "bounds": [[0, 5], [0, 5]],
+    "resource": {"kind": "mixture", "means": [[0, 0], [5, 0], [0, 5], [5, 5]], "stds": 1},
+}
+GAMES: dict[str, tuple[dict[str, Any], Any]] = {
+    "gaussian": ({"reach": [0.1, 0.3], "resource": "bimodal", "budgets": [1, 2]}, [0.3, 0.6]),
+    "outside": (
+        {"reach": 0.14, "third_party": "exp(-b)", "abstention": 9.0, "resource": "bimodal", "players": 2},
+        [0.3, 0.6],
+    ),
+    "power_law": ({"kernel": "power_law", "exponent": [1, 2]}, [0.3, 0.6]),
+    "exponential": ({"kernel": "exponential", "players": 2, "resource": "bimodal"}, [0.3, 0.6]),
+    "box": ({**SQUARE, "reach": [1.0, 2.0], "normalised": True}, [[1, 1], [3, 2]]),
+    "matrix": ({**SQUARE, "covariance": [[2, 0.5], [0.5, 1]], "variance": [1, 0.5]}, [[1, 1], [3, 2]]),
+}
+
+
+@eqx.filter_jit
+def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any]:
+    """The ceiling of every cell, and the best own payoff of many positions in it."""
+
+    def cell(low: Any, high: Any) -> tuple[Any, Any]:
+        places = low + parts * (high - low)
+        values = jax.vmap(lambda y: game.payoffs(x.at[1].set(y))[1])(places)
+        return game.ceiling(x, 1, low, high), values.max()
+
+    return jax.vmap(cell)(low, high)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_no_payoff_in_a_cell_exceeds_its_ceiling(name: str) -> None:
+    options, at = GAMES[name]
+    game = rv.games.influencer(**options)
+    x = game.space.check(at)
+    rng = np.random.default_rng(5)
+    low, high = np.asarray(game.space.low[0]), np.asarray(game.space.high[0])
+    one = low + (high - low) * rng.random((60, len(low)))
+    two = np.clip(
+        one + (high - low) * 10.0 ** rng.uniform(-5, 0, (60, 1)) * rng.random((60, len(low))), low, high
+    )
+    parts = np.concatenate([rng.random((300, len(low))), np.zeros((1, len(low))), np.ones((1, len(low)))])
+    ceilings, best = inside(game, x, jnp.asarray(one), jnp.asarray(two), jnp.asarray(parts))
+    assert np.all(np.asarray(best) <= np.asarray(ceilings) * (1 + 1e-12))
+    small = np.max(two - one, axis=1) < 1e-3 * (high - low).max()
+    assert np.all(np.asarray(ceilings - best)[small] < 0.02 * float(game.scale))
+
+
+def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
+    """A certificate to the last 1e-8, and the cells that one player's proof took at most."""
+    cells, most = metrics._cells, [0]
+    search = metrics._branch_and_bound
+
+    def counting(game: Any, x: Any, player: Any, low: Any, high: Any) -> Any:
+        most[-1] += len(np.unique(np.concatenate([np.asarray(low), np.asarray(high)], axis=1), axis=0))
+        return cells(game, x, player, low, high)
+
+    def starting(*args: Any) -> Any:
+        most.append(0)
+        return search(*args)
+
+    monkeypatch.setattr(metrics, "_cells", counting)
+    monkeypatch.setattr(metrics, "_branch_and_bound", starting)
+    return metrics.certificate(game, game.space.check(x), tolerance=1e-8), max(most)
+
+
+def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
+    proof, cells = counted(game, [0.2, 0.5, 0.8], monkeypatch)
+    assert proof.coverage == "exact"
+    assert np.all(proof.bound - proof.regret <= 1e-8 * float(game.scale))
+    assert proof.regret.max() == pytest.approx(3.7870346845461196, rel=1e-8)
+    assert cells <= 600
+
+
+def test_the_centre_is_proved_to_be_an_equilibrium() -> None:
+    game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    proof = rv.certificate(game, game.space.check([0.5] * 3))
+    assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
+
+
+def test_a_stable_point_that_is_no_equilibrium() -> None:
+    game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
+    proof = rv.certificate(game, game.space.check([0.37414608583521425, 0.5, 0.6258539141647858]))
+    assert proof.claim == "not an equilibrium"
+    assert proof.regret.max() == pytest.approx(0.175309, abs=1e-6)
+
+
+def test_proofs_on_a_box() -> None:
+    game = rv.games.influencer(**SQUARE, variance=[3.0] * 4)
+    proof = rv.certificate(game, game.space.check([[2.5, 2.5]] * 4))
+    assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
+
+
+def test_nothing_is_proved_for_a_kernel_of_ones_own() -> None:
+    game = rv.games.influencer(
+        kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"
+    )
+    assert not hasattr(game, "ceiling")
+    proof = rv.certificate(game, game.space.check([0.5] * 3))
+    assert (proof.claim, proof.coverage) == ("no deviation found", "lower bound")
+    assert np.all(np.isinf(proof.bound))
+
+
+def test_of_two_best_replies_the_nearer_then_the_lower() -> None:
+    game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
+    middle = rv.best_reply(game, game.space.check([0.2, 0.5, 0.8]), 1)
+    assert middle.strategy[0] == pytest.approx(0.2598375, abs=1e-5)
+    right = rv.best_reply(game, game.space.check([0.2, 0.6, 0.8]), 1)
+    assert right.strategy[0] == pytest.approx(0.7401625, abs=1e-5)
