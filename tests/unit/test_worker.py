@@ -137,7 +137,7 @@ def test_a_cell_broken_off_ends_in_the_same_bits(tmp_path: Path, name: str) -> N
 
 
 def test_a_learner_broken_off_ends_in_the_same_bits(tmp_path: Path) -> None:
-    task = task_of(tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 5_000_000}])
+    task = task_of(tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 4_000}])
     assert same(broken_off(task, tmp_path, 4), run_cell(task, tmp_path))
 
 
