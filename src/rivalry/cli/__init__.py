@@ -21,8 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("interrupted; all finished cells are kept, `rivalry resume` goes on", file=sys.stderr)
             return 130
-        except BrokenPipeError:  # the reader of our output has gone, as in `rivalry list | head -1`
-            return interrupt.without_reader()
 
 
 __all__ = ["main"]

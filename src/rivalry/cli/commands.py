@@ -46,8 +46,6 @@ def carry_out(arguments: list[str]) -> int:
         return output.mistake(str(error))
     except ValueError as error:
         return _told(error)
-    except BrokenPipeError:
-        raise
     except OSError as error:  # a folder that may not be written, a file that is gone
         if error.filename is None:
             return output.broken(error)

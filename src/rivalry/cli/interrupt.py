@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,9 +72,3 @@ def _closed(read: int) -> bool:
         if select.select([read], [], [], left)[0] and not os.read(read, 1):
             return True
     return False
-
-
-def without_reader() -> int:
-    """Ends quietly: what is still in Python's buffer goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

@@ -13,7 +13,7 @@ from typing import Any
 
 def value(data: Any) -> None:
     """Exactly one JSON value; what is not finite becomes null."""
-    print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
+    _print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
 
 
 def finite(data: Any) -> Any:
@@ -46,7 +46,16 @@ def reserved() -> Iterator[None]:
 def text(words: str) -> None:
     """Words for the reader, on stdout."""
     if words:
-        print(words)
+        _print(words)
+
+
+def _print(words: str) -> None:
+    """To stdout; quietly to nowhere if its reader has gone, as in ``rivalry list | head -1``."""
+    try:
+        print(words, flush=True)
+    except BrokenPipeError:
+        # what is still in the buffer would be tried again at the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(line: str) -> None:

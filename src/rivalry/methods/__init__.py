@@ -48,7 +48,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(["METHODS", *OTHERS, *(entry.targets[0].split(":")[1] for entry in METHODS.values())])
+    return sorted(
+        ["METHODS", *METHODS, *OTHERS, *(entry.targets[0].split(":")[1] for entry in METHODS.values())]
+    )
 
 
 sys.modules[__name__].__class__ = Room
