@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the study failed, 2 the input was wrong, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return carry_out(sys.argv[1:] if arguments is None else list(arguments))
         except KeyboardInterrupt:
             print("interrupted; all finished cells are kept, `rivalry resume` goes on", file=sys.stderr)
+            if arguments is None:  # a process of its own: taking JAX down in good order would take a second
+                sys.stderr.flush()
+                os._exit(130)
             return 130
 
 
