@@ -1,6 +1,11 @@
 """How the documentation is built: MyST pages, their code cells executed, errors and warnings fatal."""
 
+import os as _os
 from importlib.metadata import version as _version
+from pathlib import Path as _Path
+
+# pages are executed in a folder of their own, and find the files they show by this
+_os.environ["RIVALRY_DOCS"] = str(_Path(__file__).parent)
 
 project = "rivalry"
 author = "The rivalry developers"

@@ -1,0 +1,34 @@
+"""A rent-seeking contest (Tullock 1980): whoever spends more is likelier to win the prize."""
+
+from typing import Annotated
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from annotated_types import Gt, Interval
+
+import rivalry as rv
+
+
+class Contest(eqx.Module):
+    prize: jax.Array
+    decisiveness: jax.Array
+    players: int = eqx.field(static=True)
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.of([[1e-6, 1.0]], players=self.players)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        effort = x[:, 0] ** self.decisiveness
+        return self.prize * effort / effort.sum() - x[:, 0]
+
+
+def contest(
+    *,
+    players: Annotated[int, Interval(ge=2), "number of players"] = 2,
+    prize: Annotated[float, Gt(0), "what the winner gets"] = 1.0,
+    decisiveness: Annotated[float, Gt(0), "how much more a larger effort wins"] = 1.0,
+) -> Contest:
+    """Players spend effort; the chance of winning is effort**decisiveness over everybody's."""
+    return Contest(jnp.asarray(prize), jnp.asarray(decisiveness), players)
