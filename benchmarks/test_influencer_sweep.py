@@ -48,23 +48,23 @@ class Ours:
         zero = jnp.zeros((), dtype=int)
         if count == 1:
             self.game, self.method, self.key = games[0], method, key
-            self.begin = run._begin(self.game, method, start, key, zero)
+            self.begin = run.steps.begin(self.game, method, start, key, zero)
         else:
-            self.game, self.method = run._stack("game", games), run._stack("method", [method] * count)
+            self.game, self.method = run.lanes._stack("game", games), run._stack("method", [method] * count)
             self.key = jax.random.split(key, count)
             begins = jnp.broadcast_to(start, (count, *start.shape))
-            self.begin = run._begin_lanes(
+            self.begin = run.lanes._begin_lanes(
                 self.game, self.method, begins, self.key, jnp.zeros(count, dtype=int)
             )
 
     def __call__(self) -> np.ndarray:
         if self.count == 1:
             stride = self.jax.numpy.asarray(STEPS[1] // self.run.ROWS)
-            carry, _ = self.run._advance(
+            carry, _ = self.run.steps.advance(
                 self.game, self.method, self.begin, self.key, stride, self.budget, self.never
             )
         else:
-            carry = self.run._advance_lanes(
+            carry = self.run.lanes._advance_lanes(
                 self.game, self.method, self.begin, self.key, self.budget, self.never
             )
         return np.asarray(carry.state.profile).reshape(-1, PLAYERS)

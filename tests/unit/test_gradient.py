@@ -13,6 +13,9 @@ from rivalry._jax import jax, jnp
 from rivalry.methods.gradient import GradientAscent, local_regret
 from tests.small_games import Linear, cournot, linear
 
+# budgets are small here on purpose; the warning has a test of its own
+pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+
 MATRIX = np.array([[-2.0, 0.5, 0.1], [0.3, -1.0, 0.2], [-0.4, 0.6, -3.0]])
 DRIVE = np.array([1.0, -0.5, 2.0])
 GAME = linear(MATRIX, DRIVE)

@@ -13,6 +13,9 @@ from rivalry import run
 from rivalry._jax import jax, jnp
 from rivalry.methods.matching import RegretMatching
 
+# budgets are small here on purpose; the warning has a test of its own
+pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+
 
 class Bowl(eqx.Module):
     """Everybody wants to be at ``goal``; nobody minds the others."""
@@ -251,3 +254,18 @@ def test_compilations_do_not_grow_with_points() -> None:
     for k in range(1, 5):
         at(k / 2, 0.5 - k / 20)
     assert len(counted) == traced
+
+
+def test_a_search_that_does_not_settle_warns_with_a_remedy() -> None:
+    game = rv.games.influencer(reach=[0.25] * 2)
+    with pytest.warns(UserWarning, match="not settled after 3 steps: raise max_steps"):
+        rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9], max_steps=3, tolerance=None)
+
+
+def test_a_search_stopped_on_purpose_does_not_warn(recwarn: pytest.WarningsRecorder) -> None:
+    game = rv.games.influencer(reach=[0.25] * 2)
+    found = rv.solve(
+        game, rv.methods.GradientAscent(), start=[0.1, 0.9], tolerance=None, progress=lambda event: True
+    )
+    assert found.status == "budget spent"
+    assert not [warning for warning in recwarn if "not settled" in str(warning.message)]

@@ -16,6 +16,9 @@ from rivalry.study import Cell, build_game
 from rivalry.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
 from tests.duels import study
 
+# budgets are small here on purpose; the warning has a test of its own
+pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+
 MATRIX = {"family": "matrix", "name": "chicken"}
 
 

@@ -1,0 +1,202 @@
+"""Many points in one compiled program: lanes, and the batched sweep made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp
+from rivalry.game import ENDINGS, Finish, Game, Method, with_
+from rivalry.metrics import TOLERANCE
+from rivalry.results import Record, Solution, collect
+from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
+from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
+from rivalry.run.randomness import key_of, stream
+from rivalry.run.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
+from rivalry.space import Profile
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+def solve_lanes(
+    games: Sequence[Game],
+    methods: Sequence[Method],
+    starts: Sequence[Profile],
+    *,
+    seed: int | np.random.SeedSequence = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+    checkpoint: Checkpoint | None = None,
+) -> list[Solution]:
+    """Many points in one compiled program: lane k runs ``methods[k]`` on ``games[k]`` from ``starts[k]``.
+
+    All lanes must have the same sizes and choices; only numbers may differ. Raises `ValueError` otherwise.
+    """
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    keys = jax.random.split(key_of(sequence), len(games))
+    lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
+    begins = jnp.stack([jnp.asarray(s) for s in starts])
+    carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
+    ends: dict[int, Finish | None] = {}
+    left: list[list[Finish]] = [[] for _ in games]
+    gone: list[tuple[int, Profile]] = []  # which lane went on, and from where
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        carry = from_leaves(carry, saved)
+        gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
+        for k, profile in gone:
+            left[k] += filter(None, [finish(games[k], methods[k], profile, keys[k])])
+    while True:
+        carry, stopped = lanes.forward(carry, progress, checkpoint, gone)
+        moved = np.zeros(len(games), dtype=bool)
+        for k in (k for k in range(len(games)) if k not in ends):
+            end = ends[k] = finish(games[k], methods[k], carry.state.profile[k], keys[k])
+            spent = stopped or int(carry.done[k]) >= max_steps or len(left[k]) == RESTARTS
+            if end is None or end.onward is None or spent:
+                continue
+            if left[k] and same(end.profile, left[k][-1].profile):
+                left[k].pop()
+                continue
+            left[k].append(end)
+            gone.append((k, carry.state.profile[k]))
+            moved[k] = True
+            begins = begins.at[k].set(end.onward)
+            del ends[k]
+        if not moved.any():
+            break
+        fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
+        carry = jax.tree.map(
+            lambda new, old, moved=moved: jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+            fresh,
+            carry,
+        )
+    return [
+        certified(
+            game, _lane_record(game, methods[k], carry, k, ends[k]) | departures(game, left[k]), tolerance
+        )
+        for k, game in enumerate(games)
+    ]
+
+
+class _Lanes(NamedTuple):
+    """Stacked games and methods, and what bounds their steps."""
+
+    games: Any
+    methods: Any
+    keys: jax.Array
+    tol: jax.Array
+    max_steps: int
+
+    def forward(
+        self,
+        carry: Carry,
+        progress: ProgressCallback | None,
+        checkpoint: Checkpoint | None,
+        gone: Sequence[tuple[int, Profile]],
+    ) -> tuple[Carry, bool]:
+        """All lanes to their ends, or until ``progress`` says stop; True if it did.
+
+        ``gone`` is kept with the arrays: lanes that ended and went on, and where they did.
+        """
+        chunk = max(1, min(self.max_steps, 2_000))
+        done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
+        while done < self.max_steps and bool(jnp.any(carry.ended == 0)):
+            done = min(self.max_steps, done + chunk)
+            carry = _advance_lanes(self.games, self.methods, carry, self.keys, jnp.asarray(done), self.tol)
+            if checkpoint is not None and checkpoint.due():
+                profiles = [np.asarray(profile) for _, profile in gone]
+                shape = carry.state.profile.shape[1:]
+                went = {"gone": np.array([k for k, _ in gone], dtype=int)}
+                went["gone_from"] = np.asarray(profiles, dtype=float).reshape(-1, *shape)
+                checkpoint.save(leaves_of(carry) | went)
+            event = Progress(done, self.max_steps, float(jnp.max(carry.residual)))
+            if progress is not None and progress(event) is True:
+                return carry, True
+        return carry, False
+
+
+def _lane_record(game: Game, method: Method, carry: Carry, lane: int, end: Finish | None) -> Record:
+    ended = int(carry.ended[lane])
+    record: Record = {
+        "profile": (("player", "axis"), np.asarray(carry.state.profile[lane])),
+        "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
+        "steps": ((), np.asarray(carry.done[lane])),
+        "residual": ((), np.asarray(carry.residual[lane])),
+    }
+    if ended and hasattr(method, "notes"):
+        record |= method.notes(game, jax.tree.map(lambda leaf: leaf[lane], carry.state))
+    return record if end is None else record | ended_in(end)
+
+
+def _stack(what: str, trees: Sequence[Any]) -> Any:
+    trees = [as_arrays(tree) for tree in trees]
+    parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
+    first: Any = jax.tree.structure(trees[0])
+    for k, tree in enumerate(trees):
+        if jax.tree.structure(tree) != first or not bool(eqx.tree_equal(parts[k][1], parts[0][1])):
+            raise ValueError(
+                f"batch: lane {k} has a {what} of another form; only numbers may differ between lanes"
+            )
+    arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[arrays for arrays, _ in parts])
+    return eqx.combine(arrays, parts[0][1])
+
+
+def sweep(
+    game: Game,
+    over: Mapping[str, Sequence[Any]],
+    method: Method,
+    start: object,
+    *,
+    seed: int = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    tolerance: float | None = TOLERANCE,
+) -> Dataset:
+    """One batched program over the values of one or more of the game's array fields.
+
+    ``over`` maps field names to values; several fields are multiplied. Every point starts at ``start``.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.2] * 3)
+    >>> found = rv.sweep(game, {"reach": [0.25, 0.3]}, rv.methods.GradientAscent(), [0.1, 0.4, 0.9])
+    >>> found.claim.values.tolist()
+    ['equilibrium', 'equilibrium']
+    """
+    points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
+    games = [with_(game, **point) for point in points]
+    first = game.space.check(start)
+    found = solve_lanes(
+        games,
+        [method] * len(games),
+        [first] * len(games),
+        seed=seed,
+        tol=tol,
+        max_steps=max_steps,
+        tolerance=tolerance,
+    )
+    return collect([(point, s.record) for point, s in zip(points, found, strict=True)], over)
+
+
+@eqx.filter_jit
+def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
+    """All lanes to their end, or ``budget`` steps, in one program."""
+
+    def lane(game, method, carry, key):  # type: ignore[no-untyped-def]
+        return jax.lax.while_loop(
+            lambda c: (c.done < budget) & (c.ended == 0),
+            lambda c: one_step(game, method, c, key, tol),
+            carry,
+        )
+
+    return eqx.filter_vmap(lane)(games, methods, carry, keys)
+
+
+@eqx.filter_jit
+def _begin_lanes(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
+    return eqx.filter_vmap(begin)(games, methods, begins, keys, done)

@@ -1,0 +1,36 @@
+"""What a long computation tells, and where it leaves its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+
+class Progress(NamedTuple):
+    """A plain event: ``done`` of ``total`` steps, and the residual where there is one."""
+
+    done: int
+    total: int
+    residual: float = float("nan")
+
+
+ProgressCallback = Callable[[Progress], object]  # returns True to stop
+
+
+@runtime_checkable
+class Checkpoint(Protocol):
+    """Where a long computation leaves its arrays, and finds them again."""
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """What was saved last, if anything."""
+        ...
+
+    def due(self) -> bool:
+        """Whether enough time has passed since the last save."""
+        ...
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        """Keep these."""
+        ...

@@ -1,0 +1,241 @@
+"""One method on one game, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+from warnings import warn
+
+import numpy as np
+
+from rivalry._jax import jax, jnp, put
+from rivalry.game import ENDINGS, Game, Learner, Method
+from rivalry.metrics import TOLERANCE
+from rivalry.results import Record, Solution, dataset
+from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
+from rivalry.run.learning import learn
+from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
+from rivalry.run.randomness import keys_of, stream
+from rivalry.run.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, time_of
+from rivalry.space import Profile
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+PATH = 512  # most rows of a recorded path; then every second is dropped and the stride doubles
+
+
+def solve(
+    game: Game,
+    method: Method | Learner,
+    start: object = None,
+    *,
+    seed: int | np.random.SeedSequence = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+    path: bool = True,
+    checkpoint: Checkpoint | None = None,
+) -> Solution:
+    """Run a method on a game until it settles or its budget is spent, and certify where it ends.
+
+    ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis; drawn when absent);
+    ``tol`` bounds the method's residual; ``tolerance`` is the certificate's, relative to the game's payoff
+    scale (None: no certificate). ``progress`` receives `Progress` events; returning True stops the work,
+    and what was reached is returned. Raises `ValueError` for a start outside the space.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    >>> found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
+    >>> found.status, found.claim
+    ('settled', 'equilibrium')
+    """
+    if isinstance(method, Learner):
+        return learn(
+            game,
+            method,
+            steps=max_steps,
+            seed=seed,
+            progress=progress,
+            tolerance=tolerance,
+            checkpoint=checkpoint,
+        )
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    key, start_key = keys_of(sequence, 2)
+    first = game.space.sample(start_key) if start is None else game.space.check(start)
+    game = as_arrays(game)
+    settings = _Settings(tol, max_steps, path)
+    record = _solve_record(game, method, first, key, settings, progress, checkpoint)
+    found = certified(game, record, tolerance)
+    if found.status == "budget spent" and found.steps >= max_steps:  # else it was stopped on purpose
+        warn(f"not settled after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
+    return found
+
+
+class _Settings(NamedTuple):
+    tol: float
+    max_steps: int
+    path: bool
+
+
+def _solve_record(
+    game: Game,
+    method: Method,
+    first: Profile,
+    key: jax.Array,
+    settings: _Settings,
+    progress: ProgressCallback | None,
+    checkpoint: Checkpoint | None,
+) -> Record:
+    run = _Run(game, as_arrays(method), first, key, settings)
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        run.restore(saved)
+    # a departure is kept by where it began: the analysis of an end gives the same answer again
+    left = [end for profile in run.left if (end := finish(game, method, profile, key)) is not None]
+    while True:
+        stopped = run.forward(progress, checkpoint)
+        end = finish(game, method, run.profile, key)
+        if (
+            end is None
+            or end.onward is None
+            or stopped
+            or len(left) == RESTARTS
+            or run.done >= settings.max_steps
+        ):
+            break
+        if left and same(end.profile, left[-1].profile):
+            left.pop()  # it came back: nothing was left after all
+            break
+        left.append(end)
+        run.go_on_from(end.onward)
+    if end is not None and end.onward is not None and len(left) == RESTARTS:
+        # from one such end to the next, without end: perhaps it goes round
+        end = finish(game, method, end.onward, key) or end
+    record = run.record()
+    if end is not None:
+        record |= ended_in(end)
+    return record | departures(game, left)
+
+
+class _Run:
+    """One method on one game, forward in calls of a compiled program that records `ROWS` profiles each."""
+
+    def __init__(
+        self, game: Game, method: Method, first: Profile, key: jax.Array, settings: _Settings
+    ) -> None:
+        self.game, self.method, self.key, self.settings = game, method, key, settings
+        self.carry = begin(game, method, first, key, put(0))
+        self.stride = 1
+        self.rows = [np.asarray(first)[None]]
+        self.steps = [np.zeros(1, dtype=int)]
+        self.times = [np.zeros(1)]
+        self.left: list[Profile] = []  # where it ended and went on again
+
+    @property
+    def done(self) -> int:
+        return int(self.carry.done)
+
+    @property
+    def profile(self) -> Profile:
+        return self.carry.state.profile  # type: ignore[no-any-return]
+
+    @property
+    def over(self) -> bool:
+        carry = self.carry
+        return int(carry.ended) != 0 or self.done >= self.settings.max_steps
+
+    def forward(self, progress: ProgressCallback | None, checkpoint: Checkpoint | None) -> bool:
+        """To the end, or until ``progress`` says stop; True if it did."""
+        tol, budget = put(float(self.settings.tol)), put(self.settings.max_steps)
+        while not self.over:
+            self.carry, rows = advance(
+                self.game, self.method, self.carry, self.key, put(self.stride), budget, tol
+            )
+            self._note(*(np.asarray(part) for part in rows))
+            if checkpoint is not None and checkpoint.due():
+                checkpoint.save(self.saved())
+            event = Progress(self.done, self.settings.max_steps, float(self.carry.residual))
+            if progress is not None and progress(event) is True:
+                return True
+        return False
+
+    def go_on_from(self, profile: Profile) -> None:
+        """A fresh state at another profile; the clock and the path go on."""
+        self.left.append(self.profile)
+        before = time_of(self.carry)
+        self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
+        self.carry = self.carry._replace(since=before)
+
+    def _note(self, rows: np.ndarray, steps: np.ndarray, times: np.ndarray) -> None:
+        before = self.steps[-1][-1]
+        new = np.flatnonzero(np.diff(steps, prepend=before) > 0)
+        self.rows.append(rows[new])
+        self.steps.append(steps[new])
+        self.times.append(times[new])
+        length = sum(map(len, self.steps))
+        if length > PATH:
+            # the last row stays: it is where the run stands
+            keep = np.union1d(np.arange(0, length, 2), [length - 1])
+            self.rows, self.steps, self.times = (
+                [np.concatenate(parts)[keep]] for parts in (self.rows, self.steps, self.times)
+            )
+            self.stride *= 2
+
+    def record(self) -> Record:
+        ended = int(self.carry.ended)
+        found: Record = {
+            "profile": (("player", "axis"), np.asarray(self.profile)),
+            "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
+            "steps": ((), np.asarray(self.done)),
+            "residual": ((), np.asarray(self.carry.residual)),
+        }
+        if self.settings.path:
+            found["path"] = (("step", "player", "axis"), np.concatenate(self.rows))
+            found["path_step"] = (("step",), np.concatenate(self.steps))
+            if hasattr(self.carry.state, "time"):
+                found["path_time"] = (("step",), np.concatenate(self.times))
+        if ended and hasattr(self.method, "notes"):
+            found |= self.method.notes(self.game, self.carry.state)
+        return found
+
+    def saved(self) -> dict[str, np.ndarray]:
+        shape = self.rows[0].shape[1:]
+        return leaves_of(self.carry) | {
+            "left": np.asarray([np.asarray(profile) for profile in self.left]).reshape(-1, *shape),
+            "rows": np.concatenate(self.rows),
+            "steps": np.concatenate(self.steps),
+            "times": np.concatenate(self.times),
+            "stride": np.asarray(self.stride),
+        }
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+        self.carry = from_leaves(self.carry, saved)
+        self.left = [jnp.asarray(profile) for profile in saved["left"]]
+        self.rows, self.steps, self.times = [saved["rows"]], [saved["steps"]], [saved["times"]]
+        self.stride = int(saved["stride"])
+
+
+def trace(
+    game: Game, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
+) -> Dataset:
+    """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
+
+    key, start_key = keys_of(stream(seed, "play"), 2)
+    first = game.space.sample(start_key) if start is None else game.space.check(start)
+    game, method = as_arrays(game), as_arrays(method)
+    carry = begin(game, method, first, key, put(0))
+    rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
+    while int(carry.done) < steps:
+        carry = carry._replace(ended=put(0))
+        budget = put(min(steps, int(carry.done) + every * ROWS))
+        carry, (more, times, _) = advance(game, method, carry, key, put(every), budget, put(-1.0))
+        new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
+        rows.append(np.asarray(more)[new])
+        clock.append(np.asarray(times)[new])
+    return dataset(
+        {
+            "path": (("step", "player", "axis"), np.concatenate(rows)),
+            "path_step": (("step",), np.concatenate(clock)),
+        }
+    )
