@@ -38,7 +38,7 @@ def cournot(firms: int) -> Linear:
 
 
 class Turning(eqx.Module):
-    """Two players whose flow turns about 0 and settles on a circle, radius sqrt(growth), period 2 pi/speed."""
+    """Two players whose flow turns about 0 into a circle, radius sqrt(growth), period 2 pi/speed."""
 
     growth: Float[Array, ""]
     speed: Float[Array, ""]
