@@ -39,6 +39,8 @@ class Game(Protocol):
     - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;
     - ``named_start(name) -> Profile``: starts that have a name;
     - ``gradients(x)``: every player's own gradient, where there is a faster way than differentiating payoffs;
+    - ``payoff_against(x, player)``: one's payoff as a function of one's own strategy, without the others' part
+      being worked out for each;
     - ``jacobian(x)``: the derivative of the stacked own gradients, where there is a closed form;
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
@@ -81,7 +83,15 @@ class MarkovGame(Protocol):
 
 @runtime_checkable
 class PopulationGame(Protocol):
-    """A continuum of players on finitely many states; a type is a closed block of states."""
+    """A continuum of players on finitely many states; a type is a closed block of states.
+
+    A profile is the policy that all of them follow, ``[state action]``.
+    """
+
+    @property
+    def space(self) -> Space:
+        """Policies ``[state action]``: in every state a `Simplex` over its legal actions."""
+        ...
 
     discount: Float[Array, "state"]
     legal: Bool[Array, "state action"]
@@ -103,22 +113,31 @@ class PopulationGame(Protocol):
         ...
 
 
+Playable = Game | MarkovGame | PopulationGame
+"""What methods are for; each class of methods knows one of the three."""
+
+
 @runtime_checkable
 class Method(Protocol):
     """A solver or a dynamic, stepwise, in JAX; every state has ``.profile``.
 
-    Optional: ``residual(game, state)``, what the tolerance bounds instead of the movement per step;
-    ``ended(game, state)``, an index into `ENDINGS` where the method itself sees that it is over;
-    ``finish(game, profile, key) -> Finish``, the analysis of the end, after the last step;
-    ``notes(game, state) -> Record``, what the last state tells, stored where the method ended by itself.
-    A state with a ``time`` has it stored beside the path, as ``path_time``.
+    A method may also offer, and the loops use where present:
+
+    - ``residual(game, state)``: what the tolerance bounds instead of the movement per step;
+    - ``ended(game, state)``: an index into `ENDINGS` where the method itself sees that it is over;
+    - ``finish(game, profile, key) -> Finish``: the analysis of the end, after the last step;
+    - ``notes(game, state) -> Record``: what the last state tells, stored where the method ended by itself; a
+      certificate's record among it is kept, where the package has none of its own for such a game;
+    - ``fits(game) -> bool``, on the class: whether it can be tried on a game (default: on one with payoffs).
+      Of several classes that are registered for one kind, a study takes the first that fits;
+    - a state's ``time``: stored beside the path, as ``path_time``.
     """
 
-    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> State:
+    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
         """The state before the first step; the key is consumed."""
         ...
 
-    def step(self, game: Game, state: State, key: PRNGKeyArray) -> State:
+    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
         """One step; the key is consumed."""
         ...
 
@@ -127,7 +146,8 @@ class Method(Protocol):
 class Learner(Protocol):
     """A method whose loop lives elsewhere: in a kernel, or in a library.
 
-    Optional: ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays.
+    Optional: ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
+    ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
     """
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
@@ -139,7 +159,12 @@ class Learner(Protocol):
         ...
 
     def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
-        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories."""
+        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
+
+        A profile ``[player axis]`` is given payoffs and a certificate by the loop. Where a learner's profile
+        is of another form, a policy ``[player state action]``, `read` answers those too, the certificate as
+        its `Certificate.record`.
+        """
         ...
 
 
@@ -168,6 +193,11 @@ def scale(game: object) -> float:
     return float(getattr(game, "scale", 1.0))
 
 
+def profile_dims(game: object) -> tuple[str, str]:
+    """What the two dimensions of a profile of ``game`` are called."""
+    return ("state", "action") if isinstance(game, PopulationGame) else ("player", "axis")
+
+
 def measures(game: object, x: Profile) -> Record:
     """The named arrays the game computes from a profile, or none."""
     found = getattr(game, "measures", None)
@@ -190,7 +220,18 @@ def view(game: Any, name: str, x: Profile) -> Dataset:
 
 def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
     """What ``player`` gets by playing ``strategy`` while the others stay at ``x``."""
-    return game.payoffs(x.at[player].set(strategy))[player]
+    return payoff_against(game, x, player)(strategy)
+
+
+def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    """``player``'s payoff as a function of its own strategy [axis], while the others stay at ``x``.
+
+    A game that need not work out the others anew for every strategy offers ``payoff_against(x, player)``.
+    """
+    known = getattr(game, "payoff_against", None)
+    if known is not None:
+        return known(x, player)  # type: ignore[no-any-return]
+    return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
 
 
 def own_gradients(game: Game, x: Profile) -> Profile:

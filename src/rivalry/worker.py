@@ -17,6 +17,7 @@ from rivalry.game import Game, Learner
 from rivalry.metrics import certificate
 from rivalry.results import Record, stacked
 from rivalry.run import Progress, ProgressCallback
+from rivalry.run.ends import has_answer
 
 Task = Mapping[str, Any]
 
@@ -111,6 +112,8 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
         return {}
     lanes = lanes_of(task, folder)
     lead = tuple(lanes.shape.values())
+    if record["profile"][0][len(lead) :] != ("player", "axis") or not isinstance(lanes.games[0], Game):
+        return {}  # the method certified it, from more than is stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
         certificate(game, jnp.asarray(profile), tolerance=task["tolerance"]).record()
@@ -219,7 +222,7 @@ def _starts(task: Task, lanes: Lanes) -> list[Any]:
 
 def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
     """What the study's plots draw, at the profile that was found; nothing where there is no answer."""
-    if "profile" not in record or not np.all(np.isfinite(record["profile"][1])):
+    if not has_answer(record):
         return {}
     x = jnp.asarray(record["profile"][1])
     found: Record = {}

@@ -41,16 +41,17 @@ OTHERS = {"Followers": "rivalry.methods.followers:Followers"}
 
 
 def __getattr__(name: str) -> Any:
-    """A method's class by its own name, `GradientAscent`, or by its kind, `gradient_ascent`."""
-    targets = {entry.targets[0].split(":")[1]: entry.targets[0] for entry in METHODS.values()}
+    """A method's class by its own name, `GradientAscent`, or the first of its kind, `gradient_ascent`."""
     kinds = {kind: entry.targets[0] for kind, entry in METHODS.items()}
-    return lazy(__name__, targets | kinds | OTHERS, name)
+    return lazy(__name__, _classes() | kinds | OTHERS, name)
 
 
 def __dir__() -> list[str]:
-    return sorted(
-        ["METHODS", *METHODS, *OTHERS, *(entry.targets[0].split(":")[1] for entry in METHODS.values())]
-    )
+    return sorted(["METHODS", *METHODS, *OTHERS, *_classes()])
+
+
+def _classes() -> dict[str, str]:
+    return {target.split(":")[1]: target for entry in METHODS.values() for target in entry.targets}
 
 
 sys.modules[__name__].__class__ = Room

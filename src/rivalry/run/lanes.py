@@ -10,7 +10,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Finish, Game, Method, with_
+from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
 from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def solve_lanes(
-    games: Sequence[Game],
+    games: Sequence[Playable],
     methods: Sequence[Method],
     starts: Sequence[Profile],
     *,
@@ -121,17 +121,17 @@ class _Lanes(NamedTuple):
         return carry, False
 
 
-def _lane_record(game: Game, method: Method, carry: Carry, lane: int, end: Finish | None) -> Record:
+def _lane_record(game: Playable, method: Method, carry: Carry, lane: int, end: Finish | None) -> Record:
     ended = int(carry.ended[lane])
     record: Record = {
-        "profile": (("player", "axis"), np.asarray(carry.state.profile[lane])),
+        "profile": (profile_dims(game), np.asarray(carry.state.profile[lane])),
         "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
         "steps": ((), np.asarray(carry.done[lane])),
         "residual": ((), np.asarray(carry.residual[lane])),
     }
     if ended and hasattr(method, "notes"):
         record |= method.notes(game, jax.tree.map(lambda leaf: leaf[lane], carry.state))
-    return record if end is None else record | ended_in(end)
+    return record if end is None else record | ended_in(game, end)
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:

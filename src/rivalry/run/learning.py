@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.game import Game, Learner
+from rivalry.game import Learner
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
 from rivalry.run.ends import certified
@@ -48,6 +48,4 @@ def learn(
     record = dict(learner.read(world, session))
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), session["_done"][0].copy())
-    if "profile" not in record or not isinstance(game, Game):
-        return Solution(record, None)
     return certified(game, record, tolerance)

@@ -9,7 +9,7 @@ from warnings import warn
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import ENDINGS, Game, Learner, Method
+from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, dataset
 from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
@@ -26,7 +26,7 @@ PATH = 512  # most rows of a recorded path; then every second is dropped and the
 
 
 def solve(
-    game: Game,
+    game: Playable,
     method: Method | Learner,
     start: object = None,
     *,
@@ -80,7 +80,7 @@ class _Settings(NamedTuple):
 
 
 def _solve_record(
-    game: Game,
+    game: Playable,
     method: Method,
     first: Profile,
     key: jax.Array,
@@ -114,7 +114,7 @@ def _solve_record(
         end = finish(game, method, end.onward, key) or end
     record = run.record()
     if end is not None:
-        record |= ended_in(end)
+        record |= ended_in(game, end)
     return record | departures(game, left)
 
 
@@ -122,7 +122,7 @@ class _Run:
     """One method on one game, forward in calls of a compiled program that records `ROWS` profiles each."""
 
     def __init__(
-        self, game: Game, method: Method, first: Profile, key: jax.Array, settings: _Settings
+        self, game: Playable, method: Method, first: Profile, key: jax.Array, settings: _Settings
     ) -> None:
         self.game, self.method, self.key, self.settings = game, method, key, settings
         self.carry = begin(game, method, first, key, put(0))
@@ -184,14 +184,15 @@ class _Run:
 
     def record(self) -> Record:
         ended = int(self.carry.ended)
+        dims = profile_dims(self.game)
         found: Record = {
-            "profile": (("player", "axis"), np.asarray(self.profile)),
+            "profile": (dims, np.asarray(self.profile)),
             "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
             "steps": ((), np.asarray(self.done)),
             "residual": ((), np.asarray(self.carry.residual)),
         }
         if self.settings.path:
-            found["path"] = (("step", "player", "axis"), np.concatenate(self.rows))
+            found["path"] = (("step", *dims), np.concatenate(self.rows))
             found["path_step"] = (("step",), np.concatenate(self.steps))
             if hasattr(self.carry.state, "time"):
                 found["path_time"] = (("step",), np.concatenate(self.times))
@@ -217,7 +218,7 @@ class _Run:
 
 
 def trace(
-    game: Game, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
+    game: Playable, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
 ) -> Dataset:
     """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
 
@@ -235,7 +236,7 @@ def trace(
         clock.append(np.asarray(times)[new])
     return dataset(
         {
-            "path": (("step", "player", "axis"), np.concatenate(rows)),
+            "path": (("step", *profile_dims(game)), np.concatenate(rows)),
             "path_step": (("step",), np.concatenate(clock)),
         }
     )

@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import ENDINGS, Game, Method
+from rivalry.game import ENDINGS, Method, Playable
 from rivalry.space import Profile
 
 ROWS = 64  # profiles recorded by one call of the compiled program
@@ -29,7 +29,7 @@ def time_of(carry: Carry) -> jax.Array:
 
 
 @eqx.filter_jit
-def begin(game: Game, method: Method, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
+def begin(game: Playable, method: Method, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
     # every number of strong type, as after a step: else the steps would be compiled twice
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
@@ -37,7 +37,7 @@ def begin(game: Game, method: Method, first: Profile, key: jax.Array, done: jax.
 
 @eqx.filter_jit
 def advance(
-    game: Game,
+    game: Playable,
     method: Method,
     carry: Carry,
     key: jax.Array,
@@ -62,7 +62,7 @@ def advance(
     return jax.lax.scan(row, carry, length=ROWS)
 
 
-def one_step(game: Game, method: Method, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
+def one_step(game: Playable, method: Method, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
     state = method.step(game, carry.state, jax.random.fold_in(key, carry.done))
     if hasattr(method, "residual"):
         residual = jnp.asarray(method.residual(game, state), dtype=float)

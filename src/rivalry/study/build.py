@@ -48,10 +48,11 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
         )
     if not callable(target):
         raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
-    own = model(target).model_fields
-    for name in own:
-        if name in RunKeys.model_fields:
-            raise StudyError("is a key of the run; give the option another name", key=dotted([*prefix, name]))
+    for option in model(target).model_fields:
+        if option in RunKeys.model_fields:
+            raise StudyError(
+                "is a key of the run; give the option another name", key=dotted([*prefix, option])
+            )
     options = {key: value for key, value in table.items() if key not in RunKeys.model_fields}
     return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
 

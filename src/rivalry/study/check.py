@@ -208,7 +208,7 @@ def _start(game: Any, start: Any, key: str) -> None:
 
 def _plots(study: Study, game: Any) -> None:
     """Whether the game offers the views that the plots draw, and the plots the options they are given."""
-    offered = {*getattr(game, "views", ()), "path_payoffs"}
+    offered = {*getattr(game, "views", ()), *(["path_payoffs"] if hasattr(game, "payoffs") else [])}
     for k, row in enumerate(study.plots):
         if isinstance(row, Mapping) and set(row) - {"kind", "at"}:
             _plot_options(row, k)

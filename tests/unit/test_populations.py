@@ -1,0 +1,130 @@
+"""The seams that populations and learners on tables will use, tried with the smallest of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._registry import Entry
+from rivalry.executor import certify, run_study
+from rivalry.games import GAMES
+from rivalry.methods import METHODS
+from rivalry.results import Certificate, Record
+from rivalry.run import solve_lanes
+from rivalry.study import StudyError, build_method
+from tests.crowds import Commute, Drift, commute
+from tests.small_games import cournot
+
+SHARES = [0.6, 0.3, 0.1]  # in proportion to 1/slope
+SLOPES = [1.0, 2.0, 6.0]
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family of populations, and one kind of method with a class for each sort of game."""
+    monkeypatch.setitem(GAMES, "commute", Entry(("tests.crowds:commute",), "roads"))
+    newton = METHODS["newton"]
+    monkeypatch.setitem(METHODS, "newton", newton._replace(targets=(*newton.targets, "tests.crowds:Drift")))
+
+
+def test_a_population_is_one() -> None:
+    assert isinstance(commute(), rv.PopulationGame)
+    assert not isinstance(commute(), rv.Game)
+    assert not isinstance(cournot(2), rv.PopulationGame)
+
+
+@pytest.mark.usefixtures("registered")
+def test_of_one_kind_the_class_that_fits_is_taken() -> None:
+    assert isinstance(build_method({"kind": "newton"}, game=cournot(2)), rv.methods.Newton)
+    assert isinstance(build_method({"kind": "newton", "rate": 0.2}, game=commute()), Drift)
+    assert rv.methods.Drift is Drift
+    assert {"Drift", "Newton"} <= set(dir(rv.methods))
+    with pytest.raises(StudyError, match=r"'gradient_ascent' does not fit this game; these do: newton$"):
+        build_method({"kind": "gradient_ascent"}, game=commute())
+
+
+def test_solve_takes_a_population() -> None:
+    found = rv.solve(commute(SLOPES), Drift(), start=[[0.2, 0.3, 0.5]], tol=1e-12)
+    assert found.status == "settled"
+    assert found.profile.dims == ("state", "action")
+    assert found.path is not None
+    assert found.path.path.dims == ("step", "state", "action")
+    np.testing.assert_allclose(found.profile[0], SHARES, atol=1e-9)
+    assert found.claim == "equilibrium"
+    assert "payoff" not in found.record
+
+
+def test_lanes_and_traces_take_populations() -> None:
+    games = [commute(SLOPES), commute(SLOPES[::-1])]
+    start = games[0].space.check([[0.2, 0.3, 0.5]])
+    one, two = solve_lanes(games, [Drift()] * 2, [start] * 2, tol=1e-12)
+    np.testing.assert_allclose(one.profile[0], SHARES, atol=1e-9)
+    np.testing.assert_allclose(two.profile[0], SHARES[::-1], atol=1e-9)
+    assert one.claim == two.claim == "equilibrium"
+    path = rv.trace(games[0], Drift(), [[0.2, 0.3, 0.5]], steps=3)
+    assert path.path.dims == ("step", "state", "action")
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("starts", [None, 3])
+def test_a_study_takes_a_population(tmp_path: Path, starts: int | None) -> None:
+    method = {"kind": "newton", "tol": 1e-12} | ({} if starts is None else {"starts": starts})
+    study = rv.Study(
+        name="roads",
+        game={"family": "commute", "slopes": SLOPES},
+        method=method,
+        sweep={"game.slopes[0]": [1.0, 2.0]},
+    )
+    run = run_study(study, tmp_path / "run")
+    data = run.dataset()
+    lanes = () if starts is None else ("lane",)
+    assert data.profile.dims == ("slopes[0]", "method", "replication", *lanes, "state", "action")
+    assert (data.claim == "equilibrium").all()
+    shares = data.profile.sel({"slopes[0]": 1.0}).values.reshape(-1, 3)
+    np.testing.assert_allclose(shares, [SHARES] * len(shares), atol=1e-9)
+    assert certify(run) == 0  # the method certified it
+
+
+@pytest.mark.usefixtures("registered")
+def test_plots_of_payoffs_need_payoffs() -> None:
+    study = rv.Study(name="roads", game={"family": "commute"}, method={"kind": "newton"}, plots=["payoffs"])
+    with pytest.raises(StudyError, match="draws the view 'path_payoffs', which this game does not have"):
+        study.check()
+
+
+class Table:
+    """A learner whose profile is a policy on states, with what it found about it itself."""
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+        return {"policy": np.zeros((2, 4, 3))}
+
+    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+        session["policy"][..., 1] = 1.0
+        return steps
+
+    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+        proof = Certificate(np.zeros(2), np.zeros(2), "exact", "dynamic programming", 1e-6)
+        dims = ("player", "state", "action")
+        return {"profile": (dims, session["policy"]), "payoff": (("player",), np.ones(2))} | proof.record()
+
+
+def test_a_policy_on_states_keeps_its_own_payoffs_and_certificate() -> None:
+    found = rv.solve(cournot(2), Table(), max_steps=5)
+    assert found.profile.dims == ("player", "state", "action")
+    assert found.payoff.values.tolist() == [1.0, 1.0]
+    assert found.claim == "equilibrium"
+    assert found.certificate is not None
+    assert found.certificate.method == "dynamic programming"
+
+
+def test_the_crowd_is_a_game_of_the_protocol() -> None:
+    game = commute(SLOPES)
+    assert isinstance(game, Commute)
+    even = game.space.check([[1 / 3] * 3])
+    load = game.environment(np.ones(1), even)
+    np.testing.assert_allclose(game.balance(load, np.ones(1), even), 0.0, atol=1e-15)
+    np.testing.assert_allclose(game.expect(load)(np.array([2.0])), 2.0)
