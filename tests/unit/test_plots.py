@@ -171,6 +171,42 @@ def plane(players: int = 2, steps: int = 5) -> xr.Dataset:
     return dataset({"path": (("step", "player", "axis"), path), "claim": ((), np.asarray("equilibrium"))})
 
 
+def replicated(count: int = 2) -> xr.Dataset:
+    draws = np.random.default_rng(1).uniform(size=(count, 6, 2, 1))
+    rows = [
+        ({"replication": k}, {"path": (("step", "player", "axis"), path)}) for k, path in enumerate(draws)
+    ]
+    return collect(rows, {"replication": list(range(count))})
+
+
+def test_one_replication_can_be_picked() -> None:
+    data = replicated()
+    axes = rv.plots.paths(data, at={"replication": 1})
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), data.path.values[1, :, 0, 0])
+    assert axes.get_title(loc="left") == "replication = 1"
+
+
+def test_a_wide_band_does_not_set_the_scale() -> None:
+    data = replicated()
+    low, high = rv.plots.paths(data).get_ylim()
+    span = float(np.ptp(data.path.values))
+    assert high - low < 1.2 * span
+
+
+def test_steps_recorded_by_factors_are_drawn_so_and_evenly_recorded_ones_evenly() -> None:
+    for steps, scale in ((np.r_[0, 2 ** np.arange(20)], "symlog"), (np.arange(21), "linear")):
+        walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((21, 2, 1)))})
+        walk["path_step"] = ("step", steps)
+        assert rv.plots.paths(walk).get_xscale() == scale
+
+
+def test_probabilities_are_drawn_against_steps() -> None:
+    half = np.full((5, 2, 2), 0.5)
+    axes = rv.plots.paths(xr.Dataset({"path": (("step", "player", "axis"), half)}))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "probability")
+    assert axes.get_legend_handles_labels()[1][1] == "player 0, action 1"
+
+
 def test_two_axes_are_drawn_in_the_plane_one_axis_against_steps() -> None:
     data = plane()
     ax = rv.plots.paths(data)

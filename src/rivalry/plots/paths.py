@@ -22,14 +22,17 @@ def paths(
     *,
     at: Mapping[str, Any] | None = None,
     axis: int | None = None,
-    log: bool = False,
-    label: str = "position (units of the space)",
+    log: bool | None = None,
+    label: str | None = None,
 ) -> Axes:
     """Positions ``path [step player axis]`` against steps; in the plane where there are two axes.
 
-    ``axis`` draws that axis alone, against steps; ``log`` puts the steps on a logarithmic scale; ``label``
-    says what a position is. The end is filled where a certificate stands behind it. Replications are drawn
-    as their mean with a 95 % band, in the plane one by one.
+    Probabilities are always drawn against steps.
+
+    ``axis`` draws that axis alone, against steps; ``log`` puts the steps on a logarithmic scale (by
+    default where they were recorded so); ``label`` says what a position is. The end is filled where a
+    certificate stands behind it. Replications are drawn as their mean with a 95 % band, in the plane one by
+    one; the axis shows all values, and of a band that is wider what lies near them.
 
     >>> import numpy as np, xarray as xr
     >>> walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1)))})
@@ -42,14 +45,17 @@ def paths(
         count = found.arrays["path"].shape[-1]
         if axis is not None and not 0 <= axis < count:
             raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
-        plane = axis is None and count == 2
+        mixed = all(_mixtures(walk.values) for walk in walks)
+        plane = axis is None and count == 2 and not mixed
+        label = label or ("probability" if mixed else "position (units of the space)")
         if plane:
             _in_the_plane(axes, walks, label)
         else:
+            word = "action" if mixed else "axis"
             shown = range(count) if axis is None else [axis]
-            _against_steps(axes, walks, [(f", axis {k}" if count > 1 else "", k) for k in shown])
+            _against_steps(axes, walks, [(f", {word} {k}" if count > 1 else "", k) for k in shown])
             axes.set_ylabel(label)
-        if log and not plane:
+        if not plane and (_spread_by_factors(walks) if log is None else log):
             axes.set_xscale("symlog", linthresh=1)
             axes.xaxis.set_major_formatter("{x:g}")
         _say(axes, found, len(walks), "one by one" if plane else "mean and 95 % band")
@@ -77,6 +83,9 @@ def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
         axes.plot(clock, mean, color=PALETTE[0], label="largest regret")
         if len(walks) > 1:
             axes.fill_between(clock, mean - half, mean + half, color=PALETTE[0], alpha=0.2, linewidth=0)
+            seen = values[values > 0]
+            if seen.size:
+                axes.set_ylim(0.8 * seen.min(), 1.25 * seen.max())
         axes.set_xscale("log")
         axes.set_yscale("log", nonpositive="clip")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -122,6 +131,25 @@ def _on_one_clock(walks: list[Walk]) -> tuple[np.ndarray, np.ndarray]:
     return clock, np.stack(every)
 
 
+def _mixtures(values: np.ndarray) -> bool:
+    """Whether ``[step player axis]`` are probabilities over actions."""
+    several = values.shape[-1] > 1
+    return several and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
+
+
+def _spread_by_factors(walks: list[Walk]) -> bool:
+    """Whether half of the recorded steps lie in the first twentieth of the time, as learners record them."""
+    steps = max((walk.steps for walk in walks), key=len)
+    return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
+
+
+def _frame(axes: Axes, values: np.ndarray) -> None:
+    """A band of two or three replications may be many times as wide as anything they did."""
+    low, high = float(values.min()), float(values.max())
+    room = 0.06 * (high - low) or 0.06 * max(abs(low), 1.0)
+    axes.set_ylim(low - room, high + room)
+
+
 def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, int]] = (("", 0),)) -> None:
     """Lines of ``values [step player axis]``: a colour a player, a dash a variant (name, axis)."""
     clock, values = _on_one_clock(walks)
@@ -142,6 +170,8 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
                 axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=0.2, linewidth=0)
             mark = end_marker(bool(worth), colour) | {"markersize": 4 + 1.5 * wide_line}
             axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
+    if len(walks) > 1:
+        _frame(axes, values[..., [axis for _, axis in variants]])
     _ends_in_legend(axes, [worth])
     axes.set_xlabel("step")
 

@@ -79,6 +79,7 @@ def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
         worth = found.certified()
         for player, colour in enumerate(shades[: len(profile)]):
             mark = end_marker(bool(worth is not None and worth), colour)
+            mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # those in one place frame one another
             axes.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
         axes.plot([], [], "^", label="position", **end_marker(bool(worth is not None and worth), INK))
     axes.set_xlabel("place in the resource (units of the space)")

@@ -44,14 +44,14 @@ def point(
     """The variable ``main``, of ``rank`` dimensions of its own, and ``also`` where there, at one point.
 
     ``at`` names the point by its coordinates (between fractions the nearest is taken); otherwise the first
-    one that holds anything. Dimensions in ``keep`` are not chosen from but come first; those that the data
-    lack have length 1. Raises `ValueError` for a variable or coordinate that is not there, `NoSuchPoint` for
-    a value beyond those there are.
+    one that holds anything. Dimensions in ``keep`` come first, and are chosen from only where ``at`` names
+    them; those chosen, and those that the data lack, have length 1. Raises `ValueError` for a variable or
+    coordinate that is not there, `NoSuchPoint` for a value beyond those there are.
     """
     if main not in data:
         known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
-    kept = [name for name in keep if name not in (at or {})]
+    kept = list(keep)
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
     chosen = dict(_chosen(data, spots, name, value) for name, value in (at or {}).items())
     free = [name for name in spots if name not in chosen and name not in kept]

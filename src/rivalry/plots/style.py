@@ -70,9 +70,10 @@ def widths(count: int) -> list[float]:
     """Line widths in points, falling, so that lines in one place still show one another.
 
     >>> widths(2), len(set(widths(9)))
-    ([2.2, 1.6], 1)
+    ([2.8, 1.4], 1)
     """
-    return [1.6 + 0.6 * (count - 1 - k) for k in range(count)] if count <= 4 else [1.6] * count
+    step = 1.7 - 0.3 * (count - 1)
+    return [1.4 + step * (count - 1 - k) for k in range(count)] if count <= 4 else [1.6] * count
 
 
 @contextmanager

@@ -48,6 +48,8 @@ def bifurcation(
         over = _swept(data, at) if over is None else over
         if over not in data.coords:
             raise ValueError(f"over: {over!r} is not swept; {near(over, map(str, data.coords))}")
+        if over in (at or {}):
+            raise ValueError(f"at.{over}: is drawn along the axis; pick another coordinate, or another plot")
         also = ("claim", "end_state", "cycle_low", "cycle_high", *([thresholds] if thresholds else []))
         found = point(data, "profile", 2, also, at=at, keep=(over, "replication", "lane"))
         ends = _ends(found, axis)
