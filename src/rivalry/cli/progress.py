@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rivalry.executor import Event, EventCallback
 
 EVERY = 2.0  # seconds between two lines
+SEEN = 0.05  # of all the work: less of it tells nothing of the rest, and neither does a single cell
 
 
 class _Display(Protocol):
@@ -70,19 +71,43 @@ def checking() -> Callable[[int, int], None]:
     return tell
 
 
+class Pace:
+    """How fast a run goes, from its first sign of life on: what comes before it is mostly compilation.
+
+    >>> pace = Pace()
+    >>> [pace.left(now, at, 100) for now, at in ((0.0, 0.0), (9.0, 0.1), (10.0, 0.2), (30.0, 20.1))]
+    ['', '', '', ', about 1 min left']
+    """
+
+    def __init__(self) -> None:
+        self.before: float | None = None  # the cells that were there already
+        self.base: tuple[float, float] | None = None  # the first sign of life: when, and at which cell
+
+    def left(self, now: float, position: float, total: int) -> str:
+        """What is left in words; nothing while too little is done to tell."""
+        if self.before is None:
+            self.before = position
+        if self.base is None:
+            if position > self.before:
+                self.base = now, position
+            return ""
+        since, first = self.base
+        done, rest = position - first, total - position
+        known = done >= 2 or done >= SEEN * (total - self.before)
+        return estimate(done, rest, now - since) if known and now - since >= EVERY else ""
+
+
 class _Lines:
     """A line every few seconds, with an estimate of what is left."""
 
     def __init__(self, title: str) -> None:
-        self.title, self.began, self.spoke = title, time.monotonic(), time.monotonic()
-        self.first: float | None = None
+        self.title, self.spoke, self.pace = title, time.monotonic(), Pace()
 
     def show(self, event: Event, position: float) -> None:
         now = time.monotonic()
-        self.first = position if self.first is None else self.first
+        left = self.pace.left(now, position, event.total)
         if now - self.spoke >= EVERY:
             self.spoke = now
-            left = estimate(position - self.first, event.total - position, now - self.began)
             output.note(f"{self.title}: {event.done} of {event.total} cells{left}")
 
     def say(self, line: str) -> None:
@@ -101,7 +126,9 @@ def estimate(done: float, left: float, seconds: float) -> str:
     if done <= 0:
         return ""
     rest = seconds / done * left
-    return f", about {rest / 60:.0f} min left" if rest >= 60 else f", about {max(rest, 1):.0f} s left"
+    if rest < 1:
+        return ""
+    return f", about {rest / 60:.0f} min left" if rest >= 60 else f", about {rest:.0f} s left"
 
 
 class _Bar:
@@ -110,15 +137,18 @@ class _Bar:
     def __init__(self, title: str) -> None:
         from rich.console import Console
         from rich.markup import escape
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
-        columns = (TextColumn(escape(title)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn(escape(title)), BarColumn(), TextColumn("{task.fields[words]}"))
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task("", total=None)
+        self.task = self.bar.add_task("", total=None, words="")
+        self.pace = Pace()
         self.bar.start()
 
     def show(self, event: Event, position: float) -> None:
-        self.bar.update(self.task, completed=position, total=event.total)
+        left = self.pace.left(time.monotonic(), position, event.total)
+        words = f"{event.done} of {event.total} cells{left}"
+        self.bar.update(self.task, completed=position, total=event.total, words=words)
 
     def say(self, line: str) -> None:
         from rich.markup import escape
