@@ -1,0 +1,29 @@
+"""What small studies find, beside what they found when they were last looked at; see `studies`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rivalry.results import read_netcdf
+from tests.golden.studies import HERE, KEPT, dataset, studies
+
+
+@pytest.mark.parametrize("name", studies())
+def test_a_study_finds_what_it_found(name: str, tmp_path: Path) -> None:
+    kept = read_netcdf(HERE / f"{name}.nc")
+    found = dataset(studies()[name], tmp_path / "run")
+    assert dict(found.sizes) == dict(kept.sizes)
+    assert sorted(map(str, found.data_vars)) == sorted(map(str, kept.data_vars))
+    for coordinate in kept.coords:
+        assert found[coordinate].values.tolist() == kept[coordinate].values.tolist(), coordinate
+    for variable in map(str, kept.data_vars):
+        assert found[variable].dims == kept[variable].dims, variable
+        new, old = found[variable].values, kept[variable].values
+        if old.dtype.kind == "f":
+            close = KEPT[variable]
+            np.testing.assert_allclose(new, old, rtol=close, atol=close, err_msg=variable)
+        else:
+            assert new.astype(old.dtype).tolist() == old.tolist(), variable

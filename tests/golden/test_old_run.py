@@ -1,0 +1,95 @@
+"""A newer package reads older runs: ``run-1`` was made by version 0.1.0, schema 1, and is kept as it was.
+
+Three of its four cells are done and certified again; the last was never begun. Never make it anew: where one of
+these tests fails, a stored run of somebody's can no longer be used.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rivalry.executor import carry_out, certify
+from rivalry.export import export
+from rivalry.report import build
+from rivalry.store import Run, StoreError, load_run
+from rivalry.worker import run_cell
+
+OLD = Path(__file__).parent / "run-1"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    shutil.copytree(OLD, tmp_path / "run")
+    return load_run(tmp_path / "run")
+
+
+def test_it_is_small() -> None:
+    assert sum(path.stat().st_size for path in OLD.rglob("*") if path.is_file()) < 100_000
+
+
+def test_it_opens(run: Run) -> None:
+    assert run.counts() == {"total": 4, "done": 3, "failed": 0, "left": 1}
+    assert run.title == "Two players, one line"
+    assert run.made_by["rivalry"] == "0.1.0"
+    assert run.study.methods == ("gradient_ascent", "newton")
+
+
+def test_its_cells_have_the_names_they_had(run: Run) -> None:
+    """Else every cell of an old run would be done anew: a cell's name is a digest of its task."""
+    assert list(run.tasks()) == [place.id for place in run.cells]
+
+
+def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None:
+    data = run.dataset()
+    assert data.sizes["reach"] == data.sizes["method"] == 2
+    newton = {"method": "newton", "replication": 0}
+    middle = data.profile.sel(newton | {"reach": 0.25}).values.ravel()
+    np.testing.assert_allclose(middle, 0.5, atol=1e-9)  # the resource is symmetric
+    assert str(data.claim.sel(newton | {"reach": 0.25}).item()) == "equilibrium"
+    assert str(data.status.sel(newton | {"reach": 0.2}).item()) == ""  # not done
+    page = build(run.folder).read_text(encoding="utf-8")
+    assert "Two players, one line" in page
+    assert "0.1.0" in page
+    assert [path.name for path in export(run, "netcdf", tmp_path / "out")] == ["two.nc"]
+    assert {"cells.csv", "player.csv"} <= {path.name for path in export(run, "csv", tmp_path / "out")}
+
+
+def test_it_is_certified_again(run: Run) -> None:
+    stored = {place.id: run.read_cell(place.id) for place in run.cells[:3]}
+    assert certify(run) == 3
+    data = run.dataset()
+    for place in run.cells[:3]:
+        assert str(data.claim.sel(place.at).item()) == str(stored[place.id]["claim"][1])
+        for name, (_, array) in run.read_cell(place.id).items():  # the cells stay as they were
+            np.testing.assert_array_equal(array, stored[place.id][name][1])
+
+
+def test_it_is_carried_on_by_another_version_when_that_is_wanted(run: Run) -> None:
+    head = json.loads((run.folder / "study.json").read_text(encoding="utf-8"))
+    head["made_by"]["rivalry"] = "0.0.1"
+    (run.folder / "study.json").write_text(json.dumps(head), encoding="utf-8")
+    old = load_run(run.folder)
+    kept = {place.id: old.cell_path(place.id).read_bytes() for place in old.cells[:3]}
+    with pytest.raises(StoreError, match=r"made by rivalry 0\.0\.1; resume with --accept-version"):
+        carry_out(old, workers=1)
+    assert carry_out(old, workers=1, accept_version=True) == "done"
+    assert {id: old.cell_path(id).read_bytes() for id in kept} == kept  # only what was left is computed
+    again = load_run(run.folder)
+    assert [made["rivalry"] for made in again.head["history"]] == ["0.0.1"]
+    assert again.made_by["rivalry"] != "0.0.1"
+    last = again.cells[-1].id
+    fresh = run_cell(again.tasks()[last], again.folder)
+    for name, (_, array) in again.read_cell(last).items():
+        np.testing.assert_array_equal(array, fresh[name][1])
+
+
+def test_a_newer_run_is_refused_in_one_line(run: Run) -> None:
+    head = json.loads((run.folder / "study.json").read_text(encoding="utf-8"))
+    (run.folder / "study.json").write_text(json.dumps(head | {"schema": 99}), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"study\.json: schema 99, above this rivalry's \d+"):
+        load_run(run.folder)
