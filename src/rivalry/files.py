@@ -97,10 +97,7 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             meta = json.loads(archive.read("meta.json"))
-            if meta["schema"] > SCHEMA:
-                raise StoreError(
-                    f"{path}: schema {meta['schema']} is newer than this rivalry's {SCHEMA}: upgrade"
-                )
+            _readable(path, meta["schema"])
             record = {name: (tuple(dims), _array(archive, name)) for name, dims in meta.pop("dims").items()}
     except (KeyError, TypeError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise DamagedFile(path, f"{type(error).__name__}: {error}") from None

@@ -308,13 +308,6 @@ def netcdf(data: Dataset) -> bytes:
     return bytes(written)
 
 
-def write_netcdf(data: Dataset, path: Path) -> None:
-    """Write a dataset aside and rename it into place; the same data give the same bytes."""
-    aside = path.with_suffix(".part")
-    aside.write_bytes(netcdf(data))
-    aside.replace(path)
-
-
 def read_netcdf(path: Path) -> Dataset:
     """The whole dataset in memory, the file closed again."""
     import xarray as xr

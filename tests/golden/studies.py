@@ -1,6 +1,7 @@
 """Small studies whose datasets are kept; every number in them has a test of its own elsewhere.
 
-What is kept are ends and what they are worth, not steps and paths, whose last digits differ between processors.
+What is kept are ends and what they are worth, not steps and paths, whose last digits differ between
+processors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A newer package reads older runs: ``run-1`` was made by version 0.1.0, schema 1, and is kept as it was.
 
-Three of its four cells are done and certified again; the last was never begun. Never make it anew: where one of
-these tests fails, a stored run of somebody's can no longer be used.
+Three of its four cells are done and certified again; the last was never begun. Never make it anew: where one
+of these tests fails, a stored run of somebody's can no longer be used.
 """
 
 from __future__ import annotations

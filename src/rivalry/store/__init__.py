@@ -9,11 +9,9 @@ a run folder of the same kind for every part inside.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -21,6 +19,7 @@ from rivalry import files
 from rivalry.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.results import SCHEMA, Record
 from rivalry.store.index import Index
+from rivalry.store.making import FOLDERS, head_of, make, write_text
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from rivalry.study import Study
 
 __all__ = ["DamagedFile", "DiskFull", "Place", "Reconciled", "Run", "StoreError", "load_run"]
-
-FOLDERS = ("cells", "checkpoints", "certificates", "damaged", "figures")
 
 RunStatus = Literal["done", "partial", "failed"]
 
@@ -89,9 +86,9 @@ class Run:
         Raises `StoreError` where another process uses the folder, or it holds something else; `DiskFull`.
         """
         folder = Path(folder)
-        head = _head(study)
+        head = head_of(study)
         if not (folder / "study.json").exists():
-            _make(folder, head, study)
+            make(folder, head, study)
         run = cls._open_or_mend(folder, head)
         with run.locked():
             run._take(head, study)
@@ -121,7 +118,7 @@ class Run:
         else:
             kept = {key: self.head[key] for key in versions}
         files.write_json(self.folder / "study.json", {**head, **kept})
-        _write_text(self.folder, study)
+        write_text(self.folder, study)
         self.log("the study was changed")
 
     # -- what it is ------------------------------------------------------------------------------------
@@ -371,65 +368,3 @@ class Run:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
-
-
-def _head(study: Study) -> dict[str, Any]:
-    """What ``study.json`` holds; as it would be read back."""
-    import json
-
-    from rivalry.results import provenance
-
-    cells = study.cells()
-    head = {
-        "schema": SCHEMA,
-        "name": study.name,
-        "folder": str(study.folder.resolve()),
-        "study": study.resolved(),
-        "axes": {name: list(values) for name, values in study.axes(cells).items()} if cells else {},
-        "companions": study.companions() if cells else {},
-        "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
-        "parts": sorted(study.parts(), key=list(study.parts()).index),
-        "made_by": provenance(),
-        "history": [],
-    }
-    return dict(json.loads(json.dumps(head)))
-
-
-def _make(folder: Path, head: Mapping[str, Any], study: Study) -> None:
-    """A run folder, whole from the moment it is there: made aside and renamed."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StoreError(f"{folder}: exists and is not a run folder; choose another")
-    with files.room_for(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{folder.name}.making-"
-        for old in folder.parent.glob(f"{prefix}*"):
-            with suppress(OSError):
-                if time.time() - old.stat().st_mtime > 60:  # left by a process that was killed
-                    shutil.rmtree(old)
-        aside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-        try:
-            aside.chmod(0o777 & ~_umask())  # mkdtemp's own is for secrets
-            for name in FOLDERS:
-                (aside / name).mkdir()
-            files.write_json(aside / "study.json", head)
-            _write_text(aside, study)
-            if folder.exists():
-                folder.rmdir()
-            aside.rename(folder)
-        except BaseException as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            # another process may have made it meanwhile: the caller opens that one
-            if not isinstance(error, OSError) or not (folder / "study.json").exists():
-                raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _write_text(folder: Path, study: Study) -> None:
-    text = getattr(study, "text", None)
-    if text:
-        files.write(folder / "study.toml", text.encode())

@@ -1,0 +1,81 @@
+"""Making a run folder: what its ``study.json`` says, and the folder whole from the moment it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rivalry import files
+from rivalry.files import StoreError
+from rivalry.results import SCHEMA, provenance
+
+if TYPE_CHECKING:
+    from rivalry.study import Study
+
+FOLDERS = ("cells", "checkpoints", "certificates", "damaged", "figures")
+
+
+def head_of(study: Study) -> dict[str, Any]:
+    """What ``study.json`` holds; as it would be read back."""
+    cells = study.cells()
+    head = {
+        "schema": SCHEMA,
+        "name": study.name,
+        "folder": str(study.folder.resolve()),
+        "study": study.resolved(),
+        "axes": {name: list(values) for name, values in study.axes(cells).items()} if cells else {},
+        "companions": study.companions() if cells else {},
+        "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
+        "parts": sorted(study.parts(), key=list(study.parts()).index),
+        "made_by": provenance(),
+        "history": [],
+    }
+    return dict(json.loads(json.dumps(head)))
+
+
+def make(folder: Path, head: Mapping[str, Any], study: Study) -> None:
+    """A run folder, whole from the moment it is there: made aside and renamed."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder}: exists and is not a run folder; choose another")
+    with files.room_for(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{folder.name}.making-"
+        for old in folder.parent.glob(f"{prefix}*"):
+            with suppress(OSError):
+                if time.time() - old.stat().st_mtime > 60:  # left by a process that was killed
+                    shutil.rmtree(old)
+        aside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+        try:
+            aside.chmod(0o777 & ~_umask())  # mkdtemp's own is for secrets
+            for name in FOLDERS:
+                (aside / name).mkdir()
+            files.write_json(aside / "study.json", head)
+            write_text(aside, study)
+            if folder.exists():
+                folder.rmdir()
+            aside.rename(folder)
+        except BaseException as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            # another process may have made it meanwhile: the caller opens that one
+            if not isinstance(error, OSError) or not (folder / "study.json").exists():
+                raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def write_text(folder: Path, study: Study) -> None:
+    """The study as it was written, where it was read from a file."""
+    text = getattr(study, "text", None)
+    if text:
+        files.write(folder / "study.toml", text.encode())
