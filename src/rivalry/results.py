@@ -233,7 +233,8 @@ def _gathered(
     """Arrays at their places in one array of the leading ``lengths``, padded; and the other dimensions."""
     dims, arrays = _aligned(name, [value for _, value in held])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
-    whole = np.full(lengths + shape, *_blank(arrays, complete=len(arrays) == prod(lengths)))
+    complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
+    whole = np.full(lengths + shape, *_blank(arrays, complete=complete))
     for (index, _), array in zip(held, arrays, strict=True):
         corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
         whole[corner] = array

@@ -144,3 +144,10 @@ def test_a_solution_shows_itself() -> None:
     assert found.path.path.dims == ("step", "player", "axis")
     assert found.data.identical(dataset(record(1)))
     assert "<pre>" in found._repr_html_()
+
+
+def test_a_truth_value_that_pads_is_missing_not_false() -> None:
+    lanes = {"stable": (("lane",), np.array([True, True]))}
+    one = {"stable": ((), np.array(True))}
+    data = collect([({"method": "many"}, lanes), ({"method": "one"}, one)], {"method": ["many", "one"]})
+    np.testing.assert_array_equal(data.stable.values, [[1.0, 1.0], [1.0, np.nan]])
