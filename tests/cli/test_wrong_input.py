@@ -40,6 +40,7 @@ FILES = {
     "raises.py": "raise RuntimeError('no luck')\n",
     "fails.py": "def contest(prize: float = 1.0):\n    return 1 / 0\n",
     "other.py": "def contest_game():\n    return 1\n",
+    "plots.py": "def ends(data, ax=None, *, colour='k'):\n    pass\ndef alone(data):\n    pass\nthing = 3\n",
     "not_a_game.py": "def contest(prize: float = 1.0):\n    return 3\n",
     "no_annotation.py": "def contest(prize: 'Prise' = 1.0):\n    return 3\n",
     "payoffs.py": (
@@ -124,6 +125,14 @@ STUDIES = {
         "[0.25, 0.3]", "{ from = 0.1, to = 0.3, count = 1 }", ("game.reach.count", "1", "at least 2")
     ),
     "count's name": Wrong("[0.25, 0.3]", "{ from = 0.1, to = 0.3, cuont = 5 }", ("cuont", "'count'?")),
+    "no file of plots": Wrong('"paths"', '"plot.py:ends"', ("plots[0]", "plot.py", "no such file")),
+    "no such plot in it": Wrong('"paths"', '"plots.py:end"', ("plots[0]", "'end'", "'ends'?")),
+    "plot of no axes": Wrong('"paths"', '"plots.py:alone"', ("plots[0]", "(data, ax=None)")),
+    "plot that is none": Wrong('"paths"', '"plots.py:thing"', ("plots[0]", "not a function")),
+    "option of one's own plot": Wrong(
+        '"paths"', '{ kind = "plots.py:ends", color = 1 }', ("plots[0].color", "'colour'?")
+    ),
+    "plot without its name": Wrong('"paths"', '"plots.py"', ("plots[0]", "my_file.py:name")),
     "log of 0": Wrong(
         "[0.25, 0.3]", '{ from = 0, to = 0.3, count = 5, scale = "log" }', ("game.reach.from", "0", "above 0")
     ),

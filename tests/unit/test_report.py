@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.report import build, certificates, expectations
+from rivalry.report import build, certificates, draw_own, expectations
 from rivalry.report.judge import judge
 from rivalry.report.page import number, shown
 from rivalry.results import CLAIMS, Record, collect
@@ -248,7 +249,7 @@ def test_lanes_count_together_beside_cells_without() -> None:
 class Page(HTMLParser):
     """Tags that stand open, attributes, and text by tag."""
 
-    VOID = ("meta", "br", "link")
+    VOID = ("meta", "br", "link", "img")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -363,6 +364,26 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: P
     assert "landscape, was not drawn" in text
     assert "player: 7 must be a whole number from 0 to 2" in text
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-payoffs.svg"]
+
+
+def test_plots_of_ones_own_are_drawn_apart_and_shown_as_they_lie_there(tmp_path: Path) -> None:
+    mine = (
+        "def ends(data, ax=None, *, colour='black'):\n    ax.plot(data.regret.values.ravel(), color=colour)\n"
+        "def broken(data, ax=None):\n    raise RuntimeError('no luck')\n"
+    )
+    (tmp_path / "mine.py").write_text(mine)
+    rows = ["mine.py:ends", "paths", {"kind": "mine.py:ends", "colour": "green"}, "mine.py:broken"]
+    run = stored(tmp_path / "run", study(plots=rows, sweep={}, folder=tmp_path))
+    assert "mine.py:ends, was not drawn" in build(run.folder).read_text(encoding="utf-8")
+    assert draw_own(run) == ["plots[3] (mine.py:broken) was not drawn: RuntimeError: no luck"]
+    (tmp_path / "mine.py").unlink()  # the report asks for the figures alone
+    text = build(run.folder).read_text(encoding="utf-8")
+    for file in ("01-ends.svg", "03-ends.svg"):
+        svg = (run.folder / "figures" / file).read_bytes()
+        assert f"data:image/svg+xml;base64,{b64encode(svg).decode()}" in text
+    assert text.count("Drawn by mine.py:ends.") == 4  # each below its figure, and for those who hear it
+    assert "mine.py:broken, was not drawn" in text
+    assert Page(text).open == []
 
 
 def test_quick_partial_failed_and_damaged_are_said(tmp_path: Path) -> None:

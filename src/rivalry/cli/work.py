@@ -83,7 +83,7 @@ def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version:
     """Carry a study out."""
     from rivalry.cli.progress import checking
 
-    _tell_files(chosen)
+    _tell_files(chosen, drawn=True)
     chosen.check(checking())
     from rivalry.store import Run
 
@@ -98,7 +98,7 @@ def resume(folder: Path, workers: int | None, *, accept_version: bool) -> Done:
     from rivalry.store import Run
 
     there = Run.open(folder)
-    _tell_files(there.study)
+    _tell_files(there.study, drawn=True)
     there.study.check(checking())
     return _carry_out(there, workers, accept_version)
 
@@ -115,10 +115,10 @@ def _same_study(folder: Path, name: str) -> None:
             raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
 
 
-def _tell_files(one: Study) -> None:
-    """Say by name which files of the user's are going to be run."""
+def _tell_files(one: Study, *, drawn: bool = False) -> None:
+    """Say by name which files of the user's are going to be run; ``drawn``: those that draw plots too."""
     for part in [one, *one.parts().values()]:
-        for name in part.files or {}:
+        for name in sorted({*(part.files or {}), *(part.plot_files if drawn else ())}):
             output.note(f"runs {part.folder / name}, which the study {part.name} names")
 
 
@@ -131,10 +131,21 @@ def _carry_out(run: Run, workers: int | None, accept_version: bool) -> Done:
     if interrupt.pressed():
         raise KeyboardInterrupt
     output.note(f"{run.folder}: drawing the figures and the report")
+    _draw_own(run)
     path = report(run.folder)
     data = datasets(run)
     found = result(run, status, path, data)
     return Done(0 if status == "done" else FAILED, found, _words(run, found, data))
+
+
+def _draw_own(run: Run) -> None:
+    """Plots in users' files, which only this command may run; the report takes the figures from then on."""
+    from rivalry.report import draw_own
+
+    for name, part in (run.parts() or {run.name: run}).items():
+        for line in draw_own(part):
+            output.note(f"{name}: {line}")
+            part.log(line)
 
 
 def datasets(run: Run) -> dict[str, Dataset]:

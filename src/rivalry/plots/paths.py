@@ -154,7 +154,7 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
     """Lines of ``values [step player axis]``: a colour a player, a dash a variant (name, axis)."""
     clock, values = _on_one_clock(walks)
     mean, half = band(values)
-    worth = _weakest(walks)
+    worth, pale = _weakest(walks), 0.24 / (1 + len(variants))
     for k, (colour, wide_line) in enumerate(zip(colours(mean.shape[1]), widths(mean.shape[1]), strict=True)):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
             here, wide = mean[:, k, axis], half[:, k, axis]
@@ -167,7 +167,7 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
                 label=named("player", k, mean.shape[1]) + variant,
             )
             if len(walks) > 1:
-                axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=0.2, linewidth=0)
+                axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=pale, linewidth=0)
             mark = end_marker(bool(worth), colour) | {"markersize": 4 + 1.5 * wide_line}
             axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:

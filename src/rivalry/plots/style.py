@@ -137,7 +137,8 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
     """Draw ``plot`` as SVG. The same data give the same bytes: no dates, fixed identifiers."""
     with rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
-        ax = plot(data, figure.add_subplot(), **options)
+        ax = figure.add_subplot()
+        plot(data, ax, **options)
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
         held = BytesIO()

@@ -1,6 +1,7 @@
 """A run's report: what was published beside what was found, and what it is worth; from stored files only."""
 
+from rivalry.report.figures import draw_own
 from rivalry.report.judge import certificates, expectations
 from rivalry.report.page import build
 
-__all__ = ["build", "certificates", "expectations"]
+__all__ = ["build", "certificates", "draw_own", "expectations"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +15,8 @@ from rivalry.plots.select import NoSuchPoint
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from rivalry.store import Run
+
 
 class Figure(NamedTuple):
     """A figure that was drawn, or (``why``) was not."""
@@ -21,15 +24,17 @@ class Figure(NamedTuple):
     kind: str
     file: str
     caption: str
-    svg: str  # without the XML prolog, its identifiers its own
+    svg: str  # without the XML prolog, its identifiers its own; an image where it was drawn elsewhere
     why: str = ""
+    marked: bool = False  # its hollow marks are not certified
     absent: bool = False  # the run has no such point; the study's full form may
 
 
 def draw(wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path) -> list[Figure]:
     """Every entry of a study's ``plots`` as ``folder/NN-kind.svg``; older files of that form are removed.
 
-    One that cannot be drawn is told with the reason, and the others go on.
+    One that cannot be drawn is told with the reason, and the others go on. Those that are not the package's
+    are taken as `draw_own` left them.
     """
     folder.mkdir(exist_ok=True)
     drawn = [_draw(k, entry, data, folder) for k, entry in enumerate(wanted, start=1)]
@@ -39,14 +44,62 @@ def draw(wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path)
     return drawn
 
 
+def draw_own(run: Run) -> list[str]:
+    """Draw the plots of users' files and of other packages, and no others; runs those files.
+
+    Returns a line for each that could not be drawn.
+    """
+    from rivalry.plots.style import picture
+    from rivalry.study import build_plot
+
+    study, folder, failed = run.study, run.folder / "figures", []
+    wanted = [(number, *_split(entry)) for number, entry in enumerate(study.plots, start=1)]
+    own = [row for row in wanted if row[1] not in plots.PLOTS]
+    if not own:
+        return []
+    data = run.dataset()
+    folder.mkdir(exist_ok=True)
+    for number, kind, options in own:
+        path = folder / _file(number, kind)
+        try:
+            write(path, picture(build_plot(kind, study.folder), data, **options).svg)
+        except Exception as error:  # a user's plot may raise anything; the numbers are there
+            path.unlink(missing_ok=True)
+            failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {type(error).__name__}: {error}")
+    return failed
+
+
+def _split(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A plot's kind, and its options."""
+    options = {"kind": entry} if isinstance(entry, str) else dict(entry)
+    return str(options.pop("kind", "")), options
+
+
+def _file(number: int, kind: str) -> str:
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"
+
+
+def _stored(kind: str, path: Path) -> Figure:
+    """A figure as it lies there. As an image it can run nothing and mixes with nothing on the page."""
+    if not path.is_file():
+        return Figure(
+            kind,
+            path.name,
+            "",
+            "",
+            "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time",
+        )
+    image = f'<img alt="" src="data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}">'
+    return Figure(kind, path.name, f"Drawn by {kind}.", image)
+
+
 def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Path) -> Figure:
     from rivalry.plots.style import picture
 
-    options = {"kind": entry} if isinstance(entry, str) else dict(entry)
-    kind = str(options.pop("kind", ""))
+    kind, options = _split(entry)
+    file = _file(number, kind)
     if kind not in plots.PLOTS:
-        return Figure(kind, "", "", "", "no plot of the package; draw it from dataset.nc")
-    file = f"{number:02d}-{kind}.svg"
+        return _stored(kind, folder / file)
     try:
         svg, where = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:
@@ -56,7 +109,7 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     write(folder / file, svg)
     title = plots.PLOTS[kind].title
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
-    return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"))
+    return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"), marked=True)
 
 
 def _inline(svg: str, prefix: str) -> str:

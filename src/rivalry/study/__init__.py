@@ -4,7 +4,7 @@
 user's; `Study.check` builds the game and the methods at every point; `Study.cells` are the units of work.
 """
 
-from rivalry.study.build import build_game, build_method
+from rivalry.study.build import build_game, build_method, build_plot
 from rivalry.study.check import lanes
 from rivalry.study.errors import StudyError
 from rivalry.study.files import load, summary
@@ -22,6 +22,7 @@ __all__ = [
     "StudyError",
     "build_game",
     "build_method",
+    "build_plot",
     "games",
     "json_schema",
     "lanes",

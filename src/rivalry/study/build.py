@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rivalry._registry import line_of
 from rivalry.study import names
@@ -55,6 +55,18 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
             )
     options = {key: value for key, value in table.items() if key not in RunKeys.model_fields}
     return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
+
+
+def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
+    """The function that draws a study's plot; a file of the user's that it names is run. Raises `StudyError`.
+
+    >>> build_plot("paths").__name__
+    'paths'
+    """
+    (function,) = names.targets(kind, names.plots(), "a plot", key, Path(folder))
+    if not callable(function):
+        raise StudyError(f"{shown(kind)} is not a function that draws a dataset", key=key)
+    return cast(Callable[..., Any], function)
 
 
 def _own(name: Any) -> str:

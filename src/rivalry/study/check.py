@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry._registry import load, near
+from rivalry._registry import near
 from rivalry.study import names
-from rivalry.study.build import build_game, build_method, told
+from rivalry.study.build import build_game, build_method, build_plot, told
 from rivalry.study.document import run_keys
 from rivalry.study.errors import StudyError, shown, unknown
 from rivalry.study.points import Grid, placed
@@ -210,8 +210,9 @@ def _plots(study: Study, game: Any) -> None:
     """Whether the game offers the views that the plots draw, and the plots the options they are given."""
     offered = {*getattr(game, "views", ()), *(["path_payoffs"] if hasattr(game, "payoffs") else [])}
     for k, row in enumerate(study.plots):
-        if isinstance(row, Mapping) and set(row) - {"kind", "at"}:
-            _plot_options(row, k)
+        table = {"kind": row} if isinstance(row, str) else row
+        if names.is_file(table["kind"]) or set(table) - {"kind", "at"}:
+            _plot_options(table, k, study.folder)
         for view in names.views([row]):
             if view not in offered:
                 kind = row if isinstance(row, str) else row["kind"]
@@ -219,12 +220,15 @@ def _plots(study: Study, game: Any) -> None:
                 raise StudyError(rule, key=f"plots[{k}]")
 
 
-def _plot_options(row: Table, k: int) -> None:
+def _plot_options(row: Table, k: int, folder: Path) -> None:
+    """Whether a plot's function takes the options it is given; of a user's file, whether it is one."""
     kind = row["kind"]
-    own = signature(load(names.plots()[kind].targets[0])).parameters
-    if any(option.kind is option.VAR_KEYWORD for option in own.values()):
+    own = list(signature(build_plot(kind, folder, f"plots[{k}]")).parameters.values())
+    if len(own) < 2 or own[1].kind is own[1].KEYWORD_ONLY:
+        raise StudyError(f"{kind} must take (data, ax=None), and options", key=f"plots[{k}]")
+    if any(option.kind is option.VAR_KEYWORD for option in own):
         return
-    known = [*(set(own) - {"data", "ax"}), "kind"]
+    known = ["kind", *(option.name for option in own[2:])]
     for name in row:
         if name not in known:
             raise StudyError(f"unknown option of {kind}; {near(name, known)}", key=f"plots[{k}].{name}")

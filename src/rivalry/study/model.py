@@ -302,6 +302,12 @@ class Study:
         return Cell(digest(task).hex()[:16], at, str(table["name"]), replication, task)
 
     @property
+    def plot_files(self) -> list[str]:
+        """The ``.py`` files that the plots name; they determine no cell."""
+        kinds = [row if isinstance(row, str) else row.get("kind") for row in self.plots]
+        return sorted({target.rpartition(":")[0] for target in file_targets(kinds)})
+
+    @property
     def views(self) -> list[str]:
         """The views that the plots draw."""
         return views(self.plots)

@@ -69,7 +69,10 @@ def studies() -> dict[str, Traversable]:
 
 
 def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
-    """The views that a study's plots draw. Raises `StudyError` for an unknown kind."""
+    """The views that a study's plots draw. Raises `StudyError` for an unknown kind.
+
+    A plot in a user's file, which is not run here, draws what the dataset has.
+    """
     known = plots()
     found: list[str] = []
     for k, row in enumerate(rows):
@@ -77,8 +80,11 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
         key = f"plots[{k}]" + (".kind" if isinstance(row, Mapping) else "")
         if kind is None:
             raise StudyError("is missing; see `rivalry list plots`", key=key)
+        if is_file(kind):
+            continue
         if kind not in known:
-            raise StudyError(unknown(kind, known, "a plot"), key=key)
+            hint = "; a file of your own is written my_file.py:name" if ".py" in str(kind) else ""
+            raise StudyError(unknown(kind, known, "a plot") + hint, key=key)
         found += getattr(PLOTS[kind] if kind in PLOTS else load(known[kind].targets[0]), "views", ())
     return sorted(set(found))
 
