@@ -172,6 +172,33 @@ def _check_gradients(game: Game, x: Profile) -> None:
         )
 
 
+def _check_payoff_against(game: Any, places: list[Profile]) -> None:
+    for x in places[:3]:
+        for player in range(x.shape[0]):
+            what = f"payoff_against(x, {player})"
+            remedy = "must answer a function of one's own strategy, written with jax.numpy"
+            points = game.space.grid(player, GRID)
+            found = _attempt(
+                what, remedy, lambda x=x, p=player, s=points: jax.vmap(game.payoff_against(x, p))(s)
+            )
+            right = jax.vmap(lambda s, x=x, p=player: game.payoffs(x.at[p].set(s))[p])(points)
+            _close(game, found, right, f"{what}: differs from payoffs")
+
+
+def _check_jacobian(game: Any, places: list[Profile]) -> None:
+    """The Jacobian that the game offers is that of its own gradients."""
+    x = places[0]
+    found = _attempt("jacobian(x)", "must be the derivative of the own gradients", partial(game.jacobian, x))
+    found = jnp.asarray(found)
+    _require(found.shape == (x.size, x.size), f"jacobian(x): shape {found.shape} must be {(x.size, x.size)}")
+    right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
+    gap = float(jnp.max(jnp.abs(found - right)))
+    _require(
+        gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(right)))),
+        f"jacobian(x): is off by {gap:.3g}; must be the derivative of the own gradients, or be left out",
+    )
+
+
 def _check_best_reply(game: Any, places: list[Profile]) -> None:
     for x in places[:3]:
         for player in range(x.shape[0]):
@@ -263,6 +290,8 @@ def _check_world(game: Any, places: list[Profile]) -> None:
 
 
 _OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
+    "payoff_against": _check_payoff_against,
+    "jacobian": _check_jacobian,
     "best_reply": _check_best_reply,
     "ceiling": _check_ceiling,
     "scale": _check_scale,

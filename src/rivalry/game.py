@@ -39,8 +39,8 @@ class Game(Protocol):
     - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;
     - ``named_start(name) -> Profile``: starts that have a name;
     - ``gradients(x)``: every player's own gradient, where there is a faster way than differentiating payoffs;
-    - ``payoff_against(x, player)``: one's payoff as a function of one's own strategy, without the others' part
-      being worked out for each;
+    - ``payoff_against(x, player)``: one's payoff as a function of one's own strategy, without the others'
+      part being worked out for each;
     - ``jacobian(x)``: the derivative of the stacked own gradients, where there is a closed form;
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
@@ -252,7 +252,13 @@ def own_gradients(game: Game, x: Profile) -> Profile:
 
 
 def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
-    """Derivative of the stacked own gradients in the stacked profile, player-major."""
+    """Derivative of the stacked own gradients in the stacked profile, player-major.
+
+    A game that knows it in closed form offers ``jacobian(x)``.
+    """
+    known = getattr(game, "jacobian", None)
+    if known is not None:
+        return known(x)  # type: ignore[no-any-return]
 
     def stacked(y: Array) -> Array:
         return own_gradients(game, y.reshape(x.shape)).ravel()

@@ -72,6 +72,16 @@ class WrongGradients(Contest):
         return jnp.ones_like(x)
 
 
+class WrongJacobian(Contest):
+    def jacobian(self, x: jax.Array) -> Any:
+        return jnp.eye(2)
+
+
+class WrongPayoffAgainst(Contest):
+    def payoff_against(self, x: jax.Array, player: Any) -> Any:
+        return lambda strategy: self.payoffs(x)[player]
+
+
 class LazyReply(Contest):
     def best_reply(self, x: jax.Array, player: int) -> Any:
         reply = jnp.array([0.1])
@@ -139,6 +149,11 @@ class Leaky(eqx.Module):
         (Integers(), "payoffs: dtype int64 must be float64"),
         (Kinked(), "gradients: .* must be finite"),
         (WrongGradients(), "gradients: player 0 is off by .*; must be those of payoffs, or be left out"),
+        (
+            WrongJacobian(),
+            "jacobian.x.: is off by .*; must be the derivative of the own gradients, or be left",
+        ),
+        (WrongPayoffAgainst(), "payoff_against.x, 0.: differs from payoffs, by "),
         (LazyReply(), r"best_reply\(x, .\): a strategy of the grid pays .* more"),
         (LyingReply(), r"best_reply\(x, 0\): says another payoff than its strategy gets"),
         (LowCeiling(), "ceiling.* pays .* more; must be above all"),
