@@ -140,17 +140,17 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Raced]
 
 
 @pytest.fixture(scope="session")
-def floor(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes.CDLL]:
-    """``floor("name")``: the library made of ``floor/name.c``; skips where there is no C compiler."""
+def floor(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ctypes.CDLL]:
+    """``floor("name", *flags)``: the library made of ``floor/name.c``; skips where there is no C compiler."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     folder = tmp_path_factory.mktemp("floor")
 
-    def build(name: str) -> ctypes.CDLL:
+    def build(name: str, *flags: str) -> ctypes.CDLL:
         if compiler is None:
             pytest.skip("no C compiler")
-        library = folder / f"{name}.so"
+        library = folder / f"{''.join([name, *flags])}.so"
         if not library.exists():
-            subprocess.run([compiler, *FLAGS, "-o", library, FLOOR / f"{name}.c", "-lm"], check=True)
+            subprocess.run([compiler, *FLAGS, *flags, "-o", library, FLOOR / f"{name}.c", "-lm"], check=True)
         return ctypes.CDLL(str(library))
 
     return build

@@ -50,7 +50,10 @@ class Ours:
             self.game, self.method, self.key = games[0], method, key
             self.begin = run.steps.begin(self.game, method, start, key, zero)
         else:
-            self.game, self.method = run.lanes._stack("game", games), run._stack("method", [method] * count)
+            self.game, self.method = (
+                run.lanes._stack("game", games),
+                run.lanes._stack("method", [method] * count),
+            )
             self.key = jax.random.split(key, count)
             begins = jnp.broadcast_to(start, (count, *start.shape))
             self.begin = run.lanes._begin_lanes(
@@ -106,7 +109,7 @@ def in_numpy(ours: Ours) -> Callable[[], np.ndarray]:
 
 @pytest.mark.parametrize("count", [1, 100])
 def test_influencer_sweep(
-    race: Callable[..., Any], floor: Callable[[str], ctypes.CDLL], benchmark: Any, count: int
+    race: Callable[..., Any], floor: Callable[..., ctypes.CDLL], benchmark: Any, count: int
 ) -> None:
     ours = Ours(count)
     began = perf_counter()
@@ -114,12 +117,11 @@ def test_influencer_sweep(
     benchmark.extra_info["first_call_seconds"] = perf_counter() - began  # compiled, or read from the cache
     items = count * STEPS[count] * PLAYERS * POINTS
     c, numpy = AIMS[count]
+    peer, name = in_numpy(ours), f"influencer_sweep[{count}] / NumPy"
+    race(ours, peer, rival="NumPy", items=items, target=numpy, name=name)
+    fast = floor("influencer_ascent", "-ffast-math")
     race(
-        ours,
-        in_numpy(ours),
-        rival="NumPy",
-        items=items,
-        target=numpy,
-        name=f"influencer_sweep[{count}] / NumPy",
+        ours, in_c(fast, ours), rival="C, fast-math", items=items, target=c, name=f"influencer_sweep[{count}]"
     )
-    race(ours, in_c(floor("influencer_ascent"), ours), rival="C", items=items, target=c)
+    strict = in_c(floor("influencer_ascent"), ours)
+    race(ours, strict, rival="C, strict", items=items, name=f"influencer_sweep[{count}] / strict C")

@@ -1,8 +1,9 @@
-/* Euler ascent of an influencer game on a line, strict arithmetic: the floor under `influencer_sweep`.
+/* Euler ascent of an influencer game on a line: the floors under `influencer_sweep`, strict and fast-math.
  *
  * Gaussian influence, shares by softmax over players, own gradient sum B G (1 - G) (b - x) / reach^2,
  * positions clipped to [0, 1]. Points are padded to a multiple of LANES with weight 0, and sums are kept
- * in LANES parts, so that the compiler vectorises without being allowed to reorder anything. */
+ * in LANES parts, so that the compiler vectorises without being allowed to reorder anything. Under -ffast-math,
+ * which would undo the rounding below, exp is the vector library's. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 #define MOST_POINTS 1024
 #define MOST_PLAYERS 16
 
+#ifdef __FAST_MATH__
+#define exponential exp
+#else
 /* exp for x in [-700, 0]: 2^k times a polynomial on [-ln2/2, ln2/2]; relative error below 2e-15 */
 static inline double exponential(double x)
 {
@@ -41,6 +45,7 @@ static inline double exponential(double x)
     memcpy(&two, &power, 8);
     return p * two;
 }
+#endif
 
 static void one_step(int players, int padded, const double *b, const double *weight, double reach, double rate,
                      double *x)
