@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 
 # Reductions split over threads change their last bit with the number of cores, and two threads cost
 # more processor time than one on the small arrays of games: one thread, in every process.
-_FLAGS = ("--xla_cpu_multi_thread_eigen=false", "intra_op_parallelism_threads=1")
+# Vectors as wide as the processor has: by itself LLVM halves them, and the exponentials take a third longer.
+_FLAGS = (
+    "--xla_cpu_prefer_vector_width=512",
+    "--xla_cpu_multi_thread_eigen=false",
+    "intra_op_parallelism_threads=1",  # without dashes it must come last: what follows it is not read
+)
 _present = os.environ.get("XLA_FLAGS", "")
-os.environ["XLA_FLAGS"] = " ".join([_present, *(flag for flag in _FLAGS if flag not in _present)]).strip()
+_missing = [flag for flag in _FLAGS if flag.split("=")[0] not in _present]
+os.environ["XLA_FLAGS"] = " ".join([_present, *_missing]).strip()
 
+# What these modules make lives as long as the process: looking for garbage in it is a tenth of their start.
+_collecting = gc.isenabled()
+gc.disable()
+
+import equinox  # noqa: E402, F401
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+
+if _collecting:
+    gc.enable()
 
 
 def _cache_folder() -> str:

@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import Game, own_payoff, scale
+from rivalry.game import Game, payoff_against, scale
 from rivalry.results import Certificate, Coverage
 from rivalry.space import Simplex
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6  # times the game's payoff scale
 CLIMBS, CLIMB_STEPS = 8, 200
+SHORT = 1e-12  # of a climb's first step: so short a step ends it
 BATCH, CELLS = 64, 40_000
 TIE = 1e-10  # times the payoff scale: replies that differ by less are equally good
 
@@ -98,8 +99,7 @@ def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, A
     The best points of ``grid`` [point axis] and the player's own place, each after a projected climb.
     """
 
-    def payoff(strategy: Strategy) -> Array:
-        return own_payoff(game, x, player, strategy)
+    payoff = payoff_against(game, x, player)
 
     def project(strategy: Strategy) -> Strategy:
         return game.space.project(x.at[player].set(strategy))[player]
@@ -119,8 +119,12 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     """Projected ascent; the step, a length, grows when it helps and halves when it does not."""
     slope = jax.value_and_grad(payoff)
 
-    def step(carry, number):  # type: ignore[no-untyped-def]
-        here, value, gradient, length = carry
+    def going(carry):  # type: ignore[no-untyped-def]
+        number, _, _, _, length = carry
+        return (number <= CLIMB_STEPS) & (length > SHORT * first)
+
+    def step(carry):  # type: ignore[no-untyped-def]
+        number, here, value, gradient, length = carry
         size = jnp.max(jnp.abs(gradient))
         there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
         new, new_gradient = slope(there)
@@ -128,10 +132,10 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
         better = (new > value) | (number == 0)
         pick = partial(jnp.where, better)
         length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
-        return (pick(there, here), pick(new, value), pick(new_gradient, gradient), length), None
+        return number + 1, pick(there, here), pick(new, value), pick(new_gradient, gradient), length
 
-    begin = (strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
-    (strategy, value, _, _), _ = jax.lax.scan(step, begin, jnp.arange(CLIMB_STEPS + 1))
+    begin = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
+    _, strategy, value, _, _ = jax.lax.while_loop(going, step, begin)
     return strategy, value
 
 
@@ -140,7 +144,7 @@ def _cells(game: Game, x: Profile, player: Array, low: Array, high: Array) -> tu
     """Ceilings of cells ``[cell axis]``, their midpoints, and the payoffs there."""
     middle = (low + high) / 2
     ceilings = jax.vmap(lambda a, c: game.ceiling(x, player, a, c))(low, high)  # type: ignore[attr-defined]
-    return ceilings, middle, jax.vmap(lambda s: own_payoff(game, x, player, s))(middle)
+    return ceilings, middle, jax.vmap(payoff_against(game, x, player))(middle)
 
 
 def _branch_and_bound(

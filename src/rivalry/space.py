@@ -100,7 +100,7 @@ class Box(eqx.Module):
                     f"bounds[{axis}]: [{low}, {high}] is outside the range of {coordinates} coordinates"
                 )
         every = np.broadcast_to(edges, (players, *edges.shape))
-        return cls(jnp.asarray(every[..., 0]), jnp.asarray(every[..., 1]), coordinates)
+        return cls(put(every[..., 0]), put(every[..., 1]), coordinates)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -127,7 +127,8 @@ class Box(eqx.Module):
         lines = xp.linspace(first, last, each).T
         inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         # the coordinate change may leave the box by rounding
-        return jnp.asarray(xp.clip(xp.asarray(self._outer(inner)), low, high), dtype=float)
+        found = xp.clip(xp.asarray(self._outer(inner), dtype=float), low, high)
+        return found if xp is jnp else put(found)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)

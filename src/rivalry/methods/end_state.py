@@ -8,15 +8,15 @@ certificate's word.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 from rivalry.game import Finish, Game, Record, jacobian, own_gradients, scale
-from rivalry.methods.tangent import SLACK, basis, free, newton_step, projector, pull, scale_of, width
+from rivalry.methods.tangent import SLACK, along, basis, free, newton_system, projector, pull, width
 from rivalry.space import Box, Profile
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def analyse(game: Game, profile: Profile, key: jax.Array, *, moves: bool = True)
     millionth of the width: the result's ``onward``, where the steps go on. Identical players stay together
     for ever, in floating point, where the least difference would part them.
     """
-    point, left_over = _polish(game, profile)
-    wide = np.asarray(width(game.space))
-    near = np.max(np.abs(np.asarray(point - profile)) / wide) <= NEAR
-    if not (near and float(left_over) <= POLISHED * scale(game)):
+    end = _polish(game, profile)
+    point = end.profile
+    near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
+    if not (near and float(end.left) <= POLISHED * scale(game)):
         orbit = _orbit(game, profile, key) if moves else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
-    values, held = spectrum(game, point)
+    values, held = _eigenvalues(end)
     size = np.max(np.abs(values), initial=0.0)
     largest = values.real.max(initial=-np.inf)
     stable = largest < -1e-12 * size or not len(values)
@@ -76,43 +76,56 @@ def _pull(game: Game, x: Profile) -> Array:
     return pull(game, x)
 
 
+class _Local(NamedTuple):
+    """A profile, put on the bounds that hold it, and the first-order conditions there."""
+
+    profile: Profile
+    width: Profile
+    left: Array  # the largest projected gradient
+    gradient: Array  # [row], player-major like the next two
+    jacobian: Array
+    keep: Array  # projects on what may move
+    held: Array  # whether a bound holds any entry
+
+
 @eqx.filter_jit
-def _polish(game: Game, x: Profile) -> tuple[Profile, Array]:
-    """A root of the projected gradients by Newton's steps, and the largest one left; bounds attract."""
-    enough = POLISHED * scale_of(game)
-
-    def snapped(x: Profile) -> Profile:
-        held = ~free(game.space, x, own_gradients(game, x), SLACK)
-        if isinstance(game.space, Box):
-            low = x < (game.space.low + game.space.high) / 2
-            return jnp.where(held, jnp.where(low, game.space.low, game.space.high), x)
-        return game.space.project(jnp.where(held, 0.0, x)) if hasattr(game.space, "sizes") else x
-
-    def step(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
-        x, left, count = carry
-        new = snapped(game.space.project(x + newton_step(game, x, SLACK)))
-        after = pull(game, new, SLACK)
-        better = after < left
-        return (
-            jnp.where(better, new, x),
-            jnp.where(better, after, left),
-            jnp.where(better, count + 1, NEWTON_STEPS),
-        )
-
-    first = snapped(x)
-    # beyond the tolerance the last steps are nearly free, and leave only rounding
-    x, left, _ = jax.lax.while_loop(
-        lambda carry: (carry[1] > 1e-4 * enough) & (carry[2] < NEWTON_STEPS),
-        step,
-        (first, pull(game, first, SLACK), jnp.zeros((), dtype=int)),
+def _look(game: Game, x: Profile) -> _Local:
+    """What is needed of the game near ``x``: linear algebra is left to NumPy, one program is enough."""
+    space = game.space
+    x = space.project(x)
+    held = ~free(space, x, own_gradients(game, x), SLACK)
+    if isinstance(space, Box):
+        low = x < (space.low + space.high) / 2
+        x = jnp.where(held, jnp.where(low, space.low, space.high), x)
+    elif hasattr(space, "sizes"):
+        x = space.project(jnp.where(held, 0.0, x))
+    gradient = own_gradients(game, x)
+    kept = free(space, x, gradient, SLACK)
+    left = jnp.max(jnp.abs(along(space, x, gradient, SLACK)))
+    some_held = jnp.any(~kept & space.mask)
+    return _Local(
+        x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, kept), some_held
     )
-    return x, left
 
 
-@eqx.filter_jit
-def _linear(game: Game, x: Profile) -> tuple[Array, Array, Array]:
-    kept = free(game.space, x, own_gradients(game, x), SLACK)
-    return jacobian(game, x), projector(game.space, kept), jnp.any(~kept & game.space.mask)
+def _polish(game: Game, x: Profile) -> _Local:
+    """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract."""
+    enough = POLISHED * scale(game)
+    here = _look(game, x)
+    for _ in range(NEWTON_STEPS):
+        # beyond the tolerance the last steps are nearly free, and leave only rounding
+        if float(here.left) <= 1e-4 * enough:
+            break
+        system = newton_system(*(np.asarray(part) for part in (here.jacobian, here.keep, here.gradient)))
+        try:
+            move = np.linalg.solve(*system)
+        except np.linalg.LinAlgError:
+            break
+        there = _look(game, put(np.asarray(here.profile) + move.reshape(x.shape)))
+        if not float(there.left) < float(here.left):
+            break
+        here = there
+    return here
 
 
 def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
@@ -127,12 +140,15 @@ def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[
     >>> round(float(values.real.max()), 4), held
     (-75.5398, False)
     """
-    derivative, keep, held = (np.asarray(part) for part in _linear(game, x))
-    directions = basis(keep)
+    return _eigenvalues(_look(game, x), weight)
+
+
+def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+    derivative, directions = np.asarray(here.jacobian), basis(np.asarray(here.keep))
     if weight is not None:
-        derivative = np.repeat(weight, x.shape[1])[:, None] * derivative
+        derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
     values = np.linalg.eigvals(directions.T @ derivative @ directions).astype(complex)
-    return values[np.lexsort((-values.imag, -values.real))], bool(held)
+    return values[np.lexsort((-values.imag, -values.real))], bool(here.held)
 
 
 def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
@@ -153,11 +169,10 @@ def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = 
 
 def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
     """``x`` with players who coincide moved apart at random by `APART` of the width; None where none do."""
-    wide = width(game.space)
-    gaps = jnp.max(jnp.abs(x[:, None] - x[None, :]) / wide[None], axis=-1)
-    together = (gaps <= APART) & ~jnp.eye(len(x), dtype=bool)
-    alone = ~jnp.any(together, axis=1)
-    if bool(jnp.all(alone)):
+    at, wide = np.asarray(x), np.asarray(width(game.space))
+    gaps = np.max(np.abs(at[:, None] - at[None, :]) / wide[None], axis=-1)
+    alone = np.sum(gaps <= APART, axis=1) == 1  # only itself
+    if np.all(alone):
         return None
     moved = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
     return jnp.where(alone[:, None], x, game.space.project(moved))

@@ -198,6 +198,8 @@ class GradientAscent(eqx.Module):
         """``stopped_by``: the rule whose number was least; stored where the ascent settled."""
         if "displacement" in self.rules and float(state.back) <= DISPLACED:
             return {"stopped_by": ((), np.asarray("displacement"))}
+        if len(self.rules) == 1:
+            return {"stopped_by": ((), np.asarray(self.rules[0]))}
         numbers = _residuals(self, game, state)
         found = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
         return {"stopped_by": ((), np.asarray(min(found, key=found.__getitem__) if found else ""))}

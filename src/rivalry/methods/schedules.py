@@ -83,12 +83,12 @@ def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, ""]:
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * done)))
 
 
-def last(rate: Any) -> Float[Array, "*player"]:
+def last(rate: Any) -> np.ndarray:
     """The step size that the schedule ends with, which decides whether Euler steps are stable there.
 
     >>> float(last({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
     0.02
     """
     if isinstance(rate, Mapping):
-        return jnp.asarray(rate["min"], dtype=float) if rate["kind"] == "cosine" else last(rate["value"])
-    return jnp.asarray(rate, dtype=float)
+        return np.asarray(rate["min"], dtype=float) if rate["kind"] == "cosine" else last(rate["value"])
+    return np.asarray(rate, dtype=float)

@@ -5,6 +5,8 @@ Everything here is pure JAX on ``[player axis]`` arrays and works for every spac
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
@@ -108,13 +110,18 @@ def pull(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
 
 def newton_step(game: Game, x: Profile, slack: float = 0.0) -> Profile:
     """Newton's displacement towards a root of the projected gradients; not finite where it is singular."""
-    space = game.space
     gradient = own_gradients(game, x)
-    kept = free(space, x, gradient, slack)
-    keep = projector(space, kept)
-    inner = keep @ jacobian(game, x) @ keep
-    size = jnp.maximum(jnp.max(jnp.abs(inner)), 1e-300)
+    keep = projector(game.space, free(game.space, x, gradient, slack))
+    move: Array = jnp.linalg.solve(*newton_system(jacobian(game, x), keep, gradient.ravel()))
+    return move.reshape(x.shape)
+
+
+def newton_system(derivative: Any, keep: Any, gradient: Any) -> tuple[Any, Any]:
+    """Matrix and right side of Newton's step on what the projector ``keep`` lets move; NumPy's or JAX's.
+
+    ``derivative [row column]``, ``keep [row column]`` and ``gradient [row]`` are player-major.
+    """
+    inner = keep @ derivative @ keep
+    size = abs(inner).max() + 1e-300
     # the identity fills what bounds hold, so that the matrix is regular where the free part is
-    outer = size * (jnp.eye(x.size) - keep)
-    found: Profile = jnp.linalg.solve(inner - outer, -keep @ gradient.ravel()).reshape(x.shape)
-    return found
+    return inner - size * (np.eye(len(keep)) - keep), -keep @ gradient

@@ -1,6 +1,7 @@
-"""What no own payoff in a cell of positions exceeds; bisecting cells proves bounds on regret.
+"""One player's payoff against the others: as a function, and what it cannot exceed in a cell of positions.
 
-Two bounds, the smaller of which holds (specific to kernels whose log-influence has a known largest value):
+Bisecting cells proves bounds on regret. Two bounds, the smaller of which holds (specific to kernels whose
+log-influence has a known largest value):
 
 - *shares*: at every point the own influence is taken at its largest on the cell, the rivals' stays, and the
   abstention row's is taken at its smallest;
@@ -10,13 +11,14 @@ Two bounds, the smaller of which holds (specific to kernels whose log-influence 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import TYPE_CHECKING
 
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.games.influencer.kernels import Custom, PowerLaw, nearest
+from rivalry.games.influencer.kernels import Custom, PowerLaw, alone, nearest
 from rivalry.space import Profile, Strategy
 
 if TYPE_CHECKING:
@@ -29,32 +31,54 @@ def ceiling(
     game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """What ``player`` cannot exceed by any position in ``[low, high]`` while the others stay at ``x``."""
-    most = _most(game, x, player, low, high)
+    rest = _rest(game, x, player) - jnp.log(game.budgets[player])
+    most = _most(game, x, player, low, high, rest)
     bound = game.weights @ most
     smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MOST_AXES
     if game.abstention is None and smooth:
-        bound = jnp.minimum(bound, _curved(game, x, player, low, high, most))
+        bound = jnp.minimum(bound, _curved(game, player, low, high, most, rest))
     return bound
 
 
-def _most(game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
+def payoff_against(
+    game: Influencer, x: Profile, player: int | Array
+) -> Callable[[Strategy], Float[Array, ""]]:
+    """``player``'s payoff as a function of its own position, the others' influence worked out once."""
+    rest = _rest(game, x, player) - jnp.log(game.budgets[player])
+    kernel = alone(game.kernel, player, 1)
+
+    def payoff(strategy: Strategy) -> Float[Array, ""]:
+        own = kernel.logs(strategy[None], game.points)[0]
+        if game.zero_influence == "error":
+            return jax.lax.logistic(own - rest) @ game.weights
+        nobody = jnp.isneginf(own) & jnp.isneginf(rest)
+        shares = jax.lax.logistic(jnp.where(nobody, 0.0, own - rest))
+        each = 1 / x.shape[0] if game.zero_influence == "share" else 0.0
+        return jnp.where(nobody, each, shares) @ game.weights
+
+    return payoff
+
+
+def _most(
+    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
+) -> Array:
     """The largest own share at every point, ``[point]``."""
     assert not isinstance(game.kernel, Custom)
-    rest = _rest(game, x, player)
     if game.abstention is not None:
-        rest = jnp.logaddexp(rest, _least_abstention(game, x, player, low, high))
-    return jax.nn.sigmoid(
-        game.kernel.peak(player, low, high, game.points) + jnp.log(game.budgets[player]) - rest
-    )
+        away = _least_abstention(game, x, player, low, high) - jnp.log(game.budgets[player])
+        rest = jnp.logaddexp(rest, away)
+    return jax.lax.logistic(game.kernel.peak(player, low, high, game.points) - rest)
 
 
 def _rest(game: Influencer, x: Profile, player: int | Array) -> Float[Array, "point"]:
-    """The logarithm of what the rivals and the third party have at every point."""
+    """The logarithm of what the rivals and the third party have at every point; -inf where it is nothing."""
     logs = game.kernel.logs(x, game.points) + jnp.log(game.budgets)[:, None]
     logs = logs.at[player].set(-jnp.inf)
     if game.third_party is not None:
         logs = jnp.concatenate([logs, jnp.log(game.third_party)[None]])
-    return jax.nn.logsumexp(logs, axis=0)
+    top = jnp.max(logs, axis=0)
+    top = jnp.where(jnp.isneginf(top), 0.0, top)
+    return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0))
 
 
 def _least_abstention(
@@ -67,17 +91,16 @@ def _least_abstention(
 
 
 def _curved(
-    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, most: Array
+    game: Influencer, player: int | Array, low: Strategy, high: Strategy, most: Array, rest: Array
 ) -> Float[Array, ""]:
     """The best corner and what the payoff can rise above the corners' interpolation."""
     kernel = game.kernel
     assert not isinstance(kernel, Custom | PowerLaw)
-    rest = _rest(game, x, player) - jnp.log(game.budgets[player])
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
-    logs = jax.vmap(lambda y: kernel.logs(x.at[player].set(y), game.points)[player])(corners)
-    best = jnp.max(jax.nn.sigmoid(logs - rest) @ game.weights)
-    least = jax.nn.sigmoid(kernel.trough(player, low, high, game.points) - rest)
+    logs = alone(kernel, player, len(corners)).logs(corners, game.points)
+    best = jnp.max(jax.lax.logistic(logs - rest) @ game.weights)
+    least = jax.lax.logistic(kernel.trough(player, low, high, game.points) - rest)
     # the largest G(1-G) for G between its extremes
     spread = jnp.where(
         (least <= 0.5) & (most >= 0.5), 0.25, jnp.maximum(least * (1 - least), most * (1 - most))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.games.formula import Formula, parse
 from rivalry.games.influencer.game import Influencer
@@ -95,8 +95,8 @@ def _build(**given: Any) -> Influencer:
         weights = weights / weights.sum()
     return Influencer(
         space=space,
-        points=jnp.asarray(points),
-        weights=jnp.asarray(weights),
+        points=put(points),
+        weights=put(weights),
         kernel=_kernel(given, players, points, edges),
         budgets=_per_player("budgets", given["budgets"], players),
         third_party=_third_party(given["third_party"], points),
@@ -206,7 +206,7 @@ def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | G
     matrices = np.broadcast_to(matrices, (players, axes, axes))
     for player, matrix in enumerate(matrices):
         check_covariance(matrix, f"covariance[{player}]")
-    return GaussianMatrix(each, jnp.asarray(matrices), normalised)
+    return GaussianMatrix(each, put(matrices), normalised)
 
 
 def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, edges: list[list[float]]) -> Custom:
@@ -305,7 +305,7 @@ def _third_party(spec: object, points: np.ndarray) -> Any:
             values = np.asarray(spec, dtype=float)
         except (TypeError, ValueError):
             raise ValueError(f"third_party: {spec!r} must be a formula, numbers or a function of b") from None
-    return jnp.asarray(checked_weights(values, len(points), "third_party", some=False))
+    return put(checked_weights(values, len(points), "third_party", some=False))
 
 
 def _third_party_of_table(spec: Mapping[str, Any]) -> Any:
@@ -335,7 +335,7 @@ def _abstention(spec: object) -> Any:
         raise ValueError(f"abstention: {spec!r} must be a number of at least 0") from None
     if not (np.isfinite(q) and q >= 0):
         raise ValueError(f"abstention: Q = {q:g} must be finite and at least 0")
-    return jnp.asarray(q)
+    return put(q)
 
 
 def _per_player(name: str, value: Any, players: int, *, positive: bool = True) -> Any:
@@ -354,7 +354,7 @@ def _per_player(name: str, value: Any, players: int, *, positive: bool = True) -
             raise ValueError(f"{where}: {number} must be finite")
         if positive and number <= 0:
             raise ValueError(f"{where}: {number:g} must be above 0")
-    return jnp.asarray(np.broadcast_to(numbers, (players,)))
+    return put(np.broadcast_to(numbers, (players,)))
 
 
 def _one_of(name: str, value: Any, known: Sequence[str]) -> Any:

@@ -10,10 +10,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.game import Record
-from rivalry.games.influencer.ceiling import available, ceiling
+from rivalry.games.influencer.ceiling import available, ceiling, payoff_against
 from rivalry.games.influencer.kernels import Custom, Kernel, apart, square
 from rivalry.games.influencer.views import VIEWS, measures, view
 from rivalry.space import Box, Profile, Strategy
@@ -78,7 +78,9 @@ class Influencer(eqx.Module):
     @property
     def scale(self) -> Float[Array, ""]:
         """The whole resource, ``sum B``: what payoffs are compared with."""
-        return self.weights.sum()
+        if isinstance(self.weights, jax.core.Tracer):
+            return self.weights.sum()
+        return put(np.asarray(self.weights).sum())  # no program of its own for one sum
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """What each player gets, in units of the resource."""
@@ -101,6 +103,13 @@ class Influencer(eqx.Module):
     def log_influence(self, x: Profile) -> Float[Array, "row point"]:
         """``log f`` of every row at every point; minus infinity where a row has no influence."""
         return self._rows(self.kernel.logs(x, self.points), x)
+
+    @property
+    def payoff_against(self) -> Callable[[Profile, int | Array], Callable[[Strategy], Float[Array, ""]]]:
+        """One's payoff as a function of one's own position; not with abstention, which moves with it."""
+        if self.abstention is not None:
+            raise AttributeError("abstention depends on one's own position")
+        return partial(payoff_against, self)
 
     def gradients(self, x: Profile) -> Profile:
         """Every player's own gradient, ``sum_k B G_i [(1 - G_i) d_i - G_a e_ai]``.

@@ -18,6 +18,7 @@ Parameters are array leaves with one entry a player.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int
@@ -30,6 +31,7 @@ Logs = Float[Array, "player point"]
 PerPoint = Float[Array, "point"]
 Pull = Callable[[Array], Profile]
 Player = int | Int[Array, ""]
+K = TypeVar("K")
 
 
 def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
@@ -39,14 +41,23 @@ def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
 
 def square(x: Profile, points: Points) -> Logs:
     """``|b - x|^2``."""
-    axes = range(points.shape[1])
-    return sum((jnp.square(points[:, a] - x[:, a, None]) for a in axes), jnp.zeros(()))
+    first, *others = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
+    return sum(others, first)
 
 
 def mean_apart(weights: Logs, x: Profile, points: Points) -> Profile:
     """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
     axes = range(points.shape[1])
     return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
+
+
+def alone(kernel: K, player: Player, rows: int) -> K:
+    """The kernel of ``rows`` players who are all like ``player``: one player's influence from many places."""
+    if isinstance(kernel, PowerLaw):  # its floor is everyone's
+        return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]
+    return jax.tree.map(  # type: ignore[no-any-return]
+        lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
+    )
 
 
 def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import equinox as eqx
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Record, own_payoff
+from rivalry.game import Record, payoff_against
 from rivalry.games.influencer.closed_forms import known_threshold
 from rivalry.metrics import best_reply
 from rivalry.space import Profile
@@ -104,7 +103,7 @@ def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
     """Every player's payoff at every place, the others at ``x``: ``[player place]``."""
 
     def row(player: Array) -> Array:
-        return jnp.asarray(jax.lax.map(partial(own_payoff, game, x, player), places, batch_size=256))
+        return jnp.asarray(jax.lax.map(payoff_against(game, x, player), places, batch_size=256))
 
     return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
 
