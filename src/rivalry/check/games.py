@@ -1,0 +1,228 @@
+"""Everything that solvers and certificates rely on in a game."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp
+from rivalry.check.rules import attempt, inside, record, require
+from rivalry.game import Game, own_gradients, own_payoff
+from rivalry.game import scale as scale_of
+from rivalry.space import Box, Profile, Space
+
+PLACES, GRID = 8, 33
+CLOSE = 1e-9  # times the payoff scale: what rounding may make of equal payoffs
+
+
+def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
+    """Try everything that solvers and certificates rely on; returns the names of what was tried.
+
+    Raises `Unfit`, one line: what was called, what came back, what would be right.
+
+    >>> import rivalry as rv
+    >>> rv.check_game(rv.games.matrix("chicken"))
+    ('protocol', 'space', 'payoffs', 'jit', 'vmap', 'gradients', 'best_reply', 'scale', 'measures', 'world')
+    """
+    require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
+    done = ["protocol"]
+    if hasattr(game, "scale"):  # what the other checks call close
+        _check_scale(game, [])
+    places = _check_space(game.space, seed)
+    done.append("space")
+    _check_payoffs(game, places)
+    done += ["payoffs", "jit", "vmap"]
+    _check_gradients(game, places[0])
+    done.append("gradients")
+    for name, check in _OPTIONAL.items():
+        if hasattr(game, name):
+            check(game, places)
+            done.append(name)
+    return tuple(done)
+
+
+def _check_space(space: Space, seed: int) -> list[Profile]:
+    """Profiles drawn from the space, once it does what spaces do."""
+    require(
+        isinstance(space, Space), "space: must be a Box, Simplex, Choices, or have all that `Space` lists"
+    )
+    players, axes = space.shape
+    require(players >= 1 and axes >= 1, f"space.shape: {space.shape} must hold a player and an axis")
+    require(
+        space.mask.shape == (players, axes), f"space.mask: shape {space.mask.shape} must be {space.shape}"
+    )
+    places = []
+    for key in jax.random.split(jax.random.key(seed), PLACES):
+        x = space.sample(key)
+        require(x.shape == (players, axes), f"space.sample: shape {x.shape} must be {(players, axes)}")
+        require(x.dtype == jnp.float64, f"space.sample: dtype {x.dtype} must be float64")
+        inside(space, x, "space.sample")
+        again = space.project(x + jnp.where(space.mask, 0.37, 0.0))
+        inside(space, again, "space.project")
+        moved = float(jnp.max(jnp.abs(space.project(again) - again)))
+        require(moved <= 1e-12, f"space.project: moves what it has projected, by {moved:.3g}; must leave it")
+        places.append(x)
+    for player in range(players):
+        grid = space.grid(player, GRID)
+        good = grid.ndim == 2 and grid.shape[1] == axes and len(grid) >= 1
+        require(good, f"space.grid({player}, {GRID}): shape {grid.shape} must be (points, {axes})")
+        for point in grid[:: max(1, len(grid) // 5)]:
+            inside(space, places[0].at[player].set(point), f"space.grid({player}, {GRID})")
+    return places
+
+
+def _check_payoffs(game: Game, places: list[Profile]) -> None:
+    players = game.space.shape[0]
+    remedy = "must be written with jax.numpy, without branches on values"
+    compiled = eqx.filter_jit(lambda g, x: g.payoffs(x))
+    for x in places:
+        plain = attempt("payoffs", "must answer for every profile of the space", partial(game.payoffs, x))
+        plain = jnp.asarray(plain)
+        require(plain.shape == (players,), f"payoffs: shape {plain.shape} must be ({players},), one a player")
+        require(plain.dtype == jnp.float64, f"payoffs: dtype {plain.dtype} must be float64")
+        where = f"at {np.asarray(x).tolist()}"
+        require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")
+        traced = attempt("payoffs under jit", remedy, partial(compiled, game, x))
+        _close(game, traced, plain, f"payoffs under jit: differ {where}")
+    each = jnp.stack([game.payoffs(x) for x in places])
+    batched = attempt("payoffs under vmap", remedy, lambda: jax.vmap(game.payoffs)(jnp.stack(places)))
+    _close(game, batched, each, "payoffs under vmap: differ from one by one")
+
+
+def _close(game: Game, found: Any, wanted: Any, message: str) -> None:
+    gap = float(jnp.max(jnp.abs(jnp.asarray(found) - jnp.asarray(wanted))))
+    require(gap <= CLOSE * scale_of(game), f"{message}, by {gap:.3g}")
+
+
+def _check_gradients(game: Game, x: Profile) -> None:
+    """Gradients are finite, and those that the game offers are those of its payoffs (along the space)."""
+    found = attempt("gradients", "payoffs must be differentiable by JAX", lambda: own_gradients(game, x))
+    require(found.shape == x.shape, f"gradients: shape {found.shape} must be {x.shape}")
+    require(
+        jnp.all(jnp.isfinite(found)),
+        f"gradients: {np.asarray(found).tolist()} at {np.asarray(x).tolist()}; must be finite",
+    )
+    if not hasattr(game, "gradients"):
+        return
+    for player in range(x.shape[0]):
+        slope = jax.grad(lambda s, p=player: own_payoff(game, x, p, s))(x[player])
+        gap = float(jnp.max(jnp.abs(jnp.where(game.space.mask[player], slope - found[player], 0.0))))
+        require(
+            gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(slope)))),
+            f"gradients: player {player} is off by {gap:.3g}; must be those of payoffs, or be left out",
+        )
+
+
+def _check_payoff_against(game: Any, places: list[Profile]) -> None:
+    for x in places[:3]:
+        for player in range(x.shape[0]):
+            what = f"payoff_against(x, {player})"
+            remedy = "must answer a function of one's own strategy, written with jax.numpy"
+            points = game.space.grid(player, GRID)
+            payoff = attempt(what, remedy, partial(game.payoff_against, x, player))
+            found = attempt(what, remedy, partial(jax.vmap(payoff), points))
+            right = jax.vmap(lambda s, x=x, p=player: game.payoffs(x.at[p].set(s))[p])(points)
+            _close(game, found, right, f"{what}: differs from payoffs")
+
+
+def _check_jacobian(game: Any, places: list[Profile]) -> None:
+    """The Jacobian that the game offers is that of its own gradients."""
+    x = places[0]
+    found = attempt("jacobian(x)", "must be the derivative of the own gradients", partial(game.jacobian, x))
+    found = jnp.asarray(found)
+    require(found.shape == (x.size, x.size), f"jacobian(x): shape {found.shape} must be {(x.size, x.size)}")
+    right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
+    gap = float(jnp.max(jnp.abs(found - right)))
+    require(
+        gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(right)))),
+        f"jacobian(x): is off by {gap:.3g}; must be the derivative of the own gradients, or be left out",
+    )
+
+
+def _check_best_reply(game: Any, places: list[Profile]) -> None:
+    for x in places[:3]:
+        for player in range(x.shape[0]):
+            what = f"best_reply(x, {player})"
+            remedy = "must answer (strategy, payoff, coverage)"
+            strategy, payoff, coverage = attempt(what, remedy, partial(game.best_reply, x, player))
+            known = ("exact", "bounded", "lower bound", "local")
+            require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
+            reply = x.at[player].set(jnp.asarray(strategy))
+            inside(game.space, reply, what)
+            _close(
+                game,
+                payoff,
+                game.payoffs(reply)[player],
+                f"{what}: says another payoff than its strategy gets",
+            )
+            grid = game.space.grid(player, GRID)
+            best = jnp.max(jax.vmap(lambda s, x=x, p=player: own_payoff(game, x, p, s))(grid))
+            better = float(best - payoff)
+            require(
+                better <= CLOSE * scale_of(game),
+                f"{what}: a strategy of the grid pays {better:.3g} more; must be the best, or be left out",
+            )
+
+
+def _check_ceiling(game: Any, places: list[Profile]) -> None:
+    space = game.space
+    require(isinstance(space, Box), "ceiling: is for boxes; leave it out for other spaces")
+    draw = np.random.default_rng(0)
+    for x in places:
+        for player in range(x.shape[0]):
+            low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
+            cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
+            cell = f"ceiling(x, {player}, {cuts[0]}, {cuts[1]})"
+            remedy = "must take cells [axis] and be written with jax.numpy"
+            ceiling = partial(eqx.filter_jit(game.ceiling), x, jnp.asarray(player), *map(jnp.asarray, cuts))
+            top = attempt(cell, remedy, ceiling)
+            within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
+            pays = jax.vmap(lambda s, x=x, p=player: own_payoff(game, x, p, s))(within)
+            above = float(jnp.max(pays) - top)
+            require(
+                above <= CLOSE * scale_of(game),
+                f"{cell}: a strategy in it pays {above:.3g} more; must be above all, or be left out",
+            )
+
+
+def _check_scale(game: Any, places: list[Profile]) -> None:
+    found = attempt("scale", "must be a number", lambda: float(game.scale))
+    require(
+        np.isfinite(found) and found > 0, f"scale: {found} must be above 0: what payoffs are compared with"
+    )
+
+
+def _check_measures(game: Any, places: list[Profile]) -> None:
+    found = attempt(
+        "measures(x)", "must answer {name: (dimensions, array)}", lambda: game.measures(places[0])
+    )
+    record(found, "measures(x)")
+
+
+def _check_views(game: Any, places: list[Profile]) -> None:
+    for name in game.views:
+        what = f"view({name!r}, x)"
+        record(attempt(what, "must answer a record", partial(game.view, name, places[0])), what)
+
+
+def _check_world(game: Any, places: list[Profile]) -> None:
+    world = attempt("world()", "must answer a tuple of arrays, or be left out", lambda: game.world())
+    require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple of arrays")
+    bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray)]
+    require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
+
+
+_OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
+    "payoff_against": _check_payoff_against,
+    "jacobian": _check_jacobian,
+    "best_reply": _check_best_reply,
+    "ceiling": _check_ceiling,
+    "scale": _check_scale,
+    "measures": _check_measures,
+    "views": _check_views,
+    "world": _check_world,
+}

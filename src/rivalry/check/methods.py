@@ -1,0 +1,156 @@
+"""Everything that the loops rely on in a method or a learner."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry import run
+from rivalry._jax import jax, jnp
+from rivalry.check.rules import attempt, inside, record, require
+from rivalry.game import Learner, Method
+from rivalry.space import Box, Profile
+
+STEPS = 5
+
+
+def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, ...]:
+    """Try everything that the loops rely on; returns the names of what was tried.
+
+    ``game`` is one that the method is for; by default a Cournot duopoly, for learners rock, paper, scissors.
+    Raises `Unfit`, one line: what was called, what came back, what would be right.
+
+    >>> import rivalry as rv
+    >>> rv.check_method(rv.methods.GradientAscent())
+    ('protocol', 'init', 'step', 'same key, same bits', 'solve')
+    """
+    if isinstance(method, Learner):
+        return _check_learner(method, game, seed)
+    require(
+        isinstance(method, Method),
+        "method: needs `init(game, start, key)` and `step(game, state, key)`, "
+        "or `begin`, `advance` and `read` of a learner",
+    )
+    return _check_stepwise(method, game if game is not None else _Duopoly(), seed)
+
+
+class _Duopoly(eqx.Module):
+    """Linear Cournot: the smallest game that every method on boxes can be tried on."""
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Profile) -> jax.Array:
+        return x[:, 0] * (1.0 - x.sum())
+
+
+def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
+    key = jax.random.key(seed)
+    start = game.space.sample(key)
+    remedy = "must be written with jax.numpy, without branches on values"
+    begin = attempt("init", remedy, lambda: eqx.filter_jit(method.init)(game, start, key))
+    require(hasattr(begin, "profile"), f"init: {type(begin).__name__} must have a field `profile`")
+    require(
+        begin.profile.shape == game.space.shape,
+        f"init: profile of shape {begin.profile.shape} must be {game.space.shape}",
+    )
+    step = eqx.filter_jit(lambda g, s, k: method.step(g, s, k))
+    state = begin
+    for k in range(STEPS):
+        new = attempt("step", remedy, partial(step, game, state, jax.random.fold_in(key, k)))
+        _same_form(begin, new)
+        inside(game.space, new.profile, f"step {k + 1}")
+        state = new
+    again = begin
+    for k in range(STEPS):
+        again = step(game, again, jax.random.fold_in(key, k))
+    same = all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(*map(_numbers, (state, again)), strict=True)
+    )
+    require(same, "step: two runs with the same keys differ; all chance must come from the key")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="not settled")  # so few steps settle nothing
+        found = attempt(
+            "solve",
+            "must work with the package's loop",
+            lambda: run.solve(game, method, start, max_steps=STEPS),
+        )
+    require("profile" in found.record, "solve: found no profile")
+    return ("protocol", "init", "step", "same key, same bits", "solve")
+
+
+def _numbers(tree: Any) -> list[np.ndarray]:
+    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
+    return [
+        np.asarray(jax.random.key_data(a) if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else a)
+        for a in leaves
+    ]
+
+
+def _same_form(old: Any, new: Any) -> None:
+    forms: list[Any] = [jax.tree.structure(old), jax.tree.structure(new)]
+    require(
+        forms[0] == forms[1],
+        "step: the state changes its form; must have the fields that init gave it",
+    )
+    for before, after in zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=True):
+        one, two = jnp.asarray(before), jnp.asarray(after)
+        require(
+            one.shape == two.shape and one.dtype == two.dtype,
+            f"step: an array of the state turns from {one.dtype}{one.shape} into {two.dtype}{two.shape}",
+        )
+
+
+def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
+    if game is None:
+        from rivalry.games.matrix import matrix
+
+        game = matrix("rock_paper_scissors")
+    world = game.world() if hasattr(game, "world") else game
+    stream = np.random.SeedSequence(seed)
+    begin = attempt("begin", "must answer a dict of arrays", lambda: learner.begin(world, stream))
+    whole, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
+    if not hasattr(learner, "save"):
+        bad = [k for k, v in begin.items() if not isinstance(v, np.ndarray)]
+        require(
+            not bad, f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or offer `save` and `load`"
+        )
+    total = 7 * STEPS
+    taken = attempt("advance", "must go on in place", lambda: learner.advance(world, whole, total))
+    good = isinstance(taken, int | np.integer) and 0 <= taken <= total
+    require(good, f"advance: answered {taken!r}; must be the number of steps taken, at most {total}")
+    left = int(taken)
+    for chunk in (1, 3, total):
+        parts = _stored(learner, parts)
+        left -= learner.advance(world, parts, min(chunk, left)) if left else 0
+    one, two = learner.read(world, whole), learner.read(world, parts)
+    record(one, "read")
+    require("profile" in one, "read: must hold `profile`")
+    for name, (_, array) in one.items():
+        same = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
+        require(
+            same, f"advance: {name!r} differs when the same steps are taken in parts, saved between; must not"
+        )
+    return ("protocol", "begin", "advance", "whole = parts, saved between", "read")
+
+
+def _fresh(learner: Any, world: Any, seed: int) -> Any:
+    return learner.begin(world, np.random.SeedSequence(seed))
+
+
+def _stored(learner: Any, session: Any) -> Any:
+    """The session after it was written to disk and read again."""
+    with TemporaryDirectory() as folder:
+        if hasattr(learner, "save"):
+            learner.save(session, Path(folder))
+            return learner.load(Path(folder))
+        np.savez(Path(folder) / "session.npz", **session)
+        with np.load(Path(folder) / "session.npz", allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
