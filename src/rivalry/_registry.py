@@ -23,7 +23,8 @@ class Entry(NamedTuple):
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     """For a module's ``__getattr__``: the object that ``name`` is registered for."""
     if name not in targets:
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        hint = "" if name.startswith("_") else f"; {near(name, targets)}"
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
     return load(targets[name])
 
 

@@ -132,6 +132,12 @@ STUDIES = {
     "option of one's own plot": Wrong(
         '"paths"', '{ kind = "plots.py:ends", color = 1 }', ("plots[0].color", "'colour'?")
     ),
+    "one table of methods": Wrong("[[method]]", "[method]", ("method", "[[method]]")),
+    "a name with a blank": Wrong("start = [", 'name = "a b"\nstart = [', (".name", "'a b'", "letters")),
+    "equals without share": Wrong("published", "equals = 1\npublished", ("expect[0].equals", "share")),
+    "published list": Wrong(
+        "0.188815", "[0.1]", ("expect[0].published", "true or false or a number or text")
+    ),
     "plot without its name": Wrong('"paths"', '"plots.py"', ("plots[0]", "my_file.py:name")),
     "log of 0": Wrong(
         "[0.25, 0.3]", '{ from = 0, to = 0.3, count = 5, scale = "log" }', ("game.reach.from", "0", "above 0")
@@ -230,7 +236,9 @@ LINES = {
     "unknown option": (["run", "mine.toml", "--wrkers", "2"], ("--wrkers", "did you mean '--workers'?")),
     "missing argument": (["run"], ("STUDY",)),
     "one argument too many": (["status", "a", "b"], ("b",)),
-    "option without a value": (["run", "mine.toml", "--set"], ("--set",)),
+    "option without a value": (["run", "mine.toml", "--set"], ("--set", "argument")),
+    "value for a switch": (["run", "mine.toml", "--json=yes"], ("--json", "value")),
+    "a study for a command": (["tour"], ("tour", "`rivalry run tour`")),
     "missing study": (["run", "mien.toml"], ("mien.toml", "did you mean 'mine.toml'?")),
     "unknown study": (["run", "toor"], ("'toor'", "study")),
     "a folder": (["run", "./"], ("./", "folder")),

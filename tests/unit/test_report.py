@@ -136,6 +136,21 @@ def test_share_counts_what_is_true() -> None:
     assert row(data, quantity="safe", over="share", published=0.5)["verdict"] == "agrees"
 
 
+def test_share_counts_what_equals_a_word_or_a_number() -> None:
+    data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
+    count = {"over": "share", "tolerance": 1e-12}
+    assert row(data, quantity="claim", equals="equilibrium", published=1, **count)["verdict"] == "agrees"
+    assert row(data, quantity="claim", equals="not an equilibrium", published=0, **count)["ours"] == 0.0
+    assert row(data, quantity="gain", equals=0.1, published=0.5, **count)["verdict"] == "agrees"
+    assert row(data, quantity="claim", published=1, **count)["verdict"] == "not judged"
+
+
+def test_a_quantity_that_is_nowhere_is_named_with_the_nearest() -> None:
+    data = data_of({(0.1, "a"): record(threshold=0.2)})
+    (one,) = judge({**STUDY, "expect": [{"quantity": "treshold", "published": 1.0}]}, data)
+    assert one.why == "treshold is in no cell of this run; did you mean 'threshold'?"
+
+
 def test_values_that_differ_are_no_number_unless_reduced() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
     study = STUDY | {"expect": [{"quantity": "gain", "published": 0.1}]}

@@ -66,7 +66,7 @@ def _told(error: ValueError) -> int:
 def _usage(error: Any, arguments: list[str]) -> str:
     """A parser's complaint in one line, with the nearest name where it is a name that is unknown."""
     name = getattr(error, "option_name", None)
-    if name:
+    if name and type(error).__name__ == "NoSuchOption":
         known = (
             [o for p in error.ctx.command.params for o in p.opts if o.startswith("--")] if error.ctx else []
         )
@@ -74,12 +74,18 @@ def _usage(error: Any, arguments: list[str]) -> str:
     message = str(error.format_message())
     if "No such command" in message:
         wrong = next((word for word in arguments if not word.startswith("-")), "")
-        return (
-            f"{wrong}: no such command; {near(wrong, [c.callback.__name__.strip('_') for c in _commands()])}"
-        )
+        return f"{wrong}: no such command; {_command_meant(wrong)}"
     command = f"{error.ctx.info_name}: " if error.ctx is not None and error.ctx.parent is not None else ""
     text = message if message.startswith("Invalid value") else message[:1].lower() + message[1:]
     return f"{command}{text}".rstrip(".")
+
+
+def _command_meant(wrong: str) -> str:
+    from rivalry.study import studies
+
+    if wrong in studies() or wrong.endswith(".toml"):
+        return f"a study is run by `rivalry run {wrong}`"
+    return near(wrong, [command.callback.__name__.strip("_") for command in _commands()])
 
 
 def _commands() -> list[Any]:

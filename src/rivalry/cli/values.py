@@ -50,7 +50,7 @@ def whole(text: str | None, option: str, *, most: int) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= most:
-        raise OptionError(f"{option} {text}: must be a whole number in 1..{most}")
+        raise OptionError(f"{f'{option} {text}'.strip()}: must be a whole number in 1..{most}")
     return int(text)
 
 

@@ -197,14 +197,15 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
 
 def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any]]:
     """A line for every number that a study expects: where, what was published, ours, what it is worth."""
-    from rivalry.report.judge import judge
+    from rivalry.report.judge import FULL_ONLY, judge
 
     lines = []
     for one in judge(study, data):
         at = ", ".join(f"{name}={value}" for name, value in one.at.items())
         what = " ".join(filter(None, [part, one.over, one.row["quantity"], f"({at})" if at else ""]))
         numbers = [one.row[key] for key in ("published", "expected", "ours")]
-        lines.append([what, *numbers, one.claim, one.row["verdict"]])
+        why = f": {one.why}" if one.why and one.why != FULL_ONLY else ""
+        lines.append([what, *numbers, one.claim, one.row["verdict"] + why])
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry._registry import near
 from rivalry.plots.select import dimension, position
 from rivalry.results import CLAIMS
 
@@ -17,6 +18,7 @@ COVERAGES = ("local", "lower bound", "bounded", "exact")
 """From the weakest to the strongest."""
 ROUNDING = 1e-9  # relative: numbers this close are the same number
 NOT_JUDGED = "not judged"
+FULL_ONLY = "in the full form only"
 
 
 class Judged(NamedTuple):
@@ -115,7 +117,7 @@ def _judged(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> 
     ours = _ours(study, row, data)
     verdict, why = NOT_JUDGED, ours.why
     if study.get("quick_form") and not row.get("quick"):
-        why = "in the full form only"
+        why = FULL_ONLY
     elif not why:
         verdict, why = _verdict(row, ours.value)
     given = {key: row.get(key) for key in ("published", "expected", "tolerance", "within")}
@@ -152,7 +154,9 @@ def _verdict(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[s
 def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _Ours:
     name = row["quantity"]
     if name not in data or "status" not in data:
-        return _Ours(None, None, f"{name} is in no cell of this run")
+        hint = near(name, map(str, data.data_vars))
+        meant = f"; {hint}" if hint.startswith("did") else ""
+        return _Ours(None, None, f"{name} is in no cell of this run{meant}")
     picked, why = _picked(study, data, name, row.get("at", {}))
     if picked is None:
         return _Ours(None, None, why)
@@ -166,6 +170,8 @@ def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _O
     if "claim" in picked:
         claims = picked["claim"].transpose(*held, ...).values.reshape(finished.shape)
         claim = _weakest_of(claims[finished], CLAIMS)
+    if row.get("equals") is not None:
+        values = _equal(values, row["equals"])
     value, why = _reduced(values, row.get("over"))
     return _Ours(value, claim, why or _unfinished(picked))
 
@@ -211,6 +217,13 @@ def _unfinished(data: Dataset) -> str:
     return f"{missing} of {int((planned != '').sum())} cells are missing" if missing else ""
 
 
+def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
+    """Which values are the one wanted; padding stays."""
+    if values.dtype.kind == "U" or isinstance(wanted, str):
+        return np.asarray(values.astype(str) == str(wanted))
+    return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=ROUNDING, atol=0.0))
+
+
 def _reduced(rows: np.ndarray, over: str | None) -> tuple[bool | float | str | None, str]:
     """One number from values ``[cell, own]``, or None and why not. NaN beside numbers is padding."""
     if rows.dtype.kind == "f":
@@ -223,7 +236,7 @@ def _reduced(rows: np.ndarray, over: str | None) -> tuple[bool | float | str | N
     else:
         values = rows.ravel()
     if over is not None and values.dtype.kind == "U":
-        return None, f"text has no {over}"
+        return None, f"text has no {over}" + (": name one by equals" if over == "share" else "")
     if over is not None:
         return _finite(_OVER[over](values))
     first = values[0]

@@ -38,6 +38,7 @@ class Expect(_Table):
     quantity: str
     at: dict[str, bool | int | float | str] = {}
     over: Literal["mean", "min", "max", "share"] | None = None
+    equals: bool | int | float | str | None = None  # what ``over = "share"`` counts; what is true otherwise
     published: bool | int | float | str | None = None
     expected: bool | int | float | str | None = None
     tolerance: Annotated[float, Field(ge=0)] | None = None
@@ -81,6 +82,9 @@ class Document(_Table):
 def read(data: Mapping[str, Any]) -> Document:
     """The tables of a study, checked as far as no family or method is needed. Raises `StudyError`."""
     plain = dict(data)
+    for key in ("method", "expect"):
+        if isinstance(plain.get(key), Mapping):
+            raise StudyError(f"is one table; must be a list of them, each headed [[{key}]]", key=key)
     document: Document = _validated(Document, plain, ())
     if document.include:
         _alone(plain)
@@ -163,6 +167,8 @@ def _complete(document: Document) -> None:
     for k, row in enumerate(document.expect):
         if row.tolerance is not None and row.within is not None:
             raise StudyError("clashes with within: give one of them", key=f"expect[{k}].tolerance")
+        if row.equals is not None and row.over != "share":
+            raise StudyError('needs over = "share", of what equals it', key=f"expect[{k}].equals")
         if row.within is not None and row.within[0] > row.within[1]:
             raise StudyError(f"{row.within} must be [low, high]", key=f"expect[{k}].within")
         if row.published is None and row.expected is None and row.within is None:

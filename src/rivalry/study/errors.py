@@ -133,7 +133,11 @@ def _sentence(first: Any, same: Sequence[Any], value: Any, known: Iterable[str])
         return f"{context['actual_length']} entries; must be at " + (
             f"least {least}" if least is not None else f"most {context['max_length']}"
         )
+    if kind == "string_pattern_mismatch":
+        return f"{shown(value)} must be letters, digits, _ or -"
     wanted = list(dict.fromkeys(_TYPES[e["type"]] for e in same if e["type"] in _TYPES))
+    if "a number" in wanted and "a whole number" in wanted:
+        wanted.remove("a whole number")
     wanted += ["one of " + e["ctx"]["expected"] for e in same if e["type"] == "literal_error"]
     if wanted:
         return f"{shown(value)} must be {' or '.join(wanted)}"
