@@ -174,6 +174,9 @@ def _branch_and_bound(
                 put(np.pad(new_high, ((0, pad), (0, 0)), mode="edge")),
             )
         )  # fmt: skip
+        if np.any(np.isnan(values)):
+            return strategy, float("nan"), np.inf  # with no payoff at a place there is no best one
+        fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
         if values.max() > payoff + TIE * scale(game):  # what differs by rounding is no better reply
             strategy = points[np.argmax(values)]
         payoff = max(payoff, float(values.max()))

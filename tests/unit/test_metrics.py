@@ -42,6 +42,23 @@ class Told(Cournot):
         return jnp.array([(1 - other) / 2]), ((1 - other) / 2) ** 2, "exact"
 
 
+class Broken(Bounded):
+    """The same, with no payoff on a stretch between the points of the search grid."""
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        hole = jnp.abs(x[:, 0] - 0.40234375) < 1e-3
+        return jnp.where(hole, jnp.nan, super().payoffs(x))
+
+
+class Unproved(Bounded):
+    """The same with a ceiling that is no number on some cells."""
+
+    def ceiling(
+        self, x: Float[Array, "player axis"], player: Array, low: Strategy, high: Strategy
+    ) -> Float[Array, ""]:
+        return jnp.where(low[0] >= 0.5, jnp.nan, super().ceiling(x, player, low, high))
+
+
 HERE = np.array([[0.2], [0.5]])
 REPLIES = np.array([0.25, 0.4])
 REGRETS = REPLIES**2 - HERE[:, 0] * 0.3
@@ -101,3 +118,17 @@ def test_distance_is_least_over_swaps_of_players_who_are_alike() -> None:
     assert distance(x, x[[2, 0, 1]]) == 0.0
     assert distance(x, x[[1, 0, 2]], alike=np.array([0, 1, 2])) == pytest.approx(np.sqrt(2 / 3))
     assert distance(x, x[[1, 0, 2]], alike=np.array([7, 7, 8])) == 0.0
+
+
+def test_places_without_a_payoff_prove_nothing() -> None:
+    third = jnp.full((2, 1), 1 / 3)  # the equilibrium of the whole game
+    assert certificate(Bounded(), third).claim == "equilibrium"
+    found = certificate(Broken(), third)
+    assert np.all(np.isnan(found.regret)) and np.all(np.isinf(found.bound))
+    assert found.claim == "not an equilibrium"
+
+
+def test_a_ceiling_that_is_no_number_proves_nothing() -> None:
+    found = certificate(Unproved(), jnp.full((2, 1), 1 / 3))
+    assert np.all(np.isinf(found.bound))
+    assert (found.claim, found.coverage) == ("no deviation found", "bounded")
