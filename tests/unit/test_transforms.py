@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspect import unwrap
+from pathlib import Path
 
 import equinox as eqx
 import numpy as np
@@ -312,3 +313,37 @@ def test_schedules_of_a_markov_game_follow_its_states() -> None:
 def test_wrong_periods_are_named(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+LED = """
+import equinox as eqx
+import jax.numpy as jnp
+import rivalry as rv
+
+class Cournot(eqx.Module):
+    cost: jnp.ndarray
+
+    @property
+    def space(self):
+        return rv.Box.interval(0.0, 90.0, players=2)
+
+    def payoffs(self, x):
+        return x[:, 0] * (100.0 - x.sum() - self.cost)
+
+def led(*, cost: float = 10.0, leader: int = 0):
+    return rv.transforms.stackelberg(Cournot(jnp.asarray(cost)), [leader], rv.methods.Followers())
+"""
+
+
+def test_a_study_reaches_a_transform_by_a_factory_of_ones_own(tmp_path: Path) -> None:
+    """Price 100 - Q, unit cost c: the leader sells (100 - c)/2, its follower half of that."""
+    (tmp_path / "led.py").write_text(LED)
+    study = rv.Study(
+        name="led",
+        game={"family": "led.py:led"},
+        method={"kind": "best_response", "start": [20.0]},
+        sweep={"game.cost": [10.0, 40.0]},
+        folder=tmp_path,
+    )
+    data = study.run(tmp_path / "run").dataset().squeeze(drop=True)
+    np.testing.assert_allclose(data.play.values.reshape(2, 2), [[45, 22.5], [30, 15]], rtol=1e-6)
