@@ -152,12 +152,14 @@ def _branch_and_bound(
 ) -> tuple[np.ndarray, float, float]:
     """Split the cells of largest ceiling until no payoff can exceed the best one by 1e-8 of the scale."""
     enough = 1e-8 * scale(game)
-    space = game.space
+    space, who = game.space, put(player)
+    # on a line few cells are in doubt at a time
+    batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
     seen = 0
     while ceilings.max() > payoff + enough and seen < CELLS:
-        worst = np.argsort(-ceilings, kind="stable")[: BATCH // 2]
+        worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
         axis = np.argmax(high[worst] - low[worst], axis=1)
         middle = (low[worst] + high[worst]) / 2
@@ -165,15 +167,17 @@ def _branch_and_bound(
         left, right = high[worst].copy(), low[worst].copy()
         left[rows, axis] = right[rows, axis] = middle[rows, axis]
         new_low, new_high = np.concatenate([low[worst], right]), np.concatenate([left, high[worst]])
-        pad = BATCH - len(new_low)  # one shape, one compilation
+        pad = batch - len(new_low)  # one shape, one compilation
         fresh, points, values = (
             np.asarray(part)[: len(new_low)]
             for part in _cells(
-                game, x, put(player),
-                put(np.pad(new_low, ((0, pad), (0, 0)), mode="edge")),
-                put(np.pad(new_high, ((0, pad), (0, 0)), mode="edge")),
+                game,
+                x,
+                who,
+                np.pad(new_low, ((0, pad), (0, 0)), mode="edge"),
+                np.pad(new_high, ((0, pad), (0, 0)), mode="edge"),
             )
-        )  # fmt: skip
+        )
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # with no payoff at a place there is no best one
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
