@@ -83,7 +83,12 @@ def __getattr__(name: str) -> _typing.Any:
         from importlib.metadata import version
 
         return version("rivalry")
-    raise AttributeError(f"module 'rivalry' has no attribute {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f"module 'rivalry' has no attribute {name!r}")
+    from rivalry._registry import near
+
+    known = (*_HOMES, *_ROOMS)
+    raise AttributeError(f"module 'rivalry' has no attribute {name!r}; {near(name, known)}")
 
 
 def __dir__() -> list[str]:

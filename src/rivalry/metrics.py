@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -38,13 +38,15 @@ class Reply(NamedTuple):
 def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
     """Every player's regret at ``x``, searched over its whole space, and the bound that is proved.
 
-    ``tolerance`` is relative to the game's payoff scale; ``points`` is the size of the search grid.
+    ``tolerance`` is relative to the game's payoff scale; ``points`` is the size of the search grid. Raises
+    `ValueError` for a profile outside the space.
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
     'equilibrium'
     """
+    x = _placed(game, x)
     allowed = tolerance * scale(game)
     here = np.asarray(payoffs(game, x))
     replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
@@ -61,7 +63,13 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
 
 
 def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
-    """The best strategy of ``player`` against the others at ``x``, over its whole space."""
+    """The best strategy of ``player`` against the others at ``x``, over its whole space.
+
+    Raises `ValueError` for a profile outside the space, or a player that there is not.
+    """
+    x = _placed(game, x)
+    if isinstance(player, bool | str) or not 0 <= player < len(x):
+        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
     known = getattr(game, "best_reply", None)
     if known is not None:
         strategy, payoff, coverage = known(x, player)
@@ -76,6 +84,12 @@ def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Rep
         return Reply(strategy, payoff, np.inf, "lower bound", method)
     strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff)
     return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound")
+
+
+def _placed(game: Game, x: Any) -> Profile:
+    """An array as it is; lists, and arrays of another shape, as far as they are a profile."""
+    found: Profile = x if getattr(x, "shape", ()) == game.space.shape else game.space.check(x, "profile")
+    return found
 
 
 def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
@@ -205,10 +219,15 @@ def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> f
 
     >>> distance(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]]))
     0.0
+
+    Raises `ValueError` for arrays that are no two profiles of one game.
     """
     from scipy.optimize import linear_sum_assignment
 
-    cost = np.sum((np.asarray(x)[:, None, :] - np.asarray(y)[None, :, :]) ** 2, axis=-1)
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.ndim != 2 or x.shape != y.shape:
+        raise ValueError(f"y: shape {y.shape} must be that of x, {x.shape}, and (players, axes)")
+    cost = np.sum((x[:, None, :] - y[None, :, :]) ** 2, axis=-1)
     if alike is not None:
         cost = np.where(np.asarray(alike)[:, None] == np.asarray(alike)[None, :], cost, np.inf)
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))

@@ -57,6 +57,8 @@ def run_study(
 
     Everything is checked before anything runs. Raises `StudyError`, `StoreError`.
     """
+    if not hasattr(study, "cells"):
+        raise ValueError(f"study: {study!r} must be a Study, such as rv.load_study({str(study)!r})")
     study.check()
     run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
     carry_out(run, workers=workers, progress=progress)

@@ -48,6 +48,7 @@ def point(
     them; those chosen, and those that the data lack, have length 1. Raises `ValueError` for a variable or
     coordinate that is not there, `NoSuchPoint` for a value beyond those there are.
     """
+    checked(data)
     if main not in data:
         known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
@@ -62,6 +63,14 @@ def point(
     ]
     arrays = {name: _plain(data[name], chosen | first, kept) for name in (main, *also) if name in data}
     return Point(arrays, ", ".join(words))
+
+
+def checked(data: object) -> None:
+    """Raises `ValueError` for what is no dataset."""
+    if not hasattr(data, "data_vars"):
+        what = type(data).__name__
+        rule = "must be a dataset, such as found.data, found.path, rv.view(...) or run.dataset()"
+        raise ValueError(f"data: {what} {rule}")
 
 
 def position(values: np.ndarray, wanted: Any) -> int | None:

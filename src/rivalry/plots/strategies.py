@@ -33,6 +33,8 @@ def strategies(
         runs = np.isfinite(profiles).all(axis=(1, 2))
         if not runs.any():
             raise ValueError("data: 'profile' holds nothing at this point")
+        if profiles.shape[-1] < 2 or not np.allclose(profiles[runs].sum(axis=-1), 1, atol=1e-6):
+            raise ValueError("data: 'profile' holds positions; this plot draws probabilities over actions")
         mean, half = band(profiles[runs])
         claims = found.certified()
         certified = claims is not None and bool(claims[runs].all())

@@ -79,6 +79,8 @@ def widths(count: int) -> list[float]:
 @contextmanager
 def canvas(ax: Axes | None) -> Iterator[Axes]:
     """The axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block only."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
     if ax is None:
         from matplotlib import pyplot as plt
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry._registry import near
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import Point, checked, point
 from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def bifurcation(
     otherwise), ``axis`` the position's axis, ``thresholds`` the measure drawn as vertical lines (None: no
     lines).
     """
+    checked(data)
     with canvas(ax) as axes:
         over = _swept(data, at) if over is None else over
         if over not in data.coords:

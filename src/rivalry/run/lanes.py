@@ -14,6 +14,7 @@ from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, 
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
 from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
+from rivalry.run.given import checked_count, checked_game, checked_method, checked_settings
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.run.randomness import key_of, stream
 from rivalry.run.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
@@ -168,6 +169,13 @@ def sweep(
     >>> found.claim.values.tolist()
     ['equilibrium', 'equilibrium']
     """
+    checked_game(game)
+    checked_method(method)
+    checked_settings(seed, tol, None)
+    checked_count(max_steps, "max_steps")
+    for name, values in over.items():
+        if isinstance(values, str) or not np.ndim(values) or not len(values):
+            raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
     games = [with_(game, **point) for point in points]
     first = game.space.check(start)

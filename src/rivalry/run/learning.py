@@ -11,6 +11,7 @@ from rivalry.game import Learner
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
 from rivalry.run.ends import certified
+from rivalry.run.given import LEARNER, checked_count, checked_method, checked_settings
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.run.randomness import stream
 
@@ -28,7 +29,11 @@ def learn(
     """Run a learner for ``steps`` steps, in chunks of about a quarter of a second, and certify what it plays.
 
     ``game`` is a game with a ``world()``, or is taken as the world itself. Chunk borders change nothing.
+    Raises `ValueError` for what is no learner, seed or number of steps.
     """
+    checked_method(learner, LEARNER)
+    checked_settings(seed, 0.0, progress)
+    checked_count(steps, "steps")
     world = game.world() if hasattr(game, "world") else game
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     saved = checkpoint.load() if checkpoint is not None else None

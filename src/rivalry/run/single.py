@@ -13,6 +13,7 @@ from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, dataset
 from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
+from rivalry.run.given import checked_count, checked_game, checked_method, checked_settings
 from rivalry.run.learning import learn
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.run.randomness import keys_of, stream
@@ -43,7 +44,8 @@ def solve(
     ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis; drawn when absent);
     ``tol`` bounds the method's residual; ``tolerance`` is the certificate's, relative to the game's payoff
     scale (None: no certificate). ``progress`` receives `Progress` events; returning True stops the work,
-    and what was reached is returned. Raises `ValueError` for a start outside the space.
+    and what was reached is returned. Raises `ValueError` for a start outside the space, and for what is no
+    game, method, seed or number of steps.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
@@ -51,6 +53,8 @@ def solve(
     >>> found.status, found.claim
     ('settled', 'equilibrium')
     """
+    if isinstance(method, type):
+        checked_method(method)
     if isinstance(method, Learner):
         return learn(
             game,
@@ -61,6 +65,10 @@ def solve(
             tolerance=tolerance,
             checkpoint=checkpoint,
         )
+    checked_game(game)
+    checked_method(method)
+    checked_settings(seed, tol, progress)
+    checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     key, start_key = keys_of(sequence, 2)
     first = game.space.sample(start_key) if start is None else game.space.check(start)
@@ -221,7 +229,11 @@ def trace(
     game: Playable, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
 ) -> Dataset:
     """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
-
+    checked_game(game)
+    checked_method(method)
+    checked_settings(seed, 0.0, None)
+    checked_count(steps, "steps")
+    checked_count(every, "every", 1)
     key, start_key = keys_of(stream(seed, "play"), 2)
     first = game.space.sample(start_key) if start is None else game.space.check(start)
     game, method = as_arrays(game), as_arrays(method)

@@ -1,0 +1,93 @@
+"""Slips of those who call from Python: one line that names the parameter, the value and the rule."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rivalry as rv
+
+SLIPS = {
+    "rv.solve(game, rv.methods.GradientAscent, start)": "is a class; write GradientAscent()",
+    "rv.solve(chicken, rv.methods.RegretMatching)": "write RegretMatching()",
+    "rv.solve(game, 'gradient_ascent', start)": "method: 'gradient_ascent' must be a method",
+    "rv.solve('influencer', ascent, start)": "game: 'influencer' must be a game",
+    "rv.solve(game, ascent, start, max_steps=-1)": "max_steps: -1 must be a whole number of at least 0",
+    "rv.solve(game, ascent, start, max_steps=1.5)": "max_steps: 1.5 must be a whole number",
+    "rv.solve(game, ascent, start, tol='small')": "tol: 'small' must be a number of at least 0",
+    "rv.solve(game, ascent, start, seed=-3)": "seed: -3 must be a whole number",
+    "rv.solve(game, ascent, start, progress=3)": "progress: 3 must be a function",
+    "rv.learn(chicken, matching, steps=1, seed='a')": "seed: 'a' must be",
+    "rv.learn(chicken, matching, steps='many')": "steps: 'many' must be",
+    "rv.learn(chicken, ascent, steps=1)": "is no learner; must have begin, advance, read",
+    "rv.learn(chicken, rv.methods.RegretMatching(regrets='none'), steps=1)": (
+        "regrets: 'none' must be one of 'unconditional', 'conditional'"
+    ),
+    "rv.learn(chicken, rv.methods.RegretMatching(inertia=0.5), steps=1)": "inertia: 0.5 must be above 1",
+    "rv.trace(game, ascent, start, steps=-1)": "steps: -1 must be",
+    "rv.trace(game, ascent, start, steps=1, every=0)": "every: 0 must be a whole number of at least 1",
+    "rv.sweep(game, {'reach': [0.1]}, matching, start)": "RegretMatching is a learner; run it by rv.learn",
+    "rv.sweep(game, {'reach': []}, ascent, start)": "over['reach']: [] must be a list of at least one value",
+    "rv.sweep(game, {'reach': 0.2}, ascent, start)": "over['reach']: 0.2 must be a list",
+    "rv.certificate(game, [0.1, 0.2])": "profile: shape (2,) must be (3, 1)",
+    "rv.certificate(game, [0.1, 0.2, 3])": "profile: player 2 is at 3; must be in [0, 1]",
+    "rv.best_reply(game, start, 7)": "player: 7 must be a whole number in 0..2",
+    "rv.best_reply(game, start, 'first')": "player: 'first' must be",
+    "rv.distance([0.1], [0.2, 0.3])": "y: shape (2,) must be that of x, (1,)",
+    "rv.plots.paths(game)": "data: Influencer must be a dataset",
+    "rv.plots.bifurcation(game)": "data: Influencer must be a dataset",
+    "rv.plots.shares(rv.view(game, 'shares', start), 3)": "ax: 3 must be Matplotlib axes",
+    "rv.plots.strategies(rv.solve(game, ascent, start).data)": "'profile' holds positions",
+    "rv.run_study('tour')": "rv.load_study('tour')",
+}
+
+SCRIPT = """
+import json, sys
+import rivalry as rv
+game, chicken, start = rv.games.influencer(reach=[0.25] * 3), rv.games.matrix("chicken"), [0.1, 0.4, 0.9]
+ascent, matching = rv.methods.GradientAscent(), rv.methods.RegretMatching()
+found = {}
+for code in json.load(sys.stdin):
+    try:
+        found[code] = f"no error: {eval(code)!r}"
+    except ValueError as error:
+        found[code] = str(error)
+    except Exception as error:
+        found[code] = f"{type(error).__name__}, not ValueError: {error}"
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, str]:
+    """What each slip is answered, as users meet it: without the tests' own checks of types."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT],
+        input=json.dumps(list(SLIPS)),
+        env={**os.environ, "MPLBACKEND": "agg"},
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_one_line_with_the_rule(slip: str, told: dict[str, str]) -> None:
+    assert SLIPS[slip] in told[slip]
+    assert "\n" not in told[slip]
+
+
+@pytest.mark.parametrize(
+    ("room", "slip", "meant"),
+    [(rv, "solv", "solve"), (rv.games, "matirx", "matrix"), (rv.plots, "path", "paths")],
+)
+def test_a_name_that_is_not_there_is_told_with_the_nearest(room: object, slip: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
+        getattr(room, slip)
