@@ -5,9 +5,11 @@ Aims, processor time: 0.15, 0.12 and 0.8 s (compiled code cached); wall: under 0
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,17 @@ WHAT = {
 }
 
 
-def started(*arguments: str) -> None:
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+@pytest.fixture(scope="module", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sources are compiled once, as where the package is installed, whatever the environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        yield
+
+
+def started(*arguments: str, **environment: str) -> None:
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, env=os.environ | environment)
 
 
 @pytest.mark.parametrize("what", list(WHAT))
@@ -42,4 +53,27 @@ def test_startup(race: Callable[..., object], what: str, clock: str) -> None:
         clock=clock,
         rounds=15 if what != "first" else 7,
         name=f"startup[{what}] {clock}",
+    )
+
+
+def test_first_result(race: Callable[..., object], tmp_path: Path) -> None:
+    """Against what no change of ours can save, and against a process that finds nothing compiled."""
+    race(
+        lambda: started(*WHAT["first"]),
+        lambda: started(sys.executable, "-c", "import jax, equinox"),
+        rival="import jax, equinox",
+        same=None,
+        clock="children",
+        target=2.0,
+        name="startup[first] / imports",
+    )
+    empty = (str(tmp_path / str(k)) for k in count())
+    race(
+        lambda: started(*WHAT["first"]),
+        lambda: started(*WHAT["first"], RIVALRY_CACHE=next(empty)),
+        rival="compiling",
+        same=None,
+        clock="children",
+        target=0.5,
+        name="startup[first] / compiling",
     )
