@@ -53,8 +53,8 @@ def table(report: dict[str, Any]) -> str:
             if isinstance(race, dict) and "paired_ratio" in race:
                 lines.append(row(bench["name"].removeprefix("test_") if name == "race" else name, race))
     info = report["machine_info"]
-    where = f"{info['cpu'].get('brand_raw', info['machine'])}, Python {info['python_version']}"
-    return f"{HEAD}{''.join(lines)}\nMeasured on: {where}.\n"
+    where = f"{info['cpu']['count']} {info['machine']} cores shared with other work"
+    return f"{HEAD}{''.join(lines)}\nMeasured on {where}, Python {info['python_version']}.\n"
 
 
 def main(source: str) -> None:
