@@ -150,15 +150,15 @@ class Learner(Protocol):
     ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
     """
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
-        """Every array of the run, random state included."""
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+        """The session: every array of the run by name, random state included."""
         ...
 
-    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+    def advance(self, world: Any, session: Any, steps: int) -> int:
         """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
         ...
 
-    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+    def read(self, world: Any, session: Any) -> Record:
         """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
 
         A profile ``[player axis]`` is given payoffs and a certificate by the loop. Where a learner's profile

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +17,8 @@ from rivalry.run.ends import certified
 from rivalry.run.given import LEARNER, checked_count, checked_method, checked_settings
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.run.randomness import stream
+
+DONE = "_done"  # steps taken, beside the session's own arrays
 
 
 def learn(
@@ -37,20 +42,49 @@ def learn(
     world = game.world() if hasattr(game, "world") else game
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     saved = checkpoint.load() if checkpoint is not None else None
-    session = saved or {"_done": np.zeros(1, dtype=np.int64)} | dict(learner.begin(world, sequence))
+    if saved is None:
+        session, done = learner.begin(world, sequence), 0
+    else:
+        session, done = _restored(learner, saved), int(saved[DONE][0])
     chunk, finished, stopped = 1, False, False
-    while (done := int(session["_done"][0])) < steps and not finished and not stopped:
+    while done < steps and not finished and not stopped:
         began = perf_counter()
         taken = learner.advance(world, session, min(chunk, steps - done))
         took = perf_counter() - began
         finished = taken == 0
-        session["_done"][0] += taken
+        done += taken
         chunk = max(1, min(int(chunk * min(8.0, 0.25 / max(took, 1e-9))), 2**40))
         if checkpoint is not None and checkpoint.due():
-            checkpoint.save(session)
+            checkpoint.save(_arrays(learner, session) | {DONE: np.asarray([done])})
         if progress is not None:
-            stopped = progress(Progress(int(session["_done"][0]), steps)) is True
+            stopped = progress(Progress(done, steps)) is True
     record = dict(learner.read(world, session))
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
-    record["steps"] = ((), session["_done"][0].copy())
+    record["steps"] = ((), np.asarray(done))
     return certified(game, record, tolerance)
+
+
+def _arrays(learner: Any, session: Any) -> dict[str, np.ndarray]:
+    """A session as arrays; of one that is none, the bytes of the files that its learner saves."""
+    if not hasattr(learner, "save"):
+        return dict(session)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        learner.save(session, folder)
+        saved = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        return {
+            path.relative_to(folder).as_posix(): np.frombuffer(path.read_bytes(), np.uint8) for path in saved
+        }
+
+
+def _restored(learner: Any, saved: Mapping[str, np.ndarray]) -> Any:
+    """The session that `_arrays` kept."""
+    kept = {name: array for name, array in saved.items() if name != DONE}
+    if not hasattr(learner, "load"):
+        return kept
+    with TemporaryDirectory() as name:
+        for file, data in kept.items():
+            path = Path(name, file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data.tobytes())
+        return learner.load(Path(name))

@@ -1,0 +1,92 @@
+"""The loop of learners: saved in parts, arrays or not, the whole is the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.results import Record
+
+
+class Kept:
+    """A checkpoint in memory that is always due."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] | None = None
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        return self.arrays
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = {name: np.array(array) for name, array in arrays.items()}
+
+
+class Walker:
+    """What another library might hand out: an object that is no array."""
+
+    def __init__(self, draws: np.random.Generator, place: float = 0.0) -> None:
+        self.draws, self.place = draws, place
+
+
+class Walk:
+    """A random walk whose session saves itself."""
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Walker:
+        return Walker(np.random.default_rng(stream))
+
+    def advance(self, world: Any, session: Walker, steps: int) -> int:
+        for _ in range(steps):
+            session.place += session.draws.normal()
+        return steps
+
+    def read(self, world: Any, session: Walker) -> Record:
+        return {"place": ((), np.asarray(session.place))}
+
+    def save(self, session: Walker, folder: Path) -> None:
+        (folder / "state").mkdir()
+        (folder / "state" / "draws.json").write_text(json.dumps(session.draws.bit_generator.state))
+        (folder / "place.bin").write_bytes(np.float64(session.place).tobytes())
+
+    def load(self, folder: Path) -> Walker:
+        draws = np.random.default_rng()
+        draws.bit_generator.state = json.loads((folder / "state" / "draws.json").read_text())
+        return Walker(draws, float(np.frombuffer((folder / "place.bin").read_bytes())[0]))
+
+
+def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:
+    """Stopped after its first chunk, then carried on by another call."""
+    kept = Kept()
+    first = rv.learn(game, learner, steps=steps, seed=3, progress=lambda _: True, checkpoint=kept)
+    assert 0 < first.steps < steps
+    assert kept.arrays is not None
+    return rv.learn(game, learner, steps=steps, seed=3, checkpoint=kept)
+
+
+@pytest.mark.parametrize(
+    ("learner", "game"),
+    [(Walk(), "a world"), (rv.methods.RegretMatching(), rv.games.matrix("chicken"))],
+    ids=["an object", "arrays"],
+)
+def test_a_run_in_parts_is_the_whole_to_the_bit(learner: Any, game: Any) -> None:
+    whole = rv.learn(game, learner, steps=50, seed=3)
+    parts = in_parts(learner, game, 50)
+    assert whole.steps == parts.steps == 50
+    assert whole.record.keys() == parts.record.keys()
+    for name, (_, array) in whole.record.items():
+        np.testing.assert_array_equal(array, parts.record[name][1])
+
+
+def test_an_object_that_saves_itself_conforms() -> None:
+    class Profiled(Walk):
+        def read(self, world: Any, session: Walker) -> Record:
+            return {"profile": (("player", "axis"), np.full((2, 1), session.place))}
+
+    assert rv.check_method(Profiled())[0] == "protocol"
