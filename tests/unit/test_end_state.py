@@ -97,6 +97,32 @@ def test_lanes_leave_saddles_as_single_runs_do() -> None:
         np.testing.assert_allclose(np.sort(one.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:rate")
+def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
+    """A pair and a single player at small reach: the pair meets anew, to the last bit, at every saddle."""
+    from rivalry.run import solve_lanes
+
+    game = rv.games.influencer(players=3, reach=0.06, resource="bimodal")
+    start = game.named_start("paper_default")
+    alone = rv.solve(game, GradientAscent(), start=start, tolerance=None, path=False)
+    (lane,) = solve_lanes([game], [GradientAscent()], [start], tolerance=None)
+    for found in (alone, lane):
+        assert (found.status, found.end_state) == ("cycling", "moving")
+        left = np.sort(found.data.left.values[..., 0], axis=1)
+        np.testing.assert_allclose(left[0], np.sort(1 - left[1]), atol=1e-6)  # mirror images
+        np.testing.assert_allclose(left[0], left[2], atol=1e-6)
+
+
+def test_who_comes_back_at_once_had_not_left() -> None:
+    from rivalry.run.ends import stayed
+
+    game = linear([[2.0, 0.0], [0.0, 2.0]], [0.0, 0.0])  # a disturbance doubles in 0.35
+    end = end_state.analyse(game, column(0.0, 0.0), KEY)
+    assert stayed(end, [end], 1.0)
+    assert not stayed(end, [end], 100.0)
+    assert not stayed(end, [], 1.0)
+
+
 def test_together_on_a_point_that_attracts_nobody_leaves() -> None:
     # together at 0, which attracts: nothing to leave
     game = linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0])

@@ -11,6 +11,7 @@ from rivalry.results import Certificate, Record, Solution
 from rivalry.space import Profile
 
 RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
+GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as large as the space
 
 
 def finish(game: Playable, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
@@ -20,12 +21,40 @@ def finish(game: Playable, method: Method, profile: Profile, key: jax.Array) -> 
     return analysis(game, profile, key)  # type: ignore[no-any-return]
 
 
-def ended_in(game: Playable, end: Finish) -> Record:
-    """What the analysis of an end adds to a record; a cycle is a status as well."""
+def stayed(end: Finish, left: list[Finish], time: float) -> bool:
+    """Whether a run stands again where it last went on from, and never left: it settles there slowly enough.
+
+    ``time`` is the method's own since then. A point that repels for long enough was left: the run went round.
+    """
+    if not left or not same(end.profile, left[-1].profile):
+        return False
+    repels = float(end.measures.get("max_real_eigenvalue", ((), np.zeros(())))[1])
+    return repels * time < GROWN
+
+
+def gone_round(game: Playable, method: Method, end: Finish, key: jax.Array) -> Finish:
+    """The end of a run that has left one end after the other: a closed orbit, or on its way for ever.
+
+    Where players meet on their way from one unstable point to the next they become identical, in floating
+    point, and part again only as they are moved apart: such a way has no period.
+    """
+    orbit = finish(game, method, end.profile if end.onward is None else end.onward, key)
+    return orbit if orbit is not None and orbit.end_state == "cycle" else end._replace(end_state="moving")
+
+
+def ended_in(game: Playable, end: Finish, left: list[Finish]) -> Record:
+    """What the analysis of an end adds to a record; a cycle is a status as well.
+
+    So is a way that leads from one unstable point to the next: cycling where it has come back to one of those
+    in ``left``, and else given up.
+    """
     found: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     found["end_state"] = ((), np.asarray(end.end_state))
     if end.end_state == "cycle":
         found["status"] = ((), np.asarray("cycling"))
+    elif end.end_state == "moving" and end.onward is not None:
+        again = any(same(end.profile, one.profile) for one in left)
+        found["status"] = ((), np.asarray("cycling" if again else "budget spent"))
     return found | end.measures
 
 

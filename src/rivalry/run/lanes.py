@@ -13,7 +13,7 @@ from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
-from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
+from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, gone_round, stayed
 from rivalry.run.given import checked_count, checked_game, checked_method, checked_settings
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.run.randomness import key_of, stream
@@ -58,11 +58,13 @@ def solve_lanes(
         moved = np.zeros(len(games), dtype=bool)
         for k in (k for k in range(len(games)) if k not in ends):
             end = ends[k] = finish(games[k], methods[k], carry.state.profile[k], keys[k])
-            spent = stopped or int(carry.done[k]) >= max_steps or len(left[k]) == RESTARTS
-            if end is None or end.onward is None or spent:
+            if end is None or end.onward is None or stopped or int(carry.done[k]) >= max_steps:
                 continue
-            if left[k] and same(end.profile, left[k][-1].profile):
+            if stayed(end, left[k], float(carry.state.time[k]) if hasattr(carry.state, "time") else 0.0):
                 left[k].pop()
+                continue
+            if len(left[k]) == RESTARTS:
+                ends[k] = gone_round(games[k], methods[k], end, keys[k])
                 continue
             left[k].append(end)
             gone.append((k, carry.state.profile[k]))
@@ -79,7 +81,9 @@ def solve_lanes(
         )
     return [
         certified(
-            game, _lane_record(game, methods[k], carry, k, ends[k]) | departures(game, left[k]), tolerance
+            game,
+            _lane_record(game, methods[k], carry, k, ends[k], left[k]) | departures(game, left[k]),
+            tolerance,
         )
         for k, game in enumerate(games)
     ]
@@ -122,7 +126,9 @@ class _Lanes(NamedTuple):
         return carry, False
 
 
-def _lane_record(game: Playable, method: Method, carry: Carry, lane: int, end: Finish | None) -> Record:
+def _lane_record(
+    game: Playable, method: Method, carry: Carry, lane: int, end: Finish | None, left: list[Finish]
+) -> Record:
     ended = int(carry.ended[lane])
     record: Record = {
         "profile": (profile_dims(game), np.asarray(carry.state.profile[lane])),
@@ -132,7 +138,7 @@ def _lane_record(game: Playable, method: Method, carry: Carry, lane: int, end: F
     }
     if ended and hasattr(method, "notes"):
         record |= method.notes(game, jax.tree.map(lambda leaf: leaf[lane], carry.state))
-    return record if end is None else record | ended_in(game, end)
+    return record if end is None else record | ended_in(game, end, left)
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:

@@ -12,7 +12,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, dataset
-from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, same
+from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, gone_round, stayed
 from rivalry.run.given import checked_count, checked_game, checked_method, checked_settings
 from rivalry.run.learning import learn
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
@@ -104,25 +104,19 @@ def _solve_record(
     while True:
         stopped = run.forward(progress, checkpoint)
         end = finish(game, method, run.profile, key)
-        if (
-            end is None
-            or end.onward is None
-            or stopped
-            or len(left) == RESTARTS
-            or run.done >= settings.max_steps
-        ):
+        if end is None or (onward := end.onward) is None or stopped or run.done >= settings.max_steps:
             break
-        if left and same(end.profile, left[-1].profile):
-            left.pop()  # it came back: nothing was left after all
+        if stayed(end, left, run.since_start):
+            left.pop()
+            break
+        if len(left) == RESTARTS:
+            end = gone_round(game, method, end, key)
             break
         left.append(end)
-        run.go_on_from(end.onward)
-    if end is not None and end.onward is not None and len(left) == RESTARTS:
-        # from one such end to the next, without end: perhaps it goes round
-        end = finish(game, method, end.onward, key) or end
+        run.go_on_from(onward)
     record = run.record()
     if end is not None:
-        record |= ended_in(game, end)
+        record |= ended_in(game, end, left)
     return record | departures(game, left)
 
 
@@ -147,6 +141,11 @@ class _Run:
     @property
     def profile(self) -> Profile:
         return self.carry.state.profile  # type: ignore[no-any-return]
+
+    @property
+    def since_start(self) -> float:
+        """The method's own time since it began, or went on from where it had ended; 0 where it has none."""
+        return float(getattr(self.carry.state, "time", 0.0))
 
     @property
     def over(self) -> bool:
