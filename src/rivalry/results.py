@@ -149,8 +149,9 @@ class Solution:
         return dataset({name: self.record[name]})[name]
 
     def __repr__(self) -> str:
-        rows = np.array2string(self.record["profile"][1], precision=6, threshold=60)
-        lines = [f"Solution: {self.status} after {self.steps} steps", f"  profile {rows}"]
+        head = "  profile "
+        rows = np.array2string(self.record["profile"][1], precision=6, threshold=60, prefix=head)
+        lines = [f"Solution: {self.status} after {self.steps} steps", f"{head}{rows}"]
         if "payoff" in self.record:
             lines.append(f"  payoff  {np.array2string(self.record['payoff'][1], precision=6, threshold=30)}")
         if self.end_state:

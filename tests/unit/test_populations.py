@@ -128,3 +128,12 @@ def test_the_crowd_is_a_game_of_the_protocol() -> None:
     load = game.environment(np.ones(1), even)
     np.testing.assert_allclose(game.balance(load, np.ones(1), even), 0.0, atol=1e-15)
     np.testing.assert_allclose(game.expect(load)(np.array([2.0])), 2.0)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_kind_with_several_classes_shows_the_options_of_all() -> None:
+    from rivalry.cli.show import found
+
+    rows, words = found("newton")
+    assert [row["name"] for row in rows] == ["rate"]
+    assert "length of a step" in words

@@ -44,7 +44,9 @@ def found(name: str) -> tuple[Any, str]:
     for entries in (study.games(), study.methods()):
         if name in entries:
             entry = entries[name]
-            parameters = [row for target in entry.targets for row in study.parameters(load(target))]
+            parameters: list[study.Parameter] = []
+            for target in entry.targets:  # of a kind with several classes, what they share is told once
+                parameters += [row for row in study.parameters(load(target)) if row not in parameters]
             return [row.as_json() for row in parameters], _parameter_words(name, entry.title, parameters)
     known = [*study.studies(), *study.games(), *study.methods()]
     hint = near(name, known)
