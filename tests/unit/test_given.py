@@ -19,7 +19,7 @@ SLIPS = {
     "rv.solve('influencer', ascent, start)": "game: 'influencer' must be a game",
     "rv.solve(game, ascent, start, max_steps=-1)": "max_steps: -1 must be a whole number of at least 0",
     "rv.solve(game, ascent, start, max_steps=1.5)": "max_steps: 1.5 must be a whole number",
-    "rv.solve(game, ascent, start, tol='small')": "tol: 'small' must be a number of at least 0",
+    "rv.solve(game, ascent, start, tol='small')": "tol: 'small' must be a number",
     "rv.solve(game, ascent, start, seed=-3)": "seed: -3 must be a whole number",
     "rv.solve(game, ascent, start, progress=3)": "progress: 3 must be a function",
     "rv.learn(chicken, matching, steps=1, seed='a')": "seed: 'a' must be",

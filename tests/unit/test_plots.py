@@ -43,7 +43,7 @@ def line(ax: Axes, label: str) -> Any:
     return next(found for found in ax.get_lines() if found.get_label() == label)
 
 
-IN_RUN = ("bifurcation", "influence", "landscape", "paths", "payoffs", "shares", "strategies", "vector_field")
+IN_RUN = ("bifurcation", "influence", "landscape", "paths", "payoffs", "shares", "vector_field")
 
 
 @pytest.mark.parametrize("kind", IN_RUN)
@@ -51,7 +51,7 @@ def test_every_kind_draws_a_run_and_names_its_axes(kind: str, run: xr.Dataset) -
     ax = getattr(rv.plots, kind)(run)
     assert isinstance(ax, Axes)
     assert ax.get_ylabel()
-    assert ax.get_xlabel() or kind == "strategies"
+    assert ax.get_xlabel()
     assert ax.get_legend() is not None
 
 
@@ -294,7 +294,7 @@ def test_padding_that_other_points_need_is_not_drawn() -> None:
     """A sweep over the number of players: at each point only those who play are drawn and named."""
     two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)
     data = collect([({"players": 2}, two), ({"players": 4}, four)], {"players": [2, 4]})
-    for kind in ("paths", "payoffs", "shares", "landscape", "strategies"):
+    for kind in ("paths", "payoffs", "shares", "landscape"):
         drawn = labels(getattr(rv.plots, kind)(data, at={"players": 2}))
         assert len([text for text in drawn if text.startswith("player")]) == 2, kind
         plt.close("all")

@@ -48,7 +48,9 @@ def _options(method: Any) -> None:
         base, *rules = get_args(hint) if get_origin(hint) is Annotated else (hint,)
         if get_origin(base) is Literal and value not in get_args(base):
             raise ValueError(f"{name}: {value!r} must be one of {', '.join(map(repr, get_args(base)))}")
-        for rule in rules if isinstance(value, int | float) else ():
+        if not isinstance(value, int | float):
+            continue
+        for rule in rules:
             _bound(name, float(value), rule)
 
 
@@ -75,8 +77,8 @@ def checked_settings(seed: Any, tol: Any, progress: Any) -> None:
     """Raises `ValueError` for a seed, a tolerance or a callback that cannot be one."""
     if not isinstance(seed, np.random.SeedSequence):
         checked_count(seed, "seed")
-    if isinstance(tol, bool) or not isinstance(tol, Real) or not float(tol) >= 0:
-        raise ValueError(f"tol: {tol!r} must be a number of at least 0")
+    if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
+        raise ValueError(f"tol: {tol!r} must be a number")
     if progress is not None and not callable(progress):
         raise ValueError(f"progress: {progress!r} must be a function of an event")
 
