@@ -154,9 +154,11 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
 
 
 @eqx.filter_jit
-def _cells(game: Game, x: Profile, player: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
+def _cells(
+    game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
+) -> tuple[Array, Array, Array]:
     """Ceilings of cells ``[cell axis]``, their midpoints, and the payoffs there."""
-    middle = (low + high) / 2
+    middle = jnp.divide(low + high, 2)
     ceilings = jax.vmap(lambda a, c: game.ceiling(x, player, a, c))(low, high)  # type: ignore[attr-defined]
     return ceilings, middle, jax.vmap(payoff_against(game, x, player))(middle)
 
