@@ -44,6 +44,11 @@ class Matrix(eqx.Module):
     table: Float[Array, "player ..."]
     actions: tuple[tuple[str, ...], ...] = eqx.field(static=True)
 
+    def __repr__(self) -> str:
+        sizes = " × ".join(map(str, self.sizes)) if eqx.is_array(self.table) else "?"
+        words = [", ".join(names) for names in dict.fromkeys(self.actions)]
+        return f"Matrix game of {len(self.actions)} players, {sizes} actions ({' | '.join(words)})"
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """Every player's number of actions."""
@@ -129,10 +134,14 @@ class Matrix(eqx.Module):
 
 
 def matrix(
-    name: Classic | None = None,
+    name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
     *,
-    payoffs: list[Any] | None = None,
-    actions: list[str] | list[list[str]] | None = None,
+    payoffs: Annotated[
+        list[Any] | None, "one table a player: [player][action of 0][action of 1].., in units of payoff"
+    ] = None,
+    actions: Annotated[
+        list[str] | list[list[str]] | None, "their names, for all or a list a player (default 0, 1, ..)"
+    ] = None,
     players: Annotated[int, Ge(2), "number of players, where the classic takes any"] | None = None,
     size: Annotated[int, Ge(2), "actions of each player, where the classic takes any"] | None = None,
     win: Annotated[float, Gt(0), "what winning pays in rock_paper_scissors; losing costs 1"] | None = None,

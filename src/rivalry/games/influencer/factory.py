@@ -79,7 +79,17 @@ def influencer(
         Literal["error", "share", "lost"], "what happens to resource where nobody has any influence"
     ] = "error",
 ) -> Influencer:
-    """Players choose where to act; every resource point is shared in proportion to influence."""
+    """Players choose where to act; every resource point is shared in proportion to influence.
+
+    Every keyword is a key of a study's ``[game]``; `rivalry show influencer` lists them with units, defaults
+    and bounds. A number given where players may differ is for all of them. Raises `ValueError` for numbers
+    out of range, lists of unequal lengths and keywords that the kernel does not take.
+
+    >>> influencer(reach=[0.2, 0.3], resource="bimodal", normalise=True)
+    Influencer game of 2 players on [0, 1]
+      kernel Gaussian, reach [0.2 0.3]
+      resource 1 in all, at 100 points
+    """
     return _build(**locals())
 
 

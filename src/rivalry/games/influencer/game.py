@@ -51,6 +51,24 @@ class Influencer(eqx.Module):
     abstention: Float[Array, ""] | None
     zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
 
+    def __repr__(self) -> str:
+        try:
+            edges = zip(np.asarray(self.space.low)[0], np.asarray(self.space.high)[0], strict=True)
+            where = " × ".join(f"[{low:g}, {high:g}]" for low, high in edges)
+            numbers = {name: np.asarray(value) for name, value in self.kernel_parameters.items()}
+            there = float(np.asarray(self.weights).sum())
+        except (AttributeError, IndexError, TypeError, jax.errors.TracerArrayConversionError):
+            return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
+        lines = [f"Influencer game of {self.players} players on {where}"]
+        lines += [f"  kernel {type(self.kernel).__name__}"]
+        lines[-1] += "".join(
+            f", {k} {' '.join(np.array2string(v, precision=6).split())}" for k, v in numbers.items()
+        )
+        lines += [f"  resource {there:.6g} in all, at {len(self.points)} points"]
+        lines += ["  with a third party"] * (self.third_party is not None)
+        lines += ["  with abstention"] * (self.abstention is not None)
+        return "\n".join(lines)
+
     def __getattr__(self, name: str) -> Any:
         # the kernel's parameters are the game's own: with_(game, reach=0.2) and game.reach
         if not name.startswith("_"):
