@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Game, Record, own_payoff
+from rivalry.game import Game, Record, own_gradients
 from rivalry.game import measures as measures_of
 from rivalry.kernels.shapes import FiniteGame, one_state, stateless_tables
 from rivalry.space import Box, Choices, Profile, Simplex, Space
@@ -217,27 +217,11 @@ def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     free = inside(lead.game.space, whole)[rows]
 
     def steepness(lead: Leadership, x: Profile) -> Array:
-        return slopes(lead.game, x.at[rows].set(replies, unique_indices=True), lead.followers)
+        return own_gradients(lead.game, x.at[rows].set(replies, unique_indices=True), lead.followers)
 
     _, drift = eqx.filter_jvp(steepness, (lead, whole), (change, still))
     follow = newton_step(lead.game, whole, lead.followers, free, drift)
     return whole, still.at[rows].set(follow, unique_indices=True)
-
-
-def slopes(game: Game, x: Profile, players: tuple[int, ...]) -> Float[Array, "follower axis"]:
-    """The own gradients of ``players`` at ``x``."""
-    rows = jnp.asarray(players)
-    known = getattr(game, "gradients", None)
-    if known is not None:
-        everyone: Array = known(x)
-        return everyone[rows]
-
-    def own(player: Array) -> Array:
-        slope: Array = jax.grad(lambda strategy: own_payoff(game, x, player, strategy))(x[player])
-        return slope
-
-    found: Array = jax.vmap(own)(rows)
-    return found
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
@@ -260,7 +244,8 @@ def newton_step(
     rows, shape = jnp.asarray(players), free.shape
 
     def stacked(y: Array) -> tuple[Array, Array]:
-        found = slopes(game, x.at[rows].set(y.reshape(shape), unique_indices=True), players).ravel()
+        there = x.at[rows].set(y.reshape(shape), unique_indices=True)
+        found = own_gradients(game, there, players).ravel()
         return found, found
 
     y, mask = x[rows].ravel(), free.ravel()
