@@ -64,7 +64,11 @@ def read(file: Path) -> list[dict[str, Any]]:
     cases = whole["cases"] if isinstance(whole, dict) and "cases" in whole else None
     if not isinstance(cases, list):
         raise ValueError("has no list 'cases'")
-    return [case | {"folder": str(file.resolve().parent)} for case in cases]
+    folder = {"folder": str(file.resolve().parent)}
+    return [
+        {"id": f"case {k}", "kind": "unknown"} | (case if isinstance(case, dict) else {}) | folder
+        for k, case in enumerate(cases)
+    ]
 
 
 def choose(
@@ -73,14 +77,14 @@ def choose(
     """The cases of at most that cost whose id and kind no pattern matches."""
     taken = COSTS[: COSTS.index(cost) + 1]
     for case in cases:
-        left_out = any(fnmatchcase(case[key], pattern) for pattern in without for key in ("id", "kind"))
+        left_out = any(fnmatchcase(str(case[key]), pattern) for pattern in without for key in ("id", "kind"))
         if not left_out and case.get("cost", "test") in taken:
             yield case
 
 
 def judge(case: Mapping[str, Any], answer: Answer, *, null_is_any: bool = False) -> list[str]:
-    """What disagrees in one case, a line each."""
-    expected = case["expected"]
+    """What disagrees in one case, a line each; a case that is not of the schema disagrees."""
+    expected = case.get("expected")
     wants_error = isinstance(expected, Mapping) and "raises" in expected
     try:
         ours = answer(case)
@@ -93,7 +97,10 @@ def judge(case: Mapping[str, Any], answer: Answer, *, null_is_any: bool = False)
         return [] if right and not missing else [f"{said}: expected {expected['raises']} naming {missing}"]
     if wants_error:
         return [f"no error, expected {expected['raises']}"]
-    return disagreements(case, ours, null_is_any=null_is_any)
+    try:
+        return disagreements(case, ours, null_is_any=null_is_any)
+    except Exception as error:  # what is expected, or its tolerance, is not of the schema
+        return [f"not comparable: {type(error).__name__}: {error}".splitlines()[0]]
 
 
 if __name__ == "__main__":

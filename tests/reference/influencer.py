@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.game import jacobian, own_gradients
+from rivalry.game import jacobian, own_gradients, with_
 from rivalry.games.influencer import (
     Influencer,
     group_levels,
@@ -23,6 +23,7 @@ from rivalry.games.influencer import (
 )
 from rivalry.games.resources import resource_points, resource_weights
 from rivalry.methods import exploration, schedules
+from tests.reference.thresholds import Together
 
 Inputs = Mapping[str, Any]
 SWEPT = "swept"
@@ -31,6 +32,7 @@ RESOURCES = {
     "gaussian_mixture_nd": "mixture",
     "beta_pdf": "beta",
     "array": "array",
+    "uniform": "uniform",
 }
 
 
@@ -72,6 +74,8 @@ def _points(spec: Inputs, folder: str) -> dict[str, Any] | list[Any]:
     rest = {key: value for key, value in spec.items() if key not in ("kind", "order")}
     if kind == "file":
         return _file(spec, folder, "points_key")
+    if kind == "corners":  # unit vectors
+        return {"kind": "points", "values": np.eye(rest["num"]).tolist()}
     if kind == "points":
         (values,) = rest.values()
         return {"kind": "points", "values": values}
@@ -80,7 +84,9 @@ def _points(spec: Inputs, folder: str) -> dict[str, Any] | list[Any]:
     return {"kind": kind, **rest}
 
 
-def _resource(spec: Inputs, folder: str) -> dict[str, Any] | list[Any]:
+def _resource(spec: Inputs | str, folder: str) -> dict[str, Any] | list[Any] | str:
+    if isinstance(spec, str):  # a word
+        return spec
     kind = spec["kind"]
     rest = {key: value for key, value in spec.items() if key != "kind"}
     if kind == "file":
@@ -289,12 +295,37 @@ def schedule_values(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return {name: np.asarray(makers[name](spec)).tolist() for name, spec in inputs.items()}
 
 
+def threshold_numeric(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """Every crossing of a scan, the root at the first of them, and which of the values asked are stable."""
+    expected, (low, *_, high) = case["expected"], inputs["scan"]
+    game = game_of(inputs["game"], case["folder"], players=inputs["num_players"], swept=high)
+    names = {"sigma": "reach", "s": "variance", "covariance": "variance"}
+    swept = [names.get(key, key) for key, value in inputs["game"]["kernel"].items() if value == SWEPT]
+
+    def game_at(value: float) -> Influencer:
+        return with_(game, **dict.fromkeys(swept, value))
+
+    together = Together(game_at, inputs.get("symmetric_position"))
+    crossings = together.crossings(low, high)
+    stable = {
+        value: together.largest(value) < 0
+        for value in [*expected.get("stable_at", []), *expected.get("unstable_at", [])]
+    }
+    return {
+        "crossings": crossings,
+        "stable_at": [value for value in expected.get("stable_at", []) if stable[value]],
+        "unstable_at": [value for value in expected.get("unstable_at", []) if not stable[value]],
+        "symmetric_position": _nested(together.place(crossings[0] if crossings else high)[None])[0],
+    }
+
+
 KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "static": static,
     "jacobian": jacobian_of,
     "threshold_reach_closed_form": threshold_reach_closed_form,
     "threshold_variance_closed_form": threshold_variance_closed_form,
     "threshold_levels": threshold_levels,
+    "threshold_numeric": threshold_numeric,
     "dynamics": dynamics,
     "sweep": sweep,
     "fixed_point_stability": fixed_point_stability,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from tests.reference import influencer
 from tests.reference.__main__ import choose, judge, main, read
 
 FILE = Path(__file__).with_name("influencer.json")
-KINDS_TO_COME = ("continuous", "threshold_numeric", "hopf", "reward_table", "q_learning")
+KINDS_TO_COME = ("continuous", "hopf", "reward_table", "q_learning")
 GAMES_TO_COME = ("*dirichlet*", "*blotto*")
 DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
 CASES = list(choose(read(FILE), without=[*KINDS_TO_COME, *GAMES_TO_COME, *DYNAMIC]))
@@ -60,3 +61,55 @@ def test_the_command_when_all_agree(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["influencer", str(tmp_path / "no.json")]) == 2
     assert "no.json" in capsys.readouterr().err
+
+
+def test_malformed_cases_disagree_and_hide_no_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = next(case for case in read(FILE) if case["kind"] == "schedules")
+    cases = [
+        3,
+        {},
+        {"id": "bare", "kind": "static"},
+        {"id": 7, "kind": None, "inputs": {}, "expected": {}},
+        {**good, "id": "list", "expected": [1.0]},
+        {**good, "id": "tolerance", "tolerance": "small"},
+        {**good, "id": "wanting", "inputs": {"step_cosine": {}}},
+        good,
+    ]
+    file = tmp_path / "cases.json"
+    file.write_text(json.dumps({"cases": cases}), encoding="utf-8")
+    assert main(["influencer", str(file)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "1 of 8 agree"
+    assert [line.split(" (")[0] for line in lines[:-1]] == [
+        "case 0", "case 1", "bare", "7", "list", "tolerance", "wanting"
+    ]  # fmt: skip
+
+
+def test_places_without_a_file_of_their_own() -> None:
+    game = {
+        "space": {"kind": "box", "bounds": [[0, 1], [0, 1]]},
+        "resource_points": {"kind": "corners", "num": 2},
+        "resource": {"kind": "uniform"},
+        "kernel": {"name": "gaussian", "sigma": [0.5, 0.5]},
+    }
+    case = {
+        "id": "corners", "kind": "static", "tolerance": {"rtol": 1e-12},
+        "inputs": {"game": game, "positions": [[0.5, 0.5], [0.5, 0.5]]},
+        "expected": {"resource_total": 2.0, "payoffs": [1.0, 1.0]},
+    }  # fmt: skip
+    assert judge(case | {"folder": "."}, influencer.answer) == []
+
+
+def test_a_scan_without_outside_rows_meets_the_closed_form() -> None:
+    (closed,) = (case for case in read(FILE) if case["id"] == "threshold-gaussian-bimodal-4p")
+    (scanned,) = (case for case in read(FILE) if case["id"] == "threshold-third-party-2p")
+    game = scanned["inputs"]["game"] | {"third_party": None}
+    inputs = {"game": game, "num_players": 4, "scan": [0.05, 0.5]}
+    found = influencer.answer(
+        scanned | {"inputs": inputs, "expected": {"stable_at": [0.1, 0.4], "unstable_at": [0.1, 0.4]}}
+    )
+    assert found["crossings"] == pytest.approx([closed["expected"]["critical_sigma"]], abs=1e-9)
+    assert found["symmetric_position"] == pytest.approx(0.5)
+    assert (found["stable_at"], found["unstable_at"]) == ([0.4], [0.1])

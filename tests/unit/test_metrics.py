@@ -124,7 +124,8 @@ def test_places_without_a_payoff_prove_nothing() -> None:
     third = jnp.full((2, 1), 1 / 3)  # the equilibrium of the whole game
     assert certificate(Bounded(), third).claim == "equilibrium"
     found = certificate(Broken(), third)
-    assert np.all(np.isnan(found.regret)) and np.all(np.isinf(found.bound))
+    assert np.all(np.isnan(found.regret))
+    assert np.all(np.isinf(found.bound))
     assert found.claim == "not an equilibrium"
 
 
