@@ -123,3 +123,13 @@ def test_of_two_best_replies_the_nearer_then_the_lower() -> None:
     assert middle.strategy[0] == pytest.approx(0.2598375, abs=1e-5)
     right = rv.best_reply(game, game.space.check([0.2, 0.6, 0.8]), 1)
     assert right.strategy[0] == pytest.approx(0.7401625, abs=1e-5)
+
+
+def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
+    points = {"kind": "grid", "num": [6, 6]}
+    game = rv.games.influencer(
+        players=2, space="box", reach=0.6, abstention=1.0, resource="uniform", resource_points=points
+    )
+    end = rv.solve(game, rv.methods.GradientFlow(), start=[[0.3, 0.4], [0.6, 0.7]], path=False)
+    assert str(end.certificate).startswith("equilibrium")
+    assert end.record["coverage"][1] == "exact"

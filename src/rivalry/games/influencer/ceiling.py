@@ -5,7 +5,7 @@ log-influence has a known largest value):
 
 - *shares*: at every point the own influence is taken at its largest on the cell, the rivals' stays, and the
   abstention row's is taken at its smallest;
-- *curvature* (smooth kernels, no abstention): interpolating the corners' payoffs linearly errs by at most
+- *curvature* (smooth kernels): interpolating the corners' payoffs linearly errs by at most
   ``sum_a M_a (high_a - low_a)^2 / 8``, ``M_a`` a bound on the second derivative along axis a.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.games.influencer.kernels import Custom, PowerLaw, alone, nearest
+from rivalry.games.influencer.kernels import Custom, PowerLaw, alone, farthest, nearest
 from rivalry.space import Profile, Strategy
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def ceiling(
     most = _most(game, x, player, low, high, rest)
     bound = game.weights @ most
     smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MOST_AXES
-    if game.abstention is None and smooth:
-        bound = jnp.minimum(bound, _curved(game, player, low, high, most, rest))
+    if smooth:
+        bound = jnp.minimum(bound, _curved(game, x, player, low, high, most, rest))
     return bound
 
 
@@ -65,8 +65,7 @@ def _most(
     """The largest own share at every point, ``[point]``."""
     assert not isinstance(game.kernel, Custom)
     if game.abstention is not None:
-        away = _least_abstention(game, x, player, low, high) - jnp.log(game.budgets[player])
-        rest = jnp.logaddexp(rest, away)
+        rest = jnp.logaddexp(rest, _away(game, x, player, nearest(low, high, game.points)))
     return jax.lax.logistic(game.kernel.peak(player, low, high, game.points) - rest)
 
 
@@ -81,17 +80,19 @@ def _rest(game: Influencer, x: Profile, player: int | Array) -> Float[Array, "po
     return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0))
 
 
-def _least_abstention(
-    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy
-) -> Array:
-    squares = jnp.sum((game.points[None] - x[:, None]) ** 2, axis=-1)
-    closest = jnp.sum(nearest(low, high, game.points) ** 2, axis=-1)
+def _away(game: Influencer, x: Profile, player: int | Array, own: Array) -> Array:
+    """The logarithm of the abstention row's influence, less that of the own budget.
+
+    ``own [.. point axis]`` leads from the player to every point.
+    """
+    squares = jnp.sum((game.points[None] - x[:, None]) ** 2, axis=-1).at[player].set(1.0)
     assert game.abstention is not None
-    return jnp.log(game.abstention) + jnp.sum(jnp.log(squares.at[player].set(closest)), axis=0)
+    others = jnp.log(game.abstention) + jnp.sum(jnp.log(squares), axis=0) - jnp.log(game.budgets[player])
+    return others + jnp.log(jnp.sum(own**2, axis=-1))
 
 
 def _curved(
-    game: Influencer, player: int | Array, low: Strategy, high: Strategy, most: Array, rest: Array
+    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, most: Array, rest: Array
 ) -> Float[Array, ""]:
     """The best corner and what the payoff can rise above the corners' interpolation."""
     kernel = game.kernel
@@ -99,15 +100,37 @@ def _curved(
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
     logs = alone(kernel, player, len(corners)).logs(corners, game.points)
-    best = jnp.max(jax.lax.logistic(logs - rest) @ game.weights)
-    least = jax.lax.logistic(kernel.trough(player, low, high, game.points) - rest)
+    at_corners, at_most = rest, rest
+    if game.abstention is not None:
+        at_corners = jnp.logaddexp(rest, _away(game, x, player, game.points - corners[:, None]))
+        at_most = jnp.logaddexp(rest, _away(game, x, player, farthest(low, high, game.points)))
+    best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights)
+    least = jax.lax.logistic(kernel.trough(player, low, high, game.points) - at_most)
     # the largest G(1-G) for G between its extremes
     spread = jnp.where(
         (least <= 0.5) & (most >= 0.5), 0.25, jnp.maximum(least * (1 - least), most * (1 - most))
     )
     slope, bend = kernel.steepest(player, low, high, game.points)
+    if game.abstention is not None:
+        more_slope, more_bend = _abstaining(game, x, player, low, high, rest)
+        slope, bend = slope + more_slope, bend + more_bend
     largest = (game.weights * spread) @ (slope**2 + bend)
     return best + jnp.sum(largest * (high - low) ** 2) / 8
+
+
+def _abstaining(
+    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
+) -> tuple[Array, Array]:
+    """Bounds ``[point axis]`` on the slope and the second derivative of the logarithm of all but the own row.
+
+    That is ``log(R + A |q|^2)``, with slope ``2 t q_a`` and second derivative ``2 t - (2 t q_a)^2``, where
+    ``t = A / (R + A |q|^2)`` is largest at the place nearest to the point.
+    """
+    unit = jnp.zeros_like(game.points).at[:, 0].set(1.0)  # |q| = 1 leaves A
+    near = _away(game, x, player, nearest(low, high, game.points))
+    t = jnp.exp(_away(game, x, player, unit) - jnp.logaddexp(rest, near))[:, None]
+    slope = 2 * t * farthest(low, high, game.points)
+    return slope, jnp.maximum(2 * t, slope**2)
 
 
 def available(game: Influencer) -> bool:
