@@ -16,9 +16,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from rivalry._jax import jax
 from tests.reference.compare import disagreements, names_all
 
 COSTS = ("test", "nightly", "full")
+PROGRAMS = 20  # cases whose compiled programs are kept in memory; nearly every case has sizes of its own
 FAMILIES = ("influencer",)
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -35,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adapter = importlib.import_module(f"tests.reference.{asked.family}")
     chosen = list(choose(cases, without=asked.without, cost=asked.cost))
     agreed = 0
-    for case in chosen:
+    for number, case in enumerate(chosen, start=1):
+        if number % PROGRAMS == 0:
+            jax.clear_caches()
         found = judge(case, adapter.answer, null_is_any=getattr(adapter, "NULL_IS_ANY", False))
         agreed += not found
         for line in found:
