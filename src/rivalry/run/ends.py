@@ -15,6 +15,7 @@ GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as larg
 
 
 def finish(game: Playable, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
+    """The method's own analysis of an end; None where it has none, or the profile is no number."""
     analysis = getattr(method, "finish", None)
     if analysis is None or not np.all(np.isfinite(np.asarray(profile))):
         return None
@@ -78,6 +79,7 @@ def departures(game: Playable, left: list[Finish]) -> Record:
 
 
 def same(x: Profile, y: Profile) -> bool:
+    """Whether two ends are one, up to rounding."""
     return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
 
 

@@ -16,6 +16,8 @@ ROWS = 64  # profiles recorded by one call of the compiled program
 
 
 class Carry(NamedTuple):
+    """What goes from one step to the next; `since`, `done` and `residual` are the loop's own."""
+
     state: Any
     done: jax.Array
     residual: jax.Array
@@ -30,6 +32,7 @@ def time_of(carry: Carry) -> jax.Array:
 
 @eqx.filter_jit
 def begin(game: Playable, method: Method, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
+    """A fresh state at `first`, the clock standing at `done`."""
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
     # every number of strong type, as after a step: else the steps would be compiled twice
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
@@ -63,6 +66,7 @@ def advance(
 
 
 def one_step(game: Playable, method: Method, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
+    """A step, and whether it was the last: by the residual, by the method's word, or by a number lost."""
     state = method.step(game, carry.state, jax.random.fold_in(key, carry.done))
     if hasattr(method, "residual"):
         residual = jnp.asarray(method.residual(game, state), dtype=float)

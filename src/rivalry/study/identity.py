@@ -30,6 +30,7 @@ def _canonical(value: Any) -> bytes:
 
 
 def digest(value: Any) -> bytes:
+    """SHA-256 of a value's canonical JSON: equal values, equal bytes, whatever the order of keys."""
     return hashlib.sha256(_canonical(value)).digest()
 
 
