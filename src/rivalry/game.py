@@ -44,6 +44,7 @@ class Game(Protocol):
     - ``jacobian(x)``: the derivative of the stacked own gradients, where there is a closed form;
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
+    - ``alike``: one whole number a player, equal for players who may change places (default: none may);
     - ``player_names``, ``axis_names``: labels.
     """
 
@@ -146,8 +147,14 @@ class Method(Protocol):
 class Learner(Protocol):
     """A method whose loop lives elsewhere: in a kernel, or in a library.
 
-    Optional: ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
-    ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
+    A learner may also offer, and the loop uses where present:
+
+    - ``world(game)``: what it is played in, made from a game (default: the game's own ``world()``, else the
+      game itself);
+    - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
+    - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
+    - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
+    - ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
     """
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
@@ -191,6 +198,12 @@ class BrokenInvariant(RuntimeError):
 def scale(game: object) -> float:
     """What payoffs of ``game`` are compared with: its ``scale``, or 1."""
     return float(getattr(game, "scale", 1.0))
+
+
+def alike(game: Any) -> np.ndarray:
+    """One whole number a player, equal for those who may change places: the game's own, or all differ."""
+    known = getattr(game, "alike", None)
+    return np.arange(game.space.shape[0]) if known is None else np.asarray(known)
 
 
 def profile_dims(game: object) -> tuple[str, str]:

@@ -150,8 +150,10 @@ class Solution:
 
     def __repr__(self) -> str:
         head = "  profile "
-        rows = np.array2string(self.record["profile"][1], precision=6, threshold=60, prefix=head)
-        lines = [f"Solution: {self.status} after {self.steps} steps", f"{head}{rows}"]
+        lines = [f"Solution: {self.status} after {self.steps} steps"]
+        if "profile" in self.record:
+            rows = np.array2string(self.record["profile"][1], precision=6, threshold=60, prefix=head)
+            lines.append(f"{head}{rows}")
         if "payoff" in self.record:
             lines.append(f"  payoff  {np.array2string(self.record['payoff'][1], precision=6, threshold=30)}")
         if self.end_state:

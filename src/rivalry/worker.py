@@ -186,13 +186,15 @@ def _learn(
     checkpoint: run.Checkpoint | None,
 ) -> list[Record]:
     """Learners' lanes go one after the other, each with a stream of its own."""
-    steps = task["method"].get("steps") or task["method"].get("max_steps") or 10_000
+    steps = task["method"].get("steps")
     tolerance = task["tolerance"]
+    starts = _starts(task, lanes) if task["method"].get("start") is not None else [None] * len(lanes.games)
     if not lanes.shape:
         found = run.learn(
             lanes.games[0],
             lanes.methods[0],
             steps=steps,
+            start=starts[0],
             seed=seed,
             progress=progress,
             tolerance=tolerance,
@@ -200,9 +202,10 @@ def _learn(
         )
         return [found.record]
     records = []
-    for k, (game, learner) in enumerate(zip(lanes.games, lanes.methods, strict=True)):
+    for k, (game, learner, start) in enumerate(zip(lanes.games, lanes.methods, starts, strict=True)):
         own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
-        records.append(run.learn(game, learner, steps=steps, seed=own, tolerance=tolerance).record)
+        found = run.learn(game, learner, steps=steps, start=start, seed=own, tolerance=tolerance)
+        records.append(found.record)
         if progress(Progress(k + 1, len(lanes.games))) is True:
             break
     return records

@@ -25,6 +25,18 @@ class FiniteGame(NamedTuple):
     sees: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this one); -1 ends
 
 
+class Tabulated(NamedTuple):
+    """A game whose players choose among finitely many places: its tables, and where the places are.
+
+    ``places`` are profiles' entries, ``[player action axis]``, shorter players padded with NaN; ``alike`` is
+    one whole number a player, equal for players who may change places.
+    """
+
+    tables: FiniteGame
+    places: np.ndarray  # float64
+    alike: np.ndarray  # int64
+
+
 def one_state(tables: np.ndarray) -> FiniteGame:
     """The world of a game without states: ``tables`` is ``[player action_0 action_1 ...]``.
 

@@ -18,6 +18,7 @@ from rivalry.run.given import LEARNER, checked_count, checked_method, checked_se
 from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.run.randomness import stream
 
+STEPS = 10_000
 DONE = "_done"  # steps taken, beside the session's own arrays
 
 
@@ -25,7 +26,8 @@ def learn(
     game: Any,
     learner: Learner,
     *,
-    steps: int,
+    steps: int | None = None,
+    start: object = None,
     seed: int | np.random.SeedSequence = 0,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
@@ -33,17 +35,19 @@ def learn(
 ) -> Solution:
     """Run a learner for ``steps`` steps, in chunks of about a quarter of a second, and certify what it plays.
 
-    ``game`` is a game with a ``world()``, or is taken as the world itself. Chunk borders change nothing.
-    Raises `ValueError` for what is no learner, seed or number of steps.
+    Without ``steps`` a learner whose options tell its length takes that; else 10 000. ``start`` is a profile
+    ``[player axis]``, for learners that can begin at one. ``game`` is a game of which the learner, or the
+    game itself, makes a world, or is taken as the world. Chunk borders change nothing.
+    Raises `ValueError` for what is no learner, seed or number of steps, and for a start it does not take.
     """
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress)
-    checked_count(steps, "steps")
-    world = game.world() if hasattr(game, "world") else game
+    world = world_of(game, learner)
+    steps = length_of(learner, world) if steps is None else checked_count(steps, "steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
-        session, done = learner.begin(world, sequence), 0
+        session, done = _begun(game, learner, world, sequence, start), 0
     else:
         session, done = _restored(learner, saved), int(saved[DONE][0])
     chunk, finished, stopped = 1, False, False
@@ -62,6 +66,26 @@ def learn(
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))
     return certified(game, record, tolerance)
+
+
+def world_of(game: Any, learner: Any) -> Any:
+    """What the learner is played in: made by it, or by the game, or the game itself."""
+    if hasattr(learner, "world"):
+        return learner.world(game)
+    return game.world() if hasattr(game, "world") else game
+
+
+def length_of(learner: Any, world: Any) -> int:
+    """How many steps a learner takes when nothing is said."""
+    return int(learner.length(world)) if hasattr(learner, "length") else STEPS
+
+
+def _begun(game: Any, learner: Any, world: Any, sequence: np.random.SeedSequence, start: object) -> Any:
+    if start is None:
+        return learner.begin(world, sequence)
+    if not hasattr(learner, "begin_at"):
+        raise ValueError(f"start: {type(learner).__name__} takes none; leave it out")
+    return learner.begin_at(world, sequence, game.space.check(start))
 
 
 def _arrays(learner: Any, session: Any) -> dict[str, np.ndarray]:

@@ -59,7 +59,8 @@ def solve(
         return learn(
             game,
             method,
-            steps=max_steps,
+            steps=None if hasattr(method, "length") else max_steps,
+            start=start,
             seed=seed,
             progress=progress,
             tolerance=tolerance,
