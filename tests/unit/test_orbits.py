@@ -1,0 +1,206 @@
+"""Hopf points and periodic orbits: normal forms, van der Pol, the influencer game's cycle, other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array
+
+import rivalry as rv
+from rivalry._jax import jax, jnp, put
+from rivalry.game import with_
+from rivalry.methods import orbits
+from rivalry.space import Box, Simplex, Space
+
+HOPF, DISTANCE = 0.15818468164430274, 0.15036106100538038
+FREQUENCY = 62.28242444425924
+
+
+class Field(eqx.Module):
+    """A game whose own gradients are any field."""
+
+    space: Space
+    parameter: Array
+    slope: Callable[[Array, Array], Array] = eqx.field(static=True)
+
+    def payoffs(self, x: Array) -> Array:
+        return jnp.zeros(x.shape[0])
+
+    def gradients(self, x: Array) -> Array:
+        return self.slope(x.ravel(), self.parameter).reshape(x.shape)
+
+
+def plane(slope: Callable[[Array, Array], Array], parameter: object = 0.0, players: int = 2) -> Field:
+    return Field(Box.interval(-10.0, 10.0, players=players), put(parameter), slope)
+
+
+def normal_form(u: Array, mu: Array, a: float = -0.7, b: float = 0.4, w: float = 3.0) -> Array:
+    """``z' = (mu + iw) z + (a + ib) z |z|^2`` in ``z = u1 + i u2``, beside a stable third direction."""
+    square = u[0] ** 2 + u[1] ** 2
+    grow, turn = mu + a * square, w + b * square
+    return jnp.stack([grow * u[0] - turn * u[1], turn * u[0] + grow * u[1], -2 * u[2]])
+
+
+def bent(x: Array, mu: Array) -> Array:
+    """The normal form in bent coordinates: quadratic terms, a curved manifold, the same coefficient."""
+    u = jnp.stack([x[0] - 0.8 * x[1] ** 2, x[1], x[2] - 1.5 * (x[0] - 0.8 * x[1] ** 2) * x[1]])
+    du = normal_form(u, mu)
+    first = du[0] + 1.6 * u[1] * du[1]
+    return jnp.stack([first, du[1], du[2] + 1.5 * (du[0] * u[1] + u[0] * du[1])])
+
+
+def van_der_pol(x: Array, mu: Array) -> Array:
+    return jnp.stack([x[1], mu * (1 - x[0] ** 2) * x[1] - x[0]])
+
+
+def bimodal(reach: float) -> rv.Game:
+    return with_(rv.games.influencer(reach=[0.15] * 3, resource="bimodal"), reach=reach)
+
+
+def at_hopf() -> Array:
+    return put(np.array([[0.5 - DISTANCE], [0.5], [0.5 + DISTANCE]]))
+
+
+def test_coefficient_of_a_bent_normal_form() -> None:
+    # a vector (1, -i, 0) / sqrt 2 of length 1 makes |z|^2 = 2 |w|^2, so c = 2 (a + ib)
+    found = orbits.hopf_coefficient(plane(bent, players=3), jnp.zeros((3, 1)))
+    assert found.frequency == pytest.approx(3.0, rel=1e-12)
+    assert found.lyapunov == pytest.approx(2 * -0.7 / 3.0, rel=1e-10)
+    assert found.cubic.real == pytest.approx(2 * -0.7, rel=1e-10)
+    assert np.linalg.norm(found.vector) == pytest.approx(1.0)
+
+
+def holomorphic(u: Array, p: object, args: object) -> Array:
+    """The game's gradients for complex positions, which jaxcont differentiates along."""
+    b = jnp.linspace(0.001, 0.999, 100)
+    weights = jnp.exp(-((b - 0.25) ** 2) / 0.02) + jnp.exp(-((b - 0.75) ** 2) / 0.02)
+    f = jnp.exp(-((b - u[:, None]) ** 2) / (2 * HOPF**2))
+    share = f / f.sum(axis=0)
+    return (weights * share * (1 - share) * (b - u[:, None]) / HOPF**2).sum(axis=1)
+
+
+def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
+    import jaxcont
+
+    game, x = bimodal(HOPF), at_hopf()
+    found = orbits.hopf_coefficient(game, x)
+    vector = found.vector.ravel()
+    other = jax.jit(partial(jaxcont.lyapunov_coefficient, holomorphic))(
+        x.ravel(),
+        0.0,
+        put(vector.real),
+        put(vector.imag),
+        put(found.frequency),
+    )
+    assert found.frequency == pytest.approx(FREQUENCY, rel=1e-8)
+    assert found.lyapunov == pytest.approx(2 * float(other), rel=1e-7)
+    assert found.lyapunov < 0
+
+
+def test_orbit_of_the_normal_form_is_its_circle() -> None:
+    mu, a, b, w = 0.35, -0.7, 0.4, 3.0
+    game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], mu)
+    orbit = orbits.small_orbit(game, jnp.zeros((2, 1)))
+    assert orbit is not None
+    radius = np.sqrt(mu / -a)
+    assert orbit.period == pytest.approx(2 * np.pi / (w + b * mu / -a), rel=1e-9)
+    np.testing.assert_allclose(orbit.high, radius, rtol=1e-7)
+    np.testing.assert_allclose(orbit.low, -radius, rtol=1e-7)
+    assert orbit.multipliers[0].real == pytest.approx(np.exp(-2 * mu * orbit.period), rel=1e-8)
+    assert orbit.stable
+    assert orbit.residual < 1e-11
+
+
+def test_the_cycles_are_on_one_side_only() -> None:
+    game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], -0.35)
+    assert orbits.small_orbit(game, jnp.zeros((2, 1))) is None
+
+
+@pytest.mark.parametrize(("mu", "period"), [(1.0, 6.6632868593231), (5.0, 11.6122306677)])
+def test_van_der_pol(mu: float, period: float) -> None:
+    angle = -2 * np.pi * np.arange(40) / 40
+    guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
+    game = plane(van_der_pol, 0.1)
+    first = orbits.periodic_orbit(game, guess, 6.3)
+    assert first is not None
+    (orbit,) = orbits.continued_orbits(lambda p: with_(game, parameter=p), first, 0.1, [mu])
+    assert orbit is not None
+    assert orbit.period == pytest.approx(period, rel=1e-9)
+    # Liouville: the multiplier is exp of the divergence's integral; sums over equal times converge fast
+    divergence = mu * (1 - orbit.path[:, 0, 0] ** 2)
+    expected = np.exp(orbit.period * divergence.mean())
+    assert abs(orbit.multipliers[0]) == pytest.approx(expected, rel=1e-3, abs=1e-9)
+    assert orbit.stable
+
+
+def test_an_orbit_that_repels_is_found_as_well() -> None:
+    game = plane(lambda x, p: -van_der_pol(x, p), 1.0)
+    angle = 2 * np.pi * np.arange(12) / 12
+    guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
+    orbit = orbits.periodic_orbit(game, guess, 6.5)
+    assert orbit is not None
+    assert orbit.period == pytest.approx(6.6632868593231, rel=1e-9)
+    assert not orbit.stable
+
+
+def test_orbit_on_a_simplex_keeps_its_sum() -> None:
+    frame = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
+
+    def slope(x: Array, mu: Array) -> Array:
+        u = frame @ (x - 1 / 3)
+        # what points off the simplex is projected away
+        return frame.T @ normal_form(jnp.append(u, 0.0), mu, a=-10.0)[:2] + 7.0
+
+    game = Field(Simplex((3,)), put(0.1), slope)
+    orbit = orbits.small_orbit(game, jnp.full((1, 3), 1 / 3))
+    assert orbit is not None
+    np.testing.assert_allclose(orbit.path.sum(axis=-1), 1.0, atol=1e-12)
+    assert orbit.period == pytest.approx(2 * np.pi / (3.0 + 0.4 * 0.01), rel=1e-9)
+    assert len(orbit.multipliers) == 1
+
+
+def numpy_gradients(x: np.ndarray, reach: float) -> np.ndarray:
+    b = np.linspace(0.001, 0.999, 100)
+    weights = np.exp(-((b - 0.25) ** 2) / 0.02) + np.exp(-((b - 0.75) ** 2) / 0.02)
+    f = np.exp(-((b - x[:, None]) ** 2) / (2 * reach**2))
+    share = f / f.sum(axis=0)
+    return np.asarray((weights * share * (1 - share) * (b - x[:, None]) / reach**2).sum(axis=1))
+
+
+def test_the_cycles_beyond_the_hopf_point_of_three_players() -> None:
+    from scipy.integrate import solve_ivp
+
+    reaches = [0.158, 0.1575, 0.157, 0.15]
+    found = orbits.orbits_beyond(bimodal, HOPF, at_hopf(), reaches)
+    cycles = [orbit for orbit in found if orbit is not None]
+    assert len(cycles) == 4
+    amplitude = [float(orbit.high[1, 0] - orbit.low[1, 0]) / 2 for orbit in cycles[:3]]
+    rates = np.square(amplitude) / (HOPF - np.array(reaches[:3]))
+    np.testing.assert_allclose(rates, [4.76, 4.45, 4.23], atol=0.005)
+    periods = [orbit.period for orbit in cycles]
+    np.testing.assert_allclose(periods, [0.0988, 0.0947, 0.0919, 0.08033], atol=5e-5)
+    last = cycles[-1]
+    assert last.low.min() == pytest.approx(0.29903, abs=1e-5)
+    assert last.high.max() == pytest.approx(0.70097, abs=1e-5)
+    assert all(orbit.stable for orbit in cycles)
+    round_once = solve_ivp(
+        lambda t, x: numpy_gradients(x, 0.15), (0, last.period), last.path[0, :, 0], rtol=1e-11, atol=1e-13
+    )
+    np.testing.assert_allclose(round_once.y[:, -1], last.path[0, :, 0], atol=1e-7)
+
+
+def test_bad_input() -> None:
+    game, x = bimodal(0.25), put(np.full((3, 1), 0.5))
+    with pytest.raises(ValueError, match="eigenvalues are real"):
+        orbits.hopf_coefficient(game, x)
+    with pytest.raises(ValueError, match=r"points: shape \(3, 3, 1\) must be \(points, 3, 1\)"):
+        orbits.periodic_orbit(game, np.zeros((3, 3, 1)), 1.0)
+    with pytest.raises(ValueError, match="period: -1 must be above 0"):
+        orbits.periodic_orbit(game, np.zeros((8, 3, 1)), -1.0)
+    with pytest.raises(ValueError, match="must lead away from the Hopf point"):
+        orbits.orbits_beyond(bimodal, HOPF, x, [0.157, 0.158])
+    assert orbits.orbits_beyond(bimodal, HOPF, x, []) == []
