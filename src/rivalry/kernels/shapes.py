@@ -14,6 +14,17 @@ class FiniteGame(NamedTuple):
     """A finite game played on and on: tables, and who moves when seeing what.
 
     ``joint`` numbers the joint actions row-major, player 0 slowest. A table that is absent has length 0.
+
+    Every player has an action that *stands*. Play goes in rounds, the rows of ``order`` in turn: the movers
+    of a round choose a move, seeing what stood before it (slots of ``sees`` one round back) or what others
+    already chose in it (none back), and what they moved to stands from then on; who is absent from the row
+    stays. ``moves[player, standing, move]`` is the action that a move leads to. A move that is not possible
+    leads to the standing action itself, and so does padding (an action or a move that a shorter player does
+    not have). Without ``moves`` a move is the action chosen. So players who walk on a grid choose among few
+    moves: ``moves.shape[2]`` of them, ``sizes[player]`` where there are no moves.
+
+    A player's *state* is one number: the actions in its slots of ``sees``, row-major, the first slot slowest.
+    A policy, or a table of values, is an array ``[state]`` or ``[state move]`` a player.
     """
 
     payoff: np.ndarray  # [nature player joint], float64
@@ -25,16 +36,139 @@ class FiniteGame(NamedTuple):
     sees: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this one); -1 ends
 
 
+class Contest(NamedTuple):
+    """Payoffs as sums over points shared in proportion to influence: what a joint table would be made of.
+
+    At a point ``k`` the rows are the players, each with the influence of the action it takes there, a third
+    party whose influence no action changes, and abstention, a product of one factor a player. A player is
+    paid ``sum_k weights[k] * share[k] - cost``. Influence is held twice: as logarithms, and, for speed, as
+    plain numbers in units of the largest that a row can have at the point. Where the plain numbers of all
+    rows underflow, the logarithms are used. Made by `contest`.
+    """
+
+    weights: np.ndarray  # [point]
+    logs: np.ndarray  # [player action point]; -inf: no influence
+    plain: np.ndarray  # [player action point]
+    third_log: np.ndarray  # [point]; -inf: no third party
+    third: np.ndarray  # [point]
+    away_log: np.ndarray  # [player action point]: logs of abstention's factors; absent: no abstention
+    away: np.ndarray  # [player action point], each at most 1 at every point
+    abstention_log: np.ndarray  # [point]: the logarithm of abstention's influence, but for the factors
+    abstention: np.ndarray  # [point]: the same in units of the point, with the factors' largest values
+    cost: np.ndarray  # [player action]
+    nobody: float  # the share of every player where no row has influence; NaN where that is an error
+
+
 class Tabulated(NamedTuple):
     """A game whose players choose among finitely many places: its tables, and where the places are.
 
     ``places`` are profiles' entries, ``[player action axis]``, shorter players padded with NaN; ``alike`` is
-    one whole number a player, equal for players who may change places.
+    one whole number a player, equal for players who may change places. Where the joint table would be too
+    large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``, which is
+    absent (its ``weights`` have length 0) otherwise.
     """
 
     tables: FiniteGame
     places: np.ndarray  # float64
     alike: np.ndarray  # int64
+    contest: Contest
+
+
+def contest(
+    weights: np.ndarray,  # [point]
+    logs: np.ndarray,  # [player action point]
+    third_log: np.ndarray | None = None,  # [point]
+    abstention: float | None = None,
+    away_log: np.ndarray | None = None,  # [player action point]: logs of the squared distances
+    cost: np.ndarray | None = None,  # [player action]
+    zero_influence: str = "error",
+) -> Contest:
+    """A `Contest` from logarithms of influence, in plain NumPy.
+
+    >>> made = contest(np.ones(2), np.log([[[1.0, 2.0]], [[3.0, 2.0]]]))
+    >>> made.plain.round(6).tolist()
+    [[[0.333333, 1.0]], [[1.0, 1.0]]]
+    """
+    none = np.full(len(weights), -np.inf)
+    third_log = none if third_log is None else third_log
+    top = np.maximum(logs.max(axis=(0, 1)), third_log)
+    empty = np.zeros((0, 0, 0))
+    abstention_log, most, away = none, np.zeros((len(logs), 1, len(weights))), empty
+    if abstention is not None and away_log is not None and abstention > 0:
+        most = away_log.max(axis=1, keepdims=True)
+        most = np.where(np.isneginf(most), 0.0, most)
+        away = np.exp(away_log - most)
+        abstention_log = np.full(len(weights), np.log(abstention))
+        top = np.maximum(top, abstention_log + most.sum(axis=(0, 1)))
+    else:
+        away_log = empty
+    top = np.where(np.isneginf(top), 0.0, top)
+    plain, third = np.exp(logs - top), np.exp(third_log - top)
+    left = np.exp(abstention_log + most.sum(axis=(0, 1)) - top)
+    cost = np.zeros(logs.shape[:2]) if cost is None else cost
+    nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
+
+    def owned(array: np.ndarray) -> np.ndarray:  # kernels are compiled for arrays that may be written
+        return np.array(array, dtype=np.float64, order="C")
+
+    return Contest(
+        weights=owned(weights),
+        logs=owned(logs),
+        plain=owned(plain),
+        third_log=owned(third_log),
+        third=owned(third),
+        away_log=owned(away_log),
+        away=owned(away),
+        abstention_log=owned(abstention_log),
+        abstention=owned(left),
+        cost=owned(cost),
+        nobody=nobody,
+    )
+
+
+def no_contest() -> Contest:
+    """What stands for a contest where payoffs are in a table: every array absent."""
+    cube, line = np.zeros((0, 0, 0)), np.zeros(0)
+    return Contest(line, cube, cube, line, line, cube, cube, line, line, np.zeros((0, 0)), 0.0)
+
+
+class LearningRule(NamedTuple):
+    """How players learn values of what they do: numbers only, for `kernels.table.play`.
+
+    A player's state is the number that the slots of `FiniteGame.sees` spell, the first slot slowest.
+    """
+
+    alpha: np.ndarray  # [player]: step size
+    gamma: np.ndarray  # [player]: discount of a round
+    epsilon_low: np.ndarray  # [player]
+    epsilon_high: np.ndarray  # [player]: the scale, where exploration falls like a logarithm
+    temperature: np.ndarray  # [player state]
+    unit: float  # rewards are payoffs divided by this
+    exploration: int  # FIXED, COSINE or LOG of kernels.learn
+    target: int  # MAX, ON_POLICY or EXPECTED
+    greedy: int  # 1: among the best alone when not exploring; 0: softmax
+    asynchronous: (
+        int  # 1: in a drawn order, each paid and taught before the next moves; 0: by the game's order
+    )
+    begin: np.ndarray  # [player]: the action that stands when an epoch begins; -1: drawn
+    lengths: np.ndarray  # [epoch]: steps
+    marks: np.ndarray  # [sample]: after how many steps histories are noted
+
+
+class Learners(NamedTuple):
+    """All that learning changes, trial by trial."""
+
+    values: np.ndarray  # [trial player state action], float64
+    stream: np.ndarray  # [trial 2], uint64
+    clock: np.ndarray  # [trial 3]: epoch, step of the epoch, steps in all
+    recent: np.ndarray  # [trial ago player+1]: actions, nature's state last; 0: this round's
+    pending: np.ndarray  # [trial player 2]: the state and the choice not yet settled; -1: none
+    owed: np.ndarray  # [trial player 2]: reward so far, discount so far
+    visits: np.ndarray  # [trial player state]: decisions
+    tally: np.ndarray  # [trial player]: rewards since the last mark
+    noted: np.ndarray  # [trial]: marks passed
+    reward_curve: np.ndarray  # [trial sample player]: mean reward since the mark before
+    place_curve: np.ndarray  # [trial sample player]: the actions that stood
 
 
 def one_state(tables: np.ndarray) -> FiniteGame:

@@ -1,0 +1,194 @@
+"""Any game as tables: players choose among finitely many places, or walk between them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp, put
+from rivalry._registry import near
+from rivalry.game import alike
+from rivalry.kernels.shapes import FiniteGame, Tabulated, no_contest
+from rivalry.tabular.places import Places, moves_between, places_of
+
+TABLE_BYTES = 2**28
+CHUNK = 4096  # joint actions whose payoffs are computed together
+OBSERVATIONS = ("own", "joint")
+PLAYS = ("synchronous", "asynchronous")
+
+
+def tabulate(
+    game: Any,
+    places: Places = 11,
+    *,
+    walk: bool = True,
+    observation: Literal["own", "joint"] = "own",
+    play: Literal["synchronous", "asynchronous"] = "synchronous",
+    max_table_bytes: int = TABLE_BYTES,
+) -> Tabulated:
+    """A game on finitely many places: payoffs of every joint action, and the moves that players have.
+
+    ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
+    `Simplex` with ``places - 1`` steps an edge) or places of your own, ``[action axis]`` for all players or a
+    list, one a player. With ``walk`` players step between neighbours, or stay; without, they choose any place
+    at once. ``observation``: the standing action by which a policy is looked up, one's own or everybody's.
+    ``play``: all move in one round (``synchronous``), or one after the other, player 0 first, each seeing the
+    newest actions.
+
+    A finite game (one with a ``world()``, as a matrix game) passes as it is: its actions are the places, the
+    corners of the simplices of mixed strategies. A game that offers ``contest(places)`` is tabulated by a
+    compiled loop, and beyond ``max_table_bytes`` of payoffs not at all, with a warning: payoffs are summed
+    when they are needed. Other games are tabulated through their ``payoffs``.
+
+    Raises `ValueError` for places outside the space, payoffs that are no number, and a table that would be
+    too large.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+    >>> tabulated = tabulate(game, 11)
+    >>> tabulated.tables.payoff.shape, tabulated.tables.moves[0, 0].tolist()
+    ((1, 2, 121), [0, 0, 1])
+    """
+    _one_of("observation", observation, OBSERVATIONS)
+    _one_of("play", play, PLAYS)
+    if hasattr(game, "world"):
+        return _finite(game, observation, play)
+    found = places_of(game.space, places)
+    there = ~np.isnan(found).any(axis=2)
+    sizes = there.sum(axis=1).astype(np.int64)
+    need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
+    contest = no_contest()
+    offered = getattr(game, "contest", None)
+    if need > max_table_bytes:
+        if offered is None:
+            raise ValueError(
+                f"places: a table of {need} bytes is above max_table_bytes, {max_table_bytes}; take fewer"
+            )
+        warnings.warn(
+            f"payoffs are summed when needed: a table of {need} bytes is above max_table_bytes, "
+            f"{max_table_bytes}",
+            stacklevel=2,
+        )
+        contest = offered(np.where(there[..., None], found, found[:, :1]))
+        payoff = np.zeros((0, len(sizes), 0))
+    elif offered is not None:
+        payoff = _by_contest(offered(np.where(there[..., None], found, found[:, :1])), sizes)
+    else:
+        payoff = _by_payoffs(game, found, sizes)
+    _refuse_nan(game, payoff, found, sizes)
+    moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
+    return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+
+
+def _finite(game: Any, observation: str, play: str) -> Tabulated:
+    """A finite game as it is; a game without states gets what players see and when they move."""
+    world = game.world()
+    if not isinstance(world, FiniteGame):
+        raise ValueError(f"game: its world() is a {type(world).__name__}; must be a FiniteGame")
+    sizes = world.sizes
+    if world.payoff.shape[0] == 1 and not world.moves.size:
+        world = _turns(world.payoff, sizes, world.moves, observation, play)
+    axes = game.space.shape[1]
+    places = np.full((len(sizes), sizes.max(), axes), np.nan)
+    for player, size in enumerate(sizes):
+        index = np.arange(size, dtype=float)[:, None]
+        places[player, :size] = index if axes == 1 else np.eye(size, axes)
+    return Tabulated(world, places, _swaps(game, places), no_contest())
+
+
+def _turns(
+    payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str, play: str
+) -> FiniteGame:
+    players = np.arange(len(sizes), dtype=np.int64)
+    seen = players[:, None] if observation == "own" else np.repeat(players[None], len(sizes), axis=0)
+    return FiniteGame(
+        payoff=payoff,
+        goes=np.zeros((1, 1, 1), dtype=np.int64),
+        odds=np.ones((1, 1, 1)),
+        moves=moves,
+        sizes=sizes,
+        order=players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None]),
+        sees=np.stack([seen, np.ones_like(seen)], axis=2),
+    )
+
+
+def _swaps(game: Any, places: np.ndarray) -> np.ndarray:
+    """Who may change places: those alike in the game who have the same places to choose from."""
+    labels = alike(game)
+    found = np.zeros(len(labels), dtype=np.int64)
+    for player in range(len(labels)):
+        same = [
+            other
+            for other in range(player + 1)
+            if labels[other] == labels[player] and np.array_equal(places[other], places[player], True)
+        ]
+        found[player] = same[0]
+    return found
+
+
+def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
+    from rivalry.kernels import shares
+
+    payoff = np.zeros((1, len(sizes), int(np.prod(sizes))))
+    shares.tabulate(contest, sizes, payoff[0])
+    return payoff
+
+
+def _by_payoffs(game: Any, places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The table of a game that offers no more than ``payoffs``, in chunks of one compiled program."""
+    joint = int(np.prod(sizes))
+    chunk = min(CHUNK, joint)
+    payoff = np.zeros((1, len(sizes), joint))
+    given = put(np.nan_to_num(places))
+    for first in range(0, joint, chunk):
+        first = min(first, joint - chunk)
+        payoff[0, :, first : first + chunk] = _chunk(game, given, tuple(sizes.tolist()), chunk, put(first)).T
+    return payoff
+
+
+@eqx.filter_jit
+def _chunk(game: Any, places: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
+    at = jnp.stack(jnp.unravel_index(first + jnp.arange(chunk), sizes), axis=1)
+
+    def one(actions: Any) -> Any:
+        return game.payoffs(places[jnp.arange(len(sizes)), actions])
+
+    return jax.lax.map(one, at, batch_size=256)
+
+
+def _refuse_nan(game: Any, payoff: np.ndarray, places: np.ndarray, sizes: np.ndarray) -> None:
+    bad = np.argwhere(~np.isfinite(payoff))
+    if not bad.size:
+        return
+    _, player, joint = bad[0]
+    actions = np.unravel_index(joint, sizes)
+    x = places[np.arange(len(sizes)), actions]
+    game.payoffs(put(x))  # a game that knows why raises its own error
+    raise ValueError(
+        f"payoffs: player {player} gets {payoff[0, player, joint]} at {x.tolist()}; must be finite"
+    )
+
+
+def normalised(tabulated: Tabulated) -> Tabulated:
+    """The same game with payoffs divided by the largest of any player at any joint action.
+
+    Raises `ValueError` where that is not above 0.
+    """
+    from rivalry.tabular.exact import largest_payoff
+
+    largest = largest_payoff(tabulated)
+    if not largest > 0:
+        raise ValueError(f"game: its largest payoff is {largest:g}; must be above 0 to normalise by")
+    tables, contest = tabulated.tables, tabulated.contest
+    return tabulated._replace(
+        tables=tables._replace(payoff=tables.payoff / largest),
+        contest=contest._replace(weights=contest.weights / largest, cost=contest.cost / largest),
+    )
