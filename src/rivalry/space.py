@@ -157,13 +157,15 @@ class Box(eqx.Module):
 class Simplex(eqx.Module):
     """Shares that sum to one: mixed strategies, or positions on a simplex.
 
-    ``sizes`` holds every player's number of entries; shorter players are padded with zeros.
+    ``sizes`` holds every player's number of entries; shorter players are padded with zeros. ``least`` is
+    what no entry may fall below (0, or a number well below one over the largest size).
 
     >>> Simplex((2, 3)).project(jnp.array([[2.0, 0.0, 0.0], [0.5, 0.5, 0.5]])).round(3).tolist()
     [[1.0, 0.0, 0.0], [0.333, 0.333, 0.333]]
     """
 
     sizes: tuple[int, ...] = eqx.field(static=True)
+    least: float = eqx.field(static=True, default=0.0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -173,37 +175,49 @@ class Simplex(eqx.Module):
     def mask(self) -> Bool[Array, "player axis"]:
         return jnp.arange(self.shape[1])[None, :] < jnp.asarray(self.sizes)[:, None]
 
+    @property
+    def spare(self) -> np.ndarray:
+        """What is left of each player's one where every entry has the least, ``[player 1]``."""
+        return 1.0 - self.least * np.asarray(self.sizes, dtype=float)[:, None]
+
     def project(self, x: Profile) -> Profile:
-        """Euclidean projection by sorting (Duchi et al. 2008, fig. 1)."""
-        mask = self.mask
-        ordered = -jnp.sort(-jnp.where(mask, x, -jnp.inf), axis=-1)
+        """Euclidean projection by sorting (Duchi et al. 2008, fig. 1), above the least entry."""
+        mask, spare = self.mask, self.spare
+        ordered = -jnp.sort(-jnp.where(mask, x - self.least, -jnp.inf), axis=-1)
         total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
         rank = jnp.arange(1, x.shape[-1] + 1)
-        active = mask & (ordered - (total - 1.0) / rank > 0)
+        active = mask & (ordered - (total - spare) / rank > 0)
         last = jnp.sum(active, axis=-1, keepdims=True) - 1
-        shift = (jnp.take_along_axis(total, last, axis=-1) - 1.0) / (last + 1)
-        return jnp.where(mask, jnp.maximum(x - shift, 0.0), 0.0)
+        shift = (jnp.take_along_axis(total, last, axis=-1) - spare) / (last + 1)
+        return jnp.where(mask, jnp.maximum(x - self.least - shift, 0.0) + self.least, 0.0)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
-        return weight / weight.sum(axis=-1, keepdims=True)
+        share = weight / weight.sum(axis=-1, keepdims=True)
+        return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """The corners and, as far as ``points`` allows, the lattice of equal steps between them."""
+        """The corners and, as far as ``points`` allows, the lattice of equal steps between them.
+
+        Where entries have a least, the lattice is drawn in by as much.
+        """
         size = self.sizes[player]
         steps = 1
         while size > 1 and _lattice_count(size, steps + 1) <= points:
             steps += 1
         lattice = np.asarray(list(_lattice(size, steps)), dtype=float) / steps
+        if self.least:
+            lattice = self.least + self.spare[player] * lattice
         return jnp.pad(jnp.asarray(lattice), ((0, 0), (0, self.shape[1] - size)))
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
         mask = np.asarray(self.mask)
-        bad = np.argwhere((full < 0) | (~mask & (full != 0)))
+        least = self.least * (1 - 1e-6)  # what rounding takes from an entry that has the least
+        bad = np.argwhere((mask & (full < least)) | (~mask & (full != 0)))
         if bad.size:
             player, axis = bad[0]
-            rule = "must be 0 (no such entry)" if not mask[player, axis] else "must be at least 0"
+            rule = f"must be at least {self.least:g}" if mask[player, axis] else "must be 0 (no such entry)"
             raise ValueError(f"{name}: player {player}, entry {axis} is {full[player, axis]:g}; {rule}")
         for player, total in enumerate(full.sum(axis=1)):
             if abs(total - 1) > 1e-8:

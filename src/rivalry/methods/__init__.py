@@ -34,6 +34,9 @@ METHODS = {
         ("rivalry.methods.matching:RegretMatching",),
         "sampled repeated play; probabilities follow past regrets",
     ),
+    "replicator": Entry(
+        ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
+    ),
 }
 
 # Parts that methods and transforms are given, found by their own names.

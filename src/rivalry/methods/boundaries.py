@@ -33,7 +33,8 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
         # the largest exponent is taken out, so that nothing overflows
         top = jnp.max(jnp.where(space.mask, push, -jnp.inf), axis=1, keepdims=True)
         weight = jnp.where(space.mask, x * jnp.exp(push - top), 0.0)
-        return weight / jnp.sum(weight, axis=1, keepdims=True)
+        share = weight / jnp.sum(weight, axis=1, keepdims=True)
+        return space.project(share) if isinstance(space, Simplex) and space.least else share
     if boundary == "reflect" and isinstance(space, Box):
         wide = space.high - space.low
         folded = jnp.mod(x + push - space.low, 2 * wide)

@@ -1,4 +1,4 @@
-"""Closed orbits of the gradient flow, by returns to a plane across its direction (Poincaré sections)."""
+"""Closed orbits of a motion, by returns to a plane across its direction (Poincaré sections)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Game, own_gradients
+from rivalry.game import Game
 from rivalry.methods.integrate import MOVING, Flow, advance, begin
-from rivalry.methods.tangent import along, width
+from rivalry.methods.tangent import CLIMB, Motion, width
 from rivalry.space import Profile
 
 ROUNDS = 6  # planes that are tried in turn
@@ -30,15 +30,15 @@ class Orbit(NamedTuple):
     profile: Profile
 
 
-def closed_orbit(game: Game, x: Profile, within: float) -> Orbit | None:
-    """The closed orbit that the flow from ``x`` [player axis] settles on, or None.
+def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) -> Orbit | None:
+    """The closed orbit that the motion from ``x`` [player axis] settles on, or None.
 
     ``within`` is how well it must close, as a part of the width. A new plane is laid where the flow stands
     after every round, so that an orbit that is still settling is given time.
     """
     wide = np.asarray(width(game.space))
     for _ in range(ROUNDS):
-        x, trail = _follow(game, x)
+        x, trail = _follow(game, x, motion)
         times, points, slow = np.asarray(trail.time), np.asarray(trail.profile), float(trail.speed[-1])
         if slow <= AT_REST * float(getattr(game, "scale", 1.0)) or not np.all(np.isfinite(points)):
             return None
@@ -60,9 +60,9 @@ class _Trail(NamedTuple):
 
 
 @eqx.filter_jit
-def _follow(game: Game, x: Profile) -> tuple[Profile, _Trail]:
+def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
     def field(x: Profile) -> Profile:
-        return along(game.space, x, own_gradients(game, x))
+        return motion.field(game, x)
 
     normal = field(x)
 
@@ -70,7 +70,7 @@ def _follow(game: Game, x: Profile) -> tuple[Profile, _Trail]:
         return jnp.asarray(jnp.sum((y - x) * normal))
 
     def step(flow: Flow, _: None) -> tuple[Flow, _Trail]:
-        new = advance(game, flow, MOVING)
+        new = advance(game, flow, MOVING, motion)
         before, after = side(flow.profile), side(new.profile)
         crossed = (before < 0) & (after >= 0)
         part, place = _crossing(  # type: ignore[no-untyped-call]
@@ -80,7 +80,7 @@ def _follow(game: Game, x: Profile) -> tuple[Profile, _Trail]:
         speed = jnp.max(jnp.abs(field(new.profile)))
         return new, _Trail(new.time, new.profile, crossed, time, place, speed)
 
-    flow, trail = jax.lax.scan(step, begin(game, x, MOVING), length=STEPS)
+    flow, trail = jax.lax.scan(step, begin(game, x, MOVING, motion), length=STEPS)
     return flow.profile, trail
 
 

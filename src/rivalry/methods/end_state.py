@@ -2,7 +2,8 @@
 
 Words: ``stable_point`` (all eigenvalues of the Jacobian of own gradients have negative real part),
 ``unstable_point`` (some has not), ``boundary`` (a stable point held by bounds; the spectrum is that of the
-free directions), ``cycle`` and ``moving``. None of them says that the profile is an equilibrium: that is the
+free directions), ``cycle`` and ``moving``. A motion other than the climb of own gradients brings its own
+field, whose Jacobian then decides. None of them says that the profile is an equilibrium: that is the
 certificate's word.
 """
 
@@ -16,7 +17,7 @@ from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Finish, Game, Record, jacobian, own_gradients, scale
-from rivalry.methods.tangent import SLACK, along, basis, free, newton_system, projector, pull, width
+from rivalry.methods.tangent import CLIMB, SLACK, Motion, among, basis, newton_system, projector, width
 from rivalry.space import Box, Profile
 
 if TYPE_CHECKING:
@@ -32,31 +33,33 @@ NEWTON_STEPS = 30
 _NONE = np.zeros(0, dtype=complex)
 
 
-def analyse(game: Game, profile: Profile, key: jax.Array, *, moves: bool = True) -> Finish:
-    """The end state at ``profile`` [player axis], where a gradient dynamic stopped; the key is consumed.
+def analyse(
+    game: Game, profile: Profile, key: jax.Array, *, moves: bool = True, motion: Motion = CLIMB
+) -> Finish:
+    """The end state at ``profile`` [player axis], where a dynamic stopped; the key is consumed.
 
     Measures: ``eigenvalues_real`` and ``eigenvalues_imag`` (eigenvalue), largest real part first, NaN where
     bounds leave fewer directions; ``max_real_eigenvalue``, ``max_imag_eigenvalue``; ``period`` in units of
     flow time and ``cycle_low``, ``cycle_high`` (player, axis), NaN where there is no cycle.
 
-    ``moves`` tells that the profile was reached by a motion along the gradients. Then one that has not come
+    ``moves`` tells that the profile was reached by ``motion``. Then one that has not come
     to rest is tested for a cycle; and players who sit in one place on an unstable point are moved apart by a
     millionth of the width: the result's ``onward``, where the steps go on. Identical players stay together
     for ever, in floating point, where the least difference would part them.
     """
-    end = _polish(game, profile)
+    end = _polish(game, profile, motion)
     point = end.profile
     near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
     if not (near and float(end.left) <= POLISHED * scale(game)):
-        orbit = _orbit(game, profile, key) if moves else None
+        orbit = _orbit(game, profile, key, motion) if moves else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
-    values, held = _eigenvalues(end)
+    values, held = (_of_field(game, end, motion), bool(end.held)) if motion.whole else _eigenvalues(end)
     size = np.max(np.abs(values), initial=0.0)
     largest = values.real.max(initial=-np.inf)
     stable = largest < -1e-12 * size or not len(values)
-    if moves and not stable and float(_pull(game, profile)) > PASSING * scale(game):
+    if moves and not stable and float(_speed(game, profile, motion)) > PASSING * scale(game):
         # it may only be passing by
-        orbit = _orbit(game, profile, key)
+        orbit = _orbit(game, profile, key, motion)
         if orbit:
             return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
     word = "unstable_point" if not stable else "boundary" if held else "stable_point"
@@ -64,16 +67,29 @@ def analyse(game: Game, profile: Profile, key: jax.Array, *, moves: bool = True)
     return Finish(point, word, _measures(point.shape, values), onward)
 
 
-def _orbit(game: Game, x: Profile, key: jax.Array) -> Orbit | None:
+def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
     from rivalry.methods.crossings import closed_orbit  # brings diffrax, which a settled run never needs
 
     apart = move_apart(game, x, key)
-    return closed_orbit(game, x if apart is None else apart, PERIODIC)
+    return closed_orbit(game, x if apart is None else apart, PERIODIC, motion)
 
 
 @eqx.filter_jit
-def _pull(game: Game, x: Profile) -> Array:
-    return pull(game, x)
+def _speed(game: Game, x: Profile, motion: Motion) -> Array:
+    return jnp.asarray(jnp.max(jnp.abs(motion.field(game, x))))
+
+
+def _of_field(game: Game, end: _Local, motion: Motion) -> np.ndarray:
+    """Eigenvalues of the motion's own Jacobian in all directions of the space, largest real part first."""
+    derivative = np.asarray(_field_jacobian(game, end.profile, motion))
+    directions = basis(np.asarray(projector(game.space, jnp.asarray(game.space.mask))))
+    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions))
+
+
+@eqx.filter_jit
+def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
+    rows: Array = jax.jacfwd(lambda y: motion.field(game, y.reshape(x.shape)).ravel())(x.ravel())
+    return rows.reshape(x.size, x.size)
 
 
 class _Local(NamedTuple):
@@ -89,29 +105,30 @@ class _Local(NamedTuple):
 
 
 @eqx.filter_jit
-def _look(game: Game, x: Profile) -> _Local:
+def _look(game: Game, x: Profile, motion: Motion) -> _Local:
     """What is needed of the game near ``x``: linear algebra is left to NumPy, one program is enough."""
     space = game.space
     x = space.project(x)
-    held = ~free(space, x, own_gradients(game, x), SLACK)
+    held = ~motion.free(space, x, own_gradients(game, x), SLACK)
     if isinstance(space, Box):
         low = x < (space.low + space.high) / 2
         x = jnp.where(held, jnp.where(low, space.low, space.high), x)
     elif hasattr(space, "sizes"):
-        x = space.project(jnp.where(held, 0.0, x))
+        rest = jnp.where(held, 0.0, x)  # in proportion: projected as they are, all would have a part again
+        x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
     gradient = own_gradients(game, x)
-    kept = free(space, x, gradient, SLACK)
-    left = jnp.max(jnp.abs(along(space, x, gradient, SLACK)))
+    kept = motion.free(space, x, gradient, SLACK)
+    left = jnp.max(jnp.abs(among(space, kept, gradient)))
     some_held = jnp.any(~kept & space.mask)
     return _Local(
         x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, kept), some_held
     )
 
 
-def _polish(game: Game, x: Profile) -> _Local:
+def _polish(game: Game, x: Profile, motion: Motion) -> _Local:
     """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract."""
     enough = POLISHED * scale(game)
-    here = _look(game, x)
+    here = _look(game, x, motion)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are nearly free, and leave only rounding
         if float(here.left) <= 1e-4 * enough:
@@ -121,7 +138,7 @@ def _polish(game: Game, x: Profile) -> _Local:
             move = np.linalg.solve(*system)
         except np.linalg.LinAlgError:
             break
-        there = _look(game, put(np.asarray(here.profile) + move.reshape(x.shape)))
+        there = _look(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
         if not float(there.left) < float(here.left):
             break
         here = there
@@ -140,15 +157,19 @@ def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[
     >>> round(float(values.real.max()), 4), held
     (-75.5398, False)
     """
-    return _eigenvalues(_look(game, x), weight)
+    return _eigenvalues(_look(game, x, CLIMB), weight)
 
 
 def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
     derivative, directions = np.asarray(here.jacobian), basis(np.asarray(here.keep))
     if weight is not None:
         derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
-    values = np.linalg.eigvals(directions.T @ derivative @ directions).astype(complex)
-    return values[np.lexsort((-values.imag, -values.real))], bool(here.held)
+    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions)), bool(here.held)
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    found: np.ndarray = values.astype(complex)[np.lexsort((-values.imag, -values.real))]
+    return found
 
 
 def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:

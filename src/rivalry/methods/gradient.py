@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 from warnings import warn
 
 import equinox as eqx
@@ -14,11 +14,11 @@ from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff
 from rivalry.methods import boundaries, end_state, schedules
 from rivalry.methods.boundaries import Boundary
+from rivalry.methods.schedules import Rate
 from rivalry.methods.tangent import scale_of, width
 from rivalry.space import Profile
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
-Rate = float | list[float] | dict[str, Any]
 
 WINDOW = 5  # consecutive steps that must be small under the rule `step`
 DISPLACED = 1e-5  # L1 distance from two steps earlier under the rule `displacement`
@@ -111,8 +111,7 @@ class GradientAscent(eqx.Module):
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
         """The start and its gradients; the key is not needed."""
         boundaries.check(self.boundary, game.space)
-        if isinstance(self.rate, list | tuple) and len(self.rate) != len(start):
-            raise ValueError(f"rate: {len(self.rate)} numbers must be {len(start)}, one a player")
+        schedules.check_players(self.rate, len(start))
         start = jnp.asarray(start)
         endless = jnp.asarray(jnp.inf)
         return Ascent(
@@ -128,7 +127,7 @@ class GradientAscent(eqx.Module):
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
         """One Euler step of all players; the key is consumed where the order is random."""
-        rate = self._rates(state.taken, len(state.profile))
+        rate = schedules.each(self.rate, state.taken, len(state.profile))
         x = self._moved(game, state, rate, key)
         return self._remembered(game, state, x, rate)._replace(
             profile=x,
@@ -150,9 +149,6 @@ class GradientAscent(eqx.Module):
             due = (state.taken + 1) % self.every == 0
             state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
         return state
-
-    def _rates(self, count: Array, players: int) -> Float[Array, "player 1"]:
-        return jnp.broadcast_to(schedules.at(self.rate, count).reshape(-1, 1), (players, 1))
 
     def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def pushed(x: Profile, gradient: Profile) -> Profile:
@@ -180,7 +176,7 @@ class GradientAscent(eqx.Module):
         return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
 
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
-        rate = self._rates(state.taken, len(state.profile))
+        rate = schedules.each(self.rate, state.taken, len(state.profile))
         pushed = game.space.project(state.profile + rate * state.gradient)
         found = {
             "gradient": jnp.max(jnp.abs(pushed - state.profile) / rate),

@@ -1,7 +1,8 @@
-"""Gradient flow in accepted steps of an adaptive solver: what `GradientFlow` and cycle detection share."""
+"""Motions in accepted steps of an adaptive solver, for flows in continuous time and for finding cycles."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import diffrax
@@ -9,8 +10,8 @@ import optimistix
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Game, own_gradients
-from rivalry.methods.tangent import along, scale_of, width
+from rivalry.game import Game
+from rivalry.methods.tangent import CLIMB, Motion, scale_of, width
 from rivalry.space import Profile
 
 RTOL, ATOL = 1e-9, 1e-11
@@ -36,13 +37,12 @@ class Flow(NamedTuple):
     fresh: Array  # True where the solver may not reuse what it knows of the last step
 
 
-def _field(time: Any, y: Array, game: Game) -> Array:
-    # stages may leave the space; they see it from its nearest point
-    x = game.space.project(y)
-    return along(game.space, y, own_gradients(game, x))
+@cache  # one term a motion: a new one would be compiled anew
+def _term(motion: Motion) -> diffrax.ODETerm[Any]:
+    def field(time: Any, y: Array, game: Game) -> Array:
+        return motion.field(game, y)
 
-
-_term = diffrax.ODETerm(_field)
+    return diffrax.ODETerm(field)
 
 
 def time_unit(game: Game) -> Float[Array, ""]:
@@ -50,28 +50,28 @@ def time_unit(game: Game) -> Float[Array, ""]:
     return jnp.min(width(game.space)) ** 2 / scale_of(game)
 
 
-def begin(game: Game, x: Profile, solver: Solver = STIFF) -> Flow:
+def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> Flow:
     """A flow at ``x``, before its first step."""
-    start = jnp.zeros(())
+    start, term = jnp.zeros(()), _term(motion)
     first = 1e-6 * time_unit(game)
-    end, control = _control.init(_term, start, start + first, x, first, game, solver.func, ORDER)
-    inner = solver.init(_term, start, end, x, game)
+    end, control = _control.init(term, start, start + first, x, first, game, solver.func, ORDER)
+    inner = solver.init(term, start, end, x, game)
     return Flow(x, start, jnp.asarray(end), control, inner, jnp.asarray(True))
 
 
-def advance(game: Game, flow: Flow, solver: Solver = STIFF) -> Flow:
+def advance(game: Game, flow: Flow, solver: Solver = STIFF, motion: Motion = CLIMB) -> Flow:
     """One accepted step of the solver that began; the profile stays in the space."""
 
     def attempt(carry: tuple[Flow, Array, Array]) -> tuple[Flow, Array, Array]:
         flow, _, tries = carry
         y, error, _, inner, _ = solver.step(
-            _term, flow.time, flow.next, flow.profile, game, flow.inner, flow.fresh
+            _term(motion), flow.time, flow.next, flow.profile, game, flow.inner, flow.fresh
         )
         error = jnp.where(jnp.isfinite(jnp.asarray(error)), error, jnp.inf)
         keep, time, after, _, control, _ = _control.adapt_step_size(
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
         )
-        inside = game.space.project(y)
+        inside = motion.inside(game.space, flow.profile, y)
         moved = Flow(inside, flow.next, jnp.asarray(after), control, inner, jnp.any(inside != y))
         stayed = flow._replace(next=jnp.asarray(after), control=control)
         # steps grow tenfold at rest: no further than a hundred units of time

@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
 
+Rate = float | list[float] | dict[str, Any]
+
 COSINE = ("min", "max", "steps")
 
 
@@ -32,10 +34,9 @@ def check(rate: Any, name: str = "rate") -> None:
         _keys(name, rate, COSINE)
         _positive(f"{name}.min", rate["min"])
         _positive(f"{name}.max", rate["max"])
-        if rate["min"] > rate["max"]:
+        if np.any(np.asarray(rate["min"]) > np.asarray(rate["max"])):
             raise ValueError(f"{name}.min: {rate['min']} must not exceed {name}.max = {rate['max']}")
-        if not rate["steps"] >= 1:
-            raise ValueError(f"{name}.steps: {rate['steps']} must be at least 1")
+        _positive(f"{name}.steps", rate["steps"], least=1)
     else:
         raise ValueError(f"{name}.kind: {kind!r} must be 'fixed' or 'cosine'")
 
@@ -49,14 +50,32 @@ def _keys(name: str, rate: Mapping[str, Any], needed: tuple[str, ...]) -> None:
             raise ValueError(f"{name}.{key}: is not known; {rate['kind']} takes {', '.join(needed)}")
 
 
-def _positive(name: str, value: Any) -> None:
+def _positive(name: str, value: Any, least: float | None = None) -> None:
     try:
         numbers = np.asarray(value, dtype=float)
-        good = bool(np.all(np.isfinite(numbers) & (numbers > 0)))
+        enough = numbers > 0 if least is None else numbers >= least
+        good = bool(np.all(np.isfinite(numbers) & enough)) and not isinstance(value, bool | str)
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise ValueError(f"{name}: {value!r} must be a finite number above 0")
+        rule = "a finite number above 0" if least is None else f"at least {least:g}"
+        raise ValueError(f"{name}: {value!r} must be {rule}")
+
+
+def check_players(rate: Any, players: int, name: str = "rate") -> None:
+    """Raises `ValueError` where a step size lists numbers, but not one a player.
+
+    >>> check_players([0.1, 0.2, 0.3], 2)
+    Traceback (most recent call last):
+    ValueError: rate: 3 numbers must be 2, one a player
+    """
+    if isinstance(rate, Mapping):
+        for key in ("value", "min", "max"):
+            check_players(rate.get(key, 1.0), players, f"{name}.{key}")
+        return
+    listed = len(rate) if isinstance(rate, list | tuple) else next(iter(getattr(rate, "shape", ())), players)
+    if listed != players:
+        raise ValueError(f"{name}: {listed} numbers must be {players}, one a player")
 
 
 def at(rate: Any, step: Any) -> Float[Array, "*player"]:
@@ -64,7 +83,8 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
 
     ``rate`` is a number, one number a player, ``{"kind": "fixed", "value": ...}`` or
     ``{"kind": "cosine", "min": ..., "max": ..., "steps": T}``, which is
-    ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: from ``max`` to ``min``, where it stays.
+    ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: from ``max`` to ``min``, where it stays. Of ``value``,
+    ``min`` and ``max`` too there may be one a player.
 
     >>> falling = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
     >>> [round(float(at(falling, t)), 9) for t in (0, 125, 250, 400)]
@@ -74,10 +94,16 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
         return jnp.asarray(rate, dtype=float)
     if rate["kind"] == "fixed":
         return at(rate["value"], step)
-    return cosine(rate["min"], rate["max"], rate["steps"], step)
+    low, high = (jnp.asarray(rate[key], dtype=float) for key in ("min", "max"))
+    return cosine(low, high, rate["steps"], step)
 
 
-def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, ""]:
+def each(rate: Any, step: Any, players: int) -> Float[Array, "player 1"]:
+    """The step size of every player at a step, as a column."""
+    return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
+
+
+def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, "*player"]:
     """From ``high`` at step 0 to ``low`` at ``steps``, then constant."""
     done = jnp.minimum(jnp.asarray(step, dtype=float), steps) / steps
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * done)))

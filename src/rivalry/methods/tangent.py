@@ -5,7 +5,8 @@ Everything here is pure JAX on ``[player axis]`` arrays and works for every spac
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -49,12 +50,12 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
         up = (x >= space.high - near) & (gradient > 0)
         return ~(down | up)
     if isinstance(space, Simplex):
-        return _free_on_simplex(space.mask, x <= slack, gradient)
+        return _free_on_simplex(space.mask, x <= space.least + slack, gradient)
     return jnp.asarray(space.mask)
 
 
 def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Array, "player axis"]:
-    """Projection on the tangent cone of a simplex leaves out zeros with less than the mean of the rest."""
+    """Projection on a simplex's tangent cone leaves out least entries with less than the mean of the rest."""
 
     def narrow(_: int | Array, kept: Array) -> Array:
         return mask & (~at_zero | (gradient > _mean(kept, gradient)))
@@ -77,9 +78,42 @@ def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Pr
     >>> along(space, jnp.array([[0.0], [0.5]]), jnp.array([[-3.0], [2.0]])).ravel().tolist()
     [0.0, 2.0]
     """
-    kept = free(space, x, gradient, slack)
+    return among(space, free(space, x, gradient, slack), gradient)
+
+
+def among(space: Space, kept: Bool[Array, "player axis"], gradient: Profile) -> Profile:
+    """The gradient's projection on what the free entries ``kept`` allow."""
     shift = _mean(kept, gradient) if isinstance(space, Simplex) else 0.0
     return jnp.where(kept, gradient - shift, 0.0)
+
+
+class Motion(NamedTuple):
+    """What a dynamic follows in continuous time, and where it can rest.
+
+    ``field(game, y)`` is the velocity [player axis] at a profile, which may stand a little outside the space;
+    ``free(space, x, gradient, slack)`` tells which entries have equal gradients (on a simplex; elsewhere
+    none) where the motion rests. ``inside(space, x, y)`` is the profile of the space that a step from ``x``
+    to about ``y`` leads to. ``whole`` says that stability is that of the field in all directions, not only in
+    those left free.
+    """
+
+    field: Callable[[Game, Profile], Profile]
+    free: Callable[[Space, Profile, Profile, float], Bool[Array, "player axis"]]
+    inside: Callable[[Space, Profile, Profile], Profile]
+    whole: bool = False
+
+
+def _climb(game: Game, y: Profile) -> Profile:
+    # an integrator's stages may leave the space; they see it from its nearest point
+    return along(game.space, y, own_gradients(game, game.space.project(y)))
+
+
+def _nearest(space: Space, x: Profile, y: Profile) -> Profile:
+    return space.project(y)
+
+
+CLIMB = Motion(_climb, free, _nearest)
+"""Every player follows its own gradient, as far as bounds let it."""
 
 
 def projector(space: Space, kept: Bool[Array, "player axis"]) -> Float[Array, "row column"]:

@@ -1,0 +1,146 @@
+"""Replicator dynamics against conserved quantities, closed forms and SciPy; ends on faces are told so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.methods.replicator import Replicator
+from rivalry.study import StudyError
+from rivalry.study.build import build_method
+from tests.small_games import linear
+
+HAWK_DOVE = [[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]]  # prize 4, fight costs 6: hawks 2/3
+ACTIONS = ["rock", "paper", "scissors"]  # names and sizes as in the classic: one compiled program for all
+
+# budgets are small here on purpose; the warning has a test of its own
+pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+
+
+def test_rock_paper_scissors_conserves_the_product() -> None:
+    game = rv.games.matrix("rock_paper_scissors")
+    start = [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]
+    path = rv.solve(game, Replicator(), start, max_steps=400).record["path"][1]
+    np.testing.assert_allclose(np.prod(path, axis=2), 0.03, rtol=1e-7)
+    np.testing.assert_allclose(path.sum(axis=2), 1.0, atol=1e-12)
+    assert np.ptp(path[:, 0, 0]) > 0.2  # it goes round
+
+
+def test_rock_paper_scissors_is_a_cycle_with_the_period_of_its_linearisation() -> None:
+    game = rv.games.matrix("rock_paper_scissors")
+    near = np.full((2, 3), 1 / 3) + 1e-3 * np.array([1.0, -1.0, 0.0])
+    found = rv.solve(game, Replicator(), near, max_steps=600)
+    assert (found.status, found.end_state) == ("cycling", "cycle")
+    # rotation by the antisymmetric (0, -1, 1; 1, 0, -1; -1, 1, 0)/3, whose eigenvalues are +-i/sqrt(3)
+    np.testing.assert_allclose(found.data.period, 2 * np.pi * np.sqrt(3), rtol=1e-5)
+
+
+def test_the_continuous_form_is_the_equation() -> None:
+    one, other = np.random.default_rng(5).uniform(-1, 1, (2, 3, 3))
+    game = rv.games.matrix(payoffs=[one.tolist(), other.tolist()], actions=ACTIONS)
+    start = np.array([[0.6, 0.3, 0.1], [0.3, 0.3, 0.4]])
+
+    def field(_: float, y: np.ndarray) -> np.ndarray:
+        x = y.reshape(2, 3)
+        g = np.stack([one @ x[1], x[0] @ other])
+        return np.ravel(x * (g - (x * g).sum(axis=1, keepdims=True)))
+
+    found = rv.solve(game, Replicator(), start, max_steps=60, tolerance=None)
+    times, rows = found.record["path_time"][1], found.record["path"][1]
+    late = times <= 20.0
+    right = solve_ivp(field, (0, 20), start.ravel(), t_eval=times[late], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(rows[late].reshape(-1, 6), right.y.T, atol=1e-7)
+
+
+def test_hawks_and_doves_alike_go_to_the_mixed_strategy_and_part_there() -> None:
+    game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
+    found = rv.solve(game, Replicator(), [[0.2, 0.8], [0.2, 0.8]])
+    left = found.record["left"][1]
+    np.testing.assert_allclose(left[0], [[2 / 3, 1 / 3]] * 2, atol=1e-9)
+    # (1/3)(2/3) times the slopes: the common direction -3 * 2/9, the opposite one +3 * 2/9
+    np.testing.assert_allclose(found.record["left_eigenvalues_real"][1][0][:2], [2 / 3, -2 / 3], atol=1e-9)
+    assert (found.end_state, found.claim) == ("boundary", "equilibrium")
+    np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [0.0, 1.0], atol=1e-12)
+
+
+def test_what_is_absent_stays_absent_and_the_certificate_objects() -> None:
+    game = rv.games.matrix("prisoners_dilemma")
+    found = rv.solve(game, Replicator(), [[1.0, 0.0], [1.0, 0.0]])
+    assert (found.status, found.end_state) == ("settled", "unstable_point")
+    assert found.claim == "not an equilibrium"
+    np.testing.assert_array_equal(found.profile.values, [[1.0, 0.0], [1.0, 0.0]])
+    # what defecting would gain is the rate at which it would grow
+    gain = float(np.max(found.record["regret"][1]))
+    assert float(found.data.max_real_eigenvalue) == pytest.approx(gain)
+
+
+def test_a_rest_on_a_face_is_polished_there() -> None:
+    """The third action pays more, and nobody has it: where the first two can rest, it rests."""
+    table = np.zeros((2, 3, 3))
+    table[0] = [[-1.0, 4.0, 0.0], [0.0, 2.0, 0.0], [5.0, 5.0, 5.0]]
+    table[1] = table[0].T
+    start = [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0]]
+    found = rv.solve(rv.games.matrix(payoffs=table.tolist(), actions=ACTIONS), Replicator(), start)
+    assert found.claim == "not an equilibrium"
+    assert found.end_state == "unstable_point"
+    np.testing.assert_allclose(found.profile.values, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], atol=1e-9)
+
+
+def test_the_mirror_form_multiplies_and_settles_where_the_other_does() -> None:
+    game = rv.games.matrix("prisoners_dilemma")
+    start = np.array([[0.9, 0.1], [0.4, 0.6]])
+    method = Replicator(form="mirror", rate=[0.1, 0.2])
+    path = rv.trace(game, method, start, steps=1).path.values
+    grown = start * np.exp(np.array([[0.1], [0.2]]) * np.asarray(game.gradients(jnp.asarray(start))))
+    np.testing.assert_allclose(path[1], grown / grown.sum(axis=1, keepdims=True), rtol=1e-14)
+    found = rv.solve(game, method, start)
+    assert (found.end_state, found.claim) == ("boundary", "equilibrium")
+
+
+def test_with_a_least_nothing_dies_out() -> None:
+    game = Floored(jnp.asarray([1.0, 2.0, 4.0]))
+    found = rv.solve(game, Replicator(), [[0.4, 0.3, 0.3]] * 2, tolerance=None)
+    np.testing.assert_allclose(found.profile.values, [[0.01, 0.01, 0.98]] * 2, atol=1e-12)
+
+
+class Floored(eqx.Module):
+    """Two players, each paid the mean of three values by its own shares, none below 1 %."""
+
+    values: jax.Array
+
+    @property
+    def space(self) -> rv.Simplex:
+        return rv.Simplex((3, 3), least=0.01)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        return x @ self.values
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"rate": 0.0}, "rate: 0.0 must be a finite number above 0"),
+        ({"form": "mirror", "rate": [0.1, -1.0]}, r"rate: -1.0 must be a finite number above 0"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        Replicator(**options)
+
+
+def test_other_spaces_are_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^space: Box must be a Simplex for the replicator"):
+        rv.solve(linear(-np.eye(2), [0.0, 0.0]), Replicator(), [0.1, 0.2])
+    with pytest.raises(StudyError, match="does not fit this game"):
+        build_method({"kind": "replicator"}, game=linear(-np.eye(2), [0.0, 0.0]))
+
+
+def test_rates_must_be_one_a_player() -> None:
+    with pytest.raises(ValueError, match="rate: 3 numbers must be 2, one a player"):
+        rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
