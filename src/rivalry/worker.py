@@ -8,21 +8,21 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry import files, run
 from rivalry._jax import jax, jnp
 from rivalry.game import Game, Learner
 from rivalry.metrics import certificate
+from rivalry.plots import PATH_VIEWS
 from rivalry.results import Record, stacked
 from rivalry.run import Progress, ProgressCallback
+from rivalry.run.along import path_view
 from rivalry.run.ends import has_answer
 
 Task = Mapping[str, Any]
 
 CHECKPOINT = 10.0  # seconds between two saves of a long cell
-ROWS = 64  # payoffs along a path are computed for 64, 128, 256 … rows: few compilations
 
 
 class Lanes(NamedTuple):
@@ -230,28 +230,12 @@ def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
     x = jnp.asarray(record["profile"][1])
     found: Record = {}
     for name in wanted:
-        if name == "path_payoffs":
-            found |= {"path_payoffs": _path_payoffs(game, record)} if "path" in record else {}
+        if name in PATH_VIEWS:
+            found |= path_view(game, record, name)
         elif name in getattr(game, "views", ()):
             view = game.view(name, x).items()
             found |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
     return found
-
-
-def _path_payoffs(game: Game, record: Record) -> tuple[tuple[str, ...], np.ndarray]:
-    """Everyone's payoff at every recorded profile."""
-    path = record["path"][1]
-    length = ROWS
-    while length < len(path):
-        length *= 2
-    padded = np.concatenate([path, np.repeat(path[-1:], length - len(path), axis=0)])
-    payoffs = _payoffs(run.as_arrays(game), jnp.asarray(padded))
-    return ("step", "player"), np.asarray(payoffs)[: len(path)]
-
-
-@eqx.filter_jit
-def _payoffs(game: Game, path: jax.Array) -> jax.Array:
-    return jax.vmap(game.payoffs)(path)
 
 
 class Job(NamedTuple):

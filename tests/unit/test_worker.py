@@ -102,6 +102,33 @@ def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
         np.testing.assert_allclose(payoffs, game.payoffs(row), rtol=1e-14)
 
 
+def test_path_gradients_are_the_own_gradients_along_the_path(tmp_path: Path) -> None:
+    method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
+    task = task_of(tmp_path, method=[method], plots=["gradients"])
+    found = run_cell(task, tmp_path)
+    game = build_game(task["game"], tmp_path)
+    assert found["path_gradients"][0] == ("step", "player", "axis")
+    for row, slopes in zip(found["path"][1][1:], found["path_gradients"][1][1:], strict=True):
+        ahead, behind = (row + side * 1e-6 * np.eye(2)[:, :, None] for side in (1, -1))
+        rise = [game.payoffs(ahead[k])[k] - game.payoffs(behind[k])[k] for k in range(2)]
+        np.testing.assert_allclose(slopes.ravel(), np.array(rise) / 2e-6, atol=1e-6)
+
+
+def test_snapshots_are_the_influence_at_rows_of_the_path(tmp_path: Path) -> None:
+    game = {"family": "influencer", "reach": [0.2, 0.2], "resource": "bimodal"}
+    method = {"kind": "gradient_ascent", "start": [0.1, 0.9], "max_steps": 500}
+    task = task_of(tmp_path, game=game, method=[method], plots=["snapshots"])
+    found = run_cell(task, tmp_path)
+    where = np.searchsorted(found["path_step"][1], found["snapshot_step"][1])
+    assert 2 <= len(where) <= 6
+    assert where[0] == 0
+    assert where[-1] == len(found["path"][1]) - 1
+    x = found["path"][1][where]
+    np.testing.assert_array_equal(found["snapshot_profile"][1], x)
+    expected = np.exp(-((found["resource_points"][1][:, 0] - x) ** 2) / (2 * 0.2**2))
+    np.testing.assert_allclose(found["snapshot_influence"][1], expected, rtol=1e-12)
+
+
 class Breaking:
     """A checkpoint that is saved at every chance; the cell is stopped after ``after`` of them."""
 

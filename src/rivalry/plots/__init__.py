@@ -14,9 +14,22 @@ class PlotEntry(NamedTuple):
     views: tuple[str, ...] = ()
 
 
+PATH_VIEWS = ("path_gradients", "path_payoffs", "snapshots")
+"""Views that are worked out from a recorded path, for games that do not know them."""
+
 PLOTS = {
+    "basins": PlotEntry("rivalry.plots.ends:basins", "starts coloured by the end that each led to"),
     "bifurcation": PlotEntry(
-        "rivalry.plots.sweep:bifurcation", "end points against a swept parameter, thresholds marked"
+        "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
+    ),
+    "cube": PlotEntry("rivalry.plots.cube:cube", "three players' path in the cube, also along its diagonal"),
+    "dynamics_vs_learning": PlotEntry(
+        "rivalry.plots.compare:dynamics_vs_learning",
+        "ends of dynamics and of learners over a parameter, distance below",
+    ),
+    "end_positions": PlotEntry("rivalry.plots.ends:end_positions", "how often each player ends where"),
+    "gradients": PlotEntry(
+        "rivalry.plots.paths:gradients", "own gradients of every player along the path", ("path_gradients",)
     ),
     "influence": PlotEntry(
         "rivalry.plots.resource:influence", "every row's influence over the resource", ("influence",)
@@ -24,15 +37,37 @@ PLOTS = {
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
     ),
+    "learning_curve": PlotEntry(
+        "rivalry.plots.learning:learning_curve", "rewards, distance and regret as learners learn"
+    ),
     "paths": PlotEntry("rivalry.plots.paths:paths", "positions along the path of a method"),
     "payoffs": PlotEntry(
         "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
     ),
+    "policy": PlotEntry("rivalry.plots.learning:policy", "how often learners take each action in each state"),
     "regret_curve": PlotEntry(
         "rivalry.plots.paths:regret_curve", "how a learner's regret falls with its steps"
     ),
+    "resource": PlotEntry(
+        "rivalry.plots.resource:resource", "the resource: bars, a heat map, or a triangle", ("resource",)
+    ),
+    "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
     "shares": PlotEntry("rivalry.plots.resource:shares", "every row's share of the resource", ("shares",)),
+    "snapshots": PlotEntry(
+        "rivalry.plots.snapshots:snapshots", "influence and positions at chosen steps", ("snapshots",)
+    ),
+    "spectrum": PlotEntry(
+        "rivalry.plots.spectra:spectrum", "eigenvalues over a parameter, or in the complex plane"
+    ),
+    "stability_window": PlotEntry(
+        "rivalry.plots.spectra:stability_window", "where the symmetric point is stable, by two parameters"
+    ),
     "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
+    "ternary": PlotEntry(
+        "rivalry.plots.triangle:ternary",
+        "one player on a simplex of three corners: path, branches, gradients",
+        ("landscape",),
+    ),
     "vector_field": PlotEntry(
         "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)
     ),
@@ -40,11 +75,12 @@ PLOTS = {
 
 
 def __getattr__(name: str) -> Any:
-    return lazy(__name__, {kind: entry.target for kind, entry in PLOTS.items()}, name)
+    targets = {kind: entry.target for kind, entry in PLOTS.items()}
+    return lazy(__name__, targets | {"animate": "rivalry.plots.snapshots:animate"}, name)
 
 
 def __dir__() -> list[str]:
-    return sorted(["PLOTS", *PLOTS])
+    return sorted(["PLOTS", "animate", *PLOTS])
 
 
 sys.modules[__name__].__class__ = Room

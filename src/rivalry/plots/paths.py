@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, band, point
 from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
+from rivalry.plots.triangle import triangle
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -22,17 +23,19 @@ def paths(
     *,
     at: Mapping[str, Any] | None = None,
     axis: int | None = None,
+    space: bool = True,
     log: bool | None = None,
     label: str | None = None,
 ) -> Axes:
-    """Positions ``path [step player axis]`` against steps; in the plane where there are two axes.
+    """Positions ``path [step player axis]`` against steps or time; in the plane where there are two axes.
 
-    Probabilities are always drawn against steps.
+    Mixtures of three are drawn in the triangle, other probabilities against steps; against time where the
+    path has one (``path_time``).
 
-    ``axis`` draws that axis alone, against steps; ``log`` puts the steps on a logarithmic scale (by
-    default where they were recorded so); ``label`` says what a position is. The end is filled where a
-    certificate stands behind it. Replications are drawn as their mean with a 95 % band, in the plane one by
-    one; the axis shows all values, and of a band that is wider what lies near them.
+    ``axis`` draws that axis alone, against steps, ``space=False`` all of them; ``log`` puts the steps on a
+    logarithmic scale (by default where they were recorded so); ``label`` says what a position is. The end is
+    filled where a certificate stands behind it. Replications are drawn as their mean with a 95 % band, in
+    the plane one by one; the axis shows all values, and of a band that is wider what lies near them.
 
     >>> import numpy as np, xarray as xr
     >>> walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1)))})
@@ -40,14 +43,20 @@ def paths(
     'position (units of the space)'
     """
     with canvas(ax) as axes:
-        found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
-        walks = _walks(found, "path")
+        found = point(data, "path", 3, CLOCKS, at=at, keep=("replication",))
+        walks = walks_of(found, "path")
         count = found.arrays["path"].shape[-1]
         if axis is not None and not 0 <= axis < count:
             raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
         mixed = all(_mixtures(walk.values) for walk in walks)
-        plane = axis is None and count == 2 and not mixed
+        free = space and axis is None
+        plane = free and count == 2 and not mixed
         label = label or ("probability" if mixed else "position (units of the space)")
+        if free and count == 3 and mixed:
+            axes = triangle(axes)
+            _in_the_triangle(axes, walks)
+            _say(axes, found, len(walks), "one by one")
+            return axes
         if plane:
             _in_the_plane(axes, walks, label)
         else:
@@ -63,12 +72,33 @@ def paths(
 
 
 def payoffs(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """Payoffs ``path_payoffs [step player]`` of every player along the path."""
+    """Payoffs ``path_payoffs [step player]`` of every player along the path, against steps or time."""
     with canvas(ax) as axes:
-        found = point(data, "path_payoffs", 2, ("path_step", "claim"), at=at, keep=("replication",))
-        walks = _walks(found, "path_payoffs")
+        found = point(data, "path_payoffs", 2, CLOCKS, at=at, keep=("replication",))
+        walks = walks_of(found, "path_payoffs")
         _against_steps(axes, [walk._replace(values=walk.values[..., None]) for walk in walks])
         axes.set_ylabel("payoff (units of the game)")
+        _say(axes, found, len(walks), "mean and 95 % band")
+        return axes
+
+
+def gradients(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, axis: int | None = None
+) -> Axes:
+    """Own gradients ``path_gradients [step player axis]`` along the path, against steps or time.
+
+    ``axis`` draws that axis alone.
+    """
+    with canvas(ax) as axes:
+        found = point(data, "path_gradients", 3, CLOCKS, at=at, keep=("replication",))
+        walks = walks_of(found, "path_gradients")
+        count = found.arrays["path_gradients"].shape[-1]
+        if axis is not None and not 0 <= axis < count:
+            raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
+        shown = range(count) if axis is None else [axis]
+        axes.axhline(0.0, color=INK, linewidth=0.8)
+        _against_steps(axes, walks, [(f", axis {k}" if count > 1 else "", k) for k in shown])
+        axes.set_ylabel("own gradient (payoff per unit of position)")
         _say(axes, found, len(walks), "mean and 95 % band")
         return axes
 
@@ -77,7 +107,7 @@ def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
     """The largest regret of repeated play, ``regret_curve [sample]`` at ``regret_step``; both logarithmic."""
     with canvas(ax) as axes:
         found = point(data, "regret_curve", 1, ("regret_step",), at=at, keep=("replication",))
-        walks = _walks(found, "regret_curve", "regret_step")
+        walks = walks_of(found, "regret_curve", "regret_step")
         clock, values = _on_one_clock(walks)
         mean, half = band(values)
         axes.plot(clock, mean, color=PALETTE[0], label="largest regret")
@@ -102,16 +132,24 @@ class Walk(NamedTuple):
     steps: np.ndarray
     values: np.ndarray
     certified: bool | None  # None: the data hold no certificate
+    clock: str = "step"
 
 
-def _walks(found: Point, name: str, clock: str = "path_step") -> list[Walk]:
-    """The replications that hold anything."""
+def walks_of(found: Point, name: str, clock: str | None = None) -> list[Walk]:
+    """The replications that hold anything, on the clock named, or on the path's: its time, or its steps."""
     values = found.arrays[name]
+    timed = clock is None and "path_time" in found.arrays
+    clock = clock or ("path_time" if timed else "path_step")
     steps = found.arrays.get(clock, np.broadcast_to(np.arange(values.shape[1]), values.shape[:2]))
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims = found.certified()
     walks = [
-        Walk(steps[k][rows], values[k][rows], None if claims is None else bool(claims[k]))
+        Walk(
+            steps[k][rows],
+            values[k][rows],
+            None if claims is None else bool(claims[k]),
+            "time" if timed else "step",
+        )
         for k, rows in enumerate(filled)
         if rows.any()
     ]
@@ -172,8 +210,8 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
             axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
         _frame(axes, values[..., [axis for _, axis in variants]])
-    _ends_in_legend(axes, [worth])
-    axes.set_xlabel("step")
+    ends_in_legend(axes, [worth])
+    axes.set_xlabel(walks[0].clock)
 
 
 def _in_the_plane(axes: Axes, walks: list[Walk], label: str) -> None:
@@ -186,19 +224,32 @@ def _in_the_plane(axes: Axes, walks: list[Walk], label: str) -> None:
                 *walk.values[-1, k], "o", markersize=7, zorder=5, **end_marker(bool(walk.certified), colour)
             )
     axes.plot([], [], "s", markersize=4.5, color=INK, label="start")
-    _ends_in_legend(axes, [walk.certified for walk in walks])
+    ends_in_legend(axes, [walk.certified for walk in walks])
     axes.set_xlabel(f"axis 0: {label}")
     axes.set_ylabel(f"axis 1: {label}")
     axes.set_aspect("equal", adjustable="datalim")
 
 
+def _in_the_triangle(axes: Any, walks: list[Walk]) -> None:
+    for walk in walks:
+        for k, colour in enumerate(colours(walk.values.shape[1])):
+            name = named("player", k, walk.values.shape[1]) if walk is walks[0] else "_"
+            axes.plot(*walk.values[:, k].T, color=colour, linewidth=1.2, label=name)
+            axes.plot(*walk.values[:1, k].T, "s", markersize=4.5, color=colour, label="_")
+            mark = end_marker(bool(walk.certified), colour)
+            axes.plot(*walk.values[-1:, k].T, "o", markersize=7, zorder=5, label="_", **mark)
+    axes.plot([], [], [], "s", markersize=4.5, color=INK, label="start")
+    ends_in_legend(axes, [walk.certified for walk in walks], 3)
+
+
+CLOCKS = ("path_step", "path_time", "claim")
 ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
 
 
-def _ends_in_legend(axes: Axes, worths: Sequence[bool | None]) -> None:
+def ends_in_legend(axes: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
     for worth, words in ENDS.items():
         if worth in worths:
-            axes.plot([], [], "o", label=words, **end_marker(bool(worth), INK))
+            axes.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
 
 
 def _weakest(walks: list[Walk]) -> bool | None:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, point
 from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
+from rivalry.plots.triangle import triangle, triangulated
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -23,7 +24,8 @@ def landscape(
     """Own payoff against own position, the others fixed: ``landscape [player place]`` at ``landscape_at``.
 
     Where players stand is a circle, filled if the profile is certified; the best reply is a star. On a line
-    every player is drawn, or ``player`` alone; in the plane one player (the first, unless ``player`` says).
+    every player is drawn, or ``player`` alone; in the plane, and in the triangle of a simplex with three
+    corners, one player (the first, unless ``player`` says).
     """
     with canvas(ax) as axes:
         also = ("landscape_at", "landscape_best", "landscape_best_payoff", "profile", "payoff", "claim")
@@ -36,6 +38,13 @@ def landscape(
             _curves(axes, found, range(count) if player is None else [player])
             note(axes, found.words)
             legend(axes)
+        elif places.shape[1] == 3:
+            axes = triangle(axes)
+            _over_triangle(axes, found, player or 0)
+            note(axes, found.words, f"player {player or 0}")
+            legend(axes)
+        elif places.shape[1] > 3:
+            raise ValueError(f"landscape_at: {places.shape[1]} coordinates; at most three can be drawn")
         else:
             _surface(axes, found, player or 0)
             note(axes, found.words, f"player {player or 0}")
@@ -125,6 +134,30 @@ def _surface(axes: Axes, found: Point, player: int) -> None:
     axes.set_ylabel("own position, axis 1 (units of the space)")
     axes.set_aspect("equal")
     axes.grid(False)
+
+
+def _over_triangle(axes: Any, found: Point, player: int) -> None:
+    """Contours of one player's payoff between the places ``[place 3]``."""
+    where, payoff = found.arrays["landscape_at"], found.arrays["landscape"][player]
+    triangulated(where)  # says what is wrong where there is nothing to draw between
+    drawn = axes.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.18, 0.0, 0.04, 0.5)))
+    bar.set_label("own payoff (units of the game)")
+    if "landscape_best" in found.arrays:
+        best = found.arrays["landscape_best"][player][:, None]
+        axes.plot(
+            *best, "*", label="best reply", markersize=13, color=PALETTE[1], markeredgecolor="white", zorder=6
+        )
+    worth = found.certified()
+    certified = worth is not None and bool(worth)
+    for k, place in enumerate(found.arrays.get("profile", ())):
+        words = f"where player {k} stands" + ("" if certified else ", not certified")
+        if k == player:
+            axes.plot(*place[:, None], "o", zorder=5, label=words, **end_marker(certified, INK))
+        else:
+            axes.plot(*place[:, None], "x", zorder=5, color="white", markeredgewidth=2, label="_")
+    if len(found.arrays.get("profile", ())) > 1:
+        axes.plot([], [], [], "x", color=INK, markeredgewidth=2, label="the others")
 
 
 def _marks_in_legend(axes: Axes, found: Point, certified: bool) -> None:

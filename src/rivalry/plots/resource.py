@@ -1,4 +1,4 @@
-"""How influence and shares lie over the resource, on a line or in the plane."""
+"""How the resource, influence and shares lie: on a line, in the plane, in a triangle."""
 
 from __future__ import annotations
 
@@ -10,69 +10,135 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots.select import Point, point
-from rivalry.plots.style import INK, RESOURCE, canvas, colours, end_marker, legend, note, widths
+from rivalry.plots.style import (
+    INK,
+    PALETTE,
+    RESOURCE,
+    canvas,
+    colours,
+    end_marker,
+    legend,
+    note,
+    panels,
+    widths,
+)
+from rivalry.plots.triangle import triangle, triangulated
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
+BARS = 400  # more points than this are an outline
 
 
-def influence(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """Every row's ``influence [row point]``; in the plane as contours at 1/4, 1/2 and 3/4 of its range."""
+def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """The weights ``resource [point]``: bars on a line, a heat map in the plane or in a triangle.
+
+    >>> import numpy as np, xarray as xr
+    >>> shelf = xr.Dataset({"resource": ("point", [1.0, 2.0]), "resource_points": ("point", [0.0, 1.0])})
+    >>> [float(bar.get_height()) for bar in resource(shelf).patches]
+    [1.0, 2.0]
+    """
     with canvas(ax) as axes:
-        found = point(data, "influence", 2, _ALSO, at=at)
-        if _coordinates(found).shape[1] == 1:
-            _on_the_line(axes, found, "influence", "influence (relative units)")
+        found = point(data, "resource", 1, ("resource_points",), at=at)
+        where, weights = coordinates(found), found.arrays["resource"]
+        if where.shape[1] == 1:
+            _bars(axes, where[:, 0], weights)
         else:
-            _contours(axes, found)
+            axes = triangle(axes) if where.shape[1] == 3 else axes
+            drawn = heat(axes, where, weights, "Greys")
+            box = (1.18, 0.0, 0.04, 0.5) if where.shape[1] == 3 else (1.03, 0.0, 0.04, 1.0)
+            axes.figure.colorbar(drawn, cax=axes.inset_axes(box)).set_label("resource (weight of a point)")
+            if where.shape[1] == 2:
+                _plane_names(axes)
+        note(axes, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
+        legend(axes)
+        return axes
+
+
+def _bars(axes: Axes, where: np.ndarray, weights: np.ndarray) -> None:
+    order = np.argsort(where, kind="stable")
+    where, weights = where[order], weights[order]
+    if len(where) <= BARS:
+        wide = np.gradient(where) if len(where) > 1 else 1.0
+        axes.bar(where, weights, width=0.9 * wide, color=PALETTE[0], linewidth=0)
+    else:
+        axes.fill_between(where, weights, color=PALETTE[0], linewidth=0)
+    axes.set_ylim(bottom=min(0.0, float(weights.min())))
+    axes.set_xlabel("place in the resource (units of the space)")
+    axes.set_ylabel("resource (weight of a point)")
+
+
+def influence(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, separate: bool = False
+) -> Axes:
+    """Every row's ``influence [row point]``; in the plane and in a triangle as contours.
+
+    Contours lie at 1/4, 1/2 and 3/4 of a row's range. ``separate`` draws a heat map of each row instead.
+    """
+    return _rows(data, ax, at, "influence", "influence (relative units)", separate)
+
+
+def shares(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, separate: bool = False
+) -> Axes:
+    """Every row's ``shares [row point]`` of the resource; in the plane and in a triangle as mixed colours.
+
+    ``separate`` draws a heat map of each row instead.
+    """
+    return _rows(data, ax, at, "shares", "share of the resource there (fraction)", separate)
+
+
+def _rows(
+    data: Dataset, ax: Axes | None, at: Mapping[str, Any] | None, name: str, label: str, separate: bool
+) -> Axes:
+    with canvas(ax) as axes:
+        found = point(data, name, 2, _ALSO, at=at)
+        dimensions = coordinates(found).shape[1]
+        if separate and dimensions > 1:
+            _one_by_one(axes, found, name, label)
+        elif dimensions == 1:
+            _on_the_line(axes, found, name, label)
+        else:
+            axes = triangle(axes) if dimensions == 3 else axes
+            (_contours if name == "influence" else _mixture)(axes, found)
         note(axes, found.words)
         legend(axes)
         return axes
 
 
-def shares(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """Every row's ``shares [row point]`` of the resource; in the plane as a mixture of the rows' colours."""
-    with canvas(ax) as axes:
-        found = point(data, "shares", 2, _ALSO, at=at)
-        if _coordinates(found).shape[1] == 1:
-            _on_the_line(axes, found, "shares", "share of the resource there (fraction)")
-            axes.set_ylim(-0.02, 1.02)
-        else:
-            _mixture(axes, found)
-        note(axes, found.words)
-        legend(axes)
-        return axes
-
-
-def _coordinates(found: Point) -> np.ndarray:
+def coordinates(found: Point) -> np.ndarray:
     """The resource points ``[point coordinate]``."""
     where = found.arrays.get("resource_points")
     if where is None:
         raise ValueError("data: no variable 'resource_points', the places of the resource")
     where = where[:, None] if where.ndim == 1 else where
-    if where.shape[1] > 2:
-        raise ValueError(f"resource_points: {where.shape[1]} coordinates; only one or two can be drawn")
+    if where.shape[1] > 3:
+        raise ValueError(f"resource_points: {where.shape[1]} coordinates; at most three can be drawn")
+    if where.shape[1] == 3 and not np.allclose(where.sum(axis=1), 1.0):
+        raise ValueError(
+            "resource_points: 3 coordinates; only one or two can be drawn, or three that add up to 1"
+        )
     return where
 
 
-def _labels(found: Point, count: int) -> list[str]:
+def row_labels(found: Point, count: int) -> list[str]:
     names = found.arrays.get("row_label")
     return [f"row {k}" for k in range(count)] if names is None else [str(name) for name in names]
 
 
 def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
-    where, rows = _coordinates(found)[:, 0], found.arrays[name]
+    where, rows = coordinates(found)[:, 0], found.arrays[name]
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    if (resource := found.arrays.get("resource")) is not None:
-        height = resource[order] / resource.max() * top
+    if (weights := found.arrays.get("resource")) is not None:
+        height = weights[order] / weights.max() * top
         axes.fill_between(
             where[order], height, color=RESOURCE, linewidth=0, label="resource (scaled)", zorder=0
         )
     shades = colours(len(rows))
     for row, text, colour, wide in zip(
-        rows, _labels(found, len(rows)), shades, widths(len(rows)), strict=True
+        rows, row_labels(found, len(rows)), shades, widths(len(rows)), strict=True
     ):
         axes.plot(where[order], row[order], color=colour, linewidth=wide, label=text)
     if (profile := found.arrays.get("profile")) is not None:
@@ -82,56 +148,122 @@ def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
             mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # those in one place frame one another
             axes.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
         axes.plot([], [], "^", label="position", **end_marker(bool(worth is not None and worth), INK))
+    if name == "shares":
+        axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("place in the resource (units of the space)")
     axes.set_ylabel(label)
 
 
-def _contours(axes: Axes, found: Point) -> None:
-    where, rows = _coordinates(found), found.arrays["influence"]
-    if (resource := _uneven(found)) is not None:
-        axes.tricontourf(where[:, 0], where[:, 1], resource, levels=8, cmap="Greys", alpha=0.5)
-        axes.plot([], [], "s", color="#AAAAAA", label="resource")
+def heat(axes: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scale: Any) -> Any:
+    """Values ``[point]`` at places ``[point 2]``, or ``[point 3]`` in ternary axes, as a heat map.
+
+    A few places, such as the corners alone, are dots.
+    """
+    if where.shape[1] == 2 and (grid := _grid(where)) is not None:
+        x, y, order = grid
+        return axes.pcolormesh(
+            x, y, values[order].reshape(len(y), len(x)), shading="nearest", cmap=colour_map, **scale
+        )
+    if len(where) < 6:
+        edge = {"edgecolors": INK, "clip_on": False, "zorder": 4}
+        return axes.scatter(*where.T, c=values, s=160, cmap=colour_map, **edge, **scale)
+    triangulated(where)
+    return axes.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
+
+
+def _grid(where: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The two sides of a full grid of places, and the places' order in it; None where they form none."""
+    x, y = np.unique(where[:, 0]), np.unique(where[:, 1])
+    if len(x) * len(y) != len(where):
+        return None
+    return x, y, np.lexsort((where[:, 0], where[:, 1]))
+
+
+def _one_by_one(axes: Axes, found: Point, name: str, label: str) -> None:
+    """A heat map of each row, all on one scale."""
+    where, rows = coordinates(found), found.arrays[name]
+    top = 1.0 if name == "shares" else float(np.nanmax(rows))
+    projection = "ternary" if where.shape[1] == 3 else None
+    if projection:
+        import mpltern  # noqa: F401  # registers the projection
+    small = panels(axes, len(rows), projection=projection)
+    worth = found.certified()
+    profile = found.arrays.get("profile", np.empty((0, where.shape[1])))
+    for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(found, len(rows)), strict=True)):
+        drawn = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
+        mark = end_marker(bool(worth is not None and worth), PALETTE[1])
+        for place in profile[k : k + 1]:
+            panel.plot(*place[: where.shape[1], None], "o", markersize=5, zorder=5, **mark)
+        panel.set_title(text)
+        if projection is None:
+            panel.set_aspect("equal")
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.1, 0.025, 0.8)))
+    bar.set_label(label)
+
+
+def _contours(axes: Any, found: Point) -> None:
+    where, rows = coordinates(found), found.arrays["influence"]
+    empty: list[list[float]] = [[]] * where.shape[1]
+    if (weights := _uneven(found)) is not None:
+        if len(where) < 6:
+            heat(axes, where, weights, "Greys")
+        else:
+            axes.tricontourf(*where.T, weights, levels=8, cmap="Greys", alpha=0.5)
+        axes.plot(*empty, "s", color="#AAAAAA", label="resource")
     shades = colours(len(rows))
-    for row, text, colour in zip(rows, _labels(found, len(rows)), shades, strict=True):
+    for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
         if row.max() > row.min():
             levels = row.min() + (row.max() - row.min()) * np.array([0.25, 0.5, 0.75])
-            axes.tricontour(where[:, 0], where[:, 1], row, levels=levels, colors=[colour], linewidths=1.2)
-        axes.plot([], [], color=colour, label=text)
+            axes.tricontour(*where.T, row, levels=levels, colors=[colour], linewidths=1.2)
+        axes.plot(*empty, color=colour, label=text)
     _positions(axes, found, shades)
 
 
-def _mixture(axes: Axes, found: Point) -> None:
-    where, rows = _coordinates(found), found.arrays["shares"]
+def _mixture(axes: Any, found: Point) -> None:
+    where, rows = coordinates(found), found.arrays["shares"]
     shades = colours(len(rows))
+    empty: list[list[float]] = [[]] * where.shape[1]
     mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
     pale = 0.35 + 0.65 * mixed  # so that marks and contours stand out
-    x, y = np.unique(where[:, 0]), np.unique(where[:, 1])
-    if len(x) * len(y) == len(where):
-        order = np.lexsort((where[:, 0], where[:, 1]))
+    grid = _grid(where) if where.shape[1] == 2 else None
+    if grid is not None:
+        x, y, order = grid
         axes.pcolormesh(x, y, pale[order].reshape(len(y), len(x), 3), shading="nearest")
+    elif where.shape[1] == 3 and len(where) >= 6:
+        faces = triangulated(where).triangles
+        drawn = axes.tripcolor(*where.T, rows[0], triangles=faces)
+        drawn.set_array(None)
+        drawn.set_facecolor(pale[faces].mean(axis=1))
     else:
-        axes.scatter(where[:, 0], where[:, 1], c=pale, marker="s", s=30)
-    if (resource := _uneven(found)) is not None:
-        axes.tricontour(where[:, 0], where[:, 1], resource, levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
-        axes.plot([], [], color=INK, linewidth=0.6, label="resource")
-    for colour, text in zip(shades, _labels(found, len(rows)), strict=True):
-        axes.plot([], [], "s", color=colour, label=f"share of {text}")
+        axes.scatter(*where.T, c=pale, marker="s", s=30)
+    if (weights := _uneven(found)) is not None and len(where) >= 6:
+        axes.tricontour(*where.T, weights, levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
+        axes.plot(*empty, color=INK, linewidth=0.6, label="resource")
+    for colour, text in zip(shades, row_labels(found, len(rows)), strict=True):
+        axes.plot(*empty, "s", color=colour, label=f"share of {text}")
     _positions(axes, found, shades)
 
 
 def _uneven(found: Point) -> np.ndarray | None:
     """The resource, where there is more of it in some places than in others."""
-    resource = found.arrays.get("resource")
-    return None if resource is None or resource.max() == resource.min() else resource
+    weights = found.arrays.get("resource")
+    return None if weights is None or weights.max() == weights.min() else weights
 
 
-def _positions(axes: Axes, found: Point, shades: list[str]) -> None:
+def _positions(axes: Any, found: Point, shades: list[str]) -> None:
     profile, worth = found.arrays.get("profile"), found.certified()
     certified = worth is not None and bool(worth)
+    count = coordinates(found).shape[1]
     if profile is not None:
-        for player, colour in enumerate(shades[: len(profile)]):
-            axes.plot(*profile[player, :2], "o", markersize=8, zorder=5, **end_marker(certified, colour))
-        axes.plot([], [], "o", markersize=8, label="position", **end_marker(certified, INK))
+        for place, colour in zip(profile, shades, strict=False):
+            mark = end_marker(certified, colour)
+            axes.plot(*place[:count, None], "o", markersize=8, zorder=5, label="_", **mark)
+        axes.plot(*[[]] * count, "o", markersize=8, label="position", **end_marker(certified, INK))
+    if count == 2:
+        _plane_names(axes)
+
+
+def _plane_names(axes: Axes) -> None:
     axes.set_xlabel("place in the resource, axis 0 (units of the space)")
     axes.set_ylabel("place in the resource, axis 1 (units of the space)")
     axes.set_aspect("equal")

@@ -104,6 +104,34 @@ def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), stdtrit(count - 1, 0.975) * spread
 
 
+def blank(array: np.ndarray) -> bool:
+    """Whether an array of a run's dataset is padding all through.
+
+    >>> blank(np.array([np.nan])), blank(np.array([""])), blank(np.array([0]))
+    (True, True, False)
+    """
+    return not _held(array).any()
+
+
+def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:
+    """The coordinate that ``main``, of ``rank`` dimensions of its own, is drawn over.
+
+    ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``.
+    """
+    spots = data[main].dims[: data[main].ndim - rank] if main in data else ()
+    if over is None:
+        for name in map(str, spots):
+            number = name in data.coords and data[name].dims == (name,) and data[name].dtype.kind in "fiu"
+            if number and data.sizes[name] > 1 and name not in ("replication", "lane", *(at or {})):
+                return name
+        raise ValueError("over: this data holds no parameter swept over numbers")
+    if over not in data.coords or dimension(data, over) not in spots:
+        raise ValueError(f"over: {over!r} is not swept; {near(over, map(str, data.coords))}")
+    if over in (at or {}):
+        raise ValueError(f"at.{over}: is drawn along the axis; pick another coordinate, or another plot")
+    return over
+
+
 def dimension(data: Dataset, name: str) -> str | None:
     """The dimension that a coordinate lies along: its own, or that of another which it goes in step with."""
     return str(data[name].dims[0]) if name in data.coords and data[name].ndim == 1 else None

@@ -88,10 +88,66 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
         figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
     with rc_context(STYLE):
         ax = figure.add_subplot() if ax is None else ax
-        ax.spines[["top", "right"]].set_visible(False)
+        if ax.name == "rectilinear":
+            ax.spines[["top", "right"]].set_visible(False)
         ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
         ax.set_axisbelow(True)
         yield ax
+
+
+def projected(ax: Axes, projection: str) -> Axes:
+    """Axes of another projection in the place of ``ax``, which goes; ``ax`` itself where it has that one.
+
+    >>> figure = Figure()
+    >>> round_axes = projected(figure.add_subplot(), "polar")
+    >>> round_axes.name, len(figure.axes)
+    ('polar', 1)
+    """
+    if ax.name == projection:
+        return ax
+    figure, spec = ax.figure, ax.get_subplotspec()
+    if spec is None:
+        found: Axes = figure.add_axes(ax.get_position(), projection=projection)  # type: ignore[call-overload]
+    else:
+        found = figure.add_subplot(spec, projection=projection)
+    ax.remove()
+    return found
+
+
+def panels(ax: Axes, count: int, *, columns: int = 3, projection: str | None = None) -> list[Axes]:
+    """``count`` small axes in rows within ``ax``, whose own frame goes; its title and legend stay.
+
+    >>> len(panels(Figure().add_subplot(), 5))
+    5
+    """
+    ax.set_axis_off()
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    wide, high = 1 / columns, 1 / rows
+    boxes = [
+        (
+            k % columns * wide + 0.06 * wide,
+            1 - (k // columns + 1) * high + 0.14 * high,
+            0.84 * wide,
+            0.68 * high,
+        )
+        for k in range(count)
+    ]
+    small = [ax.inset_axes(box, projection=projection) for box in boxes]
+    for one in small:
+        one.tick_params(labelsize=7)
+        if projection is None:
+            one.spines[["top", "right"]].set_visible(False)
+    return small
+
+
+def below(ax: Axes, place: int = 1) -> Axes:
+    """Axes under ``ax``, the first, second … of them, that share its horizontal axis."""
+    low = ax.inset_axes((0.0, -0.62 * place - 0.06, 1.0, 0.5), sharex=ax)
+    low.spines[["top", "right"]].set_visible(False)
+    low.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
+    low.set_axisbelow(True)
+    return low
 
 
 def note(ax: Axes, *parts: str) -> None:
@@ -140,7 +196,8 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
     with rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = figure.add_subplot()
-        plot(data, ax, **options)
+        drawn = plot(data, ax, **options)
+        ax = drawn if isinstance(drawn, Axes) else ax  # in a triangle or a cube it is not the one given
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
         held = BytesIO()

@@ -1,15 +1,15 @@
-"""Where runs end as a parameter is swept."""
+"""Where runs end, and which equilibria there are, as a parameter is swept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry._registry import near
-from rivalry.plots.select import Point, checked, point
+from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
+from rivalry.plots.select import Point, blank, checked, dimension, point, swept
 from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 JUMP = 0.12  # of the range drawn: ends further apart than this are not joined
 JOINED = 10  # fewer values of the parameter tell nothing of what lies between them
+BINS = 60  # of a density
 WORDS = {
     "stable_point": "stable point",
     "unstable_point": "unstable point",
@@ -35,61 +36,143 @@ def bifurcation(
     axis: int = 0,
     at: Mapping[str, Any] | None = None,
     thresholds: str | None = "threshold",
+    density: bool = False,
 ) -> Axes:
-    """End points of runs (``profile``) against a swept parameter, one colour a player.
+    """Branches of equilibria (``branch_position``) and end points of runs (``profile``) over a parameter.
 
-    The shape of a mark tells what the end is (``end_state``); filled marks are certified. Where ten values
-    or more were swept, neighbouring ends of one kind are joined, solid where stable, dashed where unstable;
-    a cycle is drawn as the range it covers. ``over`` names the parameter (the first swept number
-    otherwise), ``axis`` the position's axis, ``thresholds`` the measure drawn as vertical lines (None: no
-    lines).
+    Branches are solid where stable, dashed where unstable, thin where not certified, with a colour for each
+    way of standing together; marks show their events, bands the cycles beyond Hopf points. End points have
+    one colour a player and branches are grey where both are drawn. The shape of an end's mark tells what
+    the end is (``end_state``); filled marks are certified. Where ten values or more were swept, neighbouring
+    ends of one kind are joined, solid where stable, dashed where unstable; a cycle is drawn as the range it
+    covers. ``over`` names the parameter (the first swept number otherwise, or that of the branches),
+    ``axis`` the position's axis, ``thresholds`` the measure drawn as vertical lines beside the crossings of
+    the symmetric point (None: no lines). ``density`` draws how often ends lie where, over trials,
+    replications and lanes, instead of marks.
     """
     checked(data)
     with canvas(ax) as axes:
-        over = _swept(data, at) if over is None else over
-        if over not in data.coords:
-            raise ValueError(f"over: {over!r} is not swept; {near(over, map(str, data.coords))}")
-        if over in (at or {}):
-            raise ValueError(f"at.{over}: is drawn along the axis; pick another coordinate, or another plot")
-        also = ("claim", "end_state", "cycle_low", "cycle_high", *([thresholds] if thresholds else []))
-        found = point(data, "profile", 2, also, at=at, keep=(over, "replication", "lane"))
-        ends = _ends(found, axis)
-        x = data[over].values.astype(float)
-        _lines(axes, x, *ends)
-        _marks(axes, x, *ends, found.certified())
-        _ranges(axes, x, found, axis)
-        if thresholds is not None and thresholds in found.arrays:
-            _vertical(axes, x, found.arrays[thresholds])
+        branches = branch_point(data, at)
+        over = _over(data, at, over, branches)
+        runs = _runs(data, over, axis, at, thresholds, density)
+        if branches is not None and parameter(branches) == over.rpartition(".")[2]:
+            _axis(axis, branches.arrays["branch_position"])
+            draw_orbits(axes, branches, axis)
+            draw_branches(axes, branches, axis, coloured=runs is None)
+            draw_events(axes, branches, axis)
+        elif runs is None:
+            raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
+        words = [] if branches is None or runs is not None else [branches.words]
+        if runs is not None:
+            words = _draw_runs(axes, runs, axis, density)
+            if thresholds is not None and thresholds in runs.found.arrays:
+                _vertical(axes, runs.x, runs.found.arrays[thresholds])
+        if thresholds is not None:
+            _crossings(axes, data, at, over)
         axes.set_xlabel(over)
-        axes.set_ylabel("position at the end (units of the space)")
-        count = ends[0].shape[1]
-        note(
-            axes,
-            found.words,
-            f"axis {axis}" if axis else "",
-            f"n = {count} runs at each value" if count > 1 else "",
+        axes.set_ylabel(
+            "position at the end (units of the space)" if runs else "position (units of the space)"
         )
+        note(axes, *words)
         legend(axes)
         return axes
 
 
-def _swept(data: Dataset, at: Mapping[str, Any] | None) -> str:
-    """The first coordinate that is swept over numbers."""
-    for name, values in data.coords.items():
-        number = values.dtype.kind in "fiu" and values.size > 1 and name in data.dims
-        if number and name != "replication" and name not in (at or {}):
-            return str(name)
-    raise ValueError("over: this data holds no parameter swept over numbers")
+class Runs(NamedTuple):
+    """What ended where: the parameter's values, and the ends ``[point run player]`` with their words."""
+
+    x: np.ndarray
+    found: Point
+    positions: np.ndarray
+    kinds: np.ndarray
 
 
-def _ends(found: Point, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions ``[point run player]`` and their words ``[point run]``; runs: replications and lanes."""
-    profile = found.arrays["profile"]
-    if not 0 <= axis < profile.shape[-1]:
-        raise ValueError(f"axis: {axis} must be a whole number from 0 to {profile.shape[-1] - 1}")
+def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branches: Point | None) -> str:
+    """The parameter along the axis."""
+    if branches is not None:
+        own = parameter(branches)
+        if over in (None, own) and own not in data.coords:
+            return own
+    try:
+        return swept(data, "profile", 2, at, over)
+    except ValueError:
+        if branches is None or over is not None:
+            raise
+    return parameter(branches)
+
+
+def _runs(
+    data: Dataset,
+    over: str,
+    axis: int,
+    at: Mapping[str, Any] | None,
+    thresholds: str | None,
+    density: bool,
+) -> Runs | None:
+    """The end points over the parameter; None where there are none."""
+    if "profile" not in data or over not in data.coords:
+        return None
+    main = "end_positions" if density and "end_positions" in data else "profile"
+    rank = 3 if main == "end_positions" else 2
+    also = () if rank == 3 else ("claim", "end_state", "cycle_low", "cycle_high")
+    also = (*also, *([thresholds] if thresholds else []))
+    dim = str(dimension(data, over))
+    keep = (dim, "replication", "lane", *(["trial"] if rank == 3 else []))
+    found = point(data, main, 2, also, at=at, keep=keep)
+    if blank(found.arrays[main]):
+        return None
+    profile = found.arrays[main]
+    _axis(axis, profile)
     positions = profile[..., axis].reshape(len(profile), -1, profile.shape[-2])
-    words = found.arrays.get("end_state", np.full(profile.shape[:3], ""))
-    return positions, words.reshape(positions.shape[:2])
+    words = found.arrays.get("end_state", np.full(positions.shape[:2], ""))
+    return Runs(data[over].values.astype(float), found, positions, words.reshape(positions.shape[:2]))
+
+
+def _axis(axis: int, positions: np.ndarray) -> None:
+    if not 0 <= axis < positions.shape[-1]:
+        raise ValueError(f"axis: {axis} must be a whole number from 0 to {positions.shape[-1] - 1}")
+
+
+def _draw_runs(axes: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
+    count = runs.positions.shape[1]
+    words = [runs.found.words, f"axis {axis}" if axis else ""]
+    if density:
+        _density(axes, runs)
+        ends = int(np.isfinite(runs.positions).all(axis=2).sum())
+        return [*words, f"n = {ends} ends of all players"]
+    _lines(axes, runs.x, runs.positions, runs.kinds)
+    _marks(axes, runs.x, runs.positions, runs.kinds, runs.found.certified())
+    _ranges(axes, runs.x, runs.found, axis)
+    return [*words, f"n = {count} runs at each value" if count > 1 else ""]
+
+
+def _density(axes: Axes, runs: Runs) -> None:
+    """At each value of the parameter, how the ends of all players are spread, as shares."""
+    order = np.argsort(runs.x, kind="stable")
+    held = runs.positions[np.isfinite(runs.positions)]
+    room = 1e-9 + 0.02 * float(np.ptp(held))
+    edges = np.linspace(held.min() - room, held.max() + room, BINS + 1)
+    share = np.full((BINS, len(order)), np.nan)
+    for column, k in enumerate(order):
+        ends = runs.positions[k][np.isfinite(runs.positions[k])]
+        if ends.size:
+            share[:, column] = np.histogram(ends, edges)[0] / ends.size
+    middle = (edges[1:] + edges[:-1]) / 2
+    shown = np.where(share > 0, share, np.nan)
+    drawn = axes.pcolormesh(runs.x[order], middle, shown, shading="nearest", cmap="cividis_r", zorder=1)
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.03, 0.4)))
+    bar.set_label("share of ends")
+
+
+def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: str) -> None:
+    """Where the symmetric point gains or loses stability, as far as it was followed over this parameter."""
+    found = branch_point(data, at, "crossing", 1, ("crossing_direction", "parameter_name"))
+    if found is None or parameter(found) != over.rpartition(".")[2]:
+        return
+    values = found.arrays["crossing"]
+    words = found.arrays.get("crossing_direction", np.full(values.shape, "crossing"))
+    for value, word in zip(values, words, strict=True):
+        axes.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=f"centre {word} at {value:.6g}")
 
 
 def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:

@@ -1,0 +1,197 @@
+"""Branches of equilibria over a parameter, the events on them, and the cycles beyond Hopf points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.select import NoSuchPoint, Point, blank, point
+from rivalry.plots.style import INK, colours
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+EVENTS = {
+    "symmetric_loss": ("o", "loss of symmetry"),
+    "split": ("s", "a group splits"),
+    "fold": (">", "fold"),
+    "hopf": ("*", "Hopf point"),
+}
+TOLERANCE = 1e-6  # of all payoffs together: a regret above it is no equilibrium's
+NAMED = 4  # values of so many events of one kind are told
+_ALSO = (
+    "branch",
+    "branch_parameter",
+    "branch_group",
+    "branch_payoff",
+    "branch_stable",
+    "branch_regret",
+    "branch_coverage",
+    "resource_total",
+    "event_kind",
+    "event_parameter",
+    "event_position",
+    "orbit_parameter",
+    "orbit_low",
+    "orbit_high",
+    "orbit_hopf",
+    "orbit_stable",
+    "parameter_name",
+)
+
+
+def branch_point(
+    data: Dataset,
+    at: Mapping[str, Any] | None,
+    main: str = "branch_position",
+    rank: int = 3,
+    also: Any = _ALSO,
+) -> Point | None:
+    """The branches at one point, whichever method found them; None where the data hold none.
+
+    A method that ``at`` names is taken where it has branches, and passed over where it has not.
+    """
+    if main not in data:
+        return None
+    places = [dict(at or {}), {name: value for name, value in (at or {}).items() if name != "method"}]
+    dims = {str(dim) for dim in data[main].dims[: data[main].ndim - rank]}
+    for place in places:
+        chosen = {name: value for name, value in place.items() if name in dims}
+        try:
+            found = point(data, main, rank, also, at=chosen)
+        except NoSuchPoint:
+            continue
+        if not blank(found.arrays[main]):
+            return found
+    return None
+
+
+def parameter(found: Point) -> str:
+    """The last word of the parameter's name: ``reach`` for ``game.reach``."""
+    return str(found.arrays.get("parameter_name", "parameter")).rpartition(".")[2]
+
+
+def draw_branches(axes: Axes, found: Point, axis: int, *, coloured: bool = True) -> None:
+    """Lines of the groups' positions: solid where stable, dashed where not, thin where not certified.
+
+    One colour for each way of standing together, such as ``groups 2 + 1``; grey unless ``coloured``, where
+    colours mean something else.
+    """
+    held = found.arrays
+    position, x = held["branch_position"][..., axis], held["branch_parameter"]
+    rows = len(position)
+    branch = held.get("branch", np.zeros(rows, int))
+    groups = held.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
+    stable = held.get("branch_stable", np.ones(rows)).astype(float) > 0.5
+    worth = certified_rows(found)
+    words = [structure(group) for group in groups]
+    shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
+    kinds = set()
+    for own in dict.fromkeys(branch.tolist()):
+        mine = np.flatnonzero(branch == own)
+        for piece in _pieces(mine, stable, worth, words):
+            first = piece[0]
+            colour = shades[words[first]] if coloured else "#888888"
+            style: dict[str, Any] = {
+                "linestyle": "-" if stable[first] else "--",
+                "linewidth": 2.2 if worth[first] else 0.9,
+            }
+            kinds.add((bool(stable[first]), bool(worth[first])))
+            for member in _one_a_group(groups[first]):
+                axes.plot(
+                    x[piece], position[piece, member], color=colour, label="_branch", zorder=2.5, **style
+                )
+    for word, colour in shades.items() if coloured else ():
+        axes.plot([], [], color=colour, linewidth=3, label=word)
+    for good, proved in sorted(kinds, reverse=True):
+        name = f"{'stable' if good else 'unstable'} branch" + ("" if proved else ", not certified")
+        wide = 2.2 if proved else 0.9
+        axes.plot(
+            [], [], "-" if good else "--", color=INK if coloured else "#888888", linewidth=wide, label=name
+        )
+
+
+def certified_rows(found: Point) -> np.ndarray:
+    """Whether a search of the whole space found no gain above the tolerance, ``[row]``."""
+    held = found.arrays
+    rows = len(held["branch_parameter"])
+    if "branch_regret" not in held:
+        return np.zeros(rows, bool)
+    payoff = held.get("branch_payoff", np.ones((rows, 1)))
+    total = held.get("resource_total", np.nansum(np.abs(payoff), axis=1))
+    worth = np.nanmax(held["branch_regret"], axis=1) <= TOLERANCE * total
+    return np.asarray(worth & (held.get("branch_coverage", np.full(rows, "exact")) != "local"))
+
+
+def structure(group: np.ndarray) -> str:
+    """Who stands together, largest group first.
+
+    >>> structure(np.array([0, 0, 1])), structure(np.array([0, 0]))
+    ('groups 2 + 1', 'all 2 together')
+    """
+    known = group[np.isfinite(group.astype(float)) & (group.astype(float) >= 0)]
+    sizes = sorted(np.unique(known, return_counts=True)[1].tolist(), reverse=True)
+    if len(sizes) < 2:
+        return f"all {sum(sizes)} together"
+    return "groups " + " + ".join(map(str, sizes))
+
+
+def _one_a_group(group: np.ndarray) -> list[int]:
+    return [int(k) for k in np.unique(group, return_index=True)[1] if float(group[k]) >= 0]
+
+
+def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list[str]) -> list[np.ndarray]:
+    """Runs of a branch's rows that are drawn alike; each ends where the next begins."""
+    alike = [(stable[k], worth[k], words[k]) for k in rows]
+    cuts = [k for k in range(1, len(rows)) if alike[k] != alike[k - 1]]
+    ends = zip([0, *cuts], [*cuts, len(rows)], strict=True)
+    return [rows[begin : end + 1] for begin, end in ends]
+
+
+def draw_events(axes: Axes, found: Point, axis: int) -> None:
+    """A mark for each event where the groups stand, the parameter's value in the legend."""
+    held = found.arrays
+    if not {"event_kind", "event_parameter", "event_position"} <= set(held):
+        return
+    for kind, (marker, word) in EVENTS.items():
+        mine = np.flatnonzero((held["event_kind"] == kind) & np.isfinite(held["event_parameter"]))
+        if not len(mine):
+            continue
+        values = held["event_parameter"][mine]
+        told = sorted({f"{value:.6g}" for value in values})
+        words = f"{word} at {', '.join(told)}" if len(told) <= NAMED else f"{word} ({len(mine)})"
+        style: dict[str, Any] = {
+            "color": INK,
+            "markerfacecolor": "white",
+            "markeredgewidth": 1.2,
+            "zorder": 6,
+        }
+        size = 11 if marker == "*" else 6.5
+        for row, value in zip(mine, values, strict=True):
+            places = np.unique(held["event_position"][row, :, axis].round(9))
+            places = places[np.isfinite(places)]
+            axes.plot(np.full(len(places), value), places, marker, markersize=size, label="_event", **style)
+        axes.plot([], [], marker, linestyle="", markersize=size, label=words, **style)
+
+
+def draw_orbits(axes: Axes, found: Point, axis: int) -> None:
+    """The range that every player covers on the cycles beyond a Hopf point, as bands."""
+    held = found.arrays
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(held) or blank(held["orbit_low"]):
+        return
+    x, low, high = held["orbit_parameter"], held["orbit_low"][..., axis], held["orbit_high"][..., axis]
+    source = held.get("orbit_hopf", np.zeros(len(x), int))
+    shades = colours(low.shape[1])
+    for hopf in dict.fromkeys(source.tolist()):
+        mine = np.flatnonzero(source == hopf)
+        mine = mine[np.argsort(x[mine], kind="stable")]
+        for player, colour in enumerate(shades):
+            ends = low[mine, player], high[mine, player]
+            axes.fill_between(x[mine], *ends, color=colour, alpha=0.18, linewidth=0, zorder=1.5)
+            for end in ends:
+                axes.plot(x[mine], end, color=colour, linewidth=0.8, label="_orbit")
+    for player, colour in enumerate(shades):
+        axes.fill_between([], [], color=colour, alpha=0.3, label=f"range of player {player} on a cycle")

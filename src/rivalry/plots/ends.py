@@ -1,0 +1,175 @@
+"""Where many runs end: how often where, and from which starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.select import CERTIFIED, blank, checked, point
+from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+BINS = 40
+
+
+def end_positions(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    axis: int = 0,
+    bins: int = BINS,
+) -> Axes:
+    """How often each player ends where, over trials (``end_positions``) or runs (``profile``).
+
+    Runs are replications and lanes.
+
+    Dotted lines are the equilibria in the data: those of the grid that learners play on
+    (``grid_equilibria``), or else every method's certified profile at this point.
+
+    >>> import numpy as np, xarray as xr
+    >>> ends = xr.Dataset({"end_positions": (("trial", "player", "axis"), [[[0.2], [0.8]], [[0.2], [0.7]]])})
+    >>> end_positions(ends).get_title(loc="left")
+    'n = 2 trials'
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        main = "end_positions" if "end_positions" in data else "profile"
+        rank, keep = (3, ()) if main == "end_positions" else (2, ("replication", "lane"))
+        found = point(data, main, rank, ("grid_equilibria", "profile", "claim"), at=at, keep=keep)
+        ends = found.arrays[main]
+        if not 0 <= axis < ends.shape[-1]:
+            raise ValueError(f"axis: {axis} must be a whole number from 0 to {ends.shape[-1] - 1}")
+        if bins < 1:
+            raise ValueError(f"bins: {bins} must be at least 1")
+        ends = ends[..., axis].reshape(-1, ends.shape[-2])
+        ends = ends[np.isfinite(ends).any(axis=1)]
+        if not len(ends):
+            raise ValueError(f"data: {main!r} holds nothing at this point")
+        _histograms(axes, ends, bins)
+        _equilibria(axes, data, found.arrays.get("grid_equilibria"), at, axis)
+        word = "trials" if main == "end_positions" else "runs"
+        axes.set_xlabel(f"position at the end{f', axis {axis}' if axis else ''} (units of the space)")
+        axes.set_ylabel(f"{word} that end there")
+        note(axes, found.words, f"n = {len(ends)} {word}")
+        legend(axes)
+        return axes
+
+
+def _histograms(axes: Axes, ends: np.ndarray, bins: int) -> None:
+    held = ends[np.isfinite(ends)]
+    room = 0.02 * float(np.ptp(held)) or 0.01
+    edges = np.linspace(held.min() - room, held.max() + room, bins + 1).tolist()
+    for player, colour in enumerate(colours(ends.shape[1])):
+        own = ends[np.isfinite(ends[:, player]), player]
+        axes.hist(own, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
+        name = named("player", player, ends.shape[1])
+        axes.hist(own, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
+
+
+def _equilibria(
+    axes: Axes, data: Dataset, grid: np.ndarray | None, at: Mapping[str, Any] | None, axis: int
+) -> None:
+    if grid is not None and not blank(grid):
+        profiles, word = grid, "equilibrium of the grid"
+    else:
+        profiles, word = _certified(data, at), "certified equilibrium"
+    for player, colour in enumerate(colours(profiles.shape[1])):
+        for value in np.unique(profiles[:, player, axis].round(9)):
+            axes.axvline(value, color=colour, linestyle=":", linewidth=1.6, label="_equilibrium")
+    if len(profiles):
+        axes.plot([], [], ":", color=INK, linewidth=1.6, label=f"{word} ({len(profiles)})")
+
+
+def _certified(data: Dataset, at: Mapping[str, Any] | None) -> np.ndarray:
+    """Every method's certified profile at this point, ``[profile player axis]``."""
+    if not {"profile", "claim"} <= set(data):
+        return np.empty((0, 0, 1))
+    chosen = {name: value for name, value in (at or {}).items() if name not in ("method", "replication")}
+    keep = ("method", "replication", "lane")
+    found = point(data, "profile", 2, ("claim",), at=chosen, keep=keep)
+    profile, claim = found.arrays["profile"], found.arrays["claim"]
+    flat = profile.reshape(-1, *profile.shape[-2:])
+    worth = np.isin(np.broadcast_to(claim, profile.shape[: claim.ndim]).reshape(-1), CERTIFIED)
+    flat = flat[worth & np.isfinite(flat).all(axis=(1, 2))]
+    return np.asarray(np.unique(flat.round(6), axis=0))
+
+
+def basins(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    entries: Sequence[Sequence[int]] | None = None,
+) -> Axes:
+    """Starts (``start_profile [lane player axis]``), coloured by the end that each led to (``basin [lane]``).
+
+    Two ``entries``, each a player and an axis, are the picture's axes: by default axis 0 of players 0 and 1,
+    or both axes of a single player. Large marks are the ends (``basin_profile``), the legend counts the
+    starts.
+    """
+    with canvas(ax) as axes:
+        also = ("basin", "basin_count", "basin_profile", "basin_regret")
+        found = point(data, "start_profile", 3, also, at=at)
+        if "basin" not in found.arrays:
+            raise ValueError("data: no variable 'basin', which this plot draws")
+        starts = found.arrays["start_profile"]
+        basin = np.full(len(starts), -1)  # padding at the end was cut off
+        basin[: len(found.arrays["basin"])] = found.arrays["basin"]
+        (i, a), (j, b) = _entries(entries, starts.shape)
+        ends = found.arrays.get("basin_profile", np.empty((0, *starts.shape[1:])))
+        known = [int(k) for k in np.unique(basin) if k >= 0]
+        for k, colour in zip(known, colours(len(known)), strict=True):
+            mine, marker = basin == k, MARKERS[k % len(MARKERS)]
+            word = f"end {k}: {int(mine.sum())} starts"
+            axes.plot(
+                starts[mine, i, a],
+                starts[mine, j, b],
+                marker,
+                color=colour,
+                markersize=4,
+                alpha=0.7,
+                label=word,
+            )
+            if k < len(ends):
+                style = end_marker(True, colour) | {"markeredgecolor": INK, "markersize": 12, "zorder": 6}
+                axes.plot(ends[k, i, a], ends[k, j, b], marker, label="_end", **style)
+        if (none := int((basin < 0).sum())) > 0:
+            rest = basin < 0
+            axes.plot(
+                starts[rest, i, a], starts[rest, j, b], "x", color="#888888", label=f"no end: {none} starts"
+            )
+        if len(ends):
+            axes.plot([], [], "o", markersize=11, label="where they end", **end_marker(True, INK))
+        axes.set_xlabel(
+            f"start of player {i}{f', axis {a}' if starts.shape[2] > 1 else ''} (units of the space)"
+        )
+        axes.set_ylabel(
+            f"start of player {j}{f', axis {b}' if starts.shape[2] > 1 else ''} (units of the space)"
+        )
+        axes.set_aspect("equal", adjustable="datalim")
+        note(axes, found.words, f"n = {len(starts)} starts")
+        legend(axes)
+        return axes
+
+
+def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    _, players, axes = shape
+    if entries is None:
+        if players * axes < 2:
+            raise ValueError("data: a start is a single number; this plot draws two entries of it")
+        return ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
+    chosen = [tuple(int(k) for k in np.ravel(entry)) for entry in entries]
+    if len(chosen) != 2 or any(len(entry) != 2 for entry in chosen):
+        raise ValueError(f"entries: {entries!r} must be two pairs, each a player and an axis")
+    for player, axis in chosen:
+        if not (0 <= player < players and 0 <= axis < axes):
+            raise ValueError(
+                f"entries: {[player, axis]} must be a player below {players} and an axis below {axes}"
+            )
+    return tuple((player, axis) for player, axis in chosen)

@@ -1,0 +1,198 @@
+"""What independent learners have learned: policies, greedy play, and the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.select import Point, blank, point
+from rivalry.plots.style import (
+    DASHES,
+    INK,
+    PALETTE,
+    below,
+    canvas,
+    colours,
+    legend,
+    named,
+    note,
+    panels,
+    widths,
+)
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+WALK = ("left", "stay", "right")
+LABELS = 9  # so many states and fewer are all named
+
+
+def policy(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, softmax: bool | None = None
+) -> Axes:
+    """A heat map for each player: how often each action is taken in each state.
+
+    With ``softmax`` the mean over trials of ``policy_softmax [trial player state action]``, without it the
+    share of trials whose greedy action it is (``policy [trial player state]``, or ``modal_policy [player
+    state]`` alone); by default the former where the data hold it. Own states stand at their ``places``.
+
+    >>> import numpy as np, xarray as xr
+    >>> greedy = xr.Dataset({"policy": (("trial", "player", "state"), [[[2, 1]], [[2, 0]]])})
+    >>> policy(greedy).child_axes[0].collections[0].get_array().tolist()
+    [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]
+    """
+    with canvas(ax) as axes:
+        found, mean, words = _mean_policy(data, at, softmax)
+        players, states, actions = mean.shape
+        small = panels(axes, players, columns=4)
+        names = WALK if actions == 3 else [str(k) for k in range(actions)]
+        places = _places(found, players, states)
+        for player, panel in enumerate(small):
+            drawn = panel.pcolormesh(
+                np.arange(actions), np.arange(states), mean[player], cmap="cividis", vmin=0.0, vmax=1.0
+            )
+            panel.set_title(f"player {player}")
+            panel.set_xticks(range(actions), names)
+            shown = np.unique(np.linspace(0, states - 1, min(states, LABELS)).round().astype(int))
+            panel.set_yticks(
+                shown, [places[player][k] for k in shown] if player % 4 == 0 else [""] * len(shown)
+            )
+        for corner in small[::4]:
+            corner.set_ylabel(
+                "state" if "places" not in found.arrays else "own position (units of the space)"
+            )
+        for corner in small[-min(players, 4) :]:
+            corner.set_xlabel("action")
+        bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.1, 0.025, 0.8)))
+        bar.set_label(words)
+        axes.set_xlabel("action")
+        axes.set_ylabel("state")
+        count = found.arrays["policy"].shape[0] if "policy" in found.arrays else 0
+        note(axes, found.words, f"n = {count} trials" if count > 1 else "")
+        return axes
+
+
+def _mean_policy(
+    data: Dataset, at: Mapping[str, Any] | None, softmax: bool | None
+) -> tuple[Point, np.ndarray, str]:
+    """How often each action is taken, ``[player state action]``, and what that number is."""
+    also = ("places", "policy", "policy_softmax", "modal_policy")
+    if softmax or (softmax is None and "policy_softmax" in data):
+        found = point(data, "policy_softmax", 4, also, at=at)
+        return found, np.nanmean(found.arrays["policy_softmax"], axis=0), "mean probability of the action"
+    main = "policy" if "policy" in data or "modal_policy" not in data else "modal_policy"
+    found = point(data, main, 3 if main == "policy" else 2, also, at=at)
+    greedy = found.arrays[main]
+    greedy = greedy if main == "policy" else greedy[None]
+    if blank(greedy):
+        raise ValueError(f"data: {main!r} holds nothing at this point")
+    greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
+    actions = max(len(WALK), int(greedy.max()) + 1)
+    shares = (greedy[..., None] == np.arange(actions)).mean(axis=0)
+    return found, shares, "share of trials" if main == "policy" else "the modal policy's action"
+
+
+def _places(found: Point, players: int, states: int) -> list[list[str]]:
+    """Every player's states in words."""
+    places = found.arrays.get("places")
+    if places is None or places.shape[1] != states:
+        return [[str(k) for k in range(states)]] * players
+    return [[", ".join(f"{value:.3g}" for value in place) for place in own] for own in places]
+
+
+def rollout(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, axis: int | None = None
+) -> Axes:
+    """Greedy play of the learned policies, ``rollout [rollout_step player axis]``; no exploration.
+
+    Dotted lines are the grid's equilibria (``grid_equilibria``), one colour a player. ``axis`` draws that
+    axis alone.
+
+    >>> import numpy as np, xarray as xr
+    >>> play = xr.Dataset({"rollout": (("rollout_step", "player", "axis"), np.zeros((5, 2, 1)))})
+    >>> rollout(play).get_xlabel()
+    'step of greedy play'
+    """
+    with canvas(ax) as axes:
+        found = point(data, "rollout", 3, ("grid_equilibria",), at=at)
+        play = found.arrays["rollout"]
+        count = play.shape[2]
+        if axis is not None and not 0 <= axis < count:
+            raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
+        shown = range(count) if axis is None else [axis]
+        for k, (colour, wide) in enumerate(zip(colours(play.shape[1]), widths(play.shape[1]), strict=True)):
+            for dash, a in zip(DASHES * count, shown, strict=False):
+                label = named("player", k, play.shape[1]) + (f", axis {a}" if count > 1 else "")
+                axes.plot(play[:, k, a], dash, marker=".", color=colour, linewidth=wide, label=label)
+        _grid_equilibria(axes, found, list(shown))
+        axes.set_xlabel("step of greedy play")
+        axes.set_ylabel("position (units of the space)")
+        note(axes, found.words)
+        legend(axes)
+        return axes
+
+
+def _grid_equilibria(axes: Axes, found: Point, shown: list[int]) -> None:
+    grid = found.arrays.get("grid_equilibria")
+    if grid is None or blank(grid):
+        return
+    for k, colour in enumerate(colours(grid.shape[1])):
+        for value in np.unique(grid[:, k][:, shown]):
+            axes.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
+    axes.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
+
+
+def learning_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """Rewards against learning steps, and below them distance and regret where the data hold these.
+
+    Draws ``learning_reward [sample player]``, ``learning_distance [sample]`` and ``learning_regret
+    [sample ...]`` at ``learning_step``; the half widths of the bands have the same names and ``_band``.
+
+    >>> import numpy as np, xarray as xr
+    >>> way = xr.Dataset({"learning_reward": (("sample", "player"), [[0.1, 0.2], [0.4, 0.5]])})
+    >>> learning_curve(way).get_ylabel()
+    'reward a step'
+    """
+    with canvas(ax) as axes:
+        stems = ("learning_distance", "learning_regret")
+        bands = [f"{name}_band" for name in ("learning_reward", *stems)]
+        also = ("learning_step", "policy", *stems, *bands)
+        found = point(data, "learning_reward", 2, also, at=at)
+        held = found.arrays
+        clock = held.get("learning_step", np.arange(len(held["learning_reward"])))
+        _curves(axes, clock, held["learning_reward"], held.get("learning_reward_band"))
+        axes.set_ylabel("reward a step")
+        low = axes
+        for place, name in enumerate(
+            (stem for stem in stems if stem in held and not blank(held[stem])), start=1
+        ):
+            low.tick_params(labelbottom=False)
+            low = below(axes, place)
+            values, half = held[name], held.get(f"{name}_band")
+            _curves(low, clock, values.reshape(len(values), -1), half)
+            words = {"learning_distance": "distance to the\nnearest equilibrium", "learning_regret": "regret"}
+            low.set_ylabel(words[name])
+            low.set_ylim(bottom=0.0)
+        low.set_xlabel("learning step")
+        axes.set_xlabel("learning step" if low is axes else "")
+        count = held["policy"].shape[0] if "policy" in held else 0
+        banded = any(band in held for band in bands)
+        note(axes, found.words, f"n = {count} trials, mean and 95 % band" if count > 1 and banded else "")
+        legend(axes)
+        return axes
+
+
+def _curves(axes: Axes, clock: np.ndarray, values: np.ndarray, half: np.ndarray | None) -> None:
+    """Lines of ``values [sample player]``, black where there is one for all."""
+    count = values.shape[1]
+    shades = colours(count) if count > 1 else [INK if axes.get_ylabel() else PALETTE[0]]
+    for k, (colour, wide) in enumerate(zip(shades, widths(count), strict=True)):
+        axes.plot(clock, values[:, k], color=colour, linewidth=wide, label=named("player", k, count))
+        if half is not None:
+            reach = half.reshape(len(half), -1)[:, k]
+            axes.fill_between(
+                clock, values[:, k] - reach, values[:, k] + reach, color=colour, alpha=0.2, linewidth=0
+            )

@@ -1,0 +1,269 @@
+"""Eigenvalues over a parameter and in the complex plane, and where the symmetric point is stable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.branches import EVENTS, branch_point, parameter
+from rivalry.plots.select import Point, blank, checked, dimension, point, swept
+from rivalry.plots.style import INK, PALETTE, canvas, colours, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues ``[row eigenvalue]``, the parameter's value of each row and the curve it lies on."""
+
+    values: np.ndarray
+    x: np.ndarray | None  # None: one spectrum, of no parameter
+    curve: np.ndarray
+    name: str
+    found: Point
+
+
+def spectrum(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    plane: bool = False,
+    source: str | None = None,
+) -> Axes:
+    """Eigenvalues over a parameter, real parts solid and imaginary parts dashed; or in the complex plane.
+
+    Drawn are those of ``source``: ``branch``es, of the ``scan`` along the symmetric point, or of the ``end``
+    points of runs; without it the first of these that the data hold. Eigenvalues of one solution are drawn
+    in the complex ``plane`` in any case. Left of zero is stable. ``Re`` and ``Im`` are in payoff per squared
+    unit of position.
+
+    >>> import numpy as np, xarray as xr
+    >>> sink = xr.Dataset({"eigenvalues_real": ("eigenvalue", [-1.0, -2.0])})
+    >>> spectrum(sink).get_xlabel()
+    'real part (payoff per unit squared)'
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        shown = _spectrum(data, at, source)
+        if plane or shown.x is None:
+            _in_the_plane(axes, shown)
+        else:
+            _over_parameter(axes, shown)
+        note(axes, shown.found.words)
+        legend(axes)
+        return axes
+
+
+def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -> Spectrum:
+    if source not in (None, "branch", "scan", "end"):
+        raise ValueError(f"source: {source!r} must be 'branch', 'scan' or 'end'")
+    for name in ("branch", "scan"):
+        main = f"{name}_eigenvalues_real"
+        if source not in (None, name) or main not in data:
+            continue
+        also = [f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
+        also += ["branch", "event_kind", "event_parameter"] if name == "branch" else []
+        found = branch_point(data, at, main, 2, also)
+        if found is None:
+            continue
+        x = found.arrays[f"{name}_parameter"]
+        curve = found.arrays.get("branch", np.zeros(len(x), int))
+        return Spectrum(_complex(found, f"{name}_eigenvalues"), x, curve, parameter(found), found)
+    if source in ("branch", "scan"):
+        raise ValueError(f"source: no eigenvalues of a {source} in this data")
+    return _of_ends(data, at)
+
+
+def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> Spectrum:
+    """Eigenvalues at the ends of runs, over what was swept if anything was."""
+    over = None
+    try:
+        over = swept(data, "eigenvalues_real", 1, at, None)
+    except ValueError:
+        if "eigenvalues_real" in data and at is None and data["eigenvalues_real"].ndim > 1:
+            over = None
+    keep = [] if over is None else [str(dimension(data, over))]
+    found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
+    values = np.atleast_2d(_complex(found, "eigenvalues"))
+    x = None if over is None else data[over].values.astype(float)
+    return Spectrum(values, x, np.zeros(len(values), int), over or "", found)
+
+
+def _complex(found: Point, stem: str) -> np.ndarray:
+    real = found.arrays[f"{stem}_real"]
+    imag = found.arrays.get(f"{stem}_imag", np.zeros_like(real))
+    wide = min(real.shape[-1], imag.shape[-1])
+    return np.asarray(real[..., :wide] + 1j * imag[..., :wide])
+
+
+def _ordered(values: np.ndarray) -> np.ndarray:
+    """Each row's eigenvalues by falling real part, then imaginary part; padding last."""
+    key = np.where(np.isnan(values.real), np.inf, -values.real)
+    order = np.lexsort((-values.imag, key.round(9)), axis=-1)
+    return np.take_along_axis(values, order, axis=-1)
+
+
+def _over_parameter(axes: Axes, shown: Spectrum) -> None:
+    assert shown.x is not None
+    curves = list(dict.fromkeys(shown.curve.tolist()))
+    some = False
+    for own, colour in zip(curves, colours(len(curves)), strict=True):
+        mine = np.flatnonzero(shown.curve == own)
+        values, x = _ordered(shown.values[mine]), shown.x[mine]
+        for column in range(values.shape[1]):
+            part = values[:, column]
+            axes.plot(x, part.real, color=colour, linewidth=1.3, label="_real")
+            turning = np.where(
+                part.imag > 1e-9 * max(1.0, float(np.nanmax(np.abs(values)))), part.imag, np.nan
+            )
+            if np.isfinite(turning).any():
+                axes.plot(x, turning, "--", color=colour, linewidth=1.0, label="_imaginary")
+                some = True
+        if len(curves) > 1:
+            axes.plot([], [], color=colour, linewidth=3, label=f"branch {own}")
+    axes.axhline(0.0, color=INK, linewidth=0.9)
+    axes.plot([], [], color=INK, label="real part")
+    if some:
+        axes.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
+    _events(axes, shown.found)
+    largest = float(np.nanmax(np.abs(shown.values)))
+    if np.nanmedian(np.abs(shown.values.real)) < 0.02 * largest:
+        axes.set_yscale("symlog", linthresh=LINEAR * largest)
+    axes.set_xlabel(shown.name)
+    axes.set_ylabel("eigenvalue (payoff per unit squared)")
+
+
+def _events(axes: Axes, found: Point) -> None:
+    held = found.arrays
+    if not {"event_kind", "event_parameter"} <= set(held):
+        return
+    for kind, (marker, word) in EVENTS.items():
+        mine = held["event_parameter"][held["event_kind"] == kind]
+        mine = mine[np.isfinite(mine)]
+        if len(mine):
+            size = 10 if marker == "*" else 6
+            axes.plot(
+                mine,
+                0 * mine,
+                marker,
+                color=INK,
+                markerfacecolor="white",
+                markersize=size,
+                label=word,
+                zorder=5,
+            )
+
+
+def _in_the_plane(axes: Axes, shown: Spectrum) -> None:
+    values = shown.values
+    axes.axvline(0.0, color=INK, linewidth=0.9)
+    axes.axhline(0.0, color=INK, linewidth=0.5)
+    if shown.x is None:
+        flat = values[np.isfinite(values)]
+        for stable, word, face in ((True, "stable", PALETTE[0]), (False, "unstable", "white")):
+            mine = flat[(flat.real < 0) == stable]
+            colour = PALETTE[0] if stable else PALETTE[1]
+            if len(mine):
+                axes.plot(mine.real, mine.imag, "o", color=colour, markerfacecolor=face, label=word)
+    else:
+        x = np.broadcast_to(shown.x[:, None], values.shape)
+        drawn = axes.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
+        bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+        bar.set_label(shown.name)
+    axes.set_xlabel("real part (payoff per unit squared)")
+    axes.set_ylabel("imaginary part (payoff per unit squared)")
+
+
+def stability_window(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    over: str | None = None,
+    at: Mapping[str, Any] | None = None,
+    threshold: str | None = "threshold",
+) -> Axes:
+    """Where the symmetric point is stable, by the parameter of the scan and one, ``over``, that was swept.
+
+    The area is stable (the largest real part along ``scan_parameter`` is negative), marks are the refined
+    ``crossing`` values, and where the data hold the measure ``threshold`` of a closed form it is a dashed
+    line.
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        over = swept(data, "scan_stable", 1, at, over)
+        dim = str(dimension(data, over))
+        also = ("scan_parameter", "parameter_name")
+        found = point(data, "scan_stable", 1, also, at=at, keep=(dim,))
+        y = data[over].values.astype(float)
+        x, field = _field(data, found, dim, at)
+        if len(y) > 1:
+            _area(axes, x, y, field)
+        _refined(axes, data, dim, at, y)
+        if threshold is not None and threshold in data:
+            closed = point(data, threshold, 0, at=at, keep=(dim,)).arrays[threshold].reshape(len(y), -1)[:, 0]
+            axes.plot(closed, y, "--", color=INK, linewidth=1.6, label=f"closed form ({threshold})", zorder=4)
+        axes.set_xlim(float(x.min()), float(x.max()))
+        axes.set_xlabel(parameter(found))
+        axes.set_ylabel(over)
+        note(axes, found.words)
+        legend(axes)
+        return axes
+
+
+def _field(
+    data: Dataset, found: Point, dim: str, at: Mapping[str, Any] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The parameter's values, and ``[swept scan]`` what is negative where the point is stable."""
+    stable = found.arrays["scan_stable"].astype(float)
+    field = np.where(np.isnan(stable), np.nan, 1.0 - 2.0 * stable)
+    if "scan_eigenvalues_real" in data:
+        real = point(data, "scan_eigenvalues_real", 2, at=at, keep=(dim,)).arrays["scan_eigenvalues_real"]
+        known = np.isfinite(real).any(axis=2)
+        if known.shape == field.shape:
+            field = np.where(known, np.max(np.where(np.isnan(real), -np.inf, real), axis=2), field)
+    rows = found.arrays["scan_parameter"]
+    if np.allclose(rows, rows[:1], equal_nan=True):
+        return rows[0], field
+    x = np.linspace(np.nanmin(rows), np.nanmax(rows), rows.shape[1])
+    every = []
+    for row, values in zip(rows, field, strict=True):
+        held = np.isfinite(row) & np.isfinite(values)
+        order = np.argsort(row[held])
+        every.append(np.interp(x, row[held][order], values[held][order], left=np.nan, right=np.nan))
+    return x, np.array(every)
+
+
+def _area(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
+    if not np.nanmin(field) < 0:
+        return
+    across, along = np.argsort(y), np.argsort(x)
+    inside = np.ma.masked_invalid(field[across][:, along])
+    axes.contourf(
+        x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45, extend="neither"
+    )
+    axes.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the centre is stable")
+
+
+def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, y: np.ndarray) -> None:
+    if "crossing" not in data or dim not in data["crossing"].dims:
+        return
+    found = point(data, "crossing", 1, ("crossing_direction",), at=at, keep=(dim,))
+    values = found.arrays["crossing"]
+    if blank(values):
+        return
+    words = found.arrays.get("crossing_direction", np.full(values.shape, "crossing"))
+    for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):
+        mine = np.where((words == word) & np.isfinite(values), values, np.nan)
+        for rank in range(mine.shape[1]):
+            line = np.sort(mine, axis=1)[:, rank]  # NaN last
+            if np.isfinite(line).any():
+                axes.plot(
+                    line, y, "o-", color=colour, markersize=4, linewidth=1.2, label="_crossing", zorder=5
+                )
+        axes.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as it rises")

@@ -1,0 +1,76 @@
+"""What a recorded path shows besides positions: payoffs, gradients, and the game at some of its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp
+from rivalry.game import Game, own_gradients
+from rivalry.results import Record, stacked
+from rivalry.run.steps import as_arrays
+
+LENGTH = 64  # a path is worked on in 64, 128, 256 … rows: few compilations
+SNAPSHOTS = 6
+
+
+def path_view(game: Any, record: Record, name: str) -> Record:
+    """The view ``name`` of a record's ``path [step player axis]``; empty where no path was recorded.
+
+    ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: everyone's payoff and own
+    gradient at every recorded profile. ``snapshots``: what the game's view ``influence`` gives at six rows
+    or fewer, the first, the last, and between them equal parts of the way: ``snapshot_influence
+    [snapshot ...]``, ``snapshot_profile [snapshot player axis]``, ``snapshot_step [snapshot]``.
+    """
+    if "path" not in record:
+        return {}
+    if name == "snapshots":
+        return _snapshots(game, record)
+    path = record["path"][1]
+    measure = _payoffs if name == "path_payoffs" else _gradients
+    dims = ("step", "player") if name == "path_payoffs" else ("step", "player", "axis")
+    length = LENGTH
+    while length < len(path):
+        length *= 2
+    padded = np.concatenate([path, np.repeat(path[-1:], length - len(path), axis=0)])
+    found = measure(as_arrays(game), jnp.asarray(padded))
+    return {name: (dims, np.asarray(found)[: len(path)])}
+
+
+@eqx.filter_jit
+def _payoffs(game: Game, path: jax.Array) -> jax.Array:
+    return jax.vmap(game.payoffs)(path)
+
+
+@eqx.filter_jit
+def _gradients(game: Game, path: jax.Array) -> jax.Array:
+    return jax.vmap(lambda x: own_gradients(game, x))(path)
+
+
+def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
+    """Rows of ``path [step player axis]``: the first, the last, and between them equal parts of the way.
+
+    >>> telling_rows(np.array([0.0, 0.1, 0.2, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
+    [0, 3, 5]
+    """
+    moves = np.abs(np.diff(path, axis=0)).reshape(len(path) - 1, -1).sum(axis=1)
+    way = np.concatenate([[0.0], np.cumsum(moves)])
+    between = np.searchsorted(way, way[-1] * np.arange(1, count - 1) / (count - 1))
+    return np.unique(np.concatenate([[0], between, [len(path) - 1]]).astype(int))
+
+
+def _snapshots(game: Any, record: Record) -> Record:
+    path = record["path"][1]
+    rows = telling_rows(path)
+    views: list[Record] = [game.view("influence", jnp.asarray(path[row])) for row in rows]
+    influence = [{"snapshot_influence": view["influence"]} for view in views]
+    rest = {name: value for name, value in views[0].items() if name != "influence"}
+    steps = record["path_step"][1][rows] if "path_step" in record else rows
+    return {
+        **rest,
+        **stacked(influence, {"snapshot": len(rows)}),
+        "snapshot_profile": (("snapshot", "player", "axis"), path[rows]),
+        "snapshot_step": (("snapshot",), np.asarray(steps)),
+    }
