@@ -1,6 +1,21 @@
 """Any game as finite tables, and what is exactly so on them."""
 
 from rivalry.tabular.exact import equilibria, largest_payoff, payoffs, regrets
+from rivalry.tabular.play import Rollout, in_turn, rollout
+from rivalry.tabular.reply import BestReply, best_reply, mixed
 from rivalry.tabular.tables import normalised, tabulate
 
-__all__ = ["equilibria", "largest_payoff", "normalised", "payoffs", "regrets", "tabulate"]
+__all__ = [
+    "BestReply",
+    "Rollout",
+    "best_reply",
+    "equilibria",
+    "in_turn",
+    "largest_payoff",
+    "mixed",
+    "normalised",
+    "payoffs",
+    "regrets",
+    "rollout",
+    "tabulate",
+]

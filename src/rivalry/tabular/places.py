@@ -50,6 +50,8 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
         return np.stack([part.ravel() for part in mesh], axis=-1)
     if isinstance(space, Simplex):
         lattice = simplex_lattice(space.sizes[player], count - 1) / (count - 1)
+        if space.least:  # drawn in from the edges by as much
+            lattice = space.least + space.spare[player] * lattice
         return np.pad(lattice, ((0, 0), (0, space.shape[1] - lattice.shape[1])))
     raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -25,8 +25,8 @@ def tabulate(
     places: Places = 11,
     *,
     walk: bool = True,
-    observation: Literal["own", "joint"] = "own",
-    play: Literal["synchronous", "asynchronous"] = "synchronous",
+    observation: str = "own",
+    play: str = "synchronous",
     max_table_bytes: int = TABLE_BYTES,
 ) -> Tabulated:
     """A game on finitely many places: payoffs of every joint action, and the moves that players have.
@@ -34,9 +34,9 @@ def tabulate(
     ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
     `Simplex` with ``places - 1`` steps an edge) or places of your own, ``[action axis]`` for all players or a
     list, one a player. With ``walk`` players step between neighbours, or stay; without, they choose any place
-    at once. ``observation``: the standing action by which a policy is looked up, one's own or everybody's.
-    ``play``: all move in one round (``synchronous``), or one after the other, player 0 first, each seeing the
-    newest actions.
+    at once. ``observation``: the standing action by which a policy is looked up, one's ``own``, or all
+    (``joint``). ``play``: all move in one round (``synchronous``), or one after the other, player 0 first,
+    each seeing the newest actions (``asynchronous``).
 
     A finite game (one with a ``world()``, as a matrix game) passes as it is: its actions are the places, the
     corners of the simplices of mixed strategies. A game that offers ``contest(places)`` is tabulated by a

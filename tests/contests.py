@@ -1,0 +1,81 @@
+"""Contests over points and games on finite places, written out independently of the package's kernels."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jnp
+from rivalry.kernels.shapes import Contest, contest
+from rivalry.space import Box
+
+
+class Shared(eqx.Module):
+    """Points shared in proportion to influence ``exp(-steepness |b - x|)``, without logarithms."""
+
+    points: Float[Array, "point axis"]
+    weights: Float[Array, "point"]
+    steepness: Float[Array, "player"]
+    third: Float[Array, "point"]
+    abstention: Float[Array, ""]
+    cost: Float[Array, "player"]
+    axes: int = eqx.field(static=True, default=1)
+
+    @property
+    def space(self) -> Box:
+        return Box.of([[0.0, 1.0]] * self.axes, players=len(self.steepness))
+
+    @property
+    def alike(self) -> np.ndarray:
+        own = np.stack([np.asarray(self.steepness), np.asarray(self.cost)], axis=1)
+        return np.array([np.flatnonzero((own == row).all(axis=1))[0] for row in own])
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        squares = jnp.sum((self.points - x[:, None, :]) ** 2, axis=-1)
+        influence = jnp.exp(-self.steepness[:, None] * jnp.sqrt(squares))
+        rest = self.third + self.abstention * jnp.prod(squares, axis=0)
+        shares = influence / (influence.sum(axis=0) + rest)
+        return shares @ self.weights - self.cost * x[:, 0]
+
+
+class Offering(Shared):
+    """The same, which offers what its tables are made of."""
+
+    def contest(self, places: np.ndarray) -> Contest:
+        squares = np.sum((np.asarray(self.points) - places[:, :, None, :]) ** 2, axis=-1)
+        logs = -np.asarray(self.steepness)[:, None, None] * np.sqrt(squares)
+        with np.errstate(divide="ignore"):
+            third, away = np.log(np.asarray(self.third)), np.log(squares)
+        cost = np.asarray(self.cost)[:, None] * places[:, :, 0]
+        return contest(np.asarray(self.weights), logs, third, float(self.abstention), away, cost)
+
+
+def shared(
+    kind: type[Shared] = Offering, *, players: int = 3, axes: int = 1, seed: int = 0, **given: Any
+) -> Any:
+    """A drawn game; ``given`` replaces its arrays."""
+    draw = np.random.default_rng(seed)
+    arrays = {
+        "points": draw.random((7, axes)),
+        "weights": draw.random(7),
+        "steepness": draw.uniform(1.0, 9.0, players),
+        "third": draw.uniform(0.0, 0.3, 7),
+        "abstention": draw.uniform(0.0, 2.0),
+        "cost": draw.uniform(0.0, 0.5, players),
+    } | given
+    return kind(**{name: jnp.asarray(value, dtype=float) for name, value in arrays.items()}, axes=axes)
+
+
+def every(sizes: Any) -> list[tuple[int, ...]]:
+    """All joint actions, player 0 slowest."""
+    return list(product(*(range(size) for size in sizes)))
+
+
+def by_rule(game: Any, places: np.ndarray, sizes: Any) -> np.ndarray:
+    """The table ``[player joint]`` by the game's own payoffs, one joint action after another."""
+    rows = [game.payoffs(jnp.asarray(places[np.arange(len(sizes)), list(s)])) for s in every(sizes)]
+    return np.asarray(rows).T

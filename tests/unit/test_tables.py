@@ -1,0 +1,165 @@
+"""Games as tables: every route to a table gives what the game's payoffs say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.matrix import matrix
+from rivalry.kernels.shapes import FiniteGame
+from rivalry.space import Choices
+from rivalry.tabular import in_turn, largest_payoff, normalised, payoffs, tabulate
+from tests.contests import Offering, Shared, by_rule, every, shared
+from tests.small_games import cournot
+
+
+@pytest.mark.parametrize(("axes", "places"), [(1, 4), (2, 3), (1, [0.0, 0.2, 1.0])])
+@pytest.mark.parametrize("kind", [Shared, Offering])
+def test_a_table_holds_the_payoffs(kind: type[Shared], axes: int, places: Any) -> None:
+    game = shared(kind, axes=axes)
+    made = tabulate(game, places)
+    np.testing.assert_allclose(
+        made.tables.payoff[0], by_rule(game, made.places, made.tables.sizes), rtol=1e-12, atol=1e-14
+    )
+    assert made.contest.weights.size == 0
+
+
+def test_ragged_places_and_no_outside_rows() -> None:
+    game = shared(third=np.zeros(7), abstention=0.0, cost=np.zeros(3))
+    made = tabulate(game, [[0.1, 0.9], [0.0, 0.5, 1.0], [0.2, 0.3, 0.4, 0.6]])
+    assert made.tables.sizes.tolist() == [2, 3, 4]
+    found = made.tables.payoff[0]
+    np.testing.assert_allclose(found, by_rule(game, made.places, made.tables.sizes), rtol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=0), np.asarray(game.weights).sum(), rtol=1e-12)
+
+
+def test_chunks_of_the_general_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rivalry.tabular import tables
+
+    monkeypatch.setattr(tables, "CHUNK", 50)
+    game = cournot(3)
+    made = tabulate(game, 5)
+    q = made.places[0, :, 0]
+    for joint, actions in enumerate(every([5] * 3)):
+        own = q[list(actions)]
+        expected = own * (9 - own.sum())  # price less cost, times quantity
+        np.testing.assert_allclose(made.tables.payoff[0, :, joint], expected, atol=1e-12)
+
+
+def test_beyond_the_limit_payoffs_are_summed_when_needed() -> None:
+    game = shared(players=3)
+    table = tabulate(game, 4)
+    with pytest.warns(UserWarning, match="a table of 1536 bytes is above max_table_bytes, 1000"):
+        summed = tabulate(game, 4, max_table_bytes=1000)
+    assert summed.tables.payoff.size == 0
+    actions = every([4] * 3)
+    assert np.array_equal(payoffs(summed, actions), payoffs(table, actions))  # to the bit
+    np.testing.assert_allclose(payoffs(table, actions).T, table.tables.payoff[0])
+    assert largest_payoff(summed) == largest_payoff(table) == table.tables.payoff.max()
+    for made in (table, summed):
+        np.testing.assert_allclose(payoffs(normalised(made), actions).max(), 1.0, rtol=1e-14)
+    with pytest.raises(ValueError, match="places: a table of 1536 bytes is above max_table_bytes, 1000"):
+        tabulate(shared(Shared), 4, max_table_bytes=1000)
+
+
+def test_influence_that_underflows_is_shared_in_logarithms() -> None:
+    """Steepness 5000: everybody's influence is below 1e-700 at far points; the nearest gets all of it."""
+    game = shared(
+        steepness=[5000.0] * 2, third=np.zeros(7), abstention=0.0, cost=np.zeros(2), players=2,
+        points=np.linspace(0.05, 0.95, 7)[:, None],
+    )  # fmt: skip
+    made = tabulate(game, [0.0, 0.3, 0.34])
+    table = made.tables.payoff[0].reshape(2, 3, 3)
+    b, w = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    places = made.places[0, :, 0]
+    for one in range(3):
+        for two in range(3):
+            gap = 5000 * (np.abs(b - places[one]) - np.abs(b - places[two]))
+            share = 1 / (1 + np.exp(np.clip(gap, -700, 700)))
+            np.testing.assert_allclose(table[:, one, two], [w @ share, w @ (1 - share)], atol=1e-12)
+    with pytest.warns(UserWarning, match="summed"):
+        summed = tabulate(game, [0.0, 0.3, 0.34], max_table_bytes=1)
+    assert np.array_equal(payoffs(summed, every([3, 3])).T, made.tables.payoff[0])
+
+
+def test_alike_players_may_change_places() -> None:
+    game = shared(players=4, steepness=[2.0, 3.0, 2.0, 2.0], cost=np.zeros(4))
+    made = tabulate(game, 3)
+    assert made.alike.tolist() == [0, 1, 0, 0]
+    table = made.tables.payoff[0].reshape(4, 3, 3, 3, 3)
+    np.testing.assert_allclose(table[0], np.swapaxes(table[2], 0, 2), rtol=1e-12)
+    np.testing.assert_allclose(table[1], np.swapaxes(table[1], 2, 3), rtol=1e-12)
+    own = [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.1, 1.0]]
+    assert tabulate(game, own).alike.tolist() == [0, 1, 0, 3]  # who has other places is another
+
+
+def test_matrix_games_pass_as_they_are() -> None:
+    game = matrix(payoffs=np.random.default_rng(1).normal(size=(2, 2, 3)).tolist())
+    made = tabulate(game, observation="joint")
+    np.testing.assert_array_equal(made.tables.payoff[0], np.asarray(game.table).reshape(2, 6))
+    assert made.tables.sizes.tolist() == [2, 3]
+    assert made.tables.moves.size == 0
+    assert made.tables.sees.tolist() == [[[0, 1], [1, 1]]] * 2
+    for actions in every([2, 3]):
+        corners = made.places[[0, 1], list(actions)]
+        np.testing.assert_allclose(payoffs(made, list(actions)), game.payoffs(game.space.check(corners)))
+
+
+class Chosen:
+    """Two pick whole numbers and get what they both say, or a share."""
+
+    space = Choices((2, 3))
+
+    def payoffs(self, x: Any) -> Any:
+        return x[:, 0] + 10 * x[::-1, 0]
+
+
+def test_choices_are_tabulated_by_number() -> None:
+    made = tabulate(Chosen())
+    assert made.tables.moves.size == 0
+    np.testing.assert_allclose(made.tables.payoff[0, 0].reshape(2, 3), [[0, 10, 20], [1, 11, 21]])
+    np.testing.assert_allclose(made.tables.payoff[0, 1].reshape(2, 3), [[0, 1, 2], [10, 11, 12]])
+
+
+def test_who_sees_and_who_moves() -> None:
+    game = shared(players=3)
+    made = tabulate(game, 2, observation="own", play="asynchronous", walk=False)
+    assert made.tables.sees.tolist() == [[[0, 1]], [[1, 1]], [[2, 1]]]
+    assert made.tables.order.tolist() == [[0], [1], [2]]
+    assert made.tables.moves.size == 0
+    together = tabulate(game, 2)
+    assert together.tables.order.tolist() == [[0, 1, 2]]
+    assert in_turn(together).tables.order.tolist() == [[0], [1], [2]]
+
+
+class Broken(Shared):
+    def payoffs(self, x: Any) -> Any:
+        return super().payoffs(x) / (x[0, 0] != 0.5)
+
+
+class WithWorld:
+    space = Choices((2, 2))
+
+    def world(self) -> object:
+        return "not a world"
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match="observation: 'all' is unknown"):
+        tabulate(cournot(2), observation="all")
+    with pytest.raises(ValueError, match="play: 'now' is unknown"):
+        tabulate(cournot(2), play="now")
+    with pytest.raises(ValueError, match=r"payoffs: player 0 gets .* must be finite"):
+        tabulate(shared(Broken), 3)
+    with pytest.raises(ValueError, match="is a str; must be a FiniteGame"):
+        tabulate(WithWorld())
+    with pytest.raises(ValueError, match="game: its largest payoff is 0; must be above 0"):
+        normalised(tabulate(matrix(payoffs=[[[0, -1]], [[0, -2]]])))
+
+
+def test_the_face_has_the_room() -> None:
+    made = rv.tabular.tabulate(cournot(2), 3)
+    assert isinstance(made.tables, FiniteGame)
