@@ -10,6 +10,10 @@ METHODS = {
         ("rivalry.methods.response:BestResponse",),
         "players in turn, or at once, move to their global best reply",
     ),
+    "branches": Entry(
+        ("rivalry.methods.branches.learner:Branches",),
+        "equilibria as one parameter varies: branches, folds, splits, Hopf points and cycles",
+    ),
     "fictitious_play": Entry(
         ("rivalry.methods.matching:FictitiousPlay",),
         "everybody replies to what the others have played so far",
@@ -36,6 +40,10 @@ METHODS = {
     ),
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
+    ),
+    "thresholds": Entry(
+        ("rivalry.methods.thresholds:Thresholds",),
+        "where everybody in one place gains or loses stability as one parameter varies",
     ),
 }
 
