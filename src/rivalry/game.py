@@ -284,6 +284,17 @@ def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
     return rows.reshape(x.size, x.size)
 
 
+def arrays(game: Any) -> dict[str, Array | np.ndarray]:
+    """A game's arrays by the names that `with_` takes: its own, and those of its parts that it passes on."""
+    kinds = jax.Array | np.ndarray
+    found: dict[str, Any] = {name: value for name, value in vars(game).items() if isinstance(value, kinds)}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
+        name = str(getattr(path[-1], "name", getattr(path[-1], "key", ""))) if path else ""
+        if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
+            found[name] = leaf
+    return found
+
+
 def with_(game: G, **changes: object) -> G:
     """A copy of a game with some array fields replaced; numbers are broadcast, the dtype is kept.
 
@@ -294,8 +305,7 @@ def with_(game: G, **changes: object) -> G:
     for name, value in changes.items():
         old = getattr(game, name, None)
         if not isinstance(old, jax.Array | np.ndarray):
-            arrays = sorted(k for k, v in vars(game).items() if isinstance(v, jax.Array | np.ndarray))
-            raise ValueError(f"{name}: no array of this game; it has {', '.join(arrays)}")
+            raise ValueError(f"{name}: no array of this game; it has {', '.join(sorted(arrays(game)))}")
         try:
             new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
         except (TypeError, ValueError):

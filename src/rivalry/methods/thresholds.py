@@ -1,0 +1,376 @@
+"""Where everybody together gains or loses stability as one parameter of a game is scanned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge
+
+from rivalry.game import arrays
+from rivalry.methods import symmetric
+from rivalry.methods.branches.family import Family
+from rivalry.results import Record
+
+Session = dict[str, np.ndarray]
+
+STARTS = 41  # places from which Newton's method looks for the first root
+LEAP = 0.05  # of the width: a root that moves on by more, and by far more than before, is another one
+UNEVEN = 20.0  # times the move before
+EXACT = 1e-12  # of the parameter's size: how far Brent's method goes
+EQUAL = 1e-6  # of the largest eigenvalue: eigenvalues this close are one
+PART, TOGETHER = "players part", "all move together"
+
+
+class Sweep(NamedTuple):
+    """A game at every value of its parameter: what thresholds are found in."""
+
+    family: Family
+    values: np.ndarray  # [scan], rising
+    players: int
+    position: np.ndarray | None  # [axis]: where everybody stays, if that is given
+
+
+class Thresholds(eqx.Module):
+    """Where everybody in one place gains or loses stability, as ``parameter`` goes from ``low`` to ``high``.
+
+    ``parameter`` is the name of one of the game's arrays (one value goes to all players), or in Python a
+    function from a value to a game. The place is a root of the own gradient of players who all stand there,
+    found by Newton's method from several starts at that end of the range where there are fewer roots (of
+    several, the one nearest to the middle of the space) and followed from value to value; or ``position``, if
+    given. With ``start``, a profile, the scan begins at ``low`` with the root nearest to its mean.
+
+    Wherever the largest real part of the eigenvalues changes its sign from one value to the next, Brent's
+    method finds the crossing. Two crossings between the same two values are not seen. One step is a chunk of
+    64 values.
+
+    The record holds, at every value, ``scan_parameter``, ``scan_position`` (scan, axis),
+    ``scan_eigenvalues_real``, ``scan_eigenvalues_imag`` (scan, eigenvalue), largest real part first, NaN
+    where no root was found, ``scan_residual``, the largest entry of the gradient, and ``scan_stable``; for
+    every crossing ``crossing``, the parameter's value, ``crossing_direction`` ("gains stability" or "loses
+    stability" as the parameter rises), ``crossing_multiplicity`` (of the eigenvalue, or of the pair),
+    ``crossing_complex``, ``crossing_moves`` ("players part" or "all move together") and ``crossing_position``
+    (crossing, axis); the ranges where the place is stable, ``window_low`` and ``window_high`` (window), which
+    may end where the scan does; ``root_position`` (root, axis), all roots found at ``root_parameter``, where
+    the scan began; ``jump_parameter`` (jump), where it went on from another root; ``parameter_name`` and
+    ``stable_everywhere``. A scan without a crossing is a finding, not an error.
+
+    Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable place attracts its neighbourhood
+    and need not be an equilibrium. Raises `ValueError` for players who may not change places.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(players=3, resource="bimodal")
+    >>> found = rv.learn(game, Thresholds("reach", low=0.1, high=0.3))
+    >>> found.data.crossing.values.round(6).tolist(), str(found.data.crossing_direction.values[0])
+    ([0.188815], 'gains stability')
+    """
+
+    parameter: Annotated[str | Callable[[float], Any], "the name of one of the game's arrays"]
+    low: Annotated[float, "the least value"]
+    high: Annotated[float, "the largest value"]
+    points: Annotated[int, Ge(2), "how many values are looked at"] = 201
+    position: Annotated[
+        float | list[float] | None, "one place [axis] where everybody stays, at every value"
+    ] = None
+
+    def __check_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"low: {self.low:g} must be below high, {self.high:g}, both finite")
+        if self.points < 2:
+            raise ValueError(f"points: {self.points} must be at least 2")
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On one-shot games."""
+        return hasattr(game, "payoffs")
+
+    def world(self, game: Any) -> Sweep:
+        """The game at every value, checked."""
+        players = game.space.shape[0]
+        if players < 2:
+            raise ValueError(f"players: {players} must be at least 2 for thresholds")
+        known = Family(game, self.parameter, self.low, self.high)
+        # players may differ in the parameter itself, which is the same for all at every value
+        family = Family(known.at(self.low), self.parameter, self.low, self.high)
+        _refuse_unlike(family)
+        values = np.linspace(self.low, self.high, self.points)
+        if self.position is None:
+            return Sweep(family, values, players, None)
+        place = np.atleast_1d(np.asarray(self.position, dtype=float))
+        if place.shape != (game.space.shape[1],):
+            raise ValueError(
+                f"position: {np.size(place)} numbers; must be {game.space.shape[1]}, one an axis"
+            )
+        inside = game.space.check(np.broadcast_to(place, game.space.shape), "position")
+        return Sweep(family, values, players, np.asarray(inside)[0])
+
+    def begin(self, world: Sweep, stream: np.random.SeedSequence) -> Session:
+        """The first root, at the end of the range with fewer of them; nothing is drawn."""
+        if world.position is not None:
+            return _session(world, world.position[None], world.position, from_high=False)
+        low, high = (_roots(world, value) for value in world.values[[0, -1]])
+        from_high = len(high) > 0 and (len(low) == 0 or len(high) < len(low))
+        found = high if from_high else low
+        if not len(found):
+            raise ValueError(
+                f"{world.family.name}: no place where all together feel no gradient, neither at "
+                f"{self.low:g} nor at {self.high:g}; give `position`, or another range"
+            )
+        middle = np.asarray(world.family.space.grid(0, STARTS)).mean(axis=0)
+        return _session(world, found, _nearest(found, middle), from_high=from_high)
+
+    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
+        """The root at ``low`` that is nearest to the mean of the profile ``start`` [player axis]."""
+        found = _roots(world, world.values[0], np.asarray(start).mean(axis=0))
+        if not len(found):
+            raise ValueError(f"start: no place found where all together feel no gradient, at {self.low:g}")
+        return _session(world, found, _nearest(found, np.asarray(start).mean(axis=0)), from_high=False)
+
+    def advance(self, world: Sweep, session: Session, steps: int) -> int:
+        """Up to ``steps`` chunks of the scan."""
+        taken = 0
+        while taken < steps and int(session["done"][0]) < len(world.values):
+            _chunk(world, session)
+            taken += 1
+        return taken
+
+    def read(self, world: Sweep, session: Session) -> Record:
+        """The scan as far as it has come, its crossings refined."""
+        done = int(session["done"][0])
+        whole = done == len(world.values)
+        name = ((), np.asarray(world.family.name))
+        record: Record = {
+            "parameter_name": name,
+            "status": ((), np.asarray("settled" if whole else "budget spent")),
+        }
+        scan = _Scan.of(world, session)
+        record |= {
+            "root_position": (("root", "axis"), session["roots"]),
+            "root_parameter": ((), session["first"][0]),
+        }
+        return record | scan.record(world) | _crossings(world, scan)
+
+
+class _Scan(NamedTuple):
+    """What is known at every value scanned, in rising order."""
+
+    values: np.ndarray
+    place: np.ndarray  # [scan axis]
+    split: np.ndarray  # [scan direction]
+    together: np.ndarray
+    residual: np.ndarray
+    jumped: np.ndarray  # [scan]: a jump lies between this value and the one before
+
+    @classmethod
+    def of(cls, world: Sweep, session: Session) -> _Scan:
+        done, backwards = int(session["done"][0]), bool(session["from_high"][0])
+        order = np.arange(done)[::-1] if backwards else np.arange(done)
+        values = (world.values[::-1] if backwards else world.values)[:done][order]
+        split, together = session["split"][:done][order], session["together"][:done][order]
+        jumped = session["jumped"][:done][order]
+        if backwards:  # a jump on the way down to a value lies above it
+            jumped = np.append(False, jumped[:-1])
+        return cls(
+            values, session["place"][:done][order], split, together, session["residual"][:done][order], jumped
+        )
+
+    def largest(self) -> np.ndarray:
+        """The largest real part at every value; NaN where there is no root."""
+        return np.asarray(np.concatenate([self.split, self.together], axis=1).real.max(axis=1))
+
+    def record(self, world: Sweep) -> Record:
+        spectra = np.concatenate([np.repeat(self.split, world.players - 1, axis=1), self.together], axis=1)
+        order = np.lexsort((-spectra.imag, -spectra.real))
+        spectra = np.take_along_axis(spectra, order, axis=1)
+        stable = self.largest() < 0
+        scan = ("scan",)
+        return {
+            "scan_parameter": (scan, self.values),
+            "scan_position": (("scan", "axis"), self.place),
+            "scan_eigenvalues_real": (("scan", "eigenvalue"), spectra.real.copy()),
+            "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
+            "scan_residual": (scan, self.residual),
+            "scan_stable": (scan, stable),
+            "stable_everywhere": ((), np.asarray(bool(stable.all()))),
+            "jump_parameter": (("jump",), self.values[self.jumped]),
+        }
+
+
+class _Crossing(NamedTuple):
+    value: float
+    gains: bool  # stability, as the parameter rises
+    multiplicity: int
+    complex: bool
+    moves: str
+    place: np.ndarray
+
+
+def _crossings(world: Sweep, scan: _Scan) -> Record:
+    """Every change of sign between neighbours, refined; and the ranges of stability between them."""
+    heights = scan.largest()
+    found: list[_Crossing] = []
+    stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
+    for before, after in pairwise(stays.tolist()):
+        between = slice(before + 1, after + 1)
+        broken = scan.jumped[between].any() or np.isnan(heights[between]).any()
+        if not broken and np.sign(heights[before]) != np.sign(heights[after]):
+            found.append(_refined(world, scan, before, after))
+    shape = (len(found), scan.place.shape[1])
+    words = np.asarray(["gains stability" if one.gains else "loses stability" for one in found], dtype="U15")
+    crossing = ("crossing",)
+    return {
+        "crossing": (crossing, np.asarray([one.value for one in found], dtype=float)),
+        "crossing_direction": (crossing, words),
+        "crossing_multiplicity": (crossing, np.asarray([one.multiplicity for one in found], dtype=int)),
+        "crossing_complex": (crossing, np.asarray([one.complex for one in found], dtype=bool)),
+        "crossing_moves": (crossing, np.asarray([one.moves for one in found], dtype="U17")),
+        "crossing_position": (("crossing", "axis"), np.reshape([one.place for one in found], shape)),
+        **_windows(scan, found),
+    }
+
+
+def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
+    """Where stable values follow each other: up to a crossing, or to where the scan or the root ends."""
+    stable = scan.largest() < 0
+    breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
+    low, high = [], []
+    for run in np.split(np.arange(len(stable)), breaks):
+        if len(run) and stable[run[0]]:
+            first, last = scan.values[run[0]], scan.values[run[-1]]
+            around = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
+            low.append(
+                next((one.value for one in found if one.gains and around[0] <= one.value <= first), first)
+            )
+            high.append(
+                next((one.value for one in found if not one.gains and last <= one.value <= around[1]), last)
+            )
+    return {
+        "window_low": (("window",), np.asarray(low, dtype=float)),
+        "window_high": (("window",), np.asarray(high, dtype=float)),
+    }
+
+
+def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
+    from scipy.optimize import brentq
+
+    def at(value: float) -> symmetric.Places:
+        near = before if value - scan.values[before] <= scan.values[after] - value else after
+        return _at(world, [value], scan.place[near])
+
+    def largest(value: float) -> float:
+        return float(np.concatenate(symmetric.eigenvalues(at(value), world.players), axis=1).real.max())
+
+    ends = scan.values[before], scan.values[after]
+    value = float(brentq(largest, *ends, xtol=EXACT * max(map(abs, ends)), rtol=1e-14))
+    places = at(value)
+    (split,), (together,) = symmetric.eigenvalues(places, world.players)
+    values = np.concatenate([split, together])
+    leading = values[np.argmax(values.real)]
+    size = EQUAL * np.max(np.abs(values))
+    # of a complex pair one is counted
+    many = [
+        np.sum(np.abs(part.real + 1j * np.abs(part.imag) - (leading.real + 1j * abs(leading.imag))) <= size)
+        for part in (split, together)
+    ]
+    is_complex = bool(abs(leading.imag) > size)
+    count = (many[0] * (world.players - 1) + many[1]) // (2 if is_complex else 1)
+    gains = bool(scan.largest()[after] < 0)
+    return _Crossing(value, gains, int(count), is_complex, PART if many[0] else TOGETHER, places.place[0])
+
+
+def _session(world: Sweep, found: np.ndarray, place: np.ndarray, *, from_high: bool) -> Session:
+    count, free = len(world.values), world.family.directions[0].shape[1]
+    return {
+        "roots": np.asarray(found, dtype=float),
+        "here": np.array(place, dtype=float),
+        "from_high": np.asarray([from_high]),
+        "first": world.values[[-1 if from_high else 0]],
+        "done": np.zeros(1, dtype=np.int64),
+        "place": np.full((count, len(place)), np.nan),
+        "split": np.full((count, free), np.nan + 0j),
+        "together": np.full((count, free), np.nan + 0j),
+        "residual": np.full(count, np.nan),
+        "jumped": np.zeros(count, dtype=bool),
+    }
+
+
+def _chunk(world: Sweep, session: Session) -> None:
+    """Goes on by a chunk of values, in place; where the root is lost, from the nearest there is."""
+    done = int(session["done"][0])
+    values = (world.values[::-1] if session["from_high"][0] else world.values)[done : done + symmetric.CHUNK]
+    places = _at(world, values.tolist(), session["here"])
+    here = slice(done, done + len(places.place))
+    session["split"][here], session["together"][here] = symmetric.eigenvalues(places, world.players)
+    session["place"][here] = np.where(places.root[:, None], places.place, np.nan)
+    session["residual"][here] = places.gradient
+    session["done"][0] = here.stop
+    if not places.root[-1]:
+        _found_again(world, session, here.stop - 1, float(values[len(places.place) - 1]))
+    _mark_leaps(world, session, here)
+    if np.all(np.isfinite(session["place"][here.stop - 1])):
+        session["here"][:] = session["place"][here.stop - 1]
+
+
+def _found_again(world: Sweep, session: Session, k: int, value: float) -> None:
+    """The root at ``value`` that is nearest to the one that was lost, if there is any."""
+    session["jumped"][k] = k > 0
+    found = _roots(world, value, session["here"])
+    last = session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
+    if len(found):
+        places = _at(world, [value], _nearest(found, last))
+        (session["split"][k],), (session["together"][k],) = symmetric.eigenvalues(places, world.players)
+        session["place"][k], session["residual"][k] = places.place[0], places.gradient[0]
+
+
+def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
+    """Notes where the root is suddenly far from the last one: it is another."""
+    first = max(here.start - 2, 0)
+    moves = np.max(
+        np.abs(np.diff(session["place"][first : here.stop], axis=0)) / world.family.width[0], axis=1
+    )
+    for k, move in enumerate(moves):
+        usual = moves[k - 1] if k else 0.0
+        if first + k + 1 >= here.start and move > LEAP and move > UNEVEN * usual:
+            session["jumped"][first + k + 1] = True
+
+
+def _at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:
+    games = [world.family.at(float(value)) for value in values]
+    return symmetric.followed(games, world.family.directions[0], place, fixed=world.position is not None)
+
+
+def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.ndarray:
+    game = world.family.at(float(value))
+    starts = np.asarray(game.space.grid(0, STARTS))
+    # corners of a simplex are no places to begin: there kernels may have no value
+    starts = 0.9 * starts + 0.1 * starts.mean(axis=0)
+    if near is not None:
+        starts = np.concatenate([starts[:-1], near[None]])
+    return symmetric.roots(game, world.family.directions[0], starts)
+
+
+def _nearest(places: np.ndarray, to: np.ndarray) -> np.ndarray:
+    found: np.ndarray = places[np.argmin(np.linalg.norm(places - to, axis=1))]
+    return found
+
+
+def _refuse_unlike(family: Family) -> None:
+    """Raises `ValueError` that names the first player who may not change places with the first."""
+    same = family.alike(0)
+    other = np.flatnonzero(same != same[0])
+    if other.size:
+        names = _uneven(family.game)
+        why = f" ({', '.join(names)})" if names else ""
+        raise ValueError(
+            f"player {other[0]}: unlike player 0{why}; thresholds need players who may change places"
+        )
+
+
+def _uneven(game: Any) -> list[str]:
+    """The game's arrays ``[player ..]`` whose rows differ."""
+    found = {name: np.asarray(leaf) for name, leaf in arrays(game).items()}
+    count = game.space.shape[0]
+    return [name for name, leaf in found.items() if leaf.shape[:1] == (count,) and np.any(leaf != leaf[:1])]

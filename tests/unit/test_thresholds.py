@@ -1,0 +1,255 @@
+"""Where everybody together gains or loses stability: closed forms, other derivatives, made-up fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array
+from scipy.optimize import brentq
+
+import rivalry as rv
+from rivalry._jax import jnp, put
+from rivalry.game import arrays, with_
+from rivalry.games.influencer import threshold_reach, threshold_variance
+from rivalry.methods.thresholds import Thresholds
+from rivalry.space import Box, Simplex, Space
+
+BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(
+    -((np.linspace(0.001, 0.999, 100) - 0.75) ** 2) / 0.02
+)
+THIRD = "exp(-b^2/(2*0.1^2)) + exp(-(1-b)^2/(2*0.1^2))"
+
+
+def scanned(game: Any, method: Thresholds, **rest: Any) -> Any:
+    return rv.learn(game, method, **rest).data
+
+
+class Field(eqx.Module):
+    """A game whose own gradients are any field of all positions and a parameter."""
+
+    space: Space
+    p: Array
+    slope: Callable[[Array, Array], Array] = eqx.field(static=True)
+
+    def payoffs(self, x: Array) -> Array:
+        return jnp.sum(self.slope(x, self.p) * x, axis=1)
+
+    def gradients(self, x: Array) -> Array:
+        return self.slope(x, self.p)
+
+
+class Apart(eqx.Module):
+    """On a simplex: everybody likes the shares w, and to be away from the others."""
+
+    space: Simplex
+    wish: Array
+    p: Array
+
+    def payoffs(self, x: Array) -> Array:
+        others = (jnp.sum(x, axis=0) - x) / (x.shape[0] - 1)
+        return jnp.log(x) @ self.wish + self.p / 2 * jnp.sum((x - others) ** 2, axis=1)
+
+
+def box(players: int, axes: int = 1, wide: float = 3.0) -> Box:
+    return Box.of([[-wide, wide]] * axes, players=players)
+
+
+@pytest.mark.parametrize("players", [3, 5])
+def test_closed_form_of_the_line(players: int) -> None:
+    game = rv.games.influencer(players=players, resource="bimodal")
+    found = scanned(game, Thresholds("reach", low=0.1, high=0.4))
+    known = threshold_reach(game.points, game.weights, players)
+    np.testing.assert_allclose(found.crossing, [known], atol=1e-9)
+    assert found.crossing_direction.values.tolist() == ["gains stability"]
+    assert found.crossing_multiplicity.values.tolist() == [players - 1]
+    assert found.crossing_moves.values.tolist() == ["players part"]
+    assert not found.crossing_complex.values.any()
+    np.testing.assert_allclose(found.crossing_position, [[0.5]], atol=1e-9)
+    np.testing.assert_allclose([found.window_low[0], found.window_high[0]], [known, 0.4], atol=1e-9)
+    stable = found.scan_parameter.values > known
+    assert np.array_equal(found.scan_stable, stable)
+    assert len(found.scan_parameter) >= 200
+    assert not found.stable_everywhere
+    assert found.status == "settled"
+    assert "profile" not in found
+
+
+def test_two_players_never_cross() -> None:
+    game = rv.games.influencer(players=2, resource="bimodal")
+    found = scanned(game, Thresholds("reach", low=0.05, high=0.4))
+    assert found.crossing.size == 0
+    assert found.stable_everywhere
+
+
+def test_closed_form_of_the_plane() -> None:
+    corners = {"kind": "mixture", "means": [[0, 0], [0, 5], [5, 0], [5, 5]], "stds": [1, 1, 1, 1]}
+    game = rv.games.influencer(
+        players=4, space="box", bounds=[[0, 5], [0, 5]], resource=corners, variance=2.0
+    )
+    found = scanned(game, Thresholds("variance", low=0.5, high=4.0))
+    known = threshold_variance(game.points, game.weights, 4)
+    assert known == pytest.approx(2.377007, abs=1e-6)
+    np.testing.assert_allclose(found.crossing, [known], atol=1e-9)
+    assert found.crossing_multiplicity.values.tolist() == [6]  # three times, both axes alike
+
+
+@pytest.mark.parametrize("position", [None, 0.5])
+def test_third_party(position: float | None) -> None:
+    game = rv.games.influencer(players=2, resource="bimodal", third_party=THIRD)
+    found = scanned(game, Thresholds("reach", low=0.05, high=0.9, position=position))
+    np.testing.assert_allclose(found.crossing, [0.14279828616804516], rtol=1e-9)
+    np.testing.assert_allclose(found.scan_position, 0.5, atol=1e-9)
+
+
+def slope_with_abstention(x: np.ndarray, reach: float, q: float) -> complex:
+    """The first player's own gradient, by a complex step through plain formulas."""
+    b = np.linspace(0.001, 0.999, 100)
+    moved = x.astype(complex)
+    moved[0] += 1e-30j
+    rows = [np.exp(-((b - place) ** 2) / (2 * reach**2)) for place in moved]
+    rows.append(q * (b - moved[0]) ** 2 * (b - moved[1]) ** 2)
+    return complex((BIMODAL * rows[0] / sum(rows)).sum().imag / 1e-30)
+
+
+def largest_with_abstention(reach: float, q: float = 25.0, h: float = 1e-5) -> float:
+    def bend(player: int) -> float:
+        step = np.where(np.arange(2) == player, h, 0.0)
+        ends = [slope_with_abstention(0.5 + sign * step, reach, q).real for sign in (1, -1)]
+        return (ends[0] - ends[1]) / (2 * h)
+
+    own, other = bend(0), bend(1)
+    return max(own - other, own + other)
+
+
+def test_abstention_gives_a_stable_window() -> None:
+    game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
+    found = scanned(game, Thresholds("reach", low=0.05, high=1.0))
+    expected = [brentq(largest_with_abstention, *ends) for ends in ([0.2, 0.3], [0.35, 0.6])]
+    np.testing.assert_allclose(found.crossing, expected, atol=1e-7)
+    assert found.crossing_direction.values.tolist() == ["gains stability", "loses stability"]
+    np.testing.assert_allclose(found.window_low, expected[:1], atol=1e-7)
+    np.testing.assert_allclose(found.window_high, expected[1:], atol=1e-7)
+    inside = (found.scan_parameter > expected[0]) & (found.scan_parameter < expected[1])
+    assert np.array_equal(found.scan_stable, inside)
+
+
+@pytest.mark.parametrize(
+    ("coupling", "at", "many", "moves"),
+    [(-0.5, -0.5, 2, "players part"), (0.5, -1.0, 1, "all move together")],
+)
+def test_complex_pairs(coupling: float, at: float, many: int, moves: str) -> None:
+    turn = np.array([[0.0, -2.0], [2.0, 0.0]])
+
+    def slope(x: Array, p: Array) -> Array:
+        return p * x + x @ turn.T + coupling * (jnp.sum(x, axis=0) - x)
+
+    found = scanned(Field(box(3, 2), put(0.0), slope), Thresholds("p", low=-3.0, high=1.05))
+    np.testing.assert_allclose(found.crossing, [at], atol=1e-9)
+    assert found.crossing_direction.values.tolist() == ["loses stability"]
+    assert found.crossing_complex.values.tolist() == [True]
+    assert found.crossing_multiplicity.values.tolist() == [many]
+    assert found.crossing_moves.values.tolist() == [moves]
+
+
+def test_on_a_simplex_only_moves_that_keep_the_sum_count() -> None:
+    wish, players = np.array([0.2, 0.3, 0.5]), 4
+    game = Apart(Simplex((3,) * players), put(wish), put(1.0))
+    found = scanned(game, Thresholds("p", low=0.5, high=6.0))
+    frame = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
+    least = np.linalg.eigvalsh(frame @ np.diag(1 / wish) @ frame.T)[0]
+    np.testing.assert_allclose(found.crossing, [least * (players - 1) / players], rtol=1e-9)
+    np.testing.assert_allclose(found.crossing_position, [wish], atol=1e-9)
+    assert found.crossing_multiplicity.values.tolist() == [players - 1]
+    assert found.sizes["eigenvalue"] == 2 * players
+
+
+def folded(x: Array, p: Array) -> Array:
+    return p - (x**3 - 3 * x)
+
+
+def test_a_root_that_ends_in_a_fold_is_left_for_the_next_and_that_is_no_crossing() -> None:
+    game = Field(box(2), put(0.0), folded)
+    found = scanned(game, Thresholds("p", low=-3.0, high=3.05, points=243))
+    after = found.scan_parameter.values[found.scan_parameter.values > 2.0][0]
+    np.testing.assert_allclose(found.jump_parameter, [after])
+    assert found.crossing.size == 0
+    assert found.stable_everywhere
+    roots = np.asarray(found.scan_position)[:, 0]
+    np.testing.assert_allclose(roots**3 - 3 * roots, found.scan_parameter, atol=1e-9)
+    assert found.window_high.size == 2
+
+
+def test_a_start_chooses_among_several_roots() -> None:
+    game = Field(box(2), put(0.0), folded)
+    found = scanned(game, Thresholds("p", low=-0.5, high=0.6), start=[1.5, 1.9])
+    assert found.root_position.shape == (3, 1)
+    assert found.scan_position[0, 0] > 1
+    middle = scanned(game, Thresholds("p", low=-0.5, high=0.6))
+    assert abs(middle.scan_position[0, 0]) < 0.5
+
+
+def test_a_parameter_may_be_a_function() -> None:
+    def wide(reach: float) -> Any:
+        return rv.games.influencer(players=3, resource="unimodal", reach=reach)
+
+    game = wide(0.2)
+    found = scanned(game, Thresholds(wide, low=0.02, high=0.2, points=21))
+    np.testing.assert_allclose(found.crossing, [threshold_reach(game.points, game.weights, 3)], atol=1e-9)
+    assert str(found.parameter_name.values) == "wide"
+
+
+def test_a_position_that_is_no_root_is_told_by_its_gradient() -> None:
+    game = rv.games.influencer(players=3, resource="bimodal")
+    found = scanned(game, Thresholds("reach", low=0.1, high=0.3, points=11, position=[0.4]))
+    assert np.all(found.scan_position == 0.4)
+    assert np.all(found.scan_residual > 1)
+
+
+def test_chunks_and_stored_sessions_change_nothing() -> None:
+    game = rv.games.influencer(players=3, resource="bimodal")
+    method = Thresholds("reach", low=0.1, high=0.3)
+    world = method.world(game)
+    whole, parts = (method.begin(world, np.random.SeedSequence(0)) for _ in range(2))
+    assert all(isinstance(array, np.ndarray) for array in whole.values())
+    assert method.advance(world, whole, 99) == 4
+    assert method.advance(world, parts, 1) == 1
+    assert str(method.read(world, parts)["status"][1]) == "budget spent"
+    while method.advance(world, parts, 1):
+        pass
+    one, two = method.read(world, whole), method.read(world, parts)
+    for name, (_, array) in one.items():
+        assert np.array_equal(array, two[name][1]), name
+
+
+def test_bad_input() -> None:
+    game = rv.games.influencer(players=3, resource="bimodal")
+    with pytest.raises(ValueError, match=r"low: 0.3 must be below high, 0.3"):
+        Thresholds("reach", low=0.3, high=0.3)
+    with pytest.raises(ValueError, match=r"points: 1 must be at least 2"):
+        Thresholds("reach", low=0.1, high=0.3, points=1)
+    with pytest.raises(ValueError, match=r"parameter: raech: no array of this game; it has budgets, .*reach"):
+        rv.learn(game, Thresholds("raech", low=0.1, high=0.3))
+    with pytest.raises(ValueError, match=r"position: 2 numbers; must be 1, one an axis"):
+        rv.learn(game, Thresholds("reach", low=0.1, high=0.3, position=[0.1, 0.2]))
+    with pytest.raises(ValueError, match=r"position: player 0 is at 2; must be in \[0, 1\]"):
+        rv.learn(game, Thresholds("reach", low=0.1, high=0.3, position=2.0))
+    unequal = with_(game, budgets=[1.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match=r"player 2: unlike player 0 \(budgets\)"):
+        rv.learn(unequal, Thresholds("reach", low=0.1, high=0.3))
+    with pytest.raises(ValueError, match=r"players: 1 must be at least 2 for thresholds"):
+        rv.learn(Field(box(1), put(0.0), folded), Thresholds("p", low=0.0, high=1.0))
+    nowhere = Field(box(2), put(0.0), lambda x, p: 1.0 + 0.0 * x)
+    with pytest.raises(ValueError, match="no place where all together feel no gradient"):
+        rv.learn(nowhere, Thresholds("p", low=0.0, high=1.0))
+
+
+def test_a_games_arrays_have_the_names_that_with_takes() -> None:
+    game = rv.games.influencer(players=3, resource="bimodal")
+    names = arrays(game)
+    assert {"reach", "weights", "points", "budgets"} <= set(names)
+    for name in names:
+        with_(game, **{name: 0.5})
