@@ -1,0 +1,98 @@
+"""Greedy play until it repeats, against play by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rivalry.games.matrix import matrix
+from rivalry.kernels.shapes import FiniteGame
+from rivalry.tabular import in_turn, payoffs, rollout, tabulate
+from tests.contests import shared
+from tests.small_games import cournot
+
+
+def by_hand(tables: FiniteGame, policies: np.ndarray, start: list[int]) -> tuple[list[tuple[int, ...]], int]:
+    """The joint actions from ``start`` until one repeats, and where the cycle begins."""
+    seen: dict[tuple[int, ...], int] = {}
+    actions, path = tuple(start), []
+    while actions not in seen:
+        seen[actions] = len(path)
+        path.append(actions)
+        for row in tables.order.tolist():
+            before = actions
+            for player in row:
+                slots = [(who, ago) for who, ago in tables.sees[player].tolist() if who >= 0]
+                looks = [(actions if ago == 0 else before)[who] for who, ago in slots]
+                sizes = [int(tables.sizes[who]) for who, _ in slots]
+                state = int(np.ravel_multi_index(looks, sizes)) if slots else 0
+                move = int(policies[player][state])
+                new = int(tables.moves[player, before[player], move]) if tables.moves.size else move
+                actions = (*actions[:player], new, *actions[player + 1 :])
+    return path, seen[actions]
+
+
+@pytest.mark.parametrize("play", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("observation", ["own", "joint"])
+@pytest.mark.parametrize("walk", [True, False])
+def test_rollouts_are_those_by_hand(play: str, observation: str, walk: bool) -> None:
+    draw = np.random.default_rng(8)
+    made = tabulate(shared(players=3), 4, walk=walk, observation=observation, play=play)
+    periods = set()
+    for _ in range(12):
+        policies = draw.integers(0, 3 if walk else 4, size=(3, 4 if observation == "own" else 64))
+        start = draw.integers(0, 4, size=3).tolist()
+        found = rollout(made, policies, start)
+        path, onset = by_hand(made.tables, policies, start)
+        assert [tuple(row) for row in found.path.tolist()] == path
+        assert (found.onset, found.period) == (onset, len(path) - onset)
+        assert len(found.cycle) == found.period
+        if play == "synchronous":
+            np.testing.assert_allclose(found.payoff, payoffs(made, found.cycle).mean(axis=0))
+        periods.add(found.period)
+    assert max(periods) > 1
+
+
+def test_in_turn_everybody_is_paid_after_its_own_move() -> None:
+    """Two sellers swap 0 and 4 in turn; each is paid at what stands when it has just moved."""
+    made = in_turn(tabulate(cournot(2), [0.0, 4.0], walk=False))
+    found = rollout(made, [[1, 0], [1, 0]], [0, 0])
+    assert found.cycle.tolist() == [[0, 0], [1, 1]]
+    # the first: 4 against 0, then 0 against 4; the second: 4 against 4, then 0 against 0
+    np.testing.assert_allclose(found.payoff, [(4 * 5 + 0) / 2, (4 * 1 + 0) / 2])
+
+
+def test_within_a_round_later_movers_may_see_earlier_ones() -> None:
+    made = tabulate(matrix("matching_pennies"))
+    sees = np.array([[[0, 1]], [[0, 0]]])  # the second sees what the first just chose
+    staged = made._replace(tables=made.tables._replace(sees=sees))
+    found = rollout(staged, [[1, 0], [1, 0]], [0, 0])
+    assert found.cycle.tolist() == [[1, 0], [0, 1]]
+    np.testing.assert_allclose(found.payoff, [-1.0, 1.0])
+
+
+def test_without_a_table_play_is_the_same() -> None:
+    game = shared(players=3)
+    table = tabulate(game, 4)
+    with pytest.warns(UserWarning, match="summed"):
+        summed = tabulate(game, 4, max_table_bytes=1)
+    policies = np.random.default_rng(0).integers(0, 3, size=(3, 4))
+    one, two = rollout(table, policies, [0, 1, 2]), rollout(summed, policies, [0, 1, 2])
+    assert np.array_equal(one.path, two.path)
+    np.testing.assert_allclose(one.payoff, two.payoff, rtol=1e-13)
+
+
+def test_bad_policies() -> None:
+    made = tabulate(cournot(2), 3)
+    with pytest.raises(
+        ValueError, match=r"policies: float64 of shape \(2, 3\) must be whole numbers, \(2, 3\)"
+    ):
+        rollout(made, np.zeros((2, 3)), [0, 0])
+    with pytest.raises(
+        ValueError, match=r"policies: int64 of shape \(2, 2\) must be whole numbers, \(2, 3\)"
+    ):
+        rollout(made, [[0, 0]] * 2, [0, 0])
+    with pytest.raises(ValueError, match=r"policies\[1\]\[2\]: move 3 must be in 0..2"):
+        rollout(made, [[0, 0, 0], [0, 0, 3]], [0, 0])
+    with pytest.raises(ValueError, match=r"actions: player 0 at 3; must be in 0\.\.2"):
+        rollout(made, [[0] * 3] * 2, [3, 0])

@@ -1,0 +1,196 @@
+"""Best replies to fixed policies: against all policies there are, and equations written out by hand."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.games.matrix import matrix
+from rivalry.kernels.shapes import FiniteGame
+from rivalry.tabular import best_reply, in_turn, mixed, reply, tabulate
+from tests.contests import every, shared
+
+
+def drawn_game(*, walk: bool, observation: str, natures: int = 1, seed: int = 0) -> FiniteGame:
+    """Two players with two or three places, and drawn payoffs; nature may move."""
+    draw = np.random.default_rng(seed)
+    sizes = [2, 2] if walk else [2, 3]
+    game = matrix(payoffs=draw.normal(size=(2, *sizes)).tolist())
+    tables = tabulate(game, observation=observation).tables
+    joints = int(np.prod(sizes))
+    if walk:
+        tables = tables._replace(moves=np.array([[[0, 0, 1], [0, 1, 1]]] * 2))
+    if natures > 1:
+        odds = draw.random((natures, joints, natures))
+        nature = np.array([[[2, 0]]] * 2)  # each player sees it too
+        tables = tables._replace(
+            payoff=draw.normal(size=(natures, 2, joints)),
+            goes=np.broadcast_to(np.arange(natures), (natures, joints, natures)).copy(),
+            odds=np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2),
+            sees=np.concatenate([nature, tables.sees], axis=1),
+        )
+    return tables
+
+
+def written_out(
+    tables: FiniteGame, chances: np.ndarray, player: int, discount: float, paid: str, own: Any
+) -> np.ndarray:
+    """Values ``[round state]`` of following ``own[round, state]`` (None: the own chances)."""
+    sizes, natures, rounds = tables.sizes.tolist(), len(tables.payoff), len(tables.order)
+    all_actions = every(sizes)
+    states = list(product(range(natures), all_actions))
+    count = len(states)
+    system, right = np.eye(rounds * count), np.zeros(rounds * count)
+    for round_, (number, (nature, stands)) in product(range(rounds), enumerate(states)):
+        movers = [who for who in tables.order[round_].tolist() if who >= 0]
+        pays = paid == "round" or player in movers
+        options = []
+        for who in range(len(sizes)):
+            if who not in movers:
+                options.append([(stands[who], 1.0)])
+                continue
+            seen = 0
+            for other, _ in tables.sees[who].tolist():
+                size, now = (natures, nature) if other == len(sizes) else (sizes[other], stands[other])
+                seen = seen * size + now
+            row = chances[who, seen]
+            if who == player and own is not None:
+                row = np.eye(len(row))[own[round_, number]]
+            lead = [
+                int(tables.moves[who, stands[who], m]) if tables.moves.size else m for m in range(len(row))
+            ]
+            options.append([(lead[m], row[m]) for m in range(len(row)) if row[m] > 0])
+        for choice in product(*options):
+            chance = np.prod([p for _, p in choice])
+            joint = all_actions.index(tuple(action for action, _ in choice))
+            here = round_ * count + number
+            right[here] += chance * pays * tables.payoff[nature, player, joint]
+            line = tables.odds[nature, joint if tables.odds.shape[1] > 1 else 0]
+            for branch, odds in enumerate(np.diff(line, prepend=0.0)):
+                to = tables.goes[nature, joint if tables.goes.shape[1] > 1 else 0, branch]
+                there = (round_ + 1) % rounds * count + to * len(all_actions) + joint
+                system[here, there] -= (discount if pays else 1.0) * chance * odds
+    return np.linalg.solve(system, right).reshape(rounds, count)
+
+
+CASES = [
+    {"walk": True, "observation": "joint"},
+    {"walk": True, "observation": "own"},
+    {"walk": False, "observation": "joint"},
+    {"walk": False, "observation": "own", "natures": 2},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=["walk joint", "walk own", "choose joint", "nature"])
+@pytest.mark.parametrize("player", [0, 1])
+def test_no_policy_of_all_does_better(case: dict[str, Any], player: int) -> None:
+    tables = drawn_game(**case)
+    draw = np.random.default_rng(1)
+    needed, most = reply.states(tables), reply.choices(tables)
+    chances = np.zeros((2, needed.max(), most.max()))
+    for who in range(2):
+        chances[who, : needed[who], : most[who]] = draw.dirichlet(np.ones(most[who]), needed[who])
+    found = best_reply(tables, chances, player, 0.8)
+    own = written_out(tables, chances, player, 0.8, "round", None)
+    np.testing.assert_allclose(found.own, own, rtol=1e-11, atol=1e-11)
+    count = found.value.shape[1]
+    some = product(range(most[player]), repeat=count)
+    if most[player] ** count > 500:  # too many: drawn ones
+        some = iter(draw.integers(0, most[player], size=(300, count)).tolist())
+    best = np.full(count, -np.inf)
+    for policy in some:
+        value = written_out(tables, chances, player, 0.8, "round", np.array([policy]))
+        best = np.maximum(best, value[0])
+        assert np.all(value <= found.value + 1e-9)
+    if most[player] ** count <= 500:
+        np.testing.assert_allclose(found.value[0], best, rtol=1e-10, atol=1e-10)
+    itself = written_out(tables, chances, player, 0.8, "round", found.policy)
+    np.testing.assert_allclose(found.value, itself, rtol=1e-10, atol=1e-10)
+    assert np.all(found.regret >= 0)
+    assert np.all(found.value >= found.own - 1e-12)
+
+
+@pytest.mark.parametrize("paid", ["round", "move"])
+def test_in_turn(paid: str) -> None:
+    made = in_turn(tabulate(matrix("chicken"), observation="joint"))
+    chances = mixed(made.tables, [[0, 1, 1, 0], [1, 0, 0, 1]], 0.3)
+    found = best_reply(made, chances, 1, 0.7, paid=paid)
+    best = np.full((2, 4), -np.inf)
+    for policy in product(range(2), repeat=4):  # it chooses in round 1 alone
+        own = np.array([[0] * 4, policy])
+        best = np.maximum(best, written_out(made.tables, chances, 1, 0.7, paid, own))
+    np.testing.assert_allclose(found.value, best, rtol=1e-10)
+    own_value = written_out(made.tables, chances, 1, 0.7, paid, None)
+    np.testing.assert_allclose(found.own, own_value, rtol=1e-10)
+
+
+def test_many_states_are_swept_to_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tabulate(shared(players=3), 4)
+    policies = np.random.default_rng(2).integers(0, 3, size=(3, 4))
+    solved = best_reply(made, policies, 1, 0.9, epsilon=0.2)
+    monkeypatch.setattr(reply, "DENSE", 0)
+    swept = best_reply(made, policies, 1, 0.9, epsilon=0.2)
+    np.testing.assert_allclose(swept.value, solved.value, rtol=1e-12)
+    np.testing.assert_allclose(swept.own, solved.own, rtol=1e-12)
+    assert np.array_equal(swept.policy, solved.policy)
+    assert solved.coverage == "upper bound"
+
+
+def test_without_a_future_the_reply_is_to_one_game() -> None:
+    """Discount 0, no walls: what pays most against the others' next actions."""
+    table = np.random.default_rng(4).normal(size=(2, 3, 4))
+    made = tabulate(matrix(payoffs=table.tolist()), observation="joint")
+    policies = np.random.default_rng(5).integers(0, 3, size=(2, 12))
+    found = best_reply(made, policies, 0, 0.0)
+    np.testing.assert_allclose(found.value[0], table[0][:, policies[1]].max(axis=0))
+    assert np.array_equal(found.policy[0], table[0][:, policies[1]].argmax(axis=0))
+    assert found.coverage == "exact"
+
+
+def test_always_an_equilibrium_leaves_nothing_to_gain() -> None:
+    made = tabulate(matrix("stag_hunt"))
+    for action in (0, 1):
+        for player in (0, 1):
+            assert best_reply(made, [[action] * 2] * 2, player, 0.95).regret.max() == 0
+    assert best_reply(made, [[0] * 2, [1] * 2], 0, 0.5).regret.max() == pytest.approx(6.0)
+
+
+def test_exploration_is_mixed_in() -> None:
+    tables = tabulate(matrix(payoffs=np.zeros((2, 2, 3)).tolist())).tables
+    found = mixed(tables, [[0, 1, 0], [2, 0, 1]], 0.3)
+    np.testing.assert_allclose(found[0, :2], [[0.85, 0.15, 0], [0.15, 0.85, 0]])
+    np.testing.assert_allclose(found[1, 0], [0.1, 0.1, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"player": 2}, r"player: 2 must be a whole number in 0..1"),
+        ({"discount": 1.0}, r"discount: 1.0 must be in \[0, 1\)"),
+        ({"epsilon": 1.5}, r"epsilon: 1.5 must be in \[0, 1\]"),
+        ({"paid": "never"}, "paid: 'never' is unknown"),
+        ({"policies": np.zeros((2, 2, 3))}, r"policies: shape \(2, 2, 3\) must be \(2, 2, 2\)"),
+        (
+            {"policies": np.full((2, 2, 2), 0.4)},
+            "policies: chances of player 0 must be at least 0 and sum to 1",
+        ),
+    ],
+)
+def test_bad_input(change: dict[str, Any], message: str) -> None:
+    given = {"policies": [[0, 0]] * 2, "player": 0, "discount": 0.5} | change
+    with pytest.raises(ValueError, match=message):
+        best_reply(tabulate(matrix("chicken")), **given)
+
+
+def test_what_cannot_be_answered() -> None:
+    made = tabulate(matrix("chicken"))
+    looks = made.tables._replace(sees=np.array([[[0, 1]], [[0, 0]]]))
+    with pytest.raises(ValueError, match="sees: player 1 looks 0 rounds back at 0; must be 1"):
+        best_reply(looks, [[0, 0]] * 2, 0, 0.5)
+    with pytest.warns(UserWarning, match="summed"):
+        summed = tabulate(shared(players=2), 3, max_table_bytes=1)
+    with pytest.raises(ValueError, match="game: has no joint table"):
+        best_reply(summed, [[0] * 3] * 2, 0, 0.5)
