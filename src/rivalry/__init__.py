@@ -20,6 +20,7 @@ _HOMES = {
     "Simplex": "space",
     "Solution": "results",
     "Study": "study",
+    "basins": "metrics",
     "best_reply": "metrics",
     "certificate": "metrics",
     "check_game": "check",
@@ -28,6 +29,7 @@ _HOMES = {
     "learn": "run",
     "load_run": "store",
     "load_study": "study",
+    "nearest": "metrics",
     "run_study": "executor",
     "solve": "run",
     "sweep": "run",
@@ -56,9 +58,11 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.game import PopulationGame as PopulationGame
     from rivalry.game import view as view
     from rivalry.game import with_ as with_
+    from rivalry.metrics import basins as basins
     from rivalry.metrics import best_reply as best_reply
     from rivalry.metrics import certificate as certificate
     from rivalry.metrics import distance as distance
+    from rivalry.metrics import nearest as nearest
     from rivalry.results import Certificate as Certificate
     from rivalry.results import Solution as Solution
     from rivalry.run import Progress as Progress

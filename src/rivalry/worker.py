@@ -18,7 +18,9 @@ from rivalry.plots import PATH_VIEWS
 from rivalry.results import Record, stacked
 from rivalry.run import Progress, ProgressCallback
 from rivalry.run.along import path_view
+from rivalry.run.basins import grouped
 from rivalry.run.ends import has_answer
+from rivalry.run.starts import lattice
 
 Task = Mapping[str, Any]
 
@@ -103,7 +105,8 @@ def run_cell(
     ]
     if not lanes.shape:
         return records[0]
-    return stacked(records, lanes.shape) | lanes.coordinates
+    found = stacked(records, lanes.shape) | lanes.coordinates
+    return found | grouped(lanes.games[0], found) if "lane" in lanes.shape else found
 
 
 def recertify(task: Task, folder: Path, record: Record) -> Record:
@@ -170,12 +173,21 @@ def _solve(
         "progress": progress,
         "checkpoint": checkpoint,
     }
-    settings |= {key: table[key] for key in ("tol", "max_steps") if table.get(key) is not None}
+    for key in ("tol", "max_steps", "max_seconds"):
+        if table.get(key) is not None:
+            settings[key] = table[key]
     starts = _starts(task, lanes)
     if not lanes.shape:
         settings["path"] = table.get("path", True)
         return [run.solve(lanes.games[0], lanes.methods[0], starts[0], **settings).record]
-    return [found.record for found in run.solve_lanes(lanes.games, lanes.methods, starts, **settings)]
+    found = run.solve_lanes(lanes.games, lanes.methods, starts, **settings)
+    if "lane" not in lanes.shape:
+        return [one.record for one in found]
+    begun = [
+        {"start_profile": (one.record["profile"][0], np.asarray(x))}
+        for one, x in zip(found, starts, strict=True)
+    ]
+    return [one.record | start for one, start in zip(found, begun, strict=True)]
 
 
 def _learn(
@@ -186,7 +198,7 @@ def _learn(
     checkpoint: run.Checkpoint | None,
 ) -> list[Record]:
     """Learners' lanes go one after the other, each with a stream of its own."""
-    steps = task["method"].get("steps")
+    steps, seconds = task["method"].get("steps"), task["method"].get("max_seconds")
     tolerance = task["tolerance"]
     starts = _starts(task, lanes) if task["method"].get("start") is not None else [None] * len(lanes.games)
     if not lanes.shape:
@@ -196,6 +208,7 @@ def _learn(
             steps=steps,
             start=starts[0],
             seed=seed,
+            max_seconds=seconds,
             progress=progress,
             tolerance=tolerance,
             checkpoint=checkpoint,
@@ -204,7 +217,9 @@ def _learn(
     records = []
     for k, (game, learner, start) in enumerate(zip(lanes.games, lanes.methods, starts, strict=True)):
         own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
-        found = run.learn(game, learner, steps=steps, start=start, seed=own, tolerance=tolerance)
+        found = run.learn(
+            game, learner, steps=steps, start=start, seed=own, max_seconds=seconds, tolerance=tolerance
+        )
         records.append(found.record)
         if progress(Progress(k + 1, len(lanes.games))) is True:
             break
@@ -212,8 +227,10 @@ def _learn(
 
 
 def _starts(task: Task, lanes: Lanes) -> list[Any]:
-    """A profile for every lane: as given, as the game names it, or drawn."""
+    """A profile for every lane: as given, as the game names it, from a lattice, or drawn."""
     start = task["method"].get("start", "random")
+    if start == "grid":
+        return list(lattice(lanes.games[0].space, len(lanes.games)))
     if not isinstance(start, str):
         return [game.space.check(np.asarray(start, dtype=float)) for game in lanes.games]
     if start != "random":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +60,35 @@ def test_swapping_the_players_swaps_their_regrets(table: np.ndarray, weights: np
     plain = rv.certificate(game, jnp.asarray(x)).regret
     swapped = rv.certificate(other, jnp.asarray(x[::-1].copy())).regret
     np.testing.assert_allclose(swapped, plain[::-1], atol=1e-12)
+
+
+PROFILES = arrays(np.float64, (6, 3, 2), elements=st.integers(0, 3).map(float))
+
+
+@settings(max_examples=40, deadline=None)
+@given(PROFILES, st.permutations(range(6)), st.permutations(range(3)))
+def test_basins_do_not_depend_on_the_order_of_lanes_or_of_alike_players(
+    profiles: np.ndarray, lanes: list[int], players: list[int]
+) -> None:
+    label = rv.basins(profiles, within=0.3)
+    moved = rv.basins(profiles[lanes][:, players], within=0.3)
+    together = label[:, None] == label[None, :]
+    np.testing.assert_array_equal(together[np.ix_(lanes, lanes)], moved[:, None] == moved[None, :])
+    counts = np.bincount(label)
+    assert np.all(np.diff(counts) <= 0)  # the end reached most comes first
+    # players at whole numbers: one end is where the same places are taken
+    taken = [sorted(map(tuple, profile)) for profile in profiles.tolist()]
+    assert all(together[i, j] == (taken[i] == taken[j]) for i in range(6) for j in range(6))
+
+
+@settings(max_examples=40, deadline=None)
+@given(PROFILES, st.sampled_from([None, [0, 0, 1], [0, 1, 2]]))
+def test_the_nearest_is_the_least_over_all_permutations(
+    profiles: np.ndarray, alike: list[int] | None
+) -> None:
+    labels = np.zeros(3) if alike is None else np.asarray(alike)
+    x, others = profiles[0], profiles[1:]
+    swaps = [list(p) for p in permutations(range(3)) if np.array_equal(labels[list(p)], labels)]
+    each = [min(np.sqrt(np.sum((x - y[swap]) ** 2) / 3) for swap in swaps) for y in others]
+    least, which = rv.nearest(x, others, None if alike is None else labels)
+    np.testing.assert_allclose([least, each[which]], min(each), atol=1e-12)

@@ -111,6 +111,29 @@ def test_budget_is_exact() -> None:
     np.testing.assert_allclose(found.profile, 1 + (np.array(START) - 1) / 2**7)
 
 
+def test_seconds_are_a_cap_too() -> None:
+    with pytest.warns(UserWarning, match="not settled after 1e-09 seconds"):
+        found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
+    assert (found.status, str(found.data.stopped_by.values)) == ("budget spent", "max_seconds")
+    lanes = run.solve_lanes([GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9)
+    assert [str(lane.data.stopped_by.values) for lane in lanes] == ["max_seconds"] * 2
+    assert lanes[0].steps < 10_000
+    assert "stopped_by" not in rv.solve(GOAL, Halve(), START, max_seconds=1e9).record
+
+
+def test_a_learner_has_so_many_seconds() -> None:
+    game = rv.games.matrix("chicken")
+    found = rv.learn(game, RegretMatching(), steps=10**9, max_seconds=1e-9)
+    assert str(found.data.stopped_by.values) == "max_seconds"
+    assert found.steps < 1000
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_seconds_must_be_above_0(seconds: Any) -> None:
+    with pytest.raises(ValueError, match=f"^max_seconds: {seconds!r} must be a number above 0"):
+        rv.solve(GOAL, Halve(), START, max_seconds=seconds)
+
+
 def test_a_method_may_end_by_itself() -> None:
     found = rv.solve(GOAL, Ends(), START)
     assert (found.status, found.steps) == ("cycling", 3)

@@ -75,6 +75,20 @@ def test_starts_are_lanes(tmp_path: Path) -> None:
     assert "path" not in found
 
 
+def test_lanes_from_a_grid_are_counted_by_their_ends(tmp_path: Path) -> None:
+    method = {"kind": "best_response", "start": "grid", "starts": 9, "max_steps": 50}
+    found = run_cell(task_of(tmp_path, method=[method]), tmp_path)
+    begun = found["start_profile"][1][:, :, 0]
+    places = np.linspace(0.01, 2.0, 7)[1::2]  # the middles of three equal cells
+    assert {tuple(row) for row in begun.round(9)} == {
+        (a, b) for a in places.round(9) for b in places.round(9)
+    }
+    assert found["basin"][0] == ("lane",)
+    assert found["basin_count"][1].sum() == 9
+    # the contest has one equilibrium, prize / 4 each, that replies of both lead to
+    np.testing.assert_allclose(found["basin_profile"][1][0].ravel(), 0.25, atol=1e-5)
+
+
 def test_a_batch_solves_every_point(tmp_path: Path) -> None:
     batch = {"game.prize": [0.4, 0.8, 1.2]}
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}

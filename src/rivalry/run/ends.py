@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import Finish, Game, Method, Playable, measures, profile_dims
+from rivalry.game import Finish, Game, Method, Playable, alike, measures, profile_dims
 from rivalry.metrics import certificate, payoffs
 from rivalry.results import Certificate, Record, Solution
 from rivalry.space import Profile
@@ -59,6 +59,12 @@ def ended_in(game: Playable, end: Finish, left: list[Finish]) -> Record:
     return found | end.measures
 
 
+def out_of_time(record: Record, over: bool) -> Record:
+    """What is noted of a result whose seconds were over before it settled."""
+    spent = over and str(record["status"][1]) == "budget spent"
+    return {"stopped_by": ((), np.asarray("max_seconds"))} if spent else {}
+
+
 def departures(game: Playable, left: list[Finish]) -> Record:
     """Ends that were reached and left again, each with its payoffs, its regret and its measures."""
     if not left:
@@ -93,6 +99,8 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     if isinstance(game, Game) and has_answer(record):
         profile = put(record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
+        if getattr(game, "alike", None) is not None:
+            record["alike"] = (("player",), alike(game))
         record |= measures(game, profile)
         if tolerance is not None:
             proof = certificate(game, profile, tolerance=tolerance)

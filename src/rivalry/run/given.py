@@ -73,6 +73,13 @@ def checked_count(value: Any, name: str, least: int = 0) -> int:
     return int(value)
 
 
+def checked_seconds(value: Any) -> float | None:
+    """A time limit in seconds, or None. Raises `ValueError`."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
+        raise ValueError(f"max_seconds: {value!r} must be a number above 0")
+    return value  # type: ignore[return-value]
+
+
 def checked_settings(seed: Any, tol: Any, progress: Any) -> None:
     """Raises `ValueError` for a seed, a tolerance or a callback that cannot be one."""
     if not isinstance(seed, np.random.SeedSequence):

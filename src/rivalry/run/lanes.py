@@ -13,15 +13,27 @@ from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
-from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, gone_round, stayed
-from rivalry.run.given import checked_count, checked_game, checked_method, checked_settings
-from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
+from rivalry.run.ends import (
+    RESTARTS,
+    certified,
+    departures,
+    ended_in,
+    finish,
+    gone_round,
+    out_of_time,
+    stayed,
+)
+from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
+from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import key_of, stream
 from rivalry.run.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+
+CHUNK = 2_000  # steps of all lanes between two looks at them
 
 
 def solve_lanes(
@@ -32,14 +44,17 @@ def solve_lanes(
     seed: int | np.random.SeedSequence = 0,
     tol: float = 1e-8,
     max_steps: int = 10_000,
+    max_seconds: float | None = None,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
     checkpoint: Checkpoint | None = None,
 ) -> list[Solution]:
     """Many points in one compiled program: lane k runs ``methods[k]`` on ``games[k]`` from ``starts[k]``.
 
-    All lanes must have the same sizes and choices; only numbers may differ. Raises `ValueError` otherwise.
+    All lanes must have the same sizes and choices; only numbers may differ. ``max_seconds`` is for all of
+    them together. Raises `ValueError` otherwise.
     """
+    watch = Limited(progress, checked_seconds(max_seconds))
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
     lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
@@ -54,7 +69,7 @@ def solve_lanes(
         for k, profile in gone:
             left[k] += filter(None, [finish(games[k], methods[k], profile, keys[k])])
     while True:
-        carry, stopped = lanes.forward(carry, progress, checkpoint, gone)
+        carry, stopped = lanes.forward(carry, watch, checkpoint, gone)
         moved = np.zeros(len(games), dtype=bool)
         for k in (k for k in range(len(games)) if k not in ends):
             end = ends[k] = finish(games[k], methods[k], carry.state.profile[k], keys[k])
@@ -79,13 +94,10 @@ def solve_lanes(
             fresh,
             carry,
         )
+    records = [_lane_record(game, methods[k], carry, k, ends[k], left[k]) for k, game in enumerate(games)]
     return [
-        certified(
-            game,
-            _lane_record(game, methods[k], carry, k, ends[k], left[k]) | departures(game, left[k]),
-            tolerance,
-        )
-        for k, game in enumerate(games)
+        certified(game, record | out_of_time(record, watch.over) | departures(game, left[k]), tolerance)
+        for k, (game, record) in enumerate(zip(games, records, strict=True))
     ]
 
 
@@ -101,15 +113,15 @@ class _Lanes(NamedTuple):
     def forward(
         self,
         carry: Carry,
-        progress: ProgressCallback | None,
+        watch: Limited,
         checkpoint: Checkpoint | None,
         gone: Sequence[tuple[int, Profile]],
     ) -> tuple[Carry, bool]:
-        """All lanes to their ends, or until ``progress`` says stop; True if it did.
+        """All lanes to their ends, or until ``watch`` says stop; True if it did.
 
         ``gone`` is kept with the arrays: lanes that ended and went on, and where they did.
         """
-        chunk = max(1, min(self.max_steps, 2_000))
+        chunk = max(1, min(self.max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
         done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
         while done < self.max_steps and bool(jnp.any(carry.ended == 0)):
             done = min(self.max_steps, done + chunk)
@@ -121,7 +133,7 @@ class _Lanes(NamedTuple):
                 went["gone_from"] = np.asarray(profiles, dtype=float).reshape(-1, *shape)
                 checkpoint.save(leaves_of(carry) | went)
             event = Progress(done, self.max_steps, float(jnp.max(carry.residual)))
-            if progress is not None and progress(event) is True:
+            if watch(event):
                 return carry, True
         return carry, False
 

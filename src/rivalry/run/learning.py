@@ -13,9 +13,9 @@ import numpy as np
 from rivalry.game import Learner
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
-from rivalry.run.ends import certified
-from rivalry.run.given import LEARNER, checked_count, checked_method, checked_settings
-from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
+from rivalry.run.ends import certified, out_of_time
+from rivalry.run.given import LEARNER, checked_count, checked_method, checked_seconds, checked_settings
+from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import stream
 
 STEPS = 10_000
@@ -29,6 +29,7 @@ def learn(
     steps: int | None = None,
     start: object = None,
     seed: int | np.random.SeedSequence = 0,
+    max_seconds: float | None = None,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
     checkpoint: Checkpoint | None = None,
@@ -36,8 +37,9 @@ def learn(
     """Run a learner for ``steps`` steps, in chunks of about a quarter of a second, and certify what it plays.
 
     Without ``steps`` a learner whose options tell its length takes that; else 10 000. ``start`` is a profile
-    ``[player axis]``, for learners that can begin at one. ``game`` is a game of which the learner, or the
-    game itself, makes a world, or is taken as the world. Chunk borders change nothing.
+    ``[player axis]``, for learners that can begin at one; ``max_seconds`` ends it early. ``game`` is a game
+    of which the learner, or the game itself, makes a world, or is taken as the world. Chunk borders change
+    nothing.
     Raises `ValueError` for what is no learner, seed or number of steps, and for a start it does not take.
     """
     checked_method(learner, LEARNER)
@@ -50,6 +52,7 @@ def learn(
         session, done = _begun(game, learner, world, sequence, start), 0
     else:
         session, done = _restored(learner, saved), int(saved[DONE][0])
+    watch = Limited(progress, checked_seconds(max_seconds))
     chunk, finished, stopped = 1, False, False
     while done < steps and not finished and not stopped:
         began = perf_counter()
@@ -60,12 +63,11 @@ def learn(
         chunk = max(1, min(int(chunk * min(8.0, 0.25 / max(took, 1e-9))), 2**40))
         if checkpoint is not None and checkpoint.due():
             checkpoint.save(_arrays(learner, session) | {DONE: np.asarray([done])})
-        if progress is not None:
-            stopped = progress(Progress(done, steps)) is True
+        stopped = watch(Progress(done, steps))
     record = dict(learner.read(world, session))
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))
-    return certified(game, record, tolerance)
+    return certified(game, record | out_of_time(record, watch.over and done < steps), tolerance)
 
 
 def world_of(game: Any, learner: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,22 @@ class Progress(NamedTuple):
 
 
 ProgressCallback = Callable[[Progress], object]  # returns True to stop
+
+
+class Limited:
+    """A callback that passes events on to ``progress``, and says stop as well when ``seconds`` are over.
+
+    ``over`` tells whether they are; the seconds count from when the callback is made.
+    """
+
+    def __init__(self, progress: ProgressCallback | None, seconds: float | None) -> None:
+        self.progress = progress
+        self.end = float("inf") if seconds is None else monotonic() + seconds
+        self.over = False
+
+    def __call__(self, event: Progress) -> bool:
+        self.over = monotonic() >= self.end
+        return (self.progress is not None and self.progress(event) is True) or self.over
 
 
 @runtime_checkable

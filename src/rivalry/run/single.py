@@ -12,10 +12,19 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, dataset
-from rivalry.run.ends import RESTARTS, certified, departures, ended_in, finish, gone_round, stayed
-from rivalry.run.given import checked_count, checked_game, checked_method, checked_settings
+from rivalry.run.ends import (
+    RESTARTS,
+    certified,
+    departures,
+    ended_in,
+    finish,
+    gone_round,
+    out_of_time,
+    stayed,
+)
+from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
 from rivalry.run.learning import learn
-from rivalry.run.progress import Checkpoint, Progress, ProgressCallback
+from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import keys_of, stream
 from rivalry.run.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, time_of
 from rivalry.space import Profile
@@ -34,6 +43,7 @@ def solve(
     seed: int | np.random.SeedSequence = 0,
     tol: float = 1e-8,
     max_steps: int = 10_000,
+    max_seconds: float | None = None,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
     path: bool = True,
@@ -44,8 +54,9 @@ def solve(
     ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis; drawn when absent);
     ``tol`` bounds the method's residual; ``tolerance`` is the certificate's, relative to the game's payoff
     scale (None: no certificate). ``progress`` receives `Progress` events; returning True stops the work,
-    and what was reached is returned. Raises `ValueError` for a start outside the space, and for what is no
-    game, method, seed or number of steps.
+    and what was reached is returned. So it is once ``max_seconds`` have passed, which is looked at between
+    calls of a compiled program and noted as ``stopped_by``. Raises `ValueError` for a start outside the
+    space, and for what is no game, method, seed or number of steps.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
@@ -62,6 +73,7 @@ def solve(
             steps=None if hasattr(method, "length") else max_steps,
             start=start,
             seed=seed,
+            max_seconds=max_seconds,
             progress=progress,
             tolerance=tolerance,
             checkpoint=checkpoint,
@@ -75,10 +87,13 @@ def solve(
     first = game.space.sample(start_key) if start is None else game.space.check(start)
     game = as_arrays(game)
     settings = _Settings(tol, max_steps, path)
-    record = _solve_record(game, method, first, key, settings, progress, checkpoint)
-    found = certified(game, record, tolerance)
+    watch = Limited(progress, checked_seconds(max_seconds))
+    record = _solve_record(game, method, first, key, settings, watch, checkpoint)
+    found = certified(game, record | out_of_time(record, watch.over), tolerance)
     if found.status == "budget spent" and found.steps >= max_steps:  # else it was stopped on purpose
         warn(f"not settled after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
+    elif found.status == "budget spent" and watch.over:
+        warn(f"not settled after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=2)
     return found
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rivalry import files
 from rivalry.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.results import SCHEMA, Record
+from rivalry.store.distances import with_distances
 from rivalry.store.index import Index
 from rivalry.store.making import FOLDERS, head_of, make, write_text
 
@@ -353,10 +354,19 @@ class Run:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             redo = "certify" if damaged[0].path.parent.name == "certificates" else "resume"
             raise DamagedFile(damaged[0].path, f"{damaged[0].why}{more}; set aside, {redo} redoes it")
-        data = collect(rows, self.axes, self.head["companions"])
+        data = collect(with_distances(rows, self._games_keys()), self.axes, self.head["companions"])
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
         files.write(self.folder / "dataset.nc", netcdf(data))
         return data
+
+    def _games_keys(self) -> set[str]:
+        """Names of the coordinates, swept or batched, that belong to the game."""
+        from rivalry.study.points import flat, short_names
+
+        tables = (self.head["study"].get(table) or {} for table in ("sweep", "batch"))
+        keys = [key for table in tables for key in flat(table) if key != "zip"]
+        swept = {name for key, name in short_names(keys).items() if key.startswith("game.")}
+        return swept | {"point"}  # which counts the values of keys that go in step
 
     def __repr__(self) -> str:
         counts = self.counts()

@@ -13,7 +13,7 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method, build_plot, told
-from rivalry.study.document import run_keys
+from rivalry.study.document import MANY, run_keys
 from rivalry.study.errors import StudyError, shown, unknown
 from rivalry.study.points import Grid, placed
 
@@ -191,7 +191,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _start(game: Any, start: Any, key: str) -> None:
-    if start == "random":
+    if start in MANY:
         return
     try:
         if not isinstance(start, str):
@@ -199,7 +199,7 @@ def _start(game: Any, start: Any, key: str) -> None:
         elif hasattr(game, "named_start"):
             game.space.check(game.named_start(start), key)
         else:
-            raise StudyError(unknown(start, ["random"], "a start of this game"), key=key)
+            raise StudyError(unknown(start, MANY, "a start of this game"), key=key)
     except StudyError:
         raise
     except ValueError as error:

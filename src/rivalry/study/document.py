@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rivalry.study.errors import StudyError, from_pydantic, shown
 
 Number = int | float
+MANY = ("random", "grid")  # starts of which there may be many
 Start = str | list[Number] | list[list[Number]]
 
 
@@ -56,6 +57,7 @@ class RunKeys(_Table):
     starts: Annotated[int, Field(ge=1)] | None = None
     tol: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_steps: Annotated[int, Field(ge=1)] | None = None
+    max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     path: bool = True
 
@@ -106,10 +108,13 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
         raise StudyError(
             "clashes with start: give one start, or a number of random ones", key=_key(prefix, "starts")
         )
-    if "starts" in own and own.get("start", "random") != "random":
+    if "starts" in own and own.get("start", "random") not in MANY:
         raise StudyError(
-            f"clashes with start = {shown(own['start'])}: they are random", key=_key(prefix, "starts")
+            f"clashes with start = {shown(own['start'])}: they are random, or a grid",
+            key=_key(prefix, "starts"),
         )
+    if own.get("start") == "grid" and "starts" not in own:
+        raise StudyError("'grid' needs starts, how many there are", key=_key(prefix, "start"))
     if own.get("path") and "starts" in own:
         raise StudyError(
             "clashes with starts: many starts in one cell record no paths", key=_key(prefix, "path")

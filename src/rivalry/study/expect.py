@@ -25,6 +25,8 @@ SOLUTION: Mapping[str, tuple[str, ...]] = {
     "residual": (),
     "end_state": (),
     "tolerance": (),
+    "distance": (),
+    "nearest_method": (),
 }
 
 

@@ -16,7 +16,7 @@ from rivalry.study.errors import StudyError, dotted, from_pydantic, shown, unkno
 _DIMENSIONS = "method replication player axis step lane departure point"
 _VARIABLES = (
     "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual "
-    "end_state path path_step left"
+    "end_state path path_step left alike distance nearest_method"
 )
 RESERVED = frozenset([*_DIMENSIONS.split(), *_VARIABLES.split()])
 

@@ -1,0 +1,68 @@
+"""Lanes grouped by where they end: points up to swaps, cycles by their ranges, the rest by kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rivalry.results import Record
+from rivalry.run.basins import grouped
+from tests.small_games import Linear, linear
+
+
+class Alike(Linear):
+    """Two players who may change places."""
+
+    alike = np.zeros(2, dtype=int)
+
+
+def game(*, alike: bool) -> Any:
+    made = linear(-np.eye(2), [0.0, 0.0], low=0.0, high=10.0)
+    return Alike(made.matrix, made.drive, made.low, made.high) if alike else made
+
+
+def record(ends: list[tuple[float, float]], kinds: list[str], **more: Any) -> Record:
+    lanes = len(ends)
+    found: Record = {
+        "profile": (("lane", "player", "axis"), np.asarray(ends, dtype=float)[:, :, None]),
+        "end_state": (("lane",), np.asarray(kinds)),
+        "status": (("lane",), np.asarray(["settled"] * lanes)),
+        "regret": (("lane", "player"), np.arange(2.0 * lanes).reshape(lanes, 2)),
+    }
+    return found | {name: (("lane", "player", "axis"), np.asarray(array)) for name, array in more.items()}
+
+
+ENDS = [(1.0, 9.0), (5.0, 5.0), (9.0, 1.0), (5.0005, 5.0005), (5.0, 5.0)]
+
+
+def test_alike_players_are_swapped_and_the_fullest_comes_first() -> None:
+    found = grouped(game(alike=True), record(ENDS, ["stable_point"] * 5))
+    assert found["basin"][1].tolist() == [1, 0, 1, 0, 0]
+    assert found["basin_count"][1].tolist() == [3, 2]
+    assert found["basin_profile"][1][:, :, 0].tolist() == [[5.0, 5.0], [1.0, 9.0]]
+    assert found["basin_regret"][1].tolist() == [9.0, 5.0]
+
+
+def test_players_who_differ_are_not_swapped() -> None:
+    found = grouped(game(alike=False), record(ENDS, ["stable_point"] * 5))
+    assert found["basin"][1].tolist() == [1, 0, 2, 0, 0]
+
+
+def test_ends_of_other_kinds_are_basins_of_their_own() -> None:
+    kinds = ["stable_point", "cycle", "moving", "cycle", "moving"]
+    low = np.zeros((5, 2, 1))
+    high = np.ones((5, 2, 1))
+    high[3] += 0.05  # half a per cent of the width
+    found = grouped(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
+    assert found["basin"][1].tolist() == [2, 0, 1, 0, 1]
+    assert found["basin_kind"][1].tolist() == ["cycle", "moving", "stable_point"]
+    assert np.isnan(found["basin_profile"][1][1]).all()
+    high[3] += 1.0
+    apart = grouped(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
+    assert len(np.unique(apart["basin"][1])) == 4
+
+
+def test_profiles_of_populations_have_no_basins() -> None:
+    states: Record = {"profile": (("lane", "state", "action"), np.ones((2, 3, 4)))}
+    assert grouped(game(alike=True), states) == {}

@@ -1,0 +1,97 @@
+"""Distances to the nearest certified profile of the same point, whoever found it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivalry.executor import run_study
+from rivalry.results import Record
+from rivalry.store.distances import Row, with_distances
+from tests.duels import study
+
+
+def record(profile: Any, claim: Any = "", alike: list[int] | None = None) -> Record:
+    array = np.asarray(profile, dtype=float)[..., None]
+    lead = ("lane",) if array.ndim == 3 else ()
+    found: Record = {"profile": ((*lead, "player", "axis"), array), "claim": (lead, np.asarray(claim))}
+    if alike is not None:
+        found["alike"] = (("player",), np.asarray(alike))
+    return found
+
+
+def row(method: str, reach: float, found: Record, **more: Any) -> Row:
+    return {"reach": reach, "method": method, "replication": 0} | more, found
+
+
+def told(rows: list[Row]) -> list[tuple[float, str]]:
+    made = with_distances(rows, {"reach"})
+    return [(round(float(r["distance"][1]), 9), str(r["nearest_method"][1])) for _, r in made]
+
+
+def test_the_nearest_at_the_same_point_by_any_method() -> None:
+    rows = [
+        row("climb", 0.1, record([0.0, 1.0], "not an equilibrium")),
+        row("flow", 0.1, record([0.3, 1.0], "equilibrium")),
+        row("newton", 0.1, record([0.0, 0.9], "no deviation found")),
+        row("newton", 0.2, record([0.0, 1.0], "equilibrium")),
+        row("climb", 0.3, record([0.0, 1.0], "local equilibrium")),
+        row("flow", 0.2, record([np.nan, np.nan], "")),
+    ]
+    near = round(np.sqrt(0.1**2 / 2), 9)
+    found = told(rows)
+    assert found[:4] == [(near, "newton"), (0.0, "flow"), (0.0, "newton"), (0.0, "newton")]
+    assert all(np.isnan(apart) and method == "" for apart, method in found[4:])
+
+
+def test_players_who_are_alike_are_swapped() -> None:
+    for alike, apart in (([0, 0], 0.0), ([0, 1], 1.0), (None, 1.0)):
+        rows = [
+            row("climb", 0.1, record([0.0, 1.0], "not an equilibrium", alike)),
+            row("flow", 0.1, record([1.0, 0.0], "equilibrium", alike)),
+        ]
+        assert told(rows)[0] == (apart, "flow")
+
+
+def test_every_lane_has_its_own_and_lanes_find_equilibria() -> None:
+    lanes = record([[0.0, 0.0], [1.0, 1.0], [0.2, 0.2]], ["equilibrium", "equilibrium", "not an equilibrium"])
+    (_, found), (_, other) = with_distances(
+        [row("a", 0.1, lanes), row("b", 0.1, record([1.0, 1.0]))], {"reach"}
+    )
+    np.testing.assert_allclose(found["distance"][1], [0.0, 0.0, 0.2])
+    assert found["distance"][0] == ("lane",)
+    assert (float(other["distance"][1]), str(other["nearest_method"][1])) == (0.0, "a")
+
+
+def test_a_batched_key_of_the_game_separates_points() -> None:
+    profile = np.array([[0.0, 0.0], [1.0, 1.0]])[..., None]
+    batch: Record = {
+        "profile": (("reach", "player", "axis"), profile),
+        "claim": (("reach",), np.asarray(["not an equilibrium", "equilibrium"])),
+    }
+    ((_, found),) = with_distances([({"method": "a"}, batch)], {"reach"})
+    np.testing.assert_array_equal(found["distance"][1], [np.nan, 0.0])
+
+
+def test_equilibria_found_beside_the_first_count_as_well() -> None:
+    several = record([0.0, 0.0], "equilibrium")
+    several["equilibria"] = (("equilibrium", "player", "action"), np.array([[[0.0], [0.0]], [[1.0], [1.0]]]))
+    rows = [row("all", 0.1, several), row("climb", 0.1, record([0.9, 0.9], "not an equilibrium"))]
+    assert told(rows)[1] == (0.1, "all")
+
+
+def test_a_runs_dataset_has_them(tmp_path: Path) -> None:
+    methods = [
+        {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50},
+        {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 3},
+    ]
+    sweep = {"game.prize": [0.5, 1.0], "method.climb.size": [1e-3, 2e-3]}
+    made = study(tmp_path, method=methods, sweep=sweep, replications={})
+    data = run_study(made, tmp_path / "run").dataset()
+    ours = data.sel({"method": "climb"})
+    # the equilibrium is prize / 4 each
+    want = np.sqrt(((ours.profile - data.prize / 4) ** 2).sum("axis").mean("player"))
+    np.testing.assert_allclose(ours.distance, want, atol=1e-6)
+    assert np.all(ours.nearest_method == "best_response")
