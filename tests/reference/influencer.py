@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry import tabular
 from rivalry.game import jacobian, own_gradients, with_
 from rivalry.games.influencer import (
     Influencer,
@@ -23,10 +24,10 @@ from rivalry.games.influencer import (
 )
 from rivalry.games.resources import resource_points, resource_weights
 from rivalry.methods import exploration, schedules
-from tests.reference.thresholds import Together
 
 Inputs = Mapping[str, Any]
 SWEPT = "swept"
+VALUES = 301  # looked at in a scan: two crossings nearer than that are not told apart
 RESOURCES = {
     "gaussian_mixture_1d": "mixture",
     "gaussian_mixture_nd": "mixture",
@@ -305,17 +306,37 @@ def threshold_numeric(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     def game_at(value: float) -> Influencer:
         return with_(game, **dict.fromkeys(swept, value))
 
-    together = Together(game_at, inputs.get("symmetric_position"))
-    crossings = together.crossings(low, high)
-    stable = {
-        value: together.largest(value) < 0
-        for value in [*expected.get("stable_at", []), *expected.get("unstable_at", [])]
-    }
+    asked = [*expected.get("stable_at", []), *expected.get("unstable_at", [])]
+    scan = rv.methods.Thresholds(
+        swept[0] if len(swept) == 1 else game_at,
+        low=min([low, *asked]),
+        high=max([high, *asked]),
+        points=VALUES,
+        position=inputs.get("symmetric_position"),
+    )
+    found = rv.learn(game, scan).data
+    within = np.flatnonzero((found.crossing >= low) & (found.crossing <= high))
+    windows = list(zip(found.window_low.values, found.window_high.values, strict=True))
+    stable = {value: any(first <= value <= last for first, last in windows) for value in asked}
+    at_end = found.scan_position[int(np.argmin(np.abs(found.scan_parameter.values - high)))]
+    place = found.crossing_position[within[0]] if within.size else at_end
     return {
-        "crossings": crossings,
+        "crossings": found.crossing.values[within].tolist(),
         "stable_at": [value for value in expected.get("stable_at", []) if stable[value]],
         "unstable_at": [value for value in expected.get("unstable_at", []) if not stable[value]],
-        "symmetric_position": _nested(together.place(crossings[0] if crossings else high)[None])[0],
+        "symmetric_position": _nested(place.values[None])[0],
+    }
+
+
+def reward_table(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """Payoffs on a grid, raw and divided by the largest of the whole table."""
+    players = len(inputs["joint_states"][0])
+    game = game_of(inputs["game"], case["folder"], players=players)
+    raw = tabular.tabulate(game, inputs["grid_states"])
+    return {
+        "raw": tabular.payoffs(raw, inputs["joint_states"]).tolist(),
+        "table_maximum": tabular.largest_payoff(raw),
+        "normalised": tabular.payoffs(tabular.normalised(raw), inputs["joint_states"]).tolist(),
     }
 
 
@@ -331,4 +352,5 @@ KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "fixed_point_stability": fixed_point_stability,
     "best_deviation": best_deviation,
     "schedules": schedule_values,
+    "reward_table": reward_table,
 }
