@@ -93,8 +93,11 @@ def test_power_law_centre_is_never_stable() -> None:
     places = symmetric_positions(game)
     assert len(places)
     assert not any(symmetric_spectrum(game, place).stable for place in places)
-    with pytest.raises(ValueError, match="power law"):
-        symmetric_equilibrium(game)
+    known = symmetric_equilibrium(game)
+    assert (known.position, known.stable, known.threshold) == (None, False, None)
+    measured = game.measures(game.named_start("paper_default"))
+    assert not measured["symmetric_stable"][1]
+    assert "symmetric_position" not in measured
 
 
 def test_spectrum_is_that_of_the_whole_jacobian() -> None:

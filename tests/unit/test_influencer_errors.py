@@ -100,7 +100,7 @@ def test_starts_refused(start: list[float], message: str) -> None:
 
 
 def test_words_refused_where_types_are_not_checked() -> None:
-    from rivalry.games.influencer.factory import _one_of
+    from rivalry.games.influencer.checks import one_of
 
     with pytest.raises(ValueError, match=r"kernel: 'gausian' is unknown; did you mean 'gaussian'\?"):
-        _one_of("kernel", "gausian", ("gaussian", "power_law"))
+        one_of("kernel", "gausian", ("gaussian", "power_law"))

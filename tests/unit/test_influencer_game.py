@@ -288,7 +288,7 @@ def test_measures() -> None:
 
 def test_views() -> None:
     game, x = built("both")
-    assert game.views == ("influence", "shares", "landscape", "vector_field")
+    assert game.views == ("influence", "shares", "landscape", "resource", "vector_field")
     shares = rv.view(game, "shares", x)
     assert shares.row_label.values.tolist() == ["player 0", "player 1", "third party", "abstention"]
     np.testing.assert_allclose(shares.shares.sum("row"), 1.0)

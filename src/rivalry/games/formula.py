@@ -78,6 +78,21 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
     return formula
 
 
+def coordinates(name: str, axes: int) -> list[str]:
+    """What formulas call the coordinates of a point: ``b``, or ``b1``, ``b2`` where there are several.
+
+    >>> coordinates("b", 2)
+    ['b1', 'b2']
+    """
+    return [name] if axes == 1 else [f"{name}{axis + 1}" for axis in range(axes)]
+
+
+def named(name: str, at: Any, axes: int) -> dict[str, Any]:
+    """The coordinates ``at`` (a number where there is one axis, else ``[axis ..]``) under those names."""
+    values = [at] if axes == 1 else [at[axis] for axis in range(axes)]
+    return dict(zip(coordinates(name, axes), values, strict=True))
+
+
 class _Parser:
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name

@@ -11,46 +11,132 @@ from typing import Any
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.games.formula import coordinates, named, parse
+from rivalry.games.tables import from_file
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}
 WORDS: dict[str, dict[str, Any]] = {"bimodal": BIMODAL, "unimodal": UNIMODAL, "uniform": {"kind": "uniform"}}
 DEFAULT_POINTS = {"kind": "linspace", "start": 0.001, "stop": 0.999, "num": 100}
-POINT_KINDS = ("linspace", "grid", "points")
-KINDS = ("mixture", "beta", "beta_pdf", "array", "uniform")
+POINT_KINDS = ("linspace", "grid", "points", "corners", "file")
+SIMPLEX_KINDS = ("mesh", "corners", "points", "file")
+DENSITIES = ("mixture", "beta", "beta_pdf", "dirichlet", "dirichlet_pdf", "formula", "uniform")
+KINDS = (*DENSITIES, "array", "file")
+INSET = 1e-3
 
 
-def resource_points(spec: object, bounds: Sequence[Sequence[float]]) -> np.ndarray:
+def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex: bool = False) -> np.ndarray:
     """Where the resource is, ``[point axis]``.
 
-    ``spec`` is None (the default: 100 points from 0.001 to 0.999 of the interval, or 20 an axis over a box),
-    an array ``[point axis]`` (``[point]`` where there is one axis), or a table with a ``kind``:
-    ``linspace`` (start, stop, num), ``grid`` (num an axis, optional bounds; the first coordinate varies
-    fastest) or ``points`` (values). Raises `ValueError`.
+    ``spec`` is None (the default: 100 points from 0.001 to 0.999 of the interval, 20 an axis over a box, or
+    about 150 of a mesh over a simplex), an array ``[point axis]`` (``[point]`` where there is one axis), or
+    a table with a ``kind``:
+
+    - ``linspace`` (start, stop, num), on an interval;
+    - ``grid`` (num an axis, optional bounds; the first coordinate varies fastest), on a box;
+    - ``mesh`` (m: ``2^m`` steps along every edge), on a simplex;
+    - ``points`` (values), ``corners`` (the unit vectors), or ``file`` (path and key, see
+      `rivalry.games.tables.from_file`), on all.
+
+    With ``simplex`` there are as many corners as ``bounds``, points must sum to 1, and every kind takes an
+    ``inset``, the mass that points on the boundary move in equal parts from their non-zero to their zero
+    coordinates (default: 1e-3 for a mesh, else 0). Raises `ValueError`.
 
     >>> resource_points({"kind": "grid", "num": [2, 2]}, [[0, 1], [0, 5]]).tolist()
     [[0.0, 0.0], [1.0, 0.0], [0.0, 5.0], [1.0, 5.0]]
     """
     axes = len(bounds)
     if spec is None:
-        spec = _default_points(bounds)
+        spec = {"kind": "mesh"} if simplex else _default_points(bounds)
     if not isinstance(spec, Mapping):
         spec = {"kind": "points", "values": spec}
-    kind, rest = _kind_of(spec, "resource_points", POINT_KINDS)
-    if kind == "linspace":
-        points = _linspace(rest, axes)
-    elif kind == "grid":
-        points = _grid(rest, bounds)
-    else:
-        points = _numbers(_only(rest, "resource_points", "values")[0], "resource_points.values")
-        points = points[:, None] if points.ndim == 1 else points
+    kind, rest = _kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
+    moved = rest.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
+    points = _points_of(kind, rest, bounds)
     if points.ndim != 2 or points.shape[1] != axes:
         raise ValueError(f"resource_points: shape {points.shape} must be (points, {axes})")
     if len(points) < 2:
         raise ValueError(f"resource_points: {len(points)} given; must be at least 2")
     if not np.all(np.isfinite(points)):
         raise ValueError(f"resource_points[{np.argwhere(~np.isfinite(points))[0][0]}]: must be finite")
+    return inset(_shares(points), moved) if simplex else points
+
+
+def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
+    axes = len(bounds)
+    if kind == "linspace":
+        return _linspace(rest, axes)
+    if kind == "grid":
+        return _grid(rest, bounds)
+    if kind == "mesh":
+        return _mesh(rest, axes)
+    if kind == "corners":
+        (num,) = _some(rest, "resource_points", "num")
+        if num not in (None, axes):
+            raise ValueError(f"resource_points.num: {num!r} must be {axes}, a corner for each coordinate")
+        return np.eye(axes)
+    if kind == "file":
+        points = from_file(rest, "resource_points")
+    else:
+        points = _numbers(_only(rest, "resource_points", "values")[0], "resource_points.values")
+    return points[:, None] if points.ndim == 1 else points
+
+
+def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
+    """The lattice of ``2^m`` steps an edge."""
+    from itertools import combinations
+
+    (given,) = _some(rest, "resource_points", "m")
+    m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
+    if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
+        raise ValueError(f"resource_points.m: {m!r} must be a whole number in 0..10")
+    steps = 2 ** int(m)
+    # stars and bars: where the bars between the coordinates stand
+    bars = np.array(list(combinations(range(steps + corners - 1), corners - 1)))
+    edges = np.concatenate(
+        [np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), steps + corners - 1)], 1
+    )
+    return np.asarray((np.diff(edges, axis=1) - 1) / steps)
+
+
+def _shares(points: np.ndarray) -> np.ndarray:
+    """``points`` if each is a point of the simplex."""
+    below = np.argwhere(points < 0)
+    if below.size:
+        point, axis = below[0]
+        raise ValueError(
+            f"resource_points[{point}]: coordinate {axis} is {points[point, axis]:g}; must be at least 0"
+        )
+    totals = points.sum(axis=1)
+    off = np.flatnonzero(np.abs(totals - 1) > 1e-6)
+    if off.size:
+        raise ValueError(f"resource_points[{off[0]}]: sums to {totals[off[0]]:.10g}; must sum to 1")
     return points
+
+
+def inset(points: np.ndarray, mass: object) -> np.ndarray:
+    """Points of the simplex with those on its boundary moved inside.
+
+    ``mass``, from 0 up to what every non-zero coordinate can spare, goes in equal parts from the non-zero
+    to the zero coordinates. Raises `ValueError`.
+
+    >>> inset(np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]]), 1e-3).tolist()
+    [[0.999, 0.0005, 0.0005], [0.5, 0.25, 0.25]]
+    """
+    amount = float(_numbers(mass, "resource_points.inset"))
+    if not 0 <= amount < 1:
+        raise ValueError(f"resource_points.inset: {amount:g} must be at least 0 and below 1")
+    zero = points <= 0
+    zeros = zero.sum(axis=1, keepdims=True)
+    others = points.shape[1] - zeros
+    moved = np.where(zero, points + amount / np.maximum(zeros, 1), points - amount / others)
+    moved = np.where(zeros > 0, moved, points)
+    if moved.min() < 0:
+        raise ValueError(
+            f"resource_points.inset: {amount:g} is more than the non-zero coordinates of point "
+            f"{np.argwhere(moved < 0)[0][0]} can spare"
+        )
+    return moved
 
 
 def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
@@ -62,7 +148,10 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
     - ``mixture``: ``sum_m w_m exp(-q' S_m^-1 q / 2)``, ``q = b - mean_m``, with ``means`` and ``stds``
       (standard deviations, any number of axes) or ``covariances``, and ``weights`` (default 1 each);
     - ``beta`` (also ``beta_pdf``): the density with shapes ``a``, ``b``, on the unit interval;
-    - ``array``: ``values``, one a point;
+    - ``dirichlet`` (also ``dirichlet_pdf``): the density with ``alphas``, one a corner, on a simplex (with
+      respect to all coordinates but the last);
+    - ``formula``: a ``formula`` of b (b1, b2, .. where there are several coordinates);
+    - ``array``: ``values``, one a point; ``file``: the same from a file (path and key);
     - ``uniform``: 1 everywhere.
 
     Raises `ValueError` for what is negative, not finite, all zero or of another length than the points.
@@ -102,6 +191,12 @@ def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
         return _mixture(rest, points)
     if kind in ("beta", "beta_pdf"):
         return _beta(rest, points)
+    if kind in ("dirichlet", "dirichlet_pdf"):
+        return _dirichlet(rest, points)
+    if kind == "formula":
+        return _formula(_only(rest, "resource", "formula")[0], points)
+    if kind == "file":
+        return from_file(rest, "resource")
     if kind == "array":
         return _numbers(_only(rest, "resource", "values")[0], "resource.values")
     _only(rest, "resource")
@@ -158,9 +253,8 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
         raise ValueError(f"{name}: smallest eigenvalue {least:g} must be above 0 (positive definite)")
 
 
-def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
-    from scipy.special import betaln, xlog1py, xlogy
-
+def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
+    """The shapes a and b of a beta density. Raises `ValueError`."""
     a, b = (
         float(_numbers(v, f"resource.{n}"))
         for v, n in zip(_only(rest, "resource", "a", "b"), "ab", strict=True)
@@ -168,6 +262,13 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     for name, shape in (("a", a), ("b", b)):
         if not (np.isfinite(shape) and shape > 0):
             raise ValueError(f"resource.{name}: {shape:g} must be above 0")
+    return a, b
+
+
+def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+    from scipy.special import betaln, xlog1py, xlogy
+
+    a, b = beta_shapes(rest)
     if points.shape[1] != 1:
         raise ValueError("resource: beta is a density on an interval; use a mixture, an array or a callable")
     at = points[:, 0]
@@ -176,6 +277,36 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         logs = xlogy(a - 1, safe) + xlog1py(b - 1, -safe) - betaln(a, b)
     return np.where(inside, np.exp(logs), 0.0)
+
+
+def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
+    """The parameters of a Dirichlet density, one a corner. Raises `ValueError`."""
+    alphas = _numbers(_only(rest, "resource", "alphas")[0], "resource.alphas")
+    if alphas.shape != (corners,) or corners < 2:
+        raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
+    for corner, alpha in enumerate(alphas):
+        if not (np.isfinite(alpha) and alpha > 0):
+            raise ValueError(f"resource.alphas[{corner}]: {alpha:g} must be above 0")
+    return alphas
+
+
+def _dirichlet(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+    from scipy.special import gammaln, xlogy
+
+    alphas = dirichlet_alphas(rest, points.shape[1])
+    if np.any(np.abs(points.sum(axis=1) - 1) > 1e-6):
+        raise ValueError("resource: dirichlet is a density on a simplex; its points must sum to 1")
+    normaliser = gammaln(alphas.sum()) - gammaln(alphas).sum()
+    return np.asarray(np.exp(xlogy(alphas - 1, points).sum(axis=1) + normaliser))
+
+
+def _formula(text: object, points: np.ndarray) -> np.ndarray:
+    if not isinstance(text, str):
+        raise ValueError(f"resource.formula: {text!r} must be text")
+    axes = points.shape[1]
+    formula = parse(text, coordinates("b", axes), "resource.formula")
+    values = formula(named("b", points[:, 0] if axes == 1 else points.T, axes))
+    return np.array(np.broadcast_to(np.asarray(values, dtype=float), len(points)))
 
 
 def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:

@@ -312,8 +312,10 @@ def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
     rows = jnp.asarray(players)
     if isinstance(space, Box):
         return Box(space.low[rows], space.high[rows], space.coordinates)
-    if isinstance(space, Simplex | Choices):
-        return type(space)(tuple(space.sizes[p] for p in players))
+    if isinstance(space, Simplex):
+        return Simplex(tuple(space.sizes[p] for p in players), space.least)
+    if isinstance(space, Choices):
+        return Choices(tuple(space.sizes[p] for p in players))
     return Part(space, base, players)
 
 

@@ -7,6 +7,7 @@ from rivalry.games.influencer.closed_forms import (
     symmetric_equilibrium,
     symmetric_positions,
     symmetric_spectrum,
+    threshold_exponent,
     threshold_reach,
     threshold_variance,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "symmetric_equilibrium",
     "symmetric_positions",
     "symmetric_spectrum",
+    "threshold_exponent",
     "threshold_reach",
     "threshold_variance",
 ]

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.games.influencer.kernels import Custom, PowerLaw, alone, farthest, nearest
-from rivalry.space import Profile, Strategy
+from rivalry.games.influencer.geometry import farthest, nearest
+from rivalry.games.influencer.kernels import Blotto, Custom, Dirichlet, PowerLaw, alone
+from rivalry.space import Box, Profile, Strategy
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
@@ -33,7 +34,7 @@ def ceiling(
     """What ``player`` cannot exceed by any position in ``[low, high]`` while the others stay at ``x``."""
     rest = _rest(game, x, player) - jnp.log(game.budgets[player])
     most = _most(game, x, player, low, high, rest)
-    bound = game.weights @ most
+    bound = game.weights @ most - _cost(game, player, low)
     smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MOST_AXES
     if smooth:
         bound = jnp.minimum(bound, _curved(game, x, player, low, high, most, rest))
@@ -50,22 +51,34 @@ def payoff_against(
     def payoff(strategy: Strategy) -> Float[Array, ""]:
         own = kernel.logs(strategy[None], game.points)[0]
         if game.zero_influence == "error":
-            return jax.lax.logistic(own - rest) @ game.weights
+            return jax.lax.logistic(own - rest) @ game.weights - _cost(game, player, strategy)
         nobody = jnp.isneginf(own) & jnp.isneginf(rest)
         shares = jax.lax.logistic(jnp.where(nobody, 0.0, own - rest))
         each = 1 / x.shape[0] if game.zero_influence == "share" else 0.0
-        return jnp.where(nobody, each, shares) @ game.weights
+        return jnp.where(nobody, each, shares) @ game.weights - _cost(game, player, strategy)
 
     return payoff
+
+
+def _cost(game: Influencer, player: int | Array, strategy: Array) -> Array | float:
+    """What the reach, the last axis of ``strategy [.. axis]``, costs."""
+    return 0.0 if game.reach_cost is None else game.reach_cost[player] * strategy[..., -1]
+
+
+def _places(game: Influencer, low: Strategy, high: Strategy) -> tuple[Strategy, Strategy]:
+    """The cell without an axis that is no place."""
+    axes = game.points.shape[1]
+    return low[:axes], high[:axes]
 
 
 def _most(
     game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
 ) -> Array:
     """The largest own share at every point, ``[point]``."""
-    assert not isinstance(game.kernel, Custom)
+    assert not isinstance(game.kernel, Custom | Dirichlet | Blotto)
     if game.abstention is not None:
-        rest = jnp.logaddexp(rest, _away(game, x, player, nearest(low, high, game.points)))
+        near = nearest(*_places(game, low, high), game.points)
+        rest = jnp.logaddexp(rest, _away(game, x, player, near))
     return jax.lax.logistic(game.kernel.peak(player, low, high, game.points) - rest)
 
 
@@ -85,7 +98,9 @@ def _away(game: Influencer, x: Profile, player: int | Array, own: Array) -> Arra
 
     ``own [.. point axis]`` leads from the player to every point.
     """
-    squares = jnp.sum((game.points[None] - x[:, None]) ** 2, axis=-1).at[player].set(1.0)
+    squares = (
+        jnp.sum((game.points[None] - x[:, None, : game.points.shape[1]]) ** 2, axis=-1).at[player].set(1.0)
+    )
     assert game.abstention is not None
     others = jnp.log(game.abstention) + jnp.sum(jnp.log(squares), axis=0) - jnp.log(game.budgets[player])
     return others + jnp.log(jnp.sum(own**2, axis=-1))
@@ -96,15 +111,18 @@ def _curved(
 ) -> Float[Array, ""]:
     """The best corner and what the payoff can rise above the corners' interpolation."""
     kernel = game.kernel
-    assert not isinstance(kernel, Custom | PowerLaw)
+    assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | Blotto)
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
     logs = alone(kernel, player, len(corners)).logs(corners, game.points)
     at_corners, at_most = rest, rest
     if game.abstention is not None:
-        at_corners = jnp.logaddexp(rest, _away(game, x, player, game.points - corners[:, None]))
-        at_most = jnp.logaddexp(rest, _away(game, x, player, farthest(low, high, game.points)))
-    best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights)
+        away = game.points - corners[:, None, : game.points.shape[1]]
+        at_corners = jnp.logaddexp(rest, _away(game, x, player, away))
+        far = farthest(*_places(game, low, high), game.points)
+        at_most = jnp.logaddexp(rest, _away(game, x, player, far))
+    # what a reach costs is linear: interpolation gives it without error
+    best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
     least = jax.lax.logistic(kernel.trough(player, low, high, game.points) - at_most)
     # the largest G(1-G) for G between its extremes
     spread = jnp.where(
@@ -112,8 +130,9 @@ def _curved(
     )
     slope, bend = kernel.steepest(player, low, high, game.points)
     if game.abstention is not None:
-        more_slope, more_bend = _abstaining(game, x, player, low, high, rest)
-        slope, bend = slope + more_slope, bend + more_bend
+        more = _abstaining(game, x, player, *_places(game, low, high), rest)
+        axes = more[0].shape[1]
+        slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
     largest = (game.weights * spread) @ (slope**2 + bend)
     return best + jnp.sum(largest * (high - low) ** 2) / 8
 
@@ -135,4 +154,4 @@ def _abstaining(
 
 def available(game: Influencer) -> bool:
     """Whether the kernel's largest value on a cell is known."""
-    return not isinstance(game.kernel, Custom)
+    return isinstance(game.space, Box) and not isinstance(game.kernel, Custom)

@@ -2,8 +2,9 @@
 
 With equal players and no outside rows, everybody at ``x*`` is an equilibrium of the gradients where
 ``sum_k B_k d(b_k) = 0``, and it is stable iff ``sum B h + (N-2)/(N-1) sum B d d'`` is negative definite
-(d and h the first and second derivative of log-influence in the own position). That gives, with moments
-weighted by B, the conditions below. Points are ``[point axis]``, weights ``[point]``.
+(d and h the first and second derivative of log-influence in the own position), on a simplex along the
+directions that sum to zero. That gives, with moments weighted by B, the conditions below. Points are
+``[point axis]``, weights ``[point]``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,17 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry._jax import jax, jnp
-from rivalry.games.influencer.kernels import Exponential, Gaussian, GaussianMatrix, PowerLaw
+from rivalry._jax import jax, jnp, put
+from rivalry.games.influencer.kernels import (
+    Blotto,
+    ChosenReach,
+    Dirichlet,
+    Exponential,
+    Gaussian,
+    GaussianMatrix,
+    PowerLaw,
+)
+from rivalry.space import Box
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
@@ -32,11 +42,11 @@ class Level(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A symmetric equilibrium in closed form."""
+    """Everybody together, in closed form."""
 
-    position: np.ndarray  # [axis]
+    position: np.ndarray | None  # [axis]; None where there is no closed form of it
     stable: bool
-    threshold: float | None  # in the kernel's own parameter: reach, or variance
+    threshold: float | None  # in the kernel's own parameter: reach, variance, or exponent
 
 
 def moments(points: object, weights: object) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +113,19 @@ def exponential_is_stable(points: object, weights: object, players: int) -> bool
     return bool(mean[0] > np.sqrt(_weight(players) * covariance[0, 0]))
 
 
+def threshold_exponent(players: int) -> float:
+    """The exponent below which everybody at ``B / sum B`` is stable in a Blotto contest.
+
+    ``(N-1)/(N-2)``; infinite for two players, who are stable at every exponent. Raises `ValueError` for
+    fewer than two players.
+
+    >>> threshold_exponent(3)
+    2.0
+    """
+    weight = _weight(players)
+    return 1 / weight if weight else float("inf")
+
+
 def _weight(players: int) -> float:
     if players < 2:
         raise ValueError(f"players: {players} must be at least 2")
@@ -113,7 +136,8 @@ def symmetric_equilibrium(game: Influencer) -> Known:
     """Where everybody may stand together, whether that is stable, and the threshold, in closed form.
 
     Gaussian kernels: the mean of the resource, stable above the threshold (`threshold_reach`,
-    `threshold_variance`). Exponential: the mean (`exponential_is_stable`).
+    `threshold_variance`). Exponential: the mean (`exponential_is_stable`). Blotto: each corner's share of the
+    resource, stable below the threshold (`threshold_exponent`). Power law: never stable, wherever it is.
     Raises `ValueError` outside the domain of the closed forms, naming the numerical way.
 
     >>> import rivalry as rv
@@ -127,6 +151,11 @@ def symmetric_equilibrium(game: Influencer) -> Known:
     points, weights, players = np.asarray(game.points), np.asarray(game.weights), game.players
     mean, _ = moments(points, weights)
     kernel = game.kernel
+    if isinstance(kernel, PowerLaw):
+        return Known(None, False, None)
+    if isinstance(kernel, Blotto):
+        exponent = threshold_exponent(players)
+        return Known(mean, bool(np.asarray(kernel.exponent)[0] < exponent), exponent)
     if isinstance(kernel, Exponential):
         return Known(mean, exponential_is_stable(points, weights, players), None)
     if isinstance(kernel, Gaussian):
@@ -137,8 +166,23 @@ def symmetric_equilibrium(game: Influencer) -> Known:
         return Known(mean, bool(np.asarray(kernel.reach)[0] > reach), reach)
     assert isinstance(kernel, GaussianMatrix)
     shape = np.asarray(kernel.covariance[0])
-    variance = threshold_variance(points, weights, players, (shape + shape.T) / 2)
+    shape = (shape + shape.T) / 2
+    if isinstance(game.space, Box):
+        variance = threshold_variance(points, weights, players, shape)
+    else:
+        variance = _variance_along(points, weights, players, shape, directions(game))
     return Known(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
+
+
+def _variance_along(
+    points: np.ndarray, weights: np.ndarray, players: int, shape: np.ndarray, along: np.ndarray
+) -> float:
+    """`threshold_variance` where only some directions ``along [axis direction]`` are open."""
+    from scipy.linalg import eigvalsh
+
+    _, covariance = moments(points, weights)
+    precise = np.linalg.solve(shape, along)
+    return float(_weight(players) * eigvalsh(precise.T @ covariance @ precise, along.T @ precise)[-1])
 
 
 def known_threshold(game: Influencer) -> Known | None:
@@ -150,30 +194,47 @@ def _outside_domain(game: Influencer) -> str:
     """Why no closed form holds, or nothing."""
     if game.third_party is not None or game.abstention is not None:
         return "games with outside rows"
-    if isinstance(game.kernel, PowerLaw):
-        return "the power law, whose centre is never stable"
-    if not isinstance(game.kernel, Gaussian | GaussianMatrix | Exponential):
+    if isinstance(game.kernel, ChosenReach):
+        return "players who choose their reach"
+    if isinstance(game.kernel, Dirichlet):
+        return "Dirichlet kernels"
+    if not isinstance(game.kernel, Gaussian | GaussianMatrix | Exponential | PowerLaw | Blotto):
         return "custom kernels"
     alike = [game.budgets, *game.kernel_parameters.values()]
     if any(np.any(np.asarray(leaf) != np.asarray(leaf)[:1]) for leaf in alike):
         return "unequal players"
     mean, _ = moments(game.points, game.weights)
-    inside = np.all((mean >= np.asarray(game.space.low)[0]) & (mean <= np.asarray(game.space.high)[0]))
+    if isinstance(game.space, Box):
+        low, high = np.asarray(game.space.low)[0], np.asarray(game.space.high)[0]
+    else:
+        low, high = np.full(mean.shape, game.space.least), np.ones(mean.shape)
+    inside = isinstance(game.kernel, PowerLaw) or np.all((mean >= low) & (mean <= high))
     return "" if inside else "a mean of the resource outside the space"
 
 
+def directions(game: Influencer) -> np.ndarray:
+    """An orthonormal basis ``[axis direction]`` of where a player can move: on a simplex, sums stay."""
+    from scipy.linalg import helmert
+
+    axes = game.space.shape[1]
+    return np.eye(axes) if isinstance(game.space, Box) else np.asarray(helmert(axes)).T
+
+
 @eqx.filter_jit
-def _roots(game: Influencer, starts: Array) -> tuple[Array, Array]:
+def _roots(game: Influencer, starts: Array, along: Array, width: Array) -> tuple[Array, Array]:
     """Newton on the own gradient with everybody together: positions and gradients there."""
     players = game.space.shape[0]
 
+    def everyone(y: Array) -> Array:
+        return jnp.broadcast_to(y, (players, *y.shape))
+
     def together(y: Array) -> Array:
-        return game.gradients(jnp.broadcast_to(y, (players, *y.shape)))[0]
+        return game.gradients(everyone(y))[0] @ along
 
     def step(y: Array, _: None) -> tuple[Array, None]:
-        move = jnp.linalg.solve(jax.jacfwd(together)(y), together(y))
-        most = 0.1 * (game.space.high[0] - game.space.low[0])
-        return jnp.clip(y - jnp.clip(move, -most, most), game.space.low[0], game.space.high[0]), None
+        move = along @ jnp.linalg.solve(jax.jacfwd(together)(y) @ along, together(y))
+        move = move * jnp.minimum(1.0, 0.1 / jnp.max(jnp.abs(move) / width))
+        return game.space.project(everyone(y - move))[0], None
 
     def root(start: Array) -> Array:
         return jax.lax.scan(step, start, length=60)[0]
@@ -185,7 +246,8 @@ def _roots(game: Influencer, starts: Array) -> tuple[Array, Array]:
 def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
     """Every place found, ``[place axis]``, where all players together feel no gradient.
 
-    Newton from a grid of about ``starts`` places; roots nearer than 1e-8 of the space are one.
+    Newton from a grid of about ``starts`` places; roots nearer than 1e-8 of the space are one. On a simplex
+    only the gradient along it counts.
     Raises `ValueError` for unequal players.
 
     >>> import rivalry as rv
@@ -193,9 +255,11 @@ def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
     [[0.5]]
     """
     _refuse_unequal(game, "symmetric_positions")
-    found, gradients = (np.asarray(part) for part in _roots(game, game.space.grid(0, starts)))
+    space = game.space
+    width = np.asarray(space.high - space.low)[0] if isinstance(space, Box) else np.ones(space.shape[1])
+    roots = _roots(game, space.grid(0, starts), put(directions(game)), put(width))
+    found, gradients = (np.asarray(part) for part in roots)
     good = np.all(np.abs(gradients) <= 1e-9 * float(game.scale), axis=1) & np.all(np.isfinite(found), axis=1)
-    width = np.asarray(game.space.high - game.space.low)[0]
     kept: list[np.ndarray] = []
     for place in sorted(found[good].tolist()):
         if all(np.max(np.abs(np.asarray(place) - other) / width) > 1e-8 for other in kept):
@@ -218,7 +282,8 @@ class Spectrum(NamedTuple):
 def symmetric_spectrum(game: Influencer, position: object) -> Spectrum:
     """Eigenvalues of the Jacobian with all players at ``position [axis]``, from its two blocks.
 
-    Diagonal block A, any other C: ``A - C`` (players part) and ``A + (N-1) C`` (all move alike).
+    Diagonal block A, any other C: ``A - C`` (players part) and ``A + (N-1) C`` (all move alike); on a
+    simplex ``T'AT`` and ``T'CT``, with T an orthonormal basis of what keeps the sum.
     Raises `ValueError` for unequal players.
 
     >>> import rivalry as rv
@@ -231,7 +296,8 @@ def symmetric_spectrum(game: Influencer, position: object) -> Spectrum:
     x = game.space.check(np.broadcast_to(place, game.space.shape), "position")
     axes = len(place)
     whole = np.asarray(_jacobian(game, x))
-    own, other = whole[:axes, :axes], whole[:axes, axes : 2 * axes]
+    along = directions(game)
+    own, other = (along.T @ part @ along for part in (whole[:axes, :axes], whole[:axes, axes : 2 * axes]))
     split, together = np.linalg.eigvals(own - other), np.linalg.eigvals(own + (game.players - 1) * other)
     return Spectrum(*(values[np.argsort(-values.real, kind="stable")] for values in (split, together)))
 
@@ -242,8 +308,9 @@ def _jacobian(game: Influencer, x: Array) -> Array:
 
 
 def _refuse_unequal(game: Influencer, name: str) -> None:
-    for key, leaf in {"budgets": game.budgets, **game.kernel_parameters}.items():
-        if np.any(np.asarray(leaf) != np.asarray(leaf)[:1]):
+    parts = {"budgets": game.budgets, "reach_cost": game.reach_cost, **game.kernel_parameters}
+    for key, leaf in parts.items():
+        if leaf is not None and np.any(np.asarray(leaf) != np.asarray(leaf)[:1]):
             raise ValueError(f"{name}: needs equal players, but {key} is {np.asarray(leaf).tolist()}")
 
 

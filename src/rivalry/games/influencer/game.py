@@ -14,9 +14,12 @@ from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.game import Record
 from rivalry.games.influencer.ceiling import available, ceiling, payoff_against
-from rivalry.games.influencer.kernels import Custom, Kernel, apart, square
+from rivalry.games.influencer.contest import contest
+from rivalry.games.influencer.geometry import apart, square
+from rivalry.games.influencer.kernels import ChosenReach, Custom, Kernel
 from rivalry.games.influencer.views import VIEWS, measures, view
-from rivalry.space import Box, Profile, Strategy
+from rivalry.kernels.shapes import Contest
+from rivalry.space import Box, Profile, Simplex, Strategy
 
 STARTS = {
     2: [0.1, 0.9],
@@ -34,7 +37,8 @@ class Influencer(eqx.Module):
 
     Rows are the players, then a third party (where there is one), then abstention. The shares ``G`` are
     the softmax of all rows' ``log f`` at each point and the payoff of a row is ``sum_k B_k G_k``; all rows
-    sum to ``sum B``. Made by `influencer`, which checks every number.
+    sum to ``sum B``. Where players choose their reach, it is the last axis of a profile, and ``reach_cost``
+    times it is taken from their payoffs. Made by `influencer`, which checks every number.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.14, 0.14], resource="bimodal")
@@ -42,7 +46,7 @@ class Influencer(eqx.Module):
     [24.728113, 24.728113]
     """
 
-    space: Box
+    space: Box | Simplex
     points: Float[Array, "point axis"]
     weights: Float[Array, "point"]
     kernel: Kernel
@@ -50,11 +54,11 @@ class Influencer(eqx.Module):
     third_party: Float[Array, "point"] | None
     abstention: Float[Array, ""] | None
     zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
+    reach_cost: Float[Array, "player"] | None = None
 
     def __repr__(self) -> str:
         try:
-            edges = zip(np.asarray(self.space.low)[0], np.asarray(self.space.high)[0], strict=True)
-            where = " × ".join(f"[{low:g}, {high:g}]" for low, high in edges)
+            where = _where(self.space)
             numbers = {name: np.asarray(value) for name, value in self.kernel_parameters.items()}
             there = float(np.asarray(self.weights).sum())
         except (AttributeError, IndexError, TypeError, jax.errors.TracerArrayConversionError):
@@ -67,6 +71,7 @@ class Influencer(eqx.Module):
         lines += [f"  resource {there:.6g} in all, at {len(self.points)} points"]
         lines += ["  with a third party"] * (self.third_party is not None)
         lines += ["  with abstention"] * (self.abstention is not None)
+        lines += ["  who choose their reach, the last axis"] * isinstance(self.kernel, ChosenReach)
         return "\n".join(lines)
 
     def __getattr__(self, name: str) -> Any:
@@ -90,7 +95,7 @@ class Influencer(eqx.Module):
         """The kernel's numbers, one entry a player each."""
         if isinstance(self.kernel, Custom):
             return dict(self.kernel.parameters)
-        names = ("reach", "variance", "covariance", "exponent")
+        names = ("reach", "variance", "covariance", "exponent", "alpha")
         return {name: getattr(self.kernel, name) for name in names if hasattr(self.kernel, name)}
 
     @property
@@ -105,8 +110,9 @@ class Influencer(eqx.Module):
         return self.all_payoffs(x)[: x.shape[0]]
 
     def all_payoffs(self, x: Profile) -> Float[Array, "row"]:
-        """What each row gets, outside rows included; they sum to ``sum B``."""
-        return self.shares(x) @ self.weights
+        """What each row gets, outside rows included; they sum to ``sum B``, less what reaches cost."""
+        found = self.shares(x) @ self.weights
+        return found if self.reach_cost is None else found.at[: len(x)].add(-self.reach_cost * x[:, -1])
 
     def shares(self, x: Profile) -> Float[Array, "row point"]:
         """``G``: every row's part of the resource at every point.
@@ -138,10 +144,12 @@ class Influencer(eqx.Module):
         shares, total = self._shares(own, x)
         mine = shares[: x.shape[0]]
         slopes = pull(self.weights * mine * (1 - mine))
+        if self.reach_cost is not None:
+            slopes = slopes.at[:, -1].add(-self.reach_cost)
         if self.abstention is None:
             return slopes
         pushed = self.weights * mine * self._without(x, total, 1)
-        return slopes + 2 * jnp.sum(pushed[..., None] * apart(x, self.points), axis=1)
+        return slopes + 2 * jnp.sum(pushed[..., None] * self._apart(x), axis=1)
 
     def jacobian(self, x: Profile) -> Float[Array, "row column"]:
         """Derivative of the stacked own gradients in the stacked profile, player-major, in closed form.
@@ -156,7 +164,7 @@ class Influencer(eqx.Module):
         d, h = self.kernel.slopes(x, self.points), self.kernel.curvatures(x, self.points)
         push = jnp.zeros_like(d)  # G_a e_ai
         if self.abstention is not None:
-            push = -2 * self._without(x, total, 1)[..., None] * apart(x, self.points)
+            push = -2 * self._without(x, total, 1)[..., None] * self._apart(x)
         bar = g[..., None] * d + push
         same = jnp.eye(players)[:, :, None, None, None]
         own_part = d - bar
@@ -215,13 +223,19 @@ class Influencer(eqx.Module):
     def _second(self, x: Profile, total: Float[Array, "point"]) -> Float[Array, "i j point axis axis"]:
         """Second derivatives of the abstention row's influence, over all influence."""
         players, axes = x.shape
-        q = apart(x, self.points)
+        q = self._apart(x)
         same = jnp.eye(players)[:, :, None, None, None]
-        diagonal = 2 * self._without(x, total, 1)[:, None, :, None, None] * jnp.eye(axes)
+        place = jnp.diag(jnp.arange(axes) < self.points.shape[1])  # a reach moves nobody away
+        diagonal = 2 * self._without(x, total, 1)[:, None, :, None, None] * place
         pairs = (
             4 * self._without(x, total, 2)[..., None, None] * q[:, None, :, :, None] * q[None, :, :, None, :]
         )
         return same * diagonal + (1 - same) * pairs
+
+    def _apart(self, x: Profile) -> Float[Array, "player point axis"]:
+        """``b - x``, and 0 along an axis that is no place."""
+        more = x.shape[1] - self.points.shape[1]
+        return jnp.pad(apart(x, self.points), ((0, 0), (0, 0), (0, more)))
 
     def refuse_nan(self, shares: Float[Array, "row point"]) -> None:
         """Raises `ValueError` where ``zero_influence`` is ``error`` and nobody has influence at a point."""
@@ -237,15 +251,31 @@ class Influencer(eqx.Module):
 
     @property
     def ceiling(self) -> Callable[[Profile, int | Array, Strategy, Strategy], Float[Array, ""]]:
-        """``ceiling(x, player, low, high)``: no own position in that cell pays more; not if custom."""
+        """``ceiling(x, player, low, high)``: no own position in that cell pays more.
+
+        Not with custom kernels, nor on a simplex.
+        """
         if not available(self):
-            raise AttributeError("a custom kernel has no known largest value")
+            raise AttributeError("no largest value is known for a custom kernel, or on a simplex")
         return partial(ceiling, self)
 
     @property
     def views(self) -> tuple[str, ...]:
         """Larger arrays that plots draw; the vector field only on an interval."""
         return VIEWS if self.space.shape[1] == 1 else VIEWS[:-1]
+
+    @property
+    def alike(self) -> np.ndarray:
+        """``[player]``: equal numbers for players with equal kernels, budgets, costs and room to move."""
+        own = [self.budgets, *self.kernel_parameters.values()]
+        own += [self.reach_cost] if self.reach_cost is not None else []
+        own += [self.space.low, self.space.high] if isinstance(self.space, Box) else []
+        rows = np.concatenate([np.reshape(np.asarray(part), (self.players, -1)) for part in own], axis=1)
+        return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+    def contest(self, places: np.ndarray) -> Contest:
+        """What tables of payoffs at ``places [player action axis]`` are made of."""
+        return contest(self, places)
 
     def measures(self, x: Profile) -> Record:
         """What is stored with every result; see `rivalry.games.influencer.views.measures`."""
@@ -258,13 +288,23 @@ class Influencer(eqx.Module):
     def named_start(self, name: str) -> Profile:
         """``paper_default``: the source's starts on an interval; beyond 8 players evenly spaced, 0.1 to 0.9.
 
-        Raises `ValueError` for another name, and on a box.
+        Reaches that are chosen start in the middle of their range.
+        Raises `ValueError` for another name, and on a box or a simplex.
         """
         if name != "paper_default":
             raise ValueError(f"start: {name!r} is no named start; {near(name, ['paper_default'])}")
-        players, axes = self.space.shape
-        if axes != 1:
+        players = self.players
+        if not isinstance(self.space, Box) or self.points.shape[1] != 1:
             raise ValueError("start: paper_default is for an interval; give positions, or 'random'")
         at = STARTS.get(players, np.linspace(0.1, 0.9, players).tolist())
-        low, high = self.space.low[:, 0], self.space.high[:, 0]
-        return (low + (high - low) * jnp.asarray(at))[:, None]
+        low, high = self.space.low, self.space.high
+        parts = jnp.full(low.shape, 0.5).at[:, 0].set(jnp.asarray(at))
+        return low + (high - low) * parts
+
+
+def _where(space: Box | Simplex) -> str:
+    """The space in words."""
+    if isinstance(space, Simplex):
+        return f"the simplex of {space.shape[1]} corners"
+    edges = zip(np.asarray(space.low)[0], np.asarray(space.high)[0], strict=True)
+    return " × ".join(f"[{low:g}, {high:g}]" for low, high in edges)

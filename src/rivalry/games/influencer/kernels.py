@@ -7,7 +7,8 @@ A kernel offers, for positions ``x [player axis]`` and ``points [point axis]``:
   ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, which is all that gradients need;
 - ``slopes(x, points) -> [player point axis]`` and ``curvatures(x, points) -> [player point axis axis]``;
 
-and, where they are known (not for kernels of one's own), on a cell of positions ``[low, high]``, per point:
+and, where they are known (on intervals and boxes, not for kernels of one's own), on a cell of positions
+``[low, high]``, per point:
 
 - ``peak`` and ``trough``: a log-influence that no position exceeds, and one that none falls below;
 - ``steepest``: bounds ``[point axis]`` on ``|d log f / dx_a|`` and ``|d^2 log f / dx_a^2|``.
@@ -21,34 +22,39 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
+from rivalry.games.influencer.chosen import ChosenReach
+from rivalry.games.influencer.geometry import (
+    Logs,
+    PerPoint,
+    Player,
+    Points,
+    Pull,
+    apart,
+    farthest,
+    mean_apart,
+    nearest,
+    square,
+)
+from rivalry.games.influencer.simplex_kernels import Blotto, Dirichlet
 from rivalry.space import Profile, Strategy
 
-Points = Float[Array, "point axis"]
-Logs = Float[Array, "player point"]
-PerPoint = Float[Array, "point"]
-Pull = Callable[[Array], Profile]
-Player = int | Int[Array, ""]
 K = TypeVar("K")
 
-
-def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
-    """``b - x``."""
-    return points[None, :, :] - x[:, None, :]
-
-
-def square(x: Profile, points: Points) -> Logs:
-    """``|b - x|^2``."""
-    first, *others = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
-    return sum(others, first)
-
-
-def mean_apart(weights: Logs, x: Profile, points: Points) -> Profile:
-    """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
-    axes = range(points.shape[1])
-    return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
+__all__ = [
+    "Blotto",
+    "ChosenReach",
+    "Custom",
+    "Dirichlet",
+    "Exponential",
+    "Gaussian",
+    "GaussianMatrix",
+    "Kernel",
+    "PowerLaw",
+    "alone",
+]
 
 
 def alone(kernel: K, player: Player, rows: int) -> K:
@@ -58,16 +64,6 @@ def alone(kernel: K, player: Player, rows: int) -> K:
     return jax.tree.map(  # type: ignore[no-any-return]
         lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
     )
-
-
-def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
-    """From each point's nearest position in the cell to the point."""
-    return points - jnp.clip(points, low, high)
-
-
-def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
-    """The largest distance along each axis from a point to the cell."""
-    return jnp.maximum(jnp.abs(points - low), jnp.abs(points - high))
 
 
 class Gaussian(eqx.Module):
@@ -249,7 +245,7 @@ class Exponential(eqx.Module):
 class Custom(eqx.Module):
     """A kernel of one's own: ``log_influence(x, b, parameters) -> float`` of one player and point.
 
-    ``x`` and ``b`` are numbers on an interval and ``[axis]`` on a box.
+    ``x`` and ``b`` are numbers on an interval and ``[axis]`` on a box or a simplex.
     ``parameters`` holds arrays with one entry a player; the function gets the player's own.
     """
 
@@ -279,4 +275,4 @@ class Custom(eqx.Module):
         return jax.vmap(lambda b: self.log_influence(x, b, parameters))(points)
 
 
-Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Custom
+Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Dirichlet | Blotto | ChosenReach | Custom

@@ -17,7 +17,7 @@ from rivalry.space import Profile
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
 
-VIEWS = ("influence", "shares", "landscape", "vector_field")
+VIEWS = ("influence", "shares", "landscape", "resource", "vector_field")
 PLACES, FIELD, SQUARE = 201, 40, 41 * 41
 
 
@@ -38,7 +38,8 @@ def measures(game: Influencer, x: Profile) -> Record:
         found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
     known = known_threshold(game)
     if known is not None:
-        found["symmetric_position"] = (("axis",), known.position)
+        if known.position is not None:
+            found["symmetric_position"] = (("axis",), known.position)
         found["symmetric_stable"] = ((), np.asarray(known.stable))
         if known.threshold is not None:
             found["threshold"] = ((), np.asarray(known.threshold))
@@ -57,6 +58,7 @@ def view(game: Influencer, name: str, x: Profile) -> Record:
         "influence": _influence,
         "shares": _shares,
         "landscape": _landscape,
+        "resource": lambda game, _: _resource(game),
         "vector_field": _vector_field,
     }
     return makers[name](game, x)

@@ -1,0 +1,138 @@
+"""Checks of what the factory of influencer games is given: numbers, words, spaces, how many play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry._jax import put
+from rivalry._registry import near
+
+EDGE = 1e-9  # what coordinates keep from 0 where the kernel has no influence there
+
+
+def per_player(
+    name: str, value: Any, players: int, *, above: float | None = 0.0, least: float | None = None
+) -> Any:
+    """One number a player; a single one goes to all. Raises `ValueError`.
+
+    Each must be above the number ``above`` or, where it is given, at least ``least``.
+    """
+    try:
+        numbers = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be a number, or one a player") from None
+    if numbers.shape not in ((), (players,)):
+        raise ValueError(
+            f"{name}: {numbers.size} entries for {players} players; must be one number, or one a player"
+        )
+    for player, number in enumerate(np.atleast_1d(numbers)):
+        where = f"{name}[{player}]" if numbers.ndim else name
+        if not np.isfinite(number):
+            raise ValueError(f"{where}: {number} must be finite")
+        if least is not None and number < least:
+            raise ValueError(f"{where}: {number:g} must be at least {least:g}")
+        if least is None and above is not None and number <= above:
+            raise ValueError(f"{where}: {number:g} must be above {above:g}")
+    return put(np.broadcast_to(numbers, (players,)))
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> Any:
+    """``value`` if it is one of the ``known`` words. Raises `ValueError`."""
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+    return value
+
+
+class Ground(NamedTuple):
+    """Where positions and resource are: ``interval``, ``box`` or ``simplex``, and one [low, high] an axis."""
+
+    kind: str
+    edges: list[list[float]]
+
+    @property
+    def axes(self) -> int:
+        """Coordinates of a position and of a point."""
+        return len(self.edges)
+
+    @property
+    def simplex(self) -> bool:
+        """Whether coordinates sum to one."""
+        return self.kind == "simplex"
+
+    def places(self) -> list[np.ndarray]:
+        """Two positions ``[axis]`` well inside: the middle, and one off it."""
+        if self.simplex:
+            rising = np.arange(1.0, self.axes + 1)
+            return [np.full(self.axes, 1 / self.axes), rising / rising.sum()]
+        low, high = np.asarray(self.edges).T
+        return [low + part * (high - low) for part in (0.5, 0.37)]
+
+
+def ground_of(given: Mapping[str, Any]) -> Ground:
+    """The space that the keywords tell. Raises `ValueError`."""
+    space, bounds, corners = given["space"], given["bounds"], given["corners"]
+    one_of("space", space, ("interval", "box", "simplex"))
+    if space != "simplex":
+        if corners is not None:
+            raise ValueError(f"corners: is for space = 'simplex', not for {space!r}")
+        edges = _edges(space, bounds)
+        if given["kernel"] == "exponential":
+            edges = _above_zero(edges)
+        return Ground("interval" if len(edges) == 1 else "box", edges)
+    if bounds is not None:
+        raise ValueError("bounds: a simplex has none; its coordinates are at least 0 and sum to 1")
+    count = 3 if corners is None else corners
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 2:
+        raise ValueError(f"corners: {corners!r} must be a whole number of at least 2")
+    return Ground("simplex", [[0.0, 1.0]] * int(count))
+
+
+def _edges(space: str, bounds: object) -> list[list[float]]:
+    """One [low, high] an axis."""
+    if bounds is None:
+        return [[0.0, 1.0]] if space == "interval" else [[0.0, 1.0], [0.0, 1.0]]
+    try:
+        edges = np.asarray(bounds, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"bounds: {bounds!r} must be numbers") from None
+    edges = edges[None] if edges.ndim == 1 else edges
+    if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
+        raise ValueError(f"bounds: {bounds!r} must be [low, high], or one [low, high] an axis of a box")
+    if space == "interval" and len(edges) != 1:
+        raise ValueError(f"bounds: {len(edges)} axes are a box; set space = 'box'")
+    return edges.tolist()  # type: ignore[no-any-return]
+
+
+def _above_zero(edges: list[list[float]]) -> list[list[float]]:
+    """The exponential kernel has no influence at 0: positions stay above it by 1e-9."""
+    low, high = edges[0]
+    if low < 0 or high <= EDGE:
+        raise ValueError(f"bounds: [{low:g}, {high:g}] must not be below 0 for the exponential kernel")
+    return [[max(low, EDGE), high], *edges[1:]]
+
+
+def players_of(given: Mapping[str, Any]) -> int:
+    """How many play: what is said, else what the lists tell, else two."""
+    listed = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
+    listed["covariance"] = 2
+    told = {name: len(given[name]) for name, plain in listed.items() if np.ndim(given[name]) > plain}
+    for name, value in (given["parameters"] or {}).items():
+        if np.ndim(value) > 0:
+            told[f"parameters.{name}"] = len(value)
+    said = given["players"]
+    if said is not None:
+        if isinstance(said, bool) or not isinstance(said, int | np.integer) or said < 2:
+            raise ValueError(f"players: {said!r} must be a whole number of at least 2")
+        told = {"players": int(said)} | told
+    if len(set(told.values())) > 1:
+        (first, count), (other, differs) = next(
+            (a, b) for a in told.items() for b in told.items() if a[1] != b[1]
+        )  # fmt: skip
+        raise ValueError(f"{other}: {differs} entries, but {first} says {count} players")
+    players = next(iter(told.values()), 2)
+    if players < 2:
+        raise ValueError(f"{next(iter(told))}: {players} player; must be at least 2")
+    return players

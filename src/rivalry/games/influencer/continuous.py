@@ -1,0 +1,186 @@
+"""Resources spread without gaps: a density, and the nodes of a Gauss rule in place of resource points.
+
+Node weights multiply the density, so that a continuous game is one of finitely many points like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry._jax import jax, jnp, put
+from rivalry._registry import near
+from rivalry.games.influencer.checks import Ground
+from rivalry.games.influencer.game import Influencer
+from rivalry.games.quadrature import on_box, on_simplex
+from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights
+from rivalry.space import Box
+
+TOLERANCE = 1e-10  # relative: when payoffs and gradients at the profiles below no longer move
+FIRST = {1: 64, 2: 16}  # nodes in each direction; 8 where there are more than two
+MOST = 2**17  # nodes in all
+CHUNK, PROFILES = 256, 4
+
+
+class Rule(NamedTuple):
+    """A density, and the family of Gauss rules that suits its ends.
+
+    ``density`` is what `resource_weights` takes. ``ends`` are the powers that the rule takes out of it: one
+    (p, q) an axis, or a Dirichlet density's alphas.
+    """
+
+    ground: Ground
+    density: Any
+    domain: list[list[float]]
+    ends: Any
+    tolerance: float
+    graded: bool  # nodes crowd at a simplex's boundary
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], density: Any, ground: Ground, *, graded: bool) -> Rule:
+        """From the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
+        for key in spec:
+            if key not in ("kind", "domain", "tolerance"):
+                known = ["kind", "domain", "tolerance"]
+                raise ValueError(f"resource_points.{key}: unknown key; {near(key, known)}")
+        tolerance = spec.get("tolerance", TOLERANCE)
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
+            raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
+        if isinstance(density, str):
+            if density not in WORDS:
+                raise ValueError(f"resource: {density!r} is no known word; {near(density, WORDS)}")
+            density = WORDS[density]
+        kind = density.get("kind") if isinstance(density, Mapping) else None
+        if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):
+            raise ValueError(
+                "resource: numbers have no value between points; a continuous game takes a function, a word, "
+                f"or a table of kind {', '.join(DENSITIES)}"
+            )
+        domain = _domain(spec.get("domain"), ground)
+        ends: Any = None
+        if kind in ("beta", "beta_pdf") and ground.axes == 1:
+            domain, ends = _beta_ends(density, domain)
+        elif kind in ("dirichlet", "dirichlet_pdf") and ground.simplex:
+            rest = {key: value for key, value in density.items() if key != "kind"}
+            ends = dirichlet_alphas(rest, ground.axes)
+        return cls(ground, density, domain, ends, float(tolerance), graded)
+
+    def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Points and resource after ``step`` doublings; None where that is too many."""
+        directions = self.ground.axes - self.ground.simplex
+        count = FIRST.get(directions, 8) * 2**step
+        if count**directions > MOST or count > 2**12:
+            return None
+        if self.ground.simplex:
+            points, weights = on_simplex(self.ground.axes, count, self.ends, graded=self.graded)
+        else:
+            points, weights = on_box(self.domain, count, self.ends)
+        return points, weights * self._smooth(points)
+
+    def _smooth(self, points: np.ndarray) -> np.ndarray:
+        """The density without what the rule has taken out of it."""
+        density = resource_weights(self.density, points)
+        if self.ends is None:
+            return density
+        if self.ground.simplex:
+            return np.asarray(density * np.prod(points ** (1 - self.ends), axis=1))
+        ((p, q),), ((low, high),) = self.ends, self.domain
+        b = points[:, 0]
+        return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
+
+
+def _domain(given: Any, ground: Ground) -> list[list[float]]:
+    """Where the resource is, one [low, high] an axis."""
+    if given is None:
+        return ground.edges
+    if ground.simplex:
+        raise ValueError("resource_points.domain: on a simplex the resource is on all of it")
+    try:
+        edges = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"resource_points.domain: {given!r} must be numbers") from None
+    edges = edges[None] if edges.ndim == 1 else edges
+    if edges.shape != (ground.axes, 2):
+        raise ValueError(f"resource_points.domain: {given!r} must be [low, high], or one an axis of a box")
+    for axis, (low, high) in enumerate(edges):
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"resource_points.domain[{axis}]: [{low:g}, {high:g}] must have low below high")
+    return edges.tolist()  # type: ignore[no-any-return]
+
+
+def _beta_ends(
+    density: Mapping[str, Any], domain: Sequence[Sequence[float]]
+) -> tuple[list[list[float]], Any]:
+    """The part of the domain where a beta density lives, and its powers at the ends that are its own."""
+    a, b = beta_shapes({key: value for key, value in density.items() if key != "kind"})
+    ((low, high),) = domain
+    low, high = max(low, 0.0), min(high, 1.0)
+    if low >= high:
+        raise ValueError(f"resource_points.domain: {list(domain[0])} holds none of a beta density's [0, 1]")
+    return [[low, high]], [(a - 1 if low == 0 else 0.0, b - 1 if high == 1 else 0.0)]
+
+
+def refined(game_at: Callable[[int], Influencer | None], tolerance: float = TOLERANCE) -> Influencer:
+    """The game at so many nodes that twice as many move payoffs and gradients by less than ``tolerance``.
+
+    Relative to the whole resource and to the largest gradient, at a few profiles all over the space.
+    Raises `ValueError` where the largest number of nodes is not enough.
+    """
+    game, apart, step = game_at(0), np.inf, 1
+    assert game is not None
+    before = _measured(game)
+    while (finer := game_at(step)) is not None:
+        now = _measured(finer)
+        apart = max(_moved(old, new) for old, new in zip(before, now, strict=True))
+        if apart < tolerance:
+            return game
+        game, before, step = finer, now, step + 1
+    raise ValueError(
+        f"resource_points: payoffs or gradients still move by {apart:.2g} at the largest number of nodes; "
+        f"must be below {tolerance:g} (raise resource_points.tolerance, or give points)"
+    )
+
+
+def _moved(old: np.ndarray, new: np.ndarray) -> float:
+    known = np.isfinite(old) & np.isfinite(new)
+    largest = np.max(np.abs(new[known]), initial=1e-300)
+    return float(np.max(np.abs(new - old)[known], initial=0.0) / largest)
+
+
+def _measured(game: Influencer) -> tuple[np.ndarray, np.ndarray]:
+    """Payoffs and gradients at some profiles, summed over chunks of nodes: one program for every number."""
+    profiles = put(_profiles(game))
+    plain = replace(game, reach_cost=None)
+    count = len(game.points)
+    parts = []
+    for start in range(0, count, CHUNK):
+        rows = np.minimum(np.arange(start, start + CHUNK), count - 1)
+        own = np.where(np.arange(start, start + CHUNK) < count, np.asarray(game.weights)[rows], 0.0)
+        third = None if game.third_party is None else put(np.asarray(game.third_party)[rows])
+        chunk = replace(plain, points=put(np.asarray(game.points)[rows]), weights=put(own), third_party=third)
+        parts.append([np.asarray(part) for part in _sums(chunk, profiles)])
+    payoffs, gradients = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+    return payoffs, gradients
+
+
+@eqx.filter_jit
+def _sums(game: Influencer, profiles: Array) -> tuple[Array, Array]:
+    return jax.vmap(game.all_payoffs)(profiles), jax.vmap(game.gradients)(jnp.asarray(profiles))
+
+
+def _profiles(game: Influencer) -> np.ndarray:
+    """Everybody in the middle, on a box also far apart, and anywhere at random: always the same ones."""
+    rng = np.random.default_rng(0)
+    space = game.space
+    players, axes = space.shape
+    if isinstance(space, Box):
+        line = np.broadcast_to(np.linspace(0.1, 0.9, players)[:, None], (players, axes))
+        parts = [np.full((players, axes), 0.5), line, *rng.random((PROFILES - 2, players, axes))]
+        return np.asarray(space.low + (space.high - space.low) * np.stack(parts))
+    shares = np.stack([np.ones((players, axes)), *rng.exponential(size=(PROFILES - 1, players, axes))])
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
