@@ -55,7 +55,7 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
     if hasattr(space, "sizes") and not hasattr(space, "least"):  # pure choices are what they are
         return grid
     if points == 1:
-        return grid.mean(axis=0, keepdims=True)
+        return np.asarray(grid.mean(axis=0, keepdims=True))
     across = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
     middle = grid.mean(axis=0)
     return np.asarray(middle + (grid - middle) * (1 - 1 / across))
