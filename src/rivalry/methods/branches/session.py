@@ -29,6 +29,7 @@ ENDINGS = (
 )
 WAITING, WALKING, RANGE, BOUND, MEET, CLOSED, KNOWN, LONG, LOST, MANY = range(len(ENDINGS))
 NONE = -1
+SEARCHES = 2  # at both ends of the range
 COVERAGES = ("", "lower bound", "bounded", "exact", "local")
 
 
@@ -106,6 +107,8 @@ def record(family: Family, session: Session) -> Record:
     """The session as it is stored."""
     found: Record = {"parameter_name": ((), np.asarray(family.name))}
     found["alike"] = (("player",), session["alike"].copy())
+    if session["searched"][0] == SEARCHES and not len(session["row_branch"]):
+        found["status"] = ((), np.asarray("no answer"))
     return found | _rows(family, session) | _events(family, session) | _orbits(session)
 
 

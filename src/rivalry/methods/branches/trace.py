@@ -45,7 +45,7 @@ class Tracer:
             self._switch(int(s["events_done"][0]))
         elif np.any(s["branch_ending"] == known.WAITING):
             self._set_out(int(np.flatnonzero(s["branch_ending"] == known.WAITING)[0]))
-        elif s["searched"][0] < 2:
+        elif s["searched"][0] < known.SEARCHES:
             self._search(int(s["searched"][0]))
         elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
             self._cycles(int(s["hopfs_done"][0]))
@@ -171,7 +171,8 @@ class Tracer:
             return
         y = system.of(s["branch_x"][branch], float(s["branch_value"][branch]))
         along = s["branch_tangent"][branch][: len(y)]
-        for other in np.unique(s["row_branch"]):
+        given = not np.any(np.isnan(s["start"])) and s["branch_event"][branch] == NONE
+        for other in np.unique(s["row_branch"]) if not given else ():  # a start's halves share a point
             if lies_on(system, y, curve(s, int(other)), s["alike"]):
                 self._end(branch, known.KNOWN)
                 return

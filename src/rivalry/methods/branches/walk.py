@@ -11,6 +11,7 @@ from rivalry.methods.branches.groups import Look, System
 
 ROUNDS = 12  # Newton steps of one correction
 SETTLED = 1e-13  # of a unit: a step so short is the last
+RANK = 1e-12  # relative: singular values below count as zero
 ACCEPTED = 1e-9  # what may be left of the system, in units of the payoff scale
 QUICK = 4  # Newton steps after which the next step along the curve is not lengthened
 BEND = 0.97  # the least cosine of the angle between one tangent and the next
@@ -40,10 +41,8 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> Point | None:
         if not np.all(np.isfinite(look.derivative)):
             return None
         left = np.append(look.value, normal @ (here - y))
-        try:
-            move = -np.linalg.solve(np.vstack([look.derivative, normal]), left)
-        except np.linalg.LinAlgError:
-            return None
+        # where curves cross the matrix is singular, and nothing is left to correct in that direction
+        move = -np.linalg.lstsq(np.vstack([look.derivative, normal]), left, rcond=RANK)[0]
         size = float(np.max(np.abs(move)))
         if size > 1.0 or (rounds > 3 and size > 2 * last):
             return None

@@ -1,0 +1,188 @@
+"""Branches of equilibria of influencer games, against closed forms and numbers found independently."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import put
+from rivalry.game import jacobian, with_
+from rivalry.metrics import certificate
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+def influencer(players: int, **changes: object) -> rv.Game:
+    game: rv.Game = rv.games.influencer(**{"players": players, "reach": 0.2, "resource": "bimodal"} | changes)
+    return game
+
+
+@cache
+def three() -> Dataset:
+    learner = rv.methods.Branches(parameter="reach", low=0.08, high=0.3)
+    return rv.learn(influencer(3), learner).data
+
+
+@cache
+def five() -> Dataset:
+    learner = rv.methods.Branches(parameter="reach", low=0.065, high=0.3, certify="none")
+    return rv.learn(influencer(5), learner).data
+
+
+def rows_of(data: Dataset, branch: int) -> Dataset:
+    return data.isel(row=np.flatnonzero(data.branch.values == branch))
+
+
+def sizes_of(data: Dataset) -> dict[int, tuple[int, ...]]:
+    """Every branch's group sizes, largest first."""
+    found = {}
+    for branch in np.unique(data.branch.values):
+        groups = rows_of(data, int(branch)).branch_group.values[0]
+        found[int(branch)] = tuple(sorted(np.bincount(groups), reverse=True))
+    return found
+
+
+def branches_with(data: Dataset, *sizes: int) -> list[int]:
+    return [branch for branch, own in sizes_of(data).items() if own == sizes]
+
+
+def test_everybody_leaves_the_centre_at_the_closed_form() -> None:
+    data, game = three(), influencer(3)
+    points, weights = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    mean = weights @ points / weights.sum()
+    expected = np.sqrt(0.5 * (weights @ (points - mean) ** 2) / weights.sum())
+    np.testing.assert_allclose(data.symmetric_loss_parameter, [expected], atol=1e-10)
+    np.testing.assert_allclose(data.event_eigenvalues_real[0, :2], 0.0, atol=1e-9)
+    assert data.event_moves.values[0] == "splits group 0"
+    centre = rows_of(data, 0)
+    np.testing.assert_allclose(centre.branch_position.values, mean, atol=1e-12)
+    np.testing.assert_array_equal(centre.branch_stable, centre.branch_parameter > expected)
+
+
+def test_the_mirror_branch_is_stable_below_and_the_pairs_are_saddles() -> None:
+    data = three()
+    (mirror,) = branches_with(data, 1, 1, 1)
+    rows = rows_of(data, mirror)
+    np.testing.assert_allclose(rows.branch_position.sum("player").values, 1.5, atol=1e-10)
+    below = (rows.branch_parameter < 0.1888) & (rows.branch_parameter > 0.1582)
+    assert below.sum() > 5
+    assert bool(rows.branch_stable[below].all())
+    pairs = branches_with(data, 2, 1)
+    assert len(pairs) == 2
+    for pair in pairs:
+        own = rows_of(data, pair).isel(row=slice(1, None))
+        assert not own.branch_stable.any()
+        assert bool((own.branch_eigenvalues_real.min("eigenvalue") < 0).all())
+        assert float(own.branch_parameter.max()) < 0.188815
+
+
+def test_the_mirror_branch_ends_in_a_supercritical_hopf_point() -> None:
+    data = three()
+    np.testing.assert_allclose(data.hopf_parameter, [0.15818468164430274], atol=1e-9)
+    np.testing.assert_allclose(data.hopf_frequency, [62.28242444425924], rtol=1e-7)
+    at = np.sort(data.hopf_position.values[0, :, 0])
+    np.testing.assert_allclose((at[2] - at[0]) / 2, 0.15036106100538038, atol=1e-9)
+    assert float(data.hopf_lyapunov[0]) < 0
+    assert float(data.event_residual.max()) < 1e-10
+
+
+def test_the_pair_is_a_saddle_at_a_short_reach() -> None:
+    data = three()
+    pair = next(
+        rows_of(data, branch).isel(row=-1)
+        for branch in branches_with(data, 2, 1)
+        if rows_of(data, branch).branch_position.values[-1].min() < 0.5
+    )
+    assert float(pair.branch_parameter) == 0.08
+    np.testing.assert_allclose(
+        np.sort(pair.branch_position.values[:, 0]), [0.257798, 0.257798, 0.327506], atol=1e-6
+    )
+    np.testing.assert_allclose(pair.branch_eigenvalues_real, [576.65, -667.3, -667.3], atol=0.05)
+    np.testing.assert_allclose(pair.branch_eigenvalues_imag, [0.0, 685.0, -685.0], atol=0.05)
+    assert pair.branch_moves.values.tolist() == ["splits group 0", "moves groups", "moves groups"]
+    np.testing.assert_allclose(pair.branch_regret.max(), 19.30, atol=0.01)
+
+
+@pytest.mark.parametrize("which", [three, five])
+def test_labelled_eigenvalues_are_those_of_the_whole_jacobian(which: object) -> None:
+    data = which()  # type: ignore[operator]
+    game = influencer(data.sizes["player"])
+    for row in range(0, data.sizes["row"], 17):
+        here = data.isel(row=row)
+        full = np.linalg.eigvals(
+            np.asarray(
+                jacobian(with_(game, reach=float(here.branch_parameter)), put(here.branch_position.values))
+            )
+        )
+        ours = here.branch_eigenvalues_real.values + 1j * here.branch_eigenvalues_imag.values
+        apart = np.abs(ours[:, None] - full[None, :])
+        assert apart.min(axis=1).max() <= 1e-6 * np.abs(full).max()
+        assert apart.min(axis=0).max() <= 1e-6 * np.abs(full).max()
+        groups = here.branch_group.values
+        splitting = np.sum(np.char.startswith(here.branch_moves.values.astype(str), "splits"))
+        assert splitting == len(groups) - len(np.unique(groups))
+
+
+def test_regrets_are_lower_bounds_that_the_certificate_confirms() -> None:
+    data = three()
+    assert set(data.branch_coverage.values) == {"lower bound"}
+    for row in range(3, data.sizes["row"], 40):
+        here = data.isel(row=row)
+        game = with_(influencer(3), reach=float(here.branch_parameter))
+        x = put(here.branch_position.values)
+        proof = certificate(game, x)
+        np.testing.assert_allclose(here.branch_regret, proof.regret, atol=1e-6)
+        np.testing.assert_allclose(here.branch_payoff, game.payoffs(x), rtol=1e-12)
+
+
+def test_three_of_five_split_at_a_short_reach() -> None:
+    data = five()
+    np.testing.assert_allclose(data.symmetric_loss_parameter, [0.231250], atol=1e-6)
+    assert sorted(own for own in sizes_of(data).values()) == [
+        (2, 2, 1), (3, 1, 1), (3, 2), (3, 2), (4, 1), (4, 1), (5,)
+    ]  # fmt: skip
+    for branch in branches_with(data, 3, 2):
+        rows = rows_of(data, branch).isel(row=slice(1, None))
+        (event,) = np.flatnonzero(data.event_branch.values == branch)
+        split = float(data.event_parameter[event])
+        assert split == pytest.approx(0.070697, abs=1e-6)
+        assert data.event_kind.values[event] == "split"
+        np.testing.assert_array_equal(rows.branch_stable, rows.branch_parameter > split)
+        named = int(str(data.event_moves.values[event]).split()[-1])
+        assert np.sum(rows.branch_group.values[0] == named) == 3
+
+
+def test_unequal_modes_make_the_first_crossing_transcritical() -> None:
+    resource = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1], "weights": [1.0, 0.8]}
+    game = influencer(
+        3, resource=resource, resource_points={"kind": "linspace", "start": 0.001, "stop": 0.999, "num": 100}
+    )
+    learner = rv.methods.Branches(parameter="reach", low=0.16, high=0.22, certify="none")
+    data = rv.learn(game, learner).data
+    loss = float(data.symmetric_loss_parameter[0])
+    sides = [
+        np.sign(rows_of(data, branch).branch_parameter.values[1] - loss)
+        for branch in branches_with(data, 2, 1)
+    ]
+    assert sorted(sides) == [-1.0, 1.0]
+    # the branch that goes up turns round in a fold, and is stable beside the stable centre
+    assert data.fold_parameter.size >= 1
+    stable = data.branch_stable.values & (data.branch_group.max("player").values > 0)
+    assert data.branch_parameter.values[stable].max() > loss
+
+
+@pytest.mark.nightly
+def test_jaxcont_finds_the_same() -> None:
+    learner = rv.methods.Branches(
+        parameter="reach", low=0.08, high=0.3, certify="none", continuation="jaxcont"
+    )
+    theirs = rv.learn(influencer(3), learner).data
+    ours = three()
+    np.testing.assert_allclose(theirs.branch_parameter, ours.branch_parameter, atol=1e-8)
+    np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)
+    np.testing.assert_allclose(theirs.event_parameter, ours.event_parameter, atol=1e-8)

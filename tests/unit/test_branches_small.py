@@ -1,0 +1,230 @@
+"""Branches of games of one's own, whose folds, splits, Hopf points and bounds have closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.methods.branches.groups import System, grouped, relabelled
+from rivalry.methods.branches.learner import Branches
+from rivalry.space import Box, Simplex
+from tests.small_games import cournot, turning
+
+
+class Cubic(eqx.Module):
+    """Own gradients ``drive + growth x - x^3 - apart (x_i - mean of the others)``: a fold and a pitchfork."""
+
+    drive: Float[Array, ""]
+    growth: Float[Array, ""]
+    apart: Float[Array, ""]
+    names: tuple[int, ...] | None = eqx.field(static=True, default=None)
+
+    @property
+    def alike(self) -> np.ndarray | None:
+        return None if self.names is None else np.asarray(self.names)
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(-2.0, 2.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        own = x[:, 0]
+        return (
+            self.drive * own + self.growth * own**2 / 2 - own**4 / 4 - self.apart * (own - own[::-1]) ** 2 / 2
+        )
+
+
+def cubic(
+    drive: float = 0.0, growth: float = 1.0, apart: float = 1.0, names: tuple[int, ...] | None = None
+) -> Cubic:
+    return Cubic(jnp.asarray(drive), jnp.asarray(growth), jnp.asarray(apart), names)
+
+
+def found(
+    game: rv.Game, parameter: str | Callable[[float], rv.Game], low: float, high: float, **options: object
+) -> rv.Solution:
+    options = {"certify": "none"} | options
+    return rv.learn(game, Branches(parameter=parameter, low=low, high=high, **options))  # type: ignore[arg-type]
+
+
+def test_a_branch_goes_round_two_folds() -> None:
+    data = found(cubic(), "drive", -1.0, 1.0).data
+    at = 2 / (3 * np.sqrt(3))
+    np.testing.assert_allclose(np.sort(data.fold_parameter), [-at, at], atol=1e-10)
+    np.testing.assert_allclose(np.abs(data.fold_position.values), 1 / np.sqrt(3), atol=1e-7)
+    x, drive = data.branch_position.values[:, 0, 0], data.branch_parameter.values
+    np.testing.assert_allclose(drive + x - x**3, 0.0, atol=1e-9)
+    np.testing.assert_array_equal(data.branch_stable, 3 * x**2 > 1)
+    assert data.branch_ending.values.tolist() == ["the end of the range", "known already"]
+    assert np.all(data.branch_moves.values[:, 0] == "moves groups")
+
+
+def test_two_who_are_alike_split_once() -> None:
+    # apart < 0 pushes them apart: the centre's splitting eigenvalue is growth - 2 apart
+    data = found(cubic(apart=-0.5), "growth", -2.0, -0.2).data
+    np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-10)
+    assert sorted(np.unique(data.branch.values)) == [0, 1]
+    split = data.isel(row=np.flatnonzero(data.branch.values == 1))
+    x, growth = split.branch_position.values[:, :, 0], split.branch_parameter.values
+    np.testing.assert_allclose(np.abs(x[1:]), np.sqrt(growth[1:] + 1)[:, None] * [1, 1], atol=1e-8)
+    np.testing.assert_allclose(x.sum(axis=1), 0.0, atol=1e-10)
+    assert bool(split.branch_stable[1:].all())
+
+
+def test_groups_of_players_who_are_not_alike_divide_in_a_pitchfork() -> None:
+    data = found(cubic(names=(0, 1)), "growth", -1.0, 1.0, searches=1).data  # only from the middle
+    np.testing.assert_allclose(data.split_parameter, [0.0], atol=1e-9)
+    assert data.event_moves.values.tolist() == ["moves groups"]
+    ends = {
+        round(float(data.branch_position.values[data.branch.values == b][-1, 0, 0]), 6)
+        for b in np.unique(data.branch.values)
+    }
+    assert ends == {-1.0, 0.0, 1.0}
+    assert data.branch_event.values.tolist() == [-1, 0, 0]
+
+
+def test_a_hopf_point_and_the_cycles_beyond_it() -> None:
+    data = found(turning(0.1, 3.0), "growth", -0.5, 0.5, cycles=[0.25, 0.04]).data
+    np.testing.assert_allclose(data.hopf_parameter, [0.0], atol=1e-9)
+    np.testing.assert_allclose(data.hopf_frequency, [3.0], rtol=1e-9)
+    assert float(data.hopf_lyapunov[0]) < 0
+    np.testing.assert_allclose(data.orbit_parameter, [0.04, 0.25])
+    np.testing.assert_allclose(data.orbit_period, 2 * np.pi / 3, rtol=1e-6)
+    radius = np.sqrt(data.orbit_parameter.values)[:, None, None] * np.ones((1, 2, 1))
+    np.testing.assert_allclose(data.orbit_high.values, radius, rtol=1e-5)
+    np.testing.assert_allclose(data.orbit_low.values, -radius, rtol=1e-5)
+    assert bool(data.orbit_stable.all())
+
+
+def test_a_branch_ends_where_it_meets_a_bound() -> None:
+    data = found(cournot(3), "drive", -4.0, 8.0).data
+    assert data.branch_ending.values.tolist() == ["a bound of the space"]
+    np.testing.assert_allclose(data.branch_position[:, 0, 0], data.branch_parameter / 4, atol=1e-9)
+    assert float(data.branch_parameter[-1]) == pytest.approx(0.0, abs=1e-6)
+
+
+class Blotto(eqx.Module):
+    """Shares ``x_k^p`` of three prizes by three players: all divide them alike, stable for p below 2."""
+
+    prizes: Float[Array, "axis"]
+    exponent: Float[Array, ""]
+
+    @property
+    def space(self) -> Simplex:
+        return Simplex((3, 3, 3))
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        effort = x**self.exponent
+        return (effort / effort.sum(axis=0)) @ self.prizes
+
+
+def test_on_a_simplex_the_threshold_is_the_closed_form() -> None:
+    game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
+    data = found(game, "exponent", 1.2, 2.4, switch=0).data
+    np.testing.assert_allclose(data.symmetric_loss_parameter, 2.0, atol=1e-9)
+    together = data.isel(row=np.flatnonzero(data.branch.values == 0))
+    np.testing.assert_allclose(
+        together.branch_position.values,
+        np.broadcast_to([1 / 6, 1 / 3, 1 / 2], (together.sizes["row"], 3, 3)),
+        atol=1e-9,
+    )
+    assert data.sizes["eigenvalue"] == 6
+    np.testing.assert_array_equal(together.branch_stable, together.branch_parameter < 2)
+
+
+def test_a_function_does_as_well_as_a_name() -> None:
+    def game_at(drive: float) -> Cubic:
+        return cubic(drive)
+
+    by_name = found(cubic(), "drive", -1.0, 1.0).data
+    by_function = found(cubic(), game_at, -1.0, 1.0).data
+    assert str(by_function.parameter_name.values) == "game_at"
+    np.testing.assert_allclose(by_function.fold_parameter, by_name.fold_parameter, atol=1e-9)
+    np.testing.assert_allclose(by_function.branch_parameter, by_name.branch_parameter, atol=1e-5)
+
+
+def test_jaxcont_follows_the_same_curve() -> None:
+    ours, theirs = (found(cubic(), "drive", -1.0, 1.0, continuation=by).data for by in ("own", "jaxcont"))
+    np.testing.assert_allclose(theirs.branch_parameter, ours.branch_parameter, atol=1e-8)
+    np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)
+
+
+def test_jaxcont_needs_a_name() -> None:
+    with pytest.raises(ValueError, match="continuation: 'jaxcont' needs a parameter that is a field"):
+        found(cubic(), lambda drive: cubic(drive), -1.0, 1.0, continuation="jaxcont")
+
+
+def test_a_start_gives_its_branch_both_ways() -> None:
+    game = cubic(drive=0.0, apart=-0.5, growth=-0.5)
+    solution = rv.learn(
+        game, Branches(parameter="growth", low=-2.0, high=1.0, certify="none", switch=0), start=[0.6, -0.6]
+    )
+    data = solution.data
+    assert set(data.branch_group.values[0]) == {0, 1}
+    reached = data.branch_parameter.values
+    assert reached.max() == 1.0
+    assert reached.min() == pytest.approx(-1.0, abs=0.05)
+    assert "players meet" in data.branch_ending.values
+
+
+def test_parts_make_the_same_whole() -> None:
+    learner = Branches(parameter="growth", low=-2.0, high=1.0, certify="none")
+    game, stream = cubic(apart=-0.5), np.random.SeedSequence(3)
+    whole, parts = learner.begin(game, stream), learner.begin(game, stream)
+    while learner.advance(game, whole, 50):
+        pass
+    while learner.advance(game, parts, 1):
+        parts = {name: array.copy() for name, array in parts.items()}
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+
+
+def test_regrets_beside_points_that_are_no_maxima() -> None:
+    data = found(cubic(apart=0.1), "drive", -0.3, 0.3, switch=0, certify="search").data
+    assert set(data.branch_coverage.values) == {"lower bound"}  # this game proves nothing
+    x = data.branch_position.values[:, 0, 0]
+    unstable = np.abs(x) < 0.5
+    assert np.all(data.branch_regret.values[unstable] > 1e-3)
+
+
+def test_nothing_inside_the_space_is_no_answer() -> None:
+    solution = found(cournot(2), "drive", -4.0, -1.0)
+    assert solution.status == "no answer"
+    assert solution.data.sizes["row"] == 0
+
+
+def test_wrong_input_is_told_in_one_line() -> None:
+    for options, words in [
+        ({"parameter": "drift", "low": 0.0, "high": 1.0}, "parameter: drift: no array of this game"),
+        ({"parameter": "drive", "low": 1.0, "high": 0.0}, "low: 1 must be below high, 0"),
+        ({"parameter": "drive", "low": 0.0, "high": 1.0, "step": [0.1, 0.1]}, "step: .* first below"),
+        ({"parameter": "drive", "low": 0.0, "high": 1.0, "most_branches": 0}, "most_branches: 0 must be at"),
+    ]:
+        with pytest.raises(ValueError, match=words) as told:
+            rv.learn(cubic(), Branches(**options))  # type: ignore[arg-type]
+        assert "\n" not in str(told.value)
+
+
+def test_groups_by_place_and_kind() -> None:
+    x = np.array([[0.1], [0.5], [0.1], [0.1]])
+    assert grouped(x, np.ones((4, 1)), np.array([0, 0, 0, 1])).tolist() == [0, 1, 0, 2]
+    assert relabelled(np.array([3, 3, 0])).tolist() == [0, 0, 1]
+
+
+def test_unknowns_and_profiles_are_each_others_inverse() -> None:
+    from rivalry.methods.branches.family import Family
+
+    game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
+    system = System(Family(game, "exponent", 1.0, 2.0), np.array([0, 1, 0]))
+    x = np.array([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3], [0.2, 0.3, 0.5]])
+    y = system.of(x, 1.25)
+    assert len(y) == 5
+    np.testing.assert_allclose(system.profile(y), x, atol=1e-14)
+    assert system.value(y) == 1.25
+    assert Branches.fits(game)
