@@ -24,21 +24,25 @@ def reaches(count: int) -> np.ndarray:
     return np.array([0.2]) if count == 1 else np.linspace(0.1, 0.3, count)
 
 
-class Ours:
-    """The package's own program for ``count`` reaches, compiled once."""
+def built_in(reach: float) -> Any:
+    """Gaussian influence, with the gradients that the package knows."""
+    import rivalry as rv
 
-    def __init__(self, count: int) -> None:
-        import rivalry as rv
+    return rv.games.influencer(reach=[reach] * PLAYERS, resource="bimodal")
+
+
+class Ours:
+    """The package's own program for ``count`` reaches, compiled once; ``make`` gives the game of a reach."""
+
+    def __init__(self, count: int, make: Callable[[float], Any] = built_in) -> None:
         from rivalry import run
         from rivalry._jax import jax, jnp
         from rivalry.methods.gradient import GradientAscent
 
         self.jax, self.run, self.count = jax, run, count
-        games = [
-            run.as_arrays(rv.games.influencer(reach=[float(r)] * PLAYERS, resource="bimodal"))
-            for r in reaches(count)
-        ]
-        self.points, self.weights = np.asarray(games[0].points)[:, 0], np.asarray(games[0].weights)
+        games = [run.as_arrays(make(float(reach))) for reach in reaches(count)]
+        first = built_in(0.2)
+        self.points, self.weights = np.asarray(first.points)[:, 0], np.asarray(first.weights)
         method, start, key = (
             run.as_arrays(GradientAscent(rate=RATE)),
             jnp.asarray(START)[:, None],
