@@ -15,7 +15,7 @@ from tests.reference import influencer
 from tests.reference.__main__ import choose, judge, main, read
 
 FILE = Path(__file__).with_name("influencer.json")
-KINDS_TO_COME = ("continuous", "hopf", "reward_table", "q_learning")
+KINDS_TO_COME = ("continuous", "hopf", "q_learning")
 GAMES_TO_COME = ("*dirichlet*", "*blotto*")
 DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
 CASES = list(choose(read(FILE), without=[*KINDS_TO_COME, *GAMES_TO_COME, *DYNAMIC]))
