@@ -1,13 +1,11 @@
 """Answers to the cases of influencer reference files, through the package's public interface.
 
-The files' own spelling of a game, ``kernel = {name, sigma}`` and so on, is translated here.
+The files' own spelling of a game is translated in `tests.reference.games`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,21 +22,9 @@ from rivalry.games.influencer import (
 )
 from rivalry.games.resources import resource_points, resource_weights
 from rivalry.methods import exploration, schedules
+from tests.reference.games import Inputs, NotAnswered, axes_of, game_of, is_swept, points_of, resource_of
 
-Inputs = Mapping[str, Any]
-SWEPT = "swept"
 VALUES = 301  # looked at in a scan: two crossings nearer than that are not told apart
-RESOURCES = {
-    "gaussian_mixture_1d": "mixture",
-    "gaussian_mixture_nd": "mixture",
-    "beta_pdf": "beta",
-    "array": "array",
-    "uniform": "uniform",
-}
-
-
-class NotAnswered(Exception):
-    """A kind, or a game, that the package does not have."""
 
 
 def answer(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,87 +33,6 @@ def answer(case: Mapping[str, Any]) -> dict[str, Any]:
     if kind not in KINDS:
         raise NotAnswered(f"kind {kind!r}")
     return KINDS[kind](case["inputs"], case)
-
-
-def game_of(spec: Inputs, folder: str, *, players: int, swept: float | None = None) -> Influencer:
-    """The game of a case; ``swept`` stands in for parameters that a scan gives."""
-    space = spec["space"]
-    if space["kind"] not in ("interval", "box"):
-        raise NotAnswered(f"space {space['kind']!r}")
-    known = {"space", "resource_points", "resource", "kernel", "third_party", "abstention", "budgets"}
-    plain = {"normalise", "zero_influence"}
-    for key in set(spec) - known - plain:
-        if spec[key]:
-            raise NotAnswered(f"game.{key}")
-    table: dict[str, Any] = {key: spec[key] for key in plain & set(spec)}
-    table |= {"space": space["kind"], "bounds": space["bounds"], "players": players}
-    table |= {"resource_points": _points(spec["resource_points"], folder)}
-    table |= {"resource": _resource(spec["resource"], folder)}
-    table |= _kernel(spec["kernel"], swept)
-    table |= {key: spec[key] for key in ("third_party", "abstention") if spec.get(key) is not None}
-    if spec.get("budgets") is not None:
-        table["budgets"] = spec["budgets"]
-    return rv.games.influencer(**table)
-
-
-def _points(spec: Inputs, folder: str) -> dict[str, Any] | list[Any]:
-    kind = spec["kind"]
-    rest = {key: value for key, value in spec.items() if key not in ("kind", "order")}
-    if kind == "file":
-        return _file(spec, folder, "points_key")
-    if kind == "corners":  # unit vectors
-        return {"kind": "points", "values": np.eye(rest["num"]).tolist()}
-    if kind == "points":
-        (values,) = rest.values()
-        return {"kind": "points", "values": values}
-    if kind not in ("linspace", "grid"):
-        raise NotAnswered(f"resource_points {kind!r}")
-    return {"kind": kind, **rest}
-
-
-def _resource(spec: Inputs | str, folder: str) -> dict[str, Any] | list[Any] | str:
-    if isinstance(spec, str):  # a word
-        return spec
-    kind = spec["kind"]
-    rest = {key: value for key, value in spec.items() if key != "kind"}
-    if kind == "file":
-        return _file(spec, folder, "weights_key")
-    if kind not in RESOURCES:
-        raise NotAnswered(f"resource {kind!r}")
-    return {"kind": RESOURCES[kind], **rest}
-
-
-def _file(spec: Inputs, folder: str, key: str) -> list[Any]:
-    whole = json.loads((Path(folder) / spec["path"]).read_text(encoding="utf-8"))
-    values: list[Any] = whole[spec[key]] if key in spec else whole
-    return values
-
-
-def _kernel(spec: Inputs, swept: float | None) -> dict[str, Any]:
-    def number(value: Any) -> Any:
-        if value != SWEPT:
-            return value
-        if swept is None:
-            raise NotAnswered("a swept parameter without a scan")
-        return swept
-
-    rest = {key: number(value) for key, value in spec.items() if key != "name"}
-    name = spec["name"]
-    if name == "gaussian":
-        normalised = {"normalised": rest.pop("normalised")} if "normalised" in rest else {}
-        if "covariance" in rest or "covariance_shape" in rest:
-            if "covariance_shape" in rest:  # s times a shape; s is a variance
-                scaled = next((rest[key] for key in ("s", "covariance") if key in rest), 1.0)
-                return {"covariance": rest["covariance_shape"], "variance": scaled, **normalised}
-            if not isinstance(rest["covariance"], list):
-                return {"variance": rest["covariance"], **normalised}
-            return {"covariance": rest["covariance"], **normalised}
-        return ({"reach": rest["sigma"]} if "sigma" in rest else {}) | normalised
-    if name in ("power_law", "exponential"):
-        return {"kernel": name, **rest}
-    if name == "custom":
-        return {"kernel": name, "influence": rest.pop("formula"), "parameters": rest}
-    raise NotAnswered(f"kernel {name!r}")
 
 
 def _nested(x: Any) -> Any:
@@ -164,19 +69,9 @@ def jacobian_of(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 def _resource_of(inputs: Inputs, case: Inputs) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights where a case gives no space."""
-    spec = _points(inputs["resource_points"], case["folder"])
-    points = resource_points(spec, [[0.0, 1.0]] * _axes(spec))
-    return points, resource_weights(_resource(inputs["resource"], case["folder"]), points)
-
-
-def _axes(spec: dict[str, Any] | list[Any]) -> int:
-    """How many coordinates the points of a specification have."""
-    if isinstance(spec, Mapping) and spec["kind"] == "linspace":
-        return 1
-    if isinstance(spec, Mapping) and spec["kind"] == "grid":
-        return len(spec["bounds"])
-    first = (spec["values"] if isinstance(spec, Mapping) else spec)[0]
-    return len(first) if isinstance(first, list) else 1
+    spec = points_of(inputs["resource_points"], case["folder"])
+    points = resource_points(spec, [[0.0, 1.0]] * axes_of(spec))
+    return points, resource_weights(resource_of(inputs["resource"], case["folder"]), points)
 
 
 def threshold_reach_closed_form(inputs: Inputs, case: Inputs) -> dict[str, Any]:
@@ -301,7 +196,7 @@ def threshold_numeric(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     expected, (low, *_, high) = case["expected"], inputs["scan"]
     game = game_of(inputs["game"], case["folder"], players=inputs["num_players"], swept=high)
     names = {"sigma": "reach", "s": "variance", "covariance": "variance"}
-    swept = [names.get(key, key) for key, value in inputs["game"]["kernel"].items() if value == SWEPT]
+    swept = [names.get(key, key) for key, value in inputs["game"]["kernel"].items() if is_swept(value)]
 
     def game_at(value: float) -> Influencer:
         return with_(game, **dict.fromkeys(swept, value))
@@ -340,8 +235,26 @@ def reward_table(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     }
 
 
+def hopf(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """Where the mirror branch of three players, born as all leave the centre, begins to circle."""
+    low, high = inputs["scan"]
+    game = game_of(inputs["game"], case["folder"], players=inputs["num_players"], swept=high)
+    points, weights = np.asarray(game.points), np.asarray(game.weights)
+    top = max(high, 1.05 * threshold_reach(points, weights, inputs["num_players"]))
+    learner = rv.methods.Branches(parameter="reach", low=low, high=top, certify="none")
+    found = rv.learn(game, learner).data
+    mirror = [k for k, x in enumerate(found.hopf_position.values[..., 0]) if len(np.unique(x)) == 3]
+    at = np.sort(found.hopf_position.values[mirror[0], :, 0])
+    return {
+        "hopf_sigma": float(found.hopf_parameter[mirror[0]]),
+        "d": float(at[2] - at[0]) / 2,
+        "frequency": float(found.hopf_frequency[mirror[0]]),
+    }
+
+
 KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "static": static,
+    "continuous": static,
     "jacobian": jacobian_of,
     "threshold_reach_closed_form": threshold_reach_closed_form,
     "threshold_variance_closed_form": threshold_variance_closed_form,
@@ -351,6 +264,7 @@ KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "sweep": sweep,
     "fixed_point_stability": fixed_point_stability,
     "best_deviation": best_deviation,
+    "hopf": hopf,
     "schedules": schedule_values,
     "reward_table": reward_table,
 }
