@@ -86,7 +86,7 @@ def test_groups_of_players_who_are_not_alike_divide_in_a_pitchfork() -> None:
         for b in np.unique(data.branch.values)
     }
     assert ends == {-1.0, 0.0, 1.0}
-    assert data.branch_event.values.tolist() == [-1, 0, 0]
+    assert data.branch_event.values[:3].tolist() == [-1, 0, 0]
 
 
 def test_a_hopf_point_and_the_cycles_beyond_it() -> None:
