@@ -206,6 +206,13 @@ def alike(game: Any) -> np.ndarray:
     return np.arange(game.space.shape[0]) if known is None else np.asarray(known)
 
 
+def world_of(game: Any, learner: Any) -> Any:
+    """What a learner is played in: made by it, or by the game, or the game itself."""
+    if hasattr(learner, "world"):
+        return learner.world(game)
+    return game.world() if hasattr(game, "world") else game
+
+
 def profile_dims(game: object) -> tuple[str, str]:
     """What the two dimensions of a profile of ``game`` are called."""
     return ("state", "action") if isinstance(game, PopulationGame) else ("player", "axis")

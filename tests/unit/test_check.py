@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,6 +20,15 @@ MADE = {
     "matrix": {"payoffs": np.random.default_rng(0).normal(size=(3, 2, 3, 2)).tolist()},
 }
 
+# Options that a method must be given, and a game it is for where the usual one does not do.
+OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
+OPTIONS: dict[str, dict[str, Any]] = {"branches": OVER, "thresholds": OVER}
+PLAYED: dict[str, Callable[[], Any]] = {
+    "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
+    "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
+    "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
+}
+
 
 @pytest.mark.parametrize("name", GAMES)
 def test_every_registered_game_conforms(name: str) -> None:
@@ -28,7 +38,9 @@ def test_every_registered_game_conforms(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_registered_method_conforms(name: str) -> None:
-    assert check_method(getattr(rv.methods, name)())[0] == "protocol"
+    game = PLAYED[name]() if name in PLAYED else None
+    method = getattr(rv.methods, name)(**OPTIONS.get(name, {}))
+    assert check_method(method, game)[0] == "protocol"
 
 
 class Contest(eqx.Module):

@@ -14,7 +14,7 @@ import numpy as np
 from rivalry import run
 from rivalry._jax import jax, jnp
 from rivalry.check.rules import attempt, inside, record, require
-from rivalry.game import Learner, Method
+from rivalry.game import Learner, Method, world_of
 from rivalry.space import Box, Profile
 
 STEPS = 5
@@ -113,7 +113,7 @@ def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
         from rivalry.games.matrix import matrix
 
         game = matrix("rock_paper_scissors")
-    world = game.world() if hasattr(game, "world") else game
+    world = attempt("world", "must make what it is played in", lambda: world_of(game, learner))
     stream = np.random.SeedSequence(seed)
     begin = attempt("begin", "must answer a dict of arrays", lambda: learner.begin(world, stream))
     whole, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
@@ -132,7 +132,7 @@ def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
         left -= learner.advance(world, parts, min(chunk, left)) if left else 0
     one, two = learner.read(world, whole), learner.read(world, parts)
     record(one, "read")
-    require("profile" in one, "read: must hold `profile`")
+    require(bool(one), "read: must hold `profile`, or measures")
     for name, (_, array) in one.items():
         same = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
         require(

@@ -108,30 +108,31 @@ class Thresholds(eqx.Module):
         return Sweep(family, values, players, np.asarray(inside)[0])
 
     def begin(self, world: Sweep, stream: np.random.SeedSequence) -> Session:
-        """The first root, at the end of the range with fewer of them; nothing is drawn."""
-        if world.position is not None:
-            return _session(world, world.position[None], world.position, from_high=False)
-        low, high = (_roots(world, value) for value in world.values[[0, -1]])
-        from_high = len(high) > 0 and (len(low) == 0 or len(high) < len(low))
-        found = high if from_high else low
-        if not len(found):
-            raise ValueError(
-                f"{world.family.name}: no place where all together feel no gradient, neither at "
-                f"{self.low:g} nor at {self.high:g}; give `position`, or another range"
-            )
-        middle = np.asarray(world.family.space.grid(0, STARTS)).mean(axis=0)
-        return _session(world, found, _nearest(found, middle), from_high=from_high)
+        """Room for the scan; nothing is drawn, and no root sought yet."""
+        count, free = len(world.values), world.family.directions[0].shape[1]
+        axes = world.family.space.shape[1]
+        return {
+            "roots": np.zeros((0, axes)),
+            "near": np.full(axes, np.nan),  # where the first root is sought
+            "here": np.full(axes, np.nan),  # where the scan stands
+            "from_high": np.zeros(1, dtype=bool),
+            "done": np.zeros(1, dtype=np.int64),
+            "place": np.full((count, axes), np.nan),
+            "split": np.full((count, free), np.nan + 0j),
+            "together": np.full((count, free), np.nan + 0j),
+            "residual": np.full(count, np.nan),
+            "jumped": np.zeros(count, dtype=bool),
+        }
 
     def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
-        """The root at ``low`` that is nearest to the mean of the profile ``start`` [player axis]."""
-        found = _roots(world, world.values[0], np.asarray(start).mean(axis=0))
-        if not len(found):
-            raise ValueError(f"start: no place found where all together feel no gradient, at {self.low:g}")
-        return _session(world, found, _nearest(found, np.asarray(start).mean(axis=0)), from_high=False)
+        """The scan is to begin at ``low``, with the root nearest to the mean of the profile ``start``."""
+        return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
 
     def advance(self, world: Sweep, session: Session, steps: int) -> int:
         """Up to ``steps`` chunks of the scan."""
         taken = 0
+        if steps and not session["done"][0]:
+            _first_root(world, session)
         while taken < steps and int(session["done"][0]) < len(world.values):
             _chunk(world, session)
             taken += 1
@@ -149,7 +150,7 @@ class Thresholds(eqx.Module):
         scan = _Scan.of(world, session)
         record |= {
             "root_position": (("root", "axis"), session["roots"]),
-            "root_parameter": ((), session["first"][0]),
+            "root_parameter": ((), world.values[-1 if session["from_high"][0] else 0]),
         }
         return record | scan.record(world) | _crossings(world, scan)
 
@@ -281,20 +282,24 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     return _Crossing(value, gains, int(count), is_complex, PART if many[0] else TOGETHER, places.place[0])
 
 
-def _session(world: Sweep, found: np.ndarray, place: np.ndarray, *, from_high: bool) -> Session:
-    count, free = len(world.values), world.family.directions[0].shape[1]
-    return {
-        "roots": np.asarray(found, dtype=float),
-        "here": np.array(place, dtype=float),
-        "from_high": np.asarray([from_high]),
-        "first": world.values[[-1 if from_high else 0]],
-        "done": np.zeros(1, dtype=np.int64),
-        "place": np.full((count, len(place)), np.nan),
-        "split": np.full((count, free), np.nan + 0j),
-        "together": np.full((count, free), np.nan + 0j),
-        "residual": np.full(count, np.nan),
-        "jumped": np.zeros(count, dtype=bool),
-    }
+def _first_root(world: Sweep, session: Session) -> None:
+    """Where the scan begins, in place: the given position, or a root at one end of the range."""
+    name, ends = world.family.name, world.values[[0, -1]]
+    if world.position is not None:
+        session["roots"], session["here"] = world.position[None], world.position.copy()
+        return
+    near = session["near"]
+    if np.all(np.isfinite(near)):
+        found, at = _roots(world, ends[0], near), f"{ends[0]:g}"
+    else:
+        low, high = (_roots(world, value) for value in ends)
+        session["from_high"][0] = len(high) > 0 and (len(low) == 0 or len(high) < len(low))
+        found, at = (high if session["from_high"][0] else low), f"{ends[0]:g} or {ends[1]:g}"
+        near = np.asarray(world.family.space.grid(0, STARTS)).mean(axis=0)
+    if not len(found):
+        rule = "no place where all together feel no gradient was found; give `position`, or another range"
+        raise ValueError(f"{name}: {at}: {rule}")
+    session["roots"], session["here"] = found, _nearest(found, near)
 
 
 def _chunk(world: Sweep, session: Session) -> None:

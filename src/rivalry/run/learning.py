@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.game import Learner
+from rivalry.game import Learner, world_of
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
 from rivalry.run.ends import certified, out_of_time
@@ -68,13 +68,6 @@ def learn(
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))
     return certified(game, record | out_of_time(record, watch.over and done < steps), tolerance)
-
-
-def world_of(game: Any, learner: Any) -> Any:
-    """What the learner is played in: made by it, or by the game, or the game itself."""
-    if hasattr(learner, "world"):
-        return learner.world(game)
-    return game.world() if hasattr(game, "world") else game
 
 
 def length_of(learner: Any, world: Any) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.game import world_of
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method, build_plot, told
 from rivalry.study.document import MANY, run_keys
@@ -158,7 +159,7 @@ def _begin(game: Any, method: Any, name: str, *, own: bool) -> None:
 
     try:
         if hasattr(method, "begin"):
-            method.begin(game.world() if hasattr(game, "world") else game, np.random.SeedSequence(0))
+            method.begin(world_of(game, method), np.random.SeedSequence(0))
         else:
             start = jax.ShapeDtypeStruct(game.space.shape, float)
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
