@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.select import NoSuchPoint, Point, blank, point
-from rivalry.plots.style import INK, colours
+from rivalry.plots.style import INK, PALETTE, colours
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -71,7 +71,8 @@ def branch_point(
 
 def parameter(found: Point) -> str:
     """The last word of the parameter's name: ``reach`` for ``game.reach``."""
-    return str(found.arrays.get("parameter_name", "parameter")).rpartition(".")[2]
+    names = [str(name) for name in np.ravel(found.arrays.get("parameter_name", "")) if name]
+    return names[0].rpartition(".")[2] if names else "parameter"
 
 
 def draw_branches(axes: Axes, found: Point, axis: int, *, coloured: bool = True) -> None:
@@ -106,12 +107,18 @@ def draw_branches(axes: Axes, found: Point, axis: int, *, coloured: bool = True)
                 )
     for word, colour in shades.items() if coloured else ():
         axes.plot([], [], color=colour, linewidth=3, label=word)
-    for good, proved in sorted(kinds, reverse=True):
-        name = f"{'stable' if good else 'unstable'} branch" + ("" if proved else ", not certified")
-        wide = 2.2 if proved else 0.9
+    grey = INK if coloured else "#888888"
+    for good in sorted({good for good, _ in kinds}, reverse=True):
         axes.plot(
-            [], [], "-" if good else "--", color=INK if coloured else "#888888", linewidth=wide, label=name
+            [],
+            [],
+            "-" if good else "--",
+            color=grey,
+            linewidth=2.2,
+            label=f"{'' if good else 'un'}stable branch",
         )
+    if not all(proved for _, proved in kinds):
+        axes.plot([], [], color=grey, linewidth=0.9, label="thin: not certified")
 
 
 def certified_rows(found: Point) -> np.ndarray:
@@ -184,14 +191,12 @@ def draw_orbits(axes: Axes, found: Point, axis: int) -> None:
         return
     x, low, high = held["orbit_parameter"], held["orbit_low"][..., axis], held["orbit_high"][..., axis]
     source = held.get("orbit_hopf", np.zeros(len(x), int))
-    shades = colours(low.shape[1])
     for hopf in dict.fromkeys(source.tolist()):
         mine = np.flatnonzero(source == hopf)
         mine = mine[np.argsort(x[mine], kind="stable")]
-        for player, colour in enumerate(shades):
+        for player in range(low.shape[1]):
             ends = low[mine, player], high[mine, player]
-            axes.fill_between(x[mine], *ends, color=colour, alpha=0.18, linewidth=0, zorder=1.5)
+            axes.fill_between(x[mine], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
             for end in ends:
-                axes.plot(x[mine], end, color=colour, linewidth=0.8, label="_orbit")
-    for player, colour in enumerate(shades):
-        axes.fill_between([], [], color=colour, alpha=0.3, label=f"range of player {player} on a cycle")
+                axes.plot(x[mine], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
+    axes.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of a cycle beyond Hopf")

@@ -148,8 +148,7 @@ def _distances(
     """The distances in axes below; ``axes`` itself where the data hold none."""
     if "distance" not in data or blank(data["distance"].values):
         return axes
-    low = below(axes)
-    axes.tick_params(labelbottom=False)
+    (low,) = below(axes, 1)
     dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
         place = _at(at, name if "method" in data["distance"].dims else None)

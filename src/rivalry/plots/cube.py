@@ -56,7 +56,7 @@ def cube(
             axes.plot(*curve[-1:].T, "o", markersize=7, zorder=6, label="_", **mark)
         ends_in_legend(axes, [walk.certified for walk in walks], 2 if along_diagonal else 3)
         note(axes, found.words, f"n = {len(walks)} replications, one by one" if len(walks) > 1 else "")
-        legend(axes)
+        legend(axes, under=not along_diagonal)
         return axes
 
 
@@ -79,8 +79,8 @@ def _planes(axes: Any, low: float, high: float) -> None:
     axes.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all in one place")
     axes.set(xlim=(low, high), ylim=(low, high), zlim=(low, high))
     axes.set(xlabel="position of player 0", ylabel="position of player 1", zlabel="position of player 2")
-    axes.view_init(elev=22, azim=-60)
-    axes.set_box_aspect(None, zoom=0.85)
+    axes.view_init(elev=18, azim=-35)
+    axes.set_box_aspect(None, zoom=0.95)
 
 
 def _outline(axes: Axes, low: float, high: float) -> None:

@@ -56,10 +56,8 @@ def policy(
             )
             panel.set_title(f"player {player}")
             panel.set_xticks(range(actions), names)
-            shown = np.unique(np.linspace(0, states - 1, min(states, LABELS)).round().astype(int))
-            panel.set_yticks(
-                shown, [places[player][k] for k in shown] if player % 4 == 0 else [""] * len(shown)
-            )
+            shown = range(0, states, -(-states // LABELS))
+            panel.set_yticks(shown, [places[player][k] for k in shown])
         for corner in small[::4]:
             corner.set_ylabel(
                 "state" if "places" not in found.arrays else "own position (units of the space)"
@@ -165,19 +163,15 @@ def learning_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, An
         clock = held.get("learning_step", np.arange(len(held["learning_reward"])))
         _curves(axes, clock, held["learning_reward"], held.get("learning_reward_band"))
         axes.set_ylabel("reward a step")
-        low = axes
-        for place, name in enumerate(
-            (stem for stem in stems if stem in held and not blank(held[stem])), start=1
-        ):
-            low.tick_params(labelbottom=False)
-            low = below(axes, place)
+        shown = [stem for stem in stems if stem in held and not blank(held[stem])]
+        lower = below(axes, len(shown))
+        for name, low in zip(shown, lower, strict=True):
             values, half = held[name], held.get(f"{name}_band")
             _curves(low, clock, values.reshape(len(values), -1), half)
             words = {"learning_distance": "distance to the\nnearest equilibrium", "learning_regret": "regret"}
             low.set_ylabel(words[name])
             low.set_ylim(bottom=0.0)
-        low.set_xlabel("learning step")
-        axes.set_xlabel("learning step" if low is axes else "")
+        [axes, *lower][-1].set_xlabel("learning step")
         count = held["policy"].shape[0] if "policy" in held else 0
         banded = any(band in held for band in bands)
         note(axes, found.words, f"n = {count} trials, mean and 95 % band" if count > 1 and banded else "")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.select import Point, point
 from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
-from rivalry.plots.triangle import triangle, triangulated
+from rivalry.plots.triangle import BESIDE, triangle, triangulated
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -48,7 +48,7 @@ def landscape(
         else:
             _surface(axes, found, player or 0)
             note(axes, found.words, f"player {player or 0}")
-            legend(axes, below=True)
+            legend(axes, under=True)
         return axes
 
 
@@ -82,7 +82,7 @@ def vector_field(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
         axes.set_ylabel("position of player 1 (units of the space)")
         axes.set_aspect("equal")
         note(axes, found.words)
-        legend(axes, below=True)
+        legend(axes, under=True)
         return axes
 
 
@@ -141,7 +141,7 @@ def _over_triangle(axes: Any, found: Point, player: int) -> None:
     where, payoff = found.arrays["landscape_at"], found.arrays["landscape"][player]
     triangulated(where)  # says what is wrong where there is nothing to draw between
     drawn = axes.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.18, 0.0, 0.04, 0.5)))
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes(BESIDE))
     bar.set_label("own payoff (units of the game)")
     if "landscape_best" in found.arrays:
         best = found.arrays["landscape_best"][player][:, None]

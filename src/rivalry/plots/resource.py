@@ -22,13 +22,13 @@ from rivalry.plots.style import (
     panels,
     widths,
 )
-from rivalry.plots.triangle import triangle, triangulated
+from rivalry.plots.triangle import BESIDE, triangle, triangulated
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
-BARS = 400  # more points than this are an outline
+BARS, FEW = 400, 6  # more points than this are an outline; fewer, in the plane or a triangle, bars
 
 
 def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
@@ -42,12 +42,14 @@ def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
     with canvas(ax) as axes:
         found = point(data, "resource", 1, ("resource_points",), at=at)
         where, weights = coordinates(found), found.arrays["resource"]
-        if where.shape[1] == 1:
+        if _few(where):
+            _groups(axes, weights[None], ["resource"], "resource (weight of a point)")
+        elif where.shape[1] == 1:
             _bars(axes, where[:, 0], weights)
         else:
             axes = triangle(axes) if where.shape[1] == 3 else axes
             drawn = heat(axes, where, weights, "Greys")
-            box = (1.18, 0.0, 0.04, 0.5) if where.shape[1] == 3 else (1.03, 0.0, 0.04, 1.0)
+            box = BESIDE if where.shape[1] == 3 else (1.03, 0.0, 0.04, 1.0)
             axes.figure.colorbar(drawn, cax=axes.inset_axes(box)).set_label("resource (weight of a point)")
             if where.shape[1] == 2:
                 _plane_names(axes)
@@ -95,7 +97,9 @@ def _rows(
     with canvas(ax) as axes:
         found = point(data, name, 2, _ALSO, at=at)
         dimensions = coordinates(found).shape[1]
-        if separate and dimensions > 1:
+        if _few(coordinates(found)):
+            _groups(axes, found.arrays[name], row_labels(found, len(found.arrays[name])), label)
+        elif separate and dimensions > 1:
             _one_by_one(axes, found, name, label)
         elif dimensions == 1:
             _on_the_line(axes, found, name, label)
@@ -127,6 +131,24 @@ def row_labels(found: Point, count: int) -> list[str]:
     return [f"row {k}" for k in range(count)] if names is None else [str(name) for name in names]
 
 
+def _few(where: np.ndarray) -> bool:
+    """Whether the places are so few, as the corners of a simplex, that there is nothing between them."""
+    return where.shape[1] > 1 and len(where) < FEW
+
+
+def _groups(axes: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
+    """Bars of ``rows [row point]``, a group for each of a few points."""
+    count = rows.shape[1]
+    wide = 0.8 / len(rows)
+    for k, (row, text, colour) in enumerate(zip(rows, labels, colours(len(rows)), strict=True)):
+        beside = np.arange(count) + (k - (len(rows) - 1) / 2) * wide
+        axes.bar(beside, row, 0.9 * wide, color=colour, label=text)
+    axes.set_xticks(range(count), [f"point {k}" for k in range(count)])
+    axes.set_xlabel("point of the resource")
+    axes.set_ylabel(label)
+    axes.grid(False, axis="x")
+
+
 def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
     where, rows = coordinates(found)[:, 0], found.arrays[name]
     order = np.argsort(where, kind="stable")
@@ -155,18 +177,12 @@ def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
 
 
 def heat(axes: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scale: Any) -> Any:
-    """Values ``[point]`` at places ``[point 2]``, or ``[point 3]`` in ternary axes, as a heat map.
-
-    A few places, such as the corners alone, are dots.
-    """
+    """Values ``[point]`` at places ``[point 2]``, or ``[point 3]`` in ternary axes, as a heat map."""
     if where.shape[1] == 2 and (grid := _grid(where)) is not None:
         x, y, order = grid
         return axes.pcolormesh(
             x, y, values[order].reshape(len(y), len(x)), shading="nearest", cmap=colour_map, **scale
         )
-    if len(where) < 6:
-        edge = {"edgecolors": INK, "clip_on": False, "zorder": 4}
-        return axes.scatter(*where.T, c=values, s=160, cmap=colour_map, **edge, **scale)
     triangulated(where)
     return axes.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
 
@@ -205,10 +221,7 @@ def _contours(axes: Any, found: Point) -> None:
     where, rows = coordinates(found), found.arrays["influence"]
     empty: list[list[float]] = [[]] * where.shape[1]
     if (weights := _uneven(found)) is not None:
-        if len(where) < 6:
-            heat(axes, where, weights, "Greys")
-        else:
-            axes.tricontourf(*where.T, weights, levels=8, cmap="Greys", alpha=0.5)
+        axes.tricontourf(*where.T, weights, levels=8, cmap="Greys", alpha=0.5)
         axes.plot(*empty, "s", color="#AAAAAA", label="resource")
     shades = colours(len(rows))
     for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
@@ -229,14 +242,14 @@ def _mixture(axes: Any, found: Point) -> None:
     if grid is not None:
         x, y, order = grid
         axes.pcolormesh(x, y, pale[order].reshape(len(y), len(x), 3), shading="nearest")
-    elif where.shape[1] == 3 and len(where) >= 6:
+    elif where.shape[1] == 3:
         faces = triangulated(where).triangles
         drawn = axes.tripcolor(*where.T, rows[0], triangles=faces)
         drawn.set_array(None)
         drawn.set_facecolor(pale[faces].mean(axis=1))
     else:
         axes.scatter(*where.T, c=pale, marker="s", s=30)
-    if (weights := _uneven(found)) is not None and len(where) >= 6:
+    if (weights := _uneven(found)) is not None:
         axes.tricontour(*where.T, weights, levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
         axes.plot(*empty, color=INK, linewidth=0.6, label="resource")
     for colour, text in zip(shades, row_labels(found, len(rows)), strict=True):

@@ -207,7 +207,16 @@ def stability_window(
         _refined(axes, data, dim, at, y)
         if threshold is not None and threshold in data:
             closed = point(data, threshold, 0, at=at, keep=(dim,)).arrays[threshold].reshape(len(y), -1)[:, 0]
-            axes.plot(closed, y, "--", color=INK, linewidth=1.6, label=f"closed form ({threshold})", zorder=4)
+            order = np.argsort(y, kind="stable")
+            axes.plot(
+                closed[order],
+                y[order],
+                "--",
+                color=INK,
+                linewidth=1.6,
+                label=f"closed form ({threshold})",
+                zorder=4,
+            )
         axes.set_xlim(float(x.min()), float(x.max()))
         axes.set_xlabel(parameter(found))
         axes.set_ylabel(over)
@@ -251,19 +260,20 @@ def _area(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
 
 
 def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, y: np.ndarray) -> None:
-    if "crossing" not in data or dim not in data["crossing"].dims:
+    if not {"crossing", "crossing_direction"} <= set(data.variables):
         return
-    found = point(data, "crossing", 1, ("crossing_direction",), at=at, keep=(dim,))
-    values = found.arrays["crossing"]
-    if blank(values):
+    found = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))
+    words = found.arrays["crossing_direction"]
+    if blank(words):
         return
-    words = found.arrays.get("crossing_direction", np.full(values.shape, "crossing"))
+    # where all are the same they are told once
+    values = np.broadcast_to(found.arrays["crossing"], words.shape)
+    order = np.argsort(y, kind="stable")
     for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):
         mine = np.where((words == word) & np.isfinite(values), values, np.nan)
         for rank in range(mine.shape[1]):
             line = np.sort(mine, axis=1)[:, rank]  # NaN last
             if np.isfinite(line).any():
-                axes.plot(
-                    line, y, "o-", color=colour, markersize=4, linewidth=1.2, label="_crossing", zorder=5
-                )
+                style: dict[str, Any] = {"color": colour, "markersize": 4, "linewidth": 1.2, "zorder": 5}
+                axes.plot(line[order], y[order], "o-", label="_crossing", **style)
         axes.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as it rises")

@@ -134,19 +134,37 @@ def panels(ax: Axes, count: int, *, columns: int = 3, projection: str | None = N
         for k in range(count)
     ]
     small = [ax.inset_axes(box, projection=projection) for box in boxes]
-    for one in small:
-        one.tick_params(labelsize=7)
+    for k, one in enumerate(small):
+        one.tick_params(labelsize=7, labelleft=k % columns == 0, labelbottom=k + columns >= count)
         if projection is None:
             one.spines[["top", "right"]].set_visible(False)
+        elif projection == "ternary":
+            one.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)
     return small
 
 
-def below(ax: Axes, place: int = 1) -> Axes:
-    """Axes under ``ax``, the first, second … of them, that share its horizontal axis."""
-    low = ax.inset_axes((0.0, -0.62 * place - 0.06, 1.0, 0.5), sharex=ax)
-    low.spines[["top", "right"]].set_visible(False)
-    low.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
-    low.set_axisbelow(True)
+def below(ax: Axes, count: int) -> list[Axes]:
+    """``count`` lower axes under ``ax``, which gives them room and shares its horizontal axis with them.
+
+    >>> len(below(Figure().add_subplot(), 2))
+    2
+    """
+    if not count:
+        return []
+    spec = ax.get_subplotspec()
+    low: list[Axes]
+    if spec is None:
+        low = [ax.inset_axes((0.0, -0.7 * (k + 1), 1.0, 0.5), sharex=ax) for k in range(count)]
+    else:
+        rows = spec.subgridspec(1 + count, 1, height_ratios=[1.8] + [1.0] * count)
+        ax.set_subplotspec(rows[0])
+        low = [ax.figure.add_subplot(rows[1 + k], sharex=ax) for k in range(count)]
+    for one in low:
+        one.spines[["top", "right"]].set_visible(False)
+        one.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
+        one.set_axisbelow(True)
+    for upper in [ax, *low][:-1]:
+        upper.tick_params(labelbottom=False)
     return low
 
 
@@ -155,14 +173,19 @@ def note(ax: Axes, *parts: str) -> None:
     ax.set_title(" · ".join(part for part in parts if part), loc="left")
 
 
-def legend(ax: Axes, *, below: bool = False) -> None:
-    """The legend beside the axes, or below them, where it hides nothing."""
+def legend(ax: Axes, *, under: bool = False) -> None:
+    """The legend beside the axes, or under them, where it hides nothing."""
     handles, _ = ax.get_legend_handles_labels()
-    if handles and below:
+    if handles and under:
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
     elif handles:
-        columns = 1 + (len(handles) - 1) // 14
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, ncols=columns)
+        columns = 1 + (len(handles) - 1) // 16
+        ax.legend(
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            borderaxespad=0.0,
+            ncols=columns,
+        )
 
 
 def named(what: str, k: int, count: int) -> str:

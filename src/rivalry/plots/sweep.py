@@ -138,8 +138,8 @@ def _draw_runs(axes: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
     words = [runs.found.words, f"axis {axis}" if axis else ""]
     if density:
         _density(axes, runs)
-        ends = int(np.isfinite(runs.positions).all(axis=2).sum())
-        return [*words, f"n = {ends} ends of all players"]
+        ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
+        return [*words, f"n = {ends.max()} ends at each value, all players"]
     _lines(axes, runs.x, runs.positions, runs.kinds)
     _marks(axes, runs.x, runs.positions, runs.kinds, runs.found.certified())
     _ranges(axes, runs.x, runs.found, axis)
@@ -152,7 +152,11 @@ def _density(axes: Axes, runs: Runs) -> None:
     held = runs.positions[np.isfinite(runs.positions)]
     room = 1e-9 + 0.02 * float(np.ptp(held))
     edges = np.linspace(held.min() - room, held.max() + room, BINS + 1)
-    share = np.full((BINS, len(order)), np.nan)
+    places = np.unique(held.round(9))
+    if 1 < len(places) <= BINS:  # on a grid, a row for each of its places
+        middles = (places[1:] + places[:-1]) / 2
+        edges = np.r_[2 * places[0] - middles[0], middles, 2 * places[-1] - middles[-1]]
+    share = np.full((len(edges) - 1, len(order)), np.nan)
     for column, k in enumerate(order):
         ends = runs.positions[k][np.isfinite(runs.positions[k])]
         if ends.size:
@@ -166,12 +170,10 @@ def _density(axes: Axes, runs: Runs) -> None:
 
 def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: str) -> None:
     """Where the symmetric point gains or loses stability, as far as it was followed over this parameter."""
-    found = branch_point(data, at, "crossing", 1, ("crossing_direction", "parameter_name"))
+    found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"))
     if found is None or parameter(found) != over.rpartition(".")[2]:
         return
-    values = found.arrays["crossing"]
-    words = found.arrays.get("crossing_direction", np.full(values.shape, "crossing"))
-    for value, word in zip(values, words, strict=True):
+    for value, word in zip(found.arrays["crossing"], found.arrays["crossing_direction"], strict=True):
         axes.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=f"centre {word} at {value:.6g}")
 
 

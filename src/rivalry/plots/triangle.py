@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 HEIGHT = np.sqrt(3) / 2
-ARROWS = 400  # at most
+ARROWS = 150  # at most
+BESIDE = (1.32, 0.0, 0.04, 0.4)
+"""Where a colour bar stands beside a triangle, under the legend."""
 
 
 def triangle(ax: Axes, what: str = "coordinate") -> Axes:
@@ -101,7 +103,7 @@ def _field(axes: Any, found: Point, player: int) -> None:
     every = max(1, -(-len(middle) // ARROWS))
     middle, slope = middle[::every], slope[::every]
     size = np.linalg.norm(slope, axis=1)
-    unit = 0.03 * slope / np.where(size > 0, size, 1.0)[:, None]
+    unit = 0.05 * slope / np.where(size > 0, size, 1.0)[:, None]
     drawn = axes.quiver(
         *(middle - unit / 2).T,
         *unit.T,
@@ -110,9 +112,9 @@ def _field(axes: Any, found: Point, player: int) -> None:
         angles="xy",
         scale_units="xy",
         scale=1,
-        width=0.004,
+        width=0.005,
     )
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.18, 0.0, 0.04, 0.5)))
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes(BESIDE))
     bar.set_label("gradient (payoff per unit)")
 
 

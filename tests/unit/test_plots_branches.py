@@ -1,0 +1,270 @@
+"""Branches, their events and cycles, spectra, and windows of stability: drawn is what the data hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+
+import rivalry as rv
+from rivalry.plots.branches import structure
+from rivalry.plots.style import picture
+from rivalry.results import Record, collect, dataset
+
+LOSS, HOPF = 0.19, 0.158
+REACHES = np.linspace(0.11, 0.29, 13).tolist()
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def spread(reach: float) -> float:
+    """How far the outer two of three stand from the middle: a pitchfork."""
+    return float(np.sqrt(max(LOSS - reach, 0.0)))
+
+
+def branches() -> Record:
+    """A centre that loses stability at ``LOSS``, and a mirror branch that has a Hopf point at ``HOPF``."""
+    centre, below = np.linspace(0.1, 0.3, 41), np.linspace(0.1, 0.19, 19)
+    x = [[0.5, 0.5, 0.5]] * 41 + [[0.5 - spread(r), 0.5, 0.5 + spread(r)] for r in below]
+    parameter = np.concatenate([centre, below])
+    own = np.repeat([0, 1], [41, 19])
+    first = np.where(own == 0, LOSS - parameter, HOPF - parameter)
+    real = np.stack([first, first, np.full(60, -1.0)], axis=1)
+    turn = np.where(own == 1, 6.0, 0.0)
+    return {
+        "parameter_name": ((), np.asarray("game.reach")),
+        "branch": (("row",), own),
+        "branch_parameter": (("row",), parameter),
+        "branch_position": (("row", "player", "axis"), np.array(x)[:, :, None]),
+        "branch_group": (("row", "player"), np.where(own[:, None] == 0, 0, np.arange(3))),
+        "branch_payoff": (("row", "player"), np.ones((60, 3))),
+        "branch_regret": (("row", "player"), np.where(own[:, None] == 0, 0.0, 0.2) * np.ones(3)),
+        "branch_coverage": (("row",), np.full(60, "lower bound")),
+        "branch_stable": (("row",), first < 0),
+        "branch_eigenvalues_real": (("row", "eigenvalue"), real),
+        "branch_eigenvalues_imag": (("row", "eigenvalue"), np.stack([turn, -turn, 0 * turn], axis=1)),
+        "event_kind": (("event",), np.array(["symmetric_loss", "hopf"])),
+        "event_parameter": (("event",), np.array([LOSS, HOPF])),
+        "event_position": (
+            ("event", "player", "axis"),
+            np.array([[0.5] * 3, [0.5 - spread(HOPF), 0.5, 0.5 + spread(HOPF)]])[:, :, None],
+        ),
+        "orbit_parameter": (("orbit",), np.array([0.15, 0.14])),
+        "orbit_low": (("orbit", "player", "axis"), np.full((2, 3, 1), 0.3)),
+        "orbit_high": (("orbit", "player", "axis"), np.full((2, 3, 1), 0.7)),
+        "orbit_hopf": (("orbit",), np.zeros(2, int)),
+    }
+
+
+def ends(reach: float) -> Record:
+    x = np.array([[0.5 - spread(reach)], [0.5], [0.5 + spread(reach)]])
+    return {
+        "profile": (("player", "axis"), x),
+        "claim": ((), np.asarray("equilibrium")),
+        "end_state": ((), np.asarray("stable_point")),
+        "eigenvalues_real": (("eigenvalue",), np.array([LOSS - reach, -1.0])),
+        "eigenvalues_imag": (("eigenvalue",), np.zeros(2)),
+    }
+
+
+@pytest.fixture(scope="module")
+def one() -> xr.Dataset:
+    return dataset(branches())
+
+
+@pytest.fixture(scope="module")
+def run() -> xr.Dataset:
+    """Two methods of one study: runs at every reach, branches found once."""
+    rows: list[Any] = [({"reach": reach, "method": "climb"}, ends(reach)) for reach in REACHES]
+    rows.append(({"reach": REACHES[0], "method": "branches"}, branches()))
+    return collect(rows, {"reach": REACHES, "method": ["climb", "branches"]})
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def test_branches_are_solid_where_stable_and_thin_where_not_certified(one: xr.Dataset) -> None:
+    ax = rv.plots.bifurcation(one)
+    assert ax.get_xlabel() == "reach"
+    drawn = lines(ax, "_branch")
+    centre = [line for line in drawn if set(line.get_ydata()) == {0.5} and line.get_linewidth() > 2]
+    assert [line.get_linestyle() for line in centre] == ["--", "-"]
+    before, after = (line.get_xdata() for line in centre)
+    assert before[-1] == after[0] == pytest.approx(0.195)  # one piece ends where the next begins
+    outer = [line for line in drawn if line.get_ydata()[0] < 0.5]
+    np.testing.assert_allclose(
+        np.concatenate([line.get_ydata() for line in outer]),
+        0.5 - np.sqrt(np.maximum(LOSS - np.concatenate([line.get_xdata() for line in outer]), 0)),
+    )
+    assert {line.get_linewidth() for line in outer} == {0.9}
+    told = {"all 3 together", "groups 1 + 1 + 1", "stable branch", "unstable branch", "thin: not certified"}
+    assert told <= set(labels(ax))
+
+
+def test_events_tell_their_parameter_and_cycles_are_bands(one: xr.Dataset) -> None:
+    ax = rv.plots.bifurcation(one)
+    assert {"loss of symmetry at 0.19", "Hopf point at 0.158"} <= set(labels(ax))
+    stars = [found for found in lines(ax, "_event") if found.get_marker() == "*"]
+    np.testing.assert_allclose(stars[0].get_ydata(), [0.5 - spread(HOPF), 0.5, 0.5 + spread(HOPF)])
+    edges = lines(ax, "_orbit")
+    assert [list(edge.get_xdata()) for edge in edges[:2]] == [[0.14, 0.15]] * 2  # in the parameter's order
+    assert [edge.get_ydata()[0] for edge in edges[:2]] == [0.3, 0.7]
+
+
+def test_local_searches_and_gains_above_the_tolerance_certify_nothing() -> None:
+    local = branches()
+    local["branch_coverage"] = (("row",), np.full(60, "local"))
+    assert {line.get_linewidth() for line in lines(rv.plots.bifurcation(dataset(local)), "_branch")} == {0.9}
+
+
+def test_runs_and_branches_are_one_picture(run: xr.Dataset) -> None:
+    ax = rv.plots.bifurcation(run)
+    assert {"stable branch", "stable point", "player 2", "Hopf point at 0.158"} <= set(labels(ax))
+    assert {line.get_color() for line in lines(ax, "_branch")} == {"#888888"}
+    marks = [line for line in ax.get_lines() if line.get_marker() == "o" and len(line.get_xdata()) == 13]
+    assert len(marks) == 3
+    alone = rv.plots.bifurcation(run, at={"method": "branches"})
+    assert "stable point" not in labels(alone)
+    assert "all 3 together" in labels(alone)
+
+
+def test_branches_over_another_parameter_are_left_out(run: xr.Dataset) -> None:
+    other = run.copy()
+    other["parameter_name"] = xr.where(other.parameter_name != "", "abstention", "")
+    assert "stable branch" not in labels(rv.plots.bifurcation(other, over="reach"))
+    with pytest.raises(ValueError, match="over: 'size' is not swept"):
+        rv.plots.bifurcation(run, over="size")
+    with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
+        rv.plots.bifurcation(run, axis=1)
+
+
+def test_structures_are_told_largest_group_first() -> None:
+    assert structure(np.array([1, 0, 1, 2, 1])) == "groups 3 + 1 + 1"
+    assert structure(np.array([0.0, 0.0, np.nan])) == "all 2 together"  # padding of a smaller game
+
+
+def test_density_is_the_share_of_ends_at_each_value() -> None:
+    draws = np.random.default_rng(4).integers(0, 5, size=(3, 40, 2, 1)) / 4
+    rows = [
+        (
+            {"reach": r},
+            {
+                "profile": (("player", "axis"), ends_at[0]),
+                "end_positions": (("trial", "player", "axis"), ends_at),
+            },
+        )
+        for r, ends_at in zip((0.1, 0.2, 0.3), draws, strict=True)
+    ]
+    ax = rv.plots.bifurcation(collect(rows, {"reach": [0.1, 0.2, 0.3]}), density=True)
+    mesh = next(found for found in ax.collections if isinstance(found, QuadMesh))
+    shares = mesh.get_array().filled(0.0)
+    expected = [[(column == place).mean() for column in draws] for place in np.arange(5) / 4]
+    np.testing.assert_allclose(shares, expected)
+    assert "n = 40 ends at each value, all players" in ax.get_title(loc="left")
+
+
+def crossing(low: float, high: float) -> Record:
+    """A scan with a window of stability from ``low`` to ``high``."""
+    scan = np.linspace(0.05, 0.4, 71)
+    real = -(scan - low) * (high - scan)
+    return {
+        "parameter_name": ((), np.asarray("reach")),
+        "crossing": (("crossing",), np.array([low, high])),
+        "crossing_direction": (("crossing",), np.array(["gains stability", "loses stability"])),
+        "scan_parameter": (("scan",), scan),
+        "scan_eigenvalues_real": (("scan", "eigenvalue"), np.stack([real, real - 1], axis=1)),
+        "scan_eigenvalues_imag": (("scan", "eigenvalue"), np.zeros((71, 2))),
+        "scan_stable": (("scan",), real < 0),
+        "threshold": ((), np.asarray(low)),
+    }
+
+
+def test_the_window_is_bounded_by_the_crossings() -> None:
+    weights = [0.0, 10.0, 20.0]
+    rows = [({"abstention": q}, crossing(0.1 + 0.002 * q, 0.3 - 0.003 * q)) for q in weights]
+    data = collect(rows, {"abstention": weights})
+    ax = rv.plots.stability_window(data)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("reach", "abstention")
+    gains, loses = lines(ax, "_crossing")
+    np.testing.assert_allclose(gains.get_xdata(), [0.1, 0.12, 0.14])
+    np.testing.assert_allclose(loses.get_xdata(), [0.3, 0.27, 0.24])
+    np.testing.assert_allclose(lines(ax, "closed form (threshold)")[0].get_xdata(), [0.1, 0.12, 0.14])
+    area = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
+    at_zero = area[area[:, 1] == 0, 0]
+    np.testing.assert_allclose([at_zero.min(), at_zero.max()], [0.1, 0.3], atol=0.003)
+    assert "gains stability as it rises" in labels(ax)
+
+
+def test_a_window_that_does_not_move_is_drawn_too() -> None:
+    """Crossings that are the same everywhere are stored once."""
+    data = collect([({"q": q}, crossing(0.1, 0.3)) for q in (1.0, 2.0)], {"q": [1.0, 2.0]})
+    drawn = lines(rv.plots.stability_window(data, threshold=None), "_crossing")
+    assert [list(line.get_xdata()) for line in drawn] == [[0.1, 0.1], [0.3, 0.3]]
+    with pytest.raises(ValueError, match="no parameter swept over numbers"):
+        rv.plots.stability_window(data.isel(q=0))
+
+
+def test_spectra_over_the_parameter(one: xr.Dataset) -> None:
+    ax = rv.plots.spectrum(one)
+    drawn = lines(ax, "_real")
+    np.testing.assert_allclose(drawn[0].get_ydata(), LOSS - np.linspace(0.1, 0.3, 41))
+    dashed = lines(ax, "_imaginary")
+    assert [set(line.get_ydata()[np.isfinite(line.get_ydata())]) for line in dashed] == [{6.0}]
+    assert {"branch 0", "branch 1", "real part", "Hopf point"} <= set(labels(ax))
+    scan = rv.plots.spectrum(dataset(crossing(0.1, 0.3)))
+    assert scan.get_xlabel() == "reach"
+    assert len(lines(scan, "_real")) == 2
+
+
+def test_spectra_in_the_complex_plane(one: xr.Dataset, run: xr.Dataset) -> None:
+    ax = rv.plots.spectrum(one, plane=True)
+    points = ax.collections[0].get_offsets()
+    assert points.shape == (180, 2)
+    assert {-6.0, 0.0, 6.0} == set(points[:, 1])
+    single = rv.plots.spectrum(dataset(ends(0.15)))
+    np.testing.assert_allclose(lines(single, "unstable")[0].get_xdata(), [0.04])
+    over = rv.plots.spectrum(run, source="end")
+    np.testing.assert_allclose(lines(over, "_real")[0].get_ydata(), LOSS - np.array(REACHES))
+    with pytest.raises(ValueError, match="source: no eigenvalues of a scan in this data"):
+        rv.plots.spectrum(run, source="scan")
+    with pytest.raises(ValueError, match="source: 'rows' must be 'branch', 'scan' or 'end'"):
+        rv.plots.spectrum(run, source="rows")
+
+
+def test_crossings_are_lines_beside_the_runs(run: xr.Dataset) -> None:
+    rows: list[Any] = [({"reach": reach, "method": "climb"}, ends(reach)) for reach in REACHES]
+    rows.append(({"reach": REACHES[0], "method": "scan"}, crossing(0.12, 0.2)))
+    data = collect(rows, {"reach": REACHES, "method": ["climb", "scan"]})
+    told = labels(rv.plots.bifurcation(data))
+    assert {"centre gains stability at 0.12", "centre loses stability at 0.2"} <= set(told)
+    assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "centre" in text]
+
+
+def test_same_data_same_bytes(one: xr.Dataset) -> None:
+    assert picture(rv.plots.bifurcation, one) == picture(rv.plots.bifurcation, one)
+
+
+def test_what_the_methods_find_is_drawn() -> None:
+    """Names as the method writes them."""
+    game = rv.games.influencer(players=3, resource="bimodal")
+    found = rv.learn(game, rv.methods.Thresholds("reach", low=0.15, high=0.25)).data
+    ax = rv.plots.spectrum(found)
+    assert ax.get_xlabel() == "reach"
+    root = float(found.crossing[0])
+    real = lines(ax, "_real")[0]
+    assert np.interp(root, real.get_xdata(), real.get_ydata()) == pytest.approx(0, abs=1.0)

@@ -1,0 +1,239 @@
+"""Pictures of many runs and of learners: ends, basins, policies, roll-outs, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+import rivalry as rv
+from rivalry.results import Record, collect, dataset
+
+REACHES = [0.1, 0.2, 0.3]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def learned(trials: int = 30, seed: int = 0) -> Record:
+    """What two Q-learners on a grid of five places leave."""
+    draws = np.random.default_rng(seed)
+    ends = draws.integers(0, 5, size=(trials, 2, 1)) / 4
+    steps = np.arange(0, 1000, 100)
+    reward = 1 - np.exp(-steps / 300)[:, None] * np.array([0.5, 0.7])
+    return {
+        "profile": (("player", "axis"), ends[0]),
+        "claim": ((), np.asarray("not an equilibrium")),
+        "end_positions": (("trial", "player", "axis"), ends),
+        "end_mean": (("player", "axis"), ends.mean(axis=0)),
+        "end_interval": (("player", "axis"), np.full((2, 1), 0.05)),
+        "grid_equilibria": (("grid_equilibrium", "player", "axis"), np.array([[[0.25], [0.75]]])),
+        "policy": (("trial", "player", "state"), draws.integers(0, 3, size=(trials, 2, 5))),
+        "modal_policy": (("player", "state"), draws.integers(0, 3, size=(2, 5))),
+        "places": (("player", "state", "axis"), np.tile(np.linspace(0, 1, 5)[:, None], (2, 1, 1))),
+        "rollout": (("rollout_step", "player", "axis"), draws.uniform(size=(7, 2, 1))),
+        "learning_step": (("sample",), steps),
+        "learning_reward": (("sample", "player"), reward),
+        "learning_reward_band": (("sample", "player"), np.full((10, 2), 0.1)),
+        "learning_distance": (("sample",), np.exp(-steps / 300)),
+        "distance": ((), np.asarray(0.2)),
+    }
+
+
+def climbed(reach: float) -> Record:
+    return {
+        "profile": (("player", "axis"), np.array([[0.5 - reach], [0.5 + reach]])),
+        "claim": ((), np.asarray("equilibrium")),
+        "distance": ((), np.asarray(reach / 10)),
+    }
+
+
+@pytest.fixture(scope="module")
+def run() -> xr.Dataset:
+    """A dynamic and a learner of one study."""
+    rows = [({"reach": r, "method": "climb"}, climbed(r)) for r in REACHES]
+    rows += [({"reach": r, "method": "q"}, learned(seed=k)) for k, r in enumerate(REACHES)]
+    return collect(rows, {"reach": REACHES, "method": ["climb", "q"]})
+
+
+# -- ends ----------------------------------------------------------------------------------------------
+
+
+def test_end_positions_are_counted_and_equilibria_marked() -> None:
+    data = dataset(learned())
+    ax = rv.plots.end_positions(data)
+    for player, outline in enumerate(patch for patch in ax.patches if patch.get_label().startswith("player")):
+        heights = outline.get_xy()[:, 1]
+        counts = np.unique(data.end_positions.values[:, player, 0], return_counts=True)[1]
+        assert sorted(set(heights)) == sorted({0, *counts})
+    assert [line.get_xdata()[0] for line in lines(ax, "_equilibrium")] == [0.25, 0.75]
+    assert ax.get_title(loc="left") == "n = 30 trials"
+    with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
+        rv.plots.end_positions(data, axis=1)
+    with pytest.raises(ValueError, match="bins: 0 must be at least 1"):
+        rv.plots.end_positions(data, bins=0)
+
+
+def test_end_positions_of_replications_with_certified_profiles_marked() -> None:
+    rows = [({"replication": k}, climbed(0.1 * k)) for k in range(3)]
+    ax = rv.plots.end_positions(collect(rows, {"replication": [0, 1, 2]}))
+    assert ax.get_title(loc="left") == "n = 3 runs"
+    assert "certified equilibrium (3)" in labels(ax)
+    with pytest.raises(ValueError, match="no variable 'profile', which this plot draws"):
+        rv.plots.end_positions(xr.Dataset())
+
+
+def starts(basin: list[int]) -> Record:
+    start = np.random.default_rng(2).uniform(size=(len(basin), 3, 1))
+    return {
+        "start_profile": (("lane", "player", "axis"), start),
+        "basin": (("lane",), np.array(basin)),
+        "basin_count": (("basin",), np.bincount([k for k in basin if k >= 0])),
+        "basin_profile": (
+            ("basin", "player", "axis"),
+            np.array([[[0.1], [0.2], [0.3]], [[0.6], [0.7], [0.8]]]),
+        ),
+    }
+
+
+def test_starts_are_coloured_by_their_end_and_counted() -> None:
+    data = dataset(starts([0, 1, 0, 0, 1, -1]))
+    ax = rv.plots.basins(data)
+    assert {"end 0: 3 starts", "end 1: 2 starts", "no end: 1 starts"} <= set(labels(ax))
+    drawn = lines(ax, "end 1: 2 starts")[0].get_xydata()
+    np.testing.assert_array_equal(drawn, data.start_profile.values[[1, 4]][:, :2, 0])
+    np.testing.assert_array_equal(lines(ax, "_end")[1].get_xydata(), [[0.6, 0.7]])
+    other = rv.plots.basins(data, entries=[[2, 0], [0, 0]])
+    assert other.get_xlabel().startswith("start of player 2")
+    with pytest.raises(ValueError, match=r"entries: \[3, 0\] must be a player below 3 and an axis below 1"):
+        rv.plots.basins(data, entries=[[3, 0], [0, 0]])
+    with pytest.raises(ValueError, match="two pairs"):
+        rv.plots.basins(data, entries=[[0, 0]])
+    with pytest.raises(ValueError, match="no variable 'basin'"):
+        rv.plots.basins(data.drop_vars("basin"))
+
+
+def test_basins_of_one_point_of_a_run() -> None:
+    rows = [({"reach": 0.1}, starts([0, 1, 0])), ({"reach": 0.2}, starts([0, 0, 1, 1]))]
+    ax = rv.plots.basins(collect(rows, {"reach": [0.1, 0.2]}), at={"reach": 0.2})
+    assert ax.get_title(loc="left") == "reach = 0.2 · n = 4 starts"
+
+
+# -- learners ------------------------------------------------------------------------------------------
+
+
+def test_policies_are_shares_of_trials() -> None:
+    data = dataset(learned())
+    ax = rv.plots.policy(data)
+    for player, panel in enumerate(ax.child_axes[:2]):
+        expected = (data.policy.values[:, player, :, None] == np.arange(3)).mean(axis=0)
+        np.testing.assert_allclose(panel.collections[0].get_array(), expected)
+    assert [text.get_text() for text in ax.child_axes[0].get_xticklabels()] == ["left", "stay", "right"]
+    assert [text.get_text() for text in ax.child_axes[0].get_yticklabels()][1] == "0.25"
+    assert ax.get_title(loc="left") == "n = 30 trials"
+    modal = rv.plots.policy(data.drop_vars("policy")).child_axes[1].collections[0].get_array()
+    np.testing.assert_array_equal(modal.argmax(axis=1), data.modal_policy.values[1])
+
+
+def test_softmax_policies_are_means_over_trials() -> None:
+    weights = np.random.default_rng(3).uniform(size=(4, 2, 5, 3))
+    record = learned(4) | {"policy_softmax": (("trial", "player", "state", "action"), weights)}
+    drawn = rv.plots.policy(dataset(record)).child_axes[1].collections[0].get_array()
+    np.testing.assert_allclose(drawn, weights[:, 1].mean(axis=0))
+    greedy = rv.plots.policy(dataset(record), softmax=False).child_axes[1].collections[0].get_array()
+    assert set(np.unique(np.asarray(greedy) * 4)) <= {0, 1, 2, 3, 4}
+
+
+def test_greedy_play_with_the_grids_equilibria() -> None:
+    data = dataset(learned())
+    ax = rv.plots.rollout(data)
+    np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), data.rollout.values[:, 1, 0])
+    assert [line.get_ydata()[0] for line in lines(ax, "_equilibrium")] == [0.25, 0.75]
+    with pytest.raises(ValueError, match="axis: 3 must be a whole number from 0 to 0"):
+        rv.plots.rollout(data, axis=3)
+
+
+def test_rewards_with_their_band_and_the_distance_below() -> None:
+    data = dataset(learned())
+    ax = rv.plots.learning_curve(data)
+    np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), data.learning_reward.values[:, 0])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == pytest.approx(data.learning_reward.values[0, 0] - 0.1)
+    low = next(other for other in ax.figure.axes if other is not ax)
+    assert low.get_ylabel().startswith("distance")
+    np.testing.assert_array_equal(low.get_lines()[0].get_ydata(), data.learning_distance.values)
+    assert ax.get_title(loc="left") == "n = 30 trials, mean and 95 % band"
+    bare = rv.plots.learning_curve(data.drop_vars("learning_distance"))
+    assert bare.figure.axes == [bare]
+
+
+# -- dynamics and learning -----------------------------------------------------------------------------
+
+
+def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset) -> None:
+    ax = rv.plots.dynamics_vs_learning(run)
+    assert {"climb", "q, mean and 95 % interval of trials", "hollow: not certified"} <= set(labels(ax))
+    ends = lines(ax, "_end")
+    np.testing.assert_allclose(ends[0].get_ydata(), 0.5 - np.array(REACHES))
+    assert ends[0].get_markerfacecolor() != "white"
+    np.testing.assert_allclose(ends[2].get_ydata(), run.end_mean.values[:, 1, 0, 0])
+    assert ends[2].get_markerfacecolor() == "white"  # a mean over trials is nobody's profile
+    low = next(other for other in ax.figure.axes if other is not ax)
+    assert low.get_xlabel() == "reach"
+    np.testing.assert_allclose(low.get_lines()[0].get_ydata(), np.array(REACHES) / 10)
+    np.testing.assert_allclose(low.get_lines()[1].get_ydata(), 0.2)
+
+
+def test_methods_are_picked_by_name(run: xr.Dataset) -> None:
+    ax = rv.plots.dynamics_vs_learning(run.drop_vars("distance"), methods=["climb"])
+    assert labels(ax) == ["climb"]
+    assert ax.get_xlabel() == "reach"
+    with pytest.raises(ValueError, match="'clim' is not in this data"):
+        rv.plots.dynamics_vs_learning(run, methods=["clim"])
+    with pytest.raises(ValueError, match="this plot draws several; pick them"):
+        rv.plots.dynamics_vs_learning(run, at={"method": "q"})
+    with pytest.raises(ValueError, match="methods: this data has no methods to pick from"):
+        rv.plots.dynamics_vs_learning(run.isel(method=0, drop=True), methods=["climb"])
+
+
+def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
+    ax = rv.plots.dynamics_vs_learning(run.isel(method=0, drop=True)[["profile", "claim"]])
+    assert labels(ax) == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        ("basins", "start_profile"),
+        ("cube", "path"),
+        ("gradients", "path_gradients"),
+        ("learning_curve", "learning_reward"),
+        ("policy", "policy"),
+        ("resource", "resource"),
+        ("rollout", "rollout"),
+        ("snapshots", "snapshot_influence"),
+        ("spectrum", "eigenvalues_real"),
+        ("ternary", "profile"),
+    ],
+)
+def test_what_is_missing_is_named(kind: str, variable: str) -> None:
+    with pytest.raises(ValueError, match="which this plot draws") as caught:
+        getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
+    assert str(caught.value).startswith(f"data: no variable {variable!r}")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,249 @@
+"""Pictures over the space: the resource, triangles, the cube, snapshots, gradients along a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+import rivalry as rv
+from rivalry.plots.style import picture
+from rivalry.plots.triangle import slopes
+from rivalry.results import Record, dataset
+
+HIGH = np.sqrt(3) / 2
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def lattice(edge: int = 8) -> np.ndarray:
+    rows = [(i, j, edge - i - j) for i in range(edge + 1) for j in range(edge + 1 - i)]
+    return np.array(rows) / edge
+
+
+PROFILE = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
+
+
+def on_a_simplex(places: np.ndarray | None = None) -> Record:
+    """Two players on a simplex of three corners."""
+    where = lattice() if places is None else places
+    fade = np.exp(-((where[None] - PROFILE[:, None]) ** 2).sum(axis=2) / 0.1)
+    way = np.linspace(0, 1, 9)[:, None, None]
+    path = (1 - way) / 3 + way * PROFILE
+    return {
+        "resource": (("point",), 1.0 + where[:, 0]),
+        "resource_points": (("point", "coordinate"), where),
+        "influence": (("row", "point"), fade),
+        "shares": (("row", "point"), fade / fade.sum(axis=0)),
+        "row_label": (("row",), np.array(["maker", "rival"])),
+        "profile": (("player", "axis"), PROFILE),
+        "claim": ((), np.asarray("equilibrium")),
+        "path": (("step", "player", "axis"), path),
+        "landscape": (("player", "place"), fade),
+        "landscape_at": (("place", "coordinate"), where),
+        "landscape_best": (("player", "axis"), PROFILE),
+        "snapshot_influence": (("snapshot", "row", "point"), np.stack([fade, fade**2])),
+        "snapshot_profile": (("snapshot", "player", "axis"), path[[0, 8]]),
+        "snapshot_step": (("snapshot",), np.array([0, 80])),
+    }
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def across(mixture: np.ndarray) -> np.ndarray:
+    """Where a mixture stands in ternary axes: corner 0 on top, 1 on the left, 2 on the right; height 1."""
+    return np.array([(mixture[2] - mixture[1]) / np.sqrt(3), mixture[0]])
+
+
+# -- in the triangle -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["influence", "landscape", "paths", "resource", "shares", "ternary"])
+def test_simplices_of_three_corners_are_drawn_in_the_triangle(kind: str) -> None:
+    figure = Figure()
+    ax = getattr(rv.plots, kind)(dataset(on_a_simplex()), figure.add_subplot())
+    assert ax.name == "ternary"
+    assert figure.axes == [ax]  # in the place of the one given
+    assert ax.get_tlabel() == "coordinate 0"
+
+
+def test_a_path_in_the_triangle_stands_where_its_mixtures_do() -> None:
+    ax = rv.plots.paths(dataset(on_a_simplex()))
+    (drawn,) = lines(ax, "player 1")
+    np.testing.assert_allclose(drawn.get_xydata()[-1], across(PROFILE[1]), atol=1e-12)
+    np.testing.assert_allclose(drawn.get_xydata()[0], across(np.full(3, 1 / 3)), atol=1e-12)
+    assert {"start", "end, certified"} <= set(labels(ax))
+    flat = rv.plots.paths(dataset(on_a_simplex()), space=False)
+    assert (flat.get_xlabel(), flat.get_ylabel()) == ("step", "probability")
+
+
+def test_slopes_are_those_of_a_plane() -> None:
+    where = lattice()
+    weights = np.array([2.0, -1.0, 0.5])
+    middle, slope = slopes(where, where @ weights)
+    np.testing.assert_allclose(slope, np.broadcast_to(weights - weights.mean(), slope.shape), atol=1e-9)
+    np.testing.assert_allclose(middle.sum(axis=1), 1)
+
+
+def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
+    record = on_a_simplex() | {
+        "branch_position": (("at", "player", "axis"), np.stack([PROFILE, np.full((2, 3), 1 / 3)])),
+        "branch": (("at",), np.zeros(2, int)),
+        "branch_stable": (("at",), np.array([True, True])),
+    }
+    ax = rv.plots.ternary(dataset(record), player=1)
+    assert {"stable branch", "path", "player 1", "the others"} <= set(labels(ax))
+    np.testing.assert_allclose(lines(ax, "player 1")[0].get_xydata()[0], across(PROFILE[1]), atol=1e-12)
+    assert any(type(found).__name__ == "Quiver" for found in ax.collections)
+    with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
+        rv.plots.ternary(dataset(record), player=2)
+    flat = xr.Dataset({"profile": (("player", "axis"), np.zeros((2, 1)))})
+    with pytest.raises(ValueError, match="positions have 1 coordinates; this plot draws those with three"):
+        rv.plots.ternary(flat)
+
+
+def test_same_triangle_same_bytes() -> None:
+    data = dataset(on_a_simplex())
+    assert picture(rv.plots.shares, data) == picture(rv.plots.shares, data)
+
+
+def test_a_resource_at_the_corners_alone_is_bars() -> None:
+    data = dataset(on_a_simplex(np.eye(3)))
+    ax = rv.plots.shares(data)
+    assert [bar.get_height() for bar in ax.patches] == data.shares.values.ravel().tolist()
+    assert labels(ax) == ["maker", "rival"]
+    assert [bar.get_height() for bar in rv.plots.resource(data).patches] == [2.0, 1.0, 1.0]
+
+
+def test_heat_maps_of_every_row_are_on_one_scale() -> None:
+    data = dataset(on_a_simplex())
+    ax = rv.plots.shares(data, separate=True)
+    maps = [panel.collections[0] for panel in ax.child_axes[:2]]
+    for drawn, row in zip(maps, data.shares.values, strict=True):
+        np.testing.assert_array_equal(drawn.get_array(), row)
+        assert drawn.get_clim() == (0.0, 1.0)
+
+
+# -- the resource --------------------------------------------------------------------------------------
+
+
+def test_the_resource_is_bars_on_a_line_and_a_map_on_a_box() -> None:
+    where = np.linspace(0, 1, 11)
+    line = {"resource": (("point",), where**2), "resource_points": (("point", "coordinate"), where[:, None])}
+    ax = rv.plots.resource(dataset(line))
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], where**2)
+    assert "11 points, total 3.85" in ax.get_title(loc="left")
+    x, y = (grid.ravel() for grid in np.meshgrid(where, where[:5]))
+    box = {
+        "resource": (("point",), x + 10 * y),
+        "resource_points": (("point", "coordinate"), np.stack([x, y], axis=1)),
+    }
+    drawn = rv.plots.resource(dataset(box)).collections[0].get_array()
+    np.testing.assert_allclose(drawn, where + 10 * where[:5, None])
+
+
+# -- the cube ------------------------------------------------------------------------------------------
+
+
+def three(steps: int = 30) -> xr.Dataset:
+    path = np.random.default_rng(6).uniform(size=(steps, 3, 1))
+    return dataset({"path": (("step", "player", "axis"), path), "claim": ((), np.asarray("equilibrium"))})
+
+
+def test_three_players_are_one_curve_in_the_cube() -> None:
+    data = three()
+    ax = rv.plots.cube(data)
+    assert ax.name == "3d"
+    np.testing.assert_array_equal(np.array(lines(ax, "path")[0].get_data_3d()).T, data.path.values[..., 0])
+    assert {"x0 = x1", "x1 = x2", "all in one place", "end, certified"} <= set(labels(ax))
+
+
+def test_along_the_diagonal_distances_from_it_are_kept() -> None:
+    data = three()
+    ax = rv.plots.cube(data, along_diagonal=True)
+    x = data.path.values[..., 0]
+    seen = lines(ax, "path")[0].get_xydata()
+    away = x - x.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.linalg.norm(seen, axis=1), np.linalg.norm(away, axis=1))
+    equal = lines(ax, "x0 = x2")[0].get_xydata()  # two points of the plane, seen from its side
+    both = np.array([[0.3, 0.9, 0.3]]) @ np.array([[-1, -1], [1, -1], [0, 2]]) / np.sqrt([2, 6])
+    assert abs(np.linalg.det(np.stack([equal[1] - equal[0], both[0]]))) < 1e-12
+
+
+def test_other_numbers_of_players_make_no_cube() -> None:
+    with pytest.raises(ValueError, match="data: 2 players on 1 axes; this plot draws three on one"):
+        rv.plots.cube(three().isel(player=[0, 1]))
+
+
+# -- along a path --------------------------------------------------------------------------------------
+
+
+def test_gradients_are_drawn_against_time_where_the_path_has_one() -> None:
+    slope = np.random.default_rng(7).normal(size=(5, 2, 1))
+    data = dataset(
+        {
+            "path_gradients": (("step", "player", "axis"), slope),
+            "path_step": (("step",), np.arange(5)),
+            "path_time": (("step",), np.linspace(0, 0.2, 5)),
+        }
+    )
+    ax = rv.plots.gradients(data)
+    assert ax.get_xlabel() == "time"
+    np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), slope[:, 1, 0])
+    np.testing.assert_allclose(lines(ax, "player 1")[0].get_xdata(), np.linspace(0, 0.2, 5))
+    assert rv.plots.gradients(data.drop_vars("path_time")).get_xlabel() == "step"
+    with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
+        rv.plots.gradients(data, axis=1)
+
+
+def line_snapshots() -> Record:
+    where = np.linspace(0, 1, 21)
+    profile = np.array([[[0.1], [0.9]], [[0.4], [0.6]], [[0.5], [0.5]]])
+    return {
+        "snapshot_influence": (("snapshot", "row", "point"), np.exp(-((where - profile) ** 2) / 0.02)),
+        "snapshot_profile": (("snapshot", "player", "axis"), profile),
+        "snapshot_step": (("snapshot",), np.array([0, 10, 50])),
+        "resource": (("point",), np.ones(21)),
+        "resource_points": (("point", "coordinate"), where[:, None]),
+    }
+
+
+def test_snapshots_are_panels_with_their_steps() -> None:
+    data = dataset(line_snapshots())
+    ax = rv.plots.snapshots(data)
+    assert [panel.get_title() for panel in ax.child_axes] == ["step 0", "step 10", "step 50"]
+    curve = ax.child_axes[1].get_lines()[1]
+    np.testing.assert_array_equal(curve.get_ydata(), data.snapshot_influence.values[1, 1])
+    stands = [line.get_xdata()[0] for line in ax.child_axes[1].get_lines() if line.get_marker() == "^"]
+    assert stands == [0.4, 0.6]
+    assert rv.plots.snapshots(dataset(on_a_simplex())).child_axes[0].name == "ternary"
+
+
+def test_snapshots_one_after_the_other_are_a_film(tmp_path: Path) -> None:
+    data = dataset(line_snapshots())
+    rv.plots.animate(data, tmp_path / "film.gif", rate=4)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 3
+        assert film.info["duration"] == 250
+    with pytest.raises(ValueError, match="must end in"):
+        rv.plots.animate(data, tmp_path / "film.mp4")
+    with pytest.raises(ValueError, match="rate: 0 must be at least 1"):
+        rv.plots.animate(data, rate=0)
