@@ -116,10 +116,11 @@ def _same_study(folder: Path, name: str) -> None:
 
 
 def _tell_files(one: Study, *, drawn: bool = False) -> None:
-    """Say by name which files of the user's are going to be run; ``drawn``: those that draw plots too."""
+    """Say by name which files of the user's are going to be used; ``drawn``: those that draw plots too."""
     for part in [one, *one.parts().values()]:
         for name in sorted({*(part.files or {}), *(part.plot_files if drawn else ())}):
-            output.note(f"runs {part.folder / name}, which the study {part.name} names")
+            verb = "runs" if name.endswith(".py") else "reads"
+            output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
 
 def _carry_out(run: Run, workers: int | None, accept_version: bool) -> Done:

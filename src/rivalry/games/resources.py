@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry._registry import near
 from rivalry.games.formula import coordinates, named, parse
-from rivalry.games.tables import from_file
+from rivalry.games.data_files import from_file
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}
@@ -36,7 +36,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
     - ``grid`` (num an axis, optional bounds; the first coordinate varies fastest), on a box;
     - ``mesh`` (m: ``2^m`` steps along every edge), on a simplex;
     - ``points`` (values), ``corners`` (the unit vectors), or ``file`` (path and key, see
-      `rivalry.games.tables.from_file`), on all.
+      `rivalry.games.data_files.from_file`), on all.
 
     With ``simplex`` there are as many corners as ``bounds``, points must sum to 1, and every kind takes an
     ``inset``, the mass that points on the boundary move in equal parts from their non-zero to their zero

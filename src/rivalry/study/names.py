@@ -98,10 +98,16 @@ def is_file(value: Any) -> bool:
     return isinstance(value, str) and bool(_FILE.fullmatch(value))
 
 
+def is_data(value: Any) -> bool:
+    """Whether a table names a data file: ``{ kind = "file", path = "demand.csv" }``."""
+    return isinstance(value, Mapping) and value.get("kind") == "file" and isinstance(value.get("path"), str)
+
+
 def file_targets(value: Any) -> list[str]:
-    """Every ``file.py:name`` anywhere in a table."""
+    """Every ``file.py:name`` anywhere in a table, and data files as ``path:``."""
     if isinstance(value, Mapping):
-        return [name for inner in value.values() for name in file_targets(inner)]
+        own = [f"{value['path']}:"] if is_data(value) else []
+        return own + [name for inner in value.values() for name in file_targets(inner)]
     if isinstance(value, list | tuple):
         return [name for inner in value for name in file_targets(inner)]
     return [value] if is_file(value) else []
@@ -128,7 +134,12 @@ def verify(known: Mapping[str, str], folder: Path) -> None:
 
 
 def objects(value: Any, folder: Path) -> Any:
-    """The same tables with every ``file.py:name`` replaced by what the file defines. The files are run."""
+    """The same tables with every ``file.py:name`` replaced by what the file defines. The files are run.
+
+    Paths of data files lead from ``folder``.
+    """
+    if is_data(value):
+        return {**value, "path": str(folder / value["path"])}
     if isinstance(value, Mapping):
         return {key: objects(inner, folder) for key, inner in value.items()}
     if isinstance(value, list | tuple):
