@@ -49,7 +49,7 @@ class Dirichlet(eqx.Module):
         # da_l/dx_m: the ratio where l = m, and -a_l / x_c at the reference corner's share
         moved = jnp.where(others[:, None], ratio[..., None] * unit, 0.0)
         moved = moved - (jnp.where(others, a, 0.0) / x[:, c, None])[..., None] * unit[c]
-        inner = trigamma(a.sum(axis=1))[:, None, None] - trigamma(a)[..., None] * unit
+        inner = _trigamma(a.sum(axis=1))[:, None, None] - _trigamma(a)[..., None] * unit
         fixed = jnp.einsum("ila,ilm,imb->iab", moved, inner, moved)
         # weights of e_l: d^2 a_l / dx_l dx_c = -ratio / x_c, and d^2 a_l / dx_c^2 = 2 a_l / x_c^2
         each = jnp.where(others, jnp.log(points)[None] + self._level(a)[:, None], 0.0)
@@ -70,7 +70,10 @@ class Dirichlet(eqx.Module):
 
     def _level(self, a: Profile) -> Profile:
         """What is the same at every point in ``d log f / d a_l = log b_l + level``."""
-        return digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
+        from jax.scipy.special import digamma
+
+        level: Array = digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
+        return level
 
     def _back(self, each: Profile, x: Profile, a: Profile) -> Profile:
         """From slopes in the parameters to slopes in the position."""
@@ -107,25 +110,7 @@ def _corner(points: Points) -> Array:
     return jnp.argmax(points, axis=1)
 
 
-SHIFT = 8  # from here on the asymptotic series below are exact to rounding
+def _trigamma(a: Array) -> Array:
+    from jax.scipy.special import polygamma
 
-
-def digamma(a: Array) -> Array:
-    """The slope of ``log gamma`` at ``a > 0``: recurrence, then the asymptotic series (DLMF 5.5.2, 5.11.2).
-
-    JAX's own compiles, with its derivatives, ten times as long.
-    """
-    z = a + SHIFT
-    down = sum(1 / (a + k) for k in range(SHIFT))
-    r = 1 / z**2
-    tail = r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r * (1 / 132 - r * 691 / 32760)))))
-    return jnp.asarray(jnp.log(z) - 0.5 / z - tail - down)
-
-
-def trigamma(a: Array) -> Array:
-    """The slope of `digamma`, in the same way (DLMF 5.15.5, 5.15.8)."""
-    z = a + SHIFT
-    down = sum(1 / (a + k) ** 2 for k in range(SHIFT))
-    r = 1 / z**2
-    tail = r * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r * (1 / 30 - r * (5 / 66 - r * 691 / 2730)))))
-    return jnp.asarray((1 + 0.5 / z + tail) / z + down)
+    return polygamma(1, a)
