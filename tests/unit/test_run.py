@@ -184,6 +184,14 @@ def test_restored_runs_are_the_same_to_the_bit() -> None:
         assert same(rv.solve(GOAL, method, START, max_steps=1500, checkpoint=again).record, whole.record)
 
 
+def test_a_solver_whose_first_state_holds_plain_numbers_is_restored() -> None:
+    shelf, again = Shelf(), Shelf()
+    game, flow = rv.games.influencer(players=2, resource="bimodal"), rv.methods.GradientFlow()
+    whole = rv.solve(game, flow, [0.1, 0.8], max_steps=40, checkpoint=shelf)
+    again.found = shelf.saves[0]
+    assert same(rv.solve(game, flow, [0.1, 0.8], max_steps=40, checkpoint=again).record, whole.record)
+
+
 def test_learners_are_restored_to_the_bit() -> None:
     game, shelf = rv.games.matrix("shapley"), Shelf()
     whole = rv.learn(game, RegretMatching(), steps=5000, seed=2, checkpoint=shelf)

@@ -111,5 +111,6 @@ def from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
     return jax.tree.unflatten(form, back)
 
 
-def _is_key(leaf: jax.Array) -> bool:
-    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+def _is_key(leaf: Any) -> bool:
+    # a solver's first state may hold Python's own numbers
+    return isinstance(leaf, jax.Array) and bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
