@@ -1,7 +1,7 @@
 """Any game as finite tables, and what is exactly so on them."""
 
 from rivalry.tabular.exact import equilibria, largest_payoff, payoffs, regrets
-from rivalry.tabular.play import Rollout, in_turn, rollout
+from rivalry.tabular.play import Rollout, choices, in_turn, rollout, states
 from rivalry.tabular.reply import BestReply, best_reply, mixed
 from rivalry.tabular.tables import normalised, tabulate
 
@@ -9,6 +9,7 @@ __all__ = [
     "BestReply",
     "Rollout",
     "best_reply",
+    "choices",
     "equilibria",
     "in_turn",
     "largest_payoff",
@@ -17,5 +18,6 @@ __all__ = [
     "payoffs",
     "regrets",
     "rollout",
+    "states",
     "tabulate",
 ]

@@ -12,7 +12,8 @@ from rivalry.tabular.play import checked_policies, choices, states
 TIE = 1e-12  # of the largest value: another move must pay more than this on top
 DENSE = 1200  # values solved for at once; more are swept
 MOST_STATES = 4_000_000
-ROUNDING = 1e-16
+SWEEPS = 8  # with the same moves, between two that improve them
+ROUNDING = 1e-14  # of the largest value: a sweep that changes no more has settled
 
 
 class BestReply(NamedTuple):
@@ -68,19 +69,8 @@ def best_reply(
     _check(tables, player, discount, epsilon, paid)
     chances = mixed(tables, policies, epsilon)
     model = _model(tables, chances, player, discount, paid)
-    own = _settled(model, -1, np.zeros(model.shape, dtype=np.int64))
-    policy = np.zeros(model.shape, dtype=np.int64)
-    policy[:] = _first_moves(model, player)
-    tie = TIE * max(float(np.abs(model.pays).max()) / (1 - discount), 1e-300)
-    while True:
-        value = _settled(model, player, policy)
-        better = policy.copy()
-        for round_ in range(model.shape[0]):
-            ahead = _ahead(model, round_, value)
-            _back_up(model, round_, player, ahead, better[round_], np.zeros(model.shape[1]), True, tie)
-        if np.array_equal(better, policy):
-            break
-        policy = better
+    own = _followed(model, -1, np.zeros(model.shape, dtype=np.int64))
+    value, policy = _best(model, player, TIE * float(np.abs(model.pays).max()) / (1 - discount))
     whole = len(np.unique(model.seen[player])) == model.shape[1]
     return BestReply(value, own, policy, "exact" if whole else "upper bound")
 
@@ -148,6 +138,7 @@ class _Model(NamedTuple):
     odds: np.ndarray  # [nature joint branch], each branch's own
     movers: np.ndarray  # [round player]
     seen: np.ndarray  # [player state]
+    alone: np.ndarray  # [player]: sees its own action, and nothing else
     chances: np.ndarray  # [player observation move]
     moves: np.ndarray  # [player standing move]
     sizes: np.ndarray
@@ -172,6 +163,10 @@ def _check(tables: FiniteGame, player: Any, discount: Any, epsilon: Any, paid: s
     count = len(tables.order) * tables.payoff.shape[0] * tables.payoff.shape[2]
     if count > MOST_STATES:
         raise ValueError(f"game: {count} states to go through; must be at most {MOST_STATES}")
+
+
+def _sees(slots: list[list[int]]) -> list[list[int]]:
+    return [slot for slot in slots if slot[0] >= 0]
 
 
 def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float, paid: str) -> _Model:
@@ -200,6 +195,7 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
         ),
         movers=movers,
         seen=observations(tables),
+        alone=np.array([_sees(slots) == [[who, 1]] for who, slots in enumerate(tables.sees.tolist())]),
         chances=chances,
         moves=np.ascontiguousarray(moves, dtype=np.int64),
         sizes=tables.sizes,
@@ -209,10 +205,72 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
     )
 
 
-def _first_moves(model: _Model, player: int) -> np.ndarray:
-    """Where policy iteration begins: the likeliest move of the player's own policy in every state."""
-    likeliest: np.ndarray = model.chances[player].argmax(axis=1)[model.seen[player]]
-    return likeliest
+def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarray]:
+    """A best reply's value and moves, ``[round state]``: policy iteration (Howard 1960).
+
+    With few states a policy's value is solved for; else it is swept ``SWEEPS`` times in between (Puterman and
+    Shin 1978) until a sweep that improves changes nothing more than rounding does.
+    """
+    policy = np.empty(model.shape, dtype=np.int64)
+    policy[:] = model.chances[player].argmax(axis=1)[model.seen[player]]  # the likeliest of the own moves
+    if _small(model):
+        while True:
+            value, better = _solved(model, player, policy), policy.copy()
+            _sweep(model, player, better, value.copy(), tie)
+            if np.array_equal(better, policy):
+                return value, policy
+            policy = better
+    value = np.zeros(model.shape)
+    while True:
+        before = value.copy()
+        _sweep(model, player, policy, value, tie)
+        if np.abs(value - before).max() <= ROUNDING * np.abs(value).max():
+            return value, policy
+        for _ in range(SWEEPS):
+            _sweep(model, player, policy, value)
+
+
+def _followed(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
+    """The value of a policy in every round and state, the others' fixed; a player of -1: of everybody's."""
+    if _small(model):
+        return _solved(model, player, policy)
+    value = np.zeros(model.shape)
+    while True:
+        before = value.copy()
+        _sweep(model, player, policy, value)
+        if np.abs(value - before).max() <= ROUNDING * np.abs(value).max():
+            return value
+
+
+def _small(model: _Model) -> bool:
+    return model.shape[0] * model.shape[1] <= DENSE
+
+
+def _sweep(
+    model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
+) -> None:
+    """One pass through the rounds, last first: a new ``value`` in place; ``policy`` too, given a ``tie``."""
+    from rivalry.kernels import reply
+
+    given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    for round_ in range(model.shape[0] - 1, -1, -1):
+        ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
+        for other in np.flatnonzero(movers & model.alone).tolist():
+            if other != player:
+                ahead, movers[other] = _averaged(model, other, ahead), False
+        here = (policy[round_], value[round_])
+        reply.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
+
+
+def _averaged(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
+    """``ahead`` where ``other``, who sees its own action alone, still stands: its move is averaged over."""
+    size = int(model.sizes[other])
+    grid = ahead.reshape(len(ahead), -1, size, int(model.strides[other]))
+    step = np.zeros((size, size))  # [standing, then]
+    for move in range(model.moves.shape[2]):
+        standing = np.arange(size)
+        np.add.at(step, (standing, model.moves[other, :size, move]), model.chances[other, :size, move])
+    return np.ascontiguousarray(np.matmul(step, grid).reshape(ahead.shape))
 
 
 def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
@@ -225,38 +283,8 @@ def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
     return ahead
 
 
-def _back_up(
-    model: _Model,
-    round_: int,
-    player: int,
-    ahead: np.ndarray,
-    choice: np.ndarray,
-    value: np.ndarray,
-    best: bool = False,
-    tie: float = 0.0,
-) -> None:
-    from rivalry.kernels import reply
-
-    given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
-    reply.back_up(ahead, player, model.movers[round_], *given, tie, best, choice, value, model.room)
-
-
-def _settled(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
-    """The value of a policy in every round and state, the others' fixed; -1: of everybody's."""
-    if model.shape[0] * model.shape[1] <= DENSE:
-        return _solved(model, player, policy)
-    value = np.zeros(model.shape)
-    slowest = float(np.prod(model.discount))
-    turns = 1 if slowest == 0 else int(np.ceil(np.log(ROUNDING) / np.log(slowest)))
-    for _ in range(turns):
-        for round_ in range(model.shape[0] - 1, -1, -1):
-            ahead = _ahead(model, round_, value)
-            _back_up(model, round_, player, ahead, policy[round_], value[round_])
-    return value
-
-
 def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
-    """The same by one linear system, for few states."""
+    """The value of a policy by one linear system, for few states."""
     from rivalry.kernels import reply
 
     rounds, count = model.shape
