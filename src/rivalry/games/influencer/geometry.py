@@ -12,14 +12,14 @@ from jaxtyping import Array, Float, Int
 from rivalry._jax import jnp
 from rivalry.space import Profile, Strategy
 
-Points = Float[Array, "point axis"]
+Points = Float[Array, "point coordinate"]
 Logs = Float[Array, "player point"]
 PerPoint = Float[Array, "point"]
 Pull = Callable[[Array], Profile]
 Player = int | Int[Array, ""]
 
 
-def apart(x: Profile, points: Points) -> Float[Array, "player point axis"]:
+def apart(x: Profile, points: Points) -> Float[Array, "player point coordinate"]:
     """``b - x``."""
     return points[None, :, :] - x[:, None, : points.shape[1]]
 
@@ -30,17 +30,17 @@ def square(x: Profile, points: Points) -> Logs:
     return sum(others, first)
 
 
-def mean_apart(weights: Logs, x: Profile, points: Points) -> Profile:
+def mean_apart(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
     """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
     axes = range(points.shape[1])
     return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
 
 
-def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
+def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
     """From each point's nearest position in the cell to the point."""
     return points - jnp.clip(points, low, high)
 
 
-def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point axis"]:
+def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
     """The largest distance along each axis from a point to the cell."""
     return jnp.maximum(jnp.abs(points - low), jnp.abs(points - high))
