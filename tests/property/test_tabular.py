@@ -98,6 +98,15 @@ def test_on_a_simplex_and_with_a_kernel_of_ones_own() -> None:
     agrees(own, tabulate(own, PLACES))
 
 
+def test_with_reaches_that_are_chosen() -> None:
+    game = rv.games.influencer(
+        players=2, choose_reach=[0.1, 0.5], normalised=True, reach_cost=3.0, resource="bimodal"
+    )
+    made = tabulate(game, PLACES)
+    assert made.places.shape == (2, PLACES**2, 2)
+    agrees(game, made)
+
+
 def test_nobodys_resource() -> None:
     """Influence reaches 0.3 far; with both at 0 only the point at 0 is shared."""
     table = {
