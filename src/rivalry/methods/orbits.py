@@ -17,7 +17,8 @@ from jaxtyping import Array
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, jacobian, own_gradients
 from rivalry.methods.collocation import Loop, solve
-from rivalry.methods.tangent import basis, newton_step, projector, width
+from rivalry.methods.spectra import rest_point
+from rivalry.methods.tangent import basis, projector, width
 from rivalry.space import Profile
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: where Newton is started
@@ -137,11 +138,6 @@ def _field(game: Game, origin: Profile, directions: Array, z: Array) -> Array:
 @eqx.filter_jit
 def _jacobian(game: Game, x: Profile) -> Array:
     return jacobian(game, x)
-
-
-@eqx.filter_jit
-def _newton_step(game: Game, x: Profile) -> Profile:
-    return newton_step(game, x)
 
 
 class _Flow(eqx.Module):
@@ -318,21 +314,8 @@ def orbits_beyond(
     for part in PARTS:
         value = hopf + part * float(away[0]) if part < 1 else float(values[0])
         game = game_at(value)
-        rest = _rest(game, jnp.asarray(x))
+        rest = rest_point(game, jnp.asarray(x))
         orbit = None if rest is None else small_orbit(game, rest)
         if orbit is not None:
             return continued_orbits(game_at, orbit, value, values)
     return [None] * len(values)
-
-
-def _rest(game: Game, x: Profile) -> Profile | None:
-    """The rest point next to ``x``, by Newton's steps; None where they do not converge."""
-    size = np.min(np.asarray(width(game.space)))
-    for _ in range(20):
-        move = np.asarray(_newton_step(game, x))
-        if not np.all(np.isfinite(move)):
-            return None
-        x = game.space.project(x + put(move))
-        if np.max(np.abs(move)) <= 1e-12 * size:
-            return x
-    return None
