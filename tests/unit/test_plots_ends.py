@@ -129,6 +129,17 @@ def test_starts_are_coloured_by_their_end_and_counted() -> None:
         rv.plots.basins(data.drop_vars("basin"))
 
 
+def test_ends_of_basins_are_filled_where_every_start_is_certified() -> None:
+    claims = np.array(["equilibrium", "equilibrium", "equilibrium", "not an equilibrium"])
+    record = starts([0, 1, 0, 1]) | {
+        "claim": (("lane",), claims),
+        "basin_kind": (("basin",), np.array(["stable_point", "cycle"])),
+    }
+    ax = rv.plots.basins(dataset(record))
+    assert [mark.get_markerfacecolor() == "white" for mark in lines(ax, "_end")] == [False, True]
+    assert {"end 0 (stable point): 2 starts", "where they end, not certified"} <= set(labels(ax))
+
+
 def test_basins_of_one_point_of_a_run() -> None:
     rows = [({"reach": 0.1}, starts([0, 1, 0])), ({"reach": 0.2}, starts([0, 0, 1, 1]))]
     ax = rv.plots.basins(collect(rows, {"reach": [0.1, 0.2]}), at={"reach": 0.2})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 
+SAME = 1e-6  # distances below this are none
+
+
 class Ends(NamedTuple):
     """Where one method ends: ``positions [point run player]``, whether ``certified [point run]``."""
 
@@ -163,6 +166,6 @@ def _distances(
         if values.shape[1] > 1:
             ends = (mean - half)[order], (mean + half)[order]
             low.fill_between(x[order], *ends, color=colour, alpha=0.2, linewidth=0)
-    low.set_ylim(bottom=0.0)
+    low.set_ylim(0.0, max(low.get_ylim()[1], SAME))
     low.set_ylabel("distance to the\nnearest equilibrium")
     return low

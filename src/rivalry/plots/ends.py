@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import CERTIFIED, blank, checked, point
+from rivalry.plots.select import CERTIFIED, Point, blank, checked, point
 from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def end_positions(
             raise ValueError(f"data: {main!r} holds nothing at this point")
         _histograms(axes, ends, bins)
         _equilibria(axes, data, found.arrays.get("grid_equilibria"), at, axis)
-        word = "trials" if main == "end_positions" else "runs"
+        word = "trial" if main == "end_positions" else "run"
         axes.set_xlabel(f"position at the end{f', axis {axis}' if axis else ''} (units of the space)")
-        axes.set_ylabel(f"{word} that end there")
-        note(axes, found.words, f"n = {len(ends)} {word}")
+        axes.set_ylabel(f"{word}s that end there")
+        note(axes, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
         legend(axes)
         return axes
 
@@ -110,11 +110,11 @@ def basins(
     """Starts (``start_profile [lane player axis]``), coloured by the end that each led to (``basin [lane]``).
 
     Two ``entries``, each a player and an axis, are the picture's axes: by default axis 0 of players 0 and 1,
-    or both axes of a single player. Large marks are the ends (``basin_profile``), the legend counts the
-    starts.
+    or both axes of a single player. Large marks are the ends (``basin_profile``), up to swaps of players who
+    are alike, filled where every start's end is certified; the legend counts the starts.
     """
     with canvas(ax) as axes:
-        also = ("basin", "basin_count", "basin_profile", "basin_regret")
+        also = ("basin", "basin_kind", "basin_profile", "claim")
         found = point(data, "start_profile", 3, also, at=at)
         if "basin" not in found.arrays:
             raise ValueError("data: no variable 'basin', which this plot draws")
@@ -122,30 +122,8 @@ def basins(
         basin = np.full(len(starts), -1)  # padding at the end was cut off
         basin[: len(found.arrays["basin"])] = found.arrays["basin"]
         (i, a), (j, b) = _entries(entries, starts.shape)
-        ends = found.arrays.get("basin_profile", np.empty((0, *starts.shape[1:])))
-        known = [int(k) for k in np.unique(basin) if k >= 0]
-        for k, colour in zip(known, colours(len(known)), strict=True):
-            mine, marker = basin == k, MARKERS[k % len(MARKERS)]
-            word = f"end {k}: {int(mine.sum())} starts"
-            axes.plot(
-                starts[mine, i, a],
-                starts[mine, j, b],
-                marker,
-                color=colour,
-                markersize=4,
-                alpha=0.7,
-                label=word,
-            )
-            if k < len(ends):
-                style = end_marker(True, colour) | {"markeredgecolor": INK, "markersize": 12, "zorder": 6}
-                axes.plot(ends[k, i, a], ends[k, j, b], marker, label="_end", **style)
-        if (none := int((basin < 0).sum())) > 0:
-            rest = basin < 0
-            axes.plot(
-                starts[rest, i, a], starts[rest, j, b], "x", color="#888888", label=f"no end: {none} starts"
-            )
-        if len(ends):
-            axes.plot([], [], "o", markersize=11, label="where they end", **end_marker(True, INK))
+        _starts(axes, starts[:, i, a], starts[:, j, b], basin, found)
+        _ends(axes, basin, found, (i, a), (j, b))
         axes.set_xlabel(
             f"start of player {i}{f', axis {a}' if starts.shape[2] > 1 else ''} (units of the space)"
         )
@@ -156,6 +134,43 @@ def basins(
         note(axes, found.words, f"n = {len(starts)} starts")
         legend(axes)
         return axes
+
+
+def _shades(basin: np.ndarray) -> dict[int, str]:
+    known = [int(k) for k in np.unique(basin) if k >= 0]
+    return dict(zip(known, colours(len(known)), strict=True))
+
+
+def _starts(axes: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: Point) -> None:
+    kinds = found.arrays.get("basin_kind", np.array([]))
+    for k, colour in _shades(basin).items():
+        mine = basin == k
+        what = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
+        word = f"end {k}{what}: {int(mine.sum())} starts"
+        style: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7}
+        axes.plot(x[mine], y[mine], MARKERS[k % len(MARKERS)], linestyle="", label=word, **style)
+    if (none := int((basin < 0).sum())) > 0:
+        axes.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {none} starts")
+
+
+def _ends(
+    axes: Axes, basin: np.ndarray, found: Point, first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    """Large marks where the basins' starts end up."""
+    ends = found.arrays.get("basin_profile")
+    if ends is None:
+        return
+    worth = found.certified()
+    worth = np.zeros(len(basin), bool) if worth is None else worth
+    certified = []
+    for k, colour in _shades(basin).items():
+        if k < len(ends) and np.isfinite(ends[k]).all():
+            certified.append(bool(worth[basin == k].all()))
+            style = end_marker(certified[-1], colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
+            axes.plot(ends[k][first], ends[k][second], MARKERS[k % len(MARKERS)], **style)
+    for proved in sorted(set(certified), reverse=True):
+        words = "where they end" + ("" if proved else ", not certified")
+        axes.plot([], [], "o", markersize=11, label=words, **end_marker(proved, INK))
 
 
 def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

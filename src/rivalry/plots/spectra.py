@@ -15,6 +15,7 @@ from rivalry.plots.style import INK, PALETTE, canvas, colours, legend, note
 if TYPE_CHECKING:
     from xarray import Dataset
 
+FEW = 40  # rows that are marked one by one
 LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
 
 
@@ -112,18 +113,18 @@ def _ordered(values: np.ndarray) -> np.ndarray:
 def _over_parameter(axes: Axes, shown: Spectrum) -> None:
     assert shown.x is not None
     curves = list(dict.fromkeys(shown.curve.tolist()))
-    some = False
+    some, dot = False, "." if len(shown.x) <= FEW else ""
     for own, colour in zip(curves, colours(len(curves)), strict=True):
         mine = np.flatnonzero(shown.curve == own)
         values, x = _ordered(shown.values[mine]), shown.x[mine]
         for column in range(values.shape[1]):
             part = values[:, column]
-            axes.plot(x, part.real, color=colour, linewidth=1.3, label="_real")
+            axes.plot(x, part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
             turning = np.where(
                 part.imag > 1e-9 * max(1.0, float(np.nanmax(np.abs(values)))), part.imag, np.nan
             )
             if np.isfinite(turning).any():
-                axes.plot(x, turning, "--", color=colour, linewidth=1.0, label="_imaginary")
+                axes.plot(x, turning, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
                 some = True
         if len(curves) > 1:
             axes.plot([], [], color=colour, linewidth=3, label=f"branch {own}")

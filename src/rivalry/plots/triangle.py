@@ -114,7 +114,8 @@ def _field(axes: Any, found: Point, player: int) -> None:
         scale=1,
         width=0.005,
     )
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes(BESIDE))
+    drawn.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # at the edges it may be without bound
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes(BESIDE), extend="max")
     bar.set_label("gradient (payoff per unit)")
 
 

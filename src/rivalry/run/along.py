@@ -21,7 +21,7 @@ def path_view(game: Any, record: Record, name: str) -> Record:
 
     ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: everyone's payoff and own
     gradient at every recorded profile. ``snapshots``: what the game's view ``influence`` gives at six rows
-    or fewer, the first, the last, and between them equal parts of the way: ``snapshot_influence
+    or fewer, the first, the last, and between them growing parts of the way: ``snapshot_influence
     [snapshot ...]``, ``snapshot_profile [snapshot player axis]``, ``snapshot_step [snapshot]``.
     """
     if "path" not in record:
@@ -50,14 +50,16 @@ def _gradients(game: Game, path: jax.Array) -> jax.Array:
 
 
 def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
-    """Rows of ``path [step player axis]``: the first, the last, and between them equal parts of the way.
+    """Rows of ``path [step player axis]``: the first, the last, and between them growing parts of the way.
 
-    >>> telling_rows(np.array([0.0, 0.1, 0.2, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
-    [0, 3, 5]
+    Equal parts of a cycle might be whole turns, which all look the same.
+
+    >>> telling_rows(np.array([0.0, 0.2, 0.4, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
+    [0, 2, 5]
     """
     moves = np.abs(np.diff(path, axis=0)).reshape(len(path) - 1, -1).sum(axis=1)
     way = np.concatenate([[0.0], np.cumsum(moves)])
-    between = np.searchsorted(way, way[-1] * np.arange(1, count - 1) / (count - 1))
+    between = np.searchsorted(way, way[-1] * (np.arange(1, count - 1) / (count - 1)) ** 1.5)
     return np.unique(np.concatenate([[0], between, [len(path) - 1]]).astype(int))
 
 
