@@ -38,7 +38,8 @@ class Family:
     def __init__(self, game: Any, parameter: str | Callable[[float], Any], low: float, high: float) -> None:
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"low: {low:g} must be below high, {high:g}, both finite")
-        self.game, self.parameter, self.low, self.high = game, parameter, float(low), float(high)
+        self.game, self.parameter = precise(game), parameter
+        self.low, self.high = float(low), float(high)
         if not callable(parameter):
             _check_field(game, parameter)
         if not isinstance(game.space, Box | Simplex):
@@ -57,7 +58,9 @@ class Family:
 
     def at(self, value: float) -> Any:
         """The game at one value of the parameter."""
-        return self.parameter(value) if callable(self.parameter) else with_(self.game, **{self.name: value})
+        if callable(self.parameter):
+            return precise(self.parameter(value))
+        return with_(self.game, **{self.name: value})
 
     def local(self, value: float, x: np.ndarray) -> Local:
         """Gradients and derivatives at a profile ``x`` [player axis]."""
@@ -122,6 +125,19 @@ class Family:
             return float(np.min(np.asarray(x)[np.asarray(self.space.mask)]))
         low, high = np.asarray(self.space.low), np.asarray(self.space.high)
         return float(np.min(np.minimum(x - low, high - x) / self.width))
+
+
+def precise(game: Any) -> Any:
+    """The game with all its real numbers as arrays in double precision, and of strong type.
+
+    Arrays that were made before the package was first used are of single precision: too coarse for curves.
+    """
+
+    def double(leaf: Any) -> Any:
+        real = isinstance(leaf, float) or jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating)
+        return put(np.asarray(leaf, dtype=float)) if real else leaf
+
+    return jax.tree.map(double, game)
 
 
 def _check_field(game: Any, name: str) -> None:

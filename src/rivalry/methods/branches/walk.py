@@ -11,7 +11,8 @@ from rivalry.methods.branches.groups import Look, System
 
 ROUNDS = 12  # Newton steps of one correction
 SETTLED = 1e-13  # of a unit: a step so short is the last
-RANK = 1e-12  # relative: singular values below count as zero
+ROUGH = 1e-8  # of a unit: steps so short that do not shorten are rounding
+RANK = 1e-8  # relative: singular values below count as zero, or rounding would be magnified there
 ACCEPTED = 1e-9  # what may be left of the system, in units of the payoff scale
 QUICK = 4  # Newton steps after which the next step along the curve is not lengthened
 BEND = 0.97  # the least cosine of the angle between one tangent and the next
@@ -44,21 +45,21 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> Point | None:
         # where curves cross the matrix is singular, and nothing is left to correct in that direction
         move = -np.linalg.lstsq(np.vstack([look.derivative, normal]), left, rcond=RANK)[0]
         size = float(np.max(np.abs(move)))
-        if size > 1.0 or (rounds > 3 and size > 2 * last):
+        if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
             return None
         small = float(np.max(np.abs(look.value), initial=0.0)) <= ACCEPTED
-        if small and (size <= SETTLED or (size <= 1e-8 and size >= 0.5 * last)):
+        if small and (size <= SETTLED or (size <= ROUGH and size >= 0.5 * last)):
             return Point(here, look, rounds)
         here, last = here + move, size
     look = system.look(here)
     point = Point(here, look, ROUNDS)
-    return point if point.residual <= ACCEPTED and last <= 1e-8 else None
+    return point if point.residual <= ACCEPTED and last <= ROUGH else None
 
 
 def at_value(system: System, y: np.ndarray, part: float) -> Point | None:
     """The equilibrium near ``y`` with the parameter held at ``part`` of its range; or None."""
-    fixed = np.append(y[:-1], part)
-    return correct(system, fixed, np.eye(len(y))[-1])
+    found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
+    return None if found is None else found._replace(y=np.append(found.y[:-1], part))
 
 
 def tangent(look: Look, along: np.ndarray) -> np.ndarray:

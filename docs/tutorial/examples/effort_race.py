@@ -1,0 +1,35 @@
+"""A race in which effort answers effort: the nearer the others press, the more one's own effort brings."""
+
+from typing import Annotated
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from annotated_types import Gt, Interval
+
+import rivalry as rv
+
+
+class EffortRace(eqx.Module):
+    prize: jax.Array
+    rivalry: jax.Array
+    players: int = eqx.field(static=True)
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.of([[0.0, 8.0]], players=self.players)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        effort = x[:, 0]
+        others = (effort.sum() - effort) / (self.players - 1)
+        return effort * (self.prize + self.rivalry * jnp.tanh(others - 4)) - effort**2 / 2
+
+
+def effort_race(
+    *,
+    players: Annotated[int, Interval(ge=2), "number of racers"] = 2,
+    prize: Annotated[float, "what a unit of effort brings by itself"] = 4.0,
+    rivalry: Annotated[float, Gt(0), "how much more or less it brings as others press"] = 2.0,
+) -> EffortRace:
+    """Racers choose efforts, at a cost of half their square."""
+    return EffortRace(jnp.asarray(prize), jnp.asarray(rivalry), players)

@@ -1,0 +1,35 @@
+"""A Cournot market with economies of scale: marginal cost first falls, then rises."""
+
+from typing import Annotated
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from annotated_types import Ge, Interval
+
+import rivalry as rv
+
+
+class ScaleMarket(eqx.Module):
+    economies: jax.Array
+    strain: jax.Array
+    players: int = eqx.field(static=True)
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.of([[0.0, 1.0]], players=self.players)
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        quantity = x[:, 0]
+        margin = 1 - quantity.sum()  # price less the first unit's cost
+        return quantity * margin + self.economies * quantity**2 / 2 - self.strain * quantity**3 / 3
+
+
+def scale_market(
+    *,
+    players: Annotated[int, Interval(ge=2), "number of firms"] = 3,
+    economies: Annotated[float, Ge(0), "how fast marginal cost falls at first"] = 0.5,
+    strain: Annotated[float, Ge(0), "how fast it rises again, per unit squared"] = 1.0,
+) -> ScaleMarket:
+    """Firms choose quantities; a larger firm is a cheaper one, up to a point."""
+    return ScaleMarket(jnp.asarray(economies), jnp.asarray(strain), players)
