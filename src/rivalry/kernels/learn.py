@@ -10,13 +10,15 @@ These pieces know rows, never who owns them. What cannot be a table is a small i
 from __future__ import annotations
 
 from math import cos, exp, inf, log, log2, pi
+from typing import Any
 
 from numba import njit
 
 # Without reference counts, and part of their callers: these functions hand arrays to each other many times a
 # step. Counting them (locked instructions) and passing them on would take nineteen twentieths of the time.
 # Such a function cannot make an array.
-bare = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True}
+bare = njit(cache=True, **UNCOUNTED)
 
 FIXED, COSINE, LOG = 0, 1, 2
 MAX, ON_POLICY, EXPECTED = 0, 1, 2
@@ -25,7 +27,7 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 @bare
 def explore(kind, low, high, step, length, epsilon):  # type: ignore[no-untyped-def]
-    """Everybody's chance of a random choice at ``step`` of an epoch of ``length``, into ``epsilon`` [player]."""
+    """Everybody's chance of a random choice at a step of an epoch of ``length``, into ``epsilon``."""
     players = low.shape[0]
     if kind == LOG:
         falls = inf if step == 0 else log(10.0 * players) / log(step + 1.0) + players / log2(step + 1.0)

@@ -17,12 +17,12 @@ import numpy as np
 from numba import njit
 
 from rivalry.kernels.draws import uniform
-from rivalry.kernels.learn import EXPECTED, MAX, best, choose, expected, explore
+from rivalry.kernels.learn import EXPECTED, MAX, UNCOUNTED, best, choose, expected, explore
 from rivalry.kernels.shapes import Learners, LearningRule, Tabulated
 from rivalry.kernels.shares import pay, strides_of
 
 # As `bare`, and parts of one function: nothing else calls them, so nothing else is compiled for them.
-inner = njit(nogil=True, _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
 class Desk(NamedTuple):
@@ -37,9 +37,7 @@ class Desk(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def play(
-    world: Tabulated, rule: LearningRule, learners: Learners, first: int, last: int, steps: int
-) -> None:
+def play(world: Tabulated, rule: LearningRule, learners: Learners, first: int, last: int, steps: int) -> None:
     """Up to ``steps`` further steps of every trial from ``first`` to before ``last``, in place."""
     game, players = world.tables, world.tables.sizes.shape[0]
     sizes = np.ones(players + 1, dtype=np.int64)
@@ -155,7 +153,10 @@ def _choices(game, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped-def]
-    """What was pending is worth what came of it and what ``state`` is worth now; a choice, if one was drawn."""
+    """What was pending is worth what came of it and what ``state`` is worth now.
+
+    Returns the next choice, where the target had to draw one, else -1.
+    """
     if own.pending[player, 0] < 0:
         return -1
     row, action = own.values[player, state], -1

@@ -34,6 +34,10 @@ METHODS = {
     "pure_equilibria": Entry(
         ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
     ),
+    "q_learning": Entry(
+        ("rivalry.methods.qlearning:QLearning",),
+        "independent Q-learning: everybody learns by trial what its moves are worth",
+    ),
     "regret_matching": Entry(
         ("rivalry.methods.matching:RegretMatching",),
         "sampled repeated play; probabilities follow past regrets",

@@ -49,13 +49,20 @@ def distance_temperature(low: float, high: float, states: int, state: object) ->
     >>> distance_temperature(0.5, 1.0, 11, [0, 5]).tolist()
     [0.5, 1.0]
     """
+    _whole("states", states, least=2)
+    middle = (states - 1) / 2
+    return temperature_at(low, high, np.abs(np.asarray(state, dtype=float) - middle) / middle)
+
+
+def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
+    """The softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
+
+    Raises `ValueError` unless ``0 < low <= high``.
+    """
     _ordered("temperature", low, high)
     if low <= 0:
         raise ValueError(f"temperature.min: {low:g} must be above 0")
-    _whole("states", states, least=2)
-    middle = (states - 1) / 2
-    distance = np.abs(np.asarray(state, dtype=float) - middle) / middle
-    return low + (high - low) / 2 * (1 + np.cos(np.pi * distance))
+    return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(distance, dtype=float)))
 
 
 def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:

@@ -1,0 +1,362 @@
+"""Independent Q-learning on tables: every player learns the value of its moves by trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.kernels.shapes import FiniteGame, Learners, LearningRule, Tabulated, no_contest
+from rivalry.methods import exploration, learned
+from rivalry.results import Record
+from rivalry.tabular import largest_payoff, tabulate
+from rivalry.tabular.play import choices, states
+
+Session = dict[str, np.ndarray]
+Table = dict[str, Any]
+
+KINDS = {
+    "epsilon": {"fixed": ("value",), "cosine": ("min", "max"), "log": ("scale", "min")},
+    "temperature": {"fixed": ("value",), "cosine_distance": ("min", "max")},
+    "episodes": {"fixed": ("value",), "reverse_cosine": ("min", "max")},
+    "initial": {"fixed": ("value",), "uniform": ("min", "max")},
+}
+SAMPLES = 64  # of the histories
+
+
+def _table(kind: str, **rest: float) -> Any:
+    return eqx.field(default_factory=lambda: {"kind": kind, **rest})
+
+
+class QLearning(eqx.Module):
+    """Independent Q-learning: everyone corrects a table of values of its own moves by what came of them.
+
+    On a grid of ``places`` an axis players step to a neighbour, or stay (`rivalry.tabular.tabulate`); in a
+    finite game they choose actions. A player's state is the place where it stands, ``observation = "own"``,
+    or where all stand, ``"joint"``. After every step ``Q += alpha (r + gamma value - Q)`` with the payoff
+    ``r`` at the new joint state, ``normalised`` by the largest payoff of any player at any joint state or
+    ``raw``, and the ``target``'s value of the new state: ``max`` (Watkins and Dayan 1992), that of the next
+    choice, ``on_policy`` (SARSA), or its mean, ``expected``.
+
+    With chance ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties drawn.
+    Updates are ``synchronous``, or ``asynchronous``: in each round the players, in an order drawn anew, see,
+    move, are paid at the joint state then standing and update one after the other.
+
+    An epoch begins at a joint state drawn uniformly, or at the given start, and lasts ``episodes`` steps.
+    Schedules (``t`` = step of an epoch of ``E`` steps, in the notation of study files):
+
+    - ``epsilon``: a number, one a player, ``{kind = "cosine", min, max}`` (falls from max to min over an
+      epoch), ``{kind = "log", scale, min}``;
+    - ``temperature``: a number, one a player, ``{kind = "cosine_distance", min, max}``: max in the middle of
+      the places, min at their ends;
+    - ``episodes``: a whole number, ``{kind = "reverse_cosine", min, max}``: grows over the epochs;
+    - ``initial``: a value for every entry of the tables, or ``{kind = "uniform", min, max}``.
+
+    ``trials`` are independent: each has its own tables and its own stream, from the seed and its number
+    (``first_trial`` + k), so one alone is the same as among others. ``carry_tables`` hands the tables of each
+    trial on to the next, as the published code did. One step of the loop is a joint step of every trial; with
+    ``carry_tables``, where trials follow each other, of one trial. Trials share the processor's cores, or as
+    many threads as ``OMP_NUM_THREADS`` says; their number changes no bit.
+
+    The record has ``policy`` (trial, player, state), the best moves, the lowest at ties; ``policy_softmax``
+    where small; ``modal_policy`` (player, state) and ``modal_share`` (player) over trials; greedy play from
+    the start, or else from evenly spread places, to its end: ``end_positions`` (trial, player, axis), the
+    mean over a cycle, ``end_period`` (trial, 1: rest), ``grid_regret`` (trial, player), exact on the grid, of
+    a cycle the largest, ``grid_distance`` (trial) to the nearest pure equilibrium on the grid (least over
+    swaps of players who are alike), ``near_share``, the share of trials within one move of one;
+    ``last_positions`` (trial, player, axis), where learning itself stood last; mean, mean absolute deviation
+    and half width of the 95 % interval over trials of both (``end_mean``, ``end_mad``, ``end_interval``,
+    ``last_mean``, ..); ``visits`` (trial, player, state); mean rewards and where players stood over time;
+    ``rollout``: greedy play of the modal policies. The profile is the commonest end.
+
+    Raises `ValueError` for parameters out of range.
+
+    Sources: Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993; schedules of Lovett, Fu & McAvoy.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+    >>> found = rv.learn(game, QLearning(epochs=1000, trials=5), seed=1)
+    >>> found.profile.values.ravel().tolist(), found.status
+    ([0.5, 0.5], 'settled')
+    """
+
+    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.005
+    gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one a player"] = 0.3
+    epochs: Annotated[int, Ge(1), "number of epochs"] = 5000
+    episodes: Annotated[int | Table, "steps of an epoch: a whole number or a schedule"] = _table(
+        "reverse_cosine", min=10, max=100
+    )
+    epsilon: Annotated[float | list[float] | Table, "chance of a random choice: numbers or a schedule"] = (
+        _table("cosine", min=0.3, max=0.8)
+    )
+    temperature: Annotated[float | list[float] | Table, "of the softmax: numbers or a schedule"] = _table(
+        "cosine_distance", min=0.5, max=1.0
+    )
+    initial: Annotated[float | Table, "values to begin with: a number or a distribution"] = 0.0
+    action_choice: Annotated[Literal["softmax", "greedy"], "when not exploring"] = "softmax"
+    target: Annotated[Literal["max", "on_policy", "expected"], "what the next state is worth"] = "max"
+    updates: Annotated[Literal["synchronous", "asynchronous"], "all at once, or in a drawn order"] = (
+        "synchronous"
+    )
+    observation: Annotated[Literal["own", "joint"], "whose places a player sees"] = "own"
+    reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or as they are"] = (
+        "normalised"
+    )
+    places: Annotated[int, Ge(2), "places on each axis of the grid"] = 11
+    trials: Annotated[int, Ge(1), "independent repetitions"] = 1
+    first_trial: Annotated[int, Ge(0), "number of the first of them"] = 0
+    carry_tables: Annotated[bool, "hand each trial's tables on to the next"] = False
+    max_table_bytes: Annotated[int, Ge(0), "above this, payoffs are summed when needed"] = 2**28
+
+    def __check_init__(self) -> None:
+        _numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+        _numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        for name, least in (("epochs", 1), ("places", 2), ("trials", 1), ("first_trial", 0)):
+            _whole(name, getattr(self, name), least)
+        epsilon = _schedule("epsilon", self.epsilon)
+        if epsilon["kind"] == "fixed":
+            _numbers("epsilon", epsilon["value"], "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        elif epsilon["kind"] == "cosine":
+            exploration.cosine_epsilon(epsilon["min"], epsilon["max"], 1, [0])
+        else:
+            exploration.log_epsilon(epsilon["scale"], epsilon["min"], 2, [0])
+        heat = _schedule("temperature", self.temperature)
+        if heat["kind"] == "fixed":
+            _numbers("temperature", heat["value"], "above 0", lambda v: v > 0)
+        else:
+            exploration.temperature_at(heat["min"], heat["max"], [0])
+        self._lengths()
+        initial = _schedule("initial", self.initial)
+        ends = (initial["value"],) * 2 if initial["kind"] == "fixed" else (initial["min"], initial["max"])
+        if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
+            raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Finite games, and games with payoffs at a profile."""
+        return hasattr(game, "world") or (hasattr(game, "payoffs") and hasattr(game, "space"))
+
+    def world(self, game: Any) -> Tabulated:
+        """The game as tables; a `Tabulated` or a `FiniteGame` passes."""
+        if isinstance(game, Tabulated):
+            return game
+        if isinstance(game, FiniteGame):
+            actions = np.arange(game.sizes.max(), dtype=float)
+            places = np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
+            return Tabulated(game, places, np.arange(len(game.sizes)), no_contest())
+        return tabulate(game, self.places, observation=self.observation, max_table_bytes=self.max_table_bytes)
+
+    def length(self, world: Tabulated) -> int:
+        """Steps of all epochs together; of all trials, where they follow each other."""
+        return int(self._lengths().sum()) * (self.trials if self.carry_tables else 1)
+
+    def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
+        return self._begun(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
+
+    def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: Any) -> Session:
+        """Every epoch begins at the profile ``start`` [player axis]. Raises `ValueError` off the places."""
+        return self._begun(world, stream, learned.places_at(world, start))
+
+    def advance(self, world: Tabulated, session: Session, steps: int) -> int:
+        left = int(self._lengths().sum()) - session["clock"][:, 2]
+        rule = self._rule(world, session)
+        if not self.carry_tables:
+            taken = min(steps, int(left.max()))
+            _together(world, rule, session, taken)
+            return taken
+        taken, trial = 0, int(np.flatnonzero(left > 0)[0]) if left.any() else self.trials
+        while taken < steps and trial < self.trials:
+            if trial > 0 and session["clock"][trial, 2] == 0:
+                session["values"][trial] = session["values"][trial - 1]
+            turn = min(steps - taken, int(left[trial]))
+            _play(world, rule, session, trial, trial + 1, turn)
+            taken, trial = taken + turn, trial + 1
+        return taken
+
+    def read(self, world: Tabulated, session: Session) -> Record:
+        rule = self._rule(world, session)
+        record = learned.record(world, rule, {name: session[name] for name in Learners._fields})
+        if int(session["clock"][:, 0].min()) < self.epochs:
+            record["status"] = ((), np.asarray("budget spent"))
+        return record
+
+    def _begun(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:
+        from rivalry.kernels import draws
+
+        tables, trials = world.tables, self.trials
+        if self.updates == "asynchronous" and len(tables.order) > 1:
+            raise ValueError("updates: 'asynchronous' needs a game in which all move in one round")
+        players, seen, moves = len(tables.sizes), states(tables), choices(tables)
+        shape = (trials, players, int(seen.max()), int(moves.max()))
+        initial = _schedule("initial", self.initial)
+        values = np.zeros(shape)
+        streams = np.zeros((trials, 2), dtype=np.uint64)
+        for trial in range(trials):
+            number = self.first_trial + trial
+            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, number))
+            streams[trial] = draws.stream(own)
+            if initial["kind"] == "fixed":
+                values[trial] = initial["value"]
+            else:
+                with draws.quiet():
+                    draws.fill(streams[trial], values[trial].reshape(-1))
+                low, high = initial["min"], initial["max"]
+                values[trial] = low + (high - low) * values[trial]
+        samples, ago = len(self._marks()), int(max(tables.sees[:, :, 1].max(initial=0), 0)) + 1
+        return {
+            "values": values,
+            "stream": streams,
+            "clock": np.zeros((trials, 3), dtype=np.int64),
+            "recent": np.zeros((trials, ago, players + 1), dtype=np.int64),
+            "pending": np.full((trials, players, 2), -1, dtype=np.int64),
+            "owed": np.zeros((trials, players, 2)),
+            "visits": np.zeros(shape[:3], dtype=np.int64),
+            "tally": np.zeros((trials, players)),
+            "noted": np.zeros(trials, dtype=np.int64),
+            "reward_curve": np.zeros((trials, samples, players)),
+            "place_curve": np.zeros((trials, samples, players), dtype=np.int64),
+            "begin": start,
+            "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
+        }
+
+    def _rule(self, world: Tabulated, session: Session) -> LearningRule:
+        from rivalry.kernels import learn
+
+        players = len(world.tables.sizes)
+        epsilon, heat = _schedule("epsilon", self.epsilon), _schedule("temperature", self.temperature)
+        low = epsilon["value"] if epsilon["kind"] == "fixed" else epsilon["min"]
+        high = low if epsilon["kind"] == "fixed" else epsilon.get("scale", epsilon.get("max"))
+        if heat["kind"] == "fixed":
+            shape = (players, session["values"].shape[2])
+            warmth = np.broadcast_to(_each("temperature", heat["value"], players)[:, None], shape).copy()
+        else:
+            warmth = exploration.temperature_at(heat["min"], heat["max"], learned.off_centre(world))
+        return LearningRule(
+            alpha=_each("alpha", self.alpha, players),
+            gamma=_each("gamma", self.gamma, players),
+            epsilon_low=_each("epsilon", low, players),
+            epsilon_high=_each("epsilon", high, players),
+            temperature=np.ascontiguousarray(warmth),
+            unit=float(session["unit"][0]),
+            exploration=getattr(learn, epsilon["kind"].upper()),
+            target=getattr(learn, self.target.upper()),
+            greedy=int(self.action_choice == "greedy"),
+            asynchronous=int(self.updates == "asynchronous"),
+            begin=session["begin"],
+            lengths=self._lengths(),
+            marks=self._marks(),
+        )
+
+    def _lengths(self) -> np.ndarray:
+        """Steps of each epoch."""
+        spec = _schedule("episodes", self.episodes)
+        if spec["kind"] == "fixed":
+            _whole("episodes", spec["value"], 1)
+            return np.full(self.epochs, spec["value"], dtype=np.int64)
+        _whole("episodes.min", spec["min"], 1)
+        _whole("episodes.max", spec["max"], 1)
+        if spec["min"] > spec["max"]:
+            raise ValueError(f"episodes.min: {spec['min']} must not exceed episodes.max = {spec['max']}")
+        steps = exploration.reverse_cosine_steps(
+            spec["min"], spec["max"], self.epochs, np.arange(self.epochs)
+        )
+        return steps.astype(np.int64)
+
+    def _marks(self) -> np.ndarray:
+        """When histories are noted: at ends of epochs, evenly spaced; in few epochs, at steps."""
+        ends = np.cumsum(self._lengths())
+        marks = np.ceil(np.arange(1, SAMPLES + 1) * ends[-1] / SAMPLES).astype(np.int64)
+        if len(ends) >= SAMPLES:
+            marks = ends[np.searchsorted(ends, marks)]
+        return np.unique(marks)
+
+
+def _together(world: Tabulated, rule: LearningRule, session: Session, steps: int) -> None:
+    """All trials by so many steps, in as many threads as there may be."""
+    trials = len(session["clock"])
+    count = min(threads(), trials)
+    if count == 1 or steps == 0:
+        _play(world, rule, session, 0, trials, steps)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    borders = np.linspace(0, trials, count + 1).astype(int).tolist()
+    with ThreadPoolExecutor(count) as pool:
+        parts = [
+            pool.submit(_play, world, rule, session, first, last, steps) for first, last in pairwise(borders)
+        ]
+        for part in parts:
+            part.result()
+
+
+def threads() -> int:
+    """How many threads trials may share: ``OMP_NUM_THREADS`` (1 in worker processes), or one a core."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return max(int(said), 1) if said.isdigit() else os.cpu_count() or 1
+
+
+def _play(world: Tabulated, rule: LearningRule, session: Session, first: int, last: int, steps: int) -> None:
+    from rivalry.kernels import draws, table
+
+    learners = Learners(*(session[name] for name in Learners._fields))
+    play: Any = table.play
+    with draws.quiet():
+        play(world, rule, learners, first, last, steps)
+
+
+def _unit(world: Tabulated) -> float:
+    """The largest payoff, by which rewards are divided. Raises `ValueError` unless it is above 0."""
+    largest = largest_payoff(world)
+    if not largest > 0:
+        raise ValueError(
+            f"reward: the largest payoff is {largest:g}; must be above 0 to normalise by, or use 'raw'"
+        )
+    return largest
+
+
+def _each(name: str, value: Any, players: int) -> np.ndarray:
+    """One number a player."""
+    if isinstance(value, list | tuple) and len(value) != players:
+        raise ValueError(f"{name}: {len(value)} numbers must be {players}, one a player")
+    return np.array(np.broadcast_to(np.asarray(value, dtype=float), (players,)))
+
+
+def _schedule(name: str, value: Any) -> Table:
+    """A schedule's table; a number, or one a player, is fixed. Raises `ValueError` for unknown keys."""
+    if not isinstance(value, Mapping):
+        return {"kind": "fixed", "value": value}
+    kinds = KINDS[name]
+    kind = value.get("kind")
+    if kind not in kinds:
+        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
+    needed = kinds[kind]
+    for key in needed:
+        if key not in value:
+            raise ValueError(f"{name}.{key}: is missing; {kind} takes {', '.join(needed)}")
+        if isinstance(value[key], bool) or not (isinstance(value[key], int | float) or key == "value"):
+            raise ValueError(f"{name}.{key}: {value[key]!r} must be a number")
+    for key in value:
+        if key not in (*needed, "kind"):
+            raise ValueError(f"{name}.{key}: is not known; {kind} takes {', '.join(needed)}")
+    return dict(value)
+
+
+def _numbers(name: str, value: Any, rule: str, good: Any) -> None:
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be {rule}") from None
+    wrong = np.flatnonzero(~(np.isfinite(numbers) & good(numbers)))
+    if wrong.size:
+        at = f"[{wrong[0]}]" if isinstance(value, list | tuple) else ""
+        raise ValueError(f"{name}{at}: {numbers[wrong[0]]:g} must be {rule}")
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: {value!r} must be a whole number of at least {least}")
