@@ -1,0 +1,58 @@
+"""Sums over contested points, as the interpreter does them and in corner cases."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.kernels import shares
+from rivalry.kernels.shapes import contest
+from tests.contests import every, shared
+
+
+def test_the_interpreter_makes_the_same_table() -> None:
+    game = shared(players=3)
+    places = np.linspace(0, 1, 3)[None, :, None].repeat(3, axis=0)
+    sizes = np.array([3, 3, 3])
+    made = game.contest(places)
+    compiled, plain = np.zeros((3, 27)), np.zeros((3, 27))
+    shares.tabulate(made, sizes, compiled)
+    shares.tabulate.py_func(made, sizes, plain)
+    assert np.array_equal(compiled, plain)
+    out = np.zeros(3)
+    for joint, actions in enumerate(every(sizes)):
+        shares.pay.py_func(made, np.array(actions), out)
+        assert np.array_equal(out, compiled[:, joint])
+
+
+def test_joint_actions_in_order_are_gone_through_once() -> None:
+    sizes, before = np.array([3, 2, 3, 3]), np.array([-1, -1, 0, 2])
+    actions, seen = np.zeros(4, dtype=np.int64), []
+    while True:
+        seen.append(tuple(actions.tolist()))
+        if not shares.following(actions, sizes, before):
+            break
+    assert seen == [a for a in every(sizes) if a[0] <= a[2] <= a[3]]
+
+
+def test_a_player_without_any_influence_gets_nothing() -> None:
+    """Two points; at the second nobody but the third party has influence, then nobody at all."""
+    logs = np.array([[[0.0, -np.inf]], [[np.log(3.0), -np.inf]]])
+    for third, expected in ((np.log([4.0, 1.0]), [1 / 8, 3 / 8]), (None, [0.25 + 0.5, 0.75 + 0.5])):
+        made = contest(np.ones(2), logs, third, zero_influence="share")
+        table = np.zeros((2, 1))
+        shares.tabulate(made, np.array([1, 1]), table)
+        np.testing.assert_allclose(table[:, 0], expected, rtol=1e-14)
+
+
+def test_abstention_has_its_part_where_all_is_tiny() -> None:
+    """All of it is worked out in logarithms: influence of 1e-400 against abstention of 1e-400."""
+    tiny = np.full((2, 2, 1), -400 * np.log(10.0))
+    tiny[:, 1] = 0.0
+    away = np.zeros((2, 2, 1))
+    away[:, 0] = -200 * np.log(10.0)  # the product of both factors is 1e-400
+    made = contest(np.ones(1), tiny, None, 2.0, away)
+    out = np.zeros(2)
+    shares.pay(made, np.array([0, 0]), out)
+    np.testing.assert_allclose(out, [0.25, 0.25], rtol=1e-12)
+    shares.pay(made, np.array([1, 1]), out)
+    np.testing.assert_allclose(out, [0.25, 0.25], rtol=1e-12)
