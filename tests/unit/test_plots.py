@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -18,7 +19,7 @@ import rivalry as rv
 from rivalry.plots.select import band, point, position
 from rivalry.plots.style import PALETTE, SIZE, colours, picture
 from rivalry.results import collect, dataset
-from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares
+from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
 
 REACHES = [0.17, 0.2, 0.25]
 
@@ -72,6 +73,17 @@ def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> No
 def test_registered_views_are_what_the_game_offers() -> None:
     offered = {"influence", "shares", "landscape", "vector_field", "resource", *rv.plots.PATH_VIEWS}
     assert {view for entry in rv.plots.PLOTS.values() for view in entry.views} <= offered
+
+
+def test_a_study_names_every_kind_and_stores_its_view() -> None:
+    made = study(plots=list(rv.plots.PLOTS))
+    assert set(made.views) == {view for entry in rv.plots.PLOTS.values() for view in entry.views}
+
+
+def test_the_page_of_figures_tells_of_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
+    told = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert told == set(rv.plots.PLOTS)
 
 
 # -- which point ---------------------------------------------------------------------------------------

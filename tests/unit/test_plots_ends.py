@@ -165,9 +165,9 @@ def test_policies_are_shares_of_trials() -> None:
 def test_softmax_policies_are_means_over_trials() -> None:
     weights = np.random.default_rng(3).uniform(size=(4, 2, 5, 3))
     record = learned(4) | {"policy_softmax": (("trial", "player", "state", "action"), weights)}
-    drawn = rv.plots.policy(dataset(record)).child_axes[1].collections[0].get_array()
+    drawn = rv.plots.policy(dataset(record), softmax=True).child_axes[1].collections[0].get_array()
     np.testing.assert_allclose(drawn, weights[:, 1].mean(axis=0))
-    greedy = rv.plots.policy(dataset(record), softmax=False).child_axes[1].collections[0].get_array()
+    greedy = rv.plots.policy(dataset(record)).child_axes[1].collections[0].get_array()
     assert set(np.unique(np.asarray(greedy) * 4)) <= {0, 1, 2, 3, 4}
 
 

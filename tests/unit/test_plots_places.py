@@ -17,6 +17,7 @@ from PIL import Image
 import rivalry as rv
 from rivalry.plots.style import picture
 from rivalry.plots.triangle import slopes
+from rivalry.report.figures import draw
 from rivalry.results import Record, dataset
 
 HIGH = np.sqrt(3) / 2
@@ -120,9 +121,17 @@ def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
         rv.plots.ternary(flat)
 
 
+def test_the_report_draws_the_triangle(tmp_path: Path) -> None:
+    wanted = ["paths", "ternary"]
+    drawn = draw(wanted, dataset(on_a_simplex()), tmp_path)
+    assert [figure.why for figure in drawn] == ["", ""]
+    assert [figure.file for figure in drawn] == ["01-paths.svg", "02-ternary.svg"]
+    assert drawn[1].caption.endswith("(player 0).")
+
+
 def test_same_triangle_same_bytes() -> None:
     data = dataset(on_a_simplex())
-    assert picture(rv.plots.shares, data) == picture(rv.plots.shares, data)
+    assert picture(rv.plots.paths, data) == picture(rv.plots.paths, data)
 
 
 def test_a_resource_at_the_corners_alone_is_bars() -> None:

@@ -31,13 +31,13 @@ LABELS = 9  # so many states and fewer are all named
 
 
 def policy(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, softmax: bool | None = None
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, softmax: bool = False
 ) -> Axes:
     """A heat map for each player: how often each action is taken in each state.
 
-    With ``softmax`` the mean over trials of ``policy_softmax [trial player state action]``, without it the
-    share of trials whose greedy action it is (``policy [trial player state]``, or ``modal_policy [player
-    state]`` alone); by default the former where the data hold it. Own states stand at their ``places``.
+    The share of trials whose greedy action it is (``policy [trial player state]``, or ``modal_policy [player
+    state]`` alone), or with ``softmax`` the mean over trials of ``policy_softmax [trial player state
+    action]``, on a scale of its own. Own states stand at their ``places``.
 
     >>> import numpy as np, xarray as xr
     >>> greedy = xr.Dataset({"policy": (("trial", "player", "state"), [[[2, 1]], [[2, 0]]])})
@@ -48,11 +48,12 @@ def policy(
         found, mean, words = _mean_policy(data, at, softmax)
         players, states, actions = mean.shape
         small = panels(axes, players, columns=4)
+        low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
         names = WALK if actions == 3 else [str(k) for k in range(actions)]
         places = _places(found, players, states)
         for player, panel in enumerate(small):
             drawn = panel.pcolormesh(
-                np.arange(actions), np.arange(states), mean[player], cmap="cividis", vmin=0.0, vmax=1.0
+                np.arange(actions), np.arange(states), mean[player], cmap="cividis", vmin=low, vmax=high
             )
             panel.set_title(f"player {player}")
             panel.set_xticks(range(actions), names)
@@ -73,12 +74,10 @@ def policy(
         return axes
 
 
-def _mean_policy(
-    data: Dataset, at: Mapping[str, Any] | None, softmax: bool | None
-) -> tuple[Point, np.ndarray, str]:
+def _mean_policy(data: Dataset, at: Mapping[str, Any] | None, softmax: bool) -> tuple[Point, np.ndarray, str]:
     """How often each action is taken, ``[player state action]``, and what that number is."""
     also = ("places", "policy", "policy_softmax", "modal_policy")
-    if softmax or (softmax is None and "policy_softmax" in data):
+    if softmax:
         found = point(data, "policy_softmax", 4, also, at=at)
         return found, np.nanmean(found.arrays["policy_softmax"], axis=0), "mean probability of the action"
     main = "policy" if "policy" in data or "modal_policy" not in data else "modal_policy"
