@@ -10,7 +10,7 @@ import pytest
 
 from rivalry.games.matrix import matrix
 from rivalry.kernels.shapes import FiniteGame
-from rivalry.tabular import best_reply, in_turn, mixed, reply, tabulate
+from rivalry.tabular import best_reply, in_turn, mixed, policy_regrets, reply, tabulate
 from tests.contests import every, shared
 
 
@@ -156,6 +156,19 @@ def test_always_an_equilibrium_leaves_nothing_to_gain() -> None:
         for player in (0, 1):
             assert best_reply(made, [[action] * 2] * 2, player, 0.95).regret.max() == 0
     assert best_reply(made, [[0] * 2, [1] * 2], 0, 0.5).regret.max() == pytest.approx(6.0)
+
+
+def test_everybodys_regrets_at_once() -> None:
+    made = tabulate(shared(players=2), 3)
+    policies = np.random.default_rng(2).integers(0, 3, size=(2, 3))
+    found = policy_regrets(made, policies, [0.5, 0.9], epsilon=[0.0, 0.4])
+    chances = mixed(made.tables, policies)
+    chances[1] = 0.6 * chances[1] + 0.4 / 3
+    for player, discount in enumerate([0.5, 0.9]):
+        np.testing.assert_allclose(
+            found[player], best_reply(made, chances, player, discount).regret, atol=1e-12
+        )
+    assert found.max() > 0.0
 
 
 def test_exploration_is_mixed_in() -> None:

@@ -2,7 +2,7 @@
 
 from rivalry.tabular.exact import equilibria, largest_payoff, payoffs, regrets
 from rivalry.tabular.play import Rollout, choices, in_turn, rollout, states
-from rivalry.tabular.reply import BestReply, best_reply, mixed
+from rivalry.tabular.reply import BestReply, best_reply, mixed, policy_regrets
 from rivalry.tabular.tables import normalised, tabulate
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "mixed",
     "normalised",
     "payoffs",
+    "policy_regrets",
     "regrets",
     "rollout",
     "states",

@@ -66,7 +66,7 @@ def best_reply(
     (np.float64(0.0), np.float64(0.667))
     """
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
-    _check(tables, player, discount, epsilon, paid)
+    _check(tables, player, discount, paid)
     chances = mixed(tables, policies, epsilon)
     model = _model(tables, chances, player, discount, paid)
     own = _followed(model, -1, np.zeros(model.shape, dtype=np.int64))
@@ -75,10 +75,38 @@ def best_reply(
     return BestReply(value, own, policy, "exact" if whole else "upper bound")
 
 
-def mixed(tables: FiniteGame, policies: object, epsilon: float = 0.0) -> np.ndarray:
+def policy_regrets(
+    tabulated: Tabulated | FiniteGame,
+    policies: object,
+    discount: object,
+    *,
+    epsilon: object = 0.0,
+    paid: str = "round",
+) -> np.ndarray:
+    """What each player would gain by its `best_reply` over its own policy, ``[player round state]``.
+
+    ``discount`` and ``epsilon`` are numbers, or one a player; with exploration everybody explores but who
+    replies. Raises `ValueError` as `best_reply` does.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tabular import tabulate
+    >>> game = tabulate(rv.games.matrix("stag_hunt"))
+    >>> policy_regrets(game, [[0, 0], [0, 0]], 0.9).max(axis=(1, 2)).tolist()  # both always hunt the stag
+    [0.0, 0.0]
+    """
+    tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
+    players = len(tables.sizes)
+    discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
+    chances = mixed(tables, policies, epsilon)
+    replies = [best_reply(tables, chances, player, discounts[player], paid=paid) for player in range(players)]
+    return np.stack([reply.regret for reply in replies])
+
+
+def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
     """Policies, moves or chances, as chances ``[player state move]`` with uniform exploration mixed in.
 
-    Raises `ValueError` for another shape, and for chances that are negative or do not sum to 1.
+    ``epsilon`` is a number, or one a player. Raises `ValueError` for another shape, for chances that are
+    negative or do not sum to 1, and for exploration outside [0, 1].
     """
     most, needed = choices(tables), states(tables)
     given = np.asarray(policies)
@@ -99,7 +127,12 @@ def mixed(tables: FiniteGame, policies: object, epsilon: float = 0.0) -> np.ndar
     else:
         chances = np.eye(most.max())[np.clip(checked_policies(tables, given), 0, most.max() - 1)]
     there = np.arange(most.max()) < most[:, None]
-    soft: np.ndarray = (1 - epsilon) * chances + epsilon * (there / most[:, None])[:, None, :]
+    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(most),))
+    wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
+    if wrong.size:
+        raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
+    share = explores[:, None, None]
+    soft: np.ndarray = (1 - share) * chances + share * (there / most[:, None])[:, None, :]
     return soft
 
 
@@ -147,13 +180,11 @@ class _Model(NamedTuple):
     shape: tuple[int, int]  # rounds, states
 
 
-def _check(tables: FiniteGame, player: Any, discount: Any, epsilon: Any, paid: str) -> None:
+def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
     if isinstance(player, bool) or not 0 <= player < len(tables.sizes):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(tables.sizes) - 1}")
     if not 0 <= discount < 1:
         raise ValueError(f"discount: {discount!r} must be in [0, 1)")
-    if not 0 <= epsilon <= 1:
-        raise ValueError(f"epsilon: {epsilon!r} must be in [0, 1]")
     if paid not in ("round", "move"):
         raise ValueError(f"paid: {paid!r} is unknown; must be 'round' or 'move'")
     if not tables.payoff.size:
