@@ -45,6 +45,7 @@ class Game(Protocol):
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``alike``: one whole number a player, equal for players who may change places (default: none may);
+    - ``refuses(name, value) -> str``: why one of its arrays may not take a value, or an empty text;
     - ``player_names``, ``axis_names``: labels.
     """
 

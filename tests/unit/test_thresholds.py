@@ -237,6 +237,11 @@ def test_bad_input() -> None:
         rv.learn(game, Thresholds("reach", low=0.1, high=0.3, position=[0.1, 0.2]))
     with pytest.raises(ValueError, match=r"position: player 0 is at 2; must be in \[0, 1\]"):
         rv.learn(game, Thresholds("reach", low=0.1, high=0.3, position=2.0))
+    with pytest.raises(ValueError, match=r"low: -0.1 must be above 0, as a value of reach"):
+        rv.learn(game, Thresholds("reach", low=-0.1, high=0.3))
+    abstaining = rv.games.influencer(players=3, resource="bimodal", abstention=25)
+    with pytest.raises(ValueError, match=r"low: -1 must be at least 0, as a value of abstention"):
+        rv.learn(abstaining, Thresholds("abstention", low=-1.0, high=30.0))
     unequal = with_(game, budgets=[1.0, 1.0, 2.0])
     with pytest.raises(ValueError, match=r"player 2: unlike player 0 \(budgets\)"):
         rv.learn(unequal, Thresholds("reach", low=0.1, high=0.3))

@@ -273,6 +273,15 @@ class Influencer(eqx.Module):
         rows = np.concatenate([np.reshape(np.asarray(part), (self.players, -1)) for part in own], axis=1)
         return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
+    def refuses(self, name: str, value: float) -> str:
+        """Why the array ``name`` may not take a value, or nothing; one's own kernels take any."""
+        if name == "covariance":
+            return "is no matrix (its size is the variance)"
+        positive = {"budgets"} | (set() if isinstance(self.kernel, Custom) else set(self.kernel_parameters))
+        if name in positive and not value > 0:
+            return "must be above 0"
+        return "must be at least 0" if name == "abstention" and not value >= 0 else ""
+
     def contest(self, places: np.ndarray) -> Contest:
         """What tables of payoffs at ``places [player action axis]`` are made of."""
         return contest(self, places)

@@ -42,8 +42,9 @@ class Family:
         self.low, self.high = float(low), float(high)
         if not callable(parameter):
             _check_field(game, parameter)
+            _check_ends(game, parameter, low=self.low, high=self.high)
         if not isinstance(game.space, Box | Simplex):
-            raise ValueError(f"game: branches need a Box or a Simplex, not {type(game.space).__name__}")
+            raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
         self.width = np.asarray(width(game.space))
         self.scale = float(getattr(game, "scale", 1.0))
@@ -149,6 +150,15 @@ def _check_field(game: Any, name: str) -> None:
             raise ValueError(f"parameter: {error}") from None
     elif not jnp.issubdtype(field.dtype, jnp.floating):
         raise ValueError(f"parameter: {name} holds {field.dtype} numbers; must be real")
+
+
+def _check_ends(game: Any, name: str, **ends: float) -> None:
+    """Raises `ValueError` for an end of the range that the game says its array may not take."""
+    refuses = getattr(game, "refuses", None)
+    for end, value in ends.items():
+        why = refuses(name, value) if refuses is not None else ""
+        if why:
+            raise ValueError(f"{end}: {value:g} {why}, as a value of {name}")
 
 
 def _directions(space: Any) -> list[np.ndarray]:
