@@ -252,6 +252,34 @@ def hopf(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     }
 
 
+def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """What independent runs learn: states that hold in every run, the commonest policy, where it leads."""
+    expected, places = case["expected"], inputs["grid_states"]
+    reaches = inputs["game"]["kernel"]["sigma"]
+    game = game_of(inputs["game"], case["folder"], players=len(reaches))
+    options = ("observation", "updates", "alpha", "gamma", "epochs", "episodes", "epsilon", "temperature")
+    rest = {key: inputs[key] for key in (*options, "action_choice", "reward")}
+    learner = rv.methods.QLearning(places=places, trials=inputs["seeds"], **rest)
+    found = rv.learn(game, learner, tolerance=None).data
+    policies = found.policy.values.reshape(-1, places)  # [run and player, state]
+    rows, counts = np.unique(policies, axis=0, return_counts=True)
+    modal = rows[counts.argmax()]
+    world = learner.world(game)
+    every = np.stack(np.meshgrid(*[np.arange(places)] * len(reaches)), axis=-1).reshape(-1, len(reaches))
+    ends = np.unique(
+        [tabular.rollout(world, [modal] * len(reaches), at).cycle.mean(axis=0) for at in every], axis=0
+    )
+    right, left = expected["states_going_right"], expected["states_going_left"]
+    return {
+        "states_going_right": [state for state in right if np.all(policies[:, state] == 2)],
+        "states_going_left": [state for state in left if np.all(policies[:, state] == 0)],
+        "free_states": [state for state in range(places) if state not in (*right, *left)],
+        "modal_greedy_policy": " ".join("LSR"[move] for move in modal),
+        "modal_share_at_least": counts.max() / len(policies),
+        "modal_play_ends_at": (ends[0] / (places - 1)).tolist() if len(ends) == 1 else ends.tolist(),
+    }
+
+
 KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "static": static,
     "continuous": static,
@@ -267,4 +295,5 @@ KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "hopf": hopf,
     "schedules": schedule_values,
     "reward_table": reward_table,
+    "q_learning": q_learning,
 }

@@ -1,0 +1,241 @@
+"""Q-learning: the same bits as a plain learner, in any chunks, threads and company; what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.kernels import learn
+from rivalry.methods import exploration
+from rivalry.methods.qlearning import QLearning
+from tests.walks import Plain, walk
+
+RNG = np.random.default_rng(3)
+DUEL, TRIO = RNG.random((2, 5, 5)), RNG.random((3, 4, 4, 4))
+FIXED: dict[str, Any] = {"alpha": 0.3, "gamma": 0.6, "epsilon": 0.25, "temperature": 0.4}
+SEED = np.random.SeedSequence(8)
+
+
+def played(learner: QLearning, world: Any, seed: np.random.SeedSequence = SEED) -> dict[str, np.ndarray]:
+    """A session after all its steps."""
+    made = learner.world(world)
+    session = learner.begin(made, seed)
+    assert learner.advance(made, session, learner.length(made)) == learner.length(made)
+    return session
+
+
+@pytest.mark.parametrize("greedy", [False, True], ids=["softmax", "greedy"])
+@pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
+@pytest.mark.parametrize("updates", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("observation", ["own", "joint"])
+def test_a_plain_learner_finds_the_same_bits(
+    observation: str, updates: str, target: str, greedy: bool
+) -> None:
+    payoff = TRIO if observation == "own" else DUEL
+    learner = QLearning(
+        **FIXED,
+        epochs=3,
+        episodes=60,
+        target=target,
+        updates=updates,
+        reward="raw",
+        action_choice="greedy" if greedy else "softmax",
+    )
+    world = walk(payoff, observation)
+    begun = learner.begin(learner.world(world), SEED)["stream"][0].copy()
+    session = played(learner, world)
+    plain = Plain(
+        payoff, begun, **FIXED, observation=observation, updates=updates, target=target, greedy=greedy
+    )
+    for _ in range(3):
+        plain.epoch(60)
+    assert plain.draw.count == int(session["stream"][0, 1])
+    # sums of three numbers are not made in the same order for the mean of a row
+    np.testing.assert_allclose(
+        session["values"][0], plain.tables(), rtol=1e-13 if target == "expected" else 0
+    )
+
+
+LEARNERS = {
+    "usual": QLearning(epochs=40, trials=3),
+    "asynchronous": QLearning(
+        epochs=40, trials=2, updates="asynchronous", epsilon={"kind": "log", "scale": 0.2, "min": 0.1}
+    ),
+    "carried": QLearning(
+        epochs=20, trials=3, carry_tables=True, initial={"kind": "uniform", "min": 0, "max": 0.3}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_chunks_and_saving_change_no_bit(name: str, tmp_path: Path) -> None:
+    learner = LEARNERS[name]
+    world = learner.world(walk(DUEL))
+    whole = played(learner, world)
+    parts, left = learner.begin(world, SEED), learner.length(world)
+    for chunk in (1, 0, 7, 500, left):
+        learner.advance(world, parts, chunk)
+        np.savez(tmp_path / "session.npz", **parts)
+        with np.load(tmp_path / "session.npz") as stored:
+            parts = dict(stored)
+    assert learner.advance(world, parts, 5) == 0
+    assert all(np.array_equal(whole[key], parts[key]) for key in whole)
+
+
+def _digest() -> str:
+    """Of three runs' whole sessions; printed by a process without Numba's compiler."""
+    found = hashlib.sha256()
+    for learner in LEARNERS.values():
+        world = learner.world(walk(DUEL))
+        session = learner.begin(world, SEED)
+        learner.advance(world, session, 120)
+        for name in sorted(session):
+            found.update(session[name].tobytes())
+    return found.hexdigest()
+
+
+def test_the_interpreter_plays_the_same() -> None:
+    plain = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "from tests.unit.test_qlearning import _digest; print(_digest())",
+        ],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1", "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert plain.stdout.strip() == _digest()
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "7"])
+def test_threads_change_no_bit(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, world = QLearning(epochs=30, trials=5), walk(DUEL)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    one = played(learner, world)
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    many = played(learner, world)
+    assert all(np.array_equal(one[key], many[key]) for key in one)
+
+
+def test_a_trial_alone_is_as_among_others() -> None:
+    world = walk(DUEL)
+    start = {"kind": "uniform", "min": 0.0, "max": 0.3}
+    together = played(QLearning(epochs=30, trials=4, initial=start), world)
+    alone = played(QLearning(epochs=30, first_trial=2, initial=start), world)
+    for key in ("values", "stream", "recent", "visits", "reward_curve"):
+        assert np.array_equal(together[key][2], alone[key][0]), key
+        assert not np.array_equal(together[key][1], alone[key][0]), key
+
+
+def test_tables_share_no_memory() -> None:
+    session = played(QLearning(epochs=2, trials=3), walk(DUEL))
+    tables = [session["values"][trial, player] for trial in range(3) for player in range(2)]
+    assert not any(np.shares_memory(a, b) for k, a in enumerate(tables) for b in tables[:k])
+    kept = session["values"].copy()
+    tables[0][:] = 99.0
+    assert np.array_equal(session["values"][1:], kept[1:])
+    assert np.array_equal(session["values"][0, 1], kept[0, 1])
+
+
+def test_carried_tables_begin_where_the_last_ended() -> None:
+    learner = QLearning(epochs=1, episodes=50, trials=3, carry_tables=True)
+    world = learner.world(walk(DUEL))
+    assert learner.length(world) == 150
+    session = learner.begin(world, SEED)
+    learner.advance(world, session, 100)
+    after = session["values"][1].copy()
+    learner.advance(world, session, 1)  # nothing is settled before the second decision
+    assert np.array_equal(session["values"][2], after)
+    assert not np.array_equal(after, session["values"][0])
+    alone = played(QLearning(epochs=1, episodes=50), walk(DUEL))
+    assert np.array_equal(session["values"][0], alone["values"][0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [("COSINE", 0.1, 0.7), ("LOG", 0.05, 0.3), ("FIXED", 0.4, 0.4)]
+)
+def test_the_loop_explores_as_the_schedules_say(kind: str, low: float, high: float) -> None:
+    found = np.zeros(3)
+    for step in (0, 1, 2, 37, 100):
+        code = getattr(learn, kind)
+        learn.explore(code, np.full(3, low), np.full(3, high), step, 100, found)
+        wanted = {
+            "COSINE": lambda t=step: exploration.cosine_epsilon(low, high, 100, [t]),
+            "LOG": lambda t=step: exploration.log_epsilon(high, low, 3, [t]),
+            "FIXED": lambda: low,
+        }[kind]()
+        np.testing.assert_allclose(found, np.broadcast_to(wanted, 3), rtol=1e-14)
+
+
+def test_a_choice_follows_its_chances() -> None:
+    row, weights = np.array([0.2, 0.5, 0.5, 9.0]), np.zeros(4)  # the fourth is another player's padding
+    drawn = (np.arange(40_000) + 0.5) / 40_000
+    soft = np.exp(row[:3] / 0.3) / np.exp(row[:3] / 0.3).sum()
+    for greedy, kept in ((0, soft), (1, np.array([0.0, 0.5, 0.5]))):
+        chosen = [learn.choose(row, 3, 0.3, 0.3, greedy, u, weights) for u in drawn]
+        shares = np.bincount(chosen, minlength=3) / len(drawn)
+        np.testing.assert_allclose(shares, 0.1 + 0.7 * kept, atol=1e-4)
+        mean = learn.expected(row, 3, 0.3, 0.3, greedy, weights)
+        np.testing.assert_allclose(mean, (0.1 + 0.7 * kept) @ row[:3], rtol=1e-12)
+    assert learn.choose(row, 3, 1.0, 0.3, 0, 1 - 2**-53, weights) == 2
+    assert learn.choose(row, 3, 0.0, 0.3, 1, 1 - 2**-53, weights) == 2
+
+
+GAME = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+BAD = [
+    ({"alpha": 0.0}, r"^alpha: 0 must be in \(0, 1\]$"),
+    ({"alpha": [0.1, 1.5]}, r"^alpha\[1\]: 1.5 must be in \(0, 1\]$"),
+    ({"gamma": 1.0}, r"^gamma: 1 must be in \[0, 1\)$"),
+    ({"epsilon": 1.2}, r"^epsilon: 1.2 must be in \[0, 1\]$"),
+    ({"epsilon": {"kind": "cosine", "min": 0.8, "max": 0.3}}, r"^epsilon: min 0.8, max 0.3 must keep"),
+    ({"epsilon": {"kind": "cosine", "min": 0.1}}, r"^epsilon.max: is missing; cosine takes min, max$"),
+    ({"epsilon": {"kind": "sine"}}, r"^epsilon.kind: 'sine' must be one of fixed, cosine, log$"),
+    ({"epsilon": {"kind": "log", "scale": 0.0, "min": 0.0}}, r"^scale: 0 must be above 0$"),
+    (
+        {"epsilon": {"kind": "fixed", "value": 0.1, "max": 1}},
+        r"^epsilon.max: is not known; fixed takes value$",
+    ),
+    ({"temperature": 0.0}, r"^temperature: 0 must be above 0$"),
+    ({"temperature": {"kind": "cosine_distance", "min": 0.0, "max": 1.0}}, r"^temperature.min: 0 must be"),
+    ({"temperature": {"kind": "cosine_distance", "min": 2.0, "max": 1.0}}, r"^temperature: min 2, max 1"),
+    ({"episodes": {"kind": "reverse_cosine", "min": 9, "max": 3}}, r"^episodes.min: 9 must not exceed"),
+    ({"episodes": 0}, r"^episodes: 0 must be a whole number of at least 1$"),
+    ({"epochs": 0}, r"^epochs: 0 must be a whole number of at least 1$"),
+    ({"trials": 0}, r"^trials: 0"),
+    (
+        {"initial": {"kind": "uniform", "min": 1, "max": 0}},
+        r"^initial: .* must be finite numbers, min <= max$",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        QLearning(**options)
+
+
+def test_refused_in_a_game() -> None:
+    with pytest.raises(
+        ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest place is \[0.8\]$"
+    ):
+        rv.learn(GAME, QLearning(), start=[0.1, 0.83])
+    with pytest.raises(ValueError, match=r"^alpha: 3 numbers must be 2, one a player$"):
+        rv.learn(GAME, QLearning(alpha=[0.1, 0.1, 0.1]))
+    with pytest.raises(ValueError, match=r"^reward: the largest payoff is 0; must be above 0"):
+        rv.learn(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)
+    with pytest.raises(ValueError, match=r"^updates: 'asynchronous' needs a game in which all move in one"):
+        rv.learn(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, updates="asynchronous"))
