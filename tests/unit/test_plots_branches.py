@@ -71,6 +71,7 @@ def ends(reach: float) -> Record:
     return {
         "profile": (("player", "axis"), x),
         "claim": ((), np.asarray("equilibrium")),
+        "resource_total": ((), np.asarray(3.0)),
         "end_state": ((), np.asarray("stable_point")),
         "eigenvalues_real": (("eigenvalue",), np.array([LOSS - reach, -1.0])),
         "eigenvalues_imag": (("eigenvalue",), np.zeros(2)),
@@ -138,6 +139,8 @@ def test_runs_and_branches_are_one_picture(run: xr.Dataset) -> None:
     assert {line.get_color() for line in lines(ax, "_branch")} == {"#888888"}
     marks = [line for line in ax.get_lines() if line.get_marker() == "o" and len(line.get_xdata()) == 13]
     assert len(marks) == 3
+    centre = [line for line in lines(ax, "_branch") if set(line.get_ydata()) == {0.5}]
+    assert max(line.get_linewidth() for line in centre) > 2  # the total that only climbs store is no bar
     alone = rv.plots.bifurcation(run, at={"method": "branches"})
     assert "stable point" not in labels(alone)
     assert "all 3 together" in labels(alone)

@@ -204,6 +204,8 @@ def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset)
     np.testing.assert_allclose(ends[0].get_ydata(), 0.5 - np.array(REACHES))
     assert ends[0].get_markerfacecolor() != "white"
     np.testing.assert_allclose(ends[2].get_ydata(), run.end_mean.values[:, 1, 0, 0])
+    trials = run.end_positions.values[0, 1]
+    np.testing.assert_array_equal(lines(ax, "_trial")[0].get_ydata(), np.unique(trials))
     assert ends[2].get_markerfacecolor() == "white"  # a mean over trials is nobody's profile
     low = next(other for other in ax.figure.axes if other is not ax)
     assert low.get_xlabel() == "reach"

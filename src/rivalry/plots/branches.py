@@ -128,7 +128,9 @@ def certified_rows(found: Point) -> np.ndarray:
     if "branch_regret" not in held:
         return np.zeros(rows, bool)
     payoff = held.get("branch_payoff", np.ones((rows, 1)))
-    total = held.get("resource_total", np.nansum(np.abs(payoff), axis=1))
+    total = np.nansum(np.abs(payoff), axis=1)
+    if np.isfinite(known := held.get("resource_total", np.asarray(np.nan))).all():
+        total = np.broadcast_to(known, rows)
     worth = np.nanmax(held["branch_regret"], axis=1) <= TOLERANCE * total
     return np.asarray(worth & (held.get("branch_coverage", np.full(rows, "exact")) != "local"))
 

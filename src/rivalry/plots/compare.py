@@ -27,6 +27,7 @@ class Ends(NamedTuple):
     positions: np.ndarray
     certified: np.ndarray
     half: np.ndarray | None  # [point player]: a learner's 95 % interval over its trials
+    trials: np.ndarray | None  # [point trial player]: where each of them ended
 
 
 def dynamics_vs_learning(
@@ -41,10 +42,10 @@ def dynamics_vs_learning(
     """The ends of every method over a swept parameter on one axis, and below it their ``distance``.
 
     Of dynamics the ``profile`` is drawn; of learners the mean over trials with its 95 % interval
-    (``end_mean``, ``end_interval``) where there is one. A method has one colour and one shape of mark,
-    filled where certified; branches of equilibria lie behind in grey. ``methods`` picks and orders them.
-    The distance is the RMS distance to the nearest certified profile at the same value, with a 95 % band
-    over replications.
+    (``end_mean``, ``end_interval``) where there is one, and pale where any trial ended
+    (``end_positions``). A method has one colour and one shape of mark, filled where certified; branches of
+    equilibria lie behind in grey. ``methods`` picks and orders them. The distance is the RMS distance to the
+    nearest certified profile at the same value, with a 95 % band over replications.
     """
     checked(data)
     with canvas(ax) as axes:
@@ -95,7 +96,7 @@ def _at(at: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:
 
 def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | None, axis: int) -> Ends | None:
     keep = (str(dimension(data, over)), "replication", "lane")
-    also = ("claim", "end_mean", "end_interval")
+    also = ("claim", "end_mean", "end_interval", "end_positions")
     found = point(data, "profile", 2, also, at=_at(at, name), keep=keep)
     profile = found.arrays["profile"]
     if not 0 <= axis < profile.shape[-1]:
@@ -109,7 +110,10 @@ def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | No
     certified = np.zeros(positions.shape[:2], bool)
     if worth is not None and not learned:  # a mean over trials is nobody's profile
         certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
-    return Ends(name or "runs", positions, certified, _half(found, axis, learned))
+    trials = found.arrays.get("end_positions") if learned else None
+    if trials is not None:
+        trials = trials[..., axis].reshape(len(trials), -1, trials.shape[-2])
+    return Ends(name or "runs", positions, certified, _half(found, axis, learned), trials)
 
 
 def _half(found: Point, axis: int, learned: bool) -> np.ndarray | None:
@@ -121,6 +125,9 @@ def _half(found: Point, axis: int, learned: bool) -> np.ndarray | None:
 
 def _draw(axes: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> None:
     runs, players = ends.positions.shape[1:]
+    for place, every in zip(x, () if ends.trials is None else ends.trials, strict=False):
+        somewhere = np.unique(every[np.isfinite(every)].round(9))
+        axes.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
     for filled in (True, False):
         which, run = np.nonzero(ends.certified == filled)
         if len(which):
