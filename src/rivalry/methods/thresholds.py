@@ -152,7 +152,8 @@ class Thresholds(eqx.Module):
             "root_position": (("root", "axis"), session["roots"]),
             "root_parameter": ((), world.values[-1 if session["from_high"][0] else 0]),
         }
-        return record | scan.record(world) | _crossings(world, scan)
+        crossings = _crossings(world, scan)  # which may come upon further jumps
+        return record | scan.record(world) | crossings
 
 
 class _Scan(NamedTuple):
@@ -209,6 +210,10 @@ class _Crossing(NamedTuple):
     place: np.ndarray
 
 
+class _Lost(Exception):
+    """Between two values with a root there is one without."""
+
+
 def _crossings(world: Sweep, scan: _Scan) -> Record:
     """Every change of sign between neighbours, refined; and the ranges of stability between them."""
     heights = scan.largest()
@@ -218,7 +223,10 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
         between = slice(before + 1, after + 1)
         broken = scan.jumped[between].any() or np.isnan(heights[between]).any()
         if not broken and np.sign(heights[before]) != np.sign(heights[after]):
-            found.append(_refined(world, scan, before, after))
+            try:
+                found.append(_refined(world, scan, before, after))
+            except _Lost:
+                scan.jumped[after] = True
     shape = (len(found), scan.place.shape[1])
     words = np.asarray(["gains stability" if one.gains else "loses stability" for one in found], dtype="U15")
     crossing = ("crossing",)
@@ -262,7 +270,10 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
         return _at(world, [value], scan.place[near])
 
     def largest(value: float) -> float:
-        return float(np.concatenate(symmetric.eigenvalues(at(value), world.players), axis=1).real.max())
+        places = at(value)
+        if not places.root[0]:
+            raise _Lost
+        return float(np.concatenate(symmetric.eigenvalues(places, world.players), axis=1).real.max())
 
     ends = scan.values[before], scan.values[after]
     value = float(brentq(largest, *ends, xtol=EXACT * max(map(abs, ends)), rtol=1e-14))
@@ -271,15 +282,13 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     values = np.concatenate([split, together])
     leading = values[np.argmax(values.real)]
     size = EQUAL * np.max(np.abs(values))
-    # of a complex pair one is counted
-    many = [
-        np.sum(np.abs(part.real + 1j * np.abs(part.imag) - (leading.real + 1j * abs(leading.imag))) <= size)
-        for part in (split, together)
-    ]
+    # both of a complex pair are found, and counted as one
+    pair = np.array([leading, leading.conj()])
+    many = [int(np.sum(np.abs(part[:, None] - pair).min(axis=1) <= size)) for part in (split, together)]
     is_complex = bool(abs(leading.imag) > size)
     count = (many[0] * (world.players - 1) + many[1]) // (2 if is_complex else 1)
     gains = bool(scan.largest()[after] < 0)
-    return _Crossing(value, gains, int(count), is_complex, PART if many[0] else TOGETHER, places.place[0])
+    return _Crossing(value, gains, count, is_complex, PART if many[0] else TOGETHER, places.place[0])
 
 
 def _first_root(world: Sweep, session: Session) -> None:
