@@ -157,7 +157,7 @@ def test_jaxcont_follows_the_same_curve() -> None:
 
 def test_jaxcont_needs_a_name() -> None:
     with pytest.raises(ValueError, match="continuation: 'jaxcont' needs a parameter that is a field"):
-        found(cubic(), lambda drive: cubic(drive), -1.0, 1.0, continuation="jaxcont")
+        found(cubic(), lambda drive: cubic(drive), -1.0, 1.0, continuation="jaxcont", searches=1)
 
 
 def test_a_start_gives_its_branch_both_ways() -> None:

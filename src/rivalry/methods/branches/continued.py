@@ -30,16 +30,14 @@ class _Frame(NamedTuple):
 def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> Point | None:
     """The next point of the curve, ``length`` along its tangent at ``y`` [k+1]; None where it is lost.
 
-    Raises `ValueError` where the parameter is a function: jaxcont traces the game at all its values.
+    The parameter must be a field of the game.
     """
     import jaxcont  # noqa: F401 (its constants may not be made while something is traced)
 
     family = system.family
-    if callable(family.parameter):
-        raise ValueError("continuation: 'jaxcont' needs a parameter that is a field of the game, by name")
     way = 1.0 if along[-1] >= 0 else -1.0
     numbers = (put(float(number)) for number in (way, length))
-    after, converged = _next(family.game, family.parameter, _frame(system), put(y), *numbers)
+    after, converged = _next(family.game, family.name, _frame(system), put(y), *numbers)
     if not bool(converged) or not np.all(np.isfinite(np.asarray(after))):
         return None
     there = np.asarray(after)

@@ -40,6 +40,7 @@ class Family:
             raise ValueError(f"low: {low:g} must be below high, {high:g}, both finite")
         self.game, self.parameter = precise(game), parameter
         self.low, self.high = float(low), float(high)
+        self._made: tuple[float, Any] | None = None  # the last value and game of a function
         if not callable(parameter):
             _check_field(game, parameter)
             _check_ends(game, parameter, low=self.low, high=self.high)
@@ -60,20 +61,24 @@ class Family:
     def at(self, value: float) -> Any:
         """The game at one value of the parameter."""
         if callable(self.parameter):
-            return precise(self.parameter(value))
+            if self._made is None or self._made[0] != value:
+                self._made = value, precise(self.parameter(value))
+            return self._made[1]
         return with_(self.game, **{self.name: value})
 
-    def local(self, value: float, x: np.ndarray) -> Local:
-        """Gradients and derivatives at a profile ``x`` [player axis]."""
+    def local(self, value: float, x: np.ndarray, *, slope: bool = True) -> Local:
+        """Gradients and derivatives at a profile ``x`` [player axis]; without ``slope`` that may be zero."""
         if not callable(self.parameter):
             found = _named(self.game, self.parameter, put(float(value)), put(x))
             return Local(*(np.asarray(part) for part in found))
         gradient, derivative = _given(self.at(value), put(x))
+        if not slope:
+            return Local(np.asarray(gradient), np.asarray(derivative), np.zeros(x.shape))
         near = APART * (self.high - self.low)
         ends = max(value - near, self.low), min(value + near, self.high)
         before, after = (np.asarray(_given(self.at(end), put(x))[0]) for end in ends)
-        slope = (after - before) / (ends[1] - ends[0])
-        return Local(np.asarray(gradient), np.asarray(derivative), slope)
+        change = (after - before) / (ends[1] - ends[0])
+        return Local(np.asarray(gradient), np.asarray(derivative), change)
 
     def worth(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """Payoffs [player], and the largest gain [player] that a grid of ``points`` and climbs find."""

@@ -120,15 +120,15 @@ class System:
         mask = np.asarray(self.family.space.mask)[player]
         return np.asarray(mask / mask.sum())
 
-    def look(self, y: np.ndarray) -> Look:
-        """The system and its derivative, in units of the payoff scale."""
-        local = self.family.local(self.value(y), self.profile(y))
+    def look(self, y: np.ndarray, *, slope: bool = True) -> Look:
+        """The system and its derivative, in units of the payoff scale; ``slope`` as in `Family.local`."""
+        local = self.family.local(self.value(y), self.profile(y), slope=slope)
         unit = self.lengths / self.family.scale
         inner = self._basis.T @ local.gradient.ravel()
-        slope = self._basis.T @ local.slope.ravel() * (self.family.high - self.family.low)
+        change = self._basis.T @ local.slope.ravel() * (self.family.high - self.family.low)
         full = self._basis.T @ local.jacobian @ self._basis
         places = (full @ self._expand)[self._rows] * self.lengths
-        derivative = np.column_stack([places, slope[self._rows]]) * unit[:, None]
+        derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
         return Look(inner[self._rows] * unit, derivative, local)
 
     def moves(self) -> np.ndarray:

@@ -85,6 +85,8 @@ class Branches(eqx.Module):
         """Nothing found yet; the stream draws where searches begin."""
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
+        if self.continuation == "jaxcont" and callable(self.parameter):  # it traces the game at all values
+            raise ValueError("continuation: 'jaxcont' needs a parameter that is a field of the game, by name")
         family = self._family(world)
         players, axes = family.space.shape
         session = empty(players, axes, sum(basis.shape[1] for basis in family.directions))

@@ -18,7 +18,7 @@ QUICK = 4  # Newton steps after which the next step along the curve is not lengt
 BEND = 0.97  # the least cosine of the angle between one tangent and the next
 LONGER, SHORTER = 1.4, 0.5
 FAR = 0.2  # of a unit: the longest step of a search
-SEARCH = 60
+SEARCH, HALVINGS = 60, 8
 
 
 class Point(NamedTuple):
@@ -118,7 +118,7 @@ def step(
 
 def search(system: System, y: np.ndarray) -> Point | None:
     """An equilibrium at the parameter of ``y``, perhaps far away: Newton steps, bounded and halved."""
-    here, look = np.array(y, dtype=float), system.look(y)
+    here, look = np.array(y, dtype=float), system.look(y, slope=False)
     for _ in range(SEARCH):
         size = float(np.max(np.abs(look.value)))
         if size <= ACCEPTED:
@@ -128,9 +128,9 @@ def search(system: System, y: np.ndarray) -> Point | None:
         except np.linalg.LinAlgError:
             return None
         move *= min(1.0, FAR / max(float(np.max(np.abs(move))), 1e-300))
-        for _ in range(20):
+        for _ in range(HALVINGS):
             there = here + np.append(move, 0.0)
-            ahead = system.look(there)
+            ahead = system.look(there, slope=False)
             if np.all(np.isfinite(ahead.value)) and np.max(np.abs(ahead.value)) < size:
                 break
             move *= 0.5
