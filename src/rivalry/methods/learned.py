@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from rivalry.kernels.shapes import LearningRule, Tabulated
 from rivalry.metrics import nearest
 from rivalry.results import Record
-from rivalry.tabular import equilibria, regrets, rollout
+from rivalry.tabular import MOST_JOINT, equilibria, joint_count, policy_regrets, regrets, rollout
 from rivalry.tabular.play import choices, states
 
 SMALL = 100_000  # entries of tables up to which chances are stored
+REPLIED = 2_000  # joint states up to which best replies to policies are worked out
 NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
 
 
@@ -110,17 +113,44 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
     found |= _over_trials("last", _positions(world, standing))
     if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: nothing is rolled out
         return found
-    stable = equilibria(world)
-    rest = np.stack([_positions(world, row) for row in stable]) if len(stable) else np.zeros((0,))
-    found["grid_equilibria"] = (
-        ("grid_equilibrium", "player", "axis"),
-        rest.reshape(-1, *world.places.shape[::2]),
-    )
+    rest = _rests(world)
+    found["grid_equilibria"] = (("grid_equilibrium", "player", "axis"), rest)
     start = np.where(rule.begin < 0, spread(world), rule.begin)
     found |= _ends(world, policies, start, rest)
-    path = rollout(world, modal, start).path
-    found["rollout"] = (("rollout_step", "player", "axis"), _positions(world, path))
+    led = rollout(world, modal, start)
+    found["rollout"] = (("rollout_step", "player", "axis"), _positions(world, led.path))
+    found |= _policy_regrets(world, rule, modal, led.cycle)
     return found | _history(world, rule, learners, rest)
+
+
+def _rests(world: Tabulated) -> np.ndarray:
+    """The grid's pure equilibria, ``[equilibrium player axis]``; none, with a warning, among too many."""
+    none = np.zeros((0, *world.places.shape[::2]))
+    count = joint_count(world)
+    if not world.tables.payoff.size and count > MOST_JOINT:
+        warnings.warn(f"equilibria of the grid are not looked for among {count} joint actions", stacklevel=2)
+        return none
+    stable = equilibria(world)
+    return np.stack([_positions(world, row) for row in stable]) if len(stable) else none
+
+
+def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cycle: np.ndarray) -> Record:
+    """The most that each player would gain by its best reply to the others' policies, where play ends.
+
+    Of the commonest policies, as they are and with the least exploration of the schedule. Not where the joint
+    states are many, nor in a drawn order, nor where players look elsewhere than at the round before.
+    """
+    tables = world.tables
+    looks = tables.sees[tables.sees[:, :, 0] >= 0][:, 1]
+    few = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
+    if not few or rule.asynchronous or np.any(looks != 1):
+        return {}
+    ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))
+    found: Record = {}
+    for name, epsilon in (("policy_regret", 0.0), ("policy_regret_exploring", rule.epsilon_low)):
+        gains = policy_regrets(world, modal, rule.gamma, epsilon=epsilon)
+        found[name] = (("player",), gains[:, 0, ends].max(axis=1))
+    return found
 
 
 def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:

@@ -72,7 +72,10 @@ class QLearning(eqx.Module):
     ``last_positions`` (trial, player, axis), where learning itself stood last; mean, mean absolute deviation
     and half width of the 95 % interval over trials of both (``end_mean``, ``end_mad``, ``end_interval``,
     ``last_mean``, ..); ``visits`` (trial, player, state); mean rewards and where players stood over time;
-    ``rollout``: greedy play of the modal policies. The profile is the commonest end.
+    ``rollout``: greedy play of the modal policies; ``policy_regret`` (player), what the best reply to these
+    would gain where that ends, in discounted payoff, and ``policy_regret_exploring``, with the schedule's
+    least exploration: upper bounds where players see only their own place, and only where joint states are
+    few and all move at once (`rivalry.tabular.policy_regrets`). The profile is the commonest end.
 
     Raises `ValueError` for parameters out of range.
 

@@ -149,10 +149,16 @@ def _before(tabulated: Tabulated) -> np.ndarray:
     return np.array([max(group, default=-1) for group in earlier], dtype=np.int64)
 
 
-def _refuse_many(tabulated: Tabulated, most: int) -> None:
+def joint_count(tabulated: Tabulated) -> int:
+    """How many joint actions there are, those that differ by swaps of alike players counted once."""
     count = 1
     for label in np.unique(tabulated.alike):
         group = np.flatnonzero(tabulated.alike == label)
         count *= comb(int(tabulated.tables.sizes[group[0]]) + len(group) - 1, len(group))
+    return count
+
+
+def _refuse_many(tabulated: Tabulated, most: int) -> None:
+    count = joint_count(tabulated)
     if count > most:
         raise ValueError(f"game: {count} joint actions to go through, swaps left out; must be at most {most}")

@@ -1,0 +1,46 @@
+"""Certificates of learned policies: what best replies to them would gain, and what is left out where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.methods import learned
+from rivalry.methods.qlearning import QLearning
+from rivalry.tabular import best_reply, tabulate
+
+
+def test_policies_are_certified_where_they_lead() -> None:
+    game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+    learner = QLearning(epochs=300, alpha=0.1, gamma=0.4, epsilon={"kind": "cosine", "min": 0.2, "max": 0.6})
+    data = rv.learn(game, learner, seed=3).data
+    table, policies = tabulate(game, 11), data.modal_policy.values
+    last = np.rint(data.rollout.values[-1, :, 0] * 10).astype(int)
+    assert data.end_period == 1  # play rests there
+    for name, epsilon in (("policy_regret", 0.0), ("policy_regret_exploring", 0.2)):
+        for player in range(2):
+            reply = best_reply(table, policies, player, 0.4, epsilon=epsilon)
+            expected = reply.regret[0, last[0] * 11 + last[1]]
+            np.testing.assert_allclose(data[name][player], expected, atol=1e-9)
+        assert data[name].min() >= 0
+
+
+def test_not_in_a_drawn_order_nor_among_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+    short = {"epochs": 3, "episodes": 5, "places": 5}
+    assert "policy_regret" in rv.learn(game, QLearning(**short)).data
+    assert "policy_regret" not in rv.learn(game, QLearning(**short, updates="asynchronous")).data
+    monkeypatch.setattr(learned, "REPLIED", 24)
+    assert "policy_regret" not in rv.learn(game, QLearning(**short)).data
+
+
+def test_where_equilibria_are_too_many_to_look_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+    monkeypatch.setattr(learned, "MOST_JOINT", 14)  # there are 15 pairs of five places
+    learner = QLearning(epochs=3, episodes=5, places=5, max_table_bytes=1)
+    with pytest.warns(UserWarning, match=r"summed|not looked for among 15 joint actions") as told:
+        found = rv.learn(game, learner)
+    assert len(told) == 2
+    assert found.data.grid_equilibria.shape[0] == 0
+    assert np.isnan(found.data.grid_distance).all()
