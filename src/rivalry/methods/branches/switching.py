@@ -45,17 +45,31 @@ def births(system: System, event: Point, label: int, alike: np.ndarray) -> Itera
 
 def _parts(system: System, event: Point, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Groups [player] and displacements [player axis] of everything that is tried."""
-    block = system.blocks(event.look.local)[label]
-    values, vectors = np.linalg.eig(block)
-    # a single eigenvalue is its whole block: nothing to measure it by
-    small = np.argmin(np.abs(values)) == np.arange(len(values))
-    small |= np.abs(values) <= SINGULAR * np.max(np.abs(block)) if len(values) > 1 else small
-    for vector in np.real(vectors[:, small]).T:
+    for vector in _null(system, event, label):
         if label == TOGETHER:
             step = system.profile(event.y + np.append(vector / system.lengths, 0.0)) - system.profile(event.y)
             yield from ((system.groups, sign * step) for sign in (1.0, -1.0))
         else:
             yield from _splits(system, label, vector)
+
+
+def _null(system: System, event: Point, label: int) -> list[np.ndarray]:
+    """The directions whose eigenvalue vanishes; of several equal ones sums and differences as well.
+
+    On which of these new branches lie is decided by higher derivatives: at a square's centre the axes and the
+    diagonals.
+    """
+    blocks = system.blocks(event.look.local)
+    size = max(float(np.max(np.abs(block))) for block in blocks.values())
+    values, vectors = np.linalg.eig(blocks[label])
+    small = np.abs(values) <= SINGULAR * size
+    small[np.argmin(np.abs(values))] = True
+    span = np.linalg.qr(np.real(vectors[:, small]))[0]
+    if span.shape[1] == len(span):
+        span = np.eye(len(span))  # every direction: the space's own
+    single = list(span.T)
+    pairs = [a + sign * b for k, a in enumerate(single) for b in single[k + 1 :] for sign in (1.0, -1.0)]
+    return single + [pair / np.sqrt(2) for pair in pairs]
 
 
 def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
