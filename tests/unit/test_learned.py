@@ -1,0 +1,223 @@
+"""What is learned: fixed points in closed form, orders of moves, nature; and what is measured of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.kernels.shapes import FiniteGame
+from rivalry.methods import learned
+from rivalry.methods.qlearning import QLearning
+from rivalry.tabular import regrets
+from tests.walks import walk
+
+PAY = np.array([[0.3, -0.2, 0.5, 0.1, 0.9]])  # [player place]: one walker alone
+GAMMA = 0.7
+
+
+def values(learner: QLearning, world: Any, seed: int = 0) -> np.ndarray:
+    """The first trial's tables after all steps, ``[player state action]``."""
+    made = learner.world(world)
+    session = learner.begin(made, np.random.SeedSequence(seed))
+    learner.advance(made, session, learner.length(made))
+    return session["values"][0]  # type: ignore[no-any-return]
+
+
+def fixed_point(weigh: Any) -> np.ndarray:
+    """``Q(s, a) = r(s') + gamma * weigh(Q(s', .))`` for the walker, by iteration."""
+    q, there = np.zeros((5, 3)), np.clip(np.arange(5)[:, None] + [-1, 0, 1], 0, 4)
+    for _ in range(400):
+        q = PAY[0][there] + GAMMA * weigh(q)[there]
+    return q
+
+
+@pytest.mark.parametrize(
+    ("target", "weigh"), [("max", lambda q: q.max(axis=1)), ("expected", lambda q: q.mean(axis=1))]
+)
+def test_a_walker_alone_learns_its_exact_values(target: str, weigh: Any) -> None:
+    learner = QLearning(
+        alpha=1.0, gamma=GAMMA, epsilon=1.0, target=target, epochs=200, episodes=50, reward="raw"
+    )
+    np.testing.assert_allclose(values(learner, walk(PAY))[0], fixed_point(weigh), atol=1e-9)
+
+
+def test_on_policy_values_are_those_of_the_policy_followed() -> None:
+    """SARSA exploring always estimates the random walk's values, not the best ones."""
+    learner = QLearning(
+        alpha=0.002, gamma=GAMMA, epsilon=1.0, target="on_policy", epochs=1, episodes=300_000, reward="raw"
+    )
+    found = values(learner, walk(PAY))[0]
+    np.testing.assert_allclose(found, fixed_point(lambda q: q.mean(axis=1)), atol=0.05)
+    assert np.abs(found - fixed_point(lambda q: q.max(axis=1))).max() > 0.5
+
+
+def test_values_follow_their_mean_equation_for_small_steps() -> None:
+    """A bandit with one state: ``Q`` of a choice played k times is ``r (1 - (1 - alpha)^k)``."""
+    table = np.array([[1.0, 0.4, 0.7]])
+    bandit = FiniteGame(
+        payoff=table[None],
+        goes=np.zeros((1, 1, 1), dtype=np.int64),
+        odds=np.ones((1, 1, 1)),
+        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        sizes=np.array([3]),
+        order=np.array([[0]]),
+        sees=np.full((1, 1, 2), -1),
+    )
+    learner = QLearning(
+        alpha=1e-3, gamma=0.0, epsilon=1.0, epochs=1, episodes=3000, reward="raw", temperature=1.0
+    )
+    found = values(learner, bandit)[0, 0]
+    np.testing.assert_allclose(found, table[0] * (1 - np.exp(-1.0)), rtol=0.06)
+
+
+def test_alternating_players_are_paid_until_they_move_again() -> None:
+    """Two movers in turn, one round each, payoffs known: a decision is worth both rounds and what follows."""
+    world = walk(np.random.default_rng(1).random((2, 3, 3)), "joint", order=[[0], [1]])
+    made = QLearning(alpha=1.0, gamma=0.5, epsilon=1.0, epochs=1, episodes=2, reward="raw").world(world)
+    learner = QLearning(alpha=1.0, gamma=0.5, epsilon=1.0, epochs=1, episodes=2, reward="raw")
+    session = learner.begin_at(made, np.random.SeedSequence(4), [[1.0], [1.0]])
+    learner.advance(made, session, 1)
+    first, middle = session["pending"][0].copy(), session["recent"][0, 0, :2].copy()
+    assert first[0, 0] == 4  # the joint state (1, 1)
+    assert first[1, 0] == -1
+    learner.advance(made, session, 1)
+    end = session["recent"][0, 0, :2]
+    pay = world.payoff[0].reshape(2, 3, 3)
+    worth = pay[(0, *middle)] + 0.5 * pay[(0, *end)]
+    np.testing.assert_allclose(session["values"][0, 0, 4, first[0, 1]], worth, rtol=1e-15)
+    assert np.count_nonzero(session["values"][0, 0]) == 1
+
+
+def test_a_follower_sees_the_leader_in_the_same_round() -> None:
+    """Staged play of matching: the second mover learns to match what it sees."""
+    match = np.stack([np.zeros((3, 3)), np.eye(3)])
+    world = FiniteGame(
+        payoff=match.reshape(1, 2, 9),
+        goes=np.zeros((1, 1, 1), dtype=np.int64),
+        odds=np.ones((1, 1, 1)),
+        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        sizes=np.array([3, 3]),
+        order=np.array([[0, 1]]),
+        sees=np.array([[[-1, -1]], [[0, 0]]]),
+    )
+    learner = QLearning(alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=500, temperature=1.0)
+    made = learner.world(world)
+    np.testing.assert_allclose(values(learner, world)[1], np.eye(3), atol=1e-3)
+    assert learned.greedy(made, values(learner, world))[1].tolist() == [0, 1, 2]
+
+
+def test_nature_moves_with_its_odds_and_is_seen_where_listed() -> None:
+    """One player, two states of nature: value of a choice is its payoff in the state that is seen."""
+    odds = np.array([[[0.25, 1.0]], [[0.25, 1.0]]])
+    world = FiniteGame(
+        payoff=np.array([[[1.0, 0.0]], [[0.2, 0.6]]]),
+        goes=np.array([[[0, 1]], [[0, 1]]]),
+        odds=odds,
+        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        sizes=np.array([2]),
+        order=np.array([[0]]),
+        sees=np.array([[[1, 0]]]),
+    )
+    learner = QLearning(
+        alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=20_000, reward="raw", temperature=1.0
+    )
+    found = rv.learn(world, learner, seed=3, tolerance=None).record
+    visits = found["visits"][1][0, 0]
+    assert visits.sum() == 20_000
+    np.testing.assert_allclose(visits / 20_000, [0.25, 0.75], atol=0.015)
+    assert found["policy"][1][0, 0].tolist() == [0, 1]
+    assert "profile" not in found  # nothing is rolled out where nature moves
+
+
+GAME = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+
+
+def test_what_is_measured() -> None:
+    learner = QLearning(epochs=300, trials=6)
+    found = rv.learn(GAME, learner, seed=2)
+    record = {name: array for name, (_, array) in found.record.items()}
+    world = learner.world(GAME)
+    assert found.steps == learner.length(world) == record["visits"][0, 0].sum()
+    assert record["policy"].shape == record["visits"].shape == (6, 2, 11)
+    np.testing.assert_allclose(record["policy_softmax"].sum(axis=-1), 1.0)
+    ends = record["end_positions"]
+    np.testing.assert_allclose(record["end_mean"], ends.mean(axis=0))
+    np.testing.assert_allclose(record["end_mad"], np.abs(ends - ends.mean(axis=0)).mean(axis=0))
+    for trial in np.flatnonzero(record["end_period"] == 1):
+        joint = learned.places_at(world, ends[trial])
+        np.testing.assert_allclose(record["grid_regret"][trial], regrets(world, joint), atol=1e-12)
+    assert record["grid_equilibria"].ravel().tolist() == [0.5, 0.5]
+    away = np.sqrt(((ends - 0.5) ** 2).mean(axis=(1, 2)))
+    np.testing.assert_allclose(record["grid_distance"], away, atol=1e-12)
+    assert record["near_share"] == np.mean(away <= 0.1 + 1e-9)
+    assert record["rollout"][0].ravel().tolist() == [0.2, 0.8]  # 10 / 4 and 30 / 4, to even
+    assert record["learning_step"][-1] == found.steps
+    total = record["learning_reward"] * np.diff(record["learning_step"], prepend=0)[:, None]
+    assert 0 < total.sum() / found.steps < 2
+    assert found.status in ("settled", "cycling")
+    assert rv.learn(GAME, learner, steps=50, seed=2).status == "budget spent"
+
+
+def test_epochs_begin_at_a_given_start() -> None:
+    learner = QLearning(epochs=5, episodes=2, epsilon=1.0)
+    world = learner.world(GAME)
+    session = learner.begin_at(world, np.random.SeedSequence(0), np.array([[0.1], [0.9]]))
+    learner.advance(world, session, 10)
+    assert session["visits"][0, 0, 1] >= 5
+    assert session["visits"][0, 1, 9] >= 5
+    assert session["visits"][0].sum(axis=1).tolist() == [10, 10]
+    record = learner.read(world, session)
+    assert record["rollout"][1][0].ravel().tolist() == [0.1, 0.9]
+
+
+def test_payoffs_may_be_summed_when_needed() -> None:
+    learner, few = QLearning(epochs=20), QLearning(epochs=20, max_table_bytes=0)
+    with pytest.warns(UserWarning, match="payoffs are summed when needed"):
+        world = few.world(GAME)
+    assert not world.tables.payoff.size
+    session = few.begin(world, np.random.SeedSequence(0))
+    few.advance(world, session, few.length(world))
+    np.testing.assert_allclose(session["values"][0], values(learner, GAME), rtol=1e-9)
+
+
+def test_dominant_actions_are_learned_in_matrix_games() -> None:
+    game = rv.games.matrix("prisoners_dilemma")
+    learner = QLearning(alpha=0.1, gamma=0.0, epochs=50, temperature=0.1, trials=4)
+    found = rv.learn(game, learner, seed=0)
+    assert found.profile.values.tolist() == [[0.0, 1.0], [0.0, 1.0]]
+    assert found.claim == "equilibrium"
+    assert float(found.data.near_share) == 1.0
+
+
+FIG11 = {
+    "alpha": 0.05,
+    "gamma": 0.5,
+    "epsilon": 0.1,
+    "action_choice": "greedy",
+    "epochs": 1,
+    "episodes": 4000,
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "initial", "carried", "ends"),
+    [
+        ([0.1, 0.9], 0.0, False, [0.158, 0.834]),
+        ([0.1, 0.9], {"kind": "uniform", "min": 0.0, "max": 0.3}, False, [0.174, 0.838]),
+        ([0.1, 0.9], 0.0, True, [0.5, 0.5]),
+        ([0.1, 0.3, 0.4, 0.7, 0.9], 0.0, False, [0.153, 0.312, 0.440, 0.669, 0.852]),
+        ([0.1, 0.3, 0.4, 0.7, 0.9], 0.0, True, [0.5] * 5),
+    ],
+    ids=["2", "2-uniform", "2-carried", "5", "5-carried"],
+)
+def test_short_trials_hardly_leave_the_start_and_a_carried_table_does(
+    start: list[float], initial: Any, carried: bool, ends: list[float]
+) -> None:
+    """Means over trials from an independent implementation, greedy play of what was learned."""
+    game = rv.games.influencer(reach=[0.25] * len(start), resource="bimodal")
+    learner = QLearning(**FIG11, initial=initial, trials=500, carry_tables=carried)
+    found = rv.learn(game, learner, start=start, seed=0, tolerance=None).record["end_positions"][1]
+    np.testing.assert_allclose(found[-100 if carried else 0 :, :, 0].mean(axis=0), ends, atol=0.03)
