@@ -64,6 +64,7 @@ def test_closed_form_of_the_line(players: int) -> None:
     found = scanned(game, Thresholds("reach", low=0.1, high=0.4))
     known = threshold_reach(game.points, game.weights, players)
     np.testing.assert_allclose(found.crossing, [known], atol=1e-9)
+    assert float(found.threshold) == known
     assert found.crossing_direction.values.tolist() == ["gains stability"]
     assert found.crossing_multiplicity.values.tolist() == [players - 1]
     assert found.crossing_moves.values.tolist() == ["players part"]
@@ -130,6 +131,7 @@ def test_abstention_gives_a_stable_window() -> None:
     found = scanned(game, Thresholds("reach", low=0.05, high=1.0))
     expected = [brentq(largest_with_abstention, *ends) for ends in ([0.2, 0.3], [0.35, 0.6])]
     np.testing.assert_allclose(found.crossing, expected, atol=1e-7)
+    assert "threshold" not in found  # there is no closed form
     assert found.crossing_direction.values.tolist() == ["gains stability", "loses stability"]
     np.testing.assert_allclose(found.window_low, expected[:1], atol=1e-7)
     np.testing.assert_allclose(found.window_high, expected[1:], atol=1e-7)
