@@ -15,9 +15,8 @@ from tests.reference import influencer
 from tests.reference.__main__ import choose, judge, main, read
 
 FILE = Path(__file__).with_name("influencer.json")
-KINDS_TO_COME = ("hopf",)
 DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
-CASES = list(choose(read(FILE), without=[*KINDS_TO_COME, *DYNAMIC]))
+CASES = list(choose(read(FILE), without=DYNAMIC))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])

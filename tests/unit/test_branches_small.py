@@ -77,6 +77,33 @@ def test_two_who_are_alike_split_once() -> None:
     assert bool(split.branch_stable[1:].all())
 
 
+class Plane(eqx.Module):
+    """Two players in the plane who keep apart, the same in every direction: they split into all at once."""
+
+    growth: Float[Array, ""]
+
+    @property
+    def space(self) -> Box:
+        return Box.of([[-2.0, 2.0]] * 2, players=2)
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        own, away = jnp.sum(x**2, axis=1), jnp.sum((x - x[::-1]) ** 2, axis=1)
+        return self.growth * own / 2 - own**2 / 4 + away / 4
+
+
+def test_equal_null_directions_are_tried_with_their_sums() -> None:
+    data = found(Plane(jnp.asarray(-1.0)), "growth", -2.0, -0.5, searches=1).data
+    np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-9)
+    angles = set()
+    for branch in np.unique(data.branch.values)[1:]:
+        own = data.isel(row=np.flatnonzero(data.branch.values == branch)[-1])
+        x = own.branch_position.values
+        np.testing.assert_allclose(x[0], -x[1], atol=1e-9)
+        np.testing.assert_allclose(np.linalg.norm(x[0]), np.sqrt(0.5), atol=1e-9)
+        angles.add(int(np.degrees(np.arctan2(x[0, 1], x[0, 0])).round()) % 180)
+    assert angles == {0, 45, 90, 135}
+
+
 def test_groups_of_players_who_are_not_alike_divide_in_a_pitchfork() -> None:
     data = found(cubic(names=(0, 1)), "growth", -1.0, 1.0, searches=1).data  # only from the middle
     np.testing.assert_allclose(data.split_parameter, [0.0], atol=1e-9)

@@ -128,7 +128,7 @@ class Family:
     def margin(self, x: np.ndarray) -> float:
         """How far inside the space a profile is, in widths; negative outside."""
         if isinstance(self.space, Simplex):
-            return float(np.min(np.asarray(x)[np.asarray(self.space.mask)]))
+            return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.least
         low, high = np.asarray(self.space.low), np.asarray(self.space.high)
         return float(np.min(np.minimum(x - low, high - x) / self.width))
 
