@@ -171,18 +171,25 @@ def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def regret(contest, sizes, actions, player, out):  # type: ignore[no-untyped-def]
-    """What ``player`` would gain by its best action, the others' standing; ``out [player]`` is scratch."""
+def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untyped-def]
+    """Whether ``player`` gains more than ``tie`` by another action, the others' standing.
+
+    Neighbours are tried first: who does not rest mostly gains by a step. ``out [player]`` is scratch.
+    """
     stands = actions[player]
     pay(contest, actions, out)
-    here = out[player]
-    best = here
-    for action in range(sizes[player]):
+    here, gains = out[player], False
+    for number in range(-2, sizes[player]):
+        action = stands + 2 * number + 3 if number < 0 else number
+        if action < 0 or action >= sizes[player] or action == stands:
+            continue
         actions[player] = action
         pay(contest, actions, out)
-        best = max(best, out[player])
+        if out[player] > here + tie:
+            gains = True
+            break
     actions[player] = stands
-    return best - here
+    return gains
 
 
 @njit(cache=True, nogil=True)
@@ -196,7 +203,7 @@ def equilibria(contest, sizes, before, tie, found):  # type: ignore[no-untyped-d
     while True:
         rests = True
         for player in range(sizes.shape[0]):
-            if regret(contest, sizes, actions, player, out) > tie:
+            if leaves(contest, sizes, actions, player, tie, out):
                 rests = False
                 break
         if rests:
