@@ -12,7 +12,7 @@ from rivalry.space import Box, Simplex
 
 numbers = st.floats(-5, 5, width=64)
 SIZES = (4, 2, 3)
-SIMPLEX = Simplex(SIZES)
+SIMPLEX, ABOVE = Simplex(SIZES), Simplex(SIZES, 0.05)
 BOX = Box.of([[-1.0, 2.0], [0.5, 0.75]], players=3)
 
 
@@ -32,6 +32,21 @@ def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> No
     nearest = np.asarray(SIMPLEX.project(jnp.asarray(x)))
     other = np.where(mask, weights, 0.0)
     other /= other.sum(axis=1, keepdims=True)
+    inner = np.sum(np.where(mask, (x - nearest) * (other - nearest), 0.0), axis=1)
+    assert np.all(inner <= 1e-9)
+
+
+@given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
+def test_projection_above_a_least_entry_is_a_profile_nearest_and_stays(
+    x: np.ndarray, weights: np.ndarray
+) -> None:
+    mask = np.asarray(ABOVE.mask)
+    nearest = np.asarray(ABOVE.project(jnp.asarray(x)))
+    assert np.all(nearest[mask] >= 0.05)
+    np.testing.assert_allclose(ABOVE.check(nearest), nearest, atol=1e-12)
+    np.testing.assert_allclose(ABOVE.project(jnp.asarray(nearest)), nearest, atol=1e-12)
+    other = np.where(mask, weights, 0.0)
+    other = np.where(mask, 0.05 + np.asarray(ABOVE.spare) * other / other.sum(axis=1, keepdims=True), 0.0)
     inner = np.sum(np.where(mask, (x - nearest) * (other - nearest), 0.0), axis=1)
     assert np.all(inner <= 1e-9)
 

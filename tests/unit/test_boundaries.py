@@ -55,3 +55,11 @@ def test_on_a_simplex_only_the_part_that_keeps_the_sum_is_a_move() -> None:
 def test_rules_that_need_another_space_say_so(rule: str, space: Box | Simplex) -> None:
     with pytest.raises(ValueError, match=f"^boundary: '{rule}' needs"):
         boundaries.check(rule, space)
+
+
+def test_mirror_stays_above_the_least_entry() -> None:
+    space = Simplex((3,), 0.1)
+    found = boundaries.apply("mirror", space, jnp.array([[0.2, 0.3, 0.5]]), jnp.array([[-5.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(found[0, 0], 0.1)
+    np.testing.assert_allclose(found.sum(), 1.0)
+    space.check(found)

@@ -15,6 +15,7 @@ SPACES = [
     Box.of([[0.1, 10.0]], players=2, coordinates="log"),
     Box.of([[0.01, 0.9]], players=2, coordinates="logit"),
     Simplex((2, 3, 1)),
+    Simplex((3, 2), 1e-9),
     Choices((2, 4)),
 ]
 
@@ -114,3 +115,16 @@ def test_what_is_outside_is_named(space: Space, given: object, message: str) -> 
 def test_impossible_boxes_are_refused(bounds: object, coordinates: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Box.of(bounds, players=2, coordinates=coordinates)
+
+
+def test_a_simplex_above_a_least_entry() -> None:
+    space = Simplex((3, 3), 0.1)
+    grid = np.asarray(space.grid(0, 10))
+    np.testing.assert_allclose(sorted(grid.max(axis=1))[-3:], 0.8)
+    assert grid.min() == pytest.approx(0.1)
+    np.testing.assert_allclose(grid.sum(axis=1), 1)
+    drawn = np.asarray(space.sample(jax.random.key(3)))
+    assert drawn.min() >= 0.1
+    np.testing.assert_allclose(drawn.sum(axis=1), 1)
+    with pytest.raises(ValueError, match=r"start: player 1, entry 0 is 0.05; must be at least 0.1"):
+        space.check([[0.2, 0.3, 0.5], [0.05, 0.45, 0.5]])

@@ -10,7 +10,12 @@ from rivalry.methods import tangent
 from rivalry.space import Box, Choices, Simplex, Space
 from tests.small_games import linear
 
-SPACES = [Box.interval(0.0, 1.0, players=3), Box.of([[0.0, 1.0], [2.0, 3.0]], players=2), Simplex((3, 4))]
+SPACES = [
+    Box.interval(0.0, 1.0, players=3),
+    Box.of([[0.0, 1.0], [2.0, 3.0]], players=2),
+    Simplex((3, 4)),
+    Simplex((3, 4), 0.05),
+]
 
 
 def at_bounds(space: Space, seed: int) -> jax.Array:
@@ -18,7 +23,7 @@ def at_bounds(space: Space, seed: int) -> jax.Array:
     keys = jax.random.split(jax.random.key(seed), 2)
     x = space.sample(keys[0])
     lowered = jnp.where(jax.random.bernoulli(keys[1], 0.4, x.shape), 0.0, x)
-    if isinstance(space, Simplex):
+    if isinstance(space, Simplex) and not space.least:
         total = lowered.sum(axis=1, keepdims=True)
         return jnp.where(total > 0, lowered / jnp.where(total > 0, total, 1.0), x)
     return space.project(lowered - 1e-3 * (lowered == 0))

@@ -66,23 +66,24 @@ def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
     if not rows:
         raise ValueError(f"{name}.path: {file} is empty")
-    head: Sequence[str] = [] if _is_numbers(rows[0]) else rows.pop(0)
+    head: Sequence[str] = rows.pop(0) if not any(map(_is_number, rows[0])) else []
     wanted = [key] if isinstance(key, str) else key
     for column in wanted or []:
         if column not in head:
             raise ValueError(f"{name}.key: {file} has no column {column!r}; {near(str(column), head)}")
-    places = [head.index(column) for column in wanted] if wanted else range(len(rows[0]) if rows else 0)
+    width = len(head or rows[0])
+    places = [head.index(column) for column in wanted] if wanted else range(width)
     found = []
     for number, row in enumerate(rows, start=1 + bool(head)):
-        if not _is_numbers(row) or len(row) <= max(places):
+        if len(row) != width or not all(_is_number(row[place]) for place in places):
             raise ValueError(f"{name}.path: {file} line {number}: {','.join(row)!r} must be numbers")
         found.append([float(row[place]) for place in places])
     return [row[0] for row in found] if len(places) == 1 else found
 
 
-def _is_numbers(row: Sequence[str]) -> bool:
+def _is_number(cell: str) -> bool:
     try:
-        [float(cell) for cell in row]
+        float(cell)
     except ValueError:
         return False
     return True

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.games.formula import coordinates, named, parse
 from rivalry.games.data_files import from_file
+from rivalry.games.formula import coordinates, named, parse
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}

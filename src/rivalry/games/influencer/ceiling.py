@@ -65,7 +65,7 @@ def _cost(game: Influencer, player: int | Array, strategy: Array) -> Array | flo
     return 0.0 if game.reach_cost is None else game.reach_cost[player] * strategy[..., -1]
 
 
-def _places(game: Influencer, low: Strategy, high: Strategy) -> tuple[Strategy, Strategy]:
+def _places(game: Influencer, low: Strategy, high: Strategy) -> tuple[Array, Array]:
     """The cell without an axis that is no place."""
     axes = game.points.shape[1]
     return low[:axes], high[:axes]
@@ -138,7 +138,7 @@ def _curved(
 
 
 def _abstaining(
-    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
+    game: Influencer, x: Profile, player: int | Array, low: Array, high: Array, rest: Array
 ) -> tuple[Array, Array]:
     """Bounds ``[point axis]`` on the slope and the second derivative of the logarithm of all but the own row.
 

@@ -1,0 +1,105 @@
+"""What holds in every influencer game on a simplex: conservation, and the symmetry of players and corners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rivalry as rv
+
+PLAYERS, POINTS, CORNERS = 3, 7, 3  # one shape, one compilation
+FEW = settings(max_examples=25, deadline=None)
+AMOUNT = st.floats(0.05, 3.0)
+
+Case = tuple[dict[str, Any], np.ndarray]
+
+
+def shares(rows: int) -> st.SearchStrategy[np.ndarray]:
+    """Points of the simplex, away from its boundary."""
+    amounts = st.lists(AMOUNT, min_size=rows * CORNERS, max_size=rows * CORNERS)
+    tables = amounts.map(lambda flat: np.reshape(flat, (rows, CORNERS)))
+    return tables.map(lambda table: table / table.sum(axis=1, keepdims=True))
+
+
+def amounts(count: int) -> st.SearchStrategy[list[float]]:
+    return st.lists(AMOUNT, min_size=count, max_size=count)
+
+
+@st.composite
+def games(draw: Any) -> Case:
+    """A Dirichlet game with unequal players, budgets and outside rows, and a profile, still to be built."""
+    options = {
+        "space": "simplex",
+        "kernel": "dirichlet",
+        "alpha": draw(amounts(PLAYERS)),
+        "budgets": draw(amounts(PLAYERS)),
+        "resource_points": draw(shares(POINTS)),
+        "resource": draw(amounts(POINTS)),
+        "third_party": draw(amounts(POINTS)),
+        "abstention": draw(AMOUNT),
+    }
+    return options, draw(shares(PLAYERS))
+
+
+@eqx.filter_jit
+def everything(game: Any, x: Any) -> tuple[Any, Any, Any]:
+    return game.all_payoffs(x), game.gradients(x), game.jacobian(x)
+
+
+def found(options: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, ...]:
+    game = rv.games.influencer(**options)
+    return tuple(np.asarray(part) for part in everything(game, game.space.check(x)))
+
+
+@FEW
+@given(games())
+def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
+    payoffs, _, _ = found(*case)
+    total = sum(case[0]["resource"])
+    assert abs(payoffs.sum() - total) <= 1e-12 * total
+    assert np.all(payoffs >= 0)
+
+
+@FEW
+@given(games(), st.permutations(range(PLAYERS)))
+def test_renaming_players_renames_their_payoffs(case: Case, order: list[int]) -> None:
+    options, x = case
+    turned = options | {name: [options[name][i] for i in order] for name in ("alpha", "budgets")}
+    payoffs, gradients, jacobian = found(options, x)
+    renamed = found(turned, x[order])
+    np.testing.assert_allclose(renamed[0][:PLAYERS], payoffs[order], rtol=1e-10)
+    np.testing.assert_allclose(renamed[1], gradients[order], rtol=1e-8, atol=1e-8 * np.abs(gradients).max())
+    blocks = jacobian.reshape(PLAYERS, CORNERS, PLAYERS, CORNERS)[order][:, :, order]
+    near = 1e-8 * np.abs(jacobian).max()
+    np.testing.assert_allclose(renamed[2], blocks.reshape(jacobian.shape), rtol=1e-8, atol=near)
+
+
+@FEW
+@given(games(), st.permutations(range(1, CORNERS)))
+def test_renaming_corners_renames_coordinates(case: Case, order: list[int]) -> None:
+    """The reference corner keeps its place: the program is the same."""
+    options, x = case
+    turn = [0, *order]
+    payoffs, gradients, _ = found(options, x)
+    turned = found(options | {"resource_points": options["resource_points"][:, turn]}, x[:, turn])
+    np.testing.assert_allclose(turned[0], payoffs, rtol=1e-10)
+    near = 1e-8 * np.abs(gradients).max()
+    np.testing.assert_allclose(turned[1], gradients[:, turn], rtol=1e-8, atol=near)
+
+
+@FEW
+@given(games(), st.floats(0.1, 10.0))
+def test_gradients_only_see_ratios(case: Case, factor: float) -> None:
+    """Euler's identity: the density's parameters are ratios, so it does not change along the position."""
+    options, x = case
+    game = rv.games.influencer(**options)
+    slopes = np.asarray(game.kernel.slopes(jnp.asarray(x), game.points))
+    along = np.einsum("ika,ia->ik", slopes, x)
+    assert np.all(np.abs(along) <= 1e-10 * (1 + np.abs(slopes).max()))
+    scaled = np.asarray(game.kernel.logs(jnp.asarray(factor * x), game.points))
+    np.testing.assert_allclose(scaled, game.kernel.logs(jnp.asarray(x), game.points), rtol=1e-9, atol=1e-9)

@@ -1,0 +1,166 @@
+"""Players who choose how widely to act beside where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
+
+LINE: dict[str, Any] = {
+    "choose_reach": [0.05, 0.5],
+    "reach_cost": [4.0, 9.0],
+    "resource_points": {"kind": "linspace", "start": 0.01, "stop": 0.99, "num": 30},
+    "resource": "bimodal",
+}
+PLANE: dict[str, Any] = {
+    "space": "box",
+    "choose_reach": [0.1, 0.6],
+    "normalised": True,
+    "players": 2,
+    "resource_points": {"kind": "grid", "num": [6, 5]},
+    "resource": {"kind": "mixture", "means": [[0.2, 0.3], [0.8, 0.6]], "stds": 0.2},
+}
+GAMES: dict[str, tuple[dict[str, Any], Any]] = {
+    "cost": (LINE, [[0.3, 0.1], [0.6, 0.2]]),
+    "thin": (LINE | {"normalised": True, "reach_cost": None, "players": 2}, [[0.3, 0.1], [0.6, 0.2]]),
+    "outside": (
+        LINE | {"abstention": 3.0, "third_party": "0.3*exp(-b)", "budgets": [1, 2]},
+        [[0.3, 0.1], [0.6, 0.2]],
+    ),
+    "plane": (PLANE, [[0.3, 0.2, 0.2], [0.7, 0.6, 0.4]]),
+    "plane outside": (PLANE | {"abstention": 0.5, "reach_cost": 1.0}, [[0.3, 0.2, 0.2], [0.7, 0.6, 0.4]]),
+}  # fmt: skip
+
+
+def built(name: str) -> tuple[Any, Any]:
+    options, x = GAMES[name]
+    game = rv.games.influencer(**options)
+    return game, game.space.check(x)
+
+
+def direct(name: str, game: Any) -> np.ndarray:
+    """Payoffs of the players in ordinary numbers."""
+    options, x = GAMES[name]
+    x = np.asarray(x)
+    points, weights = np.asarray(game.points), np.asarray(game.weights)
+    axes = points.shape[1]
+    squares = ((points[None] - x[:, None, :axes]) ** 2).sum(axis=-1)
+    rows = np.exp(-squares / (2 * x[:, -1:] ** 2))
+    if options.get("normalised"):
+        rows /= (x[:, -1:] * np.sqrt(2 * np.pi)) ** axes
+    rows *= np.broadcast_to(options.get("budgets", 1.0), len(x))[:, None]
+    everybody = rows.sum(axis=0)
+    if "third_party" in options:
+        everybody = everybody + 0.3 * np.exp(-points[:, 0])
+    everybody = everybody + options.get("abstention", 0.0) * squares.prod(axis=0)
+    cost = options.get("reach_cost")
+    return np.asarray(rows / everybody @ weights - (0.0 if cost is None else np.asarray(cost)) * x[:, -1])
+
+
+@eqx.filter_jit
+def everything(game: Any, x: Any) -> dict[str, Any]:
+    whole = jax.jacrev(game.payoffs)(x)
+    return {
+        "payoffs": game.payoffs(x),
+        "all": game.all_payoffs(x),
+        "gradients": game.gradients(x),
+        "jacobian": game.jacobian(x),
+        "autodiff": jnp.stack([whole[i, i] for i in range(len(x))]),
+        "autodiff twice": jax.jacfwd(game.gradients)(x).reshape(x.size, x.size),
+    }
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
+    game, x = built(name)
+    ours = everything(game, x)
+    np.testing.assert_allclose(ours["payoffs"], direct(name, game), rtol=1e-11)
+    cost = 0.0 if game.reach_cost is None else float(game.reach_cost @ x[:, -1])
+    assert float(ours["all"].sum()) == pytest.approx(float(game.scale) - cost, rel=1e-12)
+    np.testing.assert_allclose(ours["gradients"], ours["autodiff"], rtol=1e-9, atol=1e-9)
+    near = {"rtol": 1e-9, "atol": 1e-9 * float(np.abs(ours["jacobian"]).max())}
+    np.testing.assert_allclose(ours["jacobian"], ours["autodiff twice"], **near)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_no_reply_in_a_cell_beats_the_ceiling(name: str) -> None:
+    game, x = built(name)
+    rng = np.random.default_rng(3)
+    space_low, space_high = np.asarray(game.space.low)[0], np.asarray(game.space.high)[0]
+    ends = space_low + (space_high - space_low) * rng.random((12, 2, len(space_low)))
+    low, high = ends.min(axis=1), ends.max(axis=1)
+    parts = rng.random((60, len(space_low)))
+
+    @eqx.filter_jit
+    def cells(game: Any, low: Any, high: Any) -> tuple[Any, Any]:
+        def one(a: Any, c: Any) -> tuple[Any, Any]:
+            best = jax.vmap(lambda p: game.payoffs(x.at[0].set(a + p * (c - a)))[0])(parts).max()
+            return game.ceiling(x, 0, a, c), best
+
+        return jax.vmap(one)(low, high)
+
+    ceilings, best = cells(game, low, high)
+    assert np.all(np.asarray(best) <= np.asarray(ceilings) + 1e-12)
+    tight, reached = cells(game, low, low + 1e-6 * (high - low))
+    np.testing.assert_allclose(tight, reached, rtol=1e-4)
+
+
+def test_the_payoff_against_the_others() -> None:
+    game, x = built("cost")
+    reply = jnp.asarray([0.8, 0.3])
+    payoff = game.payoff_against(x, 1)(reply)
+    assert float(payoff) == pytest.approx(float(game.payoffs(x.at[1].set(reply))[1]), rel=1e-12)
+
+
+def test_an_equilibrium_inside_both_ranges_is_proved() -> None:
+    game = rv.games.influencer(**LINE | {"reach_cost": [20.0, 20.0]})
+    start = game.named_start("paper_default")
+    found = rv.solve(game, rv.methods.GradientAscent(rate=1e-3), start=start, path=False)
+    x = found.record["profile"][1]
+    assert found.claim == "equilibrium"
+    assert found.certificate is not None
+    assert found.certificate.coverage == "exact"
+    assert np.all((x[:, 1] > 0.05) & (x[:, 1] < 0.5))
+    np.testing.assert_allclose(game.gradients(jnp.asarray(x)), 0, atol=1e-6)
+
+
+def test_starts_views_and_measures() -> None:
+    game, x = built("cost")
+    np.testing.assert_allclose(game.named_start("paper_default"), [[0.1, 0.275], [0.9, 0.275]])
+    assert game.views == ("influence", "shares", "landscape", "resource")
+    landscape = rv.view(game, "landscape", x)
+    assert landscape.landscape_at.shape == (1681, 2)
+    measured = game.measures(x)
+    assert "threshold" not in measured
+    assert game.alike.tolist() == [0, 1]
+    assert "choose their reach" in repr(game)
+
+
+def test_symmetric_places_have_a_reach_too() -> None:
+    game = rv.games.influencer(**LINE | {"reach_cost": 20.0, "players": 2})
+    with pytest.raises(ValueError, match="players who choose their reach; use symmetric_positions"):
+        symmetric_equilibrium(game)
+    places = symmetric_positions(game)
+    for place in places:
+        x = game.space.check(np.broadcast_to(place, (2, 2)))
+        np.testing.assert_allclose(game.gradients(x), 0, atol=1e-7)
+        assert np.all(np.isfinite(symmetric_spectrum(game, place).split))
+    unequal, _ = built("cost")
+    with pytest.raises(ValueError, match=r"needs equal players, but reach_cost is \[4.0, 9.0\]"):
+        symmetric_positions(unequal)
+
+
+def test_a_reach_that_costs_nothing_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="player 1's reach costs nothing, so the widest always wins"):
+        game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})
+    x = game.space.check([[0.3, 0.1], [0.6, 0.2]])
+    assert float(game.gradients(x)[1, 1]) > 0
+    reply = rv.best_reply(game, x, 1)
+    assert reply.strategy[1] == pytest.approx(0.5)
