@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.methods import learned
 from rivalry.methods.qlearning import QLearning
-from rivalry.tabular import best_reply, tabulate
+from rivalry.tabular import best_reply, in_turn, rollout, tabulate
 
 
 def test_policies_are_certified_where_they_lead() -> None:
@@ -33,6 +33,14 @@ def test_not_in_a_drawn_order_nor_among_many_states(monkeypatch: pytest.MonkeyPa
     assert "policy_regret" not in rv.learn(game, QLearning(**short, updates="asynchronous")).data
     monkeypatch.setattr(learned, "REPLIED", 24)
     assert "policy_regret" not in rv.learn(game, QLearning(**short)).data
+
+
+def test_what_was_learned_in_turn_is_played_in_turn() -> None:
+    game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+    data = rv.learn(game, QLearning(epochs=3, episodes=5, places=5, updates="asynchronous"), seed=2).data
+    policies, table = data.modal_policy.values, in_turn(tabulate(game, 5))
+    first = np.rint(data.rollout.values[0, :, 0] * 4).astype(int)
+    np.testing.assert_allclose(data.rollout.values[..., 0], rollout(table, policies, first).path / 4)
 
 
 def test_where_equilibria_are_too_many_to_look_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.kernels.shapes import LearningRule, Tabulated
 from rivalry.metrics import nearest
 from rivalry.results import Record
-from rivalry.tabular import MOST_JOINT, equilibria, joint_count, policy_regrets, regrets, rollout
+from rivalry.tabular import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
 from rivalry.tabular.play import choices, states
 
 SMALL = 100_000  # entries of tables up to which chances are stored
@@ -115,6 +115,8 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         return found
     rest = _rests(world)
     found["grid_equilibria"] = (("grid_equilibrium", "player", "axis"), rest)
+    if rule.asynchronous:  # greedy play is in turn too, player 0 first
+        world = in_turn(world)
     start = np.where(rule.begin < 0, spread(world), rule.begin)
     found |= _ends(world, policies, start, rest)
     led = rollout(world, modal, start)
