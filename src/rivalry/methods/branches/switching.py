@@ -121,9 +121,12 @@ def lies_on(system: System, y: np.ndarray, curve: Curve, alike: np.ndarray) -> b
     family, own = system.family, System(system.family, curve.groups)
     x, value = system.profile(y), system.value(y)
     part = (curve.values - value) / (family.high - family.low)
-    apart = np.array([_matched(x, row, family.width, alike)[0] for row in curve.profiles])
-    gaps = np.hypot(apart, part)
-    for first in np.argsort(np.minimum(gaps[:-1], gaps[1:]))[:4]:
+    near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]  # others need no matching
+    gaps = np.full(len(part), np.inf)
+    for row in np.flatnonzero(near):
+        gaps[row] = np.hypot(_matched(x, curve.profiles[row], family.width, alike)[0], part[row])
+    nearest = np.minimum(gaps[:-1], gaps[1:])
+    for first in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
         _, order = _matched(x, curve.profiles[first + 1], family.width, alike)
         ends = [own.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
         here = own.of(x[order], value)
