@@ -242,6 +242,7 @@ def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
         ("rollout", "rollout"),
         ("snapshots", "snapshot_influence"),
         ("spectrum", "eigenvalues_real"),
+        ("stability_window", "scan_stable"),
         ("ternary", "profile"),
     ],
 )

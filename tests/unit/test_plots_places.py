@@ -96,6 +96,16 @@ def test_a_path_in_the_triangle_stands_where_its_mixtures_do() -> None:
     assert (flat.get_xlabel(), flat.get_ylabel()) == ("step", "probability")
 
 
+def test_a_box_of_three_axes_is_no_triangle() -> None:
+    record = on_a_simplex()
+    record["landscape_at"] = (("place", "coordinate"), 2 * record["landscape_at"][1])
+    with pytest.raises(ValueError, match="landscape_at: 3 coordinates; only one or two can be drawn"):
+        rv.plots.landscape(dataset(record))
+    record["landscape_at"] = (("place", "four"), np.zeros((45, 4)))
+    with pytest.raises(ValueError, match="landscape_at: 4 coordinates"):
+        rv.plots.landscape(dataset(record))
+
+
 def test_slopes_are_those_of_a_plane() -> None:
     where = lattice()
     weights = np.array([2.0, -1.0, 0.5])

@@ -51,11 +51,12 @@ def paths(
         mixed = all(_mixtures(walk.values) for walk in walks)
         free = space and axis is None
         plane = free and count == 2 and not mixed
+        given = label or ""
         label = label or ("probability" if mixed else "position (units of the space)")
         if free and count == 3 and mixed:
             axes = triangle(axes)
             _in_the_triangle(axes, walks)
-            _say(axes, found, len(walks), "one by one")
+            _say(axes, found, len(walks), "one by one", given)
             return axes
         if plane:
             _in_the_plane(axes, walks, label)
@@ -257,6 +258,6 @@ def _weakest(walks: list[Walk]) -> bool | None:
     return None if worths == {None} else worths == {True}
 
 
-def _say(axes: Axes, found: Point, count: int, how: str) -> None:
-    note(axes, found.words, f"n = {count} replications, {how}" if count > 1 else "")
+def _say(axes: Axes, found: Point, count: int, how: str, *more: str) -> None:
+    note(axes, found.words, f"n = {count} replications, {how}" if count > 1 else "", *more)
     legend(axes)

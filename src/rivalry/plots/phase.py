@@ -139,6 +139,10 @@ def _surface(axes: Axes, found: Point, player: int) -> None:
 def _over_triangle(axes: Any, found: Point, player: int) -> None:
     """Contours of one player's payoff between the places ``[place 3]``."""
     where, payoff = found.arrays["landscape_at"], found.arrays["landscape"][player]
+    if not np.allclose(where.sum(axis=1), 1.0):
+        raise ValueError(
+            "landscape_at: 3 coordinates; only one or two can be drawn, or three that add up to 1"
+        )
     triangulated(where)  # says what is wrong where there is nothing to draw between
     drawn = axes.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
     bar = axes.figure.colorbar(drawn, cax=axes.inset_axes(BESIDE))

@@ -49,9 +49,7 @@ def point(
     coordinate that is not there, `NoSuchPoint` for a value beyond those there are.
     """
     checked(data)
-    if main not in data:
-        known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
-        raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
+    _holds(data, main)
     kept = list(keep)
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
     chosen = dict(_chosen(data, spots, name, value) for name, value in (at or {}).items())
@@ -63,6 +61,12 @@ def point(
     ]
     arrays = {name: _plain(data[name], chosen | first, kept) for name in (main, *also) if name in data}
     return Point(arrays, ", ".join(words))
+
+
+def _holds(data: Dataset, main: str) -> None:
+    if main not in data:
+        known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
+        raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
 
 
 def checked(data: object) -> None:
@@ -118,7 +122,8 @@ def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, ove
 
     ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``.
     """
-    spots = data[main].dims[: data[main].ndim - rank] if main in data else ()
+    _holds(data, main)
+    spots = data[main].dims[: data[main].ndim - rank]
     if over is None:
         for name in map(str, spots):
             number = name in data.coords and data[name].dims == (name,) and data[name].dtype.kind in "fiu"
