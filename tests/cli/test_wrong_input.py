@@ -77,6 +77,40 @@ STUDIES = {
     "family is no text": Wrong('family = "influencer"', "family = 3", ("game.family", "3", "text")),
     "family missing": Wrong('family = "influencer"', "", ("game.family", "missing")),
     "no game": Wrong('[game]\nfamily = "influencer"', "[game]", ("game.family", "missing")),
+    "kernel on the wrong space": Wrong(
+        "reach = [0.25, 0.25, 0.25]",
+        'kernel = "dirichlet"\nalpha = [1.0, 1.0, 1.0]',
+        ("game.kernel", "dirichlet", "an interval takes gaussian, power_law, exponential, custom"),
+    ),
+    "another kernel's parameter": Wrong("reach = [0", "alpha = 1.0\nreach = [0", ("game.alpha", "gaussian")),
+    "a word for an interval": Wrong(
+        "reach = [0.25, 0.25, 0.25]",
+        'space = "simplex"\nplayers = 3',
+        ("game.resource", "'bimodal'", "interval", "mixture"),
+    ),
+    "a boundary point": Wrong(
+        'reach = [0.25, 0.25, 0.25]\nresource = "bimodal"',
+        'space = "simplex"\nkernel = "dirichlet"\nplayers = 3\nresource_points = { kind = "corners" }',
+        ("game.resource_points[0]", "coordinate 1 is 0", "inset"),
+    ),
+    "no such data": Wrong(
+        'resource = "bimodal"',
+        'resource = { kind = "file", path = "fish.csv" }',
+        ("fish.csv", "no such file"),
+    ),
+    "an array without gaps": Wrong(
+        'resource = "bimodal"',
+        'resource_points = { kind = "continuous" }\nresource = [1.0, 2.0]',
+        ("game.resource", "no value between points"),
+    ),
+    "a reach chosen and given": Wrong(
+        "reach = [0.25", "choose_reach = [0.1, 0.2]\nreach = [0.25", ("game.reach", "choose_reach")
+    ),
+    "choose_reach's order": Wrong(
+        "reach = [0.25, 0.25, 0.25]",
+        "choose_reach = [0.3, 0.2]\nplayers = 3",
+        ("game.choose_reach", "[0.3, 0.2]", "low below high"),
+    ),
     "unknown method": Wrong('"gradient_ascent"', '"gradient_acsent"', ("kind", "'gradient_ascent'?")),
     "kind missing": Wrong('kind = "gradient_ascent"', "", ("method[0].kind", "missing")),
     "kind is no text": Wrong('kind = "gradient_ascent"', "kind = 1", ("method[0].kind", "1", "text")),

@@ -162,6 +162,9 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
     if isinstance(spec, str):
         if spec not in WORDS:
             raise ValueError(f"resource: {spec!r} is no known word; {near(spec, WORDS)}")
+        axes = points.shape[1]
+        if axes > 1 and "means" in WORDS[spec]:
+            raise ValueError(f"resource: {spec!r} is for an interval; give a mixture of {axes} coordinates")
         spec = WORDS[spec]
     if callable(spec):
         at = [point[0] if len(point) == 1 else point for point in points]
