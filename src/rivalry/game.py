@@ -43,6 +43,8 @@ class Game(Protocol):
       part being worked out for each;
     - ``jacobian(x)``: the derivative of the stacked own gradients, where there is a closed form;
     - ``world()``: the tuple of arrays that learners' kernels take;
+    - ``contest(places)``: what tables of its payoffs at places ``[player action axis]`` are summed from, the
+      tuple `kernels.shapes.Contest` (`tabular.tabulate` goes through ``payoffs`` elsewhere);
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``alike``: one whole number a player, equal for players who may change places (default: none may);
     - ``refuses(name, value) -> str``: why one of its arrays may not take a value, or an empty text;

@@ -13,6 +13,7 @@ import rivalry as rv
 from rivalry._jax import jax, jnp
 from rivalry.check import Unfit, check_game, check_method
 from rivalry.games import GAMES
+from rivalry.kernels import shapes
 from rivalry.methods import METHODS
 
 MADE = {
@@ -94,6 +95,16 @@ class WrongPayoffAgainst(Contest):
         return lambda strategy: self.payoffs(x)[player]
 
 
+class WrongTables(Contest):
+    def contest(self, places: np.ndarray) -> Any:
+        return shapes.contest(np.ones(1), np.zeros((*places.shape[:2], 1)))
+
+
+class ListTables(Contest):
+    def contest(self, places: np.ndarray) -> Any:
+        return [places]
+
+
 class LazyReply(Contest):
     def best_reply(self, x: jax.Array, player: int) -> Any:
         reply = jnp.array([0.1])
@@ -166,6 +177,8 @@ class Leaky(eqx.Module):
             "jacobian.x.: is off by .*; must be the derivative of the own gradients, or be left",
         ),
         (WrongPayoffAgainst(), "payoff_against.x, 0.: differs from payoffs, by "),
+        (WrongTables(), r"contest\(places\): sums to other payoffs, by "),
+        (ListTables(), r"contest\(places\): list must be a Contest"),
         (LazyReply(), r"best_reply\(x, .\): a strategy of the grid pays .* more"),
         (LyingReply(), r"best_reply\(x, 0\): says another payoff than its strategy gets"),
         (LowCeiling(), "ceiling.* pays .* more; must be above all"),

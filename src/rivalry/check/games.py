@@ -13,6 +13,7 @@ from rivalry._jax import jax, jnp
 from rivalry.check.rules import attempt, inside, record, require
 from rivalry.game import Game, own_gradients, own_payoff
 from rivalry.game import scale as scale_of
+from rivalry.kernels.shapes import Contest
 from rivalry.space import Box, Profile, Space
 
 PLACES, GRID = 8, 33
@@ -216,8 +217,25 @@ def _check_world(game: Any, places: list[Profile]) -> None:
     require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
 
 
+def _check_contest(game: Any, places: list[Profile]) -> None:
+    """Payoffs summed from what the game offers for tables are its payoffs."""
+    from rivalry.kernels import shares
+
+    at = np.stack([np.asarray(x) for x in places], axis=1)  # [player action axis]
+    remedy = "must answer the Contest of places [player action axis], or be left out"
+    made = attempt("contest(places)", remedy, partial(game.contest, at))
+    require(isinstance(made, Contest), f"contest(places): {type(made).__name__} must be a Contest")
+    players, count = at.shape[:2]
+    actions = np.random.default_rng(0).integers(0, count, size=(PLACES, players))
+    summed = np.zeros(actions.shape)
+    attempt("contest(places)", remedy, partial(shares.pay_many, made, actions, summed))
+    right = jnp.stack([game.payoffs(jnp.asarray(at[np.arange(players), row])) for row in actions])
+    _close(game, summed, right, "contest(places): sums to other payoffs")
+
+
 _OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
     "payoff_against": _check_payoff_against,
+    "contest": _check_contest,
     "jacobian": _check_jacobian,
     "best_reply": _check_best_reply,
     "ceiling": _check_ceiling,
