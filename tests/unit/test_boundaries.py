@@ -63,3 +63,13 @@ def test_mirror_stays_above_the_least_entry() -> None:
     np.testing.assert_allclose(found[0, 0], 0.1)
     np.testing.assert_allclose(found.sum(), 1.0)
     space.check(found)
+
+
+def test_above_a_least_entry_each_rule_keeps_its_sense() -> None:
+    space, x = Simplex((3, 3), least=0.1), jnp.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
+    push = jnp.array([[-0.2, 0.0, 0.2], [0.05, 0.0, -0.05]])
+    rejected = np.asarray(boundaries.apply("reject", space, x, push))
+    np.testing.assert_allclose(rejected, [[0.2, 0.3, 0.5], [0.25, 0.3, 0.45]], atol=1e-15)
+    projected = np.asarray(boundaries.apply("project", space, x, push))
+    # (0, 0.3, 0.7): the first is held at 0.1, the others give 0.05 each
+    np.testing.assert_allclose(projected, [[0.1, 0.25, 0.65], [0.25, 0.3, 0.45]], atol=1e-15)

@@ -141,6 +141,22 @@ def test_unit_gradient_takes_equal_steps_and_warns() -> None:
     np.testing.assert_allclose(np.abs(np.diff(rows, axis=0)), 0.1, rtol=1e-9)
 
 
+def test_unit_gradient_on_a_simplex_is_that_of_the_part_that_keeps_the_sum() -> None:
+    with pytest.warns(UserWarning, match="unit_gradient"):
+        method = GradientAscent(rate=[0.01, 0.02], unit_gradient=True)
+    game = rv.games.matrix("rock_paper_scissors")
+    rows = rv.trace(game, method, [[0.5, 0.3, 0.2], [0.3, 0.3, 0.4]], steps=3).path.values
+    steps = np.linalg.norm(np.diff(rows, axis=0), axis=2)
+    np.testing.assert_allclose(steps, [[0.01, 0.02]] * 3, rtol=1e-9)
+
+
+def test_each_player_may_have_a_schedule() -> None:
+    rate = {"kind": "cosine", "min": [0.1, 0.2, 0.3], "max": [0.1, 0.4, 0.3], "steps": 2}
+    game = linear(-np.eye(3), [0.0, 0.0, 0.0])
+    rows = rv.trace(game, GradientAscent(rate=rate), [1.0, 1.0, 1.0], steps=2).path.values[:, :, 0]
+    np.testing.assert_allclose(rows[1:], [[0.9, 0.6, 0.7], [0.81, 0.6 * 0.7, 0.49]], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -42,6 +42,9 @@ def test_last_is_the_limit() -> None:
         ("fast", "rate: 'fast' must be"),
         (FALLING | {"min": 0.2}, "rate.min: 0.2 must not exceed rate.max = 0.1"),
         (FALLING | {"steps": 0}, "rate.steps: 0 must be at least 1"),
+        (FALLING | {"steps": "many"}, "rate.steps: 'many' must be at least 1"),
+        (FALLING | {"steps": float("nan")}, "rate.steps: nan must be at least 1"),
+        (FALLING | {"min": [0.01, 0.2]}, "rate.min: [0.01, 0.2] must not exceed rate.max = 0.1"),
         (FALLING | {"T": 3}, "rate.T: is not known; cosine takes min, max, steps"),
         ({"kind": "cosine", "min": 0.2}, "rate.max: is missing"),
         ({"kind": "linear"}, "rate.kind: 'linear' must be 'fixed' or 'cosine'"),
@@ -53,3 +56,16 @@ def test_wrong_rates_are_named(rate: Any, told: str) -> None:
     with pytest.raises(ValueError, match=r"^rate") as caught:
         schedules.check(rate)
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        ([0.1, 0.2, 0.3], "rate: 3 numbers must be 2, one a player"),
+        ({"kind": "fixed", "value": [0.1]}, "rate.value: 1 numbers must be 2, one a player"),
+        (FALLING | {"min": [0.01] * 4}, "rate.min: 4 numbers must be 2, one a player"),
+    ],
+)
+def test_lists_are_one_number_a_player(rate: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{told}$"):
+        schedules.check_players(rate, 2)

@@ -39,14 +39,14 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
         wide = space.high - space.low
         folded = jnp.mod(x + push - space.low, 2 * wide)
         return jnp.clip(space.low + jnp.minimum(folded, 2 * wide - folded), space.low, space.high)
-    there = space.project(x + _inside(space, push))
+    there = space.project(x + inside(space, push))
     if boundary == "project":
         return there
-    far = jnp.max(jnp.abs(there - (x + _inside(space, push))), axis=1, keepdims=True)
+    far = jnp.max(jnp.abs(there - (x + inside(space, push))), axis=1, keepdims=True)
     return jnp.where(far > 1e-14, x, there)
 
 
-def _inside(space: Space, push: Profile) -> Profile:
+def inside(space: Space, push: Profile) -> Profile:
     """On a simplex, the part of a move that keeps the sum: the rest is no move at all."""
     if not isinstance(space, Simplex):
         return push

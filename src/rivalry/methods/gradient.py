@@ -153,6 +153,7 @@ class GradientAscent(eqx.Module):
     def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def pushed(x: Profile, gradient: Profile) -> Profile:
             if self.unit_gradient:
+                gradient = boundaries.inside(game.space, gradient)  # on a simplex the rest is no step at all
                 length = jnp.linalg.norm(gradient, axis=1, keepdims=True)
                 gradient = gradient / jnp.where(length > 0, length, 1.0)
             return boundaries.apply(self.boundary, game.space, x, rate * gradient)
