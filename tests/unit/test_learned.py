@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,20 @@ def test_what_is_measured() -> None:
     assert 0 < total.sum() / found.steps < 2
     assert found.status in ("settled", "cycling")
     assert rv.learn(GAME, learner, steps=50, seed=2).status == "budget spent"
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("alike", [[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3]])
+def test_distances_are_least_over_swaps_of_alike_players(alike: list[int], axes: int) -> None:
+    rng = np.random.default_rng(5)
+    each, rest = rng.random((20, 4, axes)), rng.random((3, 4, axes))
+    world = QLearning().world(walk(np.ones((4, 2, 2, 2, 2))))._replace(alike=np.array(alike))
+    swaps = [p for p in permutations(range(4)) if [alike[k] for k in p] == alike]
+    least = [
+        min(np.sqrt(((x[list(p)] - y) ** 2).sum(axis=1).mean()) for p in swaps for y in rest) for x in each
+    ]
+    np.testing.assert_allclose(learned._away(world, each, rest), least, rtol=1e-12)
+    assert np.all(np.isnan(learned._away(world, each, rest[:0])))
 
 
 def test_epochs_begin_at_a_given_start() -> None:

@@ -177,15 +177,15 @@ def _over_trials(name: str, each: np.ndarray) -> Record:
 def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray) -> Record:
     """Greedy play of every trial to its end."""
     rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
-    positions, periods, gains, away = [], [], [], []
+    positions, periods, gains = [], [], []
     for row in rows:
         led = rollout(world, row.reshape(policies.shape[1:]), start)
         positions.append(_positions(world, led.cycle).mean(axis=0))
         periods.append(led.period)
         gains.append(np.max([regrets(world, joint) for joint in led.cycle], axis=0))
-        away.append(nearest(positions[-1], rest, world.alike)[0])
     back = back.ravel()
-    ends, distances, period = np.asarray(positions)[back], np.asarray(away)[back], np.asarray(periods)[back]
+    ends, period = np.asarray(positions)[back], np.asarray(periods)[back]
+    distances = _away(world, np.asarray(positions), rest)[back]
     near = np.mean(distances <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
     _, first, counts = np.unique(ends.reshape(len(ends), -1), axis=0, return_index=True, return_counts=True)
     modal = int(first[counts.argmax()])
@@ -198,6 +198,25 @@ def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.nd
         "profile": (("player", "axis"), ends[modal]),
         "status": ((), np.asarray("settled" if period[modal] == 1 else "cycling")),
     }
+
+
+def _away(world: Tabulated, each: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """How far profiles ``[row player axis]`` are from the nearest of the equilibria ``rest``, or NaN.
+
+    On a line it is least where alike players are compared in the order in which they stand.
+    """
+    if each.shape[2] > 1 or not len(rest):
+        return np.array([nearest(x, rest, world.alike)[0] for x in each])
+
+    def ordered(profiles: np.ndarray) -> np.ndarray:
+        flat = profiles[..., 0]
+        by = np.lexsort((flat, np.broadcast_to(world.alike, flat.shape)), axis=-1)
+        return np.take_along_axis(flat, by, axis=-1)
+
+    rows, found = ordered(each), np.full(len(each), np.inf)
+    for stands in ordered(rest):
+        found = np.minimum(found, np.sqrt(((rows - stands) ** 2).mean(axis=1)))
+    return found
 
 
 def _one_move(world: Tabulated) -> float:
@@ -227,8 +246,8 @@ def _history(
     mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
     square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
-    each = np.asarray([nearest(_positions(world, joint), rest, world.alike)[0] for joint in joints])
-    away = each[back.ravel()].reshape(there.shape) if each.size else np.zeros(there.shape)
+    each = _away(world, _positions(world, joints), rest)
+    away = each[back.ravel()].reshape(there.shape)
     band = NORMAL * np.sqrt(square / number[:, None])
     return {
         "learning_step": (("sample",), rule.marks[:count]),
