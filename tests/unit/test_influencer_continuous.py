@@ -116,6 +116,18 @@ def test_dirichlet_kernels_reach_the_boundary() -> None:
     np.testing.assert_allclose(game.payoffs(x), finer.payoffs(x), rtol=1e-3)
 
 
+def test_a_given_number_of_nodes_is_not_doubled() -> None:
+    """So that games of one batch have one size."""
+    wide, narrow = (
+        rv.games.influencer(reach=[r, r], resource_points=LINE | {"nodes": 40}, resource="bimodal")
+        for r in (0.3, 0.03)
+    )
+    assert len(wide.points) == len(narrow.points) == 40
+    x = wide.space.check([0.2, 0.6])
+    fine = rv.games.influencer(reach=[0.3, 0.3], resource_points=LINE, resource="bimodal")
+    np.testing.assert_allclose(wide.payoffs(x), fine.payoffs(x), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -131,6 +143,8 @@ def test_dirichlet_kernels_reach_the_boundary() -> None:
         ({"resource_points": LINE | {"domain": "all"}}, r"resource_points.domain: 'all' must be numbers"),
         ({"resource_points": LINE | {"domain": [[0, 1], [0, 1]]}}, r"resource_points.domain: .* must be \[low, high\]"),
         ({"resource_points": LINE | {"tolerance": 0}}, r"resource_points.tolerance: 0 must be above 0 and below 1"),
+        ({"resource_points": LINE | {"nodes": 1}}, r"resource_points.nodes: 1 must be a whole number of at least 2"),
+        ({"resource_points": LINE | {"nodes": 9999}}, r"resource_points.nodes: 9999 in each direction are more than 4096"),
         (
             {"resource_points": LINE | {"domain": [2, 3]}, "resource": {"kind": "beta", "a": 1, "b": 1}},
             r"resource_points.domain: .* holds none of a beta density's \[0, 1\]",

@@ -23,7 +23,7 @@ from rivalry.space import Box
 
 TOLERANCE = 1e-10  # relative: when payoffs and gradients at the profiles below no longer move
 FIRST = {1: 64, 2: 16}  # nodes in each direction; 8 where there are more than two
-MOST = 2**17  # nodes in all
+MOST, LONGEST = 2**17, 2**12  # nodes in all, and in one direction
 CHUNK, PROFILES = 256, 4
 
 
@@ -40,17 +40,21 @@ class Rule(NamedTuple):
     ends: Any
     tolerance: float
     graded: bool  # nodes crowd at a simplex's boundary
+    fixed: int | None  # nodes in each direction, where they are given
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], density: Any, ground: Ground, *, graded: bool) -> Rule:
         """From the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
+        known = ["kind", "domain", "tolerance", "nodes"]
         for key in spec:
-            if key not in ("kind", "domain", "tolerance"):
-                known = ["kind", "domain", "tolerance"]
+            if key not in known:
                 raise ValueError(f"resource_points.{key}: unknown key; {near(key, known)}")
         tolerance = spec.get("tolerance", TOLERANCE)
         if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
             raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
+        fixed = spec.get("nodes")
+        if fixed is not None and (isinstance(fixed, bool) or not isinstance(fixed, int) or fixed < 2):
+            raise ValueError(f"resource_points.nodes: {fixed!r} must be a whole number of at least 2")
         if isinstance(density, str):
             if density not in WORDS:
                 raise ValueError(f"resource: {density!r} is no known word; {near(density, WORDS)}")
@@ -68,13 +72,13 @@ class Rule(NamedTuple):
         elif kind in ("dirichlet", "dirichlet_pdf") and ground.simplex:
             rest = {key: value for key, value in density.items() if key != "kind"}
             ends = dirichlet_alphas(rest, ground.axes)
-        return cls(ground, density, domain, ends, float(tolerance), graded)
+        return cls(ground, density, domain, ends, float(tolerance), graded, fixed)
 
     def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Points and resource after ``step`` doublings; None where that is too many."""
         directions = self.ground.axes - self.ground.simplex
-        count = FIRST.get(directions, 8) * 2**step
-        if count**directions > MOST or count > 2**12:
+        count = (self.fixed or FIRST.get(directions, 8)) * 2**step
+        if count**directions > MOST or count > LONGEST:
             return None
         if self.ground.simplex:
             points, weights = on_simplex(self.ground.axes, count, self.ends, graded=self.graded)
@@ -125,24 +129,29 @@ def _beta_ends(
     return [[low, high]], [(a - 1 if low == 0 else 0.0, b - 1 if high == 1 else 0.0)]
 
 
-def refined(game_at: Callable[[int], Influencer | None], tolerance: float = TOLERANCE) -> Influencer:
-    """The game at so many nodes that twice as many move payoffs and gradients by less than ``tolerance``.
+def refined(game_at: Callable[[int], Influencer | None], rule: Rule) -> Influencer:
+    """The game at so many nodes that twice as many move payoffs and gradients by less than the tolerance.
 
-    Relative to the whole resource and to the largest gradient, at a few profiles all over the space.
-    Raises `ValueError` where the largest number of nodes is not enough.
+    Relative to the whole resource and to the largest gradient, at a few profiles all over the space. Nodes
+    whose number is given are not doubled. Raises `ValueError` where the largest number is not enough.
     """
     game, apart, step = game_at(0), np.inf, 1
-    assert game is not None
+    if game is None:
+        raise ValueError(
+            f"resource_points.nodes: {rule.fixed} in each direction are more than {LONGEST}, or {MOST} in all"
+        )
+    if rule.fixed is not None:
+        return game
     before = _measured(game)
     while (finer := game_at(step)) is not None:
         now = _measured(finer)
         apart = max(_moved(old, new) for old, new in zip(before, now, strict=True))
-        if apart < tolerance:
+        if apart < rule.tolerance:
             return game
         game, before, step = finer, now, step + 1
     raise ValueError(
         f"resource_points: payoffs or gradients still move by {apart:.2g} at the largest number of nodes; "
-        f"must be below {tolerance:g} (raise resource_points.tolerance, or give points)"
+        f"must be below {rule.tolerance:g} (raise resource_points.tolerance, or set resource_points.nodes)"
     )
 
 

@@ -122,7 +122,7 @@ def _build(**given: Any) -> Influencer:
     spec = given["resource_points"]
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
         rule = Rule.of(spec, given["resource"], ground, graded=given["kernel"] == "dirichlet")
-        return refined(_continuous(given, ground, space, rule), rule.tolerance)
+        return refined(_continuous(given, ground, space, rule), rule)
     if spec is None and given["kernel"] == "blotto":
         spec = {"kind": "corners"}
     points = points_of(spec, ground.edges, simplex=ground.simplex)
@@ -132,7 +132,7 @@ def _build(**given: Any) -> Influencer:
 def _continuous(
     given: Mapping[str, Any], ground: Ground, space: Box | Simplex, rule: Rule
 ) -> Callable[[int], Any]:
-    """The game at a rule's nodes, as a function of their number; None beyond the largest."""
+    """The game at a rule's nodes after so many doublings; None beyond the largest number."""
     third = given["third_party"]
     if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
         raise ValueError("third_party: numbers have no value between points; give a formula or a function")
@@ -185,7 +185,7 @@ def _space(given: Mapping[str, Any], ground: Ground, players: int) -> Box | Simp
 
 
 def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
-    """What a unit of reach costs each player; None where it costs nothing."""
+    """What a unit of reach costs each player."""
     spec = 0.0 if given["reach_cost"] is None else given["reach_cost"]
     cost = per_player("reach_cost", spec, players, least=0.0)
     free = np.flatnonzero(np.asarray(cost) == 0)
@@ -195,4 +195,4 @@ def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
             "set reach_cost, or normalised = true",
             stacklevel=5,
         )
-    return None if free.size == players else cost
+    return cost
