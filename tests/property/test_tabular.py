@@ -116,5 +116,8 @@ def test_nobodys_resource() -> None:
     for rule, left in (("share", 3.0), ("lost", 0.0)):
         made = tabulate(rv.games.influencer(**table, zero_influence=rule), PLACES)
         np.testing.assert_allclose(payoffs(made, [0, 0]), [0.5 + left] * 2)
-    with pytest.raises(ValueError, match="zero_influence: all influence is 0 at resource point"):
+    refused = "zero_influence: all influence is 0 at resource point"
+    with pytest.raises(ValueError, match=refused):
         tabulate(rv.games.influencer(**table), PLACES)
+    with pytest.warns(UserWarning, match="summed"), pytest.raises(ValueError, match=refused):
+        tabulate(rv.games.influencer(**table), PLACES, max_table_bytes=1)

@@ -11,7 +11,7 @@ import numpy as np
 from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.game import alike
-from rivalry.kernels.shapes import FiniteGame, Tabulated, no_contest
+from rivalry.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
 from rivalry.tabular.places import Places, moves_between, places_of
 
 TABLE_BYTES = 2**28
@@ -79,6 +79,7 @@ def tabulate(
     else:
         payoff = _by_payoffs(game, found, sizes)
     _refuse_nan(game, payoff, found, sizes)
+    _refuse_nobody(game, contest, found)
     moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
     return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
 
@@ -175,6 +176,18 @@ def _refuse_nan(game: Any, payoff: np.ndarray, places: np.ndarray, sizes: np.nda
     raise ValueError(
         f"payoffs: player {player} gets {payoff[0, player, joint]} at {x.tolist()}; must be finite"
     )
+
+
+def _refuse_nobody(game: Any, contest: Contest, places: np.ndarray) -> None:
+    """The same where payoffs are summed when needed: refuse points where nobody may have any influence."""
+    if not np.isnan(contest.nobody) or contest.away.size:
+        return
+    none = np.isneginf(contest.logs)  # [player action point]
+    empty = np.flatnonzero(none.any(axis=1).all(axis=0) & np.isneginf(contest.third_log))
+    if empty.size:
+        x = places[np.arange(len(places)), none[:, :, empty[0]].argmax(axis=1)]
+        game.payoffs(put(x))  # a game that knows why raises its own error
+        raise ValueError(f"payoffs: nobody has influence on point {empty[0]} at {x.tolist()}")
 
 
 def normalised(tabulated: Tabulated) -> Tabulated:
