@@ -33,9 +33,8 @@ class Branches(eqx.Module):
     those the search finds; ``most_branches`` how many in all. ``searches`` is how many places the search for
     symmetric equilibria begins at, at either end of the range; a start replaces the search. ``cycles`` asks
     for the closed orbits born at every Hopf point, at so many values of the parameter or at given ones.
-    ``certify``:
-    ``search`` finds every row's regret on a grid of ``points`` with climbs, a lower bound; ``full`` makes the
-    package's certificate for each; ``none`` leaves NaN.
+    ``certify``: ``search`` finds every row's regret on a grid of ``points`` with climbs, a lower bound;
+    ``full`` makes the package's certificate for each; ``none`` leaves NaN.
 
     The record has rows (``branch_..``), events (``event_..``, and ``fold_parameter``, ``split_parameter``,
     ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` tells why each
