@@ -56,7 +56,7 @@ def plainly(world: Any) -> np.ndarray:
 
 
 def test_influencer_learning(race: Callable[..., Any], benchmark: Any) -> None:
-    """One learner, one thread. Aimed at: 5e6 joint steps a second."""
+    """One learner, one thread. Aimed at: 5e6 joint steps a second, a thirtieth of the plain loop's time."""
     learner = QLearning(**CHOSEN, epochs=EPOCHS, episodes=STEPS)
     world = learner.world(game())
     items = EPOCHS * STEPS
@@ -65,7 +65,7 @@ def test_influencer_learning(race: Callable[..., Any], benchmark: Any) -> None:
         lambda: plainly(world),
         rival="Python",
         items=items,
-        target=1 / 60,
+        target=1 / 30,
         name="influencer_learning",
     )
     benchmark.extra_info["joint_steps_per_second"] = items / np.median(raced.ours)
