@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +17,7 @@ from rivalry._jax import jnp, put
 from rivalry.game import arrays, with_
 from rivalry.games.influencer import threshold_reach, threshold_variance
 from rivalry.methods.thresholds import Thresholds
+from rivalry.results import collect, netcdf, read_netcdf
 from rivalry.space import Box, Simplex, Space
 
 BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(
@@ -260,3 +262,17 @@ def test_a_games_arrays_have_the_names_that_with_takes() -> None:
     assert {"reach", "weights", "points", "budgets"} <= set(names)
     for name in names:
         with_(game, **{name: 0.5})
+
+
+def test_scans_with_and_without_crossings_make_one_dataset(tmp_path: Path) -> None:
+    game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
+    rows = []
+    for q in (25.0, 100.0):
+        method = Thresholds("reach", low=0.05, high=0.6, points=101)
+        rows.append(({"abstention": q}, rv.learn(with_(game, abstention=q), method).record))
+    (tmp_path / "found.nc").write_bytes(netcdf(collect(rows, {"abstention": [25.0, 100.0]})))
+    found = read_netcdf(tmp_path / "found.nc")
+    assert np.isfinite(found.crossing.values[0]).all()
+    assert np.isnan(found.crossing.values[1]).all()
+    assert found.crossing_direction.values[1].tolist() == ["", ""]
+    assert rv.plots.stability_window(found).get_ylabel() == "abstention"

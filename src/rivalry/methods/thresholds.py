@@ -127,7 +127,7 @@ class Thresholds(eqx.Module):
         scan = _Scan.of(world, session)
         record |= {
             "root_position": (("root", "axis"), session["roots"]),
-            "root_parameter": ((), world.values[-1 if session["from_high"][0] else 0]),
+            "root_parameter": ((), np.asarray(world.values[-1 if session["from_high"][0] else 0])),
         }
         crossings = _crossings(world, scan)  # which may come upon further jumps
         return record | scan.record(world) | crossings | _closed_form(world, scan)
