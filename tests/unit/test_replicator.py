@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 import rivalry as rv
 from rivalry._jax import jax, jnp
 from rivalry.methods.replicator import Replicator
+from rivalry.run import solve_lanes
 from rivalry.study import StudyError
 from rivalry.study.build import build_method
 from tests.small_games import linear
@@ -120,6 +121,17 @@ class Floored(eqx.Module):
 
     def payoffs(self, x: jax.Array) -> jax.Array:
         return x @ self.values
+
+
+def test_lanes_leave_the_ridge_where_players_are_alike() -> None:
+    """Where both do the same the mixture attracts; a millionth off it, one of the pure equilibria does."""
+    game = rv.games.matrix("chicken")
+    starts = [jnp.asarray([[p, 1 - p], [q, 1 - q]]) for p, q in ((0.5, 0.5), (0.6, 0.2), (0.2, 0.6))]
+    found = solve_lanes([game] * 3, [Replicator()] * 3, starts)
+    assert [(lane.end_state, lane.claim) for lane in found] == [("boundary", "equilibrium")] * 3
+    mixed = found[0].record["left"][1][0]  # both play the same there
+    np.testing.assert_allclose(mixed[0], mixed[1], atol=1e-12)
+    assert [np.argmax(lane.profile.values[:, 0]) for lane in found[1:]] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,16 +90,17 @@ def solve_lanes(
         if not moved.any():
             break
         fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
-        carry = jax.tree.map(
-            lambda new, old, moved=moved: jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old),
-            fresh,
-            carry,
-        )
+        carry = jax.tree.map(partial(_where, moved), fresh, carry)
     records = [_lane_record(game, methods[k], carry, k, ends[k], left[k]) for k, game in enumerate(games)]
     return [
         certified(game, record | out_of_time(record, watch.over) | departures(game, left[k]), tolerance)
         for k, (game, record) in enumerate(zip(games, records, strict=True))
     ]
+
+
+def _where(moved: np.ndarray, new: Any, old: Any) -> Any:
+    """The new leaf in lanes that moved; what is no array is the same in all."""
+    return jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
 
 
 class _Lanes(NamedTuple):
