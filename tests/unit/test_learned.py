@@ -236,3 +236,15 @@ def test_short_trials_hardly_leave_the_start_and_a_carried_table_does(
     learner = QLearning(**FIG11, initial=initial, trials=500, carry_tables=carried)
     found = rv.learn(game, learner, start=start, seed=0, tolerance=None).record["end_positions"][1]
     np.testing.assert_allclose(found[-100 if carried else 0 :, :, 0].mean(axis=0), ends, atol=0.03)
+
+
+def test_the_middle_of_the_places_is_found_in_every_state() -> None:
+    """On a line ``|s - m| / m``; in the plane the larger of the two axes'; whoever's places are seen beside."""
+    own = QLearning().world(walk(np.ones((2, 5, 5))))
+    line = np.abs(np.arange(5) - 2) / 2
+    np.testing.assert_allclose(learned.off_centre(own), [line, line], atol=1e-15)
+    joint = QLearning().world(walk(np.ones((2, 5, 5)), "joint"))
+    np.testing.assert_allclose(learned.off_centre(joint), [np.repeat(line, 5), np.tile(line, 5)], atol=1e-15)
+    plane = np.stack(np.meshgrid([0.0, 1.0, 2.0], [5.0, 6.0, 7.0]), axis=-1).reshape(9, 2)
+    square = QLearning().world(walk(np.ones((2, 9, 9))))._replace(places=np.stack([plane, plane]))
+    np.testing.assert_allclose(learned.off_centre(square)[0], [1, 1, 1, 1, 0, 1, 1, 1, 1], atol=1e-15)
