@@ -20,16 +20,16 @@ _HOMES = {
     "Simplex": "space",
     "Solution": "results",
     "Study": "study",
-    "basins": "metrics",
+    "basins": "profiles",
     "best_reply": "metrics",
     "certificate": "metrics",
     "check_game": "check",
     "check_method": "check",
-    "distance": "metrics",
+    "distance": "profiles",
     "learn": "run",
     "load_run": "store",
     "load_study": "study",
-    "nearest": "metrics",
+    "nearest": "profiles",
     "run_study": "executor",
     "solve": "run",
     "sweep": "run",
@@ -59,11 +59,11 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.game import PopulationGame as PopulationGame
     from rivalry.game import view as view
     from rivalry.game import with_ as with_
-    from rivalry.metrics import basins as basins
     from rivalry.metrics import best_reply as best_reply
     from rivalry.metrics import certificate as certificate
-    from rivalry.metrics import distance as distance
-    from rivalry.metrics import nearest as nearest
+    from rivalry.profiles import basins as basins
+    from rivalry.profiles import distance as distance
+    from rivalry.profiles import nearest as nearest
     from rivalry.results import Certificate as Certificate
     from rivalry.results import Solution as Solution
     from rivalry.run import Progress as Progress

@@ -50,7 +50,7 @@ HOMES = {
 # Rooms from the ground up: one may import only rooms that stand on a lower floor.
 FLOORS: list[set[str]] = [
     {"_registry", "_jax", "kernels"},
-    {"space", "results"},
+    {"space", "results", "profiles"},
     {"files", "game", "plots"},
     {"metrics", "transforms", "tabular"},
     {"games", "methods"},

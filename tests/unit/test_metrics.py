@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
 from rivalry.game import Game
-from rivalry.metrics import best_reply, certificate, distance
+from rivalry.metrics import best_reply, certificate
+from rivalry.profiles import distance
 from rivalry.space import Box, Strategy
 
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from rivalry.kernels.shapes import LearningRule, Tabulated
-from rivalry.metrics import nearest
+from rivalry.profiles import nearest
 from rivalry.results import Record
 from rivalry.tabular import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
 from rivalry.tabular.play import choices, states

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.game import Game, alike
-from rivalry.metrics import basins
+from rivalry.profiles import basins
 from rivalry.results import Record
 from rivalry.space import Box
 
@@ -18,7 +18,7 @@ def grouped(game: Game, record: Record) -> Record:
     ``basin`` (lane) is a whole number, 0 for the end that most lanes reached. Per basin: ``basin_kind``, the
     end state (the status, where the method knows no end states); ``basin_count``, how many lanes;
     ``basin_profile`` (basin, player, axis), its first lane's; ``basin_regret``, the largest of any lane.
-    Ends of one kind are one basin as `rivalry.metrics.basins` says, up to swaps of players who are alike:
+    Ends of one kind are one basin as `rivalry.profiles.basins` says, up to swaps of players who are alike:
     cycles by the ranges that they go through. All that never came to an end is one, without a profile.
     """
     dims, profiles = record["profile"]
