@@ -239,7 +239,7 @@ def test_short_trials_hardly_leave_the_start_and_a_carried_table_does(
 
 
 def test_the_middle_of_the_places_is_found_in_every_state() -> None:
-    """On a line ``|s - m| / m``; in the plane the larger of the two axes'; whoever's places are seen beside."""
+    """On a line ``|s - m| / m``, seen alone or with others; in the plane the larger of the two axes."""
     own = QLearning().world(walk(np.ones((2, 5, 5))))
     line = np.abs(np.arange(5) - 2) / 2
     np.testing.assert_allclose(learned.off_centre(own), [line, line], atol=1e-15)
