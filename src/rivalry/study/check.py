@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.game import world_of
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method, build_plot, told
 from rivalry.study.document import MANY, run_keys
@@ -156,6 +155,7 @@ def _begin(game: Any, method: Any, name: str, *, own: bool) -> None:
     import equinox as eqx
 
     from rivalry._jax import jax
+    from rivalry.game import world_of
 
     try:
         if hasattr(method, "begin"):
