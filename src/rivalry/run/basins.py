@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.game import Game, alike
+from rivalry.game import Playable, alike
 from rivalry.profiles import basins
 from rivalry.results import Record
 from rivalry.space import Box
@@ -12,7 +12,7 @@ from rivalry.space import Box
 ORBIT = 1e-2  # of the width: cycles whose ranges are no further apart are one
 
 
-def grouped(game: Game, record: Record) -> Record:
+def grouped(game: Playable, record: Record) -> Record:
     """What the ends of lanes ``[lane ...]`` are together; nothing where they are no profiles.
 
     ``basin`` (lane) is a whole number, 0 for the end that most lanes reached. Per basin: ``basin_kind``, the
@@ -49,7 +49,7 @@ def grouped(game: Game, record: Record) -> Record:
     return found
 
 
-def _of_kind(game: Game, kind: str, arrays: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
     """Numbers from 0 for the lanes ``rows``, which all end in one way."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
