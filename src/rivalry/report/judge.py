@@ -62,7 +62,10 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
 
 
 def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every finished cell's certificate, and where it is (the coordinates that vary) with its ``status``."""
+    """Every finished cell's certificate, and where it is (the coordinates that vary) with its ``status``.
+
+    With them goes ``distance``, the largest over lanes to the nearest equilibrium found, None where unknown.
+    """
     if "status" not in data:
         return []
     named = "cell" in data
@@ -78,7 +81,8 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
             status = str(words[0]) if len(words) == 1 else "mixed"
             row = {"cell": str(cell["cell"].values) if named else label, "method": where.get("method")}
             place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
-            found.append((row | _certificate(cell, finished), place | {"status": status}))
+            about = {"status": status, "distance": _farthest(cell, finished)}
+            found.append((row | _certificate(cell, finished), place | about))
     return found
 
 
@@ -100,6 +104,14 @@ def _largest(cell: Dataset, name: str, finished: np.ndarray) -> float | None:
     if np.isnan(rows).all(axis=-1).any():
         return None
     top = float(np.nanmax(rows))
+    return top if np.isfinite(top) else None
+
+
+def _farthest(cell: Dataset, finished: np.ndarray) -> float | None:
+    """The largest distance over lanes; None where any is unknown."""
+    if "distance" not in cell:
+        return None
+    top = float(np.max(cell["distance"].values[finished]))
     return top if np.isfinite(top) else None
 
 

@@ -35,6 +35,7 @@ class Group(NamedTuple):
     bound: float | None
     cell: str
     where: str
+    distance: float | None  # the largest to the nearest equilibrium found; None where unknown
 
 
 class Section(NamedTuple):
@@ -55,6 +56,11 @@ class Section(NamedTuple):
     failures: list[tuple[str, str, str]]  # cell, where, why
     damaged: list[str]
     text: str
+
+    @property
+    def distances(self) -> bool:
+        """Whether any group's distance is known."""
+        return any(group.distance is not None for group in self.groups)
 
 
 def build(run_folder: str | os.PathLike[str]) -> Path:
@@ -171,10 +177,21 @@ def _groups(data: Dataset) -> list[Group]:
 def _group(method: str, claim: str, status: str, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Group:
     worst, where = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
-    place = _where({key: value for key, value in where.items() if key not in ("method", "status")})
+    place = _where({k: v for k, v in where.items() if k not in ("method", "status", "distance")})
+    away = [about["distance"] for _, about in rows]
+    farthest = None if None in away else max(away)
     shared = coverages.pop() if len(coverages) == 1 else "mixed"
     return Group(
-        method, claim, status, shared, len(rows), worst["regret"], worst["bound"], worst["cell"], place
+        method,
+        claim,
+        status,
+        shared,
+        len(rows),
+        worst["regret"],
+        worst["bound"],
+        worst["cell"],
+        place,
+        farthest,
     )
 
 
