@@ -6,6 +6,8 @@ which entries are theirs; the others are 0.
 
 from __future__ import annotations
 
+from itertools import combinations
+from math import comb
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -203,9 +205,9 @@ class Simplex(eqx.Module):
         """
         size = self.sizes[player]
         steps = 1
-        while size > 1 and _lattice_count(size, steps + 1) <= points:
+        while size > 1 and comb(steps + size, size - 1) <= points:
             steps += 1
-        lattice = np.asarray(list(_lattice(size, steps)), dtype=float) / steps
+        lattice = simplex_lattice(size, steps) / steps
         if self.least:
             lattice = self.least + self.spare[player] * lattice
         return jnp.pad(jnp.asarray(lattice), ((0, 0), (0, self.shape[1] - size)))
@@ -225,16 +227,17 @@ class Simplex(eqx.Module):
         return put(full / full.sum(axis=1, keepdims=True))
 
 
-def _lattice_count(size: int, steps: int) -> int:
-    from math import comb
+def simplex_lattice(corners: int, steps: int) -> np.ndarray:
+    """Whole numbers that sum to ``steps``, ``[place corner]``; the first corner's falls, slowest.
 
-    return comb(steps + size - 1, size - 1)
-
-
-def _lattice(size: int, steps: int) -> list[tuple[int, ...]]:
-    if size == 1:
-        return [(steps,)]
-    return [(first, *rest) for first in range(steps, -1, -1) for rest in _lattice(size - 1, steps - first)]
+    >>> simplex_lattice(3, 1).tolist()
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    """
+    total = corners + steps - 1
+    chosen = list(combinations(range(total), corners - 1))
+    bars = np.asarray(chosen, dtype=np.int64).reshape(len(chosen), corners - 1)
+    edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), total)], axis=1)
+    return np.diff(edges, axis=1)[::-1] - 1
 
 
 class Choices(eqx.Module):
@@ -272,3 +275,41 @@ class Choices(eqx.Module):
                     f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}"
                 )
         return put(full)
+
+
+def width(space: Space) -> Profile:
+    """How wide the space is, ``[player axis]``, in units of strategy; 1 for padded entries and on simplices.
+
+    >>> width(Box.interval(0.0, 5.0, players=2)).ravel().tolist()
+    [5.0, 5.0]
+    """
+    if isinstance(space, Box):
+        return space.high - space.low
+    if isinstance(space, Simplex):
+        return jnp.ones(space.shape)
+    rows = [space.grid(player, 201) for player in range(space.shape[0])]
+    spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
+    return jnp.where(space.mask & (spread > 0), spread, 1.0)
+
+
+def directions(space: Space) -> list[np.ndarray]:
+    """Every player's orthonormal directions ``[axis direction]``, off all bounds.
+
+    On a simplex those that sum to zero over the player's entries; elsewhere the axes themselves.
+
+    >>> [own.shape for own in directions(Simplex((2, 3)))]
+    [(3, 1), (3, 2)]
+    """
+    axes = space.shape[1]
+    if isinstance(space, Simplex):
+        return [_zero_sum(size, axes) for size in space.sizes]
+    return [np.eye(axes)[:, own] for own in np.asarray(space.mask)]
+
+
+def _zero_sum(size: int, axes: int) -> np.ndarray:
+    """An orthonormal basis of the vectors that sum to zero over the first ``size`` of ``axes`` entries."""
+    found = np.zeros((axes, size - 1))
+    for k in range(1, size):
+        found[:k, k - 1], found[k, k - 1] = 1.0, -k
+    lengths = np.sqrt(np.arange(1, size) * np.arange(2, size + 1))
+    return found / lengths if size > 1 else found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.space import Box, Choices, Simplex
-from rivalry.tabular.places import moves_between, places_of, simplex_lattice
+from rivalry.space import Box, Choices, Simplex, simplex_lattice
+from rivalry.tabular.places import moves_between, places_of
 
 
 def test_an_interval_is_walked_left_and_right() -> None:

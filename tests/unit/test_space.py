@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rivalry._jax import jax, jnp
-from rivalry.space import Box, Choices, Simplex, Space
+from rivalry.space import Box, Choices, Simplex, Space, directions
 
 SPACES = [
     Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),
@@ -128,3 +128,14 @@ def test_a_simplex_above_a_least_entry() -> None:
     np.testing.assert_allclose(drawn.sum(axis=1), 1)
     with pytest.raises(ValueError, match=r"start: player 1, entry 0 is 0.05; must be at least 0.1"):
         space.check([[0.2, 0.3, 0.5], [0.05, 0.45, 0.5]])
+
+
+@pytest.mark.parametrize("space", SPACES, ids=repr)
+def test_directions_are_orthonormal_and_span_all_moves(space: Space) -> None:
+    mask = np.asarray(space.mask)
+    for own, free in zip(directions(space), mask, strict=True):
+        np.testing.assert_allclose(own.T @ own, np.eye(own.shape[1]), atol=1e-12)
+        kept = np.diag(free.astype(float))
+        if isinstance(space, Simplex):
+            kept -= np.outer(free, free) / free.sum()
+        np.testing.assert_allclose(own @ own.T, kept, atol=1e-12)

@@ -7,7 +7,7 @@ import pytest
 
 from rivalry._jax import jax, jnp
 from rivalry.methods import tangent
-from rivalry.space import Box, Choices, Simplex, Space
+from rivalry.space import Box, Choices, Simplex, Space, width
 from tests.small_games import linear
 
 SPACES = [
@@ -56,8 +56,8 @@ def test_projector_keeps_what_the_space_allows(space: Space) -> None:
 def test_spaces_without_known_bounds_are_free() -> None:
     space = Choices((2, 3))
     assert bool(jnp.all(tangent.free(space, jnp.zeros((2, 1)), jnp.ones((2, 1)))))
-    assert tangent.width(space).ravel().tolist() == [1.0, 2.0]
-    assert tangent.width(Simplex((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert width(space).ravel().tolist() == [1.0, 2.0]
+    assert width(Simplex((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_newton_is_exact_on_a_linear_game() -> None:

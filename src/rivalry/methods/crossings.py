@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp
 from rivalry.game import Game
 from rivalry.methods.integrate import MOVING, Flow, advance, begin
-from rivalry.methods.tangent import CLIMB, Motion, width
-from rivalry.space import Profile
+from rivalry.methods.tangent import CLIMB, Motion
+from rivalry.space import Profile, width
 
 ROUNDS = 6  # planes that are tried in turn
 STEPS = 2000  # accepted steps of the solver followed behind each

@@ -17,8 +17,8 @@ from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Finish, Game, Record, jacobian, own_gradients, scale
-from rivalry.methods.tangent import CLIMB, SLACK, Motion, among, basis, newton_system, projector, width
-from rivalry.space import Box, Profile
+from rivalry.methods.tangent import CLIMB, SLACK, Motion, among, basis, newton_system, projector
+from rivalry.space import Box, Profile, width
 
 if TYPE_CHECKING:
     from rivalry.methods.crossings import Orbit

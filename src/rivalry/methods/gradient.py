@@ -15,8 +15,8 @@ from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payof
 from rivalry.methods import boundaries, end_state, schedules
 from rivalry.methods.boundaries import Boundary
 from rivalry.methods.schedules import Rate
-from rivalry.methods.tangent import scale_of, width
-from rivalry.space import Profile
+from rivalry.methods.tangent import scale_of
+from rivalry.space import Profile, width
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 

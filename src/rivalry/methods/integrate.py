@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import Game
-from rivalry.methods.tangent import CLIMB, Motion, scale_of, width
-from rivalry.space import Profile
+from rivalry.methods.tangent import CLIMB, Motion, scale_of
+from rivalry.space import Profile, width
 
 RTOL, ATOL = 1e-9, 1e-11
 ORDER = 5  # of both solvers' error estimates

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, Finish, Game, own_gradients
 from rivalry.methods import end_state
-from rivalry.methods.tangent import SLACK, along, newton_step, pull, scale_of, width
-from rivalry.space import Profile
+from rivalry.methods.tangent import SLACK, along, newton_step, pull, scale_of
+from rivalry.space import Profile, width
 
 HALVINGS = 30
 

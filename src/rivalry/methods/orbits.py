@@ -18,8 +18,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, jacobian, own_gradients
 from rivalry.methods.collocation import Loop, solve
 from rivalry.methods.spectra import rest_point
-from rivalry.methods.tangent import basis, projector, width
-from rivalry.space import Profile
+from rivalry.space import Profile, directions, width
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: where Newton is started
 SMALL = 0.1  # of the amplitude started from: an orbit smaller than that is the rest point itself
@@ -127,7 +126,9 @@ def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) 
 
 def _directions(game: Game) -> np.ndarray:
     """An orthonormal basis ``[row direction]`` of the directions in which profiles move, off all bounds."""
-    return basis(np.asarray(projector(game.space, game.space.mask)))
+    from scipy.linalg import block_diag
+
+    return np.asarray(block_diag(*directions(game.space)))
 
 
 def _field(game: Game, origin: Profile, directions: Array, z: Array) -> Array:

@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, Game, Record, own_payoff
-from rivalry.methods.tangent import scale_of, width
+from rivalry.methods.tangent import scale_of
 from rivalry.metrics import search
-from rivalry.space import Profile, Strategy
+from rivalry.space import Profile, Strategy, width
 
 REMEMBERED = 64  # past profiles: cycles of up to so many rounds are seen
 SAME, MOVED = 1e-7, 1e-4  # of the width: a profile that is repeated, players who still move

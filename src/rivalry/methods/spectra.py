@@ -12,9 +12,9 @@ from rivalry._jax import put
 from rivalry.game import Game
 from rivalry.methods.branches.family import Family
 from rivalry.methods.end_state import spectrum
-from rivalry.methods.tangent import SLACK, newton_step, width
+from rivalry.methods.tangent import SLACK, newton_step
 from rivalry.results import dataset
-from rivalry.space import Profile
+from rivalry.space import Profile, width
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -18,21 +18,6 @@ from rivalry.space import Box, Profile, Simplex, Space
 SLACK = 1e-9  # of the width: as near to a bound counts as on it, where an end is judged
 
 
-def width(space: Space) -> Profile:
-    """How wide the space is, ``[player axis]``, in units of strategy; 1 for padded entries.
-
-    >>> width(Box.interval(0.0, 5.0, players=2)).ravel().tolist()
-    [5.0, 5.0]
-    """
-    if isinstance(space, Box):
-        return space.high - space.low
-    if isinstance(space, Simplex):
-        return jnp.ones(space.shape)
-    rows = [space.grid(player, 201) for player in range(space.shape[0])]
-    spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
-    return jnp.where(space.mask & (spread > 0), spread, 1.0)
-
-
 def scale_of(game: Game) -> Array:
     """The game's payoff scale, also where it is being traced."""
     return jnp.asarray(getattr(game, "scale", 1.0), dtype=float)

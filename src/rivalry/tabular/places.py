@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.space import Box, Choices, Simplex
+from rivalry.space import Box, Choices, Simplex, simplex_lattice
 
 Places = int | list[Any] | tuple[Any, ...] | np.ndarray
 
@@ -54,18 +54,6 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
             lattice = space.least + space.spare[player] * lattice
         return np.pad(lattice, ((0, 0), (0, space.shape[1] - lattice.shape[1])))
     raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
-
-
-def simplex_lattice(corners: int, steps: int) -> np.ndarray:
-    """Whole numbers that sum to ``steps``, ``[place corner]``; the first corner's falls, slowest.
-
-    >>> simplex_lattice(3, 1).tolist()
-    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    """
-    total = corners + steps - 1
-    bars = np.asarray(list(combinations(range(total), corners - 1)), dtype=np.int64).reshape(-1, corners - 1)
-    edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), total)], axis=1)
-    return np.diff(edges, axis=1)[::-1] - 1
 
 
 def _own(places: Any, players: int, axes: int) -> list[np.ndarray]:

@@ -11,9 +11,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, alike, jacobian, own_gradients, with_
-from rivalry.methods.tangent import width
 from rivalry.metrics import search
-from rivalry.space import Box, Profile, Simplex
+from rivalry.space import Box, Profile, Simplex, directions, width
 
 APART = 1e-6  # of the parameter's range: how far differences reach where the parameter is a function
 DRAWS = 3  # profiles at which players are exchanged to see whether they are alike
@@ -49,7 +48,7 @@ class Family:
         self.space = game.space
         self.width = np.asarray(width(game.space))
         self.scale = float(getattr(game, "scale", 1.0))
-        self.directions = _directions(game.space)
+        self.directions = directions(game.space)
 
     @property
     def name(self) -> str:
@@ -164,22 +163,6 @@ def _check_ends(game: Any, name: str, **ends: float) -> None:
         why = refuses(name, value) if refuses is not None else ""
         if why:
             raise ValueError(f"{end}: {value:g} {why}, as a value of {name}")
-
-
-def _directions(space: Any) -> list[np.ndarray]:
-    """Every player's orthonormal directions ``[axis direction]``: all axes, or those that sum to zero."""
-    if isinstance(space, Box):
-        return [np.eye(space.shape[1])] * space.shape[0]
-    return [_zero_sum(size, space.shape[1]) for size in space.sizes]
-
-
-def _zero_sum(size: int, axes: int) -> np.ndarray:
-    """An orthonormal basis of the vectors that sum to zero over the first ``size`` of ``axes`` entries."""
-    found = np.zeros((axes, size - 1))
-    for k in range(1, size):
-        found[:k, k - 1], found[k, k - 1] = 1.0, -k
-    lengths = np.sqrt(np.arange(1, size) * np.arange(2, size + 1))
-    return found / lengths if size > 1 else found
 
 
 @eqx.filter_jit

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.methods.branches.family import Family, Local
+from rivalry.space import Simplex
 
 TOGETHER = -1  # the label of eigenvalues that move whole groups; others are labelled by the group they split
 
@@ -55,11 +56,9 @@ class System:
     @cached_property
     def _basis(self) -> np.ndarray:
         """Orthonormal directions of all players, ``[row direction]``, player-major."""
-        axes = self.family.space.shape[1]
-        found = np.zeros((len(self.groups) * axes, self._all[-1].stop))
-        for player, (basis, own) in enumerate(zip(self.family.directions, self._all, strict=True)):
-            found[player * axes : (player + 1) * axes, own] = basis
-        return found
+        from scipy.linalg import block_diag
+
+        return np.asarray(block_diag(*self.family.directions))
 
     @cached_property
     def _expand(self) -> np.ndarray:
@@ -88,7 +87,7 @@ class System:
 
     @property
     def _on_simplex(self) -> bool:
-        return hasattr(self.family.space, "sizes")
+        return isinstance(self.family.space, Simplex)
 
     @staticmethod
     def _range(part: slice) -> np.ndarray:
