@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.report import build, certificates, draw_own, expectations, judge
+from rivalry.report import build, certificates, draw_own, expectations
+from rivalry.report.judge import cells as judged_cells
 from rivalry.report.judge import judge
 from rivalry.report.page import number, shown
 from rivalry.results import CLAIMS, Record, collect
@@ -243,8 +244,8 @@ def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
 
 def test_the_largest_distance_is_told_beside_each_cell() -> None:
     cells = {(0.1, "a"): record(distance=0.25), (0.2, "b"): record(distance=np.nan)}
-    assert [about["distance"] for _, about in judge.cells(data_of(cells))] == [0.25, None]
-    assert [about["distance"] for _, about in judge.cells(full())] == [None] * 4
+    assert [about["distance"] for _, about in judged_cells(data_of(cells))] == [0.25, None]
+    assert [about["distance"] for _, about in judged_cells(full())] == [None] * 4
 
 
 def test_lanes_count_together_beside_cells_without() -> None:
