@@ -52,7 +52,7 @@ FLOORS: list[set[str]] = [
     {"_registry", "_jax", "kernels"},
     {"space", "results", "profiles"},
     {"files", "game", "plots"},
-    {"metrics", "transforms", "tabular"},
+    {"metrics", "symmetric", "transforms", "tabular"},
     {"games", "methods"},
     {"run", "study"},
     {"check", "worker", "envs", "store"},

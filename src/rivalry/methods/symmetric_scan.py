@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.methods import symmetric
+from rivalry import symmetric
 from rivalry.methods.branches.family import Family
 
 Session = dict[str, np.ndarray]
@@ -110,9 +110,7 @@ def places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric
 
 def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.ndarray:
     game = world.family.at(float(value))
-    starts = np.asarray(game.space.grid(0, STARTS))
-    # corners of a simplex are no places to begin: there kernels may have no value
-    starts = 0.9 * starts + 0.1 * starts.mean(axis=0)
+    starts = symmetric.starts(game.space, STARTS)
     if near is not None:
         starts = np.concatenate([starts[:-1], near[None]])
     return symmetric.roots(game, world.family.directions[0], starts)

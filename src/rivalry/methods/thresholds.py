@@ -10,9 +10,9 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge
 
+from rivalry import symmetric
 from rivalry._jax import put
 from rivalry.game import arrays, measures
-from rivalry.methods import symmetric
 from rivalry.methods.branches.family import Family
 from rivalry.methods.symmetric_scan import Session, Sweep, blank, first_root, places_at
 from rivalry.methods.symmetric_scan import advance as scan_on

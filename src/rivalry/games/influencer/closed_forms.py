@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import Array
 
-from rivalry._jax import jax, jnp, put
+from rivalry import symmetric
 from rivalry.games.influencer.kernels import (
     Blotto,
     ChosenReach,
@@ -25,7 +23,7 @@ from rivalry.games.influencer.kernels import (
     GaussianMatrix,
     PowerLaw,
 )
-from rivalry.space import Box
+from rivalry.space import Box, directions
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
@@ -170,7 +168,7 @@ def symmetric_equilibrium(game: Influencer) -> Known:
     if isinstance(game.space, Box):
         variance = threshold_variance(points, weights, players, shape)
     else:
-        variance = _variance_along(points, weights, players, shape, directions(game))
+        variance = _variance_along(points, weights, players, shape, directions(game.space)[0])
     return Known(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
 
 
@@ -212,42 +210,11 @@ def _outside_domain(game: Influencer) -> str:
     return "" if inside else "a mean of the resource outside the space"
 
 
-def directions(game: Influencer) -> np.ndarray:
-    """An orthonormal basis ``[axis direction]`` of where a player can move: on a simplex, sums stay."""
-    from scipy.linalg import helmert
-
-    axes = game.space.shape[1]
-    return np.eye(axes) if isinstance(game.space, Box) else np.asarray(helmert(axes)).T
-
-
-@eqx.filter_jit
-def _roots(game: Influencer, starts: Array, along: Array, width: Array) -> tuple[Array, Array]:
-    """Newton on the own gradient with everybody together: positions and gradients there."""
-    players = game.space.shape[0]
-
-    def everyone(y: Array) -> Array:
-        return jnp.broadcast_to(y, (players, *y.shape))
-
-    def together(y: Array) -> Array:
-        return game.gradients(everyone(y))[0] @ along
-
-    def step(y: Array, _: None) -> tuple[Array, None]:
-        move = along @ jnp.linalg.solve(jax.jacfwd(together)(y) @ along, together(y))
-        move = move * jnp.minimum(1.0, 0.1 / jnp.max(jnp.abs(move) / width))
-        return game.space.project(everyone(y - move))[0], None
-
-    def root(start: Array) -> Array:
-        return jax.lax.scan(step, start, length=60)[0]
-
-    found = jax.vmap(root)(starts)
-    return found, jax.vmap(together)(found)
-
-
 def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
     """Every place found, ``[place axis]``, where all players together feel no gradient.
 
-    Newton from a grid of about ``starts`` places; roots nearer than 1e-8 of the space are one. On a simplex
-    only the gradient along it counts.
+    Newton's method from a grid of about ``starts`` places (`rivalry.symmetric.roots`). On a simplex only the
+    gradient along it counts.
     Raises `ValueError` for unequal players.
 
     >>> import rivalry as rv
@@ -255,16 +222,7 @@ def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
     [[0.5]]
     """
     _refuse_unequal(game, "symmetric_positions")
-    space = game.space
-    width = np.asarray(space.high - space.low)[0] if isinstance(space, Box) else np.ones(space.shape[1])
-    roots = _roots(game, space.grid(0, starts), put(directions(game)), put(width))
-    found, gradients = (np.asarray(part) for part in roots)
-    good = np.all(np.abs(gradients) <= 1e-9 * float(game.scale), axis=1) & np.all(np.isfinite(found), axis=1)
-    kept: list[np.ndarray] = []
-    for place in sorted(found[good].tolist()):
-        if all(np.max(np.abs(np.asarray(place) - other) / width) > 1e-8 for other in kept):
-            kept.append(np.asarray(place))
-    return np.reshape(kept, (len(kept), len(width)))
+    return symmetric.roots(game, directions(game.space)[0], symmetric.starts(game.space, starts))
 
 
 class Spectrum(NamedTuple):
@@ -294,17 +252,9 @@ def symmetric_spectrum(game: Influencer, position: object) -> Spectrum:
     _refuse_unequal(game, "symmetric_spectrum")
     place = np.atleast_1d(np.asarray(position, dtype=float))
     x = game.space.check(np.broadcast_to(place, game.space.shape), "position")
-    axes = len(place)
-    whole = np.asarray(_jacobian(game, x))
-    along = directions(game)
-    own, other = (along.T @ part @ along for part in (whole[:axes, :axes], whole[:axes, axes : 2 * axes]))
-    split, together = np.linalg.eigvals(own - other), np.linalg.eigvals(own + (game.players - 1) * other)
-    return Spectrum(*(values[np.argsort(-values.real, kind="stable")] for values in (split, together)))
-
-
-@eqx.filter_jit
-def _jacobian(game: Influencer, x: Array) -> Array:
-    return game.jacobian(x)
+    there = symmetric.followed([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
+    each = (values[0] for values in symmetric.eigenvalues(there, game.players))
+    return Spectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
 
 
 def _refuse_unequal(game: Influencer, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Everybody in one place: where nobody feels a gradient there, and whether it is stable, over many games.
+"""Everybody in one place: where nobody feels a gradient there, and whether it is stable, in one game or many.
 
 With players who may change places the Jacobian there has two blocks, A on the diagonal and C off it. Its
 eigenvalues are those of ``A - C``, each N - 1 times (players part), and of ``A + (N-1) C`` (all move alike).
@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, jacobian, own_gradients
-from rivalry.space import Box, Simplex, Strategy
+from rivalry.space import Simplex, Space, Strategy, width
 
 ITERATIONS = 60  # of Newton's method
 LONGEST = 0.1  # of the width: no step of Newton's is longer
@@ -56,6 +56,15 @@ def followed(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixe
     return _places(_stacked([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
 
 
+def starts(space: Space, count: int) -> np.ndarray:
+    """About ``count`` places of the first player, ``[place axis]``, spread over its space, to begin at.
+
+    Drawn in from the edges by a tenth: at a corner of a simplex a kernel may have no value.
+    """
+    places = np.asarray(space.grid(0, count))
+    return np.asarray(0.9 * places + 0.1 * places.mean(axis=0))
+
+
 def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Every place found, ``[place axis]``, where all together feel no gradient; Newton from ``starts``.
 
@@ -66,7 +75,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     padded = [np.concatenate([part, np.tile(part[-1:], (CHUNK - len(part), 1))]) for part in parts]
     found = [_places(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)]
     places = np.concatenate([one.place[one.root] for one in found])
-    size = SAME * float(np.min(_width(game)))
+    size = SAME * float(np.min(width(game.space)[0]))
     kept: list[np.ndarray] = []
     for place in places[np.lexsort(places.T[::-1])]:
         if all(np.max(np.abs(place - other)) > size for other in kept):
@@ -92,16 +101,12 @@ def _stacked(games: Sequence[Any]) -> Any:
     return eqx.combine(jax.tree.unflatten(jax.tree.structure(first[0]), whole), first[1])
 
 
-def _width(game: Game) -> Any:
-    return game.space.high[0] - game.space.low[0] if isinstance(game.space, Box) else np.ones(1)
-
-
 def _together(game: Game, y: Strategy) -> Float[Array, "player axis"]:
     return jnp.broadcast_to(y, game.space.shape)
 
 
-def _blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
-    """The common gradient ``[direction]``, A and C."""
+def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
+    """The common gradient ``[direction]``, A and C ``[direction direction]``, with all at ``y [axis]``."""
     x = _together(game, y)
     axes = y.shape[0]
     slope = basis.T @ own_gradients(game, x, (0,))[0]
@@ -111,7 +116,7 @@ def _blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]
 
 def _stepped(game: Game, y: Strategy, move: Strategy) -> Strategy:
     """A step that stays in the space, not too long; on a simplex no entry is more than halved."""
-    most = LONGEST * jnp.asarray(_width(game))
+    most = LONGEST * width(game.space)[0]
     part = jnp.min(jnp.minimum(1.0, most / jnp.maximum(jnp.abs(move), 1e-300)))
     if isinstance(game.space, Simplex):
         part = jnp.minimum(part, jnp.min(jnp.where(move < 0, 0.5 * y / jnp.maximum(-move, 1e-300), 1.0)))
@@ -130,14 +135,14 @@ class _Look(NamedTuple):
 
 
 def _look(game: Game, y: Strategy, basis: Array) -> _Look:
-    slope, own, other = _blocks(game, y, basis)
+    slope, own, other = blocks(game, y, basis)
     move = -basis @ jnp.linalg.solve(own + (game.space.shape[0] - 1) * other, slope)
     return _Look(y, slope, own, other, move)
 
 
 def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Look, Bool[Array, ""]]:
     """Newton's method from ``start``, and whether it came to a root inside; no step if ``fixed``."""
-    size = jnp.min(jnp.asarray(_width(game)))
+    size = jnp.min(width(game.space)[0])
     axes, free = basis.shape
     nothing = jnp.zeros((free, free))
     begin = _Look(start, jnp.zeros(free), nothing, nothing, jnp.zeros(axes))
