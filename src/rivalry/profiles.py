@@ -73,6 +73,15 @@ def basins(
         for j in range(k):
             if group[j] != group[k] and distance(profile, scaled[j], alike) <= within:
                 group[group == group[k]] = group[j]
+    return most_first(group)
+
+
+def most_first(group: np.ndarray) -> np.ndarray:
+    """The same groups, numbered from 0 by how many are in them; equally many: by their first members.
+
+    >>> most_first(np.array([7, 3, 3])).tolist()
+    [1, 0, 0]
+    """
     _, first, which, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
     order = np.lexsort((first, -count))
     return np.argsort(order)[which]

@@ -17,9 +17,9 @@ from rivalry.metrics import certificate
 from rivalry.plots import PATH_VIEWS
 from rivalry.results import Record, stacked
 from rivalry.run import Progress, ProgressCallback
-from rivalry.run.along import path_view
 from rivalry.run.basins import grouped
 from rivalry.run.ends import has_answer
+from rivalry.run.path_views import path_view
 from rivalry.run.starts import lattice
 
 Task = Mapping[str, Any]

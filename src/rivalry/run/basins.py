@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.game import Playable, alike
-from rivalry.profiles import basins
+from rivalry.profiles import basins, most_first
 from rivalry.results import Record
-from rivalry.space import Box
+from rivalry.space import width
 
 ORBIT = 1e-2  # of the width: cycles whose ranges are no further apart are one
 
@@ -32,19 +32,18 @@ def grouped(game: Playable, record: Record) -> Record:
     for kind in np.unique(kinds):
         rows = np.flatnonzero(kinds == kind)
         label[rows] = label.max() + 1 + _of_kind(game, str(kind), {k: v[1] for k, v in record.items()}, rows)
-    _, first, which, count = np.unique(label, return_index=True, return_inverse=True, return_counts=True)
-    order = np.lexsort((first, -count))
-    first, count = first[order], count[order]
+    basin = most_first(label)
+    _, first, count = np.unique(basin, return_index=True, return_counts=True)
     ended = (kinds[first] != "moving")[:, None, None]
     found: Record = {
-        "basin": (("lane",), np.argsort(order)[which]),
+        "basin": (("lane",), basin),
         "basin_kind": (("basin",), kinds[first]),
         "basin_count": (("basin",), count),
         "basin_profile": (("basin", "player", "axis"), np.where(ended, profiles[first], np.nan)),
     }
     if "regret" in record:
         most = np.max(record["regret"][1], axis=1)
-        worst = [np.max(most[found["basin"][1] == k]) for k in range(len(count))]
+        worst = [np.max(most[basin == k]) for k in range(len(count))]
         found["basin_regret"] = (("basin",), np.asarray(worst))
     return found
 
@@ -53,10 +52,8 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
     """Numbers from 0 for the lanes ``rows``, which all end in one way."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
-    space = game.space
-    width = np.asarray(space.high) - np.asarray(space.low) if isinstance(space, Box) else np.ones(space.shape)
-    labels = alike(game)
+    labels, wide = alike(game), np.asarray(width(game.space))
     if kind in ("cycle", "cycling") and "cycle_low" in arrays:
         ranges = np.concatenate([arrays["cycle_low"][rows], arrays["cycle_high"][rows]], axis=2)
-        return basins(ranges, labels, within=ORBIT, width=np.concatenate([width, width], axis=1))
-    return basins(arrays["profile"][rows], labels, width=width)
+        return basins(ranges, labels, within=ORBIT, width=np.concatenate([wide, wide], axis=1))
+    return basins(arrays["profile"][rows], labels, width=wide)

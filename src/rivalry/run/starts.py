@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from math import gcd, prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rivalry._jax import put
-
-if TYPE_CHECKING:
-    from rivalry.space import Profile, Space
+from rivalry.space import Choices, Profile, Space
 
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -20,6 +17,7 @@ def lattice(space: Space, count: int) -> list[Profile]:
 
     Every player's places are those of the space's own grid, drawn in so that they are the middles of equal
     cells; the profiles are taken from all combinations, all of them where ``count`` is their number.
+    Raises `ValueError` where choices are finite and fewer than ``count``.
 
     >>> from rivalry.space import Box
     >>> places = lattice(Box.interval(0.0, 1.0, players=2), 9)
@@ -52,7 +50,7 @@ def lattice(space: Space, count: int) -> list[Profile]:
 def _middles(space: Space, player: int, points: int) -> np.ndarray:
     """About ``points`` places of a player, the middles of as many cells where choices are not finite."""
     grid = np.asarray(space.grid(player, points))
-    if hasattr(space, "sizes") and not hasattr(space, "least"):  # pure choices are what they are
+    if isinstance(space, Choices):  # they are what they are: there is nothing between them
         return grid
     if points == 1:
         return np.asarray(grid.mean(axis=0, keepdims=True))
