@@ -50,6 +50,30 @@ def nearest(
     return min(each), int(np.argmin(each))
 
 
+def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """The least `distance` of each of many profiles ``[row player axis]`` to some equilibria, ``[row]``.
+
+    NaN where there are none. On a line it is least where alike players are compared in the order in which
+    they stand, which makes it fast.
+
+    >>> rows, rest = np.array([[[0.0], [0.9]], [[0.5], [0.5]]]), np.array([[[1.0], [0.0]]])
+    >>> distances(rows, rest, np.zeros(2)).round(6).tolist()
+    [0.070711, 0.5]
+    """
+    if profiles.shape[2] > 1 or not len(equilibria):
+        return np.array([nearest(x, equilibria, alike)[0] for x in profiles])
+
+    def ordered(each: np.ndarray) -> np.ndarray:
+        flat = each[..., 0]
+        by = np.lexsort((flat, np.broadcast_to(alike, flat.shape)), axis=-1)
+        return np.take_along_axis(flat, by, axis=-1)
+
+    rows, found = ordered(profiles), np.full(len(profiles), np.inf)
+    for stands in ordered(equilibria):
+        found = np.minimum(found, np.sqrt(((rows - stands) ** 2).mean(axis=1)))
+    return found
+
+
 def basins(
     profiles: np.ndarray,
     alike: np.ndarray | None = None,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods import learned
+from rivalry.methods import policies
 from rivalry.methods.qlearning import QLearning
 from rivalry.tabular import best_reply, in_turn, rollout, tabulate
 
@@ -31,7 +31,7 @@ def test_not_in_a_drawn_order_nor_among_many_states(monkeypatch: pytest.MonkeyPa
     short = {"epochs": 3, "episodes": 5, "places": 5}
     assert "policy_regret" in rv.learn(game, QLearning(**short)).data
     assert "policy_regret" not in rv.learn(game, QLearning(**short, updates="asynchronous")).data
-    monkeypatch.setattr(learned, "REPLIED", 24)
+    monkeypatch.setattr(policies, "REPLIED", 24)
     assert "policy_regret" not in rv.learn(game, QLearning(**short)).data
 
 
@@ -45,7 +45,7 @@ def test_what_was_learned_in_turn_is_played_in_turn() -> None:
 
 def test_where_equilibria_are_too_many_to_look_for(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    monkeypatch.setattr(learned, "MOST_JOINT", 14)  # there are 15 pairs of five places
+    monkeypatch.setattr(policies, "MOST_JOINT", 14)  # there are 15 pairs of five places
     learner = QLearning(epochs=3, episodes=5, places=5, max_table_bytes=1)
     with pytest.warns(UserWarning, match=r"summed|not looked for among 15 joint actions") as told:
         found = rv.learn(game, learner)

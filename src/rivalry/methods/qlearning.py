@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -12,20 +11,14 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.kernels.shapes import FiniteGame, Learners, LearningRule, Tabulated, no_contest
-from rivalry.methods import exploration, learned
+from rivalry.methods import exploration, policies
+from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.results import Record
 from rivalry.tabular import largest_payoff, tabulate
 from rivalry.tabular.play import choices, states
 
 Session = dict[str, np.ndarray]
-Table = dict[str, Any]
 
-KINDS = {
-    "epsilon": {"fixed": ("value",), "cosine": ("min", "max"), "log": ("scale", "min")},
-    "temperature": {"fixed": ("value",), "cosine_distance": ("min", "max")},
-    "episodes": {"fixed": ("value",), "reverse_cosine": ("min", "max")},
-    "initial": {"fixed": ("value",), "uniform": ("min", "max")},
-}
 SAMPLES = 64  # of the histories
 
 
@@ -117,24 +110,24 @@ class QLearning(eqx.Module):
     max_table_bytes: Annotated[int, Ge(0), "above this, payoffs are summed when needed"] = 2**28
 
     def __check_init__(self) -> None:
-        _numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
-        _numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+        check_numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
         for name, least in (("epochs", 1), ("places", 2), ("trials", 1), ("first_trial", 0)):
-            _whole(name, getattr(self, name), least)
-        epsilon = _schedule("epsilon", self.epsilon)
+            check_whole(name, getattr(self, name), least)
+        epsilon = table_of("epsilon", self.epsilon)
         if epsilon["kind"] == "fixed":
-            _numbers("epsilon", epsilon["value"], "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+            check_numbers("epsilon", epsilon["value"], "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         elif epsilon["kind"] == "cosine":
             exploration.cosine_epsilon(epsilon["min"], epsilon["max"], 1, [0])
         else:
             exploration.log_epsilon(epsilon["scale"], epsilon["min"], 2, [0])
-        heat = _schedule("temperature", self.temperature)
+        heat = table_of("temperature", self.temperature)
         if heat["kind"] == "fixed":
-            _numbers("temperature", heat["value"], "above 0", lambda v: v > 0)
+            check_numbers("temperature", heat["value"], "above 0", lambda v: v > 0)
         else:
             exploration.temperature_at(heat["min"], heat["max"], [0])
         self._lengths()
-        initial = _schedule("initial", self.initial)
+        initial = table_of("initial", self.initial)
         ends = (initial["value"],) * 2 if initial["kind"] == "fixed" else (initial["min"], initial["max"])
         if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
             raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
@@ -163,7 +156,7 @@ class QLearning(eqx.Module):
 
     def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: Any) -> Session:
         """Every epoch begins at the profile ``start`` [player axis]. Raises `ValueError` off the places."""
-        return self._begun(world, stream, learned.places_at(world, start))
+        return self._begun(world, stream, policies.places_at(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
         left = int(self._lengths().sum()) - session["clock"][:, 2]
@@ -183,7 +176,7 @@ class QLearning(eqx.Module):
 
     def read(self, world: Tabulated, session: Session) -> Record:
         rule = self._rule(world, session)
-        record = learned.record(world, rule, {name: session[name] for name in Learners._fields})
+        record = policies.record(world, rule, {name: session[name] for name in Learners._fields})
         if int(session["clock"][:, 0].min()) < self.epochs:
             record["status"] = ((), np.asarray("budget spent"))
         return record
@@ -196,7 +189,10 @@ class QLearning(eqx.Module):
             raise ValueError("updates: 'asynchronous' needs a game in which all move in one round")
         players, seen, moves = len(tables.sizes), states(tables), choices(tables)
         shape = (trials, players, int(seen.max()), int(moves.max()))
-        initial = _schedule("initial", self.initial)
+        if (size := 8 * prod(shape)) > MOST_BYTES:
+            rule = "take fewer places, fewer trials or observation = 'own'"
+            raise ValueError(f"places: {shape[2]} states a player make tables of {size:.3g} bytes; {rule}")
+        initial = table_of("initial", self.initial)
         values = np.zeros(shape)
         streams = np.zeros((trials, 2), dtype=np.uint64)
         for trial in range(trials):
@@ -211,7 +207,7 @@ class QLearning(eqx.Module):
                 low, high = initial["min"], initial["max"]
                 values[trial] = low + (high - low) * values[trial]
         samples, ago = len(self._marks()), int(max(tables.sees[:, :, 1].max(initial=0), 0)) + 1
-        return {
+        session = {
             "values": values,
             "stream": streams,
             "clock": np.zeros((trials, 3), dtype=np.int64),
@@ -226,24 +222,31 @@ class QLearning(eqx.Module):
             "begin": start,
             "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
         }
+        self._rule(world, session)  # options with a number a player are held against the players here
+        return session
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
         from rivalry.kernels import learn
 
         players = len(world.tables.sizes)
-        epsilon, heat = _schedule("epsilon", self.epsilon), _schedule("temperature", self.temperature)
+        epsilon, heat = (
+            table_of("epsilon", self.epsilon),
+            table_of("temperature", self.temperature),
+        )
         low = epsilon["value"] if epsilon["kind"] == "fixed" else epsilon["min"]
         high = low if epsilon["kind"] == "fixed" else epsilon.get("scale", epsilon.get("max"))
         if heat["kind"] == "fixed":
             shape = (players, session["values"].shape[2])
-            warmth = np.broadcast_to(_each("temperature", heat["value"], players)[:, None], shape).copy()
+            warmth = np.broadcast_to(
+                each_player("temperature", heat["value"], players)[:, None], shape
+            ).copy()
         else:
-            warmth = exploration.temperature_at(heat["min"], heat["max"], learned.off_centre(world))
+            warmth = exploration.temperature_at(heat["min"], heat["max"], policies.off_centre(world))
         return LearningRule(
-            alpha=_each("alpha", self.alpha, players),
-            gamma=_each("gamma", self.gamma, players),
-            epsilon_low=_each("epsilon", low, players),
-            epsilon_high=_each("epsilon", high, players),
+            alpha=each_player("alpha", self.alpha, players),
+            gamma=each_player("gamma", self.gamma, players),
+            epsilon_low=each_player("epsilon", low, players),
+            epsilon_high=each_player("epsilon", high, players),
             temperature=np.ascontiguousarray(warmth),
             unit=float(session["unit"][0]),
             exploration=getattr(learn, epsilon["kind"].upper()),
@@ -257,12 +260,12 @@ class QLearning(eqx.Module):
 
     def _lengths(self) -> np.ndarray:
         """Steps of each epoch."""
-        spec = _schedule("episodes", self.episodes)
+        spec = table_of("episodes", self.episodes)
         if spec["kind"] == "fixed":
-            _whole("episodes", spec["value"], 1)
+            check_whole("episodes", spec["value"], 1)
             return np.full(self.epochs, spec["value"], dtype=np.int64)
-        _whole("episodes.min", spec["min"], 1)
-        _whole("episodes.max", spec["max"], 1)
+        check_whole("episodes.min", spec["min"], 1)
+        check_whole("episodes.max", spec["max"], 1)
         if spec["min"] > spec["max"]:
             raise ValueError(f"episodes.min: {spec['min']} must not exceed episodes.max = {spec['max']}")
         steps = exploration.reverse_cosine_steps(
@@ -314,52 +317,14 @@ def _play(world: Tabulated, rule: LearningRule, session: Session, first: int, la
 
 def _unit(world: Tabulated) -> float:
     """The largest payoff, by which rewards are divided. Raises `ValueError` unless it is above 0."""
-    largest = largest_payoff(world)
+    try:
+        largest = largest_payoff(world)
+    except ValueError as error:
+        raise ValueError(
+            f"places: the largest payoff is unknown: {error}; take fewer places, or reward = 'raw'"
+        ) from None
     if not largest > 0:
         raise ValueError(
             f"reward: the largest payoff is {largest:g}; must be above 0 to normalise by, or use 'raw'"
         )
     return largest
-
-
-def _each(name: str, value: Any, players: int) -> np.ndarray:
-    """One number a player."""
-    if isinstance(value, list | tuple) and len(value) != players:
-        raise ValueError(f"{name}: {len(value)} numbers must be {players}, one a player")
-    return np.array(np.broadcast_to(np.asarray(value, dtype=float), (players,)))
-
-
-def _schedule(name: str, value: Any) -> Table:
-    """A schedule's table; a number, or one a player, is fixed. Raises `ValueError` for unknown keys."""
-    if not isinstance(value, Mapping):
-        return {"kind": "fixed", "value": value}
-    kinds = KINDS[name]
-    kind = value.get("kind")
-    if kind not in kinds:
-        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
-    needed = kinds[kind]
-    for key in needed:
-        if key not in value:
-            raise ValueError(f"{name}.{key}: is missing; {kind} takes {', '.join(needed)}")
-        if isinstance(value[key], bool) or not (isinstance(value[key], int | float) or key == "value"):
-            raise ValueError(f"{name}.{key}: {value[key]!r} must be a number")
-    for key in value:
-        if key not in (*needed, "kind"):
-            raise ValueError(f"{name}.{key}: is not known; {kind} takes {', '.join(needed)}")
-    return dict(value)
-
-
-def _numbers(name: str, value: Any, rule: str, good: Any) -> None:
-    try:
-        numbers = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be {rule}") from None
-    wrong = np.flatnonzero(~(np.isfinite(numbers) & good(numbers)))
-    if wrong.size:
-        at = f"[{wrong[0]}]" if isinstance(value, list | tuple) else ""
-        raise ValueError(f"{name}{at}: {numbers[wrong[0]]:g} must be {rule}")
-
-
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}: {value!r} must be a whole number of at least {least}")

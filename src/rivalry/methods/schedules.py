@@ -28,10 +28,10 @@ def check(rate: Any, name: str = "rate") -> None:
         return
     kind = rate.get("kind")
     if kind == "fixed":
-        _keys(name, rate, ("value",))
+        check_keys(name, rate, ("value",))
         check(rate["value"], f"{name}.value")
     elif kind == "cosine":
-        _keys(name, rate, COSINE)
+        check_keys(name, rate, COSINE)
         _positive(f"{name}.min", rate["min"])
         _positive(f"{name}.max", rate["max"])
         if np.any(np.asarray(rate["min"]) > np.asarray(rate["max"])):
@@ -41,13 +41,14 @@ def check(rate: Any, name: str = "rate") -> None:
         raise ValueError(f"{name}.kind: {kind!r} must be 'fixed' or 'cosine'")
 
 
-def _keys(name: str, rate: Mapping[str, Any], needed: tuple[str, ...]) -> None:
+def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> None:
+    """Raises `ValueError` for a schedule's table that lacks a key, or has another than these and ``kind``."""
     for key in needed:
-        if key not in rate:
-            raise ValueError(f"{name}.{key}: is missing; {rate['kind']} takes {', '.join(needed)}")
-    for key in rate:
+        if key not in table:
+            raise ValueError(f"{name}.{key}: is missing; {table['kind']} takes {', '.join(needed)}")
+    for key in table:
         if key not in (*needed, "kind"):
-            raise ValueError(f"{name}.{key}: is not known; {rate['kind']} takes {', '.join(needed)}")
+            raise ValueError(f"{name}.{key}: is not known; {table['kind']} takes {', '.join(needed)}")
 
 
 def _positive(name: str, value: Any, least: float | None = None) -> None:

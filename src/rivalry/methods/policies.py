@@ -1,4 +1,4 @@
-"""What learning on tables has come to: policies, where they lead, how far that is from equilibrium."""
+"""Learned policies: the best moves of tables of values, where they lead, how far that is from equilibrium."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from rivalry.kernels.shapes import LearningRule, Tabulated
-from rivalry.profiles import nearest
+from rivalry.profiles import distances
 from rivalry.results import Record
 from rivalry.tabular import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
 from rivalry.tabular.play import choices, states
@@ -185,38 +185,19 @@ def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.nd
         gains.append(np.max([regrets(world, joint) for joint in led.cycle], axis=0))
     back = back.ravel()
     ends, period = np.asarray(positions)[back], np.asarray(periods)[back]
-    distances = _away(world, np.asarray(positions), rest)[back]
-    near = np.mean(distances <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
+    away = distances(np.asarray(positions), rest, world.alike)[back]
+    near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
     _, first, counts = np.unique(ends.reshape(len(ends), -1), axis=0, return_index=True, return_counts=True)
     modal = int(first[counts.argmax()])
     return {
         **_over_trials("end", ends),
         "end_period": (("trial",), period),
         "grid_regret": (("trial", "player"), np.asarray(gains)[back]),
-        "grid_distance": (("trial",), distances),
+        "grid_distance": (("trial",), away),
         "near_share": ((), np.asarray(near)),
         "profile": (("player", "axis"), ends[modal]),
         "status": ((), np.asarray("settled" if period[modal] == 1 else "cycling")),
     }
-
-
-def _away(world: Tabulated, each: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """How far profiles ``[row player axis]`` are from the nearest of the equilibria ``rest``, or NaN.
-
-    On a line it is least where alike players are compared in the order in which they stand.
-    """
-    if each.shape[2] > 1 or not len(rest):
-        return np.array([nearest(x, rest, world.alike)[0] for x in each])
-
-    def ordered(profiles: np.ndarray) -> np.ndarray:
-        flat = profiles[..., 0]
-        by = np.lexsort((flat, np.broadcast_to(world.alike, flat.shape)), axis=-1)
-        return np.take_along_axis(flat, by, axis=-1)
-
-    rows, found = ordered(each), np.full(len(each), np.inf)
-    for stands in ordered(rest):
-        found = np.minimum(found, np.sqrt(((rows - stands) ** 2).mean(axis=1)))
-    return found
 
 
 def _one_move(world: Tabulated) -> float:
@@ -246,7 +227,7 @@ def _history(
     mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
     square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
-    each = _away(world, _positions(world, joints), rest)
+    each = distances(_positions(world, joints), rest, world.alike)
     away = each[back.ravel()].reshape(there.shape)
     band = NORMAL * np.sqrt(square / number[:, None])
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.kernels.shapes import FiniteGame
-from rivalry.methods import learned
+from rivalry.methods import policies
 from rivalry.methods.qlearning import QLearning
 from rivalry.tabular import regrets
 from tests.walks import walk
@@ -107,7 +106,7 @@ def test_a_follower_sees_the_leader_in_the_same_round() -> None:
     learner = QLearning(alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=500, temperature=1.0)
     made = learner.world(world)
     np.testing.assert_allclose(values(learner, world)[1], np.eye(3), atol=1e-3)
-    assert learned.greedy(made, values(learner, world))[1].tolist() == [0, 1, 2]
+    assert policies.greedy(made, values(learner, world))[1].tolist() == [0, 1, 2]
 
 
 def test_nature_moves_with_its_odds_and_is_seen_where_listed() -> None:
@@ -148,7 +147,7 @@ def test_what_is_measured() -> None:
     np.testing.assert_allclose(record["end_mean"], ends.mean(axis=0))
     np.testing.assert_allclose(record["end_mad"], np.abs(ends - ends.mean(axis=0)).mean(axis=0))
     for trial in np.flatnonzero(record["end_period"] == 1):
-        joint = learned.places_at(world, ends[trial])
+        joint = policies.places_at(world, ends[trial])
         np.testing.assert_allclose(record["grid_regret"][trial], regrets(world, joint), atol=1e-12)
     assert record["grid_equilibria"].ravel().tolist() == [0.5, 0.5]
     away = np.sqrt(((ends - 0.5) ** 2).mean(axis=(1, 2)))
@@ -160,20 +159,6 @@ def test_what_is_measured() -> None:
     assert 0 < total.sum() / found.steps < 2
     assert found.status in ("settled", "cycling")
     assert rv.learn(GAME, learner, steps=50, seed=2).status == "budget spent"
-
-
-@pytest.mark.parametrize("axes", [1, 2])
-@pytest.mark.parametrize("alike", [[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3]])
-def test_distances_are_least_over_swaps_of_alike_players(alike: list[int], axes: int) -> None:
-    rng = np.random.default_rng(5)
-    each, rest = rng.random((20, 4, axes)), rng.random((3, 4, axes))
-    world = QLearning().world(walk(np.ones((4, 2, 2, 2, 2))))._replace(alike=np.array(alike))
-    swaps = [p for p in permutations(range(4)) if [alike[k] for k in p] == alike]
-    least = [
-        min(np.sqrt(((x[list(p)] - y) ** 2).sum(axis=1).mean()) for p in swaps for y in rest) for x in each
-    ]
-    np.testing.assert_allclose(learned._away(world, each, rest), least, rtol=1e-12)
-    assert np.all(np.isnan(learned._away(world, each, rest[:0])))
 
 
 def test_epochs_begin_at_a_given_start() -> None:
@@ -242,9 +227,9 @@ def test_the_middle_of_the_places_is_found_in_every_state() -> None:
     """On a line ``|s - m| / m``, seen alone or with others; in the plane the larger of the two axes."""
     own = QLearning().world(walk(np.ones((2, 5, 5))))
     line = np.abs(np.arange(5) - 2) / 2
-    np.testing.assert_allclose(learned.off_centre(own), [line, line], atol=1e-15)
+    np.testing.assert_allclose(policies.off_centre(own), [line, line], atol=1e-15)
     joint = QLearning().world(walk(np.ones((2, 5, 5)), "joint"))
-    np.testing.assert_allclose(learned.off_centre(joint), [np.repeat(line, 5), np.tile(line, 5)], atol=1e-15)
+    np.testing.assert_allclose(policies.off_centre(joint), [np.repeat(line, 5), np.tile(line, 5)], atol=1e-15)
     plane = np.stack(np.meshgrid([0.0, 1.0, 2.0], [5.0, 6.0, 7.0]), axis=-1).reshape(9, 2)
     square = QLearning().world(walk(np.ones((2, 9, 9))))._replace(places=np.stack([plane, plane]))
-    np.testing.assert_allclose(learned.off_centre(square)[0], [1, 1, 1, 1, 0, 1, 1, 1, 1], atol=1e-15)
+    np.testing.assert_allclose(policies.off_centre(square)[0], [1, 1, 1, 1, 0, 1, 1, 1, 1], atol=1e-15)
