@@ -13,6 +13,7 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.games.data_files import from_file
 from rivalry.games.formula import coordinates, named, parse
+from rivalry.space import simplex_lattice
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}
@@ -84,19 +85,12 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
 
 def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     """The lattice of ``2^m`` steps an edge."""
-    from itertools import combinations
-
     (given,) = _some(rest, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
     if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
         raise ValueError(f"resource_points.m: {m!r} must be a whole number in 0..10")
     steps = 2 ** int(m)
-    # stars and bars: where the bars between the coordinates stand
-    bars = np.array(list(combinations(range(steps + corners - 1), corners - 1)))
-    edges = np.concatenate(
-        [np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), steps + corners - 1)], 1
-    )
-    return np.asarray((np.diff(edges, axis=1) - 1) / steps)
+    return np.asarray(simplex_lattice(corners, steps)[::-1] / steps)  # the first corner's share rises
 
 
 def _shares(points: np.ndarray) -> np.ndarray:
