@@ -228,7 +228,10 @@ def test_spectra_over_the_parameter(one: xr.Dataset) -> None:
     np.testing.assert_allclose(drawn[0].get_ydata(), LOSS - np.linspace(0.1, 0.3, 41))
     dashed = lines(ax, "_imaginary")
     assert [set(line.get_ydata()[np.isfinite(line.get_ydata())]) for line in dashed] == [{6.0}]
-    assert {"branch 0", "branch 1", "real part", "Hopf point"} <= set(labels(ax))
+    kinds = [label for label in labels(rv.plots.bifurcation(one)) if label.startswith(("all", "groups"))]
+    assert {*kinds, "real part", "Hopf point"} <= set(labels(ax))  # in the colours of the branches
+    bare = rv.plots.spectrum(one.drop_vars("branch_group"))
+    assert {"branch 0", "branch 1"} <= set(labels(bare))
     scan = rv.plots.spectrum(dataset(crossing(0.1, 0.3)))
     assert scan.get_xlabel() == "reach"
     assert len(lines(scan, "_real")) == 2
@@ -271,3 +274,12 @@ def test_what_the_methods_find_is_drawn() -> None:
     root = float(found.crossing[0])
     real = lines(ax, "_real")[0]
     assert np.interp(root, real.get_xdata(), real.get_ydata()) == pytest.approx(0, abs=1.0)
+
+
+def test_a_logarithmic_axis_of_eigenvalues_has_plain_numbers(one: xr.Dataset) -> None:
+    spread = one.assign(branch_eigenvalues_real=one.branch_eigenvalues_real * 0 + np.array([-1e4, 1.0, 2.0]))
+    ax = rv.plots.spectrum(spread)
+    ax.figure.canvas.draw()
+    words = [text.get_text() for text in ax.get_yticklabels()]
+    assert words
+    assert not any("$" in word for word in words)

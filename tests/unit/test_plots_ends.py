@@ -199,7 +199,8 @@ def test_rewards_with_their_band_and_the_distance_below() -> None:
 
 def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset) -> None:
     ax = rv.plots.dynamics_vs_learning(run)
-    assert {"climb", "q, mean and 95 % interval of trials", "hollow: not certified"} <= set(labels(ax))
+    words = {"95 % interval of that mean", "where any trial ended", "hollow: not certified, as no mean is"}
+    assert {"climb", "q, mean of trials", *words} <= set(labels(ax))
     ends = lines(ax, "_end")
     np.testing.assert_allclose(ends[0].get_ydata(), 0.5 - np.array(REACHES))
     assert ends[0].get_markerfacecolor() != "white"
@@ -251,3 +252,22 @@ def test_what_is_missing_is_named(kind: str, variable: str) -> None:
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
     assert str(caught.value).startswith(f"data: no variable {variable!r}")
     assert "\n" not in str(caught.value)
+
+
+def test_ends_on_a_grid_are_bars_about_its_places() -> None:
+    ends = np.array([[[0.0], [0.5]], [[0.25], [0.5]], [[0.25], [0.25]]])
+    ax = rv.plots.end_positions(xr.Dataset({"end_positions": (("trial", "player", "axis"), ends)}))
+    bars = ax.patches[0].get_xy()
+    high = bars[bars[:, 1] == 2, 0]
+    assert (high.min(), high.max()) == pytest.approx((0.15, 0.35))
+
+
+def test_captions_tell_of_hollow_marks_only_where_there_are_some() -> None:
+    from rivalry.plots.style import picture
+
+    data = dataset(learned())
+    assert not picture(rv.plots.policy, data).hollow
+    assert not picture(rv.plots.rollout, data).hollow
+    walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1))), "claim": "equilibrium"})
+    assert not picture(rv.plots.paths, walk).hollow
+    assert picture(rv.plots.paths, walk.assign(claim="not an equilibrium")).hollow

@@ -32,7 +32,9 @@ PLOTS = {
         "rivalry.plots.paths:gradients", "own gradients of every player along the path", ("path_gradients",)
     ),
     "influence": PlotEntry(
-        "rivalry.plots.resource:influence", "every row's influence over the resource", ("influence",)
+        "rivalry.plots.resource:influence",
+        "how strong everybody's influence is, place by place",
+        ("influence",),
     ),
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
@@ -40,7 +42,7 @@ PLOTS = {
     "learning_curve": PlotEntry(
         "rivalry.plots.learning:learning_curve", "rewards, distance and regret as learners learn"
     ),
-    "paths": PlotEntry("rivalry.plots.paths:paths", "positions along the path of a method"),
+    "paths": PlotEntry("rivalry.plots.paths:paths", "positions on the way from the start to the end"),
     "payoffs": PlotEntry(
         "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
     ),
@@ -49,15 +51,17 @@ PLOTS = {
         "rivalry.plots.paths:regret_curve", "how a learner's regret falls with its steps"
     ),
     "resource": PlotEntry(
-        "rivalry.plots.resource:resource", "the resource: bars, a heat map, or a triangle", ("resource",)
+        "rivalry.plots.resource:resource", "how much of the resource is where", ("resource",)
     ),
     "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
-    "shares": PlotEntry("rivalry.plots.resource:shares", "every row's share of the resource", ("shares",)),
+    "shares": PlotEntry(
+        "rivalry.plots.resource:shares", "who gets which share of the resource, place by place", ("shares",)
+    ),
     "snapshots": PlotEntry(
         "rivalry.plots.snapshots:snapshots", "influence and positions at chosen steps", ("snapshots",)
     ),
     "spectrum": PlotEntry(
-        "rivalry.plots.spectra:spectrum", "eigenvalues over a parameter, or in the complex plane"
+        "rivalry.plots.spectra:spectrum", "eigenvalues: small moves die out where no real part is above zero"
     ),
     "stability_window": PlotEntry(
         "rivalry.plots.spectra:stability_window", "where the symmetric point is stable, by two parameters"

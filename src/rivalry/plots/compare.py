@@ -63,8 +63,14 @@ def dynamics_vs_learning(
         for k, (ends, colour) in enumerate(zip(every, shades, strict=True)):
             beside = x + shift * (k - (len(every) - 1) / 2)
             _draw(axes, beside, ends, colour, MARKERS[k % len(MARKERS)])
+        if any(ends.half is not None for ends in every):
+            axes.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of that mean")
+        if any(ends.trials is not None for ends in every):
+            axes.plot([], [], ".", color=INK, alpha=0.3, label="where any trial ended")
         if any(not ends.certified.all() for ends in every):
-            axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
+            means = any(ends.half is not None for ends in every)
+            word = "hollow: not certified" + (", as no mean is" if means else "")
+            axes.plot([], [], "o", label=word, **end_marker(False, INK))
         axes.set_ylabel("position at the end\n(units of the space)")
         low = _distances(axes, data, at, over, x, [ends.name for ends in every], shades)
         low.set_xlabel(over)
@@ -141,8 +147,8 @@ def _draw(axes: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> No
             axes.errorbar(
                 x, centre, half, fmt="none", ecolor=colour, capsize=2, linewidth=1, label="_interval"
             )
-    words = ends.name + (", mean and 95 % interval of trials" if ends.half is not None else "")
     filled = bool(ends.certified.any())
+    words = ends.name + (", mean of trials" if ends.half is not None else "")
     axes.plot([], [], marker, label=words, **end_marker(filled, colour))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.select import Point, blank, point
 from rivalry.plots.style import (
@@ -52,9 +53,9 @@ def policy(
         names = WALK if actions == 3 else [str(k) for k in range(actions)]
         places = _places(found, players, states)
         for player, panel in enumerate(small):
-            drawn = panel.pcolormesh(
-                np.arange(actions), np.arange(states), mean[player], cmap="cividis", vmin=low, vmax=high
-            )
+            scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
+            seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
+            drawn = panel.pcolormesh(np.arange(actions), np.arange(states), mean[player], **scale, **seamless)
             panel.set_title(f"player {player}")
             panel.set_xticks(range(actions), names)
             shown = range(0, states, -(-states // LABELS))
@@ -125,6 +126,7 @@ def rollout(
                 label = named("player", k, play.shape[1]) + (f", axis {a}" if count > 1 else "")
                 axes.plot(play[:, k, a], dash, marker=".", color=colour, linewidth=wide, label=label)
         _grid_equilibria(axes, found, list(shown))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("step of greedy play")
         axes.set_ylabel("position (units of the space)")
         note(axes, found.words)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
+POSITION = {True: "position", False: "position, not certified"}
+BARS_COLOUR = "#A5A29A"  # the resource is grey in all figures; here nothing lies before it
 BARS, FEW = 400, 6  # more points than this are an outline; fewer, in the plane or a triangle, bars
 
 
@@ -63,9 +65,9 @@ def _bars(axes: Axes, where: np.ndarray, weights: np.ndarray) -> None:
     where, weights = where[order], weights[order]
     if len(where) <= BARS:
         wide = np.gradient(where) if len(where) > 1 else 1.0
-        axes.bar(where, weights, width=0.9 * wide, color=PALETTE[0], linewidth=0)
+        axes.bar(where, weights, width=0.9 * wide, color=BARS_COLOUR, linewidth=0)
     else:
-        axes.fill_between(where, weights, color=PALETTE[0], linewidth=0)
+        axes.fill_between(where, weights, color=BARS_COLOUR, linewidth=0)
     axes.set_ylim(bottom=min(0.0, float(weights.min())))
     axes.set_xlabel("place in the resource (units of the space)")
     axes.set_ylabel("resource (weight of a point)")
@@ -169,7 +171,8 @@ def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
             mark = end_marker(bool(worth is not None and worth), colour)
             mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # those in one place frame one another
             axes.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
-        axes.plot([], [], "^", label="position", **end_marker(bool(worth is not None and worth), INK))
+        proved = bool(worth is not None and worth)
+        axes.plot([], [], "^", label=POSITION[proved], **end_marker(proved, INK))
     if name == "shares":
         axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("place in the resource (units of the space)")
@@ -271,7 +274,7 @@ def _positions(axes: Any, found: Point, shades: list[str]) -> None:
         for place, colour in zip(profile, shades, strict=False):
             mark = end_marker(certified, colour)
             axes.plot(*place[:count, None], "o", markersize=8, zorder=5, label="_", **mark)
-        axes.plot(*[[]] * count, "o", markersize=8, label="position", **end_marker(certified, INK))
+        axes.plot(*[[]] * count, "o", markersize=8, label=POSITION[certified], **end_marker(certified, INK))
     if count == 2:
         _plane_names(axes)
 

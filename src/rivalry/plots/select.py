@@ -120,7 +120,8 @@ def blank(array: np.ndarray) -> bool:
 def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:
     """The coordinate that ``main``, of ``rank`` dimensions of its own, is drawn over.
 
-    ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``.
+    ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``,
+    `NoSuchPoint` where none is swept.
     """
     _holds(data, main)
     spots = data[main].dims[: data[main].ndim - rank]
@@ -129,7 +130,7 @@ def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, ove
             number = name in data.coords and data[name].dims == (name,) and data[name].dtype.kind in "fiu"
             if number and data.sizes[name] > 1 and name not in ("replication", "lane", *(at or {})):
                 return name
-        raise ValueError("over: this data holds no parameter swept over numbers")
+        raise NoSuchPoint("over: this data holds no parameter swept over numbers")
     if over not in data.coords or dimension(data, over) not in spots:
         raise ValueError(f"over: {over!r} is not swept; {near(over, map(str, data.coords))}")
     if over in (at or {}):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.branches import EVENTS, branch_point, parameter
+from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
 from rivalry.plots.select import Point, blank, checked, dimension, point, swept
 from rivalry.plots.style import INK, PALETTE, canvas, colours, legend, note
 
@@ -25,6 +25,7 @@ class Spectrum(NamedTuple):
     values: np.ndarray
     x: np.ndarray | None  # None: one spectrum, of no parameter
     curve: np.ndarray
+    kind: list[str]  # of each row: what has a colour of its own, the same as in a picture of the branches
     name: str
     found: Point
 
@@ -69,13 +70,15 @@ def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -
         if source not in (None, name) or main not in data:
             continue
         also = [f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
-        also += ["branch", "event_kind", "event_parameter"] if name == "branch" else []
+        also += ["branch", "branch_group", "event_kind", "event_parameter"] if name == "branch" else []
         found = branch_point(data, at, main, 2, also)
         if found is None:
             continue
         x = found.arrays[f"{name}_parameter"]
         curve = found.arrays.get("branch", np.zeros(len(x), int))
-        return Spectrum(_complex(found, f"{name}_eigenvalues"), x, curve, parameter(found), found)
+        groups = found.arrays.get("branch_group")
+        kind = [f"branch {own}" for own in curve] if groups is None else [structure(row) for row in groups]
+        return Spectrum(_complex(found, f"{name}_eigenvalues"), x, curve, kind, parameter(found), found)
     if source in ("branch", "scan"):
         raise ValueError(f"source: no eigenvalues of a {source} in this data")
     return _of_ends(data, at)
@@ -93,7 +96,7 @@ def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> Spectrum:
     found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
     values = np.atleast_2d(_complex(found, "eigenvalues"))
     x = None if over is None else data[over].values.astype(float)
-    return Spectrum(values, x, np.zeros(len(values), int), over or "", found)
+    return Spectrum(values, x, np.zeros(len(values), int), [""] * len(values), over or "", found)
 
 
 def _complex(found: Point, stem: str) -> np.ndarray:
@@ -110,12 +113,18 @@ def _ordered(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
+def _shades(shown: Spectrum) -> dict[str, str]:
+    kinds = list(dict.fromkeys(shown.kind))
+    return dict(zip(kinds, colours(len(kinds)), strict=True))
+
+
 def _over_parameter(axes: Axes, shown: Spectrum) -> None:
     assert shown.x is not None
-    curves = list(dict.fromkeys(shown.curve.tolist()))
+    shades = _shades(shown)
     some, dot = False, "." if len(shown.x) <= FEW else ""
-    for own, colour in zip(curves, colours(len(curves)), strict=True):
+    for own in dict.fromkeys(shown.curve.tolist()):
         mine = np.flatnonzero(shown.curve == own)
+        colour = shades[shown.kind[mine[0]]]
         values, x = _ordered(shown.values[mine]), shown.x[mine]
         for column in range(values.shape[1]):
             part = values[:, column]
@@ -126,8 +135,8 @@ def _over_parameter(axes: Axes, shown: Spectrum) -> None:
             if np.isfinite(turning).any():
                 axes.plot(x, turning, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
                 some = True
-        if len(curves) > 1:
-            axes.plot([], [], color=colour, linewidth=3, label=f"branch {own}")
+    for word, colour in shades.items() if len(shades) > 1 else ():
+        axes.plot([], [], color=colour, linewidth=3, label=word)
     axes.axhline(0.0, color=INK, linewidth=0.9)
     axes.plot([], [], color=INK, label="real part")
     if some:
@@ -136,6 +145,7 @@ def _over_parameter(axes: Axes, shown: Spectrum) -> None:
     largest = float(np.nanmax(np.abs(shown.values)))
     if np.nanmedian(np.abs(shown.values.real)) < 0.02 * largest:
         axes.set_yscale("symlog", linthresh=LINEAR * largest)
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(shown.name)
     axes.set_ylabel("eigenvalue (payoff per unit squared)")
 

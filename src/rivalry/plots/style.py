@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matplotlib import rc_context
@@ -24,6 +25,7 @@ INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 SIZE = (6.6, 3.9)  # inches
+WRAP = 30  # letters of a line of a legend
 
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
@@ -72,8 +74,8 @@ def widths(count: int) -> list[float]:
     >>> widths(2), len(set(widths(9)))
     ([2.8, 1.4], 1)
     """
-    step = 1.7 - 0.3 * (count - 1)
-    return [1.4 + step * (count - 1 - k) for k in range(count)] if count <= 4 else [1.6] * count
+    step = max(1.7 - 0.3 * (count - 1), 0.45)
+    return [1.4 + step * (count - 1 - k) for k in range(count)] if count <= len(PALETTE) else [1.6] * count
 
 
 @contextmanager
@@ -174,13 +176,15 @@ def note(ax: Axes, *parts: str) -> None:
 
 
 def legend(ax: Axes, *, under: bool = False) -> None:
-    """The legend beside the axes, or under them, where it hides nothing."""
-    handles, _ = ax.get_legend_handles_labels()
+    """The legend beside the axes, or under them, where it hides nothing; long words go on in a new line."""
+    handles, labels = ax.get_legend_handles_labels()
     if handles and under:
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
     elif handles:
         columns = 1 + (len(handles) - 1) // 16
         ax.legend(
+            handles,
+            [fill(label, WRAP) for label in labels],
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             borderaxespad=0.0,
@@ -212,6 +216,7 @@ class Picture(NamedTuple):
 
     svg: bytes
     caption: str
+    hollow: bool  # some marks are hollow because nothing certifies them
 
 
 def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture:
@@ -223,6 +228,15 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
         ax = drawn if isinstance(drawn, Axes) else ax  # in a triangle or a cube it is not the one given
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
+        hollow = any(_hollow(one) for one in figure.axes)
         held = BytesIO()
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
-    return Picture(held.getvalue(), caption)
+    return Picture(held.getvalue(), caption, hollow)
+
+
+def _hollow(ax: Axes) -> bool:
+    """Whether the legend tells of marks that are not certified; thin lines are not marks."""
+    _, labels = ax.get_legend_handles_labels()
+    return any(
+        word in label for label in labels for word in (", not certified", "hollow:", ", no certificate")
+    )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
 from rivalry.plots.select import Point, blank, checked, dimension, point, swept
-from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
+from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -198,7 +198,9 @@ def _marks(
     shades = colours(positions.shape[2])
     worth = np.zeros(words.shape, bool) if certified is None else certified.reshape(words.shape)
     size = 4.5 if len(x) <= 60 else 3.2
-    ring = 1.3 if len(shades) <= 4 else 0.0  # so that players in one place are rings around each other
+    ring = (
+        1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
+    )  # so that players in one place are rings around each other
     for kind, marker in zip(WORDS, MARKERS, strict=False):
         for filled in (True, False):
             which, run = np.nonzero((words == kind) & (worth == filled))

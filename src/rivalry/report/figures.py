@@ -101,7 +101,7 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     if kind not in plots.PLOTS:
         return _stored(kind, folder / file)
     try:
-        svg, where = picture(getattr(plots, kind), data, **options)
+        svg, where, hollow = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:
         return Figure(kind, file, "", "", str(error), absent=True)
     except Exception as error:  # whatever a plot makes of odd data, the report must not lack the rest
@@ -109,7 +109,7 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     write(folder / file, svg)
     title = plots.PLOTS[kind].title
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
-    return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"), marked=True)
+    return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"), marked=hollow)
 
 
 def _inline(svg: str, prefix: str) -> str:

@@ -62,6 +62,11 @@ class Section(NamedTuple):
         """Whether any group's distance is known."""
         return any(group.distance is not None for group in self.groups)
 
+    @property
+    def uncertified(self) -> bool:
+        """Whether any group of results has no certificate."""
+        return any(group.claim == "no certificate" for group in self.groups)
+
 
 def build(run_folder: str | os.PathLike[str]) -> Path:
     """(Re)build the figures and ``report.html`` of a run from its stored files; returns the page's path.
