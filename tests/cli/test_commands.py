@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,21 @@ def test_an_error_of_ours_is_one_line(rivalry: Command, monkeypatch: pytest.Monk
     monkeypatch.setenv("RIVALRY_DEBUG", "1")
     with pytest.raises(TypeError, match="ours"):
         rivalry("list", "games")
+
+
+def test_a_warning_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rivalry.cli import show
+
+    def wary(kind: str, **_: object) -> list[object]:
+        warnings.warn("mind\nthe step", stacklevel=1)
+        return []
+
+    monkeypatch.setattr(show, "rows", wary)
+    shows = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert rivalry("list", "games").err == "rivalry: mind the step\n"
+    assert warnings.showwarning is shows
 
 
 SLOW = """

@@ -268,6 +268,26 @@ def test_a_mistake_in_a_file_of_the_users(rivalry: Command, case: str) -> None:
     refused((answer.status, answer.out, "\n".join(rest) + "\n"), *says)
 
 
+LEARNERS = {  # options of a learner for three players
+    "a learner's list of another length": ("alpha = [0.1, 0.2]", ("q_learning.alpha", "2", "3")),
+    "a learner's start off its places": (
+        "start = [0.1, 0.42, 0.9]",
+        ("q_learning.start[1]", "0.42", "0.4"),
+    ),
+    "a learner's random start": ('start = "random"', ("q_learning.start", "'random'", "leave it out")),
+    "a learner's tolerance": ("tol = 1e-3", ("q_learning.tol", "not for a learner")),
+    "a learner's many starts": ("starts = 5", ("q_learning.starts", "not for a learner")),
+}
+
+
+@pytest.mark.parametrize("case", LEARNERS)
+def test_a_mistake_in_a_learners_options(rivalry: Command, case: str) -> None:
+    option, says = LEARNERS[case]
+    game = 'family = "influencer"\nreach = [0.2, 0.2, 0.2]'
+    written(f'[game]\n{game}\n[[method]]\nkind = "q_learning"\n{option}\n')
+    refused(rivalry("run", "mine.toml"), "mine.toml: method.", *says)
+
+
 LINES = {
     "unknown command": (["rnu", "mine.toml"], ("rnu", "did you mean 'run'?")),
     "unknown option": (["run", "mine.toml", "--wrkers", "2"], ("--wrkers", "did you mean '--workers'?")),

@@ -32,7 +32,8 @@ def carry_out(arguments: list[str]) -> int:
     from rivalry.cli.values import OptionError
 
     try:
-        result = app(args=arguments or ["--help"], prog_name="rivalry", standalone_mode=False)
+        with output.warnings_in_a_line():
+            result = app(args=arguments or ["--help"], prog_name="rivalry", standalone_mode=False)
         if result == INTERRUPTED:  # how newer versions of typer tell of Ctrl-C
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
@@ -27,6 +28,17 @@ def finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [finite(inner) for inner in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+@contextmanager
+def warnings_in_a_line() -> Iterator[None]:
+    """Tells warnings as one line each, without the place in the code that raised them."""
+    kept = warnings.showwarning
+    warnings.showwarning = lambda message, *_, **__: note(f"rivalry: {' '.join(str(message).split())}")
+    try:
+        yield
+    finally:
+        warnings.showwarning = kept
 
 
 @contextmanager

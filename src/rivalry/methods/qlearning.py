@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
+from math import prod
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
@@ -20,6 +21,7 @@ from rivalry.tabular.play import choices, states
 Session = dict[str, np.ndarray]
 
 SAMPLES = 64  # of the histories
+MOST_BYTES = 2**34  # of the tables of values
 
 
 def _table(kind: str, **rest: float) -> Any:

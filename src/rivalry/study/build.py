@@ -119,7 +119,7 @@ def told(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
     """A factory's or a method's own message, its parameter written as the study writes it."""
     head, colon, rest = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
-    known = model(target).model_fields
+    known = {*model(target).model_fields, "start"}
     if colon and name in known:
         return StudyError(rest, key=f"{dotted(prefix)}.{head}")
     return StudyError(str(error), key=dotted(prefix))

@@ -99,10 +99,14 @@ class _Checker:
         if "max_steps" in own and learns:
             rule = "is for solvers and dynamics; a learner takes steps"
             raise StudyError(rule, key=f"method.{name}.max_steps")
-        _start(game, own.get("start", "random"), f"method.{name}.start")
+        for key in ("tol", "starts", "path") if learns else ():
+            if key in own:
+                raise StudyError("is for solvers and dynamics; not for a learner", key=f"method.{name}.{key}")
+        start = _start(game, own.get("start", "random"), f"method.{name}.start")
         shape = _text([_shape(game_table), _shape(method_table)])
         if shape not in self.shapes:
-            _begin(game, method, name, own=names.is_file(kind))
+            given = (own["start"], start) if "start" in own else None
+            _begin(game, method, name, given, own=names.is_file(kind))
         self.shapes.add(shape)
         self.pairs.add(key)
 
@@ -150,8 +154,11 @@ def _form(game: Any) -> str:
     return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
 
 
-def _begin(game: Any, method: Any, name: str, *, own: bool) -> None:
-    """Whether a method can begin on a game: a solver is traced, a learner lays out its arrays."""
+def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
+    """Whether a method can begin on a game: a solver is traced, a learner lays out its arrays.
+
+    A learner begins at the start that is ``given``: as written, and the profile that it means.
+    """
     import equinox as eqx
 
     from rivalry._jax import jax
@@ -159,7 +166,11 @@ def _begin(game: Any, method: Any, name: str, *, own: bool) -> None:
 
     try:
         if hasattr(method, "begin"):
-            method.begin(world_of(game, method), np.random.SeedSequence(0))
+            world, stream = world_of(game, method), np.random.SeedSequence(0)
+            if given is None:
+                method.begin(world, stream)
+            else:
+                _begin_at(method, world, stream, *given)
         else:
             start = jax.ShapeDtypeStruct(game.space.shape, float)
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
@@ -169,6 +180,17 @@ def _begin(game: Any, method: Any, name: str, *, own: bool) -> None:
         if not own:
             raise
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
+
+
+def _begin_at(method: Any, world: Any, stream: np.random.SeedSequence, written: Any, start: Any) -> None:
+    if not hasattr(method, "begin_at"):
+        raise ValueError(f"start: {shown(written)} is not taken by this learner; leave it out")
+    try:
+        method.begin_at(world, stream, start)
+    except ValueError as error:
+        if written not in MANY:
+            raise
+        raise ValueError(f"start: {shown(written)} does not fit ({error}); leave it out") from None
 
 
 def _payoffs(game: Any, family: str) -> None:
@@ -191,16 +213,18 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {''.join(str(error).strip().splitlines()[:1])}"
 
 
-def _start(game: Any, start: Any, key: str) -> None:
+def _start(game: Any, start: Any, key: str) -> Any:
+    """The profile that a start means; of many, one."""
+    from rivalry._jax import jax
+
     if start in MANY:
-        return
+        return game.space.sample(jax.random.key(0))
     try:
         if not isinstance(start, str):
-            game.space.check(start, key)
-        elif hasattr(game, "named_start"):
-            game.space.check(game.named_start(start), key)
-        else:
-            raise StudyError(unknown(start, MANY, "a start of this game"), key=key)
+            return game.space.check(start, key)
+        if hasattr(game, "named_start"):
+            return game.space.check(game.named_start(start), key)
+        raise StudyError(unknown(start, MANY, "a start of this game"), key=key)
     except StudyError:
         raise
     except ValueError as error:

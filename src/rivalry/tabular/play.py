@@ -9,6 +9,8 @@ import numpy as np
 from rivalry.kernels.shapes import FiniteGame, Tabulated
 from rivalry.tabular.exact import joint_actions, one_nature, payoffs
 
+MOST_COUNTED = 2**62  # states, in 64 bits
+
 
 class Rollout(NamedTuple):
     """Play of fixed policies until it repeats; a turn is one pass through all rounds of the order."""
@@ -64,13 +66,15 @@ def states(tables: FiniteGame) -> np.ndarray:
     """How many states each player tells apart, ``[player]``."""
     natures = max(tables.payoff.shape[0], 1)
     sizes = [*tables.sizes.tolist(), natures]
-    found = np.ones(len(tables.sizes), dtype=np.int64)
+    found = [1] * len(tables.sizes)
     for player, slots in enumerate(tables.sees.tolist()):
         for who, _ in slots:
             if who < 0:
                 break
             found[player] *= sizes[who]
-    return found
+    if max(found) > MOST_COUNTED:
+        raise ValueError(f"game: {max(found):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
+    return np.array(found, dtype=np.int64)
 
 
 def choices(tables: FiniteGame) -> np.ndarray:
