@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 # Reductions split over threads change their last bit with the number of cores, and two threads cost
 # more processor time than one on the small arrays of games: one thread, in every process.
@@ -22,7 +24,7 @@ os.environ["XLA_FLAGS"] = " ".join([_present, *_missing]).strip()
 _collecting = gc.isenabled()
 gc.disable()
 
-import equinox  # noqa: E402, F401
+import equinox  # noqa: E402
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
@@ -63,6 +65,26 @@ def put(x: object) -> jax.Array:
     return found
 
 
+def stacked(trees: Sequence[Any], differs: str) -> Any:
+    """Trees of one form, modules or tuples of arrays, as one whose arrays are ``[tree ..]``.
+
+    Raises `ValueError` with the text ``differs`` where one differs from the first in more than numbers; a
+    ``{}`` in it is that one's place.
+
+    >>> stacked([(1, jnp.zeros(2)), (1, jnp.ones(2))], "tree {} differs")[1].tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
+    """
+    parts = [equinox.partition(tree, equinox.is_array) for tree in trees]
+    leaves, forms = zip(*(jax.tree.flatten(arrays) for arrays, _ in parts), strict=True)
+    shapes = [[np.shape(leaf) for leaf in each] for each in leaves]
+    for k, (_, rest) in enumerate(parts):
+        same = forms[k] == forms[0] and shapes[k] == shapes[0]
+        if not (same and bool(equinox.tree_equal(rest, parts[0][1]))):
+            raise ValueError(differs.format(k))
+    whole = [put(np.stack([np.asarray(leaf) for leaf in column])) for column in zip(*leaves, strict=True)]
+    return equinox.combine(jax.tree.unflatten(forms[0], whole), parts[0][1])
+
+
 def mend_cache(folder: str | None = None) -> int:
     """Removes compiled programs that were cut short as they were written, by a kill or a full disk; how many.
 
@@ -85,4 +107,4 @@ def mend_cache(folder: str | None = None) -> int:
     return removed
 
 
-__all__ = ["jax", "jnp", "mend_cache", "put"]
+__all__ = ["jax", "jnp", "mend_cache", "put", "stacked"]

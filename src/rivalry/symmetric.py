@@ -13,7 +13,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rivalry._jax import jax, jnp, put
+from rivalry._jax import jax, jnp, put, stacked
 from rivalry.game import Game, jacobian, own_gradients
 from rivalry.space import Simplex, Space, Strategy, width
 
@@ -91,14 +91,7 @@ def _places(
 
 
 def _stacked(games: Sequence[Any]) -> Any:
-    """Games of one form as one, its arrays ``[game ..]``. Raises `ValueError` where their forms differ."""
-    first, *others = [eqx.partition(game, eqx.is_array) for game in games]
-    arrays = [jax.tree.leaves(first[0]), *(jax.tree.leaves(one[0]) for one in others)]
-    forms = [[np.shape(leaf) for leaf in leaves] for leaves in arrays]
-    if any(form != forms[0] for form in forms) or any(not eqx.tree_equal(first[1], one[1]) for one in others):
-        raise ValueError("parameter: the games at its values differ in more than numbers")
-    whole = [put(np.stack([np.asarray(leaf) for leaf in column])) for column in zip(*arrays, strict=True)]
-    return eqx.combine(jax.tree.unflatten(jax.tree.structure(first[0]), whole), first[1])
+    return stacked(games, "parameter: the games at its values differ in more than numbers")
 
 
 def _together(game: Game, y: Strategy) -> Float[Array, "player axis"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, stacked
 from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
@@ -156,16 +156,8 @@ def _lane_record(
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:
-    trees = [as_arrays(tree) for tree in trees]
-    parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
-    first: Any = jax.tree.structure(trees[0])
-    for k, tree in enumerate(trees):
-        if jax.tree.structure(tree) != first or not bool(eqx.tree_equal(parts[k][1], parts[0][1])):
-            raise ValueError(
-                f"batch: lane {k} has a {what} of another form; only numbers may differ between lanes"
-            )
-    arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[arrays for arrays, _ in parts])
-    return eqx.combine(arrays, parts[0][1])
+    differs = f"batch: lane {{}} has a {what} of another form; only numbers may differ between lanes"
+    return stacked([as_arrays(tree) for tree in trees], differs)
 
 
 def sweep(
