@@ -46,8 +46,7 @@ def paths(
         found = point(data, "path", 3, CLOCKS, at=at, keep=("replication",))
         walks = walks_of(found, "path")
         count = found.arrays["path"].shape[-1]
-        if axis is not None and not 0 <= axis < count:
-            raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
+        shown = _shown(axis, count)
         mixed = all(_mixtures(walk.values) for walk in walks)
         free = space and axis is None
         plane = free and count == 2 and not mixed
@@ -62,7 +61,6 @@ def paths(
             _in_the_plane(axes, walks, label)
         else:
             word = "action" if mixed else "axis"
-            shown = range(count) if axis is None else [axis]
             _against_steps(axes, walks, [(f", {word} {k}" if count > 1 else "", k) for k in shown])
             axes.set_ylabel(label)
         if not plane and (_spread_by_factors(walks) if log is None else log):
@@ -70,6 +68,13 @@ def paths(
             axes.xaxis.set_major_formatter("{x:g}")
         _say(axes, found, len(walks), "one by one" if plane else "mean and 95 % band")
         return axes
+
+
+def _shown(axis: int | None, count: int) -> Sequence[int]:
+    """Which of so many axes are drawn: all, or the one chosen. Raises `ValueError`."""
+    if axis is not None and not 0 <= axis < count:
+        raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
+    return range(count) if axis is None else [axis]
 
 
 def payoffs(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
@@ -94,9 +99,7 @@ def gradients(
         found = point(data, "path_gradients", 3, CLOCKS, at=at, keep=("replication",))
         walks = walks_of(found, "path_gradients")
         count = found.arrays["path_gradients"].shape[-1]
-        if axis is not None and not 0 <= axis < count:
-            raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
-        shown = range(count) if axis is None else [axis]
+        shown = _shown(axis, count)
         axes.axhline(0.0, color=INK, linewidth=0.8)
         _against_steps(axes, walks, [(f", axis {k}" if count > 1 else "", k) for k in shown])
         axes.set_ylabel("own gradient (payoff per unit of position)")
