@@ -392,3 +392,13 @@ def test_text_of_the_users_is_no_formula() -> None:
     data = collect([({"pay $x": 1.0}, ascent(0.2, steps=100))], {"pay $x": [1.0]})
     wide = xr.concat([data, data.assign_coords({"pay $x": [2.0]})], "pay $x")
     assert b"<svg" in picture(rv.plots.bifurcation, wide).svg
+
+
+def test_a_missing_view_is_told_with_the_call_that_makes_it(run: xr.Dataset) -> None:
+    bare = run[["profile", "claim"]]
+    with pytest.raises(ValueError, match=r"'shares', .* rv\.view\(game, 'shares', profile\) makes it"):
+        rv.plots.shares(bare)
+    with pytest.raises(ValueError, match=r"no variable 'policy', .* known: claim, profile"):
+        rv.plots.policy(bare)
+    with pytest.raises(ValueError, match=r"no variable 'policy', .*; no method made it"):
+        rv.plots.policy(run)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EVENTS = {
     "symmetric_loss": ("o", "loss of symmetry"),
-    "split": ("s", "a group splits"),
+    "split": ("s", "split or crossing of branches"),
     "fold": (">", "fold"),
     "hopf": ("*", "Hopf point"),
 }

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 CERTIFIED = ("equilibrium", "no deviation found")
 """The claims that a search of the whole strategy space stands behind."""
+FEW = 8  # so many variables are listed where one is missing
+VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
+"""Variables that a game works out on request, and the view that holds them."""
 
 
 class NoSuchPoint(ValueError):
@@ -65,8 +68,17 @@ def point(
 
 def _holds(data: Dataset, main: str) -> None:
     if main not in data:
-        known = near(main, map(str, data.data_vars)) if data.data_vars else "it is empty"
-        raise ValueError(f"data: no variable {main!r}, which this plot draws; {known}")
+        raise ValueError(f"data: no variable {main!r}, which this plot draws; {_instead(data, main)}")
+
+
+def _instead(data: Dataset, main: str) -> str:
+    """What would help where a variable is missing."""
+    if main in VIEWS:
+        return f"rv.view(game, {VIEWS[main]!r}, profile) makes it"
+    if not data.data_vars:
+        return "it is empty"
+    words = near(main, map(str, data.data_vars))
+    return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
 
 
 def checked(data: object) -> None:

@@ -67,9 +67,12 @@ class Branches(eqx.Module):
     cycles: Annotated[
         int | list[float], "values of the parameter at which cycles are wanted, or how many"
     ] = 0
-    certify: Literal["search", "full", "none"] = "search"
+    certify: Annotated[
+        Literal["search", "full", "none"],
+        "gains of points: by a search, with proofs where the game has them, or not at all",
+    ] = "search"
     points: Annotated[int, Ge(2), "grid of the search for gains"] = 101
-    continuation: Literal["own", "jaxcont"] = "own"
+    continuation: Annotated[Literal["own", "jaxcont"], "what follows the branches"] = "own"
 
     @staticmethod
     def fits(game: Any) -> bool:
@@ -86,6 +89,8 @@ class Branches(eqx.Module):
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
         if self.continuation == "jaxcont" and callable(self.parameter):  # it traces the game at all values
             raise ValueError("continuation: 'jaxcont' needs a parameter that is a field of the game, by name")
+        if not isinstance(self.cycles, list | tuple) and self.cycles < 0:
+            raise ValueError(f"cycles: {self.cycles} must be at least 0")
         family = self._family(world)
         players, axes = family.space.shape
         session = empty(players, axes, sum(basis.shape[1] for basis in family.directions))
