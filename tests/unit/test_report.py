@@ -242,6 +242,16 @@ def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
     assert "NaN" not in json.dumps(found)
 
 
+def test_padding_of_whole_numbers_does_not_count() -> None:
+    """Players of one cell that another lacks: -1 in the dataset, no move that anybody makes."""
+    two: Record = record() | {"move": (("player",), np.array([2, 0]))}
+    three: Record = record() | {"move": (("player",), np.array([1, 1, 1]))}
+    data = data_of({(0.1, "a"): two, (0.1, "b"): three}, planned=2)
+    assert row(data, quantity="move", at={"method": "a"}, over="min", expected=0)["verdict"] == "agrees"
+    found = row(data, quantity="move", at={"method": "a", "player": 2}, expected=0)
+    assert (found["ours"], found["verdict"]) == (None, "not judged")
+
+
 def test_the_largest_distance_is_told_beside_each_cell() -> None:
     cells = {(0.1, "a"): record(distance=0.25), (0.2, "b"): record(distance=np.nan)}
     assert [about["distance"] for _, about in judged_cells(data_of(cells))] == [0.25, None]

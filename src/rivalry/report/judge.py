@@ -237,16 +237,14 @@ def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
 
 
 def _reduced(rows: np.ndarray, over: str | None) -> tuple[bool | float | str | None, str]:
-    """One number from values ``[cell, own]``, or None and why not. NaN beside numbers is padding."""
-    if rows.dtype.kind == "f":
-        empty = int(np.isnan(rows).all(axis=1).sum())
-        if empty:
-            return None, "it has no value" if empty == len(
-                rows
-            ) else f"{empty} of {len(rows)} cells have no value"
-        values = rows[~np.isnan(rows)]
-    else:
-        values = rows.ravel()
+    """One number from values ``[cell, own]``, or None and why not. Padding beside numbers does not count."""
+    kept = _kept(rows)
+    empty = int((~kept).all(axis=1).sum())
+    if empty:
+        return None, "it has no value" if empty == len(
+            rows
+        ) else f"{empty} of {len(rows)} cells have no value"
+    values = rows[kept]
     if over is not None and values.dtype.kind == "U":
         return None, f"text has no {over}" + (": name one by equals" if over == "share" else "")
     if over is not None:
@@ -259,6 +257,13 @@ def _reduced(rows: np.ndarray, over: str | None) -> tuple[bool | float | str | N
     if not same:
         return None, f"{len(values)} values that differ: pick one with at, or reduce them with over"
     return _finite(first)
+
+
+def _kept(rows: np.ndarray) -> np.ndarray:
+    """Where a run's dataset holds more than padding, as `rivalry.results.collect` pads."""
+    if rows.dtype.kind == "f":
+        return np.asarray(~np.isnan(rows))
+    return np.asarray(rows != -1) if rows.dtype.kind == "i" else np.ones(rows.shape, dtype=bool)
 
 
 _OVER: dict[str, Callable[[np.ndarray], Any]] = {
