@@ -203,6 +203,11 @@ def scale(game: object) -> float:
     return float(getattr(game, "scale", 1.0))
 
 
+def scale_of(game: object) -> Float[Array, ""]:
+    """The same as an array, also where the game is being traced."""
+    return jnp.asarray(getattr(game, "scale", 1.0), dtype=float)
+
+
 def alike(game: Any) -> np.ndarray:
     """One whole number a player, equal for those who may change places: the game's own, or all differ."""
     known = getattr(game, "alike", None)

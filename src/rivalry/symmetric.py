@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry._jax import jax, jnp, put, stacked
-from rivalry.game import Game, jacobian, own_gradients
+from rivalry.game import Game, jacobian, own_gradients, scale_of
 from rivalry.space import Simplex, Space, Strategy, width
 
 ITERATIONS = 60  # of Newton's method
@@ -151,8 +151,7 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
         return jnp.asarray((tries == 0) | (~fixed & far & (tries < ITERATIONS)))
 
     at, _ = jax.lax.while_loop(going, step, (begin, jnp.asarray(0)))
-    scale = jnp.asarray(getattr(game, "scale", 1.0), dtype=float)
-    still = (jnp.max(jnp.abs(at.move)) <= SAME * size) & (jnp.max(jnp.abs(at.slope)) <= LEFT * scale)
+    still = (jnp.max(jnp.abs(at.move)) <= SAME * size) & (jnp.max(jnp.abs(at.slope)) <= LEFT * scale_of(game))
     return at, fixed | still
 
 

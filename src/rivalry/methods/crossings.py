@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Game
+from rivalry.game import Game, scale
 from rivalry.methods.integrate import MOVING, Flow, advance, begin
 from rivalry.methods.tangent import CLIMB, Motion
 from rivalry.space import Profile, width
@@ -40,7 +40,7 @@ def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) 
     for _ in range(ROUNDS):
         x, trail = _follow(game, x, motion)
         times, points, slow = np.asarray(trail.time), np.asarray(trail.profile), float(trail.speed[-1])
-        if slow <= AT_REST * float(getattr(game, "scale", 1.0)) or not np.all(np.isfinite(points)):
+        if slow <= AT_REST * scale(game) or not np.all(np.isfinite(points)):
             return None
         found = _closing(trail, times, points, wide, within)
         if found is not None:

@@ -6,9 +6,9 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jnp
-from rivalry.game import Finish, Game
+from rivalry.game import Finish, Game, scale_of
 from rivalry.methods import end_state, integrate
-from rivalry.methods.tangent import pull, scale_of
+from rivalry.methods.tangent import pull
 from rivalry.space import Profile
 
 

@@ -11,11 +11,10 @@ from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff
+from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff, scale_of
 from rivalry.methods import boundaries, end_state, schedules
 from rivalry.methods.boundaries import Boundary
 from rivalry.methods.schedules import Rate
-from rivalry.methods.tangent import scale_of
 from rivalry.space import Profile, width
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]

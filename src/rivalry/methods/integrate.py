@@ -10,8 +10,8 @@ import optimistix
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Game
-from rivalry.methods.tangent import CLIMB, Motion, scale_of
+from rivalry.game import Game, scale_of
+from rivalry.methods.tangent import CLIMB, Motion
 from rivalry.space import Profile, width
 
 RTOL, ATOL = 1e-9, 1e-11

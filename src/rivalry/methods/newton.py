@@ -8,9 +8,9 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Finish, Game, own_gradients
+from rivalry.game import ENDINGS, Finish, Game, own_gradients, scale_of
 from rivalry.methods import end_state
-from rivalry.methods.tangent import SLACK, along, newton_step, pull, scale_of
+from rivalry.methods.tangent import SLACK, along, newton_step, pull
 from rivalry.space import Profile, width
 
 HALVINGS = 30

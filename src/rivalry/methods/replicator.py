@@ -8,11 +8,11 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry._jax import jnp
-from rivalry.game import Finish, Game, own_gradients
+from rivalry.game import Finish, Game, own_gradients, scale_of
 from rivalry.methods import boundaries, end_state, integrate, schedules
 from rivalry.methods.end_state import NEAR
 from rivalry.methods.schedules import Rate
-from rivalry.methods.tangent import Motion, scale_of
+from rivalry.methods.tangent import Motion
 from rivalry.space import Profile, Simplex, Space
 
 Form = Literal["continuous", "mirror"]

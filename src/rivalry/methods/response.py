@@ -10,8 +10,7 @@ from annotated_types import Gt, Interval
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Game, Record, own_payoff
-from rivalry.methods.tangent import scale_of
+from rivalry.game import ENDINGS, Game, Record, own_payoff, scale_of
 from rivalry.metrics import search
 from rivalry.space import Profile, Strategy, width
 

@@ -18,11 +18,6 @@ from rivalry.space import Box, Profile, Simplex, Space
 SLACK = 1e-9  # of the width: as near to a bound counts as on it, where an end is judged
 
 
-def scale_of(game: Game) -> Array:
-    """The game's payoff scale, also where it is being traced."""
-    return jnp.asarray(getattr(game, "scale", 1.0), dtype=float)
-
-
 def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Bool[Array, "player axis"]:
     """Entries that no bound holds: False for padding and where the gradient presses against a bound.
 

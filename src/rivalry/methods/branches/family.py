@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import Game, alike, jacobian, own_gradients, with_
+from rivalry.game import Game, alike, jacobian, own_gradients, scale, with_
 from rivalry.metrics import search
 from rivalry.space import Box, Profile, Simplex, directions, width
 
@@ -47,7 +47,7 @@ class Family:
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
         self.width = np.asarray(width(game.space))
-        self.scale = float(getattr(game, "scale", 1.0))
+        self.scale = scale(game)
         self.directions = directions(game.space)
 
     @property
