@@ -7,11 +7,15 @@ from rivalry._registry import Room, lazy
 
 
 class PlotEntry(NamedTuple):
-    """A plot's function, one sentence, and the game's views it draws (stored in the cells that need them)."""
+    """A plot's function, one sentence, and the game's views it draws (stored in the cells that need them).
+
+    ``spare``: it draws the views where the game has them, and something without.
+    """
 
     target: str
     title: str
     views: tuple[str, ...] = ()
+    spare: bool = False
 
 
 PATH_VIEWS = ("path_gradients", "path_payoffs", "snapshots")
@@ -71,6 +75,7 @@ PLOTS = {
         "rivalry.plots.triangle:ternary",
         "one player on a simplex of three corners: path, branches, gradients",
         ("landscape",),
+        spare=True,
     ),
     "vector_field": PlotEntry(
         "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)

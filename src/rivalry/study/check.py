@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.plots import PLOTS
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method, build_plot, told
 from rivalry.study.document import MANY, run_keys
@@ -240,7 +241,8 @@ def _plots(study: Study, game: Any) -> None:
         table = {"kind": row} if isinstance(row, str) else row
         if names.is_file(table["kind"]) or set(table) - {"kind", "at"}:
             _plot_options(table, k, study.folder)
-        for view in names.views([row]):
+        spare = table["kind"] in PLOTS and PLOTS[table["kind"]].spare
+        for view in () if spare else names.views([row]):
             if view not in offered:
                 kind = row if isinstance(row, str) else row["kind"]
                 rule = f"{kind!r} draws the view {view!r}, which this game does not have"
