@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp
 from rivalry.kernels.shapes import Contest, contest
 from rivalry.space import Box
 
@@ -77,5 +77,6 @@ def every(sizes: Any) -> list[tuple[int, ...]]:
 
 def by_rule(game: Any, places: np.ndarray, sizes: Any) -> np.ndarray:
     """The table ``[player joint]`` by the game's own payoffs, one joint action after another."""
-    rows = [game.payoffs(jnp.asarray(places[np.arange(len(sizes)), list(s)])) for s in every(sizes)]
+    pay = jax.jit(lambda x: game.payoffs(x))  # a bound method cannot be hashed
+    rows = [pay(jnp.asarray(places[np.arange(len(sizes)), list(s)])) for s in every(sizes)]
     return np.asarray(rows).T
