@@ -137,6 +137,13 @@ def test_van_der_pol(mu: float, period: float) -> None:
     assert orbit.stable
 
 
+def test_orbits_are_sought_nearer_where_the_pair_has_become_real() -> None:
+    game = plane(van_der_pol, 0.1)  # the eigenvalues at rest are real from mu = 2 on
+    _, orbit = orbits.orbits_beyond(lambda p: with_(game, parameter=p), 0.0, jnp.zeros((2, 1)), [2.5, 5.0])
+    assert orbit is not None
+    assert orbit.period == pytest.approx(11.6122306677, rel=1e-9)
+
+
 def test_an_orbit_that_repels_is_found_as_well() -> None:
     game = plane(lambda x, p: -van_der_pol(x, p), 1.0)
     angle = 2 * np.pi * np.arange(12) / 12

@@ -27,6 +27,10 @@ SHORTEST = 1e-4  # of the way from one parameter to the next: shorter steps are 
 FROM_HOPF = 16  # points of a first guess
 
 
+class NoPair(ValueError):
+    """All eigenvalues of a rest point are real."""
+
+
 class Hopf(NamedTuple):
     """The normal form ``w' = (lambda + c |w|^2) w`` where a pair of eigenvalues is, or is near, imaginary.
 
@@ -78,7 +82,7 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     values, vectors = np.linalg.eig(matrix)
     pairs = np.flatnonzero(values.imag > 1e-12 * np.max(np.abs(values), initial=0.0))
     if not pairs.size:
-        raise ValueError("x: all eigenvalues are real here; a Hopf point has a complex pair")
+        raise NoPair("x: all eigenvalues are real here; a Hopf point has a complex pair")
     k = pairs[np.argmin(np.abs(values.real[pairs]))]
     w, q = float(values.imag[k]), vectors[:, k] / np.linalg.norm(vectors[:, k])
     left, adjoint = np.linalg.eig(matrix.T)
@@ -316,7 +320,10 @@ def orbits_beyond(
         value = hopf + part * float(away[0]) if part < 1 else float(values[0])
         game = game_at(value)
         rest = rest_point(game, jnp.asarray(x))
-        orbit = None if rest is None else small_orbit(game, rest)
+        try:
+            orbit = None if rest is None else small_orbit(game, rest)
+        except NoPair:  # that far from the Hopf point; nearer to it there is one
+            continue
         if orbit is not None:
             return continued_orbits(game_at, orbit, value, values)
     return [None] * len(values)
