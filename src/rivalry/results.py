@@ -27,6 +27,9 @@ Claim = Literal["equilibrium", "no deviation found", "local equilibrium", "not a
 CLAIMS: tuple[Claim, ...] = ("not an equilibrium", "local equilibrium", "no deviation found", "equilibrium")
 """From the weakest to the strongest."""
 
+CERTIFIED = CLAIMS[2:]
+"""The claims that a search of the whole strategy space stands behind."""
+
 
 # What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
 Record = dict[str, tuple[tuple[str, ...], np.ndarray]]

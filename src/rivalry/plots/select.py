@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.results import CERTIFIED
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-CERTIFIED = ("equilibrium", "no deviation found")
-"""The claims that a search of the whole strategy space stands behind."""
 FEW = 8  # so many variables are listed where one is missing
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.plots.select import CERTIFIED
 from rivalry.profiles import nearest
-from rivalry.results import Record
+from rivalry.results import CERTIFIED, Record
 
 SAME = 9  # digits: profiles equal so far are one equilibrium
 
