@@ -138,6 +138,7 @@ def test_starts_views_and_measures() -> None:
     landscape = rv.view(game, "landscape", x)
     assert landscape.landscape_at.shape == (1681, 2)
     measured = game.measures(x)
+    assert measured["axis_name"][1].tolist() == ["place", "reach"]
     assert "threshold" not in measured
     assert game.alike.tolist() == [0, 1]
     assert "choose their reach" in repr(game)

@@ -402,3 +402,11 @@ def test_a_missing_view_is_told_with_the_call_that_makes_it(run: xr.Dataset) -> 
         rv.plots.policy(bare)
     with pytest.raises(ValueError, match=r"no variable 'policy', .*; no method made it"):
         rv.plots.policy(run)
+
+
+def test_axes_are_called_what_the_game_calls_them() -> None:
+    walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, 2)))})
+    assert rv.plots.paths(walk).get_ylabel() == "axis 1: position (units of the space)"
+    told = walk.assign(axis_name=("axis", np.array(["place", "reach"])))
+    assert rv.plots.paths(told).get_ylabel() == "reach (units of the space)"
+    assert "player 1, reach" in labels(rv.plots.paths(told, space=False))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import Point, band, point
+from rivalry.plots.select import Point, axis_words, band, point
 from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
 from rivalry.plots.triangle import triangle
 
@@ -58,10 +58,10 @@ def paths(
             _say(axes, found, len(walks), "one by one", given)
             return axes
         if plane:
-            _in_the_plane(axes, walks, label)
+            _in_the_plane(axes, walks, axis_words(found, 2), label)
         else:
-            word = "action" if mixed else "axis"
-            _against_steps(axes, walks, [(f", {word} {k}" if count > 1 else "", k) for k in shown])
+            words = axis_words(found, count, "action" if mixed else "axis")
+            _against_steps(axes, walks, [(f", {words[k]}" if count > 1 else "", k) for k in shown])
             axes.set_ylabel(label)
         if not plane and (_spread_by_factors(walks) if log is None else log):
             axes.set_xscale("symlog", linthresh=1)
@@ -101,7 +101,8 @@ def gradients(
         count = found.arrays["path_gradients"].shape[-1]
         shown = _shown(axis, count)
         axes.axhline(0.0, color=INK, linewidth=0.8)
-        _against_steps(axes, walks, [(f", axis {k}" if count > 1 else "", k) for k in shown])
+        words = axis_words(found, count)
+        _against_steps(axes, walks, [(f", {words[k]}" if count > 1 else "", k) for k in shown])
         axes.set_ylabel("own gradient (payoff per unit of position)")
         _say(axes, found, len(walks), "mean and 95 % band")
         return axes
@@ -218,7 +219,7 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
     axes.set_xlabel(walks[0].clock)
 
 
-def _in_the_plane(axes: Axes, walks: list[Walk], label: str) -> None:
+def _in_the_plane(axes: Axes, walks: list[Walk], names: Sequence[str], label: str) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
             name = named("player", k, walk.values.shape[1]) if walk is walks[0] else None
@@ -229,8 +230,10 @@ def _in_the_plane(axes: Axes, walks: list[Walk], label: str) -> None:
             )
     axes.plot([], [], "s", markersize=4.5, color=INK, label="start")
     ends_in_legend(axes, [walk.certified for walk in walks])
-    axes.set_xlabel(f"axis 0: {label}")
-    axes.set_ylabel(f"axis 1: {label}")
+    numbered = names[0] == "axis 0"
+    units = f": {label}" if numbered else " (units of the space)"
+    axes.set_xlabel(names[0] + units)
+    axes.set_ylabel(names[1] + units)
     axes.set_aspect("equal", adjustable="datalim")
 
 
@@ -246,7 +249,7 @@ def _in_the_triangle(axes: Any, walks: list[Walk]) -> None:
     ends_in_legend(axes, [walk.certified for walk in walks], 3)
 
 
-CLOCKS = ("path_step", "path_time", "claim")
+CLOCKS = ("path_step", "path_time", "claim", "axis_name")
 ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import Point, axis_words, point
 from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
 from rivalry.plots.triangle import BESIDE, triangle, triangulated
 
@@ -28,8 +28,8 @@ def landscape(
     corners, one player (the first, unless ``player`` says).
     """
     with canvas(ax) as axes:
-        also = ("landscape_at", "landscape_best", "landscape_best_payoff", "profile", "payoff", "claim")
-        found = point(data, "landscape", 2, also, at=at)
+        also = ("landscape_at", "landscape_best", "landscape_best_payoff")
+        found = point(data, "landscape", 2, (*also, "profile", "payoff", "claim", "axis_name"), at=at)
         count = len(found.arrays["landscape"])
         if player is not None and not 0 <= player < count:
             raise ValueError(f"player: {player} must be a whole number from 0 to {count - 1}")
@@ -130,8 +130,12 @@ def _surface(axes: Axes, found: Point, player: int) -> None:
             axes.plot(*place[:2], "x", zorder=5, color="white", markeredgewidth=2)
     if "profile" in found.arrays:
         axes.plot([], [], "x", color=INK, markeredgewidth=2, label="the others")
-    axes.set_xlabel("own position, axis 0 (units of the space)")
-    axes.set_ylabel("own position, axis 1 (units of the space)")
+    across, up = (
+        f"own {'position, ' if name.startswith('axis') else ''}{name} (units of the space)"
+        for name in axis_words(found, 2)
+    )
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
     axes.set_aspect("equal")
     axes.grid(False)
 

@@ -80,6 +80,16 @@ def _instead(data: Dataset, main: str) -> str:
     return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
 
 
+def axis_words(found: Point, count: int, word: str = "axis") -> list[str]:
+    """What the axes of strategies are called: as the game says (``axis_name [axis]``), or by number.
+
+    >>> axis_words(Point({}, ""), 2)
+    ['axis 0', 'axis 1']
+    """
+    names = np.ravel(found.arrays.get("axis_name", np.array([])))
+    return [str(name) for name in names] if len(names) == count else [f"{word} {k}" for k in range(count)]
+
+
 def checked(data: object) -> None:
     """Raises `ValueError` for what is no dataset."""
     if not hasattr(data, "data_vars"):

@@ -25,8 +25,9 @@ def measures(game: Influencer, x: Profile) -> Record:
     """What is stored with every result.
 
     ``gradient_norm``, the largest entry of all own gradients; ``resource_total``; ``outside_payoffs
-    [outside]``, what the third party and abstention get, where there are any; and, where a closed form holds,
-    ``threshold``, ``symmetric_position [axis]`` and ``symmetric_stable`` (see `known_threshold`).
+    [outside]``, what the third party and abstention get, where there are any; ``axis_name [axis]`` where
+    reaches are chosen beside places; and, where a closed form holds, ``threshold``, ``symmetric_position
+    [axis]`` and ``symmetric_stable`` (see `known_threshold`).
     """
     payoffs, norm, shares = _measured(game, x)
     game.refuse_nan(shares)
@@ -36,6 +37,9 @@ def measures(game: Influencer, x: Profile) -> Record:
     }
     if len(payoffs) > x.shape[0]:
         found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
+    if (places := game.points.shape[1]) < x.shape[1]:  # reaches are chosen beside places
+        names = ["place"] if places == 1 else [f"place {k}" for k in range(places)]
+        found["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
     known = known_threshold(game)
     if known is not None:
         if known.position is not None:
