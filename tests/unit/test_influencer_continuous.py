@@ -116,6 +116,31 @@ def test_dirichlet_kernels_reach_the_boundary() -> None:
     np.testing.assert_allclose(game.payoffs(x), finer.payoffs(x), rtol=1e-3)
 
 
+def _tanh_sinh(count: int = 240) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes t of [0, 1], 1 - t, and weights: a rule that powers and logarithms at the ends do not hurt."""
+    s = np.linspace(-3.6, 3.6, count)
+    t, rest = 1 / (1 + np.exp(-np.pi * np.sinh(s))), 1 / (1 + np.exp(np.pi * np.sinh(s)))
+    return t, rest, (s[1] - s[0]) * np.pi * np.cosh(s) * t * rest
+
+
+def test_singular_demand_on_a_simplex_meets_another_rule_at_the_default_tolerance() -> None:
+    alphas = np.array([0.6, 1.2, 2.0])
+    game = rv.games.influencer(
+        space="simplex",
+        kernel="dirichlet",
+        alpha=[1.0, 1.5],
+        resource_points=LINE,
+        resource={"kind": "dirichlet", "alphas": alphas.tolist()},
+    )
+    x = np.array([[0.5, 0.3, 0.2], [0.2, 0.4, 0.4]])
+    t, rest, w = _tanh_sinh()
+    b = np.stack([np.outer(t, np.ones_like(t)), np.outer(rest, t), np.outer(rest, rest)]).reshape(3, -1)
+    b = b / b.sum(axis=0)
+    cells = np.outer(w * rest, w).ravel() * stats.dirichlet(alphas).pdf(b)
+    f = np.stack([stats.dirichlet(a * y / y[0]).pdf(b) for a, y in zip((1.0, 1.5), x, strict=True)])
+    np.testing.assert_allclose(game.payoffs(game.space.check(x)), f / f.sum(axis=0) @ cells, rtol=1e-10)
+
+
 def test_a_given_number_of_nodes_is_not_doubled() -> None:
     """So that games of one batch have one size."""
     wide, narrow = (

@@ -62,3 +62,10 @@ def test_graded_nodes_tame_logarithms_and_broken_powers() -> None:
         nodes, weights = on_simplex(3, 64, graded=graded)
         errors.append(abs(weights @ rough(nodes) - exact))
     assert errors[1] < 1e-9 < 1e-6 < errors[0]
+
+
+def test_graded_nodes_tame_the_powers_of_a_density() -> None:
+    a = np.array([0.3, 0.5, 2.0])
+    nodes, weights = on_simplex(3, 64, a, graded=True)
+    total = np.exp(special.gammaln(a).sum() - special.gammaln(a.sum()))
+    np.testing.assert_allclose(weights @ nodes / total, a / a.sum(), rtol=1e-11)

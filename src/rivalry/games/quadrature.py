@@ -8,6 +8,8 @@ import numpy as np
 
 Ends = tuple[float, float]
 
+FLAT, STEEPEST = 3.0, 20.0  # least and largest powers of graded rules at their ends
+
 
 def on_box(
     bounds: Sequence[Sequence[float]], count: int, ends: Sequence[Ends] | None = None
@@ -76,12 +78,16 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _graded(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same by Gauss-Legendre in u, where ``t = I_u(3, 3)`` is flat at its ends, which tames powers."""
+    """The same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends, which tames powers.
+
+    m is such that ``t^p dt`` is a whole power of u at 0, and n such that it is one of ``1 - u`` at 1.
+    """
     from scipy.special import beta, betainc
 
+    m, n = (min(np.ceil(FLAT * max(power + 1, 1.0)) / (power + 1), STEEPEST) for power in (p, q))
     u, v, w = _unit(count, 0.0, 0.0)
-    t, rest = betainc(3, 3, u), betainc(3, 3, v)
-    return t, rest, w * (u * v) ** 2 / beta(3, 3) * t**p * rest**q
+    t, rest = (np.maximum(betainc(*part), 1e-300) for part in ((m, n, u), (n, m, v)))
+    return t, rest, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * rest**q
 
 
 def _product(lines: Sequence[np.ndarray]) -> np.ndarray:

@@ -25,6 +25,7 @@ TOLERANCE = 1e-10  # relative: when payoffs and gradients at the profiles below 
 FIRST = {1: 64, 2: 16}  # nodes in each direction; 8 where there are more than two
 MOST, LONGEST = 2**17, 2**12  # nodes in all, and in one direction
 CHUNK, PROFILES = 256, 4
+INSIDE = 0.4  # how far profiles on a simplex are drawn from where they fall towards its middle
 
 
 class Rule(NamedTuple):
@@ -183,7 +184,10 @@ def _sums(game: Influencer, profiles: Array) -> tuple[Array, Array]:
 
 
 def _profiles(game: Influencer) -> np.ndarray:
-    """Everybody in the middle, on a box also far apart, and anywhere at random: always the same ones."""
+    """Everybody in the middle, on a box also far apart, and anywhere at random: always the same ones.
+
+    On a simplex not near its boundary, where influence may be narrower than any rule can see.
+    """
     rng = np.random.default_rng(0)
     space = game.space
     players, axes = space.shape
@@ -192,4 +196,4 @@ def _profiles(game: Influencer) -> np.ndarray:
         parts = [np.full((players, axes), 0.5), line, *rng.random((PROFILES - 2, players, axes))]
         return np.asarray(space.low + (space.high - space.low) * np.stack(parts))
     shares = np.stack([np.ones((players, axes)), *rng.exponential(size=(PROFILES - 1, players, axes))])
-    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
+    return np.asarray(INSIDE / axes + (1 - INSIDE) * shares / shares.sum(axis=-1, keepdims=True))
