@@ -17,7 +17,16 @@ from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Finish, Game, Record, jacobian, own_gradients, scale
-from rivalry.methods.tangent import CLIMB, SLACK, Motion, among, basis, newton_system, projector
+from rivalry.methods.tangent import (
+    CLIMB,
+    SLACK,
+    Motion,
+    all_directions,
+    among,
+    basis,
+    newton_system,
+    projector,
+)
 from rivalry.space import Box, Profile, width
 
 if TYPE_CHECKING:
@@ -82,7 +91,7 @@ def _speed(game: Game, x: Profile, motion: Motion) -> Array:
 def _of_field(game: Game, end: _Local, motion: Motion) -> np.ndarray:
     """Eigenvalues of the motion's own Jacobian in all directions of the space, largest real part first."""
     derivative = np.asarray(_field_jacobian(game, end.profile, motion))
-    directions = basis(np.asarray(projector(game.space, jnp.asarray(game.space.mask))))
+    directions = all_directions(game.space)
     return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions))
 
 

@@ -18,7 +18,8 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, jacobian, own_gradients
 from rivalry.methods.collocation import Loop, solve
 from rivalry.methods.spectra import rest_point
-from rivalry.space import Profile, directions, width
+from rivalry.methods.tangent import all_directions
+from rivalry.space import Profile, width
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: where Newton is started
 SMALL = 0.1  # of the amplitude started from: an orbit smaller than that is the rest point itself
@@ -77,7 +78,7 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     (62.28, True)
     """
     x = jnp.asarray(x)
-    directions = _directions(game)
+    directions = all_directions(game.space)
     matrix = directions.T @ np.asarray(_jacobian(game, x)) @ directions
     values, vectors = np.linalg.eig(matrix)
     pairs = np.flatnonzero(values.imag > 1e-12 * np.max(np.abs(values), initial=0.0))
@@ -128,13 +129,6 @@ def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) 
     return jax.jacfwd(jax.jacfwd(field))(zero), aaa + abb + 1j * (aab + bbb)
 
 
-def _directions(game: Game) -> np.ndarray:
-    """An orthonormal basis ``[row direction]`` of the directions in which profiles move, off all bounds."""
-    from scipy.linalg import block_diag
-
-    return np.asarray(block_diag(*directions(game.space)))
-
-
 def _field(game: Game, origin: Profile, directions: Array, z: Array) -> Array:
     x = origin + (directions @ z).reshape(origin.shape)
     return directions.T @ own_gradients(game, x).ravel()
@@ -146,7 +140,7 @@ def _jacobian(game: Game, x: Profile) -> Array:
 
 
 class _Flow(eqx.Module):
-    """The field in the coordinates of `_directions`, as `collocation` takes it."""
+    """The field in the coordinates of `all_directions`, as `collocation` takes it."""
 
     game: Game
     origin: Profile
@@ -172,7 +166,7 @@ def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit |
         )
     if not (np.isfinite(period) and period > 0):
         raise ValueError(f"period: {period:g} must be above 0")
-    origin, directions = guess.mean(axis=0), _directions(game)
+    origin, directions = guess.mean(axis=0), all_directions(game.space)
     rows = (guess - origin).reshape(len(guess), -1) @ directions
     flow = _Flow(game, put(origin), put(directions))
     size = float(np.min(np.asarray(width(game.space))))

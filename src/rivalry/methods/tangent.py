@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import Game, jacobian, own_gradients
-from rivalry.space import Box, Profile, Simplex, Space
+from rivalry.space import Box, Profile, Simplex, Space, directions
 
 SLACK = 1e-9  # of the width: as near to a bound counts as on it, where an end is judged
 
@@ -105,6 +105,17 @@ def projector(space: Space, kept: Bool[Array, "player axis"]) -> Float[Array, "r
     count = jnp.maximum(jnp.sum(kept, axis=1), 1)[owner]
     together = (owner[:, None] == owner[None, :]) & flat[:, None] & flat[None, :]
     return jnp.diag(flat.astype(float)) - together / count[:, None]
+
+
+def all_directions(space: Space) -> np.ndarray:
+    """An orthonormal basis ``[row direction]`` of the ways a profile may move off all bounds, player-major.
+
+    >>> all_directions(Simplex((2, 3))).shape
+    (6, 3)
+    """
+    from scipy.linalg import block_diag
+
+    return np.asarray(block_diag(*directions(space)))
 
 
 def basis(projection: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.methods.branches.family import Family, Local
+from rivalry.methods.tangent import all_directions
 from rivalry.space import Simplex
 
 TOGETHER = -1  # the label of eigenvalues that move whole groups; others are labelled by the group they split
@@ -56,9 +57,7 @@ class System:
     @cached_property
     def _basis(self) -> np.ndarray:
         """Orthonormal directions of all players, ``[row direction]``, player-major."""
-        from scipy.linalg import block_diag
-
-        return np.asarray(block_diag(*self.family.directions))
+        return all_directions(self.family.space)
 
     @cached_property
     def _expand(self) -> np.ndarray:
