@@ -155,6 +155,7 @@ class Learner(Protocol):
     - ``world(game)``: what it is played in, made from a game (default: the game's own ``world()``, else the
       game itself);
     - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
+    - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated;
     - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
     - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
     - ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).

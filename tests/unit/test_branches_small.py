@@ -226,6 +226,13 @@ def test_nothing_inside_the_space_is_no_answer() -> None:
     assert solution.data.sizes["row"] == 0
 
 
+def test_nobody_can_tell_how_much_is_left() -> None:
+    events = []
+    rv.learn(cubic(), Branches(parameter="drive", low=-0.1, high=0.1, certify="none"), progress=events.append)
+    assert events[-1].done > 0
+    assert {event.total for event in events} == {0}
+
+
 def test_wrong_input_is_told_in_one_line() -> None:
     for options, words in [
         ({"parameter": "drift", "low": 0.0, "high": 1.0}, "parameter: drift: no array of this game"),

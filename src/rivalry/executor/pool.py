@@ -279,7 +279,10 @@ def work(job: Job, tell: Callable[[Outcome], object]) -> Outcome:
         if time.monotonic() - spoke < PULSE:
             return False
         spoke = time.monotonic()
-        return tell(Outcome("progress", job.id, fraction=event.done / max(event.total, 1))) is True
+        return (
+            tell(Outcome("progress", job.id, fraction=event.done / event.total if event.total else 0.0))
+            is True
+        )
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

@@ -45,6 +45,7 @@ def learn(
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress)
     world = world_of(game, learner)
+    known = steps is not None or not getattr(learner, "open_ended", False)
     steps = length_of(learner, world) if steps is None else checked_count(steps, "steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     saved = checkpoint.load() if checkpoint is not None else None
@@ -63,7 +64,7 @@ def learn(
         chunk = max(1, min(int(chunk * min(8.0, 0.25 / max(took, 1e-9))), 2**40))
         if checkpoint is not None and checkpoint.due():
             checkpoint.save(_arrays(learner, session) | {DONE: np.asarray([done])})
-        stopped = watch(Progress(done, steps))
+        stopped = watch(Progress(done, steps if known else 0))
     record = dict(learner.read(world, session))
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))

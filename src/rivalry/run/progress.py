@@ -10,7 +10,10 @@ import numpy as np
 
 
 class Progress(NamedTuple):
-    """A plain event: ``done`` of ``total`` steps, and the residual where there is one."""
+    """A plain event: ``done`` of ``total`` steps, and the residual where there is one.
+
+    ``total`` is 0 where nobody can tell: of a search that ends when all is found.
+    """
 
     done: int
     total: int

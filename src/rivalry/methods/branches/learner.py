@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
@@ -73,6 +73,7 @@ class Branches(eqx.Module):
     ] = "search"
     points: Annotated[int, Ge(2), "grid of the search for gains"] = 101
     continuation: Annotated[Literal["own", "jaxcont"], "what follows the branches"] = "own"
+    open_ended: ClassVar[bool] = True
 
     @staticmethod
     def fits(game: Any) -> bool:
