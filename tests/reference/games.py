@@ -108,11 +108,12 @@ def _kernel(spec: Inputs, swept: float | None) -> dict[str, Any]:
     name = spec["name"]
     if name == "custom":
         return {"kernel": name, "influence": rest.pop("formula"), "parameters": rest}
-    if name != "gaussian":
+    if name in ("power_law", "exponential", "dirichlet", "blotto"):
         return {"kernel": name, **rest}
     if "covariance_shape" in rest:  # s times a shape; s is a variance
         rest["variance"] = next((rest.pop(key) for key in ("s", "covariance") if key in rest), 1.0)
         rest["covariance"] = rest.pop("covariance_shape")
     elif "covariance" in rest and not isinstance(rest["covariance"], list):
         rest["variance"] = rest.pop("covariance")
-    return {{"sigma": "reach", "s": "variance"}.get(key, key): value for key, value in rest.items()}
+    named = {{"sigma": "reach", "s": "variance"}.get(key, key): value for key, value in rest.items()}
+    return named if name == "gaussian" else {"kernel": name, **named}

@@ -173,10 +173,17 @@ def best_deviation(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return {"regrets": rows, "max_gain": max(row["gain"] for row in rows)}
 
 
+def _step(low: float, high: float, steps: int, taken: int) -> float:
+    """A step size, as an ascent takes it: what it refuses is refused here."""
+    rate = {"kind": "cosine", "min": low, "max": high, "steps": steps}
+    schedules.check(rate)
+    return float(schedules.at(rate, taken))
+
+
 def schedule_values(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Rates, exploration, temperatures and lengths over time."""
     makers: dict[str, Callable[[Inputs], Any]] = {
-        "step_cosine": lambda s: [float(schedules.cosine(s["min"], s["max"], s["T"], t)) for t in s["t"]],
+        "step_cosine": lambda s: [_step(s["min"], s["max"], s["T"], t) for t in s["t"]],
         "epsilon_cosine": lambda s: exploration.cosine_epsilon(
             s["min"], s["max"], s["episodes"], s["episode"]
         ),

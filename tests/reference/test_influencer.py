@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.reference import influencer
+from tests.reference import games, influencer
 from tests.reference.__main__ import choose, judge, main, read
 
 FILE = Path(__file__).with_name("influencer.json")
@@ -117,3 +117,17 @@ def test_a_scan_without_outside_rows_meets_the_closed_form() -> None:
     assert found["crossings"] == pytest.approx([closed["expected"]["critical_sigma"]], abs=1e-9)
     assert found["symmetric_position"] == pytest.approx(0.5)
     assert (found["stable_at"], found["unstable_at"]) == ([0.4], [0.1])
+
+
+def test_what_a_case_gets_wrong_is_refused_as_the_package_does() -> None:
+    assert games._kernel({"name": "gausian", "sigma": [0.1, 0.1]}, None) == {
+        "kernel": "gausian", "reach": [0.1, 0.1]
+    }  # fmt: skip
+    for wrong in ({"T": 0}, {"min": 0.4}):
+        rate = {"min": 0.1, "max": 0.3, "T": 5, "t": [0]} | wrong
+        case = {"kind": "schedules", "inputs": {"step_cosine": rate}, "expected": _refused("rate")}
+        assert judge(case | {"id": "rate"}, influencer.answer) == []
+
+
+def _refused(*named: str) -> dict[str, Any]:
+    return {"raises": "ValueError", "message_contains": list(named)}
