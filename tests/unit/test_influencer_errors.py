@@ -69,6 +69,7 @@ NAN, INF = float("nan"), float("inf")
         ({**SIMPLEX, "kernel": "power_law"}, r"kernel: power_law is for an interval; a simplex takes gaussian, dirichlet, blotto, custom"),
         ({"kernel": "dirichlet"}, r"kernel: dirichlet is for a simplex; an interval takes gaussian, power_law, exponential, custom"),
         ({"kernel": "blotto", **BOX}, r"kernel: blotto is for a simplex; a box takes gaussian, custom"),
+        ({"kernel": "blotto"}, r"kernel: blotto is for a simplex; an interval takes gaussian"),
         ({"kernel": "exponential", **BOX}, r"kernel: exponential is for an interval; a box takes gaussian, custom"),
         ({**SIMPLEX, "kernel": "dirichlet", "alpha": [1, 0]}, r"alpha\[1\]: 0 must be above 0"),
         ({**SIMPLEX, "kernel": "dirichlet", "alpha": [1, INF]}, r"alpha\[1\]: inf must be finite"),

@@ -279,10 +279,8 @@ def work(job: Job, tell: Callable[[Outcome], object]) -> Outcome:
         if time.monotonic() - spoke < PULSE:
             return False
         spoke = time.monotonic()
-        return (
-            tell(Outcome("progress", job.id, fraction=event.done / event.total if event.total else 0.0))
-            is True
-        )
+        fraction = event.done / event.total if event.total else 0.0
+        return tell(Outcome("progress", job.id, fraction=fraction)) is True
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

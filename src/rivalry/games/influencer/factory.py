@@ -123,7 +123,7 @@ def _build(**given: Any) -> Influencer:
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
         rule = Rule.of(spec, given["resource"], ground, graded=given["kernel"] == "dirichlet")
         return refined(_continuous(given, ground, space, rule), rule)
-    if spec is None and given["kernel"] == "blotto":
+    if spec is None and given["kernel"] == "blotto" and ground.simplex:
         spec = {"kind": "corners"}
     points = points_of(spec, ground.edges, simplex=ground.simplex)
     return _at(given, ground, space, points, weights_of(given["resource"], points))
