@@ -107,4 +107,23 @@ def mend_cache(folder: str | None = None) -> int:
     return removed
 
 
-__all__ = ["jax", "jnp", "mend_cache", "put", "stacked"]
+def forget_programs(most: int = 20_000) -> bool:
+    """Drops compiled programs once they take more than ``most`` of the process's memory mappings.
+
+    Each program maps memory of its own. Linux allows a process 65 530 mappings by default, and a process that
+    has compiled so many programs is aborted. What is needed again comes from the cache on disk. Returns
+    whether it did; on other systems nothing is known and nothing is done.
+    """
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            count = sum(1 for _ in maps)
+    except OSError:
+        return False
+    if count <= most:
+        return False
+    jax.clear_caches()
+    gc.collect()
+    return True
+
+
+__all__ = ["forget_programs", "jax", "jnp", "mend_cache", "put", "stacked"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry import files, run
-from rivalry._jax import jax, jnp
+from rivalry._jax import forget_programs, jax, jnp
 from rivalry.game import Game, Learner
 from rivalry.metrics import certificate
 from rivalry.plots import PATH_VIEWS
@@ -25,6 +25,7 @@ from rivalry.run.starts import lattice
 Task = Mapping[str, Any]
 
 CHECKPOINT = 10.0  # seconds between two saves of a long cell
+COMPILED = 0.1  # seconds: a quicker cell compiled nothing
 
 
 class Lanes(NamedTuple):
@@ -278,4 +279,6 @@ def carry_out(job: Job, progress: Callable[[Progress], object] | None = None) ->
     path = out / "cells" / f"{job.id}.npz"
     files.write(path, files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
     kept.drop()
+    if seconds > COMPILED:
+        forget_programs()
     return seconds
