@@ -86,16 +86,17 @@ class QLearning(eqx.Module):
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.005
     gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one a player"] = 0.3
     epochs: Annotated[int, Ge(1), "number of epochs"] = 5000
-    episodes: Annotated[int | Table, "steps of an epoch: a whole number or a schedule"] = _table(
-        "reverse_cosine", min=10, max=100
-    )
-    epsilon: Annotated[float | list[float] | Table, "chance of a random choice: numbers or a schedule"] = (
-        _table("cosine", min=0.3, max=0.8)
-    )
-    temperature: Annotated[float | list[float] | Table, "of the softmax: numbers or a schedule"] = _table(
-        "cosine_distance", min=0.5, max=1.0
-    )
-    initial: Annotated[float | Table, "values to begin with: a number or a distribution"] = 0.0
+    episodes: Annotated[
+        int | Table, "steps of an epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
+    ] = _table("reverse_cosine", min=10, max=100)
+    epsilon: Annotated[
+        float | list[float] | Table,
+        "chance of a random choice: numbers, {kind = 'cosine', min, max} or {kind = 'log', scale, min}",
+    ] = _table("cosine", min=0.3, max=0.8)
+    temperature: Annotated[
+        float | list[float] | Table, "of the softmax: numbers, or {kind = 'cosine_distance', min, max}"
+    ] = _table("cosine_distance", min=0.5, max=1.0)
+    initial: Annotated[float | Table, "values to begin with: a number, or {kind = 'uniform', min, max}"] = 0.0
     action_choice: Annotated[Literal["softmax", "greedy"], "when not exploring"] = "softmax"
     target: Annotated[Literal["max", "on_policy", "expected"], "what the next state is worth"] = "max"
     updates: Annotated[Literal["synchronous", "asynchronous"], "all at once, or in a drawn order"] = (

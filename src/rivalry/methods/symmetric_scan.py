@@ -104,6 +104,7 @@ def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
 
 
 def places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:
+    """Where all stand together at each of ``values``, followed from ``place`` [axis], or fixed there."""
     games = [world.family.at(float(value)) for value in values]
     return symmetric.followed(games, world.family.directions[0], place, fixed=world.position is not None)
 

@@ -254,6 +254,7 @@ ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, ce
 
 
 def ends_in_legend(axes: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
+    """A legend's line for every worth of an end that was drawn: certified, not, or without a certificate."""
     for worth, words in ENDS.items():
         if worth in worths:
             axes.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))

@@ -129,6 +129,7 @@ def coordinates(found: Point) -> np.ndarray:
 
 
 def row_labels(found: Point, count: int) -> list[str]:
+    """The rows' names, as the data tell them, or by number."""
     names = found.arrays.get("row_label")
     return [f"row {k}" for k in range(count)] if names is None else [str(name) for name in names]
 
