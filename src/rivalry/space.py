@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import equinox as eqx
 import numpy as np
@@ -18,6 +18,9 @@ from rivalry._jax import jax, jnp, put
 
 Profile = Float[Array, "player axis"]
 Strategy = Float[Array, "axis"]
+Coordinate = Literal["linear", "log", "logit", "shifted"]
+
+EDGE = 1e-9  # in logs: amounts so near to the least are 0, however a compiler rounds a logarithm
 
 
 @runtime_checkable
@@ -69,17 +72,28 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
 class Box(eqx.Module):
     """An interval for every player and axis.
 
-    ``coordinates`` tells in which scale the box is searched: ``linear``, ``log`` (for positive amounts) or
-    ``logit`` (for shares); projection is the same clip in all of them.
+    ``coordinates`` tells in which scale the box is searched, one word or one an axis. An amount ``x`` is seen
+    as ``y = inner(x)``, and the box is searched, sampled and stepped through evenly in ``y``; projection is
+    the same clip in all of them:
+
+    - ``linear``: ``x`` itself;
+    - ``log`` (positive amounts): ``ln x``. Where ``low`` is 0, ``least [player axis]`` is the smallest amount
+      told apart from 0, and the low end of the inner box is 0 itself: an isolated point, at which all that is
+      not more than ``least`` is seen;
+    - ``logit`` (shares): ``ln x - ln(1 - x)``;
+    - ``shifted`` (amounts of which zero is an ordinary bound): ``ln(x + least)``.
 
     >>> space = Box.interval(0.0, 1.0, players=3)
     >>> space.shape
     (3, 1)
+    >>> Box.of([[0.0, 100.0]], players=1, coordinates="log", least=0.1).grid(0, 4).ravel().round(6).tolist()
+    [0.0, 1.0, 10.0, 100.0]
     """
 
     low: Float[Array, "player axis"]
     high: Float[Array, "player axis"]
-    coordinates: Literal["linear", "log", "logit"] = eqx.field(static=True, default="linear")
+    coordinates: Coordinate | tuple[Coordinate, ...] = eqx.field(static=True, default="linear")
+    least: Float[Array, "player axis"] | None = None
 
     @classmethod
     def interval(cls, low: float, high: float, *, players: int) -> Box:
@@ -88,21 +102,31 @@ class Box(eqx.Module):
 
     @classmethod
     def of(
-        cls, bounds: object, *, players: int, coordinates: Literal["linear", "log", "logit"] = "linear"
+        cls,
+        bounds: object,
+        *,
+        players: int,
+        coordinates: Coordinate | tuple[Coordinate, ...] = "linear",
+        least: object = None,
     ) -> Box:
-        """The same box for every player; ``bounds`` is one ``[low, high]`` an axis. Raises `ValueError`."""
+        """The same box for every player; ``bounds`` is one ``[low, high]`` an axis.
+
+        ``least`` is a number above 0, or one an axis. Raises `ValueError`.
+        """
         edges = np.asarray(bounds, dtype=float)
         if edges.ndim != 2 or edges.shape[1] != 2:
             raise ValueError(f"bounds: shape {edges.shape} must be (axes, 2), one [low, high] an axis")
+        axes = len(edges)
+        kinds = (coordinates,) * axes if isinstance(coordinates, str) else tuple(coordinates)
+        if len(kinds) != axes:
+            raise ValueError(f"coordinates: {len(kinds)} words for {axes} axes; must be one, or one an axis")
+        smallest = None if least is None else np.broadcast_to(np.asarray(least, dtype=float), (axes,))
         for axis, (low, high) in enumerate(edges):
-            if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
-            if (coordinates == "log" and low <= 0) or (coordinates == "logit" and not 0 < low < high < 1):
-                raise ValueError(
-                    f"bounds[{axis}]: [{low}, {high}] is outside the range of {coordinates} coordinates"
-                )
+            _checked_axis(axis, low, high, kinds[axis], None if smallest is None else smallest[axis])
         every = np.broadcast_to(edges, (players, *edges.shape))
-        return cls(put(every[..., 0]), put(every[..., 1]), coordinates)
+        amounts = None if smallest is None else put(np.tile(smallest, (players, 1)))
+        word = coordinates if isinstance(coordinates, str) else kinds
+        return cls(put(every[..., 0]), put(every[..., 1]), word, amounts)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -112,12 +136,23 @@ class Box(eqx.Module):
     def mask(self) -> Bool[Array, "player axis"]:
         return jnp.ones(self.shape, dtype=bool)
 
+    @property
+    def kinds(self) -> tuple[Coordinate, ...]:
+        """The coordinates of every axis."""
+        one = self.coordinates
+        return (one,) * self.shape[1] if isinstance(one, str) else one
+
+    @property
+    def curved(self) -> bool:
+        """Whether any axis has coordinates other than the amounts themselves."""
+        return any(kind != "linear" for kind in self.kinds)
+
     def project(self, x: Profile) -> Profile:
         return jnp.clip(x, self.low, self.high)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
-        low, high = self._inner(self.low), self._inner(self.high)
-        drawn: Profile = self._outer(low + (high - low) * jax.random.uniform(key, self.shape))
+        low, high = self.inner(self.low), self.inner(self.high)
+        drawn: Profile = self.outer(low + (high - low) * jax.random.uniform(key, self.shape))
         return drawn
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
@@ -125,11 +160,11 @@ class Box(eqx.Module):
         each = max(2, round(points ** (1 / axes)))
         xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
-        first, last = xp.asarray(self._inner(xp.stack([low, high])))
+        first, last = (xp.asarray(self.inner(edge))[player] for edge in (self.low, self.high))
         lines = xp.linspace(first, last, each).T
         inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
-        # the coordinate change may leave the box by rounding
-        found = xp.clip(xp.asarray(self._outer(inner), dtype=float), low, high)
+        outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
+        found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
         return found if xp is jnp else put(found)
 
     def check(self, x: object, name: str = "start") -> Profile:
@@ -145,15 +180,76 @@ class Box(eqx.Module):
             )
         return put(full)
 
-    def _inner(self, x: Array | np.ndarray) -> Any:
-        if self.coordinates == "log":
-            return jnp.log(x)
-        return jnp.log(x) - jnp.log1p(-x) if self.coordinates == "logit" else x
+    def inner(self, x: Array | np.ndarray) -> Any:
+        """Amounts ``[.. player axis]`` in the coordinates in which the box is searched."""
+        if not self.curved:
+            return x
+        columns = [
+            _inward(kind, x[..., axis], self._floor(kind, axis)) for axis, kind in enumerate(self.kinds)
+        ]
+        return jnp.stack(columns, axis=-1)
 
-    def _outer(self, y: Array | np.ndarray) -> Any:
-        if self.coordinates == "log":
-            return jnp.exp(y)
-        return jax.nn.sigmoid(y) if self.coordinates == "logit" else y
+    def outer(self, y: Array | np.ndarray, player: int | None = None) -> Any:
+        """Amounts of inner coordinates ``[.. player axis]``; of one ``player``'s, ``[.. 1 axis]``."""
+        if not self.curved:
+            return y
+        rows = slice(None) if player is None else slice(player, player + 1)
+        columns = []
+        for axis, kind in enumerate(self.kinds):
+            floor = self._floor(kind, axis)
+            found = _outward(kind, y[..., axis], None if floor is None else floor[rows])
+            if kind == "log" and self.least is not None:
+                nothing = (self.low[rows, axis] <= 0) & (
+                    y[..., axis] <= jnp.log(self.least[rows, axis]) + EDGE
+                )
+                found = jnp.where(nothing, 0.0, found)
+            columns.append(found)
+        return jnp.stack(columns, axis=-1)
+
+    def flat(self) -> Box:
+        """The linear box of the inner coordinates."""
+        return Box(self.inner(self.low), self.inner(self.high)) if self.curved else self
+
+    def _floor(self, kind: str, axis: int) -> Any:
+        """What an axis's coordinates need beside the amount, ``[player]``."""
+        if self.least is None:
+            return None
+        least, low = self.least[:, axis], self.low[:, axis]
+        return jnp.where(low > 0, low, least) if kind == "log" else least
+
+
+def _checked_axis(axis: int, low: float, high: float, kind: str, least: float | None) -> None:
+    """Raises `ValueError` for bounds that are none, or that the axis's coordinates cannot take."""
+    if kind not in get_args(Coordinate):
+        raise ValueError(f"coordinates: {kind!r} must be one of {', '.join(map(repr, get_args(Coordinate)))}")
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
+    if kind in ("log", "shifted") and least is not None and not 0 < least < high:
+        raise ValueError(f"least[{axis}]: {least:g} must be above 0 and below {high:g}")
+    if kind == "shifted" and least is None:
+        raise ValueError(f"least[{axis}]: None; must be given for shifted coordinates")
+    if (
+        (kind == "log" and (low < 0 or (low == 0 and least is None)))
+        or (kind == "logit" and not 0 < low < high < 1)
+        or (kind == "shifted" and low < 0)
+    ):
+        raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {kind} coordinates")
+
+
+def _inward(kind: str, x: Any, floor: Any) -> Any:
+    if kind == "log":
+        return jnp.log(x if floor is None else jnp.maximum(x, floor))
+    if kind == "shifted":
+        return jnp.log(floor) + jnp.log1p(x / floor)  # exact at 0, and for amounts far below the shift
+    return jnp.log(x) - jnp.log1p(-x) if kind == "logit" else jnp.asarray(x)
+
+
+def _outward(kind: str, y: Any, floor: Any) -> Any:
+    if kind == "log":
+        return jnp.exp(y)
+    if kind == "shifted":
+        return floor * jnp.expm1(y - jnp.log(floor))
+    return jax.nn.sigmoid(y) if kind == "logit" else jnp.asarray(y)
 
 
 class Simplex(eqx.Module):

@@ -52,6 +52,7 @@ FLOORS: list[set[str]] = [
     {"_registry", "_jax", "kernels"},
     {"space", "results", "profiles"},
     {"files", "game", "plots"},
+    {"coordinates"},
     {"metrics", "symmetric", "transforms", "tabular"},
     {"games", "methods"},
     {"run", "study"},

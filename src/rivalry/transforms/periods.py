@@ -180,9 +180,10 @@ class OpenLoop(eqx.Module):
     def space(self) -> Space:
         inner = self.game.space
         if isinstance(inner, Box):
-            return Box(
-                jnp.tile(inner.low, self.periods), jnp.tile(inner.high, self.periods), inner.coordinates
-            )
+            one = inner.coordinates
+            kinds = one if isinstance(one, str) else one * self.periods
+            low, high = (jnp.tile(edge, self.periods) for edge in (inner.low, inner.high))
+            return Box(low, high, kinds, None if inner.least is None else jnp.tile(inner.least, self.periods))
         return Schedules(inner, self.periods)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
