@@ -1,0 +1,272 @@
+"""The race as a value: players, inputs over periods, payoffs, measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.games.race import technology
+from rivalry.games.race.checks import refusal
+from rivalry.games.race.inputs import profile_of
+from rivalry.games.race.measures import measures, outcomes
+from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
+from rivalry.results import Record
+from rivalry.space import Box, Profile
+
+COLUMNS = ("xs", "xp", "inv_s", "inv_p", "share_s", "share_p")
+ALONE = ("m", "kappa", "lam")  # one number for everybody, or one a period
+
+Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
+
+
+class Race(eqx.Module):
+    """Players spend on performance, which wins, and on safety, which makes a win end well.
+
+    A profile is ``[player axis]`` in natural units, the axes period by period and in each the ``columns``;
+    `schedule` gives it as ``[period player column]``. ``numbers`` holds the parameters by name: ``[player]``,
+    ``[period player]`` where they differ over time, ``m``, ``kappa`` and ``lam`` without the player.
+    ``weights`` [period player] multiply what is paid in a period, ``ahead`` [player] is what it is worth that
+    play still goes on after the last. A horizon without end is one period that stands for all, with the
+    ``gamma`` of its players. Made by `race`.
+    """
+
+    space: Box
+    numbers: dict[str, Array]
+    weights: Float[Array, "period player"]
+    ahead: Float[Array, "player"]
+    rules: Rules = eqx.field(static=True)
+    columns: tuple[str, ...] = eqx.field(static=True, default=COLUMNS[:2])
+    end_on: str = eqx.field(static=True, default="none")
+    spill: str = eqx.field(static=True, default="sum")
+    share_units: str = eqx.field(static=True, default="fraction")
+    damage: str = eqx.field(static=True, default="victim")
+    transition: Transition | None = eqx.field(static=True, default=None)
+    gamma: Float[Array, "player"] | None = None  # of a horizon without end
+
+    def __getattr__(self, name: str) -> Any:
+        # the parameters are the game's own: with_(game, theta=0.7) and game.theta
+        if not name.startswith("_") and name in self.__dict__.get("numbers", {}):
+            return self.numbers[name]
+        raise AttributeError(f"this race has no {name!r}")
+
+    def __repr__(self) -> str:
+        if isinstance(self.weights, jax.core.Tracer):
+            return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
+        length = "a horizon without end" if self.endless else f"{self.periods} period(s)"
+        lines = [f"Race of {self.players} players over {length}"]
+        words = [("contest", self.rules.csf), ("risk", self.rules.risk), ("cost", self.rules.cost)]
+        lines.append("  " + ", ".join(f"{what} {getattr(rule, '__name__', rule)}" for what, rule in words))
+        shown = ("A", "alpha", "B", "beta", "theta", "d", "r_s", "r_p")
+        parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in shown]
+        lines.append("  " + ", ".join(parts))
+        if self.periods > 1 or self.endless:
+            lines.append(f"  ends on {self.end_on}" + (f", columns {', '.join(self.columns)}"))
+        return "\n".join(lines)
+
+    @property
+    def players(self) -> int:
+        """How many play."""
+        return self.weights.shape[1]
+
+    @property
+    def periods(self) -> int:
+        """How many periods a profile spells out: 1 where the horizon has no end."""
+        return self.weights.shape[0]
+
+    @property
+    def endless(self) -> bool:
+        """Whether the one period stands for all, for ever."""
+        return self.gamma is not None
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """The largest prize and disaster together, over the players: what payoffs are compared with."""
+        numbers = self.numbers
+        prize = jnp.maximum(jnp.abs(numbers["win_a"]), jnp.abs(numbers["lose_a"]))
+        return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["d"])), 1e-300)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """``xs`` and so on in one period; ``xs 0``, ``xp 0``, .. over several."""
+        if self.periods == 1:
+            return self.columns
+        return tuple(f"{column} {t}" for t in range(self.periods) for column in self.columns)
+
+    @property
+    def alike(self) -> np.ndarray:
+        """``[player]``: equal numbers for players who have the same parameters in every period."""
+        own = [np.asarray(v) for n, v in self.numbers.items() if n not in ALONE and n != "d"]
+        own += [
+            np.asarray(self.weights),
+            np.asarray(self.ahead),
+            np.zeros(self.players) if self.gamma is None else np.asarray(self.gamma),
+        ]
+        own += [np.asarray(self.numbers["d"])] if self.disaster_by_victim else []
+        rows = np.concatenate([np.reshape(part, (-1, self.players)) for part in own]).T
+        if not self._own_names_only():
+            rows = np.arange(self.players)[:, None]  # who knows what a function of one's own does
+        return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+    def _own_names_only(self) -> bool:
+        """Whether every rule is one of ours, and no disaster differs by who caused it."""
+        given = (self.rules.production, self.rules.csf, self.rules.risk, self.rules.cost)
+        ours = all(rule.__module__ == Rules.__module__ for rule in given) and self.transition is None
+        return ours and self.disaster_by_victim
+
+    @property
+    def disaster_by_victim(self) -> bool:
+        """Whether ``d`` is a vector (a row a period), and not a matrix of who pays when who wins."""
+        return self.damage == "victim"
+
+    def schedule(self, x: Profile) -> Float[Array, "period player column"]:
+        """A profile by period, player and column."""
+        return jnp.moveaxis(x.reshape(self.players, self.periods, len(self.columns)), 0, 1)
+
+    def profile(self, schedule: Array) -> Profile:
+        """The profile of a schedule ``[period player column]``; the inverse of `schedule`."""
+        return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
+
+    def inputs(self, strategies: object = None, **columns: object) -> Profile:
+        """The profile of inputs as users write them; see `rivalry.games.race.inputs.profile_of`."""
+        return profile_of(self, strategies, columns)
+
+    def numbers_at(self, t: int | Array) -> dict[str, Array]:
+        """The parameters in force in period ``t``, before technology and ``transition`` change them."""
+        return {name: value[t] if self._varies(name) else value for name, value in self.numbers.items()}
+
+    def _varies(self, name: str) -> bool:
+        """Whether a parameter has one row a period."""
+        value = self.numbers[name]
+        if name == "d" and not self.disaster_by_victim:
+            return bool(value.ndim == 3)
+        return bool(value.ndim == (1 if name in ALONE else 2))
+
+    def stocks(self, x: Profile) -> tuple[Float[Array, "stage player"], Float[Array, "stage player"]]:
+        """A and B at the start of every period, and after the last, without ``transition``."""
+        rows = self.schedule(x)
+        if len(self.columns) == 2:
+            return self._still("A"), self._still("B")
+        shares: list[Array | None] = [None, None]
+        if len(self.columns) == 6:
+            shares = [technology.fraction(rows[..., k], self.share_units) for k in (4, 5)]
+        found = []
+        for k, (stock, loss) in enumerate((("A", "dep_s"), ("B", "dep_p"))):
+            lost = jnp.broadcast_to(self.numbers[loss], (self.periods, self.players))
+            start = self.numbers[stock]
+            found.append(
+                technology.paths(
+                    start[0] if self._varies(stock) else start, rows[..., 2 + k], shares[k], lost, self.spill
+                )
+            )
+        return found[0], found[1]
+
+    def _still(self, name: str) -> Float[Array, "stage player"]:
+        value = jnp.broadcast_to(self.numbers[name], (self.periods, self.players))
+        return jnp.concatenate([value, value[-1:]])
+
+    def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Any, Any]:
+        """Every period's outcome, its payoff with all costs, and the paths of A and B ``[stage player]``."""
+        rows = self.schedule(x)
+        if self.transition is not None:
+            return self._followed(rows)
+        a, b = self.stocks(x)
+
+        def one(t: Array, row: Array, a: Array, b: Array) -> tuple[Outcome, Array]:
+            numbers = self.numbers_at(t) | {"A": a, "B": b}
+            found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+            return found, found.u - self.upkeep(numbers, row)
+
+        if self.periods == 1:
+            single = one(jnp.asarray(0), rows[0], a[0], b[0])
+            found, paid = jax.tree.map(lambda leaf: leaf[None], single)
+        else:
+            found, paid = jax.vmap(one)(jnp.arange(self.periods), rows, a[:-1], b[:-1])
+        return found, paid, a, b
+
+    def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
+        """What investing and sharing cost in a period."""
+        prices = [numbers[f"r_{column}"] for column in self.columns[2:]]
+        return sum((price * row[:, 2 + k] for k, price in enumerate(prices)), jnp.zeros(self.players))
+
+    def _followed(self, rows: Array) -> tuple[Outcome, Array, Array, Array]:
+        """The same where one's own ``transition`` replaces the parameters after every period."""
+        assert self.transition is not None
+        numbers = self.numbers_at(0)
+
+        def one(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
+            t, row = inputs
+            found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+            paid = found.u - self.upkeep(numbers, row)
+            after = self.transition(self._advanced(numbers, row), row, t)  # type: ignore[misc]
+            after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
+            return after, (found, paid, numbers["A"], numbers["B"])
+
+        last, (found, paid, a, b) = jax.lax.scan(one, numbers, (jnp.arange(self.periods), rows))
+        return found, paid, jnp.append(a, last["A"][None], axis=0), jnp.append(b, last["B"][None], axis=0)
+
+    def _advanced(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
+        """The parameters after a period, by the technology rule alone."""
+        if len(self.columns) == 2:
+            return numbers
+        after = dict(numbers)
+        for k, (stock, loss) in enumerate((("A", "dep_s"), ("B", "dep_p"))):
+            given = technology.fraction(row[:, 4 + k], self.share_units) if len(self.columns) == 6 else None
+            after[stock] = technology.advanced(
+                numbers[stock], row[:, 2 + k], given, numbers[loss], self.spill
+            )
+        return after
+
+    def goes_on(self, found: Outcome) -> Array:
+        """The chance that play goes on after a period, given that it was reached."""
+        if self.end_on == "win":
+            return found.nobody
+        if self.end_on == "disaster":
+            # only unsafe wins end it: nobody's win is none
+            unsafe = found.disaster - found.nobody if self.rules.no_win == "disaster" else found.disaster
+            return 1 - unsafe
+        return jnp.ones_like(found.nobody)
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Weighted sums over the periods that are reached, in units of the prize."""
+        found, paid, _, _ = self.periodic(x)
+        goes_on = self.goes_on(found)
+        if self.gamma is not None:
+            return self.weights[0] * paid[0] / (1 - self.gamma * goes_on[0])
+        alive = jnp.cumprod(goes_on)
+        reached = jnp.append(1.0, alive[:-1])
+        return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
+
+    def stage(self, t: int | Array, ahead: Float[Array, "player"]) -> Race:
+        """Period ``t`` alone, effort only.
+
+        It pays the period's weight times its payoff, and ``ahead`` [player] if play goes on.
+        """
+        numbers = self.numbers_at(t)
+        box = self.space
+        first = Box(box.low[:, :2], box.high[:, :2], box.coordinates[:2], box.least[:, :2])  # type: ignore[index,arg-type]
+        return Race(
+            space=first,
+            numbers=numbers,
+            weights=self.weights[t][None],
+            ahead=jnp.asarray(ahead),
+            rules=self.rules,
+            end_on=self.end_on,
+            damage=self.damage,
+        )
+
+    def refuses(self, name: str, value: float) -> str:
+        """Why the array ``name`` may not take a value, or nothing."""
+        return refusal(name, value)
+
+    def measures(self, x: Profile) -> Record:
+        """What is stored with every result; see `rivalry.games.race.measures`."""
+        return measures(self, x)
+
+    def outcomes(self, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+        """The same as arrays that JAX can trace."""
+        return outcomes(self, x)

@@ -1,0 +1,231 @@
+"""One period of a race, in logarithms: technology, the contest, risk, and what everybody gets.
+
+Every function takes the period's numbers by name, ``[player]`` arrays of one period, and is plain JAX. The
+words of `CONTESTS`, `RISKS` and `COSTS` name functions that a function of one's own may replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+
+Numbers = Mapping[str, Array]
+PerPlayer = Float[Array, "player"]
+
+
+class Rules(NamedTuple):
+    """What is chosen by a word, or is a function of one's own; hashable, so that programs are reused."""
+
+    production: Callable[[PerPlayer, PerPlayer, Numbers], tuple[PerPlayer, PerPlayer]]
+    csf: Callable[[PerPlayer, PerPlayer, Numbers], PerPlayer]
+    risk: Callable[[PerPlayer, PerPlayer, Numbers], PerPlayer]
+    cost: Callable[[PerPlayer, PerPlayer, PerPlayer, Numbers], PerPlayer]
+    lose_index: str = "own"
+    no_win: str = "value"
+    on: str = "odds"
+
+
+class Outcome(NamedTuple):
+    """What a period's inputs lead to; chances are given that the period is reached."""
+
+    log_s: PerPlayer  # effort safety, in logarithms
+    log_p: PerPlayer  # performance
+    z: PerPlayer  # log odds that one's own technology is safe
+    sigma: PerPlayer
+    q: PerPlayer  # chance to win
+    nobody: Float[Array, ""]  # chance that nobody wins
+    S: PerPlayer  # chance that the winner's technology ends well, by winner
+    safe: Float[Array, ""]
+    disaster: Float[Array, ""]
+    cost: PerPlayer
+    u: PerPlayer
+
+
+def log(x: Array) -> Array:
+    """The logarithm, minus infinity at 0 with slope 0 there."""
+    return jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1.0)), -jnp.inf)
+
+
+def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Outcome:
+    """Everything about a period in which safety inputs ``xs`` and performance inputs ``xp`` are played."""
+    log_s, log_p = rules.production(xs, xp, numbers)
+    built = log_p > -jnp.inf
+    theta = numbers["theta"]
+    spoiled = jnp.where(theta > 0, theta * jnp.where(built, log_p, 0.0), 0.0)
+    # nothing built, nothing dangerous
+    z = jnp.where((theta > 0) & ~built, jnp.inf, log_s - spoiled)
+    sigma = jax.nn.sigmoid(z)
+    p = jnp.exp(log_p)
+    q = rules.csf(log_p, p, numbers)
+    nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
+    safety = rules.risk(z, sigma, numbers)
+    cost = rules.cost(xs, xp, z if rules.on == "odds" else log_s, numbers)
+    unsafe = jnp.sum(q * _complement(rules, z, safety))
+    u = gains(rules, numbers, p, q, nobody, safety, _complement(rules, z, safety)) - cost
+    disaster = unsafe + nobody if rules.no_win == "disaster" else unsafe
+    return Outcome(log_s, log_p, z, sigma, q, nobody, safety, jnp.sum(q * safety), disaster, cost, u)
+
+
+def _complement(rules: Rules, z: PerPlayer, safety: PerPlayer) -> PerPlayer:
+    """``1 - S``, without cancellation where the winner's own safety is all that counts."""
+    return jax.nn.sigmoid(-z) if rules.risk is winner_only else 1 - safety
+
+
+def gains(
+    rules: Rules,
+    numbers: Numbers,
+    p: PerPlayer,
+    q: PerPlayer,
+    nobody: Array,
+    safe: PerPlayer,
+    unsafe: PerPlayer,
+) -> PerPlayer:
+    """Before costs: ``sum_j q_j [S_j rho_ij + (1-S_j)(keep_i rho_ij - d_ij)] + q_0 v_i``."""
+    rho, d = rewards(rules, numbers, p), damages(numbers, len(p))
+    each = safe * rho + unsafe * (numbers["keep_prize"][:, None] * rho - d)
+    # a chance of zero counts nothing, whatever the prize
+    won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, each, 0.0), 0.0), axis=1)
+    alone = -jnp.diagonal(d) if rules.no_win == "disaster" else numbers["no_win"]
+    return won + nobody * alone
+
+
+def rewards(rules: Rules, numbers: Numbers, p: PerPlayer) -> Float[Array, "player winner"]:
+    """``rho_ij``: what i gets when j wins and all ends well."""
+    win = numbers["win_a"] + numbers["win_b"] * p
+    lose = numbers["lose_a"] + numbers["lose_b"] * p
+    own = jnp.eye(len(p), dtype=bool)
+    return jnp.where(own, win[:, None], lose[None, :] if rules.lose_index == "winner" else lose[:, None])
+
+
+def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
+    """``d_ij``: what i loses when j wins and it ends in disaster, liability of the winner included."""
+    d = numbers["d"]
+    every = d if d.ndim == 2 else jnp.broadcast_to(d[:, None], (players, players))
+    return every + jnp.diag(numbers["liability"])
+
+
+# --- production -------------------------------------------------------------------------------------------
+
+
+def power(xs: PerPlayer, xp: PerPlayer, numbers: Numbers) -> tuple[PerPlayer, PerPlayer]:
+    """``s = A xs^alpha``, ``p = B xp^beta``, in logarithms."""
+    return (
+        log(numbers["A"]) + numbers["alpha"] * log(xs),
+        log(numbers["B"]) + numbers["beta"] * log(xp),
+    )
+
+
+# --- contest success functions: (log p, p, numbers) -> chances ----------------------------------------------
+
+
+def ratio(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """``q_j = p_j^m / (sum p^m + 1/kappa)`` (Tullock 1980); without kappa somebody always wins."""
+    return _odds(jnp.where(log_p > -jnp.inf, numbers["m"] * log_p, -jnp.inf), numbers)
+
+
+def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """``q_j`` in proportion to ``exp(m p_j)`` (Hirshleifer 1989); 0 for everybody where nothing is built."""
+    logs = numbers["m"] * p
+    if "kappa" not in numbers:
+        logs = jnp.where(jnp.any(p > 0), logs, -jnp.inf)
+    return _odds(logs, numbers)
+
+
+def _odds(logs: PerPlayer, numbers: Numbers) -> PerPlayer:
+    nobody = -jnp.log(numbers["kappa"]) if "kappa" in numbers else jnp.asarray(-jnp.inf)
+    rows = jnp.append(logs, nobody)
+    top = jax.lax.stop_gradient(jnp.max(rows))
+    top = jnp.where(top > -jnp.inf, top, 0.0)
+    there = rows > -jnp.inf
+    parts = jnp.where(there, jnp.exp(jnp.where(there, rows, top) - top), 0.0)
+    total = jnp.sum(parts)
+    return jnp.where(total > 0, parts[:-1] / jnp.where(total > 0, total, 1.0), 0.0)
+
+
+def best(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """The highest performance wins, ties are split; nobody wins where nothing is built."""
+    first = (log_p == jnp.max(log_p)) & (log_p > -jnp.inf)
+    return first / jnp.maximum(jnp.sum(first), 1)
+
+
+# --- risk: (z, sigma, numbers) -> chance that all ends well, by winner --------------------------------------
+
+
+def winner_only(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """The winner's own safety."""
+    return sigma
+
+
+def multiplicative(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """``exp[(n / sum w) sum_k w_k ln sigma_k]``, whoever wins; zero weights are skipped."""
+    w = numbers["w"]
+    counted = w > 0
+    logs = jnp.where(counted, -jax.nn.softplus(-jnp.where(counted, z, 0.0)), 0.0)
+    together = jnp.sum(w * logs) * len(z) / jnp.sum(w)
+    return jnp.broadcast_to(jnp.exp(together), z.shape)
+
+
+def additive(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """``sum w_k sigma_k / sum w``, whoever wins."""
+    w = numbers["w"]
+    return jnp.broadcast_to(jnp.sum(w * sigma) / jnp.sum(w), z.shape)
+
+
+def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """``(1-lam) sigma_j + lam`` times the mean of the losers' safety."""
+    others = (jnp.sum(sigma) - sigma) / (len(z) - 1)
+    return (1 - numbers["lam"]) * sigma + numbers["lam"] * others
+
+
+# --- cost: (xs, xp, log of what is certified, numbers) -> what each pays ------------------------------------
+
+
+def linear(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """``r_s xs + r_p xp``, less the subsidy on safety and with the tax on performance."""
+    return (numbers["r_s"] - numbers["subsidy"]) * xs + (numbers["r_p"] + numbers["tax"]) * xp
+
+
+def quadratic(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """The linear cost and ``r2_s xs^2/2 + r2_p xp^2/2``."""
+    return linear(xs, xp, safety, numbers) + numbers["r2_s"] * xs**2 / 2 + numbers["r2_p"] * xp**2 / 2
+
+
+def certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """A unit price on both inputs, lower for those whose safety is at least ``s_min``."""
+    return jnp.where(safety >= log(numbers["s_min"]), numbers["r_certified"], numbers["r"]) * (xs + xp)
+
+
+def relative_certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """The same, the threshold being the mean safety of the others and a margin."""
+    level = jnp.exp(safety)
+    others = jnp.stack([jnp.mean(jnp.delete(level, k)) for k in range(len(level))])
+    met = level >= others + numbers["margin"]
+    return jnp.where(met, numbers["r_certified"], numbers["r"]) * (xs + xp)
+
+
+def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
+    """A unit price on both inputs, and a fine for those whose safety is below ``s_min``."""
+    fined = jnp.where(safety >= log(numbers["s_min"]), 0.0, numbers["fine"])
+    return numbers["r"] * (xs + xp) + fined
+
+
+CONTESTS = {"ratio": ratio, "logit": logit, "best": best}
+RISKS = {
+    "winner_only": winner_only,
+    "multiplicative": multiplicative,
+    "additive": additive,
+    "mixed": mixed,
+}
+COSTS = {
+    "linear": linear,
+    "quadratic": quadratic,
+    "certification": certification,
+    "relative_certification": relative_certification,
+    "penalty": penalty,
+}
+JUMPS = (certification, relative_certification, penalty, best)
+"""Rules whose payoffs jump: no gradient tells them."""
