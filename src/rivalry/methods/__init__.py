@@ -14,10 +14,23 @@ METHODS = {
         ("rivalry.methods.branches.learner:Branches",),
         "equilibria as one parameter varies: branches, folds, splits, Hopf points and cycles",
     ),
+    "comparative_statics": Entry(
+        ("rivalry.methods.comparative:ComparativeStatics",),
+        "how an equilibrium moves with a parameter, by implicit differentiation",
+    ),
+    "design": Entry(
+        ("rivalry.methods.design:Design",),
+        "a designer moves first: parameters are set for the equilibrium that the players then play",
+    ),
+    "extragradient": Entry(
+        ("rivalry.methods.extragradient:Extragradient",),
+        "own gradients met one step ahead: converges where plain ascent circles",
+    ),
     "fictitious_play": Entry(
         ("rivalry.methods.matching:FictitiousPlay",),
         "everybody replies to what the others have played so far",
     ),
+    "given": Entry(("rivalry.methods.given:Given",), "no search: the start itself, certified as it is"),
     "gradient_ascent": Entry(
         ("rivalry.methods.gradient:GradientAscent",), "every player climbs its own payoff by small steps"
     ),

@@ -84,7 +84,10 @@ def race(
     r_p: Annotated[Amounts, "price of a unit of performance input"] = 0.1,
     r2_s: Annotated[Amounts, "quadratic: rise of that price with the safety input"] = 0.0,
     r2_p: Annotated[Amounts, "quadratic: rise of that price with the performance input"] = 0.0,
-    r: Annotated[Amounts, "certification, penalty: price of a unit of either input"] = 0.1,
+    r: Annotated[
+        Amounts | None,
+        "price of a unit of either input, in place of r_s and r_p (certification: default 0.1)",
+    ] = None,
     r_certified: Annotated[Amounts, "certification: that price for those who are safe enough"] = 0.05,
     s_min: Annotated[Amounts, "certification, penalty: the least safety, as `on` says"] = 1.0,
     margin: Annotated[Numbers, "relative_certification: by how much to exceed the others' mean"] = 0.0,
@@ -187,7 +190,9 @@ def _endless(given: dict[str, Any]) -> bool:
 
 
 def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
-    found = {name: per_player(name, given[name], players, periods) for name in NAMES if name != "w"}
+    given = _priced(given)
+    names = [name for name in NAMES if name != "w" and given[name] is not None]
+    found = {name: per_player(name, given[name], players, periods) for name in names}
     found["w"] = weighted(given["w"], players, periods)
     found["m"] = alone("m", given["m"], periods)
     found["lam"] = alone("lam", given["lam"], periods)
@@ -205,6 +210,14 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
             stacklevel=4,
         )
     return found, damage
+
+
+def _priced(given: dict[str, Any]) -> dict[str, Any]:
+    """Where inputs have a price each, ``r`` stands for both; elsewhere it is the price itself."""
+    each = given["cost"] in ("linear", "quadratic")
+    if given["r"] is None:
+        return given if each else {**given, "r": 0.1}
+    return {**given, "r_s": given["r"], "r_p": given["r"], "r": None} if each else given
 
 
 def _rules(given: dict[str, Any]) -> Rules:

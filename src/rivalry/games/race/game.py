@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
+from rivalry._registry import near
 from rivalry.games.race import technology
 from rivalry.games.race.checks import refusal
 from rivalry.games.race.inputs import profile_of
@@ -262,6 +263,13 @@ class Race(eqx.Module):
     def refuses(self, name: str, value: float) -> str:
         """Why the array ``name`` may not take a value, or nothing."""
         return refusal(name, value)
+
+    def named_start(self, name: str) -> Profile:
+        """``moderate``: every effort 1, nothing invested or shared. Raises `ValueError` for another name."""
+        if name != "moderate":
+            raise ValueError(f"start: {name!r} is no named start; {near(name, ['moderate'])}")
+        rows = jnp.zeros((self.periods, self.players, len(self.columns))).at[..., :2].set(1.0)
+        return self.profile(rows)
 
     def measures(self, x: Profile) -> Record:
         """What is stored with every result; see `rivalry.games.race.measures`."""

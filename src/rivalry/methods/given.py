@@ -1,0 +1,44 @@
+"""No search: the start itself, certified as it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry._jax import jnp
+from rivalry.game import Game
+from rivalry.space import Profile
+
+
+class Stands(NamedTuple):
+    """The profile that was given."""
+
+    profile: Profile
+
+
+class Given(eqx.Module):
+    """The start stays as it is: what it pays, what it leads to, and what its certificate says.
+
+    For profiles that others printed, found or propose.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> rv.solve(game, Given(), start=game.pure("cooperate", "cooperate")).claim
+    'not an equilibrium'
+    """
+
+    natural = True  # nothing moves, in whatever coordinates
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Stands:
+        """The start; the key is not needed."""
+        return Stands(jnp.asarray(start))
+
+    def step(self, game: Game, state: Stands, key: PRNGKeyArray) -> Stands:
+        """The same; the key is not needed."""
+        return state
+
+    def residual(self, game: Game, state: Stands) -> Float[Array, ""]:
+        """Nothing is left to do."""
+        return jnp.zeros(())
