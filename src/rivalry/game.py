@@ -34,6 +34,8 @@ class Game(Protocol):
     A game may also offer, and the package uses where present:
 
     - ``best_reply(x, player) -> (strategy [axis], payoff, coverage)`` where it knows better than a search;
+    - ``proved_reply(x, player) -> metrics.Reply`` for certificates only, where it can say more than that:
+      what no strategy can exceed, and how it knows; ``player`` is a whole number;
     - ``ceiling(x, player, low [axis], high [axis]) -> float``: no own strategy in that cell pays more;
     - ``measures(x) -> Record``: named arrays stored with every result;
     - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;
@@ -157,6 +159,8 @@ class Learner(Protocol):
     - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
     - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated;
     - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
+    - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one it
+      was given;
     - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
     - ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
     """
@@ -220,6 +224,11 @@ def world_of(game: Any, learner: Any) -> Any:
     if hasattr(learner, "world"):
         return learner.world(game)
     return game.world() if hasattr(game, "world") else game
+
+
+def played(game: Any, learner: Any, record: Record) -> Any:
+    """The game that a record's profile is of: as the learner says, or the one it was given."""
+    return learner.played(game, record) if hasattr(learner, "played") else game
 
 
 def profile_dims(game: object) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
+from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, payoff_against, scale
 from rivalry.results import Certificate, Coverage
 from rivalry.space import Simplex
@@ -54,27 +55,54 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     bound = np.array([max(reply.bound - own, 0.0) for reply, own in zip(replies, here, strict=True)])
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
-    weakest = min(
-        (reply.coverage for reply in replies), key=("local", "lower bound", "bounded", "exact").index
-    )
+    least = min(replies, key=lambda reply: ("local", "lower bound", "bounded", "exact").index(reply.coverage))
+    weakest = least.coverage
     if weakest in ("exact", "bounded"):
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
-    return Certificate(regret, bound, weakest, replies[0].method, allowed)
+    return Certificate(regret, bound, weakest, least.method, allowed)
 
 
 def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
     """The best strategy of ``player`` against the others at ``x``, over its whole space.
+
+    It is the game's own ``proved_reply``, or ``best_reply``, where it has one. Else it is searched, in the
+    coordinates in which the game's box is.
 
     Raises `ValueError` for a profile outside the space, or a player that there is not.
     """
     x = _placed(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
+    proved = getattr(game, "proved_reply", None)
+    if proved is not None:
+        found: Reply = proved(x, player)
+        return found
     known = getattr(game, "best_reply", None)
     if known is not None:
         strategy, payoff, coverage = known(x, player)
         bound = float(payoff) if coverage == "exact" else np.inf
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+    if not curved(game):
+        return _searched(game, x, player, points)
+    flat = flattened(game)
+    found = _searched(flat, flat.inner(x), player, points)
+    there = flat.outer(flat.inner(x).at[player].set(found.strategy))
+    return found._replace(strategy=np.asarray(game.space.project(there)[player]))
+
+
+def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
+    """The game's own best reply and its payoff, if it has one that JAX can trace for any ``player``."""
+    if not hasattr(game, "best_reply"):
+        return None
+    try:
+        strategy, payoff, _ = game.best_reply(x, player)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # it needs concrete numbers
+        return None
+
+
+def _searched(game: Game, x: Profile, player: int, points: int) -> Reply:
+    """The best strategy that a search finds; no payoff exceeds its bound, where the game has ceilings."""
     grid = game.space.grid(player, points)
     strategies, values = (np.asarray(part) for part in _search(game, x, put(player), grid))
     payoff = float(np.max(values))

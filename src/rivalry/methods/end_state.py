@@ -76,6 +76,52 @@ def analyse(
     return Finish(point, word, _measures(point.shape, values), onward)
 
 
+def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | None:
+    """The root of all own gradients next to ``profile``, where replies came to rest; None on no `Box`.
+
+    Where there is none within ``near`` widths, or payoffs are not smooth there, the profile stays as it is,
+    with an empty word. Measures: those of the spectrum as in `analyse`, and `reply_radius`; NaN without a
+    root.
+    """
+    if not isinstance(game.space, Box):
+        return None
+    end = _polish(game, profile, CLIMB)
+    point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
+    gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
+    root = gap <= near and float(end.left) <= POLISHED * scale(game) and np.all(np.isfinite(derivative))
+    if not root:
+        return Finish(
+            profile, "", _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
+        )
+    values, held = _eigenvalues(end)
+    stable = not len(values) or values.real.max() < -1e-12 * np.max(np.abs(values))
+    word = "unstable_point" if not stable else "boundary" if held else "stable_point"
+    kept = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
+    owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[kept]
+    radius = reply_radius(derivative[np.ix_(kept, kept)], owner)
+    return Finish(
+        end.profile, word, _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
+    )
+
+
+def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
+    """Spectral radius of simultaneous best replies near a point: below 1, they come back to it.
+
+    ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] says whose row
+    each is. With D the blocks of J within players, replies move by ``-D^{-1} (J - D)``. NaN where D is
+    singular, or nothing may move.
+
+    Reference: Moulin (1984), Dominance solvability and Cournot stability.
+
+    >>> round(reply_radius(np.array([[-2.0, -1.0], [-1.0, -2.0]]), np.array([0, 1])), 6)
+    0.5
+    """
+    own = np.where(owner[:, None] == owner[None, :], derivative, 0.0)
+    if not len(own) or not np.linalg.cond(own) < 1 / np.finfo(float).eps:
+        return float("nan")
+    return float(np.max(np.abs(np.linalg.eigvals(np.linalg.solve(own, derivative - own)))))
+
+
 def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
     from rivalry.methods.crossings import closed_orbit  # brings diffrax, which a settled run never needs
 
@@ -181,16 +227,21 @@ def _sorted(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
-    padded = np.full(shape[0] * shape[1], np.nan, dtype=complex)
+def _spectrum(entries: int, values: np.ndarray) -> Record:
+    padded = np.full(entries, np.nan, dtype=complex)
     padded[: len(values)] = values
-    nothing = np.full(shape, np.nan)
     some = bool(len(values))
     return {
         "eigenvalues_real": (("eigenvalue",), padded.real.copy()),
         "eigenvalues_imag": (("eigenvalue",), np.where(np.isnan(padded.real), np.nan, padded.imag)),
         "max_real_eigenvalue": ((), np.asarray(values.real.max() if some else np.nan)),
         "max_imag_eigenvalue": ((), np.asarray(np.abs(values.imag).max() if some else np.nan)),
+    }
+
+
+def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
+    nothing = np.full(shape, np.nan)
+    return _spectrum(shape[0] * shape[1], values) | {
         "period": ((), np.asarray(cycle.period if cycle else np.nan)),
         "cycle_low": (("player", "axis"), cycle.low if cycle else nothing),
         "cycle_high": (("player", "axis"), cycle.high if cycle else nothing),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -10,12 +10,14 @@ from annotated_types import Gt, Interval
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Game, Record, own_payoff, scale_of
-from rivalry.metrics import search
+from rivalry.game import ENDINGS, Finish, Game, Record, own_payoff, scale_of
+from rivalry.methods import end_state
+from rivalry.metrics import search, traceable_reply
 from rivalry.space import Profile, Strategy, width
 
 REMEMBERED = 64  # past profiles: cycles of up to so many rounds are seen
 SAME, MOVED = 1e-7, 1e-4  # of the width: a profile that is repeated, players who still move
+NEAR = 1e-3  # of the width: as far may replies of hardly any gain be from the root
 TIE = 1e-10  # of the payoff scale: payoffs this near are equal
 
 
@@ -58,6 +60,9 @@ class BestResponse(eqx.Module):
     points: Annotated[int, Gt(1), "strategies on the search grid of every player"] = eqx.field(
         static=True, default=201
     )
+    polish: Annotated[
+        bool, "end by Newton's steps on the first-order conditions; needs a box and payoffs with derivatives"
+    ] = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
         if self.update not in ("sequential", "simultaneous"):
@@ -117,6 +122,10 @@ class BestResponse(eqx.Module):
         """``cycle_rounds``: rounds until the profile came back, 0 where it did not."""
         return {"cycle_rounds": ((), np.asarray(state.period))}
 
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
+        """The root of the first-order conditions next to the end, and its spectrum; the key is not needed."""
+        return end_state.at_rest(game, profile, near=NEAR) if self.polish else None
+
 
 def _period(game: Game, x: Profile, past: Array) -> Array:
     wide = width(game.space)
@@ -137,7 +146,7 @@ def nearest_best_reply(
 ) -> tuple[Strategy, Float[Array, ""]]:
     """The best reply of ``player`` nearest to where it is, and what it gains by it, at least 0."""
     here, own = x[player], own_payoff(game, x, player, x[player])
-    known = _traceable_reply(game, x, player)
+    known = traceable_reply(game, x, player)
     if known is not None:
         strategies, payoffs = known[0][None], known[1][None]
     else:
@@ -149,14 +158,3 @@ def nearest_best_reply(
     far = jnp.sum((strategies - here) ** 2, axis=-1)
     chosen = jnp.argmin(jnp.where(tied, far, jnp.inf))
     return strategies[chosen], jnp.maximum(best - own, 0.0)
-
-
-def _traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
-    """The game's own best reply, if it has one and JAX can trace it for a player that is not yet known."""
-    if not hasattr(game, "best_reply"):
-        return None
-    try:
-        strategy, payoff, _ = game.best_reply(x, player)
-        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
-    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # it needs concrete numbers
-        return None

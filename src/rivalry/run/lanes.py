@@ -25,6 +25,7 @@ from rivalry.run.ends import (
     stayed,
 )
 from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
+from rivalry.run.inward import inward
 from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import key_of, stream
 from rivalry.run.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
@@ -56,6 +57,7 @@ def solve_lanes(
     them together. Raises `ValueError` otherwise.
     """
     watch = Limited(progress, checked_seconds(max_seconds))
+    methods = [inward(game, method) for game, method in zip(games, methods, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
     lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)

@@ -23,6 +23,7 @@ from rivalry.run.ends import (
     stayed,
 )
 from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
+from rivalry.run.inward import inward
 from rivalry.run.learning import learn
 from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import keys_of, stream
@@ -112,6 +113,7 @@ def _solve_record(
     progress: ProgressCallback | None,
     checkpoint: Checkpoint | None,
 ) -> Record:
+    method = inward(game, method)
     run = _Run(game, as_arrays(method), first, key, settings)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
@@ -251,7 +253,7 @@ def trace(
     checked_count(every, "every", 1)
     key, start_key = keys_of(stream(seed, "play"), 2)
     first = game.space.sample(start_key) if start is None else game.space.check(start)
-    game, method = as_arrays(game), as_arrays(method)
+    game, method = as_arrays(game), as_arrays(inward(game, method))
     carry = begin(game, method, first, key, put(0))
     rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:
