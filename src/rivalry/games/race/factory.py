@@ -86,7 +86,7 @@ def race(
     r2_p: Annotated[Amounts, "quadratic: rise of that price with the performance input"] = 0.0,
     r: Annotated[
         Amounts | None,
-        "price of a unit of either input, in place of r_s and r_p (certification: default 0.1)",
+        "price of either input, in place of r_s and r_p (certification, penalty: default 0.1)",
     ] = None,
     r_certified: Annotated[Amounts, "certification: that price for those who are safe enough"] = 0.05,
     s_min: Annotated[Amounts, "certification, penalty: the least safety, as `on` says"] = 1.0,

@@ -242,6 +242,14 @@ class Race(eqx.Module):
         reached = jnp.append(1.0, alive[:-1])
         return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 
+    def gradients(self, x: Profile) -> Profile:
+        """Every player's own gradient, by one sweep back from all payoffs."""
+        _, pull = jax.vjp(self.payoffs, x)
+        each = jax.vmap(lambda unit: pull(unit)[0])(jnp.eye(self.players))
+        rows = jnp.arange(self.players)
+        own: Profile = each[rows, rows]
+        return own
+
     def stage(self, t: int | Array, ahead: Float[Array, "player"]) -> Race:
         """Period ``t`` alone, effort only.
 
