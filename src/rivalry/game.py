@@ -231,6 +231,19 @@ def played(game: Any, learner: Any, record: Record) -> Any:
     return learner.played(game, record) if hasattr(learner, "played") else game
 
 
+def started(game: Any, start: object) -> Profile:
+    """A start as a profile of the game's space: numbers, or the name of one of its named starts.
+
+    Raises `ValueError` for a profile outside the space, and a word that the game does not know.
+    """
+    if isinstance(start, str):
+        if not hasattr(game, "named_start"):
+            raise ValueError(f"start: {start!r} must be a profile; this game has no named starts")
+        start = game.named_start(start)
+    found: Profile = game.space.check(start)
+    return found
+
+
 def profile_dims(game: object) -> tuple[str, str]:
     """What the two dimensions of a profile of ``game`` are called."""
     return ("state", "action") if isinstance(game, PopulationGame) else ("player", "axis")

@@ -11,7 +11,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, stacked
-from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, with_
+from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, started, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
 from rivalry.run.ends import (
@@ -192,7 +192,7 @@ def sweep(
             raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
     games = [with_(game, **point) for point in points]
-    first = game.space.check(start)
+    first = started(game, start)
     found = solve_lanes(
         games,
         [method] * len(games),

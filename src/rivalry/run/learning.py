@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.game import Learner, world_of
+from rivalry.game import Learner, played, started, world_of
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
 from rivalry.run.ends import certified, out_of_time
@@ -68,7 +68,8 @@ def learn(
     record = dict(learner.read(world, session))
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))
-    return certified(game, record | out_of_time(record, watch.over and done < steps), tolerance)
+    record |= out_of_time(record, watch.over and done < steps)
+    return certified(played(game, learner, record), record, tolerance)
 
 
 def length_of(learner: Any, world: Any) -> int:
@@ -81,7 +82,7 @@ def _begun(game: Any, learner: Any, world: Any, sequence: np.random.SeedSequence
         return learner.begin(world, sequence)
     if not hasattr(learner, "begin_at"):
         raise ValueError(f"start: {type(learner).__name__} takes none; leave it out")
-    return learner.begin_at(world, sequence, game.space.check(start))
+    return learner.begin_at(world, sequence, started(game, start))
 
 
 def _arrays(learner: Any, session: Any) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from warnings import warn
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims
+from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims, started
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, dataset
 from rivalry.run.ends import (
@@ -52,12 +52,12 @@ def solve(
 ) -> Solution:
     """Run a method on a game until it settles or its budget is spent, and certify where it ends.
 
-    ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis; drawn when absent);
-    ``tol`` bounds the method's residual; ``tolerance`` is the certificate's, relative to the game's payoff
-    scale (None: no certificate). ``progress`` receives `Progress` events; returning True stops the work,
-    and what was reached is returned. So it is once ``max_seconds`` have passed, which is looked at between
-    calls of a compiled program and noted as ``stopped_by``. Raises `ValueError` for a start outside the
-    space, and for what is no game, method, seed or number of steps.
+    ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis), the name of a start that
+    the game has, or drawn when absent; ``tol`` bounds the method's residual; ``tolerance`` is the
+    certificate's, relative to the game's payoff scale (None: no certificate). ``progress`` receives `Progress`
+    events; returning True stops the work, and what was reached is returned. So it is once ``max_seconds``
+    have passed, which is looked at between calls of a compiled program and noted as ``stopped_by``. Raises
+    `ValueError` for a start outside the space, and for what is no game, method, seed or number of steps.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
@@ -85,7 +85,7 @@ def solve(
     checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     key, start_key = keys_of(sequence, 2)
-    first = game.space.sample(start_key) if start is None else game.space.check(start)
+    first = game.space.sample(start_key) if start is None else started(game, start)
     game = as_arrays(game)
     settings = _Settings(tol, max_steps, path)
     watch = Limited(progress, checked_seconds(max_seconds))
@@ -252,7 +252,7 @@ def trace(
     checked_count(steps, "steps")
     checked_count(every, "every", 1)
     key, start_key = keys_of(stream(seed, "play"), 2)
-    first = game.space.sample(start_key) if start is None else game.space.check(start)
+    first = game.space.sample(start_key) if start is None else started(game, start)
     game, method = as_arrays(game), as_arrays(inward(game, method))
     carry = begin(game, method, first, key, put(0))
     rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
