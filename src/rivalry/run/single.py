@@ -54,8 +54,8 @@ def solve(
 
     ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis), the name of a start that
     the game has, or drawn when absent; ``tol`` bounds the method's residual; ``tolerance`` is the
-    certificate's, relative to the game's payoff scale (None: no certificate). ``progress`` receives `Progress`
-    events; returning True stops the work, and what was reached is returned. So it is once ``max_seconds``
+    certificate's, relative to the game's payoff scale (None: none). ``progress`` receives `Progress` events;
+    returning True stops the work, and what was reached is returned. So it is once ``max_seconds``
     have passed, which is looked at between calls of a compiled program and noted as ``stopped_by``. Raises
     `ValueError` for a start outside the space, and for what is no game, method, seed or number of steps.
 
