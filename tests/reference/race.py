@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry.tabular import tabulate
 
 Inputs = Mapping[str, Any]
 
@@ -74,6 +75,58 @@ def payoff_dynamic(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return found | {"U": found["u"], "period_u": found["period_payoff"]}
 
 
+def static_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The certified equilibrium of one period."""
+    game = game_of(inputs)
+    found = rv.solve(game, rv.methods.BestResponse(), start="moderate", path=False)
+    return _measured(game, _at(game, found)) | _regrets(found)
+
+
+def stability(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """Equilibrium inputs, and what gradient play and simultaneous replies do near them."""
+    found = rv.solve(game_of(inputs), rv.methods.BestResponse(), start="moderate", path=False)
+    return {
+        "xs": found.data.xs.values.tolist(),
+        "xp": found.data.xp.values.tolist(),
+        "gradient_jacobian_abscissa": float(found.data.max_real_eigenvalue),
+        "best_response_spectral_radius": float(found.data.reply_radius),
+    }
+
+
+def grid_game(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The race on a grid of inputs: equilibria, what they lack of a continuous reply, the least regret."""
+    game = game_of(inputs)
+    table = tabulate(game, _places(game, inputs), walk=False)
+    payoff = table.tables.payoff[0].reshape(2, *table.tables.sizes)
+    gains = np.stack(
+        [payoff[0].max(axis=0, keepdims=True) - payoff[0], payoff[1].max(axis=1, keepdims=True) - payoff[1]]
+    )
+    largest = gains.max(axis=0)
+    at = np.argwhere(largest <= 1e-12)
+    profiles = [game.space.check(table.places[[0, 1], pair]) for pair in at]
+    return {
+        "pure_equilibria": at.tolist(),
+        "u": [payoff[:, i, j].tolist() for i, j in at],
+        "regret_in_continuous_game": [rv.certificate(game, x).regret.tolist() for x in profiles],
+        "max_u_player0": float(payoff[0].max()),
+        "smallest_nonequilibrium_regret": float(largest[largest > 1e-12].min()),
+    }
+
+
+def _places(game: Any, inputs: Inputs) -> np.ndarray:
+    """Both levels for both players, ``[player action axis]``, xs slowest."""
+    grid = np.meshgrid(inputs["xs_levels"], inputs["xp_levels"], indexing="ij")
+    return np.repeat(np.stack([part.ravel() for part in grid], axis=-1)[None], game.players, axis=0)
+
+
+def _at(game: Any, found: Any) -> Any:
+    return game.space.check(found.profile.values)
+
+
+def _regrets(found: Any) -> dict[str, Any]:
+    return {"regret_max": float(np.max(found.certificate.regret)), "claim": found.claim}
+
+
 def error(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Nothing: building or evaluating the inputs must raise."""
     game = game_of(inputs)
@@ -86,5 +139,8 @@ KINDS = {
     "payoff_static": payoff_static,
     "payoff_dynamic": payoff_dynamic,
     "technology_path": payoff_dynamic,
+    "static_nash": static_nash,
+    "stability": stability,
+    "grid_game": grid_game,
     "error": error,
 }
