@@ -44,6 +44,10 @@ METHODS = {
     "newton": Entry(
         ("rivalry.methods.newton:Newton",), "a point where all own gradients vanish, near the start"
     ),
+    "periods": Entry(
+        ("rivalry.methods.periods:Periods",),
+        "play over periods solved backwards, every period as a game given what lies ahead",
+    ),
     "pure_equilibria": Entry(
         ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
     ),

@@ -268,6 +268,14 @@ class Race(eqx.Module):
             damage=self.damage,
         )
 
+    @property
+    def linked(self) -> str:
+        """Why periods touch each other by more than whether play goes on, or nothing."""
+        if self.transition is not None:
+            return "a transition of one's own links the periods"
+        name = "share" if len(self.columns) > 4 else "invest"
+        return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
+
     def refuses(self, name: str, value: float) -> str:
         """Why the array ``name`` may not take a value, or nothing."""
         return refusal(name, value)
