@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -16,8 +17,9 @@ from rivalry.games.race.checks import refusal
 from rivalry.games.race.inputs import profile_of
 from rivalry.games.race.measures import measures, outcomes
 from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
-from rivalry.results import Record
-from rivalry.space import Box, Profile
+from rivalry.games.race.reply import best_reply, details
+from rivalry.results import Coverage, Record
+from rivalry.space import Box, Profile, Strategy
 
 COLUMNS = ("xs", "xp", "inv_s", "inv_p", "share_s", "share_p")
 ALONE = ("m", "kappa", "lam")  # one number for everybody, or one a period
@@ -268,6 +270,12 @@ class Race(eqx.Module):
             damage=self.damage,
         )
 
+    def closed_form(self) -> np.ndarray:
+        """``[root player axis]``: symmetric first-order points; see `symmetric_equilibria`."""
+        from rivalry.games.race.closed_forms import profiles
+
+        return profiles(self)
+
     @property
     def linked(self) -> str:
         """Why periods touch each other by more than whether play goes on, or nothing."""
@@ -275,6 +283,30 @@ class Race(eqx.Module):
             return "a transition of one's own links the periods"
         name = "share" if len(self.columns) > 4 else "invest"
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
+
+    @property
+    def best_reply(self) -> Callable[[Profile, int | Array], tuple[Strategy, Array, Coverage]]:
+        """``best_reply(x, player)``: the best of all own schedules, its payoff, how surely it is the best.
+
+        JAX can trace it, the player too.
+        """
+        if self.periods > 1 or self.endless or len(self.columns) > 2:
+            raise AttributeError("one period at a time")
+        return partial(best_reply, self)
+
+    def reply_details(self, x: Profile, player: int) -> dict[str, Any]:
+        """The best reply of one period: ``value``, ``strategy``, ``attained``, ``resolution``.
+
+        Against idle rivals the last trace of performance may win all there is: no input attains ``value``
+        then, and ``strategy``, which gets ``payoff``, only comes near.
+
+        >>> import rivalry as rv
+        >>> game = rv.games.race()
+        >>> found = game.reply_details(game.inputs(xs=[0.5, 0.0], xp=[0.5, 0.0]), 0)
+        >>> found["value"], found["attained"]
+        (1.0, False)
+        """
+        return details(self, x, player)
 
     def refuses(self, name: str, value: float) -> str:
         """Why the array ``name`` may not take a value, or nothing."""
