@@ -14,6 +14,10 @@ METHODS = {
         ("rivalry.methods.branches.learner:Branches",),
         "equilibria as one parameter varies: branches, folds, splits, Hopf points and cycles",
     ),
+    "closed_form": Entry(
+        ("rivalry.methods.closed_form:ClosedForm",),
+        "what the game itself knows in closed form, certified as any other end",
+    ),
     "comparative_statics": Entry(
         ("rivalry.methods.comparative:ComparativeStatics",),
         "how an equilibrium moves with a parameter, by implicit differentiation",
@@ -36,6 +40,10 @@ METHODS = {
     ),
     "gradient_flow": Entry(
         ("rivalry.methods.flow:GradientFlow",), "the same in continuous time, by an adaptive stiff solver"
+    ),
+    "hedge": Entry(
+        ("rivalry.methods.hedge:Hedge",),
+        "mixtures whose weights grow by the exponential of what each action pays in expectation",
     ),
     "mixed_equilibria": Entry(
         ("rivalry.methods.equilibria:MixedEquilibria",),
@@ -61,6 +69,10 @@ METHODS = {
     ),
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
+    ),
+    "softmax_policy_gradient": Entry(
+        ("rivalry.methods.hedge:SoftmaxPolicyGradient",),
+        "everybody climbs its payoff in the logits of a softmax, exactly or from drawn play",
     ),
     "thresholds": Entry(
         ("rivalry.methods.thresholds:Thresholds",),

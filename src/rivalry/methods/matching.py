@@ -6,27 +6,44 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 
 from rivalry.kernels.shapes import stateless_tables
+from rivalry.methods import mixtures
+from rivalry.methods.exploration import Table
+from rivalry.methods.mixtures import sample_steps, tables_of
 from rivalry.results import Record
 
 Session = dict[str, np.ndarray]
-
-PER_DECADE, DECADES = 16, 12  # samples of the histories, at log-spaced periods
 
 
 class _Repeated(eqx.Module):
     """What the learners of this file share: a period is a step, the profile is the empirical play."""
 
+    places: Annotated[
+        int | Table | list[Table], Ge(2), "of a continuous game: how many an axis, or the levels of its axes"
+    ] = 9
+
     rule: ClassVar[str]
+
+    def __check_init__(self) -> None:
+        mixtures.check_places(self.places)
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Finite games, and games with payoffs at a profile."""
+        return mixtures.playable(game)
+
+    def world(self, game: Any) -> Any:
+        """A finite game's tables; any other game at its ``places``."""
+        return mixtures.world(game, self.places)
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         from rivalry.kernels import draws
 
-        tables = stateless_tables(world)
+        tables = stateless_tables(tables_of(world))
         sizes = tables.shape[1:]
-        players, most, samples = len(sizes), max(sizes), len(_sample_steps())
+        players, most, samples = len(sizes), max(sizes), len(sample_steps())
         return {
             "stream": draws.stream(stream),
             "clock": np.zeros(1, dtype=np.int64),
@@ -44,17 +61,17 @@ class _Repeated(eqx.Module):
     def advance(self, world: Any, session: Session, steps: int) -> int:
         from rivalry.kernels import draws, matching
 
-        tables = stateless_tables(world)
+        tables = tables_of(world)
         play: Any = matching.play
         with draws.quiet():
             play(
-                world.payoff[0],
-                world.sizes,
+                tables.payoff[0],
+                tables.sizes,
                 getattr(matching, self._rule()),
-                self._inertia(tables),
+                self._inertia(stateless_tables(tables)),
                 *(session[key] for key in ("stream", "clock", "last", "earned", "would", "swaps")),
                 *(session[key] for key in ("joint_counts", "counts")),
-                _sample_steps(),
+                sample_steps(),
                 *(session[key] for key in ("noted", "regret_curve", "play_curve")),
                 steps,
             )
@@ -62,21 +79,18 @@ class _Repeated(eqx.Module):
 
     def read(self, world: Any, session: Session) -> Record:
         clock, noted = max(int(session["clock"][0]), 1), int(session["noted"][0])
-        steps = _sample_steps()[:noted]
         gains = session["would"] - session["earned"][:, None]
-        there = np.arange(gains.shape[1]) < world.sizes[:, None]
+        there = np.arange(gains.shape[1]) < tables_of(world).sizes[:, None]
         return {
-            "profile": (("player", "axis"), session["counts"] / clock),
+            **mixtures.played(world, session["counts"] / clock),
             "joint_play": (("joint",), session["joint_counts"] / clock),
             "correlated_regret": (("player",), _largest(gains, there) / clock),
             "conditional_regret": (
                 ("player",),
                 _largest(session["swaps"], there[:, None]).sum(axis=1) / clock,
             ),
-            "regret_step": (("sample",), steps),
             "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
-            "path_step": (("step",), steps),
-            "path": (("step", "player", "axis"), session["play_curve"][:noted].copy()),
+            **mixtures.histories(world, session["play_curve"][:noted]),
         }
 
     def _rule(self) -> str:
@@ -96,7 +110,8 @@ class RegretMatching(_Repeated):
     eq. 2.2); the joint play approaches the correlated equilibria.
 
     One step is one period. The profile is the empirical play of every player, and the certificate is of
-    that profile, as if they played independently; it need not be an equilibrium. The record also holds
+    that profile, as if they played independently; it need not be an equilibrium. A game that is not finite is
+    played on ``places`` and the record that of a mixture, as for `Hedge`. The record also holds
     ``joint_play`` (joint), ``correlated_regret`` (player), what the best single action would have gained a
     period (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), what the best switch
     of every action would have gained (the gap to correlated equilibrium), and histories at log-spaced
@@ -139,12 +154,6 @@ class FictitiousPlay(_Repeated):
     """
 
     rule: ClassVar[str] = "FICTITIOUS"
-
-
-def _sample_steps() -> np.ndarray:
-    """Periods at which histories are noted: all whole, evenly spaced in logs."""
-    spaced = np.round(10.0 ** (np.arange(PER_DECADE * DECADES + 1) / PER_DECADE))
-    return np.unique(spaced.astype(np.int64))
 
 
 def _largest(gains: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.kernels.shapes import FiniteGame, Learners, LearningRule, Tabulated, no_contest
 from rivalry.methods import exploration, policies
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player, table_of
+from rivalry.methods.mixtures import check_places, playable
 from rivalry.results import Record
 from rivalry.tabular import largest_payoff, tabulate
 from rivalry.tabular.play import choices, states
@@ -31,12 +32,15 @@ def _table(kind: str, **rest: float) -> Any:
 class QLearning(eqx.Module):
     """Independent Q-learning: everyone corrects a table of values of its own moves by what came of them.
 
-    On a grid of ``places`` an axis players step to a neighbour, or stay (`rivalry.tabular.tabulate`); in a
-    finite game they choose actions. A player's state is the place where it stands, ``observation = "own"``,
-    or where all stand, ``"joint"``. After every step ``Q += alpha (r + gamma value - Q)`` with the payoff
-    ``r`` at the new joint state, ``normalised`` by the largest payoff of any player at any joint state or
-    ``raw``, and the ``target``'s value of the new state: ``max`` (Watkins and Dayan 1992), that of the next
-    choice, ``on_policy`` (SARSA), or its mean, ``expected``.
+    On a grid of ``places`` (so many an axis, or tables of levels, as `rivalry.tabular.tabulate` takes them)
+    players step to a neighbour, or stay; with ``walk = false`` they choose any place, as in a finite game
+    actions. A player's state is the place where it stands, ``observation = "own"``, where all stand,
+    ``"joint"``, or nothing at all, ``"none"``: with ``gamma = 0`` a bandit over everybody's choices.
+
+    After every step ``Q += alpha (r + gamma value - Q)`` with the payoff ``r`` at the new joint state,
+    ``normalised`` by the largest payoff of any player at any joint state or ``raw``, and the ``target``'s
+    value of the new state: ``max`` (Watkins and Dayan 1992), that of the next choice, ``on_policy`` (SARSA),
+    or its mean, ``expected``.
 
     With chance ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties drawn.
     Updates are ``synchronous``, or ``asynchronous``: in each round the players, in an order drawn anew, see,
@@ -102,11 +106,14 @@ class QLearning(eqx.Module):
     updates: Annotated[Literal["synchronous", "asynchronous"], "all at once, or in a drawn order"] = (
         "synchronous"
     )
-    observation: Annotated[Literal["own", "joint"], "whose places a player sees"] = "own"
+    observation: Annotated[Literal["own", "joint", "none"], "whose places a player sees"] = "own"
+    walk: Annotated[bool, "step to neighbouring places; else any place can be chosen at once"] = True
     reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or as they are"] = (
         "normalised"
     )
-    places: Annotated[int, Ge(2), "places on each axis of the grid"] = 11
+    places: Annotated[
+        int | Table | list[Table], Ge(2), "places on each axis of the grid, or the levels of the axes"
+    ] = 11
     trials: Annotated[int, Ge(1), "independent repetitions"] = 1
     first_trial: Annotated[int, Ge(0), "number of the first of them"] = 0
     carry_tables: Annotated[bool, "hand each trial's tables on to the next"] = False
@@ -115,8 +122,9 @@ class QLearning(eqx.Module):
     def __check_init__(self) -> None:
         check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
         check_numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        for name, least in (("epochs", 1), ("places", 2), ("trials", 1), ("first_trial", 0)):
+        for name, least in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
             check_whole(name, getattr(self, name), least)
+        check_places(self.places)
         epsilon = table_of("epsilon", self.epsilon)
         if epsilon["kind"] == "fixed":
             check_numbers("epsilon", epsilon["value"], "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
@@ -138,7 +146,7 @@ class QLearning(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """Finite games, and games with payoffs at a profile."""
-        return hasattr(game, "world") or (hasattr(game, "payoffs") and hasattr(game, "space"))
+        return playable(game)
 
     def world(self, game: Any) -> Tabulated:
         """The game as tables; a `Tabulated` or a `FiniteGame` passes."""
@@ -148,7 +156,13 @@ class QLearning(eqx.Module):
             actions = np.arange(game.sizes.max(), dtype=float)
             places = np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
             return Tabulated(game, places, np.arange(len(game.sizes)), no_contest())
-        return tabulate(game, self.places, observation=self.observation, max_table_bytes=self.max_table_bytes)
+        return tabulate(
+            game,
+            self.places,
+            walk=self.walk,
+            observation=self.observation,
+            max_table_bytes=self.max_table_bytes,
+        )
 
     def length(self, world: Tabulated) -> int:
         """Steps of all epochs together; of all trials, where they follow each other."""

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from rivalry.space import Box, Choices, Simplex, simplex_lattice
+from rivalry.tabular.levels import are_levels, axis_levels, spanned
 
-Places = int | list[Any] | tuple[Any, ...] | np.ndarray
+Places = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
 
 
 def places_of(space: Any, places: Places) -> np.ndarray:
     """Where each player may stand, ``[player action axis]``, padded with NaN for players who have fewer.
 
     A whole number asks for a grid: on a `Box` that many places an axis, ends included, the first axis
-    slowest; on a `Simplex` the lattice with ``places - 1`` steps an edge; of `Choices` all. Places of one's
+    slowest; on a `Simplex` the lattice with ``places - 1`` steps an edge; of `Choices` all. Tables tell the
+    levels of the axes of a `Box`, whose grid it is (`rivalry.tabular.levels.axis_levels`). Places of one's
     own are ``[action axis]`` for everybody (``[action]`` where there is one axis), or a list of these, one a
     player.
     Raises `ValueError` for places outside the space, or fewer than two.
@@ -29,6 +31,12 @@ def places_of(space: Any, places: Places) -> np.ndarray:
             if places < 2:
                 raise ValueError(f"places: {places} must be at least 2")
             rows = [_grid(space, player, int(places)) for player in range(players)]
+    elif are_levels(places):
+        rows = [spanned(lines) for lines in axis_levels(space, places)]
+        for player, row in enumerate(rows):
+            if len(row) < 2:
+                raise ValueError(f"places: {len(row)} for player {player}; must be at least 2")
+        _inside(space, rows)
     else:
         rows = _own(places, players, axes)
         _inside(space, rows)
@@ -46,8 +54,7 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
             start + (end - start) * np.arange(count) / (count - 1)
             for start, end in zip(low, high, strict=True)
         ]
-        mesh = np.meshgrid(*lines, indexing="ij")
-        return np.stack([part.ravel() for part in mesh], axis=-1)
+        return spanned(lines)
     if isinstance(space, Simplex):
         lattice = simplex_lattice(space.sizes[player], count - 1) / (count - 1)
         if space.least:  # drawn in from the edges by as much
@@ -98,6 +105,9 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
     """
     if isinstance(space, Choices):
         return np.zeros((0, 0, 0), dtype=np.int64)
+    if are_levels(places):
+        counts = [tuple(map(len, lines)) for lines in axis_levels(space, places)]
+        return _padded([_steps(count) for count in counts], found.shape[1])
     own = not isinstance(places, int | np.integer)
     if own and found.shape[2] != 1:
         raise ValueError("walk: places of your own in several dimensions have no neighbours; use walk=False")
@@ -110,24 +120,31 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
             assert isinstance(places, int | np.integer)
             tables.append(_transfers(space.sizes[player], int(places) - 1))
         else:
-            tables.append(_steps(found.shape[2], len(there) if own else int(places)))  # type: ignore[arg-type]
+            count = len(there) if own else int(places)  # type: ignore[arg-type]
+            tables.append(_steps((count,) * found.shape[2]))
+    return _padded(tables, found.shape[1])
+
+
+def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
+    """Everybody's moves in one array; what a player does not have stays."""
     most = max(table.shape[1] for table in tables)
-    moves = np.repeat(np.arange(found.shape[1], dtype=np.int64)[:, None], most, axis=1)[None]
+    moves = np.repeat(np.arange(actions, dtype=np.int64)[:, None], most, axis=1)[None]
     moves = np.repeat(moves, len(tables), axis=0)
     for player, table in enumerate(tables):
         moves[player, : len(table), : table.shape[1]] = table
     return moves
 
 
-def _steps(axes: int, count: int) -> np.ndarray:
-    """Moves on a grid of ``count`` places an axis, ``[standing move]``."""
-    index = np.indices((count,) * axes).reshape(axes, -1).T
+def _steps(counts: tuple[int, ...]) -> np.ndarray:
+    """Moves on a grid of so many levels on each axis, ``[standing move]``."""
+    axes = len(counts)
+    index = np.indices(counts).reshape(axes, -1).T
     stay = np.zeros((1, axes), dtype=np.int64)
     unit = np.eye(axes, dtype=np.int64)
     columns = []
     for step in np.concatenate([-unit, stay, unit]):
-        there = np.clip(index + step, 0, count - 1)
-        columns.append(np.ravel_multi_index(tuple(there.T), (count,) * axes))
+        there = np.clip(index + step, 0, np.asarray(counts) - 1)
+        columns.append(np.ravel_multi_index(tuple(there.T), counts))
     return np.stack(columns, axis=1)
 
 

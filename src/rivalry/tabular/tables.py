@@ -16,7 +16,7 @@ from rivalry.tabular.places import Places, moves_between, places_of
 
 TABLE_BYTES = 2**28
 CHUNK = 4096  # joint actions whose payoffs are computed together
-OBSERVATIONS = ("own", "joint")
+OBSERVATIONS = ("own", "joint", "none")
 PLAYS = ("synchronous", "asynchronous")
 
 
@@ -32,11 +32,13 @@ def tabulate(
     """A game on finitely many places: payoffs of every joint action, and the moves that players have.
 
     ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
-    `Simplex` with ``places - 1`` steps an edge) or places of your own, ``[action axis]`` for all players or a
-    list, one a player. With ``walk`` players step between neighbours, or stay; without, they choose any place
-    at once. ``observation``: the standing action by which a policy is looked up, one's ``own``, or all
-    (``joint``). ``play``: all move in one round (``synchronous``), or one after the other, player 0 first,
-    each seeing the newest actions (``asynchronous``).
+    `Simplex` with ``places - 1`` steps an edge), levels on the axes of a `Box`, ``{kind = "log"|"linear",
+    from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes or a list with one an axis
+    (`rivalry.tabular.levels`), or places of your own, ``[action axis]`` for all players or a list, one a
+    player. With ``walk`` players step between neighbours, or stay; without, they choose any place at once.
+    ``observation``: the standing action by which a policy is looked up, one's ``own``, all (``joint``) or
+    ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``), or one after
+    the other, player 0 first, each seeing the newest actions (``asynchronous``).
 
     A finite game (one with a ``world()``, as a matrix game) passes as it is: its actions are the places, the
     corners of the simplices of mixed strategies. A game that offers ``contest(places)`` is tabulated by a
@@ -110,6 +112,8 @@ def _turns(
 ) -> FiniteGame:
     players = np.arange(len(sizes), dtype=np.int64)
     seen = players[:, None] if observation == "own" else np.repeat(players[None], len(sizes), axis=0)
+    if observation == "none":
+        seen = np.full((len(sizes), 1), -1, dtype=np.int64)
     return FiniteGame(
         payoff=payoff,
         goes=np.zeros((1, 1, 1), dtype=np.int64),
@@ -144,23 +148,41 @@ def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
 
 
 def _by_payoffs(game: Any, places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The table of a game that offers no more than ``payoffs``, in chunks of one compiled program."""
+    """The table of a game that offers no more than ``payoffs``."""
+    return np.ascontiguousarray(values_at(_paid, game, places, sizes).T[None])
+
+
+def _paid(game: Any, x: Any) -> Any:
+    return game.payoffs(x)
+
+
+def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> Any:
+    """What ``answer(game, profile)`` says at every joint action, ``[joint ..]``.
+
+    ``places`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It must
+    be a function that JAX can trace: chunks of joint actions go through one compiled program.
+
+    >>> import rivalry as rv
+    >>> game, pair = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal"), np.array([[[0.2], [0.5]]] * 2)
+    >>> values_at(lambda game, x: x.sum(), game, pair, np.array([2, 2])).tolist()
+    [0.4, 0.7, 0.7, 1.0]
+    """
     joint = int(np.prod(sizes))
     chunk = min(CHUNK, joint)
-    payoff = np.zeros((1, len(sizes), joint))
-    given = put(np.nan_to_num(places))
+    given, parts = put(np.nan_to_num(places)), []
     for first in range(0, joint, chunk):
-        first = min(first, joint - chunk)
-        payoff[0, :, first : first + chunk] = _chunk(game, given, tuple(sizes.tolist()), chunk, put(first)).T
-    return payoff
+        begin = min(first, joint - chunk)  # the last chunk overlaps: one shape, one program
+        found = _chunk(answer, game, given, tuple(sizes.tolist()), chunk, put(begin))
+        parts.append(jax.tree.map(lambda leaf, skip=first - begin: np.asarray(leaf)[skip:], found))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 @eqx.filter_jit
-def _chunk(game: Any, places: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
+def _chunk(answer: Any, game: Any, places: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
     at = jnp.stack(jnp.unravel_index(first + jnp.arange(chunk), sizes), axis=1)
 
     def one(actions: Any) -> Any:
-        return game.payoffs(places[jnp.arange(len(sizes)), actions])
+        return answer(game, places[jnp.arange(len(sizes)), actions])
 
     return jax.lax.map(one, at, batch_size=256)
 

@@ -1,0 +1,163 @@
+"""Hedge and softmax policy gradients: against plain recursions, bounds and values that are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.matrix import Matrix, matrix
+from rivalry.methods.hedge import Hedge, SoftmaxPolicyGradient
+from rivalry.methods.matching import FictitiousPlay, RegretMatching
+
+RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4))
+
+
+@pytest.fixture
+def ragged() -> Matrix:
+    return matrix(payoffs=RAGGED.tolist())
+
+
+def _plain(push: Any, steps: int, rate: float) -> list[np.ndarray]:
+    """The recursion of three players with loops and lists of their own sizes."""
+    logits = [np.zeros(n) for n in (2, 3, 4)]
+    for _ in range(steps):
+        pi = [np.exp(row) / np.exp(row).sum() for row in logits]
+        pays = [
+            np.einsum("abc,b,c->a", RAGGED[0], pi[1], pi[2]),
+            np.einsum("abc,a,c->b", RAGGED[1], pi[0], pi[2]),
+            np.einsum("abc,a,b->c", RAGGED[2], pi[0], pi[1]),
+        ]
+        logits = [row + rate * push(p, u) for row, p, u in zip(logits, pi, pays, strict=True)]
+    return [np.exp(row) / np.exp(row).sum() for row in logits]
+
+
+@pytest.mark.parametrize(
+    ("learner", "push"),
+    [
+        (Hedge(eta=0.3), lambda pi, u: u),
+        (SoftmaxPolicyGradient(rate=0.3), lambda pi, u: pi * (u - pi @ u)),
+    ],
+    ids=["hedge", "policy_gradient"],
+)
+def test_updates_are_those_of_a_plain_recursion(learner: Any, push: Any, ragged: Matrix) -> None:
+    found = rv.learn(ragged, learner, steps=40).profile.values
+    for player, expected in enumerate(_plain(push, 40, 0.3)):
+        np.testing.assert_allclose(found[player, : len(expected)], expected, rtol=1e-12)
+        assert np.all(found[player, len(expected) :] == 0)
+
+
+def test_average_play_of_a_zero_sum_game_has_its_value() -> None:
+    """The value of [[2, -1], [-1, 1]] is 1/5, at 2/5 and 3/5; the last mixtures go round it."""
+    game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
+    eta, rounds = 0.02, 5000
+    found = rv.learn(game, Hedge(eta=eta, rounds=rounds, play="average"))
+    bound = np.log(2) / (eta * rounds) + eta * 3**2 / 8
+    assert float(found.data.correlated_regret.max()) <= bound
+    assert float(found.certificate.regret.max()) <= 2 * bound
+    np.testing.assert_allclose(found.payoff, [0.2, -0.2], atol=2 * bound)
+    np.testing.assert_allclose(found.profile, [[0.4, 0.6], [0.4, 0.6]], atol=0.02)
+    curve, step = found.record["regret_curve"][1], found.record["regret_step"][1]
+    assert np.all(curve <= np.log(2) / (eta * step) + eta * 9 / 8)
+    np.testing.assert_array_equal(found.data.average_play, found.profile)
+
+
+def test_the_profile_is_the_last_mixture_unless_the_average_is_asked_for() -> None:
+    game = matrix(payoffs=[[[2, 0], [0, 1]], [[0, 1], [2, 0]]])
+    last, mean = (rv.learn(game, Hedge(rounds=50, play=play)) for play in ("last", "average"))
+    np.testing.assert_array_equal(last.data.average_play, mean.profile)
+    assert np.abs(last.profile.values - mean.profile.values).max() > 1e-3
+
+
+SAMPLED = SoftmaxPolicyGradient(gradient="sampled", rate=0.05, rounds=4000, batch=3)
+
+
+@pytest.mark.parametrize(
+    "learner", [Hedge(), SoftmaxPolicyGradient(), SAMPLED], ids=["hedge", "exact", "sampled"]
+)
+def test_chunks_change_no_bit(learner: Any, ragged: Matrix) -> None:
+    world = learner.world(ragged)
+    whole, parts = (learner.begin(world, np.random.SeedSequence(3)) for _ in range(2))
+    assert learner.advance(world, whole, 300) == 300
+    for chunk in (1, 7, 92, 0, 200):
+        learner.advance(world, parts, chunk)
+        parts = {name: array.copy() for name, array in parts.items()}
+    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+
+
+@pytest.mark.parametrize("baseline", ["none", "average"])
+def test_sampled_updates_are_exact_in_expectation(baseline: str, ragged: Matrix) -> None:
+    """One update from a large batch against the exact one, within five standard errors."""
+    batch = 200_000
+    learner = SoftmaxPolicyGradient(gradient="sampled", rate=1.0, batch=batch, baseline=baseline)
+    session = learner.begin(ragged.world(), np.random.SeedSequence(1))
+    session["logits"] = np.random.default_rng(2).normal(size=(3, 4))
+    if baseline == "average":
+        session["earned"][:], session["clock"][:] = [0.4, -0.2, 0.1], 1
+    pi = [
+        np.exp(row[:n]) / np.exp(row[:n]).sum() for row, n in zip(session["logits"], (2, 3, 4), strict=True)
+    ]
+    before = session["logits"].copy()
+    learner.advance(ragged.world(), session, 1)
+    pays = np.einsum("abc,a,b->c", RAGGED[2], pi[0], pi[1])
+    np.testing.assert_allclose(
+        (session["logits"] - before)[2],
+        pi[2] * (pays - pi[2] @ pays),
+        atol=5 * np.abs(RAGGED).max() / np.sqrt(batch),
+    )
+
+
+def test_sampled_learners_find_dominant_strategies() -> None:
+    found = rv.learn(matrix("prisoners_dilemma"), SAMPLED, seed=2)
+    assert found.profile.values[:, 1].min() > 0.95
+    again, other = (rv.learn(matrix("prisoners_dilemma"), SAMPLED, seed=s) for s in (2, 3))
+    np.testing.assert_array_equal(again.profile, found.profile)
+    assert not np.array_equal(other.profile, found.profile)
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        Hedge(places=5, eta=0.2, rounds=400),
+        SoftmaxPolicyGradient(places=5, rate=0.2, rounds=400),
+        RegretMatching(places=5),
+        FictitiousPlay(places=5),
+    ],
+    ids=["hedge", "policy_gradient", "regret_matching", "fictitious_play"],
+)
+def test_continuous_games_are_played_on_places(learner: Any) -> None:
+    """Two influencers of reach 0.3 on 0, 1/4, .., 1: the middle dominates by iteration."""
+    game = rv.games.influencer(reach=[0.3, 0.3], resource="bimodal")
+    assert learner.fits(game)
+    found = rv.learn(game, learner, steps=3000, seed=1)
+    assert found.record["profile"][0] == ("player", "action")
+    assert found.profile.values[:, 2].min() > 0.98
+    np.testing.assert_allclose(found.data.mean_profile, 0.5, atol=0.02)
+    assert np.all(found.data.regret.values >= found.data.grid_regret.values - 1e-12)
+    assert found.certificate is not None
+    assert "against mixtures" in found.certificate.method
+    assert found.record["path"][0] == ("step", "player", "axis")
+    assert found.record["path"][1].shape[1:] == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: Hedge(eta=0.0), "eta: 0 must be above 0"),
+        (lambda: Hedge(eta=[1.0, -1.0]), r"eta\[1\]: -1 must be above 0"),
+        (lambda: Hedge(rounds=0), "rounds: 0 must be a whole number of at least 1"),
+        (lambda: Hedge(places=1), "places: 1 must be a whole number of at least 2"),
+        (lambda: Hedge(places={"kind": "log"}), "places.from: is missing"),
+        (lambda: SoftmaxPolicyGradient(batch=0), "batch: 0 must be"),
+    ],
+)
+def test_options_out_of_range_are_refused(made: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        made()
+
+
+def test_a_number_a_player_is_held_against_the_players() -> None:
+    with pytest.raises(ValueError, match="eta: 3 numbers must be 2, one a player"):
+        rv.learn(matrix("chicken"), Hedge(eta=[1.0, 1.0, 1.0]))

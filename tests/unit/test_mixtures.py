@@ -1,0 +1,147 @@
+"""Mixtures on places: expectations against sums over all joint actions, regrets against plain searches."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.matrix import matrix
+from rivalry.methods import mixtures
+from rivalry.results import Certificate
+from rivalry.space import Box
+
+RNG = np.random.default_rng(12)
+
+
+class Tug(eqx.Module):
+    """Two inputs a player: a contest for a prize of 1, and a second input that helps a little by itself."""
+
+    space: Box
+
+    def payoffs(self, x: Any) -> Any:
+        return x[:, 0] / (0.5 + x[:, 0].sum()) - x[:, 0] / 4 + x[:, 1] * (1 - x[:, 1]) * x[::-1, 0]
+
+    def outcomes(self, x: Any) -> dict[str, Any]:
+        return {"total": ((), x.sum()), "each": (("player",), x[:, 0])}
+
+    def measures(self, x: Any) -> dict[str, Any]:
+        return {name: (dims, np.asarray(value)) for name, (dims, value) in self.outcomes(x).items()}
+
+
+TUG = Tug(Box.of([[0.0, 2.0], [0.0, 1.0]], players=2))
+PLACES = [
+    {"kind": "levels", "levels": [0.0, 0.5, 2.0]},
+    {"kind": "linear", "from": 0.0, "to": 1.0, "count": 2},
+]
+
+
+def _paid(x: np.ndarray) -> np.ndarray:
+    share = x[:, 0] / (0.5 + x[:, 0].sum())
+    found: np.ndarray = share - x[:, 0] / 4 + x[:, 1] * (1 - x[:, 1]) * x[::-1, 0]
+    return found
+
+
+@pytest.fixture(scope="module")
+def board() -> mixtures.Board:
+    return mixtures.board(TUG, PLACES)
+
+
+def test_expected_payoffs_are_sums_over_the_others() -> None:
+    tables = matrix(payoffs=RNG.normal(size=(3, 2, 3, 4)).tolist()).world()
+    weights = np.zeros((3, 4))
+    for player, size in enumerate((2, 3, 4)):
+        weights[player, :size] = RNG.dirichlet(np.ones(size))
+    found = mixtures.action_payoffs(tables, weights)
+    cube = tables.payoff[0].reshape(3, 2, 3, 4)
+    for player, size in enumerate((2, 3, 4)):
+        others = [k for k in range(3) if k != player]
+        for action in range(size):
+            total = 0.0
+            for joint in product(*(range(n) for n in (2, 3, 4))):
+                if joint[player] == action:
+                    total += cube[(player, *joint)] * np.prod([weights[k, joint[k]] for k in others])
+            assert found[player, action] == pytest.approx(total, abs=1e-14)
+        assert np.all(np.isnan(found[player, size:]))
+    whole = mixtures.expectation(tables.payoff[0, 1], tables.sizes, weights)
+    assert whole == pytest.approx(float(weights[1] @ np.nan_to_num(found[1])), abs=1e-14)
+
+
+def test_a_record_tells_expectations(board: mixtures.Board) -> None:
+    weights = RNG.dirichlet(np.ones(6), size=2)
+    record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
+    levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
+    joint = [(a, b, weights[0, a] * weights[1, b]) for a, b in product(range(6), range(6))]
+    np.testing.assert_allclose(
+        record["payoff"][1], sum(w * _paid(levels[[a, b]]) for a, b, w in joint), atol=1e-14
+    )
+    np.testing.assert_allclose(record["mean_profile"][1], weights @ levels, atol=1e-14)
+    assert float(record["total"][1]) == pytest.approx(sum(w * levels[[a, b]].sum() for a, b, w in joint))
+    assert "each" not in record
+    assert record["profile"][0] == ("player", "action")
+    assert record["places"][0] == ("player", "action", "axis")
+
+
+def test_regret_is_that_of_the_continuous_game(board: mixtures.Board) -> None:
+    """Against a plain scan of the expected payoff, finer than the search's own grid."""
+    weights = RNG.dirichlet(np.ones(6), size=2)
+    record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
+    levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
+    own = np.stack(np.meshgrid(np.linspace(0, 2, 801), np.linspace(0, 1, 101), indexing="ij"), -1)
+    for player in range(2):
+        other = (
+            weights[1 - player]
+            @ (
+                own[..., None, 0] / (0.5 + own[..., None, 0] + levels[:, 0])
+                - own[..., None, 0] / 4
+                + (own[..., 1] * (1 - own[..., 1]))[..., None] * levels[:, 0]
+            )
+            .reshape(-1, 6)
+            .T
+        )
+        gain = other.max() - record["payoff"][1][player]
+        assert record["regret"][1][player] == pytest.approx(gain, abs=2e-6)
+        assert record["regret"][1][player] >= max(gain, record["grid_regret"][1][player]) - 1e-12
+    proof = Certificate.from_record(record)
+    assert proof is not None
+    assert proof.coverage == "lower bound"
+    assert proof.claim == "not an equilibrium"
+
+
+def test_measures_are_taken_one_by_one_where_they_cannot_be_traced(board: mixtures.Board) -> None:
+    weights = RNG.dirichlet(np.ones(6), size=2)
+    known = mixtures.expected(TUG, board.places, weights, board.tables.sizes, board.measures)
+    plain = mixtures.expected(TUG, board.places, weights, board.tables.sizes, {})
+    assert list(plain) == ["total"]
+    assert float(plain["total"][1]) == pytest.approx(float(known["total"][1]), abs=1e-12)
+
+
+def test_atoms_are_the_joint_places_that_are_played() -> None:
+    places = np.array([[[0.0], [1.0], [np.nan]], [[0.0], [1.0], [2.0]]])
+    weights = np.array([[0.25, 0.75, 0.0], [0.5, 0.0, 0.5]])
+    profiles, odds = mixtures.joint_atoms(places, weights)
+    assert profiles[:, :, 0].tolist() == [[0, 0], [0, 2], [1, 0], [1, 2]]
+    assert odds.tolist() == [0.125, 0.125, 0.375, 0.375]
+    profiles, odds = mixtures.joint_atoms(places, weights, without=1)
+    assert profiles[:, :, 0].tolist() == [[0, 0], [1, 0]]
+    assert odds.tolist() == [0.25, 0.75]
+
+
+def test_a_pure_equilibrium_of_a_game_is_one_as_a_mixture() -> None:
+    game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
+    made = mixtures.board(game, {"kind": "levels", "levels": [0.2, 0.5, 0.7]})
+    record = mixtures.played(made, np.array([[0.0, 1.0, 0.0]] * 2))
+    assert str(record["claim"][1]) == "no deviation found"
+    np.testing.assert_allclose(record["mean_profile"][1], 0.5)
+
+
+def test_tables_too_large_are_refused() -> None:
+    game = rv.games.influencer(reach=[0.2] * 3, resource="bimodal")
+    with pytest.raises(ValueError, match="places: 729 joint actions need more than 1000 bytes"):
+        mixtures.board(game, 9, max_table_bytes=1000)
+    with pytest.raises(ValueError, match="above max_table_bytes, 100"):
+        mixtures.board(TUG, 9, max_table_bytes=100)
