@@ -9,8 +9,9 @@ from annotated_types import Ge
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
+from rivalry.coordinates import curved, flattened
 from rivalry.game import Game
-from rivalry.metrics import search
+from rivalry.metrics import search, traceable_reply
 from rivalry.space import Box, Profile
 from rivalry.transforms.seats import inside, newton_step
 
@@ -20,9 +21,12 @@ POLISH, NEAR = 2, 1e-6  # Newton steps after the search, and how far each may go
 class Followers(eqx.Module):
     """Mutual best replies of the followers: each in turn moves to its global best reply until nobody moves.
 
-    A best reply is searched on a grid of ``points`` strategies with climbs from the best of them, and
-    polished by Newton's method. At ties the first on the grid counts. Where the followers do not come to
-    rest in ``rounds`` rounds the reply is NaN: no answer, rather than a wrong one.
+    A best reply is the game's own ``best_reply`` where it has one that JAX can trace. Else it is searched on
+    a grid of ``points`` strategies with climbs from the best of them; at ties the first on the grid counts.
+    In a box it is polished by Newton's method, in the coordinates in which the box is searched.
+
+    Where the followers do not come to rest in ``rounds`` rounds the reply is NaN: no answer, rather than a
+    wrong one.
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("stag_hunt")
@@ -40,12 +44,19 @@ class Followers(eqx.Module):
 
     def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
         """``x`` with the followers' rows replaced by their replies."""
-        grids = _grids(game, followers, self.points)
         rows = jnp.asarray(followers)
+        if curved(game):
+            flat = flattened(game)
+            there = flat.outer(self(flat, flat.inner(x), followers))
+            return x.at[rows].set(game.space.project(there)[rows])
+        grids = _grids(game, followers, self.points)
         wide = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))
         enough = self.tol * jnp.max(wide)
 
         def one(k: Array, x: Profile) -> Profile:
+            known = traceable_reply(game, x, rows[k])
+            if known is not None:
+                return x.at[rows[k]].set(known[0])
             strategies, payoffs = search(game, x, rows[k], grids[k])
             best = jnp.argmax(payoffs)
             return x.at[rows[k]].set(strategies[best])

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
+from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, Record, own_gradients
 from rivalry.game import measures as measures_of
 from rivalry.kernels.shapes import FiniteGame, one_state, stateless_tables
@@ -58,9 +59,10 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leaders
 
     ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced; `methods.Followers`
     searches for mutual best replies. It need not be differentiable: how replies move with the leaders'
-    choice follows from the followers' own first-order conditions (implicit function theorem), with followers
-    at a bound of their box standing still. Derivatives of the leaders' payoffs, of any order, are right
-    wherever replies move smoothly. In other spaces than a box replies count as standing still.
+    choice follows from the followers' own first-order conditions (implicit function theorem), in the
+    coordinates in which their box is searched, with those at a bound, or at zero, standing still. Derivatives
+    of the leaders' payoffs, of any order, are right wherever replies move smoothly. In other spaces than a
+    box replies count as standing still.
 
     The measures ``play`` (seat, axis) and ``play_payoff`` (seat) hold everybody's strategy and payoff. The
     certificate is of the leaders, given what ``respond`` answers. Raises `ValueError` for leaders who do not
@@ -213,15 +215,29 @@ def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     still = moves.at[rows].set(0.0, unique_indices=True)
     if not isinstance(lead.game.space, Box):
         return whole, still
-    replies = whole[rows]
-    free = inside(lead.game.space, whole)[rows]
+    y, pace = _within(lead.game, whole)
+    flat = flattened(lead.game)
+    replies = y[rows]
+    free = inside(flat.space, y)[rows]
 
-    def steepness(lead: Leadership, x: Profile) -> Array:
-        return own_gradients(lead.game, x.at[rows].set(replies, unique_indices=True), lead.followers)
+    def steepness(lead: Leadership, y: Profile) -> Array:
+        there = y.at[rows].set(replies, unique_indices=True)
+        return own_gradients(flattened(lead.game), there, lead.followers)
 
-    _, drift = eqx.filter_jvp(steepness, (lead, whole), (change, still))
-    follow = newton_step(lead.game, whole, lead.followers, free, drift)
+    inner = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, inner))
+    follow = newton_step(flat, y, lead.followers, free, drift)
+    follow = follow if pace is None else follow * pace[rows]
     return whole, still.at[rows].set(follow, unique_indices=True)
+
+
+def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
+    """A profile in inner coordinates, and how fast amounts grow with them: 0 at zero; None if all is 1."""
+    if not curved(game):
+        return x, None
+    flat = flattened(game)
+    y: Array = flat.inner(x)
+    return y, jax.jvp(flat.outer, (y,), (jnp.ones_like(y),))[1]
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
@@ -321,9 +337,10 @@ def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
 
 
 def _somewhere(space: Space) -> Profile:
-    """A profile of the space: the middle of a box, else what is nearest to zero."""
+    """A profile of the space: the middle of a box, in its own coordinates, else what is nearest to zero."""
     if isinstance(space, Box):
-        return (space.low + space.high) / 2
+        middle: Array = space.outer((space.inner(space.low) + space.inner(space.high)) / 2)
+        return middle
     return space.project(jnp.zeros(space.shape))
 
 
