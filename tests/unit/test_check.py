@@ -23,9 +23,16 @@ MADE = {
 
 # Options that a method must be given, and a game it is for where the usual one does not do.
 OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
-OPTIONS: dict[str, dict[str, Any]] = {"branches": OVER, "thresholds": OVER}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "branches": OVER,
+    "comparative_statics": {"parameter": "reach"},
+    "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
+    "thresholds": OVER,
+}
 PLAYED: dict[str, Callable[[], Any]] = {
     "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
+    "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
+    "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }

@@ -1,0 +1,104 @@
+"""Parameters by name: what `reach`, `reach[1]` or `r_s, r_p` stands for among the arrays of a game."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array
+
+from rivalry._jax import jnp
+from rivalry.game import with_
+
+Place = tuple[str, tuple[int, ...]]
+
+_WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
+
+
+class Dial(NamedTuple):
+    """Arrays of a game, or entries of them, that are moved together; see `dial`."""
+
+    places: tuple[Place, ...]
+
+    @property
+    def name(self) -> str:
+        """As it is written.
+
+        >>> Dial((("reach", (1,)), ("r_s", ()))).name
+        'reach[1], r_s'
+        """
+        return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.places)
+
+    def value(self, game: Any) -> float:
+        """The mean of what is moved."""
+        parts = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.places]
+        return float(np.mean(np.concatenate(parts)))
+
+    def moved(self, game: Any, amount: float | Array) -> Any:
+        """The game with ``amount`` added to everything named; may be traced."""
+        for name, at in self.places:
+            old = jnp.asarray(getattr(game, name))
+            game = with_(game, **{name: old.at[at].add(amount)})
+        return game
+
+    def set(self, game: Any, value: float | Array) -> Any:
+        """The game with everything named at ``value``; may be traced."""
+        for name, at in self.places:
+            old = jnp.asarray(getattr(game, name))
+            game = with_(game, **{name: old.at[at].set(value)})
+        return game
+
+    def refusal(self, game: Any, value: float) -> str:
+        """Why the game does not take ``value``, or an empty text."""
+        refuses: Callable[[str, float], str] | None = getattr(game, "refuses", None)
+        if refuses is None:
+            return ""
+        return next((why for name, _ in self.places if (why := refuses(name, value))), "")
+
+
+def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
+    """What ``names`` stand for: an array, an entry ``reach[1]``, or several, in a list or between commas.
+
+    Raises `ValueError`, which begins with ``option``, for a name that is no array of real numbers of the
+    game (it lists those there are), an index outside an array, and a name given twice.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.1, 0.2], resource="bimodal")
+    >>> dial(game, "reach[1]", "parameter").set(game, 0.3).reach.tolist()
+    [0.1, 0.3]
+    """
+    # commas between brackets separate indices
+    written = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
+    places = tuple(_place(game, one, option) for one in written)
+    if not places or len(set(places)) < len(places):
+        raise ValueError(f"{option}: {names!r} must name at least one array, and each once")
+    return Dial(places)
+
+
+def _place(game: Any, written: object, option: str) -> Place:
+    found = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
+    if found is None:
+        raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")
+    name, inside = found.groups()
+    old = getattr(game, name, None)
+    if not hasattr(old, "dtype") or not hasattr(old, "shape"):
+        try:
+            with_(game, **{name: 0.0})
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+    if not jnp.issubdtype(old.dtype, jnp.floating):  # type: ignore[union-attr]
+        raise ValueError(f"{option}: {name} holds {old.dtype} numbers; must be real")  # type: ignore[union-attr]
+    return name, _index(name, inside, old.shape, option)  # type: ignore[union-attr]
+
+
+def _index(name: str, inside: str | None, shape: tuple[int, ...], option: str) -> tuple[int, ...]:
+    if inside is None:
+        return ()
+    parts = inside.split(",")
+    good = len(parts) <= len(shape) and all(part.strip().isdecimal() for part in parts)
+    at = tuple(map(int, parts)) if good else ()
+    if not good or any(k >= size for k, size in zip(at, shape, strict=False)):
+        raise ValueError(f"{option}: {name}[{inside}] is no entry of an array of shape {shape}")
+    return at

@@ -1,0 +1,93 @@
+"""Extragradient steps: where plain ascent spirals out, at bounds, on simplices, from players together."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.methods.extragradient import Extragradient
+from rivalry.methods.gradient import GradientAscent
+from tests.small_games import cournot, linear, repelling
+
+ZERO_SUM = linear([[0.0, 1.0], [-1.0, 0.0]], [0.5, 0.2])  # root x = 0.2, y = -0.5
+
+
+def test_bilinear_play_spirals_out_by_ascent_and_in_by_looking_ahead() -> None:
+    start = [0.3, -0.4]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = rv.trace(ZERO_SUM, GradientAscent(rate=0.05), start, steps=200).path.values[:, :, 0]
+    root = np.array([0.2, -0.5])
+    away = np.linalg.norm(plain - root, axis=1)
+    np.testing.assert_allclose(away[1:] / away[:-1], np.sqrt(1 + 0.05**2), rtol=1e-12)
+    for method in (Extragradient(), Extragradient(rate=0.5)):
+        found = rv.solve(ZERO_SUM, method, start)
+        assert (found.status, found.claim) == ("settled", "no deviation found")
+        np.testing.assert_allclose(found.profile.values[:, 0], root, atol=1e-8)
+
+
+def test_its_steps_are_korpelevichs() -> None:
+    """On F(x) = A x + b with a fixed rate r each step is x + r (A (x + r F(x)) + b)."""
+    matrix, drive, rate = np.array([[-1.0, 2.0], [-3.0, -0.5]]), np.array([0.3, -0.2]), 0.1
+    path = rv.trace(linear(matrix, drive), Extragradient(rate=rate), [1.0, 2.0], steps=5).path.values[..., 0]
+    x = np.array([1.0, 2.0])
+    for row in path:
+        np.testing.assert_allclose(row, x, rtol=1e-12)
+        x = x + rate * (matrix @ (x + rate * (matrix @ x + drive)) + drive)
+
+
+def test_a_rate_that_is_found_suits_any_units() -> None:
+    """Payoffs in other units change neither the path nor the number of steps."""
+    one = rv.trace(cournot(2), Extragradient(), [1.0, 5.0], steps=30)
+    much = linear(2.0**20 * (-np.ones((2, 2)) - np.eye(2)), [9 * 2.0**20] * 2, 0.0, 9.0)
+    other = rv.trace(much, Extragradient(), [1.0, 5.0], steps=30)
+    np.testing.assert_allclose(one.path.values, other.path.values, rtol=1e-9)
+
+
+def test_cournot_and_a_bound_that_holds_a_player() -> None:
+    found = rv.solve(cournot(4), Extragradient(), [1.0, 2.0, 3.0, 8.0])
+    assert (found.status, found.end_state) == ("settled", "stable_point")
+    np.testing.assert_allclose(found.profile.values, 9 / 5, rtol=1e-9)
+    game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
+    found = rv.solve(game, Extragradient(), [3.0, 0.0])
+    assert (found.status, found.end_state) == ("settled", "boundary")
+    np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-9)
+
+
+def test_on_simplices() -> None:
+    game = rv.games.matrix("rock_paper_scissors")
+    found = rv.solve(game, Extragradient(), [[0.8, 0.1, 0.1], [0.1, 0.2, 0.7]])
+    assert (found.status, found.claim) == ("settled", "equilibrium")
+    np.testing.assert_allclose(found.profile.values, 1 / 3, atol=1e-8)
+
+
+def test_players_who_coincide_where_that_repels_are_moved_apart() -> None:
+    found = rv.solve(repelling(), Extragradient(), [0.05, 0.05])
+    assert (found.status, found.end_state) == ("settled", "stable_point")
+    np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-0.5, 0.5], atol=1e-6)
+    assert len(found.record["left"][1]) >= 1
+
+
+@pytest.mark.nightly
+def test_on_a_line() -> None:
+    line = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    found = rv.solve(line, Extragradient(), [0.1, 0.4, 0.9])
+    assert (found.status, found.claim) == ("settled", "equilibrium")
+    np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-6)
+
+
+@pytest.mark.nightly
+def test_a_race_from_afar() -> None:
+    game = rv.games.race()
+    found = rv.solve(game, Extragradient(), [[0.01, 5.0], [30.0, 0.2]])
+    assert found.status == "settled"
+    assert found.claim in ("equilibrium", "no deviation found")
+    np.testing.assert_allclose(found.profile.values, [[0.8707895, 0.5338483]] * 2, rtol=1e-6)
+
+
+def test_a_rate_must_be_above_zero() -> None:
+    with pytest.raises(ValueError, match="rate: 0\\.0 must be above 0"):
+        Extragradient(rate=0.0)
