@@ -231,6 +231,23 @@ def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
     return found
 
 
+def unstacked(record: Record, lead: int) -> list[Record]:
+    """The records that `stacked` put into one, row-major; ``lead`` is how many dimensions came first.
+
+    Which these are tells ``profile``; variables without them are left out.
+
+    >>> whole = {"profile": (("lane", "player"), np.array([[1.0, 2.0], [3.0, 4.0]]))}
+    >>> [part["profile"][1].tolist() for part in unstacked(whole, 1)]
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    first, shape = record["profile"][0][:lead], record["profile"][1].shape[:lead]
+    held = {name: value for name, value in record.items() if value[0][:lead] == first}
+    return [
+        {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in held.items()}
+        for place in np.ndindex(*shape)
+    ]
+
+
 def _gathered(
     name: str,
     held: Sequence[tuple[tuple[int, ...], tuple[tuple[str, ...], np.ndarray]]],

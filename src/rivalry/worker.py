@@ -12,10 +12,10 @@ import numpy as np
 
 from rivalry import files, run
 from rivalry._jax import forget_programs, jax, jnp
-from rivalry.game import Game, Learner
+from rivalry.game import Game, Learner, played
 from rivalry.metrics import certificate
 from rivalry.plots import PATH_VIEWS
-from rivalry.results import Record, stacked
+from rivalry.results import Record, stacked, unstacked
 from rivalry.run import Progress, ProgressCallback
 from rivalry.run.basins import grouped
 from rivalry.run.ends import has_answer
@@ -101,8 +101,8 @@ def run_cell(
     if stopped:
         raise Stopped
     records = [
-        record | _views(game, record, task["views"])
-        for game, record in zip(lanes.games, solutions, strict=True)
+        record | _views(played(game, method, record), record, task["views"])
+        for game, method, record in zip(lanes.games, lanes.methods, solutions, strict=True)
     ]
     if not lanes.shape:
         return records[0]
@@ -120,8 +120,10 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
         return {}  # the method certified it, from more than is stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
-        certificate(game, jnp.asarray(profile), tolerance=task["tolerance"]).record()
-        for game, profile in zip(lanes.games, profiles, strict=True)
+        certificate(played(game, method, one), jnp.asarray(profile), tolerance=task["tolerance"]).record()
+        for game, method, one, profile in zip(
+            lanes.games, lanes.methods, unstacked(record, len(lead)), profiles, strict=True
+        )
         if np.all(np.isfinite(profile))
     ]
     if len(proofs) < len(profiles):  # a lane without an answer has no certificate to stack
