@@ -113,6 +113,22 @@ def grid_game(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     }
 
 
+def learning_hedge(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The mixtures after the last update of hedge on a grid of inputs."""
+    game = game_of(inputs)
+    levels = [{"kind": "levels", "levels": inputs[name]} for name in ("xs_levels", "xp_levels")]
+    learner = rv.methods.Hedge(places=levels, eta=inputs["eta"], rounds=inputs["steps"])
+    found = rv.learn(game, learner)
+    weights = found.profile.values
+    return {
+        "u": found.payoff.values.tolist(),
+        "grid_regret": found.data.grid_regret.values.tolist(),
+        "safe": float(found.data.safe),
+        "top_action": weights.argmax(axis=1).tolist(),
+        "top_probability": weights.max(axis=1).tolist(),
+    }
+
+
 def _places(game: Any, inputs: Inputs) -> np.ndarray:
     """Both levels for both players, ``[player action axis]``, xs slowest."""
     grid = np.meshgrid(inputs["xs_levels"], inputs["xp_levels"], indexing="ij")
@@ -142,5 +158,6 @@ KINDS = {
     "static_nash": static_nash,
     "stability": stability,
     "grid_game": grid_game,
+    "learning_hedge": learning_hedge,
     "error": error,
 }
