@@ -1,0 +1,362 @@
+"""The symmetric oracle: all interior first-order points of one period in which all players are alike.
+
+At equal actions the two own derivatives, in logarithms, vanish where
+
+    r_s xs = alpha G,    r_p xp = beta {m q [(1-q) a - (n-1) q b] - theta G},
+
+with ``a`` and ``b`` what it is worth that oneself and that another wins, less what nobody's win is worth,
+and ``G`` what a unit of one's own log odds brings: ``q sigma (1-sigma)`` or, where all must be safe,
+``q sigma^n (1-sigma)``, times what is at stake. The first equation gives the log odds at a given ``ln xp``;
+the second is solved in ``ln xp``, since a root may sit at almost no performance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.games.race import period
+
+if TYPE_CHECKING:
+    from rivalry.games.race.game import Race
+
+SCAN, LOWEST, TRACES = 2001, -60.0, -690.0  # points of a scan, and its lower ends, in ln xp
+ROUNDS = 100  # of Newton's method; a handful are used
+USED = (
+    *("A", "B", "alpha", "beta", "theta", "w", "win_a", "win_b", "lose_a", "lose_b", "keep_prize"),
+    *("r_s", "r_p", "tax", "subsidy", "liability", "no_win"),
+)
+
+
+class Point(NamedTuple):
+    """A symmetric point at which both own derivatives vanish; every player does and gets the same."""
+
+    xs: float
+    xp: float
+    sigma: float
+    q: float  # chance to win, of one player
+    safe: float
+    u: float
+    idle: float  # what a player gets that spends nothing while the others stay
+    is_nash: bool  # idling does not pay: necessary, no proof
+
+
+class Alike(NamedTuple):
+    """The numbers of one period in which all players are the same."""
+
+    n: int
+    A: float
+    B: float
+    alpha: float
+    beta: float
+    theta: float
+    m: float
+    kappa: float | None
+    risk: str
+    lam: float
+    r_s: float  # taxes and subsidies included
+    r_p: float
+    win: tuple[float, float]  # payoff of winning: if all ends well, if not
+    lose: tuple[float, float]  # of another's win
+    none: float  # of nobody's
+
+    @property
+    def stake(self) -> float:
+        """What is at stake in one's own safety, in units of the chance that it matters."""
+        own, others = self.win[0] - self.win[1], self.lose[0] - self.lose[1]
+        each = {
+            "winner_only": own,
+            "mixed": (1 - self.lam) * own + self.lam * others,
+            "multiplicative": own + (self.n - 1) * others,
+            "additive": (own + (self.n - 1) * others) / self.n,
+        }
+        return each[self.risk]
+
+    @property
+    def links(self) -> int:
+        """How many must be safe: all where risk is multiplicative, else one."""
+        return self.n if self.risk == "multiplicative" else 1
+
+    @property
+    def base(self) -> bool:
+        """Whether exactly one point is proved: somebody wins, the winner's safety counts, winning is better.
+
+        Needs ``alpha`` below 1, no prize kept after a disaster and no liability.
+        """
+        plain = self.kappa is None and self.risk == "winner_only" and self.win[1] == self.lose[1]
+        return plain and self.alpha < 1 and self.win[0] > self.lose[0] and self.stake > 0
+
+
+def symmetric_equilibria(game: Race) -> list[Point]:
+    """All interior symmetric first-order points of a race of one period, those of higher payoff first.
+
+    Where ``kappa`` is None, risk is ``winner_only``, ``alpha`` below 1 and winning better than losing, there
+    is exactly one; elsewhere roots are scanned for, and there may be several or none. That nobody gains by a
+    large change is not implied: ``is_nash`` looks at idling only, so certify.
+
+    Raises `ValueError` for players who differ, naming the first parameter in which they do, and for races
+    with more than one period, or with parts that have no closed form.
+
+    >>> import rivalry as rv
+    >>> (point,) = symmetric_equilibria(rv.games.race())
+    >>> round(point.xs, 6), round(point.xp, 6), round(point.safe, 6), point.is_nash
+    (0.87079, 0.533848, 0.775394, True)
+    """
+    numbers, (weight, ahead) = alike_numbers(game)
+    points = [_point(numbers, y, z) for y, z in _roots(numbers)]
+    points = [p._replace(u=weight * p.u + ahead, idle=weight * p.idle + ahead) for p in points]
+    return sorted(points, key=lambda point: (not point.is_nash, -point.u))
+
+
+def profiles(game: Race) -> np.ndarray:
+    """The same as profiles ``[root player axis]``, those from which idling does not pay first."""
+    rows = [np.tile([p.xs, p.xp], (game.players, 1)) for p in symmetric_equilibria(game)]
+    return np.asarray(rows).reshape(-1, game.players, 2)
+
+
+def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
+    """The numbers of players who are alike, and the weight and the rest of what payoffs add up to.
+
+    Raises `ValueError`; see `symmetric_equilibria`.
+    """
+    _refuse_other(game)
+    given = {name: np.asarray(value, dtype=float) for name, value in game.numbers_at(0).items()}
+    for name in USED:
+        if np.ptp(given[name]) > 0:
+            raise ValueError(f"{name}: {given[name].tolist()} differ; a closed form needs players alike")
+    one = {name: float(given[name].flat[0]) for name in given if name != "d"}
+    for name in ("win_b", "lose_b"):
+        if one[name]:
+            raise ValueError(f"{name}: {one[name]:g} must be 0 for a closed form")
+    prices = {"r_s": one["r_s"] - one["subsidy"], "r_p": one["r_p"] + one["tax"]}
+    for name, price in prices.items():
+        if not price > 0:
+            raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
+    own, others = _damages(game, given["d"])
+    weight, ahead = float(game.weights[0, 0]), float(game.ahead[0])
+    none = -own if game.rules.no_win == "disaster" else one["no_win"]
+    if game.end_on == "win" and weight > 0:
+        none, ahead = none + ahead / weight, 0.0
+    kept, win, lose = one["keep_prize"], one["win_a"], one["lose_a"]
+    return Alike(
+        n=game.players,
+        **{name: one[name] for name in ("A", "B", "alpha", "beta", "theta", "m", "lam")},
+        kappa=one.get("kappa"),
+        risk=str(game.rules.risk.__name__),
+        **prices,
+        win=(win, kept * win - own - one["liability"]),
+        lose=(lose, kept * lose - others),
+        none=none,
+    ), (weight, ahead)
+
+
+def _refuse_other(game: Race) -> None:
+    """Raises `ValueError` for parts without a closed form."""
+    if game.periods > 1 or game.endless:
+        length = "inf" if game.endless else game.periods
+        raise ValueError(f"horizon: {length} must be 1 for a closed form")
+    wanted: dict[str, list[Any]] = {
+        "production": [period.power],
+        "csf": [period.ratio],
+        "cost": [period.linear],
+    }
+    wanted["risk"] = list(period.RISKS.values())
+    for name, known in wanted.items():
+        rule = getattr(game.rules, name)
+        if rule not in known:
+            words = ", ".join(each.__name__ for each in known)
+            raise ValueError(f"{name}: {rule.__name__} has no closed form; known: {words}")
+    for name in ("invest", "share"):
+        if len(game.columns) > (2 if name == "invest" else 4):
+            raise ValueError(f"{name}: must be false for a closed form")
+    for name, ndarray in (("gamma", game.weights[0]), ("gamma", game.ahead)):
+        if np.ptp(np.asarray(ndarray)) > 0 and np.any(np.asarray(game.ahead) != 0):
+            raise ValueError(f"{name}: differs between players; a closed form needs players alike")
+    if game.end_on == "disaster" and np.any(np.asarray(game.ahead) != 0):
+        raise ValueError("end_on: disaster has no closed form where play may go on")
+
+
+def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
+    """What a disaster costs, if oneself won and if another did."""
+    if game.disaster_by_victim:
+        own = others = d
+    else:
+        own, others = np.diagonal(d), d[~np.eye(len(d), dtype=bool)]
+    if np.ptp(own) > 0 or np.ptp(others) > 0:
+        raise ValueError(f"d: {d.tolist()} differ; a closed form needs players alike")
+    return float(own[0]), float(others[0])
+
+
+def _softplus(z: Any) -> Any:
+    return np.logaddexp(0.0, z)
+
+
+def _sigma(z: Any) -> Any:
+    return np.exp(-_softplus(-z))
+
+
+def _chance(numbers: Alike, y: Any) -> Any:
+    """A player's chance to win where all have performance input ``exp(y)``."""
+    if numbers.kappa is None:
+        return np.full_like(np.asarray(y), 1 / numbers.n)
+    log_p = np.log(numbers.B) + numbers.beta * y
+    return 1 / (numbers.n + np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0)))
+
+
+def _level(numbers: Alike, y: Any) -> Any:
+    """What ``_steep`` of the log odds must be: the first equation, in logarithms."""
+    log_s = np.log(numbers.A) + numbers.alpha * np.log(
+        numbers.alpha * numbers.stake * _chance(numbers, y) / numbers.r_s
+    )
+    return log_s - numbers.theta * (np.log(numbers.B) + numbers.beta * y)
+
+
+def _steep(numbers: Alike, z: Any) -> Any:
+    """``z - alpha ln(sigma^k (1-sigma))``, convex in the log odds; k is how many must be safe."""
+    return z + numbers.alpha * (numbers.links * _softplus(-z) + _softplus(z))
+
+
+def _least(numbers: Alike) -> float:
+    """What ``_steep`` is always above."""
+    spare = numbers.alpha * numbers.links - 1
+    if spare <= 0:
+        return -np.inf if spare < 0 else 0.0
+    sigma = (numbers.links - 1 / numbers.alpha) / (numbers.links + 1)
+    return float(_steep(numbers, np.log(sigma / (1 - sigma))))
+
+
+def _odds(numbers: Alike, level: Any, *, low: bool = False) -> Any:
+    """The larger or the smaller log odds where ``_steep`` is at a level above the least.
+
+    Newton's method on a convex function, from beyond the root, never steps over it.
+    """
+    alpha, k = numbers.alpha, numbers.links
+    far = 1 - alpha * k if low else 1 + alpha
+    z = level / far + (-1.0 if low else 1.0) * (50.0 + 50.0 / abs(far))
+    for _ in range(ROUNDS):
+        slope = 1 - alpha * (k - (k + 1) * _sigma(z))
+        step = (_steep(numbers, z) - level) / slope
+        z = z - step
+        if np.all(np.abs(step) <= 1e-15 * (1 + np.abs(z))):
+            break
+    return z
+
+
+def _values(numbers: Alike, y: Any, z: Any) -> tuple[Any, ...]:
+    """``q``, ``G``, the chance of safety, and what one's own and another's win are worth beyond nobody's."""
+    q = _chance(numbers, y)
+    gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
+    safe = np.exp(-numbers.links * _softplus(-z))
+    a, b = (well * safe + ill * (1 - safe) - numbers.none for well, ill in (numbers.win, numbers.lose))
+    return q, gain, safe, a, b
+
+
+def _excess(numbers: Alike, y: Any, z: Any) -> Any:
+    """The second equation: what performance costs over what it brings, divided by ``beta``."""
+    q, gain, _, a, b = _values(numbers, y, z)
+    brings = numbers.m * q * ((1 - q) * a - (numbers.n - 1) * q * b) - numbers.theta * gain
+    return np.exp(y) * numbers.r_p / numbers.beta - brings
+
+
+def _roots(numbers: Alike) -> list[tuple[float, float]]:
+    """Every ``(ln xp, log odds)`` that solves both equations."""
+    if not (numbers.A > 0 and numbers.B > 0 and numbers.stake > 0):
+        return []
+    most = numbers.m * sum(abs(v) for v in (*numbers.win, *numbers.lose, 2 * numbers.none)) + numbers.stake
+    top = float(np.log(numbers.beta * most / numbers.r_p)) + 1.0
+    if numbers.base:
+        y = _bracketed(numbers, top)
+        return [(y, float(_odds(numbers, _level(numbers, y))))]
+    scan = np.linspace(min(LOWEST, top - 60.0), top, SCAN)
+    branches = [False, True] if numbers.alpha * numbers.links > 1 else [False]
+    spans = _spans(numbers, scan)
+    return _distinct([root for low in branches for span in spans for root in _scanned(numbers, span, low)])
+
+
+def _excess_at(numbers: Alike, y: Any, low: bool = False) -> Any:
+    return _excess(numbers, y, _odds(numbers, _level(numbers, y), low=low))
+
+
+def _bracketed(numbers: Alike, top: float) -> float:
+    """The one root of the base variant: below it performance brings more than it costs."""
+    from scipy.optimize import brentq
+
+    reach = 4.0
+    while _excess_at(numbers, top - reach) >= 0:
+        reach *= 2
+        if top - reach < TRACES:
+            raise ValueError("theta: so large that the equilibrium's performance is below 1e-300")
+    return float(brentq(lambda y: float(_excess_at(numbers, y)), top - reach, top, xtol=1e-15, rtol=1e-15))
+
+
+def _spans(numbers: Alike, y: np.ndarray) -> list[np.ndarray]:
+    """The parts of a scan in which there are log odds, from fold to fold."""
+    from scipy.optimize import brentq
+
+    least = _least(numbers)
+    if least == -np.inf:
+        return [y]
+
+    def above(y: Any) -> Any:
+        return _level(numbers, y) - least
+
+    there = above(y) > 0
+    folds = [brentq(above, y[k], y[k + 1], xtol=1e-15) for k in np.flatnonzero(there[:-1] != there[1:])]
+    # beside a fold, on the side where there are log odds
+    beside = [fold + side * 1e-9 for fold in folds for side in (-1.0, 1.0)]
+    full = np.sort(np.concatenate([y, beside]))
+    inside = above(full) > 0
+    cuts = np.flatnonzero(inside[:-1] != inside[1:]) + 1
+    return [part for part in np.split(full, cuts) if above(part[:1])[0] > 0]
+
+
+def _scanned(numbers: Alike, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
+    """The roots on one branch of log odds, between neighbouring points of a scan."""
+    from scipy.optimize import brentq
+
+    def excess(at: float) -> float:
+        return float(_excess_at(numbers, at, low))
+
+    values = _excess_at(numbers, y, low)
+    changes = np.flatnonzero(values[:-1] * values[1:] < 0)
+    found = [float(brentq(excess, y[k], y[k + 1], xtol=1e-15, rtol=1e-15)) for k in changes]
+    found += [float(at) for at in y[values == 0]]
+    return [(at, float(_odds(numbers, _level(numbers, at), low=low))) for at in found]
+
+
+def _distinct(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    kept: list[tuple[float, float]] = []
+    for root in found:
+        if not any(np.allclose(root, other, rtol=1e-9, atol=1e-9) for other in kept):
+            kept.append(root)
+    return kept
+
+
+def _point(numbers: Alike, y: float, z: float) -> Point:
+    q, gain, safe, a, b = (float(v) for v in _values(numbers, y, z))
+    xs, xp = numbers.alpha * gain / numbers.r_s, float(np.exp(y))
+    others = numbers.n - 1
+    u = q * a + others * q * b + numbers.none - numbers.r_s * xs - numbers.r_p * xp
+    idle = _idle(numbers, y, z)
+    sigma = float(_sigma(z))
+    return Point(xs, xp, sigma, q, numbers.n * q * safe, u, idle, bool(u >= idle))
+
+
+def _idle(numbers: Alike, y: float, z: float) -> float:
+    """The payoff of a player that spends nothing; what is not built is safe, where performance spoils it."""
+    n, own, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
+    if numbers.kappa is None:
+        rivals = 1 / (n - 1)
+    else:
+        log_p = np.log(numbers.B) + numbers.beta * y
+        rivals = 1 / (n - 1 + np.exp(min(-numbers.m * log_p - np.log(numbers.kappa), 700.0)))
+    safe = {
+        "winner_only": sigma,
+        "mixed": (1 - numbers.lam) * sigma + numbers.lam * ((n - 2) * sigma + own) / (n - 1),
+        "multiplicative": sigma ** (n - 1) * own,
+        "additive": ((n - 1) * sigma + own) / n,
+    }[numbers.risk]
+    won = (n - 1) * rivals
+    well, ill = numbers.lose
+    return float(won * (safe * well + (1 - safe) * ill) + (1 - won) * numbers.none)

@@ -1,0 +1,64 @@
+"""What a game itself knows in closed form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.results import Record
+
+Session = dict[str, np.ndarray]
+
+
+class ClosedForm(eqx.Module):
+    """The equilibria, or candidates for them, that a game knows in closed form: its ``closed_form()``.
+
+    The record holds them as ``roots`` (root, player, axis) in the game's own order, most plausible first, and
+    ``root_count``; the profile is the first. What a formula gives need not be an equilibrium, and the
+    certificate tells. Without any the status is ``no answer``. Raises the game's `ValueError` where its
+    parameters have no closed form.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.race(), ClosedForm(), tolerance=None)
+    >>> found.profile.values[0].round(6).tolist(), int(found.data.root_count)
+    ([0.87079, 0.533848], 1)
+    """
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """Whether the game knows anything in closed form."""
+        return hasattr(game, "closed_form")
+
+    def world(self, game: Any) -> Any:
+        """The game itself."""
+        return game
+
+    def length(self, world: Any) -> int:
+        """One step."""
+        return 1
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Nothing known yet; the stream is not needed."""
+        return {"roots": np.zeros((0, *world.space.shape)), "taken": np.zeros(1, dtype=np.int64)}
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """All roots, in one step."""
+        if session["taken"][0]:
+            return 0
+        session["roots"] = np.asarray(world.closed_form(), dtype=float)
+        session["taken"][0] = 1
+        return 1
+
+    def read(self, world: Any, session: Session) -> Record:
+        """The roots, and the first of them as the profile."""
+        roots = session["roots"]
+        record: Record = {
+            "roots": (("root", "player", "axis"), roots),
+            "root_count": ((), np.asarray(len(roots))),
+            "status": ((), np.asarray("settled" if len(roots) else "no answer")),
+        }
+        if len(roots):
+            record["profile"] = (("player", "axis"), roots[0])
+        return record
