@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from rivalry._jax import put
-from rivalry._registry import near
 
 POSITIVE = ("alpha", "beta", "m", "kappa")
 NOT_NEGATIVE = (
@@ -112,7 +111,7 @@ def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
 def one_of(name: str, value: Any, known: Sequence[str]) -> str:
     """A word among ``known``. Raises `ValueError`."""
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+        raise ValueError(f"{name}: {value!r} is unknown; known: {', '.join(known)}")
     return value
 
 
