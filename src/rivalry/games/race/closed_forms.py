@@ -21,7 +21,8 @@ from rivalry.games.race import period
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race
 
-SCAN, LOWEST, TRACES = 2001, -60.0, -690.0  # points of a scan, and its lower ends, in ln xp
+TRACES = -690.0  # ln xp below which no root is looked for
+FINE, COARSE, BELOW = 0.03, 0.3, 60.0  # steps of a scan in ln xp, the second so far below the top
 ROUNDS = 100  # of Newton's method; a handful are used
 USED = (
     *("A", "B", "alpha", "beta", "theta", "w", "win_a", "win_b", "lose_a", "lose_b", "keep_prize"),
@@ -268,7 +269,8 @@ def _roots(numbers: Alike) -> list[tuple[float, float]]:
     if numbers.base:
         y = _bracketed(numbers, top)
         return [(y, float(_odds(numbers, _level(numbers, y))))]
-    scan = np.linspace(min(LOWEST, top - 60.0), top, SCAN)
+    middle = max(top - BELOW, TRACES)
+    scan = np.append(np.arange(TRACES, middle, COARSE), np.linspace(middle, top, round(BELOW / FINE) + 1))
     branches = [False, True] if numbers.alpha * numbers.links > 1 else [False]
     spans = _spans(numbers, scan)
     return _distinct([root for low in branches for span in spans for root in _scanned(numbers, span, low)])
@@ -319,7 +321,7 @@ def _scanned(numbers: Alike, y: np.ndarray, low: bool) -> list[tuple[float, floa
         return float(_excess_at(numbers, at, low))
 
     values = _excess_at(numbers, y, low)
-    changes = np.flatnonzero(values[:-1] * values[1:] < 0)
+    changes = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
     found = [float(brentq(excess, y[k], y[k + 1], xtol=1e-15, rtol=1e-15)) for k in changes]
     found += [float(at) for at in y[values == 0]]
     return [(at, float(_odds(numbers, _level(numbers, at), low=low))) for at in found]
