@@ -1,0 +1,207 @@
+"""A designer who moves first: closed forms, several equilibria, trials without any, broken-off searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.methods.design import Design
+from rivalry.space import Box
+from rivalry.worker import recertify, run_cell
+from tests.duels import study
+
+
+class Contest(eqx.Module):
+    """``u_i = prize x_i / (x_1 + x_2) - (1 + tax) x_i + bonus_i x_i``: efforts are prize/(4 (1 + tax))."""
+
+    prize: Float[Array, ""]
+    tax: Float[Array, ""]
+    bonus: Float[Array, "player"]
+    meet: Float[Array, ""]  # what both gain by the product of x - 1, and lose by its fourth power
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 3.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        own, off = x[:, 0], x[:, 0] - 1.0
+        share = jnp.where(x.sum() > 0, own / jnp.where(x.sum() > 0, x.sum(), 1.0), 0.5)
+        gain = self.prize * share - (1 + self.tax - self.bonus) * own
+        return gain + self.meet * (off * off[::-1] - off**4 / 4)
+
+    def measures(self, x: Any) -> Any:
+        return {
+            "effort": (("player",), np.asarray(x[:, 0])),
+            "first": ((), np.asarray(x[0, 0])),
+            "paid": ((), np.asarray(self.prize**2 / 2)),
+        }
+
+
+def contest(prize: float = 1.0, tax: float = 0.0, meet: float = 0.0) -> Contest:
+    return Contest(jnp.asarray(prize), jnp.asarray(tax), jnp.zeros(2), jnp.asarray(meet))
+
+
+START = [0.5, 1.0]
+
+
+def designed(game: Any, start: Any = START, **options: Any) -> Any:
+    return rv.learn(game, Design(**{"tries": 1} | options), start=start)
+
+
+def test_the_prize_that_buys_most_effort() -> None:
+    """Efforts sum to prize/2; less weight x prize^2/2 that is most at 1/(2 weight)."""
+    found = designed(
+        contest(),
+        choices={"prize": {"from": 0.2, "to": 2.2, "count": 4}},
+        objective="effort",
+        spending={"paid": 0.4},
+    )
+    assert (found.status, found.claim) == ("settled", "no deviation found")
+    np.testing.assert_allclose(found.data.chosen_parameters, [1.25], atol=1e-4)
+    np.testing.assert_allclose(found.data.chosen_objective, 1.25 / 2 - 0.4 * 1.25**2 / 2, rtol=1e-8)
+    # the profile, its payoffs and its certificate are those of the game designed
+    chosen = float(found.data.chosen_parameters[0])
+    np.testing.assert_allclose(found.profile.values, chosen / 4, rtol=1e-8)
+    np.testing.assert_allclose(found.payoff.values, chosen / 4, rtol=1e-8)
+    np.testing.assert_allclose(found.data.paid, chosen**2 / 2)
+    grid = found.data.parameters.values[:4, 0]
+    np.testing.assert_allclose(found.data.objective.values[:4], grid / 2 - 0.4 * grid**2 / 2, rtol=1e-8)
+    assert found.data.trial_certified.all()
+
+
+def test_welfare_two_choices_least_and_one_entry() -> None:
+    """Welfare is half the prize; a tax on both lowers effort."""
+    options: dict[str, Any] = {"choices": {"prize": [1.0, 2.0], "tax": {"from": 0.0, "to": 1.0, "count": 2}}}
+    found = designed(contest(), **options)
+    assert found.data.choice_name.values.tolist() == ["prize", "tax"]
+    assert found.data.parameters.values.tolist() == [[1.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.0, 1.0]]
+    np.testing.assert_allclose(found.data.objective, [0.5, 0.5, 1.0, 1.0], rtol=1e-8)
+    least = designed(contest(), objective="effort", maximise=False, **options)
+    assert least.data.chosen_parameters.values.tolist() == [1.0, 1.0]
+    np.testing.assert_allclose(least.data.chosen_objective, 0.25, rtol=1e-8)
+    # with costs 1 and 1/2 efforts are V c_j/(c_1 + c_2)^2
+    helped = designed(contest(), choices={"bonus[1]": [0.5]}, objective=lambda game, x: float(x[1, 0]))
+    np.testing.assert_allclose(helped.profile.values[:, 0], [0.5 / 2.25, 1.0 / 2.25], rtol=1e-8)
+
+
+def test_of_several_equilibria_the_designer_fears_the_worst_or_hopes() -> None:
+    """Both high or both low: x - 1 = +-1, as ``meet`` pulls them together."""
+    game = contest(prize=0.0, tax=-1.0, meet=1.0)
+    options: dict[str, Any] = {"choices": {"meet": [1.0]}, "objective": "first", "tries": 6}
+    feared = designed(game, start=[0.5, 0.5], **options)
+    hoped = designed(game, start=[0.5, 0.5], pick="optimistic", **options)
+    for found, chosen in ((feared, 0.0), (hoped, 2.0)):
+        assert found.data.trial_equilibria.values.tolist() == [2]
+        np.testing.assert_allclose(
+            [found.data.objective_worst[0], found.data.objective_best[0]], [0, 2], atol=1e-6
+        )
+        np.testing.assert_allclose(found.profile.values, chosen, atol=1e-6)
+
+
+def test_trials_without_an_equilibrium_are_marked_and_not_chosen() -> None:
+    """One seeks the other, who flees, where ``chase`` is above 0: no pure equilibrium."""
+
+    class Chase(eqx.Module):
+        chase: Float[Array, ""]
+
+        @property
+        def space(self) -> Box:
+            return Box.interval(0.0, 1.0, players=2)
+
+        def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+            apart = self.chase * (x[0, 0] - x[1, 0]) ** 2
+            return jnp.stack([-apart, apart - x[1, 0] * (1 - self.chase)])
+
+        def measures(self, x: Any) -> Any:
+            return {"chased": ((), np.asarray(self.chase))}
+
+    game = Chase(jnp.asarray(0.0))
+    found = designed(game, choices={"chase": [0.0, 1.0]}, objective="chased")
+    assert found.data.trial_certified.values.tolist() == [True, False]
+    assert found.data.trial_claim.values[1] == "not an equilibrium"
+    assert (found.status, int(found.data.chosen)) == ("settled", 0)
+    alone = designed(game, choices={"chase": [1.0, 0.9]}, objective="chased")
+    assert (alone.status, alone.claim) == ("no answer", "not an equilibrium")
+
+
+def test_trial_by_trial_is_the_same() -> None:
+    method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, objective="effort", tries=2)
+    world = method.world(contest())
+    whole = method.begin(world, np.random.SeedSequence(1))
+    parts = {name: array.copy() for name, array in whole.items()}
+    steps = method.advance(world, whole, 100)
+    taken = [1]
+    while taken[-1]:
+        taken.append(method.advance(world, parts, 1))
+    assert sum(taken[1:]) == steps > 3  # beyond the grid it was refined, towards no tax
+    for name, array in whole.items():
+        np.testing.assert_array_equal(parts[name], array)
+    assert method.advance(world, whole, 5) == 0
+    early = method.begin(world, np.random.SeedSequence(1))
+    assert method.advance(world, early, 2) == 2
+    assert "status" not in method.read(world, early)
+
+
+def test_what_cannot_be_designed_is_told() -> None:
+    for options, words in (
+        (
+            {"choices": {"cost": [1.0]}},
+            "choices: cost: no array of this game; it has bonus, meet, prize, tax",
+        ),
+        (
+            {"choices": {"tax": [0.0]}, "objective": "profit"},
+            "objective: 'profit' is no measure of this game; it has",
+        ),
+        (
+            {"choices": {"tax": [0.0]}, "spending": {"cost": 1.0}},
+            "spending: 'cost' is no measure of this game",
+        ),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Design(**options).world(contest())
+    for choices in ({}, {"tax": []}, {"tax": "much"}, {"tax": {"from": 0.0, "to": 1.0}}, {"tax": [np.nan]}):
+        with pytest.raises(ValueError, match="choices: "):
+            Design(choices=choices)
+
+
+FAMILY = """
+import equinox as eqx
+import jax.numpy as jnp
+from rivalry import Box
+
+class Firms(eqx.Module):
+    tax: jnp.ndarray
+    @property
+    def space(self):
+        return Box.interval(0.0, 10.0, players=2)
+    def payoffs(self, x):
+        return x[:, 0] * (10.0 - self.tax - x.sum())
+
+def game(tax: float = 0.0):
+    return Firms(jnp.asarray(tax, dtype=float))
+"""
+
+
+def test_a_cell_is_certified_again_in_the_game_designed(tmp_path: Path) -> None:
+    (tmp_path / "firms.py").write_text(FAMILY)
+    table = {"kind": "design", "choices": {"tax": [4.0, 1.0, 7.0]}, "tries": 1}
+    cells = study(
+        tmp_path,
+        game={"family": "firms.py:game"},
+        method=[table],
+        sweep={},
+        replications={"seed": 1},
+        plots=[],
+    ).cells()
+    record = run_cell(cells[0].task, tmp_path)
+    np.testing.assert_allclose(record["profile"][1], 3.0, rtol=1e-9)  # (10 - 1)/3
+    again = recertify(cells[0].task, tmp_path, record)
+    assert again["claim"][1] == record["claim"][1] == "no deviation found"
+    np.testing.assert_array_equal(again["regret"][1], record["regret"][1])
