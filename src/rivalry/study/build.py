@@ -12,19 +12,45 @@ from rivalry.study.document import RunKeys
 from rivalry.study.errors import StudyError, dotted, shown
 from rivalry.study.schema import checked, model
 
+LEADERS = "leaders"  # a key of every family's table: who moves first
+
 
 def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     """The game of a ``[game]`` table; a file of the user's that it names is run. Raises `StudyError`.
 
+    With ``leaders``, players by number, it is the game of these, to whom the others reply; unless the family
+    has a parameter of that name.
+
     >>> build_game({"family": "matrix", "name": "chicken"}).sizes
     (2, 2)
+    >>> build_game({"family": "matrix", "name": "chicken", "leaders": [1]}).followers
+    (0,)
     """
     options = {key: value for key, value in table.items() if key != "family"}
     family = table.get("family")
     (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
     if not callable(factory):
         raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
-    return _made(factory, options, ("game",), Path(folder), own=_own(family))
+    ordered = LEADERS in options and LEADERS not in model(factory).model_fields
+    leaders = options.pop(LEADERS) if ordered else None
+    game = _made(factory, options, ("game",), Path(folder), own=_own(family), also=(LEADERS,))
+    return _led(game, leaders) if ordered else game
+
+
+def _led(game: Any, leaders: Any) -> Any:
+    """The game of the leaders, who know how the others will reply. Raises `StudyError`."""
+    from rivalry.methods.followers import Followers
+    from rivalry.transforms import stackelberg
+
+    if not (isinstance(leaders, list) and all(type(player) is int for player in leaders)):
+        raise StudyError(f"{shown(leaders)} must be a list of players, as in [0]", key=f"game.{LEADERS}")
+    if not hasattr(game, "payoffs"):
+        raise StudyError("is for games with payoffs; this family has none", key=f"game.{LEADERS}")
+    try:
+        return stackelberg(game, leaders, Followers())
+    except ValueError as error:
+        head, _, rest = str(error).partition(": ")
+        raise StudyError(rest, key=f"game.{head}") from None
 
 
 def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:

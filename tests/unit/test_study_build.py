@@ -1,0 +1,65 @@
+"""Games of a study's tables: who moves first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.study import StudyError, build_game
+
+SEXES = {"family": "matrix", "name": "battle_of_the_sexes"}
+
+
+def test_leaders_of_any_family() -> None:
+    """The leader goes where it likes best and is joined: the same game as from Python."""
+    game = build_game({**SEXES, "leaders": [1]})
+    by_hand = rv.transforms.stackelberg(rv.games.matrix("battle_of_the_sexes"), [1], rv.methods.Followers())
+    for strategy in ([1.0, 0.0], [0.0, 1.0]):
+        x = game.space.check([strategy])
+        assert game.payoffs(x).tolist() == by_hand.payoffs(x).tolist()
+    assert game.payoffs(game.space.check([[0.0, 1.0]])).tolist() == [3.0]
+
+
+def test_leaders_in_a_study() -> None:
+    """A study with leaders is checked like any other, and the key may be swept."""
+    table = {**SEXES, "leaders": [0]}
+    study = rv.Study(
+        name="led", game=table, method={"kind": "best_response"}, sweep={"game.leaders": [[0], [1]]}
+    )
+    study.check()
+    assert len(study.cells()) == 2
+
+
+@pytest.mark.parametrize(
+    ("leaders", "message"),
+    [
+        (0, "game.leaders: 0 must be a list of players, as in [0]"),
+        ([2], "game.leaders[0]: 2 is no player; must be a whole number in 0..1"),
+        ([0, 0], "game.leaders: [0, 0] names a player twice"),
+        ([0, 1], "game.leaders: all 2 players; must leave at least one follower"),
+        (["x"], "game.leaders: ['x'] must be a list of players, as in [0]"),
+    ],
+)
+def test_wrong_leaders(leaders: object, message: str) -> None:
+    with pytest.raises(StudyError, match=re.escape(message)):
+        build_game({**SEXES, "leaders": leaders})
+
+
+def test_leaders_near_a_name() -> None:
+    with pytest.raises(StudyError, match="leaders"):
+        build_game({**SEXES, "leader": [0]})
+
+
+def test_a_family_keeps_its_own_parameter(tmp_path: Path) -> None:
+    """A parameter of the family's own goes to the family."""
+    (tmp_path / "own.py").write_text(
+        "import rivalry as rv\n\n\ndef game(*, leaders: list[int]):\n"
+        "    assert leaders == [7]\n    return rv.games.matrix('chicken')\n",
+        encoding="utf-8",
+    )
+    game = build_game({"family": "own.py:game", "leaders": [7]}, tmp_path)
+    assert np.asarray(game.space.shape).tolist() == [2, 2]
