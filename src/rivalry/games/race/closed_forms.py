@@ -244,19 +244,35 @@ def _odds(numbers: Alike, level: Any, *, low: bool = False) -> Any:
     return z
 
 
-def _values(numbers: Alike, y: Any, z: Any) -> tuple[Any, ...]:
-    """``q``, ``G``, the chance of safety, and what one's own and another's win are worth beyond nobody's."""
+class _Terms(NamedTuple):
+    """What the inputs lead to, at ``ln xp`` and log odds."""
+
+    q: Any
+    nobody: Any  # chance that nobody wins
+    gain: Any  # G
+    safe: Any  # chance that a win ends well
+    ahead: Any  # what winning is worth beyond another's win
+    behind: Any  # and another's win beyond nobody's
+
+
+def _terms(numbers: Alike, y: Any, z: Any) -> _Terms:
     q = _chance(numbers, y)
-    gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
+    nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
     safe = np.exp(-numbers.links * _softplus(-z))
-    a, b = (well * safe + ill * (1 - safe) - numbers.none for well, ill in (numbers.win, numbers.lose))
-    return q, gain, safe, a, b
+    gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
+    (well, ill), (other_well, other_ill) = numbers.win, numbers.lose
+    # differences first: where safety is next to nothing, disasters that all share would drown it
+    ahead = safe * ((well - ill) - (other_well - other_ill)) + (ill - other_ill)
+    return _Terms(q, nobody, gain, safe, ahead, safe * (other_well - other_ill) + (other_ill - numbers.none))
 
 
 def _excess(numbers: Alike, y: Any, z: Any) -> Any:
-    """The second equation: what performance costs over what it brings, divided by ``beta``."""
-    q, gain, _, a, b = _values(numbers, y, z)
-    brings = numbers.m * q * ((1 - q) * a - (numbers.n - 1) * q * b) - numbers.theta * gain
+    """The second equation: what performance costs over what it brings, divided by ``beta``.
+
+    ``(1-q) a - (n-1) q b`` is written as ``(1-q)(a-b) + q_0 b``.
+    """
+    at = _terms(numbers, y, z)
+    brings = numbers.m * at.q * ((1 - at.q) * at.ahead + at.nobody * at.behind) - numbers.theta * at.gain
     return np.exp(y) * numbers.r_p / numbers.beta - brings
 
 
@@ -336,13 +352,12 @@ def _distinct(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _point(numbers: Alike, y: float, z: float) -> Point:
-    q, gain, safe, a, b = (float(v) for v in _values(numbers, y, z))
-    xs, xp = numbers.alpha * gain / numbers.r_s, float(np.exp(y))
-    others = numbers.n - 1
-    u = q * a + others * q * b + numbers.none - numbers.r_s * xs - numbers.r_p * xp
+    at = _Terms(*(float(part) for part in _terms(numbers, y, z)))
+    xs, xp = numbers.alpha * at.gain / numbers.r_s, float(np.exp(y))
+    won = at.q * at.ahead + (1 - at.nobody) * at.behind
+    u = won + numbers.none - numbers.r_s * xs - numbers.r_p * xp
     idle = _idle(numbers, y, z)
-    sigma = float(_sigma(z))
-    return Point(xs, xp, sigma, q, numbers.n * q * safe, u, idle, bool(u >= idle))
+    return Point(xs, xp, float(_sigma(z)), at.q, (1 - at.nobody) * at.safe, u, idle, bool(u >= idle))
 
 
 def _idle(numbers: Alike, y: float, z: float) -> float:
