@@ -81,3 +81,21 @@ class Repelling(eqx.Module):
 
 def repelling(pull: float = 1.0) -> Repelling:
     return Repelling(jnp.asarray(pull))
+
+
+class Prize(eqx.Module):
+    """A prize of 1, shared in proportion to what is spent, in logarithms; a unit costs ``cost``."""
+
+    cost: Float[Array, "player"]
+    space: Box
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        total = x.sum()
+        share = jnp.where(total > 0, x[:, 0] / jnp.where(total > 0, total, 1.0), 0.0)
+        return share - self.cost * x[:, 0]
+
+
+def prize(cost: object, least: float = 1e-9) -> Prize:
+    """Every amount up to 100, and none."""
+    each = jnp.asarray(cost, dtype=float)
+    return Prize(each, Box.of([[0.0, 100.0]], players=len(each), coordinates="log", least=least))

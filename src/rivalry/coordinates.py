@@ -118,7 +118,7 @@ class Flat(eqx.Module):
         """The game's own, where it has one: coordinates rise with amounts, and cells stay cells."""
         known = self.game.ceiling
 
-        def above(y: Profile, player: Array, low: Array, high: Array) -> Array:
+        def above(y: Profile, player: int | Array, low: Array, high: Array) -> Array:
             edges = (self.outer(y.at[player].set(edge))[player] for edge in (low, high))
             found: Array = known(self.outer(y), player, *edges)
             return found

@@ -7,13 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp
 from rivalry.space import Box, Simplex
 
 numbers = st.floats(-5, 5, width=64)
 SIZES = (4, 2, 3)
 SIMPLEX, ABOVE = Simplex(SIZES), Simplex(SIZES, 0.05)
 BOX = Box.of([[-1.0, 2.0], [0.5, 0.75]], players=3)
+LEAST = 1e-9
+CURVED = Box.of(
+    [[0.0, 1e4], [0.0, 50.0], [0.1, 0.9], [-1.0, 1.0], [1e-3, 2.0]],
+    players=2,
+    coordinates=("log", "shifted", "logit", "linear", "log"),
+    least=LEAST,
+)
+ROUND = jax.jit(lambda x: (CURVED.inner(x), CURVED.outer(CURVED.inner(x))))
+PLACED = jax.jit(lambda y: CURVED.project(CURVED.outer(y)))
 
 
 @given(arrays(float, (3, 4), elements=numbers))
@@ -60,3 +69,22 @@ def test_box_projection_is_a_profile_nearest_and_treats_players_alike(
     middle = (np.asarray(BOX.low) + np.asarray(BOX.high)) / 2
     assert np.all((x - projected) * (middle - projected) <= 1e-12)
     np.testing.assert_array_equal(BOX.project(jnp.asarray(x[order])), projected[order])
+
+
+@given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
+def test_inner_coordinates_go_back_and_keep_their_order(part: np.ndarray) -> None:
+    low, high = np.asarray(CURVED.low), np.asarray(CURVED.high)
+    x = np.clip(low + (high - low) * part**8, low, high)  # most of them near the low end
+    inner, back = (np.asarray(part) for part in ROUND(x))
+    kept = np.where((np.arange(5) == 0) & (x <= LEAST), 0.0, x)
+    np.testing.assert_allclose(back, kept, rtol=1e-12, atol=1e-13 * LEAST)
+    assert np.all(inner <= np.asarray(ROUND((x + high) / 2)[0]))
+
+
+@given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
+def test_every_place_of_the_inner_box_is_one_of_the_box(part: np.ndarray) -> None:
+    flat = CURVED.flat()
+    low, high = np.asarray(flat.low), np.asarray(flat.high)
+    x = PLACED(low + (high - low) * part)
+    assert np.asarray(CURVED.check(x)).shape == (2, 5)
+    assert not np.asarray(PLACED(low))[:, :2].any()  # zero is a place, exactly

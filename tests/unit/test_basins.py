@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.results import Record
 from rivalry.run.basins import grouped
-from tests.small_games import Linear, linear
+from tests.small_games import Linear, linear, prize
 
 
 class Alike(Linear):
@@ -22,7 +22,7 @@ def game(*, alike: bool) -> Any:
     return Alike(made.matrix, made.drive, made.low, made.high) if alike else made
 
 
-def record(ends: list[tuple[float, float]], kinds: list[str], **more: Any) -> Record:
+def record(ends: list[tuple[float, ...]], kinds: list[str], **more: Any) -> Record:
     lanes = len(ends)
     found: Record = {
         "profile": (("lane", "player", "axis"), np.asarray(ends, dtype=float)[:, :, None]),
@@ -47,6 +47,12 @@ def test_alike_players_are_swapped_and_the_fullest_comes_first() -> None:
 def test_players_who_differ_are_not_swapped() -> None:
     found = grouped(game(alike=False), record(ENDS, ["stable_point"] * 5))
     assert found["basin"][1].tolist() == [1, 0, 2, 0, 0]
+
+
+def test_amounts_in_logarithms_are_told_apart_by_their_logarithms() -> None:
+    ends = [(1e-8, 1.0, 0.0), (1e-6, 1.0, 0.0), (1e-8, 1.00001, 1e-10)]
+    found = grouped(prize([1.0, 1.0, 1.0]), record(ends, ["stable_point"] * 3))
+    assert found["basin"][1].tolist() == [0, 1, 0]
 
 
 def test_ends_of_other_kinds_are_basins_of_their_own() -> None:

@@ -55,6 +55,18 @@ def test_players_who_are_alike_are_swapped() -> None:
         assert told(rows)[0] == (apart, "flow")
 
 
+def test_on_a_curved_box_distance_is_that_of_inner_profiles() -> None:
+    rows = []
+    for method, claim, amounts in (("climb", "", [1e-6, 1.0]), ("flow", "equilibrium", [1e-9, 1.0])):
+        inner = record(np.log(amounts))["profile"]
+        found = record(amounts, claim) | {"inner_profile": inner}
+        rows.append(row(method, 0.1, found))
+    more = np.log([[[1e-6], [2.0]]])
+    beside = {"equilibria": (("k", "player", "axis"), np.exp(more))}
+    rows[1][1].update(beside | {"inner_equilibria": (("k", "player", "axis"), more)})
+    assert told(rows)[0] == (round(np.log(2.0) / np.sqrt(2), 9), "flow")
+
+
 def test_every_lane_has_its_own_and_lanes_find_equilibria() -> None:
     lanes = record([[0.0, 0.0], [1.0, 1.0], [0.2, 0.2]], ["equilibrium", "equilibrium", "not an equilibrium"])
     (_, found), (_, other) = with_distances(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import equinox as eqx
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ SPACES = [
     Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),
     Box.of([[0.1, 10.0]], players=2, coordinates="log"),
     Box.of([[0.01, 0.9]], players=2, coordinates="logit"),
+    Box.of([[0.0, 1e4], [0.0, 9.0]], players=2, coordinates=("log", "shifted"), least=1e-9),
     Simplex((2, 3, 1)),
     Simplex((3, 2), 1e-9),
     Choices((2, 4)),
@@ -115,6 +118,28 @@ def test_what_is_outside_is_named(space: Space, given: object, message: str) -> 
 def test_impossible_boxes_are_refused(bounds: object, coordinates: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Box.of(bounds, players=2, coordinates=coordinates)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "least", "message"),
+    [
+        ("log", 0.0, "least[0]: 0 must be above 0 and below 1"),
+        ("shifted", None, "least[0]: None; must be given for shifted coordinates"),
+        (("log", "log"), 0.1, "coordinates: 2 words for 1 axes; must be one, or one an axis"),
+    ],
+)
+def test_impossible_coordinates_are_refused(coordinates: Any, least: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Box.of([[0.0, 1.0]], players=2, coordinates=coordinates, least=least)
+
+
+def test_a_grid_in_logarithms_begins_with_nothing() -> None:
+    space = Box.of([[0.0, 100.0], [0.0, 3.0]], players=2, coordinates=("log", "shifted"), least=[0.1, 1.0])
+    grid = np.asarray(space.grid(1, 16))
+    np.testing.assert_allclose(np.unique(grid[:, 0]), [0.0, 1.0, 10.0, 100.0], rtol=1e-12)
+    np.testing.assert_allclose(np.unique(grid[:, 1]), 4.0 ** (np.arange(4) / 3) - 1, atol=1e-12)
+    traced = jax.jit(lambda low: eqx.tree_at(lambda box: box.low, space, low).grid(1, 16))(space.low)
+    np.testing.assert_allclose(traced, grid, rtol=1e-12)
 
 
 def test_a_simplex_above_a_least_entry() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rivalry.game import Playable, alike
 from rivalry.profiles import basins, most_first
 from rivalry.results import Record
-from rivalry.space import width
+from rivalry.space import Box, width
 
 ORBIT = 1e-2  # of the width: cycles whose ranges are no further apart are one
 
@@ -18,8 +20,9 @@ def grouped(game: Playable, record: Record) -> Record:
     ``basin`` (lane) is a whole number, 0 for the end that most lanes reached. Per basin: ``basin_kind``, the
     end state (the status, where the method knows no end states); ``basin_count``, how many lanes;
     ``basin_profile`` (basin, player, axis), its first lane's; ``basin_regret``, the largest of any lane.
-    Ends of one kind are one basin as `rivalry.profiles.basins` says, up to swaps of players who are alike:
-    cycles by the ranges that they go through. All that never came to an end is one, without a profile.
+    Ends of one kind are one basin as `rivalry.profiles.basins` says, up to swaps of players who are alike and
+    in the coordinates in which a box is searched: cycles by the ranges that they go through. All that never
+    came to an end is one, without a profile.
     """
     dims, profiles = record["profile"]
     if dims != ("lane", "player", "axis"):
@@ -52,8 +55,14 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
     """Numbers from 0 for the lanes ``rows``, which all end in one way."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
-    labels, wide = alike(game), np.asarray(width(game.space))
+    space: Any = game.space
+    bent = isinstance(space, Box) and space.curved
+    labels, wide = alike(game), np.asarray(width(space.flat() if bent else space))
+
+    def seen(name: str) -> np.ndarray:
+        return np.asarray(space.inner(arrays[name][rows])) if bent else arrays[name][rows]
+
     if kind in ("cycle", "cycling") and "cycle_low" in arrays:
-        ranges = np.concatenate([arrays["cycle_low"][rows], arrays["cycle_high"][rows]], axis=2)
+        ranges = np.concatenate([seen("cycle_low"), seen("cycle_high")], axis=2)
         return basins(ranges, labels, within=ORBIT, width=np.concatenate([wide, wide], axis=1))
-    return basins(arrays["profile"][rows], labels, width=wide)
+    return basins(seen("profile"), labels, width=wide)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
+from rivalry.coordinates import curved
 from rivalry.game import Finish, Game, Method, Playable, alike, measures, profile_dims
 from rivalry.metrics import certificate, payoffs
 from rivalry.results import Certificate, Record, Solution
@@ -93,7 +96,8 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     """Payoffs, the game's measures and the certificate of a record's profile, added to it.
 
     Only one-shot games have payoffs at a profile ``[player axis]``; elsewhere what the method itself found of
-    these stands.
+    these stands. On a curved box the profile, and ``equilibria`` beside it, are noted in the coordinates in
+    which the box is searched as well, as ``inner_profile`` and ``inner_equilibria``: distances are those.
     """
     proof = Certificate.from_record(record)
     if isinstance(game, Game) and has_answer(record):
@@ -101,11 +105,19 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         if getattr(game, "alike", None) is not None:
             record["alike"] = (("player",), alike(game))
+        if curved(game):
+            record |= _inner(game.space, record)
         record |= measures(game, profile)
         if tolerance is not None:
             proof = certificate(game, profile, tolerance=tolerance)
             record |= proof.record()
     return Solution(record, proof)
+
+
+def _inner(space: Any, record: Record) -> Record:
+    """Profiles ``[.. player axis]`` of a record in the space's inner coordinates."""
+    held = {name: record[name] for name in ("profile", "equilibria") if name in record}
+    return {f"inner_{name}": (dims, np.asarray(space.inner(array))) for name, (dims, array) in held.items()}
 
 
 def has_answer(record: Record) -> bool:

@@ -40,7 +40,8 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     to a profile whose certificate claims an equilibrium, or that no deviation was found, at the same point
     of the game, by whatever method, replication or lane; ``nearest_method`` is the method that found it
     first, in the order of the rows. NaN and empty where there is none. ``game_keys`` names the coordinates
-    that belong to the game.
+    that belong to the game. On a curved box the distance is that of ``inner_profile``: of logarithms, where
+    amounts are searched in logarithms.
     """
     known: dict[tuple[Any, ...], _Known] = defaultdict(lambda: _Known([], []))
     seen: dict[tuple[Any, ...], set[bytes]] = defaultdict(set)
@@ -64,7 +65,7 @@ def _distances(
     results = list(_results(at, record, game_keys))
     if not results:
         return {}
-    dims, profiles = record["profile"]
+    dims, profiles = _profiles(record)
     lead = profiles.shape[:-2]
     apart, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
     for found in results:
@@ -77,7 +78,7 @@ def _distances(
 
 
 def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) -> Iterator[_Result]:
-    dims, profiles = record.get("profile", ((), np.zeros(())))
+    dims, profiles = _profiles(record)
     if dims[-2:] != ("player", "axis"):
         return
     swept = tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
@@ -91,11 +92,16 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
         yield _Result((swept, tuple(inner)), index, profiles[index], labels[index], certified)
 
 
+def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
+    """A record's profiles in the coordinates in which their distance is measured; empty where it has none."""
+    return record.get("inner_profile", record.get("profile", ((), np.zeros(()))))
+
+
 def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
     """The result's own profile where it is certified, and the others that its method found beside it."""
     if not found.certified or not np.all(np.isfinite(found.profile)):
         return
     yield found.profile
-    more = record.get("equilibria")
+    more = record.get("inner_equilibria" if "inner_profile" in record else "equilibria")
     if more is not None and not found.lane and more[1].ndim == 3:
         yield from more[1]

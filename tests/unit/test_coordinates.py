@@ -1,0 +1,141 @@
+"""Games in inner coordinates: derivatives by the chain rule, what is passed on, leaders and followers."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+from rivalry._jax import jax, jnp
+from rivalry.coordinates import curved, flattened
+from rivalry.game import jacobian, own_gradients
+from rivalry.games.matrix import matrix
+from rivalry.methods.followers import Followers
+from rivalry.metrics import Reply, best_reply, certificate
+from rivalry.space import Box
+from rivalry.transforms import stackelberg
+from tests.small_games import Prize, cournot, prize
+
+COSTS = np.array([1.0, 1.2, 50.0])
+
+
+class Market(eqx.Module):
+    """Two sell at a price of 100 less all they bring, at a cost of 10 each; amounts in logarithms."""
+
+    space: Box
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        return (90.0 - x.sum()) * x[:, 0]
+
+
+class Told(Prize):
+    """The prize, by a game that answers itself and knows two names."""
+
+    alike = np.arange(3)
+    player_names = ("a", "b", "c")
+
+    def best_reply(self, x: jax.Array, player: int) -> tuple[jax.Array, jax.Array, str]:
+        return jnp.full(1, 0.5), jnp.asarray(2.0), "local"
+
+    def proved_reply(self, x: jax.Array, player: int) -> Reply:
+        return Reply(
+            np.zeros(1), 3.0 + player, 4.0 + player, "bounded" if player else "exact", f"by {player}"
+        )
+
+    def ceiling(self, x: jax.Array, player: int, low: jax.Array, high: jax.Array) -> jax.Array:
+        return high[0]
+
+    def measures(self, x: jax.Array) -> dict[str, object]:
+        return {"spent": ((), x.sum())}
+
+
+def by_hand(x: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes of shares of a prize in logarithms, and their derivatives, written out."""
+    total = x.sum()
+    slope = (total - x) / total**2 - cost
+    cross = 1 / total**2 - 2 * (total - x) / total**3
+    rows = np.tile(cross[:, None], (1, 3)) - np.eye(3) / total**2
+    return slope * x, rows * x[:, None] * x[None, :] + np.diag(slope * x)
+
+
+@eqx.filter_jit
+def derivatives(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Own slopes and their derivative at the inner coordinates of ``x``."""
+    flat = flattened(game)
+    return own_gradients(flat, flat.inner(x)), jacobian(flat, flat.inner(x))
+
+
+def test_derivatives_follow_by_the_chain_rule_and_nobody_leaves_zero() -> None:
+    slopes, rows = derivatives(prize(COSTS), jnp.array([[0.3], [0.4], [1e-4]]))
+    known, bend = by_hand(np.array([0.3, 0.4, 1e-4]), COSTS)
+    np.testing.assert_allclose(slopes[:, 0], known, rtol=1e-9)
+    np.testing.assert_allclose(rows, bend, rtol=1e-9)
+    slopes, rows = derivatives(prize(COSTS), jnp.array([[0.3], [0.4], [0.0]]))
+    known, bend = by_hand(np.array([0.3, 0.4, 0.0]), COSTS)
+    assert -1e-20 < float(slopes[2, 0]) < 0
+    np.testing.assert_allclose(slopes[:2, 0], known[:2], rtol=1e-9)
+    np.testing.assert_allclose(rows, bend * (np.arange(3) < 2), rtol=1e-9, atol=1e-15)
+
+
+def test_amounts_are_their_own_coordinates_elsewhere() -> None:
+    for game in (cournot(2), matrix("chicken")):
+        assert not curved(game)
+        assert flattened(game) is game
+    assert not curved("no game")
+
+
+def test_what_the_game_offers_is_passed_on_and_nothing_else() -> None:
+    plain, told = flattened(prize(COSTS)), flattened(Told(**vars(prize(COSTS))))
+    for name in ("best_reply", "ceiling", "measures", "alike", "player_names"):
+        assert hasattr(told, name)
+        assert not hasattr(plain, name)
+    y = told.inner(jnp.array([[0.1], [0.2], [0.3]]))
+    strategy, payoff, coverage = told.best_reply(y, 1)
+    np.testing.assert_allclose(strategy, np.log(0.5))
+    assert (float(payoff), coverage) == (2.0, "local")
+    assert float(told.ceiling(y, 0, jnp.log(jnp.full(1, 0.1)), jnp.log(jnp.full(1, 0.7)))) == pytest.approx(
+        0.7
+    )
+    assert float(told.measures(y)["spent"][1]) == pytest.approx(0.6)
+    assert (told.scale, told.player_names) == (1.0, ("a", "b", "c"))
+
+
+def test_certificates_take_the_proof_and_name_the_weakest() -> None:
+    game = Told(**vars(prize(COSTS)))
+    x = jnp.full((3, 1), 0.1)
+    found = certificate(game, x)
+    assert found.method == "by 1"
+    assert found.coverage == "bounded"
+    np.testing.assert_allclose(found.bound - found.regret, 1.0)
+    assert best_reply(game, x, 2).payoff == 5.0
+
+
+def test_replies_are_searched_over_all_magnitudes() -> None:
+    # against c the best reply is sqrt(c / cost) - c; nothing where a unit costs more than 1 / c
+    game = prize(np.array([1.0, 1.0, 50.0]))
+    for rivals in (1e-7, 0.04):
+        x = jnp.array([[5.0], [rivals / 2], [rivals / 2]])
+        assert best_reply(game, x, 0).strategy[0] == pytest.approx(np.sqrt(rivals) - rivals, rel=1e-6)
+    assert best_reply(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
+
+
+@eqx.filter_jit
+def led(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Everybody's amounts, the leader's slope and its derivative in inner coordinates."""
+    flat = flattened(game)
+    y = flat.inner(x)
+    return game.whole(x), own_gradients(flat, y), jacobian(flat, y)  # type: ignore[attr-defined]
+
+
+def test_a_leader_knows_replies_in_logarithms() -> None:
+    # the follower sells (90 - q) / 2, and nothing beyond 90; below it the leader earns (90 - q) q / 2
+    space = Box.of([[0.0, 200.0]], players=2, coordinates="log", least=1e-6)
+    game = stackelberg(Market(space), [0], Followers())
+    for q in (20.0, 60.0):
+        everyone, slope, bend = led(game, jnp.array([[q]]))
+        np.testing.assert_allclose(everyone, [[q], [(90 - q) / 2]], rtol=1e-9)
+        np.testing.assert_allclose(slope, [[(45 - q) * q]], rtol=1e-8)
+        np.testing.assert_allclose(bend, [[(45 - 2 * q) * q]], rtol=1e-8)
+    everyone, slope, _ = led(game, jnp.array([[95.0]]))
+    assert float(everyone[1, 0]) == 0.0
+    np.testing.assert_allclose(slope, [[(90 - 2 * 95.0) * 95.0]], rtol=1e-9)

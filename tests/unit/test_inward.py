@@ -1,0 +1,117 @@
+"""Methods on curved boxes: shares of a prize that cost, where some players do best to stay out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.methods.newton import Newton
+from rivalry.methods.response import BestResponse
+from rivalry.run import solve_lanes
+from rivalry.run.inward import Inward, inward
+from tests.small_games import cournot, prize
+
+COSTS = np.array([1.0, 1.2, 50.0])
+# with costs a and b two players spend 1 / (a + b) together, in shares b and a of it; the third stays out
+TOTAL = 1 / (COSTS[0] + COSTS[1])
+PLACE = np.array([COSTS[1], COSTS[0], 0.0]) * TOTAL**2
+
+
+def spectrum() -> np.ndarray:
+    """Eigenvalues of the derivatives of the two active players' slopes in logarithms."""
+    x, total = PLACE[:2], TOTAL
+    rows = np.tile((1 / total**2 - 2 * (total - x) / total**3)[:, None], (1, 2)) - np.eye(2) / total**2
+    return np.sort(np.linalg.eigvals(rows * x[:, None] * x[None, :]).real)[::-1]
+
+
+def reply_radius() -> float:
+    """That of simultaneous replies: a reply to c is sqrt(c / cost) - c, in whatever coordinates."""
+    slopes = [1 / (2 * np.sqrt(PLACE[1 - k] * COSTS[k])) - 1 for k in (0, 1)]
+    return float(np.sqrt(abs(slopes[0] * slopes[1])))
+
+
+# along gradients amounts fall to nothing as 1 / time: there the third player begins with nothing, and stays
+METHODS = [
+    (BestResponse(update="simultaneous"), 1e-6),
+    (Newton(), 1e-6),
+    (rv.methods.GradientAscent(rate=0.5), 0.0),
+]
+
+
+@pytest.mark.parametrize(("method", "third"), METHODS, ids=["replies", "newton", "gradients"])
+def test_the_equilibrium_with_one_player_out_is_found(method: Any, third: float) -> None:
+    found = rv.solve(prize(COSTS), method, [0.1, 0.3, third])
+    assert (found.status, found.end_state, found.claim) == ("settled", "boundary", "no deviation found")
+    np.testing.assert_allclose(found.record["profile"][1][:, 0], PLACE, rtol=1e-9)
+    assert found.record["profile"][1][2, 0] == 0.0
+    np.testing.assert_allclose(found.data.eigenvalues_real[:2], spectrum(), rtol=1e-6)
+    np.testing.assert_allclose(np.exp(found.record["inner_profile"][1][:2, 0]), PLACE[:2], rtol=1e-9)
+    if isinstance(method, BestResponse):
+        assert float(found.data.reply_radius) == pytest.approx(reply_radius(), rel=1e-8)
+    path = found.record["path"][1]
+    np.testing.assert_allclose(path[0, :, 0], [0.1, 0.3, third], rtol=1e-12)
+    assert np.all((path >= 0) & (path <= 100))
+
+
+def test_lanes_and_single_runs_are_one() -> None:
+    games = [prize(COSTS), prize(COSTS[::-1].copy())]
+    starts = [jnp.array([[0.1], [0.3], [1e-6]]), jnp.array([[1e-6], [0.3], [0.1]])]
+    found = solve_lanes(games, [Newton()] * 2, starts)
+    np.testing.assert_allclose(found[0].record["profile"][1][:, 0], PLACE, rtol=1e-9)
+    np.testing.assert_allclose(found[1].record["profile"][1][:, 0], PLACE[::-1], rtol=1e-9, atol=1e-300)
+
+
+class Saved:
+    """A checkpoint that is kept after every call, and handed out again."""
+
+    def __init__(self) -> None:
+        self.kept: list[dict[str, np.ndarray]] = []
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        return self.kept[0] if self.kept else None
+
+    def due(self) -> bool:
+        return not self.kept
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        self.kept.append(arrays)
+
+
+def test_a_run_goes_on_from_its_checkpoint() -> None:
+    held, ascent = Saved(), rv.methods.GradientAscent(rate=0.5)
+    first = rv.solve(prize(COSTS), ascent, [0.1, 0.3, 0.0], checkpoint=held)
+    again = rv.solve(prize(COSTS), ascent, [5.0, 5.0, 5.0], checkpoint=held)
+    np.testing.assert_array_equal(first.record["profile"][1], again.record["profile"][1])
+    assert first.steps == again.steps
+
+
+class Natural(eqx.Module):
+    """A method that takes amounts as they are: everybody spends half as much."""
+
+    natural = True
+
+    def init(self, game: Any, start: jax.Array, key: jax.Array) -> Any:
+        return Here(start)
+
+    def step(self, game: Any, state: Any, key: jax.Array) -> Any:
+        return Here(state.profile / 2)
+
+
+class Here(eqx.Module):
+    """A profile."""
+
+    profile: jax.Array
+
+
+def test_methods_may_ask_for_amounts() -> None:
+    path = rv.trace(prize(COSTS), Natural(), [4.0, 2.0, 0.0], steps=2).path.values[:, :, 0]
+    np.testing.assert_array_equal(path, [[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [1.0, 0.5, 0.0]])
+    assert inward(cournot(2), Newton()) == Newton()
+    wrapped = inward(prize(COSTS), Newton())
+    assert isinstance(wrapped, Inward)
+    assert not hasattr(wrapped, "notes")
