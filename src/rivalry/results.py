@@ -108,8 +108,16 @@ class Solution:
 
     @property
     def profile(self) -> DataArray:
-        """The profile, labelled ``player`` and ``axis``."""
-        return self._labelled("profile")
+        """The profile, labelled ``player`` and ``axis``.
+
+        Of players who mix over finitely many places of a continuous game: their weights, ``player`` and
+        ``action``, of the ``places`` in `data`.
+        """
+        return self._labelled(self._played)
+
+    @property
+    def _played(self) -> str:
+        return "profile" if "profile" in self.record else "mixture"
 
     @property
     def payoff(self) -> DataArray:
@@ -154,8 +162,8 @@ class Solution:
     def __repr__(self) -> str:
         head = "  profile "
         lines = [f"Solution: {self.status} after {self.steps} steps"]
-        if "profile" in self.record:
-            rows = np.array2string(self.record["profile"][1], precision=6, threshold=60, prefix=head)
+        if self._played in self.record:
+            rows = np.array2string(self.record[self._played][1], precision=6, threshold=60, prefix=head)
             lines.append(f"{head}{rows}")
         if "payoff" in self.record:
             lines.append(f"  payoff  {np.array2string(self.record['payoff'][1], precision=6, threshold=30)}")

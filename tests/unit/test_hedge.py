@@ -132,7 +132,7 @@ def test_continuous_games_are_played_on_places(learner: Any) -> None:
     game = rv.games.influencer(reach=[0.3, 0.3], resource="bimodal")
     assert learner.fits(game)
     found = rv.learn(game, learner, steps=3000, seed=1)
-    assert found.record["profile"][0] == ("player", "action")
+    assert found.record["mixture"][0] == ("player", "action")
     assert found.profile.values[:, 2].min() > 0.98
     np.testing.assert_allclose(found.data.mean_profile, 0.5, atol=0.02)
     assert np.all(found.data.regret.values >= found.data.grid_regret.values - 1e-12)

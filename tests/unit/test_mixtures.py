@@ -82,7 +82,7 @@ def test_a_record_tells_expectations(board: mixtures.Board) -> None:
     np.testing.assert_allclose(record["mean_profile"][1], weights @ levels, atol=1e-14)
     assert float(record["total"][1]) == pytest.approx(sum(w * levels[[a, b]].sum() for a, b, w in joint))
     assert "each" not in record
-    assert record["profile"][0] == ("player", "action")
+    assert record["mixture"][0] == ("player", "action")
     assert record["places"][0] == ("player", "action", "axis")
 
 

@@ -118,7 +118,7 @@ class Hedge(_Softmax):
 
     The profile is what the logits play after the last update, or with ``play = "average"`` the mean of the
     mixtures over all rounds (``average_play``). Its record is that of a mixture: on a finite game (player,
-    axis), else (player, action) with ``places``, ``mean_profile``, ``grid_regret``, expected measures and a
+    axis), else ``mixture`` (player, action) with ``places``, ``mean_profile``, ``grid_regret``, expected measures and a
     certificate in the continuous game. ``correlated_regret`` (player) is what the best single action would
     have gained a round: at most ``ln(actions)/(eta rounds)`` and ``eta/8`` times the squared range of payoffs
     together, whatever the others do, so the average of a zero-sum game approaches its value. Histories at

@@ -14,7 +14,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import measures, own_payoff, scale, scale_of
 from rivalry.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.methods.exploration import check_whole
-from rivalry.metrics import TOLERANCE, best_reply
+from rivalry.metrics import TOLERANCE, Reply, best_reply
 from rivalry.results import Certificate, Record
 from rivalry.space import Profile, Space, Strategy
 from rivalry.tabular import tabulate
@@ -134,7 +134,7 @@ def mixture_record(
 ) -> Record:
     """All that is told of independent mixtures ``weights [player action]`` over ``places``.
 
-    ``profile`` (player, action) are the weights, ``places`` (player, action, axis), ``mean_profile`` (player,
+    ``mixture`` (player, action) are the weights, ``places`` (player, action, axis), ``mean_profile`` (player,
     axis), ``payoff`` (player) is expected, ``grid_regret`` (player) what the best single place would gain;
     the certificate is that of the continuous game against the others' mixtures (`certificate`), and scalar
     measures of the game are expectations. ``tables`` and ``known`` measures [joint] are those of a `Board`.
@@ -153,7 +153,7 @@ def mixture_record(
     payoff = _weighted(weights, pays)
     proof = certificate(game, places, weights, payoff, np.nanargmax(pays, axis=1), tolerance=tolerance)
     record: Record = {
-        "profile": (("player", "action"), weights),
+        "mixture": (("player", "action"), weights),
         "places": (("player", "action", "axis"), places),
         "mean_profile": (("player", "axis"), mean_play(places, weights)),
         "payoff": (("player",), payoff),
@@ -299,17 +299,37 @@ def certificate(
     from the best place ``best [player]``, so that no regret is below that on the places. ``tolerance`` is
     relative to the game's payoff scale.
     """
-    regret = np.zeros(len(payoff))
-    method = ""
-    for player in range(len(payoff)):
-        profiles, odds = _evened(*joint_atoms(places, weights, without=player))
-        x = np.array(profiles[0])
-        x[player] = places[player, best[player]]
-        reply = best_reply(Against(game, put(profiles), put(odds)), put(x), player, points=points)
-        regret[player] = max(reply.payoff - payoff[player], 0.0)
-        method = f"{reply.method} against mixtures"
-    unproved = np.full_like(regret, np.inf)
-    return Certificate(regret, unproved, "lower bound", method, tolerance * scale(game))
+    replies = [
+        reply_to_mixtures(game, places, weights, player, int(place), points=points)
+        for player, place in enumerate(best)
+    ]
+    regret, bound = (
+        np.array([max(found - own, 0.0) for found, own in zip(each, payoff, strict=True)])
+        for each in ([reply.payoff for reply in replies], [reply.bound for reply in replies])
+    )
+    exact = all(reply.coverage == "exact" for reply in replies)
+    method = f"{replies[0].method} against mixtures"
+    allowed = tolerance * scale(game)
+    return Certificate(regret, bound, "exact" if exact else "lower bound", method, allowed)
+
+
+def reply_to_mixtures(
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
+) -> Reply:
+    """The best strategy of ``player`` against the others' independent mixtures, over its whole space.
+
+    The game's own ``reply_to_mixture(places, weights, player) -> (strategy, payoff, coverage)``, where it has
+    one; else a search from a grid of ``points``, and from the player's place number ``stand``, with climbs.
+    """
+    known = getattr(game, "reply_to_mixture", None)
+    if known is not None:
+        strategy, payoff, coverage = known(places, weights, player)
+        bound = float(payoff) if coverage == "exact" else np.inf
+        return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+    profiles, odds = _evened(*joint_atoms(places, weights, without=player))
+    x = np.array(profiles[0])
+    x[player] = places[player, stand]
+    return best_reply(Against(game, put(profiles), put(odds)), put(x), player, points=points)
 
 
 def _evened(profiles: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

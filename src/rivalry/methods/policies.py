@@ -105,14 +105,14 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         "visits": (("trial", "player", "state"), learners["visits"].copy()),
     }
     if world.places.shape[1] != policies.shape[2]:  # a state is not a place
-        found["places"] = (("player", "place", "axis"), world.places)
+        found["places"] = (("player", "action", "axis"), world.places)
     if values.size <= SMALL:
         soft = chances(world, values, rule.temperature)
         found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
     standing = learners["recent"][:, 0, : len(world.tables.sizes)]
     found |= _over_trials("last", _positions(world, standing))
     if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: nothing is rolled out
-        return found
+        return found | _rewards(rule, learners)
     rest = _rests(world)
     found["grid_equilibria"] = (("grid_equilibrium", "player", "axis"), rest)
     if rule.asynchronous:  # greedy play is in turn too, player 0 first
@@ -221,18 +221,26 @@ def _history(
     """Mean rewards between marks and, at marks, how far players stand from equilibrium, over trials."""
     noted = learners["noted"]
     count = int(noted.max(initial=0))
-    rewards, places = learners["reward_curve"][:, :count], learners["place_curve"][:, :count]
-    there = np.arange(count) < noted[:, None]
-    number = np.maximum(there.sum(axis=0), 1)
-    mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
-    square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
+    places, there = learners["place_curve"][:, :count], np.arange(count) < noted[:, None]
     joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
     each = distances(_positions(world, joints), rest, world.alike)
     away = each[back.ravel()].reshape(there.shape)
-    band = NORMAL * np.sqrt(square / number[:, None])
+    number = np.maximum(there.sum(axis=0), 1)
+    return _rewards(rule, learners) | {
+        "learning_distance": (("sample",), (away * there).sum(axis=0) / number),
+    }
+
+
+def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
+    """Mean rewards between marks, over trials, and half the width of their 95 % interval."""
+    noted = learners["noted"]
+    count = int(noted.max(initial=0))
+    rewards, there = learners["reward_curve"][:, :count], np.arange(count) < noted[:, None]
+    number = np.maximum(there.sum(axis=0), 1)
+    mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
+    square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     return {
         "learning_step": (("sample",), rule.marks[:count]),
         "learning_reward": (("sample", "player"), mean),
-        "learning_reward_band": (("sample", "player"), band),
-        "learning_distance": (("sample",), (away * there).sum(axis=0) / number),
+        "learning_reward_band": (("sample", "player"), NORMAL * np.sqrt(square / number[:, None])),
     }
