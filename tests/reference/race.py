@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry.games.race.closed_forms import symmetric_equilibria
+from rivalry.games.race.statics import dsigma
 from rivalry.tabular import tabulate
 
 Inputs = Mapping[str, Any]
@@ -143,6 +145,39 @@ def _regrets(found: Any) -> dict[str, Any]:
     return {"regret_max": float(np.max(found.certificate.regret)), "claim": found.claim}
 
 
+def oracle_game(inputs: Inputs) -> Any:
+    """The race of players alike, whose keys stand for all of them."""
+    renamed = {"n": "players", "W": "win_a", "L": "lose_a"}
+    return rv.games.race(**{renamed.get(key, key): value for key, value in inputs.items() if key != "wrt"})
+
+
+def symmetric_oracle(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The symmetric point, if there is one only."""
+    (point,) = symmetric_equilibria(oracle_game(inputs))
+    return dict(point._asdict())
+
+
+def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The same, and the best reply against it."""
+    game = oracle_game(inputs)
+    (point,) = symmetric_equilibria(game)
+    found = rv.solve(game, rv.methods.ClosedForm())
+    reply = rv.metrics.best_reply(game, _at(game, found), 0)
+    return point._asdict() | {
+        "u_best_response": reply.payoff,
+        "best_response": reply.strategy.tolist(),
+        "u_idle": point.idle,
+        "is_nash": found.claim != "not an equilibrium",
+        "regret": float(found.certificate.regret[0]),
+    }
+
+
+def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """How safety moves with one parameter."""
+    slope = dsigma(oracle_game(inputs), inputs["wrt"])
+    return {"sigma": slope.sigma, "dsigma": slope.dsigma, "sign": slope.sign}
+
+
 def error(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Nothing: building or evaluating the inputs must raise."""
     game = game_of(inputs)
@@ -159,5 +194,8 @@ KINDS = {
     "stability": stability,
     "grid_game": grid_game,
     "learning_hedge": learning_hedge,
+    "symmetric_oracle": symmetric_oracle,
+    "oracle_not_nash": oracle_not_nash,
+    "comparative_statics": comparative_statics,
     "error": error,
 }
