@@ -178,6 +178,37 @@ def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return {"sigma": slope.sigma, "dsigma": slope.dsigma, "sign": slope.sign}
 
 
+def dynamic_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The certified equilibrium over periods: backwards where nothing but time links them, else by replies."""
+    game = game_of(inputs)
+    if not game.linked:
+        found = rv.learn(game, rv.methods.Periods())
+    else:
+        found = rv.solve(game, rv.methods.BestResponse(), start="moderate", path=False)
+    record = _measured(game, _at(game, found)) | _regrets(found)
+    strategies = np.asarray(game.schedule(_at(game, found))).tolist()
+    return record | {"U": record["u"], "strategies": strategies, "safe_t": record["period_safe"]}
+
+
+def stationary_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The equilibrium of a race without end, which every period repeats."""
+    game = game_of(inputs)
+    found = rv.learn(game, rv.methods.Periods())
+    record = _measured(game, _at(game, found)) | _regrets(found)
+    return record | {"U": record["u"], "safe": record["win_safe"]}
+
+
+def stackelberg(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """What leaders and followers play, and what they get where nobody leads."""
+    game = game_of(inputs)
+    (leaders, _) = inputs["stages"]
+    led = rv.transforms.stackelberg(game, leaders, rv.methods.Followers())
+    found = rv.solve(led, rv.methods.BestResponse(), start=[[1.0, 0.5]] * len(leaders), path=False)
+    record = _measured(game, game.space.check(found.data.play.values)) | _regrets(found)
+    same_time = static_nash(inputs, case)
+    return record | {"u_simultaneous": same_time["u"], "safe_simultaneous": same_time["safe"]}
+
+
 def error(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Nothing: building or evaluating the inputs must raise."""
     game = game_of(inputs)
@@ -197,5 +228,8 @@ KINDS = {
     "symmetric_oracle": symmetric_oracle,
     "oracle_not_nash": oracle_not_nash,
     "comparative_statics": comparative_statics,
+    "dynamic_nash": dynamic_nash,
+    "stationary_nash": stationary_nash,
+    "stackelberg": stackelberg,
     "error": error,
 }
