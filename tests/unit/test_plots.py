@@ -71,7 +71,9 @@ def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> No
 
 
 def test_registered_views_are_what_the_game_offers() -> None:
-    offered = {"influence", "shares", "landscape", "vector_field", "resource", *rv.plots.PATH_VIEWS}
+    influencers = {"influence", "shares", "landscape", "vector_field", "resource"}
+    races = {"deviation", "payoff_landscape", "reaction"}
+    offered = influencers | races | set(rv.plots.PATH_VIEWS)
     assert {view for entry in rv.plots.PLOTS.values() for view in entry.views} <= offered
 
 

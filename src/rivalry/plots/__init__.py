@@ -18,7 +18,7 @@ class PlotEntry(NamedTuple):
     spare: bool = False
 
 
-PATH_VIEWS = ("path_gradients", "path_payoffs", "snapshots")
+PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Views that are worked out from a recorded path, for games that do not know them."""
 
 PLOTS = {
@@ -27,6 +27,12 @@ PLOTS = {
         "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
     ),
     "cube": PlotEntry("rivalry.plots.cube:cube", "three players' path in the cube, also along its diagonal"),
+    "cycle": PlotEntry(
+        "rivalry.plots.replies:cycle", "payoffs and gains of best responses in turn", ("path_moves",)
+    ),
+    "deviation": PlotEntry(
+        "rivalry.plots.replies:deviation", "what another first investment would gain", ("deviation",)
+    ),
     "dynamics_vs_learning": PlotEntry(
         "rivalry.plots.compare:dynamics_vs_learning",
         "ends of dynamics and of learners over a parameter, distance below",
@@ -34,6 +40,9 @@ PLOTS = {
     "end_positions": PlotEntry("rivalry.plots.ends:end_positions", "how often each player ends where"),
     "gradients": PlotEntry(
         "rivalry.plots.paths:gradients", "own gradients of every player along the path", ("path_gradients",)
+    ),
+    "heat": PlotEntry(
+        "rivalry.plots.scenario:heat", "one measure over two parameters, doubted cells hatched"
     ),
     "influence": PlotEntry(
         "rivalry.plots.resource:influence",
@@ -43,14 +52,28 @@ PLOTS = {
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
     ),
+    "learning": PlotEntry(
+        "rivalry.plots.mixtures:learning", "a measure and the regret as mixtures are learned, by method"
+    ),
     "learning_curve": PlotEntry(
         "rivalry.plots.learning:learning_curve", "rewards, distance and regret as learners learn"
     ),
     "paths": PlotEntry("rivalry.plots.paths:paths", "positions on the way from the start to the end"),
+    "payoff_landscape": PlotEntry(
+        "rivalry.plots.replies:payoff_landscape",
+        "own payoff by two own inputs, both logarithmic, and the best reply",
+        ("payoff_landscape",),
+    ),
     "payoffs": PlotEntry(
         "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
     ),
     "policy": PlotEntry("rivalry.plots.learning:policy", "how often learners take each action in each state"),
+    "precipice": PlotEntry(
+        "rivalry.plots.points:precipice", "risk against enmity, by what players know of each other"
+    ),
+    "reaction": PlotEntry(
+        "rivalry.plots.replies:reaction", "two players' best replies, and where they cross", ("reaction",)
+    ),
     "regret_curve": PlotEntry(
         "rivalry.plots.paths:regret_curve", "how a learner's regret falls with its steps"
     ),
@@ -58,6 +81,13 @@ PLOTS = {
         "rivalry.plots.resource:resource", "how much of the resource is where", ("resource",)
     ),
     "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
+    "safety_frontier": PlotEntry(
+        "rivalry.plots.points:safety_frontier", "disaster against performance, for several results"
+    ),
+    "scenario": PlotEntry(
+        "rivalry.plots.scenario:scenario", "measures over one parameter, a series for each value of another"
+    ),
+    "schedule": PlotEntry("rivalry.plots.schedule:schedule", "what players put in, period by period"),
     "shares": PlotEntry(
         "rivalry.plots.resource:shares", "who gets which share of the resource, place by place", ("shares",)
     ),
@@ -71,6 +101,10 @@ PLOTS = {
         "rivalry.plots.spectra:stability_window", "where the symmetric point is stable, by two parameters"
     ),
     "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
+    "subsidy": PlotEntry("rivalry.plots.points:subsidy", "what subsidies change, by player and price"),
+    "technology": PlotEntry(
+        "rivalry.plots.schedule:technology", "technologies, and the chance that play goes on, stage by stage"
+    ),
     "ternary": PlotEntry(
         "rivalry.plots.triangle:ternary",
         "one player on a simplex of three corners: path, branches, gradients",

@@ -113,7 +113,7 @@ def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
     with canvas(ax) as axes:
         found = point(data, "regret_curve", 1, ("regret_step",), at=at, keep=("replication",))
         walks = walks_of(found, "regret_curve", "regret_step")
-        clock, values = _on_one_clock(walks)
+        clock, values = on_one_clock(walks)
         mean, half = band(values)
         axes.plot(clock, mean, color=PALETTE[0], label="largest regret")
         if len(walks) > 1:
@@ -163,7 +163,7 @@ def walks_of(found: Point, name: str, clock: str | None = None) -> list[Walk]:
     return walks
 
 
-def _on_one_clock(walks: list[Walk]) -> tuple[np.ndarray, np.ndarray]:
+def on_one_clock(walks: list[Walk]) -> tuple[np.ndarray, np.ndarray]:
     """All walks at the steps of any, ``[replication step ...]``; one that has ended stays where it is."""
     clock = np.unique(np.concatenate([walk.steps for walk in walks]))
     every = []
@@ -195,7 +195,7 @@ def _frame(axes: Axes, values: np.ndarray) -> None:
 
 def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, int]] = (("", 0),)) -> None:
     """Lines of ``values [step player axis]``: a colour a player, a dash a variant (name, axis)."""
-    clock, values = _on_one_clock(walks)
+    clock, values = on_one_clock(walks)
     mean, half = band(values)
     worth, pale = _weakest(walks), 0.24 / (1 + len(variants))
     for k, (colour, wide_line) in enumerate(zip(colours(mean.shape[1]), widths(mean.shape[1]), strict=True)):

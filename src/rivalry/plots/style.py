@@ -16,6 +16,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -92,8 +93,7 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
         ax = figure.add_subplot() if ax is None else ax
         if ax.name == "rectilinear":
             ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
-        ax.set_axisbelow(True)
+        _grid(ax)
         yield ax
 
 
@@ -116,8 +116,12 @@ def projected(ax: Axes, projection: str) -> Axes:
     return found
 
 
-def panels(ax: Axes, count: int, *, columns: int = 3, projection: str | None = None) -> list[Axes]:
+def panels(
+    ax: Axes, count: int, *, columns: int = 3, projection: str | None = None, apart: bool = False
+) -> list[Axes]:
     """``count`` small axes in rows within ``ax``, whose own frame goes; its title and legend stay.
+
+    They share their vertical scale, or stand ``apart`` with room for the numbers of each.
 
     >>> len(panels(Figure().add_subplot(), 5))
     5
@@ -126,23 +130,32 @@ def panels(ax: Axes, count: int, *, columns: int = 3, projection: str | None = N
     columns = min(columns, count)
     rows = -(-count // columns)
     wide, high = 1 / columns, 1 / rows
+    left, across = (0.2, 0.76) if apart else (0.06, 0.84)
     boxes = [
         (
-            k % columns * wide + 0.06 * wide,
+            (k % columns + left) * wide,
             1 - (k // columns + 1) * high + 0.14 * high,
-            0.84 * wide,
+            across * wide,
             0.68 * high,
         )
         for k in range(count)
     ]
     small = [ax.inset_axes(box, projection=projection) for box in boxes]
     for k, one in enumerate(small):
-        one.tick_params(labelsize=7, labelleft=k % columns == 0, labelbottom=k + columns >= count)
+        one.tick_params(labelsize=7, labelleft=apart or k % columns == 0, labelbottom=k + columns >= count)
         if projection is None:
             one.spines[["top", "right"]].set_visible(False)
         elif projection == "ternary":
             one.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)
+        if apart:
+            _grid(one)
+            one.yaxis.set_major_locator(MaxNLocator(5))
     return small
+
+
+def _grid(ax: Axes) -> None:
+    ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
+    ax.set_axisbelow(True)
 
 
 def below(ax: Axes, count: int) -> list[Axes]:
@@ -163,8 +176,7 @@ def below(ax: Axes, count: int) -> list[Axes]:
         low = [ax.figure.add_subplot(rows[1 + k], sharex=ax) for k in range(count)]
     for one in low:
         one.spines[["top", "right"]].set_visible(False)
-        one.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
-        one.set_axisbelow(True)
+        _grid(one)
     for upper in [ax, *low][:-1]:
         upper.tick_params(labelbottom=False)
     return low

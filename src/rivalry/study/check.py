@@ -235,7 +235,7 @@ def _start(game: Any, start: Any, key: str) -> Any:
 def _plots(study: Study, game: Any) -> None:
     """Whether the game offers the views that the plots draw, and the plots the options they are given."""
     offered = set(getattr(game, "views", ()))
-    offered |= {"path_gradients", "path_payoffs"} if hasattr(game, "payoffs") else set()
+    offered |= {"path_gradients", "path_moves", "path_payoffs"} if hasattr(game, "payoffs") else set()
     offered |= {"snapshots"} if "influence" in offered else set()
     for k, row in enumerate(study.plots):
         table = {"kind": row} if isinstance(row, str) else row

@@ -1,0 +1,115 @@
+"""What the measures of a result are called in pictures, and where their own dimensions begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.plots.select import Point, point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from xarray import Dataset
+
+OWN = ("period", "stage", "player", "axis")
+FACTORS = 20.0  # positive values that span more than this factor are drawn on a logarithmic scale
+
+WORDS = {
+    "xs": "safety effort xs",
+    "xp": "performance effort xp",
+    "inv_s": "safety investment inv_s",
+    "inv_p": "perf. investment inv_p",
+    "share_s": "safety shared share_s",
+    "share_p": "perf. shared share_p",
+    "p": "performance p",
+    "q": "chance to win q",
+    "sigma": "own win is safe sigma",
+    "S": "win is safe S",
+    "cost": "cost",
+    "safe": "chance of a safe win",
+    "disaster": "chance of a disaster",
+    "no_win": "chance that nobody wins",
+    "payoff": "payoff",
+    "A": "safety technology A",
+    "B": "performance technology B",
+    "alive": "chance that play goes on",
+}
+
+
+def word(name: str) -> str:
+    """A measure in words; its own name where it is not one of those known.
+
+    >>> word("safe"), word("turnout")
+    ('chance of a safe win', 'turnout')
+    """
+    return WORDS.get(name, name)
+
+
+def rank(data: Dataset, name: str) -> int:
+    """How many dimensions of a variable are its own, and not those of a sweep; 0 where it is not there."""
+    return sum(dim in OWN for dim in data[name].dims) if name in data else 0
+
+
+def per_player(
+    data: Dataset,
+    name: str,
+    *,
+    at: Mapping[str, Any] | None = None,
+    keep: tuple[str, ...] = (),
+    period: int = 0,
+) -> tuple[np.ndarray, Point]:
+    """A measure ``[kept dimensions player]`` at one period, and the point with its claims.
+
+    A measure of the whole game has one column for all players. Raises `ValueError` for a measure or a
+    period that is not there.
+    """
+    found = point(data, name, rank(data, name), ("claim",), at=at, keep=keep)
+    values = found.arrays[name].astype(float)
+    own = [dim for dim in (data[name].dims if name in data else ()) if dim in OWN]
+    if any(dim in ("period", "stage") for dim in own):
+        count = values.shape[len(keep)]
+        if not 0 <= period < count:
+            raise ValueError(f"period: {period} must be a whole number from 0 to {count - 1}")
+        values = np.take(values, period, axis=len(keep))
+        own = own[1:]
+    if len(own) > 1:
+        raise ValueError(f"quantities: {name!r} has several axes; draw its columns by name")
+    return (values if own else values[..., None]), found
+
+
+def certified(found: Point) -> np.ndarray:
+    """Whether each kept result is certified; none is where the data hold no claim."""
+    worth = found.certified()
+    return np.zeros(1, bool) if worth is None else np.asarray(worth)
+
+
+def factors(values: np.ndarray, log: bool | None = None) -> bool:
+    """Whether values belong on a logarithmic scale: as told, or positive, in equal ratios or far apart.
+
+    >>> factors(np.array([0.001, 0.1])), factors(np.array([0.5, 1, 2, 4])), factors(np.array([0.0, 0.1]))
+    (True, True, False)
+    """
+    held = np.unique(values[np.isfinite(values)])
+    positive = bool(held.size) and bool((held > 0).all())
+    if log is not None or not positive:
+        return bool(log) and positive
+    steps = np.diff(np.log(held))
+    even = len(held) > 3 and bool(np.allclose(steps, steps[0], rtol=1e-2)) and held[-1] > 2 * held[0]
+    return bool(even or held[-1] > FACTORS * held[0])
+
+
+def scaled(ax: Axes, which: str, log: bool) -> None:
+    """Put one axis, 'x' or 'y', on a logarithmic scale with plain numbers."""
+    if not log:
+        return
+    from matplotlib.ticker import LogLocator
+
+    getattr(ax, f"set_{which}scale")("log")
+    axis = getattr(ax, f"{which}axis")
+    low, high = axis.get_data_interval()
+    if 0 < low < high < 1e3 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")

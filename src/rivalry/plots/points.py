@@ -1,0 +1,266 @@
+"""Results beside one another: frontiers, bars of what a policy changes, risk by information."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry._registry import near
+from rivalry.plots.measures import certified, per_player, rank, word
+from rivalry.plots.scenario import draw_family, family, family_legend
+from rivalry.plots.select import checked, dimension, point, swept
+from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+def safety_frontier(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    over: str = "method",
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """The chance of a disaster against performance, for several results: lower right is better.
+
+    ``over`` is the coordinate, of words or numbers, that tells results apart, each with a colour and a
+    shape of mark; whatever else was swept makes several marks of one, joined in the order of the sweep.
+    Performance is that of the winner, expected: the sum of ``q`` times ``p`` ``[(period) player]`` given
+    that somebody wins, over periods weighted with ``alive``; without ``q`` the players' mean. Marks are
+    filled where ``claim`` is certified.
+
+    >>> import numpy as np, xarray as xr
+    >>> two = xr.Dataset({"p": (("method", "player"), [[1.0, 1.0], [2.0, 1.0]]),
+    ...                   "disaster": ("method", [0.2, 0.3])}, {"method": ["together", "leader"]})
+    >>> safety_frontier(two).get_ylabel()
+    'chance of a disaster'
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        found = point(data, "disaster", 0, at=at)  # says what is missing before anything else
+        dim = dimension(data, over)
+        if dim is None or dim not in data["disaster"].dims:
+            raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
+        others = tuple(
+            str(name) for name in data["disaster"].dims if name not in (dim, "replication", *(at or {}))
+        )
+        found = point(data, "disaster", 0, ("claim",), at=at, keep=(dim, *others))
+        risk = found.arrays["disaster"].reshape(data.sizes[dim], -1)
+        worth = np.broadcast_to(certified(found), found.arrays["disaster"].shape).reshape(risk.shape)
+        reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
+        shades = colours(len(risk))
+        for k, colour in enumerate(shades):
+            marker = MARKERS[k % len(MARKERS)]
+            if len(others) == 1:
+                axes.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
+            for filled in (True, False):
+                mine = worth[k] == filled
+                if mine.any():
+                    mark = end_marker(filled, colour) | {"markersize": 8, "zorder": 4}
+                    axes.plot(reached[k, mine], risk[k, mine], marker, label="_mark", **mark)
+            value = data[over].values[k]
+            words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
+            axes.plot([], [], marker, color=colour, label=words)
+        if not worth[np.isfinite(risk)].all():
+            axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
+        axes.margins(0.12)
+        axes.set_xlabel(
+            "performance (of the winner, expected)" if "q" in data else "performance (players' mean)"
+        )
+        axes.set_ylabel(word("disaster"))
+        note(axes, found.words, f"a mark for each of {', '.join(others)}" if others else "")
+        legend(axes)
+        return axes
+
+
+def _performance(data: Dataset, at: Mapping[str, Any] | None, keep: tuple[str, ...]) -> np.ndarray:
+    """Expected performance of whoever wins, ``[kept dimensions]``."""
+    own = rank(data, "p")
+    held = point(data, "p", own, ("q", "alive"), at=at, keep=keep).arrays
+    p = held["p"].astype(float)
+    if "q" not in held:
+        return np.asarray(np.nanmean(p, axis=tuple(range(len(keep), p.ndim))))
+    weight = held["q"].astype(float)
+    if own == 2 and "alive" in held:
+        weight = weight * held["alive"][..., : weight.shape[-2], None]
+    axes = tuple(range(len(keep), p.ndim))
+    total = np.nansum(weight, axis=axes)
+    return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
+
+
+def subsidy(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "safe",
+    over: str | None = None,
+    base: int = 0,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Bars of what subsidies change, for each player and price, or for each policy that was tried.
+
+    Drawn is a small subsidy: minus the derivative ``slope_{quantity}`` by the parameters ``parameter_name``,
+    as comparative statics of several of them store it (``r_s[0]``: the price of player 0). Of data without
+    one, and where ``over`` names a swept coordinate, it is the difference of ``quantity`` to the value number
+    ``base`` of that coordinate, with a bar for each value of ``series``. Bars are hollow where ``claim`` is
+    not certified.
+
+    >>> import numpy as np, xarray as xr
+    >>> names = ("method", ["r[0]", "r[1]"])
+    >>> slopes = xr.Dataset({"slope_safe": ("method", [-0.3, 0.1]), "parameter_name": names})
+    >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
+    [0.3, -0.1]
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        if over is None and (f"slope_{quantity}" in data or quantity not in data):
+            heights, worth, groups, members, words = _slopes(data, quantity, at)
+            label = f"change of {quantity}\nper unit of subsidy"
+        else:
+            over = over or swept(data, quantity, rank(data, quantity), at, None)
+            heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
+            label = f"change of {quantity}"
+            axes.set_xlabel("" if all(" = " in group for group in groups) else over)
+        _bars(axes, heights, worth, members)
+        axes.set_xticks(range(len(groups)), groups)
+        axes.set_ylabel(f"{label}\n({word(quantity)})" if word(quantity) != quantity else label)
+        note(axes, words)
+        legend(axes)
+        return axes
+
+
+Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
+
+
+def _slopes(data: Dataset, quantity: str, at: Mapping[str, Any] | None) -> Bars:
+    """Derivatives as heights ``[price player]``, whether certified, names of both, and the point."""
+    name = f"slope_{quantity}"
+    point(data, name, 0, at=at)  # says what is missing
+    dims = tuple(str(dim) for dim in data[name].dims if dim not in ("replication", *(at or {})))
+    found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
+    slopes = found.arrays[name].ravel()
+    names = np.broadcast_to(found.arrays.get("parameter_name", ""), found.arrays[name].shape).ravel()
+    worth = np.broadcast_to(certified(found), found.arrays[name].shape).ravel()
+    spots = [_price(str(written)) for written in names]
+    shown = [k for k in range(len(slopes)) if np.isfinite(slopes[k])]
+    groups = list(dict.fromkeys(spots[k][0] for k in shown))
+    members = sorted({spots[k][1] for k in shown})
+    heights, sound = np.full((len(groups), len(members)), np.nan), np.zeros((len(groups), len(members)), bool)
+    for k in shown:
+        place = groups.index(spots[k][0]), members.index(spots[k][1])
+        heights[place], sound[place] = -slopes[k], worth[k]
+    return heights, sound | np.isnan(heights), groups, members, found.words
+
+
+def _price(written: str) -> tuple[str, str]:
+    """A parameter's name without its index, and whose it is.
+
+    >>> _price("r_s[1], r_p[1]"), _price("r_p")
+    (('r_s, r_p', 'player 1'), ('r_p', 'all players'))
+    """
+    indices = set(re.findall(r"\[([^\]]*)\]", written))
+    name = re.sub(r"\[[^\]]*\]", "", written)
+    return name, f"player {indices.pop()}" if len(indices) == 1 else "all players"
+
+
+def _changes(
+    data: Dataset, quantity: str, over: str, base: int, series: str | None, at: Mapping[str, Any] | None
+) -> Bars:
+    """Differences to one value of a coordinate as heights ``[value series]``."""
+    dims = [dimension(data, name) for name in (over, *([series] if series else []))]
+    own = rank(data, quantity)
+    for key, name, dim in zip(("over", "series"), (over, series), dims, strict=False):
+        if dim is None or quantity not in data or dim not in data[quantity].dims:
+            raise ValueError(f"{key}: {name!r} is not swept; {near(str(name), map(str, data.coords))}")
+    if not 0 <= base < len(data[over]):
+        raise ValueError(f"base: {base} must be a whole number from 0 to {len(data[over]) - 1}")
+    values, found = per_player(data, quantity, at=at, keep=tuple(str(dim) for dim in dims))
+    if own and series:
+        raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
+    worth = np.broadcast_to(certified(found), values.shape[: len(dims)])
+    heights = values if own else values[..., 0]
+    heights, worth = (one.reshape(len(data[over]), -1) for one in (heights, worth))
+    change = np.delete(heights - heights[base], base, axis=0)
+    sound = np.broadcast_to(np.delete(worth & worth[base], base, axis=0), change.shape)
+    groups = _named_values(data, over, base)
+    members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
+    if series:
+        members = [f"{series} = {value}" for value in data[series].values]
+    return change, sound, groups, members, f"beside {_named_values(data, over)[base]}"
+
+
+def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:
+    """The values of a coordinate in words; of several in step, those that differ from ``base``."""
+    dim = str(dimension(data, over))
+    step = [str(name) for name in data.coords if data[name].dims == (dim,)]
+    said = []
+    for k in range(data.sizes[dim]):
+        own = {name: data[name].values[k] for name in step}
+        if base is not None and len(step) > 1:
+            own = {name: value for name, value in own.items() if value != data[name].values[base]}
+        if k != base:
+            words = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in own.values()]
+            lone = len(step) == 1 and base is not None
+            said.append(
+                words[0] if lone else "\n".join(f"{n} = {w}" for n, w in zip(own, words, strict=True))
+            )
+    return said
+
+
+def _bars(axes: Axes, heights: np.ndarray, worth: np.ndarray, members: list[str]) -> None:
+    count = heights.shape[1]
+    wide = 0.8 / count
+    for k, (colour, member) in enumerate(zip(colours(count), members, strict=True)):
+        places = np.arange(len(heights)) + (k - (count - 1) / 2) * wide
+        faces = [colour if sound else "white" for sound in worth[:, k]]
+        axes.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
+        if member:
+            axes.plot([], [], color=colour, linewidth=6, label=member)
+    if not worth.all():
+        axes.plot([], [], "s", label="hollow: not certified", **end_marker(False, INK))
+    axes.axhline(0.0, color=INK, linewidth=0.9)
+    axes.grid(False, axis="x")
+
+
+def precipice(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str | None = None,
+    over: str | None = None,
+    series: str = "information",
+    at: Mapping[str, Any] | None = None,
+    log: bool | None = None,
+) -> Axes:
+    """Risk against enmity, a line for what players know of each other's capability.
+
+    ``quantity`` is ``risk`` where the data hold it, ``disaster`` otherwise; ``over`` the enmity (the first
+    swept number otherwise), ``series`` the coordinate of what is known.
+
+    Reference: Armstrong, Bostrom & Shulman (2016), "Racing to the precipice".
+
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"risk": (("enmity", "information"), [[0.1, 0.2], [0.2, 0.4]])},
+    ...                   {"enmity": [0.5, 1.0], "information": ["none", "public"]})
+    >>> precipice(data).get_xlabel()
+    'enmity'
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        name = quantity or ("risk" if "risk" in data or "disaster" not in data else "disaster")
+        over = swept(data, name, rank(data, name), at, over)
+        shown = family(data, name, over=over, series=series, at=at)
+        jumps = draw_family(axes, shown, log)
+        family_legend(axes, [shown], series, jumps)
+        axes.set_ylim(0.0, 1.0 if np.nanmax(shown.values) > 0.5 else None)
+        axes.set_xlabel(over)
+        axes.set_ylabel(word(name) if name == "disaster" else "chance of a disaster")
+        note(axes, shown.words)
+        legend(axes)
+        return axes

@@ -1,0 +1,337 @@
+"""Measures of equilibria over one swept parameter, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from rivalry._registry import near
+from rivalry.plots.measures import certified, factors, per_player, rank, scaled, word
+from rivalry.plots.select import blank, checked, dimension, swept
+from rivalry.plots.style import (
+    DASHES,
+    INK,
+    MARKERS,
+    PALE,
+    canvas,
+    colours,
+    end_marker,
+    legend,
+    named,
+    note,
+    panels,
+    widths,
+)
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+SHOWN = ("xs", "xp", "p", "sigma", "safe", "payoff")
+JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the steps beside it: what is further apart is not joined
+ENOUGH = 8  # fewer values tell nothing of what a usual step is
+
+
+class Family(NamedTuple):
+    """A measure over a parameter: ``values [point series player]``, ``certified [point series]``."""
+
+    name: str
+    x: np.ndarray
+    series: list[str]
+    values: np.ndarray
+    certified: np.ndarray
+    words: str
+
+
+def scenario(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    over: str | None = None,
+    series: str | None = None,
+    quantities: Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    period: int = 0,
+    log: bool | None = None,
+) -> Axes:
+    """A panel for each of some measures over a swept parameter, a line a player.
+
+    ``quantities`` picks the measures, scalar or ``[... player]`` (``xs``, ``xp``, ``p``, ``sigma``, ``safe``
+    and ``payoff`` otherwise, as far as the data hold them); of those with a value for each period, ``period``
+    is drawn. ``over`` is the parameter (the first swept number otherwise), ``series`` a second one, each
+    value of which has a colour; players then differ by their dashes. Marks are filled where ``claim`` is
+    certified, and only such neighbours are joined; a jump is told by a dotted line and not bridged.
+
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"safe": ("price", [0.8, 0.7]), "claim": ("price", ["equilibrium"] * 2)},
+    ...                   {"price": [0.1, 0.2]})
+    >>> [panel.get_title() for panel in scenario(data).child_axes]
+    ['chance of a safe win']
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        chosen = _quantities(data, quantities)
+        every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
+        small = panels(axes, len(every), columns=2 if len(every) == 4 else 3, apart=True)
+        horizontal = swept(data, chosen[0], rank(data, chosen[0]), at, over)
+        jumps = False
+        for panel, shown in zip(small, every, strict=True):
+            jumps |= draw_family(panel, shown, log)
+            panel.set_title(word(shown.name))
+        for panel in small:
+            if panel.xaxis.get_tick_params()["labelbottom"]:
+                panel.set_xlabel(horizontal)
+        family_legend(axes, every, series, jumps)
+        timed = any("period" in data[name].dims for name in chosen)
+        note(axes, every[0].words, f"period {period}" if timed else "")
+        legend(axes)
+        return axes
+
+
+def family(
+    data: Dataset,
+    name: str,
+    *,
+    over: str | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+    period: int = 0,
+) -> Family:
+    """One measure over a parameter, in order, for each value of ``series`` if there is one."""
+    over = swept(data, name, rank(data, name), at, over)
+    keep: tuple[str, ...] = (str(dimension(data, over)),)
+    if series is not None:
+        keep = (*keep, _other(data, name, series, over, at))
+    values, found = per_player(data, name, at=at, keep=keep, period=period)
+    worth = np.broadcast_to(certified(found), values.shape[: len(keep)])
+    if series is None:
+        values, worth = values[:, None], worth[:, None]
+    x = data[over].values.astype(float)
+    order = np.argsort(x, kind="stable")
+    labels = [] if series is None else [_label(series, value) for value in data[series].values]
+    return Family(name, x[order], labels, values[order], worth[order], found.words)
+
+
+def _label(series: str, value: Any) -> str:
+    short = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return short if series in ("method", "information") else f"{series.rpartition('.')[2]} = {short}"
+
+
+def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:
+    if wanted is not None:
+        chosen = [wanted] if isinstance(wanted, str) else list(wanted)
+        if not chosen:
+            raise ValueError("quantities: none is named; must be measures of this data")
+        for name in chosen:
+            if name not in data:
+                raise ValueError(
+                    f"quantities: {name!r} is not in this data; {near(name, map(str, data.data_vars))}"
+                )
+        return chosen
+    chosen = [name for name in SHOWN if name in data and not blank(data[name].values)]
+    return chosen or ["payoff"]
+
+
+def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, Any] | None) -> str:
+    """The dimension of a second swept coordinate, whose values may be words."""
+    dim = dimension(data, series)
+    if dim is None or dim not in data[name].dims:
+        raise ValueError(f"series: {series!r} is not swept; {near(series, map(str, data.coords))}")
+    if dim == dimension(data, over):
+        raise ValueError(f"series: {series!r} goes in step with {over!r}, which is drawn along the axis")
+    if series in (at or {}):
+        raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
+    return dim
+
+
+def draw_family(panel: Axes, shown: Family, log: bool | None = None) -> bool:
+    """Lines and marks of one measure; whether any neighbours were not joined because of a jump."""
+    players, several = shown.values.shape[2], bool(shown.series)
+    log = factors(shown.x, log)
+    shades = colours(shown.values.shape[1] if several else players)
+    wide = widths(players)
+    jumps = []
+    for s in range(shown.values.shape[1]):
+        for k in range(players):
+            alone = players == 1 and not several
+            colour = INK if alone else shades[s if several else k]
+            dash = DASHES[k % len(DASHES)] if several else "-"
+            marker = MARKERS[(k if several else 0) % len(MARKERS)]
+            values, worth = shown.values[:, s, k], shown.certified[:, s]
+            sound = np.where(worth, values, np.nan)
+            for piece in _pieces(sound):
+                line: dict[str, Any] = {"color": colour, "linewidth": min(wide[k], 2.2), "label": "_line"}
+                panel.plot(shown.x[piece], sound[piece], dash, **line)
+            jumps += _jumps(sound)
+            for filled in (True, False):
+                here = (worth == filled) & np.isfinite(values)
+                if here.any():
+                    mark = end_marker(filled, colour) | {"markersize": 3.4 if len(shown.x) < 40 else 2.4}
+                    mark["markeredgewidth"] = 0.9
+                    panel.plot(shown.x[here], values[here], marker, label="_mark", zorder=4, **mark)
+    for k in sorted(set(jumps)):
+        pair = shown.x[k : k + 2]
+        middle = float(np.sqrt(pair[0] * pair[1])) if log else float(pair.mean())
+        panel.axvline(middle, color=INK, linestyle=":", linewidth=0.8, label="_jump")
+    scaled(panel, "x", log)
+    return bool(jumps)
+
+
+def _jumps(values: np.ndarray) -> list[int]:
+    """After which of the values the next one lies further away than the others' steps would have it."""
+    if np.isfinite(values).sum() < ENOUGH:
+        return []
+    steps = np.abs(np.diff(values))
+    known = np.nan_to_num(np.pad(steps, 1))
+    beside = np.maximum(known[:-2], known[2:])
+    far = steps > np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * beside)
+    return [int(k) for k in np.flatnonzero(far)]
+
+
+def _pieces(values: np.ndarray) -> list[np.ndarray]:
+    """Runs of two neighbours and more that may be joined."""
+    broken = np.isnan(values[1:]) | np.isnan(values[:-1])
+    broken[_jumps(values)] = True
+    pieces = np.split(np.arange(len(values)), np.flatnonzero(broken) + 1)
+    return [piece for piece in pieces if len(piece) > 1]
+
+
+def family_legend(axes: Axes, every: Sequence[Family], series: str | None, jumps: bool) -> None:
+    """Lines for the legend: what the colours, dashes and hollow marks are."""
+    players = max(shown.values.shape[2] for shown in every)
+    if series is None:
+        for k, colour in enumerate(colours(players) if players > 1 else ()):
+            axes.plot([], [], "o-", color=colour, label=named("player", k, players), markersize=3.4)
+    else:
+        names = every[0].series
+        for words, colour in zip(names, colours(len(names)), strict=True):
+            axes.plot([], [], color=colour, linewidth=3, label=words)
+        for k in range(players if players > 1 else 0):
+            style = DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]
+            axes.plot(
+                [], [], "".join(style[::-1]), color=INK, markersize=3.4, label=named("player", k, players)
+            )
+    if any(players > 1 and shown.values.shape[2] == 1 for shown in every) and series is None:
+        axes.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
+    if not all(shown.certified[np.isfinite(shown.values).any(axis=2)].all() for shown in every):
+        axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
+    if jumps:
+        axes.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
+
+
+# -- two parameters ------------------------------------------------------------------------------------
+
+
+def heat(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "safe",
+    over: Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    player: int = 0,
+    period: int = 0,
+    log: bool | None = None,
+) -> Axes:
+    """One measure as colour over two swept parameters; cells without a certified equilibrium are hatched.
+
+    ``over`` names the two, across and up (the first two swept numbers otherwise). Of a measure with a value
+    for each ``player`` or ``period`` those are drawn. Grey cells hold nothing.
+
+    >>> import numpy as np, xarray as xr
+    >>> claims = [["equilibrium", "not an equilibrium"]] * 2
+    >>> two = xr.Dataset({"safe": (("A", "d"), [[0.6, 0.7], [0.8, 0.9]]), "claim": (("A", "d"), claims)},
+    ...                  {"A": [1.0, 2.0], "d": [0.0, 1.0]})
+    >>> heat(two).get_xlabel()
+    'A'
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        across, up = _two(data, quantity, over, at)
+        keep = (str(dimension(data, up)), str(dimension(data, across)))
+        values, found = per_player(data, quantity, at=at, keep=keep, period=period)
+        if not 0 <= player < values.shape[-1]:
+            raise ValueError(f"player: {player} must be a whole number from 0 to {values.shape[-1] - 1}")
+        shown = values[..., player]
+        worth = np.broadcast_to(certified(found), shown.shape)
+        x, y = (data[name].values.astype(float) for name in (across, up))
+        columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
+        shown, worth = shown[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
+        logs = factors(x, log), factors(y, log)
+        edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
+        _cells(axes, edges, shown, worth, word(quantity))
+        for which, one in zip("xy", logs, strict=True):
+            scaled(axes, which, one)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        whose = f"player {player}" if values.shape[-1] > 1 else ""
+        note(axes, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
+        return axes
+
+
+def _two(
+    data: Dataset, quantity: str, over: Sequence[str] | None, at: Mapping[str, Any] | None
+) -> tuple[str, str]:
+    """The coordinates across and up."""
+    own = rank(data, quantity)
+    if over is None:
+        across = swept(data, quantity, own, at, None)
+        return across, swept(data, quantity, own, {**(at or {}), across: None}, None)
+    if isinstance(over, str) or len(over) != 2:
+        raise ValueError(f"over: {over!r} must be two swept coordinates, across and up")
+    across, up = (swept(data, quantity, own, at, name) for name in over)
+    if dimension(data, across) == dimension(data, up):
+        raise ValueError(f"over: {across!r} and {up!r} go in step with each other; must be two sweeps")
+    return across, up
+
+
+def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
+    """The edges of cells about sorted places."""
+    own = np.log(middles) if log else middles
+    if len(own) == 1:
+        edges = own[0] + np.array([-0.5, 0.5])
+    else:
+        between = (own[1:] + own[:-1]) / 2
+        edges = np.r_[own[0] - (between[0] - own[0]), between, own[-1] + (own[-1] - between[-1])]
+    return np.asarray(np.exp(edges) if log else edges)
+
+
+def _cells(
+    axes: Axes, edges: tuple[np.ndarray, np.ndarray], shown: np.ndarray, worth: np.ndarray, words: str
+) -> None:
+    axes.grid(False)
+    axes.set_facecolor(PALE)
+    x, y = edges
+    seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
+    drawn = axes.pcolormesh(x, y, np.ma.masked_invalid(shown), cmap="viridis", **seamless)
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+    bar.set_label(words)
+    doubted = np.isfinite(shown) & ~worth
+    for row, column in np.argwhere(doubted):
+        low, high = (x[column], y[row]), (x[column + 1], y[row + 1])
+        corners = [low[0], high[0], high[0], low[0]], [low[1], low[1], high[1], high[1]]
+        axes.fill(
+            *corners, facecolor="none", edgecolor="white", hatch="////", linewidth=0.0, label="_doubted"
+        )
+    _border(axes, x, y, doubted, np.isfinite(shown) & worth)
+    handles = []
+    if doubted.any():
+        handles.append(
+            Patch(facecolor="#777777", edgecolor="white", hatch="////", label="hatched: not certified")
+        )
+    if not np.isfinite(shown).all():
+        handles.append(Patch(facecolor=PALE, label="no result"))
+    if handles:
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
+
+
+def _border(axes: Axes, x: np.ndarray, y: np.ndarray, doubted: np.ndarray, sound: np.ndarray) -> None:
+    """A line between cells that are certified and cells that are not."""
+    line: dict[str, Any] = {"color": "black", "linewidth": 1.4, "label": "_border"}
+    for row, column in np.argwhere((doubted[:, 1:] & sound[:, :-1]) | (sound[:, 1:] & doubted[:, :-1])):
+        axes.plot([x[column + 1]] * 2, [y[row], y[row + 1]], **line)
+    for row, column in np.argwhere((doubted[1:] & sound[:-1]) | (sound[1:] & doubted[:-1])):
+        axes.plot([x[column], x[column + 1]], [y[row + 1]] * 2, **line)

@@ -1,0 +1,267 @@
+"""Pictures of plans, replies and moves: what lines, marks and dots stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+
+import rivalry as rv
+from rivalry.plots.replies import crossings
+from rivalry.plots.style import PALETTE, colours, picture
+from rivalry.run.path_views import path_view
+from tests.small_games import cournot
+
+PERIODS, PLAYERS = 4, 2
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def plan(claim: str = "equilibrium") -> xr.Dataset:
+    """Four periods, of which the last investment, and player 1's inputs after period 1, cannot matter."""
+    clock = np.arange(PERIODS)[:, None]
+    known = np.ones((PLAYERS, PERIODS, 3), bool)
+    known[:, -1, 2] = False
+    known[1, 2:, :2] = False
+    return xr.Dataset(
+        {
+            "xs": (("period", "player"), 1.0 + clock + np.arange(PLAYERS)),
+            "xp": (("period", "player"), 2.0 * np.ones((PERIODS, PLAYERS))),
+            "inv_p": (("period", "player"), (3.0 - clock) * np.ones(PLAYERS)),
+            "identified": (("player", "axis"), known.reshape(PLAYERS, -1)),
+            "A": (("stage", "player"), 10.0 + np.arange(PERIODS + 1)[:, None] * np.ones(PLAYERS)),
+            "alive": (("stage",), 0.5 ** np.arange(PERIODS + 1)),
+            "claim": ((), np.asarray(claim)),
+        }
+    )
+
+
+# -- plans ---------------------------------------------------------------------------------------------
+
+
+def test_a_plan_has_a_panel_a_column_and_what_cannot_matter_is_dotted() -> None:
+    data = plan()
+    ax = rv.plots.schedule(data)
+    first, _, third = ax.child_axes
+    np.testing.assert_array_equal(lines(first, "_plan")[0].get_ydata(), data.xs.values[:, 0])
+    shown = lines(first, "_plan")[1].get_ydata()
+    np.testing.assert_array_equal(shown, [2.0, 3.0, np.nan, np.nan])
+    np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), shown)
+    (dotted,) = lines(first, "_unidentified")
+    assert dotted.get_linestyle() == ":"
+    np.testing.assert_array_equal(dotted.get_ydata(), data.xs.values[:, 1])
+    assert len(lines(third, "_unidentified")) == 2
+    assert labels(ax) == ["player 0", "player 1", "dotted: cannot matter"]
+    assert [panel.get_xlabel() for panel in ax.child_axes] == ["period"] * 3
+
+
+def test_marks_of_a_plan_are_hollow_without_a_certificate() -> None:
+    sound, doubted = (rv.plots.schedule(plan(claim)) for claim in ("equilibrium", "not an equilibrium"))
+    faces = [lines(ax.child_axes[0], "_mark")[0].get_markerfacecolor() for ax in (sound, doubted)]
+    assert faces == [PALETTE[0], "white"]
+    assert not picture(rv.plots.schedule, plan()).hollow
+    assert picture(rv.plots.schedule, plan("not an equilibrium")).hollow
+
+
+def test_columns_of_a_plan_are_picked_and_a_single_period_is_one_too() -> None:
+    ax = rv.plots.schedule(plan(), columns=["inv_p"])
+    assert [panel.get_title() for panel in ax.child_axes] == ["perf. investment inv_p"]
+    assert len(lines(ax.child_axes[0], "_unidentified")) == 2  # of the third of three columns, not the first
+    once = xr.Dataset({"xs": ("player", [1.0, 2.0]), "xp": ("player", [3.0, 4.0])})
+    np.testing.assert_array_equal(lines(rv.plots.schedule(once).child_axes[1], "_mark")[1].get_ydata(), [4.0])
+    with pytest.raises(ValueError, match="columns: 'xq' is no column of this plan; known: inv_p, xp, xs"):
+        rv.plots.schedule(plan(), columns=["xq"])
+    with pytest.raises(ValueError, match=r"identified: shape \(2, 12\) must be \(2, 8\)"):
+        rv.plots.schedule(plan().drop_vars("inv_p"))
+    with pytest.raises(ValueError, match="no variable 'xs', which this plot draws"):
+        rv.plots.schedule(xr.Dataset())
+
+
+def test_technology_has_a_stage_more_than_periods_and_tells_how_likely_play_is() -> None:
+    ax = rv.plots.technology(plan())
+    assert [panel.get_title() for panel in ax.child_axes] == [
+        "safety technology A",
+        "chance that play goes on",
+    ]
+    stock, alive = ax.child_axes
+    np.testing.assert_array_equal(lines(stock, "_plan")[0].get_ydata(), plan().A.values[:, 0])
+    np.testing.assert_array_equal(lines(alive, "_alive")[0].get_ydata(), plan().alive.values)
+    with pytest.raises(ValueError, match="no variable 'A', which this plot draws"):
+        rv.plots.technology(xr.Dataset())
+
+
+# -- replies -------------------------------------------------------------------------------------------
+
+
+def surface(claim: str = "equilibrium") -> xr.Dataset:
+    xs, xp = np.geomspace(0.01, 10, 31), np.geomspace(0.1, 100, 41)
+    payoff = -(np.log(xs)[:, None] ** 2) - np.log(xp / 3) ** 2
+    return xr.Dataset(
+        {
+            "landscape_payoff": (("player", "xs_level", "xp_level"), np.stack([payoff, 2 * payoff])),
+            "landscape_xs": ("xs_level", xs),
+            "landscape_xp": ("xp_level", xp),
+            "landscape_best": (("player", "axis"), [[1.0, 3.0], [1.0, 3.0]]),
+            "profile": (("player", "axis"), [[0.0, 5.0], [1.0, 3.0]]),
+            "claim": ((), np.asarray(claim)),
+        }
+    )
+
+
+def test_payoffs_by_two_inputs_with_the_place_and_the_best_reply() -> None:
+    ax = rv.plots.payoff_landscape(surface("not an equilibrium"))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    (here,), (star,) = lines(ax, "where it is, not certified"), lines(ax, "best reply")
+    assert here.get_xydata().tolist() == [[0.01, 5.0]]  # nothing is drawn on the edge
+    assert star.get_xydata().tolist() == [[1.0, 3.0]]
+    (other,) = lines(rv.plots.payoff_landscape(surface(), player=1), "where it is")
+    assert other.get_markerfacecolor() != "white"
+    with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
+        rv.plots.payoff_landscape(surface(), player=2)
+
+
+def test_colours_are_for_payoffs_near_the_top_where_costs_have_no_end() -> None:
+    deep = surface()
+    deep["landscape_payoff"][:, -1] = -1e6
+    bar = rv.plots.payoff_landscape(deep).child_axes[0]
+    assert bar.get_ylim()[0] > -200
+
+
+def test_curves_cross_where_both_replies_meet() -> None:
+    """Linear replies x = 6 - y / 2 and y = 6 - x / 2 meet at 4, 4."""
+    at = np.linspace(0.0, 10.0, 12)
+    data = xr.Dataset(
+        {
+            "reaction": (("duellist", "place"), np.stack([6 - at / 2, 6 - at / 2])),
+            "reaction_at": (("duellist", "place"), np.stack([at, at])),
+            "reaction_here": ("duellist", [4.0, 4.0]),
+            "reaction_player": ("duellist", [0, 2]),
+            "reaction_column": ((), np.asarray("xp")),
+            "claim": ((), np.asarray("equilibrium")),
+        }
+    )
+    ax = rv.plots.reaction(data)
+    np.testing.assert_allclose(lines(ax, "crossing")[0].get_xydata(), [[4.0, 4.0]])
+    assert labels(ax) == ["reply of player 0", "reply of player 2", "crossing", "where they are"]
+    assert ax.get_ylabel() == "performance effort xp of player 2"
+    first = lines(ax, "_reply")[0]
+    np.testing.assert_allclose(first.get_xdata(), 6 - first.get_ydata() / 2)
+    with pytest.raises(ValueError, match="reaction: 1 players; must be two"):
+        rv.plots.reaction(data.isel(duellist=[0]))
+
+
+def test_a_jump_of_a_reply_is_dotted_and_logarithmic_curves_cross_too() -> None:
+    at = np.geomspace(1e-3, 10, 30)
+    quits = np.where(at < 1, np.sqrt(at), 0.0)
+    data = xr.Dataset(
+        {
+            "reaction": (("duellist", "place"), np.stack([np.sqrt(at) / 2, quits])),
+            "reaction_at": (("duellist", "place"), np.stack([at, at])),
+        }
+    )
+    ax = rv.plots.reaction(data)
+    assert len(lines(ax, "_jump")) == 1
+    assert ax.get_title(loc="left") == "0 lies on the edge"
+    met = lines(ax, "crossing")[0].get_xydata()  # x = sqrt(y) / 2 and y = sqrt(x)
+    assert np.abs(met / [0.25 ** (2 / 3), 0.25 ** (1 / 3)] - 1).max(axis=1).min() < 1e-6
+
+
+def test_polygons_that_do_not_meet_have_no_crossings_and_corners_count_once() -> None:
+    square = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]])
+    assert crossings(square, square + np.array([[0.0], [1.0]])).shape == (0, 2)
+    across = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+    np.testing.assert_allclose(crossings(square, across), [[1.0, 1.0]])
+
+
+def test_gains_by_another_first_investment() -> None:
+    amounts = np.r_[0.0, np.geomspace(1e-3, 50, 20)]
+    gain = np.stack([0.1 - amounts, -amounts])
+    data = xr.Dataset(
+        {
+            "deviation_gain": (("player", "level"), gain),
+            "deviation_at": (("player", "level"), np.stack([amounts, amounts])),
+            "deviation_here": ("player", [24.0, 0.0]),
+            "deviation_column": ((), np.asarray("inv_p")),
+        }
+    )
+    ax = rv.plots.deviation(data)
+    np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), gain[0])
+    assert labels(ax)[2:] == ["where it is, not certified", "largest gain (0.1)"]
+    assert sum(line.get_marker() == "*" and len(line.get_xdata()) > 0 for line in ax.get_lines()) == 1
+    assert ax.get_xscale() == "symlog"
+    assert "inv_p" in ax.get_xlabel()
+    calm = rv.plots.deviation(data.assign(deviation_gain=data.deviation_gain - 1))
+    assert not any(label.startswith("largest gain") for label in labels(calm))
+
+
+# -- moves ---------------------------------------------------------------------------------------------
+
+
+def test_moves_with_the_movers_gains_and_a_turn_of_the_cycle() -> None:
+    payoff = np.arange(24.0).reshape(12, 2)
+    mover = np.tile([0, 1], 6)
+    data = xr.Dataset(
+        {
+            "move_payoff": (("move", "player"), payoff),
+            "move_gain": ("move", np.arange(12.0)),
+            "move_player": ("move", mover),
+            "cycle_rounds": ((), np.asarray(2)),
+        }
+    )
+    ax = rv.plots.cycle(data, last=8)
+    assert ax.get_title(loc="left") == "the last 8 of 12 moves"
+    assert "one turn of the cycle (4 moves)" in labels(ax)
+    np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), payoff[4:, 1])
+    np.testing.assert_array_equal(lines(ax, "_mover")[1].get_xdata(), [5, 7, 9, 11])
+    low = next(other for other in ax.figure.axes if other is not ax)
+    bars = low.patches[:8]
+    assert [bar.get_height() for bar in bars] == list(range(4, 12))
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars] == [colours(2)[k] for k in mover[4:]]
+    with pytest.raises(ValueError, match="last: 0 must be at least 1"):
+        rv.plots.cycle(data, last=0)
+
+
+def test_steps_of_a_path_are_moves_in_turn() -> None:
+    """Two firms at prices 10 - x_0 - x_1 and unit cost 1, who change their quantities one after the other."""
+    path = np.array([[[1.0], [2.0]], [[3.0], [4.0]], [[3.0], [3.0]]])
+    stages = np.array([[1, 2], [3, 2], [3, 4], [3, 4], [3, 3]])
+    worth = stages * (9.0 - stages.sum(axis=1, keepdims=True))
+    record = {"path": (("step", "player", "axis"), path), "path_step": (("step",), np.arange(3))}
+    found = path_view(cournot(2), record, "path_moves")
+    assert found["move_player"][1].tolist() == [0, 1, 0, 1]
+    np.testing.assert_allclose(found["move_payoff"][1], worth[1:])
+    np.testing.assert_allclose(found["move_gain"][1], np.diff(worth, axis=0)[[0, 1, 2, 3], [0, 1, 0, 1]])
+    strided = record | {"path_step": (("step",), np.arange(3) * 2)}
+    assert path_view(cournot(2), strided, "path_moves") == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        ("cycle", "move_payoff"),
+        ("deviation", "deviation_gain"),
+        ("payoff_landscape", "landscape_payoff"),
+        ("reaction", "reaction"),
+    ],
+)
+def test_what_is_missing_is_named(kind: str, variable: str) -> None:
+    with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
+        getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))

@@ -1,0 +1,326 @@
+"""Pictures of measures over parameters: panels, maps, frontiers, bars, curves of learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+
+import rivalry as rv
+from rivalry.plots.measures import factors
+from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.style import PALETTE, colours, picture
+
+PRICES, SIZES = [0.1, 0.2, 0.3], [1.0, 2.0]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def swept(claims: object = "equilibrium") -> xr.Dataset:
+    """Three prices by two sizes; efforts of two players, and how safe it is."""
+    price, size = np.array(PRICES)[:, None], np.array(SIZES)
+    safe = size / (size + price)
+    effort = (price * size)[..., None] * np.array([1.0, 3.0])
+    dims = ("price", "size")
+    return xr.Dataset(
+        {
+            "safe": (dims, safe),
+            "xs": ((*dims, "player"), effort),
+            "p": ((*dims, "period", "player"), np.stack([effort, 2 * effort], axis=2)),
+            "claim": (dims, np.broadcast_to(np.asarray(claims), safe.shape)),
+        },
+        {"price": PRICES, "size": SIZES},
+    )
+
+
+# -- one parameter -------------------------------------------------------------------------------------
+
+
+def test_a_panel_a_measure_and_a_line_a_player() -> None:
+    data = swept()
+    ax = rv.plots.scenario(data, period=1)
+    assert [panel.get_title() for panel in ax.child_axes] == [
+        "safety effort xs",
+        "performance p",
+        "chance of a safe win",
+    ]
+    first, second, third = ax.child_axes
+    np.testing.assert_allclose(lines(first, "_line")[1].get_ydata(), data.xs.values[:, 0, 1])
+    np.testing.assert_allclose(lines(second, "_line")[0].get_ydata(), data.p.values[:, 0, 1, 0])
+    np.testing.assert_allclose(lines(third, "_line")[0].get_ydata(), data.safe.values[:, 0])
+    assert labels(ax) == ["player 0", "player 1", "all players"]
+    assert ax.get_title(loc="left") == "size = 1 (first of 2) · period 1"
+    assert first.get_xlabel() == "price"
+
+
+def test_a_second_parameter_has_colours_and_players_dashes() -> None:
+    data = swept()
+    ax = rv.plots.scenario(data, over="price", series="size", quantities=["xs"])
+    (panel,) = ax.child_axes
+    assert labels(ax) == ["size = 1", "size = 2", "player 0", "player 1"]
+    drawn = lines(panel, "_line")
+    assert [line.get_color() for line in drawn] == [colours(2)[0]] * 2 + [colours(2)[1]] * 2
+    assert [line.get_linestyle() for line in drawn] == ["-", "--"] * 2
+    np.testing.assert_allclose(drawn[3].get_ydata(), data.xs.values[:, 1, 1])
+
+
+def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
+    claims = [["equilibrium"] * 2, ["equilibrium"] * 2, ["not an equilibrium"] * 2]
+    ax = rv.plots.scenario(swept(claims), quantities=["safe"])
+    (panel,) = ax.child_axes
+    assert [line.get_xdata().tolist() for line in lines(panel, "_line")] == [PRICES[:2]]
+    assert [mark.get_markerfacecolor() == "white" for mark in lines(panel, "_mark")] == [False, True]
+    assert "hollow: not certified" in labels(ax)
+    assert picture(rv.plots.scenario, swept(claims)).hollow
+    assert not picture(rv.plots.scenario, swept()).hollow
+    assert picture(rv.plots.scenario, swept().drop_vars("claim")).hollow
+
+
+def test_jumps_are_told_and_not_bridged_but_steep_places_are() -> None:
+    x = np.linspace(0.0, 1.0, 21)
+    steep, split = np.tanh(8 * (x - 0.5)), np.where(x < 0.52, x / 5, 2 + x / 5)
+    data = xr.Dataset(
+        {"payoff": (("x", "player"), np.stack([steep, split], axis=1)), "claim": ("x", ["equilibrium"] * 21)},
+        {"x": x},
+    )
+    ax = rv.plots.scenario(data)
+    (panel,) = ax.child_axes
+    assert [len(line.get_xdata()) for line in lines(panel, "_line")] == [21, 11, 10]
+    (jump,) = lines(panel, "_jump")
+    assert jump.get_xdata()[0] == pytest.approx(0.525)
+    assert "jump, not bridged" in labels(ax)
+
+
+def test_scales_are_logarithmic_for_equal_ratios_and_for_wide_ranges() -> None:
+    assert factors(np.array([1.0, 2.0, 4.0, 8.0]))
+    assert factors(np.array([0.01, 0.02, 1.0]))
+    assert not factors(np.array([1.0, 2.0, 3.0, 4.0]))
+    assert not factors(np.array([0.0, 0.1, 10.0]), log=True)
+    ax = rv.plots.scenario(swept(), quantities=["safe"], log=True)
+    assert ax.child_axes[0].get_xscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantities": ["sefe"]}, "quantities: 'sefe' is not in this data; did you mean 'safe'?"),
+        ({"quantities": []}, "quantities: none is named"),
+        ({"series": "sise"}, "series: 'sise' is not swept; did you mean 'size'?"),
+        ({"series": "price"}, "series: 'price' goes in step with 'price'"),
+        ({"series": "size", "at": {"size": 1.0}}, "at.size: every value of it is drawn"),
+        ({"over": "cost"}, "over: 'cost' is not swept"),
+        ({"quantities": ["p"], "period": 2}, "period: 2 must be a whole number from 0 to 1"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        rv.plots.scenario(swept(), **options)
+
+
+# -- two parameters ------------------------------------------------------------------------------------
+
+
+def test_a_map_hatches_what_is_not_certified_and_tells_what_is_missing() -> None:
+    claims = np.array([["equilibrium"] * 2] * 3)
+    claims[2, 1] = "not an equilibrium"
+    data = swept(claims)
+    data["safe"][0, 0] = np.nan
+    ax = rv.plots.heat(data, over=["size", "price"])
+    values = ax.collections[0].get_array()
+    np.testing.assert_array_equal(np.ma.filled(values, np.nan), data.safe.values)
+    doubted = [patch for patch in ax.patches if patch.get_label() == "_doubted"]
+    assert [patch.get_hatch() for patch in doubted] == ["////"]
+    np.testing.assert_allclose(doubted[0].get_xy().min(axis=0), [1.5, 0.25])
+    assert len(lines(ax, "_border")) == 2
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == ["hatched: not certified", "no result"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "price")
+
+
+def test_a_map_of_a_players_measure_and_without_doubts() -> None:
+    ax = rv.plots.heat(swept(), quantity="xs", player=1)
+    np.testing.assert_allclose(ax.collections[0].get_array(), swept().xs.values[..., 1].T)
+    assert ax.get_title(loc="left") == "player 1"
+    assert ax.get_legend() is None
+    with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
+        rv.plots.heat(swept(), quantity="xs", player=2)
+    with pytest.raises(ValueError, match="over: 'price' must be two swept coordinates"):
+        rv.plots.heat(swept(), over="price")
+    with pytest.raises(ValueError, match="'price' and 'price' go in step"):
+        rv.plots.heat(swept(), over=["price", "price"])
+    with pytest.raises(NoSuchPoint, match="no parameter swept over numbers"):
+        rv.plots.heat(swept().isel(size=0, drop=True))
+
+
+# -- results beside one another ------------------------------------------------------------------------
+
+
+def test_disaster_against_the_performance_of_whoever_wins() -> None:
+    chance, level = np.array([[0.25, 0.5], [0.5, 0.5]]), np.array([[2.0, 4.0], [1.0, 3.0]])
+    data = xr.Dataset(
+        {
+            "p": (("method", "player"), level),
+            "q": (("method", "player"), chance),
+            "disaster": ("method", [0.3, 0.1]),
+            "claim": ("method", ["equilibrium", "local equilibrium"]),
+        },
+        {"method": ["together", "leader"]},
+    )
+    ax = rv.plots.safety_frontier(data)
+    marks = lines(ax, "_mark")
+    np.testing.assert_allclose(
+        np.concatenate([mark.get_xydata() for mark in marks]), [[10 / 3, 0.3], [2, 0.1]]
+    )
+    assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True]
+    assert labels(ax) == ["together", "leader", "hollow: not certified"]
+    mean = lines(rv.plots.safety_frontier(data.drop_vars("q")), "_mark")
+    assert [mark.get_xdata()[0] for mark in mean] == [3.0, 2.0]
+    with pytest.raises(ValueError, match="over: 'methid' tells no results apart; did you mean 'method'"):
+        rv.plots.safety_frontier(data, over="methid")
+    with pytest.raises(ValueError, match="no variable 'disaster', which this plot draws"):
+        rv.plots.safety_frontier(xr.Dataset())
+
+
+def test_performance_over_periods_counts_those_that_are_reached() -> None:
+    p = np.array([[[1.0, 1.0], [5.0, 5.0]]])
+    data = xr.Dataset(
+        {
+            "p": (("method", "period", "player"), p),
+            "q": (("method", "period", "player"), np.full((1, 2, 2), 0.5)),
+            "alive": (("method", "stage"), [[1.0, 0.25, 0.1]]),
+            "disaster": ("method", [0.2]),
+        },
+        {"method": ["together"]},
+    )
+    (mark,) = lines(rv.plots.safety_frontier(data), "_mark")
+    assert mark.get_xdata()[0] == pytest.approx((1 + 0.25 * 5) / 1.25)
+
+
+def test_subsidies_by_price_and_player() -> None:
+    names = ["r_s[0]", "r_s[1]", "r_p[0]", "r_p"]
+    claims = ["equilibrium"] * 3 + ["not an equilibrium"]
+    data = xr.Dataset(
+        {
+            "slope_safe": ("method", [-1.0, 2.0, -3.0, 4.0]),
+            "parameter_name": ("method", names),
+            "claim": ("method", claims),
+        }
+    )
+    ax = rv.plots.subsidy(data)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["r_s", "r_p"]
+    assert labels(ax)[:3] == ["all players", "player 0", "player 1"]
+    heights = [round(float(bar.get_height()), 9) for bar in ax.patches if np.isfinite(bar.get_height())]
+    assert heights == [-4.0, 1.0, 3.0, -2.0]
+    faces = {
+        round(float(bar.get_height())): to_hex(bar.get_facecolor())
+        for bar in ax.patches
+        if bar.get_height() < 0
+    }
+    assert faces == {-4: "#ffffff", -2: PALETTE[2].lower()}
+
+
+def test_policies_beside_none_of_them() -> None:
+    data = swept()
+    ax = rv.plots.subsidy(data, over="price", series="size", base=2)
+    expected = data.safe.values[:2] - data.safe.values[2]
+    np.testing.assert_allclose(np.reshape([bar.get_height() for bar in ax.patches], (2, 2)).T, expected)
+    assert ax.get_title(loc="left") == "beside price = 0.3"
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.2"]
+    each = rv.plots.subsidy(data, quantity="xs", over="price")
+    assert labels(each) == ["player 0", "player 1"]
+    steps = data.isel(size=0).rename(price="own").assign_coords(other=("own", [1.0, 1.0, 2.0]))
+    told = rv.plots.subsidy(steps)
+    assert [text.get_text() for text in told.get_xticklabels()] == ["own = 0.2", "own = 0.3\nother = 2"]
+    with pytest.raises(ValueError, match="base: 3 must be a whole number from 0 to 2"):
+        rv.plots.subsidy(data, over="price", base=3)
+    with pytest.raises(ValueError, match="series: 'xs' has a value for each player"):
+        rv.plots.subsidy(data, quantity="xs", over="price", series="size")
+
+
+def test_risk_by_what_is_known() -> None:
+    enmity = np.array([0.25, 0.5, 1.0])
+    risk = np.stack([enmity / 4, enmity / 2], axis=1)
+    names = ["none", "public"]
+    claims = np.full(risk.shape, "equilibrium")
+    dims = ("enmity", "information")
+    data = xr.Dataset(
+        {"risk": (dims, risk), "claim": (dims, claims)}, {"enmity": enmity, "information": names}
+    )
+    ax = rv.plots.precipice(data)
+    assert labels(ax) == names
+    np.testing.assert_allclose(lines(ax, "_line")[1].get_ydata(), risk[:, 1])
+    assert ax.get_ylabel() == "chance of a disaster"
+    with pytest.raises(ValueError, match="no variable 'risk', which this plot draws"):
+        rv.plots.precipice(data.drop_vars("risk").rename_vars())
+
+
+# -- learning ------------------------------------------------------------------------------------------
+
+
+def learned() -> xr.Dataset:
+    """Two learners with two replications each, and a method that found an equilibrium."""
+    steps = np.tile([1, 10, 100], (3, 2, 1))
+    safe = np.array([[[0.5, 0.6, 0.7], [0.5, 0.7, 0.9]], [[0.4, 0.5, 0.6]] * 2, [[np.nan] * 3] * 2])
+    gaps = np.where(np.isnan(safe), np.nan, 1 - safe)
+    dims = ("method", "replication", "sample")
+    claims = np.array([["not an equilibrium"] * 2] * 2 + [["equilibrium"] * 2])
+    return xr.Dataset(
+        {
+            "safe_curve": (dims, safe),
+            "regret_curve": (dims, gaps),
+            "regret_step": (dims, np.where(np.isnan(safe), -1, steps)),
+            "safe": (dims[:2], [[0.7, 0.9], [0.6, 0.6], [0.8, 0.8]]),
+            "claim": (dims[:2], claims),
+        },
+        {"method": ["hedge", "matching", "replies"], "replication": [0, 1]},
+    )
+
+
+def test_learners_beside_the_equilibrium() -> None:
+    ax = rv.plots.learning(learned())
+    assert labels(ax) == ["hedge", "matching", "replies: 0.8"]
+    np.testing.assert_allclose(lines(ax, "hedge")[0].get_ydata(), [0.5, 0.65, 0.8])
+    (found,) = lines(ax, "replies: 0.8")
+    assert (found.get_ydata()[0], found.get_linestyle()) == (0.8, "--")
+    low = next(other for other in ax.figure.axes if other is not ax)
+    np.testing.assert_allclose(lines(low, "matching")[0].get_ydata(), [0.6, 0.5, 0.4])
+    assert (low.get_xlabel(), low.get_yscale()) == ("round of learning", "log")
+    assert ax.get_title(loc="left") == "n = 2 replications, mean and 95 % band"
+    assert not picture(rv.plots.learning, learned()).hollow
+
+
+def test_one_learner_needs_no_name() -> None:
+    alone = learned().isel(method=0, replication=0, drop=True).drop_vars("regret_curve")
+    ax = rv.plots.learning(alone)
+    assert labels(ax) == ["learning"]
+    assert ax.figure.axes == [ax]
+    assert (
+        rv.plots.learning(learned(), methods=["matching"]).get_legend().get_texts()[0].get_text()
+        == "matching"
+    )
+    with pytest.raises(ValueError, match="methods: 'hedg' is not in this data; did you mean 'hedge'"):
+        rv.plots.learning(learned(), methods=["hedg"])
+    with pytest.raises(ValueError, match="methods: this data has no methods to pick from"):
+        rv.plots.learning(alone, methods=["hedge"])
+    with pytest.raises(ValueError, match="no method has safe_curve here"):
+        rv.plots.learning(learned(), methods=["replies"])
+    with pytest.raises(ValueError, match="no variable 'disaster_curve', which this plot draws"):
+        rv.plots.learning(learned(), quantity="disaster")
