@@ -17,7 +17,10 @@ from rivalry.games.race.checks import refusal
 from rivalry.games.race.inputs import profile_of
 from rivalry.games.race.measures import measures, outcomes
 from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
-from rivalry.games.race.reply import best_reply, details
+from rivalry.games.race.proof import proved_reply
+from rivalry.games.race.reply import details
+from rivalry.games.race.schedule_reply import best_reply
+from rivalry.metrics import Reply
 from rivalry.results import Coverage, Record
 from rivalry.space import Box, Profile, Strategy
 
@@ -290,9 +293,20 @@ class Race(eqx.Module):
 
         JAX can trace it, the player too.
         """
-        if self.periods > 1 or self.endless or len(self.columns) > 2:
-            raise AttributeError("one period at a time")
+        if len(self.columns) > 2 or (self.transition is not None and self.periods > 1):
+            raise AttributeError("effort alone")
         return partial(best_reply, self)
+
+    @property
+    def proved_reply(self) -> Callable[[Profile, int], Reply]:
+        """``proved_reply(x, player)``: the same for certificates, with what no schedule pays more than.
+
+        Proved for effort alone, the contests ``ratio`` and ``logit``, linear cost and returns to safety that
+        do not rise; elsewhere nothing is, and the bound is infinite.
+        """
+        if not hasattr(self, "best_reply"):
+            raise AttributeError("effort alone")
+        return partial(proved_reply, self)
 
     def reply_details(self, x: Profile, player: int) -> dict[str, Any]:
         """The best reply of one period: ``value``, ``strategy``, ``attained``, ``resolution``.

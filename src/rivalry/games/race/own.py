@@ -88,14 +88,8 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
     )
 
 
-def place(own: Own, log_xp: Array) -> Place:
-    """What follows from own performance ``exp(log_xp)``; minus infinity is none."""
-    log_p = log(own.of("B")) + own.of("beta") * log_xp
-    return place_of(own, log_xp, log_p, jnp.exp(log_p))
-
-
 def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
-    """The same at a performance that is given beside its price: the limits of unattained best replies."""
+    """What follows from own performance ``p``, ``log_p`` in logarithms, of an input ``exp(log_xp)``."""
     i, numbers, rules = own.player, own.numbers, own.rules
     logs = own.log_p.at[i].set(log_p)
     all_p = jnp.exp(own.log_p).at[i].set(p)
@@ -127,10 +121,10 @@ def _gain(own: Own, q: Array, p: Array, z: Array) -> Array:
     if own.end_on == "disaster":
         worth = worth + own.ahead
     each = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
-    return jnp.sum(each * _moved(own, z))
+    return jnp.sum(each * moved(own, z))
 
 
-def _moved(own: Own, z: Array) -> Float[Array, "player"]:
+def moved(own: Own, z: Array) -> Float[Array, "player"]:
     """By how much every winner's chance of a good end moves with ``sigma^g``."""
     numbers, rules, players = own.numbers, own.rules, len(z)
     mine = jnp.arange(players) == own.player

@@ -13,17 +13,15 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.games.race import period
-from rivalry.games.race.own import Own, best_safety, known, own_problem, place, place_of
+from rivalry.games.race.own import Own, best_safety, known, own_problem, place_of
 from rivalry.games.race.search import GRID, searched
-from rivalry.results import Coverage
-from rivalry.space import Profile, Strategy
+from rivalry.space import Profile
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race
 
-POINTS, REFINED, FINER, PEAKS = 640, 33, 3, 4
-BISECTIONS = 44
-ROUGH, FINE = 9, 40  # Newton's steps for the best safety: in a scan, in the end
+POINTS, REFINED, FINER, PEAKS = 640, 33, 4, 4
+ROUGH, FINE = 9, 14  # Newton's steps for the best safety: in the scan, and around its peaks
 ABOVE = 1e-9  # in logs: by how much a rival is outdone where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
 
@@ -36,96 +34,124 @@ class Best(NamedTuple):
     limit: Array  # what payoffs come near to, at least ``payoff``
 
 
+class Lanes(NamedTuple):
+    """Places that are tried, ``[lane]`` each."""
+
+    log_xp: Array
+    log_p: Array  # performance where it is not that of ``log_xp``; NaN where it is
+    trace: Array  # True for what payoffs come near to where performance falls to nothing
+
+
 def static_reply(race: Race, x: Profile, player: Array | int) -> Best:
     """The best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not known(race):
         return Best(*searched(race, x, player))
     own = own_problem(race, x, player)
-
-    def rough(log_xp: Array) -> Array:
-        return best_safety(own, place(own, log_xp), ROUGH)[0]
-
-    grid = jnp.linspace(own.least[1], own.top[1], POINTS)
-    peaks = _peaks(own, rough, grid, jax.vmap(rough)(grid))
-    tried = jnp.concatenate([jnp.array([-jnp.inf]), _level_with_rivals(own), peaks])
-    paid, log_xs = jax.vmap(lambda log_xp: best_safety(own, place(own, log_xp), FINE))(tried)
-    first = jnp.argmax(paid)
-    strategy = jnp.exp(jnp.stack([log_xs[first], tried[first]]))
+    lanes, payoffs, log_xs = _tried(own)
+    attained = ~lanes.trace & jnp.isnan(lanes.log_p)
+    first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # of equally good ones idling
+    strategy = jnp.exp(jnp.stack([log_xs[first], lanes.log_xp[first]]))
     payoff = race.payoffs(x.at[player].set(strategy))[player]
-    return Best(strategy, payoff, jnp.maximum(payoff, _limit(own)))
+    return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
 
 
-def _peaks(own: Own, rough: Any, grid: Array, paid: Array) -> Array:
-    """Where the payoff peaks, refined from the best few peaks on the grid."""
+def _tried(own: Own) -> tuple[Lanes, Array, Array]:
+    """The last lanes that are tried, their payoffs, and the logarithms of the best safety inputs there."""
+    grid = jnp.linspace(own.least[1], own.top[1], POINTS)
+    paid = jax.vmap(lambda log_xp: _paid(own, log_xp, jnp.nan, jnp.asarray(False), ROUGH)[0])(grid)
+    width = grid[1] - grid[0]
+    middle = grid[_peaks(paid)]
+    fixed = _apart(own)
+
+    def lanes_at(lines: Array) -> Lanes:
+        flat = lines.ravel()
+        free = (flat, jnp.full(len(flat), jnp.nan), jnp.zeros(len(flat), dtype=bool))
+        return Lanes(*(jnp.concatenate(pair) for pair in zip(fixed, free, strict=True)))
+
+    def round_of(number: Array, carry: Any) -> Any:
+        lines, *_ = carry
+        lanes = lanes_at(lines)
+        one = jnp.ones(())
+
+        def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
+            def there(log_xp: Array) -> tuple[Array, Array]:
+                return _paid(own, log_xp, log_p, trace, FINE)
+
+            paid, rise, log_xs = jax.jvp(there, (log_xp,), (one,), has_aux=True)
+            return paid, rise, log_xs
+
+        paid, rise, log_xs = jax.vmap(slope)(*lanes)
+        many = len(fixed.log_xp)
+        near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
+        return _closer(grid, lines, near, slopes, number), lines, paid, log_xs
+
+    lines = jnp.clip(middle[:, None] + width * jnp.linspace(-1, 1, REFINED), grid[0], grid[-1])
+    empty = jnp.zeros(len(fixed.log_xp) + lines.size)
+    _, lines, paid, log_xs = jax.lax.fori_loop(0, FINER + 1, round_of, (lines, lines, empty, empty))
+    return lanes_at(lines), paid, log_xs
+
+
+def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array, steps: int) -> tuple[Array, Array]:
+    """The best payoff at a lane and the logarithm of the safety input that gets it."""
+    log_p = jnp.where(jnp.isnan(log_p), period.log(own.of("B")) + own.of("beta") * log_xp, log_p)
+    at = place_of(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
+    harmless = jnp.where(own.of("theta") > 0, -jnp.inf, 0.0)
+    spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("A") > 0)
+    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), steps)
+
+
+def _peaks(paid: Array) -> Array:
+    """The indices of the best few peaks on the grid, its ends included."""
     beside = jnp.pad(paid, 1, constant_values=-jnp.inf)
     peak = (paid >= beside[:-2]) & (paid >= beside[2:])
     _, best = jax.lax.top_k(jnp.where(peak, paid, -jnp.inf), PEAKS)
-    width = grid[1] - grid[0]
-
-    def refine(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        middle, width = carry
-        line = jnp.clip(middle + width * jnp.linspace(-1, 1, REFINED), grid[0], grid[-1])
-        return line[jnp.argmax(jax.vmap(rough)(line))], width * 2 / (REFINED - 1)
-
-    def fine(log_xp: Array) -> Array:
-        return best_safety(own, place(own, log_xp), FINE // 2)[0]
-
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = ends
-        middle = (low + high) / 2
-        _, slope = jax.jvp(fine, (middle,), (jnp.ones(()),))
-        return jnp.where(slope > 0, middle, low), jnp.where(slope > 0, high, middle)
-
-    def polished(start: Array) -> Array:
-        middle, width_now = jax.lax.fori_loop(0, FINER, refine, (start, width))
-        ends = (jnp.maximum(middle - width_now, grid[0]), jnp.minimum(middle + width_now, grid[-1]))
-        low, high = jax.lax.fori_loop(0, BISECTIONS, halve, ends)
-        return jnp.stack([middle, jnp.where(high >= grid[-1], high, low)])
-
-    return jax.vmap(polished)(grid[best]).ravel()
+    return best
 
 
-def _level_with_rivals(own: Own) -> Array:
-    """Performance inputs that equal or just outdo a rival's performance, where that decides who wins."""
-    if own.rules.csf is not period.best:
-        return jnp.zeros(0)
-    level = (own.log_p - period.log(own.of("B"))) / own.of("beta")
-    mine = jnp.arange(len(level)) == own.player
-    level = jnp.where(mine | ~jnp.isfinite(level), -jnp.inf, level)
-    return jnp.minimum(jnp.concatenate([level, level + ABOVE]), own.top[1])
+def _closer(grid: Array, lines: Array, paid: Array, rise: Array, number: Array) -> Array:
+    """Finer lines around the best place of each; after the last, that place and where the slope is 0."""
+
+    def one(line: Array, paid: Array, rise: Array) -> Array:
+        k = jnp.argmax(paid)
+        other = jnp.clip(jnp.where(rise[k] > 0, k + 1, k - 1), 0, len(line) - 1)
+        gap = rise[k] - rise[other]
+        part = jnp.where(rise[k] * rise[other] < 0, rise[k] / jnp.where(gap == 0, 1.0, gap), 0.0)
+        root = line[k] + part * (line[other] - line[k])
+        finer = jnp.clip(line[k] + (line[1] - line[0]) * jnp.linspace(-1, 1, REFINED), grid[0], grid[-1])
+        return jnp.where(number < FINER - 1, finer, jnp.full(REFINED, root).at[0].set(line[k]))
+
+    return jax.vmap(one)(lines, paid, rise)
 
 
-def _limit(own: Own) -> Array:
-    """What payoffs come near to where performance falls to nothing, or to that of the best rival.
+def _apart(own: Own) -> Lanes:
+    """Idling, first; what payoffs come near to but do not attain; places level with rivals where those count.
 
     Nothing but the last trace of performance may win a contest against idle rivals, at no cost.
     """
-    theta, able = own.of("theta"), own.of("A") > 0
-    trace = place_of(own, jnp.asarray(-jnp.inf), jnp.asarray(-1e300), jnp.asarray(1e-300))
-    harmless = jnp.where(theta > 0, -jnp.inf, 0.0)
-    trace = trace._replace(spoil=harmless, gain=jnp.where(able, trace.gain, 0.0))
-    here = best_safety(own, trace, FINE)[0]
-    here = jnp.where(own.of("B") > 0, here, -jnp.inf)
+    none = jnp.asarray(-jnp.inf)
+    log_xp, log_p, trace = (
+        [none, none],
+        [jnp.nan, jnp.where(own.of("B") > 0, -1e300, -jnp.inf)],
+        [False, True],
+    )
     if own.rules.csf is not period.best:
-        return here
-    mine = jnp.arange(len(own.log_p)) == own.player
-    top = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
-    price = (top - period.log(own.of("B"))) / own.of("beta")
-    over = place_of(own, price, top + ABOVE, jnp.exp(top))
-    outdone = best_safety(own, over, FINE)[0]
-    return jnp.maximum(here, jnp.where(jnp.isfinite(price) & (price < own.top[1]), outdone, -jnp.inf))
+        return Lanes(jnp.stack(log_xp), jnp.stack([jnp.asarray(p) for p in log_p]), jnp.array(trace))
+    able = (own.of("B") > 0) & jnp.isfinite(own.log_p) & (jnp.arange(len(own.log_p)) != own.player)
+    level = (own.log_p - jnp.where(able, period.log(own.of("B")), 0.0)) / own.of("beta")
+    level = jnp.where(able & (level + ABOVE < own.top[1]), level, -jnp.inf)
+    over = jnp.where(level > -jnp.inf, own.log_p + ABOVE, -jnp.inf)
+    free = jnp.full(len(level), jnp.nan)
+    return Lanes(
+        jnp.concatenate([jnp.stack(log_xp), level, level + ABOVE, level]),
+        jnp.concatenate([jnp.stack([jnp.asarray(p) for p in log_p]), free, free, over]),
+        jnp.concatenate([jnp.array(trace), jnp.zeros(3 * len(level), dtype=bool)]),
+    )
 
 
 @eqx.filter_jit
 def compiled(race: Race, x: Profile, player: Array) -> Best:
     """`static_reply`, compiled once for all players and numbers."""
     return static_reply(race, x, player)
-
-
-def best_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
-    """The best of a player's inputs and its payoff, as a scan tells; ``player`` may be traced."""
-    found = static_reply(race, x, player)
-    return found.strategy, found.payoff, "lower bound"
 
 
 def details(race: Race, x: Profile, player: int) -> dict[str, Any]:
