@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 import rivalry as rv
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp
 from rivalry.methods.response import BestResponse, nearest_best_reply
-from tests.small_games import cournot, linear
+from tests.small_games import Linear, cournot, linear
+
+KEY = jax.random.key(0)
 
 
 def path(method: BestResponse, firms: int, start: list[float], steps: int) -> np.ndarray:
@@ -35,7 +38,45 @@ def test_damped_replies_at_once() -> None:
 def test_two_firms_settle_on_the_closed_form() -> None:
     found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
     assert (found.status, found.claim) == ("settled", "no deviation found")
-    np.testing.assert_allclose(found.profile.values, 3.0, atol=1e-3)
+    np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-13)  # polished
+    # own second derivative -2, in the other's amount -1
+    assert found.end_state == "stable_point"
+    assert float(found.data.reply_radius) == pytest.approx(0.5)
+    np.testing.assert_allclose(found.data.eigenvalues_real, [-1.0, -3.0])
+
+
+def test_an_end_that_is_no_root_stays_as_it_is() -> None:
+    game, x = cournot(2), jnp.array([[1.0], [9.0]])
+    found = BestResponse().finish(game, x, KEY)
+    assert found is not None
+    assert (found.end_state, found.onward) == ("", None)
+    np.testing.assert_array_equal(found.profile, x)
+    assert np.isnan(found.measures["reply_radius"][1])
+    assert np.isnan(found.measures["eigenvalues_real"][1]).all()
+    assert BestResponse(polish=False).finish(game, x, KEY) is None
+    pennies = rv.games.matrix("matching_pennies")
+    assert BestResponse().finish(pennies, pennies.pure(0, 1), KEY) is None
+
+
+class Idle(Linear):
+    """Amounts that pay as in `Linear`, beside a second axis that does not matter."""
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.of([[self.low, self.high], [0.0, 1.0]], players=2)
+
+    def payoffs(self, x: Array) -> Array:
+        return super().payoffs(x[:, :1])
+
+
+def test_what_does_not_matter_is_left_out() -> None:
+    game = Idle(**vars(cournot(2)))
+    found = BestResponse().finish(game, jnp.array([[3.0001, 0.2], [2.9999, 0.7]]), KEY)
+    assert found is not None
+    assert found.end_state == "stable_point"
+    np.testing.assert_allclose(found.profile, [[3.0, 0.2], [3.0, 0.7]], rtol=1e-13)
+    np.testing.assert_allclose(found.measures["eigenvalues_real"][1], [-1.0, -3.0, np.nan, np.nan])
+    assert float(found.measures["reply_radius"][1]) == pytest.approx(0.5)
 
 
 def test_four_firms_at_once_go_from_nothing_to_too_much() -> None:

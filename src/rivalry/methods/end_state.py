@@ -81,11 +81,11 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
 
     Where there is none within ``near`` widths, or payoffs are not smooth there, the profile stays as it is,
     with an empty word. Measures: those of the spectrum as in `analyse`, and `reply_radius`; NaN without a
-    root.
+    root. Entries that change nobody's payoff to second order stay where they are, and are left out.
     """
     if not isinstance(game.space, Box):
         return None
-    end = _polish(game, profile, CLIMB)
+    end = _polish(game, profile, CLIMB, idle=True)
     point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
     gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
     root = gap <= near and float(end.left) <= POLISHED * scale(game) and np.all(np.isfinite(derivative))
@@ -180,14 +180,18 @@ def _look(game: Game, x: Profile, motion: Motion) -> _Local:
     )
 
 
-def _polish(game: Game, x: Profile, motion: Motion) -> _Local:
-    """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract."""
+def _polish(game: Game, x: Profile, motion: Motion, *, idle: bool = False) -> _Local:
+    """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract.
+
+    With ``idle`` entries of a box without any slope or curvature stay where they are.
+    """
     enough = POLISHED * scale(game)
     here = _look(game, x, motion)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are nearly free, and leave only rounding
         if float(here.left) <= 1e-4 * enough:
             break
+        here = _without_idle(here) if idle else here
         system = newton_system(*(np.asarray(part) for part in (here.jacobian, here.keep, here.gradient)))
         try:
             move = np.linalg.solve(*system)
@@ -197,7 +201,13 @@ def _polish(game: Game, x: Profile, motion: Motion) -> _Local:
         if not float(there.left) < float(here.left):
             break
         here = there
-    return here
+    return _without_idle(here) if idle else here
+
+
+def _without_idle(here: _Local) -> _Local:
+    rows = np.asarray(here.jacobian)
+    busy = rows.any(axis=0) | rows.any(axis=1) | (np.asarray(here.gradient) != 0)
+    return here._replace(keep=np.asarray(here.keep) * busy[:, None] * busy[None, :])
 
 
 def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
