@@ -36,6 +36,8 @@ class Game(Protocol):
     - ``best_reply(x, player) -> (strategy [axis], payoff, coverage)`` where it knows better than a search;
     - ``proved_reply(x, player) -> metrics.Reply`` for certificates only, where it can say more than that:
       what no strategy can exceed, and how it knows; ``player`` is a whole number;
+    - ``reply_to_mixture(places [player action axis], weights [player action], player)``: the same as
+      ``best_reply``, against the others' independent mixtures over places;
     - ``ceiling(x, player, low [axis], high [axis]) -> float``: no own strategy in that cell pays more;
     - ``measures(x) -> Record``: named arrays stored with every result;
     - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;

@@ -15,46 +15,24 @@ from rivalry.methods.comparative import ComparativeStatics
 from rivalry.space import Box
 
 
-class Firms(eqx.Module):
-    """Own gradients are ``drive + matrix x`` between ``low`` and ``cap``."""
-
-    matrix: Float[Array, "player player"]
-    drive: Float[Array, "player"]
-    cap: Float[Array, ""]
-    low: Float[Array, ""]
-
-    @property
-    def space(self) -> Box:
-        return Box(*(jnp.broadcast_to(edge, (2, 1)) for edge in (self.low, self.cap)))
-
-    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
-        own, diagonal = x[:, 0], jnp.diag(self.matrix)
-        return own * (self.drive + self.matrix @ own) - diagonal * own**2 / 2
-
-
-def firms(matrix: object, drive: object, cap: float = 10.0, low: float = 0.0) -> Firms:
-    return Firms(*(jnp.asarray(value, dtype=float) for value in (matrix, drive, cap, low)))
-
-
-COURNOT = firms([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0])  # price 10 less all quantities, unit cost 1
-
-
 class Contest(eqx.Module):
     """Tullock's: ``u_i = prize_i x_i / (x_1 + x_2) - price x_i``, efforts searched by their logarithms."""
 
     prize: Float[Array, "player"]
     price: Float[Array, ""]
+    cap: Float[Array, ""]
 
     @property
     def space(self) -> Box:
-        return Box.of([[0.0, 10.0]], players=2, coordinates="log", least=1e-6)
+        edge = jnp.ones((2, 1))
+        return Box(0 * edge, self.cap * edge, "log", 1e-6 * edge)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         total = jnp.maximum(x.sum(), 1e-300)
         return self.prize * x[:, 0] / total - self.price * x[:, 0]
 
-    def scalars(self, x: Float[Array, "player 1"]) -> dict[str, Array]:
-        return {"spent": self.price * x.sum()}
+    def outcomes(self, x: Float[Array, "player 1"]) -> Any:
+        return {"spent": ((), self.price * x.sum())}
 
     def measures(self, x: Any) -> Any:
         return {
@@ -64,7 +42,8 @@ class Contest(eqx.Module):
         }
 
 
-CONTEST = Contest(jnp.array([1.0, 2.0]), jnp.asarray(0.5))
+def contest(cap: float = 10.0) -> Contest:
+    return Contest(jnp.array([1.0, 2.0]), jnp.asarray(0.5), jnp.asarray(cap))
 
 
 def efforts(prize: np.ndarray, price: float) -> np.ndarray:
@@ -73,37 +52,12 @@ def efforts(prize: np.ndarray, price: float) -> np.ndarray:
 
 
 def slopes_of(game: Any, parameter: str | list[str], **rest: Any) -> Any:
-    start = np.full(game.space.shape, 1.0)
+    start = np.full(game.space.shape, 0.5)
     return rv.learn(game, ComparativeStatics(parameter, **rest), start=start).data
 
 
-def test_cournot_by_hand() -> None:
-    """With demand a - Q both quantities rise by a third of a; one firm's own by 2/3, its rival's by -1/3."""
-    found = slopes_of(COURNOT, "drive")
-    np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-10)
-    np.testing.assert_allclose(found.slope.values, 1 / 3, rtol=1e-10)
-    np.testing.assert_allclose(found.slope_payoff.values, 2 * 3 / 3, rtol=1e-9)  # u = x^2
-    assert float(found.slope_difference.max()) < 1e-8
-    # J = -(I + 1 1'): eigenvalues -3, -1; replies move by -1/2 of the other's
-    np.testing.assert_allclose([found.max_real_eigenvalue, found.reply_radius], [-1.0, 0.5], rtol=1e-9)
-    one = slopes_of(COURNOT, "drive[1]")
-    np.testing.assert_allclose(one.slope.values[:, 0], [-1 / 3, 2 / 3], rtol=1e-9)
-    assert str(one.parameter_name.values) == "drive[1]"
-
-
-def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
-    game = firms([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
-    found = slopes_of(game, ["drive[0]", "drive[1]"])
-    assert found.held.values.ravel().tolist() == [True, False]
-    np.testing.assert_allclose(found.slope.values.ravel(), [0.0, 0.5], atol=1e-12)
-    assert float(found.slope_difference.max()) < 1e-9
-    found = slopes_of(game, "cap")
-    np.testing.assert_allclose(found.slope.values.ravel(), [1.0, 0.5], rtol=1e-9)
-    assert float(found.slope_difference.max()) < 1e-8
-
-
 def test_a_contest_in_logarithms() -> None:
-    found = slopes_of(CONTEST, "price")
+    found = slopes_of(contest(), "price")
     here = efforts(np.array([1.0, 2.0]), 0.5)
     np.testing.assert_allclose(found.profile.values[:, 0], here, rtol=1e-8)
     np.testing.assert_allclose(found.slope.values[:, 0], -here / 0.5, rtol=1e-7)  # efforts go as 1/price
@@ -115,9 +69,32 @@ def test_a_contest_in_logarithms() -> None:
     assert found.measure_slope_by.values.tolist() == ["central difference", "forward mode"]
 
 
+def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
+    """Player 1 would go beyond the cap c; player 0 replies with sqrt(V_0 c / price) - c."""
+    cap, price = 0.6, 0.5
+    found = slopes_of(contest(cap), "cap")
+    assert found.held.values.ravel().tolist() == [False, True]
+    reply = np.sqrt(cap / price) - cap
+    np.testing.assert_allclose(found.profile.values.ravel(), [reply, cap], rtol=1e-8)
+    np.testing.assert_allclose(found.slope.values.ravel(), [0.5 / np.sqrt(cap * price) - 1, 1.0], rtol=1e-7)
+    assert float(found.slope_difference.max()) < 1e-6
+    found = slopes_of(contest(cap), ["prize[0]", "prize[1]"])  # the second does nothing
+    np.testing.assert_allclose(found.slope.values.ravel(), [0.5 * np.sqrt(cap / price), 0.0], rtol=1e-7)
+    assert str(found.parameter_name.values) == "prize[0], prize[1]"
+    assert float(found.slope_difference.max()) < 1e-6
+
+
+def test_stability_by_hand() -> None:
+    """Equal prizes V: in logs J is V/4 [[-1, 0], [0, -1]]: at the same effort replies stand still."""
+    equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
+    found = slopes_of(equal, "price")
+    np.testing.assert_allclose(found.max_real_eigenvalue, -0.5, rtol=1e-8)
+    np.testing.assert_allclose(found.reply_radius, 0.0, atol=1e-7)
+
+
 def test_the_check_shrinks_with_the_square_of_its_step_and_matches_an_entrys_own_slope() -> None:
     prize, step = np.array([1.0, 2.0]), 1e-4
-    found = slopes_of(CONTEST, "prize[0]", difference=1e-2)
+    found = slopes_of(contest(), "prize[0]", difference=1e-2)
     moved = [efforts(prize + np.array([sign * step, 0.0]), 0.5) for sign in (1, -1)]
     np.testing.assert_allclose(found.slope.values[:, 0], (moved[0] - moved[1]) / (2 * step), rtol=1e-6)
     large, small = found.slope_difference.values
@@ -126,26 +103,24 @@ def test_the_check_shrinks_with_the_square_of_its_step_and_matches_an_entrys_own
 
 
 def test_what_cannot_be_moved_is_told() -> None:
-    game = COURNOT
+    game = contest()
     for parameter, words in (
-        ("tax", "parameter: tax: no array of this game; it has cap, drive, low, matrix"),
-        ("drive[2]", r"parameter: drive\[2\] is no entry of an array of shape \(2,\)"),
-        ("drive.x", r"parameter: 'drive\.x' must be an array of the game, as in 'reach' or 'reach\[1\]'"),
-        (["drive", "drive"], "must name at least one array, and each once"),
+        ("tax", "parameter: tax: no array of this game; it has cap, price, prize"),
+        ("prize[2]", r"parameter: prize\[2\] is no entry of an array of shape \(2,\)"),
+        ("prize.x", r"parameter: 'prize\.x' must be an array of the game, as in 'reach' or 'reach\[1\]'"),
+        (["prize", "prize"], "must name at least one array, and each once"),
     ):
         with pytest.raises(ValueError, match=words):
             ComparativeStatics(parameter).world(game)
     with pytest.raises(ValueError, match="game: its space must be a Box, not Simplex"):
         ComparativeStatics("tables").world(rv.games.matrix("chicken"))
-    with pytest.raises(ValueError, match="difference: 0 must be above 0"):
-        ComparativeStatics("drive", difference=0)
+    with pytest.raises(ValueError, match=r"difference: 0\.0 must be above 0"):
+        ComparativeStatics("price", difference=0.0)
 
 
 def test_without_an_equilibrium_there_is_no_slope() -> None:
-    """Matching pennies on a box: replies go round."""
-    game = firms([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0], 1.0, -1.0)
-    found = rv.learn(game, ComparativeStatics("drive"), start=[0.3, 0.4])
-    assert found.status == "cycling"
+    found = rv.learn(contest(), ComparativeStatics("price", rounds=1), start=[[1.0], [3.0]])
+    assert found.status == "budget spent"
     assert "slope" not in found.record
 
 

@@ -24,7 +24,7 @@ class Contest(eqx.Module):
     prize: Float[Array, ""]
     tax: Float[Array, ""]
     bonus: Float[Array, "player"]
-    meet: Float[Array, ""]  # what both gain by the product of x - 1, and lose by its fourth power
+    meet: Float[Array, "player"]  # weight of the product of both x - 1, less a quartic of one's own
 
     @property
     def space(self) -> Box:
@@ -34,7 +34,7 @@ class Contest(eqx.Module):
         own, off = x[:, 0], x[:, 0] - 1.0
         share = jnp.where(x.sum() > 0, own / jnp.where(x.sum() > 0, x.sum(), 1.0), 0.5)
         gain = self.prize * share - (1 + self.tax - self.bonus) * own
-        return gain + self.meet * (off * off[::-1] - off**4 / 4)
+        return gain + self.meet * off * off[::-1] - jnp.abs(self.meet) * off**4 / 4
 
     def measures(self, x: Any) -> Any:
         return {
@@ -45,7 +45,7 @@ class Contest(eqx.Module):
 
 
 def contest(prize: float = 1.0, tax: float = 0.0, meet: float = 0.0) -> Contest:
-    return Contest(jnp.asarray(prize), jnp.asarray(tax), jnp.zeros(2), jnp.asarray(meet))
+    return Contest(jnp.asarray(prize), jnp.asarray(tax), jnp.zeros(2), jnp.full(2, meet))
 
 
 START = [0.5, 1.0]
@@ -106,28 +106,13 @@ def test_of_several_equilibria_the_designer_fears_the_worst_or_hopes() -> None:
 
 
 def test_trials_without_an_equilibrium_are_marked_and_not_chosen() -> None:
-    """One seeks the other, who flees, where ``chase`` is above 0: no pure equilibrium."""
-
-    class Chase(eqx.Module):
-        chase: Float[Array, ""]
-
-        @property
-        def space(self) -> Box:
-            return Box.interval(0.0, 1.0, players=2)
-
-        def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
-            apart = self.chase * (x[0, 0] - x[1, 0]) ** 2
-            return jnp.stack([-apart, apart - x[1, 0] * (1 - self.chase)])
-
-        def measures(self, x: Any) -> Any:
-            return {"chased": ((), np.asarray(self.chase))}
-
-    game = Chase(jnp.asarray(0.0))
-    found = designed(game, choices={"chase": [0.0, 1.0]}, objective="chased")
+    """Where ``meet`` has two signs one player seeks the other, who flees: replies go round."""
+    game = contest(prize=0.0, tax=-1.0, meet=1.0)
+    found = designed(game, [0.5, 0.5], choices={"meet[1]": [1.0, -1.0]}, objective="first", maximise=False)
     assert found.data.trial_certified.values.tolist() == [True, False]
     assert found.data.trial_claim.values[1] == "not an equilibrium"
     assert (found.status, int(found.data.chosen)) == ("settled", 0)
-    alone = designed(game, choices={"chase": [1.0, 0.9]}, objective="chased")
+    alone = designed(game, [0.5, 0.5], choices={"meet[1]": [-1.0, -0.9]}, objective="first")
     assert (alone.status, alone.claim) == ("no answer", "not an equilibrium")
 
 
@@ -172,36 +157,26 @@ def test_what_cannot_be_designed_is_told() -> None:
 
 
 FAMILY = """
-import equinox as eqx
-import jax.numpy as jnp
-from rivalry import Box
-
-class Firms(eqx.Module):
-    tax: jnp.ndarray
-    @property
-    def space(self):
-        return Box.interval(0.0, 10.0, players=2)
-    def payoffs(self, x):
-        return x[:, 0] * (10.0 - self.tax - x.sum())
+from tests.unit.test_design import contest
 
 def game(tax: float = 0.0):
-    return Firms(jnp.asarray(tax, dtype=float))
+    return contest(tax=tax)
 """
 
 
 def test_a_cell_is_certified_again_in_the_game_designed(tmp_path: Path) -> None:
-    (tmp_path / "firms.py").write_text(FAMILY)
-    table = {"kind": "design", "choices": {"tax": [4.0, 1.0, 7.0]}, "tries": 1}
+    (tmp_path / "taxed.py").write_text(FAMILY)
+    table = {"kind": "design", "choices": {"prize": [0.5, 2.0, 1.0]}, "tries": 1}
     cells = study(
         tmp_path,
-        game={"family": "firms.py:game"},
+        game={"family": "taxed.py:game"},
         method=[table],
         sweep={},
         replications={"seed": 1},
         plots=[],
     ).cells()
     record = run_cell(cells[0].task, tmp_path)
-    np.testing.assert_allclose(record["profile"][1], 3.0, rtol=1e-9)  # (10 - 1)/3
+    np.testing.assert_allclose(record["profile"][1], 0.5, rtol=1e-8)  # a prize of 2, over 4
     again = recertify(cells[0].task, tmp_path, record)
     assert again["claim"][1] == record["claim"][1] == "no deviation found"
     np.testing.assert_array_equal(again["regret"][1], record["regret"][1])

@@ -10,8 +10,9 @@ import pytest
 import rivalry as rv
 from rivalry.methods.extragradient import Extragradient
 from rivalry.methods.gradient import GradientAscent
-from tests.small_games import cournot, linear, repelling
+from tests.small_games import linear, repelling
 
+COURNOT = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0])  # price 10 less quantities, unit cost 1
 ZERO_SUM = linear([[0.0, 1.0], [-1.0, 0.0]], [0.5, 0.2])  # root x = 0.2, y = -0.5
 
 
@@ -41,16 +42,16 @@ def test_its_steps_are_korpelevichs() -> None:
 
 def test_a_rate_that_is_found_suits_any_units() -> None:
     """Payoffs in other units change neither the path nor the number of steps."""
-    one = rv.trace(cournot(2), Extragradient(), [1.0, 5.0], steps=30)
-    much = linear(2.0**20 * (-np.ones((2, 2)) - np.eye(2)), [9 * 2.0**20] * 2, 0.0, 9.0)
+    one = rv.trace(COURNOT, Extragradient(), [1.0, 5.0], steps=30)
+    much = linear(2.0**20 * np.array([[-2.0, -1.0], [-1.0, -2.0]]), [9 * 2.0**20] * 2)
     other = rv.trace(much, Extragradient(), [1.0, 5.0], steps=30)
     np.testing.assert_allclose(one.path.values, other.path.values, rtol=1e-9)
 
 
 def test_cournot_and_a_bound_that_holds_a_player() -> None:
-    found = rv.solve(cournot(4), Extragradient(), [1.0, 2.0, 3.0, 8.0])
+    found = rv.solve(COURNOT, Extragradient(), [1.0, 8.0])
     assert (found.status, found.end_state) == ("settled", "stable_point")
-    np.testing.assert_allclose(found.profile.values, 9 / 5, rtol=1e-9)
+    np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-9)
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     found = rv.solve(game, Extragradient(), [3.0, 0.0])
     assert (found.status, found.end_state) == ("settled", "boundary")

@@ -26,6 +26,10 @@ METHODS = {
         ("rivalry.methods.design:Design",),
         "a designer moves first: parameters are set for the equilibrium that the players then play",
     ),
+    "double_oracle": Entry(
+        ("rivalry.methods.double_oracle:DoubleOracle",),
+        "a mixed equilibrium of a continuous game: a finite game that grows by best replies",
+    ),
     "extragradient": Entry(
         ("rivalry.methods.extragradient:Extragradient",),
         "own gradients met one step ahead: converges where plain ascent circles",
@@ -60,7 +64,7 @@ METHODS = {
         ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
     ),
     "q_learning": Entry(
-        ("rivalry.methods.qlearning:QLearning",),
+        ("rivalry.methods.qlearning:QLearning", "rivalry.methods.periodic:PeriodQLearning"),
         "independent Q-learning: everybody learns by trial what its moves are worth",
     ),
     "regret_matching": Entry(

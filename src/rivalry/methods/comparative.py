@@ -54,7 +54,7 @@ class ComparativeStatics(eqx.Module):
     The record holds ``slope`` (player, axis), in units of strategy per unit of the parameter, and
     ``slope_inner``, the same in the space's own coordinates; ``slope_payoff`` (player), and
     ``slope_<measure>`` for every measure that is one number, or one a player, along the same motion. Those
-    that the game offers as traceable ``scalars`` are found by ``forward mode``, the others by ``central
+    that the game offers as traceable ``outcomes`` are found by ``forward mode``, the others by ``central
     difference``: so says ``measure_slope_by`` (measure), beside their names, ``measure``.
     ``held`` (player, axis) tells what bounds hold. The check is ``slope_difference`` (check), the largest
     entry by which ``slope`` differs from the difference quotient of the equilibria solved anew, with steps
@@ -263,15 +263,17 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
     """Derivatives of the game's measures that are one number, or one a player."""
     x, along, step = put(profile), put(slope), difference * _size(world)
     found: Record = {}
-    if hasattr(world.game, "scalars"):
-        found = {name: ((), np.asarray(value)) for name, value in _scalar_slopes(*world, x, along).items()}
+    if hasattr(world.game, "outcomes"):
+        form = {name: dims for name, (dims, _) in world.game.outcomes(x).items()}
+        traced = _outcome_slopes(*world, x, along)
+        found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
     exact = set(found)
     ends = [
         measures(world.dial.moved(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
     ]
     for name, (dims, above) in ends[0].items():
-        if tuple(dims) in ((), ("player",)) and np.asarray(above).dtype.kind == "f" and name not in exact:
+        if name not in exact and _told(dims, np.asarray(above)):
             found[name] = (tuple(dims), (above - ends[1][name][1]) / (2 * step))
     names = sorted(found)
     ways = [FORWARD if name in exact else CENTRAL for name in names]
@@ -282,8 +284,14 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
 
 
 @eqx.filter_jit
-def _scalar_slopes(game: Any, moved: Dial, x: Profile, along: Profile) -> dict[str, Array]:
-    _, found = jax.jvp(
-        lambda k, y: moved.moved(game, k).scalars(y), (jnp.zeros(()), x), (jnp.ones(()), along)
-    )
-    return dict(found)
+def _outcome_slopes(game: Any, moved: Dial, x: Profile, along: Profile) -> dict[str, Array]:
+    def at(amount: Array, x: Profile) -> dict[str, Array]:
+        known = moved.moved(game, amount).outcomes(x).items()
+        return {name: value for name, (dims, value) in known if _told(dims, value)}
+
+    return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])
+
+
+def _told(dims: tuple[str, ...], value: Any) -> bool:
+    """Whether a measure is one real number, or one a player."""
+    return tuple(dims) in ((), ("player",)) and jnp.issubdtype(value.dtype, jnp.floating)

@@ -135,6 +135,32 @@ class MixedEquilibria(eqx.Module):
         return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
 
 
+def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None:
+    """One equilibrium ``[player action]`` of ``tables [player action_0 ..]``; None where none is found.
+
+    A pure one, if there is any; else what Lemke and Howson's method finds (two players), from one label after
+    the other, or McLennan and Tourky's, from the uniform profile and then from pure ones.
+
+    >>> pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
+    >>> one_mixed(pennies).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    pure = _pure(tables)
+    if len(pure):
+        first: np.ndarray = pure[0]
+        return first
+    sizes = tables.shape[1:]
+    if len(tables) == 2:
+        tries: list[tuple[str, Any]] = [("one_label", label) for label in range(sum(sizes))]
+    else:
+        tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
+    for algorithm, start in tries:
+        found = _by_quantecon(tables, algorithm, start, epsilon)
+        if found:
+            return found[0]
+    return None
+
+
 def _told(tables: np.ndarray, found: np.ndarray, status: str) -> Record:
     """What both classes store: the equilibria [equilibrium player action], and the first as the profile."""
     none = np.full(found.shape[1:], np.nan)
@@ -207,9 +233,7 @@ def _with(found: np.ndarray, profile: np.ndarray) -> np.ndarray:
     return np.concatenate([found, profile[None]])
 
 
-def _by_quantecon(
-    tables: np.ndarray, algorithm: str, start: tuple[Any, ...], epsilon: float
-) -> list[np.ndarray]:
+def _by_quantecon(tables: np.ndarray, algorithm: str, start: Any, epsilon: float) -> list[np.ndarray]:
     """Profiles [player action] that QuantEcon's algorithm finds, those that are no equilibria left out."""
     from quantecon import game_theory as qe
 
@@ -220,6 +244,8 @@ def _by_quantecon(
     if algorithm == "mclennan_tourky":
         exact = epsilon * max(float(np.ptp(tables)), 1e-300)
         raw = [qe.mclennan_tourky(game, init=start, epsilon=exact)]
+    elif algorithm == "one_label":
+        raw = [qe.lemke_howson(game, init_pivot=start)]
     elif algorithm == "lemke_howson":
         raw = [qe.lemke_howson(game, init_pivot=label) for label in range(sum(tables.shape[1:]))]
     else:

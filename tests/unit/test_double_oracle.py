@@ -1,0 +1,133 @@
+"""Double oracle: known mixed and pure equilibria, broken-off runs, certificates that are honest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.methods.double_oracle import DoubleOracle
+from rivalry.methods.equilibria import one_mixed
+from rivalry.space import Box
+from tests.small_games import linear
+
+
+class Seek(eqx.Module):
+    """Player 1 wants to be where player 0 is, who wants to be far from it, and leans to the right."""
+
+    lean: Float[Array, ""]
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        apart = (x[0, 0] - x[1, 0]) ** 2
+        return jnp.stack([apart + self.lean * x[0, 0], -apart])
+
+    def measures(self, x: Any) -> Any:
+        return {"apart": ((), np.asarray((x[0, 0] - x[1, 0]) ** 2))}
+
+
+def found_by(game: Any, start: Any, **options: Any) -> Any:
+    return rv.learn(game, DoubleOracle(**options), start=start)
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.3])
+def test_hide_and_seek(lean: float) -> None:
+    """The hider mixes 0 and 1, the latter with (1 + lean)/2, which is where the seeker waits."""
+    found = found_by(Seek(jnp.asarray(lean)), [0.2, 0.7], points=65)
+    at = (1 + lean) / 2
+    assert (found.status, found.claim) == ("settled", "no deviation found")
+    assert not bool(found.data.pure)
+    np.testing.assert_allclose(found.payoff.values, [at**2, -at * (1 - at)], atol=1e-4)
+    np.testing.assert_allclose(found.data.mean_profile.values, at, atol=1e-3)
+    places, weights = found.data.places.values[0, :, 0], found.profile.values[0]
+    np.testing.assert_allclose(np.sort(places[weights > 0]), [0.0, 1.0])
+    gap = found.data.oracle_gap.values.max(axis=1)
+    assert gap[0] > 0.1
+    assert gap[-1] <= 1e-7
+    np.testing.assert_allclose(found.data.apart, at * (1 - at), atol=1e-4)
+
+
+def test_where_replies_go_round_for_ever() -> None:
+    """Matching pennies on an interval: both mix with mean 0."""
+    game = linear([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0], -1.0, 1.0)
+    found = found_by(game, [0.3, 0.4], points=65)
+    assert (found.status, found.claim) == ("settled", "no deviation found")
+    np.testing.assert_allclose(found.data.mean_profile.values, 0.0, atol=1e-9)
+    np.testing.assert_allclose(found.payoff.values, 0.0, atol=1e-9)
+
+
+def test_a_pure_equilibrium_is_told_as_one() -> None:
+    game = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0], -1.0, 10.0)  # Cournot: 3 each
+    found = found_by(game, [1.0, 2.0], points=65)
+    assert (found.status, bool(found.data.pure)) == ("settled", True)
+    np.testing.assert_allclose(found.data.mean_profile.values, 3.0, atol=1e-3)
+    assert found.profile.values.tolist() == [[1.0], [1.0]]
+
+
+def test_a_broken_off_run_says_what_could_be_gained() -> None:
+    game = Seek(jnp.asarray(0.0))
+    found = found_by(game, [0.2, 0.7], rounds=2, points=65)
+    assert (found.status, found.claim) == ("budget spent", "not an equilibrium")
+    # the first replies: the hider to 1, far from 0.7's 0.2; the seeker to 0.2
+    np.testing.assert_allclose(found.data.oracle_gap[0], [0.7**2 - 0.5**2, 0.5**2], atol=1e-9)
+    places, weights = found.data.places.values[..., 0], found.profile.values
+    best = max(weights[1] @ (np.nan_to_num(places[1]) - x) ** 2 for x in np.linspace(0, 1, 1001)) - float(
+        found.payoff[0]
+    )
+    np.testing.assert_allclose(found.certificate.regret[0], best, atol=1e-9)
+
+
+def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
+    method = DoubleOracle(points=65, most=3)
+    world = method.world(Seek(jnp.asarray(0.3)))
+    start = np.array([[0.2], [0.7]])
+    whole = method.begin_at(world, np.random.SeedSequence(0), start)
+    parts = {name: array.copy() for name, array in whole.items()}
+    taken = method.advance(world, whole, 100)
+    assert sum(method.advance(world, parts, 1) for _ in range(100)) == taken
+    for name, array in whole.items():
+        np.testing.assert_array_equal(parts[name], array)
+    assert whole["tables"].shape[1:] <= (3, 3)
+    assert whole["seen"].max() > 3
+    assert method.read(world, whole)["status"][1] == "settled"
+
+
+def test_finite_games_in_mixed_strategies() -> None:
+    """Shapley's game has one equilibrium, all thirds; Jordan's of three players one, all halves."""
+    first, second = np.eye(3), np.roll(np.eye(3), 1, axis=1)
+    shapley = rv.games.matrix(payoffs=[first.tolist(), second.tolist()])
+    found = found_by(shapley, [[1, 0, 0], [1, 0, 0]], points=10)
+    assert found.status == "settled"
+    np.testing.assert_allclose(found.data.mean_profile.values, 1 / 3, atol=1e-9)
+    tables = np.zeros((3, 2, 2, 2))
+    for a, b, c in np.ndindex(2, 2, 2):
+        tables[:, a, b, c] = [a == b, b == c, c != a]
+    mixed = one_mixed(tables)
+    assert mixed is not None
+    np.testing.assert_allclose(mixed, 0.5, atol=1e-9)
+
+
+def test_the_games_own_reply_is_taken() -> None:
+    class Told(Seek):
+        def reply_to_mixture(self, places: Any, weights: Any, player: int) -> Any:
+            mean = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0])))
+            square = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0]) ** 2))
+            if player == 1:
+                return np.array([mean]), -(square - mean**2), "exact"
+            pays = {x: x**2 - 2 * x * mean + square + float(self.lean) * x for x in (0.0, 1.0)}
+            best = max(pays, key=pays.__getitem__)
+            return np.array([best]), pays[best], "exact"
+
+    found = found_by(Told(jnp.asarray(0.3)), [0.2, 0.7])
+    assert (found.status, found.claim) == ("settled", "equilibrium")
+    assert found.certificate is not None
+    assert found.certificate.coverage == "exact"
+    np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
