@@ -191,6 +191,8 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
     )
     assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True]
     assert labels(ax) == ["together", "leader", "hollow: not certified"]
+    staged = rv.plots.safety_frontier(data.rename(player="seat"))  # leaders and followers sit in seats
+    np.testing.assert_allclose(lines(staged, "_mark")[0].get_xydata(), [[10 / 3, 0.3]])
     mean = lines(rv.plots.safety_frontier(data.drop_vars("q")), "_mark")
     assert [mark.get_xdata()[0] for mark in mean] == [3.0, 2.0]
     with pytest.raises(ValueError, match="over: 'methid' tells no results apart; did you mean 'method'"):

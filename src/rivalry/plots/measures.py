@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import Dataset
 
-OWN = ("period", "stage", "player", "axis")
+OWN = ("period", "stage", "player", "seat", "axis")  # a seat is a player where several move in stages
 FACTORS = 20.0  # positive values that span more than this factor are drawn on a logarithmic scale
 
 WORDS = {

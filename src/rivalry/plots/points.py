@@ -47,7 +47,9 @@ def safety_frontier(
         if dim is None or dim not in data["disaster"].dims:
             raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
         others = tuple(
-            str(name) for name in data["disaster"].dims if name not in (dim, "replication", *(at or {}))
+            str(name)
+            for name in data["disaster"].dims
+            if data.sizes[name] > 1 and name not in (dim, "replication", *(at or {}))
         )
         found = point(data, "disaster", 0, ("claim",), at=at, keep=(dim, *others))
         risk = found.arrays["disaster"].reshape(data.sizes[dim], -1)

@@ -149,7 +149,7 @@ def panels(
             one.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)
         if apart:
             _grid(one)
-            one.yaxis.set_major_locator(MaxNLocator(5))
+            one.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     return small
 
 
