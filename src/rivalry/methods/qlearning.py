@@ -16,7 +16,7 @@ from rivalry.methods import exploration, policies
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.methods.mixtures import check_places, playable
 from rivalry.results import Record
-from rivalry.tabular import largest_payoff, tabulate
+from rivalry.tabular import largest_payoff, over_periods, tabulate
 from rivalry.tabular.play import choices, states
 
 Session = dict[str, np.ndarray]
@@ -121,7 +121,7 @@ class QLearning(eqx.Module):
 
     def __check_init__(self) -> None:
         check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
-        check_numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        check_numbers("gamma", self._discount(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
         for name, least in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
             check_whole(name, getattr(self, name), least)
         check_places(self.places)
@@ -145,8 +145,8 @@ class QLearning(eqx.Module):
 
     @classmethod
     def fits(cls, game: Any) -> bool:
-        """Finite games, and games with payoffs at a profile."""
-        return playable(game)
+        """Finite games, and games with payoffs at a profile; several periods are for `PeriodQLearning`."""
+        return playable(game) and not (over_periods(game) and int(game.periods) > 1)
 
     def world(self, game: Any) -> Tabulated:
         """The game as tables; a `Tabulated` or a `FiniteGame` passes."""
@@ -261,7 +261,7 @@ class QLearning(eqx.Module):
             warmth = exploration.temperature_at(heat["min"], heat["max"], policies.off_centre(world))
         return LearningRule(
             alpha=each_player("alpha", self.alpha, players),
-            gamma=each_player("gamma", self.gamma, players),
+            gamma=each_player("gamma", self._discount(), players),
             epsilon_low=each_player("epsilon", low, players),
             epsilon_high=each_player("epsilon", high, players),
             temperature=np.ascontiguousarray(warmth),
@@ -274,6 +274,9 @@ class QLearning(eqx.Module):
             lengths=self._lengths(),
             marks=self._marks(),
         )
+
+    def _discount(self) -> Any:
+        return self.gamma
 
     def _lengths(self) -> np.ndarray:
         """Steps of each epoch."""

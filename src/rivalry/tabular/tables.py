@@ -34,7 +34,8 @@ def tabulate(
     ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
     `Simplex` with ``places - 1`` steps an edge), levels on the axes of a `Box`, ``{kind = "log"|"linear",
     from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes or a list with one an axis
-    (`rivalry.tabular.levels`), or places of your own, ``[action axis]`` for all players or a list, one a
+    (`rivalry.tabular.levels`); a game may offer levels itself (``game.levels(count)``) where only a number
+    is given. Or they are places of your own, ``[action axis]`` for all players or a list, one a
     player. With ``walk`` players step between neighbours, or stay; without, they choose any place at once.
     ``observation``: the standing action by which a policy is looked up, one's ``own``, all (``joint``) or
     ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``), or one after
@@ -58,6 +59,7 @@ def tabulate(
     _one_of("play", play, PLAYS)
     if hasattr(game, "world"):
         return _finite(game, observation, play)
+    places = own_levels(game, places)
     found = places_of(game.space, places)
     there = ~np.isnan(found).any(axis=2)
     sizes = there.sum(axis=1).astype(np.int64)
@@ -84,6 +86,16 @@ def tabulate(
     _refuse_nobody(game, contest, found)
     moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
     return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
+
+
+def own_levels(game: Any, places: Places) -> Places:
+    """The levels that a game offers itself, ``levels(count)``, where no more than their number is given."""
+    if isinstance(places, int | np.integer) and not isinstance(places, bool) and hasattr(game, "levels"):
+        if places < 2:
+            raise ValueError(f"places: {places} must be at least 2")
+        offered: Places = game.levels(int(places))
+        return offered
+    return places
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
 from rivalry.games.race.proof import proved_reply
 from rivalry.games.race.reply import details
 from rivalry.games.race.schedule_reply import best_reply
+from rivalry.games.race.stepwise import levels, opening, period, period_space
 from rivalry.metrics import Reply
 from rivalry.results import Coverage, Record
 from rivalry.space import Box, Profile, Strategy
@@ -171,6 +172,10 @@ class Race(eqx.Module):
             )
         return found[0], found[1]
 
+    def given(self, row: Float[Array, "player column"], stock: int) -> Float[Array, "player"]:
+        """The fraction of a lead in A (0) or B (1) that each gives away."""
+        return technology.fraction(row[:, 4 + stock], self.share_units)
+
     def _still(self, name: str) -> Float[Array, "stage player"]:
         value = jnp.broadcast_to(self.numbers[name], (self.periods, self.players))
         return jnp.concatenate([value, value[-1:]])
@@ -208,14 +213,14 @@ class Race(eqx.Module):
             t, row = inputs
             found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
             paid = found.u - self.upkeep(numbers, row)
-            after = self.transition(self._advanced(numbers, row), row, t)  # type: ignore[misc]
+            after = self.transition(self.advanced(numbers, row), row, t)  # type: ignore[misc]
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
             return after, (found, paid, numbers["A"], numbers["B"])
 
         last, (found, paid, a, b) = jax.lax.scan(one, numbers, (jnp.arange(self.periods), rows))
         return found, paid, jnp.append(a, last["A"][None], axis=0), jnp.append(b, last["B"][None], axis=0)
 
-    def _advanced(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
+    def advanced(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
         """The parameters after a period, by the technology rule alone."""
         if len(self.columns) == 2:
             return numbers
@@ -255,12 +260,15 @@ class Race(eqx.Module):
         own: Profile = each[rows, rows]
         return own
 
-    def stage(self, t: int | Array, ahead: Float[Array, "player"]) -> Race:
-        """Period ``t`` alone, effort only.
+    def stage(
+        self, t: int | Array, ahead: Float[Array, "player"], A: Array | None = None, B: Array | None = None
+    ) -> Race:
+        """Period ``t`` alone, effort only, with the stocks ``A`` and ``B`` [player] where they are given.
 
         It pays the period's weight times its payoff, and ``ahead`` [player] if play goes on.
         """
-        numbers = self.numbers_at(t)
+        given = {name: stock for name, stock in (("A", A), ("B", B)) if stock is not None}
+        numbers = self.numbers_at(t) | given
         box = self.space
         first = Box(box.low[:, :2], box.high[:, :2], box.coordinates[:2], box.least[:, :2])  # type: ignore[index,arg-type]
         return Race(
@@ -272,6 +280,23 @@ class Race(eqx.Module):
             end_on=self.end_on,
             damage=self.damage,
         )
+
+    def opening(self) -> Float[Array, "stock player"]:
+        """What is carried from period to period, as play begins; see `rivalry.games.race.stepwise`."""
+        return opening(self)
+
+    def period(self, t: int | Array, state: Array, row: Array) -> tuple[Array, Array, Array]:
+        """One period from a state: payoffs, the chance that play goes on, the state after it."""
+        return period(self, t, state, row)
+
+    @property
+    def period_space(self) -> Box:
+        """Where players choose in one period."""
+        return period_space(self)
+
+    def levels(self, count: int) -> list[dict[str, Any]]:
+        """The levels of the axes at which the race is played on tables, where only their number is given."""
+        return levels(self, count)
 
     def closed_form(self) -> np.ndarray:
         """``[root player axis]``: symmetric first-order points; see `symmetric_equilibria`."""

@@ -1,0 +1,123 @@
+"""Play over periods as tables: payoffs of schedules, states that are reached, replies, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.tabular import (
+    equilibria,
+    led_through,
+    payoffs,
+    period_values,
+    policy_regrets,
+    tabulate,
+    tabulate_periods,
+)
+
+RNG = np.random.default_rng(7)
+RACES: dict[str, dict[str, Any]] = {
+    "win": {"horizon": 3, "kappa": 1.0, "end_on": "win", "gamma": [0.9, 0.7], "theta": [0.5, 0.2]},
+    "invest": {"horizon": 3, "kappa": 1.0, "end_on": "win", "invest": True, "dep_p": 0.1, "B": [3.0, 10.0]},
+    "share": {"horizon": 2, "share": True, "A": [20.0, 2.0], "end_on": "disaster", "discount_offset": 1},
+}
+
+
+@pytest.fixture(scope="module", params=RACES)
+def race(request: Any) -> Any:
+    return rv.games.race(**RACES[request.param])
+
+
+def test_tables_pay_schedules_as_the_game_does(race: Any) -> None:
+    tables = tabulate_periods(race, 2)
+    choices = int(tables.tabulated.tables.sizes[0])
+    for _ in range(3):
+        policies = RNG.integers(0, choices, size=(2, len(tables.period)))
+        value, best = period_values(tables, policies)
+        rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
+        np.testing.assert_allclose(value[0], race.payoffs(race.inputs(rows)), rtol=1e-12)
+        assert np.all(best >= value)
+
+
+def test_what_is_carried_is_the_technology_of_the_game() -> None:
+    race = rv.games.race(**RACES["invest"])
+    tables = tabulate_periods(race, 2)
+    finite = tables.tabulated.tables
+    policies = RNG.integers(0, int(finite.sizes[0]), size=(2, len(tables.period)))
+    rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
+    _, _, a, b = race.periodic(race.inputs(rows))
+    nature = 0
+    for t in range(3):
+        np.testing.assert_allclose(tables.carried[nature], [a[t], b[t]], rtol=1e-12)
+        joint = np.ravel_multi_index(tuple(policies[:, nature]), tuple(finite.sizes))
+        nature = int(finite.goes[nature, joint, 0])
+    assert nature == len(tables.period) - 1
+    # two levels of each of four investments, and what adds up to the same is one state
+    assert np.bincount(tables.period).tolist()[:2] == [1, 16]
+    assert len(np.unique(np.round(tables.carried[:-1].reshape(-1, 4), 9), axis=0)) <= len(tables.period) - 1
+
+
+def test_regrets_are_those_of_best_replies_over_the_whole_state() -> None:
+    tables = tabulate_periods(rv.games.race(**RACES["win"]), 2, weighted=False)
+    policies = RNG.integers(0, 4, size=(2, 4))
+    value, best = period_values(tables, policies, discount=[0.9, 0.6])
+    known = policy_regrets(tables.tabulated, policies, [0.9, 0.6])  # [player round state]
+    joints = int(np.prod(tables.tabulated.tables.sizes))
+    for player in range(2):
+        np.testing.assert_allclose(
+            (best - value)[:, player], known[player, 0].reshape(-1, joints)[:, 0], atol=1e-10
+        )
+
+
+def test_a_period_without_memory_is_the_race_of_one_period() -> None:
+    tables = tabulate_periods(rv.games.race(horizon=4, gamma=0.5), 3)
+    once = tabulate(rv.games.race(), 3, walk=False)
+    for t in range(4):
+        np.testing.assert_allclose(
+            tables.tabulated.tables.payoff[t], 0.5**t * once.tables.payoff[0], rtol=1e-12
+        )
+    best = equilibria(once)[0]
+    value, most = period_values(tables, np.repeat(best[:, None], 5, axis=1))
+    np.testing.assert_allclose(value[0], most[0], atol=1e-15)
+    np.testing.assert_allclose(value[0], payoffs(once, best) * (1 + 0.5 + 0.25 + 0.125), rtol=1e-12)
+
+
+def test_play_that_is_over_reaches_nothing() -> None:
+    tables = tabulate_periods(rv.games.race(horizon=3, end_on="win"), 2)  # somebody always wins
+    assert tables.period.tolist() == [0, 3]
+    assert led_through(tables, np.ones((2, 2), dtype=int)).tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
+def test_a_race_offers_its_own_levels() -> None:
+    """Those of the reference grid, where only their number is given."""
+    table = tabulate(rv.games.race(), 9, walk=False)
+    grid = np.meshgrid(np.exp(np.arange(9) / 2 - 2.4), np.exp(np.arange(9) / 2 - 3), indexing="ij")
+    np.testing.assert_allclose(table.places[1], np.stack([part.ravel() for part in grid], axis=1))
+    assert equilibria(table).tolist() == [[50, 50]]
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: tabulate_periods(rv.games.matrix("chicken")), "has no periods to go through"),
+        (
+            lambda: tabulate_periods(rv.games.race(horizon="inf", kappa=1.0, gamma=0.5, end_on="win")),
+            "horizon: inf has no last period",
+        ),
+        (
+            lambda: tabulate_periods(rv.games.race(horizon=2, transition=lambda n, x, t: n)),
+            "transition: what it carries is not told",
+        ),
+        (
+            lambda: tabulate_periods(rv.games.race(horizon=3, invest=True), 2, max_table_bytes=100_000),
+            "places: tables of 208896 bytes by period 1 are above max_table_bytes, 100000",
+        ),
+        (lambda: tabulate_periods(rv.games.race(horizon=2), 1), "places: 1 must be at least 2"),
+    ],
+)
+def test_what_has_no_tables_is_refused(made: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        made()

@@ -1,0 +1,106 @@
+"""Q-learning over periods: against backward induction on the same tables, and where time must not matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.methods import METHODS
+from rivalry.methods.periodic import PeriodQLearning
+from rivalry.methods.qlearning import QLearning
+from rivalry.tabular import equilibria, tabulate, tabulate_periods
+
+PLACES = [
+    {"kind": "levels", "levels": [0.2, 0.67, 2.0]},
+    {"kind": "levels", "levels": [0.1, 0.37, 1.5]},
+]
+EFFORTS = [{"kind": "levels", "levels": [0.2]}, {"kind": "levels", "levels": [0.02, 0.3, 3.0]}]
+OPTIONS: dict[str, Any] = {
+    "places": PLACES,
+    "epsilon": 0.3,
+    "action_choice": "greedy",
+    "alpha": 0.02,
+    "reward": "raw",
+}
+
+
+def _induced(game: Any) -> np.ndarray:
+    """The pure equilibrium of every period given what lies ahead, ``[period player]``, by enumeration."""
+    tables = tabulate_periods(game, EFFORTS).tabulated.tables
+    ahead, found = np.zeros(2), []
+    for t in range(int(game.periods) - 1, -1, -1):
+        pays = (tables.payoff[t] + tables.odds[t, :, 0] * ahead[:, None]).reshape(2, 3, 3)
+        rests = (pays[0] >= pays[0].max(axis=0)) & (pays[1] >= pays[1].max(axis=1)[:, None])
+        assert rests.sum() == 1
+        a, b = np.argwhere(rests)[0]
+        ahead = pays[:, a, b]
+        found.append((a, b))
+    return np.array(found[::-1])
+
+
+@pytest.mark.parametrize("gamma", [None, 0.0, 0.9])
+def test_gamma_cannot_matter_where_periods_are_replayed(gamma: float | None) -> None:
+    static = equilibria(tabulate(rv.games.race(), PLACES, walk=False))
+    assert static.shape == (1, 2)
+    learner = PeriodQLearning(**OPTIONS, gamma=gamma, epochs=20_000)
+    found = rv.learn(rv.games.race(horizon=5), learner, seed=1, tolerance=None)
+    np.testing.assert_array_equal(found.data.modal_policy[:, :5], np.repeat(static[0][:, None], 5, axis=1))
+    np.testing.assert_allclose(found.data.grid_regret, 0.0, atol=1e-12)
+    assert found.profile.shape == (2, 10)
+    np.testing.assert_allclose(found.profile.values.reshape(2, 5, 2)[:, 3], found.profile.values[:, :2])
+
+
+def test_play_that_a_win_ends_is_learned_backwards() -> None:
+    """For a prize six times as large tomorrow players hold back today, where a win would end the race."""
+    prizes: dict[str, Any] = {"horizon": 2, "kappa": 0.1, "win_a": [[1.0] * 2, [6.0] * 2]}
+    game, replayed = rv.games.race(end_on="win", **prizes), rv.games.race(**prizes)
+    expected = _induced(game)
+    assert expected.tolist() == [[0, 0], [2, 2]]
+    assert _induced(replayed).tolist() == [[1, 1], [2, 2]]
+    learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS, "alpha": 0.01}, epochs=60_000, trials=3)
+    found = rv.learn(game, learner, seed=2, tolerance=None)
+    np.testing.assert_array_equal(found.data.policy[:, :, :2], np.repeat(expected.T[None], 3, axis=0))
+    np.testing.assert_allclose(found.data.grid_regret, 0.0, atol=1e-12)
+    np.testing.assert_allclose(found.data.value[0], found.payoff, rtol=1e-12)
+    assert found.data.state_period.values.tolist() == [0, 1, 2]
+    assert found.data.learning_reward.shape[1] == 2
+
+
+def test_when_play_is_over_nothing_is_worth_anything() -> None:
+    learner = PeriodQLearning(**OPTIONS, epochs=50, initial={"kind": "uniform", "min": 1.0, "max": 2.0})
+    world = learner.world(rv.games.race(horizon=3, kappa=1.0, end_on="win"))
+    session = learner.begin(world, np.random.SeedSequence(0))
+    assert learner.length(world) == 150
+    assert learner.advance(world, session, 1000) == 150
+    assert np.all(session["values"][:, :, -1] == 0)
+    assert np.all(session["values"][:, :, 0] != 0)
+
+
+def test_a_study_takes_the_class_that_fits() -> None:
+    once, often = rv.games.race(), rv.games.race(horizon=2)
+    assert [QLearning.fits(once), PeriodQLearning.fits(once)] == [True, False]
+    assert [QLearning.fits(often), PeriodQLearning.fits(often)] == [False, True]
+    assert "rivalry.methods.periodic:PeriodQLearning" in METHODS["q_learning"].targets
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gamma": 1.5}, "gamma: 1.5 must be in"),
+        ({"gamma": [0.5, -0.1]}, r"gamma\[1\]: -0.1 must be in"),
+        ({"updates": "asynchronous"}, "updates: 'asynchronous' is for play in one place"),
+        ({"places": 1}, "places: 1 must be"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        PeriodQLearning(**options)
+
+
+def test_a_start_is_refused() -> None:
+    game = rv.games.race(horizon=2)
+    with pytest.raises(ValueError, match="start: PeriodQLearning takes none"):
+        rv.learn(game, PeriodQLearning(**OPTIONS, epochs=1), start=np.ones((2, 4)))
