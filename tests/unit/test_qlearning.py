@@ -16,6 +16,7 @@ import rivalry as rv
 from rivalry.kernels import learn
 from rivalry.methods import exploration
 from rivalry.methods.qlearning import QLearning
+from rivalry.tabular import tabulate
 from tests.walks import Plain, walk
 
 RNG = np.random.default_rng(3)
@@ -239,3 +240,58 @@ def test_refused_in_a_game() -> None:
         rv.learn(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)
     with pytest.raises(ValueError, match=r"^updates: 'asynchronous' needs a game in which all move in one"):
         rv.learn(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, updates="asynchronous"))
+
+
+@pytest.mark.parametrize(
+    ("options", "dims"),
+    [
+        ({"observation": "joint"}, ("player", "place", "axis")),
+        ({"observation": "none", "walk": False}, ("player", "action", "axis")),
+    ],
+)
+def test_records_are_labelled_whatever_is_seen(options: dict[str, Any], dims: tuple[str, ...]) -> None:
+    game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
+    found = rv.learn(game, QLearning(places=5, epochs=5, **options), seed=1, tolerance=None)
+    assert found.data.places.dims == dims
+
+
+def test_without_a_state_and_a_future_it_is_a_bandit() -> None:
+    """Against a plain bandit that draws the same words: one value an action, moved towards what was paid."""
+    learner = QLearning(
+        epochs=1,
+        episodes=400,
+        alpha=0.2,
+        gamma=0.0,
+        epsilon=0.3,
+        action_choice="greedy",
+        walk=False,
+        observation="none",
+        reward="raw",
+    )
+    game = rv.games.matrix(payoffs=DUEL.tolist())
+    world = tabulate(game, observation="none")
+    begun = learner.begin(world, SEED)
+    stream = begun["stream"][0].copy()
+    learner.advance(world, begun, 400)
+
+    from rivalry.kernels import draws
+
+    def drawn() -> float:
+        with draws.quiet():
+            return float(draws.uniform(stream))
+
+    for _ in range(2):
+        drawn()  # where they stood before
+    values = np.zeros((2, 5))
+    for _ in range(400):
+        chosen = []
+        for row in values:
+            word = drawn()
+            best = np.flatnonzero(row == row.max())
+            if word < 0.3:
+                chosen.append(min(int(word / 0.3 * 5), 4))
+            else:
+                chosen.append(int(best[min(int((word - 0.3) / 0.7 * len(best)), len(best) - 1)]))
+        for player, action in enumerate(chosen):
+            values[player, action] += 0.2 * (DUEL[player, chosen[0], chosen[1]] - values[player, action])
+    np.testing.assert_allclose(begun["values"][0, :, 0], values, rtol=1e-12)

@@ -117,9 +117,9 @@ class Hedge(_Softmax):
     slowest. One step is one update.
 
     The profile is what the logits play after the last update, or with ``play = "average"`` the mean of the
-    mixtures over all rounds (``average_play``). Its record is that of a mixture: on a finite game (player,
-    axis), else ``mixture`` (player, action) with ``places``, ``mean_profile``, ``grid_regret``, expected measures and a
-    certificate in the continuous game. ``correlated_regret`` (player) is what the best single action would
+    mixtures over all rounds (``average_play``): on a finite game ``profile`` (player, axis), else ``mixture``
+    (player, action) with ``places``, ``mean_profile``, ``grid_regret``, expected measures and a certificate
+    in the continuous game. ``correlated_regret`` (player) is what the best single action would
     have gained a round: at most ``ln(actions)/(eta rounds)`` and ``eta/8`` times the squared range of payoffs
     together, whatever the others do, so the average of a zero-sum game approaches its value. Histories at
     log-spaced rounds: ``regret_curve`` (the largest ``correlated_regret``) at ``regret_step``, and ``path``.

@@ -108,6 +108,6 @@ class PeriodQLearning(QLearning):
 
 
 def _renamed(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
-    """Places are those of one period: their axes are ``columns``, and their number is not that of states."""
+    """Places are those of one period: their axes are ``columns``, and their number is that of actions."""
     columns = tuple("column" if dim == "axis" else dim for dim in dims)
-    return ("player", "place", "column") if name == "places" else columns
+    return ("player", "action", "column") if name == "places" else columns

@@ -105,7 +105,8 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         "visits": (("trial", "player", "state"), learners["visits"].copy()),
     }
     if world.places.shape[1] != policies.shape[2]:  # a state is not a place
-        found["places"] = (("player", "action", "axis"), world.places)
+        number = "place" if world.tables.moves.size else "action"
+        found["places"] = (("player", number, "axis"), world.places)
     if values.size <= SMALL:
         soft = chances(world, values, rule.temperature)
         found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
