@@ -153,6 +153,8 @@ def test_a_map_hatches_what_is_not_certified_and_tells_what_is_missing() -> None
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words == ["hatched: not certified", "no result"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "price")
+    sound = data.safe.values[claims == "equilibrium"]
+    assert ax.collections[0].get_clim() == (np.nanmin(sound), np.nanmax(sound))
 
 
 def test_a_map_of_a_players_measure_and_without_doubts() -> None:
@@ -251,6 +253,8 @@ def test_policies_beside_none_of_them() -> None:
     steps = data.isel(size=0).rename(price="own").assign_coords(other=("own", [1.0, 1.0, 2.0]))
     told = rv.plots.subsidy(steps)
     assert [text.get_text() for text in told.get_xticklabels()] == ["own = 0.2", "own = 0.3\nother = 2"]
+    counted = steps.rename(own="point").assign_coords(point=[0, 1, 2], own=("point", PRICES))
+    assert rv.plots.subsidy(counted).get_title(loc="left") == "beside other = 1, own = 0.1"
     with pytest.raises(ValueError, match="base: 3 must be a whole number from 0 to 2"):
         rv.plots.subsidy(data, over="price", base=3)
     with pytest.raises(ValueError, match="series: 'xs' has a value for each player"):

@@ -194,13 +194,15 @@ def _changes(
     members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
     if series:
         members = [f"{series} = {value}" for value in data[series].values]
-    return change, sound, groups, members, f"beside {_named_values(data, over)[base]}"
+    return change, sound, groups, members, "beside " + _named_values(data, over)[base].replace("\n", ", ")
 
 
 def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:
     """The values of a coordinate in words; of several in step, those that differ from ``base``."""
     dim = str(dimension(data, over))
     step = [str(name) for name in data.coords if data[name].dims == (dim,)]
+    if len(step) > 1 and dim in step and np.array_equal(data[dim].values, np.arange(data.sizes[dim])):
+        step.remove(dim)  # it only counts the points of the others
     said = []
     for k in range(data.sizes[dim]):
         own = {name: data[name].values[k] for name in step}

@@ -238,6 +238,7 @@ def heat(
 ) -> Axes:
     """One measure as colour over two swept parameters; cells without a certified equilibrium are hatched.
 
+    The colours are those of the certified values; others may lie beyond them.
     ``over`` names the two, across and up (the first two swept numbers otherwise). Of a measure with a value
     for each ``player`` or ``period`` those are drawn. Grey cells hold nothing.
 
@@ -306,8 +307,13 @@ def _cells(
     axes.set_facecolor(PALE)
     x, y = edges
     seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
-    drawn = axes.pcolormesh(x, y, np.ma.masked_invalid(shown), cmap="viridis", **seamless)
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+    held = shown[np.isfinite(shown) & worth] if (np.isfinite(shown) & worth).any() else shown
+    least, most = float(np.nanmin(held)), float(np.nanmax(held))
+    scale: dict[str, Any] = {"cmap": "viridis", "vmin": least, "vmax": most}
+    drawn = axes.pcolormesh(x, y, np.ma.masked_invalid(shown), **scale, **seamless)
+    beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    extend = beyond.get((bool(np.nanmin(shown) < least), bool(np.nanmax(shown) > most)), "neither")
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)), extend=extend)
     bar.set_label(words)
     doubted = np.isfinite(shown) & ~worth
     for row, column in np.argwhere(doubted):

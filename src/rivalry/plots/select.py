@@ -54,7 +54,7 @@ def point(
     _holds(data, main)
     kept = list(keep)
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
-    chosen = dict(_chosen(data, spots, name, value) for name, value in (at or {}).items())
+    chosen = dict(_chosen(data, spots, name, value) for name, value in in_step(data, at or {}).items())
     free = [name for name in spots if name not in chosen and name not in kept]
     first = _first_filled(data[main].isel(chosen), free)
     words = [_words(data, name, index) for name, index in chosen.items()]
@@ -162,6 +162,28 @@ def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, ove
 def dimension(data: Dataset, name: str) -> str | None:
     """The dimension that a coordinate lies along: its own, or that of another which it goes in step with."""
     return str(data[name].dims[0]) if name in data.coords and data[name].ndim == 1 else None
+
+
+def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
+    """The same place; coordinates that go in step become the first row at which all of them are as wanted.
+
+    Raises `NoSuchPoint` where there is no such row.
+    """
+    along: dict[str, list[str]] = {}
+    for name in at:
+        if (dim := dimension(data, name)) is not None:
+            along.setdefault(dim, []).append(name)
+    found = dict(at)
+    for dim, names in along.items():
+        if len(names) == 1:
+            continue
+        met = [[position(np.atleast_1d(v), at[name]) == 0 for v in data[name].values] for name in names]
+        rows = np.flatnonzero(np.all(met, axis=0))
+        wanted = ", ".join(f"{name} = {found.pop(name)}" for name in names)
+        if not rows.size:
+            raise NoSuchPoint(f"at: no point has {wanted}")
+        found[dim] = data[dim].values[rows[0]].item() if dim in data.coords else int(rows[0])
+    return found
 
 
 def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str, int]:
