@@ -16,7 +16,7 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
-from rivalry.plots.select import band, point, position
+from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
 from rivalry.plots.style import PALETTE, SIZE, colours, picture
 from rivalry.results import collect, dataset
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
@@ -95,6 +95,16 @@ def test_first_point_unless_told_and_the_caption_says_which(run: xr.Dataset) -> 
     assert picture(rv.plots.paths, run).caption == "reach = 0.17 (first of 3)"
     assert picture(rv.plots.paths, run, at={"reach": 0.25}).caption == "reach = 0.25"
     assert picture(rv.plots.paths, run, at={"reach": 0.21}).caption == "reach = 0.2"  # the nearest there is
+
+
+def test_coordinates_in_step_name_the_row_where_all_hold() -> None:
+    steps = {"a": ("point", [0.1, 0.1, 0.2]), "b": ("point", [1.0, 2.0, 1.0])}
+    data = xr.Dataset({"safe": ("point", [7.0, 8.0, 9.0])}, coords={"point": [0, 1, 2], **steps})
+    assert in_step(data, {"a": 0.1, "b": 2.0, "player": 0}) == {"point": 1, "player": 0}
+    assert in_step(data, {"a": 0.1}) == {"a": 0.1}
+    assert point(data, "safe", 0, at={"b": 1.0, "a": 0.2}).arrays["safe"] == 9.0
+    with pytest.raises(NoSuchPoint, match=r"no point has a = 0.2, b = 2.0"):
+        in_step(data, {"a": 0.2, "b": 2.0})
 
 
 def test_a_coordinate_that_goes_in_step_names_a_point_too(run: xr.Dataset) -> None:

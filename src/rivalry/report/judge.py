@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.plots.select import dimension, position
+from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 from rivalry.results import CLAIMS
 
 if TYPE_CHECKING:
@@ -192,6 +192,10 @@ def _picked(
     study: Mapping[str, Any], data: Dataset, name: str, at: Mapping[str, Any]
 ) -> tuple[Dataset | None, str]:
     """The data at a point, or why there is no such point."""
+    try:
+        at = in_step(data, at)
+    except NoSuchPoint as error:
+        return None, f"this run has {str(error).removeprefix('at: ')}"
     for key, wanted in at.items():
         own = (key, f"{name}_{key}", dimension(data, key))
         dim = next((str(d) for d in data[name].dims if d in own), None)
