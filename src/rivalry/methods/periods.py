@@ -29,7 +29,7 @@ class Periods(eqx.Module):
     For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then
     the one-shot game ``stage(t, ahead)`` in which everybody is paid what the period brings, and ``ahead`` if
     play goes on: the value of the period after it, 0 after the last. One step is one period, the last first.
-    Best replies in turn go from the solution of the period after it and from ``starts`` - 1 profiles drawn
+    Best replies in turn go from the solution of the period after it and from ``tries`` - 1 profiles drawn
     from the space, sharpened by Newton's method; every end is certified by a search, and the first that is an
     equilibrium counts. Where a horizon has no end, a step is one pass of policy iteration: the stage is
     solved for the values ahead, and these become what its solution pays for ever, until they stand still
@@ -48,7 +48,7 @@ class Periods(eqx.Module):
     ('settled', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
     """
 
-    starts: Annotated[int, Ge(1), "profiles from which every period's replies begin"] = 1
+    tries: Annotated[int, Ge(1), "profiles from which every period's replies begin"] = 1
     rounds: Annotated[int, Ge(1), "most rounds of replies in a period"] = 200
     points: Annotated[int, Ge(2), "strategies on the search grid of every player"] = 201
 
@@ -80,7 +80,7 @@ class Periods(eqx.Module):
     def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
         space = world.stage(0, put(np.zeros(world.space.shape[0]))).space
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
-        starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.starts)])
+        starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
         if first is not None:
             starts[0] = first
         periods, players = int(world.periods), world.space.shape[0]
@@ -128,7 +128,7 @@ class Periods(eqx.Module):
         """The stage's equilibrium, as far as one is found, into the session's row ``t``."""
         flat = flattened(stage)
         ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
-        for start in starts[: self.starts]:
+        for start in starts[: self.tries]:
             begin = stage.space.inner(put(start)) if flat is not stage else put(start)  # type: ignore[attr-defined]
             end = equilibrium_from(flat, begin, rounds=self.rounds, points=self.points).profile
             x = stage.space.project(stage.space.outer(end)) if flat is not stage else end  # type: ignore[attr-defined]
