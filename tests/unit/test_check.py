@@ -15,6 +15,7 @@ from rivalry.check import Unfit, check_game, check_method
 from rivalry.games import GAMES
 from rivalry.kernels import shapes
 from rivalry.methods import METHODS
+from rivalry.metrics import Reply
 
 MADE = {
     "influencer": {"reach": [0.2, 0.2, 0.3]},
@@ -123,6 +124,13 @@ class LyingReply(Contest):
         return jnp.array([0.1]), jnp.asarray(99.0), "exact"
 
 
+class LowBound(Contest):
+    def proved_reply(self, x: jax.Array, player: int) -> Any:
+        reply = jnp.array([0.1])
+        payoff = float(self.payoffs(x.at[player].set(reply))[player])
+        return Reply(np.asarray(reply), payoff, payoff - 1.0, "bounded", "a guess")
+
+
 class LowCeiling(Contest):
     def ceiling(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> Any:
         return jnp.asarray(-1.0)
@@ -188,6 +196,7 @@ class Leaky(eqx.Module):
         (ListTables(), r"contest\(places\): list must be a Contest"),
         (LazyReply(), r"best_reply\(x, .\): a strategy of the grid pays .* more"),
         (LyingReply(), r"best_reply\(x, 0\): says another payoff than its strategy gets"),
+        (LowBound(), r"proved_reply\(x, 0\): its payoff is above its bound, by 1"),
         (LowCeiling(), "ceiling.* pays .* more; must be above all"),
         (NoScale(), "scale: 0.0 must be above 0"),
         (WrongMeasure(), r"measures\(x\)\['total'\]: 1 dimensions named; must be 0"),

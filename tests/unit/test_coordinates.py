@@ -13,7 +13,7 @@ from rivalry.games.matrix import matrix
 from rivalry.methods.followers import Followers
 from rivalry.metrics import Reply, best_reply, certificate
 from rivalry.space import Box
-from rivalry.transforms import stackelberg
+from rivalry.transforms import freeze, open_loop, stackelberg
 from tests.small_games import Prize, cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])
@@ -117,6 +117,20 @@ def test_replies_are_searched_over_all_magnitudes() -> None:
         x = jnp.array([[5.0], [rivals / 2], [rivals / 2]])
         assert best_reply(game, x, 0).strategy[0] == pytest.approx(np.sqrt(rivals) - rivals, rel=1e-6)
     assert best_reply(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
+
+
+def test_parts_of_a_box_and_schedules_keep_its_coordinates() -> None:
+    kinds = ("log", "shifted")
+    space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, least=[1e-9, 1.0])
+    kept = freeze(Market(space), {0: [1.0, 2.0]}).space
+    assert isinstance(kept, Box)
+    assert (kept.coordinates, kept.shape) == (kinds, (1, 2))
+    np.testing.assert_array_equal(kept.least, [[1e-9, 1.0]])
+    whole = open_loop(Market(space), 3).space
+    assert isinstance(whole, Box)
+    assert whole.coordinates == kinds * 3
+    np.testing.assert_array_equal(whole.outer(whole.inner(whole.low)), np.zeros((2, 6)))
+    np.testing.assert_array_equal(whole.least, [[1e-9, 1.0] * 3] * 2)
 
 
 @eqx.filter_jit

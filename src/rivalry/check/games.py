@@ -14,6 +14,7 @@ from rivalry.check.rules import attempt, inside, record, require
 from rivalry.game import Game, own_gradients, own_payoff
 from rivalry.game import scale as scale_of
 from rivalry.kernels.shapes import Contest
+from rivalry.metrics import Reply
 from rivalry.space import Box, Profile, Space
 
 PLACES, GRID = 8, 33
@@ -169,6 +170,20 @@ def _check_best_reply(game: Any, places: list[Profile]) -> None:
             )
 
 
+def _check_proved_reply(game: Any, places: list[Profile]) -> None:
+    x = places[0]
+    for player in range(x.shape[0]):
+        what = f"proved_reply(x, {player})"
+        found = attempt(what, "must answer a metrics.Reply", partial(game.proved_reply, x, player))
+        require(isinstance(found, Reply), f"{what}: {type(found).__name__} must be a metrics.Reply")
+        reply = x.at[player].set(jnp.asarray(found.strategy))
+        inside(game.space, reply, what)
+        right = game.payoffs(reply)[player]
+        _close(game, found.payoff, right, f"{what}: says another payoff than its strategy gets")
+        below = float(found.payoff - found.bound)
+        require(below <= CLOSE * scale_of(game), f"{what}: its payoff is above its bound, by {below:.3g}")
+
+
 def _check_ceiling(game: Any, places: list[Profile]) -> None:
     space = game.space
     require(isinstance(space, Box), "ceiling: is for boxes; leave it out for other spaces")
@@ -238,6 +253,7 @@ _OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
     "contest": _check_contest,
     "jacobian": _check_jacobian,
     "best_reply": _check_best_reply,
+    "proved_reply": _check_proved_reply,
     "ceiling": _check_ceiling,
     "scale": _check_scale,
     "measures": _check_measures,
