@@ -43,7 +43,7 @@ class Contest(eqx.Module):
 
 
 def contest(cap: float = 10.0) -> Contest:
-    return Contest(jnp.array([1.0, 2.0]), jnp.asarray(0.5), jnp.asarray(cap))
+    return Contest(jnp.array([1.0, 2.0]), jnp.array(0.5, dtype=float), jnp.array(cap, dtype=float))
 
 
 def efforts(prize: np.ndarray, price: float) -> np.ndarray:

@@ -45,7 +45,8 @@ class Contest(eqx.Module):
 
 
 def contest(prize: float = 1.0, tax: float = 0.0, meet: float = 0.0) -> Contest:
-    return Contest(jnp.asarray(prize), jnp.asarray(tax), jnp.zeros(2), jnp.full(2, meet))
+    one = jnp.ones(())
+    return Contest(prize * one, tax * one, jnp.zeros(2), jnp.full(2, meet))
 
 
 START = [0.5, 1.0]

@@ -14,24 +14,36 @@ from rivalry._jax import jnp
 from rivalry.methods.double_oracle import DoubleOracle
 from rivalry.methods.equilibria import one_mixed
 from rivalry.space import Box
-from tests.small_games import linear
 
 
-class Seek(eqx.Module):
-    """Player 1 wants to be where player 0 is, who wants to be far from it, and leans to the right."""
+class Quadratic(eqx.Module):
+    """``u_i = drive_i x_i + curve_i x_i^2 + cross_i x_0 x_1 + other_i x_j^2`` between two edges."""
 
-    lean: Float[Array, ""]
+    drive: Float[Array, "player"]
+    curve: Float[Array, "player"]
+    cross: Float[Array, "player"]
+    other: Float[Array, "player"]
+    edges: Float[Array, "edge"]
 
     @property
     def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+        return Box(*(jnp.full((2, 1), edge) for edge in self.edges))
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
-        apart = (x[0, 0] - x[1, 0]) ** 2
-        return jnp.stack([apart + self.lean * x[0, 0], -apart])
+        own, rival = x[:, 0], x[::-1, 0]
+        return self.drive * own + self.curve * own**2 + self.cross * own * rival + self.other * rival**2
 
     def measures(self, x: Any) -> Any:
         return {"apart": ((), np.asarray((x[0, 0] - x[1, 0]) ** 2))}
+
+
+def quadratic(drive: Any, curve: Any, cross: Any, other: Any, edges: Any, kind: Any = Quadratic) -> Any:
+    return kind(*(jnp.array(part, dtype=float) for part in (drive, curve, cross, other, edges)))
+
+
+def seek(lean: float, kind: Any = Quadratic) -> Any:
+    """Player 1 wants to be where player 0 is, who wants to be far from it, and leans to the right."""
+    return quadratic([lean, 0.0], [1.0, -1.0], [-2.0, 2.0], [1.0, -1.0], [0.0, 1.0], kind)
 
 
 def found_by(game: Any, start: Any, **options: Any) -> Any:
@@ -41,7 +53,7 @@ def found_by(game: Any, start: Any, **options: Any) -> Any:
 @pytest.mark.parametrize("lean", [0.0, 0.3])
 def test_hide_and_seek(lean: float) -> None:
     """The hider mixes 0 and 1, the latter with (1 + lean)/2, which is where the seeker waits."""
-    found = found_by(Seek(jnp.asarray(lean)), [0.2, 0.7], points=65)
+    found = found_by(seek(lean), [0.2, 0.7], points=65)
     at = (1 + lean) / 2
     assert (found.status, found.claim) == ("settled", "no deviation found")
     assert not bool(found.data.pure)
@@ -57,7 +69,7 @@ def test_hide_and_seek(lean: float) -> None:
 
 def test_where_replies_go_round_for_ever() -> None:
     """Matching pennies on an interval: both mix with mean 0."""
-    game = linear([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0], -1.0, 1.0)
+    game = quadratic([0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [0.0, 0.0], [-1.0, 1.0])
     found = found_by(game, [0.3, 0.4], points=65)
     assert (found.status, found.claim) == ("settled", "no deviation found")
     np.testing.assert_allclose(found.data.mean_profile.values, 0.0, atol=1e-9)
@@ -65,7 +77,7 @@ def test_where_replies_go_round_for_ever() -> None:
 
 
 def test_a_pure_equilibrium_is_told_as_one() -> None:
-    game = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0], -1.0, 10.0)  # Cournot: 3 each
+    game = quadratic([9.0, 9.0], [-1.0, -1.0], [-1.0, -1.0], [0.0, 0.0], [0.0, 9.0])  # Cournot: 3 each
     found = found_by(game, [1.0, 2.0], points=65)
     assert (found.status, bool(found.data.pure)) == ("settled", True)
     np.testing.assert_allclose(found.data.mean_profile.values, 3.0, atol=1e-3)
@@ -73,7 +85,7 @@ def test_a_pure_equilibrium_is_told_as_one() -> None:
 
 
 def test_a_broken_off_run_says_what_could_be_gained() -> None:
-    game = Seek(jnp.asarray(0.0))
+    game = seek(0.0)
     found = found_by(game, [0.2, 0.7], rounds=2, points=65)
     assert (found.status, found.claim) == ("budget spent", "not an equilibrium")
     # the first replies: the hider to 1, far from 0.7's 0.2; the seeker to 0.2
@@ -87,7 +99,7 @@ def test_a_broken_off_run_says_what_could_be_gained() -> None:
 
 def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
     method = DoubleOracle(points=65, most=3)
-    world = method.world(Seek(jnp.asarray(0.3)))
+    world = method.world(seek(0.3))
     start = np.array([[0.2], [0.7]])
     whole = method.begin_at(world, np.random.SeedSequence(0), start)
     parts = {name: array.copy() for name, array in whole.items()}
@@ -103,10 +115,9 @@ def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
 def test_finite_games_in_mixed_strategies() -> None:
     """Shapley's game has one equilibrium, all thirds; Jordan's of three players one, all halves."""
     first, second = np.eye(3), np.roll(np.eye(3), 1, axis=1)
-    shapley = rv.games.matrix(payoffs=[first.tolist(), second.tolist()])
-    found = found_by(shapley, [[1, 0, 0], [1, 0, 0]], points=10)
-    assert found.status == "settled"
-    np.testing.assert_allclose(found.data.mean_profile.values, 1 / 3, atol=1e-9)
+    mixed = one_mixed(np.stack([first, second]))
+    assert mixed is not None
+    np.testing.assert_allclose(mixed, 1 / 3, atol=1e-9)
     tables = np.zeros((3, 2, 2, 2))
     for a, b, c in np.ndindex(2, 2, 2):
         tables[:, a, b, c] = [a == b, b == c, c != a]
@@ -116,17 +127,17 @@ def test_finite_games_in_mixed_strategies() -> None:
 
 
 def test_the_games_own_reply_is_taken() -> None:
-    class Told(Seek):
+    class Told(Quadratic):
         def reply_to_mixture(self, places: Any, weights: Any, player: int) -> Any:
             mean = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0])))
             square = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0]) ** 2))
             if player == 1:
                 return np.array([mean]), -(square - mean**2), "exact"
-            pays = {x: x**2 - 2 * x * mean + square + float(self.lean) * x for x in (0.0, 1.0)}
+            pays = {x: x**2 - 2 * x * mean + square + float(self.drive[0]) * x for x in (0.0, 1.0)}
             best = max(pays, key=pays.__getitem__)
             return np.array([best]), pays[best], "exact"
 
-    found = found_by(Told(jnp.asarray(0.3)), [0.2, 0.7])
+    found = found_by(seek(0.3, Told), [0.2, 0.7])
     assert (found.status, found.claim) == ("settled", "equilibrium")
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"

@@ -1,4 +1,4 @@
-"""Extragradient steps: where plain ascent spirals out, at bounds, on simplices, from players together."""
+"""Extragradient steps: where plain ascent spirals out, at bounds, from players together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.methods.extragradient import Extragradient
 from rivalry.methods.gradient import GradientAscent
-from tests.small_games import linear, repelling
+from tests.small_games import linear
 
 COURNOT = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0])  # price 10 less quantities, unit cost 1
 ZERO_SUM = linear([[0.0, 1.0], [-1.0, 0.0]], [0.5, 0.2])  # root x = 0.2, y = -0.5
@@ -58,18 +58,12 @@ def test_cournot_and_a_bound_that_holds_a_player() -> None:
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-9)
 
 
-def test_on_simplices() -> None:
-    game = rv.games.matrix("rock_paper_scissors")
-    found = rv.solve(game, Extragradient(), [[0.8, 0.1, 0.1], [0.1, 0.2, 0.7]])
-    assert (found.status, found.claim) == ("settled", "equilibrium")
-    np.testing.assert_allclose(found.profile.values, 1 / 3, atol=1e-8)
-
-
 def test_players_who_coincide_where_that_repels_are_moved_apart() -> None:
-    found = rv.solve(repelling(), Extragradient(), [0.05, 0.05])
-    assert (found.status, found.end_state) == ("settled", "stable_point")
-    np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-0.5, 0.5], atol=1e-6)
-    assert len(found.record["left"][1]) >= 1
+    """Together both come to 0 (eigenvalue -3); apart they leave it (+1) for opposite bounds."""
+    found = rv.solve(linear([[-1.0, -2.0], [-2.0, -1.0]], [0.0, 0.0]), Extragradient(), [0.5, 0.5])
+    assert (found.status, found.end_state) == ("settled", "boundary")
+    np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-10.0, 10.0])
+    np.testing.assert_allclose(found.record["left"][1], 0.0, atol=1e-8)
 
 
 @pytest.mark.nightly

@@ -13,6 +13,7 @@ from jaxtyping import Array
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
 from rivalry.game import Game, Record, jacobian, measures, own_gradients
+from rivalry.methods.branches.family import precise
 from rivalry.methods.end_state import at_rest
 from rivalry.methods.inner import equilibrium_from, root_near
 from rivalry.methods.parameters import Dial, dial
@@ -99,7 +100,7 @@ class ComparativeStatics(eqx.Module):
         """The game, its numbers as arrays, and what is moved. Raises `ValueError`."""
         if not self.fits(game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
-        return Statics(game, dial(game, self.parameter, "parameter"))
+        return Statics(precise(game), dial(game, self.parameter, "parameter"))
 
     def length(self, world: Statics) -> int:
         """The equilibrium, and the check."""

@@ -14,6 +14,7 @@ from rivalry import metrics
 from rivalry._jax import jax, put
 from rivalry.coordinates import flattened
 from rivalry.game import Record, measures
+from rivalry.methods.branches.family import precise
 from rivalry.methods.inner import equilibrium_from
 from rivalry.methods.parameters import Dial, dial
 from rivalry.results import CERTIFIED, CLAIMS
@@ -108,6 +109,7 @@ class Design(eqx.Module):
 
     def world(self, game: Any) -> Trials:
         """The grid of trials. Raises `ValueError` for a parameter, a value or a measure the game refuses."""
+        game = precise(game)  # one program for all trials, whichever array was set
         dials = tuple(dial(game, name, "choices") for name in self.choices)
         grids = [_values(name, values) for name, values in self.choices.items()]
         for one, values in zip(dials, grids, strict=True):

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, put
 from rivalry.game import Game, scale
 from rivalry.kernels.shapes import one_state
+from rivalry.methods.branches.family import precise
 from rivalry.methods.equilibria import one_mixed
 from rivalry.methods.mixtures import ATOM, action_payoffs, mixture_record, reply_to_mixtures
 from rivalry.results import Record
@@ -70,7 +71,7 @@ class DoubleOracle(eqx.Module):
 
     def world(self, game: Any) -> Arena:
         """The game itself: atoms are added as they are found."""
-        return Arena(game)
+        return Arena(precise(game))
 
     def length(self, world: Arena) -> int:
         """The rounds."""
