@@ -64,7 +64,7 @@ def test_play_that_a_win_ends_is_learned_backwards() -> None:
     found = rv.learn(game, learner, seed=2, tolerance=None)
     np.testing.assert_array_equal(found.data.policy[:, :, :2], np.repeat(expected.T[None], 3, axis=0))
     np.testing.assert_allclose(found.data.grid_regret, 0.0, atol=1e-12)
-    np.testing.assert_allclose(found.data.value[0], found.payoff, rtol=1e-12)
+    np.testing.assert_allclose(found.data.policy_value[0], found.payoff, rtol=1e-12)
     assert found.data.state_period.values.tolist() == [0, 1, 2]
     assert found.data.learning_reward.shape[1] == 2
 

@@ -26,11 +26,12 @@ class PeriodQLearning(QLearning):
     with it rewards are as paid, and the learner discounts. Options without a meaning here are refused or left
     out: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
 
-    The record has ``policy`` (trial, player, state), ``modal_policy`` and ``modal_share`` as `QLearning`,
-    ``state_period`` (state) and ``state_carried`` (state, stock, player); ``value`` (trial, player), what the
-    greedy policies bring from the start, exactly, and ``grid_regret`` (trial, player), the most that another
-    policy on the same tables gains, by dynamic programming, with the learner's own discount. The profile is
-    the schedule of the commonest policies, certified as one in the continuous game.
+    The record has ``policy`` (trial, player, state), ``modal_policy``, ``modal_share`` as `QLearning`, with
+    ``period_places`` (player, action, column), ``state_period`` (state) and ``state_carried`` (state, stock,
+    player); ``policy_value`` (trial, player), what the greedy policies bring from the start, exactly, and
+    ``grid_regret`` (trial, player), the most that another policy on the same tables gains, by dynamic
+    programming, with the learner's own discount. The profile is the schedule of the commonest policies,
+    certified as one in the continuous game.
 
     Raises `ValueError` for parameters out of range.
 
@@ -78,10 +79,9 @@ class PeriodQLearning(QLearning):
         return QLearning.advance(self._played(world), world.tabulated, session, steps)
 
     def read(self, world: Any, session: Session) -> Record:
-        record = {
-            name: (_renamed(name, dims), array)
-            for name, (dims, array) in QLearning.read(self._played(world), world.tabulated, session).items()
-        }
+        record = QLearning.read(self._played(world), world.tabulated, session)
+        # where learning stood last is one period's place: of the period in which it was stopped
+        record = {name: kept for name, kept in record.items() if not name.startswith(("last_", "places"))}
         discount = 1.0 if self.gamma is None else self.gamma
         values = [period_values(world, policy, discount) for policy in record["policy"][1]]
         path = led_through(world, record["modal_policy"][1])
@@ -90,7 +90,8 @@ class PeriodQLearning(QLearning):
             "profile": (("player", "axis"), np.moveaxis(places, 1, 0).reshape(path.shape[1], -1)),
             "status": record.get("status", ((), np.asarray("settled"))),
             "state_period": (("state",), world.period),
-            "value": (("trial", "player"), np.array([own[0] for own, _ in values])),
+            "period_places": (("player", "action", "column"), world.tabulated.places),
+            "policy_value": (("trial", "player"), np.array([own[0] for own, _ in values])),
             "grid_regret": (("trial", "player"), np.array([most[0] - own[0] for own, most in values])),
         }
         if world.carried.shape[1]:
@@ -105,9 +106,3 @@ class PeriodQLearning(QLearning):
         if self.gamma is None:
             return UNDISCOUNTED
         return np.minimum(np.asarray(self.gamma, dtype=float), UNDISCOUNTED).tolist()
-
-
-def _renamed(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
-    """Places are those of one period: their axes are ``columns``, and their number is that of actions."""
-    columns = tuple("column" if dim == "axis" else dim for dim in dims)
-    return ("player", "action", "column") if name == "places" else columns
