@@ -59,7 +59,7 @@ def test_hide_and_seek(lean: float) -> None:
     assert not bool(found.data.pure)
     np.testing.assert_allclose(found.payoff.values, [at**2, -at * (1 - at)], atol=1e-4)
     np.testing.assert_allclose(found.data.mean_profile.values, at, atol=1e-3)
-    places, weights = found.data.places.values[0, :, 0], found.profile.values[0]
+    places, weights = found.data.places.values[0, :, 0], found.data.mixture.values[0]
     np.testing.assert_allclose(np.sort(places[weights > 0]), [0.0, 1.0])
     gap = found.data.oracle_gap.values.max(axis=1)
     assert gap[0] > 0.1
@@ -81,7 +81,7 @@ def test_a_pure_equilibrium_is_told_as_one() -> None:
     found = found_by(game, [1.0, 2.0], points=65)
     assert (found.status, bool(found.data.pure)) == ("settled", True)
     np.testing.assert_allclose(found.data.mean_profile.values, 3.0, atol=1e-3)
-    assert found.profile.values.tolist() == [[1.0], [1.0]]
+    assert found.data.mixture.values.tolist() == [[1.0], [1.0]]
 
 
 def test_a_broken_off_run_says_what_could_be_gained() -> None:
@@ -90,7 +90,7 @@ def test_a_broken_off_run_says_what_could_be_gained() -> None:
     assert (found.status, found.claim) == ("budget spent", "not an equilibrium")
     # the first replies: the hider to 1, far from 0.7's 0.2; the seeker to 0.2
     np.testing.assert_allclose(found.data.oracle_gap[0], [0.7**2 - 0.5**2, 0.5**2], atol=1e-9)
-    places, weights = found.data.places.values[..., 0], found.profile.values
+    places, weights = found.data.places.values[..., 0], found.data.mixture.values
     best = max(weights[1] @ (np.nan_to_num(places[1]) - x) ** 2 for x in np.linspace(0, 1, 1001)) - float(
         found.payoff[0]
     )

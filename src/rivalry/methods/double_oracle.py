@@ -44,7 +44,7 @@ class DoubleOracle(eqx.Module):
     and from the best atoms, with climbs. Where a player has more than ``most`` atoms, those go that have been
     played least lately.
 
-    The record is that of mixtures: ``profile`` (player, action), the weights, and ``places`` (player, action,
+    The record is that of mixtures: ``mixture`` (player, action), the weights, and ``places`` (player, action,
     axis), those atoms that are played; ``mean_profile``, ``payoff``, ``grid_regret``, expected measures, and
     a certificate of the continuous game, searched anew. ``oracle_gap`` (round, player) is what each round's
     best reply gained, ``atoms`` (player) how many strategies were looked at, and ``pure`` tells that all play
