@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 from warnings import warn
 
+import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry._jax import jnp, put
+from rivalry._registry import near
+from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
 from rivalry.games.race.checks import alone, disaster, number, one_of, per_player, players_of, weighted
 from rivalry.games.race.game import COLUMNS, Race
 from rivalry.games.race.period import CONTESTS, COSTS, RISKS, Rules, power
@@ -122,7 +125,15 @@ def race(
     transition: Annotated[
         Callable[..., Any] | None, "a function (numbers, inputs [player column], period) -> numbers"
     ] = None,
-) -> Race:
+    beliefs: Annotated[
+        list[dict[str, Any]] | None,
+        "one table a player: keys of the race as that player takes them to be; {} believes the truth",
+    ] = None,
+    beliefs_play: Annotated[
+        Literal["actual", "subjective"],
+        "with beliefs: to reply to what rivals do, or to solve one's own believed race and play one's part",
+    ] = "actual",
+) -> Race | Believing | Minds:
     """Players race for a risky technology: performance wins, safety makes the win end well.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show race` lists them with units, defaults and
@@ -133,7 +144,41 @@ def race(
     >>> game.payoffs(game.inputs(xs=[1.0, 1.0], xp=[2.0, 2.0])).round(4).tolist()
     [-0.2099, -0.2672]
     """
-    return _build(**locals())
+    return _believing(dict(locals()))
+
+
+def _believing(given: dict[str, Any]) -> Race | Believing | Minds:
+    """The race, with what its players believe of it. Raises `ValueError`."""
+    beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
+    one_of("beliefs_play", play, ("actual", "subjective"))
+    true = _build(**given)
+    if beliefs is None:
+        return true
+    if not isinstance(beliefs, list | tuple) or len(beliefs) != true.players:
+        told = f"{len(beliefs)} tables" if isinstance(beliefs, list | tuple) else repr(beliefs)
+        raise ValueError(f"beliefs: {told} for {true.players} players; give one table a player")
+    given = given | {"players": true.players}
+    races = [_believed(given, k, table) for k, table in enumerate(beliefs)]
+    highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
+    box = Box(true.space.low, highest, true.space.coordinates, true.space.least)
+    minds = tuple(belief(race, list(table)) for race, table in zip(races, beliefs, strict=True))
+    found = Believing(box, eqx.tree_at(lambda race: race.space, true, box), minds)
+    return found if play == "actual" else Minds(found)
+
+
+def _believed(given: dict[str, Any], k: int, table: Any) -> Race:
+    """The race that player ``k`` believes in. Raises `ValueError`."""
+    if not isinstance(table, Mapping):
+        raise ValueError(f"beliefs[{k}]: {table!r} must be a table of keys of the race")
+    for name in table:
+        if name in FIXED:
+            raise ValueError(f"beliefs[{k}].{name}: is the same for everybody; no belief may change it")
+        if name not in given:
+            raise ValueError(f"beliefs[{k}].{name}: is no key of the race; {near(name, given)}")
+    try:
+        return _build(**(given | dict(table)))
+    except ValueError as error:
+        raise ValueError(f"beliefs[{k}].{error}") from None
 
 
 def _build(**given: Any) -> Race:
