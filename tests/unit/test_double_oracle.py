@@ -13,6 +13,7 @@ import rivalry as rv
 from rivalry._jax import jnp
 from rivalry.methods.double_oracle import DoubleOracle
 from rivalry.methods.equilibria import one_mixed
+from rivalry.methods.mixtures import reply_to_mixtures
 from rivalry.space import Box
 
 
@@ -142,3 +143,27 @@ def test_the_games_own_reply_is_taken() -> None:
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"
     np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
+
+
+def test_many_axes_are_searched_from_drawn_strategies() -> None:
+    """A grid of 13 axes has 8192 corners. Each axis is hide and seek of its own."""
+
+    class Wide(eqx.Module):
+        axes: Float[Array, "axis"]
+
+        @property
+        def space(self) -> Box:
+            return Box(jnp.zeros((2, 13)), jnp.ones((2, 13)))
+
+        def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+            apart = jnp.sum(self.axes * (x[0] - x[1]) ** 2)
+            return jnp.stack([-apart, apart])
+
+    places = np.zeros((2, 2, 13))
+    places[1, 1] = 1.0
+    places[0, 1] = np.nan
+    weights = np.array([[1.0, 0.0], [0.5, 0.5]])
+    reply = reply_to_mixtures(Wide(jnp.full(13, 1 / 13)), places, weights, 0, 0)
+    np.testing.assert_allclose(reply.strategy, 0.5, atol=1e-5)
+    np.testing.assert_allclose(reply.payoff, -0.25, atol=1e-9)
+    assert reply.coverage == "lower bound"

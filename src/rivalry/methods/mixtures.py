@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
+from rivalry.coordinates import flattened
 from rivalry.game import measures, own_payoff, scale, scale_of
 from rivalry.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.methods.exploration import check_whole
-from rivalry.metrics import TOLERANCE, Reply, best_reply
+from rivalry.metrics import TOLERANCE, Reply, best_reply, search
 from rivalry.results import Certificate, Record
 from rivalry.space import Profile, Space, Strategy
 from rivalry.tabular import tabulate
@@ -25,6 +26,8 @@ from rivalry.tabular.tables import TABLE_BYTES, values_at
 ATOM = 1e-12  # joint atoms of no more weight are left out of searches
 TOGETHER = 1024  # atoms whose payoffs are computed at once
 POINTS = 1024  # of the grid from which best replies are searched
+CORNERS = 4096  # of a space: with more, searches begin at drawn strategies instead of a grid
+DRAWN, ALONE = 256, 8  # drawn strategies, and joint atoms whose own best replies are begun at too
 FEW = 512  # joint atoms up to which a game's measures are taken one by one
 PER_DECADE, DECADES = 16, 12  # samples of histories, at log-spaced rounds
 
@@ -320,6 +323,7 @@ def reply_to_mixtures(
 
     The game's own ``reply_to_mixture(places, weights, player) -> (strategy, payoff, coverage)``, where it has
     one; else a search from a grid of ``points``, and from the player's place number ``stand``, with climbs.
+    In spaces of many axes it begins at drawn strategies, all places, and best replies to the likeliest atoms.
     """
     known = getattr(game, "reply_to_mixture", None)
     if known is not None:
@@ -329,7 +333,39 @@ def reply_to_mixtures(
     profiles, odds = _evened(*joint_atoms(places, weights, without=player))
     x = np.array(profiles[0])
     x[player] = places[player, stand]
-    return best_reply(Against(game, put(profiles), put(odds)), put(x), player, points=points)
+    against = Against(game, put(profiles), put(odds))
+    if 2 ** game.space.shape[1] > CORNERS:
+        return _from_many(against, x, places, player)
+    return best_reply(against, put(x), player, points=points)
+
+
+def _from_many(against: Against, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
+    """Climbs where a grid has too many corners: from drawn strategies, places, replies to single atoms."""
+    game, space = against.game, against.game.space
+    likely = np.argsort(-np.asarray(against.odds), kind="stable")[:ALONE]
+    atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
+    alone = [best_reply(game, atom, player, points=2).strategy for atom in atoms] if _replies(game) else []
+    keys = jax.random.split(jax.random.key(player), DRAWN)
+    drawn = np.asarray(jax.vmap(space.sample)(keys))[:, player]
+    own = places[player][~np.isnan(places[player]).any(axis=1)]
+    begin = np.concatenate([drawn, own, *(row[None] for row in alone)])
+    full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
+    full[: len(begin), player] = begin
+    flat, curved = flattened(against), hasattr(space, "inner")
+    inner, here = (put(space.inner(put(part)) if curved else part) for part in (full, x))
+    strategies, values = _climbed(flat, here, put(player), inner[:, player])
+    best = int(np.argmax(np.asarray(values)))
+    found = np.array(here)
+    found[player] = strategies[best]
+    strategy = np.asarray(space.project(space.outer(put(found)) if curved else put(found)))[player]
+    return Reply(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
+
+
+def _replies(game: Any) -> bool:
+    return hasattr(game, "best_reply") or hasattr(game, "proved_reply")
+
+
+_climbed = eqx.filter_jit(search)
 
 
 def _evened(profiles: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
