@@ -83,7 +83,7 @@ def test_marks_of_a_plan_are_hollow_without_a_certificate() -> None:
 
 def test_columns_of_a_plan_are_picked_and_a_single_period_is_one_too() -> None:
     ax = rv.plots.schedule(plan(), columns=["inv_p"])
-    assert [panel.get_title() for panel in ax.child_axes] == ["perf. investment inv_p"]
+    assert [panel.get_title() for panel in ax.child_axes] == ["investment inv_p"]
     assert len(lines(ax.child_axes[0], "_unidentified")) == 2  # of the third of three columns, not the first
     once = xr.Dataset({"xs": ("player", [1.0, 2.0]), "xp": ("player", [3.0, 4.0])})
     np.testing.assert_array_equal(lines(rv.plots.schedule(once).child_axes[1], "_mark")[1].get_ydata(), [4.0])
@@ -182,6 +182,18 @@ def test_a_jump_of_a_reply_is_dotted_and_logarithmic_curves_cross_too() -> None:
     assert ax.get_title(loc="left") == "0 lies on the edge"
     met = lines(ax, "crossing")[0].get_xydata()  # x = sqrt(y) / 2 and y = sqrt(x)
     assert np.abs(met / [0.25 ** (2 / 3), 0.25 ** (1 / 3)] - 1).max(axis=1).min() < 1e-6
+
+
+def test_nothing_crosses_where_a_reply_jumps() -> None:
+    at = np.linspace(0.0, 10.0, 21)
+    replies = np.stack([np.full(21, 5.2), np.where(at < 5.1, 9.0, 1.0)])
+    data = xr.Dataset(
+        {
+            "reaction": (("duellist", "place"), replies),
+            "reaction_at": (("duellist", "place"), np.stack([at, at])),
+        }
+    )
+    assert "crossing" not in labels(rv.plots.reaction(data))
 
 
 def test_polygons_that_do_not_meet_have_no_crossings_and_corners_count_once() -> None:

@@ -112,7 +112,7 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
     place]``, everything else where it is; ``reaction_here [duellist]`` is where each of them is,
     ``reaction_player [duellist]`` who they are, ``reaction_column []`` the column's name. Crossings are
     equilibria of the game in which these two columns alone can be changed. A jump of a reply is a thin
-    dotted line. Their place is filled where ``claim`` is certified.
+    dotted line, on which nothing crosses. Their place is filled where ``claim`` is certified.
 
     >>> import numpy as np, xarray as xr
     >>> curves = xr.Dataset({"reaction": (("duellist", "place"), [[1.0, 0.0], [0.4, 0.6]]),
@@ -131,11 +131,12 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
         # across lies the first player's strategy, up the second's
         curves = [(replies[0], rivals[0]), (rivals[1], replies[1])]
         floor = float(rivals.min()) if log else -np.inf
-        for k, (x, y) in enumerate(curves):
-            _curve(
-                axes, np.maximum(x, floor), np.maximum(y, floor), PALETTE[k], f"reply of player {who[k]}", log
-            )
-        met = crossings(*(np.maximum(np.array(curve), floor) for curve in curves), log=log)
+        whole = [np.maximum(np.array(curve), floor) for curve in curves]
+        jumps = [_jumps(curve, k, log) for k, curve in enumerate(whole)]
+        for k in range(2):
+            _curve(axes, whole[k], jumps[k], PALETTE[k], f"reply of player {who[k]}")
+        broken = (np.insert(whole[k], jumps[k] + 1, np.nan, axis=1) for k in range(2))
+        met = crossings(*broken, log=log)
         if len(met):
             axes.plot(
                 *met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="crossing", zorder=4
@@ -156,21 +157,31 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
         return axes
 
 
-def _curve(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str, log: bool) -> None:
-    """A curve whose jumps are dotted."""
-    where = np.log(np.stack([x, y])) if log else np.stack([x, y])
+def _jumps(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
+    """After which places of a curve ``[2 place]`` the next reply, in its ``row``, is far away.
+
+    Few places tell nothing.
+    """
+    if curve.shape[1] < 1 / JUMP:
+        return np.array([], int)
+    where = np.log(curve) if log else curve
     span = float(np.ptp(where, axis=1).max())
-    far = (np.abs(np.diff(where)) > JUMP * span).any(axis=0)
-    for k in np.flatnonzero(far) if len(x) > 1 / JUMP else ():
-        axes.plot(x[k : k + 2], y[k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
-    cuts = np.flatnonzero(far) + 1 if len(x) > 1 / JUMP else np.array([], int)
-    for piece in np.split(np.arange(len(x)), cuts):
-        axes.plot(x[piece], y[piece], color=colour, label="_reply")
+    return np.flatnonzero(np.abs(np.diff(where[row])) > JUMP * span)
+
+
+def _curve(axes: Axes, curve: np.ndarray, jumps: np.ndarray, colour: str, label: str) -> None:
+    """A curve ``[2 place]`` whose jumps are dotted."""
+    for k in jumps:
+        axes.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
+    for piece in np.split(np.arange(curve.shape[1]), jumps + 1):
+        axes.plot(*curve[:, piece], color=colour, label="_reply")
     axes.plot([], [], color=colour, label=label)
 
 
 def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
     """Where two polygons ``[2 place]`` cross, ``[crossing 2]``; ``log``: straight in logarithms.
+
+    NaN breaks a polygon: replies that jump do not meet in between.
 
     >>> crossings(np.array([[0.0, 2.0], [0.0, 2.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])).tolist()
     [[1.0, 1.0]]
