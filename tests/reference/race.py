@@ -172,6 +172,31 @@ def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     }
 
 
+def payoff_beliefs(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """What each player believes to get, what it gets, and the technology that each expects."""
+    game = game_of(inputs)
+    found = _measured(game, _profile(game, inputs))
+    paths = zip(found["believed_A"], found["believed_B"], strict=True)
+    return {
+        "U_believed": found["believed"],
+        "U_realised": found["realised"],
+        "believed_technology": [{"A": a, "B": b} for a, b in paths],
+    }
+
+
+def belief_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """Mutual best replies, each in the race that the player believes in."""
+    game = game_of(inputs)
+    found = rv.solve(game, rv.methods.BestResponse(), start="moderate", tol=1e-10)
+    told = _measured(game, _at(game, found))
+    return told | {
+        "u_believed": told["believed"],
+        "u_realised": told["realised"],
+        "safe_realised": told["safe"],
+        **_regrets(found),
+    }
+
+
 def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """How safety moves with one parameter."""
     slope = dsigma(oracle_game(inputs), inputs["wrt"])
@@ -179,7 +204,7 @@ def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 
 def dynamic_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
-    """The certified equilibrium over periods: backwards where nothing but time links them, else by replies."""
+    """The certified equilibrium over periods: backwards where only time links them, else by replies."""
     game = game_of(inputs)
     if not game.linked:
         found = rv.learn(game, rv.methods.Periods())
@@ -228,6 +253,8 @@ KINDS = {
     "symmetric_oracle": symmetric_oracle,
     "oracle_not_nash": oracle_not_nash,
     "comparative_statics": comparative_statics,
+    "payoff_beliefs": payoff_beliefs,
+    "belief_nash": belief_nash,
     "dynamic_nash": dynamic_nash,
     "stationary_nash": stationary_nash,
     "stackelberg": stackelberg,

@@ -34,6 +34,10 @@ METHODS = {
         ("rivalry.methods.extragradient:Extragradient",),
         "own gradients met one step ahead: converges where plain ascent circles",
     ),
+    "feedback": Entry(
+        ("rivalry.methods.feedback:Feedback",),
+        "play over periods in which everybody sees the state: Markov-perfect on a grid of states",
+    ),
     "fictitious_play": Entry(
         ("rivalry.methods.matching:FictitiousPlay",),
         "everybody replies to what the others have played so far",

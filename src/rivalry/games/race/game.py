@@ -16,7 +16,9 @@ from rivalry.games.race import technology
 from rivalry.games.race.checks import refusal
 from rivalry.games.race.inputs import profile_of
 from rivalry.games.race.measures import measures, outcomes
+from rivalry.games.race.nodes import Node, stock_range
 from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
+from rivalry.games.race.play import RacePlay
 from rivalry.games.race.proof import proved_reply
 from rivalry.games.race.reply import details
 from rivalry.games.race.schedule_reply import best_reply
@@ -288,6 +290,18 @@ class Race(eqx.Module):
     def period(self, t: int | Array, state: Array, row: Array) -> tuple[Array, Array, Array]:
         """One period from a state: payoffs, the chance that play goes on, the state after it."""
         return period(self, t, state, row)
+
+    def play(self, periods: int | None = None) -> RacePlay:
+        """The race as it is lived, ends drawn by chance; a horizon without end is cut after ``periods``."""
+        return RacePlay(self, periods)
+
+    def node(self, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Node:
+        """Period ``t`` in all columns at a state, for values of the states after it; see `Node`."""
+        return Node(self, jnp.asarray(t), state, ahead)
+
+    def stock_range(self, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the most that a state of period ``t`` can hold, ``[stock player]`` each."""
+        return stock_range(self, t)
 
     @property
     def period_space(self) -> Box:
