@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -326,26 +325,17 @@ class Race(eqx.Module):
         name = "share" if len(self.columns) > 4 else "invest"
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
 
-    @property
-    def best_reply(self) -> Callable[[Profile, int | Array], tuple[Strategy, Array, Coverage]]:
-        """``best_reply(x, player)``: the best of all own schedules, its payoff, how surely it is the best.
+    def best_reply(self, x: Profile, player: int | Array) -> tuple[Strategy, Array, Coverage]:
+        """The best of all own schedules, its payoff, how surely it is the best; ``player`` may be traced."""
+        return best_reply(self, x, player)
 
-        JAX can trace it, the player too.
-        """
-        if len(self.columns) > 2 or (self.transition is not None and self.periods > 1):
-            raise AttributeError("effort alone")
-        return partial(best_reply, self)
-
-    @property
-    def proved_reply(self) -> Callable[[Profile, int], Reply]:
-        """``proved_reply(x, player)``: the same for certificates, with what no schedule pays more than.
+    def proved_reply(self, x: Profile, player: int) -> Reply:
+        """The same for certificates, with what no schedule of ``player`` pays more than.
 
         Proved for effort alone, the contests ``ratio`` and ``logit``, linear cost and returns to safety that
         do not rise; elsewhere nothing is, and the bound is infinite.
         """
-        if not hasattr(self, "best_reply"):
-            raise AttributeError("effort alone")
-        return partial(proved_reply, self)
+        return proved_reply(self, x, player)
 
     def reply_details(self, x: Profile, player: int) -> dict[str, Any]:
         """The best reply of one period: ``value``, ``strategy``, ``attained``, ``resolution``.

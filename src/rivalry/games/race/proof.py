@@ -12,7 +12,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.games.race import period
 from rivalry.games.race.bounds import Problem, bound, provable
 from rivalry.games.race.own import RISKS, Own, moved, own_problem, place_of, power_of_safety
-from rivalry.games.race.reply import resolution
+from rivalry.games.race.schedule_reply import best_reply, by_effort, resolution
 from rivalry.metrics import Reply
 from rivalry.space import Profile
 
@@ -43,14 +43,14 @@ def proved_reply(race: Race, x: Profile, player: int) -> Reply:
 @eqx.filter_jit
 def compiled(race: Race, x: Profile, player: Array) -> tuple[Array, Array]:
     """The best reply and its payoff, compiled."""
-    strategy, payoff, _ = race.best_reply(x, player)
+    strategy, payoff, _ = best_reply(race, x, player)
     return strategy, payoff
 
 
 def _form(race: Race) -> bool:
     rules = race.rules
     ours = rules.production is period.power and rules.csf in CONTESTS and rules.risk in RISKS
-    return ours and rules.cost is period.linear and race.transition is None and len(race.columns) == 2
+    return ours and rules.cost is period.linear and by_effort(race)
 
 
 def _proved(race: Race, x: Profile, player: int, payoff: float) -> float:

@@ -164,10 +164,5 @@ def details(race: Race, x: Profile, player: int) -> dict[str, Any]:
         "strategy": np.asarray(found.strategy),
         "payoff": payoff,
         "attained": attained,
-        "resolution": resolution(race),
+        "resolution": SCAN if known(race) else GRID,
     }
-
-
-def resolution(race: Race) -> str:
-    """How finely best replies of one period are searched, in words."""
-    return SCAN if known(race) else GRID

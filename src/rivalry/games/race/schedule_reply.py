@@ -12,7 +12,10 @@ import equinox as eqx
 from jaxtyping import Array
 
 from rivalry._jax import jax, jnp
-from rivalry.games.race.reply import static_reply
+from rivalry.games.race.invest_reply import SEARCH, STARTS, invest_reply
+from rivalry.games.race.own import known
+from rivalry.games.race.reply import SCAN, static_reply
+from rivalry.games.race.search import GRID
 from rivalry.results import Coverage
 from rivalry.space import Profile, Strategy
 
@@ -23,9 +26,21 @@ STATIONARY = 12  # rounds of Dinkelbach's; they double the digits
 
 
 def best_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
-    """The best of a player's schedules and its payoff, as far as a scan tells; ``player`` may be traced."""
-    strategy, payoff = effort_reply(race, x, player)
-    return strategy, payoff, "lower bound"
+    """The best of a player's schedules and its payoff, as far as it is found; ``player`` may be traced."""
+    found = effort_reply if by_effort(race) else invest_reply
+    return *found(race, x, player), "lower bound"
+
+
+def by_effort(race: Race) -> bool:
+    """Whether efforts are all there is to choose, and change no later period."""
+    return len(race.columns) == 2 and (race.transition is None or race.periods == 1)
+
+
+def resolution(race: Race) -> str:
+    """How best replies are searched, in words."""
+    if by_effort(race):
+        return SCAN if known(race) else GRID
+    return SEARCH if known(race) and race.transition is None else STARTS
 
 
 def effort_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
