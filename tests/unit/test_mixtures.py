@@ -131,14 +131,6 @@ def test_atoms_are_the_joint_places_that_are_played() -> None:
     assert odds.tolist() == [0.25, 0.75]
 
 
-def test_a_pure_equilibrium_of_a_game_is_one_as_a_mixture() -> None:
-    game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    made = mixtures.board(game, {"kind": "levels", "levels": [0.2, 0.5, 0.7]})
-    record = mixtures.played(made, np.array([[0.0, 1.0, 0.0]] * 2))
-    assert str(record["claim"][1]) == "no deviation found"
-    np.testing.assert_allclose(record["mean_profile"][1], 0.5)
-
-
 def test_tables_too_large_are_refused() -> None:
     game = rv.games.influencer(reach=[0.2] * 3, resource="bimodal")
     with pytest.raises(ValueError, match="places: 729 joint actions need more than 1000 bytes"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import metrics
 from rivalry.tabular import (
     equilibria,
     led_through,
@@ -26,7 +27,7 @@ RACES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=RACES)
+@pytest.fixture(scope="module", params=["invest", "share"])
 def race(request: Any) -> Any:
     return rv.games.race(**RACES[request.param])
 
@@ -38,7 +39,8 @@ def test_tables_pay_schedules_as_the_game_does(race: Any) -> None:
         policies = RNG.integers(0, choices, size=(2, len(tables.period)))
         value, best = period_values(tables, policies)
         rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
-        np.testing.assert_allclose(value[0], race.payoffs(race.inputs(rows)), rtol=1e-12)
+        paid = metrics.payoffs(race, race.inputs(rows))
+        np.testing.assert_allclose(value[0], paid, rtol=1e-12)
         assert np.all(best >= value)
 
 
@@ -48,7 +50,8 @@ def test_what_is_carried_is_the_technology_of_the_game() -> None:
     finite = tables.tabulated.tables
     policies = RNG.integers(0, int(finite.sizes[0]), size=(2, len(tables.period)))
     rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
-    _, _, a, b = race.periodic(race.inputs(rows))
+    measured = race.measures(race.inputs(rows))
+    a, b = measured["A"][1], measured["B"][1]
     nature = 0
     for t in range(3):
         np.testing.assert_allclose(tables.carried[nature], [a[t], b[t]], rtol=1e-12)

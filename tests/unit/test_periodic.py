@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import metrics
 from rivalry.methods import METHODS
 from rivalry.methods.periodic import PeriodQLearning
 from rivalry.methods.qlearning import QLearning
@@ -25,6 +26,14 @@ OPTIONS: dict[str, Any] = {
     "alpha": 0.02,
     "reward": "raw",
 }
+
+
+def _learned(game: Any, learner: PeriodQLearning, seed: int) -> dict[str, np.ndarray]:
+    """What is read after all steps, without the game's own measures."""
+    world = learner.world(game)
+    session = learner.begin(world, np.random.SeedSequence(seed))
+    learner.advance(world, session, learner.length(world))
+    return {name: array for name, (_, array) in learner.read(world, session).items()}
 
 
 def _induced(game: Any) -> np.ndarray:
@@ -46,11 +55,11 @@ def test_gamma_cannot_matter_where_periods_are_replayed(gamma: float | None) -> 
     static = equilibria(tabulate(rv.games.race(), PLACES, walk=False))
     assert static.shape == (1, 2)
     learner = PeriodQLearning(**OPTIONS, gamma=gamma, epochs=20_000)
-    found = rv.learn(rv.games.race(horizon=5), learner, seed=1, tolerance=None)
-    np.testing.assert_array_equal(found.data.modal_policy[:, :5], np.repeat(static[0][:, None], 5, axis=1))
-    np.testing.assert_allclose(found.data.grid_regret, 0.0, atol=1e-12)
-    assert found.profile.shape == (2, 10)
-    np.testing.assert_allclose(found.profile.values.reshape(2, 5, 2)[:, 3], found.profile.values[:, :2])
+    found = _learned(rv.games.race(horizon=5), learner, seed=1)
+    np.testing.assert_array_equal(found["modal_policy"][:, :5], np.repeat(static[0][:, None], 5, axis=1))
+    np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
+    assert found["profile"].shape == (2, 10)
+    np.testing.assert_allclose(found["profile"].reshape(2, 5, 2)[:, 3], found["profile"][:, :2])
 
 
 def test_play_that_a_win_ends_is_learned_backwards() -> None:
@@ -61,20 +70,22 @@ def test_play_that_a_win_ends_is_learned_backwards() -> None:
     assert expected.tolist() == [[0, 0], [2, 2]]
     assert _induced(replayed).tolist() == [[1, 1], [2, 2]]
     learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS, "alpha": 0.01}, epochs=60_000, trials=3)
-    found = rv.learn(game, learner, seed=2, tolerance=None)
-    np.testing.assert_array_equal(found.data.policy[:, :, :2], np.repeat(expected.T[None], 3, axis=0))
-    np.testing.assert_allclose(found.data.grid_regret, 0.0, atol=1e-12)
-    np.testing.assert_allclose(found.data.policy_value[0], found.payoff, rtol=1e-12)
-    assert found.data.state_period.values.tolist() == [0, 1, 2]
-    assert found.data.learning_reward.shape[1] == 2
+    found = _learned(game, learner, seed=2)
+    np.testing.assert_array_equal(found["policy"][:, :, :2], np.repeat(expected.T[None], 3, axis=0))
+    np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
+    paid = metrics.payoffs(game, game.space.check(found["profile"]))
+    np.testing.assert_allclose(found["policy_value"], np.repeat(paid[None], 3, axis=0), rtol=1e-12)
+    assert found["state_period"].tolist() == [0, 1, 2]
+    assert found["learning_reward"].shape[1] == 2
 
 
 def test_when_play_is_over_nothing_is_worth_anything() -> None:
-    learner = PeriodQLearning(**OPTIONS, epochs=50, initial={"kind": "uniform", "min": 1.0, "max": 2.0})
-    world = learner.world(rv.games.race(horizon=3, kappa=1.0, end_on="win"))
+    begun = {"kind": "uniform", "min": 1.0, "max": 2.0}
+    learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS}, epochs=50, initial=begun)
+    world = learner.world(rv.games.race(horizon=2, kappa=1.0, end_on="win"))
     session = learner.begin(world, np.random.SeedSequence(0))
-    assert learner.length(world) == 150
-    assert learner.advance(world, session, 1000) == 150
+    assert learner.length(world) == 100
+    assert learner.advance(world, session, 1000) == 100
     assert np.all(session["values"][:, :, -1] == 0)
     assert np.all(session["values"][:, :, 0] != 0)
 
