@@ -197,6 +197,15 @@ def belief_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     }
 
 
+def precipice(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The symmetric rule, and the risk there by exact integration."""
+    given = dict(inputs)
+    game = rv.games.precipice(players=given.pop("n"), **given)
+    x = game.closed_form()[0]
+    found = float(game.measures(game.space.check(x))["risk"][1])
+    return {"safety": float(x[0, 0]), "slope": float(x[0, 0]), "risk": found}
+
+
 def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """How safety moves with one parameter."""
     slope = dsigma(oracle_game(inputs), inputs["wrt"])
@@ -253,6 +262,7 @@ KINDS = {
     "symmetric_oracle": symmetric_oracle,
     "oracle_not_nash": oracle_not_nash,
     "comparative_statics": comparative_statics,
+    "precipice": precipice,
     "payoff_beliefs": payoff_beliefs,
     "belief_nash": belief_nash,
     "dynamic_nash": dynamic_nash,

@@ -18,6 +18,12 @@ GAMES = {
         "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is what player i gets when the joint action a is played and "
         "xⱼ(aⱼ) the probability with which player j takes its part",
     ),
+    "precipice": Entry(
+        ("rivalry.games.race.precipice:precipice",),
+        "teams of unequal capability race; who skimps on safety wins, and may ruin all",
+        "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
+        "with c drawn evenly from [0, μ], s the safety it chooses and e the enmity",
+    ),
     "race": Entry(
         ("rivalry.games.race:race",),
         "players spend on performance, which wins, and on safety, which makes a win end well",

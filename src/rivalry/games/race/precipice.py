@@ -1,0 +1,259 @@
+"""The race to the precipice: who skimps on safety wins, and may ruin all (Armstrong, Bostrom & Shulman 2016).
+
+Every team's capability is drawn evenly from [0, mu]; it chooses safety ``s`` in [0, 1], the highest
+capability less safety wins, and the winner's technology is safe with chance ``s``. One's own safe win pays 1,
+another's ``1 - e``, a disaster nothing; ``e`` is the enmity. What teams know decides what a strategy is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp, put
+from rivalry.games.race.checks import one_of
+from rivalry.results import Record
+from rivalry.space import Box, Profile
+
+INFORMATION = ("none", "private", "public")
+STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
+SAME = 1e-12  # a lead's safety that differs so little is not undercut
+CHECKED = (51, 401)  # capabilities and safeties at which free deviations are looked for
+
+
+class Precipice(eqx.Module):
+    """Players choose one number each; see `precipice` for what it is.
+
+    Payoffs are exact expectations over capabilities: they are polynomials between the places where somebody's
+    score meets somebody else's, and are summed by Gauss's rule piece by piece.
+    """
+
+    space: Box
+    mu: Float[Array, ""]
+    enmity: Float[Array, ""]
+    information: str = eqx.field(static=True)
+
+    @property
+    def players(self) -> int:
+        """How many teams race."""
+        return self.space.shape[0]
+
+    @property
+    def alike(self) -> np.ndarray:
+        """All teams are."""
+        return np.zeros(self.players, dtype=int)
+
+    @property
+    def axis_names(self) -> tuple[str]:
+        """What a strategy is."""
+        return ({"none": "safety", "private": "slope", "public": "boldness"}[self.information],)
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Expected payoffs before capabilities are known."""
+        own, anyone = self._wins(x)
+        return own + (1 - self.enmity) * (anyone - own)
+
+    def _wins(self, x: Profile) -> tuple[Float[Array, "player"], Float[Array, ""]]:
+        """The chance that each wins and all ends well, and that anybody does."""
+        if self.information == "public":
+            own = self._led(x[:, 0])
+        else:
+            own = jax.vmap(lambda player: self._safe_wins(x[:, 0], player))(jnp.arange(self.players))
+        return own, jnp.sum(own)
+
+    def safety(self, rule: Array, c: Array) -> Array:
+        """The safety that a rule gives at capability ``c``."""
+        return rule + 0.0 * c if self.information == "none" else jnp.minimum(rule * c, 1.0)
+
+    def below(self, rule: Array, score: Array) -> Array:
+        """The chance that a team of that rule scores less."""
+        flat = self.information == "none"
+        c = score + rule if flat else jnp.minimum(score + 1, score / (1 - rule))
+        return jnp.clip(c / self.mu, 0.0, 1.0)
+
+    def _safe_wins(self, rules: Array, player: Array) -> Array:
+        """The chance that ``player`` wins and all ends well."""
+        ends = jnp.stack([0 * rules, 0 * rules + self.mu])
+        kinks = self._kinks(rules, rules[player], ends)
+
+        def integrand(c: Array) -> Array:
+            safe = self.safety(rules[player], c)
+            chances = jax.vmap(lambda rule: self.below(rule, c - safe))(rules)
+            return safe * jnp.prod(chances.at[player].set(1.0), axis=0) / self.mu
+
+        return _integral(integrand, kinks, self.mu, self.players)
+
+    def _kinks(self, rules: Array, own: Array, ends: Array) -> Array:
+        """The own capabilities at which a rival's chance, or one's own safety, has a kink."""
+        if self.information == "none":
+            return (ends - rules + own).ravel()
+        turns = 1 / jnp.maximum(rules, 1 / (2 * self.mu))  # beyond mu where safety never is 1
+        scores = jnp.concatenate([*(c - self.safety(rules, c) for c in (ends[1], turns))])
+        return jnp.concatenate(
+            [jnp.minimum(scores + 1, scores / (1 - own)), 1 / jnp.maximum(own, 1e-9)[None]]
+        )
+
+    def _led(self, boldness: Array) -> Array:
+        """The chance that each wins and all ends well, where all know the lead of the most capable.
+
+        The leader plays ``min(1, boldness times lead)``. The runner-up undercuts, by as little as wins, where
+        that pays: where more than ``lead / enmity`` is played.
+        """
+        n, mu = self.players, self.mu
+
+        def leads(own: Array, undercut: bool) -> Array:
+            def integrand(lead: Array) -> Array:
+                safe = jnp.minimum(own * lead, 1.0)
+                bold = safe * self.enmity > lead * (1 + SAME)
+                won = jnp.where(bold, safe - lead if undercut else 0.0, 0.0 if undercut else safe)
+                return won * (1 - lead / mu) ** (n - 1) / mu  # the density of a lead, and of being ahead
+
+            kinks = jnp.stack([1 / jnp.maximum(own, 1e-9), self.enmity])
+            return _integral(integrand, kinks, mu, n)
+
+        own = jax.vmap(lambda each: leads(each, False))(boldness)
+        undercut = jax.vmap(lambda each: leads(each, True))(boldness)
+        return own + (jnp.sum(undercut) - undercut) / (n - 1)
+
+    def closed_form(self) -> np.ndarray:
+        """``[root player axis]``: the symmetric equilibrium. Raises `ValueError` where none is known."""
+        rule, _ = solution(self.players, float(self.mu), float(self.enmity), self.information)
+        return np.full((1, self.players, 1), rule)
+
+    def refuses(self, name: str, value: float) -> str:
+        """Why the array ``name`` may not take a value, or nothing."""
+        if not value > 0:
+            return "must be above 0"
+        return "must be at most 1" if name == "enmity" and value > 1 else ""
+
+    def measures(self, x: Profile) -> Record:
+        """``risk``, the chance of a disaster, and ``safe``, that of a safe win."""
+        safe = min(float(_safe(self, x)), 1.0)
+        return {"risk": ((), np.asarray(1 - safe)), "safe": ((), np.asarray(safe))}
+
+    def free_gains(self, x: Profile) -> Float[Array, "player"]:
+        """What each gains by the best safety at each of its capabilities, whatever rule that makes.
+
+        Rules of one number are fewer than that. Looked for at 51 capabilities and 401 safeties, with exact
+        payoffs. Raises `ValueError` with public information, where only the leader's rule is modelled.
+        """
+        if self.information == "public":
+            raise ValueError("information: public has no free deviations; it must be none or private")
+        return _free_gains(self, x)
+
+
+@eqx.filter_jit
+def _safe(game: Precipice, x: Profile) -> Array:
+    return game._wins(x)[1]
+
+
+def _integral(integrand: Any, kinks: Array, mu: Array, degree: int) -> Array:
+    """Over [0, mu], exactly where the integrand is a polynomial of that degree between its kinks."""
+    nodes, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
+    edges = jnp.sort(jnp.concatenate([jnp.zeros(1), jnp.clip(kinks, 0.0, mu), mu[None]]))
+    wide = jnp.diff(edges)
+    at = edges[:-1, None] + wide[:, None] * (jnp.asarray(nodes) + 1) / 2
+    values = jax.vmap(jax.vmap(integrand))(at)
+    return jnp.sum(values * jnp.asarray(weights) * wide[:, None] / 2)
+
+
+@eqx.filter_jit
+def _free_gains(game: Precipice, x: Profile) -> Array:
+    """What each gains by choosing safety anew at every capability it knows, all rules allowed."""
+    rules = x[:, 0]
+    known = game.information == "private"
+    capabilities, safeties = CHECKED
+    c = (jnp.arange(capabilities) + 0.5) / capabilities * game.mu
+    s = jnp.linspace(0.0, 1.0, safeties)
+
+    def worth(player: Array, own: Array, c: Array) -> Array:
+        """Own expected payoff at capability ``c`` and safety ``own``: rivals' wins by Gauss's rule."""
+        chances = jax.vmap(lambda rule: game.below(rule, c - own))(rules)
+        won = own * jnp.prod(chances.at[player].set(1.0))
+
+        def rival(k: Array) -> Array:
+            def integrand(other: Array) -> Array:
+                safe = game.safety(rules[k], other)
+                beats = jax.vmap(lambda rule: game.below(rule, other - safe))(rules)
+                ahead = jnp.where(other - safe > c - own, 1.0, 0.0)
+                return safe * jnp.prod(beats.at[k].set(1.0).at[player].set(ahead)) / game.mu
+
+            ends = jnp.stack([0 * rules, 0 * rules + game.mu])
+            score = c - own
+            back = score + rules[k] if not known else jnp.minimum(score + 1, score / (1 - rules[k]))
+            kinks = jnp.append(game._kinks(rules, rules[k], ends), back)
+            return _integral(integrand, kinks, game.mu, game.players)
+
+        lost = jnp.sum(jax.vmap(rival)(jnp.arange(game.players)).at[player].set(0.0))
+        return won + (1 - game.enmity) * lost
+
+    def gain(player: Array) -> Array:
+        table = jax.vmap(lambda c: jax.vmap(lambda own: worth(player, own, c))(s))(c)
+        here = jax.vmap(lambda c: worth(player, game.safety(rules[player], c), c))(c)
+        if known:
+            return jnp.mean(jnp.maximum(jnp.max(table, axis=1) - here, 0.0))
+        return jnp.maximum(jnp.max(jnp.mean(table, axis=0)) - jnp.mean(here), 0.0)
+
+    gains: Array = jax.lax.map(gain, jnp.arange(game.players))
+    return gains
+
+
+def solution(players: int, mu: float, enmity: float, information: str) -> tuple[float, float]:
+    """The symmetric equilibrium's rule, and the risk of disaster there, in [0, 1].
+
+    Without information the rule is the safety ``min(1, mu / (n e))``; with private information the slope
+    ``1 / (1 + e (n-1))`` of safety in capability, known for ``mu <= 1 + e (n-1)``; with public information
+    the leader's ``1 / e``, the most that the runner-up will not undercut. Raises `ValueError` for a larger
+    ``mu``, and for another word. Source: Armstrong, Bostrom & Shulman, AI & Society 31, 2016.
+
+    >>> [round(solution(4, 1.2, 0.7, word)[1], 4) for word in INFORMATION]
+    [0.5714, 0.6903, 0.6614]
+    """
+    one_of("information", information, INFORMATION)
+    n, e = players, enmity
+    if information == "none":
+        rule = min(1.0, mu / (n * e))
+        return rule, 1 - rule
+    if information == "private":
+        steep = 1 + e * (n - 1)
+        if mu > steep:
+            raise ValueError(f"mu: {mu:g} must be at most {steep:g}, 1 + enmity (players - 1), if private")
+        return 1 / steep, 1 - n * mu / ((n + 1) * steep)
+    short = 1 - min(e, mu) / mu
+    return 1 / e, 1 - mu / (e * (n + 1)) * (1 - short ** (n + 1))
+
+
+def precipice(
+    *,
+    players: Annotated[int, Ge(2), "how many teams race"] = 2,
+    mu: Annotated[float, Gt(0), "largest capability, in units of safety"] = 1.0,
+    enmity: Annotated[float, Gt(0), Le(1), "part of the prize that another's safe win takes away"] = 0.5,
+    information: Annotated[
+        Literal["none", "private", "public"],
+        "on capabilities: none (a strategy is safety), private (its slope in one's own capability), "
+        "public (the leader's safety per unit of lead)",
+    ] = "none",
+) -> Precipice:
+    """Teams race to the precipice: capability less safety wins, and the winner's safety is all there is.
+
+    Rules of one number are not all there are: the certificate compares with other rules of the same form, and
+    ``free_gains`` with all. With public information the runner-up replies to the leader, and the
+    others' choices do not matter. Raises `ValueError`.
+
+    >>> game = precipice(players=2, mu=0.6, enmity=0.8)
+    >>> float(game.closed_form()[0, 0, 0].round(6)), float(game.measures(jnp.full((2, 1), 0.375))["risk"][1])
+    (0.375, 0.625)
+    """
+    if isinstance(players, bool) or not isinstance(players, int) or players < 2:
+        raise ValueError(f"players: {players!r} must be a whole number, at least 2")
+    if not (np.isfinite(mu) and mu > 0):
+        raise ValueError(f"mu: {mu} must be above 0")
+    if not 0 < enmity <= 1:
+        raise ValueError(f"enmity: {enmity} must be above 0 and at most 1")
+    word = one_of("information", information, INFORMATION)
+    highest = {"none": 1.0, "private": STEEPEST, "public": 4 / enmity}[word]
+    return Precipice(Box.interval(0.0, highest, players=players), put(float(mu)), put(float(enmity)), word)

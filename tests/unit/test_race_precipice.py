@@ -1,0 +1,88 @@
+"""The race to the precipice: formulas of the symmetric rules against draws, integrals and free deviations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.games.race.precipice import INFORMATION, solution
+
+
+def drawn(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float, np.ndarray]:
+    """Risk and payoffs over 400 000 draws of capabilities."""
+    n = len(rules)
+    c = np.random.default_rng(7).uniform(0, mu, (400_000, n))
+    rows = np.arange(len(c))
+    if word == "public":
+        order = np.argsort(c, axis=1)
+        first, second = order[:, -1], order[:, -2]
+        lead = c[rows, first] - c[rows, second]
+        safe = np.minimum(1.0, rules[first] * lead)
+        bold = safe - lead > (1 - enmity) * safe + 1e-12  # undercutting pays the runner-up
+        winner, safe = np.where(bold, second, first), np.where(bold, safe - lead, safe)
+    else:
+        s = np.broadcast_to(rules, c.shape) if word == "none" else np.minimum(1.0, rules * c)
+        winner = np.argmax(c - s, axis=1)
+        safe = s[rows, winner]
+    paid = [np.mean(safe * np.where(winner == i, 1.0, 1 - enmity)) for i in range(n)]
+    return 1 - float(np.mean(safe)), np.array(paid)
+
+
+@pytest.mark.parametrize("word", INFORMATION)
+def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
+    """At rules that differ, some beyond what is not undercut."""
+    mu, enmity = 1.8, 0.7
+    rules = {"none": [0.2, 0.9, 0.5], "private": [0.3, 0.8, 0.6], "public": [1.0, 2.2, 1 / 0.7]}[word]
+    game = rv.games.precipice(players=3, mu=mu, enmity=enmity, information=word)
+    x = game.space.check(rules)
+    risk, paid = drawn(word, np.array(rules), mu, enmity)
+    np.testing.assert_allclose(rv.metrics.payoffs(game, x), paid, atol=4e-3)
+    assert float(game.measures(x)["risk"][1]) == pytest.approx(risk, abs=4e-3)
+
+
+@pytest.mark.parametrize("word", INFORMATION)
+def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> None:
+    """Against all rules of its form; without public information against all rules there are."""
+    mu, enmity = 1.4, 0.9
+    game = rv.games.precipice(players=3, mu=mu, enmity=enmity, information=word)
+    rule, risk = solution(3, mu, enmity, word)
+    found = rv.solve(game, rv.methods.ClosedForm())
+    assert found.claim == "no deviation found"
+    assert float(found.data.risk) == pytest.approx(risk, abs=1e-12)
+    assert found.profile.values.ravel().tolist() == [rule] * 3
+    if word == "private":
+        assert np.max(game.free_gains(jnp.full((3, 1), rule))) < 1e-9
+        assert np.min(game.free_gains(jnp.full((3, 1), rule / 2))) > 1e-3
+
+
+def test_risks_are_integrals() -> None:
+    """Of the highest capability's density (private) and of a lead's (public)."""
+    n, mu, e = 4, 1.2, 0.7
+    steep = 1 + e * (n - 1)
+    private = quad(lambda c: (1 - c / steep) * n * (c / mu) ** (n - 1) / mu, 0, mu)[0]
+    public = quad(lambda a: (1 - min(1, a / e)) * n * (1 - a / mu) ** (n - 1) / mu, 0, mu, points=[e])[0]
+    assert solution(n, mu, e, "private")[1] == pytest.approx(private, abs=1e-9)
+    assert solution(n, mu, e, "public")[1] == pytest.approx(public, abs=1e-9)
+
+
+def test_to_know_is_more_dangerous_where_enmity_is_large() -> None:
+    """For ``mu <= e`` public information is more dangerous than none; it need not be beyond."""
+    for n in (2, 3, 5):
+        for e in (0.1, 0.5, 1.0):
+            for mu in (0.1 * e, 0.5 * e, e):
+                assert solution(n, mu, e, "public")[1] > solution(n, mu, e, "none")[1]
+    assert solution(2, 3.0, 1.0, "none")[1] == 0 < solution(2, 3.0, 1.0, "public")[1]
+
+
+def test_bad_numbers_are_named() -> None:
+    with pytest.raises(ValueError, match="mu: 3 must be at most 2"):
+        rv.games.precipice(players=3, mu=3.0, enmity=0.5, information="private").closed_form()
+    with pytest.raises(ValueError, match=r"enmity: 1\.5 must be above 0 and at most 1"):
+        rv.games.precipice(enmity=1.5)
+    with pytest.raises(ValueError, match="mu: nan must be above 0"):
+        rv.games.precipice(mu=float("nan"))
+    with pytest.raises(ValueError, match="information: public has no free deviations"):
+        rv.games.precipice(information="public").free_gains(jnp.ones((2, 1)))
