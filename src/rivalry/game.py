@@ -49,6 +49,12 @@ class Game(Protocol):
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``contest(places)``: what tables of its payoffs at places ``[player action axis]`` are summed from, the
       tuple `kernels.shapes.Contest` (`tabular.tabulate` goes through ``payoffs`` elsewhere);
+    - ``outcomes(x)``: its measures as arrays that JAX can trace, ``{name: (dimensions, array)}``, for tables
+      of them;
+    - ``levels(count)``: the levels of its axes on tables, where only their number is given
+      (`tabular.levels`);
+    - ``periods``, ``period_space``, ``weights``, ``opening()`` and ``period(t, state, row)``, where it is
+      played over periods: what `tabular.tabulate_periods` makes tables of;
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``alike``: one whole number a player, equal for players who may change places (default: none may);
     - ``refuses(name, value) -> str``: why one of its arrays may not take a value, or an empty text;
@@ -161,8 +167,8 @@ class Learner(Protocol):
     - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
     - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated;
     - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
-    - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one it
-      was given;
+    - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one
+      it was given;
     - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
     - ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
     """
