@@ -275,7 +275,7 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
     ]
     for name, (dims, above) in ends[0].items():
         if name not in exact and _told(dims, np.asarray(above)):
-            found[name] = (tuple(dims), (above - ends[1][name][1]) / (2 * step))
+            found[name] = (tuple(dims), np.asarray((above - ends[1][name][1]) / (2 * step)))
     names = sorted(found)
     ways = [FORWARD if name in exact else CENTRAL for name in names]
     return {f"slope_{name}": found[name] for name in names} | {
