@@ -17,6 +17,7 @@ from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
 
 Seen = dict[str, np.ndarray]
+FAR = 1e12  # nothing that is seen is larger
 
 
 class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
@@ -46,13 +47,13 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
             name: _action_space(self.game.space, k) for k, name in enumerate(self.possible_agents)
         }
         seen = np.asarray(self.game.observe(self.game.reset(jax.random.key(0))))
-        everywhere = spaces.Box(-np.inf, np.inf, seen.shape[1:], np.float64)
+        everywhere = spaces.Box(-FAR, FAR, seen.shape[1:], np.float64)
         self._observations = dict.fromkeys(self.possible_agents, everywhere)
         self._key = jax.random.key(0)
         self._state: Any = None
 
     def observation_space(self, agent: str) -> spaces.Space[np.ndarray]:
-        """What ``agent`` sees: numbers without bounds."""
+        """What ``agent`` sees: numbers of any size."""
         return self._observations[agent]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
@@ -121,7 +122,7 @@ class PlayerEnv(gym.Env[np.ndarray, Any]):
         self.player = player
         self.rivals = np.asarray(self.game.space.check(rivals, "rivals"))
         seen = np.asarray(self.game.observe(self.game.reset(jax.random.key(0))))
-        self.observation_space = spaces.Box(-np.inf, np.inf, seen.shape[1:], np.float64)
+        self.observation_space = spaces.Box(-FAR, FAR, seen.shape[1:], np.float64)
         self.action_space = _action_space(self.game.space, player)
         self._key = jax.random.key(0)
         self._state: Any = None

@@ -307,7 +307,7 @@ def _root(node: Any, x: Profile) -> Profile:
         found = jax.vmap(own)(jnp.arange(len(at)))
         return found.ravel(), found
 
-    def step(_: int, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def step(_: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         y, best, least = carry
         derivative, slope = jax.jacfwd(slopes, has_aux=True)(y.ravel())
         # nothing at all is infinitely far down: its slope says nothing

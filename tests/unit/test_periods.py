@@ -1,0 +1,129 @@
+"""Play over periods solved backwards: closed forms, and the race solved as a whole."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.methods.periods import Periods
+from rivalry.space import Box
+from tests.small_games import cournot
+
+
+class Selling(eqx.Module):
+    """Cournot over periods; selling ends with a chance that falls in total supply, ``P = 1 - hazard X``.
+
+    Firm i gets ``x_i (9 - X)`` a period, in period ``t`` times ``weight ** t``.
+    """
+
+    hazard: Float[Array, ""]
+    weight: Float[Array, ""]
+    periods: int = eqx.field(static=True, default=3)
+    endless: bool = eqx.field(static=True, default=False)
+
+    @property
+    def space(self) -> Box:
+        return Box.of([[0.0, 9.0]] * self.periods, players=2)
+
+    @property
+    def gamma(self) -> Float[Array, "player"]:
+        return jnp.full(2, self.weight)
+
+    def payoffs(self, x: Float[Array, "player period"]) -> Float[Array, "player"]:
+        alive = jnp.append(1.0, jnp.cumprod(1 - self.hazard * x.sum(axis=0))[:-1])
+        each = x * (9 - x.sum(axis=0))
+        if self.endless:
+            return each[:, 0] / (1 - self.weight * (1 - self.hazard * x.sum()))
+        return (each * alive * self.weight ** jnp.arange(self.periods)).sum(axis=1)
+
+    def stage(self, t: int, ahead: Float[Array, "player"]) -> Stage:
+        """What a period pays, ``w x_i (9 - X)``, and what is ahead, ``a_i (1 - h X)``."""
+        weight = self.weight**t
+        return Stage(weight, self.hazard, ahead)
+
+
+class Stage(eqx.Module):
+    weight: Float[Array, ""]
+    hazard: Float[Array, ""]
+    ahead: Float[Array, "player"]
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 9.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        total = x.sum()
+        return self.weight * x[:, 0] * (9 - total) + self.ahead * (1 - self.hazard * total)
+
+
+def selling(hazard: float, weight: float, **sizes: object) -> Selling:
+    return Selling(jnp.asarray(hazard), jnp.asarray(weight), **sizes)
+
+
+def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], list[float]]:
+    """Symmetric: ``w (9 - 3x) = a h``, so ``x = (9 - a h / w) / 3``; then the value, period by period."""
+    ahead, quantities, values = 0.0, [], [0.0]
+    for t in reversed(range(periods)):
+        w = weight**t
+        x = (9 - ahead * hazard / w) / 3
+        ahead = w * x * (9 - 2 * x) + ahead * (1 - 2 * hazard * x)
+        quantities.insert(0, x)
+        values.insert(0, ahead)
+    return quantities, values
+
+
+def test_backwards_by_hand() -> None:
+    game = selling(0.04, 0.9)
+    found = rv.learn(game, Periods())
+    quantities, values = by_hand(0.04, 0.9, 3)
+    assert found.status == "settled"
+    assert np.allclose(found.data.profile, [quantities] * 2, atol=1e-9)
+    assert np.allclose(found.data.value, np.array(values)[:, None], atol=1e-9)
+    assert np.allclose(found.data.payoff, values[0])
+    assert found.data.stage_regret.shape == (3, 2)
+    assert found.data.stage_regret.max() <= 1e-9
+    assert found.claim != "deviation found"
+
+
+def test_without_end_is_the_limit_of_many_periods() -> None:
+    game = selling(0.04, 0.9, periods=1, endless=True)
+    found = rv.learn(game, Periods())
+    quantities, values = by_hand(0.04, 0.9, 200)
+    assert found.status == "settled"
+    assert np.allclose(found.data.profile, quantities[0], atol=1e-8)
+    assert np.allclose(found.data.value, values[0], atol=1e-7)
+
+
+def test_several_starts_count_the_equilibria_of_a_stage() -> None:
+    """One period of Cournot has one equilibrium, from wherever replies begin."""
+    found = rv.learn(selling(0.04, 0.9), Periods(tries=2))
+    assert found.data.stage_equilibria.values.tolist() == [1, 1, 1]
+
+
+def test_it_can_be_broken_off() -> None:
+    """Chunks change nothing, and what is not solved yet is NaN."""
+    game = selling(0.04, 0.9)
+    method = Periods()
+    world = method.world(game)
+    session = method.begin(world, np.random.SeedSequence(0))
+    assert method.advance(world, session, 1) == 1
+    part = method.read(world, session)
+    assert "status" not in part
+    assert np.isnan(part["profile"][1]).tolist() == [[True, True, False]] * 2
+    assert method.advance(world, session, 10) == 2
+    whole = rv.learn(game, method)
+    assert np.array_equal(method.read(world, session)["profile"][1], whole.data.profile)
+
+
+def test_linked_periods_are_refused() -> None:
+    game = rv.games.race(horizon=2, invest=True)
+    with pytest.raises(ValueError, match="invest = true links the periods"):
+        rv.learn(game, Periods())
+    game = rv.games.race(horizon=2, transition=lambda numbers, inputs, period: numbers)
+    with pytest.raises(ValueError, match="transition"):
+        rv.learn(game, Periods())
+    assert not Periods.fits(cournot(2))
