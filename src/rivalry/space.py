@@ -6,6 +6,7 @@ which entries are theirs; the others are 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from math import comb
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -184,37 +185,43 @@ class Box(eqx.Module):
         """Amounts ``[.. player axis]`` in the coordinates in which the box is searched."""
         if not self.curved:
             return x
-        columns = [
-            _inward(kind, x[..., axis], self._floor(kind, axis)) for axis, kind in enumerate(self.kinds)
-        ]
-        return jnp.stack(columns, axis=-1)
+        return self._by_kind(x, lambda kind, part, axes: _inward(kind, part, self._floor(kind, axes)))
 
     def outer(self, y: Array | np.ndarray, player: int | None = None) -> Any:
         """Amounts of inner coordinates ``[.. player axis]``; of one ``player``'s, ``[.. 1 axis]``."""
         if not self.curved:
             return y
         rows = slice(None) if player is None else slice(player, player + 1)
-        columns = []
-        for axis, kind in enumerate(self.kinds):
-            floor = self._floor(kind, axis)
-            found = _outward(kind, y[..., axis], None if floor is None else floor[rows])
-            if kind == "log" and self.least is not None:
-                nothing = (self.low[rows, axis] <= 0) & (
-                    y[..., axis] <= jnp.log(self.least[rows, axis]) + EDGE
-                )
-                found = jnp.where(nothing, 0.0, found)
-            columns.append(found)
-        return jnp.stack(columns, axis=-1)
+
+        def amounts(kind: str, part: Any, axes: np.ndarray) -> Any:
+            floor = self._floor(kind, axes)
+            found = _outward(kind, part, None if floor is None else floor[rows])
+            if kind != "log" or self.least is None:
+                return found
+            low, least = self.low[rows][:, axes], self.least[rows][:, axes]
+            return jnp.where((low <= 0) & (part <= jnp.log(least) + EDGE), 0.0, found)
+
+        return self._by_kind(y, amounts)
+
+    def _by_kind(self, x: Any, change: Callable[[str, Any, np.ndarray], Any]) -> Any:
+        """``change`` of all axes of a kind together: programs do not grow with the number of axes."""
+        kinds = np.array(self.kinds)
+        groups = [(kind, np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(self.kinds)]
+        if len(groups) == 1:
+            return jnp.asarray(change(groups[0][0], x, groups[0][1]))
+        parts = [change(kind, x[..., axes], axes) for kind, axes in groups]
+        order = np.argsort(np.concatenate([axes for _, axes in groups]))
+        return jnp.concatenate(parts, axis=-1)[..., order]
 
     def flat(self) -> Box:
         """The linear box of the inner coordinates."""
         return Box(self.inner(self.low), self.inner(self.high)) if self.curved else self
 
-    def _floor(self, kind: str, axis: int) -> Any:
-        """What an axis's coordinates need beside the amount, ``[player]``."""
+    def _floor(self, kind: str, axes: np.ndarray) -> Any:
+        """What the axes' coordinates need beside the amounts, ``[player axis]``."""
         if self.least is None:
             return None
-        least, low = self.least[:, axis], self.low[:, axis]
+        least, low = self.least[:, axes], self.low[:, axes]
         return jnp.where(low > 0, low, least) if kind == "log" else least
 
 

@@ -22,6 +22,8 @@ from rivalry.games.race.proof import proved_reply
 from rivalry.games.race.reply import details
 from rivalry.games.race.schedule_reply import best_reply
 from rivalry.games.race.stepwise import levels, opening, period, period_space
+from rivalry.games.race.views import names as view_names
+from rivalry.games.race.views import view
 from rivalry.metrics import Reply
 from rivalry.results import Coverage, Record
 from rivalry.space import Box, Profile, Strategy
@@ -350,6 +352,15 @@ class Race(eqx.Module):
         (1.0, False)
         """
         return details(self, x, player)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Larger arrays that plots draw: own payoffs, replies of two players, deviations of investors."""
+        return view_names(self)
+
+    def view(self, name: str, x: Profile) -> Record:
+        """One of ``views`` at a profile, as named arrays; see `rivalry.games.race.views`."""
+        return view(self, name, x)
 
     def refuses(self, name: str, value: float) -> str:
         """Why the array ``name`` may not take a value, or nothing."""

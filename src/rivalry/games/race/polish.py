@@ -36,7 +36,7 @@ def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tu
     probes = jnp.concatenate([jnp.zeros((1, len(low))), APART * jnp.eye(len(low))])
     value_and_slope = jax.value_and_grad(paid)
 
-    def going(carry: Any) -> Array:
+    def going(carry: Any) -> Any:
         number, *_, length = carry
         return (number <= STEPS) & (length > SHORT)
 
