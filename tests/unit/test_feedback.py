@@ -1,0 +1,156 @@
+"""Feedback play: against races that are solved otherwise, and a race of two periods written out in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.methods import surfaces
+from rivalry.methods.feedback import Feedback
+
+THETA, GAMMA, PRICE, INVEST = 0.75, np.array([0.9, 0.95]), 0.1, 0.02
+
+
+def invest_race(**changes: object) -> rv.Game:
+    settings = {"A": [10.0, 6.0], "B": [2.0, 1.0], "theta": THETA, "kappa": 1.0, "gamma": GAMMA.tolist()}
+    settings |= {"horizon": 2, "invest": True, "r_inv_s": INVEST, "r_inv_p": INVEST}
+    return rv.games.race(**settings | changes)
+
+
+def payoff_by_hand(A: np.ndarray, B: np.ndarray, xs: np.ndarray, xp: np.ndarray) -> np.ndarray:
+    """One period of the race above: ratio contest with kappa = 1, the winner's own safety, d = 1."""
+    s, p = A * np.sqrt(xs), B * np.sqrt(xp)
+    sigma, q = s / (s + p**THETA), p / (p.sum() + 1)
+    won: np.ndarray = q * sigma - (q * (1 - sigma)).sum() - PRICE * (xs + xp)
+    return won
+
+
+def going_on(B: np.ndarray, xp: np.ndarray) -> float:
+    """The chance that nobody wins."""
+    return float(1 / ((B * np.sqrt(xp)).sum() + 1))
+
+
+def static_by_hand(A: np.ndarray, B: np.ndarray, ahead: object = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Payoffs and inputs of the one-period equilibrium at a state, by SciPy's simplex replies in logarithms.
+
+    ``ahead`` is what it is worth that nobody wins.
+    """
+
+    def paid(logs: np.ndarray) -> np.ndarray:
+        xs, xp = np.exp(logs.T)
+        return payoff_by_hand(A, B, xs, xp) + going_on(B, xp) * np.broadcast_to(ahead, (2,))
+
+    logs = np.log(np.full((2, 2), 0.4))
+    for _ in range(60):
+        before = logs.copy()
+        for i in range(2):
+
+            def loss(own: np.ndarray, i: int = i) -> float:
+                both = logs.copy()
+                both[i] = own
+                return -float(paid(both)[i])
+
+            logs[i] = minimize(loss, logs[i], method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-13}).x
+        if np.max(np.abs(logs - before)) < 1e-6:
+            break
+    return paid(logs), np.exp(logs)
+
+
+@pytest.fixture(scope="module")
+def found() -> rv.Solution:
+    return rv.learn(invest_race(), Feedback(levels=5, highest=4.0), tolerance=None)
+
+
+def test_every_node_is_solved(found: rv.Solution) -> None:
+    data = found.data
+    assert found.status == "settled"
+    assert data.node_regret.shape == (1, 5**4, 2)
+    assert data.node_regret.max() <= 1e-6
+    assert data.path_regret.max() <= 1e-6
+    assert int(data.nodes_without_equilibrium) == 0
+
+
+def test_nodes_of_the_last_period_by_hand(found: rv.Solution) -> None:
+    """What the last period is worth at a state is the equilibrium of one period there, discounted."""
+    for node in (333,):
+        A, B = found.data.node_state[0, node].values
+        right = GAMMA * static_by_hand(A, B)[0]
+        assert np.allclose(found.data.node_value[0, node], right, atol=1e-7)
+
+
+def test_the_path_by_hand(found: rv.Solution) -> None:
+    """Nobody's value on the path can be raised by another investment now, as exact values tell."""
+    game = invest_race()
+    now, then = np.asarray(game.schedule(jnp.asarray(found.data.profile.values)))
+    A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
+    first = payoff_by_hand(A, B, now[:, 0], now[:, 1])
+
+    def total(invested: np.ndarray) -> np.ndarray:
+        after, _ = static_by_hand(A + invested[:, 0], B + invested[:, 1])
+        whole: np.ndarray = first - INVEST * invested.sum(axis=1) + GAMMA * after
+        return whole
+
+    assert np.all(then[:, 2:] == 0)  # in the last period investments only cost
+    here = total(now[:, 2:])
+    error = 2 * float(found.data.grid_error.max())
+    assert np.allclose(found.data.value_start, here, atol=error)
+    for player, step in [(0, (0.0, 0.7)), (0, (1.0, 0.0)), (1, (1.5, 0.0)), (1, (0.0, 0.6))]:
+        other = now[:, 2:].copy()
+        other[player] += step
+        assert total(other)[player] <= here[player] + error
+
+
+def test_dear_investment_is_effort_only() -> None:
+    """Where investing costs too much every period is that of effort alone: the same, as nothing ends play."""
+    game = invest_race(r_inv_s=1e4, r_inv_p=1e4)
+    dear = rv.learn(game, Feedback(levels=5, highest=4.0, halve=False), tolerance=None)
+    value, inputs = static_by_hand(np.array([10.0, 6.0]), np.array([2.0, 1.0]))
+    schedule = np.asarray(game.schedule(jnp.asarray(dear.data.profile.values)))
+    assert np.all(schedule[..., 2:] == 0)
+    assert np.allclose(schedule[..., :2], inputs, rtol=1e-4)
+    assert np.allclose(dear.data.value_start, (1 + GAMMA) * value, atol=1e-7)
+
+
+def test_effort_only_is_the_open_loop() -> None:
+    """Nothing to see but the period: values backwards, where a win ends play."""
+    game = invest_race(invest=False, end_on="win")
+    found = rv.learn(game, Feedback(), tolerance=None)
+    A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
+    later, last = static_by_hand(A, B)
+    value, first = static_by_hand(A, B, GAMMA * later)
+    assert found.status == "settled"
+    assert np.allclose(game.schedule(jnp.asarray(found.data.profile.values)), [first, last], rtol=1e-4)
+    assert np.allclose(found.data.value_start, value, atol=1e-9)
+
+
+def test_surfaces() -> None:
+    """Cubic polynomials of the logarithms are met exactly, halved grids included, seen whole or by one."""
+    grids = surfaces.level_grids(np.array([1.0, 2.0, 0.5, 1.0]), np.array([20.0, 30.0, 40.0, 9.0]), 7)
+
+    def exact(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+        return np.stack([a**3 - b * c + d**2 * a, a * b * c * d + c**3])
+
+    values = exact(*np.meshgrid(*np.log(grids), indexing="ij"))
+    surface = surfaces.fitted(values, grids)
+    state = np.array([[3.0, 4.0], [7.0, 2.0]])  # A of both, then B of both
+    right = exact(*np.log([3.0, 7.0, 4.0, 2.0]))
+    assert np.allclose(surface(jnp.asarray(state)), right, atol=1e-10)
+    for player in range(2):
+        own = surface.against(jnp.asarray(state), jnp.asarray(player))(jnp.asarray(state[:, player]))
+        assert np.isclose(own, right[player], atol=1e-10)
+    assert np.allclose(surfaces.refined(values[:, ::2, ::2, ::2, ::2], grids), values, atol=1e-9)
+    far = surface(jnp.asarray(100 * state))
+    assert np.allclose(far, exact(*np.log(grids[:, -1])), atol=1e-10)
+
+
+def test_wrong_input() -> None:
+    with pytest.raises(ValueError, match="levels: 6 must be an odd number"):
+        Feedback(levels=6)
+    with pytest.raises(ValueError, match=r"levels: 7 of 6 stocks make 117649 nodes; budget is 20000"):
+        rv.learn(rv.games.race(players=3, horizon=2, invest=True), Feedback())
+    with pytest.raises(ValueError, match="horizon: inf"):
+        rv.learn(rv.games.race(kappa=1.0, gamma=0.9, end_on="win", horizon="inf"), Feedback())
+    assert not Feedback.fits(rv.games.matrix("chicken"))
