@@ -122,9 +122,10 @@ def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
     Raises `ValueError`; see `symmetric_equilibria`.
     """
     _refuse_other(game)
-    given = {name: np.asarray(value, dtype=float) for name, value in game.numbers_at(0).items()}
+    read = (*USED, "d", "m", "lam", "kappa")
+    given = {name: np.asarray(v, float) for name, v in game.numbers_at(0).items() if name in read}
     for name in USED:
-        if np.ptp(given[name]) > 0:
+        if given[name].min() < given[name].max():
             raise ValueError(f"{name}: {given[name].tolist()} differ; a closed form needs players alike")
     one = {name: float(given[name].flat[0]) for name in given if name != "d"}
     for name in ("win_b", "lose_b"):
@@ -135,7 +136,7 @@ def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
         if not price > 0:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
     own, others = _damages(game, given["d"])
-    weight, ahead = float(game.weights[0, 0]), float(game.ahead[0])
+    weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
     none = -own if game.rules.no_win == "disaster" else one["no_win"]
     if game.end_on == "win" and weight > 0:
         none, ahead = none + ahead / weight, 0.0
@@ -161,8 +162,8 @@ def _refuse_other(game: Race) -> None:
         "production": [period.power],
         "csf": [period.ratio],
         "cost": [period.linear],
+        "risk": list(period.RISKS.values()),
     }
-    wanted["risk"] = list(period.RISKS.values())
     for name, known in wanted.items():
         rule = getattr(game.rules, name)
         if rule not in known:
@@ -171,10 +172,10 @@ def _refuse_other(game: Race) -> None:
     for name in ("invest", "share"):
         if len(game.columns) > (2 if name == "invest" else 4):
             raise ValueError(f"{name}: must be false for a closed form")
-    for name, ndarray in (("gamma", game.weights[0]), ("gamma", game.ahead)):
-        if np.ptp(np.asarray(ndarray)) > 0 and np.any(np.asarray(game.ahead) != 0):
-            raise ValueError(f"{name}: differs between players; a closed form needs players alike")
-    if game.end_on == "disaster" and np.any(np.asarray(game.ahead) != 0):
+    weights, ahead = np.asarray(game.weights)[0], np.asarray(game.ahead)
+    if np.ptp(weights) > 0 or np.ptp(ahead) > 0:
+        raise ValueError(f"gamma: weights {weights.tolist()} differ; a closed form needs players alike")
+    if game.end_on == "disaster" and np.any(ahead != 0):
         raise ValueError("end_on: disaster has no closed form where play may go on")
 
 

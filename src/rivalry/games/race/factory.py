@@ -142,7 +142,7 @@ def race(
 
     >>> game = race(theta=[0.5, 0.7])
     >>> game.payoffs(game.inputs(xs=[1.0, 1.0], xp=[2.0, 2.0])).round(4).tolist()
-    [-0.2099, -0.2672]
+    [-0.2682, -0.3264]
     """
     return _believing(dict(locals()))
 
