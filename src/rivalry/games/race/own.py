@@ -241,7 +241,7 @@ def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
     turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, TINY)) - jnp.log1p(-turn), -jnp.inf) / alpha
     low = jnp.minimum(jnp.maximum(turn + 1e-9, own.least[0]), top)
 
-    def step(_: int, here: Array) -> Array:
+    def step(_: Array, here: Array) -> Array:
         z, steep = shift + alpha * here, rise * jnp.exp(here)
         excess = here + jnp.log1p(steep) - level + jax.nn.softplus(z) + g * jax.nn.softplus(-z)
         sigma = jax.nn.sigmoid(z)
