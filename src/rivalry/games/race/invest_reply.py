@@ -33,7 +33,7 @@ def invest_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy,
     else:
         starts, scanned = _planned(race, x, player), True
 
-    def turn(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         here, value = carry
         there = efforts(race, x.at[player].set(here), player) if scanned else here
         there, worth = polished(race, x, player, there)

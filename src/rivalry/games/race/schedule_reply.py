@@ -75,7 +75,7 @@ def _endless(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Arr
     gamma = race.gamma[player]
     one_period = eqx.tree_at(lambda r: r.gamma, race, None)
 
-    def better(_: Array | int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def better(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         value, _ = carry
         ahead = jnp.zeros(race.players).at[player].set(gamma * value)
         found = static_reply(eqx.tree_at(lambda r: r.ahead, one_period, ahead), x, player)

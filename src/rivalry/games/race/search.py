@@ -42,7 +42,7 @@ def searched(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array,
     around = jnp.linspace(-1, 1, SIDE)
     offsets = jnp.stack(jnp.meshgrid(around, around, indexing="ij"), axis=-1).reshape(-1, 2)
 
-    def refine(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def refine(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         middle, width = carry
         near = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
         near = jnp.concatenate([middle[None], near])

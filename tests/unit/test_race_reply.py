@@ -1,0 +1,151 @@
+"""Best replies of races against brute force, closed forms, and what is known not to be an equilibrium."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp, put
+from rivalry.games.race.own import best_safety, own_problem, place_of
+from rivalry.games.race.proof import compiled
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]
+SYMMETRIC = (0.8707895489271279, 0.5338482588141955)
+
+
+@eqx.filter_jit
+def paid(game: Any, x: Any, player: Any, strategies: Any) -> Any:
+    return jax.vmap(lambda own: game.payoffs(x.at[player].set(own))[player])(strategies)
+
+
+def drawn(rng: np.random.Generator, **more: Any) -> Any:
+    """A race of two whose numbers differ by factors of ten."""
+    numbers: dict[str, Any] = {
+        "A": 10 ** rng.uniform(-1, 2, 2),
+        "B": 10 ** rng.uniform(-1, 1, 2),
+        "alpha": rng.uniform(0.2, 1.0, 2),
+        "beta": rng.uniform(0.2, 1.0, 2),
+        "theta": rng.choice([0.0, 0.5, 1.5], 2),
+        "d": rng.uniform(0, 5, 2),
+        "r_s": 10 ** rng.uniform(-2, 0, 2),
+        "r_p": 10 ** rng.uniform(-2, 0, 2),
+        "lose_a": rng.uniform(-0.3, 0.3, 2),
+        "win_b": float(rng.choice([0.0, 0.01])),
+        "liability": rng.uniform(0, 1, 2),
+        "keep_prize": rng.integers(0, 2, 2).astype(bool),
+    }
+    return rv.games.race(**(numbers | more))
+
+
+def spread(rng: np.random.Generator, near: np.ndarray, count: int = 6000) -> Any:
+    """Strategies from nothing to very much, and around one."""
+    wide = np.exp(rng.uniform(-50, 9, (count, 2)))
+    wide *= rng.random((count, 2)) > 0.05
+    usual = np.exp(rng.normal(-1, 2, (count, 2)))
+    close = [near * np.exp(rng.normal(0, size, (count, 2))) for size in (1e-1, 1e-3)]
+    return put(np.concatenate([np.zeros((1, 2)), wide, usual, *close]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_inputs_pay_more_than_the_best_reply_nor_than_its_bound(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    game = drawn(rng)
+    x = put(np.exp(rng.normal(0, 1, (2, 2))) * (rng.random((2, 2)) > 0.1))
+    reply = game.proved_reply(x, 0)
+    tried = float(np.max(paid(game, x, put(0), spread(rng, reply.strategy))))
+    assert tried <= reply.bound
+    assert reply.payoff == pytest.approx(float(game.payoffs(x.at[0].set(reply.strategy))[0]), abs=1e-14)
+    if game.reply_details(x, 0)["attained"]:
+        assert tried <= reply.payoff + 1e-12 * float(game.scale)
+        assert reply.bound - reply.payoff <= 1e-7 * float(game.scale)
+        assert reply.coverage == "bounded"
+
+
+def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
+    game = rv.games.race()
+    x = put(np.tile(SYMMETRIC, (2, 1)))
+    found = rv.metrics.best_reply(game, x, 1)
+    np.testing.assert_allclose(found.strategy, SYMMETRIC, rtol=1e-11)
+    proved = rv.metrics.certificate(game, x)
+    assert (proved.claim, proved.coverage) == ("equilibrium", "exact")
+    assert np.all(proved.regret <= 1e-14)
+
+
+@pytest.mark.parametrize("name", ["br_to_readme", "br_idle_rival_unattained", "br_is_idle"])
+def test_known_best_replies(name: str) -> None:
+    case = next(case for case in CASES if case["id"] == name)
+    given, expected = case["inputs"]["game"], case["expected"]
+    numbers = {k: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
+    game = rv.games.race(**numbers, r_s=given["cost"]["r_s"], r_p=given["cost"]["r_p"])
+    x = game.inputs(xs=case["inputs"]["xs"], xp=case["inputs"]["xp"])
+    found = game.reply_details(x, case["inputs"]["player"])
+    assert found["value"] == pytest.approx(expected["value"], rel=1e-9)
+    assert found["attained"] is expected["attained"]
+    if "best_response" in expected:
+        np.testing.assert_allclose(found["strategy"], expected["best_response"], rtol=1e-6, atol=1e-6)
+
+
+@eqx.filter_jit
+def _safest(game: Any, x: Any, log_xp: Any) -> Any:
+    own = own_problem(game, x, 0)
+    log_p = jnp.log(game.B[0]) + game.beta[0] * log_xp
+    return best_safety(own, place_of(own, log_xp, log_p, jnp.exp(log_p)), 40)
+
+
+@pytest.mark.parametrize(
+    ("risk", "cost", "on"),
+    [
+        ("multiplicative", "quadratic", "odds"),
+        ("mixed", "relative_certification", "odds"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:alpha")
+def test_the_best_safety_at_a_performance(risk: str, cost: str, on: str) -> None:
+    """Whatever the rules: no safety input of a fine line pays more at the same performance."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        more = {"lam": 0.3, "w": rng.uniform(0.3, 2, 2), "fine": 0.3, "s_min": 2.0, "r2_s": 0.05}
+        with_returns = {"alpha": rng.uniform(0.3, 1.4, 2)}
+        game = drawn(rng, risk=risk, cost=cost, on=on, kappa=1.0, **more, **with_returns)
+        x = put(np.exp(rng.normal(0, 1, (2, 2))))
+        log_xp = rng.normal(-1, 2)
+        payoff, log_xs = _safest(game, x, put(log_xp))
+        line = np.append(0.0, np.exp(np.linspace(-40, 9, 4000)))
+        near = np.exp(float(log_xs) + np.linspace(-1, 1, 2001)) if np.isfinite(log_xs) else np.zeros(2001)
+        tried = np.stack([np.append(line, near), np.full(6002, np.exp(log_xp))], axis=1)
+        values = np.asarray(paid(game, x, put(0), put(tried)))
+        assert values.max() <= float(payoff) + 1e-10
+        at = game.payoffs(x.at[0].set(jnp.array([jnp.exp(log_xs), jnp.exp(log_xp)])))[0]
+        assert float(at) == pytest.approx(float(payoff), abs=1e-11)
+
+
+def demo() -> tuple[Any, Any, dict[str, Any]]:
+    """Two investors whose profile meets every first-order condition and is no equilibrium."""
+    case = next(case for case in CASES if case["id"] == "demo_invest_local")
+    game = rv.games.race(B=1.0, kappa=1.0, no_win="disaster", horizon=5, gamma=[0.9, 1.0], invest=True)
+    return game, game.inputs(case["inputs"]["strategies"]), case["expected"]
+
+
+def test_investors_settle_in_a_cycle_of_four_moves() -> None:
+    """Gains and payoffs of the cycle as measured by independent code (to four, five digits)."""
+    game, x, expected = demo()
+    strategy, payoff = compiled(game, x, put(0))
+    assert float(payoff - game.payoffs(x)[0]) == pytest.approx(expected["regret_at_least"], abs=1e-9)
+    x = x.at[0].set(strategy)
+    np.testing.assert_allclose(game.payoffs(x), expected["U_after_deviation"], atol=1e-6)
+    gains, payoffs = [], []
+    for move in range(1, 12):
+        player = move % 2
+        strategy, payoff = compiled(game, x, put(player))
+        gains.append(float(payoff - game.payoffs(x)[player]))
+        x = x.at[player].set(strategy)
+        payoffs.append(np.asarray(game.payoffs(x)))
+    np.testing.assert_allclose(gains[-4:], [0.08707, 0.56833, 0.75135, 0.45564], atol=1e-5)
+    known = [[-0.7342, 0.9605], [-0.7180, 1.5289], [0.0333, -0.7354], [-0.8212, -0.2798]]
+    np.testing.assert_allclose(payoffs[-4:], known, atol=1e-4)
