@@ -1,0 +1,51 @@
+"""Races with zero, tiny and huge numbers: payoffs, slopes and best replies are numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import put
+from rivalry.coordinates import flattened
+from rivalry.games.race.proof import compiled
+
+WILD = {
+    "A": (0.0, 1e-9, 1.0, 1e9),
+    "B": (0.0, 1e-9, 1.0, 1e9),
+    "alpha": (1e-3, 0.5, 1.0),
+    "beta": (1e-3, 0.5, 3.0),
+    "theta": (0.0, 1e-9, 0.5, 20.0),
+    "d": (0.0, 1e-9, 1.0, 1e9),
+    "r_s": (0.0, 1e-9, 0.1, 1e9),
+    "r_p": (0.0, 1e-9, 0.1, 1e9),
+    "win_a": (0.0, 1.0, 1e6),
+    "lose_a": (-1.0, 0.0, 1.0),
+}
+INPUTS = (0.0, 1e-30, 1e-9, 1.0, 1e4)
+
+
+@eqx.filter_jit
+def _slopes(game: Any, x: Any) -> Any:
+    flat = flattened(game)
+    return game.payoffs(x), flat.gradients(flat.inner(x))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_numbers_stay_numbers(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    game = rv.games.race(**{name: rng.choice(values, 2).tolist() for name, values in WILD.items()})
+    x = put(rng.choice(INPUTS, (2, 2)))
+    payoffs, slopes = (np.asarray(part) for part in _slopes(game, x))
+    assert np.all(np.isfinite(payoffs))
+    assert np.all(np.isfinite(slopes))
+    strategy, payoff = compiled(game, x, put(0))
+    assert np.all(np.isfinite(strategy))
+    assert np.isfinite(payoff)
+    assert float(payoff) >= payoffs[0] - 1e-6 * float(game.scale)
+    proved = game.proved_reply(x, 0).bound
+    assert not np.isnan(proved)
+    assert proved >= max(float(payoff), payoffs[0]) - 1e-9 * float(game.scale)
