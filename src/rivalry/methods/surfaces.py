@@ -113,7 +113,7 @@ def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
     """The surface through ``values`` [player, level, ..] at ``grids`` [dimension level].
 
     >>> surface = fitted(np.array([[0.0, 1.0, 8.0, 27.0, 64.0]]), np.exp(np.arange(5.0))[None])
-    >>> float(surface(jnp.exp(jnp.array([[2.5]])))[0].round(9))
+    >>> round(float(surface(jnp.exp(jnp.array([[2.5]])))[0]), 9)
     15.625
     """
     from scipy.interpolate import make_interp_spline
