@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 POINTS, REFINED, FINER, PEAKS = 640, 33, 4, 4
 ROUGH, FINE = 9, 14  # Newton's steps for the best safety: in the scan, and around its peaks
+TRACE = 1e-6  # in logs
 ABOVE = 1e-9  # in logs: by how much a rival is outdone where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
 
@@ -57,7 +58,8 @@ def static_reply(race: Race, x: Profile, player: Array | int) -> Best:
 
 def _tried(own: Own) -> tuple[Lanes, Array, Array]:
     """The last lanes that are tried, their payoffs, and the logarithms of the best safety inputs there."""
-    grid = jnp.linspace(own.least[1], own.top[1], POINTS)
+    # the least trace is more than what the space takes for nothing
+    grid = jnp.linspace(own.least[1] + TRACE, own.top[1], POINTS)
     paid = jax.vmap(lambda log_xp: _paid(own, log_xp, jnp.nan, jnp.asarray(False), ROUGH)[0])(grid)
     width = grid[1] - grid[0]
     middle = grid[_peaks(paid)]
