@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry._jax import put
 from rivalry.coordinates import flattened
-from rivalry.games.race.proof import compiled
+from rivalry.games.race.schedule_reply import compiled_reply
 
 WILD = {
     "A": (0.0, 1e-9, 1.0, 1e9),
@@ -42,7 +42,7 @@ def test_numbers_stay_numbers(seed: int) -> None:
     payoffs, slopes = (np.asarray(part) for part in _slopes(game, x))
     assert np.all(np.isfinite(payoffs))
     assert np.all(np.isfinite(slopes))
-    strategy, payoff = compiled(game, x, put(0))
+    strategy, payoff = compiled_reply(game, x, put(0))
     assert np.all(np.isfinite(strategy))
     assert np.isfinite(payoff)
     assert float(payoff) >= payoffs[0] - 1e-6 * float(game.scale)

@@ -12,8 +12,8 @@ import pytest
 
 import rivalry as rv
 from rivalry._jax import jax, jnp, put
-from rivalry.games.race.own import best_safety, own_problem, place_of
-from rivalry.games.race.proof import compiled
+from rivalry.games.race.own_problem import best_safety, own_problem, place_of
+from rivalry.games.race.schedule_reply import compiled_reply
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]
 SYMMETRIC = (0.8707895489271279, 0.5338482588141955)
@@ -135,14 +135,14 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
 def test_investors_settle_in_a_cycle_of_four_moves() -> None:
     """Gains and payoffs of the cycle as measured by independent code (to four, five digits)."""
     game, x, expected = demo()
-    strategy, payoff = compiled(game, x, put(0))
+    strategy, payoff = compiled_reply(game, x, put(0))
     assert float(payoff - game.payoffs(x)[0]) == pytest.approx(expected["regret_at_least"], abs=1e-9)
     x = x.at[0].set(strategy)
     np.testing.assert_allclose(game.payoffs(x), expected["U_after_deviation"], atol=1e-6)
     gains, payoffs = [], []
     for move in range(1, 12):
         player = move % 2
-        strategy, payoff = compiled(game, x, put(player))
+        strategy, payoff = compiled_reply(game, x, put(player))
         gains.append(float(payoff - game.payoffs(x)[player]))
         x = x.at[player].set(strategy)
         payoffs.append(np.asarray(game.payoffs(x)))

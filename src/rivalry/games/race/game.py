@@ -18,9 +18,9 @@ from rivalry.games.race.measures import measures, outcomes
 from rivalry.games.race.nodes import Node, stock_range
 from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
 from rivalry.games.race.play import RacePlay
-from rivalry.games.race.proof import proved_reply
-from rivalry.games.race.reply import details
+from rivalry.games.race.proved_reply import proved_reply
 from rivalry.games.race.schedule_reply import best_reply
+from rivalry.games.race.static_reply import details
 from rivalry.games.race.stepwise import levels, opening, period, period_space
 from rivalry.games.race.views import names as view_names
 from rivalry.games.race.views import view

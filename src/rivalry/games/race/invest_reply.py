@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.games.race.growth import planned
-from rivalry.games.race.own import known
+from rivalry.games.race.investment_plan import planned
+from rivalry.games.race.own_problem import known
 from rivalry.games.race.polish import polished
-from rivalry.games.race.reply import static_reply
+from rivalry.games.race.static_reply import static_reply
 from rivalry.space import Profile, Strategy
 
 if TYPE_CHECKING:

@@ -227,5 +227,3 @@ COSTS = {
     "relative_certification": relative_certification,
     "penalty": penalty,
 }
-JUMPS = (certification, relative_certification, penalty, best)
-"""Rules whose payoffs jump: no gradient tells them."""

@@ -12,10 +12,10 @@ import equinox as eqx
 from jaxtyping import Array
 
 from rivalry._jax import jax, jnp
+from rivalry.games.race.grid_reply import GRID
 from rivalry.games.race.invest_reply import SEARCH, STARTS, invest_reply
-from rivalry.games.race.own import known
-from rivalry.games.race.reply import SCAN, static_reply
-from rivalry.games.race.search import GRID
+from rivalry.games.race.own_problem import known
+from rivalry.games.race.static_reply import SCAN, static_reply
 from rivalry.results import Coverage
 from rivalry.space import Profile, Strategy
 
@@ -29,6 +29,13 @@ def best_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, A
     """The best of a player's schedules and its payoff, as far as it is found; ``player`` may be traced."""
     found = effort_reply if by_effort(race) else invest_reply
     return *found(race, x, player), "lower bound"
+
+
+@eqx.filter_jit
+def compiled_reply(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
+    """The best reply and its payoff, compiled once for all players and numbers."""
+    strategy, payoff, _ = best_reply(race, x, player)
+    return strategy, payoff
 
 
 def by_effort(race: Race) -> bool:

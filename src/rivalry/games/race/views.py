@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.games.race.invest_reply import efforts
-from rivalry.games.race.own import known
-from rivalry.games.race.proof import compiled
+from rivalry.games.race.own_problem import known
+from rivalry.games.race.schedule_reply import compiled_reply
 from rivalry.results import Record
 from rivalry.space import Profile
 
@@ -48,7 +48,7 @@ def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
 def _landscape(race: Race, x: Profile) -> Record:
     """Own payoff by both own efforts of the first period, the rest of the profile as it is."""
     xs, xp = (_line(race, x, column, SIDE) for column in (0, 1))
-    best = [np.asarray(compiled(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
+    best = [np.asarray(compiled_reply(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
     return {
         "landscape_payoff": (
             ("player", "xs_level", "xp_level"),

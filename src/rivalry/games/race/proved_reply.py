@@ -11,8 +11,8 @@ from jaxtyping import Array
 from rivalry._jax import jax, jnp, put
 from rivalry.games.race import period
 from rivalry.games.race.bounds import Problem, bound, provable
-from rivalry.games.race.own import RISKS, Own, moved, own_problem, place_of, power_of_safety
-from rivalry.games.race.schedule_reply import best_reply, by_effort, resolution
+from rivalry.games.race.own_problem import RISKS, Own, moved, own_problem, place_of, power_of_safety
+from rivalry.games.race.schedule_reply import by_effort, compiled_reply, resolution
 from rivalry.metrics import Reply
 from rivalry.space import Profile
 
@@ -29,7 +29,7 @@ def proved_reply(race: Race, x: Profile, player: int) -> Reply:
     returns to safety that do not rise (``alpha`` times the power of the own safety at most 1). Elsewhere the
     bound is infinite.
     """
-    found = compiled(race, x, put(player))
+    found = compiled_reply(race, x, put(player))
     strategy, payoff = np.asarray(found[0]), float(found[1])
     method = resolution(race)
     if not _form(race):
@@ -38,13 +38,6 @@ def proved_reply(race: Race, x: Profile, player: int) -> Reply:
     if not np.isfinite(proved):
         return Reply(strategy, payoff, np.inf, "lower bound", method)
     return Reply(strategy, payoff, max(proved, payoff), "bounded", f"{method}; branch and bound over ln xp")
-
-
-@eqx.filter_jit
-def compiled(race: Race, x: Profile, player: Array) -> tuple[Array, Array]:
-    """The best reply and its payoff, compiled."""
-    strategy, payoff, _ = best_reply(race, x, player)
-    return strategy, payoff
 
 
 def _form(race: Race) -> bool:

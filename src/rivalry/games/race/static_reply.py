@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.games.race import period
-from rivalry.games.race.own import Own, best_safety, known, own_problem, place_of
-from rivalry.games.race.search import GRID, searched
+from rivalry.games.race.grid_reply import GRID, grid_reply
+from rivalry.games.race.own_problem import Own, best_safety, known, own_problem, place_of
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Lanes(NamedTuple):
 def static_reply(race: Race, x: Profile, player: Array | int) -> Best:
     """The best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not known(race):
-        return Best(*searched(race, x, player))
+        return Best(*grid_reply(race, x, player))
     own = own_problem(race, x, player)
     lanes, payoffs, log_xs = _tried(own)
     attained = ~lanes.trace & jnp.isnan(lanes.log_p)
@@ -151,14 +151,14 @@ def _apart(own: Own) -> Lanes:
 
 
 @eqx.filter_jit
-def compiled(race: Race, x: Profile, player: Array) -> Best:
+def _compiled(race: Race, x: Profile, player: Array) -> Best:
     """`static_reply`, compiled once for all players and numbers."""
     return static_reply(race, x, player)
 
 
 def details(race: Race, x: Profile, player: int) -> dict[str, Any]:
     """The value of the best reply, whether it is attained, the strategy, and how it was searched."""
-    found = compiled(race, x, put(player))
+    found = _compiled(race, x, put(player))
     payoff, limit = float(found.payoff), float(found.limit)
     attained = not limit > payoff + 1e-12 * float(race.scale)
     return {

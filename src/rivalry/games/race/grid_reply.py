@@ -19,7 +19,7 @@ ABOVE = 1e-9
 GRID = f"{EACH} x {EACH} scan of ln xs and ln xp and both edges of nothing, {ROUNDS} refinements"
 
 
-def searched(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array, Array]:
+def grid_reply(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array, Array]:
     """The best strategy that is found, its payoff, and the payoff again: no limits are known."""
     space = race.space
     assert space.least is not None

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.games.race import period
-from rivalry.games.race.own import Own, odds, own_problem, peak, place_of, power_of_safety
+from rivalry.games.race.own_problem import Own, odds, own_problem, peak, place_of, power_of_safety
 from rivalry.games.race.technology import received
 from rivalry.space import Profile
 
