@@ -11,7 +11,7 @@ import numpy as np
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, payoff_against, scale
-from rivalry.results import Certificate, Coverage
+from rivalry.results import COVERAGES, Certificate, Coverage
 from rivalry.space import Simplex
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     bound = np.array([max(reply.bound - own, 0.0) for reply, own in zip(replies, here, strict=True)])
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
-    least = min(replies, key=lambda reply: ("local", "lower bound", "bounded", "exact").index(reply.coverage))
+    least = min(replies, key=lambda reply: COVERAGES.index(reply.coverage))
     weakest = least.coverage
     if weakest in ("exact", "bounded"):
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"

@@ -24,6 +24,9 @@ Coverage = Literal["exact", "bounded", "lower bound", "local"]
 Status = Literal["settled", "budget spent", "cycling", "no answer"]
 Claim = Literal["equilibrium", "no deviation found", "local equilibrium", "not an equilibrium"]
 
+COVERAGES: tuple[Coverage, ...] = ("local", "lower bound", "bounded", "exact")
+"""From the weakest to the strongest."""
+
 CLAIMS: tuple[Claim, ...] = ("not an equilibrium", "local equilibrium", "no deviation found", "equilibrium")
 """From the weakest to the strongest."""
 

@@ -9,13 +9,11 @@ import numpy as np
 
 from rivalry._registry import near
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
-from rivalry.results import CLAIMS
+from rivalry.results import CLAIMS, COVERAGES
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-COVERAGES = ("local", "lower bound", "bounded", "exact")
-"""From the weakest to the strongest."""
 ROUNDING = 1e-9  # relative: numbers this close are the same number
 NOT_JUDGED = "not judged"
 FULL_ONLY = "in the full form only"

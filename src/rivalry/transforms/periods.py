@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
 from rivalry.game import Game, MarkovGame
+from rivalry.results import COVERAGES
 from rivalry.space import Box, Profile, Space
 
 
@@ -232,7 +233,7 @@ class OpenLoop(eqx.Module):
         def reply(x: Profile, player: int) -> tuple[Array, Array, str]:
             found = [known(row, player) for row in self.rows(x)]
             payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(self.weights, found, strict=True))
-            weakest = min((c for _, _, c in found), key=("local", "lower bound", "bounded", "exact").index)
+            weakest = min((c for _, _, c in found), key=COVERAGES.index)
             return jnp.concatenate([strategy for strategy, _, _ in found]), jnp.asarray(payoff), weakest
 
         return reply

@@ -14,11 +14,10 @@ from rivalry.games.race.game import Race, Transition
 from rivalry.games.race.measures import measures, outcomes
 from rivalry.games.race.period import Rules
 from rivalry.metrics import Reply
-from rivalry.results import Coverage, Record
+from rivalry.results import COVERAGES, Coverage, Record
 from rivalry.space import Box, Profile, Strategy
 
 FIXED = ("players", "horizon", "invest", "share", "share_units", "beliefs", "beliefs_play")
-WEAKEST: tuple[Coverage, ...] = ("local", "lower bound", "bounded", "exact")
 
 
 class Belief(eqx.Module):
@@ -215,7 +214,7 @@ def _of_one(
         return branch
 
     strategy, payoff = jax.lax.switch(which, [of(i) for i in range(len(known))], jnp.zeros(()))
-    return strategy, payoff, min(seen, key=WEAKEST.index)
+    return strategy, payoff, min(seen, key=COVERAGES.index)
 
 
 class Minds(eqx.Module):
