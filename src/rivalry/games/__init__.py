@@ -27,8 +27,8 @@ GAMES = {
     "race": Entry(
         ("rivalry.games.race:race",),
         "players spend on performance, which wins, and on safety, which makes a win end well",
-        "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the chance that j wins by its "
-        "performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the chance that all ends well if j does, from the odds "
+        "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the chance that j wins by "
+        "its performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the chance that all ends well if j does, from the odds "
         "Aⱼ xsⱼ^αⱼ pⱼ^-θⱼ, ρ the rewards, d the cost of a disaster and q₀ the chance that nobody wins; over "
         "periods Uᵢ = Σₜ γᵢᵗ Wₜ uᵢ(t), Wₜ being the chance that period t is reached",
     ),

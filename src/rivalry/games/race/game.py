@@ -272,10 +272,8 @@ class Race(eqx.Module):
         """
         given = {name: stock for name, stock in (("A", A), ("B", B)) if stock is not None}
         numbers = self.numbers_at(t) | given
-        box = self.space
-        first = Box(box.low[:, :2], box.high[:, :2], box.coordinates[:2], box.least[:, :2])  # type: ignore[index,arg-type]
         return Race(
-            space=first,
+            space=period_space(self, 2),
             numbers=numbers,
             weights=self.weights[t][None],
             ahead=jnp.asarray(ahead),

@@ -48,9 +48,9 @@ def period(
     return found.u - race.upkeep(numbers, row), race.goes_on(found), later
 
 
-def period_space(race: Race) -> Box:
-    """Where players choose in one period."""
-    box, count = race.space, len(race.columns)
+def period_space(race: Race, count: int | None = None) -> Box:
+    """Where players choose in one period: all columns, or the first ``count``."""
+    box, count = race.space, len(race.columns) if count is None else count
     least = None if box.least is None else box.least[:, :count]
     return Box(box.low[:, :count], box.high[:, :count], box.kinds[:count], least)
 
