@@ -47,6 +47,18 @@ def flattened(game: Any) -> Any:
     return Flat(game) if curved(game) else game
 
 
+def inner(game: Any, x: Profile) -> Profile:
+    """A profile in the coordinates of `flattened`: itself where those are the amounts."""
+    y: Array = game.space.inner(x) if curved(game) else x
+    return y
+
+
+def outer(game: Any, y: Profile) -> Profile:
+    """The profile of the game's space at coordinates of `flattened`: itself where those are the amounts."""
+    x: Array = game.space.project(game.space.outer(y)) if curved(game) else y
+    return x
+
+
 class Flat(eqx.Module):
     """A game in inner coordinates; see `flattened`."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Array
 
+from rivalry import coordinates
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
 from rivalry.game import Game, Record, jacobian, measures, own_gradients
@@ -138,11 +139,10 @@ class ComparativeStatics(eqx.Module):
         return taken
 
     def _base(self, world: Statics, session: Session) -> None:
-        flat = flattened(world.game)
-        space = world.game.space
-        start = space.inner(put(session["profile"]))
-        found = equilibrium_from(flat, start, rounds=self.rounds, points=self.points)
-        session["profile"] = np.asarray(space.project(space.outer(found.profile)))
+        game = world.game
+        start = coordinates.inner(game, put(session["profile"]))
+        found = equilibrium_from(flattened(game), start, rounds=self.rounds, points=self.points)
+        session["profile"] = np.asarray(coordinates.outer(game, found.profile))
         session["status"] = np.asarray(found.status, dtype="U12")
 
     def read(self, world: Statics, session: Session) -> Record:
@@ -254,7 +254,7 @@ def _or_zero(steps: np.ndarray) -> np.ndarray:
 
 def _stability(game: Any, profile: np.ndarray) -> Record:
     """The largest real part of the gradients' Jacobian, and the spectral radius of the replies' slope."""
-    end = at_rest(flattened(game), game.space.inner(put(profile)))
+    end = at_rest(flattened(game), coordinates.inner(game, put(profile)))
     return (
         {} if end is None else {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
     )

@@ -12,15 +12,12 @@ from annotated_types import Ge
 
 from rivalry import metrics
 from rivalry._jax import jax, put
-from rivalry.coordinates import flattened
 from rivalry.game import Record, measures
 from rivalry.methods.branches.family import precise
-from rivalry.methods.inner import equilibrium_from
+from rivalry.methods.inner import ends_from
 from rivalry.methods.parameters import Dial, dial
 from rivalry.results import CERTIFIED, CLAIMS
-from rivalry.space import width
 
-SAME = 1e-4  # of the width: equilibria nearer than this are one
 FINE = 1e-6  # of the range between two grid values: how far a refinement goes
 WELFARE = "welfare"
 
@@ -231,17 +228,7 @@ class Design(eqx.Module):
 
     def _judged(self, game: Any, starts: np.ndarray) -> Judged:
         """The equilibria that replies from ``starts`` lead to; those with the strongest claims count."""
-        flat = flattened(game)
-        ends: list[np.ndarray] = []
-        for start in starts:
-            y = flat.space.project(game.space.inner(put(start)) if flat is not game else put(start))
-            end = np.asarray(equilibrium_from(flat, y, rounds=self.rounds, points=self.points).profile)
-            if np.all(np.isfinite(end)) and not any(_one(flat, end, other) for other in ends):
-                ends.append(end)
-        profiles = [
-            np.asarray(game.space.project(game.space.outer(put(end)) if flat is not game else put(end)))
-            for end in ends
-        ]
+        profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
         proofs = [metrics.certificate(game, put(x)) for x in profiles]
         certified = [k for k, proof in enumerate(proofs) if proof.claim in CERTIFIED]
         counted = certified or list(range(len(proofs)))
@@ -332,10 +319,6 @@ def _middle(game: Any) -> Any:
     """A profile in the middle of the space's search grid."""
     rows = [np.asarray(game.space.grid(player, 9)) for player in range(game.space.shape[0])]
     return game.space.project(put(np.stack([row[len(row) // 2] for row in rows])))
-
-
-def _one(game: Any, x: np.ndarray, y: np.ndarray) -> bool:
-    return bool(np.max(np.abs(x - y) / np.asarray(width(game.space))) <= SAME)
 
 
 def _values(name: str, given: Any) -> np.ndarray:

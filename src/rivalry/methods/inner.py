@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
+from rivalry.coordinates import flattened, inner, outer
 from rivalry.game import ENDINGS, Game, Method
 from rivalry.methods import end_state
 from rivalry.methods.response import BestResponse
-from rivalry.space import Profile
+from rivalry.space import Profile, width
 
 GAIN = 1e-8  # of the payoff scale: replies that gain no more have come to rest
+SAME = 1e-4  # of the width, in the coordinates of the search: ends nearer than this are one
 NEAR = 1e-2  # of the width: a root further off is another point
 
 
@@ -65,6 +68,24 @@ def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 2
     replies = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
     root = root_near(game, replies.profile) if replies.status == "settled" else None
     return replies if root is None else replies._replace(profile=root)
+
+
+def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> list[np.ndarray]:
+    """The distinct profiles that `equilibrium_from` comes to, ``[player axis]`` each, the first found first.
+
+    Starts [start player axis] and profiles are amounts; where the space is curved, everything between is in
+    its inner coordinates. Ends that are not finite are left out.
+    """
+    flat = flattened(game)
+    wide = np.asarray(width(flat.space))
+    ends: list[np.ndarray] = []
+    for start in starts:
+        begin = flat.space.project(inner(game, put(start)))
+        end = np.asarray(equilibrium_from(flat, begin, rounds=rounds, points=points).profile)
+        known = any(np.max(np.abs(end - other) / wide) <= SAME for other in ends)
+        if np.all(np.isfinite(end)) and not known:
+            ends.append(end)
+    return [np.asarray(outer(game, put(end))) for end in ends]
 
 
 def root_near(game: Game, start: Profile) -> Profile | None:

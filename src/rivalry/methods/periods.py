@@ -10,13 +10,10 @@ from annotated_types import Ge
 
 from rivalry import metrics
 from rivalry._jax import jax, put
-from rivalry.coordinates import flattened
 from rivalry.game import Game, Record, scale
-from rivalry.methods.inner import equilibrium_from
+from rivalry.methods.inner import ends_from
 from rivalry.results import CERTIFIED
-from rivalry.space import width
 
-SAME = 1e-4  # of the width: ends nearer than this are one
 REST = 1e-12  # of the payoff scale: values that move less have come to rest
 ITERATIONS = 200  # most passes over a horizon without end
 
@@ -126,16 +123,10 @@ class Periods(eqx.Module):
 
     def _solve(self, stage: Game, session: Session, t: int, starts: np.ndarray) -> None:
         """The stage's equilibrium, as far as one is found, into the session's row ``t``."""
-        flat = flattened(stage)
         ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
-        for start in starts[: self.tries]:
-            begin = stage.space.inner(put(start)) if flat is not stage else put(start)  # type: ignore[attr-defined]
-            end = equilibrium_from(flat, begin, rounds=self.rounds, points=self.points).profile
-            x = stage.space.project(stage.space.outer(end)) if flat is not stage else end  # type: ignore[attr-defined]
-            if not np.all(np.isfinite(np.asarray(x))) or any(_one(stage, x, other) for _, other, _ in ends):
-                continue
-            proof = metrics.certificate(stage, x)
-            ends.append((proof.claim in CERTIFIED, np.asarray(x), proof.regret))
+        for x in ends_from(stage, starts[: self.tries], rounds=self.rounds, points=self.points):
+            proof = metrics.certificate(stage, put(x))
+            ends.append((proof.claim in CERTIFIED, x, proof.regret))
         ends.sort(key=lambda end: not end[0])  # those that are certified first, in the order of the starts
         if ends:
             _, session["profile"][t], session["regret"][t] = ends[0]
@@ -163,7 +154,3 @@ def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
 
 def _endless(game: Any) -> bool:
     return bool(getattr(game, "endless", False))
-
-
-def _one(game: Any, x: Any, y: Any) -> bool:
-    return bool(np.max(np.abs(np.asarray(x) - np.asarray(y)) / np.asarray(width(game.space))) <= SAME)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from rivalry._jax import put
-from rivalry.coordinates import curved, flattened
+from rivalry.coordinates import curved, flattened, inner, outer
 from rivalry.game import Finish, Game, Method, Playable, Record
 from rivalry.space import Profile
 
@@ -39,7 +39,7 @@ class Inward(eqx.Module):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Within:
         """The method's state at ``start`` [player axis], which is in amounts; the key is handed on."""
-        return _told(game, self.method.init(flattened(game), game.space.inner(start), key))  # type: ignore[attr-defined]
+        return _told(game, self.method.init(flattened(game), inner(game, start), key))
 
     def step(self, game: Game, state: Within, key: PRNGKeyArray) -> Within:
         """The method's step; the key is handed on."""
@@ -67,7 +67,9 @@ class Inward(eqx.Module):
     def finish(self) -> Callable[[Game, Profile, PRNGKeyArray], Finish | None]:
         """The method's own analysis, where it has one: eigenvalues are those in inner coordinates."""
         known = self.method.finish
-        return lambda game, profile, key: _end_told(game, known(flattened(game), _inside(game, profile), key))
+        return lambda game, profile, key: _end_told(
+            game, known(flattened(game), inner(game, put(profile)), key)
+        )
 
 
 def inward(game: Playable, method: Method) -> Method:
@@ -79,26 +81,17 @@ def inward(game: Playable, method: Method) -> Method:
 
 
 def _told(game: Any, state: Any) -> Within:
-    return Within(_outside(game, state.profile), state)
-
-
-def _inside(game: Any, x: Profile) -> Profile:
-    return put(game.space.inner(x))
-
-
-def _outside(game: Any, y: Profile) -> Profile:
-    found: Profile = game.space.project(game.space.outer(y))
-    return found
+    return Within(outer(game, state.profile), state)
 
 
 def _end_told(game: Any, end: Finish | None) -> Finish | None:
     if end is None:
         return None
     ranges = {
-        name: (end.measures[name][0], np.asarray(_outside(game, put(end.measures[name][1]))))
+        name: (end.measures[name][0], np.asarray(outer(game, put(end.measures[name][1]))))
         for name in RANGES
         if name in end.measures
     }
-    onward = None if end.onward is None else _outside(game, end.onward)
-    profile = _outside(game, end.profile)
+    onward = None if end.onward is None else outer(game, end.onward)
+    profile = outer(game, end.profile)
     return end._replace(profile=profile, onward=onward, measures=end.measures | ranges)

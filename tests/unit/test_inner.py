@@ -1,0 +1,29 @@
+"""Methods that run inside others: which ends count as one."""
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry import Box
+from rivalry._jax import jnp
+from rivalry.methods.inner import ends_from
+
+LOW, HIGH = np.log(0.1), np.log(0.5)
+
+
+class TwoPeaks(eqx.Module):
+    """Everybody likes 0.1 and 0.5 best, whatever the others do."""
+
+    space: Box
+
+    def payoffs(self, x: Array) -> Array:
+        y = jnp.log(jnp.maximum(x[:, 0], 1e-9))
+        return -(((y - LOW) * (y - HIGH)) ** 2)
+
+
+def test_ends_are_told_apart_in_the_coordinates_of_the_search() -> None:
+    """0.1 and 0.5 are far apart by their logarithms, though next to nothing in a box of 10000."""
+    game = TwoPeaks(Box.of([[0.0, 1e4]], players=2, coordinates="log", least=1e-9))
+    starts = np.array([[[0.12], [0.09]], [[0.45], [0.55]], [[0.1], [0.1]]])
+    ends = ends_from(game, starts, rounds=20, points=201)
+    assert np.allclose([end.ravel() for end in ends], [[0.1, 0.1], [0.5, 0.5]], rtol=1e-6)
