@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import rivalry as rv
+from rivalry.coordinates import flattened
+from rivalry.game import own_gradients
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.games.race.statics import dsigma
 from rivalry.tabular import tabulate
 
 Inputs = Mapping[str, Any]
 
+NULL_IS_ANY = True  # of coordinates that cannot matter
 NESTED = ("csf", "risk", "cost")  # the files write a rule as a table with its numbers
 
 
@@ -232,6 +236,64 @@ def stationary_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return record | {"U": record["u"], "safe": record["win_safe"]}
 
 
+def best_response(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The best reply of a player, the limit where none attains it, and what it gains."""
+    game = game_of(inputs)
+    x, player = _profile(game, inputs), inputs["player"]
+    found, now = game.reply_details(x, player), float(game.payoffs(x)[player])
+    return {
+        "value": found["value"],
+        "attained": found["attained"],
+        "u_now": now,
+        "gain": found["value"] - now,
+        "best_response": np.asarray(found["strategy"]).tolist(),
+    }
+
+
+def not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """Who gains by leaving a profile, how, and where replies in turn lead from it."""
+    game = game_of(inputs)
+    x = _profile(game, inputs)
+    proof = rv.certificate(game, x)
+    deviator = int(np.argmax(proof.regret))
+    reply = rv.metrics.best_reply(game, x, deviator)
+    there = x.at[deviator].set(reply.strategy)
+    return {
+        "U": np.asarray(game.payoffs(x)).tolist(),
+        "is_nash": proof.claim != "not an equilibrium",
+        "deviator": deviator,
+        "regret_at_least": float(proof.regret[deviator]),
+        "other_regret_at_most": float(np.delete(proof.regret, deviator).max()),
+        "U_after_deviation": np.asarray(game.payoffs(there)).tolist(),
+        "deviation": np.asarray(game.schedule(there))[:, deviator].tolist(),
+        "first_order_residual_at_most": float(np.abs(_pull(game, x)).max()),
+        "sequential_best_response_cycle": {"start": "the profile", **_cycle(game, x)},
+    }
+
+
+def _pull(game: Any, x: Any) -> np.ndarray:
+    """Own gradients in the coordinates of the search; at zero inputs only what points inwards."""
+    flat = flattened(game)
+    slope = np.asarray(own_gradients(flat, game.space.inner(x)))
+    return np.where(np.asarray(x) > 0, slope, np.maximum(slope, 0.0))
+
+
+def _cycle(game: Any, x: Any) -> dict[str, Any]:
+    """Where exact replies in turn, player 0 first, come back to, and after how many moves."""
+    found = rv.solve(game, rv.methods.BestResponse(), start=x)
+    rounds = int(found.data.cycle_rounds)
+    rows = [game.space.check(row) for row in found.path.path.values[-rounds - 1 :]]
+    gains, paid = [], []
+    for before, after in pairwise(rows):
+        for player in (0, 1):
+            there = before.at[player].set(after[player])
+            was, now = game.payoffs(before), game.payoffs(there)
+            gains.append(float(now[player] - was[player]))
+            paid.append(np.asarray(now).tolist())
+            before = there
+    return {"order": [0, 1], "payoffs_after_each_move": paid, "gains": gains, "period_moves": len(gains)}
+
+
 def stackelberg(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """What leaders and followers play, and what they get where nobody leads."""
     game = game_of(inputs)
@@ -265,6 +327,8 @@ KINDS = {
     "precipice": precipice,
     "payoff_beliefs": payoff_beliefs,
     "belief_nash": belief_nash,
+    "best_response": best_response,
+    "not_nash": not_nash,
     "dynamic_nash": dynamic_nash,
     "stationary_nash": stationary_nash,
     "stackelberg": stackelberg,
