@@ -53,8 +53,16 @@ class Game(Protocol):
       of them;
     - ``levels(count)``: the levels of its axes on tables, where only their number is given
       (`tabular.levels`);
+    - ``closed_form() -> [root player axis]``: first-order points that it knows without a search, the most
+      plausible first (`methods.ClosedForm`);
     - ``periods``, ``period_space``, ``weights``, ``opening()`` and ``period(t, state, row)``, where it is
       played over periods: what `tabular.tabulate_periods` makes tables of;
+    - ``periods`` and ``stage(t, ahead)``: a period as a game of its own, in which going on is worth
+      ``ahead`` [player] (`methods.Periods`); with ``linked``, why that does not do, or an empty text, and,
+      where its one period stands for all, ``endless`` and ``gamma``;
+    - ``node(t, state, ahead)`` and ``stock_range(t)``: a period in a state ``[stock player]``, as a game with
+      a ``best_reply`` and ``after(x)``, and how low and high states can be (`methods.Feedback`);
+    - ``play(periods) -> MarkovGame``: the game as it is lived period by period (`envs`);
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``alike``: one whole number a player, equal for players who may change places (default: none may);
     - ``refuses(name, value) -> str``: why one of its arrays may not take a value, or an empty text;
@@ -144,7 +152,9 @@ class Method(Protocol):
       certificate's record among it is kept, where the package has none of its own for such a game;
     - ``fits(game) -> bool``, on the class: whether it can be tried on a game (default: on one with payoffs).
       Of several classes that are registered for one kind, a study takes the first that fits;
-    - a state's ``time``: stored beside the path, as ``path_time``.
+    - a state's ``time``: stored beside the path, as ``path_time``;
+    - ``natural = True``, on the class: it takes the amounts as they are, also where the space is searched in
+      other coordinates (`coordinates.flattened`).
     """
 
     def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
