@@ -16,6 +16,7 @@ import numpy as np
 START, CELLS, ROUNDS = 96, 200_000, 80
 ENOUGH = 1e-9  # times the scale: intervals that cannot gain more are left
 ROUNDING = 1e-12  # times the amounts that are added
+LINES = 7  # rounds of 33 points, each on a twelfth of the one before, or less
 NEGLIGIBLE = 37.0  # in logs: so much less performance than the rivals' wins with a chance of 1e-16
 
 
@@ -47,6 +48,11 @@ class Interval(NamedTuple):
     low: Any
     high: Any
 
+    @property
+    def middle(self) -> Any:
+        """Half way between."""
+        return (self.low + self.high) / 2
+
     def __add__(self, other: Any) -> Interval:
         low, high = other if isinstance(other, Interval) else (other, other)
         return Interval(self.low + low, self.high + high)
@@ -70,19 +76,25 @@ def provable(problem: Problem) -> bool:
     return (problem.price_s > 0 or idle) and problem.alpha * problem.power <= 1 and problem.price_p >= 0
 
 
-def bound(problem: Problem, idle: float, scale: float) -> float:
-    """What no inputs pay more than; ``idle`` is what none pay."""
+def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
+    """What no inputs pay more than, and a ``ln xp`` that pays as much up to rounding or `ENOUGH`.
+
+    ``idle`` is what no inputs pay; where nothing is found to pay more, ``ln xp`` is minus infinity.
+    """
     with np.errstate(all="ignore"):
         low = _lowest(problem)
         found = max(idle, _near_nothing(problem, low))
         if problem.log_b == -np.inf:  # no input makes any performance
-            return found
+            return found, -np.inf
         edges = np.linspace(low, problem.high, START + 1)
         cells = np.stack([edges[:-1], edges[1:]], axis=1)
-        known, seen = idle, 0
+        known, where, seen = idle, -np.inf, 0
         for _ in range(ROUNDS):
-            roof, best = _roof(problem, cells)
-            known = max(known, best)
+            roof, ends = _roof(problem, cells)
+            paid = np.where((cells >= problem.low) & ~np.isnan(ends), ends, -np.inf)
+            first = np.unravel_index(np.argmax(paid), paid.shape)
+            if paid[first] > known:
+                known, where = float(paid[first]), float(cells[first])
             open_ = roof > known + ENOUGH * scale
             found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
             cells, roof, seen = cells[open_], roof[open_], seen + len(cells)
@@ -92,7 +104,55 @@ def bound(problem: Problem, idle: float, scale: float) -> float:
             left, right = cells.copy(), cells.copy()
             left[:, 1] = right[:, 0] = middle
             cells = np.concatenate([left, right])
-        return max(found, float(np.max(roof, initial=-np.inf)))
+        return max(found, float(np.max(roof, initial=-np.inf))), where
+
+
+def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, float, float]:
+    """The best ``ln xs`` and ``ln xp`` around ``ln xp = near``, and what they pay; idling if that pays more.
+
+    Finer and finer lines, and at the end the root of the slope.
+    """
+    nothing = (-np.inf, -np.inf, idle)
+    if not np.isfinite(near):
+        return nothing
+    with np.errstate(all="ignore"):
+        width = (problem.high - problem.low) / START
+        for _ in range(LINES):
+            line = np.clip(near + width * np.linspace(-1, 1, 33), problem.low, problem.high)
+            paid = _at(problem, line)
+            near, width = float(line[np.nanargmax(paid)]), width / 12
+        root = _still(problem, near - 12 * width, near + 12 * width)
+        values = _at(problem, np.array([near, root]))
+        log_xp = root if values[1] >= values[0] - ROUNDING * abs(values[0]) else near
+        payoff = float(np.nanmax(values))
+        return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else nothing
+
+
+def _still(problem: Problem, left: float, right: float) -> float:
+    """Where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
+    for _ in range(LINES):
+        line = np.linspace(left, right, 33)
+        up = _slope(problem, np.stack([line, line], axis=1)).middle > 0
+        if not up[0] or up[-1]:
+            return np.nan
+        last = int(np.argmin(up)) - 1
+        left, right = float(line[last]), float(line[last + 1])
+    return (left + right) / 2
+
+
+def _safety_input(problem: Problem, log_xp: float) -> float:
+    """The logarithm of the best safety input at a performance input."""
+    log_p = problem.log_b + problem.beta * log_xp
+    p = np.exp(log_p)
+    (q, _), (rest, _) = _chances(problem, log_p, log_p)
+    gain = q * (problem.safe_win[0] + problem.safe_win[1] * p)
+    gain = gain + rest * (problem.safe_loss[0] + problem.safe_loss[1] * p)
+    if not (gain > 0 and problem.power > 0 and np.isfinite(problem.log_a)):
+        return -np.inf
+    z, _ = _log_odds(problem, np.array([gain]), problem.theta * log_p)
+    # from what is gained and what it costs: the odds themselves lose digits where alpha is small
+    log_gain = np.log(problem.alpha * problem.power * gain / problem.price_s)
+    return float(log_gain - problem.power * _softplus(-z[0]) - _softplus(z[0]))
 
 
 def _lowest(problem: Problem) -> float:
@@ -191,8 +251,19 @@ def _at(problem: Problem, log_xp: Any) -> Any:
     return rest * b + q * a + _safe_gain(problem, gain, z) - problem.price_p * np.exp(log_xp)
 
 
-def _roof(problem: Problem, cells: np.ndarray) -> tuple[Any, float]:
-    """What no performance in each cell ``[cell 2]`` of ``ln xp`` pays more than, and the best at an edge."""
+def _roof(problem: Problem, cells: np.ndarray) -> tuple[Any, Any]:
+    """What no performance in each cell ``[cell 2]`` of ``ln xp`` pays more than, and what its ends pay."""
+    slope = _slope(problem, cells)
+    p = Interval(*np.exp(problem.log_b + problem.beta * cells).T)
+    size = _size(problem, p) + problem.price_p * np.exp(cells[:, 1])
+    ends = _at(problem, cells)
+    left, right = (ends + (ROUNDING * size)[:, None]).T
+    above = _under(left, right, slope, cells[:, 1] - cells[:, 0])
+    return np.where(np.isnan(above), np.inf, above), ends
+
+
+def _slope(problem: Problem, cells: np.ndarray) -> Interval:
+    """Slopes in ``ln xp`` of the payoff with the best safety, in each cell ``[cell 2]``."""
     log_p = problem.log_b + problem.beta * cells
     p = Interval(*np.exp(log_p).T)
     q, rest = _chances(problem, *log_p.T)
@@ -213,13 +284,7 @@ def _roof(problem: Problem, cells: np.ndarray) -> tuple[Any, float]:
     apart = a + b * -1.0 + safe * (r + loss * -1.0)
     spoiled = paying * safe * fall * (-problem.theta * problem.beta * problem.power)
     prices = Interval(*np.exp(cells).T) * -problem.price_p
-    own = _own_slope(problem, p, q, rest, safe)
-    slope = moved * apart + spoiled + prices + own
-    size = _size(problem, p) + problem.price_p * np.exp(cells[:, 1])
-    ends = _at(problem, cells)
-    left, right = (ends + (ROUNDING * size)[:, None]).T
-    above = _under(left, right, slope, cells[:, 1] - cells[:, 0])
-    return np.where(np.isnan(above), np.inf, above), float(np.nanmax(ends, initial=-np.inf))
+    return moved * apart + spoiled + prices + _own_slope(problem, p, q, rest, safe)
 
 
 def _own_slope(problem: Problem, p: Interval, q: Interval, rest: Interval, safe: Interval) -> Interval:

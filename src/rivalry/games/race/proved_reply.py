@@ -10,16 +10,17 @@ from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
 from rivalry.games.race import period
-from rivalry.games.race.bounds import Problem, bound, provable
+from rivalry.games.race.bounds import Problem, best_inputs, bound, provable
 from rivalry.games.race.own_problem import RISKS, Own, moved, own_problem, place_of, power_of_safety
 from rivalry.games.race.schedule_reply import by_effort, compiled_reply, resolution
-from rivalry.metrics import Reply
+from rivalry.metrics import Reply, payoffs
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race
 
 CONTESTS = (period.ratio, period.logit)
+METHOD = "branch and bound over ln xp, best xs at each; idle corner"
 
 
 def proved_reply(race: Race, x: Profile, player: int) -> Reply:
@@ -29,15 +30,17 @@ def proved_reply(race: Race, x: Profile, player: int) -> Reply:
     returns to safety that do not rise (``alpha`` times the power of the own safety at most 1). Elsewhere the
     bound is infinite.
     """
+    proved = _form(race)
+    known = _by_bounds(race, x, player) if proved and not race.endless else None
+    if known is not None:
+        return known
     found = compiled_reply(race, x, put(player))
     strategy, payoff = np.asarray(found[0]), float(found[1])
     method = resolution(race)
-    if not _form(race):
+    bound = _endless_bound(race, x, player, payoff) if proved and race.endless else np.inf
+    if not np.isfinite(bound):
         return Reply(strategy, payoff, np.inf, "lower bound", method)
-    proved = _proved(race, x, player, payoff)
-    if not np.isfinite(proved):
-        return Reply(strategy, payoff, np.inf, "lower bound", method)
-    return Reply(strategy, payoff, max(proved, payoff), "bounded", f"{method}; branch and bound over ln xp")
+    return Reply(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
 
 
 def _form(race: Race) -> bool:
@@ -46,25 +49,45 @@ def _form(race: Race) -> bool:
     return ours and rules.cost is period.linear and by_effort(race)
 
 
-def _proved(race: Race, x: Profile, player: int, payoff: float) -> float:
-    """What no schedule pays more than, period by period from the last."""
+def _by_bounds(race: Race, x: Profile, player: int) -> Reply | None:
+    """The best schedule and its bound, period by period from the last; None where nothing is proved.
+
+    No program has to be compiled for it but the payoffs'.
+    """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
-    scale = float(race.scale)
-    if race.endless:
-        assert race.gamma is not None
-        gamma = float(race.gamma[player])
-        # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
-        tried = payoff + 1e-8 * scale
-        best = _stage_bound(race, stages, 0, gamma * tried, scale)
-        return tried if best <= tried else tried + (best - tried) / (1 - gamma)
-    ahead = float(race.ahead[player])
-    total = 0.0
+    scale, going = float(race.scale), race.end_on != "none"
+    most = paid = float(race.ahead[player])  # what is still to come: at most, and by the inputs found
+    rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
-        if race.end_on == "none":
-            total += _stage_bound(race, stages, t, 0.0, scale)
-        else:
-            ahead = _stage_bound(race, stages, t, ahead, scale)
-    return total + ahead
+        problem, idle = _problem(race, stages, t, most if going else 0.0)
+        if not provable(problem):
+            return None
+        above, near = bound(problem, idle, scale)
+        problem, idle = _problem(race, stages, t, paid if going else 0.0)
+        *inputs, payoff = best_inputs(problem, idle, near)
+        rows.append((inputs[0], inputs[1]))
+        most, paid = (above, payoff) if going else (most + above, paid + payoff)
+    strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
+    there = np.array(x)
+    there[player] = strategy
+    paid = float(payoffs(race, put(there))[player])
+    if not np.isfinite(most) or not np.isfinite(paid):
+        return None
+    return Reply(strategy, paid, max(most, paid), "bounded", METHOD)
+
+
+def _endless_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
+    """What nothing pays more than over a horizon without end."""
+    assert race.gamma is not None
+    stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
+    scale, gamma = float(race.scale), float(race.gamma[player])
+    # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
+    tried = payoff + 1e-8 * scale
+    problem, idle = _problem(race, stages, 0, gamma * tried)
+    if not provable(problem):
+        return np.inf
+    best, _ = bound(problem, idle, scale)
+    return tried if best <= tried else tried + (best - tried) / (1 - gamma)
 
 
 @eqx.filter_jit
@@ -139,14 +162,12 @@ def _idle(own: Own) -> Array:
 PAIRS = ("lose", "win", "safe_win", "safe_loss")
 
 
-def _stage_bound(race: Race, stages: dict[str, Any], t: int, ahead: float, scale: float) -> float:
-    """What a period pays at most where going on is worth ``ahead``; idling is tested by itself."""
+def _problem(race: Race, stages: dict[str, Any], t: int, ahead: float) -> tuple[Problem, float]:
+    """A period in which going on is worth ``ahead``, and what idling pays there."""
     at = {name: array[t] for name, array in stages.items()}
     pairs: dict[str, Any] = {
         name: (float(at[name][0] + ahead * at[f"{name}_on"]), float(at[name][1])) for name in PAIRS
     }
     pairs |= {name: float(at[name]) for name in Problem._fields if name in at and name not in PAIRS}
-    problem = Problem(**pairs, difference=race.rules.csf is period.logit)
-    if not provable(problem):
-        return np.inf
-    return bound(problem, float(at["idle"] + ahead * at["idle_on"]), scale)
+    idle = float(at["idle"] + ahead * at["idle_on"])
+    return Problem(**pairs, difference=race.rules.csf is period.logit), idle
