@@ -25,8 +25,17 @@ NODES, LEVELS, WIDE = 22, 97, 9.0  # of each stock, of performance, and how far 
 STEPS = 7
 
 
+class Seat(NamedTuple):
+    """Whose plan it is, and all that stands meanwhile."""
+
+    race: Race
+    player: Array | int
+    rows: Float[Array, "period player column"]  # the schedules, without the player's own investments
+    stocks: Float[Array, "stage player stock"]  # A and B that these lead to
+
+
 class Levels(NamedTuple):
-    """The period at every performance tried, ``[level]``; ``rise`` also by A, ``[level node]``."""
+    """The period at every performance tried, ``[level]``."""
 
     log_p: Array
     paid: Array  # before own safety and costs
@@ -45,42 +54,41 @@ class Plan(NamedTuple):
 
 def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
     """What ``player`` invests in A and B on the best path of the lattice; other columns are as at ``x``."""
-    rows = race.schedule(x)
-    quiet = rows.at[:, player, 2:4].set(0.0)
-    stocks = jnp.stack(race.stocks(race.profile(quiet)), axis=-1)  # [stage player stock]
-    plan = _lattice(race, stocks[:, player], player)
+    quiet = race.schedule(x).at[:, player, 2:4].set(0.0)
+    seat = Seat(race, player, quiet, jnp.stack(race.stocks(race.profile(quiet)), axis=-1))
+    plan = _lattice(seat)
 
     def back(value: Array, t: Array) -> tuple[Array, Array]:
-        level = _levels(race, quiet[t], t, stocks[t], player)
-        return _value(race, plan, level, value, t, quiet, stocks, player), value
+        return _value(seat, plan, _levels(seat, t), value, t), value
 
     last = jnp.full((NODES, NODES), race.ahead[player])
     periods = jnp.arange(race.periods)
     _, after = jax.lax.scan(back, last, periods, reverse=True)
 
     def ahead(stock: Array, t: Array) -> tuple[Array, Array]:
-        level = _levels(race, quiet[t], t, stocks[t], player)
-        chosen = _choice(race, plan, level, after[t], stock, t, quiet, stocks, player)
-        floor = _floor(race, stock[None], t, quiet, stocks, player)[0]
+        chosen = _choice(seat, plan, _levels(seat, t), after[t], stock, t)
+        floor = _floor(seat, stock[None], t)[0]
         return chosen, jnp.maximum(chosen - floor, 0.0)
 
-    _, invested = jax.lax.scan(ahead, stocks[0, player], periods)
+    _, invested = jax.lax.scan(ahead, seat.stocks[0, player], periods)
     return invested
 
 
-def _lattice(race: Race, path: Array, player: Array | int) -> Plan:
+def _lattice(seat: Seat) -> Plan:
     """From the lowest that the stocks fall to without investment, to the most that can be bought."""
+    path = seat.stocks[:, seat.player]
     low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
-    most = jnp.max(path, axis=0) + race.space.high[player, 2:4]
+    most = jnp.max(path, axis=0) + seat.race.space.high[seat.player, 2:4]
     part = jnp.linspace(0.0, 1.0, NODES)[:, None]
     lines = jnp.log(low) + part * (jnp.log(most) - jnp.log(low))
     return Plan(lines[:, 0], lines[:, 1])
 
 
-def _levels(race: Race, row: Array, t: Array, stocks: Array, player: Array | int) -> Levels:
+def _levels(seat: Seat, t: Array) -> Levels:
     """A period's contest at performances around the rivals'."""
+    race, player, stocks = seat.race, seat.player, seat.stocks[t]
     stage = race.stage(t, jnp.zeros(race.players), stocks[:, 0], stocks[:, 1])
-    own = own_problem(stage, row, player)
+    own = own_problem(stage, seat.rows[t], player)
     mine = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
     unit = -jnp.log(own.numbers["m"]) if race.rules.csf is period.logit else jnp.asarray(0.0)
@@ -135,8 +143,9 @@ def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
     return own.weight * ((own.of("r_p") + own.of("tax")) * xp + second * xp**2 / 2)
 
 
-def _floor(race: Race, own: Array, t: Array, rows: Array, stocks: Array, player: Any) -> Array:
+def _floor(seat: Seat, own: Array, t: Array) -> Array:
     """What own stocks ``[state 2]`` are in the next period without investment."""
+    race, player, rows, stocks = seat
     found = []
     for k, name in enumerate(("dep_s", "dep_p")):
         lost = jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
@@ -152,8 +161,9 @@ def _floor(race: Race, own: Array, t: Array, rows: Array, stocks: Array, player:
     return jnp.stack(found, axis=1)
 
 
-def _upkeep(race: Race, t: Array, player: Any) -> Array:
+def _prices_of_stocks(seat: Seat, t: Array) -> Array:
     """Prices of investing, ``[2]``, as they count in the payoff."""
+    race, player = seat.race, seat.player
     prices = [
         jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
         for name in ("r_inv_s", "r_inv_p")
@@ -167,13 +177,11 @@ def _placed(plan: Plan, value: Array, a: Array, b: Array) -> Array:
     return jax.vmap(lambda line: jnp.interp(period.log(a), plan.log_a, line), 1, 1)(rows)
 
 
-def _value(
-    race: Race, plan: Plan, level: Levels, after: Array, t: Array, rows: Array, stocks: Array, player: Any
-) -> Array:
+def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Array:
     """The value of stocks ``[node node]`` at the start of a period, given that of the next."""
     a, b = jnp.exp(plan.log_a), jnp.exp(plan.log_b)
-    floor = _floor(race, jnp.stack([a, b], axis=1), t, rows, stocks, player)
-    price = _upkeep(race, t, player)
+    floor = _floor(seat, jnp.stack([a, b], axis=1), t)
+    price = _prices_of_stocks(seat, t)
     kept = _placed(plan, after, floor[:, 0], floor[:, 1])
     parts = [
         (_placed(plan, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
@@ -215,21 +223,11 @@ def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, fi
     return jnp.max(jnp.stack(found), axis=0) + refund
 
 
-def _choice(
-    race: Race,
-    plan: Plan,
-    level: Levels,
-    after: Array,
-    stock: Array,
-    t: Array,
-    rows: Array,
-    stocks: Array,
-    player: Any,
-) -> Array:
+def _choice(seat: Seat, plan: Plan, level: Levels, after: Array, stock: Array, t: Array) -> Array:
     """The best next stocks ``[2]`` of one state."""
     own = level.own
-    floor = _floor(race, stock[None], t, rows, stocks, player)[0]
-    price = _upkeep(race, t, player)
+    floor = _floor(seat, stock[None], t)[0]
+    price = _prices_of_stocks(seat, t)
     a = jnp.append(floor[0], jnp.exp(plan.log_a))
     b = jnp.append(floor[1], jnp.exp(plan.log_b))
     value = _placed(plan, after, a, b)
