@@ -142,7 +142,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     the other, or McLennan and Tourky's, from the uniform profile and then from pure ones.
 
     >>> pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
-    >>> one_mixed(pennies).tolist()
+    >>> one_mixed(pennies).round(6).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
     """
     pure = _pure(tables)
