@@ -69,6 +69,11 @@ class Flat(eqx.Module):
         flat: Box = self.game.space.flat()
         return flat
 
+    @property
+    def jumps(self) -> str:
+        """Why payoffs jump, or nothing."""
+        return str(getattr(self.game, "jumps", ""))
+
     def inner(self, x: Profile) -> Profile:
         """The inner coordinates of a profile of amounts."""
         y: Array = self.game.space.inner(x)

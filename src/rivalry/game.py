@@ -303,6 +303,15 @@ def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Str
     return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
 
 
+def refuse_jumps(game: Any) -> None:
+    """For methods that follow slopes. Raises `ValueError` where the game says that its payoffs jump."""
+    why = getattr(game, "jumps", "")
+    if why:
+        raise ValueError(
+            f"{why}: payoffs jump, and this method follows their slopes; use best_response or double_oracle"
+        )
+
+
 def own_gradients(
     game: Game, x: Profile, players: tuple[int, ...] | None = None
 ) -> Float[Array, "mover axis"]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry._jax import jnp
 from rivalry.games.race import factory
 
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
@@ -48,6 +49,18 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"share_units": "percent", "share": True}, ["share_units", "percent", "fraction", "rate"]),
     ({"discount_offset": 2}, ["discount_offset", "2", "0 or 1"]),
     ({"d": [[1.0, 1.0], [1.0, 1.0]], "horizon": 2}, ["d", "(2, 2)", "matrix"]),
+    ({"gamma": [0.9] * 3, "horizon": 3}, ["gamma", "3", "players = 3", "discount"]),
+    ({"gamma": 0.9, "horizon": 2, "discount": [1.0, 0.9]}, ["gamma", "discount"]),
+    ({"r": 0.2, "r_s": 0.3}, ["r", "r_s"]),
+    ({"risk": lambda z, sigma: sigma}, ["risk", "<lambda>", "TypeError"]),
+    ({"risk": lambda z, sigma, numbers: sigma[:1]}, ["risk", "(1,)", "(2,)"]),
+    ({"risk": lambda z, sigma, numbers: 2 + sigma}, ["risk", "[0, 1]"]),
+    ({"csf": lambda logs, p, numbers: jnp.full_like(p, 0.8)}, ["csf", "0.8", "add up to at most 1"]),
+    ({"cost": lambda xs, xp, safety, numbers: numbers["rs"] * xs}, ["cost", "KeyError", "rs"]),
+    ({"cost": lambda xs, xp, safety, numbers: jnp.log(xs - 2)}, ["cost", "nan", "finite"]),
+    ({"cost": lambda xs, xp, safety, numbers: xs if xs[0] > 1 else xp}, ["cost", "jax.numpy"]),
+    ({"production": lambda xs, xp, numbers: xs}, ["production", "ln s and ln p"]),
+    ({"transition": lambda n, row, t: {"A": n["A"]}, "horizon": 2}, ["transition", "B", "**numbers"]),
 ]
 
 
@@ -106,3 +119,17 @@ def test_what_cannot_matter_is_told() -> None:
     assert known[0, 0].tolist() == [True] * 5 + [False]  # player 0 leads in A alone
     assert known[0, 1].tolist() == [True] * 4 + [False] * 2
     assert not known[1:].any()  # somebody wins in the first period
+
+
+@pytest.mark.parametrize("method", ["gradient_ascent", "newton", "extragradient", "gradient_flow"])
+@pytest.mark.parametrize("part", [{"csf": "best"}, {"cost": "penalty"}])
+def test_methods_that_follow_slopes_refuse_jumps(method: str, part: dict[str, Any]) -> None:
+    study = rv.Study(game={"family": "race", **part}, method={"kind": method, "start": "moderate"})
+    message = refusal(study.check)
+    for words in (f"method.{method}", *part, *map(repr, part.values()), "jump", "best_response"):
+        assert words in message
+
+
+def test_a_closed_form_is_refused_before_anything_runs() -> None:
+    study = rv.Study(game={"family": "race", "theta": [0.5, 0.6]}, method={"kind": "closed_form"})
+    assert "theta: [0.5, 0.6] differ" in refusal(study.check)

@@ -40,14 +40,14 @@ class ClosedForm(eqx.Module):
         return 1
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        """Nothing known yet; the stream is not needed."""
-        return {"roots": np.zeros((0, *world.space.shape)), "taken": np.zeros(1, dtype=np.int64)}
+        """All roots; the stream is not needed. Raises the game's `ValueError`."""
+        roots = np.asarray(world.closed_form(), dtype=float)
+        return {"roots": roots, "taken": np.zeros(1, dtype=np.int64)}
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """All roots, in one step."""
+        """One step: the roots are known."""
         if session["taken"][0]:
             return 0
-        session["roots"] = np.asarray(world.closed_form(), dtype=float)
         session["taken"][0] = 1
         return 1
 

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from rivalry import coordinates
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
-from rivalry.game import Game, Record, jacobian, measures, own_gradients
+from rivalry.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
 from rivalry.methods.branches.family import precise
 from rivalry.methods.end_state import at_rest
 from rivalry.methods.inner import equilibrium_from, root_near
@@ -101,6 +101,7 @@ class ComparativeStatics(eqx.Module):
         """The game, its numbers as arrays, and what is moved. Raises `ValueError`."""
         if not self.fits(game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
+        refuse_jumps(game)
         return Statics(precise(game), dial(game, self.parameter, "parameter"))
 
     def length(self, world: Statics) -> int:

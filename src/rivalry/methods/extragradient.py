@@ -10,7 +10,7 @@ from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import Finish, Game, own_gradients, scale_of
+from rivalry.game import Finish, Game, own_gradients, refuse_jumps, scale_of
 from rivalry.methods import end_state
 from rivalry.methods.tangent import SLACK, along
 from rivalry.space import Profile, width
@@ -61,6 +61,7 @@ class Extragradient(eqx.Module):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ahead:
         """The start and its gradients; the key is not needed."""
+        refuse_jumps(game)
         start = jnp.asarray(start)
         gradient = own_gradients(game, start)
         if self.rate is not None:

@@ -6,7 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jnp
-from rivalry.game import Finish, Game, scale_of
+from rivalry.game import Finish, Game, refuse_jumps, scale_of
 from rivalry.methods import end_state, integrate
 from rivalry.methods.tangent import pull
 from rivalry.space import Profile
@@ -32,6 +32,7 @@ class GradientFlow(eqx.Module):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.Flow:
         """At rest at the start; the key is not needed."""
+        refuse_jumps(game)
         return integrate.begin(game, jnp.asarray(start))
 
     def step(self, game: Game, state: integrate.Flow, key: PRNGKeyArray) -> integrate.Flow:

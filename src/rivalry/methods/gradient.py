@@ -11,7 +11,7 @@ from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff, scale_of
+from rivalry.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff, refuse_jumps, scale_of
 from rivalry.methods import boundaries, end_state, schedules
 from rivalry.methods.boundaries import Boundary
 from rivalry.methods.schedules import Rate
@@ -109,6 +109,7 @@ class GradientAscent(eqx.Module):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
         """The start and its gradients; the key is not needed."""
+        refuse_jumps(game)
         boundaries.check(self.boundary, game.space)
         schedules.check_players(self.rate, len(start))
         start = jnp.asarray(start)

@@ -8,7 +8,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, Finish, Game, own_gradients, scale_of
+from rivalry.game import ENDINGS, Finish, Game, own_gradients, refuse_jumps, scale_of
 from rivalry.methods import end_state
 from rivalry.methods.tangent import SLACK, along, newton_step, pull
 from rivalry.space import Profile, width
@@ -41,6 +41,7 @@ class Newton(eqx.Module):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> NewtonState:
         """The start and its gradients; the key is not needed."""
+        refuse_jumps(game)
         return NewtonState(jnp.asarray(start), pull(game, start, SLACK), jnp.asarray(False))
 
     def step(self, game: Game, state: NewtonState, key: PRNGKeyArray) -> NewtonState:

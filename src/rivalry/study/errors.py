@@ -127,7 +127,8 @@ def _sentence(first: Any, same: Sequence[Any], value: Any, known: Iterable[str])
         options = [part.strip(" '") for part in choice["ctx"]["expected"].replace(" or ", ", ").split(",")]
         close = get_close_matches(str(value), options, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"{shown(value)} must be one of {', '.join(map(repr, options))}{hint}"
+        words = ("one of " if len(options) > 1 else "") + ", ".join(map(repr, options))
+        return f"{shown(value)} must be {' or '.join([*_wanted(same), words])}{hint}"
     if kind in ("too_short", "too_long"):
         least = context.get("min_length")
         return f"{context['actual_length']} entries; must be at " + (
@@ -135,11 +136,17 @@ def _sentence(first: Any, same: Sequence[Any], value: Any, known: Iterable[str])
         )
     if kind == "string_pattern_mismatch":
         return f"{shown(value)} must be letters, digits, _ or -"
-    wanted = list(dict.fromkeys(_TYPES[e["type"]] for e in same if e["type"] in _TYPES))
-    if "a number" in wanted and "a whole number" in wanted:
-        wanted.remove("a whole number")
+    wanted = _wanted(same)
     wanted += ["one of " + e["ctx"]["expected"] for e in same if e["type"] == "literal_error"]
     if wanted:
         return f"{shown(value)} must be {' or '.join(wanted)}"
     message = first["msg"].removeprefix("Value error, ")
     return message if kind == "value_error" else f"{shown(value)}: {message[0].lower()}{message[1:]}"
+
+
+def _wanted(same: Sequence[Any]) -> list[str]:
+    """The types that would have been right."""
+    wanted = list(dict.fromkeys(_TYPES[e["type"]] for e in same if e["type"] in _TYPES))
+    if "a number" in wanted and "a whole number" in wanted:
+        wanted.remove("a whole number")
+    return wanted

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp
 from rivalry.games.race.game import Race, Transition
 from rivalry.games.race.measures import measures, outcomes
+from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Rules
 from rivalry.metrics import Reply
 from rivalry.results import COVERAGES, Coverage, Record
@@ -64,6 +65,11 @@ class Believing(eqx.Module):
     space: Box
     true: Race
     beliefs: tuple[Belief, ...]
+
+    @property
+    def jumps(self) -> str:
+        """The part of a believed race that makes its payoffs jump, or nothing."""
+        return next(filter(None, (jumps(mind.rules) for mind in self.beliefs)), "")
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "true" in self.__dict__ and name in self.true.numbers:
@@ -228,6 +234,11 @@ class Minds(eqx.Module):
     """
 
     believing: Believing
+
+    @property
+    def jumps(self) -> str:
+        """The part of a believed race that makes its payoffs jump, or nothing."""
+        return self.believing.jumps
 
     @property
     def players(self) -> int:

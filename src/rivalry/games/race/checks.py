@@ -49,6 +49,23 @@ def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
     return 2
 
 
+def clashes(given: dict[str, Any]) -> None:
+    """Two ways of saying one thing. Raises `ValueError`."""
+    if given["discount"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
+        raise ValueError("gamma: clashes with discount, which takes its place")
+    if given["r"] is not None and given["cost"] in ("linear", "quadratic"):
+        for name in ("r_s", "r_p"):
+            if np.any(np.asarray(given[name], dtype=object) != 0.1):
+                raise ValueError(f"r: stands for r_s and r_p; leave out r, or {name}")
+    lists = [n for n, v in given.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
+    count = np.size(np.asarray(given["gamma"], dtype=object))
+    if given["players"] is None and not lists and count > 2 and count == given["horizon"]:
+        raise ValueError(
+            f"gamma: {count} numbers may be players or periods; say players = {count}, or give one weight a "
+            "period as discount"
+        )
+
+
 def number(name: str, value: Any, shape: tuple[int, ...] = ()) -> Any:
     """``value`` as numbers of one of two shapes: ``shape``, or one more row a period in front, as they are.
 

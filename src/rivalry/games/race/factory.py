@@ -13,8 +13,18 @@ from annotated_types import Ge, Gt, Le
 from rivalry._jax import jnp, put
 from rivalry._registry import near
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
-from rivalry.games.race.checks import alone, disaster, number, one_of, per_player, players_of, weighted
+from rivalry.games.race.checks import (
+    alone,
+    clashes,
+    disaster,
+    number,
+    one_of,
+    per_player,
+    players_of,
+    weighted,
+)
 from rivalry.games.race.game import COLUMNS, Race
+from rivalry.games.race.parts import tried
 from rivalry.games.race.period import CONTESTS, COSTS, RISKS, Rules, power
 from rivalry.games.race.technology import SPILLS
 from rivalry.space import Box
@@ -183,6 +193,7 @@ def _believed(given: dict[str, Any], k: int, table: Any) -> Race:
 
 def _build(**given: Any) -> Race:
     players = players_of(given, [*NAMES, "d", "gamma"])
+    clashes(given)
     endless = _endless(given)
     periods = 1 if endless else _periods(given["horizon"])
     numbers, damage = _numbers(given, players, periods)
@@ -192,7 +203,7 @@ def _build(**given: Any) -> Race:
     columns = COLUMNS[: 6 if given["share"] else 4 if given["invest"] else 2]
     end_on = one_of("end_on", given["end_on"], ("none", "win", "disaster"))
     units = one_of("share_units", given["share_units"], ("fraction", "rate"))
-    return Race(
+    found = Race(
         space=_space(numbers, np.asarray(weights), columns, units),
         numbers=numbers,
         weights=weights,
@@ -206,6 +217,8 @@ def _build(**given: Any) -> Race:
         transition=given["transition"],
         gamma=per_player("gamma", given["gamma"], players, 1) if endless else None,
     )
+    tried(found)
+    return found
 
 
 def _periods(horizon: Any) -> int:

@@ -16,6 +16,7 @@ from rivalry.games.race.checks import refusal
 from rivalry.games.race.inputs import profile_of
 from rivalry.games.race.measures import measures, outcomes
 from rivalry.games.race.nodes import Node, stock_range
+from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
 from rivalry.games.race.play import RacePlay
 from rivalry.games.race.proved_reply import proved_reply
@@ -99,6 +100,11 @@ class Race(eqx.Module):
         numbers = self.numbers
         prize = jnp.maximum(jnp.abs(numbers["win_a"]), jnp.abs(numbers["lose_a"]))
         return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["d"])), 1e-300)
+
+    @property
+    def jumps(self) -> str:
+        """The part of the race that makes payoffs jump, or nothing."""
+        return jumps(self.rules)
 
     @property
     def axis_names(self) -> tuple[str, ...]:

@@ -58,6 +58,13 @@ class Place(NamedTuple):
     spoil: Array  # theta ln p: by how much performance lowers the log odds
 
 
+def jumps(rules: Rules) -> str:
+    """The part that makes payoffs jump, or nothing."""
+    if rules.csf is period.best:
+        return "csf = 'best'"
+    return f"cost = {rules.cost.__name__!r}" if rules.cost in THRESHOLDS else ""
+
+
 def known(race: Race) -> bool:
     """Whether the race's parts are those of which the best safety at a fixed performance is known."""
     rules = race.rules

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt
 
+from rivalry.game import refuse_jumps
 from rivalry.methods.branches import trace
 from rivalry.methods.branches.family import Family
 from rivalry.methods.branches.session import Session, empty, record
@@ -86,6 +87,7 @@ class Branches(eqx.Module):
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Nothing found yet; the stream draws where searches begin."""
+        refuse_jumps(world)
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
         if self.continuation == "jaxcont" and callable(self.parameter):  # it traces the game at all values
