@@ -58,6 +58,27 @@ def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> 
         assert np.min(game.free_gains(jnp.full((3, 1), rule / 2))) > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("enmity", "boldness"), [(0.2, 5.0), (0.6, 1 / 0.6), (0.6, 3.0), (1.0, 1.0), (0.7, 0.4)]
+)
+def test_a_leader_of_a_small_lead_would_rather_be_undercut(enmity: float, boldness: float) -> None:
+    """The gain over a rule, by a search of safeties at each lead and an integral over leads."""
+    n, mu = 3, 0.8
+    lead = (np.arange(4000) + 0.5) / 4000 * mu
+    safe = np.linspace(0, 1, 2001)[:, None]
+
+    def paid(s: np.ndarray) -> np.ndarray:
+        undercut = s - lead > (1 - enmity) * s + 1e-12
+        return np.where(undercut, (1 - enmity) * (s - lead), s)
+
+    tried = np.concatenate([safe + 0 * lead, np.minimum(1, lead / enmity)[None]])
+    short = paid(tried).max(axis=0) - paid(np.minimum(1, boldness * lead))
+    expected = np.mean(short * (1 - lead / mu) ** (n - 1))
+    game = rv.games.precipice(players=n, mu=mu, enmity=enmity, information="public")
+    np.testing.assert_allclose(game.free_gains(jnp.full((n, 1), boldness)), expected, atol=1e-5)
+    assert (expected > 1e-3) == ((enmity, boldness) != (1.0, 1.0))
+
+
 def test_risks_are_integrals() -> None:
     """Of the highest capability's density (private) and of a lead's (public)."""
     n, mu, e = 4, 1.2, 0.7
@@ -84,5 +105,3 @@ def test_bad_numbers_are_named() -> None:
         rv.games.precipice(enmity=1.5)
     with pytest.raises(ValueError, match="mu: nan must be above 0"):
         rv.games.precipice(mu=float("nan"))
-    with pytest.raises(ValueError, match="information: public has no free deviations"):
-        rv.games.precipice(information="public").free_gains(jnp.ones((2, 1)))

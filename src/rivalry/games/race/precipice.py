@@ -139,11 +139,30 @@ class Precipice(eqx.Module):
         """What each gains by the best safety at each of its capabilities, whatever rule that makes.
 
         Rules of one number are fewer than that. Looked for at 51 capabilities and 401 safeties, with exact
-        payoffs. Raises `ValueError` with public information, where only the leader's rule is modelled.
+        payoffs. With public information it is the leader who chooses at each lead, exactly: the safety that
+        is just not undercut, or 1, which is.
+
+        >>> game = precipice(mu=0.6, enmity=0.6, information="public")
+        >>> round(float(game.free_gains(jnp.asarray(game.closed_form()[0]))[0]), 4)
+        0.0576
         """
-        if self.information == "public":
-            raise ValueError("information: public has no free deviations; it must be none or private")
-        return _free_gains(self, x)
+        return self._led_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
+
+    def _led_gains(self, boldness: Array) -> Float[Array, "player"]:
+        """What each leader gains by the best safety at every lead; the runner-up undercuts where it pays."""
+        n, mu, e = self.players, self.mu, self.enmity
+
+        def gain(own: Array) -> Array:
+            def integrand(lead: Array) -> Array:
+                safe = jnp.minimum(own * lead, 1.0)
+                here = jnp.where(safe * e > lead * (1 + SAME), (1 - e) * (safe - lead), safe)
+                best = jnp.maximum(lead / e, (1 - e) * (1 - lead))
+                return (jnp.where(lead < e, best, 1.0) - here) * (1 - lead / mu) ** (n - 1) / mu
+
+            equal = e * (1 - e) / (1 + e * (1 - e))  # a lead at which both are worth the same
+            return _integral(integrand, jnp.stack([1 / jnp.maximum(own, 1e-9), e, equal]), mu, n)
+
+        return jnp.maximum(jax.vmap(gain)(boldness), 0.0)
 
 
 @eqx.filter_jit
@@ -242,7 +261,8 @@ def precipice(
 
     Rules of one number are not all there are: the certificate compares with other rules of the same form, and
     ``free_gains`` with all. With public information the runner-up replies to the leader, and the
-    others' choices do not matter. Raises `ValueError`.
+    others' choices do not matter. The source's rule for the leader is then no equilibrium among all rules
+    below ``enmity`` 1: with a small enough lead one would rather be undercut. Raises `ValueError`.
 
     >>> game = precipice(players=2, mu=0.6, enmity=0.8)
     >>> float(game.closed_form()[0, 0, 0].round(6)), float(game.measures(jnp.full((2, 1), 0.375))["risk"][1])
