@@ -13,9 +13,8 @@ from annotated_types import Ge
 from rivalry import metrics
 from rivalry._jax import jax, put
 from rivalry.game import Record, measures
-from rivalry.methods.branches.family import precise
 from rivalry.methods.inner import ends_from
-from rivalry.methods.parameters import Dial, dial
+from rivalry.methods.parameters import Dial, dial, precise
 from rivalry.results import CERTIFIED, CLAIMS
 
 FINE = 1e-6  # of the range between two grid values: how far a refinement goes

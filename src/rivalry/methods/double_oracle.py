@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, put
 from rivalry.game import Game, scale
 from rivalry.kernels.shapes import one_state
-from rivalry.methods.branches.family import precise
 from rivalry.methods.equilibria import one_mixed
 from rivalry.methods.mixtures import ATOM, action_payoffs, mixture_record, reply_to_mixtures
+from rivalry.methods.parameters import precise
 from rivalry.results import Record
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program

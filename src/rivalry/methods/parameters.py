@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp, put
 from rivalry.game import with_
 
 Place = tuple[str, tuple[int, ...]]
@@ -77,20 +77,43 @@ def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
     return Dial(places)
 
 
+def real_array(game: Any, name: str, option: str) -> Any:
+    """The game's array ``name``. Raises `ValueError`, beginning with ``option``, if it has no such reals.
+
+    >>> import rivalry as rv
+    >>> real_array(rv.games.influencer(reach=[0.1, 0.2], resource="bimodal"), "reach", "parameter").tolist()
+    [0.1, 0.2]
+    """
+    found = getattr(game, name, None)
+    if not isinstance(found, jax.Array | np.ndarray):
+        try:
+            with_(game, **{name: 0.0})  # tells which arrays there are
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+    elif not jnp.issubdtype(found.dtype, jnp.floating):
+        raise ValueError(f"{option}: {name} holds {found.dtype} numbers; must be real")
+    return found
+
+
+def precise(game: Any) -> Any:
+    """The game with all its real numbers as arrays in double precision, and of strong type.
+
+    Arrays that were made before the package was first used are of single precision: too coarse for curves.
+    """
+
+    def double(leaf: Any) -> Any:
+        real = isinstance(leaf, float) or jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating)
+        return put(np.asarray(leaf, dtype=float)) if real else leaf
+
+    return jax.tree.map(double, game)
+
+
 def _place(game: Any, written: object, option: str) -> Place:
     found = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
     if found is None:
         raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")
     name, inside = found.groups()
-    old = getattr(game, name, None)
-    if not hasattr(old, "dtype") or not hasattr(old, "shape"):
-        try:
-            with_(game, **{name: 0.0})
-        except ValueError as error:
-            raise ValueError(f"{option}: {error}") from None
-    if not jnp.issubdtype(old.dtype, jnp.floating):  # type: ignore[union-attr]
-        raise ValueError(f"{option}: {name} holds {old.dtype} numbers; must be real")  # type: ignore[union-attr]
-    return name, _index(name, inside, old.shape, option)  # type: ignore[union-attr]
+    return name, _index(name, inside, real_array(game, name, option).shape, option)
 
 
 def _index(name: str, inside: str | None, shape: tuple[int, ...], option: str) -> tuple[int, ...]:

@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, alike, jacobian, own_gradients, scale, with_
+from rivalry.methods.parameters import precise as precise
+from rivalry.methods.parameters import real_array
 from rivalry.metrics import search
 from rivalry.space import Box, Profile, Simplex, directions, width
 
@@ -41,7 +43,7 @@ class Family:
         self.low, self.high = float(low), float(high)
         self._made: tuple[float, Any] | None = None  # the last value and game of a function
         if not callable(parameter):
-            _check_field(game, parameter)
+            real_array(game, parameter, "parameter")
             _check_ends(game, parameter, low=self.low, high=self.high)
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
@@ -130,30 +132,6 @@ class Family:
             return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.least
         low, high = np.asarray(self.space.low), np.asarray(self.space.high)
         return float(np.min(np.minimum(x - low, high - x) / self.width))
-
-
-def precise(game: Any) -> Any:
-    """The game with all its real numbers as arrays in double precision, and of strong type.
-
-    Arrays that were made before the package was first used are of single precision: too coarse for curves.
-    """
-
-    def double(leaf: Any) -> Any:
-        real = isinstance(leaf, float) or jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating)
-        return put(np.asarray(leaf, dtype=float)) if real else leaf
-
-    return jax.tree.map(double, game)
-
-
-def _check_field(game: Any, name: str) -> None:
-    field = getattr(game, name, None)
-    if not isinstance(field, jax.Array | np.ndarray):
-        try:
-            with_(game, **{name: 0.0})
-        except ValueError as error:
-            raise ValueError(f"parameter: {error}") from None
-    elif not jnp.issubdtype(field.dtype, jnp.floating):
-        raise ValueError(f"parameter: {name} holds {field.dtype} numbers; must be real")
 
 
 def _check_ends(game: Any, name: str, **ends: float) -> None:
