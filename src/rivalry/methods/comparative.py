@@ -14,10 +14,9 @@ from rivalry import coordinates
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
 from rivalry.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
-from rivalry.methods.branches.family import precise
 from rivalry.methods.end_state import at_rest
 from rivalry.methods.inner import equilibrium_from, root_near
-from rivalry.methods.parameters import Dial, dial
+from rivalry.methods.parameters import Dial, dial, precise
 from rivalry.methods.tangent import SLACK, free, newton_system, projector
 from rivalry.space import Box, Profile
 

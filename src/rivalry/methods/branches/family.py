@@ -11,8 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, alike, jacobian, own_gradients, scale, with_
-from rivalry.methods.parameters import precise as precise
-from rivalry.methods.parameters import real_array
+from rivalry.methods.parameters import precise, real_array
 from rivalry.metrics import search
 from rivalry.space import Box, Profile, Simplex, directions, width
 
