@@ -17,7 +17,7 @@ from rivalry.games.race.inputs import profile_of
 from rivalry.games.race.measures import measures, outcomes
 from rivalry.games.race.nodes import Node, stock_range
 from rivalry.games.race.own_problem import jumps
-from rivalry.games.race.period import Numbers, Outcome, Rules, outcome
+from rivalry.games.race.period import Numbers, Outcome, Rules, ours, outcome
 from rivalry.games.race.play import RacePlay
 from rivalry.games.race.proved_reply import proved_reply
 from rivalry.games.race.schedule_reply import best_reply
@@ -124,15 +124,14 @@ class Race(eqx.Module):
         ]
         own += [np.asarray(self.numbers["d"])] if self.disaster_by_victim else []
         rows = np.concatenate([np.reshape(part, (-1, self.players)) for part in own]).T
-        if not self._own_names_only():
+        if not self._told_by_numbers():
             rows = np.arange(self.players)[:, None]  # who knows what a function of one's own does
         return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
-    def _own_names_only(self) -> bool:
-        """Whether every rule is one of ours, and no disaster differs by who caused it."""
+    def _told_by_numbers(self) -> bool:
+        """Whether players differ by their numbers alone: all rules are ours, no disaster by who caused it."""
         given = (self.rules.production, self.rules.csf, self.rules.risk, self.rules.cost)
-        ours = all(rule.__module__ == Rules.__module__ for rule in given) and self.transition is None
-        return ours and self.disaster_by_victim
+        return all(ours(rule) for rule in given) and self.transition is None and self.disaster_by_victim
 
     @property
     def disaster_by_victim(self) -> bool:

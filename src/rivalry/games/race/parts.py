@@ -25,7 +25,7 @@ def tried(race: Race) -> None:
     numbers, rules = race.numbers_at(0), race.rules
     one = jnp.ones(race.players)
     log_s, log_p = period.power(one, one, numbers)
-    if _own(rules.production):
+    if not period.ours(rules.production):
         log_s, log_p = _pair(rules.production, one, one, numbers)
     z = log_s - jnp.where(numbers["theta"] > 0, numbers["theta"] * log_p, 0.0)
     z = jnp.where(jnp.isnan(z), 0.0, z)
@@ -35,15 +35,11 @@ def tried(race: Race) -> None:
         "cost": (rules.cost, (one, one, z if rules.on == "odds" else log_s, numbers)),
     }
     for name, (part, given) in parts.items():
-        if _own(part):
+        if not period.ours(part):
             found = _numbers(name, part, _called(name, part, given), race.players)
             _in_range(name, part, found)
     if race.transition is not None:
         _passes_on(race)
-
-
-def _own(part: Callable[..., Any]) -> bool:
-    return getattr(part, "__module__", "") != period.__name__
 
 
 def _label(name: str, part: Callable[..., Any]) -> str:

@@ -45,6 +45,11 @@ class Outcome(NamedTuple):
     u: PerPlayer
 
 
+def ours(rule: Callable[..., object]) -> bool:
+    """Whether a rule is one of this module's, not a function of one's own."""
+    return getattr(rule, "__module__", "") == __name__
+
+
 def log(x: Array) -> Array:
     """The logarithm, minus infinity at 0 with slope 0 there."""
     return jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1.0)), -jnp.inf)
