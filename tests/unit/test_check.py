@@ -16,6 +16,7 @@ from rivalry.games import GAMES
 from rivalry.kernels import shapes
 from rivalry.methods import METHODS
 from rivalry.metrics import Reply
+from tests.unit.test_periods import selling
 
 MADE = {
     "influencer": {"reach": [0.2, 0.2, 0.3]},
@@ -27,10 +28,14 @@ OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
 OPTIONS: dict[str, dict[str, Any]] = {
     "branches": OVER,
     "comparative_statics": {"parameter": "reach"},
+    "feedback": {"halve": False},
     "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
     "thresholds": OVER,
 }
 PLAYED: dict[str, Callable[[], Any]] = {
+    "closed_form": rv.games.precipice,
+    "feedback": lambda: rv.games.race(horizon=2),
+    "periods": lambda: selling(0.1, 1.0),
     "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
     "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
