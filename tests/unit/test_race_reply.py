@@ -149,3 +149,11 @@ def test_investors_settle_in_a_cycle_of_four_moves() -> None:
     np.testing.assert_allclose(gains[-4:], [0.08707, 0.56833, 0.75135, 0.45564], atol=1e-5)
     known = [[-0.7342, 0.9605], [-0.7180, 1.5289], [0.0333, -0.7354], [-0.8212, -0.2798]]
     np.testing.assert_allclose(payoffs[-4:], known, atol=1e-4)
+
+
+def test_efforts_are_searched_as_far_as_rewards_that_grow_with_performance_pay_for_them() -> None:
+    """Alone against an idle rival, ``1000 p`` with ``p = 10 sqrt(xp)`` at a price of 0.1 is best at 2.5e9."""
+    game = rv.games.race(win_b=1000.0, theta=1e-9, A=1e9)
+    x = game.inputs(xs=[1.0, 0.0], xp=[1.0, 0.0])
+    assert game.best_reply(x, 0)[0][1] == pytest.approx((1000 * 10 * 0.5 / 0.1) ** 2, rel=1e-2)
+    assert rv.games.race().space.high.max() == 1e4

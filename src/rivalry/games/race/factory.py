@@ -43,7 +43,7 @@ NAMES = (
     *("liability", "r_inv_s", "r_inv_p", "r_share_s", "r_share_p", "dep_s", "dep_p"),
 )
 LEAST = 1e-25  # the smallest effort that is told apart from none
-MOST = 1e4  # efforts are searched at least so far
+MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never further
 
 
 def race(
@@ -315,6 +315,19 @@ def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
     return np.asarray(gamma ** (np.arange(periods)[:, None] + offset))
 
 
+def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
+    """What rewards that grow with performance add at most, where it is bought for all that it brings."""
+    each = max(np.max(np.abs(np.asarray(numbers[name]))) for name in ("win_b", "lose_b"))
+    each *= np.max(np.asarray(numbers["B"]))
+    if not each > 0:
+        return 0.0
+    beta, price = np.max(np.asarray(numbers["beta"])), max(np.min(np.asarray(numbers["r_p"])), 1e-12)
+    bought = FARTHEST  # from above: the largest input that pays for itself, or as far as is ever searched
+    for _ in range(200):
+        bought = min((stake + often * each * bought**beta) / price, FARTHEST)
+    return float(each * bought**beta)
+
+
 def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...], units: str) -> Box:
     """Efforts in logarithms from nothing, investments and rates from nothing, shares from 0 to 1.
 
@@ -322,12 +335,14 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
     """
     periods, players = weights.shape
     stake = max(np.max(np.abs(np.asarray(numbers[n]))) for n in ("win_a", "lose_a", "d", "no_win"))
-    stake = 4 * max(stake, 1e-12) * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
+    often = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
+    stake = often * max(stake, 1e-12)
+    stake += often * _by_performance(numbers, stake, often)
     box = []
     for column in columns:
         if column in ("xs", "xp"):
             price = np.min(np.asarray(numbers[f"r_{column[1]}"]))
-            box.append((max(MOST, min(stake / max(price, 1e-12), 1e12)), "log", LEAST))
+            box.append((max(MOST, min(stake / max(price, 1e-12), FARTHEST)), "log", LEAST))
         elif column.startswith("inv"):
             price = np.min(np.asarray(numbers[f"r_{column}"]))
             stock = np.max(np.asarray(numbers["A" if column == "inv_s" else "B"]))
