@@ -67,7 +67,8 @@ def safety_frontier(
                     axes.plot(reached[k, mine], risk[k, mine], marker, label="_mark", **mark)
             value = data[over].values[k]
             words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
-            axes.plot([], [], marker, color=colour, label=words)
+            if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
+                axes.plot([], [], marker, color=colour, label=words)
         if not worth[np.isfinite(risk)].all():
             axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
         axes.margins(0.12)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.measures import factors, scaled, word
@@ -41,7 +42,7 @@ def payoff_landscape(
     ``landscape_payoff [player xs_level xp_level]`` at ``landscape_xs [xs_level]`` and ``landscape_xp
     [xp_level]``, amounts above 0. The player's own place (``profile [player axis]``, of which the first two
     columns) is a circle, filled if ``claim`` is certified; its best reply, ``landscape_best [player axis]``,
-    a star. Those at 0 lie on the edge.
+    a star. Those at 0 lie on the edge. Steps of colour are finer towards the highest payoff.
 
     >>> import numpy as np, xarray as xr
     >>> inputs = {f"landscape_{name}": (f"{name}_level", [0.1, 1, 10]) for name in ("xs", "xp")}
@@ -58,8 +59,10 @@ def payoff_landscape(
         x, y = found.arrays["landscape_xs"], found.arrays["landscape_xp"]
         shown = payoff[player].T
         low, high = _depth(shown)
-        levels = np.linspace(low, high, LEVELS)
-        drawn = axes.contourf(x, y, shown, levels=levels, cmap="viridis", extend="min")
+        # finer towards the top: what is at stake is small beside what efforts can cost
+        levels = high - (high - low) * np.linspace(1, 0, LEVELS) ** 3
+        steps = BoundaryNorm(levels, 256, extend="min")
+        drawn = axes.contourf(x, y, shown, levels=levels, norm=steps, cmap="viridis", extend="min")
         bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)), format="%.3g")
         bar.set_label("own payoff (units of the game)")
         for which in "xy":
@@ -255,7 +258,7 @@ def deviation(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
         if (gain > 0).any():
             axes.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
         column = str(found.arrays.get("deviation_column", "inv_p"))
-        axes.set_xlabel(f"own {word(column)} in period 0")
+        axes.set_xlabel(f"own {word(column.split()[0])} in period 0")
         axes.set_ylabel("gain (units of the payoff)")
         note(axes, found.words)
         legend(axes)
