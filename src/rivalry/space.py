@@ -21,6 +21,7 @@ Profile = Float[Array, "player axis"]
 Strategy = Float[Array, "axis"]
 Coordinate = Literal["linear", "log", "logit", "shifted"]
 
+LATTICE_AXES = 10  # more have no lattice: it takes at least two points an axis
 EDGE = 1e-9  # in logs: amounts so near to the least are 0, however a compiler rounds a logarithm
 
 
@@ -68,6 +69,20 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
         player, axis = np.argwhere(~np.isfinite(full))[0]
         raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")
     return full
+
+
+def _spread(axes: int, points: int) -> np.ndarray:
+    """``[point axis]`` evenly spread in the unit cube, after its lowest and its highest corner.
+
+    A Kronecker sequence by powers of the root of ``g^(axes+1) = g + 1``, a generalised golden ratio
+    (Roberts 2018).
+    """
+    golden = 2.0
+    for _ in range(64):
+        golden = (1 + golden) ** (1 / (axes + 1))
+    steps = golden ** -np.arange(1.0, axes + 1)
+    inside = (0.5 + np.arange(1, max(points - 1, 1))[:, None] * steps) % 1
+    return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
 
 
 class Box(eqx.Module):
@@ -157,13 +172,16 @@ class Box(eqx.Module):
         return drawn
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """A lattice with all corners; where there are too many axes for one, points spread evenly."""
         axes = self.shape[1]
-        each = max(2, round(points ** (1 / axes)))
         xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
         first, last = (xp.asarray(self.inner(edge))[player] for edge in (self.low, self.high))
-        lines = xp.linspace(first, last, each).T
-        inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
+        if axes > LATTICE_AXES:
+            inner = first + _spread(axes, points) * (last - first)
+        else:
+            lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
+            inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
         found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
         return found if xp is jnp else put(found)
