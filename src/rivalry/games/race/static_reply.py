@@ -20,8 +20,9 @@ from rivalry.space import Profile
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race
 
-POINTS, REFINED, FINER, PEAKS = 640, 33, 4, 4
-ROUGH, FINE = 9, 14  # Newton's steps for the best safety: in the scan, and around its peaks
+REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
+POINTS = SCANS * PEAKS * REFINED  # as many lanes in every round
+STEPS = 14  # Newton's, for the best safety
 TRACE = 1e-6  # in logs
 ABOVE = 1e-9  # in logs: by how much a rival is outdone where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
@@ -57,72 +58,92 @@ def static_reply(race: Race, x: Profile, player: Array | int) -> Best:
 
 
 def _tried(own: Own) -> tuple[Lanes, Array, Array]:
-    """The last lanes that are tried, their payoffs, and the logarithms of the best safety inputs there."""
+    """The last lanes that are tried, their payoffs, and the logarithms of the best safety inputs there.
+
+    The rounds of the scan, a part of the grid each, and those around its peaks are one loop with as many
+    lanes every time: what it does once need be compiled once.
+    """
     # the least trace is more than what the space takes for nothing
-    grid = jnp.linspace(own.least[1] + TRACE, own.top[1], POINTS)
-    paid = jax.vmap(lambda log_xp: _paid(own, log_xp, jnp.nan, jnp.asarray(False), ROUGH)[0])(grid)
-    width = grid[1] - grid[0]
-    middle = grid[_peaks(paid)]
-    fixed = _apart(own)
+    low, high = own.least[1] + TRACE, own.top[1]
+    width = (high - low) / (POINTS - 1)
+    fixed, one = _apart(own), jnp.ones(())
+    many = len(fixed.log_xp)
+    place = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
+
+    def scanned(number: Array) -> Array:
+        return low + width * jnp.minimum(number * place.size + place, POINTS - 1)
 
     def lanes_at(lines: Array) -> Lanes:
         flat = lines.ravel()
         free = (flat, jnp.full(len(flat), jnp.nan), jnp.zeros(len(flat), dtype=bool))
         return Lanes(*(jnp.concatenate(pair) for pair in zip(fixed, free, strict=True)))
 
+    def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
+        def there(log_xp: Array) -> tuple[Array, Array]:
+            return _paid(own, log_xp, log_p, trace)
+
+        paid, rise, log_xs = jax.jvp(there, (log_xp,), (one,), has_aux=True)
+        return paid, rise, log_xs
+
     def round_of(number: Array, carry: Any) -> Any:
-        lines, *_ = carry
-        lanes = lanes_at(lines)
-        one = jnp.ones(())
-
-        def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
-            def there(log_xp: Array) -> tuple[Array, Array]:
-                return _paid(own, log_xp, log_p, trace, FINE)
-
-            paid, rise, log_xs = jax.jvp(there, (log_xp,), (one,), has_aux=True)
-            return paid, rise, log_xs
-
-        paid, rise, log_xs = jax.vmap(slope)(*lanes)
-        many = len(fixed.log_xp)
+        lines, _, _, seen, _ = carry
+        paid, rise, log_xs = jax.vmap(slope)(*lanes_at(lines))
         near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
-        return _closer(grid, lines, near, slopes, number), lines, paid, log_xs
+        seen = jnp.where(number < SCANS, jax.lax.dynamic_update_index_in_dim(seen, near, number, 0), seen)
+        peaks = low + width * _peaks(seen.ravel()[:POINTS])
+        finer = jnp.clip(_closer(lines, near, slopes, number - SCANS), low, high)
+        first = jnp.clip(_around(peaks, width), low, high)
+        after = jnp.where(number == SCANS - 1, first, finer)
+        return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, seen, lines
 
-    lines = jnp.clip(middle[:, None] + width * jnp.linspace(-1, 1, REFINED), grid[0], grid[-1])
-    empty = jnp.zeros(len(fixed.log_xp) + lines.size)
-    _, lines, paid, log_xs = jax.lax.fori_loop(0, FINER + 1, round_of, (lines, lines, empty, empty))
+    empty = jnp.zeros(many + place.size)
+    start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *place.shape), -jnp.inf), place * 1.0)
+    _, paid, log_xs, _, lines = jax.lax.fori_loop(0, SCANS + FINER + 1, round_of, start)
     return lanes_at(lines), paid, log_xs
 
 
-def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array, steps: int) -> tuple[Array, Array]:
+def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
     """The best payoff at a lane and the logarithm of the safety input that gets it."""
     log_p = jnp.where(jnp.isnan(log_p), period.log(own.of("B")) + own.of("beta") * log_xp, log_p)
     at = place_of(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
     harmless = jnp.where(own.of("theta") > 0, -jnp.inf, 0.0)
     spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("A") > 0)
-    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), steps)
+    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), STEPS)
 
 
 def _peaks(paid: Array) -> Array:
-    """The indices of the best few peaks on the grid, its ends included."""
+    """The indices of the best few peaks on the grid, ends included; the last point where there are fewer."""
     beside = jnp.pad(paid, 1, constant_values=-jnp.inf)
-    peak = (paid >= beside[:-2]) & (paid >= beside[2:])
-    _, best = jax.lax.top_k(jnp.where(peak, paid, -jnp.inf), PEAKS)
-    return best
+    left = jnp.where((paid >= beside[:-2]) & (paid >= beside[2:]), paid, -jnp.inf)
+    index, found = jnp.arange(len(paid)), []
+    for _ in range(PEAKS):
+        found.append(jnp.min(jnp.where(left == jnp.max(left), index, len(paid) - 1)))
+        left = jnp.where(index == found[-1], -jnp.inf, left)
+    return jnp.stack(found)
 
 
-def _closer(grid: Array, lines: Array, paid: Array, rise: Array, number: Array) -> Array:
+def _around(middle: Array, width: Array) -> Array:
+    """Lines of `REFINED` points around each place, ``width`` to either side."""
+    return middle[:, None] + width * jnp.linspace(-1, 1, REFINED)
+
+
+def _closer(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
     """Finer lines around the best place of each; after the last, that place and where the slope is 0."""
+    index = jnp.arange(REFINED)
 
-    def one(line: Array, paid: Array, rise: Array) -> Array:
-        k = jnp.argmax(paid)
-        other = jnp.clip(jnp.where(rise[k] > 0, k + 1, k - 1), 0, len(line) - 1)
-        gap = rise[k] - rise[other]
-        part = jnp.where(rise[k] * rise[other] < 0, rise[k] / jnp.where(gap == 0, 1.0, gap), 0.0)
-        root = line[k] + part * (line[other] - line[k])
-        finer = jnp.clip(line[k] + (line[1] - line[0]) * jnp.linspace(-1, 1, REFINED), grid[0], grid[-1])
-        return jnp.where(number < FINER - 1, finer, jnp.full(REFINED, root).at[0].set(line[k]))
+    def at(k: Array, values: Array) -> Array:
+        return jnp.sum(jnp.where(index == k, values, 0.0), axis=1, keepdims=True)  # cheaper to compile
 
-    return jax.vmap(one)(lines, paid, rise)
+    top = jnp.max(paid, axis=1, keepdims=True)
+    k = jnp.min(jnp.where(paid == top, index, REFINED - 1), axis=1, keepdims=True)
+    here, up = at(k, lines), at(k, rise)
+    other = jnp.clip(jnp.where(up > 0, k + 1, k - 1), 0, REFINED - 1)
+    there, down = at(other, lines), at(other, rise)
+    gap = up - down
+    part = jnp.where(up * down < 0, up / jnp.where(gap == 0, 1.0, gap), 0.0)
+    last = jnp.where(index == 0, here, here + part * (there - here))
+    finer = _around(here[:, 0], (lines[:, 1:2] - lines[:, :1]))
+    return jnp.where(number < FINER - 1, finer, last)
 
 
 def _apart(own: Own) -> Lanes:
