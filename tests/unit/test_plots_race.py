@@ -145,6 +145,22 @@ def test_colours_are_for_payoffs_near_the_top_where_costs_have_no_end() -> None:
     assert bar.get_ylim()[0] > -200
 
 
+def test_steps_of_colour_are_finer_towards_the_highest_payoff() -> None:
+    drawn = rv.plots.payoff_landscape(surface()).collections[0]
+    steps = np.diff(drawn.levels)
+    assert (np.diff(steps) < 0).all()
+
+
+def test_numbers_on_a_logarithmic_axis_do_not_crowd() -> None:
+    for high, most in ((0.1, 4), (0.01, 6)):
+        r = np.array([0.001, high])
+        data = xr.Dataset({"safe": ("r", r), "claim": ("r", ["equilibrium"] * 2)}, {"r": r})
+        ax = rv.plots.scenario(data, over="r", quantities=["safe"])
+        panel = ax.child_axes[0] if ax.child_axes else ax
+        ticks = panel.get_xticks()
+        assert 2 <= np.sum((ticks >= 0.999e-3) & (ticks <= 1.001 * high)) <= most
+
+
 def test_curves_cross_where_both_replies_meet() -> None:
     """Linear replies x = 6 - y / 2 and y = 6 - x / 2 meet at 4, 4."""
     at = np.linspace(0.0, 10.0, 12)

@@ -109,7 +109,7 @@ def scaled(ax: Axes, which: str, log: bool) -> None:
     getattr(ax, f"set_{which}scale")("log")
     axis = getattr(ax, f"{which}axis")
     low, high = axis.get_data_interval()
-    if 0 < low < high < 1e3 * low:
+    if 0 < low < high < 30 * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")
