@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 import pytest
 from jaxtyping import Array
@@ -11,6 +12,7 @@ from jaxtyping import Array
 import rivalry as rv
 from rivalry._jax import jax, jnp
 from rivalry.methods.response import BestResponse, nearest_best_reply
+from rivalry.space import Box
 from tests.small_games import Linear, cournot, linear
 
 KEY = jax.random.key(0)
@@ -126,3 +128,40 @@ def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=r"^\w+: ") as caught:
         BestResponse(**options)
     assert str(caught.value).startswith(told)
+
+
+class Followed(eqx.Module):
+    """Everybody wants to be at 0.3 and a tenth of the others' mean, on every axis."""
+
+    space: Box
+
+    def wish(self, x: Any) -> Any:
+        return 0.3 + 0.1 * (jnp.sum(x, axis=0) - x) / (x.shape[0] - 1)
+
+    def payoffs(self, x: Any) -> Any:
+        return -jnp.sum((x - self.wish(x)) ** 2, axis=1)
+
+    def best_reply(self, x: Any, player: Any) -> Any:
+        strategy = self.wish(x)[player]
+        return strategy, self.payoffs(x.at[player].set(strategy))[player], "exact"
+
+
+def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None:
+    game = Followed(Box.of([[0.0, 1.0]] * 40, players=4))
+    found = rv.solve(game, BestResponse(polish=False), start=np.ones((4, 40)))
+    assert (found.status, found.claim) == ("settled", "equilibrium")
+    np.testing.assert_allclose(found.profile, 1 / 3, atol=1e-4)
+
+
+def test_what_was_never_played_is_no_cycle_in_many_lanes() -> None:
+    """Nothing remembered compares with nothing, however a compiler takes the largest of many."""
+    game, method = cournot(2), BestResponse()
+    starts = jax.random.uniform(jax.random.key(1), (24, 2, 1))
+    keys = jax.random.split(jax.random.key(0), 24)
+
+    @jax.jit
+    @jax.vmap
+    def one(start: jax.Array, key: jax.Array) -> jax.Array:
+        return method.step(game, method.init(game, start, key), key).period
+
+    assert not np.asarray(one(starts, keys)).any()

@@ -26,7 +26,7 @@ class Rounds(NamedTuple):
 
     profile: Profile
     regret: Float[Array, "player"]
-    past: Float[Array, "round player axis"]  # the last round first, NaN where there was none
+    past: Float[Array, "round player axis"]  # the last round first, infinite where there was none
     period: Array
     grids: Float[Array, "player point axis"]
 
@@ -78,7 +78,7 @@ class BestResponse(eqx.Module):
         """The start, nothing remembered; the key is not needed."""
         start = jnp.asarray(start)
         players = start.shape[0]
-        past = jnp.full((REMEMBERED, *start.shape), jnp.nan)
+        past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
         return Rounds(
             start,
             jnp.full(players, jnp.inf),
@@ -129,7 +129,7 @@ class BestResponse(eqx.Module):
 
 def _period(game: Game, x: Profile, past: Array) -> Array:
     wide = width(game.space)
-    gaps = jnp.max(jnp.abs(past - x) / wide, axis=(1, 2))  # NaN compares false
+    gaps = jnp.max(jnp.abs(past - x) / wide, axis=(1, 2))
     again = (gaps <= SAME) & (gaps[0] > MOVED)
     return jnp.where(jnp.any(again), jnp.argmax(again) + 1, 0)
 
