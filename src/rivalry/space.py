@@ -99,6 +99,9 @@ class Box(eqx.Module):
     - ``logit`` (shares): ``ln x - ln(1 - x)``;
     - ``shifted`` (amounts of which zero is an ordinary bound): ``ln(x + least)``.
 
+    Where most of a box is out of the way, starts come from between ``usual_low`` and ``usual_high``; searches
+    look at all of it. Arrays are all ``[player axis]``: `jax.tree.map` picks players, or repeats axes.
+
     >>> space = Box.interval(0.0, 1.0, players=3)
     >>> space.shape
     (3, 1)
@@ -110,6 +113,8 @@ class Box(eqx.Module):
     high: Float[Array, "player axis"]
     coordinates: Coordinate | tuple[Coordinate, ...] = eqx.field(static=True, default="linear")
     least: Float[Array, "player axis"] | None = None
+    usual_low: Float[Array, "player axis"] | None = None
+    usual_high: Float[Array, "player axis"] | None = None
 
     @classmethod
     def interval(cls, low: float, high: float, *, players: int) -> Box:
@@ -167,9 +172,17 @@ class Box(eqx.Module):
         return jnp.clip(x, self.low, self.high)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
-        low, high = self.inner(self.low), self.inner(self.high)
+        usual = self.usual
+        low, high = self.inner(usual.low), self.inner(usual.high)
         drawn: Profile = self.outer(low + (high - low) * jax.random.uniform(key, self.shape))
         return drawn
+
+    @property
+    def usual(self) -> Box:
+        """The part that starts come from."""
+        low = self.low if self.usual_low is None else self.usual_low
+        high = self.high if self.usual_high is None else self.usual_high
+        return Box(low, high, self.coordinates, self.least)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """A lattice with all corners; where there are too many axes for one, points spread evenly."""

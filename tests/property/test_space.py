@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rivalry._jax import jax, jnp
+from rivalry.run.starts import lattice
 from rivalry.space import Box, Simplex
 
 numbers = st.floats(-5, 5, width=64)
@@ -88,3 +89,12 @@ def test_every_place_of_the_inner_box_is_one_of_the_box(part: np.ndarray) -> Non
     x = PLACED(low + (high - low) * part)
     assert np.asarray(CURVED.check(x)).shape == (2, 5)
     assert not np.asarray(PLACED(low))[:, :2].any()  # zero is a place, exactly
+
+
+def test_starts_come_from_the_usual_part_and_searches_look_at_all() -> None:
+    low, high = np.full((2, 1), 1.0), np.full((2, 1), 10.0)
+    usual = jnp.asarray(low), jnp.asarray(high)
+    box = Box(jnp.asarray(0 * low), jnp.asarray(1e6 * high), "log", jnp.asarray(1e-9 * low), *usual)
+    for start in [*(box.sample(jax.random.key(k)) for k in range(5)), *lattice(box, 9)]:
+        assert np.all((np.asarray(start) >= 1) & (np.asarray(start) <= 10))
+    assert (float(box.grid(0, 9).min()), float(box.grid(0, 9).max())) == (0.0, 1e7)

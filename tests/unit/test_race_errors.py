@@ -64,7 +64,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "named"), WRONG, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("given", "named"), WRONG, ids=["-".join(given) for given, _ in WRONG])
 def test_wrong_numbers_and_words(given: dict[str, Any], named: list[str]) -> None:
     message = refusal(lambda: unchecked(**given))
     for part in named:
@@ -94,7 +94,7 @@ PROFILES: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "named"), PROFILES, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("given", "named"), PROFILES, ids=["-".join(given) for given, _ in PROFILES])
 def test_wrong_profiles(given: dict[str, Any], named: list[str]) -> None:
     game = rv.games.race(horizon=2, share=True, A=[10.0, 4.0])
     message = refusal(lambda: game.inputs(**given))

@@ -7,7 +7,7 @@ from math import gcd, prod
 import numpy as np
 
 from rivalry._jax import put
-from rivalry.space import Choices, Profile, Space
+from rivalry.space import Box, Choices, Profile, Space
 
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -24,6 +24,9 @@ def lattice(space: Space, count: int) -> list[Profile]:
     >>> sorted(tuple(x.ravel().round(3).tolist()) for x in places)[:4]
     [(0.167, 0.167), (0.167, 0.5), (0.167, 0.833), (0.5, 0.167)]
     """
+    if isinstance(space, Box) and (space.curved or space.usual_low is not None):
+        inside = Box(space.inner(space.usual.low), space.inner(space.usual.high))
+        return [space.outer(y) for y in lattice(inside, count)]
     players = space.shape[0]
     points = 1
     rows = [_middles(space, player, points) for player in range(players)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -183,8 +184,8 @@ class OpenLoop(eqx.Module):
         if isinstance(inner, Box):
             one = inner.coordinates
             kinds = one if isinstance(one, str) else one * self.periods
-            low, high = (jnp.tile(edge, self.periods) for edge in (inner.low, inner.high))
-            return Box(low, high, kinds, None if inner.least is None else jnp.tile(inner.least, self.periods))
+            longer: Box = jax.tree.map(lambda edge: jnp.tile(edge, self.periods), inner)
+            return replace(longer, coordinates=kinds)
         return Schedules(inner, self.periods)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:

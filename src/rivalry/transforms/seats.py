@@ -327,8 +327,8 @@ def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
     """The space of some of its players; ``base`` is any profile of the whole."""
     rows = jnp.asarray(players)
     if isinstance(space, Box):
-        least = None if space.least is None else space.least[rows]
-        return Box(space.low[rows], space.high[rows], space.coordinates, least)
+        mine: Box = jax.tree.map(lambda edge: edge[rows], space)
+        return mine
     if isinstance(space, Simplex):
         return Simplex(tuple(space.sizes[p] for p in players), space.least)
     if isinstance(space, Choices):

@@ -248,9 +248,9 @@ class Minds(eqx.Module):
     @property
     def space(self) -> Box:
         """The race's box, once for every mind."""
-        box, n = self.believing.space, self.believing.players
-        least = None if box.least is None else jnp.tile(box.least, (n, 1))
-        return Box(jnp.tile(box.low, (n, 1)), jnp.tile(box.high, (n, 1)), box.coordinates, least)
+        n = self.believing.players
+        every: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
+        return every
 
     @property
     def scale(self) -> Float[Array, ""]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from warnings import warn
 
@@ -42,6 +43,7 @@ NAMES = (
     *("r_s", "r_p", "r2_s", "r2_p", "r", "r_certified", "s_min", "margin", "fine", "tax", "subsidy"),
     *("liability", "r_inv_s", "r_inv_p", "r_share_s", "r_share_p", "dep_s", "dep_p"),
 )
+RARE = 1e-4  # of the largest effort that could pay: starts come from above it
 LEAST = 1e-25  # the smallest effort that is told apart from none
 MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never further
 
@@ -170,7 +172,7 @@ def _believing(given: dict[str, Any]) -> Race | Believing | Minds:
     given = given | {"players": true.players}
     races = [_believed(given, k, table) for k, table in enumerate(beliefs)]
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
-    box = Box(true.space.low, highest, true.space.coordinates, true.space.least)
+    box = replace(true.space, high=highest)
     minds = tuple(belief(race, list(table)) for race, table in zip(races, beliefs, strict=True))
     found = Believing(box, eqx.tree_at(lambda race: race.space, true, box), minds)
     return found if play == "actual" else Minds(found)
@@ -342,20 +344,19 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
     for column in columns:
         if column in ("xs", "xp"):
             price = np.min(np.asarray(numbers[f"r_{column[1]}"]))
-            box.append((max(MOST, min(stake / max(price, 1e-12), FARTHEST)), "log", LEAST))
+            top = min(stake / max(price, 1e-12), FARTHEST)
+            box.append((max(MOST, top), "log", LEAST, RARE * top, top))
         elif column.startswith("inv"):
             price = np.min(np.asarray(numbers[f"r_{column}"]))
             stock = np.max(np.asarray(numbers["A" if column == "inv_s" else "B"]))
-            box.append((min(stake / max(price, 1e-12), 1e9), "shifted", max(0.1 * stock, 1e-3)))
+            top = min(stake / max(price, 1e-12), 1e9)
+            box.append((top, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
         elif units == "fraction":
-            box.append((1.0, "linear", 1.0))
+            box.append((1.0, "linear", 1.0, 0.0, 1.0))
         else:
-            box.append((50.0, "shifted", 0.1))
-    high, kinds, least = zip(*(box * periods), strict=True)
-    full = np.broadcast_to(np.asarray(high), (players, len(high)))
-    return Box(
-        low=put(np.zeros_like(full)),
-        high=put(full.copy()),
-        coordinates=tuple(kinds),
-        least=put(np.broadcast_to(np.asarray(least), full.shape).copy()),
+            box.append((50.0, "shifted", 0.1, 0.0, 5.0))
+    tops, kinds, *edges = zip(*(box * periods), strict=True)
+    high, least, usual_low, usual_high = (
+        put(np.broadcast_to(np.asarray(edge), (players, len(kinds))).copy()) for edge in (tops, *edges)
     )
+    return Box(put(np.zeros(high.shape)), high, tuple(kinds), least, usual_low, usual_high)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp
 from rivalry.games.race.period import outcome
 from rivalry.space import Box
 
@@ -51,8 +52,8 @@ def period(
 def period_space(race: Race, count: int | None = None) -> Box:
     """Where players choose in one period: all columns, or the first ``count``."""
     box, count = race.space, len(race.columns) if count is None else count
-    least = None if box.least is None else box.least[:, :count]
-    return Box(box.low[:, :count], box.high[:, :count], box.kinds[:count], least)
+    first: Box = jax.tree.map(lambda edge: edge[:, :count], box)
+    return replace(first, coordinates=box.kinds[:count])
 
 
 def levels(race: Race, count: int) -> list[dict[str, Any]]:
