@@ -23,7 +23,8 @@ class Followers(eqx.Module):
 
     A best reply is the game's own ``best_reply`` where it has one that JAX can trace. Else it is searched on
     a grid of ``points`` strategies with climbs from the best of them; at ties the first on the grid counts.
-    In a box it is polished by Newton's method, in the coordinates in which the box is searched.
+    In a box it is polished by Newton's method, in the coordinates in which the box is searched, but for a
+    single follower's own ``best_reply``.
 
     Where the followers do not come to rest in ``rounds`` rounds the reply is NaN: no answer, rather than a
     wrong one.
@@ -73,6 +74,8 @@ class Followers(eqx.Module):
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
             x, _, _ = a_round(begin)
+            if traceable_reply(game, x, rows[0]) is not None:
+                return x  # the game's own is as good as it gets, and derivatives need no better
         else:
             x, moved, _ = jax.lax.while_loop(going, a_round, begin)
             # one that found as good a strategy elsewhere on a plateau has come to rest as well
