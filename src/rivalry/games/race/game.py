@@ -35,6 +35,13 @@ ALONE = ("m", "kappa", "lam")  # one number for everybody, or one a period
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
 
 
+def _varies(name: str, value: Array, by_victim: bool) -> bool:
+    """Whether a parameter has one row a period; a method of a module would cost ten times as much."""
+    if name == "d" and not by_victim:
+        return bool(value.ndim == 3)
+    return bool(value.ndim == (1 if name in ALONE else 2))
+
+
 class Race(eqx.Module):
     """Players spend on performance, which wins, and on safety, which makes a win end well.
 
@@ -152,14 +159,8 @@ class Race(eqx.Module):
 
     def numbers_at(self, t: int | Array) -> dict[str, Array]:
         """The parameters in force in period ``t``, before technology and ``transition`` change them."""
-        return {name: value[t] if self._varies(name) else value for name, value in self.numbers.items()}
-
-    def _varies(self, name: str) -> bool:
-        """Whether a parameter has one row a period."""
-        value = self.numbers[name]
-        if name == "d" and not self.disaster_by_victim:
-            return bool(value.ndim == 3)
-        return bool(value.ndim == (1 if name in ALONE else 2))
+        numbers, by_victim = self.numbers, self.disaster_by_victim
+        return {n: value[t] if _varies(n, value, by_victim) else value for n, value in numbers.items()}
 
     def stocks(self, x: Profile) -> tuple[Float[Array, "stage player"], Float[Array, "stage player"]]:
         """A and B at the start of every period, and after the last, without ``transition``."""
@@ -175,7 +176,11 @@ class Race(eqx.Module):
             start = self.numbers[stock]
             found.append(
                 technology.paths(
-                    start[0] if self._varies(stock) else start, rows[..., 2 + k], shares[k], lost, self.spill
+                    start[0] if _varies(stock, start, True) else start,
+                    rows[..., 2 + k],
+                    shares[k],
+                    lost,
+                    self.spill,
                 )
             )
         return found[0], found[1]
