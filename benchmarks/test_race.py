@@ -6,6 +6,7 @@ what they are worth: regret, claim, status.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -76,3 +77,98 @@ def test_race_gradient(race: Callable[..., Any], size: tuple[int, int]) -> None:
 
     name = f"race_gradient[{size[0]}, {size[1]}]"
     race(ours, theirs, rival="NumPy, payoffs alone", items=REPEATS, target=AIMS[size], name=name)
+
+
+SOLVES = (
+    ("basic", 2, 5),
+    ("basic", 4, 20),
+    ("invest", 2, 5),
+    ("invest", 3, 10),
+    ("invest", 4, 20),
+    ("share", 2, 5),
+)
+SECONDS = 60.0  # of a solve; what was reached is judged
+SIMPLEX_ROUNDS, SIMPLEX_STEPS = 30, 200  # Nelder-Mead best responses; evaluations of each, per coordinate
+
+
+def demonstration(kind: str, players: int, periods: int) -> Any:
+    """The source's demonstrations: somebody wins in the basic one, elsewhere nobody's win is a disaster."""
+    import rivalry as rv
+
+    more: dict[str, Any] = {} if kind == "basic" else {"kappa": 1.0, "no_win": "disaster"}
+    return rv.games.race(
+        players=players,
+        horizon=periods,
+        B=1.0,
+        gamma=np.linspace(0.9, 1.0, players).tolist(),
+        invest=kind == "invest",
+        share=kind == "share",
+        **more,
+    )
+
+
+def nelder_mead(players: int, periods: int) -> np.ndarray:
+    """Best responses in turn, each by SciPy's Nelder-Mead on the logarithms of the schedule.
+
+    Payoffs are plain NumPy: somebody wins, play is repeated whatever happens, no investment.
+    """
+    from scipy.optimize import minimize
+
+    gamma = np.linspace(0.9, 1.0, players)
+    weights = gamma ** np.arange(periods)[:, None]
+
+    def paid(x: np.ndarray, player: int) -> float:
+        xs, xp = np.exp(x).reshape(players, periods, 2).transpose(2, 1, 0)
+        p = xp**0.5
+        sigma = 1 / (1 + p**0.5 / (10 * xs**0.5))
+        q = p / p.sum(axis=1, keepdims=True)
+        unsafe = 1 - np.sum(q * sigma, axis=1, keepdims=True)
+        u = q * sigma - unsafe - 0.1 * (xs + xp)
+        return float(np.sum(weights * u, axis=0)[player])
+
+    x = np.zeros((players, 2 * periods))
+    for _ in range(SIMPLEX_ROUNDS):
+        before = x.copy()
+        for player in range(players):
+
+            def loss(own: np.ndarray, player: int = player) -> float:
+                return -paid(np.concatenate([x[:player], own[None], x[player + 1 :]]), player)
+
+            options = {"maxfev": SIMPLEX_STEPS * 2 * periods, "xatol": 1e-6, "fatol": 1e-10}
+            x[player] = minimize(loss, x[player], method="Nelder-Mead", options=options).x
+        if np.max(np.abs(x - before)) < 1e-5:
+            break
+    return np.exp(x)
+
+
+@pytest.mark.filterwarnings("ignore:not settled", "ignore:spill")
+@pytest.mark.parametrize("problem", SOLVES, ids=str)
+def test_race_solve(benchmark: Any, problem: tuple[str, int, int]) -> None:
+    """Processor time from the start to the certificate, programs compiled before, and what it says."""
+    import rivalry as rv
+
+    game = demonstration(*problem)
+
+    def ours() -> Any:
+        return rv.solve(game, rv.methods.BestResponse(), start="moderate", max_seconds=SECONDS)
+
+    begun = time.process_time()
+    ours()
+    first = time.process_time() - begun
+    begun = time.process_time()
+    found = benchmark.pedantic(ours, rounds=1)
+    seconds = time.process_time() - begun
+    told: dict[str, Any] = {
+        "first": first,
+        "seconds": seconds,
+        "regret": float(found.certificate.regret.max()),
+        "claim": found.claim,
+        "status": found.status,
+    }
+    if problem[:2] == ("basic", 2):
+        begun = time.process_time()
+        there = nelder_mead(*problem[1:])
+        told["Nelder-Mead seconds"] = time.process_time() - begun
+        told["Nelder-Mead regret"] = float(rv.certificate(game, there).regret.max())
+    benchmark.extra_info["solve"] = told
+    print(f"\n{problem}:", ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else v for k, v in told.items()))
