@@ -169,6 +169,6 @@ def test_race_solve(benchmark: Any, problem: tuple[str, int, int]) -> None:
         begun = time.process_time()
         there = nelder_mead(*problem[1:])
         told["Nelder-Mead seconds"] = time.process_time() - begun
-        told["Nelder-Mead regret"] = float(rv.certificate(game, there).regret.max())
+        told["Nelder-Mead regret"] = float(rv.certificate(game, game.space.check(there)).regret.max())
     benchmark.extra_info["solve"] = told
     print(f"\n{problem}:", ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else v for k, v in told.items()))
