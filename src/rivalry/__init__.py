@@ -25,6 +25,7 @@ _HOMES = {
     "certificate": "metrics",
     "check_game": "check",
     "check_method": "check",
+    "compare": "scenarios",
     "distance": "profiles",
     "learn": "run",
     "load_run": "store",
@@ -71,6 +72,7 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.run import solve as solve
     from rivalry.run import sweep as sweep
     from rivalry.run import trace as trace
+    from rivalry.scenarios import compare as compare
     from rivalry.space import Box as Box
     from rivalry.space import Choices as Choices
     from rivalry.space import Simplex as Simplex

@@ -51,7 +51,7 @@ HOMES = {
 FLOORS: list[set[str]] = [
     {"_registry", "_jax", "kernels"},
     {"space", "results", "profiles"},
-    {"files", "game", "plots"},
+    {"files", "game", "plots", "scenarios"},
     {"coordinates"},
     {"metrics", "symmetric", "transforms", "tabular"},
     {"games", "methods"},
