@@ -67,6 +67,19 @@ def test_on_a_curved_box_distance_is_that_of_inner_profiles() -> None:
     assert told(rows)[0] == (round(np.log(2.0) / np.sqrt(2), 9), "flow")
 
 
+def test_mixtures_are_compared_by_their_mean_but_nothing_is_with_them() -> None:
+    mean = (("player", "axis"), np.array([[0.5], [0.5]]))
+    mixed: Record = {
+        "mixture": (("player", "action"), np.full((2, 2), 0.5)),
+        "inner_profile": mean,
+        "claim": ((), np.asarray("no deviation found")),
+    }
+    pure = record([0.0, 0.0], "equilibrium")
+    (_, found), (_, other) = with_distances([row("mix", 0.1, mixed), row("pure", 0.1, pure)], {"reach"})
+    assert (float(found["distance"][1]), str(found["nearest_method"][1])) == (0.5, "pure")
+    assert str(other["nearest_method"][1]) == "pure"
+
+
 def test_every_lane_has_its_own_and_lanes_find_equilibria() -> None:
     lanes = record([[0.0, 0.0], [1.0, 1.0], [0.2, 0.2]], ["equilibrium", "equilibrium", "not an equilibrium"])
     (_, found), (_, other) = with_distances(

@@ -126,6 +126,13 @@ def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return found
 
 
+def _seen(space: Any, places: np.ndarray) -> np.ndarray:
+    """Places in the coordinates in which their space is searched: those in which distances are measured."""
+    if not getattr(space, "curved", False):
+        return places
+    return np.moveaxis(np.asarray(space.inner(put(np.moveaxis(places, 1, 0)))), 0, 1)
+
+
 def mixture_record(
     game: Any,
     places: np.ndarray,
@@ -138,9 +145,10 @@ def mixture_record(
     """All that is told of independent mixtures ``weights [player action]`` over ``places``.
 
     ``mixture`` (player, action) are the weights, ``places`` (player, action, axis), ``mean_profile`` (player,
-    axis), ``payoff`` (player) is expected, ``grid_regret`` (player) what the best single place would gain;
-    the certificate is that of the continuous game against the others' mixtures (`certificate`), and scalar
-    measures of the game are expectations. ``tables`` and ``known`` measures [joint] are those of a `Board`.
+    axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff`` (player)
+    is expected, ``grid_regret`` (player) what the best single place would gain; the certificate is that of
+    the continuous game against the others' mixtures (`certificate`), and scalar measures are expectations.
+    ``tables`` and ``known`` measures [joint] are those of a `Board`.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
@@ -159,6 +167,7 @@ def mixture_record(
         "mixture": (("player", "action"), weights),
         "places": (("player", "action", "axis"), places),
         "mean_profile": (("player", "axis"), mean_play(places, weights)),
+        "inner_profile": (("player", "axis"), mean_play(_seen(game.space, places), weights)),
         "payoff": (("player",), payoff),
         "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
     }

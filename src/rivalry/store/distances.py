@@ -98,8 +98,11 @@ def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
-    """The result's own profile where it is certified, and the others that its method found beside it."""
-    if not found.certified or not np.all(np.isfinite(found.profile)):
+    """The result's own profile where it is certified, and the others that its method found beside it.
+
+    Players who mix stand nowhere: their mean is compared, but never with.
+    """
+    if not found.certified or "mixture" in record or not np.all(np.isfinite(found.profile)):
         return
     yield found.profile
     more = record.get("inner_equilibria" if "inner_profile" in record else "equilibria")
