@@ -23,7 +23,6 @@ CHOSEN = (
     "stationary_sym",
     "beliefs_cautious",
     "hedge_default",
-    "demo_invest_local",
     UNTYPED,
 )
 
