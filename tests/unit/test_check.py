@@ -50,7 +50,11 @@ def test_every_registered_game_conforms(name: str) -> None:
     assert {"space", "payoffs", "jit", "vmap", "gradients"} <= set(done)
 
 
-@pytest.mark.parametrize("name", METHODS)
+# feedback play compiles for long, and has tests of its own
+EACH = [pytest.param(n, marks=pytest.mark.nightly) if n == "feedback" else n for n in METHODS]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_every_registered_method_conforms(name: str) -> None:
     game = PLAYED[name]() if name in PLAYED else None
     method = getattr(rv.methods, name)(**OPTIONS.get(name, {}))
