@@ -7,6 +7,7 @@ another's ``1 - e``, a disaster nothing; ``e`` is the enmity. What teams know de
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.games.race.checks import one_of
+from rivalry.metrics import Reply
 from rivalry.results import Record
 from rivalry.space import Box, Profile
 
@@ -148,6 +150,22 @@ class Precipice(eqx.Module):
         """
         return self._led_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
 
+    @property
+    def proved_reply(self) -> Callable[[Profile, int], Reply]:
+        """With public information: what the best choice at every lead pays, whatever rule that makes.
+
+        Rules of one number do not hold it, so the strategy told is the player's own.
+        """
+        if self.information != "public":
+            raise AttributeError("rules are searched as they are")
+
+        def reply(x: Profile, player: int) -> Reply:
+            best = float(self.payoffs(x)[player] + self.free_gains(x)[player])
+            words = "any rule of the leader, by integration over leads"
+            return Reply(np.asarray(x[player]), best, np.inf, "lower bound", words)
+
+        return reply
+
     def _led_gains(self, boldness: Array) -> Float[Array, "player"]:
         """What each leader gains by the best safety at every lead; the runner-up undercuts where it pays."""
         n, mu, e = self.players, self.mu, self.enmity
@@ -259,9 +277,9 @@ def precipice(
 ) -> Precipice:
     """Teams race to the precipice: capability less safety wins, and the winner's safety is all there is.
 
-    Rules of one number are not all there are: the certificate compares with other rules of the same form, and
-    ``free_gains`` with all. With public information the runner-up replies to the leader, and the
-    others' choices do not matter. The source's rule for the leader is then no equilibrium among all rules
+    Rules of one number are not all there are: without public information the certificate compares with other
+    rules of the same form, and ``free_gains`` with all; with it both compare with all rules of the leader.
+    The runner-up then replies to the leader, and the others' choices do not matter. The source's rule for the leader is then no equilibrium among all rules
     below ``enmity`` 1: with a small enough lead one would rather be undercut. Raises `ValueError`.
 
     >>> game = precipice(players=2, mu=0.6, enmity=0.8)
