@@ -280,7 +280,8 @@ def precipice(
     Rules of one number are not all there are: without public information the certificate compares with other
     rules of the same form, and ``free_gains`` with all; with it both compare with all rules of the leader.
     The runner-up then replies to the leader, and the others' choices do not matter; the source's rule is no
-    equilibrium below ``enmity`` 1: with a small enough lead one would rather be undercut. Raises `ValueError`.
+    equilibrium below ``enmity`` 1: with a small enough lead one would rather be undercut.
+    Raises `ValueError`.
 
     >>> game = precipice(players=2, mu=0.6, enmity=0.8)
     >>> float(game.closed_form()[0, 0, 0].round(6)), float(game.measures(jnp.full((2, 1), 0.375))["risk"][1])
