@@ -24,7 +24,9 @@ class FiniteGame(NamedTuple):
     moves: ``moves.shape[2]`` of them, ``sizes[player]`` where there are no moves.
 
     A player's *state* is one number: the actions in its slots of ``sees``, row-major, the first slot slowest.
-    A policy, or a table of values, is an array ``[state]`` or ``[state move]`` a player.
+    A policy, or a table of values, is an array ``[state]`` or ``[state move]`` a player. Besides the players,
+    a slot may name nature (the number after the last player's), or the public signal that a round gave, such
+    as a price (the number after nature's).
     """
 
     payoff: np.ndarray  # [nature player joint], float64
@@ -34,6 +36,7 @@ class FiniteGame(NamedTuple):
     sizes: np.ndarray  # [player]: how many actions
     order: np.ndarray  # [round mover]: who moves, in order; -1 ends; absent: the action stands
     sees: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this one); -1 ends
+    signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: what everybody may see of a round
 
 
 class Contest(NamedTuple):
