@@ -298,7 +298,7 @@ def stackelberg(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """What leaders and followers play, and what they get where nobody leads."""
     game = game_of(inputs)
     (leaders, _) = inputs["stages"]
-    led = rv.transforms.stackelberg(game, leaders, rv.methods.Followers())
+    led = rv.transforms.stackelberg(game, leaders, rv.transforms.Followers())
     found = rv.solve(led, rv.methods.BestResponse(), start=[[1.0, 0.5]] * len(leaders), path=False)
     record = _measured(game, game.space.check(found.data.play.values)) | _regrets(found)
     same_time = static_nash(inputs, case)

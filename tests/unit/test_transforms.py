@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry._jax import jax, jnp
 from rivalry.game import MarkovGame, jacobian, own_gradients
 from rivalry.games.matrix import matrix
-from rivalry.methods.followers import Followers
+from rivalry.transforms.followers import Followers
 from rivalry.transforms import freeze, in_stages, open_loop, repeat, stackelberg
 
 KEY = jax.random.key(0)
@@ -331,7 +331,7 @@ class Cournot(eqx.Module):
         return x[:, 0] * (100.0 - x.sum() - self.cost)
 
 def led(*, cost: float = 10.0, leader: int = 0):
-    return rv.transforms.stackelberg(Cournot(jnp.asarray(cost)), [leader], rv.methods.Followers())
+    return rv.transforms.stackelberg(Cournot(jnp.asarray(cost)), [leader], rv.transforms.Followers())
 """
 
 

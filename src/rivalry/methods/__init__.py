@@ -90,7 +90,6 @@ METHODS = {
 
 # Parts that methods and transforms are given, and functions on profiles, found by their own names.
 OTHERS = {
-    "Followers": "rivalry.methods.followers:Followers",
     "spectra": "rivalry.methods.spectra:spectra",
     "spectrum": "rivalry.methods.end_state:spectrum",
 }

@@ -3,7 +3,18 @@
 Every transform returns a game that `solve`, `certificate` and further transforms take like any other.
 """
 
+from rivalry.transforms.followers import Followers
 from rivalry.transforms.periods import in_stages, open_loop, repeat
-from rivalry.transforms.seats import Respond, freeze, stackelberg
+from rivalry.transforms.seats import Leadership, Respond, freeze, hierarchy, stackelberg
 
-__all__ = ["Respond", "freeze", "in_stages", "open_loop", "repeat", "stackelberg"]
+__all__ = [
+    "Followers",
+    "Leadership",
+    "Respond",
+    "freeze",
+    "hierarchy",
+    "in_stages",
+    "open_loop",
+    "repeat",
+    "stackelberg",
+]
