@@ -135,6 +135,23 @@ def no_contest() -> Contest:
     return Contest(line, cube, cube, line, line, cube, cube, line, line, np.zeros((0, 0)), 0.0)
 
 
+class LinearQuadraticGame(NamedTuple):
+    """Linear motion and quadratic costs, played for ever: what `methods.LinearQuadratic` solves.
+
+    The state moves by ``x' = A x + sum_i B_i u_i`` from ``first`` on, and player ``i`` minimises the sum over
+    ``t`` of ``gamma_i^t (x' R_i x + u_i' Q_i u_i)``. Minus that is its value: an ``R_i`` that is minus the
+    quadratic form of cash flow, with a 1 as the state's first entry for what is linear in quantities, and an
+    adjustment cost as ``Q_i``. Every ``R_i`` and ``Q_i`` is symmetric.
+    """
+
+    A: np.ndarray  # [state state]
+    B: np.ndarray  # [player state control]
+    R: np.ndarray  # [player state state]
+    Q: np.ndarray  # [player control control]
+    gamma: np.ndarray  # [player], in [0, 1)
+    first: np.ndarray  # [state]
+
+
 class LearningRule(NamedTuple):
     """How players learn values of what they do: numbers only, for `kernels.table.play`.
 
