@@ -64,8 +64,7 @@ def in_turn(tabulated: Tabulated) -> Tabulated:
 
 def states(tables: FiniteGame) -> np.ndarray:
     """How many states each player tells apart, ``[player]``."""
-    natures = max(tables.payoff.shape[0], 1)
-    sizes = [*tables.sizes.tolist(), natures]
+    sizes = observed_sizes(tables)
     found = [1] * len(tables.sizes)
     for player, slots in enumerate(tables.sees.tolist()):
         for who, _ in slots:
@@ -75,6 +74,12 @@ def states(tables: FiniteGame) -> np.ndarray:
     if max(found) > MOST_COUNTED:
         raise ValueError(f"game: {max(found):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
     return np.array(found, dtype=np.int64)
+
+
+def observed_sizes(tables: FiniteGame) -> list[int]:
+    """How many values a slot of `FiniteGame.sees` may take, ``[who]``: actions, nature's states, signals."""
+    signals = int(tables.signal.max()) + 1 if tables.signal.size else 1
+    return [*tables.sizes.tolist(), max(tables.payoff.shape[0], 1), signals]
 
 
 def choices(tables: FiniteGame) -> np.ndarray:
