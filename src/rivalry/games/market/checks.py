@@ -1,0 +1,147 @@
+"""What a market may be made of: numbers, one a firm or one for all, words, stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rivalry._jax import put
+from rivalry._registry import near
+from rivalry.games.market.demand import RULES
+
+POSITIVE = ("a", "A", "b", "eta", "Qmin", "mu")
+NOT_NEGATIVE = ("c", "d", "F", "capacity", "phi", "capex", "capex_convex", "xi")
+SHARES = ("tax", "dep", "survival")
+ANY = ("a0", "g_s", "growth", "cash", "cash_min", "terminal_growth", "multiple", "low", "high", "wacc")
+ALONE = ("b", "A", "eta", "Qmin", "g_s", "a0", "mu", "growth", "sticky", "xi")  # one number for everybody
+OWN = {
+    "linear": ("a", "b"),
+    "isoelastic": ("A", "eta", "Qmin"),
+    "differentiated": ("A", "b", "g_s"),
+    "logit": ("a", "a0", "mu"),
+}
+"""The numbers of every demand."""
+
+
+def refusal(name: str, value: float) -> str:
+    """Why a parameter may not take a value, or an empty text.
+
+    >>> refusal("b", 0.0), refusal("tax", 1.5), refusal("a0", -1.0)
+    ('must be above 0', 'must be in [0, 1]', '')
+    """
+    if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
+        return "must be finite"
+    if name in POSITIVE and not value > 0:
+        return "must be above 0"
+    if name in NOT_NEGATIVE and not value >= 0:
+        return "must be at least 0"
+    if name in SHARES and not 0 <= value <= 1:
+        return "must be in [0, 1]"
+    if name in ("gamma", "sticky") and not 0 <= value < 1:
+        return (
+            "must be in [0, 1): at 1 the sum over periods diverges"
+            if name == "gamma"
+            else "must be in [0, 1)"
+        )
+    return ""
+
+
+def players_of(given: Mapping[str, Any], names: Iterable[str]) -> int:
+    """How many firms: as said, or as a list of numbers or the stages tell, or 2. Raises `ValueError`."""
+    said = given["players"]
+    if said is not None:
+        if isinstance(said, bool) or not isinstance(said, int) or said < 1:
+            raise ValueError(f"players: {said!r} must be a whole number, at least 1")
+        return int(said)
+    for name in names:
+        value = given[name]
+        if isinstance(value, list | tuple | np.ndarray) and len(value):
+            return len(value)
+    stages = given["stages"]
+    if isinstance(stages, list | tuple) and stages and all(isinstance(s, list | tuple) for s in stages):
+        named = [player for stage in stages for player in stage if isinstance(player, int)]
+        return max([1, *(player + 1 for player in named)])
+    return 2
+
+
+def per_firm(name: str, value: Any, players: int) -> Any:
+    """``value`` as ``[player]``. Raises `ValueError` that names the first entry that may not be."""
+    found = numbers(name, value)
+    if found.ndim == 0:
+        found = np.broadcast_to(found, (players,)).copy()
+    if found.shape != (players,):
+        raise ValueError(f"{name}: {found.size} numbers for {players} firms; give one, or {players}")
+    return put(found)
+
+
+def alone(name: str, value: Any) -> Any:
+    """One number for everybody. Raises `ValueError`."""
+    found = numbers(name, value)
+    if found.ndim:
+        raise ValueError(f"{name}: {value!r} must be one number")
+    return put(found)
+
+
+def numbers(name: str, value: Any) -> np.ndarray:
+    """Numbers that the parameter may take. Raises `ValueError`."""
+    try:
+        found = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be numbers") from None
+    if isinstance(value, bool | str):
+        raise ValueError(f"{name}: {value!r} must be a number")
+    for index, entry in np.ndenumerate(found):
+        why = refusal(name, float(entry))
+        if why:
+            where = "".join(f"[{k}]" for k in index)
+            raise ValueError(f"{name}{where}: {entry:g} {why}")
+    return found
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> str:
+    """A word among ``known``. Raises `ValueError`."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+    return value
+
+
+def check_rule(demand: str, choice: str) -> None:
+    """Raises `ValueError` for a choice that a demand does not go with."""
+    if (demand, choice) not in RULES:
+        other = "price" if choice == "quantity" else "quantity"
+        raise ValueError(f"choice: {choice!r} clashes with demand = {demand!r}, where firms choose a {other}")
+
+
+def check_unused(given: Mapping[str, Any], demand: str) -> None:
+    """Raises `ValueError` for a number of another demand than this."""
+    every = {name for names in OWN.values() for name in names}
+    for name in sorted(every - set(OWN[demand])):
+        if given[name] is not None:
+            raise ValueError(f"{name}: is no number of {demand} demand, which takes {', '.join(OWN[demand])}")
+
+
+def check_slope(b: float, g_s: float, players: int) -> None:
+    """Differentiated goods: the matrix of slopes must be positive definite. Raises `ValueError`."""
+    least = -b / (players - 1) if players > 1 else -np.inf
+    if not least < g_s < b:
+        raise ValueError(f"g_s: {g_s:g} must be above -b/(n-1) = {least:g} and below b = {b:g}")
+
+
+def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
+    """Raises `ValueError`, naming the firm, for bounds that are reversed or negative."""
+    for firm, (first, last) in enumerate(zip(low, high, strict=True)):
+        if first < 0:
+            raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
+        if not first < last:
+            raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
+
+
+def check_trade(demand: str, top: np.ndarray, cost: np.ndarray) -> None:
+    """Raises `ValueError` where no firm can sell above its cost."""
+    if np.all(cost >= top):
+        name = "A" if demand == "differentiated" else "a"
+        raise ValueError(
+            f"c: {np.min(cost):g} must be below {name} = {np.max(top):g} for one firm at least: no trade"
+        )

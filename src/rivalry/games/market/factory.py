@@ -1,0 +1,273 @@
+"""The factory of markets: its keywords are the keys of a study's ``[game]`` table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry._jax import jnp, put
+from rivalry.games.market.checks import (
+    ALONE,
+    OWN,
+    alone,
+    check_bounds,
+    check_rule,
+    check_slope,
+    check_trade,
+    check_unused,
+    one_of,
+    per_firm,
+    players_of,
+)
+from rivalry.games.market.demand import Rule
+from rivalry.games.market.game import Accounts, Dynamics, Market
+from rivalry.games.market.shocks import shock_of
+from rivalry.games.market.staged import StagedMarket, staged
+from rivalry.space import Box
+from rivalry.transforms.seats import check_stages
+
+Numbers = float | list[float] | np.ndarray
+NotNegative = Annotated[float, Ge(0)]
+Amounts = NotNegative | list[NotNegative] | np.ndarray
+Share = Annotated[float, Ge(0), Le(1)]
+Shares = Share | list[Share] | np.ndarray
+Discount = Annotated[float, Ge(0), Lt(1)]
+Discounts = Discount | list[Discount] | np.ndarray
+Positive = Annotated[float, Gt(0)]
+
+FIRMS = ("c", "d", "F", "capacity", "a", "phi", "gamma", "wacc", "survival", "tax", "low", "high", "cash")
+USUAL: dict[str, dict[str, float]] = {
+    "linear": {"a": 100.0, "b": 1.0, "c": 10.0},
+    "isoelastic": {"A": 100.0, "eta": 2.0, "Qmin": 1e-9, "c": 1.0},
+    "differentiated": {"A": 10.0, "b": 1.0, "g_s": 0.5, "c": 1.0},
+    "logit": {"a": 2.0, "a0": 0.0, "mu": 0.25, "c": 1.0},
+}
+"""What is taken where nothing is said: textbook numbers of every demand."""
+
+
+def market(
+    *,
+    players: Annotated[int | None, Ge(1), "how many firms; needed where no list tells (default 2)"] = None,
+    demand: Annotated[
+        Literal["linear", "isoelastic", "differentiated", "logit"],
+        "linear or isoelastic in total output; differentiated linear; logit shares",
+    ] = "linear",
+    choice: Annotated[
+        Literal["quantity", "price"] | None, "what firms choose (default: quantity; of logit: price)"
+    ] = None,
+    a: Annotated[
+        Numbers | None, "linear: intercept, price at no output (100); logit: quality, one a firm (2)"
+    ] = None,
+    b: Annotated[Positive | None, "linear, differentiated: fall of the price with own output (1)"] = None,
+    A: Annotated[Positive | None, "isoelastic: size (100); differentiated: intercept (10)"] = None,
+    eta: Annotated[Positive | None, "isoelastic: elasticity of demand (2)"] = None,
+    Qmin: Annotated[Positive | None, "isoelastic: output below which the price is flat (1e-9)"] = None,
+    g_s: Annotated[float | None, "differentiated: fall of the price with others' output (0.5)"] = None,
+    a0: Annotated[float | None, "logit: quality of buying nothing (0)"] = None,
+    mu: Annotated[Positive | None, "logit: how much tastes differ (0.25)"] = None,
+    c: Annotated[Amounts | None, "cost of a unit (linear 10, else 1)"] = None,
+    d: Annotated[Amounts, "rise of that cost with output: C = c q + d q^2/2"] = 0.0,
+    F: Annotated[Amounts, "cost of producing at all"] = 0.0,
+    capacity: Annotated[Amounts, "most that a firm can sell in a period"] = float("inf"),
+    low: Annotated[Amounts | None, "least choice of a firm (default 0)"] = None,
+    high: Annotated[Amounts | None, "largest choice (default: beyond which nothing can pay)"] = None,
+    xi: Annotated[float, Ge(0), "grids reach so far beyond the equilibrium and the cartel's choice"] = 0.1,
+    stages: Annotated[
+        list[list[int]] | None,
+        "who chooses when: [[0], [1]] is a leader and a follower (default: all at once)",
+    ] = None,
+    timing: Annotated[
+        Literal["simultaneous", "staged", "alternating"] | None,
+        "simultaneous; staged: by stages; alternating: one firm a period, the others' choices stand",
+    ] = None,
+    shock: Annotated[
+        dict[str, Any] | None,
+        "of the intercept: {kind = 'iid', levels, odds}, {kind = 'ar1', rho, sd, count} or "
+        "{kind = 'markov', levels, chain}",
+    ] = None,
+    shock_observed: Annotated[bool, "firms see the shock of a period before they choose"] = False,
+    growth: Annotated[float, Gt(-1), "of market size, a period"] = 0.0,
+    adjustment: Annotated[
+        Literal["none", "spot", "predetermined"],
+        "phi (change)^2 is paid on output chosen now (spot), or on the change to the next (predetermined)",
+    ] = "none",
+    phi: Annotated[Amounts, "cost of a squared change of output"] = 0.0,
+    initial: Annotated[Amounts | None, "outputs or prices that stand before the first period"] = None,
+    sticky: Annotated[float, Ge(0), Lt(1), "weight of the last period's price in this one's"] = 0.0,
+    cash: Annotated[
+        Numbers | None, "cash at hand at the start; who falls below cash_min leaves for good"
+    ] = None,
+    cash_min: Annotated[Numbers, "least cash with which a firm goes on"] = 0.0,
+    capex: Annotated[Amounts | None, "price of a unit of new capacity; allows investment"] = None,
+    capex_convex: Annotated[Amounts, "rise of that price: kappa I^2/2"] = 0.0,
+    dep: Annotated[Shares, "part of capacity lost every period"] = 0.0,
+    reversible: Annotated[bool, "capacity may be sold again"] = False,
+    gamma: Annotated[Discounts | None, "discount factor of a period (default 0.95)"] = None,
+    wacc: Annotated[Amounts | None, "cost of capital, in place of gamma = survival/(1 + wacc)"] = None,
+    survival: Annotated[Shares, "chance of surviving a period, with wacc"] = 1.0,
+    tax: Annotated[Shares, "on profits"] = 0.0,
+    tax_losses: Annotated[Literal["refunded", "none"], "whether losses are refunded"] = "refunded",
+    horizon: Annotated[int | None, Ge(1), "periods that are valued one by one (default: without end)"] = None,
+    convention: Annotated[
+        Literal["period0", "mid", "end"], "when in its period a cash flow comes in"
+    ] = "period0",
+    terminal: Annotated[
+        Literal["none", "gordon", "perpetuity", "multiple"], "what the last cash flow says of what follows"
+    ] = "none",
+    terminal_growth: Annotated[float, "gordon: growth of cash flows for ever"] = 0.0,
+    multiple: Annotated[float, Ge(0), "multiple: value in units of the last cash flow"] = 10.0,
+) -> Market | StagedMarket:
+    """Firms compete in quantities or prices: at once, in stages or in turns, and are worth their cash flow.
+
+    Every keyword is a key of a study's ``[game]``; `rivalry show market` lists them. A number is for all
+    firms; a list has one entry a firm. Raises `ValueError` for numbers out of range, lists of unequal
+    lengths, and parts that do not go together.
+
+    >>> game = market()
+    >>> game.payoffs(game.space.check([30.0, 30.0])).tolist()
+    [900.0, 900.0]
+    >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
+    [1012.5]
+    """
+    given = dict(locals())
+    choice = given["choice"] = choice or ("price" if demand == "logit" else "quantity")
+    check_rule(demand, choice)
+    check_unused(given, demand)
+    count = players_of(given, FIRMS)
+    numbers = _numbers(given, count)
+    stages, timing = _order(given, count)
+    box = _space(given, numbers, count)
+    found = Market(
+        space=box,
+        numbers=numbers,
+        rule=Rule(demand, choice),
+        stages=stages,
+        timing=timing,
+        shock=shock_of(shock, shock_observed),
+        dynamics=_dynamics(given, numbers),
+        accounts=Accounts(tax_losses, convention, terminal, horizon or 0),
+    )
+    return staged(found) if len(stages) > 1 else found
+
+
+def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:
+    """All parameters by name. Raises `ValueError`."""
+    demand = given["demand"]
+    usual = USUAL[demand]
+    numbers: dict[str, Any] = {}
+    for name in OWN[demand]:
+        value = usual[name] if given[name] is None else given[name]
+        by_firm = name not in ALONE and demand == "logit"
+        numbers[name] = per_firm(name, value, players) if by_firm else alone(name, value)
+    cost = usual["c"] if given["c"] is None else given["c"]
+    for name, value in (("c", cost), *((n, given[n]) for n in ("d", "F", "capacity", "phi", "tax"))):
+        numbers[name] = per_firm(name, value, players)
+    numbers["gamma"] = _gamma(given, players)
+    for name in ("cash_min", "capex_convex", "dep"):
+        numbers[name] = per_firm(name, given[name], players)
+    for name in ("growth", "sticky", "xi", "terminal_growth", "multiple"):
+        numbers[name] = alone(name, given[name])
+    if demand == "differentiated":
+        check_slope(float(numbers["b"]), float(numbers["g_s"]), players)
+    if demand in ("linear", "differentiated"):
+        top = numbers["a"] if demand == "linear" else numbers["A"]
+        check_trade(demand, np.atleast_1d(np.asarray(top)), np.asarray(numbers["c"]))
+    if demand == "isoelastic" and np.any(np.asarray(numbers["c"]) <= 0):
+        raise ValueError("c: 0 must be above 0 with isoelastic demand, or output has no bound")
+    return numbers
+
+
+def _gamma(given: dict[str, Any], players: int) -> Any:
+    """Discount factors: as given, or ``survival/(1 + wacc)``. Raises `ValueError`."""
+    if given["wacc"] is None:
+        if np.any(np.asarray(given["survival"], dtype=object) != 1.0):
+            raise ValueError("survival: goes with wacc; without it give gamma alone")
+        return per_firm("gamma", 0.95 if given["gamma"] is None else given["gamma"], players)
+    if given["gamma"] is not None:
+        raise ValueError("gamma: clashes with wacc, which takes its place")
+    wacc = np.asarray(per_firm("wacc", given["wacc"], players))
+    return per_firm(
+        "gamma", np.asarray(per_firm("survival", given["survival"], players)) / (1 + wacc), players
+    )
+
+
+def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+    """The stages and the timing. Raises `ValueError`."""
+    stages, timing = given["stages"], given["timing"]
+    if timing is not None:
+        one_of("timing", timing, ("simultaneous", "staged", "alternating"))
+    if stages is None:
+        if timing == "staged":
+            raise ValueError("stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]")
+        return (tuple(range(players)),), timing or "simultaneous"
+    check_stages(stages, players)
+    order = tuple(tuple(sorted(stage)) for stage in stages)
+    if len(order) > 1 and timing in ("alternating", "simultaneous"):
+        raise ValueError(
+            f"timing: {timing!r} clashes with {len(order)} stages; must be 'staged', or one stage"
+        )
+    return order, "staged" if len(order) > 1 else timing or "simultaneous"
+
+
+def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
+    """Which states the market has. Raises `ValueError`; the numbers of states that are there are added."""
+    players = len(numbers["c"])
+    if np.any(np.asarray(numbers["phi"]) > 0) and given["adjustment"] == "none":
+        raise ValueError("adjustment: is missing; with phi > 0 it must be 'spot' or 'predetermined'")
+    if given["adjustment"] != "none" and given["choice"] == "price":
+        raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
+    if given["sticky"] > 0 and not (
+        given["choice"] == "quantity" and given["demand"] in ("linear", "isoelastic")
+    ):
+        raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
+    if given["initial"] is not None:
+        numbers["initial"] = per_firm("initial", given["initial"], players)
+    if given["cash"] is not None:
+        numbers["cash"] = per_firm("cash", given["cash"], players)
+        least = np.asarray(numbers["cash_min"])
+        for firm, (own, bound) in enumerate(zip(np.asarray(numbers["cash"]), least, strict=True)):
+            if own < bound:
+                raise ValueError(f"cash[{firm}]: {own:g} is below cash_min = {bound:g} (firm {firm})")
+    if given["capex"] is not None:
+        numbers["capex"] = per_firm("capex", given["capex"], players)
+        if not np.all(np.isfinite(np.asarray(numbers["capacity"]))):
+            raise ValueError("capacity: must be finite where capex lets firms invest in it")
+    return Dynamics(
+        given["adjustment"],
+        bool(given["sticky"] > 0),
+        given["cash"] is not None,
+        given["capex"] is not None,
+        bool(given["reversible"]),
+        bool(np.any(np.isfinite(np.asarray(numbers["capacity"])))),
+    )
+
+
+def _space(given: dict[str, Any], numbers: dict[str, Any], players: int) -> Box:
+    """Where firms choose. Raises `ValueError`."""
+    low = per_firm("low", 0.0 if given["low"] is None else given["low"], players)
+    top = _beyond(given["demand"], given["choice"], numbers)
+    high = top if given["high"] is None else np.asarray(per_firm("high", given["high"], players))
+    if given["choice"] == "quantity":
+        high = np.minimum(high, np.asarray(numbers["capacity"]))
+    elif given["demand"] == "linear" and np.any(np.isfinite(np.asarray(numbers["capacity"]))):
+        raise ValueError(
+            "capacity: clashes with price choice of one good, which would need a rule for rationing buyers"
+        )
+    check_bounds(np.asarray(low), np.asarray(high))
+    return Box(jnp.asarray(low)[:, None], put(np.asarray(high, dtype=float))[:, None])
+
+
+def _beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+    """Choices beyond which nothing can pay, ``[player]``."""
+    held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
+    cost = held["c"]
+    if demand == "logit":  # a price above a - a0 sells less than half of what stays away: margin below 2 mu
+        best = held["a"] - held["a0"] + held["mu"] * np.log(len(cost) + 1)
+        found: np.ndarray = np.maximum(best, cost + 2 * held["mu"]) + held["mu"]
+        return found
+    if demand == "isoelastic":
+        return np.asarray((held["A"] / cost) ** held["eta"])
+    top = np.broadcast_to(held["a"] if demand == "linear" else held["A"], cost.shape)
+    return top if choice == "price" else top / held["b"]

@@ -1,0 +1,255 @@
+"""The market as a value: firms, what they choose, what a period brings them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.games.market import demand, replies
+from rivalry.games.market.demand import Cleared, Rule
+from rivalry.metrics import Reply
+from rivalry.results import Record
+from rivalry.space import Box, Profile
+
+STAGES = tuple[tuple[int, ...], ...]
+
+
+class Shock(eqx.Module):
+    """A finite Markov chain that moves the intercept of demand."""
+
+    levels: Float[Array, "level"]  # added to the intercept
+    chain: Float[Array, "level level"]  # chances from row to column
+    odds: Float[Array, "level"]  # in the long run, and at the start
+    observed: bool = eqx.field(static=True)
+
+
+class Dynamics(NamedTuple):
+    """Which states a market has from period to period; words and flags only."""
+
+    adjustment: str = "none"  # spot, predetermined: when a change of output takes effect
+    sticky: bool = False
+    cash: bool = False
+    invest: bool = False
+    reversible: bool = False
+    limited: bool = False  # some firm has a capacity
+
+
+class Accounts(NamedTuple):
+    """How cash flows are taxed and valued; words and flags only."""
+
+    tax_losses: str = "refunded"  # or none
+    convention: str = "period0"  # end, mid: when in its period a cash flow comes in
+    terminal: str = "none"  # gordon, perpetuity, multiple: what the horizon leaves
+    horizon: int = 0  # periods; 0: without end
+
+
+class Market(eqx.Module):
+    """Firms choose quantities or prices; demand clears the market; each gets its cash flow.
+
+    A profile is ``[player axis]`` with one axis, the quantity or the price. ``payoffs`` are those of one
+    period of simultaneous play, in the mean over the shock's levels; `stages` and `timing` tell in which
+    order firms choose where it is played on and on. ``numbers`` holds the parameters by name, ``[player]`` or one
+    number. Made by `market`.
+    """
+
+    space: Box
+    numbers: dict[str, Array]
+    rule: Rule = eqx.field(static=True)
+    stages: STAGES = eqx.field(static=True)
+    timing: str = eqx.field(static=True, default="simultaneous")
+    shock: Shock | None = None
+    dynamics: Dynamics = eqx.field(static=True, default=Dynamics())
+    accounts: Accounts = eqx.field(static=True, default=Accounts())
+
+    def __getattr__(self, name: str) -> Any:
+        # the parameters are the game's own: with_(game, c=3.0) and game.c
+        if not name.startswith("_") and name in self.__dict__.get("numbers", {}):
+            return self.numbers[name]
+        raise AttributeError(f"this market has no {name!r}")
+
+    def __repr__(self) -> str:
+        if isinstance(self.space.low, jax.core.Tracer):
+            return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
+        order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
+        order = "in turns" if self.timing == "alternating" else order
+        lines = [
+            f"Market of {self.players} firms: {self.rule.demand} demand, "
+            f"each chooses a {self.rule.choice}, {order}"
+        ]
+        shown = (n for n in ("a", "A", "b", "eta", "g_s", "a0", "mu", "c", "d", "F") if n in self.numbers)
+        parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in shown]
+        lines.append("  " + ", ".join(parts))
+        return "\n".join(lines)
+
+    @property
+    def players(self) -> int:
+        """How many firms there are."""
+        return self.space.shape[0]
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """``quantity`` or ``price``."""
+        return (self.rule.choice,)
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """What a market with the least cost, and all of it to one firm, could earn, roughly."""
+        return jnp.maximum(_most(self.rule, self.numbers), 1e-300)
+
+    @property
+    def jumps(self) -> str:
+        """What makes payoffs jump, or nothing."""
+        if self.rule.jumps:
+            return "choice: the cheapest takes all"
+        fixed = not isinstance(self.numbers["F"], jax.core.Tracer) and np.any(
+            np.asarray(self.numbers["F"]) > 0
+        )
+        return "F: fixed costs are saved at zero output" if fixed and self.rule.choice == "quantity" else ""
+
+    @property
+    def alike(self) -> np.ndarray:
+        """``[player]``: equal numbers for firms with the same parameters that choose at the same stage."""
+        own = [np.asarray(v, dtype=float) for v in self.numbers.values() if np.ndim(v) == 1]
+        stage = np.array([next(k for k, s in enumerate(self.stages) if i in s) for i in range(self.players)])
+        rows = np.stack(
+            [*own, stage, np.asarray(self.space.low[:, 0]), np.asarray(self.space.high[:, 0])], axis=1
+        )
+        return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+    @property
+    def gamma(self) -> Float[Array, "player"]:
+        """Every firm's discount factor of a period."""
+        return self.numbers["gamma"]
+
+    def cleared(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
+        """The market with choices ``x``, its intercept moved by ``shift``."""
+        name = demand.INTERCEPT[self.rule.demand]
+        return demand.clear(self.rule, self.numbers | {name: self.numbers[name] + shift}, x[:, 0])
+
+    def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
+        """``F 1[q > 0] + c q + d q^2/2``."""
+        numbers = self.numbers
+        return numbers["F"] * (q > 0) + numbers["c"] * q + numbers["d"] * q**2 / 2
+
+    def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
+        """Revenue less cost, before tax, at one level of the shock."""
+        sold = self.cleared(x, shift)
+        return sold.p * sold.q - self.cost(sold.q)
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Profit after tax, in the mean over the shock's levels."""
+        if self.shock is None:
+            return self.after_tax(self.profits(x))
+        each = jax.vmap(lambda shift: self.after_tax(self.profits(x, shift)))(self.shock.levels)
+        return self.shock.odds @ each
+
+    def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
+        """What is left of profits; losses are refunded, unless the market says otherwise."""
+        taxed = jnp.maximum(profit, 0.0) if self.accounts.tax_losses == "none" else profit
+        return profit - self.numbers["tax"] * taxed
+
+    @property
+    def best_reply(self) -> Any:
+        """The exact reply in one period, where the market has one."""
+        if not replies.known(self):
+            raise AttributeError("best_reply")
+
+        def reply(x: Profile, player: int | Array) -> tuple[Array, Array, str]:
+            own = replies.best_reply(self, x, player)
+            return own, self.payoffs(x.at[player].set(own))[player], "exact"
+
+        return reply
+
+    @property
+    def proved_reply(self) -> Any:
+        """Where the cheapest takes all: what undercutting comes to, which no price quite attains."""
+        if not self.rule.jumps or self.shock is not None:
+            raise AttributeError("proved_reply")
+        return lambda x, player: _undercut(self, np.asarray(x, dtype=float), player)
+
+    def measures(self, x: Profile) -> Record:
+        """What a period comes to, in the mean over the shock's levels."""
+        found = {name: (dims, np.asarray(array)) for name, (dims, array) in _outcomes(self, x).items()}
+        return found
+
+    def outcomes(self, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+        """Its measures as arrays that JAX can trace."""
+        shifts = jnp.zeros(1) if self.shock is None else self.shock.levels
+        odds = jnp.ones(1) if self.shock is None else self.shock.odds
+        each = jax.vmap(lambda shift: _period(self, x, shift))(shifts)
+        return {
+            name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(odds, array, axes=1))
+            for name, array in each.items()
+        }
+
+    def refuses(self, name: str, value: float) -> str:
+        """Why a parameter may not take a value, or an empty text."""
+        from rivalry.games.market.checks import refusal
+
+        return refusal(name, value)
+
+
+@eqx.filter_jit
+def _outcomes(market: Market, x: Profile) -> Any:
+    return {name: (dims, array) for name, (dims, array) in market.outcomes(x).items()}
+
+
+def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
+    """One period at one level of the shock."""
+    name = demand.INTERCEPT[market.rule.demand]
+    numbers = market.numbers | {name: market.numbers[name] + shift}
+    sold = demand.clear(market.rule, numbers, x[:, 0])
+    profit = sold.p * sold.q - market.cost(sold.q)
+    total = jnp.sum(sold.q)
+    surplus = demand.consumer_surplus(market.rule, numbers, sold)
+    share = sold.q / jnp.where(total > 0, total, 1.0)
+    own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
+    whole = {
+        "total_quantity": total,
+        "mean_price": jnp.where(total > 0, jnp.sum(sold.p * share), jnp.mean(sold.p)),
+        "industry_profit": jnp.sum(profit),
+        "consumer_surplus": surplus,
+        "welfare": jnp.sum(profit) + surplus,
+        "hhi": 1e4 * jnp.sum(share**2),
+    }
+    return own | whole
+
+
+def _most(rule: Rule, numbers: dict[str, Array]) -> Array:
+    """A size for profits: what the cheapest firm would earn alone."""
+    cost = jnp.min(numbers["c"])
+    if rule.demand == "logit":
+        return numbers["mu"]
+    if rule.demand == "isoelastic":
+        eta = numbers["eta"]
+        return (numbers["A"] / cost) ** eta * cost / eta
+    top = numbers["a"] if rule.demand == "linear" else numbers["A"]
+    return (top - cost) ** 2 / (4 * numbers["b"])
+
+
+def _undercut(market: Market, x: np.ndarray, firm: int) -> Reply:
+    """The best price against rivals' cheapest: just below it, or the monopoly's."""
+    numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
+    a, b, c, d = (
+        float(numbers["a"]),
+        float(numbers["b"]),
+        float(numbers["c"][firm]),
+        float(numbers["d"][firm]),
+    )
+    below = float(np.min(np.delete(x[:, 0], firm)))
+    alone = (a * (b + d) + b * c) / (2 * b + d)  # the price that a monopoly asks
+    low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
+    price = min(max(min(alone, below), low), high)
+    sold = max(a - price, 0.0) / b
+    profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["F"][firm]) * (sold > 0)
+    here = np.asarray(market.payoffs(jnp.asarray(x)))[firm]
+    kept = float(profit * (1.0 - numbers["tax"][firm]))
+    best = max(kept, 0.0, float(here))
+    at = np.nextafter(price, 0.0) if price >= below else price
+    return Reply(
+        np.array([at if kept >= best else max(x[firm, 0], below)]), best, best, "exact", "undercutting"
+    )
