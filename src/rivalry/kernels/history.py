@@ -10,11 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from rivalry.kernels.learn import UNCOUNTED
+
+# As `bare`, and parts of one function: only kernels call them.
+inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+
 EPS = 2.220446049250313e-16
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has settled
 
 
-@njit(cache=True, nogil=True)
+@inner
 def play_round(tables, whole, policy, state, player, action, acts):  # type: ignore[no-untyped-def]
     """The joint action of a round, also written to ``acts [player]``.
 
@@ -42,34 +47,34 @@ def play_round(tables, whole, policy, state, player, action, acts):  # type: ign
     return joint
 
 
-@njit(cache=True, nogil=True)
+@inner
 def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
     """The state after a round, nature's next state not yet counted in."""
     number = whole.base[state]
     for who in range(acts.shape[0]):
         number += whole.steps[who] * acts[who]
     if whole.steps[acts.shape[0] + 1] > 0:
-        number += whole.steps[acts.shape[0] + 1] * tables.signal[_nature(whole, state), joint]
+        number += whole.steps[acts.shape[0] + 1] * tables.signal[nature_of(whole, state), joint]
     return number
 
 
-@njit(cache=True, nogil=True)
-def _nature(whole, state):  # type: ignore[no-untyped-def]
-    return state // whole.inner % whole.natures
+@inner
+def nature_of(whole, state):  # type: ignore[no-untyped-def]
+    return state // whole.inner % whole.natures if whole.natures > 1 else 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-def]
     """Where nature goes by a branch, as it counts in the number of a state, and the branch's odds."""
-    nature, column = _nature(whole, state), joint if tables.goes.shape[1] > 1 else 0
+    nature, column = nature_of(whole, state), joint if tables.goes.shape[1] > 1 else 0
     odds = tables.odds[nature, column, branch]
     if branch > 0:
         odds -= tables.odds[nature, column, branch - 1]
     return whole.inner * tables.goes[nature, column, branch], odds
 
 
-@njit(cache=True, nogil=True)
-def follow(tables, whole, policy, state, acts):  # type: ignore[no-untyped-def]
+@inner
+def _follow(tables, whole, policy, state, acts):  # type: ignore[no-untyped-def]
     """The joint action in a state and the state after it, where nature does not choose by chance."""
     joint = play_round(tables, whole, policy, state, -1, 0, acts)
     after = leads_to(tables, whole, state, joint, acts)
@@ -87,7 +92,7 @@ def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-un
         while met[state] < first:
             met[state] = now
             now += 1
-            state = follow(tables, whole, policies[session], state, acts)[1]
+            state = _follow(tables, whole, policies[session], state, acts)[1]
         onset[session] = met[state] - first
         length[session] = now - met[state]
         first = now
@@ -100,7 +105,7 @@ def walk(tables, whole, policies, start, skip, length, states, joints):  # type:
     for session in range(start.shape[0]):
         state = start[session]
         for turn in range(skip[session] + length[session]):
-            joint, after = follow(tables, whole, policies[session], state, acts)
+            joint, after = _follow(tables, whole, policies[session], state, acts)
             if turn >= skip[session]:
                 states[session, turn - skip[session]] = state
                 joints[session, turn - skip[session]] = joint
@@ -117,12 +122,18 @@ def decisions(tables, whole, policy, player, pays, leads, odds, own):  # type: i
     """
     acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
     for state in range(whole.size):
-        moves = whole.moves[state // (whole.natures * whole.inner), player]
-        play_round(tables, whole, policy, state, -1, 0, acts)
+        round_, nature = state // (whole.natures * whole.inner), nature_of(whole, state)
+        moves = whole.moves[round_, player]
+        answered = whole.now[round_, :, player].any()
+        joint = play_round(tables, whole, policy, state, -1, 0, acts)
         own[state] = acts[player] if moves else 0
         for action in range(tables.sizes[player] if moves else 1):
-            joint = play_round(tables, whole, policy, state, player, action, acts)
-            pays[state, action] = tables.payoff[_nature(whole, state), player, joint]
+            if answered:
+                joint = play_round(tables, whole, policy, state, player, action, acts)
+            elif moves:
+                joint += (action - acts[player]) * whole.joints[player]
+                acts[player] = action
+            pays[state, action] = tables.payoff[nature, player, joint]
             after = leads_to(tables, whole, state, joint, acts)
             for branch in range(leads.shape[2]):
                 step, odd = branch_of(tables, whole, state, joint, branch)
@@ -130,8 +141,8 @@ def decisions(tables, whole, policy, player, pays, leads, odds, own):  # type: i
                 odds[state, action, branch] = odd
 
 
-@njit(cache=True, nogil=True)
-def ahead(leads, odds, state, action, value):  # type: ignore[no-untyped-def]
+@inner
+def _ahead(leads, odds, state, action, value):  # type: ignore[no-untyped-def]
     """What is expected of the states that follow."""
     if leads.shape[2] == 1:
         return value[leads[state, action, 0]]
@@ -151,7 +162,7 @@ def evaluate(pays, leads, odds, chosen, gamma, value):  # type: ignore[no-untype
         change, most = 0.0, 0.0
         for state in range(value.shape[0]):
             action = chosen[state]
-            new = pays[state, action] + gamma * ahead(leads, odds, state, action, value)
+            new = pays[state, action] + gamma * _ahead(leads, odds, state, action, value)
             change, most = max(change, abs(new - value[state])), max(most, abs(new))
             value[state] = new
         if change <= STILL * most:
@@ -194,10 +205,10 @@ def improve(pays, leads, odds, choices, gamma, value, tie, chosen, best):  # typ
     better = False
     for state in range(value.shape[0]):
         own = chosen[state]
-        here = pays[state, own] + gamma * ahead(leads, odds, state, own, value)
+        here = pays[state, own] + gamma * _ahead(leads, odds, state, own, value)
         most, action = here, own
         for other in range(choices[state]):
-            there = pays[state, other] + gamma * ahead(leads, odds, state, other, value)
+            there = pays[state, other] + gamma * _ahead(leads, odds, state, other, value)
             if there > most:
                 most, action = there, other
         best[state] = most

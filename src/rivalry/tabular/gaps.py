@@ -94,7 +94,7 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
         for who in range(players)
     ]
     columns = [np.stack(each, axis=1) for each in zip(*found, strict=True)]
-    return Gaps(*columns, np.array([sees_enough(tables, who) for who in range(players)]))
+    return Gaps._make([*columns, np.array([sees_enough(tables, who) for who in range(players)])])
 
 
 def sees_enough(tables: FiniteGame, player: int) -> bool:

@@ -1,0 +1,112 @@
+"""Departures from limit cycles: what pays most in one round, and what follows when somebody does it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from rivalry.kernels.history import branch_of, inner, leads_to, nature_of, play_round
+
+
+class Plan(NamedTuple):
+    """What a departure is: numbers only."""
+
+    player: int
+    forced: np.ndarray  # [session state]: what the player does at its first decisions
+    periods: int  # how many
+    gamma: float
+    value: np.ndarray  # [session state]: of its own policy
+    begins: np.ndarray  # [session turn]: states of the cycle; -1 beyond
+
+
+class Followed(NamedTuple):
+    """What came of departures; the paths are sums, and means in the end."""
+
+    paths: np.ndarray  # [session turn player]: levels of the actions
+    pays: np.ndarray  # [session turn player]
+    gain: np.ndarray  # [session start]: discounted, against no departure
+    back: np.ndarray  # [session start]: after how many rounds play is on the cycle again; -1: never
+
+
+@njit(cache=True, nogil=True)
+def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
+    """What pays ``player`` most in a round alone, into ``chosen [session state]``; -1: it does not move.
+
+    Its own action stands unless beaten by more than ``tie``, then the lowest of the best.
+    """
+    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    for session in range(policies.shape[0]):
+        policy = policies[session]
+        for state in range(whole.size):
+            chosen[session, state] = -1
+            if not _moves(whole, state, player):
+                continue
+            nature = nature_of(whole, state)
+            joint = play_round(tables, whole, policy, state, -1, 0, acts)
+            best, most = acts[player], tables.payoff[nature, player, joint] + tie
+            for action in range(tables.sizes[player]):
+                joint = play_round(tables, whole, policy, state, player, action, acts)
+                if tables.payoff[nature, player, joint] > most:
+                    best, most = action, tables.payoff[nature, player, joint]
+            chosen[session, state] = best
+
+
+@njit(cache=True, nogil=True)
+def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
+    """Depart from every cycle at each of its states where the player moves; ``followed`` in place."""
+    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    cycle = np.zeros(whole.size, dtype=np.bool_)
+    for session in range(policies.shape[0]):
+        begins = plan.begins[session]
+        _mark(begins, cycle, True)
+        count = 0
+        for turn in range(begins.shape[0]):
+            if begins[turn] >= 0 and _moves(whole, begins[turn], plan.player):
+                _depart(tables, whole, policies[session], plan, levels, followed, session, turn, cycle, acts)
+                count += 1
+        _mark(begins, cycle, False)
+        followed.paths[session] /= max(count, 1)
+        followed.pays[session] /= max(count, 1)
+
+
+@inner
+def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts):  # type: ignore[no-untyped-def]
+    """One departure, until play is back on the cycle or must be on another."""
+    state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
+    worth, discount, shown = 0.0, 1.0, followed.paths.shape[1]
+    latest = whole.size + whole.rounds * plan.periods
+    while now < shown or (now < latest and back < 0):
+        leaves = left > 0 and _moves(whole, state, plan.player)
+        action = plan.forced[session, state]
+        joint = play_round(tables, whole, policy, state, plan.player if leaves else -1, action, acts)
+        nature = nature_of(whole, state)
+        if now < shown:
+            for who in range(acts.shape[0]):
+                followed.paths[session, now, who] += levels[who, acts[who]]
+                followed.pays[session, now, who] += tables.payoff[nature, who, joint]
+        after = leads_to(tables, whole, state, joint, acts) + branch_of(tables, whole, state, joint, 0)[0]
+        if left > 0:
+            worth += discount * tables.payoff[nature, plan.player, joint]
+            discount *= plan.gamma
+            left -= leaves
+            if left == 0:
+                worth += discount * plan.value[session, after]
+        state, now = after, now + 1
+        if left == 0 and back < 0 and cycle[state]:
+            back = now
+    followed.gain[session, turn] = worth - plan.value[session, plan.begins[session, turn]]
+    followed.back[session, turn] = back
+
+
+@inner
+def _moves(whole, state, player):  # type: ignore[no-untyped-def]
+    return whole.moves[state // (whole.natures * whole.inner), player]
+
+
+@inner
+def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
+    for state in states:
+        if state >= 0:
+            cycle[state] = on
