@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 class Entry(NamedTuple):
     """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence.
 
-    A family may say in ``symbols`` what its players get, as a formula in plain text, for reports.
+    A family may say in ``symbols`` what its players get, as a formula in plain text, for reports. A method
+    may name in ``controls`` the negative controls that go with it: values of its option ``control``.
     """
 
     targets: tuple[str, ...]
     title: str
     symbols: str = ""
+    controls: tuple[str, ...] = ()
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from rivalry._registry import load
 from rivalry.study import document, expect
+from rivalry.study.controls import with_controls
 from rivalry.study.errors import StudyError, unknown
 from rivalry.study.identity import digest, plain, words
 from rivalry.study.names import file_targets, hashed, views
@@ -128,6 +129,7 @@ class Study:
                     placed(self.game or {}, self.method, point)
                 except StudyError as error:
                     raise StudyError(error.message, key=f"{what}.{error.key}") from None
+        with_controls(self.method)
         for key in self._lanes.forms:
             if key in self._grid.forms:
                 raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
@@ -153,8 +155,8 @@ class Study:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods' names."""
-        return tuple(str(table["name"]) for table in self.method)
+        """The methods' names, those of their negative controls included."""
+        return tuple(str(table["name"]) for table in with_controls(self.method))
 
     @property
     def tolerance(self) -> float:
@@ -275,7 +277,7 @@ class Study:
             at = {names[key]: value for key, value in point.items()}
             if point and self._grid.zipped and self._step == "point":
                 at["point"] = k
-            for table in methods:
+            for table in with_controls(methods):
                 for replication in range(self.replications["count"]):
                     cell = self._cell(at, game, table, replication)
                     found.setdefault(cell.id, cell)
@@ -374,7 +376,10 @@ class Study:
     def _summary(self) -> str:
         if self.include:
             return f"Study {self.name}: {', '.join(self.include)}"
-        parts = [f"game {self.family}", f"method{'s' * (len(self.method) > 1)} {', '.join(self.methods)}"]
+        named = [str(table["name"]) for table in self.method]
+        parts = [f"game {self.family}", f"method{'s' * (len(named) > 1)} {', '.join(named)}"]
+        if len(self.methods) > len(named):
+            parts.append(f"{len(self.methods) - len(named)} negative controls")
         parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
         if self.lanes:
             parts.append(f"{len(self._lanes.points())} lanes")
