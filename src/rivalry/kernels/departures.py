@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from rivalry.kernels.history import branch_of, inner, leads_to, nature_of, play_round
+from rivalry.kernels.history import branch_of, inner, leads_to, moves_in, nature_of, nobody, play_round
 
 
 class Plan(NamedTuple):
@@ -36,18 +36,20 @@ def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[n
 
     Its own action stands unless beaten by more than ``tie``, then the lowest of the best.
     """
-    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
         policy = policies[session]
         for state in range(whole.size):
             chosen[session, state] = -1
-            if not _moves(whole, state, player):
+            if not moves_in(whole, state, player):
                 continue
             nature = nature_of(whole, state)
-            joint = play_round(tables, whole, policy, state, -1, 0, acts)
+            forced[player] = -1
+            joint = play_round(tables, whole, policy, state, forced, acts)
             best, most = acts[player], tables.payoff[nature, player, joint] + tie
             for action in range(tables.sizes[player]):
-                joint = play_round(tables, whole, policy, state, player, action, acts)
+                forced[player] = action
+                joint = play_round(tables, whole, policy, state, forced, acts)
                 if tables.payoff[nature, player, joint] > most:
                     best, most = action, tables.payoff[nature, player, joint]
             chosen[session, state] = best
@@ -56,15 +58,27 @@ def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[n
 @njit(cache=True, nogil=True)
 def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
     """Depart from every cycle at each of its states where the player moves; ``followed`` in place."""
-    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    acts, forced = nobody(tables.sizes.shape[0])
     cycle = np.zeros(whole.size, dtype=np.bool_)
     for session in range(policies.shape[0]):
         begins = plan.begins[session]
         _mark(begins, cycle, True)
         count = 0
         for turn in range(begins.shape[0]):
-            if begins[turn] >= 0 and _moves(whole, begins[turn], plan.player):
-                _depart(tables, whole, policies[session], plan, levels, followed, session, turn, cycle, acts)
+            if begins[turn] >= 0 and moves_in(whole, begins[turn], plan.player):
+                _depart(
+                    tables,
+                    whole,
+                    policies[session],
+                    plan,
+                    levels,
+                    followed,
+                    session,
+                    turn,
+                    cycle,
+                    acts,
+                    forced,
+                )
                 count += 1
         _mark(begins, cycle, False)
         followed.paths[session] /= max(count, 1)
@@ -72,15 +86,15 @@ def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no
 
 
 @inner
-def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts):  # type: ignore[no-untyped-def]
+def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
     """One departure, until play is back on the cycle or must be on another."""
     state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
     worth, discount, shown = 0.0, 1.0, followed.paths.shape[1]
     latest = whole.size + whole.rounds * plan.periods
     while now < shown or (now < latest and back < 0):
-        leaves = left > 0 and _moves(whole, state, plan.player)
-        action = plan.forced[session, state]
-        joint = play_round(tables, whole, policy, state, plan.player if leaves else -1, action, acts)
+        leaves = left > 0 and moves_in(whole, state, plan.player)
+        forced[plan.player] = plan.forced[session, state] if leaves else -1
+        joint = play_round(tables, whole, policy, state, forced, acts)
         nature = nature_of(whole, state)
         if now < shown:
             for who in range(acts.shape[0]):
@@ -101,12 +115,36 @@ def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle,
 
 
 @inner
-def _moves(whole, state, player):  # type: ignore[no-untyped-def]
-    return whole.moves[state // (whole.natures * whole.inner), player]
-
-
-@inner
 def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
     for state in states:
         if state >= 0:
             cycle[state] = on
+
+
+@njit(cache=True, nogil=True)
+def losses(tables, whole, policies, leaders, followers, loss):  # type: ignore[no-untyped-def]
+    """What each follower's best action in a round would pay more than its answer to the leaders'.
+
+    Written to ``loss [session follower state leading]``; ``leading`` numbers the joint actions of
+    ``leaders``, the last the fastest.
+    """
+    acts, forced = nobody(tables.sizes.shape[0])
+    for session in range(policies.shape[0]):
+        for state in range(whole.size):
+            nature = nature_of(whole, state)
+            for leading in range(loss.shape[3]):
+                rest = leading
+                for leader in leaders[::-1]:
+                    forced[leader] = rest % tables.sizes[leader]
+                    rest //= tables.sizes[leader]
+                for k in range(followers.shape[0]):
+                    who = followers[k]
+                    joint = play_round(tables, whole, policies[session], state, forced, acts)
+                    here = tables.payoff[nature, who, joint]
+                    most = here
+                    for action in range(tables.sizes[who]):
+                        forced[who] = action
+                        joint = play_round(tables, whole, policies[session], state, forced, acts)
+                        most = max(most, tables.payoff[nature, who, joint])
+                    forced[who] = -1
+                    loss[session, k, state, leading] = most - here

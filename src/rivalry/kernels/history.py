@@ -20,11 +20,11 @@ STILL = 4 * EPS  # of the largest value: a sweep that changes no more has settle
 
 
 @inner
-def play_round(tables, whole, policy, state, player, action, acts):  # type: ignore[no-untyped-def]
+def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """The joint action of a round, also written to ``acts [player]``.
 
-    Everybody follows ``policy [player state]`` but ``player``, who takes ``action`` if it moves; -1: nobody.
-    Who moves later in the round answers to what was chosen in it.
+    Who moves does as in ``forced [player]`` and, where that is -1, follows ``policy [player state]``; who
+    moves later in the round answers to what was chosen in it.
     """
     round_ = state // (whole.natures * whole.inner)
     for who in range(acts.shape[0]):
@@ -34,8 +34,8 @@ def play_round(tables, whole, policy, state, player, action, acts):  # type: ign
         mover = tables.order[round_, k]
         if mover < 0:
             break
-        if mover == player:
-            acts[mover] = action
+        acts[mover] = forced[mover]
+        if acts[mover] >= 0:
             continue
         number = whole.seen[mover, state]
         for who in range(acts.shape[0]):
@@ -45,6 +45,12 @@ def play_round(tables, whole, policy, state, player, action, acts):  # type: ign
     for who in range(acts.shape[0]):
         joint += whole.joints[who] * acts[who]
     return joint
+
+
+@njit(cache=True, nogil=True)
+def nobody(players):  # type: ignore[no-untyped-def]
+    """Room for the actions of a round, and -1 for every player: nobody is forced."""
+    return np.zeros(players, dtype=np.int64), np.full(players, -1, dtype=np.int64)
 
 
 @inner
@@ -64,6 +70,12 @@ def nature_of(whole, state):  # type: ignore[no-untyped-def]
 
 
 @inner
+def moves_in(whole, state, player):  # type: ignore[no-untyped-def]
+    """Whether a player moves in the round that a state begins."""
+    return whole.moves[state // (whole.natures * whole.inner), player]
+
+
+@inner
 def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-def]
     """Where nature goes by a branch, as it counts in the number of a state, and the branch's odds."""
     nature, column = nature_of(whole, state), joint if tables.goes.shape[1] > 1 else 0
@@ -74,9 +86,9 @@ def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-d
 
 
 @inner
-def _follow(tables, whole, policy, state, acts):  # type: ignore[no-untyped-def]
+def _follow(tables, whole, policy, state, free, acts):  # type: ignore[no-untyped-def]
     """The joint action in a state and the state after it, where nature does not choose by chance."""
-    joint = play_round(tables, whole, policy, state, -1, 0, acts)
+    joint = play_round(tables, whole, policy, state, free, acts)
     after = leads_to(tables, whole, state, joint, acts)
     return joint, after + branch_of(tables, whole, state, joint, 0)[0]
 
@@ -84,7 +96,7 @@ def _follow(tables, whole, policy, state, acts):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-untyped-def]
     """After how many rounds from ``start [session]`` a cycle begins, and how many rounds it takes."""
-    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    acts, free = nobody(tables.sizes.shape[0])
     met = np.full(whole.size, -1, dtype=np.int64)
     first = 0  # rounds of the sessions before: what is met at or after it was met in this session
     for session in range(start.shape[0]):
@@ -92,7 +104,7 @@ def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-un
         while met[state] < first:
             met[state] = now
             now += 1
-            state = _follow(tables, whole, policies[session], state, acts)[1]
+            state = _follow(tables, whole, policies[session], state, free, acts)[1]
         onset[session] = met[state] - first
         length[session] = now - met[state]
         first = now
@@ -101,11 +113,11 @@ def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-un
 @njit(cache=True, nogil=True)
 def walk(tables, whole, policies, start, skip, length, states, joints):  # type: ignore[no-untyped-def]
     """Fill ``states`` and ``joints [session turn]`` with ``length`` rounds each, after the first ``skip``."""
-    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    acts, free = nobody(tables.sizes.shape[0])
     for session in range(start.shape[0]):
         state = start[session]
         for turn in range(skip[session] + length[session]):
-            joint, after = _follow(tables, whole, policies[session], state, acts)
+            joint, after = _follow(tables, whole, policies[session], state, free, acts)
             if turn >= skip[session]:
                 states[session, turn - skip[session]] = state
                 joints[session, turn - skip[session]] = joint
@@ -120,16 +132,18 @@ def decisions(tables, whole, policy, player, pays, leads, odds, own):  # type: i
     do itself, ``own [state]``. Where it does not move, action 0 stands for what happens, and no other is
     written.
     """
-    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    acts, forced = nobody(tables.sizes.shape[0])
     for state in range(whole.size):
         round_, nature = state // (whole.natures * whole.inner), nature_of(whole, state)
-        moves = whole.moves[round_, player]
+        moves = moves_in(whole, state, player)
         answered = whole.now[round_, :, player].any()
-        joint = play_round(tables, whole, policy, state, -1, 0, acts)
+        joint = play_round(tables, whole, policy, state, forced, acts)
         own[state] = acts[player] if moves else 0
         for action in range(tables.sizes[player] if moves else 1):
             if answered:
-                joint = play_round(tables, whole, policy, state, player, action, acts)
+                forced[player] = action
+                joint = play_round(tables, whole, policy, state, forced, acts)
+                forced[player] = -1
             elif moves:
                 joint += (action - acts[player]) * whole.joints[player]
                 acts[player] = action
@@ -247,7 +261,7 @@ def best_replies(tables, whole, policies, player, gamma, tie, own, once, value, 
     leads, odds = np.zeros((count, most, branches), dtype=np.int64), np.zeros((count, most, branches))
     choices = np.ones(count, dtype=np.int64)
     for state in range(count):
-        if whole.moves[state // (whole.natures * whole.inner), player]:
+        if moves_in(whole, state, player):
             choices[state] = most
     for k in range(policies.shape[0]):
         decisions(tables, whole, policies[k], player, pays, leads, odds, chosen[k])
@@ -260,11 +274,11 @@ def reach(tables, whole, policy, start, met, joints, leads, odds):  # type: igno
 
     With them the joint actions there, and ``leads`` and ``odds [place branch]``: places in ``met``.
     """
-    acts = np.zeros(tables.sizes.shape[0], dtype=np.int64)
+    acts, free = nobody(tables.sizes.shape[0])
     place = np.full(whole.size, -1, dtype=np.int64)
     met[0], place[start], count, at = start, 0, 1, 0
     while at < count:
-        joint = play_round(tables, whole, policy, met[at], -1, 0, acts)
+        joint = play_round(tables, whole, policy, met[at], free, acts)
         joints[at] = joint
         after = leads_to(tables, whole, met[at], joint, acts)
         for branch in range(leads.shape[1]):

@@ -1,6 +1,9 @@
 """Any game as finite tables, and what is exactly so on them."""
 
+from rivalry.tabular.deviations import Deviation, deviations, static_best_reply
 from rivalry.tabular.exact import MOST_JOINT, equilibria, joint_count, largest_payoff, payoffs, regrets
+from rivalry.tabular.gaps import Gaps, Replies, gaps, replies, sees_enough
+from rivalry.tabular.history import Cycles, Whole, limit_cycles, whole_states
 from rivalry.tabular.periods import (
     PeriodTables,
     led_through,
@@ -10,20 +13,33 @@ from rivalry.tabular.periods import (
 )
 from rivalry.tabular.play import Rollout, choices, in_turn, rollout, states
 from rivalry.tabular.reply import BestReply, best_reply, mixed, policy_regrets
+from rivalry.tabular.stages import FollowerGaps, Staged, followers_gap, leader_regret, staged_values
 from rivalry.tabular.tables import normalised, tabulate
 
 __all__ = [
     "MOST_JOINT",
     "BestReply",
+    "Cycles",
+    "Deviation",
+    "FollowerGaps",
+    "Gaps",
     "PeriodTables",
+    "Replies",
     "Rollout",
+    "Staged",
+    "Whole",
     "best_reply",
     "choices",
+    "deviations",
     "equilibria",
+    "followers_gap",
+    "gaps",
     "in_turn",
     "joint_count",
     "largest_payoff",
+    "leader_regret",
     "led_through",
+    "limit_cycles",
     "mixed",
     "normalised",
     "over_periods",
@@ -31,8 +47,13 @@ __all__ = [
     "period_values",
     "policy_regrets",
     "regrets",
+    "replies",
     "rollout",
+    "sees_enough",
+    "staged_values",
     "states",
+    "static_best_reply",
     "tabulate",
     "tabulate_periods",
+    "whole_states",
 ]
