@@ -39,8 +39,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
 
 def _led(game: Any, leaders: Any) -> Any:
     """The game of the leaders, who know how the others will reply. Raises `StudyError`."""
-    from rivalry.transforms.followers import Followers
-    from rivalry.transforms import stackelberg
+    from rivalry.transforms import Followers, stackelberg
 
     if not (isinstance(leaders, list) and all(type(player) is int for player in leaders)):
         raise StudyError(f"{shown(leaders)} must be a list of players, as in [0]", key=f"game.{LEADERS}")

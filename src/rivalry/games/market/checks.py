@@ -13,7 +13,7 @@ from rivalry.games.market.demand import RULES
 
 POSITIVE = ("a", "A", "b", "eta", "Qmin", "mu")
 NOT_NEGATIVE = ("c", "d", "F", "capacity", "phi", "capex", "capex_convex", "xi")
-SHARES = ("tax", "dep", "survival")
+SHARES = ("tax", "dep", "survival", "gamma")
 ANY = ("a0", "g_s", "growth", "cash", "cash_min", "terminal_growth", "multiple", "low", "high", "wacc")
 ALONE = ("b", "A", "eta", "Qmin", "g_s", "a0", "mu", "growth", "sticky", "xi")  # one number for everybody
 OWN = {

@@ -33,8 +33,6 @@ NotNegative = Annotated[float, Ge(0)]
 Amounts = NotNegative | list[NotNegative] | np.ndarray
 Share = Annotated[float, Ge(0), Le(1)]
 Shares = Share | list[Share] | np.ndarray
-Discount = Annotated[float, Ge(0), Lt(1)]
-Discounts = Discount | list[Discount] | np.ndarray
 Positive = Annotated[float, Gt(0)]
 
 FIRMS = ("c", "d", "F", "capacity", "a", "phi", "gamma", "wacc", "survival", "tax", "low", "high", "cash")
@@ -45,6 +43,14 @@ USUAL: dict[str, dict[str, float]] = {
     "logit": {"a": 2.0, "a0": 0.0, "mu": 0.25, "c": 1.0},
 }
 """What is taken where nothing is said: textbook numbers of every demand."""
+
+WORDS = {
+    "demand": tuple(USUAL),
+    "adjustment": ("none", "spot", "predetermined"),
+    "tax_losses": ("refunded", "none"),
+    "convention": ("period0", "mid", "end"),
+    "terminal": ("none", "gordon", "perpetuity", "multiple"),
+}
 
 
 def market(
@@ -104,7 +110,7 @@ def market(
     capex_convex: Annotated[Amounts, "rise of that price: kappa I^2/2"] = 0.0,
     dep: Annotated[Shares, "part of capacity lost every period"] = 0.0,
     reversible: Annotated[bool, "capacity may be sold again"] = False,
-    gamma: Annotated[Discounts | None, "discount factor of a period (default 0.95)"] = None,
+    gamma: Annotated[Shares | None, "discount factor of a period (default 0.95)"] = None,
     wacc: Annotated[Amounts | None, "cost of capital, in place of gamma = survival/(1 + wacc)"] = None,
     survival: Annotated[Shares, "chance of surviving a period, with wacc"] = 1.0,
     tax: Annotated[Shares, "on profits"] = 0.0,
@@ -132,6 +138,8 @@ def market(
     [1012.5]
     """
     given = dict(locals())
+    for name, words in WORDS.items():
+        one_of(name, given[name], words)
     choice = given["choice"] = choice or ("price" if demand == "logit" else "quantity")
     check_rule(demand, choice)
     check_unused(given, demand)
@@ -184,7 +192,9 @@ def _gamma(given: dict[str, Any], players: int) -> Any:
     if given["wacc"] is None:
         if np.any(np.asarray(given["survival"], dtype=object) != 1.0):
             raise ValueError("survival: goes with wacc; without it give gamma alone")
-        return per_firm("gamma", 0.95 if given["gamma"] is None else given["gamma"], players)
+        return _converging(
+            given, per_firm("gamma", 0.95 if given["gamma"] is None else given["gamma"], players)
+        )
     if given["gamma"] is not None:
         raise ValueError("gamma: clashes with wacc, which takes its place")
     wacc = np.asarray(per_firm("wacc", given["wacc"], players))

@@ -52,8 +52,8 @@ class Market(eqx.Module):
 
     A profile is ``[player axis]`` with one axis, the quantity or the price. ``payoffs`` are those of one
     period of simultaneous play, in the mean over the shock's levels; `stages` and `timing` tell in which
-    order firms choose where it is played on and on. ``numbers`` holds the parameters by name, ``[player]`` or one
-    number. Made by `market`.
+    order firms choose where it is played on and on. ``numbers`` holds the parameters by name, ``[player]``
+    or one number. Made by `market`.
     """
 
     space: Box

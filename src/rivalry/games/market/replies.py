@@ -90,7 +90,7 @@ def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array
 def _crossing(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
     """Where a slope that falls goes through zero, by halving; an end of the interval where it does not."""
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
         rising = slope(middle) > 0

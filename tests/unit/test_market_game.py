@@ -1,0 +1,221 @@
+"""Markets in one period: clearing, profits, exact replies, what buyers keep, and what is refused."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import nnls
+
+import rivalry as rv
+
+
+def paid(game, x):
+    return np.asarray(game.payoffs(game.space.check(x)))
+
+
+def measured(game, x):
+    return {name: np.asarray(array) for name, (_, array) in game.measures(game.space.check(x)).items()}
+
+
+def drawn(demand, choice, players, rng):
+    """A market of random numbers, and the numbers."""
+    own = {
+        "c": rng.uniform(0.2, 3, players),
+        "d": rng.uniform(0, 1, players),
+        "tax": rng.uniform(0, 0.4, players),
+    }
+    if demand == "linear":
+        own |= {"a": rng.uniform(5, 20), "b": rng.uniform(0.5, 2)}
+    elif demand == "isoelastic":
+        own |= {"A": rng.uniform(5, 50), "eta": rng.uniform(0.6, 3), "Qmin": 0.01}
+    elif demand == "differentiated":
+        b = rng.uniform(0.5, 2)
+        own |= {"A": rng.uniform(6, 12), "b": b, "g_s": rng.uniform(-b / max(players - 1, 1) * 0.9, b * 0.95)}
+    else:
+        own |= {"a": rng.uniform(1, 4, players), "a0": rng.uniform(-1, 1), "mu": rng.uniform(0.1, 1)}
+    game = rv.games.market(
+        demand=demand, choice=choice, **{k: v.tolist() if np.ndim(v) else v for k, v in own.items()}
+    )
+    return game, own
+
+
+def by_hand(demand, choice, own, x):
+    """Quantities and prices, in plain NumPy, another way round than the package's."""
+    if demand == "linear" and choice == "quantity":
+        return x, np.full(len(x), max(own["a"] - own["b"] * x.sum(), 0.0))
+    if demand == "linear":
+        q = np.zeros(len(x))
+        first = np.flatnonzero(x == x.min())
+        q[first] = max(own["a"] - x.min(), 0.0) / own["b"] / len(first)
+        return q, x
+    if demand == "isoelastic":
+        return x, np.full(len(x), own["A"] / max(x.sum(), own["Qmin"]) ** (1 / own["eta"]))
+    if demand == "logit":
+        weights = np.exp((own["a"] - x) / own["mu"])
+        return weights / (weights.sum() + np.exp(own["a0"] / own["mu"])), x
+    slopes = np.full((len(x), len(x)), own["g_s"]) + np.eye(len(x)) * (own["b"] - own["g_s"])
+    if choice == "quantity":
+        return x, np.maximum(own["A"] - slopes @ x, 0.0)
+    # a consumer who buys no negative amounts: the quadratic programme as nonnegative least squares
+    root = np.linalg.cholesky(slopes).T
+    return nnls(root, np.linalg.solve(root.T, own["A"] - x))[0], x
+
+
+RULES = [
+    ("linear", "quantity"),
+    ("linear", "price"),
+    ("isoelastic", "quantity"),
+    ("differentiated", "quantity"),
+    ("differentiated", "price"),
+    ("logit", "price"),
+]
+
+
+@pytest.mark.parametrize(("demand", "choice"), RULES)
+def test_profits_are_those_worked_out_by_hand(demand, choice):
+    rng = np.random.default_rng(3)
+    for _ in range(8):
+        players = int(rng.integers(1, 5))
+        game, own = drawn(demand, choice, players, rng)
+        x = rng.uniform(np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0] * 0.7)
+        q, p = by_hand(demand, choice, own, x)
+        profit = p * q - own["c"] * q - own["d"] * q**2 / 2
+        np.testing.assert_allclose(paid(game, x), (1 - own["tax"]) * profit, rtol=1e-9, atol=1e-9)
+        found = measured(game, x)
+        np.testing.assert_allclose(found["quantity"], q, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(found["profit"], profit, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(found["hhi"], 1e4 * np.sum((q / max(q.sum(), 1e-300)) ** 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("demand", "choice"), [rule for rule in RULES if rule != ("linear", "price")])
+def test_no_choice_on_a_fine_grid_pays_more_than_the_best_reply(demand, choice):
+    rng = np.random.default_rng(5)
+    for _ in range(6):
+        players = int(rng.integers(1, 5))
+        game, _ = drawn(demand, choice, players, rng)
+        low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+        x = game.space.check(rng.uniform(low, np.minimum(high, 20.0)))
+        firm = int(rng.integers(players))
+        _, payoff, coverage = game.best_reply(x, firm)
+        grid = np.concatenate([np.linspace(low[firm], high[firm], 2001), np.geomspace(1e-6, high[firm], 500)])
+        tried = jax.vmap(lambda y, x=x, g=game, i=firm: g.payoffs(x.at[i, 0].set(y))[i])(grid)
+        assert coverage == "exact"
+        assert float(np.max(tried)) <= float(payoff) + 1e-9 * (1 + abs(float(payoff)))
+
+
+def test_capacity_bounds_what_is_chosen_and_what_is_sold():
+    assert rv.games.market(capacity=[11.0, 50.0], a=90, b=2).space.high.ravel().tolist() == [11.0, 45.0]
+    game = rv.games.market(demand="logit", capacity=0.1)
+    assert measured(game, [1.0, 1.0])["quantity"].tolist() == [0.1, 0.1]
+
+
+@pytest.mark.parametrize("eta", [0.7, 1.0, 2.5])
+def test_isoelastic_consumer_surplus_is_the_area_under_demand(eta):
+    game = rv.games.market(demand="isoelastic", A=3.0, eta=eta, Qmin=0.2)
+    total = 1.7
+    area = quad(lambda q: 3.0 * max(q, 0.2) ** (-1 / eta), 0, total, points=[0.2])[0]
+    price = 3.0 * total ** (-1 / eta)
+    assert measured(game, [0.7, 1.0])["consumer_surplus"] == pytest.approx(area - price * total, rel=1e-8)
+
+
+@pytest.mark.parametrize("demand", ["differentiated", "logit"])
+def test_consumer_surplus_falls_by_what_is_bought_as_a_price_rises(demand):
+    game = rv.games.market(demand=demand, choice="price")
+    x = np.array([1.6, 1.9])
+    step = 1e-6
+    for firm in range(2):
+        up, down = x.copy(), x.copy()
+        up[firm] += step
+        down[firm] -= step
+        slope = (measured(game, up)["consumer_surplus"] - measured(game, down)["consumer_surplus"]) / (
+            2 * step
+        )
+        assert -slope == pytest.approx(measured(game, x)["quantity"][firm], rel=1e-6)
+
+
+def test_payoffs_with_a_shock_are_means_over_its_levels():
+    levels, odds = [-30.0, 0.0, 45.0], [0.2, 0.5, 0.3]
+    game = rv.games.market(shock={"kind": "iid", "levels": levels, "odds": odds})
+    each = [paid(rv.games.market(a=100 + level), [30.0, 40.0]) for level in levels]
+    np.testing.assert_allclose(paid(game, [30.0, 40.0]), odds @ np.array(each), rtol=1e-12)
+    assert not hasattr(game, "best_reply")
+
+
+def test_an_autoregressive_shock_has_the_moments_it_was_given():
+    game = rv.games.market(shock={"kind": "ar1", "rho": 0.8, "sd": 3.0, "count": 7})
+    levels, chain, odds = (
+        np.asarray(part) for part in (game.shock.levels, game.shock.chain, game.shock.odds)
+    )
+    np.testing.assert_allclose(odds @ chain, odds, atol=1e-12)
+    assert odds @ levels == pytest.approx(0.0, abs=1e-12)
+    assert odds @ levels**2 == pytest.approx(9.0)
+    assert (odds * levels) @ chain @ levels / 9 == pytest.approx(0.8)
+
+
+def test_undercutting_is_proved_where_the_cheapest_takes_all():
+    game = rv.games.market(choice="price", c=[10, 30])
+    same = rv.certificate(game, game.space.check([30.0, 30.0]))
+    np.testing.assert_allclose(same.regret, [700.0, 0.0])  # half of (30 - 10) 70
+    below = rv.certificate(game, game.space.check([np.nextafter(30.0, 0), 30.0]))
+    assert below.claim == "equilibrium"
+    assert "jumps" in dir(game)
+    assert game.jumps
+
+
+def test_followers_reply_in_every_stage():
+    game = rv.games.market(stages=[[1], [0]])
+    found = rv.solve(game, rv.methods.BestResponse(), path=False)
+    np.testing.assert_allclose(found.data.play.values.ravel(), [22.5, 45.0], atol=1e-6)
+    assert game.market.stages == ((1,), (0,))
+
+
+def test_alike_firms_are_those_that_choose_together_with_equal_numbers():
+    assert rv.games.market(players=3, c=[1, 2, 1]).alike.tolist() == [0, 1, 0]
+    assert rv.games.market(players=3, stages=[[0, 1], [2]]).market.alike.tolist() == [0, 0, 2]
+
+
+REFUSED = {
+    "b": ({"b": 0.0}, "b: 0 must be above 0"),
+    "mu": ({"demand": "logit", "mu": -1.0}, "mu: -1 must be above 0"),
+    "Qmin": ({"demand": "isoelastic", "Qmin": 0.0}, "Qmin: 0 must be above 0"),
+    "g_s": ({"demand": "differentiated", "g_s": 1.0}, "g_s: 1 must be above -b/(n-1) = -1 and below b = 1"),
+    "g_s low": ({"demand": "differentiated", "players": 3, "g_s": -0.5}, "above -b/(n-1) = -0.5"),
+    "capacity": ({"capacity": [5.0, -1.0]}, "capacity[1]: -1 must be at least 0"),
+    "cost": ({"c": [1.0, -2.0]}, "c[1]: -2 must be at least 0"),
+    "phi": ({"phi": -1.0, "adjustment": "spot"}, "phi: -1 must be at least 0"),
+    "trade": ({"c": 100.0}, "no trade"),
+    "sticky": ({"sticky": 1.0}, "sticky: 1 must be in [0, 1)"),
+    "cash": ({"cash": [5.0, 1.0], "cash_min": 2.0}, "cash[1]: 1 is below cash_min = 2 (firm 1)"),
+    "rule": ({"phi": 3.0}, "it must be 'spot' or 'predetermined'"),
+    "missing firm": ({"stages": [[0], [2]], "players": 3}, "player 1 is missing"),
+    "repeated firm": ({"stages": [[0], [1, 0]]}, "player 0 is named twice"),
+    "alternating": (
+        {"timing": "alternating", "stages": [[0], [1]]},
+        "timing: 'alternating' clashes with 2 stages",
+    ),
+    "quantity only": (
+        {"demand": "isoelastic", "choice": "price"},
+        "choice: 'price' clashes with demand = 'isoel",
+    ),
+    "price only": (
+        {"demand": "logit", "choice": "quantity"},
+        "choice: 'quantity' clashes with demand = 'logit'",
+    ),
+    "gamma": ({"gamma": 1.0}, "gamma[0]: 1 must be below 1 without a horizon: the sum diverges"),
+    "bounds": ({"low": [3.0, 9.0], "high": [5.0, 4.0]}, "low[1]: 9 must be below high[1] = 4 (firm 1)"),
+    "unused": ({"demand": "logit", "b": 1.0}, "b: is no number of logit demand, which takes a, a0, mu"),
+    "lengths": ({"c": [1.0, 2.0], "d": [0.0, 0.0, 1.0]}, "d: 3 numbers for 2 firms"),
+    "both": ({"gamma": 0.9, "wacc": 0.1}, "gamma: clashes with wacc"),
+    "shock": ({"shock": {"kind": "iid", "levels": [1.0], "odds": [0.5]}}, "shock.odds"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_wrong_numbers_are_refused_in_one_line(name):
+    given, told = REFUSED[name]
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  (the message is looked at below)
+        rv.games.market(**given)
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
