@@ -198,9 +198,16 @@ def _gamma(given: dict[str, Any], players: int) -> Any:
     if given["gamma"] is not None:
         raise ValueError("gamma: clashes with wacc, which takes its place")
     wacc = np.asarray(per_firm("wacc", given["wacc"], players))
-    return per_firm(
-        "gamma", np.asarray(per_firm("survival", given["survival"], players)) / (1 + wacc), players
-    )
+    survival = np.asarray(per_firm("survival", given["survival"], players))
+    return _converging(given, per_firm("gamma", survival / (1 + wacc), players))
+
+
+def _converging(given: dict[str, Any], gamma: Any) -> Any:
+    """Discount factors of sums that have an end, or converge. Raises `ValueError`."""
+    wrong = np.flatnonzero(np.asarray(gamma) >= 1)
+    if wrong.size and given["horizon"] is None:
+        raise ValueError(f"gamma[{wrong[0]}]: 1 must be below 1 without a horizon: the sum diverges")
+    return gamma
 
 
 def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
