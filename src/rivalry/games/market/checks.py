@@ -39,12 +39,8 @@ def refusal(name: str, value: float) -> str:
         return "must be at least 0"
     if name in SHARES and not 0 <= value <= 1:
         return "must be in [0, 1]"
-    if name in ("gamma", "sticky") and not 0 <= value < 1:
-        return (
-            "must be in [0, 1): at 1 the sum over periods diverges"
-            if name == "gamma"
-            else "must be in [0, 1)"
-        )
+    if name == "sticky" and not 0 <= value < 1:
+        return "must be in [0, 1)"
     return ""
 
 
