@@ -286,7 +286,7 @@ def _mean_payoff(
 
 def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np.ndarray) -> Cycles:
     """`Cycles` where nature chooses by chance."""
-    listed = [_long_run(tables, whole, *given) for given in zip(policies, start, strict=True)]
+    listed = [_long_run(tables, whole, *given) for given in zip(policies, start.tolist(), strict=True)]
     length = np.array([len(state) for state, _, _ in listed], dtype=np.int64)
     most = int(length.max(initial=0))
     state, joint = np.full((2, len(listed), most), -1, dtype=np.int64)
