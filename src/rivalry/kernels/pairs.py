@@ -1,7 +1,8 @@
 """Q-learning sessions of two players who look back one round at most: three loops at full speed.
 
 The rules, the words and so every bit are those of `kernels.sessions`, for greedy choice with epsilon, values
-taught by the best value (`MAX`), and nature at rest. What a player remembers is then a table of the last joint action.
+taught by the best value (`MAX`), and nature at rest. What a player remembers is then a table of the last
+joint action.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from rivalry.kernels.draws import unit, word
-from rivalry.kernels.sessions import RUNNING, Sessions, SessionRule, act, at, ended, level_at, teach
+from rivalry.kernels.sessions import RUNNING, SessionRule, Sessions, act, at, ended, level_at, teach
 from rivalry.kernels.table import inner
 
 _ONE, _TWO = np.uint64(1), np.uint64(2)

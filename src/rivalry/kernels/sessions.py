@@ -54,7 +54,7 @@ class Sessions(NamedTuple):
     runner: np.ndarray  # [session state], float64: no other action is worth more
     stream: np.ndarray  # [session 2], uint64
     clock: np.ndarray  # [session 3]: periods, those up to the last change of a greedy action, how it ended
-    recent: np.ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's; two or more rounds
+    recent: np.ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's
     pending: np.ndarray  # [session player 2]: the state and the action not yet settled; -1: none
     owed: np.ndarray  # [session player 2]: payoff so far, discount so far
     level: np.ndarray  # [session player]: epsilon, or the temperature
@@ -276,7 +276,7 @@ def at(index):  # type: ignore[no-untyped-def]
 
 @inner
 def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
-    """Every action of the pending state is taught what it would have brought, the others' actions as they were.
+    """Every action of the pending state is taught what it would have brought, had the others done the same.
 
     All move at once; every aim is of the values as they were before.
     """

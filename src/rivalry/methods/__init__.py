@@ -53,6 +53,10 @@ METHODS = {
         ("rivalry.methods.hedge:Hedge",),
         "mixtures whose weights grow by the exponential of what each action pays in expectation",
     ),
+    "linear_quadratic": Entry(
+        ("rivalry.methods.linear_quadratic:LinearQuadratic",),
+        "linear motion and quadratic costs for ever: Markov-perfect, with a leader, or one common plan",
+    ),
     "mixed_equilibria": Entry(
         ("rivalry.methods.equilibria:MixedEquilibria",),
         "all or some mixed equilibria of a finite game, by QuantEcon",
@@ -74,6 +78,10 @@ METHODS = {
     "regret_matching": Entry(
         ("rivalry.methods.matching:RegretMatching",),
         "sampled repeated play; probabilities follow past regrets",
+    ),
+    "repeated_q_learning": Entry(
+        ("rivalry.methods.repeated:RepeatedQLearning",),
+        "Q-learning in play that goes on and on, by players who remember: sessions until nothing changes",
     ),
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"

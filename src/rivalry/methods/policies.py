@@ -11,13 +11,14 @@ from rivalry.profiles import distances
 from rivalry.results import Record
 from rivalry.tabular import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
 from rivalry.tabular.play import choices, states
+from rivalry.tabular.repeated import RepeatedWorld
 
 SMALL = 100_000  # entries of tables up to which chances are stored
 REPLIED = 2_000  # joint states up to which best replies to policies are worked out
 NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
 
 
-def places_at(world: Tabulated, start: object) -> np.ndarray:
+def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
     """The numbers of the places at which a profile ``[player axis]`` stands, ``[player]``.
 
     Raises `ValueError`, with the nearest place, for a profile that is off the grid.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, Literal
 
@@ -15,6 +13,7 @@ from rivalry.kernels.shapes import FiniteGame, Learners, LearningRule, Tabulated
 from rivalry.methods import exploration, policies
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.methods.mixtures import check_places, playable
+from rivalry.methods.threads import shared
 from rivalry.results import Record
 from rivalry.tabular import largest_payoff, over_periods, tabulate
 from rivalry.tabular.play import choices, states
@@ -304,26 +303,11 @@ class QLearning(eqx.Module):
 
 def _together(world: Tabulated, rule: LearningRule, session: Session, steps: int) -> None:
     """All trials by so many steps, in as many threads as there may be."""
-    trials = len(session["clock"])
-    count = min(threads(), trials)
-    if count == 1 or steps == 0:
-        _play(world, rule, session, 0, trials, steps)
-        return
-    from concurrent.futures import ThreadPoolExecutor
 
-    borders = np.linspace(0, trials, count + 1).astype(int).tolist()
-    with ThreadPoolExecutor(count) as pool:
-        parts = [
-            pool.submit(_play, world, rule, session, first, last, steps) for first, last in pairwise(borders)
-        ]
-        for part in parts:
-            part.result()
+    def part(trials: np.ndarray) -> None:
+        _play(world, rule, session, int(trials[0]), int(trials[-1]) + 1, steps)
 
-
-def threads() -> int:
-    """How many threads trials may share: ``OMP_NUM_THREADS`` (1 in worker processes), or one a core."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return max(int(said), 1) if said.isdigit() else os.cpu_count() or 1
+    shared(part, np.arange(len(session["clock"])))
 
 
 def _play(world: Tabulated, rule: LearningRule, session: Session, first: int, last: int, steps: int) -> None:
