@@ -69,15 +69,18 @@ def past_of(whole: Any, tables: FiniteGame, state: int, draw: np.random.Generato
 
 
 def chances(
-    tables: FiniteGame, whole: Any, policy: Any, player: int
+    tables: FiniteGame, whole: Any, policy: Any, player: int, *, free: bool = True
 ) -> tuple[list[list[float]], list[list[np.ndarray]]]:
-    """For each whole state and action of a player: its payoff, and the chance of every next state."""
+    """For each whole state and action of a player: its payoff, and the chance of every next state.
+
+    Not ``free`` it follows its policy too: one action.
+    """
     draw = np.random.default_rng(5)
     pays: list[list[float]] = []
     leads: list[list[np.ndarray]] = []
     for state in range(whole.size):
         past, row, nature = past_of(whole, tables, state, draw)
-        moves = player in tables.order[row].tolist()
+        moves = free and player in tables.order[row].tolist()
         pays.append([])
         leads.append([])
         for action in range(int(tables.sizes[player]) if moves else 1):

@@ -100,9 +100,9 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
 def sees_enough(tables: FiniteGame, player: int) -> bool:
     """Whether ``player`` sees all that its best reply to any policies of the others depends on.
 
-    What matters: nature's state, where it moves; what the others see, and what they need to see later; the
+    What may matter: nature's state, where it moves; what the others see, and what they need to see later; the
     standing actions of who is absent. At rounds in which the player moves it must see all of that, as it is
-    when it moves or as it was when the round began.
+    when it moves or as it was when the round began. Particular policies may need less.
     """
     rounds, players = len(tables.order), len(tables.sizes)
     matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
