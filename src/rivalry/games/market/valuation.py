@@ -1,0 +1,266 @@
+"""What cash flows are worth: discounted sums, and what is left at the horizon. Plain NumPy."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rivalry._registry import near
+
+SHIFT = {"period0": 0.0, "mid": 0.5, "end": 1.0}
+"""When in its period a cash flow comes in."""
+
+TERMINALS = ("none", "gordon", "perpetuity", "multiple", "critic")
+
+
+class Valuation(NamedTuple):
+    """What cash flows are worth at date 0, ``[..]``, and how much of it lies beyond the horizon."""
+
+    value: np.ndarray  # the terminal value included
+    terminal_value: np.ndarray  # at date T
+    pv_terminal: np.ndarray  # the same at date 0
+    terminal_share: np.ndarray  # of the value; NaN where that is 0
+
+
+def valuation(
+    cash_flows: ArrayLike,
+    gamma: ArrayLike,
+    *,
+    convention: str = "period0",
+    terminal: str = "none",
+    growth: ArrayLike = 0.0,
+    multiple: ArrayLike | None = None,
+    normalised_cash_flow: ArrayLike | None = None,
+    strict: bool = False,
+    discounts: ArrayLike | None = None,
+    critic: ArrayLike | None = None,
+) -> Valuation:
+    """The discounted sum of ``cash_flows [.. period]``: ``V = sum_t gamma^(t+s) CF_t + gamma^T TV``.
+
+    ``gamma``, ``growth`` and the other numbers are ``[..]``, or one for all. ``convention`` gives s:
+    ``period0`` 0, ``mid`` 1/2, ``end`` 1. With ``r = 1/gamma - 1``, what follows the last of T periods is
+    worth, at date T, ``terminal``:
+
+    - ``none``: nothing;
+    - ``gordon``: cash flows that grow by g = ``growth`` for ever, ``CF (1+g)/(r-g) (1+r)^(1-s)``;
+      ``perpetuity``: the same with g = 0;
+    - ``multiple``: ``multiple CF``;
+    - ``critic``: a learner's estimate, ``critic``.
+
+    CF is ``normalised_cash_flow`` where given, else the last cash flow. ``discounts [.. period]`` are the
+    factors from each period to the next, where they differ; ``gamma`` is then that of all later periods.
+
+    Raises `ValueError` for sums that diverge (``r <= g``, ``gamma`` of 1 or more without an end), ``gamma``
+    out of range, and, if ``strict``, a cash flow that is not above 0 and said to go on for ever. Otherwise
+    that is a warning.
+
+    >>> found = valuation([100.0, 120.0, 140.0], 1 / 1.1, convention="end", terminal="gordon", growth=0.03)
+    >>> round(float(found.value), 4), round(float(found.terminal_share), 4)
+    (1842.9752, 0.8398)
+    """
+    flows = _flows(cash_flows)
+    rate, grows = np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float)
+    shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
+    _known("terminal", terminal, TERMINALS)
+    grows = np.zeros(()) if terminal == "perpetuity" else grows
+    check_rates(rate, grows, endless=terminal in ("gordon", "perpetuity"))
+    weights, last = _weights(rate, discounts, flows.shape[-1], shift)
+    base = np.asarray(flows[..., -1] if normalised_cash_flow is None else normalised_cash_flow, dtype=float)
+    if terminal in ("gordon", "perpetuity", "multiple"):
+        _check_last(base, terminal, strict)
+    if terminal in ("gordon", "perpetuity"):
+        follows = np.asarray(base * going_on(rate, grows, shift))
+    elif terminal == "none":
+        follows = np.zeros(())
+    else:
+        given = {"multiple": multiple, "critic": critic}[terminal]
+        if given is None:
+            raise ValueError(f"{terminal}: is missing; terminal = {terminal!r} takes it")
+        follows = np.asarray(np.asarray(given, dtype=float) * (base if terminal == "multiple" else 1.0))
+    present = np.asarray(np.sum(weights * flows, axis=-1))
+    value, beyond = np.broadcast_arrays(present + last * follows, last * follows)
+    share = np.divide(beyond, value, out=np.full(value.shape, np.nan), where=value != 0)
+    return Valuation(value, np.broadcast_to(follows, value.shape), beyond, share)
+
+
+def going_on(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> np.ndarray:
+    """What cash flows that grow for ever are worth a period after a first of 1: a multiple of that.
+
+    ``(1+g)/(r-g) (1+r)^(1-s)`` as ``(1+g) gamma^s / (1 - gamma (1+g))``, right also at ``gamma`` 0.
+    """
+    rate, grows = np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float)
+    return np.asarray((1 + grows) * rate**shift / (1 - rate * (1 + grows)))
+
+
+def check_rates(gamma: ArrayLike, growth: ArrayLike = 0.0, *, endless: bool, name: str = "gamma") -> None:
+    """Raises `ValueError`, naming both rates, where a sum diverges or a factor is no discount."""
+    rates, grows = np.broadcast_arrays(np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float))
+    for place in np.ndindex(rates.shape):
+        rate, g = float(rates[place]), float(grows[place])
+        where = name + "".join(f"[{k}]" for k in place)
+        r = 1 / rate - 1 if rate else np.inf
+        if not g > -1:
+            raise ValueError(f"growth: {g:g} must be above -1")
+        if not 0 <= rate <= 1 or (endless and rate == 1):
+            range_ = "[0, 1)" if endless else "[0, 1]"
+            raise ValueError(
+                f"{where}: {rate:g} (r = {r:g}, growth g = {g:g}) must be in {range_}; else the sum diverges"
+            )
+        if endless and rate * (1 + g) >= 1:
+            raise ValueError(
+                f"{where}: {rate:g}, so r = {r:g}, must be above growth g = {g:g}; else the sum diverges"
+            )
+
+
+def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0") -> np.ndarray:
+    """What the same ``profit`` in every period for ever is worth: ``gamma^s profit/(1 - gamma)``.
+
+    >>> perpetuity(1012.5, 0.95).round(6).tolist(), perpetuity(1012.5, 0.95, "end").round(6).tolist()
+    (20250.0, 19237.5)
+    """
+    shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
+    check_rates(gamma, endless=True)
+    return np.asarray(np.asarray(profit, dtype=float) * going_on(gamma, 0.0, shift))
+
+
+def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:
+    """``CF_1/(r - g)``: cash flows that grow for ever, one period before the first (Gordon 1959).
+
+    Raises `ValueError` where ``r <= g``.
+
+    >>> gordon(50.0, 0.09, 0.02).round(6).tolist()
+    714.285714
+    """
+    rates, grows = np.broadcast_arrays(np.asarray(r, dtype=float), np.asarray(g, dtype=float))
+    for rate, growth in zip(rates.ravel().tolist(), grows.ravel().tolist(), strict=True):
+        if not rate > growth:
+            raise ValueError(f"r: {rate:g} must be above g = {growth:g}; else the sum diverges")
+    return np.asarray(np.asarray(cash_flow_ahead, dtype=float) / (rates - grows))
+
+
+def missing_share(gamma: ArrayLike, periods: int) -> np.ndarray:
+    """What part of a perpetuity's value comes after so many periods: ``gamma^T``.
+
+    It is lost where play that is merely cut is taken to have ended.
+
+    >>> missing_share(0.95, 20).round(4).tolist()
+    0.3585
+    """
+    check_rates(gamma, endless=True)
+    return np.asarray(np.asarray(gamma, dtype=float) ** periods)
+
+
+def one_ahead(
+    cash_flow: ArrayLike, next_cash_flow: ArrayLike, gamma: ArrayLike, growth: ArrayLike = 0.0
+) -> np.ndarray:
+    """The value from one period ahead: ``CF_t + gamma CFhat_(t+1)/(1 - gamma (1+g))``.
+
+    The ``period0`` value of one period, its ``gordon`` flows beginning at the forecast ``next_cash_flow``:
+    the next cash flow if all present choices stand, or a learner's forecast. Exact where the forecast is, and
+    cash flows then grow by ``growth``. A signal for those who grope their way, never a reward.
+
+    >>> one_ahead(900.0, 900.0, 0.95).round(6).tolist()
+    18000.0
+    """
+    check_rates(gamma, growth, endless=True)
+    ahead = going_on(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
+    return np.asarray(np.asarray(cash_flow, dtype=float) + np.asarray(next_cash_flow, dtype=float) * ahead)
+
+
+def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> np.ndarray:
+    """The ``period0`` value in every period of what is still to come, ``[.. period]``.
+
+    ``V_t = CF_t + gamma V_(t+1)``; ``follows [..]`` is what is left after the last period.
+
+    >>> values([1.0, 1.0, 1.0], 0.5, follows=2.0).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    flows, rate = _flows(cash_flows), np.asarray(gamma, dtype=float)
+    ahead = np.broadcast_to(np.asarray(follows, dtype=float), flows.shape[:-1])
+    found = np.empty(flows.shape)
+    for t in reversed(range(flows.shape[-1])):
+        ahead = found[..., t] = flows[..., t] + rate * ahead
+    return found
+
+
+def one_ahead_error(
+    cash_flows: ArrayLike,
+    forecasts: ArrayLike,
+    gamma: ArrayLike,
+    growth: ArrayLike = 0.0,
+    follows: ArrayLike = 0.0,
+) -> np.ndarray:
+    """`one_ahead` less the realised value in every period, ``[.. period]``.
+
+    ``forecasts [.. period]`` are those of the next cash flow; ``follows [..]`` is what is left after the last
+    period.
+
+    >>> one_ahead_error([1.0, 1.0], [1.0, 2.0], 0.5, follows=2.0).tolist()
+    [0.0, 1.0]
+    """
+    rate, grows = (np.asarray(part, dtype=float)[..., None] for part in (gamma, growth))
+    error: np.ndarray = one_ahead(cash_flows, forecasts, rate, grows) - values(cash_flows, gamma, follows)
+    return error
+
+
+def sensitivity(
+    cash_flows: ArrayLike, rates: ArrayLike, growths: ArrayLike, *, convention: str = "period0"
+) -> np.ndarray:
+    """The value with a ``gordon`` end at every rate r and growth g, ``[.. rate growth]``.
+
+    NaN where ``r <= g``.
+
+    >>> sensitivity([10.0], [0.02, 0.1], [0.0, 0.05]).round(2).tolist()
+    [[510.0, nan], [110.0, 220.0]]
+    """
+    flows = _flows(cash_flows)
+    each, grows = np.asarray(rates, dtype=float), np.asarray(growths, dtype=float)
+    found = np.full((*flows.shape[:-1], len(each), len(grows)), np.nan)
+    for i, r in enumerate(each.tolist()):
+        for j, g in enumerate(grows.tolist()):
+            if r > g:
+                options = {"convention": convention, "growth": g}
+                found[..., i, j] = valuation(flows, 1 / (1 + r), terminal="gordon", **options).value
+    return found
+
+
+def _weights(
+    gamma: np.ndarray, discounts: ArrayLike | None, periods: int, shift: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a unit is worth that comes in every period, ``[.. period]``, and at date T, ``[..]``."""
+    if discounts is None:
+        t = np.arange(periods) + shift
+        return gamma[..., None] ** t, np.asarray(gamma**periods)
+    factors = np.asarray(discounts, dtype=float)
+    if factors.ndim < 1 or factors.shape[-1] != periods:
+        raise ValueError(f"discounts: shape {factors.shape} must end in {periods}, one factor a period")
+    check_rates(factors, endless=False, name="discounts")
+    along = np.cumprod(factors, axis=-1)
+    begins = np.concatenate([np.ones((*factors.shape[:-1], 1)), along[..., :-1]], axis=-1)
+    return begins * factors**shift, np.asarray(along[..., -1])
+
+
+def _flows(cash_flows: ArrayLike) -> np.ndarray:
+    found = np.asarray(cash_flows, dtype=float)
+    if found.ndim < 1 or not found.shape[-1] or not np.all(np.isfinite(found)):
+        raise ValueError(f"cash_flows: shape {found.shape} must be [.. period] of finite numbers")
+    return found
+
+
+def _known(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(value, known)}")
+    return value
+
+
+def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
+    """Warns of a cash flow that is not above 0 and said to go on. Raises `ValueError` if refused."""
+    if not np.any(base <= 0):
+        return
+    said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} lets it go on for ever"
+    if strict and terminal in ("gordon", "perpetuity"):
+        raise ValueError(f"{said}; give normalised_cash_flow")
+    warnings.warn(said, stacklevel=3)

@@ -1,0 +1,200 @@
+"""Valuations against known cases, sums term by term, and what must be refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.market.valuation import (
+    gordon,
+    missing_share,
+    one_ahead,
+    one_ahead_error,
+    perpetuity,
+    sensitivity,
+    valuation,
+    values,
+)
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
+DCF = [case for case in CASES if case["kind"].startswith("dcf")]
+
+
+def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What this module says to a case."""
+    if kind == "dcf":
+        rule = dict(given["terminal"])
+        found = valuation(
+            given["cash_flows"],
+            1 / (1 + given["r"]),
+            convention=given["convention"],
+            terminal=rule["rule"],
+            growth=rule.get("g", 0.0),
+            multiple=rule.get("multiple"),
+        )
+        return {**found._asdict(), "terminal_value_at_T": found.terminal_value}
+    if kind == "dcf_gamma":
+        return {"gamma": np.asarray(rv.games.market(**given).gamma)}
+    if kind == "dcf_perpetuity":
+        both = {
+            f"{name}_convention": word for name, word in (("period0", "period0"), ("end_of_period", "end"))
+        }
+        return {f"value_{name}": perpetuity(given["profit"], given["gamma"], w) for name, w in both.items()}
+    if kind == "dcf_gordon":
+        return {"value": gordon(given["cf1"], given["r"], given["g"])}
+    if kind == "dcf_truncated":
+        whole = perpetuity(given["profit"], given["gamma"])
+        share = missing_share(given["gamma"], given["T"])
+        cut = valuation(np.full(given["T"], given["profit"]), given["gamma"]).value
+        return {
+            "truncated": cut,
+            "infinite": whole,
+            "missing_share": share,
+            "terminal_bootstrap_needed": share * whole,
+        }
+    assert kind == "dcf_stackelberg"
+    game = rv.games.market(a=given["a"], b=given["b"], c=given["c"], gamma=given["gamma"])
+    staged = np.asarray(game.payoffs(game.space.check([[45.0], [22.5]])))
+    cournot = np.asarray(game.payoffs(game.space.check([[30.0], [30.0]])))
+    gamma = np.asarray(game.gamma)
+    return {"value": perpetuity(staged, gamma), "leader_cournot_value": perpetuity(cournot, gamma)[0]}
+
+
+@pytest.mark.parametrize("case", DCF, ids=[case["id"] for case in DCF])
+def test_known_cases(case: dict[str, Any]) -> None:
+    found, wanted, near = answer(case["kind"], case["inputs"]), case["expected"], case["tolerance"]
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=near["rel"], atol=near["abs"], err_msg=name)
+
+
+def test_all_known_cases_are_there() -> None:
+    assert len(DCF) == 9
+
+
+@pytest.mark.parametrize("convention", ["period0", "mid", "end"])
+@pytest.mark.parametrize("g", [-0.5, 0.0, 0.03])
+def test_gordon_is_the_sum_of_a_long_tail(convention: str, g: float) -> None:
+    """The terminal value is what 3000 further periods, term by term, are worth."""
+    gamma, first = 0.93, np.array([5.0, 7.0, 4.0])
+    tail = first[-1] * (1 + g) ** np.arange(1, 3000)
+    whole = valuation(np.concatenate([first, tail]), gamma, convention=convention).value
+    found = valuation(first, gamma, convention=convention, terminal="gordon", growth=g)
+    np.testing.assert_allclose(found.value, whole, rtol=1e-12)
+    if g == 0:
+        same = valuation(first, gamma, convention=convention, terminal="perpetuity")
+        np.testing.assert_allclose(same, found, rtol=1e-15)
+
+
+def test_every_firm_has_its_own_gamma() -> None:
+    rng = np.random.default_rng(0)
+    flows, gamma = rng.uniform(1, 9, (4, 2, 6)), np.array([0.5, 0.9])
+    found = valuation(flows, gamma, terminal="multiple", multiple=[3.0, 4.0], convention="mid")
+    for run in range(4):
+        for firm in range(2):
+            by_hand = sum(gamma[firm] ** (t + 0.5) * flows[run, firm, t] for t in range(6))
+            by_hand += gamma[firm] ** 6 * (3 + firm) * flows[run, firm, -1]
+            np.testing.assert_allclose(found.value[run, firm], by_hand, rtol=1e-13)
+
+
+def test_discounts_period_by_period() -> None:
+    """Equal factors are one factor; different ones are multiplied up; gamma is for what follows."""
+    flows = [3.0, 2.0, 4.0]
+    for convention in ("period0", "mid", "end"):
+        options = {"convention": convention, "terminal": "gordon", "growth": 0.01}
+        np.testing.assert_allclose(
+            valuation(flows, 0.9, discounts=[0.9] * 3, **options), valuation(flows, 0.9, **options)
+        )
+    found = valuation(flows, 0.8, discounts=[0.9, 0.5, 1.0], convention="end", terminal="perpetuity")
+    by_hand = 3 * 0.9 + 2 * 0.45 + 4 * 0.45
+    np.testing.assert_allclose(found.value, by_hand + 0.45 * 4 * 0.8 / 0.2, rtol=1e-14)
+
+
+def test_gamma_zero_and_one() -> None:
+    np.testing.assert_allclose(valuation([3.0, 9.0], 0.0, terminal="gordon", growth=0.5).value, 3.0)
+    np.testing.assert_allclose(valuation([3.0, 9.0], 1.0).value, 12.0)
+    assert np.isnan(valuation([0.0, 0.0], 0.5).terminal_share)
+
+
+def test_other_ends() -> None:
+    found = valuation([1.0, 1.0], 0.5, terminal="critic", critic=8.0)
+    assert found.value == 1.5 + 0.25 * 8
+    usual = valuation([1.0, 9.0], 0.5, terminal="perpetuity", normalised_cash_flow=2.0)
+    assert usual.terminal_value == 2 * 1 / (1 - 0.5)
+
+
+def test_one_ahead_is_exact_where_choices_stand() -> None:
+    """And its error is that of the forecast, for ever."""
+    gamma, g = np.array([0.9, 0.7]), np.array([0.0, 0.05])
+    flows = np.array([4.0, 5.0])[:, None] * (1 + g[:, None]) ** np.arange(400)
+    ahead = flows * (1 + g[:, None])
+    follows = ahead[:, -1] / (1 - gamma * (1 + g))
+    np.testing.assert_allclose(one_ahead_error(flows, ahead, gamma, g, follows) / flows, 0.0, atol=1e-11)
+    off = one_ahead_error(flows, ahead + 1.0, gamma, g, follows)
+    wanted = np.broadcast_to((gamma / (1 - gamma * (1 + g)))[:, None], off.shape)
+    np.testing.assert_allclose(off[:, :50], wanted[:, :50], rtol=1e-9)
+    first = valuation(flows[:, :1], gamma, terminal="gordon", growth=g).value
+    np.testing.assert_allclose(one_ahead(flows[:, 0], ahead[:, 0], gamma, g), first, rtol=1e-13)
+
+
+def test_values_of_what_is_still_to_come() -> None:
+    flows, gamma = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0.5, 0.25])
+    found = values(flows, gamma, follows=[8.0, 0.0])
+    np.testing.assert_allclose(found[0], [1 + 0.5 * (2 + 0.5 * 7), 2 + 0.5 * 7, 7.0])
+    beyond = np.array([0.125 * 8, 0.0])
+    np.testing.assert_allclose(found[:, 0], valuation(flows, gamma).value + beyond)
+
+
+def test_sensitivity_is_blank_where_it_diverges() -> None:
+    table = sensitivity([10.0, 11.0], [0.02, 0.05, 0.1], [0.0, 0.02, 0.05], convention="end")
+    assert np.isnan(table).tolist() == [[False, True, True], [False, False, True], [False, False, False]]
+    one = valuation([10.0, 11.0], 1 / 1.05, terminal="gordon", growth=0.02, convention="end")
+    np.testing.assert_allclose(table[1, 1], one.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"gamma": 0.96, "terminal": "gordon", "growth": 0.05}, r"r = 0\.0416667.*g = 0\.05.*diverges"),
+        ({"gamma": 1.0, "terminal": "perpetuity"}, r"1 \(r = 0, growth g = 0\).*\[0, 1\).*diverges"),
+        ({"gamma": 1.01}, r"1\.01 .*in \[0, 1\].*diverges"),
+        ({"gamma": [0.5, -0.1]}, r"gamma\[1\]: -0\.1"),
+        ({"gamma": float("nan")}, "gamma: nan"),
+        ({"gamma": 0.5, "terminal": "gordon", "growth": -1.0}, r"growth: -1 must be above -1"),
+        ({"gamma": 0.5, "terminal": "gordn"}, r"terminal: 'gordn' is unknown.*gordon"),
+        ({"gamma": 0.5, "convention": "start"}, "convention: 'start' is unknown"),
+        ({"gamma": 0.5, "terminal": "multiple"}, "multiple: is missing"),
+        ({"gamma": 0.5, "discounts": [0.5]}, r"discounts: shape \(1,\) must end in 2"),
+        ({"gamma": 0.5, "discounts": [0.5, 1.5]}, r"discounts\[1\]: 1\.5"),
+    ],
+    ids=range(11),
+)
+def test_what_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        valuation([1.0, 2.0], **options)
+
+
+def test_gordon_refuses_growth_above_the_rate() -> None:
+    with pytest.raises(ValueError, match=r"r: 0\.02 must be above g = 0\.03.*diverges"):
+        gordon(1.0, 0.02, 0.03)
+    with pytest.raises(ValueError, match="diverges"):
+        one_ahead(1.0, 1.0, 0.99, 0.02)
+    with pytest.raises(ValueError, match="diverges"):
+        missing_share(1.0, 20)
+    with pytest.raises(ValueError, match="finite"):
+        valuation([1.0, np.nan], 0.5)
+
+
+def test_losses_that_go_on_for_ever() -> None:
+    with pytest.warns(UserWarning, match="terminal cash flow: -2 is not above 0"):
+        found = valuation([1.0, -2.0], 0.5, terminal="gordon")
+    assert found.value == 1 - 1 + 0.25 * -4
+    with pytest.raises(ValueError, match="terminal cash flow: -2"):
+        valuation([1.0, -2.0], 0.5, terminal="gordon", strict=True)
+    with pytest.warns(UserWarning, match="multiple"):
+        valuation([1.0, 0.0], 0.5, terminal="multiple", multiple=3.0, strict=True)
+    assert valuation([1.0, -2.0], 0.5, strict=True).value == 0.0
