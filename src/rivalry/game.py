@@ -62,6 +62,8 @@ class Game(Protocol):
       where its one period stands for all, ``endless`` and ``gamma``;
     - ``node(t, state, ahead)`` and ``stock_range(t)``: a period in a state ``[stock player]``, as a game with
       a ``best_reply`` and ``after(x)``, and how low and high states can be (`methods.Feedback`);
+    - ``linear_quadratic()``: itself played for ever as the tuple `kernels.shapes.LinearQuadraticGame`, where
+      its motion is linear and its payoffs are quadratic (`methods.LinearQuadratic`);
     - ``play(periods) -> MarkovGame``: the game as it is lived period by period (`envs`);
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``alike``: one whole number a player, equal for players who may change places (default: none may);

@@ -16,6 +16,7 @@ from rivalry.games import GAMES
 from rivalry.kernels import shapes
 from rivalry.methods import METHODS
 from rivalry.metrics import Reply
+from tests.unit.test_linear_quadratic import Firms
 from tests.unit.test_periods import selling
 
 MADE = {
@@ -35,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 PLAYED: dict[str, Callable[[], Any]] = {
     "closed_form": rv.games.precipice,
     "feedback": lambda: rv.games.race(horizon=2),
+    "linear_quadratic": Firms,
     "periods": lambda: selling(0.1, 1.0),
     "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
     "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),

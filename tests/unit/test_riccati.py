@@ -1,0 +1,220 @@
+"""Linear-quadratic games: against QuantEcon, SciPy, long backward induction and plans written out in full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import quantecon as qe
+from scipy.linalg import solve_discrete_lyapunov
+from scipy.optimize import minimize_scalar
+
+from rivalry.kernels.shapes import LinearQuadraticGame
+from rivalry.methods import riccati
+from rivalry.methods.commitment import commitment, implementability
+
+
+def firms(
+    gamma: Sequence[float] = (0.96, 0.96),
+    phi: Sequence[float] = (12.0, 12.0),
+    mc: Sequence[float] | float = 0.0,
+    a: float = 10.0,
+    b: float = 2.0,
+    start: Sequence[float] | float = 1.0,
+) -> LinearQuadraticGame:
+    """Firms whose outputs move by ``u_i`` at a cost of ``phi_i u_i^2``, sold at ``a - b Q``; x = (1, q)."""
+    n = len(phi)
+    own = np.arange(n)
+    R = np.zeros((n, n + 1, n + 1))
+    for i in range(n):
+        R[i, i + 1, 1:] = R[i, 1:, i + 1] = b / 2
+        R[i, i + 1, i + 1] = b
+    R[own, 0, own + 1] = R[own, own + 1, 0] = -(a - np.broadcast_to(mc, n)) / 2
+    B = np.zeros((n, n + 1, 1))
+    B[own, own + 1, 0] = 1.0
+    Q = np.asarray(phi, dtype=float)[:, None, None]
+    first = np.concatenate([[1.0], np.broadcast_to(start, n)])
+    return LinearQuadraticGame(np.eye(n + 1), B, R, Q, np.asarray(gamma, dtype=float), first)
+
+
+def backwards(game: LinearQuadraticGame, periods: int) -> tuple[np.ndarray, np.ndarray]:
+    """Many periods back, from one in which nobody moves."""
+    cost = game.R
+    for _ in range(periods):
+        feedback, cost = riccati.markov_step(game, cost)
+    return feedback, cost
+
+
+def test_the_sum_of_costs_is_scipys_lyapunov_solution() -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 3, 6):
+        loop = rng.normal(size=(size, size))
+        loop /= 1.02 * np.max(np.abs(np.linalg.eigvals(loop)))
+        now = rng.normal(size=(size, size))
+        now += now.T
+        right = solve_discrete_lyapunov(np.sqrt(0.97) * loop.T, now)
+        assert np.allclose(riccati.evaluated(loop, now, 0.97), right, rtol=1e-10, atol=1e-10)
+    assert np.all(np.isnan(riccati.evaluated(np.array([[1.03]]), np.ones((1, 1)), 0.96)))
+    assert np.all(np.isnan(riccati.evaluated(np.array([[np.nan]]), np.ones((1, 1)), 0.96)))
+
+
+def test_a_regulator_is_quantecons() -> None:
+    """Also where the form of the state is not definite: revenue that a rival's output lowers."""
+    game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
+    feedback, _ = backwards(game, 300)
+    A = riccati.against(game, feedback, 0)
+    found = riccati.regulator(A, game.B[0], game.R[0], game.Q[0], 0.96)
+    assert found is not None
+    P, F, _ = qe.LQ(game.Q[0], game.R[0], A, game.B[0], beta=0.96).stationary_values()
+    assert np.allclose(found.feedback, F, rtol=1e-8)
+    assert np.allclose(found.cost, P, rtol=1e-8)
+    assert found.residual < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    A, B = rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
+    half = rng.normal(size=(3, 3))
+    R, Q, gamma = half @ half.T, np.diag(rng.uniform(0.1, 2.0, 2)), 0.9
+    P = np.zeros((3, 3))
+    for _ in range(2000):
+        F = np.linalg.solve(Q + gamma * B.T @ P @ B, gamma * B.T @ P @ A)
+        P = R + gamma * A.T @ P @ (A - B @ F)
+    found = riccati.regulator(A, B, R, Q, gamma)
+    assert found is not None
+    assert np.allclose(found.feedback, F, rtol=1e-9)
+    assert np.allclose(found.cost, P, rtol=1e-9)
+
+
+def test_what_has_no_best_plan() -> None:
+    one = np.eye(1)
+    assert riccati.regulator(one, one, -one, 0.5 * one, 0.9) is None  # ever larger moves pay
+    assert riccati.regulator(2 * one, 0 * one, one, one, 0.9) is None  # nothing can be done, and it explodes
+    assert riccati.regulator(np.nan * one, one, one, one, 0.9) is None
+    assert riccati.joint(firms(phi=(0.0, 0.0))) is None  # who produces does not matter
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_players_are_quantecons_nash(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    game = firms(phi=rng.uniform(5, 100, 2), mc=rng.uniform(0, 3, 2), b=float(rng.uniform(0.5, 3)))
+    root, none = np.sqrt(0.96), np.zeros((1, 1))
+    R, Q, (B1, B2), cross = game.R, game.Q, game.B, np.zeros((3, 1))
+    F1, F2, *_ = qe.nnash(
+        root * game.A, root * B1, root * B2, *R, *Q, none, none, cross, cross, none, none, tol=1e-12
+    )
+    assert np.allclose(backwards(game, 2000)[0], [F1, F2], rtol=1e-7, atol=1e-9)
+
+
+def test_three_players_by_replies_in_turn_in_every_period() -> None:
+    """Backward induction in which every period's equilibrium is found by replies, not by one system."""
+    game = firms(gamma=(0.9, 0.96, 0.8), phi=(5.0, 12.0, 20.0), mc=(0.0, 1.0, 0.5))
+    F, P = np.zeros((3, 1, 4)), game.R.copy()
+    for _ in range(150):
+        for _ in range(30):
+            for i in range(3):
+                others = game.A - sum(game.B[j] @ F[j] for j in range(3) if j != i)
+                PB = game.gamma[i] * P[i] @ game.B[i]
+                F[i] = (PB.T @ others) / (game.Q[i] + PB.T @ game.B[i])
+        loop = game.A - sum(game.B[j] @ F[j] for j in range(3))
+        P = np.stack([game.R[i] + game.Q[i] * F[i].T @ F[i] + game.gamma[i] * loop.T @ P[i] @ loop
+                      for i in range(3)])  # fmt: skip
+    feedback, cost = backwards(game, 150)
+    assert np.allclose(feedback, F, rtol=1e-10, atol=1e-12)
+    assert np.allclose(cost, P, rtol=1e-10, atol=1e-10)
+    settled, _ = backwards(game, 600)
+    for i in range(3):
+        A = game.A - sum(game.B[j] @ settled[j] for j in range(3) if j != i)
+        _, own, _ = qe.LQ(game.Q[i], game.R[i], A, game.B[i], beta=game.gamma[i]).stationary_values()
+        assert np.allclose(settled[i], own, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("leader", [0, 1])
+def test_leading_within_a_period_by_search(leader: int) -> None:
+    """The leader's move against the follower's, both found by a search along a line."""
+    game = firms(gamma=(0.9, 0.96), phi=(12.0, 30.0), mc=(0.5, 0.0))
+    _, cost = backwards(game, 40)
+    feedback, _, reply = riccati.leading_step(game, cost, leader)
+    x, f = np.array([1.0, 0.7, 1.9]), 1 - leader
+
+    def ahead(player: int, lead: float, follow: float) -> float:
+        after = x + game.B[leader][:, 0] * lead + game.B[f][:, 0] * follow
+        own = lead if player == leader else follow
+        return float(game.Q[player][0, 0] * own**2 + game.gamma[player] * after @ cost[player] @ after)
+
+    def follows(lead: float) -> float:
+        return float(minimize_scalar(lambda u: ahead(f, lead, u), (-1, 1), options={"xtol": 1e-12}).x)
+
+    lead = float(minimize_scalar(lambda u: ahead(leader, u, follows(u)), (-1, 1)).x)
+    assert np.allclose(-feedback[leader] @ x, lead, atol=1e-6)
+    assert np.allclose(-feedback[f] @ x, follows(lead), atol=1e-6)
+    assert np.allclose(-(reply.K @ x) - reply.k @ [0.4], follows(0.4), atol=1e-6)
+
+
+def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Player 0's best path of outputs when player 1 answers the whole of it, over ``T`` periods.
+
+    Paths are written out: the reply solves the first-order conditions of all periods at once, and the
+    leader's value is a quadratic function of its path. Returns both paths from the second period on, and the
+    largest eigenvalue of the leader's second derivative.
+    """
+    (_, slope), (_, phi), (gain, rate) = game.R[[0, 1], [1, 2], [1, 2]], game.Q[:, 0, 0], game.gamma
+    margins, q = -2 * game.R[[0, 1], 0, [1, 2]], game.first[1:]
+    move = np.eye(T) - np.eye(T, k=-1)  # the moves, but for the start
+    began = np.eye(T)[0]
+    weigh = rate ** np.arange(T)
+    system = 2 * rate * slope * np.eye(T) + 2 * phi * (move.T * rate ** -np.arange(T)[:, None]) @ (
+        weigh[:, None] * move
+    )
+    known = rate * margins[1] + 2 * phi * q[1] * began
+    slopes, alone = np.linalg.solve(system, -rate * slope * np.eye(T)), np.linalg.solve(system, known)
+    z = gain ** (np.arange(1, T + 1) / 2)  # the leader's outputs are counted in these units
+    answer = z[:, None] * slopes / z
+    moved = gain ** (np.arange(T) / 2)[:, None] * move / z
+    second = -2 * slope * np.eye(T) - slope * (answer + answer.T) - 2 * game.Q[0, 0, 0] * moved.T @ moved
+    first = z * (margins[0] - slope * alone) + 2 * game.Q[0, 0, 0] * q[0] * moved.T @ began
+    own = np.linalg.solve(-second, first) / z
+    return own, slopes @ own + alone, float(np.linalg.eigvalsh(second)[-1])
+
+
+@pytest.mark.parametrize("gamma", [(0.9, 0.9), (0.85, 0.9), (0.9, 0.8)])
+def test_commitment_by_plans_written_out(gamma: tuple[float, float]) -> None:
+    """The same path as the best of all plans over 300 periods, each answered in full, at any discounts."""
+    game = firms(gamma=gamma, phi=(120.0, 80.0), mc=(0.5, 1.5), start=(1.0, 1.3))
+    plan = commitment(game, 0)
+    assert plan is not None
+    own, theirs, curvature = planned(game, 300)
+    assert curvature < 0
+    y = np.concatenate([game.first, plan.first_move @ game.first])
+    path = riccati.travelled(plan.A - plan.B @ plan.F, y, 60)
+    assert np.allclose(path[1:, 1], own[:59], atol=1e-8)
+    assert np.allclose(path[1:, 2], theirs[:59], atol=1e-8)
+
+
+def test_an_impatient_leader_has_no_best_plan() -> None:
+    """Over long horizons the leader's value curves upwards in some direction, and there is no plan."""
+    game = firms(gamma=(0.7, 0.96), phi=(120.0, 80.0))
+    assert planned(game, 200)[2] > 0
+    assert commitment(game, 0) is None
+
+
+def test_the_followers_euler_equation() -> None:
+    """``2 phi x_t = gamma (a - c - b q_L - 2 b q_F + 2 phi x_{t+1})``, next period's outputs, at any plan."""
+    game = firms(gamma=(0.9, 0.95), phi=(10.0, 30.0), mc=(1.0, 2.0), a=11.0, b=1.5)
+    A, B = implementability(game, 0)
+    y = np.array([1.0, 0.8, 1.2, 0.1])
+    after = A @ y + B @ [0.3]
+    assert np.allclose(after[:3], [1.0, 1.1, 1.3])
+    margin = 11.0 - 2.0 - 1.5 * after[1] - 3.0 * after[2]
+    assert np.isclose(60.0 * y[3], 0.95 * (margin + 60.0 * after[3]))
+
+
+def test_rest() -> None:
+    loop = np.array([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0], [0.0, 0.0, 1.0]])  # a mode that stays where it is
+    assert np.allclose(riccati.limit(loop, np.array([1.0, 0.0, 4.0])), [1.0, 3.0, 4.0])
+    turning = np.array([[0.0, -1.0], [1.0, 0.0]])
+    assert np.all(np.isnan(riccati.limit(turning, np.array([1.0, 0.0]))))
+    assert np.all(np.isnan(riccati.limit(np.array([[1.01]]), np.ones(1))))
+    assert np.allclose(riccati.travelled(turning, np.array([1.0, 0.0]), 3), [[1, 0], [0, 1], [-1, 0]])
