@@ -28,7 +28,9 @@ class Deviation(NamedTuple):
     gain: np.ndarray  # [session state of the cycle]: discounted, against no departure; NaN: does not move
     relative_gain: np.ndarray  # [session state of the cycle]: divided by the absolute value of no departure
     profitable: np.ndarray  # [session]: share of departures that gain
-    rounds_back: np.ndarray  # [session]: until play is on the cycle again, of departures after which it is
+    rounds_back: (
+        np.ndarray
+    )  # [session]: until the whole state is one of the cycle again; of those that return
     returned: np.ndarray  # [session]: share of departures after which it is
 
 
