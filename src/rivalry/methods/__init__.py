@@ -68,6 +68,10 @@ METHODS = {
         ("rivalry.methods.periods:Periods",),
         "play over periods solved backwards, every period as a game given what lies ahead",
     ),
+    "plan_options": Entry(
+        ("rivalry.methods.plan_options:PlanOptions",),
+        "a leader announces plans and may change them at a threshold; the follower sees the plan",
+    ),
     "pure_equilibria": Entry(
         ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
     ),
