@@ -264,7 +264,7 @@ def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
 def _space(given: dict[str, Any], numbers: dict[str, Any], players: int) -> Box:
     """Where firms choose. Raises `ValueError`."""
     low = per_firm("low", 0.0 if given["low"] is None else given["low"], players)
-    top = _beyond(given["demand"], given["choice"], numbers)
+    top = beyond(given["demand"], given["choice"], numbers)
     high = top if given["high"] is None else np.asarray(per_firm("high", given["high"], players))
     if given["choice"] == "quantity":
         high = np.minimum(high, np.asarray(numbers["capacity"]))
@@ -276,7 +276,7 @@ def _space(given: dict[str, Any], numbers: dict[str, Any], players: int) -> Box:
     return Box(jnp.asarray(low)[:, None], put(np.asarray(high, dtype=float))[:, None])
 
 
-def _beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
     """Choices beyond which nothing can pay, ``[player]``."""
     held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
     cost = held["c"]

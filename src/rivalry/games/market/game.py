@@ -186,6 +186,12 @@ class Market(eqx.Module):
             for name, array in each.items()
         }
 
+    def play(self, periods: int | None = None, observation: str = "last_q") -> Any:
+        """The market as it is lived, period by period: a `MarkovGame`; see `play.MarketPlay`."""
+        from rivalry.games.market.play import played
+
+        return played(self, periods, observation)
+
     def refuses(self, name: str, value: float) -> str:
         """Why a parameter may not take a value, or an empty text."""
         from rivalry.games.market.checks import refusal

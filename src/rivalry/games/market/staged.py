@@ -22,6 +22,10 @@ class StagedMarket(Leadership):
             here = here.game
         return here
 
+    def play(self, periods: int | None = None, observation: str = "last_q") -> Any:
+        """The whole market as it is lived, stage by stage and period by period."""
+        return self.market.play(periods, observation)
+
 
 def staged(market: Market) -> StagedMarket:
     """The game of a market's first stage."""
