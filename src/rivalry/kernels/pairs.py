@@ -40,6 +40,8 @@ class Own(NamedTuple):
     runner: np.ndarray  # [state]
     pending: np.ndarray  # [2]
     owed: np.ndarray  # [2]
+    payoff: np.ndarray  # [joint]
+    look: np.ndarray  # [joint]
     player: int
     size: int
     stride: int  # what an action counts for in the joint action
@@ -74,6 +76,8 @@ def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
         sessions.runner[session, rule.state_from[player] : rule.state_from[player + 1]],
         sessions.pending[session, player],
         sessions.owed[session, player],
+        pair.payoff[player],
+        pair.look[player],
         player,
         pair.sizes[player],
         pair.sizes[1] if player == 0 else 1,
@@ -87,26 +91,13 @@ def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _decide(own, state, epsilon, drawn):  # type: ignore[no-untyped-def]
+def _decide(own, state, epsilon, drawn, past, done, owed, later):  # type: ignore[no-untyped-def]
     """What was pending is settled; the action chosen, and whether a greedy action changed."""
-    changed, size, pending = False, own.size, own.pending
-    if pending[0] >= 0:
-        aim = own.owed[0] + own.owed[1] * own.values[at(state * size + own.greedy[at(state)])]
-        changed = teach(own.values, own.greedy, own.runner, size, pending[0], pending[1], aim, own.alpha)
-    action = act(own.greedy[at(state)], epsilon, size, drawn)
-    if own.learns:
-        pending[0], pending[1] = state, action
-    return action, changed
-
-
-@inner
-def _paid(own, first, payoff):  # type: ignore[no-untyped-def]
-    """A payoff, the first since the decision or a later one."""
-    if first:
-        own.owed[0], own.owed[1] = payoff, own.gamma
-    else:
-        own.owed[0] += own.owed[1] * payoff
-        own.owed[1] *= own.gamma
+    changed, size = False, own.size
+    if past >= 0:
+        aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
+        changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, own.alpha)
+    return act(own.greedy[at(state)], epsilon, size, drawn), changed
 
 
 @inner
@@ -120,25 +111,31 @@ def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, steps)
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
     e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
     joint = a * one.stride + b * two.stride
+    past, done, owed, later = one.pending[0], one.pending[1], one.owed[0], one.owed[1]
+    past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
     while steps > 0 and over == RUNNING:
         e, f = _level(one, e, period), _level(two, f, period)
         here, there = joint, joint
         if not pair.plain:
-            here, there = pair.look[one.player, joint], pair.look[two.player, joint]
-        a, new = _decide(one, here, e, unit(word(seed, counter)))
+            here, there = one.look[at(joint)], two.look[at(joint)]
+        a, new = _decide(one, here, e, unit(word(seed, counter)), past, done, owed, later)
         if pair.staged:
             there = there * one.size + a
-        b, newer = _decide(two, there, f, unit(word(seed, counter + _ONE)))
+        b, newer = _decide(two, there, f, unit(word(seed, counter + _ONE)), past_, done_, owed_, later_)
         counter += _TWO
         joint = a * one.stride + b * two.stride
-        _paid(one, True, pair.payoff[one.player, at(joint)])
-        _paid(two, True, pair.payoff[two.player, at(joint)])
+        if one.learns:
+            past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+        if two.learns:
+            past_, done_, owed_, later_ = there, b, two.payoff[at(joint)], two.gamma
         if period >= rule.tally_from:
             _tally(pair, tally, joint)
         period += 1
         changed = period if new or newer else changed
         over = ended(rule, period, changed)
         steps -= 1
+    _keep(one, past, done, owed, later)
+    _keep(two, past_, done_, owed_, later_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
     level[one.player], level[two.player], recent[one.player], recent[two.player] = e, f, a, b
     if pair.signal.shape[0] > 0:
@@ -151,27 +148,45 @@ def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, steps):
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
     e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
     joint = a * one.stride + b * two.stride
+    past, done, owed, later = one.pending[0], one.pending[1], one.owed[0], one.owed[1]
+    past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
     while steps > 0 and over == RUNNING:
         e, f = _level(one, e, period), _level(two, f, period)
-        drawn, even = unit(word(seed, counter)), period % 2 == 0
-        if even:
-            a, new = _decide(one, pair.look[one.player, at(joint)], e, drawn)
+        drawn = unit(word(seed, counter))
+        if period & 1 == 0:
+            here = one.look[at(joint)]
+            a, new = _decide(one, here, e, drawn, past, done, owed, later)
+            joint = a * one.stride + b * two.stride
+            if one.learns:
+                past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+            owed_ += later_ * two.payoff[at(joint)]
+            later_ *= two.gamma
         else:
-            b, new = _decide(two, pair.look[two.player, at(joint)], f, drawn)
+            here = two.look[at(joint)]
+            b, new = _decide(two, here, f, drawn, past_, done_, owed_, later_)
+            joint = a * one.stride + b * two.stride
+            if two.learns:
+                past_, done_, owed_, later_ = here, b, two.payoff[at(joint)], two.gamma
+            owed += later * one.payoff[at(joint)]
+            later *= one.gamma
         counter += _ONE
-        joint = a * one.stride + b * two.stride
-        _paid(one, even, pair.payoff[one.player, at(joint)])
-        _paid(two, not even, pair.payoff[two.player, at(joint)])
         if period >= rule.tally_from:
             _tally(pair, tally, joint)
         period += 1
         changed = period if new else changed
         over = ended(rule, period, changed)
         steps -= 1
+    _keep(one, past, done, owed, later)
+    _keep(two, past_, done_, owed_, later_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
     level[one.player], level[two.player], recent[one.player], recent[two.player] = e, f, a, b
     if pair.signal.shape[0] > 0:
         recent[3] = pair.signal[joint]
+
+
+@inner
+def _keep(own, past, done, owed, later):  # type: ignore[no-untyped-def]
+    own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later
 
 
 @inner

@@ -121,7 +121,7 @@ def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
 @inner
 def level_at(before, scale, beta, decay, period):  # type: ignore[no-untyped-def]
     """What falls exponentially, in a period, from the period before: no bit depends on where chunks end."""
-    if period % RENEWED == 0:
+    if period & (RENEWED - 1) == 0:
         return scale * exp(-beta * period)
     return before * decay
 

@@ -34,7 +34,8 @@ class RepeatedQLearning(eqx.Module):
     again, ``Q += alpha (r + gamma r' + .. + gamma^k B - Q)``: what was paid meanwhile, and ``B``, what the
     state then seen is worth: its best value (``target = "max"``), that of the action chosen (``on_policy``)
     or the mean over the choice (``expected``). At once, in stages and in turns are the same rule, as the game
-    says who moves when. With ``updates = "counterfactual"`` all own actions are taught what they would have brought.
+    says who moves when. With ``updates = "counterfactual"`` all own actions are taught what they would have
+    brought.
 
     With chance ``epsilon`` an action is uniform, else the greedy one, which stays until another is strictly
     better, at first the lowest of the best. With ``temperature`` it is drawn from ``softmax(Q/temperature)``.
