@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -90,6 +90,7 @@ class LinearQuadratic(eqx.Module):
     leader: Annotated[int, Ge(0), "who moves first, where somebody does"] = 0
     periods: Annotated[int, Ge(1), "of the path that is kept"] = 200
     budget: Annotated[int, Ge(1), "most periods to go back"] = 100_000
+    open_ended: ClassVar[bool] = True
 
     @staticmethod
     def fits(game: Any) -> bool:
