@@ -1,0 +1,212 @@
+"""Sessions of learning: the same bits as a plain learner, whatever the kernel, the chunks and the threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.kernels.shapes import FiniteGame
+from rivalry.methods import sessions
+from rivalry.methods.repeated import RepeatedQLearning
+from rivalry.tabular.repeated import RepeatedWorld
+from tests.repeated_play import Options, Plain, by_player, tables
+
+SEED = np.random.SeedSequence(11)
+DICE = np.random.default_rng(3)
+PAIR = DICE.normal(size=(1, 2, 12))  # 3 and 4 actions
+THREE = DICE.normal(size=(1, 3, 12))  # 2, 3 and 2 actions
+WEATHER = DICE.normal(size=(2, 2, 6))  # 2 states of nature; 2 and 3 actions
+CHAIN = np.array([[0.7, 0.3], [0.4, 0.6]])
+LEVEL = DICE.integers(0, 5, size=(1, 12))
+LEVELS = DICE.integers(0, 3, size=(2, 6))
+FALLING = {"kind": "exponential", "beta": 2e-3}
+
+GAMES: dict[str, tuple[FiniteGame, dict[str, Any]]] = {
+    "at once": (tables(PAIR, (3, 4)), {}),
+    "at once, second first": (tables(PAIR, (3, 4), [[1, 0]]), {}),
+    "others": (tables(PAIR, (3, 4)), {"observation": ["others", "own"]}),
+    "memory 0": (tables(PAIR, (3, 4)), {"memory": 0}),
+    "price": (tables(PAIR, (3, 4), signal=LEVEL), {"observation": ["price", "own_and_price"]}),
+    "staged": (tables(PAIR, (3, 4), shows=[[], [[0, 0]]]), {}),
+    "staged, second leads": (tables(PAIR, (3, 4), [[1, 0]], [[[1, 0]], []]), {"memory": [0, 1]}),
+    "in turns": (tables(PAIR, (3, 4), [[0], [1]]), {"observation": "others"}),
+    "in turns, second first": (tables(PAIR, (3, 4), [[1], [0]]), {"observation": ["actions", "others"]}),
+    "memory 2": (tables(PAIR, (3, 4)), {"memory": [2, 1]}),
+    "three": (tables(THREE, (2, 3, 2)), {"observation": ["actions", "others", "own"], "memory": [1, 2, 0]}),
+    "three, two stages": (tables(THREE, (2, 3, 2), shows=[[], [[0, 0]], [[0, 0], [1, 0]]]), {}),
+    "three in turns": (tables(THREE, (2, 3, 2), [[0], [2], [1]]), {}),
+    "two and one in turns": (tables(THREE, (2, 3, 2), [[0, 2], [1, -1]]), {"observation": "others"}),
+    "nature": (tables(WEATHER, (2, 3), chain=CHAIN), {}),
+    "nature seen": (tables(WEATHER, (2, 3), None, [[[2, 0]], []], CHAIN, LEVELS), {"observation": "price"}),
+}
+FAST = ["at once", "at once, second first", "others", "memory 0", "price", "staged", "staged, second leads"]
+FAST += ["in turns", "in turns, second first"]
+
+
+def learner(**options: Any) -> RepeatedQLearning:
+    chosen = {"sessions": 3, "alpha": 0.2, "gamma": 0.8, "epsilon": FALLING, "periods": 2500}
+    return RepeatedQLearning(**(chosen | options))
+
+
+def played(
+    made: RepeatedQLearning, world: RepeatedWorld, chunks: tuple[int, ...] = (2**40,)
+) -> dict[str, np.ndarray]:
+    session = made.begin(world, SEED)
+    for steps in (*chunks, 2**40):
+        made.advance(world, session, steps)
+    return session
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    for name in one:
+        a, b = one[name], other[name]
+        if name == "recent":  # the next round moves the others on
+            a, b = a[:, 0], b[:, 0]
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def plainly(
+    made: RepeatedQLearning, world: RepeatedWorld, options: Options, periods: int | None = None
+) -> list[Plain]:
+    begun = made.begin(world, SEED)
+    found = [Plain(world.tables, options, begun, k) for k in range(made.sessions)]
+    for plain in found:
+        plain.play(periods or made.length(world))
+    return found
+
+
+def agree(made: RepeatedQLearning, world: RepeatedWorld, options: Options, rtol: float = 0.0) -> None:
+    session = played(made, world)
+    for number, plain in enumerate(plainly(made, world, options)):
+        held = by_player(world.tables, session, number)
+        for (player, state), row in plain.q.items():
+            at = place(world.tables, player, state)
+            np.testing.assert_allclose(held[player][0][at], row, rtol=rtol, atol=0.0)
+            assert held[player][1][at] == plain.kept[player, state]
+        assert session["clock"][number, 1] == plain.changes[-1]
+
+
+def place(game: FiniteGame, player: int, state: tuple[int, ...]) -> int:
+    from rivalry.tabular.play import observed_sizes
+
+    sizes = observed_sizes(game)
+    shape = [sizes[who] for who, _ in game.sees[player].tolist() if who >= 0]
+    return int(np.ravel_multi_index(state, shape)) if shape else 0
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_the_same_bits_as_a_plain_learner(name: str) -> None:
+    game, options = GAMES[name]
+    made = learner(**options)
+    agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3))
+
+
+@pytest.mark.parametrize("target", ["on_policy", "expected"])
+@pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen"])
+def test_other_targets(name: str, target: str) -> None:
+    game, options = GAMES[name]
+    made = learner(**options, target=target)
+    rtol = 1e-12 if target == "expected" else 0.0  # there epsilon itself, whose last bits differ, is taught
+    agree(made, made.world(game), Options(0.2, (0.8,) * 2, 2e-3, target), rtol)
+
+
+@pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
+def test_softmax_with_a_falling_temperature(target: str) -> None:
+    game, options = GAMES["others"]
+    falls = {"kind": "exponential", "initial": 5.0, "factor": 0.999}
+    made = learner(**options, temperature=falls, target=target)
+    agree(made, made.world(game), Options(0.2, (0.8, 0.8), target=target, heat=(5.0, 0.999)), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["at once", "price", "memory 2", "three", "nature seen"])
+def test_counterfactual_updates(name: str) -> None:
+    game, options = GAMES[name]
+    made = learner(**options, updates="counterfactual", periods=400)
+    agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3, counterfactual=True))
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_only_what_it_can_do_goes_to_the_fast_kernel(name: str) -> None:
+    game, options = GAMES[name]
+    made = learner(**options)
+    world = made.world(game)
+    assert (sessions.pair_of(world.tables, made._rule(world)) is not None) == (name in FAST)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_both_kernels_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    game, options = GAMES[name]
+    made = learner(**options, alpha=[0.1, 0.3], gamma=[0.9, 0.5], last=700)
+    world = made.world(game)
+    fast = played(made, world)
+    monkeypatch.setattr(sessions, "pair_of", lambda *_: None)
+    same(fast, played(made, world))
+
+
+@pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen", "three in turns"])
+def test_chunks_and_threads_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    game, options = GAMES[name]
+    made = learner(**options, sessions=9, last=100)
+    world = made.world(game)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    whole = played(made, world)
+    same(whole, played(made, world, (1, 1, 7, 1013, 2, 1024)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    same(whole, played(made, world, (3, 500)))
+
+
+def test_a_session_alone_is_the_same_as_among_others() -> None:
+    game, options = GAMES["staged"]
+    among = played(learner(**options, sessions=5), learner(**options).world(game))
+    alone = played(learner(**options, sessions=1, first_session=3), learner(**options).world(game))
+    same(alone, {name: array[3:4] for name, array in among.items()})
+
+
+@pytest.mark.parametrize("name", ["at once", "in turns", "three"])
+def test_a_session_ends_when_nothing_has_changed_for_a_window(name: str) -> None:
+    """The plain learner, played as long, had a calm of just the window, at its end, and none before."""
+    game, options = GAMES[name]
+    made = learner(**options, sessions=4, periods=None, window=300, cap=100_000)
+    world = made.world(game)
+    session = played(made, world)
+    assert np.all(session["clock"][:, 2] == 1)
+    begun = made.begin(world, SEED)
+    for number, periods in enumerate(session["clock"][:, 0].tolist()):
+        plain = Plain(world.tables, Options(0.2, (0.8,) * 3, 2e-3), begun, number)
+        plain.play(periods)
+        assert plain.period - plain.changes[-1] == 300 == plain.longest_calm()
+
+
+def test_sessions_that_are_over_stay_as_they_are() -> None:
+    game, options = GAMES["at once"]
+    made = learner(**options, periods=None, window=300, cap=100_000)
+    world = made.world(game)
+    session = played(made, world)
+    kept = {name: array.copy() for name, array in session.items()}
+    assert made.advance(world, session, 1000) == 0
+    same(kept, session)
+
+
+def test_payoffs_are_summed_over_the_last_periods() -> None:
+    game, options = GAMES["in turns"]
+    made = learner(**options, last=400)
+    world = made.world(game)
+    session = played(made, world)
+    for number, plain in enumerate(plainly(made, world, Options(0.2, (0.8, 0.8), 2e-3), 2100)):
+        before = plain.paid.copy()
+        plain.play(400)
+        np.testing.assert_allclose(session["tally"][number], plain.paid - before, rtol=1e-9)
+
+
+def test_the_first_choices_are_uniform_and_so_are_past_rounds() -> None:
+    made = learner(sessions=4000, epsilon=1.0, periods=1)
+    world = made.world(GAMES["at once"][0])
+    begun = made.begin(world, SEED)
+    before = begun["recent"][:, 0, :2].copy()
+    made.advance(world, begun, 1)
+    for joint in (before, begun["recent"][:, 0, :2]):
+        counts = np.bincount(joint @ np.array([4, 1]), minlength=12)
+        assert counts.sum() == 4000
+        assert np.sum((counts - 4000 / 12) ** 2 / (4000 / 12)) < 31.3  # chi-squared, 11 degrees: 0.1 %
