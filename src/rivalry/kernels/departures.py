@@ -121,18 +121,25 @@ def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
             cycle[state] = on
 
 
+class Losses(NamedTuple):
+    """What followers lose, ``[session follower leading]``: sums over states, the most, and how often none."""
+
+    total: np.ndarray
+    worst: np.ndarray
+    none: np.ndarray
+
+
 @njit(cache=True, nogil=True)
-def losses(tables, whole, policies, leaders, followers, loss):  # type: ignore[no-untyped-def]
+def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ignore[no-untyped-def]
     """What each follower's best action in a round would pay more than its answer to the leaders'.
 
-    Written to ``loss [session follower state leading]``; ``leading`` numbers the joint actions of
-    ``leaders``, the last the fastest.
+    ``leading`` numbers the joint actions of ``leaders``, the last the fastest; up to ``tie`` is nothing.
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
         for state in range(whole.size):
             nature = nature_of(whole, state)
-            for leading in range(loss.shape[3]):
+            for leading in range(found.total.shape[2]):
                 rest = leading
                 for leader in leaders[::-1]:
                     forced[leader] = rest % tables.sizes[leader]
@@ -141,10 +148,12 @@ def losses(tables, whole, policies, leaders, followers, loss):  # type: ignore[n
                     who = followers[k]
                     joint = play_round(tables, whole, policies[session], state, forced, acts)
                     here = tables.payoff[nature, who, joint]
-                    most = here
+                    loss = 0.0
                     for action in range(tables.sizes[who]):
                         forced[who] = action
                         joint = play_round(tables, whole, policies[session], state, forced, acts)
-                        most = max(most, tables.payoff[nature, who, joint])
+                        loss = max(loss, tables.payoff[nature, who, joint] - here)
                     forced[who] = -1
-                    loss[session, k, state, leading] = most - here
+                    found.total[session, k, leading] += loss
+                    found.worst[session, k, leading] = max(found.worst[session, k, leading], loss)
+                    found.none[session, k, leading] += loss <= tie

@@ -118,15 +118,17 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
         raise ValueError("sees: nobody sees what others choose in the same round; there must be a follower")
     followers, leaders = np.flatnonzero(follows), np.flatnonzero(~follows)
     count = int(np.prod(tables.sizes[leaders]))
-    loss = np.zeros((len(given), len(followers), whole.size, count))
-    departures.losses(tables, whole, given, leaders, followers, loss)
+    total, worst, none = np.zeros((3, len(given), len(followers), count))
     tie = TIE * float(np.abs(tables.payoff).max())
+    found = departures.Losses(total, worst, none)
+    departures.losses(tables, whole, given, leaders, followers, tie, found)
+    by_action = total / whole.size
     return FollowerGaps(
         followers=followers,
-        by_action=loss.mean(axis=2),
-        mean=loss.mean(axis=(2, 3)),
-        worst=loss.max(axis=(2, 3)),
-        share=(loss <= tie).mean(axis=(2, 3)),
+        by_action=by_action,
+        mean=by_action.mean(axis=2),
+        worst=worst.max(axis=2),
+        share=none.mean(axis=2) / whole.size,
     )
 
 
