@@ -235,6 +235,20 @@ class Leadership(_Seats):
         """Those who reply."""
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
+    @property
+    def everybody(self) -> Any:
+        """The game in which all choose, leaders and followers of every stage."""
+        return getattr(self.game, "everybody", self.game)
+
+    @property
+    def stages(self) -> tuple[tuple[int, ...], ...]:
+        """Who chooses when, by number in `everybody`."""
+        if not isinstance(self.game, Leadership):
+            return (self.players, self.followers)
+        before = self.game.stages  # of which the first are divided here
+        first = tuple(before[0][p] for p in self.players)
+        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
+
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         everyone: Array = _answered(self, self.put(x))
         return everyone

@@ -111,7 +111,7 @@ def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     return first / jnp.sum(first) * jnp.maximum(numbers["a"] - least, 0.0) / numbers["b"]
 
 
-def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Float[Array, ""]:
+def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     """What buyers would pay beyond what they do, in the units of profit."""
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)

@@ -145,19 +145,19 @@ def market(
     check_unused(given, demand)
     count = players_of(given, FIRMS)
     numbers = _numbers(given, count)
-    stages, timing = _order(given, count)
+    order, when = _order(given, count)
     box = _space(given, numbers, count)
     found = Market(
         space=box,
         numbers=numbers,
         rule=Rule(demand, choice),
-        stages=stages,
-        timing=timing,
+        stages=order,
+        timing=when,
         shock=shock_of(shock, shock_observed),
         dynamics=_dynamics(given, numbers),
         accounts=Accounts(tax_losses, convention, terminal, horizon or 0),
     )
-    return staged(found) if len(stages) > 1 else found
+    return staged(found) if len(order) > 1 else found
 
 
 def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:

@@ -17,10 +17,8 @@ class StagedMarket(Leadership):
     @property
     def market(self) -> Market:
         """The market with all its firms and stages."""
-        here: Any = self.game
-        while not isinstance(here, Market):
-            here = here.game
-        return here
+        found: Market = self.everybody
+        return found
 
     def play(self, periods: int | None = None, observation: str = "last_q") -> Any:
         """The whole market as it is lived, stage by stage and period by period."""

@@ -1,0 +1,161 @@
+"""What sessions of learning come to in the terms of their game: gains, prices, values, departures, leaders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rivalry.methods.policies import NORMAL
+from rivalry.results import Record
+from rivalry.tabular.deviations import deviations
+from rivalry.tabular.history import Cycles, by_chance
+from rivalry.tabular.repeated import RepeatedWorld
+from rivalry.tabular.stages import followers_gap, leader_regret, staged_values
+from rivalry.tabular.tables import values_at
+
+MOST_JOINT = 200_000  # joint actions whose outcomes are worked out
+HORIZON = 25  # periods that a departure is followed
+NONE = 1e-9  # relative losses below this are none
+
+
+def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
+    """All that the game can say of the sessions' limit cycles; each part where the game has it.
+
+    ``chosen`` are policies ``[session player state]``.
+    """
+    found = gains(world, cycles.payoff) | _outcomes(world, cycles) | _values(world, cycles, gamma)
+    found |= _in_stages(world, chosen, cycles)
+    if not by_chance(world.tables):
+        found |= _departures(world, chosen, cycles, gamma)
+    return found
+
+
+def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
+    """How much of the way from equilibrium to the joint maximum ``payoff [session player]`` goes.
+
+    ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
+    players; its mean over sessions, standard deviation and half width of the 95 % interval.
+    """
+    between = getattr(world.game, "gain_between", None)
+    if between is None:
+        return {}
+    nash, joint = (np.asarray(part, dtype=float) for part in between())
+    own = (payoff - nash) / (joint - nash)
+    pooled = (payoff.mean(axis=1) - nash.mean()) / (joint.mean() - nash.mean())
+    spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
+    return {
+        "profit_gain": (("session", "player"), own),
+        "pooled_gain": (("session",), pooled),
+        "gain_mean": ((), np.asarray(pooled.mean())),
+        "gain_sd": ((), np.asarray(spread)),
+        "gain_interval": ((), np.asarray(NORMAL * spread / np.sqrt(len(pooled)))),
+        "nash_payoff": (("player",), nash),
+        "joint_payoff": (("player",), joint),
+    }
+
+
+def losses(loss: np.ndarray, name: str) -> Record:
+    """The share of sessions in which nobody loses anything on its cycle: ``loss [session player]``."""
+    none: np.ndarray = np.all(loss < NONE, axis=1)
+    return {f"{name}_share": ((), np.asarray(none.mean()))}
+
+
+def _outcomes(world: RepeatedWorld, cycles: Cycles) -> Record:
+    """The game's measures, means over the cycle: ``end_price`` and so on."""
+    tables = world.tables
+    joint = int(np.prod(tables.sizes))
+    if not hasattr(world.game, "outcomes") or joint > MOST_JOINT:
+        return {}
+    each = values_at(_measures, world.game, world.places, tables.sizes)  # name -> [joint ..]
+    at, found = np.maximum(cycles.joint, 0), {}
+    for name, table in each.items():
+        weight = cycles.weight if table.ndim == 1 else cycles.weight[..., None]
+        mean = (table[at] * weight).sum(axis=1)
+        found[f"end_{name}"] = (("session", "player")[: mean.ndim], mean)
+    return found
+
+
+def _measures(game: Any, x: Any) -> Any:
+    return {name: array for name, (_, array) in game.outcomes(x).items()}
+
+
+def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
+    """What the firms are worth when play goes on round its cycle, as the game values cash flows."""
+    valued = getattr(world.game, "valued", None)
+    if valued is None:
+        return {}
+    value, share = valued(cycles.payoff, gamma)
+    return {"value": (("session", "player"), value), "terminal_share": (("session", "player"), share)}
+
+
+def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
+    """Leaders beside subgame-perfect play on the grid, and how well followers answer."""
+    tables, players = world.tables, len(world.tables.sizes)
+    stages = [list(stage) for stage in getattr(world.game, "stages", ())]
+    if len(stages) < 2 or len(tables.payoff) > 1:
+        return {}
+    exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)
+    answers = followers_gap(tables, chosen)
+    found: Record = {
+        "grid_strong": (("player",), exact.strong),
+        "grid_weak": (("player",), exact.weak),
+        "follower_gap": (("session", "follower"), answers.mean),
+        "follower_gap_worst": (("session", "follower"), answers.worst),
+        "follower_replies": (("session", "follower"), answers.share),
+    }
+    if len(exact.outcomes):
+        strong, weak = leader_regret(exact, cycles.payoff)
+        joint = np.ravel_multi_index(tuple(exact.outcomes.T), tuple(tables.sizes))
+        there = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
+        places = world.places[np.arange(players), exact.strong_profile][:, 0]
+        found |= {
+            "leader_regret": (("session",), strong),
+            "leader_regret_weak": (("session",), weak),
+            "at_equilibrium": (("session",), there),
+            "grid_equilibrium": (("player",), places),
+        }
+    return found
+
+
+def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
+    """Each player forced to its static best reply for one period: what follows, and whether it pays.
+
+    Paths are means over the sessions that had settled on one joint action, or over all if none had.
+    """
+    tables, players = world.tables, len(world.tables.sizes)
+    levels = world.places[:, :, 0] if world.places.shape[2] == 1 else None
+    still = cycles.length == 1
+    still = still if still.any() else np.ones_like(still)
+    parts = [
+        deviations(
+            tables, chosen, cycles, player=who, gamma=float(gamma[who]), horizon=HORIZON, levels=levels
+        )
+        for who in range(players)
+    ]
+    return {
+        "impulse": (
+            ("deviator", "turn", "player"),
+            np.stack([part.actions[still].mean(axis=0) for part in parts]),
+        ),
+        "impulse_base": (
+            ("deviator", "turn", "player"),
+            np.stack([part.base_actions[still].mean(axis=0) for part in parts]),
+        ),
+        "deviation_gain": (
+            ("session", "deviator"),
+            np.stack([_mean(part.relative_gain) for part in parts], axis=1),
+        ),
+        "deviation_pays": (("session", "deviator"), np.stack([part.profitable for part in parts], axis=1)),
+        "deviation_returns": (
+            ("session", "deviator"),
+            np.stack([part.rounds_back for part in parts], axis=1),
+        ),
+    }
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    """Over the states of a cycle, those that are there; NaN where there is none."""
+    there = ~np.isnan(rows)
+    found: np.ndarray = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.where(there.any(axis=1), found, np.nan)
