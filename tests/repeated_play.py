@@ -66,6 +66,9 @@ class Duopoly(eqx.Module):
         return tables(payoff, tuple(sizes.tolist()), order, shows, signal=level.astype(np.int64))
 
 
+Session = dict[str, np.ndarray]
+
+
 class Options(NamedTuple):
     """How the plain learner learns."""
 
@@ -78,11 +81,9 @@ class Options(NamedTuple):
 
 
 class Plain:
-    """One session, as in a textbook: states are what is seen, past rounds are a list, greedy is looked for."""
+    """One session, as in a textbook: states are what is seen, the past is a list, the best is looked for."""
 
-    def __init__(
-        self, game: FiniteGame, options: Options, session: dict[str, np.ndarray], number: int
-    ) -> None:
+    def __init__(self, game: FiniteGame, options: Options, session: Session, number: int) -> None:
         self.game, self.o, self.n = game, options, len(game.sizes)
         self.draw = Words(session["stream"][number])
         self.past = [row.tolist() for row in session["recent"][number][::-1]]  # the last round last
@@ -94,7 +95,7 @@ class Plain:
         self.period = 0
         self.first = self._values(session, number)
 
-    def _values(self, session: dict[str, np.ndarray], number: int) -> Any:
+    def _values(self, session: Session, number: int) -> Any:
         """The values to begin with, by player and state number."""
         from rivalry.tabular.play import states
 
@@ -135,7 +136,7 @@ class Plain:
             now[self.n] = int(np.argmax(drawn < game.odds[now[self.n], 0]))
         changed = False
         for player in game.order[self.period % len(game.order)].tolist():
-            changed |= self._move(player, now)
+            changed |= player >= 0 and self._move(player, now)
         joint = int(np.ravel_multi_index(tuple(now[: self.n]), tuple(game.sizes)))
         for player in range(self.n):
             paid = float(game.payoff[now[self.n], player, joint])
@@ -230,7 +231,7 @@ class Plain:
         return max(b - a for a, b in pairwise([*self.changes, self.period]))
 
 
-def by_player(game: FiniteGame, session: dict[str, np.ndarray], number: int) -> Any:
+def by_player(game: FiniteGame, session: Session, number: int) -> Any:
     """A session's values and greedy actions, ``{player: ([state action], [state])}``."""
     from rivalry.tabular.play import states
 
