@@ -9,7 +9,7 @@ import equinox as eqx
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
+from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry._jax import jax, put
 from rivalry.game import Game, MarkovGame
@@ -18,6 +18,7 @@ from rivalry.transforms import repeat
 
 Seen = dict[str, np.ndarray]
 FAR = 1e12  # nothing that is seen is larger
+ROUNDING = 1e-6  # an action may lie this far outside its box: it comes in single precision
 
 
 class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
@@ -26,7 +27,9 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     A `MarkovGame` is played as it is, and so is a game that offers ``play()``, such as a race over periods;
     any other game is repeated, everybody seeing what was played last, and cut after ``periods``. In a box an
     action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in which the box is
-    searched; in finite games it is a pure action's number. Raises `ValueError` for other spaces.
+    searched; in finite games it is a pure action's number. Where the game has ``movers``, actions of those
+    whose turn it is not are ignored (see `TurnEnv`). Who is no longer ``alive`` is terminated, and play goes
+    on without it. Raises `ValueError` for other spaces, and for actions that are none.
 
     >>> import rivalry as rv
     >>> env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=3)
@@ -74,22 +77,127 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """One period; afterwards nobody is left where play has ended or was cut."""
-        space = self.game.space
-        x = np.stack([_strategy(space, k, actions[name]) for k, name in enumerate(self.possible_agents)])
+        """One period; afterwards nobody is left where play has ended or was cut, and nobody who is out."""
+        return self.play({name: actions[name] for name in self.agents})
+
+    def play(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """As `step`; those whose turn it is not, or who are out, may be left out of ``actions``."""
+        names, space = self.agents, self.game.space
+        x = np.zeros(space.shape)
+        for k, name in enumerate(self.possible_agents):
+            if name in actions:
+                x[k] = _strategy(space, k, actions[name], name)
         self._key, own = jax.random.split(self._key)
         self._state, rewards, ended, cut = _step(self.game, self._state, put(x), own)
-        names = self.agents
-        paid = dict(zip(names, np.asarray(rewards).tolist(), strict=True))
-        over, short = dict.fromkeys(names, bool(ended)), dict.fromkeys(names, bool(cut))
+        out = bool(ended) | ~_alive(self.game, self._state)
+        over = {name: bool(out[k]) for k, name in enumerate(self.possible_agents) if name in names}
+        paid = {name: float(rewards[k]) for k, name in enumerate(self.possible_agents) if name in names}
+        short = {name: bool(cut) and not over[name] for name in names}
         seen: Seen = self._seen()
-        if bool(ended) or bool(cut):
-            self.agents = []
+        self.agents = [name for name in names if not (over[name] or short[name])]
         return seen, paid, over, short, {name: {} for name in names}
+
+    def movers(self) -> list[str]:
+        """Whose turn it is."""
+        known, everybody = hasattr(self.game, "movers"), np.ones(len(self.possible_agents))
+        turn = np.asarray(_movers(self.game, self._state)) if known else everybody
+        return [name for k, name in enumerate(self.possible_agents) if turn[k] and name in self.agents]
 
     def _seen(self) -> Seen:
         rows = np.asarray(_observe(self.game, self._state), dtype=np.float64)
-        return {name: rows[k] for k, name in enumerate(self.possible_agents)}
+        return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
+
+    def render(self) -> None:
+        """Nothing is drawn."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class TurnEnv(AECEnv[str, np.ndarray, Any]):  # type: ignore[misc]
+    """A game as an environment of PettingZoo in which agents act one at a time.
+
+    Those whose turn it is, by the game's ``movers``, act in the order of their numbers; none sees what
+    another chooses in the same step of the game. Later stages see earlier ones. Spaces and ends are those
+    of `GameEnv`.
+
+    >>> import rivalry as rv
+    >>> env = TurnEnv(rv.games.market(stages=[[1], [0]]), periods=3)
+    >>> env.reset(seed=1)
+    >>> env.agent_selection
+    'player_1'
+    """
+
+    metadata = {"name": "rivalry_turns_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
+
+    def __init__(self, game: Any, *, periods: int = 100) -> None:
+        super().__init__()
+        self.inner = GameEnv(game, periods=periods)
+        self.possible_agents = list(self.inner.possible_agents)
+        self.agents: list[str] = []
+        self.agent_selection = self.possible_agents[0]
+        self.render_mode = None
+
+    def observation_space(self, agent: str) -> spaces.Space[np.ndarray]:
+        """What ``agent`` sees: numbers of any size."""
+        return self.inner.observation_space(agent)
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """What ``agent`` may do."""
+        return self.inner.action_space(agent)
+
+    def observe(self, agent: str) -> np.ndarray:
+        """What ``agent`` saw last."""
+        return self._views[agent]
+
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """A new episode; ``seed`` begins the stream of chance anew."""
+        self._views, self.infos = self.inner.reset(seed)
+        self.agents = list(self.possible_agents)
+        self.rewards = dict.fromkeys(self.agents, 0.0)
+        self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
+        self.terminations, self.truncations = (dict.fromkeys(self.agents, False) for _ in range(2))
+        self._chosen: dict[str, Any] = {}
+        self._next()
+
+    def step(self, action: Any) -> None:
+        """The action of the agent whose turn it is; of one who is out, None."""
+        agent: str = self.agent_selection
+        if self.terminations[agent] or self.truncations[agent]:
+            self._was_dead_step(action)
+            return
+        _strategy(self.inner.game.space, self.possible_agents.index(agent), action, agent)
+        self._chosen[agent] = action
+        self._clear_rewards()
+        self._cumulative_rewards[agent] = 0.0
+        self._waiting.remove(agent)
+        if self._waiting:
+            self.agent_selection = self._waiting[0]
+            return
+        self._play()
+        self._accumulate_rewards()
+        self._next()
+        self._deads_step_first()
+
+    def _play(self) -> None:
+        """The game's next step, and those after it in which it is nobody's turn."""
+        while True:
+            seen, paid, over, short, _ = self.inner.play(self._chosen)
+            self._chosen = {}
+            self._views |= seen
+            for name in paid:
+                self.rewards[name] += paid[name]
+                self.terminations[name], self.truncations[name] = over[name], short[name]
+            if not self.inner.agents or self.inner.movers():
+                return
+
+    def _next(self) -> None:
+        """Whose turn it is now."""
+        self._waiting = self.inner.movers()
+        if self._waiting:
+            self.agent_selection = self._waiting[0]
 
     def render(self) -> None:
         """Nothing is drawn."""
@@ -141,10 +249,11 @@ class PlayerEnv(gym.Env[np.ndarray, Any]):
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One period."""
         x = self.rivals.copy()
-        x[self.player] = _strategy(self.game.space, self.player, action)
+        x[self.player] = _strategy(self.game.space, self.player, action, f"player_{self.player}")
         self._key, own = jax.random.split(self._key)
         self._state, rewards, ended, cut = _step(self.game, self._state, put(x), own)
-        return self._seen(), float(rewards[self.player]), bool(ended), bool(cut), {}
+        over = bool(ended) or not _alive(self.game, self._state)[self.player]
+        return self._seen(), float(rewards[self.player]), over, bool(cut) and not over, {}
 
     def _seen(self) -> np.ndarray:
         rows = np.asarray(_observe(self.game, self._state), dtype=np.float64)
@@ -160,6 +269,21 @@ def _step(game: MarkovGame, state: Any, x: Any, key: Any) -> Any:
 @eqx.filter_jit
 def _observe(game: MarkovGame, state: Any) -> Any:
     return game.observe(state)
+
+
+@eqx.filter_jit
+def _movers(game: Any, state: Any) -> Any:
+    return game.movers(state)
+
+
+@eqx.filter_jit
+def _left(game: Any, state: Any) -> Any:
+    return game.alive(state)
+
+
+def _alive(game: Any, state: Any) -> np.ndarray:
+    """Who has not left the game."""
+    return np.asarray(_left(game, state)) if hasattr(game, "alive") else np.ones(game.space.shape[0], bool)
 
 
 def _markov(game: Any, periods: int) -> Any:
@@ -182,16 +306,28 @@ def _action_space(space: Any, player: int) -> spaces.Space[Any]:
     raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
 
 
-def _strategy(space: Any, player: int, action: Any) -> np.ndarray:
-    """A player's strategy ``[axis]``, from what Gymnasium calls its action."""
+def _strategy(space: Any, player: int, action: Any, name: str) -> np.ndarray:
+    """A player's strategy ``[axis]``, from what Gymnasium calls its action. Raises `ValueError`."""
     if isinstance(space, Box):
         flat = space.flat()
         low, high = np.asarray(flat.low)[player], np.asarray(flat.high)[player]
-        part = (np.clip(np.asarray(action, dtype=float), -1, 1) + 1) / 2
+        part = (_within(action, len(low), name) + 1) / 2
         amounts = np.asarray(space.outer(put(low + part * (high - low))[None], player))[0]
         inside: np.ndarray = np.clip(amounts, np.asarray(space.low)[player], np.asarray(space.high)[player])
         return inside
+    size = space.sizes[player]
+    if not (np.ndim(action) == 0 and float(action) in range(size)):
+        raise ValueError(f"action of {name}: {action!r} must be a whole number in 0..{size - 1}")
     if isinstance(space, Choices):
         return np.array([float(action)])
     pure: np.ndarray = np.eye(space.shape[1])[int(action)]
     return pure
+
+
+def _within(action: Any, axes: int, name: str) -> np.ndarray:
+    """An action in the box from -1 to 1. Raises `ValueError`."""
+    given = np.asarray(action, dtype=float)
+    if given.shape != (axes,) or not np.all(np.abs(given) <= 1 + ROUNDING):
+        raise ValueError(f"action of {name}: {given.tolist()} must be in the box [-1, 1], {axes} numbers")
+    inside: np.ndarray = np.clip(given, -1, 1)
+    return inside

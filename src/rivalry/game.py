@@ -84,7 +84,11 @@ class Game(Protocol):
 
 @runtime_checkable
 class MarkovGame(Protocol):
-    """Played on and on; pure. Optional: ``movers(state)``, ``legal(state)``, ``stage(state, ahead)``."""
+    """Played on and on; pure.
+
+    Optional: ``movers(state)``, whose turn it is; ``alive(state)``, who has not left for good;
+    ``legal(state)``; ``stage(state, ahead)``.
+    """
 
     @property
     def space(self) -> Space:
