@@ -15,7 +15,7 @@ from rivalry.results import Certificate, Coverage, Record
 from rivalry.tabular.plans import AdjustmentTables, announced
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
-SETTLED = 1e-9  # of the scale: regrets that are none
+SETTLED = 1e-8  # of the scale: regrets that are none
 APART = 1e3  # a cycle's sweeps differ by so much more than the same sweep of two turns
 
 Session = dict[str, np.ndarray]
@@ -39,7 +39,7 @@ class PlanOptions(eqx.Module):
     then is the discounted sum of its cash flows under that rule, ``value``, at least ``decision_value``.
 
     One step is a sweep of backward induction: after ``T`` sweeps the policies are those of the first of ``T``
-    periods. It has settled when neither can gain by any other policy at any node, to 1e-9 of the scale (the
+    periods. It has settled when neither can gain by any other policy at any node, to 1e-8 of the scale (the
     larger value at the start, in absolute terms); that looks at exact best replies from time to time, and at
     the end. In games like this, whose firms' interests differ, backward induction need not converge: it is
     then ``cycling``, or its ``rounds`` are spent, and what is told are the policies with the least regret

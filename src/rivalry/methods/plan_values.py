@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.tabular.plans import AdjustmentTables, Duel
 
-EXACT = 1e-11  # of the largest sum of cash flows: how closely policies are valued
+EXACT = 1e-12  # of the largest sum of cash flows: how closely policies are valued
 MORE = 20  # sweeps with the policy as it is after each that improves it
 
 

@@ -129,6 +129,6 @@ def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
         return np.zeros((0, 0))
     apart = (levels[None, :] - levels[:, None]) / noise
     half = np.diff(levels, append=levels[-1]) + np.diff(levels, prepend=levels[0])  # levels may be uneven
-    weight = np.where(np.abs(apart) <= REACH, half * np.exp(-(apart**2) / 2), 0.0)
+    weight = np.where(np.abs(apart) <= REACH + NEAR, half * np.exp(-(apart**2) / 2), 0.0)
     spread: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
     return spread

@@ -1,0 +1,279 @@
+"""Announced plans: against dynamic programs and stage games written out in NumPy, and properties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.methods import PlanOptions
+from rivalry.methods.plan_values import judged
+from rivalry.tabular.plans import AdjustmentTables, adjustment_tables, announced
+
+INF = float("inf")
+TARGETS, RAMPS = [0.5, 1.5, 2.0, 2.5], [0.25, 0.5]
+
+
+def firms(gamma: object = 0.9, phi: object = 12.0, count: int = 9) -> AdjustmentTables:
+    return adjustment_tables(10.0, 2.0, [0.5, 1.0], phi, gamma, np.linspace(0.5, 2.5, count))
+
+
+def calm() -> AdjustmentTables:
+    """Little ahead and dear changes: backward induction converges whatever delta is."""
+    return firms([0.4, 0.5], [40.0, 30.0])
+
+
+def transition(levels: np.ndarray, aim: float) -> np.ndarray:
+    """The lottery over levels whose mean is ``aim``."""
+    return np.array([np.interp(aim, levels, row) for row in np.eye(len(levels))])
+
+
+class Byhand:
+    """The same game on arrays: leader's moves by plan, the follower's aims on a fine list."""
+
+    def __init__(self, tables: AdjustmentTables, targets: list[float], ramps: list[float]) -> None:
+        self.q = tables.levels
+        self.tables = tables
+        plans = [(target, ramp) for target in targets for ramp in ramps]
+        own = self.q[0]
+        aims = np.array([own + np.clip(target - own, -ramp, ramp) for target, ramp in plans])
+        self.lead = np.array([[transition(own, x) for x in row] for row in aims])  # [plan i i']
+        self.lead_cost = tables.phi[0] * (aims - own) ** 2
+        self.aims = np.linspace(self.q[1][0], self.q[1][-1], 2001)
+        self.follow = np.array([transition(self.q[1], x) for x in self.aims])  # [aim j']
+        self.cost = tables.phi[1] * (self.aims - self.q[1][:, None]) ** 2  # [j aim]
+
+    def follower(self, ahead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Best values and aims ``[plan i j]`` where arriving is worth ``ahead [plan i j]``."""
+        row = np.einsum("pik,pkj->pij", self.lead, ahead) @ self.follow.T  # [plan i aim]
+        pays = self.tables.gamma[1] * row[:, :, None, :] - self.cost
+        best = pays.argmax(axis=-1)
+        return self.tables.flow[1] + pays.max(axis=-1), self.aims[best]
+
+    def leader(self, ahead: np.ndarray, aim: np.ndarray) -> np.ndarray:
+        """What plans in force are worth to the leader."""
+        row = np.einsum("pik,pkj->pij", self.lead, ahead)
+        chance = np.array([np.interp(aim, self.q[1], unit) for unit in np.eye(len(self.q[1]))])
+        mean = np.einsum("pik,kpij->pij", row, chance)
+        paid: np.ndarray = self.tables.flow[0] - self.lead_cost[:, :, None] + self.tables.gamma[0] * mean
+        return paid
+
+
+def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
+    tables = firms()
+    found = rv.learn(tables, PlanOptions(delta=INF, targets=TARGETS, ramps=RAMPS))
+    hand = Byhand(tables, TARGETS, RAMPS)
+    followed = np.zeros((8, 9, 9))
+    for _ in range(200):
+        followed, aim = hand.follower(followed)
+    led = np.zeros_like(followed)
+    for _ in range(200):
+        led = hand.leader(led, aim)
+    at = (slice(None), *tables.first)
+    best = int(np.argmax(led[at]))
+    assert found.status == "settled"
+    assert found.claim == "equilibrium"
+    assert found.data.first_plan == best
+    # aims by hand are 0.001 apart: values of parabolas are off by phi 0.0005**2 a period at most
+    assert abs(found.data.value.values[1] - followed[at][best]) <= 12 * 0.0005**2 / (1 - 0.9)
+    assert abs(found.data.value.values[0] - led[at][best]) < 1e-2
+    assert found.data.switches == 0
+    np.testing.assert_array_equal(found.data.in_force.values[:, 3, 4], np.arange(8))
+
+
+def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period() -> None:
+    tables = calm()
+    found = rv.learn(tables, PlanOptions(delta=0.0, targets=TARGETS, ramps=RAMPS))
+    hand = Byhand(tables, TARGETS, RAMPS)
+    states = np.zeros((2, 9, 9))  # what a state is worth to either: there are no plans
+    for _ in range(80):
+        followed, aim = hand.follower(np.broadcast_to(states[1], (8, 9, 9)))
+        led = hand.leader(np.broadcast_to(states[0], (8, 9, 9)), aim)
+        best = led.argmax(axis=0)
+        states = np.stack([led.max(axis=0), np.take_along_axis(followed, best[None], axis=0)[0]])
+    assert found.status == "settled"
+    assert found.claim == "equilibrium"
+    np.testing.assert_allclose(found.data.value.values, states[(slice(None), *tables.first)], atol=1e-3)
+    assert found.data.value.values[0] == pytest.approx(found.data.decision_value.item(), abs=1e-9)
+    # the plan in force makes no difference: what follows on every plan is worth the same
+    world = PlanOptions(targets=TARGETS, ramps=RAMPS).world(tables)
+    worth = judged(world, 0.0, False, found.data.in_force.values, found.data.aim.values).decision
+    arrived = np.take_along_axis(worth, found.data.in_force.values, axis=0)
+    np.testing.assert_allclose(arrived, np.broadcast_to(arrived[:1], arrived.shape), rtol=1e-10)
+
+
+@pytest.mark.parametrize("charge", [False, True], ids=["threshold", "charged"])
+@pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
+def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool) -> None:
+    tables = calm()
+    found = rv.learn(tables, PlanOptions(delta=delta, charge=charge, targets=TARGETS, ramps=RAMPS))
+    hand = Byhand(tables, TARGETS, RAMPS)
+    switch, aim = found.data.in_force.values, found.data.aim.values
+    nodes = np.arange(switch.size).reshape(switch.shape)
+    held = np.arange(8)[:, None, None]
+    there = nodes[switch, np.arange(9)[:, None], np.arange(9)].ravel()
+    chance = np.array([np.interp(aim, tables.levels[1], unit) for unit in np.eye(9)])  # [j' plan i j]
+    leads = np.zeros((switch.size, switch.size))
+    arrive = np.einsum("pik,lpij->pijkl", hand.lead, chance)
+    for plan in range(8):
+        leads[nodes[plan].ravel()[:, None], nodes[plan].ravel()] = arrive[plan].reshape(81, 81)
+    onward = np.zeros_like(leads)
+    np.add.at(onward.T, there, leads.T)
+    changes = leads @ (switch != held).ravel()
+    flow = np.broadcast_to(tables.flow[0], switch.shape) - hand.lead_cost[:, :, None]
+    system = np.eye(len(onward)) - tables.gamma[0] * onward
+    values = {
+        paid: np.linalg.solve(system, flow.ravel() - tables.gamma[0] * paid * changes).reshape(switch.shape)
+        for paid in (0.0, delta)
+    }
+    follows = np.broadcast_to(tables.flow[1], switch.shape) - tables.phi[1] * (aim - tables.levels[1]) ** 2
+    system = np.eye(len(onward)) - tables.gamma[1] * onward
+    followed = np.linalg.solve(system, follows.ravel()).reshape(switch.shape)
+    at = (found.data.first_plan.item(), *tables.first)
+    assert found.data.decision_value.item() == pytest.approx(values[delta][at], rel=1e-9)
+    assert found.data.value.values[0] == pytest.approx(values[delta if charge else 0.0][at], rel=1e-9)
+    assert found.data.value.values[1] == pytest.approx(followed[at], rel=1e-9)
+    # the rule is the recursion's own: a plan gives way where the best is worth more by more than delta
+    worth = values[delta]
+    gain = worth.max(axis=0) - delta - worth
+    clear = np.abs(gain) > 1e-8
+    np.testing.assert_array_equal((switch != held)[clear], (gain > 0)[clear])
+    assert found.status == "settled"
+
+
+def test_who_pays_for_changes_plays_as_who_only_weighs_them_and_gets_less() -> None:
+    tables = firms([0.4, 0.5], [4.0, 30.0])  # the leader, whose plans all lead too far, changes them for ever
+    one, other = (
+        rv.learn(tables, PlanOptions(delta=0.001, charge=charge, targets=[0.5, 2.5], ramps=[0.2]))
+        for charge in (False, True)
+    )
+    assert one.status == other.status == "settled"
+    one, other = one.data, other.data
+    np.testing.assert_array_equal(one.in_force.values, other.in_force.values)
+    np.testing.assert_array_equal(one.aim.values, other.aim.values)
+    assert one.decision_value == other.decision_value == other.value[0]
+    assert one.value[0] >= one.decision_value
+    discounts = 0.4 ** np.arange(1, 61)
+    paid = 0.001 * float(one.switch_chance.values @ discounts)
+    assert one.value[0] - one.decision_value == pytest.approx(paid, abs=1e-9)
+    assert paid > 0
+
+
+def test_regrets_are_what_the_best_of_all_rules_gains() -> None:
+    """Of policies that are none's best reply: dynamic programs by hand, over all nodes."""
+    tables, rng = calm(), np.random.default_rng(3)
+    world = PlanOptions(targets=[0.5, 2.5], ramps=[0.4]).world(tables)
+    switch = rng.integers(0, 2, world.shape)
+    aim = rng.uniform(0.5, 2.5, world.shape)
+    found = judged(world, 0.2, True, switch, aim)
+    hand, held = Byhand(tables, [0.5, 2.5], [0.4]), np.arange(2)[:, None, None]
+    led, own = np.zeros(world.shape), np.zeros(world.shape)
+    for _ in range(60):
+        led = hand.leader(np.maximum(led, led.max(axis=0) - 0.2), aim)
+        chosen = np.take_along_axis(own, switch, axis=0) - 0.2 * (switch != held)
+        own = hand.leader(chosen, aim)
+    chosen = np.take_along_axis(own, switch, axis=0) - 0.2 * (switch != held)
+    np.testing.assert_allclose(found.decision, own, rtol=1e-9)
+    gains = (np.maximum(led, led.max(axis=0) - 0.2) - chosen).max()
+    assert found.regret[0] == pytest.approx(max(gains, (led - own).max()), rel=1e-8)
+    best = np.zeros(world.shape)
+    for _ in range(80):
+        best, _ = hand.follower(np.take_along_axis(best, switch, axis=0))
+    assert found.regret[1] == pytest.approx((best - found.realised[1]).max(), abs=1e-3)
+    assert np.all(found.bound >= found.regret)
+    assert found.temptation >= found.at_start[0] - 1e-9
+
+
+def test_what_does_not_converge_is_not_called_settled() -> None:
+    tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
+    found = rv.learn(tables, PlanOptions(delta=1.0, targets=5, ramps=[0.1], rounds=200))
+    assert found.status in ("budget spent", "cycling")
+    assert found.claim == "not an equilibrium"
+    assert found.data.regret.max() > found.data.tolerance
+
+
+def test_the_leader_may_be_the_second_firm() -> None:
+    tables = firms([0.4, 0.5], [40.0, 30.0])
+    turned = AdjustmentTables(
+        tables.levels[::-1],
+        np.ascontiguousarray(tables.flow[::-1].swapaxes(1, 2)),
+        tables.phi[::-1].copy(),
+        tables.gamma[::-1].copy(),
+        tables.first[::-1].copy(),
+    )
+    options = {"delta": 0.3, "targets": TARGETS, "ramps": RAMPS}
+    one = rv.learn(tables, PlanOptions(**options)).data
+    other = rv.learn(turned, PlanOptions(leader=1, **options)).data
+    np.testing.assert_array_equal(one.value.values, other.value.values[::-1])
+    np.testing.assert_array_equal(one.output_path.values, other.output_path.values[:, ::-1])
+    np.testing.assert_array_equal(one.regret.values, other.regret.values[::-1])
+
+
+def test_chunks_of_sweeps_change_nothing() -> None:
+    tables = firms()
+    learner = PlanOptions(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)
+    world = learner.world(tables)
+    sessions = []
+    for chunk in (1, 7, 120):
+        session = learner.begin(world, np.random.SeedSequence(0))
+        while learner.advance(world, session, chunk):
+            pass
+        sessions.append(session)
+    for name, array in sessions[0].items():
+        for other in sessions[1:]:
+            np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def test_the_path_is_the_mean_of_drawn_play_and_chances_sum_to_one() -> None:
+    tables = firms(0.5, 10.0)
+    found = rv.learn(tables, PlanOptions(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)).data
+    duel = announced(tables, 0, np.array([2.5]), np.array([0.3]), 0.2)
+    leader = np.zeros(len(tables.levels[0]))
+    leader[tables.first[0]] = 1.0
+    means = []
+    for _ in range(12):  # the leader's output is a Markov chain of its own: its plan is never changed
+        means.append(leader @ tables.levels[0])
+        aims = tables.levels[0] + np.clip(2.5 - tables.levels[0], -0.3, 0.3)
+        lottery = np.array([transition(tables.levels[0], x) for x in aims])
+        leader = leader @ lottery @ duel.spread_leader
+    np.testing.assert_allclose(found.output_path.values[:, 0], means, rtol=1e-12)
+    assert leader.sum() == pytest.approx(1.0)
+
+
+def test_disturbances_have_the_mean_and_the_spread_they_are_told() -> None:
+    levels = np.linspace(0.5, 10.5, 101)
+    tables = adjustment_tables(50.0, 2.0, 0.0, 1.0, 0.5, levels)
+    spread = announced(tables, 0, np.array([5.5]), np.array([1.0]), 0.4).spread_leader
+    middle = spread[45:56]
+    np.testing.assert_allclose(middle @ levels, levels[45:56], rtol=1e-12)
+    np.testing.assert_allclose(np.sqrt(middle @ levels**2 - (middle @ levels) ** 2), 0.4, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"delta": -1.0}, "delta: -1.0 must be at least 0"),
+        ({"delta": float("nan")}, "delta: nan must be at least 0"),
+        ({"leader": 2}, "leader: 2 must be 0 or 1"),
+        ({"ramps": [0.1, 0.0]}, r"ramps\[1\]"),
+        ({"targets": 0}, "targets: 0"),
+        ({"targets": [1.0, 9.0]}, r"targets\[1\]: 9 must be in \[0.5, 2.5\]"),
+    ],
+    ids=["negative", "nan", "leader", "ramp", "none", "outside"],
+)
+def test_options_out_of_range_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rv.learn(firms(), PlanOptions(**options))
+
+
+def test_tables_out_of_range_are_named() -> None:
+    for change, message in (
+        ({"b": 0.0}, "b: 0 must be above 0"),
+        ({"gamma": [0.9, 1.0]}, r"gamma\[1\]: 1 must be in \[0, 1\).*diverges"),
+        ({"phi": [-1.0, 0.0]}, r"phi\[0\]: -1 must be at least 0"),
+        ({"levels": [1.0, 1.0]}, r"levels\[0\]: must be at least 2 finite numbers that rise"),
+        ({"first": (1.0, 7.0)}, r"first\[1\]: 7 must be in \[0.5, 2.5\]"),
+    ):
+        settings = {"a": 10.0, "b": 2.0, "c": 0.0, "phi": 1.0, "gamma": 0.9, "levels": [0.5, 1.0, 2.5]}
+        with pytest.raises(ValueError, match=message):
+            adjustment_tables(**settings | change)
