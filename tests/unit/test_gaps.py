@@ -63,6 +63,13 @@ def test_who_sees_enough(name: str, enough: list[bool]) -> None:
     assert [sees_enough(tables, who) for who in range(len(tables.sizes))] == enough
 
 
+def test_who_moves_twice_cannot_tell_when() -> None:
+    tables = GAMES["in turn"]
+    both = np.array([[[0, 1], [1, 1]]] * 2)
+    twice = tables._replace(order=np.array([[0, -1], [1, 0]]), sees=both)
+    assert [sees_enough(twice, who) for who in range(2)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("name", "player"), [("both see all", 0), ("in turn", 1), ("in turn", 0), ("stages and turns", 2)]
 )

@@ -102,7 +102,8 @@ def sees_enough(tables: FiniteGame, player: int) -> bool:
 
     What may matter: nature's state, where it moves; what the others see, and what they need to see later; the
     standing actions of who is absent. At rounds in which the player moves it must see all of that, as it is
-    when it moves or as it was when the round began. Particular policies may need less.
+    when it moves or as it was when the round began; and who moves in several rounds of the order cannot tell
+    which it is. Particular policies may need less.
     """
     rounds, players = len(tables.order), len(tables.sizes)
     matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
@@ -117,7 +118,7 @@ def sees_enough(tables: FiniteGame, player: int) -> bool:
         matters[round_] |= {(who, ago - 1) for who, ago in later if ago > 1}
     seen = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
     moves = [player in row for row in tables.order.tolist()]
-    return all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
+    return sum(moves) == 1 and all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
 
 
 def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, gamma: float) -> Replies:
