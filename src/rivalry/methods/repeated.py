@@ -186,10 +186,10 @@ class RepeatedQLearning(eqx.Module):
             "settled_share": ((), np.asarray(converged.mean())),
             "status": ((), np.asarray("settled" if settled else "budget spent")),
         }
-        if self.periods is None and not converged.all():
-            count = int(np.sum(~converged))
+        capped = int(np.sum(clock[:, 2] == _STOPPED))
+        if self.periods is None and capped:
             warnings.warn(
-                f"{count} of {self.sessions} sessions did not converge; they count as the others do "
+                f"{capped} of {self.sessions} sessions did not converge; they count as the others do "
                 f"(raise cap, or look at `converged`)",
                 stacklevel=2,
             )
@@ -262,7 +262,7 @@ class RepeatedQLearning(eqx.Module):
 
 
 _UPDATES = ("played", "counterfactual")
-_CONVERGED = 1  # kernels.sessions.CONVERGED, without loading Numba
+_CONVERGED, _STOPPED = 1, 2  # as in kernels.sessions, without loading Numba
 
 
 def _sees_actions_now(world: RepeatedWorld) -> bool:

@@ -1,0 +1,436 @@
+"""Q-learning in repeated play: what is remembered, how sessions begin, who plays what, what is told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.methods.fading import fading
+from rivalry.methods.repeated import RepeatedQLearning
+from rivalry.methods.roles import myopic_replies, roles_of
+from rivalry.methods.sessions import mean_payoffs
+from rivalry.tabular.repeated import OBSERVATIONS, RepeatedWorld, repeated
+from tests.repeated_play import Duopoly, tables
+
+DICE = np.random.default_rng(5)
+PAIR = DICE.normal(size=(1, 2, 12))  # 3 and 4 actions
+LEVEL = np.arange(12).reshape(1, 12) % 5
+QUICK = {"kind": "exponential", "beta": 1e-3}
+LEADS = [1.5 + 0.75 * k for k in range(7)]
+FOLLOWS = [1.5 + 0.375 * k for k in range(7)]
+BANDS = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
+
+
+def quick(**options: Any) -> RepeatedQLearning:
+    return RepeatedQLearning(**({"sessions": 4, "epsilon": QUICK, "window": 2000, "gamma": 0.5} | options))
+
+
+def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
+    return [slot for slot in world.tables.sees[player].tolist() if slot[0] >= 0]
+
+
+# What is remembered
+
+
+@pytest.mark.parametrize(
+    ("word", "seen"),
+    [
+        ("none", []),
+        ("actions", [[0, 2], [1, 2], [0, 1], [1, 1]]),
+        ("own", [[1, 2], [1, 1]]),
+        ("others", [[0, 2], [0, 1]]),
+        ("price", [[3, 2], [3, 1]]),
+        ("own_and_price", [[1, 2], [3, 2], [1, 1], [3, 1]]),
+    ],
+)
+def test_the_oldest_round_comes_first_then_what_the_round_shows(word: str, seen: list[list[int]]) -> None:
+    game = tables(PAIR, (3, 4), shows=[[], [[0, 0]]], signal=LEVEL)
+    world = repeated(game, observation=["actions", word], memory=[0, 2])
+    assert slots(world, 0) == []
+    assert slots(world, 1) == [*seen, [0, 0]]
+    assert set(OBSERVATIONS) == {"none", "actions", "own", "others", "price", "own_and_price"}
+
+
+def test_a_game_with_payoffs_is_tabulated_and_played_at_once() -> None:
+    class Plain(Duopoly):
+        repeated = property()  # type: ignore[assignment]
+
+    world = repeated(Plain(), 4)
+    x = world.places[:, :, 0]
+    assert world.tables.order.tolist() == [[0, 1]]
+    want = x[0][:, None] * (9.0 - x[0][:, None] - x[1])
+    np.testing.assert_allclose(world.tables.payoff[0, 0].reshape(4, 4), want)
+    np.testing.assert_array_equal(world.gamma, [0.9, 0.9])
+
+
+def test_a_game_may_say_itself_how_it_is_played_on() -> None:
+    world = repeated(Duopoly("staged"), [LEADS, FOLLOWS], memory=[1, 0])
+    assert slots(world, 0) == [[0, 1], [1, 1]]
+    assert slots(world, 1) == [[0, 0]]
+    assert repeated(Duopoly("in_turns"), 5).tables.order.tolist() == [[0], [1]]
+    assert slots(repeated(Duopoly(), 5, observation="price"), 0) == [[3, 1]]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"observation": "everything"}, r"observation: 'everything' is unknown"),
+        ({"observation": ["own", "othres"]}, r"observation\[1\]: 'othres' is unknown; did you mean 'others'"),
+        ({"observation": ["own"]}, "observation: 1 given; must be one for all, or 2, one a player"),
+        ({"observation": "price"}, "observation: 'price' needs a public price"),
+        ({"memory": -1}, "memory: -1 must be a whole number of at least 0"),
+        ({"memory": [1, 1.5]}, r"memory\[1\]: 1.5 must be a whole number"),
+        ({"memory": 6}, r"memory: 2985984 states and 4 actions of player 1 make a table of 167215104 bytes"),
+    ],
+)
+def test_what_cannot_be_remembered_is_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        repeated(tables(PAIR, (3, 4)), **{"max_table_bytes": 2**27} | options)
+
+
+def test_moves_on_a_grid_are_refused() -> None:
+    from tests.walks import walk
+
+    with pytest.raises(ValueError, match="a move must be an action"):
+        repeated(walk(np.zeros((2, 3, 3))))
+
+
+# How sessions begin
+
+
+def test_values_begin_at_what_an_action_pays_on_average() -> None:
+    world = repeated(tables(PAIR, (3, 4)))
+    one, two = PAIR[0].reshape(2, 3, 4)
+    np.testing.assert_allclose(
+        mean_payoffs(world.tables, 0, 0.9), np.tile(one.mean(axis=1) / (1 - 0.9), (12, 1))
+    )
+    np.testing.assert_allclose(mean_payoffs(world.tables, 1, 0.0), np.tile(two.mean(axis=0), (12, 1)))
+
+
+def test_who_sees_the_leader_expects_what_the_action_pays_against_it_once() -> None:
+    world = repeated(tables(PAIR, (3, 4), shows=[[], [[0, 0]]]), memory=1)
+    two = PAIR[0, 1].reshape(3, 4)
+    found = mean_payoffs(world.tables, 1, 0.9).reshape(3, 4, 3, 4)  # last actions, the leader's now, own
+    np.testing.assert_allclose(found, np.broadcast_to(two + 0.9 * two.mean() / (1 - 0.9), found.shape))
+
+
+def test_who_sees_nature_too() -> None:
+    payoff = DICE.normal(size=(2, 2, 12))
+    game = tables(payoff, (3, 4), shows=[[], [[2, 0], [0, 0]]], chain=np.full((2, 2), 0.5))
+    found = mean_payoffs(repeated(game, memory=0).tables, 1, 0.5).reshape(2, 3, 4)
+    two = payoff[:, 1].reshape(2, 3, 4)
+    np.testing.assert_allclose(found, two + 0.5 * two.mean() / 0.5)
+    blind = mean_payoffs(repeated(game, memory=0).tables, 0, 0.5)
+    np.testing.assert_allclose(blind, [payoff[:, 0].reshape(2, 3, 4).mean(axis=(0, 2)) / 0.5])
+
+
+def test_numbers_and_drawn_values_to_begin_with() -> None:
+    world = repeated(tables(PAIR, (3, 4)))
+    seed = np.random.SeedSequence(2)
+    assert np.all(quick(initial=7.0).begin(world, seed)["values"] == 7.0)
+    drawn = quick(initial={"kind": "uniform", "min": -1.0, "max": 3.0}).begin(world, seed)["values"]
+    assert drawn.min() >= -1.0
+    assert drawn.max() < 3.0
+    assert abs(drawn.mean() - 1.0) < 4 * (4 / np.sqrt(12)) / np.sqrt(drawn.size)
+    assert len(np.unique(drawn)) == drawn.size
+
+
+def test_a_session_can_begin_at_a_profile() -> None:
+    world = repeated(Duopoly(), [LEADS, FOLLOWS], memory=2)
+    begun = quick().begin_at(world, np.random.SeedSequence(2), [[3.0], [1.875]])
+    assert np.all(begun["recent"][:, :, :2] == [2, 1])
+    margin = np.maximum(9.0 - np.add.outer(LEADS, FOLLOWS), 0.0).round(9)
+    assert np.all(begun["recent"][:, :, 3] == np.searchsorted(np.unique(margin), margin[2, 1]))
+    with pytest.raises(ValueError, match=r"start\[0\]: .* is off the grid"):
+        quick().begin_at(world, np.random.SeedSequence(2), [[3.1], [1.875]])
+
+
+# What falls
+
+
+def test_exploration_falls_to_a_value_at_a_period() -> None:
+    falls = fading("epsilon", {"kind": "exponential", "value": [1e-3, 1e-2], "at": 1000}, 2)
+    np.testing.assert_allclose(falls.scale * np.exp(-falls.beta * 1000), [1e-3, 1e-2])
+    cools = fading("temperature", {"kind": "exponential", "initial": 1000.0, "factor": 0.99}, 2)
+    np.testing.assert_allclose(cools.scale * np.exp(-cools.beta * 50), 1000 * 0.99**50)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"alpha": [0.1, 1.5]}, r"alpha\[1\]: 1.5 must be in \(0, 1\]"),
+        ({"gamma": 1.0}, r"gamma: 1 must be in \[0, 1\)"),
+        ({"epsilon": 1.5}, r"epsilon: 1.5 must be in \[0, 1\]"),
+        ({"epsilon": {"kind": "cosine"}}, "epsilon.kind: 'cosine' must be 'exponential'"),
+        ({"epsilon": {"kind": "exponential"}}, "epsilon.beta: is missing"),
+        ({"epsilon": {"kind": "exponential", "value": 0.1}}, "epsilon.at: is missing"),
+        ({"epsilon": {"kind": "exponential", "beta": -1.0}}, "epsilon.beta: -1 must be at least 0"),
+        ({"temperature": 0.0}, "temperature: 0 must be above 0"),
+        ({"initial": "zero"}, "initial: 'zero' must be 'mean_payoff', a number or a table"),
+        ({"initial": {"kind": "uniform", "min": 1.0, "max": 0.0}}, "min <= max"),
+        ({"updates": "counterfactual", "target": "expected"}, "target: 'expected' must be 'max'"),
+        ({"last": 10}, "last: 10 must be at most periods, which must be given"),
+        ({"window": 0}, "window: 0 must be a whole number of at least 1"),
+        ({"roles": "learnt"}, "roles: 'learnt' is unknown; did you mean 'learns'"),
+        ({"roles": ["learns", {"kind": "fixed"}]}, r"roles\[1\].action: is missing"),
+        ({"roles": {"kind": "oracle", "ties": "hopeful"}}, "roles.ties: 'hopeful' is unknown"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        RepeatedQLearning(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"alpha": [0.1] * 3}, "alpha: 3 numbers must be 2"),
+        ({"roles": ["learns"] * 3}, "roles: 3 given"),
+        ({"roles": {"kind": "fixed", "action": 4}}, r"roles.action: actions of player 0 must be in 0..2"),
+        ({"roles": {"kind": "policy", "table": [0, 1]}}, "roles.table: must be 12 whole numbers"),
+        ({"roles": ["learns", "oracle"]}, "player 1 does not see player 0"),
+    ],
+)
+def test_options_that_do_not_fit_the_game_are_refused(options: dict[str, Any], says: str) -> None:
+    made = quick(**options)
+    with pytest.raises(ValueError, match=says):
+        made.begin(made.world(tables(PAIR, (3, 4))), np.random.SeedSequence(1))
+
+
+def test_counterfactual_updates_are_for_play_at_once() -> None:
+    made = quick(updates="counterfactual")
+    with pytest.raises(ValueError, match="needs a game in which all move at once"):
+        made.begin(made.world(Duopoly("staged")), np.random.SeedSequence(1))
+
+
+def test_a_discount_of_the_game_is_held_to_the_rule() -> None:
+    made = quick(gamma=None)
+    with pytest.raises(ValueError, match=r"gamma\[0\]: 1 must be in \[0, 1\)"):
+        made.begin(made.world(Duopoly(gamma=1.0)), np.random.SeedSequence(1))
+
+
+# Who plays what
+
+
+def test_an_oracle_replies_best_and_breaks_ties_for_or_against_the_leader() -> None:
+    """Both grids 1.5(0.75)6: the reply to every other output is a tie, and the leader wants the lower one."""
+    world = repeated(Duopoly("staged"), [LEADS, LEADS], memory=0)
+    grid = np.array(LEADS)
+    margin = 9.0 - grid[:, None] - grid
+    for ties, pick in (("optimistic", np.min), ("pessimistic", np.max)):
+        found = myopic_replies(world.tables, 1, ties)
+        for lead in range(7):
+            pays = margin[lead] * grid
+            assert found[lead] == pick(np.flatnonzero(pays >= pays.max() - 1e-9))
+
+
+def test_an_oracle_in_turns_replies_to_what_stands() -> None:
+    world = repeated(Duopoly("in_turns"), [LEADS, FOLLOWS], observation="actions", memory=2)
+    found = myopic_replies(world.tables, 1).reshape(7, 7, 7, 7)  # two rounds, the older slowest
+    best = np.argmax((9.0 - np.add.outer(LEADS, FOLLOWS)) * FOLLOWS, axis=1)
+    assert np.all(found == best[None, None, :, None])
+
+
+def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> None:
+    for gamma in (0.0, 0.5, 0.95):
+        made = quick(sessions=6, gamma=gamma, memory=0, roles=["learns", "oracle"], places=[LEADS, FOLLOWS])
+        found = rv.learn(Duopoly("staged"), made, seed=1).record
+        np.testing.assert_array_equal(found["end_action"][1], np.tile([4.5, 2.25], (6, 1)))
+        np.testing.assert_allclose(found["end_payoff"][1], np.tile([10.125, 5.0625], (6, 1)))
+
+
+def test_who_follows_a_policy_is_not_taught() -> None:
+    table = DICE.integers(0, 4, size=12).tolist()
+    made = quick(roles=["learns", {"kind": "policy", "table": table}])
+    record = rv.learn(tables(PAIR, (3, 4)), made, seed=3).record
+    assert np.all(record["policy"][1][:, 1] == table)
+    fixed = quick(roles=[{"kind": "fixed", "action": 2}, "learns"], gamma=0.0, memory=0)
+    record = rv.learn(tables(PAIR, (3, 4)), fixed, seed=3).record
+    best = PAIR[0, 1].reshape(3, 4)[2].argmax()
+    assert record["end_action"][1].tolist() == [[2.0, best]] * 4
+    assert record["regret"][1][1] == 0.0
+
+
+def test_play_at_random_pays_the_mean_exactly() -> None:
+    record = rv.learn(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
+    np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
+    made = quick(roles=["random", "random"], periods=40_000, last=40_000)
+    drawn = rv.learn(tables(PAIR, (3, 4)), made, seed=3).record["last_payoff"][1]
+    np.testing.assert_allclose(drawn, np.tile(PAIR[0].mean(axis=1), (4, 1)), atol=5 * PAIR.std() / 200)
+
+
+def test_roles_as_one_word_go_to_all() -> None:
+    world = repeated(tables(PAIR, (3, 4)))
+    assert [role.kind for role in roles_of(world.tables, "random")] == ["random"] * 2
+
+
+# What is told
+
+
+def test_greedy_play_is_followed_to_its_cycle() -> None:
+    """Against play one by one from where each session stood."""
+    game, made = tables(PAIR, (3, 4)), quick(sessions=20)
+    world, stream = made.world(game), np.random.SeedSequence(8)
+    session = made.begin(world, stream)
+    while made.advance(world, session, 2**40):
+        pass
+    record = made.read(world, session)
+    policy = record["policy"][1]
+    for k in range(20):
+        state = int(np.ravel_multi_index(tuple(session["recent"][k, 0, :2]), (3, 4)))
+        met: list[int] = []
+        while state not in met:
+            met.append(state)
+            state = int(np.ravel_multi_index(tuple(policy[k, :, state]), (3, 4)))
+        cycle = met[met.index(state) :]
+        joints = [int(np.ravel_multi_index(tuple(policy[k, :, s]), (3, 4))) for s in cycle]
+        assert record["cycle_length"][1][k] == len(cycle)
+        np.testing.assert_allclose(record["end_payoff"][1][k], PAIR[0][:, joints].mean(axis=1))
+        np.testing.assert_allclose(
+            record["end_action"][1][k], np.mean([np.unravel_index(j, (3, 4)) for j in joints], axis=0)
+        )
+    assert record["coverage"][1] == "exact"
+    assert np.all(record["periods"][1] == session["clock"][:, 0])
+
+
+def test_without_memory_and_discount_the_certificate_is_the_game_s_own_regret() -> None:
+    game, made = tables(PAIR, (3, 4)), quick(gamma=0.0, memory=0, sessions=3)
+    record = rv.learn(game, made, seed=5).record
+    one, two = PAIR[0].reshape(2, 3, 4)
+    a, b = record["end_action"][1].astype(int).T
+    want = [(one[:, b].max(axis=0) - one[a, b]).max(), (two[a].max(axis=1) - two[a, b]).max()]
+    np.testing.assert_allclose(record["regret"][1], want, atol=1e-12)
+
+
+def test_a_cap_is_told_and_nothing_is_dropped() -> None:
+    with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
+        found = rv.learn(tables(PAIR, (3, 4)), quick(cap=500), seed=5)
+    record = found.record
+    assert found.status == "budget spent"
+    assert not record["converged"][1].any()
+    assert np.all(record["periods"][1] == 500)
+    assert record["end_payoff"][1].shape == (4, 2)
+
+
+def test_a_fixed_number_of_periods_settles() -> None:
+    found = rv.learn(tables(PAIR, (3, 4)), quick(periods=700, last=100), seed=5)
+    assert (found.status, found.steps) == ("settled", 700)
+    assert found.record["last_payoff"][1].shape == (4, 2)
+
+
+def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rivalry.methods.session_record.STORED", 10)
+    monkeypatch.setattr("rivalry.methods.session_record.WEIGHED", 10)
+    with pytest.warns(UserWarning, match="best replies in 12 whole states are not worked out"):
+        record = rv.learn(tables(PAIR, (3, 4)), quick(), seed=5).record
+    assert "policy" not in record
+    assert "regret" not in record
+    assert "end_payoff" in record
+
+
+def test_where_nature_moves_the_long_run_is_told() -> None:
+    payoff = DICE.normal(size=(2, 2, 12))
+    game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))
+    made = quick(gamma=0.0, memory=0, sessions=2, alpha=0.05)
+    record = rv.learn(game, made, seed=5).record
+    joints = np.array(
+        [[np.ravel_multi_index(tuple(p[:, w]), (3, 4)) for w in (0, 1)] for p in record["policy"][1]]
+    )
+    want = (payoff[0][:, joints[:, 0]] + payoff[1][:, joints[:, 1]]).T / 2
+    np.testing.assert_allclose(record["end_payoff"][1], want)
+
+
+def test_the_learner_conforms() -> None:
+    tried = rv.check_method(quick(sessions=2, window=50))
+    assert "protocol" in tried
+    assert rv.methods.RepeatedQLearning is rv.methods.repeated_q_learning
+
+
+# Published and measured figures
+
+
+def band(name: str) -> dict[str, Any]:
+    return next(case for case in BANDS if case["id"] == name)
+
+
+def inside(value: float, ends: list[float]) -> bool:
+    return ends[0] <= value <= ends[1]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "name",
+    ["band_calvano_baseline", "band_calvano_alpha0.125_beta1e-5", "band_calvano_delta0.0"],
+)
+def test_logit_sessions_are_in_their_bands(name: str) -> None:
+    from scipy.optimize import brentq
+
+    case = band(name)
+    given, want = case["inputs"], case["expected"]
+    nash, top = (brentq(lambda p, k=k: p - 1 - 0.25 / (1 - k * _share(p)), 1.0, 4.0) for k in (1, 2))
+    price = np.linspace(nash - 0.1 * (top - nash), top + 0.1 * (top - nash), 15)
+    weight = np.exp((2 - price) / 0.25)
+    one = (price[:, None] - 1) * weight[:, None] / (weight[:, None] + weight + 1)
+    made = RepeatedQLearning(
+        sessions=given["runs_for_test"],
+        alpha=given["alpha"],
+        gamma=given["discount"],
+        epsilon={"kind": "exponential", "beta": given["beta"]},
+    )
+    record = rv.learn(tables(np.stack([one.ravel(), one.T.ravel()])[None], (15, 15)), made, seed=1).record
+    low, high = ((p - 1) * _share(p) for p in (nash, top))
+    gain = float(np.mean((record["end_payoff"][1] - low) / (high - low)))
+    assert inside(gain, want["accept_Delta_mean"])
+    assert inside(float(record["periods"][1].mean()), want["accept_periods_mean"])
+
+
+def _share(price: float) -> float:
+    return float(np.exp((2 - price) / 0.25) / (2 * np.exp((2 - price) / 0.25) + 1))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("k", [6, 12, 24])
+def test_prices_in_turns_are_in_their_bands(k: int) -> None:
+    case = band("band_klein")
+    given, price = case["inputs"], np.arange(k + 1) / k
+    share = np.where(price[:, None] < price, 1.0, np.where(price[:, None] == price, 0.5, 0.0))
+    one = price[:, None] * (1 - price[:, None]) * share
+    game = tables(np.stack([one.ravel(), one.T.ravel()])[None], (k + 1, k + 1), [[0], [1]])
+    made = RepeatedQLearning(
+        sessions=given["runs_for_test"],
+        alpha=given["alpha"],
+        gamma=given["discount"],
+        epsilon={"kind": "exponential", "value": 1e-3, "at": given["T"] // 2},
+        observation="others",
+        initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
+        periods=given["T"],
+        last=1000,
+    )
+    record = rv.learn(game, made, seed=2).record
+    assert inside(float(record["last_payoff"][1].mean()), case["expected"]["accept_mean_profit"][str(k)])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("row", range(6))
+def test_stages_are_in_their_bands(row: int) -> None:
+    case = band("band_staged_q_learning")
+    given = case["inputs"]["rows"][row]
+    want = case["expected"]["rows"][given["name"]]
+    made = RepeatedQLearning(
+        sessions=60,
+        alpha=given["alpha"],
+        gamma=[given["gamma_L"], given["gamma_F"]],
+        epsilon={"kind": "exponential", "beta": given["beta"]},
+        memory=given["memory"],
+        places=[LEADS, FOLLOWS],
+        cap=20_000_000,
+    )
+    record = rv.learn(Duopoly("staged"), made, seed=3).record
+    share = np.mean(np.all(record["end_action"][1] == [4.5, 2.25], axis=1))
+    assert inside(float(share), want["accept_share_runs_at_SPE"])
+    assert inside(float(record["end_payoff"][1].sum(axis=1).mean()), want["accept_industry_profit"])
