@@ -21,6 +21,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")  # as where nothing is sold
 @pytest.mark.parametrize("name", list(WHOLE))
 def test_environments_pass_the_libraries_own_tests(name: str) -> None:
     pytest.importorskip("pettingzoo")
@@ -37,3 +38,253 @@ def test_environments_pass_the_libraries_own_tests(name: str) -> None:
     seed_test(lambda: TurnEnv(game, periods=5), num_cycles=6)
     middle = game.play(5).space
     check_env(PlayerEnv(game, 0, (middle.low + middle.high) / 2, periods=5), skip_render_check=True)
+
+
+def flows(options: dict[str, Any], policy: Any, periods: int, **more: Any) -> Any:
+    return simulate(rv.games.market(**options), policy, periods, **more)
+
+
+def test_a_period_pays_what_the_market_pays() -> None:
+    """Without states every period is the one-shot game, whatever demand and choice."""
+    for options, x in (
+        ({"tax": 0.3, "d": 0.5, "F": 5.0, "c": [10.0, 20.0]}, [[20.0], [35.0]]),
+        ({"demand": "logit", "players": 3}, [[1.5], [1.6], [1.7]]),
+        ({"demand": "differentiated", "choice": "price"}, [[4.0], [5.0]]),
+        ({"demand": "isoelastic", "tax": 0.2, "tax_losses": "none", "c": [1.0, 4.0]}, [[400.0], [600.0]]),
+        ({"choice": "price", "c": 5.0}, [[40.0], [40.0]]),
+        ({"stages": [[1], [0]], "timing": "staged"}, [[20.0], [30.0]]),
+    ):
+        game = rv.games.market(**options)
+        whole = getattr(game, "market", game)
+        found = simulate(game, x, 2)
+        for t in range(2):
+            np.testing.assert_allclose(found.cash_flow[0, t], whole.payoffs(jnp.asarray(x)), rtol=1e-13)
+
+
+def test_predetermined_output_by_hand() -> None:
+    """Revenue is from output that stands; the change is paid now and sold next; boxes hold."""
+    game = {"adjustment": "predetermined", "phi": [2.0, 3.0], "initial": [10.0, 30.0], "tax": 0.25, "d": 0.1}
+    moves = np.array([[[5.0], [-10.0]], [[-40.0], [80.0]], [[1.0], [2.0]]])
+    found, q = flows(game, moves, 3), np.array([10.0, 30.0])
+    for t, u in enumerate(moves[:, :, 0]):
+        following = np.clip(q + u, 0.0, 100.0)
+        cost = 10 * q + 0.1 * q**2 / 2 + [2.0, 3.0] * (following - q) ** 2
+        np.testing.assert_allclose(found.q[0, t], q)
+        np.testing.assert_allclose(
+            found.cash_flow[0, t], 0.75 * (max(100 - q.sum(), 0) * q - cost), rtol=1e-12
+        )
+        q = following
+
+
+def test_spot_output_by_hand() -> None:
+    game = {"adjustment": "spot", "phi": 2.0, "initial": [10.0, 30.0]}
+    path = np.array([[[15.0], [20.0]], [[15.0], [40.0]]])
+    found, before = flows(game, path, 2), np.array([10.0, 30.0])
+    for t, q in enumerate(path[:, :, 0]):
+        wanted = (90 - q.sum()) * q - 2 * (q - before) ** 2
+        np.testing.assert_allclose(found.cash_flow[0, t], wanted, rtol=1e-12)
+        before = q
+
+
+def test_capacity_by_hand() -> None:
+    """``K' = (1 - dep) K + I``; no more than K is sold; what may not be undone is not."""
+    options = {"capacity": [20.0, 40.0], "capex": 3.0, "capex_convex": 0.5, "dep": 0.1, "tax": 0.2}
+    path = np.array([[[30.0, 5.0], [30.0, 0.0]], [[60.0, 40.0], [10.0, 2.0]], [[60.0, 0.0], [60.0, 0.0]]])
+    found, stock = flows(options, path, 3), np.array([20.0, 40.0])
+    for t in range(3):
+        q, spent = np.minimum(path[t, :, 0], stock), path[t, :, 1]
+        wanted = 0.8 * (max(100 - q.sum(), 0) - 10) * q - 3 * spent - 0.5 * spent**2 / 2
+        np.testing.assert_allclose(found.cash_flow[0, t], wanted, rtol=1e-12)
+        stock = 0.9 * stock + spent
+    sold = flows(options | {"reversible": True}, [[10.0, -90.0], [10.0, -1.0]], 2)
+    np.testing.assert_allclose(sold.q[0], [[10, 10], [0, 10]])  # all of it, and no more than that
+    np.testing.assert_allclose(sold.cash_flow[0, 0, 0], 0.8 * 70 * 10 + 3 * 18 - 0.5 * 18**2 / 2)
+
+
+def test_a_sticky_price_by_hand() -> None:
+    found = flows({"sticky": 0.6, "initial": [20.0, 30.0]}, [[10.0], [20.0]], 3)
+    price = 50.0
+    for t in range(3):
+        price = 0.6 * price + 0.4 * 70
+        np.testing.assert_allclose(found.p[0, t], price)
+        np.testing.assert_allclose(found.profit[0, t], (price - 10) * np.array([10.0, 20.0]))
+
+
+def test_growth_scales_profit_by_market_size() -> None:
+    """With constant marginal cost profit grows at exactly g: the effective discount is gamma (1 + g)."""
+    growing = {"growth": 0.03, "gamma": 0.9}
+    found = flows(growing, [[30.0], [30.0]], 50)
+    np.testing.assert_allclose(found.cash_flow[0, :, 0], 900 * 1.03 ** np.arange(50), rtol=1e-12)
+    np.testing.assert_allclose(
+        found.valuation.value[0, 0], 900 * sum(0.927**t for t in range(50)), rtol=1e-12
+    )
+    dear = flows(growing | {"F": 100.0, "d": 1.0}, [[30.0], [30.0]], 3).cash_flow[0, 2, 0]
+    size = 1.03**2  # fixed costs stay, and rising ones rise with the whole output
+    np.testing.assert_allclose(dear, size * 900 - 100 - (30 * size) ** 2 / 2)
+    turning = {"adjustment": "predetermined", "phi": 1.0, "initial": 30.0, "growth": 0.03, "gamma": 0.9}
+    still = flows(turning, [[0.0], [0.0]], 3)  # whoever does not change sells the same to more buyers
+    np.testing.assert_allclose(still.q[0], 30.0)
+    np.testing.assert_allclose(still.p[0, 2], 100 - 60 / 1.03**2)
+    np.testing.assert_allclose(still.cash_flow, still.profit)
+    spot = flows(turning | {"adjustment": "spot"}, [[30.0], [30.0]], 2)
+    np.testing.assert_allclose(spot.cash_flow[0, 1] - spot.profit[0, 1], -((30 * 0.03) ** 2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("choice", ["quantity", "price"])
+def test_who_runs_out_of_cash_leaves_for_good(choice: str) -> None:
+    """Its last cash flow is the one that broke it; then the others have the market to themselves."""
+    options = {
+        "demand": "differentiated",
+        "choice": choice,
+        "cash": [20.0, 3.0, 50.0],
+        "cash_min": [0.0, 1.0, 0.0],
+    }
+    x = [[3.0], [3.5], [4.0]]
+    market = rv.games.market(**options, c=[1.0, 1.0, 1.0], F=[0.0, 14.0, 0.0], g_s=0.3)
+    found = simulate(market, x, 4)
+    first = np.asarray(market.payoffs(jnp.asarray(x)))
+    assert first[1] < -2
+    np.testing.assert_allclose(found.cash_flow[0, 0], first)
+    assert np.all(found.cash_flow[0, 1:, 1] == 0)
+    assert np.all(found.q[0, 1:, 1] == 0)
+    pair = rv.games.market(demand="differentiated", choice=choice, c=[1.0, 1.0], g_s=0.3)
+    alone = np.asarray(pair.payoffs(jnp.asarray([x[0], x[2]])))
+    np.testing.assert_allclose(found.cash_flow[0, 2, [0, 2]], alone, rtol=1e-12)
+
+
+def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
+    game = rv.games.market(cash=[0.0, 500.0], F=[1000.0, 1300.0]).play(3)
+    state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
+    for _ in range(3):
+        state, paid, ended, cut = game.step(state, jnp.full((2, 1), 30.0), key)
+        ends.append((paid.tolist(), game.alive(state).tolist(), bool(ended), bool(cut)))
+    assert ends[0] == ([-100.0, -400.0], [False, True], False, False)
+    assert ends[1] == ([0.0, 500.0], [False, True], False, False)  # 60 x 30 - 1300, alone
+    assert ends[2] == ([0.0, 500.0], [False, True], False, True)
+    short = rv.games.market(cash=0.0, F=1000.0).play(1)
+    _, _, ended, cut = short.step(short.reset(key), jnp.full((2, 1), 30.0), key)
+    assert (bool(ended), bool(cut)) == (True, False)
+
+
+def test_later_stages_see_earlier_choices_and_all_are_paid_at_the_end() -> None:
+    game = rv.games.market(stages=[[1], [0, 2]]).play(2)
+    key = jax.random.key(0)
+    state = game.reset(key)
+    assert game.movers(state).tolist() == [False, True, False]
+    assert game.observe(state)[:, 3:].tolist() == [[0.0] * 6] * 3
+    x = jnp.array([[11.0], [22.0], [33.0]])
+    state, paid, *_ = game.step(state, x, key)
+    assert paid.tolist() == [0.0, 0.0, 0.0]
+    assert game.movers(state).tolist() == [True, False, True]
+    assert game.observe(state)[0, 3:].tolist() == [0.0, 22.0, 0.0, 0.0, 1.0, 0.0]
+    state, paid, _, cut = game.step(state, jnp.array([[20.0], [99.0], [18.0]]), key)
+    assert paid.tolist() == [600.0, 660.0, 540.0]
+    assert not bool(cut)
+    assert game.observe(state)[0].tolist() == [20.0, 22.0, 18.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_a_follower_that_replies_makes_the_market_of_the_textbook() -> None:
+    def policy(seen: Any, key: Any) -> Any:
+        follower = (90.0 - seen[1, 2]) / 2  # the best reply to what it sees of the leader
+        return jnp.stack([jnp.asarray(45.0), follower])[:, None]
+
+    found = flows({"stages": [[0], [1]]}, policy, 3, observation="last_p")
+    np.testing.assert_allclose(found.q[0], [[45.0, 22.5]] * 3)
+    np.testing.assert_allclose(found.cash_flow[0], [[1012.5, 506.25]] * 3)
+
+
+def test_in_turns_the_others_choices_stand() -> None:
+    x = np.arange(8.0).reshape(4, 2, 1) + 10
+    found = flows({"timing": "alternating", "initial": [20.0, 30.0]}, x, 4)
+    assert found.q[0].tolist() == [[10.0, 30.0], [10.0, 13.0], [14.0, 13.0], [14.0, 17.0]]
+    np.testing.assert_allclose(found.cash_flow[0, 1], [(90 - 23) * 10, (90 - 23) * 13])
+
+
+def test_shocks_have_the_chances_of_their_chain() -> None:
+    """Frequencies of levels and of changes over 400 runs; every price tells the level."""
+    chain = [[0.9, 0.1], [0.3, 0.7]]
+    shock = {"kind": "markov", "levels": [-10.0, 10.0], "chain": chain}
+    found = flows({"shock": shock}, [[20.0], [20.0]], 60, runs=400, seed=3)
+    level = (found.p[:, :, 0] > 60).astype(int)
+    assert set(np.unique(found.p)) == {50.0, 70.0}
+    assert abs(level.mean() - 0.25) < 0.02
+    for before in (0, 1):
+        later = level[:, 1:][level[:, :-1] == before].mean()
+        assert abs(later - chain[before][1]) < 0.015
+    again = flows({"shock": shock}, [[20.0], [20.0]], 60, runs=400, seed=3)
+    assert np.array_equal(found.p, again.p)
+
+
+def test_what_firms_see() -> None:
+    key = jax.random.key(0)
+    levels = {"kind": "iid", "levels": [5.0]}
+    options = {"shock": levels, "shock_observed": True, "sticky": 0.5, "cash": [7.0, 8.0], "growth": 0.1}
+    market = rv.games.market(**options, capacity=50.0, capex=1.0, initial=[20.0, 30.0], gamma=0.5)
+    seen = {}
+    for word in ("none", "last_q", "last_p", "own_q_price", "price"):
+        game = market.play(5, word)
+        seen[word] = game.observe(game.reset(key)).tolist()
+    states = [[5.0, 50.0, 1.0, 1.0, own, 50.0, 1.0] for own in (7.0, 8.0)]
+    assert seen["none"] == states
+    assert seen["last_q"] == [[20.0, 30.0, *row] for row in states]
+    assert seen["last_p"] == [[50.0, 50.0, *row] for row in states]
+    assert seen["price"] == [[50.0, *row] for row in states]
+    assert seen["own_q_price"] == [[20.0, 50.0, *states[0]], [30.0, 50.0, *states[1]]]
+    blind = rv.games.market().play(None, "none")
+    assert blind.observe(blind.reset(key)).tolist() == [[0.0], [0.0]]
+    standing = rv.games.market(timing="alternating", initial=[20.0, 30.0]).play(None, "none")
+    assert standing.observe(standing.reset(key)).tolist() == [[20.0, 30.0]] * 2
+
+
+def test_worth_of_runs_is_by_every_firms_own_accounts() -> None:
+    options = {"gamma": [0.9, 0.5], "convention": "end", "terminal": "gordon", "terminal_growth": 0.02}
+    found = flows(options | {"horizon": 3}, [[30.0], [30.0]], 3).valuation
+    for firm, gamma in enumerate((0.9, 0.5)):
+        r = 1 / gamma - 1
+        ends = 900 * 1.02 / (r - 0.02) * gamma**3
+        np.testing.assert_allclose(found.value[0, firm], 900 * sum(gamma ** (t + 1) for t in range(3)) + ends)
+        np.testing.assert_allclose(found.terminal_share[0, firm], ends / found.value[0, firm])
+
+
+@pytest.mark.parametrize("action", [np.nan, 1.01, -2.0])
+def test_actions_that_are_none(action: float) -> None:
+    pytest.importorskip("pettingzoo")
+    from rivalry.envs import GameEnv, PlayerEnv, TurnEnv
+
+    game, bad, said = (
+        rv.games.market(),
+        np.array([action]),
+        r"action of player_1: \[.*must be in the box \[-1, 1\]",
+    )
+    env = GameEnv(game)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=said):
+        env.step({"player_0": np.zeros(1), "player_1": bad})
+    turns = TurnEnv(game)
+    turns.reset(seed=0)
+    turns.step(np.ones(1))
+    with pytest.raises(ValueError, match=said):
+        turns.step(bad)
+    one = PlayerEnv(game, 1, [[30.0], [30.0]])
+    one.reset(seed=0)
+    with pytest.raises(ValueError, match=said):
+        one.step(bad)
+    one.step(np.ones(1) + 1e-8)  # rounding is none of their fault
+
+
+def test_wrong_input() -> None:
+    game = rv.games.market(demand="differentiated")
+    with pytest.raises(ValueError, match="observation: 'price' is that of one good"):
+        game.play(3, "price")
+    with pytest.raises(ValueError, match="observation: 'plans' is unknown"):
+        game.play(3, "plans")
+    with pytest.raises(ValueError, match="periods: 0 must be"):
+        game.play(0)
+    with pytest.raises(ValueError, match="runs: 0 must be"):
+        simulate(game, [[1.0], [1.0]], 3, runs=0)
+    with pytest.raises(ValueError, match="policy"):
+        simulate(game, [[1.0], [99.0]], 3)
+    with pytest.raises(ValueError, match="policy, period 1"):
+        simulate(game, [[[1.0], [1.0]], [[1.0], [-1.0]]], 2)
+    with pytest.raises(ValueError, match=r"shape \(1, 2, 1\) must be"):
+        simulate(game, [[[1.0], [1.0]]], 2)

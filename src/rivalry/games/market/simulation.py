@@ -86,9 +86,7 @@ def _rows(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _play(
-    game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..."], keys: PRNGKeyArray
-) -> Flow:
+def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..."], keys: Array) -> Flow:
     """All runs, each ``[run period firm]``."""
 
     def one(key: PRNGKeyArray) -> Flow:
