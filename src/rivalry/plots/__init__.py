@@ -26,6 +26,10 @@ PLOTS = {
     "bifurcation": PlotEntry(
         "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
     ),
+    "commitment": PlotEntry(
+        "rivalry.plots.commitment:commitment",
+        "a leader's value by what it costs to go back on its plans, with benchmarks",
+    ),
     "cube": PlotEntry("rivalry.plots.cube:cube", "three players' path in the cube, also along its diagonal"),
     "cycle": PlotEntry(
         "rivalry.plots.replies:cycle", "payoffs and gains of best responses in turn", ("path_moves",)

@@ -1,0 +1,56 @@
+"""The picture of commitment: marks, lines and where 0 and infinity stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+
+import rivalry as rv
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def swept() -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "value": (("delta", "player"), [[148.0, 1.0], [133.0, 2.0], [140.0, 3.0], [141.0, 4.0]]),
+            "claim": ("delta", ["equilibrium", "equilibrium", "not an equilibrium", "not an equilibrium"]),
+        },
+        {"delta": [np.inf, 0.0, 10.0, 0.1]},
+    )
+
+
+def test_values_stand_in_order_of_delta_with_lines_for_benchmarks() -> None:
+    ax = rv.plots.commitment(swept(), lines={"feedback": 133.75, "commitment": 150.03})
+    (line,) = (found for found in ax.get_lines() if found.get_label() == "_line")
+    np.testing.assert_allclose(line.get_xdata(), [-2.0, -1.0, 1.0, 2.0])
+    np.testing.assert_array_equal(line.get_ydata(), [133.0, 141.0, 140.0, 148.0])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.1", "10", "never"]
+    names = ax.get_legend_handles_labels()[1]
+    assert names == [
+        "leader, player 0",
+        "hollow: not certified",
+        "feedback (133.75)",
+        "commitment (150.03)",
+    ]
+
+
+def test_the_leader_may_be_another_player() -> None:
+    ax = rv.plots.commitment(swept(), leader=1)
+    (line,) = (found for found in ax.get_lines() if found.get_label() == "_line")
+    np.testing.assert_array_equal(line.get_ydata(), [2.0, 4.0, 3.0, 1.0])
+    with pytest.raises(ValueError, match="leader: 2 must be a whole number from 0 to 1"):
+        rv.plots.commitment(swept(), leader=2)
+
+
+def test_data_without_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="no variable 'value', which this plot draws"):
+        rv.plots.commitment(swept().drop_vars("value"))
