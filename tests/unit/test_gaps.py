@@ -213,3 +213,14 @@ def test_cycles_of_other_sessions() -> None:
     cycles = limit_cycles(dilemma(), grim * 2, [0, 0])
     with pytest.raises(ValueError, match="cycles: of 2 sessions; must be of 1"):
         gaps(dilemma(), grim, 0.9, cycles)
+
+
+def test_an_infinite_loss_elsewhere_is_none_of_the_cycle() -> None:
+    """After (0, 0) the first player gets -1 where 0 is to be had; no session comes there."""
+    tables = dilemma()._replace(payoff=np.array([[[-1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]]]))
+    stays, turns = [[0, 1, 1, 1], [0, 1, 1, 1]], [[0, 1, 1, 1], [0, 1, 1, 0]]
+    cycles = limit_cycles(tables, [stays, turns], [3, 3])
+    assert cycles.length.tolist() == [1, 2]
+    found = gaps(tables, [stays, turns], 0.0, cycles)
+    np.testing.assert_allclose(found.full_gap[:, 0], [0, 0])
+    assert np.isinf(found.full_gap_all[:, 0]).all()

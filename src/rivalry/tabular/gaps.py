@@ -159,6 +159,7 @@ def _on_cycle(
         return np.full(len(loss), np.nan), np.full(len(loss), np.nan)
     weight = cycles.weight * there[cycles.state]
     at = np.maximum(cycles.state, 0)
-    mean = (np.take_along_axis(loss, at, axis=1) * weight).sum(axis=1) / weight.sum(axis=1)
+    met = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)  # elsewhere it may be infinite
+    mean = (met * weight).sum(axis=1) / weight.sum(axis=1)
     most = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
     return mean, most
