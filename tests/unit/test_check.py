@@ -35,7 +35,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "thresholds": OVER,
 }
 PLAYED: dict[str, Callable[[], Any]] = {
+    "actor_critic": rv.games.market,
     "closed_form": rv.games.precipice,
+    "directional": rv.games.market,
     "feedback": lambda: rv.games.race(horizon=2),
     "linear_quadratic": Firms,
     "periods": lambda: selling(0.1, 1.0),

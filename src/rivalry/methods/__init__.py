@@ -6,6 +6,10 @@ from typing import Any
 from rivalry._registry import Entry, Room, lazy
 
 METHODS = {
+    "actor_critic": Entry(
+        ("rivalry.methods.actor_critic:ActorCritic",),
+        "stochastic policies over continuous choices, by policy gradients with a critic",
+    ),
     "best_response": Entry(
         ("rivalry.methods.response:BestResponse",),
         "players in turn, or at once, move to their global best reply",
@@ -25,6 +29,10 @@ METHODS = {
     "design": Entry(
         ("rivalry.methods.design:Design",),
         "a designer moves first: parameters are set for the equilibrium that the players then play",
+    ),
+    "directional": Entry(
+        ("rivalry.methods.directional:Directional",),
+        "everybody moves its choice as last time while that paid, and else turns round",
     ),
     "double_oracle": Entry(
         ("rivalry.methods.double_oracle:DoubleOracle",),
