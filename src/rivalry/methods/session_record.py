@@ -31,7 +31,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
     tables, chosen = world.tables, policies(world.tables, session)
     found: Record = {}
     if chosen.size <= STORED:
-        found["policy"] = (("session", "player", "state"), chosen)
+        found["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
     at_random = [role.kind == RANDOM for role in roles]
     if any(at_random):
         return found | (_all_at_random(tables, len(chosen)) if all(at_random) else {})
