@@ -38,30 +38,18 @@ class Seating(NamedTuple):
 def seating(game: Any) -> Seating:
     """The whole game behind a game of leaders, its stages by the whole game's numbers of players.
 
-    A game may tell its own ``stages`` and its ``timing``, of which ``alternating`` is one.
+    Any game may tell its ``stages`` and its ``timing``, of which ``alternating`` is one.
 
     >>> import rivalry as rv
     >>> seating(rv.games.market(stages=[[1], [0, 2]])).stages
     ((1,), (0, 2))
     """
-    base, stages = _unfolded(game)
-    alternating = getattr(base, "timing", "simultaneous") == "alternating"
     led = isinstance(game, Leadership)
-    leaders = stages[0] if led else tuple(range(base.space.shape[0]))
-    return Seating(base, stages, alternating, leaders, led)
-
-
-def _unfolded(game: Any) -> tuple[Any, Stages]:
-    if not isinstance(game, Leadership):
-        everybody = (tuple(range(game.space.shape[0])),)
-        return game, tuple(tuple(stage) for stage in getattr(game, "stages", everybody))
-    base, (first, *later) = _unfolded(game.game)
-    if isinstance(game.game, Leadership):
-        numbers = first
-    else:
-        numbers, later = tuple(range(base.space.shape[0])), []
-    leaders = tuple(numbers[seat] for seat in game.players)
-    return base, (leaders, tuple(numbers[seat] for seat in game.followers), *later)
+    base = game.everybody if led else game
+    everyone = tuple(range(base.space.shape[0]))
+    stages = tuple(tuple(stage) for stage in getattr(game, "stages", (everyone,)))
+    alternating = getattr(base, "timing", "simultaneous") == "alternating"
+    return Seating(base, stages, alternating, stages[0] if led else everyone, led)
 
 
 def boxed(game: Any) -> bool:
