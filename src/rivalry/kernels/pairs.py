@@ -60,11 +60,12 @@ def play(pair: Pair, rule: SessionRule, sessions: Sessions, chosen: np.ndarray, 
         one = _own(pair, rule, sessions, session, pair.first)
         two = _own(pair, rule, sessions, session, 1 - pair.first)
         stream, clock = sessions.stream[session], sessions.clock[session]
-        recent, level, tally = sessions.recent[session, 0], sessions.level[session], sessions.tally[session]
+        recent, level = sessions.recent[session, 0], sessions.level[session]
+        tally, counts = sessions.tally[session], sessions.counts[session]
         if pair.turns:
-            _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, steps)
+            _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps)
         else:
-            _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, steps)
+            _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps)
 
 
 @njit(nogil=True)
@@ -106,7 +107,7 @@ def _level(own, before, period):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, steps):  # type: ignore[no-untyped-def]
+def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps):  # type: ignore[no-untyped-def]
     """Both decide in every round, the second perhaps seeing the first's action."""
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
     e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
@@ -129,7 +130,7 @@ def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, steps)
         if two.learns:
             past_, done_, owed_, later_ = there, b, two.payoff[at(joint)], two.gamma
         if period >= rule.tally_from:
-            _tally(pair, tally, joint)
+            _tally(pair, tally, counts, joint)
         period += 1
         changed = period if new or newer else changed
         over = ended(rule, period, changed)
@@ -143,7 +144,7 @@ def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, steps)
 
 
 @inner
-def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, steps):  # type: ignore[no-untyped-def]
+def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps):  # type: ignore[no-untyped-def]
     """One decides in each round; the other's action stands."""
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
     e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
@@ -171,7 +172,7 @@ def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, steps):
             later *= one.gamma
         counter += _ONE
         if period >= rule.tally_from:
-            _tally(pair, tally, joint)
+            _tally(pair, tally, counts, joint)
         period += 1
         changed = period if new else changed
         over = ended(rule, period, changed)
@@ -190,6 +191,7 @@ def _keep(own, past, done, owed, later):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _tally(pair, tally, joint):  # type: ignore[no-untyped-def]
+def _tally(pair, tally, counts, joint):  # type: ignore[no-untyped-def]
     tally[0] += pair.payoff[0, joint]
     tally[1] += pair.payoff[1, joint]
+    counts[at(joint)] += 1

@@ -43,7 +43,7 @@ class SessionRule(NamedTuple):
     counterfactual: int  # 1: all actions are taught as if played, all moving at once; 0: the one played
     window: int  # periods without a change of a greedy action that end a session; 0: none do
     limit: int  # periods after which it ends at the latest
-    tally_from: int  # periods after which payoffs are summed
+    tally_from: int  # periods after which payoffs are summed, and actions counted
 
 
 class Sessions(NamedTuple):
@@ -59,6 +59,8 @@ class Sessions(NamedTuple):
     owed: np.ndarray  # [session player 2]: payoff so far, discount so far
     level: np.ndarray  # [session player]: epsilon, or the temperature
     tally: np.ndarray  # [session player]: sum of payoffs
+    counts: np.ndarray  # [session player action]: periods in which an action stood
+    counts: np.ndarray  # [session joint]: how often each joint action was played meanwhile
 
 
 class Desk(NamedTuple):
@@ -91,6 +93,8 @@ def play(game: FiniteGame, rule: SessionRule, sessions: Sessions, chosen: np.nda
             sessions.owed[session],
             sessions.level[session],
             sessions.tally[session],
+            sessions.counts[session],
+            sessions.counts[session],
         )
         _play_one(game, rule, own, desk, steps)
 
@@ -314,3 +318,6 @@ def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
             own.owed[player, 1] *= rule.gamma[player]
         if own.clock[0] >= rule.tally_from:
             own.tally[player] += paid
+            own.counts[player, own.recent[0, player]] += 1
+    if own.clock[0] >= rule.tally_from:
+        own.counts[joint] += 1

@@ -94,6 +94,7 @@ METHODS = {
     "repeated_q_learning": Entry(
         ("rivalry.methods.repeated:RepeatedQLearning",),
         "Q-learning in play that goes on and on, by players who remember: sessions until nothing changes",
+        controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
     ),
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"

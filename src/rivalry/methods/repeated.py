@@ -14,12 +14,13 @@ from rivalry.methods.exploration import Table, check_numbers, check_whole, each_
 from rivalry.methods.fading import fading
 from rivalry.methods.mixtures import check_places, playable
 from rivalry.methods.policies import places_at
-from rivalry.methods.roles import check_roles, roles_of
+from rivalry.methods.roles import LEARNS, RANDOM, Role, check_roles, roles_of
+from rivalry.methods.session_measures import channels, outcomes
 from rivalry.methods.session_record import greedy_play
 from rivalry.results import Record
 from rivalry.tabular.periods import over_periods
 from rivalry.tabular.play import states
-from rivalry.tabular.repeated import RepeatedWorld, repeated
+from rivalry.tabular.repeated import RepeatedWorld, followers, repeated
 from rivalry.tabular.tables import TABLE_BYTES
 
 Session = dict[str, np.ndarray]
@@ -113,6 +114,10 @@ class RepeatedQLearning(eqx.Module):
     cap: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
     periods: Annotated[int | None, Ge(1), "a fixed number of periods instead"] = None
     last: Annotated[int | None, Ge(1), "of these, over how many payoffs are averaged"] = None
+    control: Annotated[
+        Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
+        "a negative control in place of these sessions",
+    ] = "none"
     max_table_bytes: Annotated[int, Ge(0), "of payoffs, and of a session's values"] = TABLE_BYTES
 
     def __check_init__(self) -> None:
@@ -157,7 +162,7 @@ class RepeatedQLearning(eqx.Module):
             game,
             self.places,
             observation=self.observation,
-            memory=self.memory,
+            memory=0 if self.control == "memoryless" else self.memory,
             max_table_bytes=self.max_table_bytes,
         )
 
@@ -176,7 +181,7 @@ class RepeatedQLearning(eqx.Module):
         return sessions.advanced(world.tables, self._rule(world), session, steps)
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
-        clock, roles = session["clock"], roles_of(world.tables, self.roles)
+        clock, roles = session["clock"], self._roles(world)
         converged = clock[:, 2] == _CONVERGED
         over = bool(np.all(clock[:, 2] != 0))
         settled = over and (self.periods is not None or bool(converged.all()))
@@ -196,7 +201,12 @@ class RepeatedQLearning(eqx.Module):
         if self.last is not None:
             over_last = np.maximum(clock[:, :1] - (self.length(world) - self.last), 1)
             record["last_payoff"] = (("session", "player"), session["tally"] / over_last)
-        return record | greedy_play(world, roles, session, self._gamma(world))
+            joints = np.arange(session["counts"].shape[1])[None]
+            record |= outcomes(world, "last", joints, session["counts"] / over_last)
+        gamma = self._gamma(world)
+        learns = [role.kind == LEARNS and rate > 0 for role, rate in zip(roles, gamma, strict=True)]
+        record |= channels(world, learns, warn=self.control == "none")
+        return record | greedy_play(world, roles, session, gamma)
 
     def _begun(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
         from rivalry.kernels import draws
@@ -211,7 +221,8 @@ class RepeatedQLearning(eqx.Module):
         if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # options with a number a player are held against the players here
-        return sessions.begun(tables, roles_of(tables, self.roles), self._initial(world), streams, start)
+        counted = self.last is not None
+        return sessions.begun(tables, self._roles(world), self._initial(world), streams, start, counted)
 
     def _ends(self) -> Any:
         """``initial`` as a word or two ends."""
@@ -238,17 +249,25 @@ class RepeatedQLearning(eqx.Module):
     def _gamma(self, world: RepeatedWorld) -> np.ndarray:
         players = len(world.tables.sizes)
         if self.gamma is not None:
-            return each_player("gamma", self.gamma, players)
-        rates = np.where(np.isfinite(world.gamma), world.gamma, USUAL_GAMMA)
-        check_numbers("gamma", rates.tolist(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+            rates = each_player("gamma", self.gamma, players)
+        else:
+            rates = np.where(np.isfinite(world.gamma), world.gamma, USUAL_GAMMA)
+            check_numbers("gamma", rates.tolist(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        if self.control == "gamma_zero":
+            return np.zeros(players)
+        if self.control == "myopic_follower":
+            return np.where(followers(world.tables), 0.0, rates)
         return np.array(rates)
+
+    def _roles(self, world: RepeatedWorld) -> list[Role]:
+        return roles_of(world.tables, RANDOM if self.control == "random" else self.roles)
 
     def _rule(self, world: RepeatedWorld) -> Any:
         players, soft = len(world.tables.sizes), self.temperature is not None
         falls = fading("temperature", self.temperature, players) if soft else None
         return sessions.rule_of(
             world.tables,
-            roles_of(world.tables, self.roles),
+            self._roles(world),
             alpha=each_player("alpha", self.alpha, players),
             gamma=self._gamma(world),
             fading=falls or fading("epsilon", self.epsilon, players),

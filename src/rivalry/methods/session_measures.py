@@ -1,7 +1,8 @@
-"""What sessions of learning come to in the terms of their game: gains, prices, values, departures, leaders."""
+"""What sessions of learning come to in the terms of their game: gains, prices, values, departures."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np
 
     ``chosen`` are policies ``[session player state]``.
     """
-    found = gains(world, cycles.payoff) | _outcomes(world, cycles) | _values(world, cycles, gamma)
+    tables = world.tables
+    found = gains(world, cycles.payoff) | _values(world, cycles, gamma)
+    found |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
     found |= _in_stages(world, chosen, cycles)
-    if not by_chance(world.tables):
+    if not by_chance(tables):
         found |= _departures(world, chosen, cycles, gamma)
     return found
 
@@ -37,10 +40,10 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
     players; its mean over sessions, standard deviation and half width of the 95 % interval.
     """
-    between = getattr(world.game, "gain_between", None)
-    if between is None:
+    try:
+        nash, joint = (np.asarray(part, dtype=float) for part in world.game.gain_between())
+    except (AttributeError, ValueError):  # not every game has both, and they may be one
         return {}
-    nash, joint = (np.asarray(part, dtype=float) for part in between())
     own = (payoff - nash) / (joint - nash)
     pooled = (payoff.mean(axis=1) - nash.mean()) / (joint.mean() - nash.mean())
     spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
@@ -55,24 +58,39 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     }
 
 
+def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
+    """Through what discount factors can matter here, in a line: the game's own ``gamma_channels``.
+
+    Where that is learning alone, a warning says so too.
+    """
+    told = getattr(world.game, "gamma_channels", None)
+    if told is None:
+        return {}
+    found = told(world.tables, learns)
+    text, alone = found.text, bool(found.learning) and not found.state and not found.memory
+    if alone:
+        text += "; gamma has no channel except learning: what it moves is an artefact"
+        if warn:
+            warnings.warn("gamma has no channel except learning: what it moves is an artefact", stacklevel=3)
+    return {"gamma_channels": ((), np.asarray(text))}
+
+
 def losses(loss: np.ndarray, name: str) -> Record:
     """The share of sessions in which nobody loses anything on its cycle: ``loss [session player]``."""
     none: np.ndarray = np.all(loss < NONE, axis=1)
     return {f"{name}_share": ((), np.asarray(none.mean()))}
 
 
-def _outcomes(world: RepeatedWorld, cycles: Cycles) -> Record:
-    """The game's measures, means over the cycle: ``end_price`` and so on."""
+def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray) -> Record:
+    """The game's measures, means over joint actions ``[session turn]``: ``end_price`` and so on."""
     tables = world.tables
-    joint = int(np.prod(tables.sizes))
-    if not hasattr(world.game, "outcomes") or joint > MOST_JOINT:
+    if not hasattr(world.game, "outcomes") or int(np.prod(tables.sizes)) > MOST_JOINT:
         return {}
-    each = values_at(_measures, world.game, world.places, tables.sizes)  # name -> [joint ..]
-    at, found = np.maximum(cycles.joint, 0), {}
-    for name, table in each.items():
-        weight = cycles.weight if table.ndim == 1 else cycles.weight[..., None]
-        mean = (table[at] * weight).sum(axis=1)
-        found[f"end_{name}"] = (("session", "player")[: mean.ndim], mean)
+    found: Record = {}
+    for measure, table in values_at(_measures, world.game, world.places, tables.sizes).items():
+        by = weight if table.ndim == 1 else weight[..., None]  # table: [joint], or [joint player]
+        mean = (table[joint] * by).sum(axis=1)
+        found[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
     return found
 
 
@@ -123,13 +141,13 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
 
     Paths are means over the sessions that had settled on one joint action, or over all if none had.
     """
-    tables, players = world.tables, len(world.tables.sizes)
+    players = len(world.tables.sizes)
     levels = world.places[:, :, 0] if world.places.shape[2] == 1 else None
     still = cycles.length == 1
     still = still if still.any() else np.ones_like(still)
     parts = [
         deviations(
-            tables, chosen, cycles, player=who, gamma=float(gamma[who]), horizon=HORIZON, levels=levels
+            world.tables, chosen, cycles, player=who, gamma=float(gamma[who]), horizon=HORIZON, levels=levels
         )
         for who in range(players)
     ]

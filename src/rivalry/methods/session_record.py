@@ -8,6 +8,7 @@ import numpy as np
 
 from rivalry.kernels.shapes import FiniteGame
 from rivalry.methods.roles import RANDOM, Role
+from rivalry.methods.session_measures import gains, losses, measured
 from rivalry.methods.sessions import Session, policies
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Certificate, Record
@@ -34,7 +35,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
         found["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
     at_random = [role.kind == RANDOM for role in roles]
     if any(at_random):
-        return found | (_all_at_random(tables, len(chosen)) if all(at_random) else {})
+        return found | (_all_at_random(world, len(chosen)) if all(at_random) else {})
     try:
         whole = whole_states(tables)
         cycles = limit_cycles(tables, chosen, standing(tables, whole, session))
@@ -46,6 +47,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
         "end_payoff": (("session", "player"), cycles.payoff),
         "end_action": _end_actions(world, cycles),
     }
+    found |= measured(world, chosen, cycles, gamma)
     if len(chosen) * whole.size * int(tables.sizes.sum()) > WEIGHED:
         warnings.warn(f"best replies in {whole.size} whole states are not worked out", stacklevel=2)
         return found
@@ -65,10 +67,10 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
     return whole.number(recent, session["clock"][:, 0] % len(tables.order), after)
 
 
-def _all_at_random(tables: FiniteGame, sessions: int) -> Record:
+def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
     """Exact means where all choose at random, each state of nature alike."""
-    mean = np.tile(tables.payoff.mean(axis=(0, 2)), (sessions, 1))
-    return {"end_payoff": (("session", "player"), mean)}
+    mean = np.tile(world.tables.payoff.mean(axis=(0, 2)), (sessions, 1))
+    return {"end_payoff": (("session", "player"), mean)} | gains(world, mean)
 
 
 def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:
@@ -90,4 +92,5 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
     coverage = "exact" if found.coverage == "exact" else "bounded"
     method = "dynamic programming against the others' policies"
     proof = Certificate(regret, regret, coverage, method, TOLERANCE * world.scale)  # type: ignore[arg-type]
+    record |= losses(found.one_shot_loss, "one_shot") | losses(found.full_gap, "full")
     return record | proof.record()

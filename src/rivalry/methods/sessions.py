@@ -23,11 +23,12 @@ def begun(
     initial: list[np.ndarray] | tuple[float, float],
     streams: np.ndarray,
     start: np.ndarray | None,
+    counted: bool = False,
 ) -> Session:
     """The arrays of sessions that have not begun, one for each of ``streams [session 2]``.
 
     ``initial`` are values ``[player][state action]``, or two ends between which they are drawn. Past rounds
-    are drawn, each joint action alike, or all were ``start [player]``.
+    are drawn, each joint action alike, or all were ``start [player]``. What is played last is ``counted``.
     """
     from rivalry.kernels import draws
 
@@ -67,6 +68,7 @@ def begun(
         "owed": np.zeros((sessions, players, 2)),
         "level": np.zeros((sessions, players)),
         "tally": np.zeros((sessions, players)),
+        "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), dtype=np.int64),
     }
     _past(tables, session, start)
     return session

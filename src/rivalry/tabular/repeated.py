@@ -23,6 +23,7 @@ class RepeatedWorld(NamedTuple):
     places: np.ndarray  # [player action axis], float64; NaN where a player has fewer
     gamma: np.ndarray  # [player]: the game's own discount; NaN: it has none
     scale: float  # what payoffs are compared with
+    game: Any = None  # in which all play: what else it can say of play
 
 
 def repeated(
@@ -53,7 +54,11 @@ def repeated(
     >>> world.tables.sees.tolist()
     [[[0, 1], [1, 1]], [[0, 2], [0, 1]]]
     """
+    stages = getattr(game, "stages", None)
+    game = getattr(game, "everybody", game)  # of leaders: all play
     tables, found = _tables(game, places, max_table_bytes)
+    if stages is not None and not hasattr(game, "repeated"):
+        tables = in_stages(tables, stages)
     players = len(tables.sizes)
     if tables.moves.size:
         raise ValueError("game: players move on a grid; in repeated play a move must be an action")
@@ -66,9 +71,40 @@ def repeated(
     sees = np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
     tables = tables._replace(sees=sees)
     refuse_large(tables, max_table_bytes)
-    own_gamma = np.asarray(getattr(game, "gamma", np.nan), dtype=float)
+    # payoffs of a market that grows are per unit of its size
+    grown = 1.0 + float(getattr(game, "growth", 0.0))
+    own_gamma = grown * np.asarray(getattr(game, "gamma", np.nan), dtype=float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
-    return RepeatedWorld(tables, found, gamma, scale(game))
+    return RepeatedWorld(tables, found, gamma, scale(game), game)
+
+
+def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
+    """The same game with movers in that order, who see what those of earlier stages do in the round.
+
+    >>> import rivalry as rv
+    >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1], rv.transforms.Followers())
+    >>> repeated(led, memory=0).tables.sees.tolist()
+    [[[1, 0]], [[-1, -1]]]
+    """
+    order = [player for stage in stages for player in stage]
+    before: list[int] = []
+    slots: dict[int, list[list[int]]] = {}
+    for stage in stages:
+        for player in stage:
+            slots[player] = [[who, 0] for who in before]
+        before = sorted([*before, *stage])
+    width = max(1, max(map(len, slots.values())))
+    rows = [slots[player] + [[-1, -1]] * (width - len(slots[player])) for player in range(len(order))]
+    return tables._replace(order=np.array([order]), sees=np.array(rows, dtype=np.int64))
+
+
+def followers(tables: FiniteGame) -> np.ndarray:
+    """Who answers what others do in the same round ``[player]``; where nobody does, all but the first."""
+    sees, players = tables.sees, len(tables.sizes)
+    found: np.ndarray = np.any(
+        (sees[:, :, 1] == 0) & (sees[:, :, 0] >= 0) & (sees[:, :, 0] < players), axis=1
+    )
+    return found if found.any() else np.arange(players) > 0
 
 
 def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:

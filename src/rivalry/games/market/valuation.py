@@ -126,6 +126,41 @@ def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0")
     return np.asarray(np.asarray(profit, dtype=float) * going_on(gamma, 0.0, shift))
 
 
+def lasting(
+    cash_flow: ArrayLike,
+    gamma: ArrayLike,
+    horizon: int,
+    *,
+    convention: str = "period0",
+    terminal: str = "none",
+    growth: float = 0.0,
+    multiple: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same ``cash_flow [..]`` in every period: its value, and the share of it beyond the horizon.
+
+    A ``horizon`` of 0 is none: the value of all periods, and a share of 0.
+
+    >>> value, share = lasting([10.0], 0.95, 10, terminal="perpetuity")
+    >>> value.round(6).tolist(), share.round(6).tolist()
+    ([200.0], [0.598737])
+    """
+    flow = np.asarray(cash_flow, dtype=float)
+    if horizon == 0:
+        value = perpetuity(flow, gamma, convention)
+        return value, np.zeros(value.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a loss that lasts: it is what the learners came to
+        found = valuation(
+            np.repeat(flow[..., None], horizon, axis=-1),
+            gamma,
+            convention=convention,
+            terminal=terminal,
+            growth=growth,
+            multiple=multiple,
+        )
+    return found.value, found.terminal_share
+
+
 def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:
     """``CF_1/(r - g)``: cash flows that grow for ever, one period before the first (Gordon 1959).
 
