@@ -192,6 +192,51 @@ class Market(eqx.Module):
 
         return played(self, periods, observation)
 
+    def repeated(self, places: np.ndarray, sizes: np.ndarray) -> Any:
+        """Its tables where firms choose among places, period after period: a `kernels.shapes.FiniteGame`."""
+        from rivalry.games.market import tables
+
+        return tables.repeated(self, places, sizes)
+
+    def levels(self, count: int) -> list[np.ndarray]:
+        """Choices from beyond the equilibrium's to beyond the cartel's, one array a firm."""
+        from rivalry.games.market import tables
+
+        return tables.levels(self, count)
+
+    def valued(self, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What a lasting cash flow ``[.. player]`` is worth, and the share of it beyond the horizon."""
+        from rivalry.games.market.valuation import lasting
+
+        how, numbers = self.accounts, self.numbers
+        return lasting(
+            cash_flow,
+            gamma,
+            how.horizon,
+            convention=how.convention,
+            terminal=how.terminal,
+            growth=float(numbers["terminal_growth"]),
+            multiple=float(numbers["multiple"]),
+        )
+
+    def linear_quadratic(self) -> Any:
+        """The market of ``predetermined`` outputs as a `kernels.shapes.LinearQuadraticGame`."""
+        from rivalry.games.market import tables
+
+        return tables.linear_quadratic(self)
+
+    def adjustment_tables(self, levels: int | list[float]) -> Any:
+        """Two firms' ``predetermined`` outputs on levels, for announced plans."""
+        from rivalry.games.market import tables
+
+        return tables.adjustment_tables(self, levels)
+
+    def gamma_channels(self, tables: Any = None, learns: Any = None) -> Any:
+        """Through what discount factors can matter here; see `channels.gamma_channels`."""
+        from rivalry.games.market.channels import gamma_channels
+
+        return gamma_channels(self, tables, learns)
+
     def refuses(self, name: str, value: float) -> str:
         """Why a parameter may not take a value, or an empty text."""
         from rivalry.games.market.checks import refusal

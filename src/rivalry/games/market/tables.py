@@ -1,0 +1,284 @@
+"""Markets as data for exact methods: tables of repeated play, levels, plans, linear-quadratic form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry._jax import jax, put
+from rivalry.games.market.cash_flow import opening, settle
+from rivalry.kernels.shapes import FiniteGame, LinearQuadraticGame
+from rivalry.space import Profile
+from rivalry.tabular.plans import AdjustmentTables
+from rivalry.tabular.tables import TABLE_BYTES, values_at
+
+if TYPE_CHECKING:
+    from rivalry.games.market.game import Market
+
+SAME = 1e-9  # prices that differ by less, relatively, are one level
+ROUNDING = 1e-13  # and those that differ by less, relative to the largest
+PLAY = "play it period by period: market.play(periods)"
+
+
+def repeated(
+    market: Market, places: np.ndarray, sizes: np.ndarray, max_table_bytes: int = TABLE_BYTES
+) -> FiniteGame:
+    """The market played on and on by firms who choose among ``places [player action axis]``.
+
+    A round is a period. Its movers are everybody, stage by stage, or in alternating play firm ``t mod n``.
+    The payoff is a period's cash flow. Nature is the level of the shock (slowest) and, where changing output
+    costs, the joint action of the period before, which is the output that stands; with a ``predetermined``
+    change an action is the output of the next period. Firms see nature now, if they observe the shock or
+    outputs stand, and what earlier stages chose. The signal is the price of one good, as its place among all
+    its values.
+
+    With growth, payoffs are per unit of market size, and a period's discount is ``gamma (1 + growth)``; that
+    is so where only unit costs are paid.
+
+    Raises `ValueError`, and names the way by ``play``, for states that have no exact table (cash, capacity, a
+    sticky price), costs that grow otherwise than the market, a hidden shock beside outputs that are seen, and
+    tables above ``max_table_bytes``.
+    """
+    _check_states(market)
+    stand = _outputs_stand(market)
+    shifts = np.zeros(1) if market.shock is None else np.asarray(market.shock.levels)
+    joint = int(np.prod(sizes.astype(object)))
+    before = _joint_choices(places, sizes) if stand else np.asarray(market.space.low)[None, :, 0]
+    natures = len(shifts) * len(before)
+    _check_size(natures, sizes, joint, len(shifts), max_table_bytes)
+    every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
+    found = values_at(_round, every, places, sizes)  # [joint nature ..]
+    goes, odds = _goes(market, joint, stand)
+    return FiniteGame(
+        payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
+        goes=goes,
+        odds=odds,
+        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        sizes=np.asarray(sizes, dtype=np.int64),
+        order=_order(market),
+        sees=_sees(market, stand),
+        signal=_price_levels(found["p"]) if market.rule.homogeneous else np.zeros((0, 0), dtype=np.int64),
+    )
+
+
+def levels(market: Market, count: int) -> list[np.ndarray]:
+    """``count`` choices a firm, from ``xi`` beyond the one to ``xi`` beyond the other of Nash and cartel.
+
+    ``linspace(low - xi (high - low), high + xi (high - low), count)``, kept in the market's box (Calvano et
+    al. 2020). Raises `ValueError` where a firm would choose the same in both.
+
+    >>> import rivalry as rv
+    >>> [line.tolist() for line in levels(rv.games.market(players=2, xi=0.2), 3)]
+    [[21.0, 26.25, 31.5], [21.0, 26.25, 31.5]]
+    """
+    from rivalry.games.market.benchmarks import benchmark
+
+    ends = np.sort([benchmark(market, name).choice for name in ("nash", "cartel")], axis=0)
+    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    beyond = float(market.numbers["xi"]) * (ends[1] - ends[0])
+    lines = []
+    for firm in range(market.players):
+        if not ends[1, firm] - ends[0, firm] > SAME * (high[firm] - low[firm]):
+            raise ValueError(
+                f"places: firm {firm} chooses {ends[0, firm]:g} in equilibrium and in the cartel; tell levels"
+            )
+        first, last = ends[0, firm] - beyond[firm], ends[1, firm] + beyond[firm]
+        lines.append(np.linspace(max(first, low[firm]), min(last, high[firm]), count))
+    return lines
+
+
+def linear_quadratic(market: Market) -> LinearQuadraticGame:
+    """The market of ``predetermined`` outputs as a linear-quadratic game: ``x = (1, q_1, .., q_n)``.
+
+    ``q_i' = q_i + u_i``; costs are minus cash flow, ``x'R_i x + (1 - tax) phi_i u_i^2``. Nothing keeps
+    outputs and prices above zero there. The first outputs are the market's ``initial`` ones, or its lowest.
+    Raises `ValueError` for a market that is none.
+
+    >>> import rivalry as rv
+    >>> made = linear_quadratic(rv.games.market(a=10, b=2, c=0, adjustment="predetermined", phi=12))
+    >>> made.R[0].tolist(), made.Q[0].tolist()
+    ([[0.0, -5.0, 0.0], [-5.0, 2.0, 1.0], [0.0, 1.0, 0.0]], [[12.0]])
+    """
+    _check_adjusted(market, "linear_quadratic")
+    numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
+    if market.rule.demand not in ("linear", "differentiated"):
+        raise ValueError(f"demand: {market.rule.demand!r} is not linear in quantities; {PLAY}")
+    if np.any(numbers["F"] > 0) or market.dynamics.limited:
+        name = "F" if np.any(numbers["F"] > 0) else "capacity"
+        raise ValueError(f"{name}: makes cash flow jump or stop, and not quadratic; {PLAY}")
+    players, kept = market.players, 1.0 - numbers["tax"]
+    one = market.rule.demand == "linear"
+    top, other = (numbers["a"], numbers["b"]) if one else (numbers["A"], numbers["g_s"])
+    R = np.zeros((players, players + 1, players + 1))
+    B = np.zeros((players, players + 1, 1))
+    for i in range(players):
+        R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = kept[i] * other / 2
+        R[i, 1 + i, 1 + i] = kept[i] * (numbers["b"] + numbers["d"][i] / 2)
+        R[i, 0, 1 + i] = R[i, 1 + i, 0] = -kept[i] * (top - numbers["c"][i]) / 2
+        B[i, 1 + i, 0] = 1.0
+    costs = (kept * numbers["phi"])[:, None, None]
+    first = np.append(1.0, _first(market))
+    return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], first)
+
+
+def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTables:
+    """Two firms of ``predetermined`` outputs on levels of output, for `methods.PlanOptions`.
+
+    ``levels`` are for both, or their number, evenly over the market's box. What each begins with becomes a
+    level. Raises `ValueError` for a market that is none.
+    """
+    _check_adjusted(market, "adjustment_tables")
+    if market.players != 2:
+        raise ValueError(f"players: {market.players} firms; plans are for two")
+    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    lines = []
+    for firm, begins in enumerate(_first(market).tolist()):
+        even = np.linspace(low[firm], high[firm], levels) if isinstance(levels, int) else levels
+        line = np.asarray(even, dtype=float)
+        if len(line) < 2 or np.any(np.diff(line) <= 0) or line[0] < low[firm] or line[-1] > high[firm]:
+            raise ValueError(
+                f"levels: must rise, 2 or more, in [{low[firm]:g}, {high[firm]:g}] (firm {firm})"
+            )
+        if not line[0] <= begins <= line[-1]:
+            raise ValueError(
+                f"initial[{firm}]: {begins:g} must be in [{line[0]:g}, {line[-1]:g}], the levels"
+            )
+        near = np.min(np.abs(line - begins)) <= SAME * (line[-1] - line[0])
+        lines.append(line if near else np.sort(np.append(line, begins)))
+    sizes = np.array([len(line) for line in lines])
+    places = np.full((2, sizes.max(), 1), np.nan)
+    for firm, line in enumerate(lines):
+        places[firm, : len(line), 0] = line
+    flow = values_at(_paid, market, places, sizes).T.reshape(2, *sizes)
+    begin = [int(np.argmin(np.abs(line - q))) for line, q in zip(lines, _first(market), strict=True)]
+    phi = np.asarray(market.numbers["phi"] * (1.0 - market.numbers["tax"]))
+    gamma = np.array(market.numbers["gamma"])
+    return AdjustmentTables((lines[0], lines[1]), np.array(flow, order="C"), phi, gamma, np.array(begin))
+
+
+def _round(given: Any, x: Profile) -> Any:
+    """A period's cash flows and prices at a joint action, ``[nature firm]``."""
+    market, standing, shifts = given
+
+    def one(choice: Any, shift: Any) -> Any:
+        ahead = market.dynamics.adjustment == "predetermined"
+        flow, _ = settle(market, opening(market, choice), x - choice[:, None] if ahead else x, shift)
+        return {"cash_flow": flow.cash_flow, "p": flow.p}
+
+    return jax.vmap(one)(standing, shifts)
+
+
+def _paid(market: Any, x: Profile) -> Any:
+    return market.payoffs(x)
+
+
+def _outputs_stand(market: Market) -> bool:
+    """Whether what a period brings depends on the outputs before."""
+    spot = market.dynamics.adjustment == "spot" and bool(np.any(np.asarray(market.numbers["phi"]) > 0))
+    return spot or market.dynamics.adjustment == "predetermined"
+
+
+def _check_states(market: Market) -> None:
+    states, numbers = market.dynamics, market.numbers
+    wears = states.limited and bool(np.any(np.asarray(numbers["dep"]) > 0))
+    found = {"cash": states.cash, "capex": states.invest, "dep": wears, "sticky": states.sticky}
+    for name, there in found.items():
+        if there:
+            raise ValueError(f"{name}: makes a state between the levels of any table; {PLAY}")
+    if _outputs_stand(market) and market.shock is not None and not market.shock.observed:
+        raise ValueError(f"shock_observed: must be true on tables that show outputs that stand; or {PLAY}")
+    growth = float(numbers["growth"])
+    if growth == 0:
+        return
+    for name in ("F", "d", "phi"):
+        if np.any(np.asarray(numbers[name]) > 0):
+            raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
+    if states.limited or states.adjustment == "predetermined":
+        name = "capacity" if states.limited else "adjustment = 'predetermined'"
+        raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
+
+
+def _check_adjusted(market: Market, what: str) -> None:
+    """Raises `ValueError` unless outputs adjust a period later and nothing else is carried over."""
+    states, numbers = market.dynamics, market.numbers
+    if states.adjustment != "predetermined":
+        raise ValueError(f"adjustment: {states.adjustment!r} must be 'predetermined' for {what}")
+    extra = {
+        "shock": market.shock is not None,
+        "sticky": states.sticky,
+        "cash": states.cash,
+        "capex": states.invest,
+        "growth": float(numbers["growth"]) != 0,
+        "dep": states.limited and bool(np.any(np.asarray(numbers["dep"]) > 0)),
+        "tax_losses": market.accounts.tax_losses == "none" and bool(np.any(np.asarray(numbers["tax"]) > 0)),
+        "timing": market.timing == "alternating",
+    }
+    for name, there in extra.items():
+        if there:
+            raise ValueError(f"{name}: is beyond {what}, where only outputs are carried over; {PLAY}")
+
+
+def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, most: int) -> None:
+    moved = joint if natures > branches else 1
+    need = 8 * natures * (joint * (len(sizes) + 1) + 2 * moved * branches)
+    if need > most:
+        raise ValueError(
+            f"places: {natures} states of nature and {sizes.tolist()} actions make tables of {need} bytes, "
+            f"above max_table_bytes, {most}; take fewer"
+        )
+
+
+def _first(market: Market) -> np.ndarray:
+    """Outputs before the first period."""
+    return np.asarray(market.numbers.get("initial", market.space.low[:, 0]), dtype=float)
+
+
+def _joint_choices(places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """What is chosen in every joint action, ``[joint player]``, row-major."""
+    at = np.stack(np.unravel_index(np.arange(int(np.prod(sizes))), tuple(sizes)), axis=1)
+    return np.stack([places[player, at[:, player], 0] for player in range(len(sizes))], axis=1)
+
+
+def _goes(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where nature moves, and with what chances, cumulative: ``[nature joint branch]``."""
+    chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.chain)
+    odds = np.cumsum(chain, axis=1)
+    odds[:, -1] = 1.0
+    to = np.arange(len(chain))
+    if not stand:
+        return np.tile(to, (len(chain), 1, 1)), odds[:, None, :].copy()
+    goes = to * joint + np.arange(joint)[:, None]  # [joint branch]
+    shape = (len(chain) * joint, joint, len(chain))
+    whole = np.repeat(odds, joint, axis=0)[:, None, :]
+    return np.array(np.broadcast_to(goes, shape)), np.array(np.broadcast_to(whole, shape))
+
+
+def _order(market: Market) -> np.ndarray:
+    if market.timing == "alternating":
+        return np.arange(market.players, dtype=np.int64)[:, None]
+    return np.array([[firm for stage in market.stages for firm in stage]], dtype=np.int64)
+
+
+def _sees(market: Market, stand: bool) -> np.ndarray:
+    """What a round itself shows: nature now, and what earlier stages chose in it."""
+    shown = stand or (market.shock is not None and market.shock.observed)
+    rows = []
+    for firm in range(market.players):
+        stage = next(k for k, firms in enumerate(market.stages) if firm in firms)
+        earlier = sorted(other for firms in market.stages[:stage] for other in firms)
+        rows.append([*([market.players] if shown else []), *earlier])
+    width = max(1, max(map(len, rows)))
+    sees = np.full((market.players, width, 2), -1, dtype=np.int64)
+    for firm, row in enumerate(rows):
+        sees[firm, : len(row), 0], sees[firm, : len(row), 1] = row, 0
+    return sees
+
+
+def _price_levels(p: np.ndarray) -> np.ndarray:
+    """The place of the least price among all its values, rising, ``[nature joint]``."""
+    price = p.min(axis=2).T
+    values = np.sort(price, axis=None)
+    new = np.diff(values, prepend=values[0]) > SAME * values + ROUNDING * values[-1]
+    found: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
+    return np.array(found, dtype=np.int64, order="C")
