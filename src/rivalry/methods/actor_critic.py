@@ -193,7 +193,9 @@ class ActorCritic(eqx.Module):
         weights = np.stack([networks.begun(shape, row, self.deviation, draw) for row in mean])
         first = np.asarray(rollouts.squashed(space, put(mean)))
         return {
-            "key": stream.spawn(1)[0].generate_state(2, np.uint32),
+            "key": np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0)).generate_state(
+                2, np.uint32
+            ),
             "clock": np.asarray(0),
             "choice": np.repeat(first[None], self.batch, axis=0),
             "weights": weights,

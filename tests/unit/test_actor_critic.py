@@ -1,0 +1,213 @@
+"""Actor-critics: against exact best replies, equilibria of leaders, and gradients worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.games.matrix import matrix
+from rivalry.methods import networks, rollouts
+from rivalry.methods.actor_critic import ActorCritic
+from tests.small_games import cournot
+
+SEED = np.random.SeedSequence(6)
+SHAPE = networks.Shape(features=3, hidden=5, axes=2, least=0.01)
+
+
+def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
+    """The data of a run without a certificate."""
+    return rv.learn(game, learner, seed=seed, tolerance=None).data
+
+
+@pytest.mark.parametrize("rival", [0.0, 20.0, 60.0, 85.0])
+def test_a_firm_finds_the_best_reply_to_a_fixed_rival(rival: float) -> None:
+    """``(90 - rival)/2``, within 1 % or, where it is small, within a thousandth of the box."""
+    found = learned(rv.games.market(), ActorCritic(roles=["learns", {"kind": "fixed", "choice": rival}]))
+    best = (90 - rival) / 2
+    assert abs(float(found.learned_choice[0, 0]) - best) <= max(0.01 * best, 0.1)
+    assert float(found.reply_distance[0]) == pytest.approx(abs(float(found.learned_choice[0, 0]) - best))
+    assert float(found.learned_choice[1, 0]) == rival
+
+
+def test_so_it_does_with_prices_and_other_demands() -> None:
+    """Logit: the first-order condition ``p = c + mu/(1 - s)``; isoelastic, in a box of ten thousand units."""
+    logit = rv.games.market(demand="logit", c=[1.0, 1.2])
+    found = learned(logit, ActorCritic(roles=["learns", {"kind": "fixed", "choice": 1.6}]))
+    p = float(found.learned_choice[0, 0])
+    worth = np.exp((2 - np.array([p, 1.6])) / 0.25)
+    reply = 1 + 0.25 / (1 - worth[0] / (worth.sum() + 1))
+    assert p == pytest.approx(reply, rel=0.005)
+    iso = rv.games.market(demand="isoelastic")
+    found = learned(iso, ActorCritic(roles=["learns", {"kind": "fixed", "choice": 1000.0}]))
+    q = float(found.learned_choice[0, 0])
+    marginal = 100 * (q + 1000) ** -0.5 * (1 - q / (2 * (q + 1000)))
+    assert marginal == pytest.approx(1.0, rel=0.01)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.95, 0.99])
+def test_a_leader_of_an_exact_follower_finds_the_equilibrium(gamma: float) -> None:
+    """45 and 22.5, profits 1012.5 and 506.25, whatever the discount."""
+    game = rv.games.market(stages=[[0], [1]], gamma=gamma)
+    found = rv.learn(game, ActorCritic(roles=["learns", "oracle"]))
+    np.testing.assert_allclose(found.data.learned_choice.values.ravel(), [45.0, 22.5], rtol=0.01)
+    np.testing.assert_allclose(found.data.learned_payoff, [1012.5, 506.25], rtol=0.02)
+    np.testing.assert_array_equal(found.profile, found.data.learned_choice[:1])
+    assert float(found.certificate.regret[0]) < 0.001 * 1012.5
+    assert float(found.data.reply_distance[1]) < 1e-9
+
+
+@pytest.mark.nightly
+def test_followers_who_are_exact_reply_to_each_other() -> None:
+    """One leader and two followers: 45, and ``(90 - 45)/3`` each."""
+    game = rv.games.market(players=3, stages=[[1], [0, 2]])
+    learner = ActorCritic(roles=["oracle", "learns", "oracle"], batch=8, updates=1200)
+    found = learned(game, learner)
+    np.testing.assert_allclose(found.learned_choice[:, 0], [15.0, 45.0, 15.0], rtol=0.02)
+
+
+def test_two_learners_without_memory_find_cournot() -> None:
+    found = rv.learn(cournot(2), ActorCritic())
+    np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)
+
+
+def test_discounts_have_no_say_without_memory() -> None:
+    """Nothing that is seen depends on what was done, so the critic's value is one number."""
+    low, high = (
+        learned(rv.games.market(), ActorCritic(gamma=g, updates=200)).learned_choice for g in (0.0, 0.9)
+    )
+    np.testing.assert_allclose(low, high, rtol=1e-5)
+
+
+def test_oracles_at_once_are_at_equilibrium_and_random_players_all_over() -> None:
+    found = learned(rv.games.market(), ActorCritic(roles="oracle", updates=3))
+    np.testing.assert_allclose(found.learned_choice[:, 0], [30.0, 30.0], rtol=1e-9)
+    drawn = learned(rv.games.market(), ActorCritic(roles="random", updates=128, batch=50))
+    means = drawn.learning_choice.values[..., 0]  # of 200 draws each
+    assert means.shape == (128, 2)
+    np.testing.assert_allclose(means.mean(axis=0), 50.0, atol=5 * 100 / np.sqrt(12 * 200 * 128))
+    np.testing.assert_allclose(means.std(axis=0), 100 / np.sqrt(12 * 200), rtol=0.4)
+    assert np.isnan(drawn.deviation.values).all()
+
+
+def test_chunks_and_saving_change_no_bit(tmp_path: Any) -> None:
+    learner = ActorCritic(updates=40, batch=8, observation="last", roles=["learns", "random"])
+    world = learner.world(rv.games.market())
+    whole, parts = learner.begin(world, SEED), learner.begin(world, SEED)
+    assert learner.advance(world, whole, 99) == 40
+    for chunk in (1, 0, 7, 99):
+        learner.advance(world, parts, chunk)
+        np.savez(tmp_path / "session.npz", **parts)
+        with np.load(tmp_path / "session.npz") as stored:
+            parts = dict(stored)
+    assert learner.advance(world, parts, 5) == 0
+    assert all(np.array_equal(whole[key], parts[key]) for key in whole)
+    other = learner.begin(world, np.random.SeedSequence(7))
+    assert not np.array_equal(other["weights"], learner.begin(world, SEED)["weights"])
+
+
+def test_policies_begin_at_a_start() -> None:
+    learner = ActorCritic()
+    world = learner.world(rv.games.market(high=[80.0, 50.0]))
+    session = learner.begin_at(world, SEED, np.array([[12.0], [49.0]]))
+    np.testing.assert_allclose(learner.read(world, session)["profile"][1].ravel(), [12.0, 49.0], rtol=1e-9)
+
+
+def test_who_sees_what() -> None:
+    """This period's choices of earlier stages, and with memory all of the last period's, from -1 to 1."""
+    before, x = jnp.array([[0.0], [25.0], [50.0]]), jnp.array([[100.0], [75.0], [40.0]])
+    game = rv.games.market(players=3, stages=[[1], [0, 2]])
+    seen = {
+        memory: rollouts.features(ActorCritic(observation=memory).world(game).play, before, x)
+        for memory in ("none", "last")
+    }
+    now = np.array([[0, 0.5, 0], [0, 0, 0], [0, 0.5, 0]])
+    np.testing.assert_allclose(seen["none"], np.hstack([now, np.zeros((3, 3))]), atol=1e-15)
+    np.testing.assert_allclose(seen["last"], np.hstack([now, np.tile([-1, -0.5, 0], (3, 1))]), atol=1e-15)
+
+
+def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
+    h, f = SHAPE.hidden, SHAPE.features
+    inner, bias = row[: h * f].reshape(h, f), row[h * f : h * f + h]
+    rest = row[h * f + h :]
+    outer = rest[: outputs * h].reshape(outputs, h)
+    return np.asarray(outer @ np.tanh(inner @ x + bias) + rest[outputs * h :])
+
+
+def test_the_loss_has_the_slopes_of_score_and_error() -> None:
+    """Central differences of the mean log chance, weighted by advantages, and of half the squared error.
+
+    Advantages and targets, worked out in NumPy, are held fixed.
+    """
+    draw = np.random.default_rng(1)
+    actor, critic = SHAPE.parts
+    row = draw.normal(size=actor + critic) / 2
+    seen, drawn = draw.normal(size=(3, 4, 3)), draw.normal(size=(2, 4, 2))
+    payoff, discount = draw.normal(size=(2, 4)), 0.7
+    given = (SHAPE, *map(jnp.asarray, (row, seen, drawn, payoff, discount)))
+    slopes = np.asarray(jax.grad(lambda r: rollouts._loss(SHAPE, r, *given[2:]))(given[1]))
+
+    def values(r: np.ndarray) -> np.ndarray:
+        return np.array([[_numpy_network(r[actor:], x, 1)[0] for x in line] for line in seen])
+
+    target = (1 - discount) * payoff + discount * values(row)[1:]
+    above = target - values(row)[:-1]
+    above = (above - above.mean()) / above.std()
+
+    def descended(r: np.ndarray) -> float:
+        out = np.array([[_numpy_network(r[:actor], x, 4) for x in line] for line in seen[:-1]])
+        mean, deviation = out[..., :2], 0.01 + np.exp(out[..., 2:])
+        chance = -((drawn - mean) ** 2) / (2 * deviation**2) - np.log(deviation)
+        return float(-(above * chance.sum(axis=-1)).mean() + ((target - values(r)[:-1]) ** 2).mean() / 2)
+
+    step = 1e-6
+    moved = [
+        (descended(row + step * one) - descended(row - step * one)) / (2 * step) for one in np.eye(len(row))
+    ]
+    np.testing.assert_allclose(slopes, moved, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_is_that_of_its_authors() -> None:
+    """Their algorithm 1 by a loop, on the slopes of a parabola."""
+    theta, m, v = np.array([2.0, -3.0]), np.zeros(2), np.zeros(2)
+    weights, first, second = (jnp.asarray(one) for one in (theta, m, v))
+    for t in range(50):
+        slopes = 2 * (theta - np.array([1.0, 0.5]))
+        weights, first, second = networks.adam(
+            weights, jnp.asarray(slopes), first, second, jnp.asarray(t), jnp.asarray(0.1)
+        )
+        m, v = 0.9 * m + 0.1 * slopes, 0.999 * v + 0.001 * slopes**2
+        theta = theta - 0.1 * (m / (1 - 0.9 ** (t + 1))) / (np.sqrt(v / (1 - 0.999 ** (t + 1))) + 1e-8)
+        np.testing.assert_allclose(weights, theta, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate": 0.0}, "rate: 0 must be above 0"),
+        ({"deviation": 0.05, "least_deviation": 0.1}, "deviation: 0.05 must be above least_deviation = 0.1"),
+        ({"batch": 1}, "batch: 1 must be a whole number of at least 2"),
+        ({"gamma": [0.5, 1.0]}, r"gamma\[1\]: 1 must be in \[0, 1\)"),
+        ({"roles": ["learns", {"kind": "fixd"}]}, r"roles\[1\]: 'fixd' is unknown; did you mean 'fixed'"),
+        ({"roles": {"kind": "fixed"}}, "roles.choice: is missing"),
+    ],
+    ids=["rate", "deviation", "batch", "gamma", "role", "choice"],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ActorCritic(**options)
+
+
+def test_what_does_not_fit_the_game_is_refused() -> None:
+    with pytest.raises(ValueError, match="roles: 3 given; must be one for all, or 2"):
+        ActorCritic(roles=["learns"] * 3).world(rv.games.market())
+    with pytest.raises(ValueError, match=r"roles\[1\].choice: 120.0 must be in the box .* of player 1"):
+        ActorCritic(roles=["learns", {"kind": "fixed", "choice": 120.0}]).world(rv.games.market())
+    with pytest.raises(ValueError, match="timing: 'alternating' must be"):
+        ActorCritic().world(rv.games.market(timing="alternating"))
+    assert not ActorCritic.fits(matrix("stag_hunt"))
+    with pytest.raises(ValueError, match="actor_critic needs payoffs"):
+        ActorCritic().world(matrix("stag_hunt"))
