@@ -59,7 +59,6 @@ class Sessions(NamedTuple):
     owed: np.ndarray  # [session player 2]: payoff so far, discount so far
     level: np.ndarray  # [session player]: epsilon, or the temperature
     tally: np.ndarray  # [session player]: sum of payoffs
-    counts: np.ndarray  # [session player action]: periods in which an action stood
     counts: np.ndarray  # [session joint]: how often each joint action was played meanwhile
 
 
@@ -93,7 +92,6 @@ def play(game: FiniteGame, rule: SessionRule, sessions: Sessions, chosen: np.nda
             sessions.owed[session],
             sessions.level[session],
             sessions.tally[session],
-            sessions.counts[session],
             sessions.counts[session],
         )
         _play_one(game, rule, own, desk, steps)
@@ -318,6 +316,5 @@ def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
             own.owed[player, 1] *= rule.gamma[player]
         if own.clock[0] >= rule.tally_from:
             own.tally[player] += paid
-            own.counts[player, own.recent[0, player]] += 1
     if own.clock[0] >= rule.tally_from:
         own.counts[joint] += 1
