@@ -84,7 +84,7 @@ def test_a_game_may_say_itself_how_it_is_played_on() -> None:
         ({"observation": ["own"]}, "observation: 1 given; must be one for all, or 2, one a player"),
         ({"observation": "price"}, "observation: 'price' needs a public price"),
         ({"memory": -1}, "memory: -1 must be a whole number of at least 0"),
-        ({"memory": [1, 1.5]}, r"memory\[1\]: 1.5 must be a whole number"),
+        ({"memory": [1, -1]}, r"memory\[1\]: -1 must be a whole number"),
         ({"memory": 6}, r"memory: 2985984 states and 4 actions of player 1 make a table of 167215104 bytes"),
     ],
 )

@@ -77,7 +77,7 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
 
 def losses(loss: np.ndarray, name: str) -> Record:
     """The share of sessions in which nobody loses anything on its cycle: ``loss [session player]``."""
-    none: np.ndarray = np.all(loss < NONE, axis=1)
+    none = np.asarray(np.all(loss < NONE, axis=1))
     return {f"{name}_share": ((), np.asarray(none.mean()))}
 
 
@@ -130,7 +130,7 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
         found |= {
             "leader_regret": (("session",), strong),
             "leader_regret_weak": (("session",), weak),
-            "at_equilibrium": (("session",), there),
+            "at_equilibrium": (("session",), np.asarray(there)),
             "grid_equilibrium": (("player",), places),
         }
     return found
