@@ -204,7 +204,7 @@ class RepeatedQLearning(eqx.Module):
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
         gamma = self._gamma(world)
-        learns = [role.kind == LEARNS and rate > 0 for role, rate in zip(roles, gamma, strict=True)]
+        learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
         record |= channels(world, learns, warn=self.control == "none")
         return record | greedy_play(world, roles, session, gamma)
 
