@@ -189,14 +189,17 @@ def test_sessions_that_are_over_stay_as_they_are() -> None:
     same(kept, session)
 
 
-def test_payoffs_are_summed_over_the_last_periods() -> None:
-    game, options = GAMES["in turns"]
+@pytest.mark.parametrize("name", ["in turns", "staged", "memory 2"])
+def test_payoffs_are_summed_and_play_is_counted_over_the_last_periods(name: str) -> None:
+    game, options = GAMES[name]
     made = learner(**options, last=400)
     world = made.world(game)
     session = played(made, world)
     for number, plain in enumerate(plainly(made, world, Options(0.2, (0.8, 0.8), 2e-3), 2100)):
         before = plain.paid.copy()
         plain.play(400)
+        stood = np.array(plain.past[-400:])[:, :2] @ np.array([4, 1])
+        np.testing.assert_array_equal(session["counts"][number], np.bincount(stood, minlength=12))
         np.testing.assert_allclose(session["tally"][number], plain.paid - before, rtol=1e-9)
 
 
