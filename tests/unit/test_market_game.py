@@ -203,7 +203,7 @@ REFUSED = {
         {"demand": "logit", "choice": "quantity"},
         "choice: 'quantity' clashes with demand = 'logit'",
     ),
-    "gamma": ({"gamma": 1.0}, "gamma[0]: 1 must be below 1 without a horizon: the sum diverges"),
+    "gamma": ({"gamma": 1.0}, "gamma[0]: 1 (r = 0, growth g = 0) must be in [0, 1); else the sum diverges"),
     "bounds": ({"low": [3.0, 9.0], "high": [5.0, 4.0]}, "low[1]: 9 must be below high[1] = 4 (firm 1)"),
     "unused": ({"demand": "logit", "b": 1.0}, "b: is no number of logit demand, which takes a, a0, mu"),
     "lengths": ({"c": [1.0, 2.0], "d": [0.0, 0.0, 1.0]}, "d: 3 numbers for 2 firms"),

@@ -198,3 +198,23 @@ def test_losses_that_go_on_for_ever() -> None:
     with pytest.warns(UserWarning, match="multiple"):
         valuation([1.0, 0.0], 0.5, terminal="multiple", multiple=3.0, strict=True)
     assert valuation([1.0, -2.0], 0.5, strict=True).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"growth": 0.06}, r"gamma\[0\]: 0\.95, so r = 0\.0526316, must be above growth g = 0\.06.*diverges"),
+        ({"wacc": [0.1, 0.04], "growth": 0.05}, r"gamma\[1\]: .*r = 0\.04, .*g = 0\.05.*diverges"),
+        ({"horizon": 5, "terminal": "gordon", "terminal_growth": 0.2}, r"g = 0\.2; else the sum diverges"),
+        ({"horizon": 5, "terminal": "perpetuity", "gamma": 1.0}, r"1 \(r = 0.*in \[0, 1\).*diverges"),
+        ({"initial": [30.0, 101.0]}, r"initial: player 1 is at 101; must be in \[0, 100\]"),
+    ],
+    ids=range(5),
+)
+def test_markets_whose_values_diverge(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        rv.games.market(**options)
+
+
+def test_markets_with_a_horizon_may_discount_nothing() -> None:
+    assert np.asarray(rv.games.market(horizon=5, gamma=1.0, growth=0.5).gamma).tolist() == [1.0, 1.0]

@@ -141,3 +141,17 @@ def check_trade(demand: str, top: np.ndarray, cost: np.ndarray) -> None:
         raise ValueError(
             f"c: {np.min(cost):g} must be below {name} = {np.max(top):g} for one firm at least: no trade"
         )
+
+
+def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+    """Choices beyond which nothing can pay, ``[player]``."""
+    held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
+    cost = held["c"]
+    if demand == "logit":  # a price above a - a0 sells less than half of what stays away: margin below 2 mu
+        best = held["a"] - held["a0"] + held["mu"] * np.log(len(cost) + 1)
+        found: np.ndarray = np.maximum(best, cost + 2 * held["mu"]) + held["mu"]
+        return found
+    if demand == "isoelastic":
+        return np.asarray((held["A"] / cost) ** held["eta"])
+    top = np.broadcast_to(held["a"] if demand == "linear" else held["A"], cost.shape)
+    return top if choice == "price" else top / held["b"]

@@ -12,6 +12,7 @@ from rivalry.games.market.checks import (
     ALONE,
     OWN,
     alone,
+    beyond,
     check_bounds,
     check_rule,
     check_slope,
@@ -25,6 +26,7 @@ from rivalry.games.market.demand import Rule
 from rivalry.games.market.game import Accounts, Dynamics, Market
 from rivalry.games.market.shocks import shock_of
 from rivalry.games.market.staged import StagedMarket, staged
+from rivalry.games.market.valuation import check_rates
 from rivalry.space import Box
 from rivalry.transforms.seats import check_stages
 
@@ -157,6 +159,8 @@ def market(
         dynamics=_dynamics(given, numbers),
         accounts=Accounts(tax_losses, convention, terminal, horizon or 0),
     )
+    if initial is not None:
+        box.check(np.asarray(found.numbers["initial"])[:, None], "initial")
     return staged(found) if len(order) > 1 else found
 
 
@@ -204,9 +208,11 @@ def _gamma(given: dict[str, Any], players: int) -> Any:
 
 def _converging(given: dict[str, Any], gamma: Any) -> Any:
     """Discount factors of sums that have an end, or converge. Raises `ValueError`."""
-    wrong = np.flatnonzero(np.asarray(gamma) >= 1)
-    if wrong.size and given["horizon"] is None:
-        raise ValueError(f"gamma[{wrong[0]}]: 1 must be below 1 without a horizon: the sum diverges")
+    goes_on = given["terminal"] in ("gordon", "perpetuity")
+    growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
+    if given["horizon"] is None:
+        check_rates(gamma, alone("growth", given["growth"]), endless=True)
+    check_rates(gamma, alone("terminal_growth", growth), endless=goes_on)
     return gamma
 
 
@@ -274,17 +280,3 @@ def _space(given: dict[str, Any], numbers: dict[str, Any], players: int) -> Box:
         )
     check_bounds(np.asarray(low), np.asarray(high))
     return Box(jnp.asarray(low)[:, None], put(np.asarray(high, dtype=float))[:, None])
-
-
-def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
-    """Choices beyond which nothing can pay, ``[player]``."""
-    held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
-    cost = held["c"]
-    if demand == "logit":  # a price above a - a0 sells less than half of what stays away: margin below 2 mu
-        best = held["a"] - held["a0"] + held["mu"] * np.log(len(cost) + 1)
-        found: np.ndarray = np.maximum(best, cost + 2 * held["mu"]) + held["mu"]
-        return found
-    if demand == "isoelastic":
-        return np.asarray((held["A"] / cost) ** held["eta"])
-    top = np.broadcast_to(held["a"] if demand == "linear" else held["A"], cost.shape)
-    return top if choice == "price" else top / held["b"]

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.games.market.cash_flow import Flow, Standing, market_size, opening, settle
-from rivalry.games.market.factory import beyond
+from rivalry.games.market.checks import beyond
 from rivalry.space import Box, Profile
 
 if TYPE_CHECKING:
