@@ -1,0 +1,55 @@
+"""Negative controls: which a study runs beside the methods that it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from rivalry.study import Study, StudyError
+
+GAME = {"family": "matrix", "name": "prisoners_dilemma"}
+LEARNING = {"name": "play", "kind": "repeated_q_learning", "sessions": 4, "gamma": 0.9}
+WORDS = ("gamma_zero", "memoryless", "myopic_follower", "random")
+
+
+def rows(**more):
+    study = Study(game=GAME, method={**LEARNING, **more})
+    return {cell.method: cell.task["method"] for cell in study.cells()}
+
+
+def test_every_study_of_learning_in_repeated_play_has_all_of_them():
+    found = rows()
+    assert list(found) == ["play", *(f"play-{word}" for word in WORDS)]
+    assert [table.get("control") for table in found.values()] == [None, *WORDS]
+    assert all(table["sessions"] == 4 for table in found.values())
+
+
+def test_a_study_may_name_those_that_it_wants_or_none():
+    assert list(rows(controls=["random"])) == ["play", "play-random"]
+    assert list(rows(controls=False)) == ["play"]
+    assert "controls" not in rows(controls=["random"])["play"]
+
+
+def test_what_is_swept_is_varied_in_the_controls_too():
+    study = Study(game=GAME, method=LEARNING, sweep={"method.play.alpha": [0.1, 0.2]})
+    found = [(cell.method, cell.task["method"]["alpha"]) for cell in study.cells()]
+    assert ("play-gamma_zero", 0.1) in found
+    assert ("play-gamma_zero", 0.2) in found
+    assert len(found) == 10
+
+
+def test_a_stored_study_has_the_same_cells():
+    study = Study(game=GAME, method=LEARNING)
+    again = Study.from_resolved(study.resolved())
+    assert [cell.id for cell in again.cells()] == [cell.id for cell in study.cells()]
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ({**LEARNING, "controls": ["randm"]}, "did you mean 'random'"),
+        ({"kind": "pure_equilibria", "controls": True}, "has none"),
+    ],
+)
+def test_a_control_that_there_is_not_is_refused(method, told):
+    with pytest.raises(StudyError, match=told):
+        Study(game=GAME, method=method)
