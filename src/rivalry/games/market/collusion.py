@@ -27,7 +27,8 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
 
     def offered(m: float, at_cost: bool) -> np.ndarray:
         rising = np.clip((m - c) / np.where(flat, 1.0, d), 0.0, capacity)
-        return np.where(flat, np.where((c < m) | ((c == m) & at_cost), capacity, 0.0), rising)
+        steps = np.where((c < m) | ((c == m) & at_cost), capacity, 0.0)
+        return np.asarray(np.where(flat, steps, rising))
 
     before = -np.inf
     for end in ends:
@@ -36,7 +37,8 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
             return _between(alpha, beta, c, d, capacity, before, float(end))
         if wanted <= offered(end, True).sum():
             fixed = np.where(flat & (c == end), 0.0, offered(end, False))
-            return fixed + _shared(wanted - fixed.sum(), np.where(flat & (c == end), capacity, 0.0))
+            shared = _shared(wanted - fixed.sum(), np.where(flat & (c == end), capacity, 0.0))
+            return np.asarray(fixed + shared)
         before = float(end)
     return _between(alpha, beta, c, d, capacity, before, np.inf)
 

@@ -101,7 +101,7 @@ def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = 
             f"F: {len(paying)} firms have fixed costs, for at most {MOST_SUBSETS} all sets of those who "
             "produce are tried; use best_response"
         )
-    found = []
+    found: list[np.ndarray] = []
     for out in (out for size in range(len(paying) + 1) for out in combinations(paying, size)):
         q = linear(a, b, c, d, high=np.where(np.isin(np.arange(len(c)), out), 0.0, high))
         if _stands(q, a, b, c, d, F, high) and not any(np.allclose(q, other, rtol=1e-12) for other in found):

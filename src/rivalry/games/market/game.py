@@ -192,6 +192,37 @@ class Market(eqx.Module):
 
         return played(self, periods, observation)
 
+    def closed_form(self) -> np.ndarray:
+        """Equilibria of simultaneous play ``[root player axis]``. Raises `ValueError` without a closed form."""
+        from rivalry.games.market import closed_forms
+
+        return closed_forms.nash(self)
+
+    def benchmarks(self) -> dict[str, Any]:
+        """What firms would choose and earn: Nash, in stages, as a cartel, as price takers."""
+        from rivalry.games.market import benchmarks
+
+        return benchmarks.benchmarks(self)
+
+    def gain_between(self) -> tuple[np.ndarray, np.ndarray]:
+        """Payoffs ``[player]`` in the Nash equilibrium and at the joint maximum. Raises `ValueError`."""
+        from rivalry.games.market import benchmarks
+
+        return benchmarks.gain_between(self)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Larger arrays that plots draw: benchmarks, and the replies of two firms."""
+        from rivalry.games.market import views
+
+        return views.names(self)
+
+    def view(self, name: str, x: Profile) -> Record:
+        """One of ``views`` at a profile, as named arrays; see `rivalry.games.market.views`."""
+        from rivalry.games.market import views
+
+        return views.view(self, name, x)
+
     def repeated(self, places: np.ndarray, sizes: np.ndarray) -> Any:
         """Its tables where firms choose among places, period after period: a `kernels.shapes.FiniteGame`."""
         from rivalry.games.market import tables

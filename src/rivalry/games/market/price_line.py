@@ -82,7 +82,7 @@ def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -
     here = (price - stage.c) * q - stage.d * q**2 / 2
     firms = zip(total - q, stage.c, stage.d, stage.low, stage.high, strict=True)
     best = np.array([best_output(line, *firm)[1] for firm in firms])
-    return np.maximum(best - here, 0.0)
+    return np.asarray(np.maximum(best - here, 0.0))
 
 
 def fold(line: PriceLine, stage: Stage) -> PriceLine:

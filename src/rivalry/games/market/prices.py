@@ -28,9 +28,9 @@ def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
     first = c == c.min()
     alone = (a + c.min()) / 2
     if joint:
-        return np.where(first, alone, max(a, alone))
+        return np.asarray(np.where(first, alone, max(a, alone)))
     price = c.min() if first.sum() > 1 else min(alone, np.min(c[~first], initial=np.inf))
-    return np.where(first, price, np.maximum(c, np.nextafter(price, np.inf)))
+    return np.asarray(np.where(first, price, np.maximum(c, np.nextafter(price, np.inf))))
 
 
 def differentiated(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
@@ -140,7 +140,10 @@ def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1
         if moved <= ENOUGH:  # Newton's method squares errors
             break
     y, s, _ = _log_odds(y, worth - x, d / mu, margin)
-    return np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
+    found = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
+    if not np.all(np.abs(shares(a, a0, mu, found) - s) <= 1e-6):
+        raise ValueError(f"mu: {mu:g} is too small beside what firms are apart; use best_response")
+    return found
 
 
 def _log_odds(
@@ -158,12 +161,12 @@ def _log_odds(
     return y, s, steep
 
 
-def shares(a: Any, a0: float, mu: float, p: Any) -> np.ndarray:
+def shares(a: Any, a0: Any, mu: float, p: Any) -> np.ndarray:
     """Logit shares ``[.. player]`` at prices ``[.. player]``, the outside good left out."""
-    value = (np.asarray(a) - p) / mu
-    top = np.maximum(value.max(axis=-1, keepdims=True), a0 / mu)
+    value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
+    top = np.maximum(value.max(axis=-1, keepdims=True), out)
     weight = np.exp(value - top)
-    found: np.ndarray = weight / (weight.sum(axis=-1, keepdims=True) + np.exp(a0 / mu - top))
+    found: np.ndarray = weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
     return found
 
 

@@ -1,0 +1,266 @@
+"""Which closed form a market has: of play at once, of leaders, of joint profit, of price takers.
+
+Every function answers choices of one period, quantities or prices, in NumPy, or raises `ValueError` that
+names what is in the way and the numerical solver to take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry._jax import put
+from rivalry.games.market import collusion, cournot, leadership, prices
+
+if TYPE_CHECKING:
+    from rivalry.games.market.game import Market
+
+SLACK = 1e-12  # of the largest bound: so far may a choice be beyond one
+Numbers = dict[str, Any]
+Rows = Callable[[Numbers], np.ndarray]
+
+
+def held(market: Market) -> Numbers:
+    """The market's numbers, and its bounds, as NumPy's: floats, and arrays ``[player]``."""
+    found: Numbers = {
+        name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
+        for name, value in market.numbers.items()
+    }
+    found["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
+    found["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
+    return found
+
+
+def refuse(parameter: str, what: str) -> ValueError:
+    """The error of a closed form outside its domain."""
+    return ValueError(f"{parameter}: closed forms are for {what}; use best_response")
+
+
+def nash(market: Market) -> np.ndarray:
+    """Equilibria ``[root player axis]`` of one period of play at once; several, or none, with fixed costs.
+
+    Raises `ValueError` for shocks to demand, capacities or fixed costs that change what firms do where that
+    is not covered, and corners, each by name.
+
+    >>> import rivalry as rv
+    >>> nash(rv.games.market()).tolist()
+    [[[30.0], [30.0]]]
+    """
+    numbers = certain(market)
+    quantity = market.rule.choice == "quantity"
+    if market.rule.demand == "linear" and quantity and np.any(numbers["F"] > 0):
+        if np.any(numbers["low"] > 0):
+            raise refuse("low", "bounds of 0 where there are fixed costs")
+        roots = cournot.with_fixed_costs(*_of(numbers, "a", "b", "c", "d", "F"), high=numbers["high"])
+        return roots[:, :, None]
+    choice = placed(market, numbers, NASH[market.rule](numbers))
+    _check_fixed_costs(market, numbers, choice)
+    return choice[None, :, None]
+
+
+def certain(market: Market) -> Numbers:
+    """The numbers of a market that closed forms may cover. Raises `ValueError`."""
+    numbers = held(market)
+    if market.shock is not None:
+        raise refuse("shock", "certain demand")
+    if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
+        raise refuse("capacity", "prices without capacities")
+    for name in ("d", "capacity"):
+        changed = numbers[name] > 0 if name == "d" else np.isfinite(numbers[name])
+        if np.any(changed) and (market.rule.demand == "isoelastic" or market.rule.jumps):
+            raise refuse(name, "constant unit costs with this demand")
+    return numbers
+
+
+def placed(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
+    """Choices within bounds. Raises `ValueError`, naming the firm, where a bound changes what is sold."""
+    inside = np.clip(choice, numbers["low"], numbers["high"])
+    moved = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
+    for firm in np.flatnonzero(moved).tolist():
+        if (
+            market.rule.choice == "quantity"
+            or choice[firm] < numbers["low"][firm]
+            or _sells(market, choice, firm)
+        ):
+            raise refuse(
+                "low" if choice[firm] < inside[firm] else "high",
+                f"bounds that do not bind, and {choice[firm]:g} is what firm {firm} would choose",
+            )
+    return np.asarray(inside)
+
+
+def _sells(market: Market, choice: np.ndarray, firm: int) -> bool:
+    return bool(np.asarray(market.cleared(put(choice[:, None])).q)[firm] > 0)
+
+
+def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> None:
+    """Raises `ValueError`, naming the firm, where fixed costs are not earned, and can be saved."""
+    if market.rule.demand == "logit" or not np.any(numbers["F"] > 0):
+        return  # every logit firm sells something at any price
+    profit = np.asarray(market.profits(put(choice[:, None])))
+    for firm in np.flatnonzero(profit < 0):
+        raise refuse(f"F[{firm}]", f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}")
+
+
+def _of(numbers: Numbers, *names: str) -> list[Any]:
+    return [numbers[name] for name in names]
+
+
+def _bounds(numbers: Numbers) -> Numbers:
+    return {"low": numbers["low"], "high": numbers["high"]}
+
+
+def _differentiated(numbers: Numbers, weight: float) -> np.ndarray:
+    own = _of(numbers, "A", "b", "g_s", "c", "d")
+    return cournot.differentiated(*own, weight=weight, **_bounds(numbers))
+
+
+def _linear_cournot(numbers: Numbers) -> np.ndarray:
+    q = cournot.linear(*_of(numbers, "a", "b", "c", "d"), **_bounds(numbers))
+    if numbers["a"] - numbers["b"] * q.sum() < 0:
+        raise refuse("low", "bounds at which the price is above 0")
+    return q
+
+
+def _isoelastic(numbers: Numbers, q: np.ndarray) -> np.ndarray:
+    if q.sum() <= numbers["Qmin"]:
+        raise refuse("Qmin", f"totals above it, and here {q.sum():g} would be sold")
+    return q
+
+
+NASH: dict[tuple[str, str], Rows] = {
+    ("linear", "quantity"): _linear_cournot,
+    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "a", "b", "c")),
+    ("isoelastic", "quantity"): lambda n: _isoelastic(n, cournot.isoelastic(*_of(n, "A", "eta", "c"))),
+    ("differentiated", "quantity"): lambda n: _differentiated(n, 1.0),
+    ("differentiated", "price"): lambda n: prices.differentiated(*_of(n, "A", "b", "g_s", "c", "d")),
+    ("logit", "price"): lambda n: prices.logit(*_of(n, "a", "a0", "mu", "c", "d")),
+}
+
+
+def joint(market: Market) -> np.ndarray:
+    """The choices ``[player]`` of largest joint profit in one period. Raises `ValueError` as `nash` does.
+
+    >>> import rivalry as rv
+    >>> joint(rv.games.market()).tolist()
+    [22.5, 22.5]
+    """
+    numbers = certain(market)
+    if np.any(numbers["F"] > 0) and market.rule.demand != "logit":
+        raise refuse("F", "joint profit without fixed costs")
+    rule = market.rule
+    if rule.demand == "logit" and np.any(numbers["d"] > 0):
+        raise refuse("d", "constant unit costs with this demand")
+    if rule.choice == "quantity" and rule.demand != "differentiated" and np.any(numbers["low"] > 0):
+        raise refuse("low", "bounds of 0")
+    return placed(market, numbers, JOINT[rule](numbers))
+
+
+def _in_prices(numbers: Numbers, weight: float) -> np.ndarray:
+    """Prices at which differentiated firms sell what maximises joint profit; without weight, takers."""
+    A, b, g_s, c, d = _of(numbers, "A", "b", "g_s", "c", "d")
+    q = cournot.differentiated(A, b, g_s, c, d, weight=weight) if weight else _takers(numbers)
+    return np.asarray(A - (b - g_s) * q - g_s * q.sum())
+
+
+def _takers(numbers: Numbers, **bounds: Any) -> np.ndarray:
+    """Outputs of differentiated firms whose price is their marginal cost."""
+    A, b, g_s = _of(numbers, "A", "b", "g_s")
+    c, d, low, high = cournot.rows(
+        numbers["c"], numbers["d"], bounds.get("low", 0.0), bounds.get("high", np.inf)
+    )
+    return np.asarray(cournot.aggregate(A, g_s, c, b - g_s + d, low, high))
+
+
+JOINT: dict[tuple[str, str], Rows] = {
+    ("linear", "quantity"): lambda n: collusion.cartel(*_of(n, "a", "b", "c", "d"), capacity=n["high"]),
+    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "a", "b", "c"), joint=True),
+    ("isoelastic", "quantity"): lambda n: _isoelastic(
+        n, collusion.isoelastic_total(*_of(n, "A", "eta", "c"), joint=True)
+    ),
+    ("differentiated", "quantity"): lambda n: _differentiated(n, 2.0),
+    ("differentiated", "price"): lambda n: _in_prices(n, 2.0),
+    ("logit", "price"): lambda n: prices.logit_joint(*_of(n, "a", "a0", "mu", "c")),
+}
+
+
+def competitive(market: Market) -> np.ndarray:
+    """The choices ``[player]`` at which every seller's price is its marginal cost. Raises `ValueError`.
+
+    >>> import rivalry as rv
+    >>> competitive(rv.games.market()).tolist()
+    [45.0, 45.0]
+    """
+    numbers = certain(market)
+    if market.rule.choice == "quantity" and np.any(numbers["low"] > 0):
+        raise refuse("low", "bounds of 0")
+    return placed(market, numbers, COMPETITIVE[market.rule](numbers))
+
+
+COMPETITIVE: dict[tuple[str, str], Rows] = {
+    ("linear", "quantity"): lambda n: collusion.competitive(*_of(n, "a", "b", "c", "d"), capacity=n["high"]),
+    ("linear", "price"): lambda n: n["c"],
+    ("isoelastic", "quantity"): lambda n: _isoelastic(
+        n, collusion.isoelastic_total(*_of(n, "A", "eta", "c"), joint=False)
+    ),
+    ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
+    ("differentiated", "price"): lambda n: _in_prices(n, 0.0),
+    ("logit", "price"): lambda n: prices.logit(*_of(n, "a", "a0", "mu", "c", "d"), margin=0.0),
+}
+
+
+def led(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.Led:
+    """What everybody chooses when stages move one after the other (default: the market's own).
+
+    Linear demand and quantities: any stages. Else one leader: of all others with differentiated quantities
+    and logit prices; of one follower with isoelastic quantities and differentiated prices. Raises
+    `ValueError` for others, as `nash` does, and for followers with fixed costs.
+
+    >>> import rivalry as rv
+    >>> led(rv.games.market(), [[0], [1]]).q.tolist()
+    [45.0, 22.5]
+    """
+    order = [list(stage) for stage in (market.stages if stages is None else stages)]
+    numbers = certain(market)
+    after = [firm for stage in order[1:] for firm in stage]
+    if np.any(numbers["F"][after] > 0) and market.rule.demand != "logit":
+        raise refuse("F", "followers without fixed costs")
+    if market.rule == ("linear", "quantity"):
+        found = leadership.linear(
+            numbers["a"], numbers["b"], order, numbers["c"], numbers["d"], **_bounds(numbers)
+        )
+        if numbers["a"] - numbers["b"] * found.q.sum() < 0:
+            raise refuse("low", "bounds at which the price is above 0")
+    else:
+        found = _one_leader(market, numbers, order)
+    _check_fixed_costs(market, numbers, found.q)
+    return found
+
+
+def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.Led:
+    """One leader, and all others after it."""
+    rule = market.rule
+    alone = rule.demand == "isoelastic" or rule == ("differentiated", "price")
+    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.jumps:
+        what = "one leader and one follower" if alone else "one leader, and one stage of followers"
+        raise refuse("stages", f"{'quantities' if rule.jumps else what} with this demand")
+    seats = np.array(order[0] + order[1])
+    own = {name: value[seats] if np.ndim(value) else value for name, value in numbers.items()}
+    choice = np.empty(len(seats))
+    choice[seats] = LEADER[rule](own)
+    if rule.demand == "isoelastic":
+        _isoelastic(numbers, choice)
+    choice = placed(market, numbers, choice)
+    return leadership.Led(choice, np.zeros(1), True, choice[None, order[0]])
+
+
+LEADER: dict[tuple[str, str], Rows] = {
+    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_of(n, "A", "eta", "c")),
+    ("differentiated", "quantity"): lambda n: leadership.differentiated(
+        *_of(n, "A", "b", "g_s", "c", "d"), **_bounds(n)
+    ),
+    ("differentiated", "price"): lambda n: prices.price_leader(*_of(n, "A", "b", "g_s", "c", "d")),
+    ("logit", "price"): lambda n: prices.logit_leader(*_of(n, "a", "a0", "mu", "c", "d")),
+}
