@@ -29,12 +29,12 @@ def _plugged(group: str) -> dict[str, Any]:
     return {point.name: point for point in entry_points(group=group)}
 
 
-def _with_plugged(own: Mapping[str, Any], group: str) -> dict[str, Entry]:
+def _with_plugged(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
     found = {
         name: Entry((p.value,), f"from the package {p.dist.name if p.dist else '?'}")
         for name, p in _plugged(group).items()
     }
-    return found | {name: Entry(e.targets, e.title) for name, e in own.items()}
+    return found | dict(own)
 
 
 def games() -> dict[str, Entry]:
