@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import gymnasium as gym
@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
-from rivalry._jax import jax, put
+from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, MarkovGame
 from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
@@ -49,11 +49,9 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         self._actions = {
             name: _action_space(self.game.space, k) for k, name in enumerate(self.possible_agents)
         }
-        seen = np.asarray(self.game.observe(self.game.reset(jax.random.key(0))))
-        everywhere = spaces.Box(-FAR, FAR, seen.shape[1:], np.float64)
+        self._course = _Course(self.game)
+        everywhere = spaces.Box(-FAR, FAR, self._course.now.seen.shape[1:], np.float64)
         self._observations = dict.fromkeys(self.possible_agents, everywhere)
-        self._key = jax.random.key(0)
-        self._state: Any = None
 
     def observation_space(self, agent: str) -> spaces.Space[np.ndarray]:
         """What ``agent`` sees: numbers of any size."""
@@ -67,11 +65,8 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Seen, dict[str, dict[str, Any]]]:
         """A new episode; ``seed`` begins the stream of chance anew."""
-        if seed is not None:
-            self._key = jax.random.key(seed)
         self.agents = list(self.possible_agents)
-        self._key, own = jax.random.split(self._key)
-        self._state = self.game.reset(own)
+        self._course.begin(seed)
         return self._seen(), {name: {} for name in self.agents}
 
     def step(
@@ -89,24 +84,21 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         for k, name in enumerate(self.possible_agents):
             if name in actions:
                 x[k] = _strategy(space, k, actions[name], name)
-        self._key, own = jax.random.split(self._key)
-        self._state, rewards, ended, cut = _step(self.game, self._state, put(x), own)
-        out = bool(ended) | ~_alive(self.game, self._state)
-        over = {name: bool(out[k]) for k, name in enumerate(self.possible_agents) if name in names}
-        paid = {name: float(rewards[k]) for k, name in enumerate(self.possible_agents) if name in names}
-        short = {name: bool(cut) and not over[name] for name in names}
+        now = self._course.onward(x)
+        over = {name: bool(now.over[k]) for k, name in enumerate(self.possible_agents) if name in names}
+        paid = {name: float(now.rewards[k]) for k, name in enumerate(self.possible_agents) if name in names}
+        short = {name: bool(now.cut) and not over[name] for name in names}
         seen: Seen = self._seen()
         self.agents = [name for name in names if not (over[name] or short[name])]
         return seen, paid, over, short, {name: {} for name in names}
 
     def movers(self) -> list[str]:
         """Whose turn it is."""
-        known, everybody = hasattr(self.game, "movers"), np.ones(len(self.possible_agents))
-        turn = np.asarray(_movers(self.game, self._state)) if known else everybody
+        turn = self._course.now.movers
         return [name for k, name in enumerate(self.possible_agents) if turn[k] and name in self.agents]
 
     def _seen(self) -> Seen:
-        rows = np.asarray(_observe(self.game, self._state), dtype=np.float64)
+        rows = self._course.now.seen
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
 
     def render(self) -> None:
@@ -229,61 +221,84 @@ class PlayerEnv(gym.Env[np.ndarray, Any]):
             raise ValueError(f"player: {player!r} must be a whole number in 0..{players - 1}")
         self.player = player
         self.rivals = np.asarray(self.game.space.check(rivals, "rivals"))
-        seen = np.asarray(self.game.observe(self.game.reset(jax.random.key(0))))
-        self.observation_space = spaces.Box(-FAR, FAR, seen.shape[1:], np.float64)
+        self._course = _Course(self.game)
+        self.observation_space = spaces.Box(-FAR, FAR, self._course.now.seen.shape[1:], np.float64)
         self.action_space = _action_space(self.game.space, player)
-        self._key = jax.random.key(0)
-        self._state: Any = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """A new episode; ``seed`` begins the stream of chance anew."""
         super().reset(seed=seed)
-        if seed is not None:
-            self._key = jax.random.key(seed)
-        self._key, own = jax.random.split(self._key)
-        self._state = self.game.reset(own)
-        return self._seen(), {}
+        own: np.ndarray = self._course.begin(seed).seen[self.player]
+        return own, {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One period."""
         x = self.rivals.copy()
         x[self.player] = _strategy(self.game.space, self.player, action, f"player_{self.player}")
-        self._key, own = jax.random.split(self._key)
-        self._state, rewards, ended, cut = _step(self.game, self._state, put(x), own)
-        over = bool(ended) or not _alive(self.game, self._state)[self.player]
-        return self._seen(), float(rewards[self.player]), over, bool(cut) and not over, {}
+        now = self._course.onward(x)
+        over = bool(now.over[self.player])
+        return now.seen[self.player], float(now.rewards[self.player]), over, bool(now.cut) and not over, {}
 
-    def _seen(self) -> np.ndarray:
-        rows = np.asarray(_observe(self.game, self._state), dtype=np.float64)
-        own: np.ndarray = rows[self.player]
-        return own
+
+class _Told(NamedTuple):
+    """What is known between two steps."""
+
+    seen: np.ndarray  # [player feature]
+    movers: np.ndarray  # [player]: whose turn it is
+    rewards: np.ndarray  # [player]: of the last step
+    over: np.ndarray  # [player]: whether play has ended for it
+    cut: np.ndarray  # []
+
+
+class _Course:
+    """The course that play of a game takes."""
+
+    def __init__(self, game: Any) -> None:
+        self.game, self.key = game, jax.random.key(0)
+        self.state, self.now = self._told(_begin(game, self.key)[1:])
+
+    def begin(self, seed: int | None) -> _Told:
+        """A new episode; ``seed`` begins the stream of chance anew."""
+        self.key = self.key if seed is None else jax.random.key(seed)
+        self.key, *found = _begin(self.game, self.key)
+        self.state, self.now = self._told(found)
+        return self.now
+
+    def onward(self, x: np.ndarray) -> _Told:
+        """One step, at the profile ``x``."""
+        self.key, *found = _step(self.game, self.state, put(x), self.key)
+        self.state, self.now = self._told(found)
+        return self.now
+
+    @staticmethod
+    def _told(found: Any) -> tuple[Any, _Told]:
+        state, told = found
+        seen, *rest = (np.asarray(part) for part in told)
+        return state, _Told(seen.astype(np.float64), *rest)
 
 
 @eqx.filter_jit
-def _step(game: MarkovGame, state: Any, x: Any, key: Any) -> Any:
-    return game.step(state, x, key)
+def _begin(game: Any, key: Any) -> Any:
+    key, own = jax.random.split(key)
+    state = game.reset(own)
+    return key, state, _around(game, state, jnp.zeros(game.space.shape[0]), jnp.asarray(False), False)
 
 
 @eqx.filter_jit
-def _observe(game: MarkovGame, state: Any) -> Any:
-    return game.observe(state)
+def _step(game: Any, state: Any, x: Any, key: Any) -> Any:
+    key, own = jax.random.split(key)
+    state, *came = game.step(state, x, own)
+    return key, state, _around(game, state, *came)
 
 
-@eqx.filter_jit
-def _movers(game: Any, state: Any) -> Any:
-    return game.movers(state)
-
-
-@eqx.filter_jit
-def _left(game: Any, state: Any) -> Any:
-    return game.alive(state)
-
-
-def _alive(game: Any, state: Any) -> np.ndarray:
-    """Who has not left the game."""
-    return np.asarray(_left(game, state)) if hasattr(game, "alive") else np.ones(game.space.shape[0], bool)
+def _around(game: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
+    """What is told of a state and of the step that led there, in one compiled program with it."""
+    everybody = jnp.ones(game.space.shape[0], dtype=bool)
+    movers = game.movers(state) if hasattr(game, "movers") else everybody
+    alive = game.alive(state) if hasattr(game, "alive") else everybody
+    return game.observe(state), movers, rewards, ended | ~alive, cut
 
 
 def _markov(game: Any, periods: int) -> Any:
@@ -309,10 +324,12 @@ def _action_space(space: Any, player: int) -> spaces.Space[Any]:
 def _strategy(space: Any, player: int, action: Any, name: str) -> np.ndarray:
     """A player's strategy ``[axis]``, from what Gymnasium calls its action. Raises `ValueError`."""
     if isinstance(space, Box):
-        flat = space.flat()
+        flat = space.flat() if space.curved else space
         low, high = np.asarray(flat.low)[player], np.asarray(flat.high)[player]
         part = (_within(action, len(low), name) + 1) / 2
-        amounts = np.asarray(space.outer(put(low + part * (high - low))[None], player))[0]
+        amounts = low + part * (high - low)
+        if space.curved:
+            amounts = np.asarray(space.outer(put(amounts)[None], player))[0]
         inside: np.ndarray = np.clip(amounts, np.asarray(space.low)[player], np.asarray(space.high)[player])
         return inside
     size = space.sizes[player]
