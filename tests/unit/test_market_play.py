@@ -246,6 +246,61 @@ def test_worth_of_runs_is_by_every_firms_own_accounts() -> None:
         np.testing.assert_allclose(found.terminal_share[0, firm], ends / found.value[0, firm])
 
 
+def test_agents_act_one_at_a_time() -> None:
+    """The follower sees the leader's choice of the period; both are paid when it has replied."""
+    pytest.importorskip("pettingzoo")
+    from rivalry.envs import TurnEnv
+
+    env = TurnEnv(rv.games.market(stages=[[1], [0]]), periods=2)
+    env.reset(seed=0)
+    told = []
+    for agent in env.agent_iter():
+        seen, paid, over, cut, _ = env.last()
+        told.append((agent, seen[2:4].tolist(), paid, over, cut))
+        chosen = 45.0 if agent == "player_1" else (90.0 - seen[3]) / 2
+        env.step(None if over or cut else np.array([chosen / 50 - 1]))
+    assert [agent for agent, *_ in told] == ["player_1", "player_0"] * 2 + ["player_0", "player_1"]
+    assert told[1] == ("player_0", [0.0, 45.0], 0.0, False, False)
+    assert told[2] == ("player_1", [0.0, 0.0], 1012.5, False, False)
+    assert [paid for *_, paid, _, _ in told[4:]] == pytest.approx([506.25, 1012.5], rel=1e-12)
+    assert [ends for *_, ends in told] == [False] * 4 + [True] * 2
+
+
+def test_agents_who_leave_do_so_alone() -> None:
+    pytest.importorskip("pettingzoo")
+    from rivalry.envs import GameEnv, TurnEnv
+
+    game = rv.games.market(
+        players=3, timing="alternating", cash=[50.0, 0.0, 50.0], F=[0.0, 900.0, 0.0], initial=20.0
+    )
+    env = GameEnv(game, periods=4)
+    env.reset(seed=0)
+    _, paid, over, cut, _ = env.step(dict.fromkeys(env.agents, np.array([-0.6])))  # all at 20
+    assert paid == {"player_0": 600.0, "player_1": -300.0, "player_2": 600.0}
+    assert over == {"player_0": False, "player_1": True, "player_2": False}
+    assert env.agents == ["player_0", "player_2"]
+    for last in (False, False, True):
+        _, paid, over, cut, _ = env.step(dict.fromkeys(env.agents, np.array([-0.6])))
+        assert paid == {"player_0": 1000.0, "player_2": 1000.0}
+        assert not any(over.values())
+        assert all(cut.values()) == last
+    assert env.agents == []
+    turns, order = TurnEnv(game, periods=4), []
+    turns.reset(seed=0)
+    for agent in turns.agent_iter():
+        _, paid, over, cut, _ = turns.last()
+        order.append((agent, paid, over, cut))
+        turns.step(None if over or cut else np.array([-0.6]))
+    assert order == [
+        ("player_0", 0.0, False, False),
+        ("player_1", -300.0, True, False),  # the turn of who has left passes
+        ("player_2", 1600.0, False, False),
+        ("player_0", 2600.0, False, False),
+        ("player_0", 1000.0, False, True),
+        ("player_2", 2000.0, False, True),
+    ]
+
+
 @pytest.mark.parametrize("action", [np.nan, 1.01, -2.0])
 def test_actions_that_are_none(action: float) -> None:
     pytest.importorskip("pettingzoo")
@@ -270,6 +325,17 @@ def test_actions_that_are_none(action: float) -> None:
     with pytest.raises(ValueError, match=said):
         one.step(bad)
     one.step(np.ones(1) + 1e-8)  # rounding is none of their fault
+
+
+@pytest.mark.parametrize("action", [2, -1, 0.5])
+def test_numbers_of_no_action(action: float) -> None:
+    pytest.importorskip("pettingzoo")
+    from rivalry.envs import GameEnv
+
+    env = GameEnv(rv.games.matrix("chicken"))
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"action of player_1: .* must be a whole number in 0\.\.1"):
+        env.step({"player_0": 0, "player_1": action})
 
 
 def test_wrong_input() -> None:
