@@ -14,6 +14,7 @@ from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge
+from rivalry.report.sessions import Sessions, sessions
 from rivalry.results import CLAIMS
 from rivalry.store import Run
 
@@ -52,6 +53,7 @@ class Section(NamedTuple):
     status: str
     judged: list[Judged]
     groups: list[Group]
+    sessions: Sessions | None  # of learning in repeated play
     figures: list[Figure]
     failures: list[tuple[str, str, str]]  # cell, where, why
     damaged: list[str]
@@ -132,6 +134,7 @@ def _section(name: str, run: Run) -> Section:
         status=run.status,
         judged=judge(study, data),
         groups=_groups(data),
+        sessions=sessions(data),
         figures=draw(study["plots"], data, run.folder / "figures"),
         failures=_failures(run),
         damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),

@@ -1,0 +1,88 @@
+"""What sessions of learning came to, as the page's table: the run of a session is the unit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
+
+SHOWN = {
+    "pooled_gain": "Gain",
+    "end_payoff": "Payoff",
+    "value": "Value",
+    "terminal_share": "Beyond the horizon",
+    "leader_regret": "Leader's regret",
+    "follower_gap": "Follower's gap",
+    "follower_replies": "Follower replies best",
+    "one_shot_loss": "One-shot loss",
+    "full_gap": "Full gap",
+    "deviation_pays": "Departures that pay",
+    "converged": "Converged",
+}
+"""Variables by session, in the order of the table's columns, and what these are called."""
+
+
+class Sessions(NamedTuple):
+    """The table of a study's sessions, and through what discount factors can matter."""
+
+    columns: list[str]
+    rows: list[tuple[str, int, list[str]]]  # where, how many sessions, a text a column
+    channels: list[tuple[str, str]]  # the methods that say so, and what
+
+
+def sessions(data: Dataset) -> Sessions | None:
+    """Means over sessions with their 95 % intervals, cell by cell; None where nothing was learned so."""
+    known = [name for name in SHOWN if name in data and "session" in data[name].dims]
+    if not known or "status" not in data:
+        return None
+    lead = [str(dim) for dim in data["status"].dims if dim in data.coords]
+    rows: list[tuple[str, int, list[str]]] = []
+    told: dict[str, dict[str, None]] = {}
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        cell = data.isel(dict(zip(lead, index, strict=True)))
+        where = {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}
+        parts = [_told(cell[name]) for name in known]
+        if str(cell["status"].values) == "" or not any(parts):
+            continue
+        place = ", ".join(str(v) if k == "method" else f"{k} = {v:g}" for k, v in where.items())
+        rows.append((place, _count(cell), parts))
+        if "gamma_channels" in cell and (text := str(cell["gamma_channels"].values)):
+            told.setdefault(text, dict.fromkeys([str(where["method"])])).update({str(where["method"]): None})
+    used = [k for k in range(len(known)) if any(parts[k] for _, _, parts in rows)]
+    if not rows:
+        return None
+    return Sessions(
+        [SHOWN[known[k]] for k in used],
+        [(place, count, [parts[k] for k in used]) for place, count, parts in rows],
+        [(", ".join(methods), text) for text, methods in told.items()],
+    )
+
+
+def _count(cell: Dataset) -> int:
+    """How many sessions a cell has; the rest of the dimension is padding."""
+    periods = cell["periods"].values if "periods" in cell else np.zeros(0)
+    return int(np.sum(periods != (-1 if periods.dtype.kind == "i" else np.nan)))
+
+
+def _told(values: DataArray) -> str:
+    """The mean with its interval, one for each player (or whoever the variable is of), where these differ."""
+    table = np.asarray(values.transpose("session", ...).values, dtype=float)
+    padding = -1 if values.dtype.kind == "i" else np.nan
+    table = table.reshape(len(table), -1)
+    table = table[~np.any(np.isnan(table) | (table == padding), axis=1)]
+    if not len(table):
+        return ""
+    mean = table.mean(axis=0)
+    if len(table) == 1:
+        return " / ".join(f"{m:.4g}" for m in mean)
+    half = NORMAL * table.std(axis=0, ddof=1) / np.sqrt(len(table))
+    parts = [
+        f"{m:.4g}" if h < 5e-5 * max(abs(m), 1e-12) else f"{m:.4g} ± {h:.2g}"
+        for m, h in zip(mean, half, strict=True)
+    ]
+    return parts[0] if len(set(parts)) == 1 else " / ".join(parts)
