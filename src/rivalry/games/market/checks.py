@@ -10,6 +10,7 @@ import numpy as np
 from rivalry._jax import put
 from rivalry._registry import near
 from rivalry.games.market.demand import RULES
+from rivalry.games.market.prices import logit_joint
 
 POSITIVE = ("a", "A", "b", "eta", "Qmin", "mu")
 NOT_NEGATIVE = ("c", "d", "F", "capacity", "phi", "capex", "capex_convex", "xi")
@@ -149,9 +150,14 @@ def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
     cost = held["c"]
     if demand == "logit":  # a price above a - a0 sells less than half of what stays away: margin below 2 mu
         best = held["a"] - held["a0"] + held["mu"] * np.log(len(cost) + 1)
-        found: np.ndarray = np.maximum(best, cost + 2 * held["mu"]) + held["mu"]
-        return found
+        joint = logit_joint(held["a"], float(held["a0"]), float(held["mu"]), cost) + held["d"]
+        return np.asarray(np.maximum(np.maximum(best, cost + 2 * held["mu"]), joint) + held["mu"])
     if demand == "isoelastic":
         return np.asarray((held["A"] / cost) ** held["eta"])
     top = np.broadcast_to(held["a"] if demand == "linear" else held["A"], cost.shape)
-    return top if choice == "price" else top / held["b"]
+    if choice == "quantity":
+        return np.asarray(top / held["b"])
+    if demand == "linear" or held["g_s"] >= 0:
+        return top
+    others = -held["g_s"] * (len(cost) - 1)  # what complements add to a price, all given away
+    return np.asarray(top * (1 + others / (held["b"] - others)))

@@ -193,7 +193,7 @@ class Market(eqx.Module):
         return played(self, periods, observation)
 
     def closed_form(self) -> np.ndarray:
-        """Equilibria of simultaneous play ``[root player axis]``. Raises `ValueError` without a closed form."""
+        """Equilibria of simultaneous play ``[root player axis]``. `ValueError` without any."""
         from rivalry.games.market import closed_forms
 
         return closed_forms.nash(self)
@@ -322,7 +322,7 @@ def _undercut(market: Market, x: np.ndarray, firm: int) -> Reply:
         float(numbers["c"][firm]),
         float(numbers["d"][firm]),
     )
-    below = float(np.min(np.delete(x[:, 0], firm)))
+    below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
     alone = (a * (b + d) + b * c) / (2 * b + d)  # the price that a monopoly asks
     low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
     price = min(max(min(alone, below), low), high)

@@ -234,5 +234,4 @@ def _leader_slope(p: np.ndarray, a: Any, a0: float, mu: float, c: Any, d: Any) -
     moves = np.linalg.solve(system, asked[..., 1:, :1])[..., 0]
     own = falls[..., 0, 0] + np.sum(falls[..., 0, 1:] * moves, axis=-1)
     margin = p[..., 0] - c[0] - d[0] * s[..., 0]
-    found: np.ndarray = s[..., 0] + margin * own
-    return found
+    return np.asarray(s[..., 0] + margin * own)

@@ -10,6 +10,7 @@ import numpy as np
 from rivalry._jax import jax, jnp, put
 from rivalry.games.market import numerical
 from rivalry.games.market.benchmarks import benchmarks
+from rivalry.games.market.dcf_view import sensitivity_view
 from rivalry.results import Record
 from rivalry.space import Profile
 
@@ -22,12 +23,13 @@ REACH = 1.25  # times the largest choice that matters: so far replies are drawn
 
 def names(market: Market) -> tuple[str, ...]:
     """The views that a market has; replies only between two firms."""
-    return ("benchmarks", "reaction") if market.players == 2 else ("benchmarks",)
+    return ("benchmarks", "dcf_sensitivity", *(("reaction",) if market.players == 2 else ()))
 
 
 def view(market: Market, name: str, x: Profile) -> Record:
     """The view ``name`` at ``x``."""
-    return {"benchmarks": _benchmarks, "reaction": _reaction}[name](market, x)
+    known = {"benchmarks": _benchmarks, "dcf_sensitivity": sensitivity_view, "reaction": _reaction}
+    return known[name](market, x)
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
