@@ -73,7 +73,8 @@ def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> No
 def test_registered_views_are_what_the_game_offers() -> None:
     influencers = {"influence", "shares", "landscape", "vector_field", "resource"}
     races = {"deviation", "payoff_landscape", "reaction"}
-    offered = influencers | races | set(rv.plots.PATH_VIEWS)
+    markets = {"dcf_sensitivity", "reaction"}
+    offered = influencers | races | markets | set(rv.plots.PATH_VIEWS)
     assert {view for entry in rv.plots.PLOTS.values() for view in entry.views} <= offered
 
 

@@ -114,6 +114,7 @@ def _told(game: LinearQuadraticGame, value: np.ndarray, path: _Path) -> Record:
     moved = np.einsum("tic,icd,tid->ti", path.controls, game.Q, path.controls)
     return {
         "value": (("player",), value),
+        "discount": (("player",), np.array(game.gamma, dtype=float)),
         "state_path": (("period", "state"), path.states),
         "control_path": (("period", "player", "control"), path.controls),
         "cash_flow_path": (("period", "player"), -kept - moved),

@@ -206,6 +206,7 @@ class RepeatedQLearning(eqx.Module):
         gamma = self._gamma(world)
         learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
         record |= channels(world, learns, warn=self.control == "none")
+        record["discount"] = (("player",), gamma)
         return record | greedy_play(world, roles, session, gamma)
 
     def _begun(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:

@@ -30,9 +30,17 @@ PLOTS = {
         "rivalry.plots.commitment:commitment",
         "a leader's value by what it costs to go back on its plans, with benchmarks",
     ),
+    "control_panel": PlotEntry(
+        "rivalry.plots.sessions:control_panel", "mean gains of learners beside their negative controls"
+    ),
     "cube": PlotEntry("rivalry.plots.cube:cube", "three players' path in the cube, also along its diagonal"),
     "cycle": PlotEntry(
         "rivalry.plots.replies:cycle", "payoffs and gains of best responses in turn", ("path_moves",)
+    ),
+    "dcf_sensitivity": PlotEntry(
+        "rivalry.plots.valuations:dcf_sensitivity",
+        "a firm's value by discount rate and growth",
+        ("dcf_sensitivity",),
     ),
     "deviation": PlotEntry(
         "rivalry.plots.replies:deviation", "what another first investment would gain", ("deviation",)
@@ -47,6 +55,9 @@ PLOTS = {
     ),
     "heat": PlotEntry(
         "rivalry.plots.scenario:heat", "one measure over two parameters, doubted cells hatched"
+    ),
+    "impulse_response": PlotEntry(
+        "rivalry.plots.impulse:impulse_response", "what follows when a learner departs once"
     ),
     "influence": PlotEntry(
         "rivalry.plots.resource:influence",
@@ -74,6 +85,13 @@ PLOTS = {
     "policy": PlotEntry("rivalry.plots.learning:policy", "how often learners take each action in each state"),
     "precipice": PlotEntry(
         "rivalry.plots.points:precipice", "risk against enmity, by what players know of each other"
+    ),
+    "profit_gain": PlotEntry(
+        "rivalry.plots.sessions:profit_gain",
+        "how profit gains are spread over sessions, between equilibrium and joint maximum",
+    ),
+    "profit_histogram": PlotEntry(
+        "rivalry.plots.sessions:profit_histogram", "how payoffs, or another measure, spread over sessions"
     ),
     "reaction": PlotEntry(
         "rivalry.plots.replies:reaction", "two players' best replies, and where they cross", ("reaction",)
@@ -114,6 +132,10 @@ PLOTS = {
         "one player on a simplex of three corners: path, branches, gradients",
         ("landscape",),
         spare=True,
+    ),
+    "valuation_path": PlotEntry(
+        "rivalry.plots.valuations:valuation_path",
+        "discounted cash flows summed up over periods, and what lies beyond",
     ),
     "vector_field": PlotEntry(
         "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)

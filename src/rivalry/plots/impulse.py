@@ -1,0 +1,112 @@
+"""What follows when a learner is made to depart from what it has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.plots.measures import word
+from rivalry.plots.select import Point, point
+from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note, panels, widths
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+TURNS = 16  # of those stored, so many are drawn
+
+
+def impulse_response(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    deviator: int = 0,
+    each: bool = False,
+    turns: int = TURNS,
+    lines: Mapping[str, float] | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """What all players choose after one of them was made to depart once, means over sessions.
+
+    ``impulse [deviator turn player]``, whose turn 0 is the period of the departure, in which ``deviator``
+    plays its best reply for that period alone; ``impulse_base`` of the same shape, dashed, is what they
+    would have chosen, and at turn -1 did. With ``each`` there is a panel for every deviator. So many
+    ``turns`` are drawn; ``lines`` are values by name, such as the equilibrium's.
+
+    Raises `ValueError` for a player who is not there, or fewer than one of ``turns``.
+
+    >>> import numpy as np, xarray as xr
+    >>> path, base = np.full((2, 3, 2), 1.8), np.full((2, 3, 2), 1.8)
+    >>> path[:, 0] = [[1.6, 1.8], [1.8, 1.6]]
+    >>> dims = ("deviator", "turn", "player")
+    >>> axes = impulse_response(xr.Dataset({"impulse": (dims, path), "impulse_base": (dims, base)}))
+    >>> axes.get_lines()[0].get_ydata().tolist()
+    [1.8, 1.6, 1.8, 1.8]
+    """
+    if turns < 1:
+        raise ValueError(f"turns: {turns} must be at least 1")
+    with canvas(ax) as axes:
+        also = ("impulse_base", "end_action", "end_price", "end_quantity")
+        found = point(data, "impulse", 3, also, at=at)
+        path, base = found.arrays["impulse"][:, :turns], found.arrays["impulse_base"][:, :turns]
+        if not 0 <= deviator < len(path):
+            raise ValueError(f"deviator: {deviator} must be a whole number from 0 to {len(path) - 1}")
+        who = list(range(len(path))) if each else [deviator]
+        small = panels(axes, len(who), columns=2) if each else [axes]
+        for panel, one in zip(small, who, strict=True):
+            _paths(panel, path[one], base[one], one)
+            for k, (name, level) in enumerate((lines or {}).items()):
+                dash = DASHES[(k + 2) % len(DASHES)]
+                panel.axhline(level, color=INK, linestyle=dash, linewidth=1.0, label=f"{name} ({level:.6g})")
+            panel.set_xlabel("periods after the departure")
+        if each:
+            _shared(axes, small)
+        small[0].set_ylabel(f"{_chosen(found)}, mean over sessions")
+        note(axes, found.words)
+        legend(axes)
+        return axes
+
+
+def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> None:
+    """Lines of ``[turn player]``, begun a turn early with what was played before."""
+    players = path.shape[1]
+    turn = np.arange(-1, len(path))
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+        role = "departs" if k == deviator else "the rival" if players == 2 else "a rival"
+        with_it = np.concatenate([base[:1, k], path[:, k]])
+        without = np.concatenate([base[:1, k], base[:, k]])
+        label = f"player {k}, {role}"
+        panel.plot(turn, with_it, "-", marker=".", color=colour, linewidth=min(wide, 2.0), label=label)
+        panel.plot(turn, without, "--", color=colour, linewidth=1.0, label="_base")
+    panel.plot([], [], "--", color=INK, linewidth=1.0, label="without the departure")
+    panel.axvline(0, color=INK, linewidth=0.6, alpha=0.4, label="_departure", zorder=1)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _shared(axes: Axes, small: list[Axes]) -> None:
+    """One scale for all panels, and the legend's lines."""
+    low = min(panel.get_ylim()[0] for panel in small)
+    high = max(panel.get_ylim()[1] for panel in small)
+    players = max(1, sum(line.get_label() == "_base" for line in small[0].get_lines()))
+    for one, panel in enumerate(small):
+        panel.set_ylim(low, high)
+        panel.set_title(f"player {one} departs")
+    for k, colour in enumerate(colours(players)):
+        axes.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
+    for line in small[0].get_lines():
+        if not str(line.get_label()).startswith(("_", "player")):
+            axes.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
+
+
+def _chosen(found: Point) -> str:
+    """What players choose: the measure of the game that is the same, or a choice."""
+    choice = found.arrays.get("end_action", np.array(np.nan))
+    for name in ("price", "quantity"):
+        same = found.arrays.get(f"end_{name}", np.array(np.inf))
+        alike = choice.shape == same.shape and choice.ndim > 0
+        if alike and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
+            return word(name)
+    return "choice"

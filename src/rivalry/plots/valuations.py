@@ -1,0 +1,208 @@
+"""What cash flows are worth: how the value builds up over periods, and how it hangs on rate and growth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.plots.select import NoSuchPoint, Point, blank, checked, point
+from rivalry.plots.style import INK, PALE, PALETTE, canvas, colours, legend, named, note, widths
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+PATH = "cash_flow_path"
+PERIODS = 40  # drawn of a cash flow that lasts
+LIGHT = 0.55  # of the scale of colours: from here on letters are black
+CELLS = 14  # rows or columns: with more of them the cells have no numbers
+
+
+class Built(NamedTuple):
+    """Values as they build up: ``paid [period player]`` up to and with each period, ``whole [player]``."""
+
+    paid: np.ndarray
+    whole: np.ndarray
+
+
+def valuation_path(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    gamma: float | Sequence[float] | None = None,
+    growth: float = 0.0,
+    periods: int | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Discounted cash flows summed up to each period, and as the last step all that lies beyond.
+
+    Cash flows are ``cash_flow_path [period player]``, or where that is not stored ``end_payoff [session
+    player]`` in the mean over sessions, the same in every period. ``gamma`` is the discount factor, one for
+    all or one a player, otherwise ``discount [player]``; the cash flow of period 0 counts in full. What
+    comes after the ``periods`` drawn (all
+    that are stored, or 40 of a lasting cash flow) is ``value [player]`` less the sum, where a value is stored
+    beside a path; otherwise the last cash flow goes on for ever and grows by ``growth``.
+
+    Raises `ValueError` for a ``gamma`` that is missing or not in [0, 1), a ``growth`` at which the sum
+    diverges, or more periods than are stored.
+
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"cash_flow_path": (("period", "player"), np.ones((2, 1)))})
+    >>> [line.get_ydata().tolist() for line in valuation_path(data, gamma=0.5).get_lines()[:2]]
+    [[0.0, 1.0, 1.5], [1.5, 2.0]]
+    """
+    checked(data)
+    if periods is not None and periods < 1:
+        raise ValueError(f"periods: {periods} must be at least 1")
+    with canvas(ax) as axes:
+        lasting = PATH not in data or blank(data[PATH].values)
+        found = point(data, "end_payoff" if lasting else PATH, 2, ("value", "discount"), at=at)
+        flows = _lasting(found, periods or PERIODS) if lasting else _stored(found, periods)
+        rates = _rates(gamma, found, growth, flows.shape[1])
+        built = _built(flows, rates, growth, None if lasting else found.arrays.get("value"))
+        _steps(axes, built)
+        axes.set_xlabel("periods counted; the last step is all that lies beyond")
+        axes.set_ylabel("value of cash flows so far\n(units of money)")
+        told = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
+        lasts = "the mean over sessions goes on for ever" if lasting else ""
+        note(axes, found.words, told, f"growth {growth:g}" if growth else "", lasts)
+        legend(axes)
+        return axes
+
+
+def _lasting(found: Point, periods: int) -> np.ndarray:
+    mean = found.arrays["end_payoff"].astype(float).mean(axis=0)
+    return np.tile(mean, (periods, 1))
+
+
+def _stored(found: Point, periods: int | None) -> np.ndarray:
+    flows = found.arrays[PATH].astype(float)
+    if periods is not None and periods > len(flows):
+        raise ValueError(f"periods: {periods} must be at most {len(flows)}, which are stored")
+    return flows[:periods]
+
+
+def _rates(gamma: float | Sequence[float] | None, found: Point, growth: float, players: int) -> np.ndarray:
+    """Every player's discount factor."""
+    told = found.arrays.get("discount") if gamma is None else gamma
+    if told is None or blank(np.asarray(told, dtype=float)):
+        raise ValueError("gamma: None must be a number, or one a player; this data holds no discount")
+    rates = np.atleast_1d(np.asarray(told, dtype=float))
+    if rates.shape not in ((1,), (players,)):
+        raise ValueError(f"gamma: {len(rates)} numbers must be one, or {players}, one a player")
+    for rate in rates.tolist():
+        if not 0 <= rate < 1:
+            raise ValueError(f"gamma: {rate:g} must be in [0, 1)")
+        if rate * (1 + growth) >= 1:
+            r = 1 / rate - 1
+            raise ValueError(
+                f"growth: {growth:g} must be below r = {r:g} of gamma {rate:g}; else it diverges"
+            )
+    return np.broadcast_to(rates, (players,))
+
+
+def _built(flows: np.ndarray, rates: np.ndarray, growth: float, value: np.ndarray | None) -> Built:
+    """Sums of ``flows [period player]``, and the whole, as stored or with a last flow that goes on."""
+    weights = rates ** np.arange(len(flows))[:, None]
+    paid = np.cumsum(weights * flows, axis=0)
+    if value is not None and value.shape == rates.shape and np.all(np.isfinite(value)):
+        return Built(paid, value)
+    beyond = flows[-1] * weights[-1] * rates * (1 + growth) / (1 - rates * (1 + growth))
+    return Built(paid, paid[-1] + beyond)
+
+
+def _steps(axes: Axes, built: Built) -> None:
+    """A line a player, its last step dotted, and in words the share that this step is."""
+    count, players = built.paid.shape
+    end = count + max(1.0, 0.06 * count)
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+        label = named("player", k, players)
+        if not label.startswith("_"):
+            label += f": {built.whole[k]:.6g}, {_beyond(built, k)} of it beyond"
+        paid = np.append(0.0, built.paid[:, k])
+        axes.plot(np.arange(count + 1), paid, color=colour, linewidth=wide, label=label)
+        axes.plot(
+            [count, end], [paid[-1], built.whole[k]], ":", color=colour, linewidth=wide, label="_beyond"
+        )
+        axes.plot(end, built.whole[k], "o", color=colour, label="_end", clip_on=False)
+    axes.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _beyond(built: Built, player: int) -> str:
+    whole = float(built.whole[player])
+    return f"{100 * (1 - float(built.paid[-1, player]) / whole):.3g} %" if whole else "0 %"
+
+
+# -- rate and growth -----------------------------------------------------------------------------------
+
+
+def dcf_sensitivity(
+    data: Dataset, ax: Axes | None = None, *, player: int = 0, at: Mapping[str, Any] | None = None
+) -> Axes:
+    """One firm's value at every discount rate r, up, and growth g, across; blank where ``r <= g``.
+
+    ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]`` and ``dcf_growth
+    [growth_level]``; the firm's own rate and growth, ``dcf_here [player own]``, are triangles on the edges.
+
+    Raises `ValueError` for a player who is not there.
+
+    >>> import numpy as np, xarray as xr
+    >>> value = (("player", "rate_level", "growth_level"), [[[51.0, np.nan], [11.0, 22.0]]])
+    >>> data = xr.Dataset({"dcf_value": value, "dcf_rate": ("rate_level", [0.02, 0.1]),
+    ...                    "dcf_growth": ("growth_level", [0.0, 0.05])})
+    >>> [text.get_text() for text in dcf_sensitivity(data).texts]
+    ['51', '11', '22']
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        found = point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
+        table = found.arrays["dcf_value"]
+        if not 0 <= player < len(table):
+            raise ValueError(f"player: {player} must be a whole number from 0 to {len(table) - 1}")
+        rates, growths = (100 * found.arrays[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
+        shown = table[player].astype(float)[: len(rates), : len(growths)]
+        if not np.isfinite(shown).any():
+            raise NoSuchPoint("data: dcf_value holds nothing here")
+        _table(axes, growths, rates, shown)
+        here = found.arrays.get("dcf_here")
+        if here is not None and np.all(np.isfinite(here[player])):
+            _own(axes, *(100 * here[player]))
+        axes.set_xlabel("growth g of cash flows, % a period")
+        axes.set_ylabel("discount rate r, % a period")
+        note(axes, found.words, f"value of player {player} (units of money); blank: r is not above g")
+        legend(axes, under=True)
+        return axes
+
+
+def _own(axes: Axes, r: float, g: float) -> None:
+    """Triangles on the edges, which hide no number."""
+    mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
+    label = f"its own r = {r:.4g} %, g = {g:.4g} %"
+    axes.plot(0, r, ">", transform=axes.get_yaxis_transform(), label=label, **mark)
+    axes.plot(g, 0, "^", transform=axes.get_xaxis_transform(), label="_growth", **mark)
+
+
+def _table(axes: Axes, across: np.ndarray, up: np.ndarray, shown: np.ndarray) -> None:
+    """Colours, finer among small values, and where there are few of them numbers."""
+    from matplotlib.colors import LogNorm
+
+    axes.grid(False)
+    axes.set_facecolor("white")
+    held = shown[np.isfinite(shown)]
+    norm = LogNorm() if held.min() > 0 else None
+    masked = np.ma.masked_invalid(shown)
+    drawn = axes.pcolormesh(across, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
+    if max(shown.shape) > CELLS:
+        axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+        return
+    axes.set_xticks(across, [f"{value:g}" for value in across.round(6)])
+    axes.set_yticks(up, [f"{value:g}" for value in up.round(6)])
+    for row, column in np.argwhere(np.isfinite(shown)):
+        value = float(shown[row, column])
+        colour = "white" if drawn.norm(shown)[row, column] < LIGHT else "black"
+        words = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        axes.text(across[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
