@@ -1,0 +1,442 @@
+"""Answers to the cases of market reference files, through the package's public interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import rivalry as rv
+from rivalry.games.market import valuation as worth
+from rivalry.games.market.benchmarks import Benchmark
+from rivalry.games.market.thresholds import critical_discount as critical
+
+Inputs = Mapping[str, Any]
+
+FLOW = {"q": "quantity", "p": "price", "profit": "profit"}
+
+
+class NotAnswered(Exception):
+    """A kind that the package does not have."""
+
+
+def answer(case: Mapping[str, Any]) -> dict[str, Any]:
+    """What the package says to one case."""
+    kind = case["kind"]
+    if kind not in KINDS:
+        raise NotAnswered(f"kind {kind!r}")
+    return KINDS[kind](case["inputs"])
+
+
+def _told(found: Benchmark) -> dict[str, Any]:
+    """A benchmark in the files' words."""
+    measures = {name: np.asarray(array).tolist() for name, (_, array) in found.measures.items()}
+    return {
+        "q": found.q.tolist(),
+        "p": found.p.tolist(),
+        "profit": found.profit.tolist(),
+        "Q": measures["total_quantity"],
+        "P": measures["mean_price"],
+        "industry_profit": measures["industry_profit"],
+        "consumer_surplus": measures["consumer_surplus"],
+        "welfare": measures["welfare"],
+        "HHI": measures["hhi"],
+    }
+
+
+def _linear(inputs: Inputs, **more: Any) -> Any:
+    given = {name: inputs[name] for name in ("a", "b", "c", "d", "F", "capacity") if name in inputs}
+    return rv.games.market(**_floats(given | more))
+
+
+def _floats(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers as numbers, lists of firms as they are."""
+    found = {}
+    for name, value in given.items():
+        whole = isinstance(value, int) and not isinstance(value, bool) and name != "players"
+        found[name] = float(value) if whole else value
+        if isinstance(value, list) and name != "stages":
+            found[name] = [float(one) for one in value]
+    return found
+
+
+def cournot(inputs: Inputs) -> dict[str, Any]:
+    """Quantities of one good, all at once; the equilibrium by best replies agrees."""
+    game = _linear(inputs)
+    told = _told(game.benchmarks()["nash"])
+    found = rv.solve(game, rv.methods.BestResponse(), path=False)
+    assert found.claim == "equilibrium"
+    np.testing.assert_allclose(found.profile.values.ravel(), told["q"], rtol=1e-6, atol=1e-9)
+    return told
+
+
+def collusion(inputs: Inputs) -> dict[str, Any]:
+    """The largest joint profit."""
+    return _told(_linear(inputs).benchmarks()["cartel"])
+
+
+def competitive(inputs: Inputs) -> dict[str, Any]:
+    """Price takers."""
+    return _told(_linear(inputs).benchmarks()["competitive"])
+
+
+def stackelberg(inputs: Inputs) -> dict[str, Any]:
+    """Leaders, then followers, of one good."""
+    if "c_leaders" in inputs:
+        costs = [*inputs["c_leaders"], *inputs["c_followers"]]
+        first = len(inputs["c_leaders"])
+    else:
+        costs, first = list(inputs["c"]), 1
+    stages = [list(range(first)), list(range(first, len(costs)))]
+    game = _linear(dict(inputs) | {"c": costs}, stages=stages)
+    return _told(game.benchmarks()["stackelberg"])
+
+
+def isoelastic(inputs: Inputs) -> dict[str, Any]:
+    """Cournot with demand of constant elasticity."""
+    game = rv.games.market(demand="isoelastic", **_floats({k: inputs[k] for k in ("A", "eta", "c")}))
+    return _told(game.benchmarks()["nash"])
+
+
+def isoelastic_leader(inputs: Inputs) -> dict[str, Any]:
+    """The same with firm 0 leading."""
+    game = rv.games.market(
+        demand="isoelastic",
+        c=[float(inputs["c_leader"]), float(inputs["c_follower"])],
+        stages=[[0], [1]],
+        **_floats({k: inputs[k] for k in ("A", "eta")}),
+    )
+    return _told(game.benchmarks()["stackelberg"])
+
+
+def bertrand(inputs: Inputs) -> dict[str, Any]:
+    """The cheapest takes all; the limit of undercutting."""
+    return _told(_linear(inputs, choice="price").benchmarks()["nash"])
+
+
+def differentiated(inputs: Inputs) -> dict[str, Any]:
+    """Two firms with differentiated goods: both choices, at once or with a leader."""
+    own = _floats({k: inputs[k] for k in ("A", "b", "c")} | {"g_s": inputs["g"], "players": 2})
+
+    def found(choice: str, name: str, **more: Any) -> dict[str, Any]:
+        game = rv.games.market(demand="differentiated", choice=choice, **own, **more)
+        return _told(game.benchmarks()[name])
+
+    if inputs["timing"] == "simultaneous":
+        named = {
+            "cournot": ("quantity", "nash"),
+            "bertrand": ("price", "nash"),
+            "collusion": ("price", "cartel"),
+        }
+        each = {word: found(*which) for word, which in named.items()}
+        return {word: {k: told[k][0] for k in FLOW} for word, told in each.items()}
+    led = {"stages": [[0], [1]]}
+    return {f"{choice}_leader": found(choice, "stackelberg", **led) for choice in ("price", "quantity")}
+
+
+def _logit(inputs: Inputs, **more: Any) -> Any:
+    given = _floats({k: inputs[k] for k in ("a", "a0", "mu", "c")} | more)
+    return rv.games.market(demand="logit", players=inputs.get("n"), **given)
+
+
+def logit_bertrand(inputs: Inputs) -> dict[str, Any]:
+    """Symmetric firms: equilibrium, joint maximum, the grid between, the best departure."""
+    game = _logit(inputs, **({"xi": inputs["xi"]} if "xi" in inputs else {}))
+    named = game.benchmarks()
+    nash, joint = named["nash"], named["cartel"]
+    found: dict[str, Any] = {
+        "p_nash": float(nash.p[0]),
+        "p_monopoly": float(joint.p[0]),
+        "profit_nash": float(nash.profit[0]),
+        "profit_monopoly": float(joint.profit[0]),
+        "share_nash": float(nash.q[0]),
+        "share_monopoly": float(joint.q[0]),
+    }
+    if "m" in inputs:
+        grid = np.asarray(game.levels(inputs["m"])[0]).ravel()
+        reply = rv.metrics.best_reply(game, game.space.check(joint.choice), 0)
+        found |= {
+            "grid": grid.tolist(),
+            "grid_step": float(grid[1] - grid[0]),
+            "best_deviation_price": float(reply.strategy[0]),
+            "best_deviation_profit": float(reply.payoff),
+            "grim_trigger_critical_delta": float(critical(game).delta[0]),
+        }
+    return found
+
+
+def logit_leader(inputs: Inputs) -> dict[str, Any]:
+    """Firm 0 announces its price first."""
+    nash = _logit(inputs).benchmarks()["nash"]
+    led = _logit(inputs, stages=[[0], [1]]).benchmarks()["stackelberg"]
+    return {
+        "nash_p": nash.p.tolist(),
+        "nash_profit": nash.profit.tolist(),
+        "leader_follower_p": led.p.tolist(),
+        "leader_follower_profit": led.profit.tolist(),
+    }
+
+
+def critical_discount(inputs: Inputs) -> dict[str, Any]:
+    """From which discount on a cartel holds; no number of the market moves it."""
+    choice = {"cournot_linear_sym": "quantity", "bertrand_homogeneous": "price"}[inputs["model"]]
+    game = rv.games.market(players=inputs["n"], choice=choice, a=100.0, b=1.0, c=10.0)
+    return {"delta_star": float(critical(game).delta[0])}
+
+
+def cournot_benchmarks(inputs: Inputs) -> dict[str, Any]:
+    """Equilibrium, cartel and competition in one market."""
+    named = {name: _told(found) for name, found in _linear(inputs).benchmarks().items()}
+    return {
+        "q_cournot": named["nash"]["q"],
+        "Q_cournot": named["nash"]["Q"],
+        "profit_cournot": named["nash"]["profit"],
+        "joint_profit_cournot": named["nash"]["industry_profit"],
+        "Q_collusive": named["cartel"]["Q"],
+        "joint_profit_collusive": named["cartel"]["industry_profit"],
+        "Q_competitive": named["competitive"]["Q"],
+    }
+
+
+def pricing_in_turns(inputs: Inputs) -> dict[str, Any]:
+    """The monopoly price of demand 1 - p, and half of its profit."""
+    alone = rv.games.market(players=1, a=1.0, b=1.0, c=float(inputs["c"]), choice="price")
+    found = rv.solve(alone, rv.methods.BestResponse(), path=False)
+    return {
+        "p_monopoly": float(found.profile.values[0, 0]),
+        "profit_joint_max_per_firm": float(found.payoff.values[0]) / 2,
+    }
+
+
+def dcf(inputs: Inputs) -> dict[str, Any]:
+    """A stream of cash flows with a terminal value."""
+    rule = dict(inputs["terminal"])
+    options = {"terminal": rule["rule"]}
+    options |= {"growth": rule["g"]} if "g" in rule else {}
+    options |= {"multiple": rule["multiple"]} if "multiple" in rule else {}
+    found = worth.valuation(
+        inputs["cash_flows"], 1 / (1 + inputs["r"]), convention=inputs["convention"], **options
+    )
+    return {
+        "value": float(found.value),
+        "terminal_value_at_T": float(found.terminal_value),
+        "pv_terminal": float(found.pv_terminal),
+        "terminal_share": float(found.terminal_share),
+    }
+
+
+def dcf_gamma(inputs: Inputs) -> dict[str, Any]:
+    """Discount factors from costs of capital and survival."""
+    game = rv.games.market(wacc=inputs["wacc"], survival=inputs["survival"])
+    return {"gamma": np.asarray(game.gamma).tolist()}
+
+
+def dcf_perpetuity(inputs: Inputs) -> dict[str, Any]:
+    """The same profit for ever."""
+    return {
+        f"value_{word}_convention": float(worth.perpetuity(inputs["profit"], inputs["gamma"], name))
+        for word, name in (("period0", "period0"), ("end_of_period", "end"))
+    }
+
+
+def dcf_gordon(inputs: Inputs) -> dict[str, Any]:
+    """A cash flow that grows for ever."""
+    return {"value": float(worth.gordon(inputs["cf1"], inputs["r"], inputs["g"]))}
+
+
+def dcf_truncated(inputs: Inputs) -> dict[str, Any]:
+    """What an end of the horizon leaves out."""
+    short, whole = (float(worth.lasting(inputs["profit"], inputs["gamma"], T)[0]) for T in (inputs["T"], 0))
+    return {
+        "truncated": short,
+        "infinite": whole,
+        "missing_share": float(worth.missing_share(inputs["gamma"], inputs["T"])),
+        "terminal_bootstrap_needed": whole - short,
+    }
+
+
+def dcf_stackelberg(inputs: Inputs) -> dict[str, Any]:
+    """Leader and follower of a static market played for ever, each with its own discount."""
+    game = _linear(inputs, stages=[[0], [1]], gamma=inputs["gamma"]).market
+    gamma = np.asarray(game.gamma)
+    led, nash = (game.benchmarks()[name].payoff for name in ("stackelberg", "nash"))
+    return {
+        "value": game.valued(led, gamma)[0].tolist(),
+        "leader_cournot_value": float(game.valued(nash, gamma)[0][0]),
+    }
+
+
+def _dynamic(inputs: Inputs, solution: str, periods: int = 20, **more: Any) -> tuple[Any, Any]:
+    """The duopoly with predetermined outputs, and what the solver says."""
+    own = _floats({k: inputs[k] for k in ("a", "b", "gamma", "phi")})
+    game = rv.games.market(c=float(inputs["mc"]), adjustment="predetermined", initial=1.0, **own)
+    learner = rv.methods.LinearQuadratic(solution=solution, periods=periods, **more)
+    return game, rv.learn(game, learner).data
+
+
+def lq_mpe(inputs: Inputs) -> dict[str, Any]:
+    """Markov-perfect outputs."""
+    game, found = _dynamic(inputs, "markov_perfect")
+    F, rest = found.feedback.values[:, 0], found.steady_state.values[1:]
+    total = found.state_path.values[:, 1:].sum(axis=1)[:20]
+    a, b = inputs["a"], inputs["b"]
+    return {
+        "F1": F[0].tolist(),
+        "F2": F[1].tolist(),
+        "steady_state_q_each": rest.tolist(),
+        "steady_state_Q": float(rest.sum()),
+        "steady_state_p": float(a - b * rest.sum()),
+        "value_each_at_x0": found.value.values.tolist(),
+        "Q_path": total.tolist(),
+        "p_path": (a - b * total).tolist(),
+        "static_cournot_q_each": float(game.benchmarks()["nash"].q[0]),
+    }
+
+
+def lq_joint(inputs: Inputs) -> dict[str, Any]:
+    """One planner."""
+    _, found = _dynamic(inputs, "joint")
+    return {
+        "joint_value_at_x0": float(found.value.values.sum()),
+        "F": found.feedback.values[:, 0].tolist(),
+        "steady_state_Q": float(found.steady_state.values[1:].sum()),
+    }
+
+
+def lq_feedback(inputs: Inputs) -> dict[str, Any]:
+    """Firm 0 moves first in every period."""
+    game, found = _dynamic(inputs, "feedback_stackelberg")
+    F, rest = found.feedback.values[:, 0], found.steady_state.values[1:]
+    return {
+        "F1": F[0].tolist(),
+        "F2_closed_loop": F[1].tolist(),
+        "follower_K": np.ravel(found.reply_to_state.values).tolist(),
+        "follower_k": float(np.ravel(found.reply_to_leader.values)[0]),
+        "steady_state_q": rest.tolist(),
+        "steady_state_p": float(inputs["a"] - inputs["b"] * rest.sum()),
+        "values_at_x0": found.value.values.tolist(),
+        "static_stackelberg_q": game.benchmarks()["stackelberg"].q.tolist(),
+    }
+
+
+def lq_commitment(inputs: Inputs) -> dict[str, Any]:
+    """Firm 0 commits to its whole plan; the second route adds up the cash flows of its path."""
+    _, found = _dynamic(inputs, "commitment_stackelberg", periods=2000)
+    path = found.state_path.values[:, 1:]
+    weights = inputs["gamma"] ** np.arange(2000)
+    follower = found.control_path.values[0, 1, 0]
+    return {
+        "F": np.ravel(found.plan_feedback.values).tolist(),
+        "H00": np.ravel(found.first_move.values).tolist(),
+        "x0_follower": float(follower),
+        "leader_value": float(found.value.values[0]),
+        "leader_value_forward": float(weights @ found.cash_flow_path.values[:2000, 0]),
+        "follower_value": float(found.value.values[1]),
+        "q_leader_path": path[:10, 0].tolist(),
+        "q_follower_path": path[:10, 1].tolist(),
+        "q_leader_300": float(path[300, 0]),
+        "q_follower_300": float(path[300, 1]),
+        "p_300": float(inputs["a"] - inputs["b"] * path[300].sum()),
+    }
+
+
+def learning_band(inputs: Inputs) -> dict[str, Any]:
+    """Sessions of learning by the rules of a paper."""
+    return {"calvano": _calvano, "klein": _klein, "staged": _staged}[inputs["algorithm"]](inputs)
+
+
+def _learned(game: Any, inputs: Inputs, **options: Any) -> Any:
+    learner = rv.methods.RepeatedQLearning(sessions=inputs["runs_for_test"], **options)
+    return rv.learn(game, learner, seed=1, tolerance=None).data
+
+
+def _calvano(inputs: Inputs) -> dict[str, Any]:
+    if inputs["demand"] == "logit":
+        game, places = _logit(inputs, xi=inputs["xi"]), inputs["m"]
+    else:
+        game, places = _linear(inputs), [inputs["grid"]] * inputs["n"]
+    found = _learned(
+        game,
+        inputs,
+        places=places,
+        memory=inputs["memory"],
+        alpha=inputs["alpha"],
+        gamma=inputs["discount"],
+        epsilon={"kind": "exponential", "beta": inputs["beta"]},
+    )
+    return {"Delta_mean": float(found.pooled_gain.mean()), "periods_mean": float(found.periods.mean())}
+
+
+def _klein(inputs: Inputs) -> dict[str, Any]:
+    game = rv.games.market(a=1.0, b=1.0, c=float(inputs["c"]), choice="price", timing="alternating")
+    means = {}
+    for k in inputs["k"]:
+        found = _learned(
+            game,
+            inputs,
+            places={"kind": "linear", "from": 0.0, "to": 1.0, "count": k + 1},
+            observation="others",
+            alpha=inputs["alpha"],
+            gamma=inputs["discount"],
+            periods=inputs["T"],
+            last=1000,
+            epsilon={"kind": "exponential", "value": 1e-3, "at": inputs["T"] // 2},
+            initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
+        )
+        means[str(k)] = float(found.last_payoff.mean())
+    return {"mean_profit": means}
+
+
+def _staged(inputs: Inputs) -> dict[str, Any]:
+    game = rv.games.market(a=10.0, b=1.0, c=[float(c) for c in inputs["c"]], stages=[[0], [1]])
+    rows = {}
+    for row in inputs["rows"]:
+        found = _learned(
+            game,
+            inputs,
+            places=[inputs["leader_grid"], inputs["follower_grid"]],
+            memory=row["memory"],
+            alpha=row["alpha"],
+            gamma=[row["gamma_L"], row["gamma_F"]],
+            epsilon={"kind": "exponential", "beta": row["beta"]},
+            cap=20_000_000,
+        )
+        rows[row["name"]] = {
+            "share_runs_at_SPE": float(found.at_equilibrium.mean()),
+            "industry_profit": float(found.end_industry_profit.mean()),
+        }
+    return {"rows": rows}
+
+
+KINDS = {
+    "cournot_linear": cournot,
+    "cournot_quadratic": cournot,
+    "cournot_capacity": cournot,
+    "collusion_linear": collusion,
+    "competitive_linear": competitive,
+    "stackelberg_linear": stackelberg,
+    "stackelberg_linear_multi": stackelberg,
+    "stackelberg_linear_corner": stackelberg,
+    "stackelberg_quadratic": stackelberg,
+    "cournot_isoelastic": isoelastic,
+    "stackelberg_isoelastic": isoelastic_leader,
+    "bertrand_homogeneous": bertrand,
+    "differentiated_linear": differentiated,
+    "logit_bertrand": logit_bertrand,
+    "logit_stackelberg_price": logit_leader,
+    "critical_discount": critical_discount,
+    "cournot_linear_benchmarks": cournot_benchmarks,
+    "maskin_tirole_pricing": pricing_in_turns,
+    "dcf": dcf,
+    "dcf_gamma": dcf_gamma,
+    "dcf_perpetuity": dcf_perpetuity,
+    "dcf_gordon": dcf_gordon,
+    "dcf_truncated": dcf_truncated,
+    "dcf_stackelberg": dcf_stackelberg,
+    "lq_mpe": lq_mpe,
+    "lq_joint": lq_joint,
+    "lq_feedback_stackelberg": lq_feedback,
+    "lq_commitment_stackelberg": lq_commitment,
+    "learning_band": learning_band,
+}

@@ -1,0 +1,28 @@
+"""The reference cases of markets, one test a case; what learners come to is for the night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reference import market
+from tests.reference.__main__ import choose, judge, read
+
+FILE = Path(__file__).with_name("market.json")
+CASES = list(choose(read(FILE)))
+LEARNED = [case for case in read(FILE) if case["kind"] == "learning_band"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_case(case: Mapping[str, Any]) -> None:
+    assert judge(case, market.answer) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore:gamma has no channel")
+@pytest.mark.parametrize("case", LEARNED, ids=[case["id"] for case in LEARNED])
+def test_what_learners_come_to(case: Mapping[str, Any]) -> None:
+    assert judge(case, market.answer) == []
