@@ -74,6 +74,13 @@ def test_two_learners_without_memory_find_cournot() -> None:
     np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)
 
 
+def test_with_memory_runs_stay_between_the_cartel_and_cournot() -> None:
+    """Neither the ends of the box nor beyond Cournot's 60."""
+    for seed in range(3):
+        found = learned(rv.games.market(), ActorCritic(observation="last"), seed)
+        assert 45 < float(found.learned_choice.sum()) < 61
+
+
 def test_discounts_have_no_say_without_memory() -> None:
     """Nothing that is seen depends on what was done, so the critic's value is one number."""
     low, high = (
@@ -137,7 +144,8 @@ def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
     return np.asarray(outer @ np.tanh(inner @ x + bias) + rest[outputs * h :])
 
 
-def test_the_loss_has_the_slopes_of_score_and_error() -> None:
+@pytest.mark.parametrize("trace", [0.0, 0.6, 1.0])
+def test_the_loss_has_the_slopes_of_score_and_error(trace: float) -> None:
     """Central differences of the mean log chance, weighted by advantages, and of half the squared error.
 
     Advantages and targets, worked out in NumPy, are held fixed.
@@ -147,14 +155,17 @@ def test_the_loss_has_the_slopes_of_score_and_error() -> None:
     row = draw.normal(size=actor + critic) / 2
     seen, drawn = draw.normal(size=(3, 4, 3)), draw.normal(size=(2, 4, 2))
     payoff, discount = draw.normal(size=(2, 4)), 0.7
-    given = (SHAPE, *map(jnp.asarray, (row, seen, drawn, payoff, discount)))
-    slopes = np.asarray(jax.grad(lambda r: rollouts._loss(SHAPE, r, *given[2:]))(given[1]))
+    given = [jnp.asarray(one) for one in (seen, drawn, payoff, discount, trace)]
+    slopes = np.asarray(jax.grad(lambda r: rollouts._loss(SHAPE, r, *given))(jnp.asarray(row)))
 
     def values(r: np.ndarray) -> np.ndarray:
         return np.array([[_numpy_network(r[actor:], x, 1)[0] for x in line] for line in seen])
 
-    target = (1 - discount) * payoff + discount * values(row)[1:]
-    above = target - values(row)[:-1]
+    held = values(row)
+    late = (1 - discount) * payoff[1] + discount * held[2]
+    early = (1 - discount) * payoff[0] + discount * (trace * late + (1 - trace) * held[1])
+    target = np.stack([early, late])
+    above = target - held[:-1]
     above = (above - above.mean()) / above.std()
 
     def descended(r: np.ndarray) -> float:
@@ -189,12 +200,13 @@ def test_adam_is_that_of_its_authors() -> None:
     [
         ({"rate": 0.0}, "rate: 0 must be above 0"),
         ({"deviation": 0.05, "least_deviation": 0.1}, "deviation: 0.05 must be above least_deviation = 0.1"),
+        ({"trace": 1.5}, r"trace: 1.5 must be in \[0, 1\]"),
         ({"batch": 1}, "batch: 1 must be a whole number of at least 2"),
         ({"gamma": [0.5, 1.0]}, r"gamma\[1\]: 1 must be in \[0, 1\)"),
         ({"roles": ["learns", {"kind": "fixd"}]}, r"roles\[1\]: 'fixd' is unknown; did you mean 'fixed'"),
         ({"roles": {"kind": "fixed"}}, "roles.choice: is missing"),
     ],
-    ids=["rate", "deviation", "batch", "gamma", "role", "choice"],
+    ids=["rate", "deviation", "trace", "batch", "gamma", "role", "choice"],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):

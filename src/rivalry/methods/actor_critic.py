@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry._jax import put
 from rivalry._registry import near
@@ -44,16 +44,18 @@ class ActorCritic(eqx.Module):
     A policy draws from a normal distribution and squashes the draw into the box by the logistic function; its
     mean and deviation are a small network of what the player sees, as is the critic's value, both with
     ``hidden`` units. In every update ``batch`` copies of the game play ``rollout`` periods; then each
-    learner's networks take one step of Adam on ``-E[A log pi] + E[(target - v)^2]/2``, with the target
-    ``(1 - delta) payoff + delta v(next)``, ``delta = gamma (1 + growth)``, payoffs in units of the game's
-    scale and of market size, and the advantage A, the target less ``v``, in standard deviations from its
-    mean.
+    learner's networks take one step of Adam on ``-E[A log pi] + E[(target - v)^2]/2``. A period's target is
+    ``(1 - delta) payoff + delta next``, ``delta = gamma (1 + growth)``, with payoffs in units of the game's
+    scale and of market size; ``next`` is the critic's value of what is seen then, or, with weight ``trace``,
+    the next period's target. The advantage A is the target less ``v``, in standard deviations from its mean.
     Steps begin at ``rate`` and fall evenly to nothing. One step of the loop is one update.
 
     Players move in the stages of the game: who follows sees the choices of this period of all who moved
-    before. With ``observation = "last"`` everybody sees all choices of the last period as well, so that
-    rivals can be answered; with ``"none"`` what a player does changes nothing that it will see, and ``gamma``
-    has no say. Where followers reply to leaders the whole game is played.
+    before. With ``observation = "none"`` nothing else is seen, what a player does changes nothing that it
+    will see, and ``gamma`` has no say. With ``"last"`` everybody sees all choices of the last period as well,
+    so that rivals can be answered; what followed then counts by itself (``trace`` 1), because a critic that
+    is still wrong, and trusted, drives some runs to the ends of the box. Where followers reply to leaders the
+    whole game is played.
 
     ``roles``, one for all or one a player: ``learns``; ``oracle``, the exact best reply to this period's
     choices of earlier stages and the last ones of the others (oracles of one stage reply to each other);
@@ -87,6 +89,12 @@ class ActorCritic(eqx.Module):
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
     ] = None
+    trace: Annotated[
+        float | None,
+        Ge(0),
+        Le(1),
+        "weight of what followed in the roll-out, against the critic's value (default: 0; with memory 1)",
+    ] = None
     hidden: Annotated[int, Ge(1), "units of each network"] = 16
     deviation: Annotated[float, Gt(0), "of policies at the beginning, before squashing"] = 0.5
     least_deviation: Annotated[float, Gt(0), "below which it never falls"] = 0.05
@@ -106,6 +114,8 @@ class ActorCritic(eqx.Module):
         for name, least in (("updates", 1), ("batch", 2), ("rollout", 1), ("hidden", 1)):
             check_whole(name, getattr(self, name), least)
         check_gamma(self.gamma)
+        if self.trace is not None:
+            check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         if self.observation not in ("none", "last"):
             raise ValueError(f"observation: {self.observation!r} must be 'none' or 'last'")
         listed = isinstance(self.roles, list | tuple)
@@ -137,6 +147,7 @@ class ActorCritic(eqx.Module):
             put(_fixed(base.space, tables)),
             put(stage[:, None] > stage[None, :]),
             put(np.asarray(self.observation == "last")),
+            put(float(self.observation == "last") if self.trace is None else float(self.trace)),
         )
         return World(game, seats, play, self._plan(seats, tables, base.space.shape[1]))
 

@@ -80,7 +80,9 @@ class Directional(eqx.Module):
     player and period. What a game carries from period to period has no part in its ``payoffs`` nor in this.
 
     Winning and losing are felt through profit, which rivals move too: directional learners answer each other,
-    and two firms in a Cournot market find the cartel's output, unless cost is noisy.
+    and two firms in a Cournot market that decide together find the cartel's output. That is fragile: with
+    noisy cost, of which a forecast that all stands is free, they end near Cournot's, and in turns, where a
+    move is judged with the rival's answer to it, near the competitive one.
 
     ``runs`` are independent, each with a stream of its own from the seed and its number (``first_run`` + k).
     One step of the loop is one period of every run. Whoever chooses is ``player``; in a game of leaders,

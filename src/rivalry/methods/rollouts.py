@@ -23,6 +23,7 @@ class Play(NamedTuple):
     fixed: Profile  # choices of those who have only one
     now: Bool[Array, "player player"]  # whose choice of this period a player sees
     last: Bool[Array, ""]  # whether everybody sees everybody's choice of the last period
+    trace: Float[Array, ""]  # weight of what followed, against the critic's value
 
 
 class Plan(NamedTuple):
@@ -146,7 +147,11 @@ def _update(play: Play, plan: Plan, learning: Learning) -> Learning:
         return seen.choice, seen
 
     _, seen = jax.lax.scan(together, learning.choice, keys)
-    slopes = jax.vmap(jax.grad(lambda *given: _loss(plan.shape, *given)), in_axes=(0, 2, 2, 2, 0))(
+
+    def loss(row: Array, features: Array, drawn: Array, payoff: Array, discount: Array) -> Array:
+        return _loss(plan.shape, row, features, drawn, payoff, discount, play.trace)
+
+    slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
         learning.weights, seen.features, seen.drawn[:-1], seen.payoff[:-1], play.discount
     )
     rate = plan.rate * (1.0 - learning.clock / plan.updates)
@@ -170,20 +175,29 @@ def _loss(
     drawn: Float[Array, "period copy axis"],
     payoff: Float[Array, "period copy"],
     discount: Array,
+    trace: Array,
 ) -> Array:
     """What one player's networks descend: ``-E[A log pi(drawn | seen)] + E[(target - v(seen))^2]/2``.
 
-    Values are a period's worth, ``(1 - delta)`` times the discounted sum. The target is ``(1 - delta) payoff
-    + delta v(next seen)``, and the advantage A is what it is above ``v(seen)``, in standard deviations from
-    its mean.
+    Values are a period's worth, ``(1 - delta)`` times the discounted sum. A period's target is ``(1 - delta)
+    payoff + delta next``, where ``next`` is the next period's target with weight ``trace``, and ``v`` of what
+    is seen then with the rest; after the last period it is ``v``. The advantage A is what the target is above
+    ``v(seen)``, in standard deviations from its mean.
     """
 
     def each(seen: Array) -> tuple[Array, Array, Array]:
         return *networks.policy(shape, row, seen), networks.value(shape, row, seen)
 
     mean, deviation, values = jax.vmap(jax.vmap(each))(seen)
-    target = jax.lax.stop_gradient((1 - discount) * payoff + discount * values[1:])
-    above = jax.lax.stop_gradient(target - values[:-1])
+    known = jax.lax.stop_gradient(values)
+
+    def target_of(later: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
+        paid, then = period
+        found = (1 - discount) * paid + discount * (trace * later + (1 - trace) * then)
+        return found, found
+
+    _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)
+    above = target - known[:-1]
     above = (above - jnp.mean(above)) / (jnp.std(above) + networks.TINY)
     away = (drawn - mean[:-1]) / deviation[:-1]
     log_chance = jnp.sum(-(away**2) / 2 - jnp.log(deviation[:-1]), axis=-1)
