@@ -235,6 +235,12 @@ class Market(eqx.Module):
 
         return tables.levels(self, count)
 
+    def critical_discount(self) -> np.ndarray:
+        """The discount factor from which Nash play for ever holds each firm to the cartel ``[player]``."""
+        from rivalry.games.market.thresholds import critical_discount
+
+        return critical_discount(self).delta
+
     def valued(self, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What a lasting cash flow ``[.. player]`` is worth, and the share of it beyond the horizon."""
         from rivalry.games.market.valuation import lasting

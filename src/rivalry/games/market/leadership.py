@@ -21,7 +21,7 @@ from rivalry.games.market.price_line import (
 )
 
 EXACT = 1e-11  # of a market's size: a gain below this is rounding
-SIDES, ZOOMS = {2: 41, 3: 13}, 16  # of the scan for the smallest regret
+SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the scan for the smallest regret
 
 
 class Led(NamedTuple):
@@ -151,12 +151,15 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
 
     The follower sells ``q_F = eta Q (1 - c_F/P)``, so the leader's first-order condition is quadratic in P:
     ``(1-eta)^2 P^2 - eta (eta c_F - (1-eta) c_L) P + eta (1+eta) c_L c_F = 0``; with ``eta = 1`` it is
-    ``P = 2 c_L``. Raises `ValueError` where either firm would not produce.
+    ``P = 2 c_L``. With ``eta < 1`` the leader gains for ever by producing less. Raises `ValueError` there,
+    and where either firm would not produce.
 
     >>> isoelastic(100.0, 1.0, [1.0, 1.0]).tolist()
     [25.0, 25.0]
     """
     leader, follower = (float(cost) for cost in rows(c)[0])
+    if eta < 1:
+        raise ValueError(f"eta: {eta:g} must be at least 1 for a leader: no interior equilibrium")
     roots = np.roots(
         [
             (1 - eta) ** 2,

@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from rivalry._jax import jnp, put
 from rivalry.games.market import closed_forms, leadership, price_line, second_order
@@ -54,14 +54,14 @@ class StagedMarket(Leadership):
         """Through what discount factors can matter in the whole market."""
         return self.market.gamma_channels(tables, learns)
 
-    def whole(self, x: Profile) -> Profile:
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
         """What all of ``game`` choose; replies of a linear last stage are differentiated as they stand."""
         if not linear(self.game):
             return super().whole(x)
-        found: Profile = self.respond(self.game, self.put(x), self.followers)
+        found: Array = self.respond(self.game, self.put(x), self.followers)
         return found
 
-    def choices(self, x: Profile) -> Profile:
+    def choices(self, x: Profile) -> Float[Array, "seat axis"]:
         """What everybody chooses ``[player axis]`` when the first stage chooses ``x``."""
         return _choices(self, x)
 
@@ -119,7 +119,7 @@ class StagedMarket(Leadership):
 
 
 @eqx.filter_jit
-def _choices(game: StagedMarket, x: Profile) -> Profile:
+def _choices(game: StagedMarket, x: Profile) -> Float[Array, "seat axis"]:
     x = game.whole(x)
     while isinstance(game.game, StagedMarket):
         game = game.game

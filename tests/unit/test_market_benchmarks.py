@@ -1,0 +1,135 @@
+"""Benchmarks of markets, thresholds of collusion, views, and what best replies in turn come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.game import view
+from rivalry.games.market import numerical
+from rivalry.games.market.benchmarks import benchmark, benchmarks, gain_between
+from rivalry.games.market.thresholds import critical_discount, led_on_grid, on_grid
+
+
+def test_the_four_benchmarks_of_the_textbook() -> None:
+    found = rv.games.market().benchmarks()
+    assert {name: one.q.tolist() for name, one in found.items()} == {
+        "nash": [30.0, 30.0],
+        "stackelberg": [45.0, 22.5],
+        "cartel": [22.5, 22.5],
+        "competitive": [45.0, 45.0],
+    }
+    assert found["stackelberg"].profit.tolist() == [1012.5, 506.25]
+    assert not any(one.numerical for one in found.values())
+    assert list(rv.games.market(players=1).benchmarks()) == ["nash", "cartel", "competitive"]
+
+
+def test_payoffs_are_after_tax_and_profits_before() -> None:
+    found = benchmark(rv.games.market(tax=0.25), "nash")
+    assert found.profit.tolist() == [900.0, 900.0]
+    assert found.payoff.tolist() == [675.0, 675.0]
+
+
+@pytest.mark.parametrize("demand", ["linear", "differentiated", "logit"])
+def test_searches_find_what_closed_forms_say(demand: str) -> None:
+    market = rv.games.market(demand=demand, players=2)
+    start = np.asarray(market.space.low + market.space.high)[:, 0] / 3
+    nash, joint = benchmark(market, "nash").choice, benchmark(market, "cartel").choice
+    np.testing.assert_allclose(numerical.settled(market, start), nash, rtol=1e-9)
+    found = numerical.joint(market, numerical.starts(market, nash))
+    np.testing.assert_allclose(found.sum(), joint.sum(), rtol=1e-5)
+
+
+def test_shocks_nobody_sees_leave_the_linear_benchmarks() -> None:
+    shock = {"kind": "iid", "levels": [-10.0, 10.0]}
+    unseen = benchmark(rv.games.market(shock=shock), "nash")
+    assert unseen.numerical
+    np.testing.assert_allclose(unseen.q, 30.0, rtol=1e-5)
+    np.testing.assert_allclose(benchmark(rv.games.market(shock=shock), "cartel").q.sum(), 45.0, rtol=1e-5)
+
+
+def test_shocks_that_firms_see_are_averaged_level_by_level() -> None:
+    market = rv.games.market(shock={"kind": "iid", "levels": [-9.0, 9.0]}, shock_observed=True)
+    found = benchmark(market, "nash")
+    assert not found.numerical
+    np.testing.assert_allclose(found.profit, (27.0**2 + 33.0**2) / 2, rtol=1e-12)
+
+
+def test_gains_between_equal_profits_are_undefined() -> None:
+    low, high = gain_between(rv.games.market(demand="logit"))
+    assert np.all(high > low)
+    with pytest.raises(ValueError, match=r"profit gain: firm 0 .* undefined"):
+        gain_between(rv.games.market(players=1))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_critical_discounts_follow_their_formulas(n: int) -> None:
+    cournot = critical_discount(rv.games.market(players=n)).delta
+    np.testing.assert_allclose(cournot, (n + 1) ** 2 / ((n + 1) ** 2 + 4 * n), rtol=1e-9)
+    bertrand = critical_discount(rv.games.market(players=n, choice="price")).delta
+    np.testing.assert_allclose(bertrand, (n - 1) / n, rtol=1e-9)
+
+
+def test_a_grid_has_its_own_threshold_for_each_punishment() -> None:
+    low, high = 1.4729266600306228, 1.9249809190177618
+    grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 15)
+    found = on_grid(rv.games.market(demand="logit"), grid)
+    assert found.punishment.tolist() == [[1, 1], [2, 2]]
+    share = np.exp((2 - grid[:, None]) / 0.25) / (
+        np.exp((2 - grid[:, None]) / 0.25) + np.exp((2 - grid) / 0.25) + 1.0
+    )
+    paid = (grid[:, None] - 1) * share  # [own rival]
+    k = found.joint[0]
+    assert k == np.argmax(np.diag(paid))
+    for row, (action, _) in zip(found.delta, found.punishment, strict=True):
+        best = paid[:, k].max()
+        np.testing.assert_allclose(row, (best - paid[k, k]) / (best - paid[action, action]), rtol=1e-9)
+
+
+def test_ties_on_a_grid_part_strong_and_weak_values() -> None:
+    market, leader = rv.games.market(a=10.0, c=1.0), np.arange(1.5, 6.1, 0.75)
+    coarse = led_on_grid(market, leader)
+    assert (coarse.strong[0], coarse.weak[0]) == (11.8125, 10.125)
+    fine = led_on_grid(market, [leader[:, None], np.arange(1.5, 6.01, 0.375)[:, None]])
+    assert (fine.strong[0], fine.weak[0]) == (10.125, 10.125)
+
+
+@pytest.mark.parametrize("keys", [{}, {"choice": "price"}, {"demand": "logit"}, {"stages": [[0], [1]]}])
+def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> None:
+    market = rv.games.market(**keys)
+    found = view(market, "reaction", jnp.asarray(market.closed_form()[0]))
+    names = found.reaction_point_name.values.tolist()
+    nash = found.reaction_point.values[names.index("nash")]
+    for firm in range(2):
+        reply = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
+        step = np.diff(found.reaction_at.values[firm])[0]  # where replies jump they are known to a place
+        assert abs(reply - nash[firm]) <= (step if "choice" in keys else 1e-3 * nash[firm])
+    table = view(market, "benchmarks", jnp.asarray(market.closed_form()[0]))
+    assert table.benchmark_name.values.tolist() == list(benchmarks(getattr(market, "market", market)))
+
+
+def respond(n: int, update: str, **options: Any) -> Any:
+    market = rv.games.market(players=n)
+    method = rv.methods.BestResponse(update=update, polish=False, **options)
+    return rv.solve(market, method, start=[[20.0 + k] for k in range(n)], max_steps=300, tolerance=None)
+
+
+def test_replies_in_turn_settle_whatever_the_number_of_firms() -> None:
+    for n in (3, 5):
+        found = respond(n, "sequential")
+        assert found.status == "settled"
+        # at rest when the last gain is below 1e-8 of 2025, and a gain is the square of what was missed
+        np.testing.assert_allclose(found.profile.values[:, 0], 90.0 / (n + 1), atol=5e-3)
+
+
+def test_replies_at_once_cycle_from_three_firms_on() -> None:
+    """At three totals swing for ever; from four on they grow until the bounds hold them."""
+    for n in (3, 4):
+        found = respond(n, "simultaneous")
+        assert found.status == "cycling"
+        assert int(found.data.cycle_rounds) == 2
+    assert respond(4, "simultaneous", damping=0.4).status == "settled"

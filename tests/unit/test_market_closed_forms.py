@@ -1,0 +1,330 @@
+"""Closed forms of markets: the reference cases, and equilibria against best replies looked for elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize, minimize_scalar
+
+import rivalry as rv
+from rivalry.games.market import closed_forms, collusion, cournot, prices
+from rivalry.games.market.benchmarks import benchmark
+from rivalry.games.market.thresholds import critical_discount
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))[
+    "cases"
+]
+STATIC = [case for case in CASES if not case["kind"].startswith(("dcf", "lq", "learning_band"))]
+KEYS = ("a", "b", "c", "d", "F", "A", "eta", "mu", "a0", "capacity")
+DEMANDS = {"isoelastic": "isoelastic", "differentiated": "differentiated", "logit": "logit"}
+
+
+def table(inputs: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The keywords of a case's market."""
+    found = {key: inputs[key] for key in KEYS if key in inputs}
+    found["demand"] = next((name for word, name in DEMANDS.items() if word in kind), "linear")
+    if "g" in inputs:
+        found["g_s"] = inputs["g"]
+    if "n" in inputs and kind != "critical_discount":
+        found["players"] = inputs["n"]
+    if "c_leaders" in inputs:
+        found["c"] = inputs["c_leaders"] + inputs["c_followers"]
+        leaders = len(inputs["c_leaders"])
+        found["stages"] = [list(range(leaders)), list(range(leaders, len(found["c"])))]
+    if "c_leader" in inputs:
+        found["c"], found["stages"] = [inputs["c_leader"], inputs["c_follower"]], [[0], [1]]
+    if kind in ("stackelberg_quadratic", "logit_stackelberg_price"):
+        found["stages"] = [[0], [1]]
+    if kind == "bertrand_homogeneous":
+        found["choice"] = "price"
+    return found
+
+
+def told(market: Any, name: str) -> dict[str, Any]:
+    """A benchmark under the names of the cases."""
+    found = benchmark(getattr(market, "market", market), name)
+    m = {key: np.asarray(value[1]) for key, value in found.measures.items()}
+    one = {"q": found.q, "p": found.p, "profit": found.profit, "P": m["mean_price"], "Q": m["total_quantity"]}
+    assert not found.numerical
+    return one | m | {"HHI": m["hhi"]}
+
+
+def answer(case: dict[str, Any]) -> dict[str, Any]:
+    """What the closed forms say to a case."""
+    kind, inputs = case["kind"], case["inputs"]
+    if kind == "critical_discount":
+        choice = "price" if "bertrand" in inputs["model"] else "quantity"
+        return {"delta_star": critical_discount(rv.games.market(players=inputs["n"], choice=choice)).delta[0]}
+    if kind == "maskin_tirole_pricing":
+        found = told(rv.games.market(a=1.0, b=1.0, c=0.0, choice="price", players=2), "cartel")
+        return {"p_monopoly": found["p"][0], "profit_joint_max_per_firm": found["profit"][0]}
+    if kind == "differentiated_linear":
+        return differentiated(inputs, case["expected"])
+    game = rv.games.market(**table(inputs, kind))
+    if kind == "logit_bertrand":
+        return logit(game, inputs)
+    if kind == "logit_stackelberg_price":
+        nash, led = told(game, "nash"), told(game, "stackelberg")
+        return {f"nash_{k}": nash[k] for k in ("p", "profit")} | {
+            f"leader_follower_{k}": led[k] for k in ("p", "profit")
+        }
+    if kind == "cournot_linear_benchmarks":
+        nash, joint, takers = (told(game, name) for name in ("nash", "cartel", "competitive"))
+        return {
+            "q_cournot": nash["q"],
+            "Q_cournot": nash["Q"],
+            "profit_cournot": nash["profit"],
+            "joint_profit_cournot": nash["industry_profit"],
+            "Q_collusive": joint["Q"],
+            "joint_profit_collusive": joint["industry_profit"],
+            "Q_competitive": takers["Q"],
+        }
+    names = {"collusion": "cartel", "competitive": "competitive", "stackelberg": "stackelberg"}
+    return told(game, names.get(kind.split("_")[0], "nash"))
+
+
+def differentiated(inputs: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    """Both choices, at once or led, and the joint maximum."""
+    keys = table(inputs, "differentiated") | {"players": 2}
+    quantity, price = rv.games.market(**keys), rv.games.market(**keys, choice="price")
+    if "cournot" not in expected:
+        return {
+            "price_leader": told(price, "stackelberg"),
+            "quantity_leader": told(quantity, "stackelberg"),
+        }
+    joint = told(quantity, "cartel")
+    np.testing.assert_allclose(told(price, "cartel")["q"], joint["q"], rtol=1e-12)
+    found = {"cournot": told(quantity, "nash"), "bertrand": told(price, "nash"), "collusion": joint}
+    return {name: {key: value[key][0] for key in ("q", "p", "profit")} for name, value in found.items()}
+
+
+def logit(game: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Nash and joint maximum, and what follows from them."""
+    nash, joint, critical = told(game, "nash"), told(game, "cartel"), critical_discount(game)
+    low, high = nash["p"][0], joint["p"][0]
+    grid = np.linspace(*(low - 0.1 * (high - low), high + 0.1 * (high - low)), 15)
+    best = game.best_reply(game.space.check(joint["p"]), 0)
+    return {
+        "p_nash": low,
+        "p_monopoly": high,
+        "profit_nash": nash["profit"][0],
+        "profit_monopoly": joint["profit"][0],
+        "share_nash": nash["q"][0],
+        "share_monopoly": joint["q"][0],
+        "grid": grid,
+        "grid_step": grid[1] - grid[0],
+        "best_deviation_price": best[0][0],
+        "best_deviation_profit": critical.deviation[0],
+        "grim_trigger_critical_delta": critical.delta[0],
+    }
+
+
+def compare(ours: Any, expected: Any, tolerance: dict[str, Any], where: str) -> None:
+    if isinstance(expected, dict):
+        for key, value in expected.items():
+            compare(ours[key], value, tolerance, f"{where}.{key}")
+    else:
+        np.testing.assert_allclose(ours, expected, tolerance["rel"], tolerance["abs"], err_msg=where)
+
+
+@pytest.mark.parametrize("case", STATIC, ids=[case["id"] for case in STATIC])
+def test_reference_cases(case: dict[str, Any]) -> None:
+    compare(answer(case), case["expected"], case["tolerance"], case["id"])
+
+
+def random_market(rng: np.random.Generator, demand: str, choice: str) -> Any:
+    """A market with firms that differ, of which some may be absent or full."""
+    n = int(rng.integers(2, 5))
+    keys: dict[str, Any] = {"demand": demand, "choice": choice, "c": rng.uniform(0.5, 6.0, n)}
+    if demand == "linear":
+        keys |= {"a": rng.uniform(7.0, 12.0), "b": rng.uniform(0.5, 2.0), "d": rng.uniform(0.0, 1.0, n)}
+        keys["capacity"] = rng.uniform(0.2, 4.0, n)
+    elif demand == "differentiated":
+        b = rng.uniform(0.5, 2.0)
+        keys |= {"A": rng.uniform(7.0, 12.0), "b": b, "g_s": rng.uniform(-0.9 / (n - 1), 0.9) * b}
+        keys["d"] = rng.uniform(0.0, 1.0, n)
+    elif demand == "logit":
+        keys |= {"a": rng.uniform(0.0, 6.0, n), "a0": rng.normal(), "mu": rng.uniform(0.1, 2.0)}
+        keys["d"] = rng.uniform(0.0, 2.0, n)
+    else:
+        keys |= {"eta": rng.uniform(0.8, 3.0), "c": rng.uniform(1.0, 1.2, n)}
+    return rv.games.market(**keys)
+
+
+def profit_of(market: Any, x: np.ndarray, firm: int) -> Any:
+    """A firm's profit by its own choice, in plain NumPy."""
+    n = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
+    demand, quantity = market.rule.demand, market.rule.choice == "quantity"
+
+    def profit(own: float) -> float:
+        y = x.copy()
+        y[firm] = own
+        if demand == "logit":
+            w = np.exp((n["a"] - y) / n["mu"])
+            q, p = w / (w.sum() + np.exp(n["a0"] / n["mu"])), y
+        elif demand == "differentiated":
+            slopes = n["b"] * np.eye(len(y)) + n["g_s"] * (1 - np.eye(len(y)))
+            q, p = (y, n["A"] - slopes @ y) if quantity else (_sold(slopes, n["A"] - y), y)
+        else:
+            total = y.sum()
+            price = n["a"] - n["b"] * total if demand == "linear" else n["A"] * total ** (-1 / n["eta"])
+            q, p = y, np.full(len(y), max(price, 0.0))
+        return float(p[firm] * q[firm] - n["c"][firm] * q[firm] - n["d"][firm] * q[firm] ** 2 / 2)
+
+    return profit
+
+
+def _sold(slopes: np.ndarray, willing: np.ndarray) -> np.ndarray:
+    """What a buyer with quadratic utility takes: the linear complementarity problem, set by set."""
+    n = len(willing)
+    for bits in range(2**n):
+        on = np.array([bits >> k & 1 for k in range(n)], dtype=bool)
+        q = np.zeros(n)
+        q[on] = np.linalg.solve(slopes[np.ix_(on, on)], willing[on]) if on.any() else q[on]
+        if np.all(q >= -1e-12) and np.all((willing - slopes @ q)[~on] <= 1e-12):
+            return np.maximum(q, 0.0)
+    raise AssertionError("no solution")
+
+
+RULES = [
+    ("linear", "quantity"),
+    ("differentiated", "quantity"),
+    ("differentiated", "price"),
+    ("logit", "price"),
+    ("isoelastic", "quantity"),
+]
+
+
+@pytest.mark.parametrize(("demand", "choice"), RULES)
+def test_nobody_gains_by_another_choice(demand: str, choice: str) -> None:
+    rng = np.random.default_rng(8)
+    refused = 0
+    for _ in range(50):
+        market = random_market(rng, demand, choice)
+        try:
+            (root,) = closed_forms.nash(market)
+        except ValueError:  # a corner that it says it does not cover
+            refused += 1
+            continue
+        low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+        for firm in range(len(low)):
+            profit = profit_of(market, root[:, 0], firm)
+            line = np.linspace(low[firm], high[firm], 301)
+            start = line[np.argmax([profit(own) for own in line])]
+            ends = np.clip([start - line[2] + line[0], start + line[2] - line[0]], low[firm], high[firm])
+            best = -minimize_scalar(lambda own: -profit(own), bounds=ends, method="bounded").fun  # noqa: B023
+            assert best - profit(root[firm, 0]) <= 1e-9 * (1 + abs(best)), (market, root)
+    assert refused <= 15
+
+
+@pytest.mark.parametrize(("demand", "choice"), RULES[:4])
+def test_no_profile_earns_more_together(demand: str, choice: str) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(12):
+        market = random_market(rng, demand, choice)
+        if demand == "logit":
+            market = rv.with_(market, d=np.zeros(market.players))
+        best = closed_forms.joint(market)
+        low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+
+        def lost(y: np.ndarray, market: Any = market) -> float:
+            return -sum(profit_of(market, y, firm)(y[firm]) for firm in range(len(y)))
+
+        for start in (best, (low + np.minimum(high, 8.0)) / 2, rng.uniform(low, np.minimum(high, 8.0))):
+            found = minimize(lost, start, bounds=list(zip(low, high, strict=True)), method="L-BFGS-B")
+            assert -found.fun <= -lost(best) + 1e-6 * abs(found.fun)
+
+
+def test_sellers_below_capacity_take_the_price_as_given() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        n = int(rng.integers(1, 6))
+        a, b, c = rng.uniform(7, 12), rng.uniform(0.5, 2), rng.uniform(0, 9, n)
+        d, capacity = rng.uniform(0, 1, n) * rng.integers(0, 2, n), rng.uniform(0.2, 9, n)
+        q = collusion.competitive(a, b, c, d, capacity=capacity)
+        price, cost = a - b * q.sum(), c + d * q
+        assert np.all((q >= 0) & (q <= capacity))
+        inside = (q > 0) & (q < capacity)
+        np.testing.assert_allclose(cost[inside], price, rtol=1e-12)
+        assert np.all(cost[q == 0] >= price - 1e-12)
+        assert np.all(cost[q == capacity] <= price + 1e-12)
+
+
+def test_equal_costs_share_equally_as_far_as_they_can() -> None:
+    assert collusion.competitive(100.0, 1.0, 10.0, capacity=[10.0, 100.0, 100.0]).tolist() == [
+        10.0,
+        40.0,
+        40.0,
+    ]
+    assert collusion.cartel(100.0, 1.0, [10.0, 20.0], [1.0, 1.0]).tolist() == [22.0, 12.0]
+    assert collusion.shared_profit([2025.0, 0.0]).tolist() == [1012.5, 1012.5]
+
+
+def test_fixed_costs_leave_several_equilibria_or_the_usual_one() -> None:
+    assert rv.games.market(a=10.0, c=1.0, F=10.0).closed_form()[..., 0].tolist() == [[4.5, 0.0], [0.0, 4.5]]
+    assert rv.games.market(a=10.0, c=1.0, F=1.0).closed_form()[..., 0].tolist() == [[3.0, 3.0]]
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        n = int(rng.integers(1, 5))
+        c, F = rng.uniform(0, 5, n), rng.uniform(0, 9, n)
+        for q in cournot.with_fixed_costs(10.0, 1.0, c, 0.0, F):
+            for firm in range(n):
+                line = np.linspace(0.0, 10.0, 4001)
+                rest = q.sum() - q[firm]
+                earned = (np.maximum(10.0 - rest - line, 0) - c[firm]) * line - F[firm] * (line > 0)
+                own = (10.0 - q.sum() - c[firm]) * q[firm] - F[firm] * (q[firm] > 0)
+                assert earned.max() <= own + 1e-5
+
+
+def test_zero_cost_has_its_interior_equilibrium() -> None:
+    found = rv.games.market(c=0.0, a=9.0).closed_form()
+    assert found[..., 0].tolist() == [[3.0, 3.0]]
+
+
+def test_limit_prices_keep_the_dear_firm_out() -> None:
+    p = prices.differentiated(10.0, 1.0, 0.9, [1.0, 3.5])
+    q = np.linalg.solve([[1.0, 0.9], [0.9, 1.0]], 10.0 - p)
+    assert p[1] == 3.5
+    assert abs(q[1]) < 1e-12
+    with pytest.raises(ValueError, match=r"limit prices.*best_response"):
+        prices.differentiated(10.0, 1.0, 0.9, [1.0, 1.0, 2.15])
+
+
+def test_bertrand_undercuts_or_asks_the_monopoly_price() -> None:
+    assert prices.bertrand(100.0, 1.0, [10.0, 80.0]).tolist() == [55.0, 80.0]
+    assert prices.bertrand(100.0, 1.0, [10.0, 10.0, 20.0]).tolist() == [10.0, 10.0, 20.0]
+    game = rv.games.market(choice="price", c=[10.0, 30.0])
+    assert rv.certificate(game, game.closed_form()[0]).claim == "equilibrium"
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"demand": "isoelastic", "eta": 0.4, "players": 2}, "no interior equilibrium"),
+        ({"demand": "isoelastic", "eta": 2.0, "c": [1.0, 5.0]}, "firm 1 is inactive.*best_response"),
+        ({"shock": {"kind": "iid", "levels": [-1.0, 1.0]}}, "shock.*certain demand.*best_response"),
+        ({"demand": "logit", "capacity": 0.1}, "capacity.*best_response"),
+        ({"demand": "isoelastic", "d": 1.0}, "d: .*best_response"),
+        ({"demand": "isoelastic", "F": 1e6}, r"F\[0\].*best_response"),
+        ({"demand": "logit", "high": 1.2}, "high: .*firm 0.*"),
+    ],
+)
+def test_refusals_name_what_is_in_the_way(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        rv.games.market(**keys).closed_form()
+
+
+def test_extreme_logits_keep_their_first_order_conditions() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        n, mu = int(rng.integers(1, 6)), 10 ** rng.uniform(-1, 1)
+        a, c, a0 = rng.normal(0, 5, n), rng.uniform(0, 3, n), rng.normal(0, 3)
+        p = prices.logit(a, a0, mu, c)
+        value = np.append((a - p) / mu, a0 / mu)
+        whole = np.logaddexp.reduce(value)
+        rest = np.array([np.exp(np.logaddexp.reduce(np.delete(value, k)) - whole) for k in range(n)])
+        np.testing.assert_allclose(p, c + mu / rest, rtol=1e-10)

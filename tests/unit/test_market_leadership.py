@@ -1,0 +1,246 @@
+"""Leaders and followers of markets against dense scans, followers' replies worked out by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.game import own_gradients
+from rivalry.games.market import leadership
+from rivalry.transforms import Followers, hierarchy
+
+
+def replies(a: float, b: float, before: Any, c: np.ndarray, d: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Cournot followers ``[.. firm]`` by best replies in turn, an iteration that contracts."""
+    q = np.zeros((*np.shape(before), len(c)))
+    for _ in range(60):
+        for k in range(len(c)):
+            rest = before + q.sum(axis=-1) - q[..., k]
+            q[..., k] = np.clip((a - b * rest - c[k]) / (2 * b + d[k]), 0.0, high[k])
+    return q
+
+
+def profits(a: float, b: float, q: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    return np.asarray((max(a - b * q.sum(), 0.0) - c) * q - d * q**2 / 2)
+
+
+def drawn(rng: np.random.Generator, n: int) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers at which some followers leave or are full."""
+    a, b, c = rng.uniform(7, 12), rng.uniform(0.5, 2.0), rng.uniform(0.5, 6.0, n)
+    high = np.where(rng.random(n) < 0.5, rng.uniform(0.2, 2.0, n), 50.0)
+    return a, b, c, rng.uniform(0, 1, n) * rng.integers(0, 2, n), high
+
+
+def test_one_leader_against_a_dense_scan() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        n = int(rng.integers(2, 5))
+        a, b, c, d, high = drawn(rng, n)
+        found = leadership.linear(a, b, [[0], range(1, n)], c, d, high=high)
+        follow = replies(a, b, found.q[0], c[1:], d[1:], high[1:])
+        np.testing.assert_allclose(found.q[1:], follow, atol=1e-9)
+        own = np.linspace(0.0, min(high[0], a / b), 2001)
+        price = np.maximum(a - b * (own + replies(a, b, own, c[1:], d[1:], high[1:]).sum(axis=1)), 0.0)
+        best = np.max((price - c[0]) * own - d[0] * own**2 / 2)
+        assert profits(a, b, found.q, c, d)[0] >= best - 1e-9
+
+
+def test_several_leaders_have_no_better_output_or_say_so() -> None:
+    rng = np.random.default_rng(6)
+    none = 0
+    for _ in range(50):
+        a, b, c, d, high = drawn(rng, 3)
+        found = leadership.linear(a, b, [[0, 1], [2]], c, d, high=high)
+        own = profits(a, b, found.q, c, d)
+        gains = np.zeros(2)
+        for leader in range(2):
+            for other in np.linspace(0.0, min(high[leader], a / b), 1001):
+                q = found.q.copy()
+                q[leader] = other
+                q[2] = np.clip((a - b * q[:2].sum() - c[2]) / (2 * b + d[2]), 0.0, high[2])
+                gains[leader] = max(gains[leader], profits(a, b, q, c, d)[leader] - own[leader])
+        if found.equilibrium:
+            assert gains.max() <= 1e-9
+        else:
+            none += 1
+        np.testing.assert_allclose(gains, found.regret, atol=2e-4)
+    assert none < 50
+
+
+def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
+    """A follower who is full while leaders produce little bends the price outward: nobody stays at the bend."""
+    found = leadership.linear(100.0, 1.0, [[0, 1], [2]], [27.0, 5.0, 12.0], high=[100.0, 100.0, 21.0])
+    assert not found.equilibrium
+
+    def paid(own: np.ndarray, rest: Any, cost: float) -> np.ndarray:
+        total = own + rest
+        follower = np.clip((100.0 - 12.0 - total) / 2, 0.0, 21.0)
+        return np.asarray((np.maximum(100.0 - total - follower, 0.0) - cost) * own)
+
+    line, fine = np.linspace(0.0, 100.0, 401), np.linspace(0.0, 100.0, 4001)
+    best = [np.array([paid(fine, rest, cost).max() for rest in line]) for cost in (27.0, 5.0)]
+    first = best[0][None, :] - paid(line[:, None], line[None, :], 27.0)
+    second = best[1][:, None] - paid(line[None, :], line[:, None], 5.0)
+    least = np.maximum(first, second).min()
+    assert 0.1 < found.regret.max() <= least <= found.regret.max() + 0.25  # the lattice is coarse
+
+
+def test_a_hierarchy_of_three_against_a_scan_of_scans() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(8):
+        a, b, c, d, _ = drawn(rng, 3)
+        found = leadership.linear(a, b, [[0], [1], [2]], c, d)
+
+        def last(total: Any, a: float = a, b: float = b, c: np.ndarray = c, d: np.ndarray = d) -> Any:
+            return np.maximum((a - b * total - c[2]) / (2 * b + d[2]), 0.0)
+
+        first, second = np.linspace(0, a / b, 1201), np.linspace(0, a / b, 1201)
+        before = first[:, None] + second
+        price = np.maximum(a - b * (before + last(before)), 0.0)
+        reply = second[np.argmax((price - c[1]) * second - d[1] * second**2 / 2, axis=1)]
+        whole = first + reply
+        earned = (np.maximum(a - b * (whole + last(whole)), 0) - c[0]) * first - d[0] * first**2 / 2
+        ours = profits(a, b, found.q, c, d)[0]
+        assert ours == pytest.approx(earned.max(), abs=2e-2)
+        np.testing.assert_allclose(found.q[2], last(found.q[:2].sum()), atol=1e-12)
+        middle = np.maximum(a - b * (found.q[0] + second + last(found.q[0] + second)), 0)
+        assert (
+            np.max((middle - c[1]) * second - d[1] * second**2 / 2) <= profits(a, b, found.q, c, d)[1] + 1e-9
+        )
+
+
+def test_deep_hierarchies_halve_what_is_left() -> None:
+    assert leadership.linear(100.0, 1.0, [[0], [1], [2], [3]], [10.0] * 4).q.tolist() == [
+        45,
+        22.5,
+        11.25,
+        5.625,
+    ]
+    assert leadership.linear(100.0, 1.0, [[2], [0, 1]], [10.0] * 3).q.tolist() == pytest.approx([15, 15, 45])
+
+
+@pytest.mark.parametrize("eta", [1.0, 1.2, 1.6, 3.0])
+def test_isoelastic_leader_against_a_scan(eta: float) -> None:
+    rng = np.random.default_rng(int(10 * eta))
+    for _ in range(10):
+        c = np.array([1.0, rng.uniform(0.9, 1.15)])
+        q = leadership.isoelastic(10.0, eta, c)
+        # along the follower's reply: q_F = eta Q (1 - c_F/P)
+        price = np.linspace(c[1], 12.0, 200_001)
+        total = (10.0 / price) ** eta
+        follower = eta * total * (1 - c[1] / price)
+        leader = total - follower
+        earned = np.where(leader > 0, (price - c[0]) * leader, -np.inf)
+        here = 10.0 * q.sum() ** (-1 / eta)
+        assert q[1] == pytest.approx(eta * q.sum() * (1 - c[1] / here), rel=1e-12)
+        assert (here - c[0]) * q[0] >= earned.max() * (1 - 1e-12)
+
+
+def test_unit_elastic_leader_refuses_an_absent_follower() -> None:
+    with pytest.raises(ValueError, match="no interior equilibrium"):
+        leadership.isoelastic(10.0, 0.7, [1.0, 1.0])
+    with pytest.raises(
+        ValueError, match=r"follower \(firm 1\).*c_F = 2 is at least 2 c_L = 2.*best_response"
+    ):
+        leadership.isoelastic(10.0, 1.0, [1.0, 2.0])
+
+
+def test_differentiated_leader_against_a_scan() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        n = int(rng.integers(2, 5))
+        A, b = rng.uniform(7, 12), rng.uniform(0.5, 2.0)
+        g = rng.uniform(-0.9 / (n - 1), 0.9) * b
+        c, d, high = rng.uniform(0.5, 6.0, n), rng.uniform(0, 1, n), rng.uniform(0.5, 6.0, n)
+        found = leadership.differentiated(A, b, g, c, d, high=high)
+
+        def earned(own: float, A: float = A, b: float = b, g: float = g, n: int = n, c: Any = c, d: Any = d,
+                   high: Any = high) -> tuple[float, np.ndarray]:  # fmt: skip
+            q = np.append(own, np.zeros(n - 1))
+            for _ in range(60):
+                for k in range(1, n):
+                    q[k] = np.clip((A - g * (q.sum() - q[k]) - c[k]) / (2 * b + d[k]), 0, high[k])
+            price = A - b * own - g * q[1:].sum()
+            return (price - c[0]) * own - d[0] * own**2 / 2, q
+
+        best, q = earned(float(found[0]))
+        np.testing.assert_allclose(q, found, atol=1e-8)
+        assert best >= max(earned(own)[0] for own in np.linspace(0, min(high[0], A / b), 101)) - 1e-8
+
+
+@eqx.filter_jit
+def _traced(game: Any, x: Any, player: Any) -> Any:
+    return game.best_reply(x, player)[:2]
+
+
+LED = [
+    {"stages": [[0], [1]]},
+    {"stages": [[0], [1]], "c": [10.0, 60.0]},
+    {"stages": [[0], [1]], "capacity": [100.0, 8.0]},
+    {"stages": [[0, 1], [2, 3]], "c": [10.0, 12.0, 11.0, 30.0], "d": 0.5},
+]
+
+
+@pytest.mark.parametrize("keys", LED, ids=["sym", "blockaded", "full", "many"])
+def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
+    game = rv.games.market(**keys)
+    (root,) = game.closed_form()
+    told = rv.certificate(game, root)
+    assert (told.claim, told.coverage) == ("equilibrium", "exact")
+    np.testing.assert_allclose(
+        np.asarray(game.choices(jnp.asarray(root)))[:, 0],
+        leadership.linear(
+            100.0,
+            1.0,
+            game.stages,
+            np.asarray(game.market.c),
+            np.asarray(game.market.d),
+            high=np.asarray(game.market.space.high)[:, 0],
+        ).q,
+        atol=1e-9,
+    )
+    there = jnp.asarray(root) * 0.6
+    for player in range(len(root)):
+        traced, payoff = _traced(game, there, jnp.asarray(player))
+        proved = game.proved_reply(there, player)
+        np.testing.assert_allclose(traced, proved.strategy, rtol=1e-9)
+        np.testing.assert_allclose(payoff, proved.payoff, rtol=1e-9)
+
+
+def test_payoffs_of_leaders_and_their_slopes_follow_the_replies() -> None:
+    c, d = np.array([10.0, 12.0, 20.0]), np.array([0.3, 0.2, 0.1])
+    game = rv.games.market(stages=[[0], [1, 2]], c=c, d=d)
+
+    def earned(own: float) -> float:
+        q = np.append(own, replies(100.0, 1.0, own, c[1:], d[1:], np.full(2, 100.0)))
+        return float(profits(100.0, 1.0, q, c, d)[0])
+
+    for own in (5.0, 31.0, 70.0):
+        x = jnp.array([[own]])
+        np.testing.assert_allclose(game.payoffs(x), earned(own), rtol=1e-9)
+        slope = (earned(own + 1e-3) - earned(own - 1e-3)) / 2e-3
+        np.testing.assert_allclose(own_gradients(game, x), slope, rtol=1e-6)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("stages", [[[0], [1, 2]], [[0], [1], [2]]], ids=["two", "three"])
+def test_replies_and_their_derivatives_are_those_of_the_search(stages: list[list[int]]) -> None:
+    ours = rv.games.market(stages=stages, c=[10.0, 12.0, 20.0], d=0.3)
+    searched = hierarchy(ours.market, stages, Followers())
+    x = jnp.array([[31.0]])
+    np.testing.assert_allclose(ours.payoffs(x), searched.payoffs(x), rtol=1e-7)
+    np.testing.assert_allclose(own_gradients(ours, x), own_gradients(searched, x), rtol=1e-6)
+
+
+def test_conditions_of_second_order_and_bounds_are_told() -> None:
+    game = rv.games.market(stages=[[0], [1, 2]], c=[10.0, 10.0, 70.0])
+    found = {name: array for name, (_, array) in game.measures(jnp.asarray(game.closed_form()[0])).items()}
+    np.testing.assert_allclose(found["leader_second_order"], [-1.0], rtol=1e-4)
+    np.testing.assert_allclose(found["follower_second_order"][1], -2.0, rtol=1e-4)
+    assert np.isnan(found["follower_second_order"][[0, 2]]).all()
+    assert found["at_bound"].tolist() == [0, 0, 1]
