@@ -182,7 +182,8 @@ class Learner(Protocol):
     - ``world(game)``: what it is played in, made from a game (default: the game's own ``world()``, else the
       game itself);
     - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
-    - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated;
+    - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated, save
+      where ``guess(world) -> int`` offers a number;
     - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
     - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one
       it was given;

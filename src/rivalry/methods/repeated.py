@@ -26,6 +26,7 @@ from rivalry.tabular.tables import TABLE_BYTES
 Session = dict[str, np.ndarray]
 
 USUAL_GAMMA = 0.95
+FADED = 10.0  # minus the logarithm of exploration when the last of a hundred sessions has mostly converged
 
 
 class RepeatedQLearning(eqx.Module):
@@ -169,6 +170,12 @@ class RepeatedQLearning(eqx.Module):
     def length(self, world: RepeatedWorld) -> int:
         """Periods of a session, at the most."""
         return self.cap if self.periods is None else self.periods
+
+    def guess(self, world: RepeatedWorld) -> int:
+        """Sessions tend to converge when exploration has all but faded; 0 where it does not fade."""
+        falls = fading("epsilon", self.epsilon, len(world.tables.sizes))
+        slowest = float(np.min(falls.beta))
+        return int(FADED / slowest) + self.window if self.temperature is None and slowest > 0 else 0
 
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
         return self._begun(world, stream, None)

@@ -38,7 +38,8 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     """How much of the way from equilibrium to the joint maximum ``payoff [session player]`` goes.
 
     ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
-    players; its mean over sessions, standard deviation and half width of the 95 % interval.
+    players; its mean over sessions, standard deviation and half width of the 95 % interval;
+    ``critical_discount`` (player), from which Nash play for ever would hold each to the joint maximum.
     """
     try:
         nash, joint = (np.asarray(part, dtype=float) for part in world.game.gain_between())
@@ -55,6 +56,7 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
         "gain_interval": ((), np.asarray(NORMAL * spread / np.sqrt(len(pooled)))),
         "nash_payoff": (("player",), nash),
         "joint_payoff": (("player",), joint),
+        "critical_discount": (("player",), np.asarray(world.game.critical_discount())),
     }
 
 

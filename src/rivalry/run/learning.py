@@ -64,7 +64,7 @@ def learn(
         chunk = max(1, min(int(chunk * min(8.0, 0.25 / max(took, 1e-9))), 2**40))
         if checkpoint is not None and checkpoint.due():
             checkpoint.save(_arrays(learner, session) | {DONE: np.asarray([done])})
-        stopped = watch(Progress(done, steps if known else 0))
+        stopped = watch(Progress(done, steps if known else _guessed(learner, world, done)))
     record = dict(learner.read(world, session))
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))
@@ -75,6 +75,13 @@ def learn(
 def length_of(learner: Any, world: Any) -> int:
     """How many steps a learner takes when nothing is said."""
     return int(learner.length(world)) if hasattr(learner, "length") else STEPS
+
+
+def _guessed(learner: Any, world: Any, done: int) -> int:
+    """How many steps it may take, where a learner that is open ended has a guess; 0 where it was wrong."""
+    guess = getattr(learner, "guess", None)
+    total = 0 if guess is None else int(guess(world))
+    return total if done < total else 0
 
 
 def _begun(game: Any, learner: Any, world: Any, sequence: np.random.SeedSequence, start: object) -> Any:
