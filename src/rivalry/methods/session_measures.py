@@ -176,6 +176,6 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
 
 def _mean(rows: np.ndarray) -> np.ndarray:
     """Over the states of a cycle, those that are there; NaN where there is none."""
-    there = ~np.isnan(rows)
+    there = np.isfinite(rows)  # nothing is relative to a value of 0
     found: np.ndarray = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return np.where(there.any(axis=1), found, np.nan)
