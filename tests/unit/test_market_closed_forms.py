@@ -213,7 +213,7 @@ def test_nobody_gains_by_another_choice(demand: str, choice: str) -> None:
         low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
         for firm in range(len(low)):
             profit = profit_of(market, root[:, 0], firm)
-            line = np.linspace(low[firm], high[firm], 301)
+            line = np.linspace(low[firm], high[firm], 101)
             start = line[np.argmax([profit(own) for own in line])]
             ends = np.clip([start - line[2] + line[0], start + line[2] - line[0]], low[firm], high[firm])
             best = -minimize_scalar(lambda own: -profit(own), bounds=ends, method="bounded").fun  # noqa: B023

@@ -73,7 +73,7 @@ def test_several_leaders_have_no_better_output_or_say_so() -> None:
 
 
 def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
-    """A follower who is full while leaders produce little bends the price outward: nobody stays at the bend."""
+    """A follower who is full while leaders produce little bends the price outward, where nobody stays."""
     found = leadership.linear(100.0, 1.0, [[0, 1], [2]], [27.0, 5.0, 12.0], high=[100.0, 100.0, 21.0])
     assert not found.equilibrium
 

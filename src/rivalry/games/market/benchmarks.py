@@ -12,8 +12,10 @@ from rivalry._jax import put
 from rivalry.games.market import closed_forms, numerical
 from rivalry.games.market.checks import one_of
 from rivalry.games.market.demand import INTERCEPT
+from rivalry.games.market.stage_replies import StageReplies
 from rivalry.metrics import payoffs
 from rivalry.results import Record
+from rivalry.transforms import hierarchy
 
 if TYPE_CHECKING:
     from rivalry.games.market.game import Market
@@ -122,11 +124,9 @@ def _stackelberg(market: Market) -> Choice:
             raise
     else:
         return found.q, False, found.equilibrium
-    from rivalry.games.market.staged import staged
-
-    game = staged(replace(market, stages=stages, timing="staged"))
+    game = hierarchy(market, stages, StageReplies())
     leaders = numerical.settled(game, _guess(market)[list(game.stages[0])])
-    return np.asarray(game.choices(put(leaders[:, None])))[:, 0], True, True
+    return np.asarray(numerical.everyone(game, put(leaders[:, None])))[:, 0], True, True
 
 
 FOUND: dict[str, Callable[[Any], Choice]] = {

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp
+from rivalry.transforms import Leadership
 
 ROUNDS, REST = 500, 1e-11  # of best replies in turn; movement, relative to the box, that is rest
 POINTS, ZOOMS = 201, 9  # of a search on a line that narrows down
@@ -94,3 +95,13 @@ def starts(game: Any, guess: np.ndarray) -> np.ndarray:
         for firm in range(min(len(guess), JOINT_STARTS))
     ]
     return np.asarray(np.clip(np.array(rows), low, high))
+
+
+@eqx.filter_jit
+def everyone(game: Leadership, x: Any) -> Any:
+    """What all choose, later stages replying, when those who lead choose ``x [leader axis]``."""
+    x = game.whole(x)
+    while isinstance(game.game, Leadership):
+        game = game.game
+        x = game.whole(x)
+    return x

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jnp, put
-from rivalry.games.market import closed_forms, leadership, price_line, second_order
+from rivalry.games.market import closed_forms, leadership, numerical, price_line, second_order
 from rivalry.games.market.benchmarks import Benchmark, benchmarks
 from rivalry.games.market.game import Market
 from rivalry.games.market.stage_replies import StageReplies, best_output, linear
@@ -63,7 +62,8 @@ class StagedMarket(Leadership):
 
     def choices(self, x: Profile) -> Float[Array, "seat axis"]:
         """What everybody chooses ``[player axis]`` when the first stage chooses ``x``."""
-        return _choices(self, x)
+        found: Array = numerical.everyone(self, x)
+        return found
 
     def closed_form(self) -> np.ndarray:
         """Choices ``[root leader axis]`` of the first stage in equilibrium, where there is a closed form.
@@ -116,15 +116,6 @@ class StagedMarket(Leadership):
     def measures(self, x: Profile) -> Record:
         """Those of the whole market, what everybody plays, and conditions of second order."""
         return super().measures(x) | second_order.measures(self, x)
-
-
-@eqx.filter_jit
-def _choices(game: StagedMarket, x: Profile) -> Float[Array, "seat axis"]:
-    x = game.whole(x)
-    while isinstance(game.game, StagedMarket):
-        game = game.game
-        x = game.whole(x)
-    return x
 
 
 def _proved(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
