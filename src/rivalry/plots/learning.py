@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.select import Point, blank, point
+from rivalry.plots.select import Point, band, blank, checked, point
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 WALK = ("left", "stay", "right")
+CURVES = {"reward": "reward a step", "choice": "choice (units of the game)"}
+STEMS = {"learning_distance": "distance to the\nnearest equilibrium", "learning_regret": "regret"}
 LABELS = 9  # so many states and fewer are all named
 
 
@@ -144,40 +146,92 @@ def _grid_equilibria(axes: Axes, found: Point, shown: list[int]) -> None:
     axes.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
 
 
-def learning_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+def learning_curve(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "reward",
+    axis: int = 0,
+    lines: Mapping[str, float] | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
     """Rewards against learning steps, and below them distance and regret where the data hold these.
 
     Draws ``learning_reward [sample player]``, ``learning_distance [sample]`` and ``learning_regret
-    [sample ...]`` at ``learning_step``; the half widths of the bands have the same names and ``_band``.
+    [sample ...]`` at ``learning_step``; the half widths of the bands have the same names and ``_band``. Where
+    none is stored but there are replications, lines are means over these with a 95 % band (Student's t).
+    With ``quantity = "choice"`` it is ``learning_choice [sample player axis]``, of which one ``axis``, and
+    nothing below. ``lines`` are benchmarks by name.
+
+    Raises `ValueError` for another quantity, or an axis that is not there.
 
     >>> import numpy as np, xarray as xr
     >>> way = xr.Dataset({"learning_reward": (("sample", "player"), [[0.1, 0.2], [0.4, 0.5]])})
-    >>> learning_curve(way).get_ylabel()
+    >>> learning_curve(way, lines={"cartel": 0.6}).get_ylabel()
     'reward a step'
     """
+    if quantity not in CURVES:
+        raise ValueError(f"quantity: {quantity!r} must be one of {', '.join(CURVES)}")
     with canvas(ax) as axes:
-        stems = ("learning_distance", "learning_regret")
-        bands = [f"{name}_band" for name in ("learning_reward", *stems)]
-        also = ("learning_step", "policy", *stems, *bands)
-        found = point(data, "learning_reward", 2, also, at=at)
-        held = found.arrays
-        clock = held.get("learning_step", np.arange(len(held["learning_reward"])))
-        _curves(axes, clock, held["learning_reward"], held.get("learning_reward_band"))
-        axes.set_ylabel("reward a step")
+        stems = STEMS if quantity == "reward" else {}
+        way = _way(data, quantity, tuple(stems), at)
+        held, values = way.found.arrays, way.values
+        if quantity == "choice":
+            if not 0 <= axis < values.shape[2]:
+                raise ValueError(f"axis: {axis} must be a whole number from 0 to {values.shape[2] - 1}")
+            values = values[:, :, axis]
+        clock = np.ravel(held.get("learning_step", np.arange(len(values))))[: len(values)]
+        half = None if way.half is None else way.half.reshape(len(values), values.shape[1], -1)
+        _curves(axes, clock, values, None if half is None else half[:, :, min(axis, half.shape[2] - 1)])
+        for k, (name, level) in enumerate((lines or {}).items()):
+            dash = DASHES[(k + 1) % len(DASHES)]
+            axes.axhline(level, color=INK, linestyle=dash, linewidth=1.0, label=f"{name} ({level:.6g})")
+        axes.set_ylabel(CURVES[quantity])
         shown = [stem for stem in stems if stem in held and not blank(held[stem])]
         lower = below(axes, len(shown))
         for name, low in zip(shown, lower, strict=True):
-            values, half = held[name], held.get(f"{name}_band")
-            _curves(low, clock, values.reshape(len(values), -1), half)
-            words = {"learning_distance": "distance to the\nnearest equilibrium", "learning_regret": "regret"}
-            low.set_ylabel(words[name])
+            _curves(low, clock, held[name].reshape(len(clock), -1), held.get(f"{name}_band"))
+            low.set_ylabel(stems[name])
             low.set_ylim(bottom=0.0)
         [axes, *lower][-1].set_xlabel("learning step")
-        count = held["policy"].shape[0] if "policy" in held else 0
-        banded = any(band in held for band in bands)
-        note(axes, found.words, f"n = {count} trials, mean and 95 % band" if count > 1 and banded else "")
+        note(axes, way.found.words, way.words)
         legend(axes)
         return axes
+
+
+class Way(NamedTuple):
+    """A learner's way, ``values [sample player ..]``, its band's half widths, and what that is over."""
+
+    found: Point
+    values: np.ndarray
+    half: np.ndarray | None
+    words: str
+
+
+def _way(data: Dataset, quantity: str, stems: tuple[str, ...], at: Mapping[str, Any] | None) -> Way:
+    """As stored with its band, or the mean over replications where no band is."""
+    checked(data)
+    main, own = f"learning_{quantity}", 3 if quantity == "choice" else 2
+    bands = [f"{name}_band" for name in (main, *stems)]
+    also = ("learning_step", "policy", "mean_choice", *stems, *bands)
+    banded = any(name in data and not blank(data[name].values) for name in bands)
+    if (
+        not banded
+        and main in data
+        and data.sizes.get("replication", 1) > 1
+        and "replication" not in (at or {})
+    ):
+        found = point(data, main, own, ("learning_step",), at=at, keep=("replication",))
+        every = found.arrays[main].astype(float)
+        every = every[~np.isnan(every).reshape(len(every), -1).any(axis=1)]
+        if len(every) > 1:
+            return Way(found, *band(every), f"n = {len(every)} replications, mean and 95 % band")
+    found = point(data, main, own, also, at=at)
+    runs = next((name for name in ("policy", "mean_choice") if name in found.arrays), "")
+    count = found.arrays[runs].shape[0] if runs else 0
+    thing = "trials" if runs == "policy" else "runs"
+    words = f"n = {count} {thing}, mean" + (" and 95 % band" if banded else "") if count > 1 else ""
+    return Way(found, found.arrays[main], found.arrays.get(f"{main}_band"), words)
 
 
 def _curves(axes: Axes, clock: np.ndarray, values: np.ndarray, half: np.ndarray | None) -> None:

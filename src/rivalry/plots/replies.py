@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle as cycle_of
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from rivalry.plots.measures import factors, scaled, word
 from rivalry.plots.select import Point, point
 from rivalry.plots.style import (
     INK,
+    MARKERS,
     PALETTE,
     below,
     canvas,
@@ -32,6 +34,7 @@ LEVELS = 15
 DEPTH = 4.0  # times what lies between the median and the top: payoffs further down have one colour
 JUMP = 0.12  # of the range drawn: replies further apart are a jump
 CYCLE = 24  # moves
+TITLES = {"nash": "Nash", "stackelberg": "Stackelberg"}  # of benchmarks that have a person's name
 
 
 def payoff_landscape(
@@ -115,7 +118,8 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
     place]``, everything else where it is; ``reaction_here [duellist]`` is where each of them is,
     ``reaction_player [duellist]`` who they are, ``reaction_column []`` the column's name. Crossings are
     equilibria of the game in which these two columns alone can be changed. A jump of a reply is a thin
-    dotted line, on which nothing crosses. Their place is filled where ``claim`` is certified.
+    dotted line, on which nothing crosses. Their place is filled where ``claim`` is certified. Benchmarks
+    are ``reaction_point [.. duellist]``, called ``reaction_point_name [..]``.
 
     >>> import numpy as np, xarray as xr
     >>> curves = xr.Dataset({"reaction": (("duellist", "place"), [[1.0, 0.0], [0.4, 0.6]]),
@@ -124,8 +128,8 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
     ['reply of player 0', 'reply of player 1', 'crossing']
     """
     with canvas(ax) as axes:
-        also = ("reaction_at", "reaction_here", "reaction_player", "reaction_column", "claim")
-        found = point(data, "reaction", 2, also, at=at)
+        also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
+        found = point(data, "reaction", 2, (*also, "claim"), at=at)
         replies, rivals = found.arrays["reaction"].astype(float), found.arrays["reaction_at"].astype(float)
         if len(replies) != 2:
             raise ValueError(f"reaction: {len(replies)} players; must be two")
@@ -144,6 +148,7 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
             axes.plot(
                 *met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="crossing", zorder=4
             )
+        _benchmarks(axes, found, floor)
         if (here := found.arrays.get("reaction_here")) is not None:
             worth = found.certified()
             sound = worth is not None and bool(worth)
@@ -158,6 +163,17 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
         note(axes, found.words, "0 lies on the edge" if log and (replies <= 0).any() else "")
         legend(axes)
         return axes
+
+
+def _benchmarks(axes: Axes, found: Point, floor: float) -> None:
+    """Named places among the replies, each with a mark of its own."""
+    places = found.arrays.get("reaction_point", np.empty((0, 2))).astype(float)
+    names = found.arrays.get("reaction_point_name", np.arange(len(places)))
+    marks = zip(MARKERS[1:], PALETTE[2:], strict=False)
+    for place, name, (marker, colour) in zip(places, names, cycle_of(marks), strict=False):
+        if np.all(np.isfinite(place)):
+            label = f"{TITLES.get(str(name), name)} ({place[0]:.4g}, {place[1]:.4g})"
+            axes.plot(*np.maximum(place, floor), marker, color=colour, markersize=9, label=label, zorder=3)
 
 
 def _jumps(curve: np.ndarray, row: int, log: bool) -> np.ndarray:

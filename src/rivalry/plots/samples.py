@@ -50,8 +50,8 @@ class Sample(NamedTuple):
 
     def interval(self) -> tuple[float, float]:
         """Mean over sessions, half the width of its 95 % interval (Student's t)."""
-        mean, half = band(self.values)
-        return float(mean), float(half)
+        mean, half = band(self.values[:, None])
+        return float(mean[0]), float(half[0])
 
 
 def samples(

@@ -63,7 +63,8 @@ def scenario(
     and ``payoff`` otherwise, as far as the data hold them); of those with a value for each period, ``period``
     is drawn. ``over`` is the parameter (the first swept number otherwise), ``series`` a second one, each
     value of which has a colour; players then differ by their dashes. Marks are filled where ``claim`` is
-    certified, and only such neighbours are joined; a jump is told by a dotted line and not bridged.
+    certified, and only such neighbours are joined; a jump is told by a dotted line and not bridged. Measures
+    of what learners came to claim nothing and are all joined; ``gain_mean`` has its 95 % intervals.
 
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"safe": ("price", [0.8, 0.7]), "claim": ("price", ["equilibrium"] * 2)},
@@ -80,6 +81,8 @@ def scenario(
         jumps = False
         for panel, shown in zip(small, every, strict=True):
             jumps |= draw_family(panel, shown, log)
+            if shown.name == "gain_mean" and "gain_interval" in data:
+                _whiskers(panel, shown, family(data, "gain_interval", over=over, series=series, at=at))
             panel.set_title(word(shown.name))
         for panel in small:
             if panel.xaxis.get_tick_params()["labelbottom"]:
@@ -106,7 +109,7 @@ def family(
     if series is not None:
         keep = (*keep, _other(data, name, series, over, at))
     values, found = per_player(data, name, at=at, keep=keep, period=period)
-    worth = np.broadcast_to(certified(found), values.shape[: len(keep)])
+    worth = np.broadcast_to(certified(found, name), values.shape[: len(keep)])
     if series is None:
         values, worth = values[:, None], worth[:, None]
     x = data[over].values.astype(float)
@@ -180,6 +183,15 @@ def draw_family(panel: Axes, shown: Family, log: bool | None = None) -> bool:
     return bool(jumps)
 
 
+def _whiskers(panel: Axes, shown: Family, half: Family) -> None:
+    """The 95 % intervals of means over sessions."""
+    several = bool(shown.series)
+    shades = colours(shown.values.shape[1]) if several else [INK]
+    for s, shade in enumerate(shades):
+        line: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 1.0, "capsize": 2.5}
+        panel.errorbar(shown.x, shown.values[:, s, 0], half.values[:, s, 0], label="_interval", **line)
+
+
 def _jumps(values: np.ndarray) -> list[int]:
     """After which of the values the next one lies further away than the others' steps would have it."""
     if np.isfinite(values).sum() < ENOUGH:
@@ -238,7 +250,8 @@ def heat(
 ) -> Axes:
     """One measure as colour over two swept parameters; cells without a certified equilibrium are hatched.
 
-    The colours are those of the certified values; others may lie beyond them.
+    The colours are those of the certified values; others may lie beyond them. Measures of what learners
+    came to, such as ``gain_mean``, claim nothing and are not hatched.
     ``over`` names the two, across and up (the first two swept numbers otherwise). Of a measure with a value
     for each ``player`` or ``period`` those are drawn. Grey cells hold nothing.
 
@@ -257,7 +270,7 @@ def heat(
         if not 0 <= player < values.shape[-1]:
             raise ValueError(f"player: {player} must be a whole number from 0 to {values.shape[-1] - 1}")
         shown = values[..., player]
-        worth = np.broadcast_to(certified(found), shown.shape)
+        worth = np.broadcast_to(certified(found, quantity), shown.shape)
         x, y = (data[name].values.astype(float) for name in (across, up))
         columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
         shown, worth = shown[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]

@@ -201,8 +201,9 @@ def _table(axes: Axes, across: np.ndarray, up: np.ndarray, shown: np.ndarray) ->
         return
     axes.set_xticks(across, [f"{value:g}" for value in across.round(6)])
     axes.set_yticks(up, [f"{value:g}" for value in up.round(6)])
+    shades = np.asarray(drawn.norm(masked), dtype=float)
     for row, column in np.argwhere(np.isfinite(shown)):
         value = float(shown[row, column])
-        colour = "white" if drawn.norm(shown)[row, column] < LIGHT else "black"
+        colour = "white" if shades[row, column] < LIGHT else "black"
         words = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
         axes.text(across[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)

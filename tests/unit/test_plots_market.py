@@ -1,0 +1,374 @@
+"""Pictures of sessions, departures, values and benchmarks: what is drawn is what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from scipy import stats
+
+import rivalry as rv
+from rivalry.plots.samples import base_of, samples
+from rivalry.plots.select import NoSuchPoint
+
+GAINS = np.random.default_rng(3).uniform(0.4, 1.0, 30)
+NAMES = ["learning", "learning-gamma_zero", "learning-random"]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def learned() -> xr.Dataset:
+    """A learner of 30 sessions and two controls, one of them with 20."""
+    gains = np.stack([GAINS, np.append(GAINS[:20] - 0.4, np.full(10, np.nan)), np.full(30, 0.5)])
+    payoff = 0.2 + 0.1 * gains[..., None] + np.array([0.01, -0.01])
+    own = ("method", "replication", "session")
+    return xr.Dataset(
+        {
+            "pooled_gain": (own, gains[:, None]),
+            "end_payoff": ((*own, "player"), payoff[:, None]),
+            "nash_payoff": (("method", "replication", "player"), np.full((3, 1, 2), 0.2)),
+            "joint_payoff": (("method", "replication", "player"), np.full((3, 1, 2), 0.3)),
+        },
+        {"method": NAMES, "replication": [0]},
+    )
+
+
+def heights(panel: Axes) -> np.ndarray:
+    return np.array([bar.get_height() for bar in panel.containers[0]])
+
+
+def half_width(values: np.ndarray) -> float:
+    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+
+
+# -- sessions ------------------------------------------------------------------------------------------
+
+
+def test_gains_are_a_histogram_with_the_mean_and_its_interval() -> None:
+    ax = rv.plots.profit_gain(learned(), published=0.85, bins=6)
+    expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 7))[0] / 30
+    np.testing.assert_allclose(heights(ax), expected)
+    (mean,) = (line for line in ax.get_lines() if str(line.get_label()).startswith("mean"))
+    np.testing.assert_allclose(mean.get_xdata(), GAINS.mean())
+    band = ax.patches[-1]
+    np.testing.assert_allclose(band.get_width() / 2, half_width(GAINS))
+    for name, place in (("equilibrium", 0.0), ("joint maximum", 1.0), ("published (0.85)", 0.85)):
+        assert lines(ax, name)[0].get_xdata()[0] == place
+    assert ax.get_ylabel() == "share of sessions (n = 30)"
+
+
+def test_controls_are_panels_on_one_scale_and_padding_counts_for_nothing() -> None:
+    ax = rv.plots.profit_gain(learned(), controls=True)
+    assert len(ax.child_axes) == 3
+    assert len({panel.get_xlim() for panel in ax.child_axes}) == 1
+    np.testing.assert_allclose([heights(panel).sum() for panel in ax.child_axes], 1.0)
+    assert [panel.texts[0].get_text().split("\n")[::2] for panel in ax.child_axes] == [
+        ["learning", "n = 30"],
+        ["gamma 0", "n = 20"],
+        ["random play", "n = 30"],
+    ]
+
+
+def test_cumulated_shares_end_at_one_and_step_at_every_session() -> None:
+    ax = rv.plots.profit_gain(learned(), cumulative=True, methods=["learning"])
+    line = next(line for line in ax.get_lines() if str(line.get_label()).startswith("learning"))
+    np.testing.assert_allclose(line.get_xdata()[1:-1], np.sort(GAINS))
+    np.testing.assert_allclose(line.get_ydata()[1:-1], np.arange(1, 31) / 30)
+
+
+def test_values_that_are_all_one_have_a_bar_of_their_own() -> None:
+    ax = rv.plots.profit_gain(learned(), methods=["learning-random"])
+    assert heights(ax).tolist() == [1.0]
+    assert "mean 0.5" in labels(ax)
+
+
+def test_payoffs_stand_between_their_benchmarks() -> None:
+    ax = rv.plots.profit_histogram(learned())
+    np.testing.assert_allclose(heights(ax).sum(), 1.0)
+    assert lines(ax, "equilibrium (0.2)")[0].get_xdata()[0] == pytest.approx(0.2)
+    assert lines(ax, "joint maximum (0.3)")[0].get_xdata()[0] == pytest.approx(0.3)
+    (mean,) = (line for line in ax.get_lines() if str(line.get_label()).startswith("mean"))
+    np.testing.assert_allclose(mean.get_xdata(), 0.2 + 0.1 * GAINS.mean())
+    assert ax.get_xlabel() == "payoff (over the limit cycle)"
+
+
+def test_last_payoffs_come_before_those_of_greedy_play_and_any_measure_can_be_drawn() -> None:
+    data = learned()
+    data["last_payoff"] = data["end_payoff"] * 2
+    assert rv.plots.profit_histogram(data).get_xlabel() == "payoff (over the last periods)"
+    data["last_payoff"][:] = np.nan
+    assert rv.plots.profit_histogram(data).get_xlabel() == "payoff (over the limit cycle)"
+    ax = rv.plots.profit_histogram(data, quantity="pooled_gain", lines={"random": 0.5})
+    assert lines(ax, "random")[0].get_xdata()[0] == 0.5
+    assert "equilibrium (0.2)" not in labels(ax)
+
+
+def test_a_learner_stands_above_its_controls() -> None:
+    data = learned().isel(method=[1, 0, 2])
+    ax = rv.plots.control_panel(data)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["learning", "gamma 0", "random play"]
+    means = [box.lines[0].get_xdata()[0] for box in ax.containers]
+    np.testing.assert_allclose(means, [GAINS.mean(), GAINS[:20].mean() - 0.4, 0.5])
+    ends = ax.containers[0].lines[2][0].get_segments()[0][:, 0]
+    np.testing.assert_allclose(np.ptp(ends) / 2, half_width(GAINS))
+    assert lines(ax, "equilibrium")[0].get_xdata()[0] == 0.0
+
+
+def test_without_gains_controls_are_compared_by_payoffs() -> None:
+    bare = learned().drop_vars(["pooled_gain", "nash_payoff", "joint_payoff"])
+    ax = rv.plots.control_panel(bare)
+    np.testing.assert_allclose(ax.containers[2].lines[0].get_xdata()[0], 0.25)
+    assert ax.get_xlabel() == "payoff (over the limit cycle)"
+    assert labels(ax) == []
+
+
+def test_replications_are_more_sessions_and_whole_numbers_lose_their_padding() -> None:
+    data = xr.Dataset({"periods": (("replication", "session"), [[5, 7], [9, -1]])}, {"replication": [0, 1]})
+    (one,), _ = samples(data, "periods")
+    assert sorted(one.values) == [5, 7, 9]
+    assert base_of("far-random", ["learning"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantity": "end_price"}, "quantity: 'end_price' is not in this data; known: end_payoff, pooled"),
+        ({"quantity": "nash_payoff"}, "quantity: 'nash_payoff' must have a value for each session"),
+        ({"methods": ["learn"]}, "methods: 'learn' is not in this data; did you mean 'learning'?"),
+        ({"methods": "learning"}, "methods: 'learning' must be a list of names"),
+        ({"bins": 0}, "bins: 0 must be at least 1"),
+        ({"at": {"method": "klein"}}, "at.method: 'klein' is none of"),
+    ],
+)
+def test_wrong_options_of_a_histogram_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rv.plots.profit_histogram(learned(), **options)
+
+
+def test_nothing_to_draw_is_said() -> None:
+    with pytest.raises(NoSuchPoint, match="no method has pooled_gain here"):
+        rv.plots.profit_gain(learned().where(False))
+
+
+# -- departures ----------------------------------------------------------------------------------------
+
+
+def departed() -> xr.Dataset:
+    """Three players; whoever departs asks less at once, the others a turn later."""
+    path = np.full((3, 5, 3), 1.8)
+    for one in range(3):
+        path[one, 0, one], path[one, 1] = 1.6, 1.5
+    dims = ("deviator", "turn", "player")
+    base = np.broadcast_to(1.8 + 0.01 * np.arange(3), path.shape)
+    price = np.full((4, 3), 1.8)
+    return xr.Dataset(
+        {
+            "impulse": (dims, path),
+            "impulse_base": (dims, base),
+            "end_action": (("session", "player"), price),
+            "end_price": (("session", "player"), price),
+        }
+    )
+
+
+def test_paths_begin_with_what_was_played_before() -> None:
+    ax = rv.plots.impulse_response(departed(), deviator=1, turns=4, lines={"equilibrium": 1.4})
+    (own,) = lines(ax, "player 1, departs")
+    np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3])
+    np.testing.assert_allclose(own.get_ydata(), [1.81, 1.6, 1.5, 1.8, 1.8])
+    base = lines(ax, "_base")[2]
+    assert base.get_linestyle() == "--"
+    np.testing.assert_allclose(base.get_ydata(), 1.82)
+    assert labels(ax)[::2] == ["player 0, a rival", "player 2, a rival", "equilibrium (1.4)"]
+    assert ax.get_ylabel() == "price, mean over sessions"
+
+
+def test_every_deviator_has_a_panel() -> None:
+    ax = rv.plots.impulse_response(departed().drop_vars("end_price"), each=True)
+    assert [panel.get_title() for panel in ax.child_axes] == [f"player {k} departs" for k in range(3)]
+    assert len({panel.get_ylim() for panel in ax.child_axes}) == 1
+    assert labels(ax) == ["player 0", "player 1", "player 2", "without the departure"]
+    assert ax.child_axes[0].get_ylabel() == "choice, mean over sessions"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"deviator": 3}, "deviator: 3 must be a whole number from 0 to 2"),
+        ({"turns": 0}, "turns: 0 must be at least 1"),
+    ],
+)
+def test_wrong_options_of_a_departure_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rv.plots.impulse_response(departed(), **options)
+
+
+# -- values --------------------------------------------------------------------------------------------
+
+
+def test_a_lasting_cash_flow_adds_up_to_its_perpetuity() -> None:
+    data = xr.Dataset({"end_payoff": (("session", "player"), [[9.0, 4.0], [11.0, 6.0]])})
+    ax = rv.plots.valuation_path(data, gamma=[0.95, 0.5], periods=20)
+    first, beyond = lines(ax, labels(ax)[0])[0], lines(ax, "_beyond")
+    np.testing.assert_allclose(first.get_ydata(), 200 * (1 - 0.95 ** np.arange(21)))
+    np.testing.assert_allclose([line.get_ydata()[1] for line in beyond], [200.0, 10.0])
+    assert labels(ax)[0] == "player 0: 200, 35.8 % of it beyond"
+
+
+def test_growth_beyond_the_last_period_is_gordons() -> None:
+    """100, 120, 140 at r = 10 %, then growth of 3 % for ever: 84 % of the value lies beyond."""
+    data = xr.Dataset({"cash_flow_path": (("period", "player"), [[100.0], [120.0], [140.0]])})
+    ax = rv.plots.valuation_path(data, gamma=1 / 1.1, growth=0.03)
+    assert labels(ax) == ["player 0: 2027.27, 84 % of it beyond"]
+
+
+def test_a_stored_value_is_the_end_and_a_stored_discount_is_used() -> None:
+    game = rv.games.market(
+        a=10.0, b=2.0, c=0.0, gamma=0.96, adjustment="predetermined", phi=120.0, initial=1.0
+    )
+    data = rv.learn(game, rv.methods.LinearQuadratic(solution="markov_perfect")).data
+    ax = rv.plots.valuation_path(data, periods=30)
+    flows = data["cash_flow_path"].values[:30, 0]
+    np.testing.assert_allclose(
+        lines(ax, labels(ax)[0])[0].get_ydata()[1:], np.cumsum(0.96 ** np.arange(30) * flows)
+    )
+    np.testing.assert_allclose(lines(ax, "_end")[0].get_ydata(), 133.33093, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "gamma: None must be a number, or one a player; this data holds no discount"),
+        ({"gamma": 1.0}, r"gamma: 1 must be in \[0, 1\)"),
+        ({"gamma": [0.9] * 3}, "gamma: 3 numbers must be one, or 2, one a player"),
+        ({"gamma": 0.95, "growth": 0.06}, "growth: 0.06 must be below r = 0.0526316 of gamma 0.95"),
+        ({"gamma": 0.9, "periods": 0}, "periods: 0 must be at least 1"),
+        ({"gamma": 0.9, "periods": 9}, "periods: 9 must be at most 3, which are stored"),
+    ],
+)
+def test_wrong_options_of_a_valuation_are_refused(options: dict[str, Any], message: str) -> None:
+    data = xr.Dataset({"cash_flow_path": (("period", "player"), np.ones((3, 2)))})
+    with pytest.raises(ValueError, match=message):
+        rv.plots.valuation_path(data, **options)
+
+
+def test_values_by_rate_and_growth_are_gordons_and_blank_where_they_diverge() -> None:
+    game = rv.games.market(gamma=0.95)
+    view = rv.view(game, "dcf_sensitivity", jnp.full((2, 1), 30.0))
+    r, g = view["dcf_rate"].values[:, None], view["dcf_growth"].values[None]
+    with np.errstate(divide="ignore"):
+        expected = np.where(r > g, 900 * (1 + r) / (r - g), np.nan)
+    np.testing.assert_allclose(view["dcf_value"].values[1], expected)
+    np.testing.assert_allclose(view["dcf_here"].values, [[1 / 0.95 - 1, 0.0]] * 2)
+    ax = rv.plots.dcf_sensitivity(view, player=1)
+    told = [float(text.get_text().replace(",", "")) for text in ax.texts]
+    np.testing.assert_allclose(told, expected[np.isfinite(expected)], atol=0.501)
+    drawn = np.ma.getmaskarray(ax.collections[0].get_array())
+    np.testing.assert_array_equal(drawn, np.isnan(expected))
+    assert labels(ax) == ["its own r = 5.263 %, g = 0 %"]
+    with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
+        rv.plots.dcf_sensitivity(view, player=2)
+
+
+@pytest.mark.parametrize(("gamma", "most"), [([0.0, 0.9], 2.0), ([0.999, 0.9], 0.24)])
+def test_rates_reach_from_half_the_least_to_twice_the_largest(gamma: list[float], most: float) -> None:
+    view = rv.view(rv.games.market(gamma=gamma), "dcf_sensitivity", jnp.full((2, 1), 60.0))  # at a loss
+    rates = view["dcf_rate"].values
+    assert rates[-1] == pytest.approx(most)
+    np.testing.assert_allclose(np.diff(rates), rates[1] - rates[0])
+    assert np.nanmax(view["dcf_value"].values) < 0
+
+
+# -- replies, learning, gains over parameters -------------------------------------------------------------
+
+
+def test_benchmarks_are_named_among_the_replies() -> None:
+    ax = rv.plots.reaction(rv.view(rv.games.market(), "reaction", jnp.full((2, 1), 30.0)))
+    shown = {name: lines(ax, name)[0].get_xydata()[0].tolist() for name in labels(ax)[3:-1]}
+    assert shown == {
+        "Nash (30, 30)": pytest.approx([30.0, 30.0]),
+        "Stackelberg (45, 22.5)": pytest.approx([45.0, 22.5]),
+        "cartel (22.5, 22.5)": pytest.approx([22.5, 22.5]),
+        "competitive (45, 45)": pytest.approx([45.0, 45.0]),
+    }
+    assert ax.get_xlabel() == "quantity of player 0"
+
+
+def test_learning_curves_have_lines_and_bands_over_replications() -> None:
+    curves = np.random.default_rng(5).normal(size=(4, 6, 2))
+    choice = np.arange(48.0).reshape(4, 6, 2, 1)
+    data = xr.Dataset(
+        {
+            "learning_reward": (("replication", "sample", "player"), curves),
+            "learning_choice": (("replication", "sample", "player", "axis"), choice),
+            "learning_step": (("replication", "sample"), np.tile(10 * np.arange(6), (4, 1))),
+        },
+        {"replication": range(4)},
+    )
+    ax = rv.plots.learning_curve(data, lines={"cartel": 0.5})
+    np.testing.assert_allclose(lines(ax, "player 1")[0].get_ydata(), curves.mean(axis=0)[:, 1])
+    np.testing.assert_allclose(lines(ax, "player 1")[0].get_xdata(), 10 * np.arange(6))
+    edge = ax.collections[1].get_paths()[0].vertices[:, 1]
+    upper = (curves.mean(axis=0) + stats.t.ppf(0.975, 3) * stats.sem(curves, axis=0))[:, 1]
+    assert np.isclose(edge[:, None], upper, atol=1e-12).any(axis=0).all()
+    assert lines(ax, "cartel (0.5)")[0].get_ydata()[0] == 0.5
+    assert ax.get_title(loc="left") == "n = 4 replications, mean and 95 % band"
+    one = rv.plots.learning_curve(data, quantity="choice", at={"replication": 2})
+    np.testing.assert_array_equal(lines(one, "player 0")[0].get_ydata(), choice[2, :, 0, 0])
+    with pytest.raises(ValueError, match="quantity: 'price' must be one of reward, choice"):
+        rv.plots.learning_curve(data, quantity="price")
+    with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
+        rv.plots.learning_curve(data, quantity="choice", axis=1)
+
+
+def test_runs_of_a_learner_are_told_with_their_own_band() -> None:
+    game = rv.games.market()
+    data = rv.learn(game, rv.methods.Directional(runs=3, periods=60), seed=1).data
+    ax = rv.plots.learning_curve(data)
+    np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), data["learning_reward"].values[:, 0])
+    assert len(ax.collections) == 2
+    assert ax.get_title(loc="left") == "n = 3 runs, mean and 95 % band"
+
+
+def test_gains_over_two_parameters_are_not_hatched_and_over_one_have_intervals() -> None:
+    gains = np.array([[0.5, 0.6, 0.7], [0.7, 0.8, 0.9]])
+    swept = {"alpha": [0.1, 0.2], "beta": [1e-5, 2e-5, 4e-5]}
+    claims = np.full((2, 3), "not an equilibrium")
+    dims = ("alpha", "beta")
+    data = xr.Dataset(
+        {"gain_mean": (dims, gains), "gain_interval": (dims, 0.1 * gains), "claim": (dims, claims)}, swept
+    )
+    ax = rv.plots.heat(data, quantity="gain_mean")
+    np.testing.assert_array_equal(ax.collections[0].get_array(), gains.T)
+    assert not ax.patches
+    panel = rv.plots.scenario(data, quantities=["gain_mean"], over="alpha", series="beta").child_axes[0]
+    np.testing.assert_array_equal(lines(panel, "_line")[1].get_ydata(), gains[:, 1])
+    ends = panel.containers[1].lines[2][0].get_segments()[0][:, 1]
+    np.testing.assert_allclose(ends, gains[0, 1] * np.array([0.9, 1.1]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [("impulse_response", "impulse"), ("valuation_path", "end_payoff"), ("dcf_sensitivity", "dcf_value")],
+)
+def test_what_is_missing_is_named(kind: str, variable: str) -> None:
+    with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
+        getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
