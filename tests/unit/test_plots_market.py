@@ -70,7 +70,7 @@ def test_gains_are_a_histogram_with_the_mean_and_its_interval() -> None:
     np.testing.assert_allclose(mean.get_xdata(), GAINS.mean())
     band = ax.patches[-1]
     np.testing.assert_allclose(band.get_width() / 2, half_width(GAINS))
-    for name, place in (("equilibrium", 0.0), ("joint maximum", 1.0), ("published (0.85)", 0.85)):
+    for name, place in (("Nash equilibrium", 0.0), ("joint maximum", 1.0), ("published (0.85)", 0.85)):
         assert lines(ax, name)[0].get_xdata()[0] == place
     assert ax.get_ylabel() == "share of sessions (n = 30)"
 
@@ -103,7 +103,7 @@ def test_values_that_are_all_one_have_a_bar_of_their_own() -> None:
 def test_payoffs_stand_between_their_benchmarks() -> None:
     ax = rv.plots.profit_histogram(learned())
     np.testing.assert_allclose(heights(ax).sum(), 1.0)
-    assert lines(ax, "equilibrium (0.2)")[0].get_xdata()[0] == pytest.approx(0.2)
+    assert lines(ax, "Nash equilibrium (0.2)")[0].get_xdata()[0] == pytest.approx(0.2)
     assert lines(ax, "joint maximum (0.3)")[0].get_xdata()[0] == pytest.approx(0.3)
     (mean,) = (line for line in ax.get_lines() if str(line.get_label()).startswith("mean"))
     np.testing.assert_allclose(mean.get_xdata(), 0.2 + 0.1 * GAINS.mean())
@@ -118,7 +118,7 @@ def test_last_payoffs_come_before_those_of_greedy_play_and_any_measure_can_be_dr
     assert rv.plots.profit_histogram(data).get_xlabel() == "payoff (over the limit cycle)"
     ax = rv.plots.profit_histogram(data, quantity="pooled_gain", lines={"random": 0.5})
     assert lines(ax, "random")[0].get_xdata()[0] == 0.5
-    assert "equilibrium (0.2)" not in labels(ax)
+    assert "Nash equilibrium (0.2)" not in labels(ax)
 
 
 def test_a_learner_stands_above_its_controls() -> None:
@@ -129,7 +129,7 @@ def test_a_learner_stands_above_its_controls() -> None:
     np.testing.assert_allclose(means, [GAINS.mean(), GAINS[:20].mean() - 0.4, 0.5])
     ends = ax.containers[0].lines[2][0].get_segments()[0][:, 0]
     np.testing.assert_allclose(np.ptp(ends) / 2, half_width(GAINS))
-    assert lines(ax, "equilibrium")[0].get_xdata()[0] == 0.0
+    assert lines(ax, "Nash equilibrium")[0].get_xdata()[0] == 0.0
 
 
 def test_without_gains_controls_are_compared_by_payoffs() -> None:

@@ -17,9 +17,10 @@ from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, legend, n
 if TYPE_CHECKING:
     from xarray import Dataset
 
-GAIN_WORDS = "profit gain (0: equilibrium, 1: joint maximum)"
+GAIN_WORDS = "profit gain (0: Nash equilibrium, 1: joint maximum)"
 BARS = 24  # of a histogram, at the most
 ALONE = 0.02  # of the range drawn: the width of a bar where all values are one
+CROWD = 5  # more panels have room for two lines of words each
 PLAIN = "#8A8A8A"
 
 Lines = Mapping[str, float]
@@ -39,9 +40,9 @@ def profit_gain(
     """How the gain of all players together, ``pooled_gain`` (session), is spread over sessions.
 
     A histogram for each method with its mean and 95 % interval (Student's t), or with ``cumulative`` the
-    share of sessions with no more than each gain, one line a method. 0 is the equilibrium and 1 the joint
-    maximum; ``published`` a value to compare with. ``methods`` picks and orders the methods; otherwise
-    negative controls are drawn only with ``controls``.
+    share of sessions with no more than each gain, one line a method. 0 is the Nash equilibrium of one period
+    and 1 the joint maximum; ``published`` a value to compare with. ``methods`` picks and orders the methods;
+    otherwise negative controls are drawn only with ``controls``.
 
     Raises `ValueError` for a method that is not there, or fewer than one of ``bins``.
 
@@ -52,7 +53,7 @@ def profit_gain(
     """
     checked(data)
     every, words = samples(data, GAIN, methods=methods, controls=controls, at=at)
-    lines = {"equilibrium": 0.0, "joint maximum": 1.0}
+    lines = {"Nash equilibrium": 0.0, "joint maximum": 1.0}
     if published is not None:
         lines |= {f"published ({published:g})": float(published)}
     with canvas(ax) as axes:
@@ -102,7 +103,7 @@ def profit_histogram(
 
 
 def _payoff_lines(one: Sample) -> dict[str, float]:
-    named = {"equilibrium": one.nash, "joint maximum": one.joint}
+    named = {"Nash equilibrium": one.nash, "joint maximum": one.joint}
     return {f"{name} ({value:.4g})": value for name, value in named.items() if np.isfinite(value)}
 
 
@@ -138,7 +139,8 @@ def _histograms(
         _upright(panel, marks)
         panel.set_xlim(low, high)
         if several:
-            told = f"{_who(one, every)}\n{one.told()}\nn = {len(one.values)}"
+            apart = "\n" if len(every) <= CROWD else ", "
+            told = f"{_who(one, every)}\n{one.told()}{apart}n = {len(one.values)}"
             panel.text(1.02, 0.5, told, transform=panel.transAxes, fontsize=7.5, va="center", ha="left")
     for panel in small:
         panel.set_ylim(0.0, 1.1 * top)
@@ -243,9 +245,9 @@ def control_panel(
 ) -> Axes:
     """Mean gains of learners, each followed by its negative controls, with 95 % intervals (Student's t).
 
-    A row is a method: ``pooled_gain`` (session), between 0, the equilibrium, and 1, the joint maximum. Where
-    no gain is stored it is ``end_payoff`` (session, player), or the ``quantity`` named. ``lines`` are
-    further values by name. What controls reach without any use for punishment is no collusion.
+    A row is a method: ``pooled_gain`` (session), between 0, the Nash equilibrium of one period, and 1, the
+    joint maximum. Where no gain is stored it is ``end_payoff`` (session, player), or the ``quantity`` named.
+    ``lines`` are further values by name. What controls reach without any use for punishment is no collusion.
 
     Raises `ValueError` for a quantity or a method that is not there.
 
@@ -264,7 +266,7 @@ def control_panel(
     with canvas(ax) as axes:
         for row, one in enumerate(every):
             _whisker(axes, row, one)
-        marks = {"equilibrium": 0.0, "joint maximum": 1.0} if gains else {}
+        marks = {"Nash equilibrium": 0.0, "joint maximum": 1.0} if gains else {}
         if quantity.endswith("_payoff"):
             marks = {name: level for one in every for name, level in _payoff_lines(one).items()}
         _upright(axes, marks | dict(lines or {}))
@@ -273,7 +275,7 @@ def control_panel(
             tick.set_fontweight("normal" if one.base else "bold")
         axes.set_ylim(len(every) - 0.4, -0.6)
         axes.grid(False, axis="y")
-        axes.margins(x=0.08)
+        axes.margins(x=0.12)
         axes.set_xlabel(GAIN_WORDS if gains else _words(quantity))
         axes.set_ylabel("method, with its controls" if any(one.base for one in every) else "method")
         note(axes, words, "means with 95 % intervals")
