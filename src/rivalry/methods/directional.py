@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, UInt32
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import with_
+from rivalry.intervals import half_width
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player
 from rivalry.methods.schedules import check_keys
 from rivalry.methods.seating import Seating, boxed, check_gamma, discounts, seating
@@ -24,7 +25,6 @@ Session = dict[str, np.ndarray]
 SAMPLES = 64  # of histories, evenly spaced
 LANES = 8  # runs that one call of the compiled program plays, so that no run depends on their number
 LEFT = 1e-6  # part of a value that may still be to come where a valuation is compared with it
-NORMAL = 1.96  # standard errors of a 95 % interval
 ORDERS = ("together", "in_turn", "by_stages")
 
 
@@ -195,7 +195,7 @@ class Directional(eqx.Module):
             "mean_cash": (("run", who), session["cash_sum"] / late if late else session["cash"].copy()),
             "total_choice": (("run",), total),
             "total_mean": ((), np.asarray(total.mean())),
-            "total_interval": ((), _half_width(total)),
+            "total_interval": ((), half_width(total)),
         }
         return found | self._histories(world, session)
 
@@ -282,7 +282,7 @@ class Directional(eqx.Module):
             "learning_step": (("sample",), marks[:noted]),
             "learning_choice": (("sample", who, "axis"), choice.mean(axis=0)[..., None]),
             "learning_reward": (("sample", who), cash.mean(axis=0)),
-            "learning_reward_band": (("sample", who), _half_width(cash)),
+            "learning_reward_band": (("sample", who), half_width(cash)),
             "one_ahead": (("run", "sample", who), valued.copy()),
             "realised_value": (("run", "sample", who), np.where(known, worth, np.nan)),
             "one_ahead_error": (("run", "sample", who), error),
@@ -298,13 +298,6 @@ def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
         ends = f"[{low[player, 0]:g}, {high[player, 0]:g}]"
         raise ValueError(f"initial.{key}: {found[player, 0]:g} must be in {ends}, the box of player {player}")
     return found
-
-
-def _half_width(each: np.ndarray) -> np.ndarray:
-    """Half the 95 % interval of a mean over runs, the first axis; NaN of one run."""
-    if len(each) < 2:
-        return np.full(each.shape[1:], np.nan)
-    return np.asarray(NORMAL * each.std(axis=0, ddof=1) / np.sqrt(len(each)))
 
 
 @eqx.filter_jit

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from rivalry.intervals import NORMAL, half_width
 from rivalry.kernels.shapes import LearningRule, Tabulated
 from rivalry.profiles import distances
 from rivalry.results import Record
@@ -15,7 +16,6 @@ from rivalry.tabular.repeated import RepeatedWorld
 
 SMALL = 100_000  # entries of tables up to which chances are stored
 REPLIED = 2_000  # joint states up to which best replies to policies are worked out
-NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
 
 
 def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
@@ -165,14 +165,12 @@ def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
 
 def _over_trials(name: str, each: np.ndarray) -> Record:
     """Values ``[trial player axis]``, and what is told of them over trials."""
-    mean, error = each.mean(axis=0), np.full(each.shape[1:], np.nan)
-    if len(each) > 1:
-        error = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+    mean = each.mean(axis=0)
     return {
         f"{name}_positions": (("trial", "player", "axis"), each),
         f"{name}_mean": (("player", "axis"), mean),
         f"{name}_mad": (("player", "axis"), np.abs(each - mean).mean(axis=0)),
-        f"{name}_interval": (("player", "axis"), NORMAL * error),
+        f"{name}_interval": (("player", "axis"), half_width(each)),
     }
 
 

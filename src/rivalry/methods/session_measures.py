@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.methods.policies import NORMAL
+from rivalry.intervals import half_width
 from rivalry.results import Record
 from rivalry.tabular.deviations import deviations
 from rivalry.tabular.history import Cycles, by_chance
@@ -53,7 +53,7 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
         "pooled_gain": (("session",), pooled),
         "gain_mean": ((), np.asarray(pooled.mean())),
         "gain_sd": ((), np.asarray(spread)),
-        "gain_interval": ((), np.asarray(NORMAL * spread / np.sqrt(len(pooled)))),
+        "gain_interval": ((), half_width(pooled)),
         "nash_payoff": (("player",), nash),
         "joint_payoff": (("player",), joint),
         "critical_discount": (("player",), np.asarray(world.game.critical_discount())),

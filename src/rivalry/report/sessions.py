@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rivalry.intervals import half_width
+
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
-
-NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
 
 SHOWN = {
     "pooled_gain": "Gain",
@@ -80,7 +80,7 @@ def _told(values: DataArray) -> str:
     mean = table.mean(axis=0)
     if len(table) == 1:
         return " / ".join(f"{m:.4g}" for m in mean)
-    half = NORMAL * table.std(axis=0, ddof=1) / np.sqrt(len(table))
+    half = half_width(table)
     parts = [
         f"{m:.4g}" if h < 5e-5 * max(abs(m), 1e-12) else f"{m:.4g} ± {h:.2g}"
         for m, h in zip(mean, half, strict=True)
