@@ -10,10 +10,10 @@ from rivalry._jax import jax, jnp
 from rivalry.coordinates import curved, flattened
 from rivalry.game import jacobian, own_gradients
 from rivalry.games.matrix import matrix
-from rivalry.transforms.followers import Followers
 from rivalry.metrics import Reply, best_reply, certificate
 from rivalry.space import Box
 from rivalry.transforms import freeze, open_loop, stackelberg
+from rivalry.transforms.followers import Followers
 from tests.small_games import Prize, cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])

@@ -17,7 +17,9 @@ SEXES = {"family": "matrix", "name": "battle_of_the_sexes"}
 def test_leaders_of_any_family() -> None:
     """The leader goes where it likes best and is joined: the same game as from Python."""
     game = build_game({**SEXES, "leaders": [1]})
-    by_hand = rv.transforms.stackelberg(rv.games.matrix("battle_of_the_sexes"), [1], rv.transforms.Followers())
+    by_hand = rv.transforms.stackelberg(
+        rv.games.matrix("battle_of_the_sexes"), [1], rv.transforms.Followers()
+    )
     for strategy in ([1.0, 0.0], [0.0, 1.0]):
         x = game.space.check([strategy])
         assert game.payoffs(x).tolist() == by_hand.payoffs(x).tolist()

@@ -13,8 +13,8 @@ import rivalry as rv
 from rivalry._jax import jax, jnp
 from rivalry.game import MarkovGame, jacobian, own_gradients
 from rivalry.games.matrix import matrix
-from rivalry.transforms.followers import Followers
 from rivalry.transforms import freeze, in_stages, open_loop, repeat, stackelberg
+from rivalry.transforms.followers import Followers
 
 KEY = jax.random.key(0)
 
