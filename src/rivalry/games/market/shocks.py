@@ -22,7 +22,7 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     deviation ``sd`` are exact.
 
     >>> found = shock_of({"kind": "ar1", "rho": 0.9, "sd": 2.0, "count": 3}, True)
-    >>> found.levels.round(6).tolist(), found.odds.tolist()
+    >>> found.levels.round(6).tolist(), found.odds.round(6).tolist()
     ([-2.828427, 0.0, 2.828427], [0.25, 0.5, 0.25])
     """
     if table is None:
