@@ -1,0 +1,50 @@
+"""The report's tables of learning sessions, from small datasets written by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from rivalry.report.sessions import sessions
+
+
+def data(**more):
+    """Two methods, the second with one session less."""
+    gain = np.array([[0.5, 0.7, 0.9], [0.1, 0.3, np.nan]])
+    periods = np.array([[10, 20, 30], [5, 6, -1]])
+    variables = {
+        "status": (("method",), ["settled", "settled"]),
+        "pooled_gain": (("method", "session"), gain),
+        "periods": (("method", "session"), periods),
+        "gamma_channels": (("method",), ["memory", "nothing"]),
+    }
+    return xr.Dataset(variables | more, coords={"method": ["play", "play-random"]})
+
+
+def test_means_over_sessions_stand_with_their_intervals():
+    found = sessions(data())
+    assert found.columns == ["Gain"]
+    half = 1.959963984540054 * np.std([0.5, 0.7, 0.9], ddof=1) / np.sqrt(3)
+    assert found.rows[0] == ("play", 3, [f"0.7 ± {half:.2g}"])
+    assert found.rows[1][:2] == ("play-random", 2)
+    assert found.channels == [("play", "memory"), ("play-random", "nothing")]
+
+
+def test_players_stand_apart_where_they_differ():
+    values = np.array([[[1.0, 2.0]] * 3, [[1.0, 1.0], [1.0, 1.0], [np.nan, np.nan]]])
+    found = sessions(data(value=(("method", "session", "player"), values)))
+    assert [parts[1] for _, _, parts in found.rows] == ["1 / 2", "1"]
+
+
+def test_there_is_no_table_where_nothing_was_learned_so():
+    assert sessions(data().drop_vars("pooled_gain")) is None
+    unfinished = data()
+    unfinished["status"] = (("method",), ["", ""])
+    assert sessions(unfinished) is None
+
+
+def test_truth_values_are_shares():
+    values = np.array([[True, True, False], [True, False, False]])
+    found = sessions(data(converged=(("method", "session"), values)))
+    column = found.columns.index("Converged")
+    assert found.rows[0][2][column].startswith("0.6667")
