@@ -9,6 +9,7 @@ import numpy as np
 from rivalry.kernels.shapes import FiniteGame
 from rivalry.tabular.gaps import replies
 from rivalry.tabular.history import Cycles, Whole, by_chance, checked_sessions, whole_states
+from rivalry.tabular.play import check_player
 
 TIE = 1e-12  # of the largest payoff: gains below this are rounding
 PROFITABLE = 1e-9  # of the value: a gain below this is none
@@ -113,8 +114,7 @@ def deviations(
 def _static(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int) -> np.ndarray:
     from rivalry.kernels import departures
 
-    if isinstance(player, bool) or not 0 <= player < len(tables.sizes):
-        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(tables.sizes) - 1}")
+    check_player(tables, player)
     chosen = np.zeros((len(policies), whole.size), dtype=np.int64)
     tie = TIE * float(np.abs(tables.payoff[:, player]).max())
     departures.static_best(tables, whole, policies, player, tie, chosen)
@@ -136,8 +136,7 @@ def _forced(
 def _check(
     tables: FiniteGame, policies: np.ndarray, cycles: Cycles, player: int, periods: int, horizon: int
 ) -> None:
-    if isinstance(player, bool) or not 0 <= player < len(tables.sizes):
-        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(tables.sizes) - 1}")
+    check_player(tables, player)
     for name, value in (("periods", periods), ("horizon", horizon)):
         if value < 1:
             raise ValueError(f"{name}: {value!r} must be a whole number of at least 1")

@@ -8,6 +8,7 @@ import numpy as np
 
 from rivalry.kernels.shapes import FiniteGame
 from rivalry.tabular.history import Cycles, Whole, checked_sessions, seen_slots, whole_states
+from rivalry.tabular.play import check_player
 
 TIE = 1e-13  # of the largest value there may be: another action must pay more than this on top
 MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
@@ -124,8 +125,7 @@ def sees_enough(tables: FiniteGame, player: int) -> bool:
 def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, gamma: float) -> Replies:
     from rivalry.kernels import history
 
-    if isinstance(player, bool) or not 0 <= player < len(tables.sizes):
-        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(tables.sizes) - 1}")
+    check_player(tables, player)
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
     need = whole.size * int(tables.sizes[player]) * tables.goes.shape[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,6 +87,14 @@ def choices(tables: FiniteGame) -> np.ndarray:
     if not tables.moves.size:
         return tables.sizes
     return np.full(len(tables.sizes), tables.moves.shape[2], dtype=np.int64)
+
+
+def check_player(tables: FiniteGame, player: Any) -> None:
+    """Raises `ValueError` for what is no player's number."""
+    players = len(tables.sizes)
+    whole = isinstance(player, int | np.integer) and not isinstance(player, bool)
+    if not whole or not 0 <= player < players:
+        raise ValueError(f"player: {player!r} must be a whole number in 0..{players - 1}")
 
 
 def checked_policies(tables: FiniteGame, policies: object) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rivalry.kernels.shapes import FiniteGame, Tabulated
-from rivalry.tabular.play import checked_policies, choices, states
+from rivalry.tabular.play import check_player, checked_policies, choices, states
 
 TIE = 1e-12  # of the largest value: another move must pay more than this on top
 DENSE = 1200  # values solved for at once; more are swept
@@ -181,8 +181,7 @@ class _Model(NamedTuple):
 
 
 def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
-    if isinstance(player, bool) or not 0 <= player < len(tables.sizes):
-        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(tables.sizes) - 1}")
+    check_player(tables, player)
     if not 0 <= discount < 1:
         raise ValueError(f"discount: {discount!r} must be in [0, 1)")
     if paid not in ("round", "move"):
