@@ -164,6 +164,23 @@ def test_undercutting_is_proved_where_the_cheapest_takes_all():
     assert game.jumps
 
 
+@pytest.mark.parametrize(
+    ("keys", "rival", "best"),
+    [
+        ({"d": 3.0}, 60.0, 400.0),  # all of it costs more than it brings, a half does not
+        ({"low": [50.0, 0.0]}, 40.0, 0.0),
+        ({"low": [40.0, 0.0]}, 40.0, 900.0),  # it may go along, but not below
+        ({}, 60.0, 2000.0),
+    ],
+)
+def test_undercutting_may_be_dearer_than_going_along_or_not_allowed(keys, rival, best):
+    market = rv.games.market(choice="price", **keys)
+    x = market.space.check([70.0, rival])
+    reply = market.proved_reply(x, 0)
+    assert reply.bound == pytest.approx(best)
+    assert float(market.payoffs(x.at[0, 0].set(reply.strategy[0]))[0]) == pytest.approx(best)
+
+
 def test_followers_reply_in_every_stage():
     game = rv.games.market(stages=[[1], [0]])
     found = rv.solve(game, rv.methods.BestResponse(), path=False)
@@ -183,6 +200,12 @@ REFUSED = {
     "g_s": ({"demand": "differentiated", "g_s": 1.0}, "g_s: 1 must be above -b/(n-1) = -1 and below b = 1"),
     "g_s low": ({"demand": "differentiated", "players": 3, "g_s": -0.5}, "above -b/(n-1) = -0.5"),
     "capacity": ({"capacity": [5.0, -1.0]}, "capacity[1]: -1 must be at least 0"),
+    "eta": (
+        {"demand": "isoelastic", "eta": 0.4},
+        "eta: 0.4 must be above 1/n = 0.5 with 2 firms: no",
+    ),
+    "horizon": ({"horizon": 0}, "horizon: 0 must be a whole number, at least 1"),
+    "wacc": ({"wacc": [0.1, -1.0]}, "wacc[1]: -1 must be at least 0"),
     "cost": ({"c": [1.0, -2.0]}, "c[1]: -2 must be at least 0"),
     "phi": ({"phi": -1.0, "adjustment": "spot"}, "phi: -1 must be at least 0"),
     "trade": ({"c": 100.0}, "no trade"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import rivalry as rv
 from rivalry.space import Box, Choices, Simplex, simplex_lattice
 from rivalry.tabular.places import moves_between, places_of
 
@@ -106,6 +107,13 @@ def test_places_of_ones_own() -> None:
 def test_bad_places(places: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         places_of(Box.interval(0.0, 1.0, players=2), places)
+
+
+@pytest.mark.parametrize("second", [[0.1, 0.9, 0.5], [0.1, 0.5, 0.5]])
+def test_firms_choose_among_places_that_rise(second: list[float]) -> None:
+    learner = rv.methods.RepeatedQLearning(sessions=1, periods=10, places=[[0.1, 0.5, 0.9], second])
+    with pytest.raises(ValueError, match=r"places\[1\]: .* must rise, none named twice"):
+        rv.learn(rv.games.market(), learner)
 
 
 def test_places_that_cannot_be_walked() -> None:

@@ -93,6 +93,17 @@ def _inside(space: Any, rows: list[np.ndarray]) -> None:
         space.check(np.stack([row[min(action, len(row) - 1)] for row in rows]), f"places, number {action}")
 
 
+def check_rising(found: np.ndarray) -> None:
+    """Raises `ValueError`, naming the player, for places on a line that fall or repeat.
+
+    ``found`` is ``[player action axis]``, padded with NaN, of one axis.
+    """
+    for player, rows in enumerate(found):
+        there = rows[~np.isnan(rows[:, 0]), 0]
+        if np.any(np.diff(there) <= 0):
+            raise ValueError(f"places[{player}]: {there.tolist()} must rise, none named twice")
+
+
 def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
     """The action each move leads to, ``[player standing move]``; what is not possible stays.
 
@@ -111,11 +122,11 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
     own = not isinstance(places, int | np.integer)
     if own and found.shape[2] != 1:
         raise ValueError("walk: places of your own in several dimensions have no neighbours; use walk=False")
+    if own:
+        check_rising(found)
     tables = []
     for player, rows in enumerate(found):
         there = rows[~np.isnan(rows).any(axis=1)]
-        if own and np.any(np.diff(there[:, 0]) <= 0):
-            raise ValueError(f"places[{player}]: {there[:, 0].tolist()} must rise, to be walked along")
         if isinstance(space, Simplex):
             assert isinstance(places, int | np.integer)
             tables.append(_transfers(space.sizes[player], int(places) - 1))

@@ -9,7 +9,7 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.game import scale
 from rivalry.kernels.shapes import FiniteGame
-from rivalry.tabular.places import Places, places_of
+from rivalry.tabular.places import Places, check_rising, places_of
 from rivalry.tabular.play import states
 from rivalry.tabular.tables import TABLE_BYTES, own_levels, tabulate
 
@@ -130,6 +130,8 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
             raise ValueError(f"places: payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer")
         return made.tables, made.places
     found = places_of(game.space, own_levels(game, places))
+    if found.shape[2] == 1:  # ties go to the first: an order of one's own would decide what is learned
+        check_rising(found)
     sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     if need > max_table_bytes:

@@ -13,9 +13,9 @@ from rivalry.games.market.demand import RULES
 from rivalry.games.market.prices import logit_joint
 
 POSITIVE = ("a", "A", "b", "eta", "Qmin", "mu")
-NOT_NEGATIVE = ("c", "d", "F", "capacity", "phi", "capex", "capex_convex", "xi")
+NOT_NEGATIVE = ("c", "d", "F", "capacity", "phi", "capex", "capex_convex", "xi", "wacc")
 SHARES = ("tax", "dep", "survival", "gamma")
-ANY = ("a0", "g_s", "growth", "cash", "cash_min", "terminal_growth", "multiple", "low", "high", "wacc")
+ANY = ("a0", "g_s", "growth", "cash", "cash_min", "terminal_growth", "multiple", "low", "high")
 ALONE = ("b", "A", "eta", "Qmin", "g_s", "a0", "mu", "growth", "sticky", "xi")  # one number for everybody
 OWN = {
     "linear": ("a", "b"),

@@ -120,6 +120,14 @@ def _stands(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any
     return bool(np.all(np.where(q > 0, earned >= -slack, alone <= slack)))
 
 
+def check_interior(eta: float, players: int) -> None:
+    """Isoelastic demand: less output must not always earn everybody more. Raises `ValueError`."""
+    if eta * players <= 1:
+        raise ValueError(
+            f"eta: {eta:g} must be above 1/n = {1 / players:g} with {players} firms: no interior equilibrium"
+        )
+
+
 def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     """Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
 
@@ -130,10 +138,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     [2812.5, 2812.5]
     """
     (c,) = rows(c)
-    if len(c) * eta <= 1:
-        raise ValueError(
-            f"eta: {eta:g} must be above 1/n = {1 / len(c):g} with {len(c)} firms: no interior equilibrium"
-        )
+    check_interior(eta, len(c))
     price = c.sum() / (len(c) - 1 / eta)
     for firm, share in enumerate(eta * (price - c) / price):
         if share <= 0:

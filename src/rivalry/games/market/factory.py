@@ -22,6 +22,7 @@ from rivalry.games.market.checks import (
     per_firm,
     players_of,
 )
+from rivalry.games.market.cournot import check_interior
 from rivalry.games.market.demand import Rule
 from rivalry.games.market.game import Accounts, Dynamics, Market
 from rivalry.games.market.shocks import shock_of
@@ -146,9 +147,13 @@ def market(
     check_rule(demand, choice)
     check_unused(given, demand)
     count = players_of(given, FIRMS)
+    if horizon is not None and (isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1):
+        raise ValueError(f"horizon: {horizon!r} must be a whole number, at least 1")
     numbers = _numbers(given, count)
     order, when = _order(given, count)
     box = _space(given, numbers, count)
+    if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
+        check_interior(float(numbers["eta"]), count)
     found = Market(
         space=box,
         numbers=numbers,

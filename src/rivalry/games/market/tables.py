@@ -128,7 +128,7 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     ``levels`` are for both, or their number, evenly over the market's box. What each begins with becomes a
     level. Raises `ValueError` for a market that is none.
     """
-    _check_adjusted(market, "adjustment_tables")
+    _check_adjusted(market, "plan_options")
     if market.players != 2:
         raise ValueError(f"players: {market.players} firms; plans are for two")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
