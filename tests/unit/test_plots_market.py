@@ -372,3 +372,17 @@ def test_gains_over_two_parameters_are_not_hatched_and_over_one_have_intervals()
 def test_what_is_missing_is_named(kind: str, variable: str) -> None:
     with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
+
+
+def test_steps_spaced_in_logarithms_are_drawn_so():
+    steps = np.geomspace(1e3, 1e6, 7)
+    data = xr.Dataset(
+        {
+            "learning_step": (("sample",), steps),
+            "learning_reward": (("sample", "player"), np.ones((7, 2))),
+            "learning_reward_band": (("sample", "player"), np.full((7, 2), 0.1)),
+        }
+    )
+    assert rv.plots.learning_curve(data).get_xscale() == "log"
+    even = data.assign(learning_step=(("sample",), np.linspace(1e3, 1e6, 7)))
+    assert rv.plots.learning_curve(even).get_xscale() == "linear"

@@ -15,6 +15,7 @@ from rivalry.methods.fading import fading
 from rivalry.methods.mixtures import check_places, playable
 from rivalry.methods.policies import places_at
 from rivalry.methods.roles import LEARNS, RANDOM, Role, check_roles, roles_of
+from rivalry.methods.session_curve import curves, marks, note
 from rivalry.methods.session_measures import channels, outcomes
 from rivalry.methods.session_record import greedy_play
 from rivalry.results import Record
@@ -64,7 +65,9 @@ class RepeatedQLearning(eqx.Module):
     ``settled_share``, ``last_payoff`` (session, player) if asked for, and greedy play from where each session
     stands to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
     player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle, and over
-    all states, ``.._all``; ``policy`` (session, player, state) where small. The certificate is what any
+    all states, ``.._all``; ``policy`` (session, player, state) where small. While sessions learn,
+    ``learning_reward`` (sample, player) is what greedy play would pay at the periods ``learning_step``, in
+    the mean over sessions, with its 95 % ``.._band``. The certificate is what any
     session's player would gain by its best reply from its cycle on, as a payment each period: an upper
     bound for who sees less than all.
 
@@ -185,7 +188,18 @@ class RepeatedQLearning(eqx.Module):
         return self._begun(world, stream, places_at(world, start))
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
-        return sessions.advanced(world.tables, self._rule(world), session, steps)
+        rule, due, taken = self._rule(world), session["marks"], 0
+        while taken < steps:
+            now, noted = int(session["clock"][:, 0].max()), int(session["noted"][0])
+            until = int(due[noted]) - now if noted < len(due) else steps
+            part = sessions.advanced(world.tables, rule, session, min(steps - taken, until))
+            taken += part
+            if part == 0:
+                break
+            if part == until and noted < len(due):
+                note(world, session, session["curve"][noted])
+                session["noted"] += 1
+        return taken
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
         clock, roles = session["clock"], self._roles(world)
@@ -210,6 +224,7 @@ class RepeatedQLearning(eqx.Module):
             record["last_payoff"] = (("session", "player"), session["tally"] / over_last)
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
+        record |= curves(session["marks"], session["curve"][: int(session["noted"][0])])
         gamma = self._gamma(world)
         learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
         record |= channels(world, learns, warn=self.control == "none")
@@ -229,8 +244,12 @@ class RepeatedQLearning(eqx.Module):
         if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # options with a number a player are held against the players here
-        counted = self.last is not None
-        return sessions.begun(tables, self._roles(world), self._initial(world), streams, start, counted)
+        counted, roles = self.last is not None, self._roles(world)
+        session = sessions.begun(tables, roles, self._initial(world), streams, start, counted)
+        periods = marks(world, roles, self.sessions, self.periods or self.guess(world))
+        session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)
+        session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
+        return session
 
     def _ends(self) -> Any:
         """``initial`` as a word or two ends."""

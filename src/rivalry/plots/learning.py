@@ -193,10 +193,21 @@ def learning_curve(
             _curves(low, clock, held[name].reshape(len(clock), -1), held.get(f"{name}_band"))
             low.set_ylabel(stems[name])
             low.set_ylim(bottom=0.0)
+        if _geometric(clock):
+            for panel in (axes, *lower):
+                panel.set_xscale("log")
         [axes, *lower][-1].set_xlabel("learning step")
         note(axes, way.found.words, way.words)
         legend(axes)
         return axes
+
+
+def _geometric(clock: np.ndarray) -> bool:
+    """Whether steps are spaced evenly in logarithms, over a hundred or more."""
+    if len(clock) < 3 or clock[0] <= 0 or clock[-1] < 100 * clock[0]:
+        return False
+    ratios = clock[1:] / clock[:-1]
+    return bool(ratios.max() < 1.2 * ratios.min())
 
 
 class Way(NamedTuple):

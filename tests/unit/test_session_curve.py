@@ -1,0 +1,41 @@
+"""What greedy play would pay while sessions still learn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import rivalry as rv
+
+GAME = rv.games.matrix("prisoners_dilemma")
+FADING = {"kind": "exponential", "beta": 1e-3}
+
+
+def learner(**more):
+    return rv.methods.RepeatedQLearning(sessions=5, gamma=0.9, epsilon=FADING, window=2000, **more)
+
+
+def in_chunks(one, sizes):
+    world = one.world(GAME)
+    session = one.begin(world, np.random.SeedSequence(4))
+    k = 0
+    while one.advance(world, session, sizes[k % len(sizes)]):
+        k += 1
+    return one.read(world, session)
+
+
+def test_chunks_of_work_move_no_note():
+    whole, parts = in_chunks(learner(), [10**6]), in_chunks(learner(), [7, 1000, 1, 333])
+    for name in ("learning_step", "learning_reward", "learning_reward_band", "end_payoff", "periods"):
+        np.testing.assert_array_equal(whole[name][1], parts[name][1])
+
+
+def test_the_last_note_after_convergence_is_where_play_ends():
+    one = learner(periods=40_000)
+    record = in_chunks(one, [10**6])
+    assert record["learning_step"][1][-1] == 40_000
+    np.testing.assert_allclose(record["learning_reward"][1][-1], record["end_payoff"][1].mean(axis=0))
+
+
+def test_nothing_is_noted_where_play_has_no_cycle():
+    assert "learning_step" not in in_chunks(learner(roles="random", periods=5000), [10**6])
+    assert "learning_step" not in in_chunks(learner(periods=500), [10**6])
