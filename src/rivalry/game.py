@@ -68,6 +68,7 @@ class Game(Protocol):
     - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
     - ``alike``: one whole number a player, equal for players who may change places (default: none may);
     - ``refuses(name, value) -> str``: why one of its arrays may not take a value, or an empty text;
+    - ``gamma_channels()``, with a ``text``: through what discount factors can matter, for reports;
     - ``jumps``: which rules let payoffs jump, or an empty text; methods that follow slopes refuse such games;
     - ``player_names``, ``axis_names``: labels.
     """

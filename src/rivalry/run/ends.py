@@ -98,8 +98,12 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     Only one-shot games have payoffs at a profile ``[player axis]``; elsewhere what the method itself found of
     these stands. On a curved box the profile, and ``equilibria`` beside it, are noted in the coordinates in
     which the box is searched as well, as ``inner_profile`` and ``inner_equilibria``: distances are those.
+    Through what discount factors can matter is noted of a game that says so (``gamma_channels``).
     """
     proof = Certificate.from_record(record)
+    channels = getattr(game, "gamma_channels", None)
+    if channels is not None:
+        record.setdefault("gamma_channels", ((), np.asarray(channels().text)))
     if isinstance(game, Game) and has_answer(record):
         profile = put(record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
