@@ -13,6 +13,7 @@ from rivalry.game import view
 from rivalry.games.market import numerical
 from rivalry.games.market.benchmarks import benchmark, benchmarks, gain_between
 from rivalry.games.market.thresholds import critical_discount, led_on_grid, on_grid
+from rivalry.metrics import payoffs
 
 
 def test_the_four_benchmarks_of_the_textbook() -> None:
@@ -133,3 +134,30 @@ def test_replies_at_once_cycle_from_three_firms_on() -> None:
         assert found.status == "cycling"
         assert int(found.data.cycle_rounds) == 2
     assert respond(4, "simultaneous", damping=0.4).status == "settled"
+
+
+def total(q: np.ndarray, F: list[float]) -> float:
+    """Joint profit in the usual market with fixed costs."""
+    return float(q.sum() * (90 - q.sum()) - np.asarray(F)[q > 0].sum())
+
+
+@pytest.mark.parametrize("F", [[500.0, 500.0], [0.0, 900.0], [50.0, 0.0], [10.0, 20.0]])
+def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> None:
+    found = benchmark(rv.games.market(F=F), "cartel")
+    alone = max(total(np.array(q), F) for q in ([45.0, 0.0], [0.0, 45.0], [22.5, 22.5]))
+    assert found.profit.sum() == pytest.approx(alone, rel=1e-9)
+
+
+@pytest.mark.parametrize("F", [10.0, 100.0, 400.0, 600.0])
+def test_a_leader_keeps_out_a_follower_who_has_fixed_costs(F: float) -> None:
+    game = rv.games.market(F=[0.0, F], stages=[[0], [1]])
+    leads = np.linspace(0, 100, 200_001)
+    q = np.maximum((90 - leads) / 2, 0)
+    q = np.where((90 - leads - q) * q > F, q, 0)
+    best = float(((90 - leads - q) * leads).max())
+    found = benchmark(game.market, "stackelberg")
+    assert found.profit[0] == pytest.approx(best, rel=1e-5)
+    assert found.profit[1] >= 0
+    for own in (30.0, 45.0, 70.0):  # inside JAX as outside
+        x = game.space.check([own])
+        assert float(game.payoffs(x)[0]) == pytest.approx(float(payoffs(game, x)[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from rivalry._jax import put
 from rivalry.games.market import closed_forms, numerical
 from rivalry.games.market.checks import one_of
+from rivalry.games.market.cournot import MOST_SUBSETS
 from rivalry.games.market.demand import INTERCEPT
 from rivalry.games.market.stage_replies import StageReplies
 from rivalry.metrics import payoffs
@@ -104,7 +106,25 @@ def _cartel(market: Market) -> Choice:
     except ValueError:
         if market.rule.jumps or (market.rule.demand == "isoelastic" and float(market.numbers["eta"]) <= 1):
             raise
-    return numerical.joint(market, numerical.starts(market, _guess(market))), True, True
+    begins = numerical.starts(market, _guess(market))
+    if not market.jumps:
+        return numerical.joint(market, begins), True, True
+    found = [numerical.joint(market, begins, shut) for shut in _shut(market)]
+    total = [float(np.sum(np.asarray(payoffs(market, put(x[:, None]))))) for x in found]
+    return found[int(np.argmax(total))], True, True
+
+
+def _shut(market: Market) -> list[np.ndarray]:
+    """Sets of firms ``[player]`` that may be closed to save their fixed costs, none first."""
+    saves = (np.asarray(market.numbers["F"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
+    firms = np.flatnonzero(saves)
+    if len(firms) > MOST_SUBSETS:
+        raise ValueError(
+            f"F: {len(firms)} firms have fixed costs, for at most {MOST_SUBSETS} all sets of those who "
+            "produce are tried"
+        )
+    every = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
+    return [np.isin(np.arange(market.players), out) for out in every]
 
 
 def _competitive(market: Market) -> Choice:
@@ -124,7 +144,7 @@ def _stackelberg(market: Market) -> Choice:
             raise
     else:
         return found.q, False, found.equilibrium
-    game = hierarchy(market, stages, StageReplies())
+    game = hierarchy(market, stages, StageReplies(searched=bool(market.jumps)))
     leaders = numerical.settled(game, _guess(market)[list(game.stages[0])])
     return np.asarray(numerical.everyone(game, put(leaders[:, None])))[:, 0], True, True
 

@@ -61,19 +61,24 @@ def settled(game: Any, start: np.ndarray) -> np.ndarray:
     raise ValueError("market: best replies in turn come to no rest, so that no equilibrium is known")
 
 
-def joint(game: Any, starts: np.ndarray) -> np.ndarray:
-    """Choices ``[player]`` of largest total payoff: the best of L-BFGS-B from ``starts [start player]``."""
+def joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
+    """Choices ``[player]`` of largest total payoff: the best of L-BFGS-B from ``starts [start player]``.
+
+    Who is ``shut [player]`` stays at its lowest choice.
+    """
     from scipy.optimize import minimize
 
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
     wide = high - low
+    ends = [(0.0, 0.0 if closed else 1.0) for closed in (np.zeros(len(wide), bool) if shut is None else shut)]
+    tops = np.array(ends)[:, 1]
 
     def lost(y: np.ndarray) -> tuple[float, np.ndarray]:
         total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
 
     found = [
-        minimize(lost, (np.clip(start, low, high) - low) / wide, jac=True, bounds=[(0.0, 1.0)] * len(wide),
+        minimize(lost, tops * (np.clip(start, low, high) - low) / wide, jac=True, bounds=ends,
                  method="L-BFGS-B", options={"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000})
         for start in starts
     ]  # fmt: skip

@@ -49,13 +49,13 @@ class StagedMarket(Leadership):
         """The whole market on levels, if its outputs are ``predetermined``."""
         return self.market.adjustment_tables(levels)
 
-    def gamma_channels(self, tables: Any = None, learns: Any = None) -> Any:
+    def gamma_channels(self, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
         """Through what discount factors can matter in the whole market."""
-        return self.market.gamma_channels(tables, learns)
+        return self.market.gamma_channels(tables, learns, discounts)
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         """What all of ``game`` choose; replies of a linear last stage are differentiated as they stand."""
-        if not linear(self.game):
+        if not self._exact:
             return super().whole(x)
         found: Array = self.respond(self.game, self.put(x), self.followers)
         return found
@@ -92,7 +92,7 @@ class StagedMarket(Leadership):
     @property
     def best_reply(self) -> Any:
         """A leader's exact reply to the other leaders: one good, quantities, one stage of followers."""
-        if not (isinstance(self.game, Market) and linear(self.game) and self.game.rule.homogeneous):
+        if not (isinstance(self.game, Market) and self._exact and self.game.rule.homogeneous):
             raise AttributeError("best_reply")
 
         def reply(x: Profile, player: int | Array) -> tuple[Array, Array, str]:
@@ -101,6 +101,11 @@ class StagedMarket(Leadership):
             return own, self.payoffs(x.at[player].set(own))[player], "exact"
 
         return reply
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the last stage's replies are exact, and need no search."""
+        return linear(self.game) and not getattr(self.respond, "searched", False)
 
     @property
     def _seats(self) -> Array:
@@ -144,9 +149,10 @@ def staged(market: Market) -> StagedMarket:
     """The game of a market's first stage."""
     here: Any = market
     left = list(range(market.players))
+    respond = StageReplies(searched=bool(market.jumps))
     for last in range(len(market.stages) - 1, 0, -1):
         earlier = sorted(firm for stage in market.stages[:last] for firm in stage)
-        led = stackelberg(here, [left.index(firm) for firm in earlier], StageReplies())
+        led = stackelberg(here, [left.index(firm) for firm in earlier], respond)
         here, left = StagedMarket(led.game, led.base, led.players, led.respond), earlier
     found: StagedMarket = here
     return found
