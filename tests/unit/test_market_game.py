@@ -170,7 +170,7 @@ def test_undercutting_is_proved_where_the_cheapest_takes_all():
         ({"d": 3.0}, 60.0, 400.0),  # all of it costs more than it brings, a half does not
         ({"low": [50.0, 0.0]}, 40.0, 0.0),
         ({"low": [40.0, 0.0]}, 40.0, 900.0),  # it may go along, but not below
-        ({}, 60.0, 2000.0),
+        ({}, 50.0, 2000.0),
     ],
 )
 def test_undercutting_may_be_dearer_than_going_along_or_not_allowed(keys, rival, best):

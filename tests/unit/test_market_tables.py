@@ -301,6 +301,7 @@ def test_channels_of_learning_and_the_warning() -> None:
     assert found._asdict() == {"state": [], "memory": [], "learning": [1]}
     assert found.text == "gamma can matter through: learning (firms 1)"
     assert market.gamma_channels(learns=[True, False]) == Channels([], [], [])
+    assert market.gamma_channels(learns=[True, False], discounts=[0.5, 0.5]).learning == [0]
     with pytest.warns(UserWarning, match="gamma has no channel except learning"):
         assert warn_of_learning(found, np.asarray(market.gamma))
     assert not warn_of_learning(found, [0.0, 0.0])

@@ -218,3 +218,16 @@ def test_markets_whose_values_diverge(options: dict[str, Any], said: str) -> Non
 
 def test_markets_with_a_horizon_may_discount_nothing() -> None:
     assert np.asarray(rv.games.market(horizon=5, gamma=1.0, growth=0.5).gamma).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("convention", ["period0", "mid", "end"])
+@pytest.mark.parametrize("horizon", [None, 6])
+def test_a_market_that_grows_is_worth_its_money_discounted(convention: str, horizon: int | None) -> None:
+    options = {} if horizon is None else {"horizon": horizon, "terminal": "gordon", "terminal_growth": 0.02}
+    market = rv.games.market(growth=0.02, gamma=0.9, convention=convention, **options)
+    found, share = market.valued(np.array([10.0, 20.0]), np.array([0.9, 0.9]) * 1.02)
+    t = np.arange(2000)
+    shift = {"period0": 0.0, "mid": 0.5, "end": 1.0}[convention]
+    worth = 0.9 ** (t + shift) * 1.02**t
+    np.testing.assert_allclose(found, [10.0 * worth.sum(), 20.0 * worth.sum()])
+    np.testing.assert_allclose(share, 0.0 if horizon is None else worth[horizon:].sum() / worth.sum())

@@ -63,12 +63,13 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
 def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
     """Through what discount factors can matter here, in a line: the game's own ``gamma_channels``.
 
+    ``learns [player]``: who learns with a discount above 0, whatever the game's own.
     Where that is learning alone, a warning says so too.
     """
     told = getattr(world.game, "gamma_channels", None)
     if told is None:
         return {}
-    found = told(world.tables, learns)
+    found = told(world.tables, learns, [float(own) for own in learns])
     text, alone = found.text, bool(found.learning) and not found.state and not found.memory
     if alone:
         text += "; gamma has no channel except learning: what it moves is an artefact"

@@ -37,7 +37,10 @@ class Channels(NamedTuple):
 
 
 def gamma_channels(
-    market: Market, tables: FiniteGame | None = None, learns: Sequence[bool] | None = None
+    market: Market,
+    tables: FiniteGame | None = None,
+    learns: Sequence[bool] | None = None,
+    discounts: Sequence[float] | np.ndarray | None = None,
 ) -> Channels:
     """Through what the discount factors of a market's firms can matter.
 
@@ -45,7 +48,8 @@ def gamma_channels(
     is best does not depend on ``gamma``; a shock is no such state, for no choice moves it. ``tables`` are
     those of play on places, with all that firms see (default: they remember nothing); a price of the past,
     or an output that stands, tells of the actions with which it would differ. ``learns [player]`` says who
-    learns (default: nobody); a learner with ``gamma`` above 0 teaches itself from its own values.
+    learns (default: nobody); a learner whose discount is above 0 teaches itself from its own values.
+    ``discounts [player]`` are those that they learn with (default: the market's ``gamma``).
 
     >>> import rivalry as rv
     >>> gamma_channels(rv.games.market(adjustment="spot", phi=1.0)).text
@@ -60,7 +64,7 @@ def gamma_channels(
         "cash": states.cash,
         "standing choices": market.timing == "alternating",
     }
-    gamma = np.asarray(market.gamma)
+    gamma = np.asarray(market.gamma if discounts is None else discounts)
     taught = [] if learns is None else [k for k, own in enumerate(learns) if own and gamma[k] > 0]
     memory = [] if tables is None else remembered(tables)
     return Channels([name for name, there in found.items() if there], memory, taught)

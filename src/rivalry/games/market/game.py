@@ -242,14 +242,20 @@ class Market(eqx.Module):
         return critical_discount(self).delta
 
     def valued(self, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What a lasting cash flow ``[.. player]`` is worth, and the share of it beyond the horizon."""
+        """What a lasting cash flow ``[.. player]`` is worth, and the share of it beyond the horizon.
+
+        As in its tables, cash flow is per unit of market size, and ``gamma [player]`` counts growth in: it is
+        the discount times ``1 + growth``. The terminal value goes by money and the discount alone.
+        """
         from rivalry.games.market.valuation import lasting
 
         how, numbers = self.accounts, self.numbers
+        grows = float(numbers["growth"])
         return lasting(
             cash_flow,
-            gamma,
+            np.asarray(gamma) / (1 + grows),
             how.horizon,
+            grows=grows,
             convention=how.convention,
             terminal=how.terminal,
             growth=float(numbers["terminal_growth"]),
@@ -268,11 +274,11 @@ class Market(eqx.Module):
 
         return tables.adjustment_tables(self, levels)
 
-    def gamma_channels(self, tables: Any = None, learns: Any = None) -> Any:
+    def gamma_channels(self, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
         """Through what discount factors can matter here; see `channels.gamma_channels`."""
         from rivalry.games.market.channels import gamma_channels
 
-        return gamma_channels(self, tables, learns)
+        return gamma_channels(self, tables, learns, discounts)
 
     def refuses(self, name: str, value: float) -> str:
         """Why a parameter may not take a value, or an empty text."""
@@ -331,13 +337,18 @@ def _undercut(market: Market, x: np.ndarray, firm: int) -> Reply:
     below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
     alone = (a * (b + d) + b * c) / (2 * b + d)  # the price that a monopoly asks
     low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
-    price = min(max(min(alone, below), low), high)
-    sold = max(a - price, 0.0) / b
-    profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["F"][firm]) * (sold > 0)
-    here = np.asarray(market.payoffs(jnp.asarray(x)))[firm]
-    kept = float(profit * (1.0 - numbers["tax"][firm]))
-    best = max(kept, 0.0, float(here))
-    at = np.nextafter(price, 0.0) if price >= below else price
-    return Reply(
-        np.array([at if kept >= best else max(x[firm, 0], below)]), best, best, "exact", "undercutting"
-    )
+
+    def paid(price: float) -> float:
+        return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
+
+    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others nothing is sold
+    if low <= below <= high:
+        found[below] = paid(below)  # a share, which costs less than all where d is above 0
+    if low < below:
+        price = min(max(min(alone, below), low), high)
+        sold = max(a - price, 0.0) / b
+        profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["F"][firm]) * (sold > 0)
+        at = np.nextafter(price, 0.0) if price >= below else price
+        found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
+    at = max(found, key=lambda price: found[price])
+    return Reply(np.array([at]), found[at], found[at], "exact", "undercutting")

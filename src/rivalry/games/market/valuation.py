@@ -135,10 +135,12 @@ def lasting(
     terminal: str = "none",
     growth: float = 0.0,
     multiple: float = 0.0,
+    grows: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same ``cash_flow [..]`` in every period: its value, and the share of it beyond the horizon.
 
-    A ``horizon`` of 0 is none: the value of all periods, and a share of 0.
+    A ``horizon`` of 0 is none: the value of all periods, and a share of 0. Up to the horizon it ``grows`` by
+    that part a period, with the market; ``growth`` is that of the terminal value.
 
     >>> value, share = lasting([10.0], 0.95, 10, terminal="perpetuity")
     >>> value.round(6).tolist(), share.round(6).tolist()
@@ -146,12 +148,13 @@ def lasting(
     """
     flow = np.asarray(cash_flow, dtype=float)
     if horizon == 0:
-        value = perpetuity(flow, gamma, convention)
+        check_rates(gamma, grows, endless=True)
+        value = np.asarray(flow * going_on(gamma, grows, SHIFT[convention]) / (1 + grows))
         return value, np.zeros(value.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a loss that lasts: it is what the learners came to
         found = valuation(
-            np.repeat(flow[..., None], horizon, axis=-1),
+            flow[..., None] * (1 + grows) ** np.arange(horizon),
             gamma,
             convention=convention,
             terminal=terminal,
