@@ -434,3 +434,22 @@ def test_stages_are_in_their_bands(row: int) -> None:
     share = np.mean(np.all(record["end_action"][1] == [4.5, 2.25], axis=1))
     assert inside(float(share), want["accept_share_runs_at_SPE"])
     assert inside(float(record["end_payoff"][1].sum(axis=1).mean()), want["accept_industry_profit"])
+
+
+def test_a_shock_counts_as_often_as_it_falls() -> None:
+    levels, odds, outputs = np.array([-30.0, 30.0]), np.array([0.9, 0.1]), np.array([20.0, 30.0, 40.0])
+    shock = {"kind": "iid", "levels": levels.tolist(), "odds": odds.tolist()}
+    game = rv.games.market(shock=shock, shock_observed=True)
+    at_random = RepeatedQLearning(sessions=2, control="random", places=outputs.tolist(), periods=10)
+    both = outputs[:, None] + outputs
+    price = np.maximum(100 + levels[:, None, None] - both, 0)
+    mean = odds @ ((price - 10) * outputs[:, None]).mean(axis=(1, 2))
+    np.testing.assert_allclose(rv.learn(game, at_random).data.end_payoff, mean)
+    led = repeated(rv.games.market(shock=shock, stages=[[0], [1]]), [0.0, 11.0, 22.0, 33.0, 44.0], memory=0)
+    assert myopic_replies(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
+
+
+def test_play_in_turns_at_random_where_outputs_stand_claims_no_mean() -> None:
+    game = rv.games.market(timing="alternating", adjustment="spot", phi=1.0)
+    at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)
+    assert "end_payoff" not in rv.learn(game, at_random).data

@@ -98,10 +98,26 @@ def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
     return np.asarray(np.transpose(mean, [order.index(axis) for axis in kept]))
 
 
+def nature_at_random(tables: FiniteGame) -> np.ndarray:
+    """How often nature is in each of its states ``[nature]`` in the long run, where all choose at random.
+
+    Exact where all move in one round, and where no choice moves nature.
+    """
+    count, joints = tables.payoff.shape[0], tables.goes.shape[1]
+    if count == 1:
+        return np.ones(1)
+    chain, each = np.zeros((count, count)), np.diff(tables.odds, prepend=0.0, axis=2) / joints
+    np.add.at(chain, (np.arange(count)[:, None, None], tables.goes), each)
+    system = np.concatenate([chain.T - np.eye(count), np.ones((1, count))])
+    found, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)
+    return np.asarray(np.maximum(found, 0.0) / np.maximum(found, 0.0).sum())
+
+
 def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
     """The action that pays most in the round itself, by what is seen of the others' actions, ``[state]``.
 
-    Where moves are in turns the others' last actions stand. Among equals, up to 1e-12 of the largest
+    Where moves are in turns the others' last actions stand; of nature, where it is not seen, the mean over
+    the long run counts (`nature_at_random`). Among equals, up to 1e-12 of the largest
     payoff, the one best for who moves first (``optimistic``), or worst (``pessimistic``), then the lowest.
     Raises `ValueError` for a player who does not see what all others do.
     """
@@ -121,7 +137,10 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     sees[player, : len(needed)] = needed
     asked = tables._replace(sees=sees)
     leader = int(tables.order[0, 0])
-    mine, theirs = (seen_now(asked, player, tables.payoff[:, who]) for who in (player, leader))
+    pays = tables.payoff
+    if [players, 0] not in needed:  # nature is not seen: what it does counts as often as it does it
+        pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
+    mine, theirs = (seen_now(asked, player, pays[:, who]) for who in (player, leader))
     close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
     theirs = theirs if ties == "optimistic" else -theirs
     reply = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from rivalry.kernels.shapes import FiniteGame
-from rivalry.methods.roles import RANDOM, Role
+from rivalry.methods.roles import RANDOM, Role, nature_at_random
 from rivalry.methods.session_measures import gains, losses, measured
 from rivalry.methods.sessions import Session, policies
 from rivalry.metrics import TOLERANCE
@@ -17,6 +17,7 @@ from rivalry.tabular.history import Cycles, Whole, limit_cycles, whole_states
 from rivalry.tabular.repeated import RepeatedWorld
 
 STORED = 4_000_000  # entries of policies
+MOST_NATURES = 2000  # states of nature whose long run in random play is solved for
 WEIGHED = 400_000_000  # sessions times whole states times actions for which best replies are worked out
 
 
@@ -68,8 +69,14 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
 
 
 def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
-    """Exact means where all choose at random, each state of nature alike."""
-    mean = np.tile(world.tables.payoff.mean(axis=(0, 2)), (sessions, 1))
+    """Exact means where all choose at random; nothing where these are not known in a line.
+
+    That is in turns, where nature holds what was chosen before; and of very many states of nature.
+    """
+    tables = world.tables
+    if tables.goes.shape[1] > 1 and (len(tables.order) > 1 or len(tables.payoff) > MOST_NATURES):
+        return {}
+    mean = np.tile(nature_at_random(tables) @ tables.payoff.mean(axis=2), (sessions, 1))
     return {"end_payoff": (("session", "player"), mean)} | gains(world, mean)
 
 
