@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
+CERTAIN = 5e-5  # of a mean: intervals narrower than this do not show in four digits
 
 
 def half_width(each: np.ndarray) -> np.ndarray:
@@ -19,3 +20,15 @@ def half_width(each: np.ndarray) -> np.ndarray:
         return np.full(each.shape[1:], np.nan)
     half: np.ndarray = np.asarray(NORMAL * each.std(axis=0, ddof=1) / np.sqrt(len(each)))
     return half
+
+
+def told(mean: float, half: float) -> str:
+    """A mean to the two leading digits of half the width of its interval, and that; alone where that is none.
+
+    >>> told(0.84868, 0.0226), told(11090.2, 42.3), told(221812.0, 853.0), told(0.49736, 0.0)
+    ('0.849 ± 0.023', '11090 ± 42', '221812 ± 853', '0.4974')
+    """
+    if not CERTAIN * abs(mean) < half < np.inf:
+        return f"{mean:.4g}" if abs(mean) < 1e4 else f"{mean:.0f}"
+    places = max(0, 1 - int(np.floor(np.log10(half))))
+    return f"{mean:.{places}f} ± {half:.{places}f}"

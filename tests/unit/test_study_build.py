@@ -26,6 +26,11 @@ def test_leaders_of_any_family() -> None:
     assert game.payoffs(game.space.check([[0.0, 1.0]])).tolist() == [3.0]
 
 
+def test_leaders_beside_stages_are_refused() -> None:
+    with pytest.raises(StudyError, match=r"game\.leaders: clashes with stages"):
+        build_game({"family": "market", "stages": [[0], [1]], "leaders": [0]})
+
+
 def test_leaders_in_a_study() -> None:
     """A study with leaders is checked like any other, and the key may be swept."""
     table = {**SEXES, "leaders": [0]}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.intervals import told
 from rivalry.plots.select import NoSuchPoint, band, point
 
 if TYPE_CHECKING:
@@ -42,11 +43,7 @@ class Sample(NamedTuple):
 
     def told(self) -> str:
         """Its mean, to the two leading digits of half the width of its 95 % interval, and that."""
-        mean, half = self.interval()
-        if not 0 < half < np.inf:
-            return f"{mean:.4g}"
-        places = max(0, 1 - int(np.floor(np.log10(half))))
-        return f"{mean:.{places}f} ± {half:.{places}f}"
+        return told(*self.interval())
 
     def interval(self) -> tuple[float, float]:
         """Mean over sessions, half the width of its 95 % interval (Student's t)."""

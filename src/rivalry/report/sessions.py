@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.intervals import half_width
+from rivalry.intervals import half_width, told
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 SHOWN = {
     "pooled_gain": "Gain",
+    "end_mean_price": "Price",
+    "end_total_quantity": "Output",
     "end_payoff": "Payoff",
     "value": "Value",
     "terminal_share": "Beyond the horizon",
@@ -42,7 +44,7 @@ def sessions(data: Dataset) -> Sessions | None:
         return None
     lead = [str(dim) for dim in data["status"].dims if dim in data.coords]
     rows: list[tuple[str, int, list[str]]] = []
-    told: dict[str, dict[str, None]] = {}
+    names: dict[str, dict[str, None]] = {}
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         cell = data.isel(dict(zip(lead, index, strict=True)))
         where = {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}
@@ -52,14 +54,14 @@ def sessions(data: Dataset) -> Sessions | None:
         place = ", ".join(str(v) if k == "method" else f"{k} = {v:g}" for k, v in where.items())
         rows.append((place, _count(cell), parts))
         if "gamma_channels" in cell and (text := str(cell["gamma_channels"].values)):
-            told.setdefault(text, dict.fromkeys([str(where["method"])])).update({str(where["method"]): None})
+            names.setdefault(text, dict.fromkeys([str(where["method"])])).update({str(where["method"]): None})
     used = [k for k in range(len(known)) if any(parts[k] for _, _, parts in rows)]
     if not rows:
         return None
     return Sessions(
         [SHOWN[known[k]] for k in used],
         [(place, count, [parts[k] for k in used]) for place, count, parts in rows],
-        [(", ".join(methods), text) for text, methods in told.items()],
+        [(", ".join(methods), text) for text, methods in names.items()],
     )
 
 
@@ -78,11 +80,5 @@ def _told(values: DataArray) -> str:
     if not len(table):
         return ""
     mean = table.mean(axis=0)
-    if len(table) == 1:
-        return " / ".join(f"{m:.4g}" for m in mean)
-    half = half_width(table)
-    parts = [
-        f"{m:.4g}" if h < 5e-5 * max(abs(m), 1e-12) else f"{m:.4g} ± {h:.2g}"
-        for m, h in zip(mean, half, strict=True)
-    ]
+    parts = [told(float(m), float(h)) for m, h in zip(mean, half_width(table), strict=True)]
     return parts[0] if len(set(parts)) == 1 else " / ".join(parts)

@@ -33,6 +33,8 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
         raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
     ordered = LEADERS in options and LEADERS not in model(factory).model_fields
     leaders = options.pop(LEADERS) if ordered else None
+    if ordered and options.get("stages"):
+        raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
     game = _made(factory, options, ("game",), Path(folder), own=_own(family), also=(LEADERS,))
     return _led(game, leaders) if ordered else game
 
