@@ -453,3 +453,9 @@ def test_play_in_turns_at_random_where_outputs_stand_claims_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", phi=1.0)
     at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)
     assert "end_payoff" not in rv.learn(game, at_random).data
+
+
+def test_a_world_does_not_forget_what_it_remembers() -> None:
+    world = quick().world(tables(PAIR, (3, 4)))
+    with pytest.raises(ValueError, match="control: 'memoryless' must have the game itself"):
+        quick(control="memoryless").world(world)

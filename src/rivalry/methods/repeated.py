@@ -159,8 +159,13 @@ class RepeatedQLearning(eqx.Module):
         return self.periods is None
 
     def world(self, game: Any) -> RepeatedWorld:
-        """The game as tables, with what everybody remembers; a `RepeatedWorld` passes."""
+        """The game as tables, with what everybody remembers; a `RepeatedWorld` passes.
+
+        Raises `ValueError` for the control that forgets, of a world that says what is remembered.
+        """
         if isinstance(game, RepeatedWorld):
+            if self.control == "memoryless":
+                raise ValueError("control: 'memoryless' must have the game itself; a world has its memory")
             return game
         return repeated(
             game,
