@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.check.rules import attempt, inside, record, require
@@ -19,6 +20,8 @@ from rivalry.space import Box, Profile, Space
 
 PLACES, GRID = 8, 33
 CLOSE = 1e-9  # times the payoff scale: what rounding may make of equal payoffs
+
+Strategies = Float[Array, "point axis"]
 
 
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
@@ -119,6 +122,20 @@ def _check_gradients(game: Game, x: Profile) -> None:
         )
 
 
+@eqx.filter_jit
+def _along(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
+    """What a player gets by each of its strategies, ``[point]``, by what the game offers for that."""
+    found: Array = jax.vmap(lambda strategy: own_payoff(game, x, player, strategy))(strategies)
+    return found
+
+
+@eqx.filter_jit
+def _tried(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
+    """The same, by payoffs of whole profiles."""
+    found: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
+    return found
+
+
 def _check_payoff_against(game: Any, places: list[Profile]) -> None:
     for x in places[:3]:
         for player in range(x.shape[0]):
@@ -127,8 +144,7 @@ def _check_payoff_against(game: Any, places: list[Profile]) -> None:
             points = game.space.grid(player, GRID)
             payoff = attempt(what, remedy, partial(game.payoff_against, x, player))
             found = attempt(what, remedy, partial(jax.vmap(payoff), points))
-            right = jax.vmap(lambda s, x=x, p=player: game.payoffs(x.at[p].set(s))[p])(points)
-            _close(game, found, right, f"{what}: differs from payoffs")
+            _close(game, found, _tried(game, x, player, points), f"{what}: differs from payoffs")
 
 
 def _check_jacobian(game: Any, places: list[Profile]) -> None:
@@ -162,7 +178,7 @@ def _check_best_reply(game: Any, places: list[Profile]) -> None:
                 f"{what}: says another payoff than its strategy gets",
             )
             grid = game.space.grid(player, GRID)
-            best = jnp.max(jax.vmap(lambda s, x=x, p=player: own_payoff(game, x, p, s))(grid))
+            best = jnp.max(_along(game, x, player, grid))
             better = float(best - payoff)
             require(
                 better <= CLOSE * scale_of(game),
@@ -188,17 +204,18 @@ def _check_ceiling(game: Any, places: list[Profile]) -> None:
     space = game.space
     require(isinstance(space, Box), "ceiling: is for boxes; leave it out for other spaces")
     draw = np.random.default_rng(0)
+    ceiling = eqx.filter_jit(lambda g, *given: g.ceiling(*given))  # one program for all cells
     for x in places:
         for player in range(x.shape[0]):
             low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
             cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
             cell = f"ceiling(x, {player}, {cuts[0]}, {cuts[1]})"
             remedy = "must take cells [axis] and be written with jax.numpy"
-            ceiling = partial(eqx.filter_jit(game.ceiling), x, jnp.asarray(player), *map(jnp.asarray, cuts))
-            top = attempt(cell, remedy, ceiling)
+            top = attempt(
+                cell, remedy, partial(ceiling, game, x, jnp.asarray(player), *map(jnp.asarray, cuts))
+            )
             within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
-            pays = jax.vmap(lambda s, x=x, p=player: own_payoff(game, x, p, s))(within)
-            above = float(jnp.max(pays) - top)
+            above = float(jnp.max(_along(game, x, player, within)) - top)
             require(
                 above <= CLOSE * scale_of(game),
                 f"{cell}: a strategy in it pays {above:.3g} more; must be above all, or be left out",
