@@ -276,3 +276,17 @@ def test_wrong_input() -> None:
         solved(firms()._replace(A=np.full((3, 3), np.nan)), "markov_perfect")
     assert LinearQuadratic.fits(Firms())
     assert not LinearQuadratic.fits(rv.games.matrix("chicken"))
+
+
+def test_a_path_that_leaves_the_market_has_no_certificate() -> None:
+    """A planner would rather have the dear firm sell less than nothing."""
+    game = rv.games.market(
+        a=10.0, b=2.0, c=[0.0, 3.0], gamma=0.96, adjustment="predetermined", phi=12.0, initial=1.0
+    )
+    with pytest.warns(UserWarning, match="output of firm 1 is -.* is not one of the game itself"):
+        found = rv.learn(game, LinearQuadratic(solution="joint"))
+    assert "output of firm 1" in str(found.data.outside.values)
+    assert "regret" not in found.data
+    inside = rv.learn(game, LinearQuadratic())
+    assert inside.claim == "equilibrium"
+    assert "outside" not in inside.data

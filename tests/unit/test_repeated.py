@@ -459,3 +459,12 @@ def test_a_world_does_not_forget_what_it_remembers() -> None:
     world = quick().world(tables(PAIR, (3, 4)))
     with pytest.raises(ValueError, match="control: 'memoryless' must have the game itself"):
         quick(control="memoryless").world(world)
+
+
+def test_who_chooses_at_random_answers_nothing_that_it_sees() -> None:
+    game = rv.games.market(a=10.0, b=1.0, c=1.0)
+    play = {"sessions": 2, "places": 3, "periods": 50, "memory": 1, "gamma": 0.9}
+    told = rv.learn(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data
+    assert "memory (0 sees 1)" in str(told.gamma_channels.values)
+    told = rv.learn(game, RepeatedQLearning(roles="random", **play), seed=1).data
+    assert str(told.gamma_channels.values) == "gamma can matter through: nothing"

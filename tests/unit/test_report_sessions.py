@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from rivalry.report.sessions import sessions
+from rivalry.report.sessions import channels, sessions
 
 
 def data(**more):
@@ -27,7 +27,7 @@ def test_means_over_sessions_stand_with_their_intervals():
     half = 1.959963984540054 * np.std([0.5, 0.7, 0.9], ddof=1) / np.sqrt(3)
     assert found.rows[0] == ("play", 3, [f"{0.7:.2f} ± {half:.2f}"])
     assert found.rows[1][:2] == ("play-random", 2)
-    assert found.channels == [("play", "memory"), ("play-random", "nothing")]
+    assert channels(data()) == [("play", "memory"), ("play-random", "nothing")]
 
 
 def test_prices_and_outputs_stand_beside_gains_and_large_numbers_are_written_out():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -29,6 +30,7 @@ class World(NamedTuple):
 
     game: LinearQuadraticGame
     scale: float
+    outside: Callable[[np.ndarray], str] | None = None  # where a path leaves what the game stands for
 
 
 class LinearQuadratic(eqx.Module):
@@ -63,7 +65,9 @@ class LinearQuadratic(eqx.Module):
 
     The certificate is exact among strategies and plans whose discounted squares die out: every player's best
     reply to the others' strategies is a linear regulator's problem, that of a leader against the follower's
-    reply. For ``joint`` it tells what each would gain by leaving the common plan.
+    reply. For ``joint`` it tells what each would gain by leaving the common plan. Where a game says that the
+    path leaves what it stands for (``outside_linear(state_path)``, such as outputs below zero) there is a
+    warning, ``outside``, and no certificate.
 
     Raises `ValueError` for more than two players with a leader, ``gamma`` outside [0, 1), a joint plan of
     players who discount differently, and a commitment of whose follower the Euler equation is not that above.
@@ -110,7 +114,7 @@ class LinearQuadratic(eqx.Module):
             raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
         if self.solution == "commitment_stackelberg":
             _euler(made, 1 - self.leader)
-        return World(made, scale(game))
+        return World(made, scale(game), getattr(game, "outside_linear", None))
 
     def length(self, world: World) -> int:
         """At most the budget."""
@@ -207,7 +211,19 @@ class LinearQuadratic(eqx.Module):
             feedback = session["feedback"] if settled else np.full_like(session["feedback"], np.nan)
             leader = self.leader if self.solution == "feedback_stackelberg" else None
             found = played(world.game, feedback, leader, self.periods, allowed)
+        if settled and world.outside is not None:
+            found = _within(found, world.outside(found["state_path"][1]))
         return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
+
+
+def _within(found: Record, why: str) -> Record:
+    """A record as it is, or, of a path that leaves what the game stands for, without a certificate."""
+    if not why:
+        return found
+    warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=3)
+    proof = ("regret", "bound", "coverage", "certificate_method", "tolerance", "claim")
+    kept = {name: value for name, value in found.items() if name not in proof}
+    return kept | {"outside": ((), np.asarray(why))}
 
 
 def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:

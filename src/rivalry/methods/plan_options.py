@@ -15,7 +15,7 @@ from rivalry.results import Certificate, Coverage, Record
 from rivalry.tabular.plans import AdjustmentTables, announced
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
-SETTLED = 1e-8  # of the scale: regrets that are none
+SETTLED = 1e-10  # of the scale: regrets that are none; values move at first order with the other's play
 APART = 1e3  # a cycle's sweeps differ by so much more than the same sweep of two turns
 
 Session = dict[str, np.ndarray]

@@ -16,7 +16,7 @@ from rivalry.methods.mixtures import check_places, playable
 from rivalry.methods.policies import places_at
 from rivalry.methods.roles import LEARNS, RANDOM, Role, check_roles, roles_of
 from rivalry.methods.session_curve import curves, marks, note
-from rivalry.methods.session_measures import channels, outcomes
+from rivalry.methods.session_measures import answering, channels, outcomes
 from rivalry.methods.session_record import greedy_play
 from rivalry.results import Record
 from rivalry.tabular.periods import over_periods
@@ -232,7 +232,7 @@ class RepeatedQLearning(eqx.Module):
         record |= curves(session["marks"], session["curve"][: int(session["noted"][0])])
         gamma = self._gamma(world)
         learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
-        record |= channels(world, learns, warn=self.control == "none")
+        record |= channels(answering(world, roles), learns, warn=self.control == "none")
         record["discount"] = (("player",), gamma)
         return record | greedy_play(world, roles, session, gamma)
 

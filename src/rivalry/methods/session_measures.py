@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.intervals import half_width
+from rivalry.methods.roles import FIXED, RANDOM, Role
 from rivalry.results import Record
 from rivalry.tabular.deviations import deviations
 from rivalry.tabular.history import Cycles, by_chance
@@ -41,9 +42,13 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     players; its mean over sessions, standard deviation and half width of the 95 % interval;
     ``critical_discount`` (player), from which Nash play for ever would hold each to the joint maximum.
     """
+    between = getattr(world.game, "gain_between", None)
+    if between is None:
+        return {}
     try:
-        nash, joint = (np.asarray(part, dtype=float) for part in world.game.gain_between())
-    except (AttributeError, ValueError):  # not every game has both, and they may be one
+        nash, joint = (np.asarray(part, dtype=float) for part in between())
+    except ValueError as error:  # no equilibrium, no joint maximum, or one that is both
+        warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}
     own = (payoff - nash) / (joint - nash)
     pooled = (payoff.mean(axis=1) - nash.mean()) / (joint.mean() - nash.mean())
@@ -58,6 +63,13 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
         "joint_payoff": (("player",), joint),
         "critical_discount": (("player",), np.asarray(world.game.critical_discount())),
     }
+
+
+def answering(world: RepeatedWorld, roles: list[Role]) -> RepeatedWorld:
+    """The same world in which those see nothing whose choice answers nothing that they see."""
+    deaf = [role.kind == RANDOM or (role.kind == FIXED and np.ptp(role.policy) == 0) for role in roles]
+    sees = np.where(np.array(deaf)[:, None, None], -1, world.tables.sees)
+    return world._replace(tables=world.tables._replace(sees=sees))
 
 
 def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:

@@ -14,7 +14,7 @@ from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge
-from rivalry.report.sessions import Sessions, sessions
+from rivalry.report.sessions import Sessions, channels, sessions
 from rivalry.results import CLAIMS
 from rivalry.store import Run
 
@@ -54,6 +54,7 @@ class Section(NamedTuple):
     judged: list[Judged]
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
+    channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
     figures: list[Figure]
     failures: list[tuple[str, str, str]]  # cell, where, why
     damaged: list[str]
@@ -135,6 +136,7 @@ def _section(name: str, run: Run) -> Section:
         judged=judge(study, data),
         groups=_groups(data),
         sessions=sessions(data),
+        channels=channels(data),
         figures=draw(study["plots"], data, run.folder / "figures"),
         failures=_failures(run),
         damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),

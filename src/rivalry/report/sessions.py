@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,11 +31,10 @@ SHOWN = {
 
 
 class Sessions(NamedTuple):
-    """The table of a study's sessions, and through what discount factors can matter."""
+    """The table of a study's sessions."""
 
     columns: list[str]
     rows: list[tuple[str, int, list[str]]]  # where, how many sessions, a text a column
-    channels: list[tuple[str, str]]  # the methods that say so, and what
 
 
 def sessions(data: Dataset) -> Sessions | None:
@@ -42,27 +42,46 @@ def sessions(data: Dataset) -> Sessions | None:
     known = [name for name in SHOWN if name in data and "session" in data[name].dims]
     if not known or "status" not in data:
         return None
-    lead = [str(dim) for dim in data["status"].dims if dim in data.coords]
     rows: list[tuple[str, int, list[str]]] = []
-    names: dict[str, dict[str, None]] = {}
-    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
-        cell = data.isel(dict(zip(lead, index, strict=True)))
-        where = {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}
+    for where, cell in _cells(data):
         parts = [_told(cell[name]) for name in known]
-        if str(cell["status"].values) == "" or not any(parts):
+        if not np.any(cell["status"].values != "") or not any(parts):
             continue
-        place = ", ".join(str(v) if k == "method" else f"{k} = {v:g}" for k, v in where.items())
+        place = ", ".join(_named(name, value) for name, value in where.items())
         rows.append((place, _count(cell), parts))
-        if "gamma_channels" in cell and (text := str(cell["gamma_channels"].values)):
-            names.setdefault(text, dict.fromkeys([str(where["method"])])).update({str(where["method"]): None})
     used = [k for k in range(len(known)) if any(parts[k] for _, _, parts in rows)]
     if not rows:
         return None
     return Sessions(
         [SHOWN[known[k]] for k in used],
         [(place, count, [parts[k] for k in used]) for place, count, parts in rows],
-        [(", ".join(methods), text) for text, methods in names.items()],
     )
+
+
+def channels(data: Dataset) -> list[tuple[str, str]]:
+    """Through what discount factors can matter: the methods whose results say so, and what they say."""
+    if "gamma_channels" not in data or "status" not in data:
+        return []
+    names: dict[str, dict[str, None]] = {}
+    for where, cell in _cells(data):
+        for text in np.unique(cell["gamma_channels"].values.astype(str)):
+            if text:
+                names.setdefault(str(text), {})[str(where["method"])] = None
+    return [(", ".join(methods), text) for text, methods in names.items()]
+
+
+def _cells(data: Dataset) -> Iterator[tuple[dict[str, Any], Dataset]]:
+    """Every point of a run with its method, and what is there."""
+    lead = [str(dim) for dim in data["status"].dims if dim in data.coords]
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        cell = data.isel(dict(zip(lead, index, strict=True)))
+        yield {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}, cell
+
+
+def _named(name: str, value: Any) -> str:
+    if name == "method" or isinstance(value, str):
+        return str(value) if name == "method" else f"{name} = {value}"
+    return f"{name} = {value:g}"
 
 
 def _count(cell: Dataset) -> int:

@@ -38,6 +38,8 @@ def refusal(name: str, value: float) -> str:
         return "must be above 0"
     if name in NOT_NEGATIVE and not value >= 0:
         return "must be at least 0"
+    if name == "gamma" and value > 1:
+        return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
     if name in SHARES and not 0 <= value <= 1:
         return "must be in [0, 1]"
     if name == "sticky" and not 0 <= value < 1:

@@ -268,6 +268,12 @@ class Market(eqx.Module):
 
         return tables.linear_quadratic(self)
 
+    def outside_linear(self, states: np.ndarray) -> str:
+        """Where a path of the linear-quadratic game leaves the market, or an empty text."""
+        from rivalry.games.market import tables
+
+        return tables.outside_linear(self, states)
+
     def adjustment_tables(self, levels: int | list[float]) -> Any:
         """Two firms' ``predetermined`` outputs on levels, for announced plans."""
         from rivalry.games.market import tables

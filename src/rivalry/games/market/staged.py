@@ -45,6 +45,10 @@ class StagedMarket(Leadership):
         """The whole market, if its outputs are ``predetermined``; who leads is for the solution to say."""
         return self.market.linear_quadratic()
 
+    def outside_linear(self, states: np.ndarray) -> str:
+        """Where a path of the linear-quadratic game leaves the market, or an empty text."""
+        return self.market.outside_linear(states)
+
     def adjustment_tables(self, levels: int | list[float]) -> Any:
         """The whole market on levels, if its outputs are ``predetermined``."""
         return self.market.adjustment_tables(levels)

@@ -122,6 +122,25 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], first)
 
 
+def outside_linear(market: Market, states: np.ndarray) -> str:
+    """Where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
+    low = -1e-9 * float(market.scale)
+    for period, q in enumerate(states[:, 1:]):
+        if not np.all(np.isfinite(q)):
+            return ""
+        for firm in np.flatnonzero(q < low):
+            return f"output of firm {firm} is {q[firm]:.4g} in period {period}"
+        numbers = market.numbers
+        if market.rule.demand == "linear":
+            price = np.array([float(numbers["a"]) - float(numbers["b"]) * q.sum()])
+        else:
+            b, g = float(numbers["b"]), float(numbers["g_s"])
+            price = float(numbers["A"]) - (b - g) * q - g * q.sum()
+        if np.any(price < low):
+            return f"the price is {price.min():.4g} in period {period}"
+    return ""
+
+
 def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTables:
     """Two firms of ``predetermined`` outputs on levels of output, for `methods.PlanOptions`.
 

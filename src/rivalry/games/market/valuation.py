@@ -151,16 +151,14 @@ def lasting(
         check_rates(gamma, grows, endless=True)
         value = np.asarray(flow * going_on(gamma, grows, SHIFT[convention]) / (1 + grows))
         return value, np.zeros(value.shape)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a loss that lasts: it is what the learners came to
-        found = valuation(
-            flow[..., None] * (1 + grows) ** np.arange(horizon),
-            gamma,
-            convention=convention,
-            terminal=terminal,
-            growth=growth,
-            multiple=multiple,
-        )
+    found = valuation(
+        flow[..., None] * (1 + grows) ** np.arange(horizon),
+        gamma,
+        convention=convention,
+        terminal=terminal,
+        growth=growth,
+        multiple=multiple,
+    )
     return found.value, found.terminal_share
 
 
