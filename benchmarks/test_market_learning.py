@@ -63,7 +63,8 @@ def fast(beta: float) -> dict[str, Any]:
     return {"kind": "exponential", "beta": beta}
 
 
-CALVANO = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6))
+# without looking at greedy play on the way, which the floors do not
+CALVANO = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6), notes=0)
 KLEIN = RepeatedQLearning(
     sessions=SESSIONS,
     alpha=ALPHA,
@@ -73,8 +74,9 @@ KLEIN = RepeatedQLearning(
     initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
     periods=500_000,
     last=1000,
+    notes=0,
 )
-STAGED = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5))
+STAGED = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5), notes=0)
 
 CASES: dict[str, tuple[RepeatedQLearning, FiniteGame]] = {
     "calvano": (CALVANO, duopoly(logit(), [[0, 1]])),
@@ -154,7 +156,7 @@ def test_period(race: Callable[..., Any], floor: Callable[..., ctypes.CDLL], nam
 def test_sessions_in_two_threads(race: Callable[..., Any]) -> None:
     """Wall time beside one thread: a little above a half, on idle cores."""
     learner, game = CASES["calvano"]
-    learner = RepeatedQLearning(sessions=16, gamma=GAMMA, epsilon=fast(1e-5))
+    learner = RepeatedQLearning(sessions=16, gamma=GAMMA, epsilon=fast(1e-5), notes=0)
     world = learner.world(game)
 
     def over(count: int) -> Callable[[], Answer]:

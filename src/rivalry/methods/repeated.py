@@ -118,6 +118,7 @@ class RepeatedQLearning(eqx.Module):
     cap: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
     periods: Annotated[int | None, Ge(1), "a fixed number of periods instead"] = None
     last: Annotated[int | None, Ge(1), "of these, over how many payoffs are averaged"] = None
+    notes: Annotated[int, Ge(0), "how often greedy play is looked at on the way, evenly in logarithms"] = 12
     control: Annotated[
         Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
         "a negative control in place of these sessions",
@@ -132,6 +133,7 @@ class RepeatedQLearning(eqx.Module):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
         check_whole("first_session", self.first_session, 0)
+        check_whole("notes", self.notes, 0)
         check_places(self.places)
         check_roles(self.roles)
         for name in ("epsilon", "temperature"):
@@ -251,7 +253,8 @@ class RepeatedQLearning(eqx.Module):
         self._rule(world)  # options with a number a player are held against the players here
         counted, roles = self.last is not None, self._roles(world)
         session = sessions.begun(tables, roles, self._initial(world), streams, start, counted)
-        periods = marks(world, roles, self.sessions, self.periods or self.guess(world))
+        expected = self.periods or self.guess(world)
+        periods = marks(world, roles, self.sessions, expected, self.notes)
         session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
         return session

@@ -12,14 +12,19 @@ from rivalry.results import Record
 from rivalry.tabular.history import by_chance, limit_cycles, whole_states
 from rivalry.tabular.repeated import RepeatedWorld
 
-FIRST, COUNT = 1000, 24  # periods before the first note, and how many there are at the most
+FIRST = 1000  # periods before the first note
 MOST = 20_000_000  # sessions times whole states at which it is noted
 
 
-def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int) -> np.ndarray:
-    """The periods at which notes are made, evenly in logarithms; none where greedy play has no cycle."""
+def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> np.ndarray:
+    """The ``count`` periods at which notes are made, evenly in logarithms; none where play has no cycle."""
     empty = np.zeros(0, dtype=np.int64)
-    if expected <= FIRST or any(role.kind == RANDOM for role in roles) or by_chance(world.tables):
+    if (
+        count == 0
+        or expected <= FIRST
+        or any(role.kind == RANDOM for role in roles)
+        or by_chance(world.tables)
+    ):
         return empty
     try:
         whole = whole_states(world.tables)
@@ -27,7 +32,7 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int)
         return empty
     if sessions * whole.size > MOST:
         return empty
-    return np.unique(np.geomspace(FIRST, expected, COUNT).astype(np.int64))
+    return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
 
 
 def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:
