@@ -66,6 +66,7 @@ def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
 
 @inner
 def nature_of(whole, state):  # type: ignore[no-untyped-def]
+    """Nature's state in a whole state."""
     return state // whole.inner % whole.natures if whole.natures > 1 else 0
 
 

@@ -86,8 +86,8 @@ def _named(name: str, value: Any) -> str:
 
 def _count(cell: Dataset) -> int:
     """How many sessions a cell has; the rest of the dimension is padding."""
-    periods = cell["periods"].values if "periods" in cell else np.zeros(0)
-    return int(np.sum(periods != (-1 if periods.dtype.kind == "i" else np.nan)))
+    periods = cell["periods"].values.astype(float) if "periods" in cell else np.zeros(0)
+    return int(np.sum(periods >= 0))
 
 
 def _told(values: DataArray) -> str:

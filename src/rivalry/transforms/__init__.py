@@ -5,12 +5,14 @@ Every transform returns a game that `solve`, `certificate` and further transform
 
 from rivalry.transforms.followers import Followers
 from rivalry.transforms.periods import in_stages, open_loop, repeat
-from rivalry.transforms.seats import Leadership, Respond, freeze, hierarchy, stackelberg
+from rivalry.transforms.seats import Leadership, Respond, freeze, stackelberg
+from rivalry.transforms.stages import check_stages, hierarchy
 
 __all__ = [
     "Followers",
     "Leadership",
     "Respond",
+    "check_stages",
     "freeze",
     "hierarchy",
     "in_stages",

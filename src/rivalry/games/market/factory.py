@@ -29,7 +29,7 @@ from rivalry.games.market.shocks import shock_of
 from rivalry.games.market.staged import StagedMarket, staged
 from rivalry.games.market.valuation import check_rates
 from rivalry.space import Box
-from rivalry.transforms.seats import check_stages
+from rivalry.transforms import check_stages
 
 Numbers = float | list[float] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]
