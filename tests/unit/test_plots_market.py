@@ -383,6 +383,9 @@ def test_steps_spaced_in_logarithms_are_drawn_so():
             "learning_reward_band": (("sample", "player"), np.full((7, 2), 0.1)),
         }
     )
-    assert rv.plots.learning_curve(data).get_xscale() == "log"
+    axes = rv.plots.learning_curve(data)
+    assert axes.get_xscale() == "log"
+    axes.figure.canvas.draw()
+    assert {"10000", "100000"} <= {label.get_text() for label in axes.get_xticklabels()}
     even = data.assign(learning_step=(("sample",), np.linspace(1e3, 1e6, 7)))
     assert rv.plots.learning_curve(even).get_xscale() == "linear"

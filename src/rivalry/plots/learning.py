@@ -196,6 +196,7 @@ def learning_curve(
         if _geometric(clock):
             for panel in (axes, *lower):
                 panel.set_xscale("log")
+                panel.xaxis.set_major_formatter("{x:g}")
         [axes, *lower][-1].set_xlabel("learning step")
         note(axes, way.found.words, way.words)
         legend(axes)
