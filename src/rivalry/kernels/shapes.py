@@ -39,6 +39,45 @@ class FiniteGame(NamedTuple):
     signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: what everybody may see of a round
 
 
+PEER, SOCIETY = 0, 1
+"""Who receives what the winner of a pair pays: the loser, or everybody in time."""
+
+COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
+"""Who wins among equal bids: either by a coin, the agent of lower number, of higher stake (then a coin), no one."""
+
+SURPLUS, ROOM, BURN = 0, 1, 2
+"""What a loser cannot hold: joins the surplus; is not charged in the first place; is lost."""
+
+BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
+"""What decides a pair: bids, or without karma a coin, the higher stake, fewer wins so far (ties by a coin)."""
+
+
+class Economy(NamedTuple):
+    """Agents with whole amounts of karma who meet in random pairs, again and again, and bid for one resource.
+
+    A *type* of agents has private states: its urgency, possibly with something beside it. In private state
+    ``z`` losing costs ``stakes[type, z]``; the private states move by themselves. ``charge[b, c]`` is what a
+    winner pays who bid ``b`` against the losing bid ``c``, at most ``b``. All karma is in ``0..most``.
+    Shorter types are padded: with stakes 0 and private states that are never reached.
+    """
+
+    type_of: np.ndarray  # [agent], int64
+    stakes: np.ndarray  # [type private], at least 0
+    chain: np.ndarray  # [type private private], cumulative along the last axis
+    first: np.ndarray  # [type private], cumulative: where private states begin
+    discount: np.ndarray  # [type]
+    karma: np.ndarray  # [agent], int64: at the start
+    most: int  # karma that an agent can hold
+    charge: np.ndarray  # [bid bid], int64
+    receiver: int  # PEER or SOCIETY
+    tie: int  # COIN, LOWEST_INDEX, HIGHEST_STAKE or NOBODY
+    overflow: int  # SURPLUS, ROOM or BURN
+    tax: np.ndarray  # [karma]: what is due, in expectation, before a redistribution; the fraction is drawn
+    every: int  # the surplus is shared out every so many steps
+    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
+    idle: int  # 1: an odd agent out, drawn anew, sits a step out with neither reward nor loss
+
+
 class Contest(NamedTuple):
     """Payoffs as sums over points shared in proportion to influence: what a joint table would be made of.
 
