@@ -43,13 +43,13 @@ PEER, SOCIETY = 0, 1
 """Who receives what the winner of a pair pays: the loser, or everybody in time."""
 
 COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
-"""Who wins among equal bids: either by a coin, the agent of lower number, of higher stake (then a coin), no one."""
+"""Who wins among equal bids: by a coin, the agent of lower number, of higher stake (then a coin), nobody."""
 
 SURPLUS, ROOM, BURN = 0, 1, 2
 """What a loser cannot hold: joins the surplus; is not charged in the first place; is lost."""
 
 BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
-"""What decides a pair: bids, or without karma a coin, the higher stake, fewer wins so far (ties by a coin)."""
+"""What decides a pair: bids, or, without karma, a coin, the higher stake, fewer wins so far (then a coin)."""
 
 
 class Economy(NamedTuple):
