@@ -61,3 +61,12 @@ def fill(stream: np.ndarray, block: np.ndarray) -> None:
     for k in range(block.shape[0]):
         block[k] = unit(word(seed, counter + np.uint64(k)))
     stream[1] = counter + np.uint64(block.shape[0])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def words(stream: np.ndarray, block: np.ndarray) -> None:
+    """Fill a flat block with the stream's next 64-bit words."""
+    seed, counter = stream[0], stream[1]
+    for k in range(block.shape[0]):
+        block[k] = word(seed, counter + np.uint64(k))
+    stream[1] = counter + np.uint64(block.shape[0])

@@ -1,0 +1,104 @@
+"""Whole amounts of a currency: who meets whom, a surplus shared out, and that nothing is lost.
+
+Permutations persist: a uniformly random choice of places does not depend on how the agents stand there, so
+none is ever shuffled as a whole. Lots are 32-bit numbers; a place among ``n`` is ``lot * n >> 32``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from rivalry.kernels.history import inner
+
+_LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+
+@inner
+def high(word):  # type: ignore[no-untyped-def]
+    """The upper 32 bits of a word, as an ordinary whole number."""
+    return np.int64(word >> _32)
+
+
+@inner
+def low(word):  # type: ignore[no-untyped-def]
+    """The lower 32 bits of a word."""
+    return np.int64(word & _LOW)
+
+
+@inner
+def pair_up(order, words, first):  # type: ignore[no-untyped-def]
+    """All agents in uniformly random pairs: places ``2p`` and ``2p + 1`` of ``order [agent]``, in place.
+
+    From the end, every last agent draws its partner by the high half of a word, ``words[first]`` and on; an
+    odd agent out is drawn first, by one word more, and stands in the last place.
+    """
+    left = order.shape[0]
+    if left % 2 == 1:
+        place = (high(words[np.uint64(first + left // 2)]) * left) >> 32
+        left -= 1
+        order[np.uint64(place)], order[np.uint64(left)] = order[np.uint64(left)], order[np.uint64(place)]
+    word = first
+    while left > 1:
+        place = (high(words[np.uint64(word)]) * (left - 1)) >> 32
+        partner = order[np.uint64(place)]
+        order[np.uint64(place)] = order[np.uint64(left - 2)]
+        order[np.uint64(left - 2)] = partner
+        left -= 2
+        word += 1
+
+
+@inner
+def share_out(surplus, held, most, lucky, words, first):  # type: ignore[no-untyped-def]
+    """Share a surplus out among all agents, in place; returns what is left because everybody is full.
+
+    While the surplus is at least the number of agents and somebody has room, everybody gets the whole part of
+    an equal share, clipped at ``most``, and the excess goes back. Then one unit each goes to distinct agents
+    drawn uniformly among those with room: the front of ``lucky [agent]``, a permutation, is drawn place by
+    place by the low halves of ``words[first]`` and on, and who is full is passed over.
+    """
+    agents = held.shape[0]
+    while surplus >= agents:
+        share, given = surplus // agents, 0
+        for agent in range(agents):
+            gain = min(share, most - held[agent])
+            held[agent] += gain
+            given += gain
+        if given == 0:
+            return surplus
+        surplus -= given
+    place = 0
+    while surplus > 0 and place < agents:
+        other = place + ((low(words[np.uint64(first + place)]) * (agents - place)) >> 32)
+        agent = lucky[np.uint64(other)]
+        lucky[np.uint64(other)] = lucky[np.uint64(place)]
+        lucky[np.uint64(place)] = agent
+        gain = np.int64(held[np.uint64(agent)] < most)
+        held[np.uint64(agent)] += gain
+        surplus -= gain
+        place += 1
+    return surplus
+
+
+@inner
+def total(held):  # type: ignore[no-untyped-def]
+    """The sum of whole amounts."""
+    amount = 0
+    for agent in range(held.shape[0]):
+        amount += held[agent]
+    return amount
+
+
+@njit(cache=True, nogil=True)
+def shared(surplus: int, held: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray) -> int:
+    """`share_out` for callers outside of kernels: ``held`` and ``lucky`` change in place.
+
+    ``held [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` uint64; what is left is returned.
+    """
+    return share_out(surplus, held, most, lucky, words, 0)  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def paired(order: np.ndarray, words: np.ndarray) -> None:
+    """`pair_up` for callers outside of kernels: ``order [agent]`` int64 changes in place."""
+    pair_up(order, words, 0)

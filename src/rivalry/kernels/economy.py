@@ -1,0 +1,352 @@
+"""Agents with karma who meet in random pairs: one step, and play of policies that do not change.
+
+Every step takes the same number of words from the stream: one an agent, one more an agent for lots, and with
+a tax one more. An agent's word decides its bid by the upper 32 bits, its next private state by the upper 30
+of the rest; the lowest bit is its coin, which tells where it is the first of its pair. The next bit is left
+to learners. The lots' upper halves pair the agents up, the lower halves share the surplus out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from rivalry.kernels import draws
+from rivalry.kernels.choices import choices, drawn, start_of
+from rivalry.kernels.currency import high, low, pair_up, share_out, total
+from rivalry.kernels.history import inner
+from rivalry.kernels.shapes import (
+    BIDS,
+    BY_COIN,
+    BY_STAKE,
+    COIN,
+    HIGHEST_STAKE,
+    LOWEST_INDEX,
+    PEER,
+    ROOM,
+    SURPLUS,
+    Economy,
+)
+
+RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
+"""Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""
+
+OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
+"""What flows count, in karma: what losers could not hold; charges, taxes that joined the surplus; shared out; lost."""
+
+
+class Agents(NamedTuple):
+    """All that a step changes; made by `fresh`, and copied by ``Agents(*(a.copy() for a in agents))``."""
+
+    stream: np.ndarray  # [2], uint64
+    clock: np.ndarray  # [1]: steps
+    status: np.ndarray  # [2]: RUNNING, or what went wrong, and the step at which it did, from 0
+    karma: np.ndarray  # [agent]
+    private: np.ndarray  # [agent]
+    pool: np.ndarray  # [1]: the surplus not shared out
+    burnt: np.ndarray  # [1]: karma lost, all told
+    reward: np.ndarray  # [agent], float64: of the last step
+    wins: np.ndarray  # [agent]: in all steps
+    order: np.ndarray  # [agent]: a permutation; places 2p and 2p + 1 were the last step's pairs
+    lucky: np.ndarray  # [agent]: a permutation, for sharing out
+
+
+class Tallies(NamedTuple):
+    """Sums over steps, added to in place. Absent: all of length 0."""
+
+    rewards: np.ndarray  # [agent], float64
+    wins: np.ndarray  # [agent]
+    bids: np.ndarray  # [bid]: how often; an odd agent out has bid too
+    held: np.ndarray  # [type private karma]: agent-steps, before bidding
+    after: np.ndarray  # [karma]: agent-steps, after payments and tax, before sharing out
+    flows: np.ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
+    each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
+
+
+class Desk(NamedTuple):
+    """What a run writes on, and numbers that do not change while it runs."""
+
+    words: np.ndarray  # [2 or 3 times agents], uint64
+    bids: np.ndarray  # [agent]
+    moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
+    due: np.ndarray  # [karma 2]: whole tax, and the chance of one more in units of 2**-32
+    started: np.ndarray  # [agent]: wins before the run
+    supply: int  # karma there is
+    fast: int  # 1: the rules of `_meet_fast`
+
+
+def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
+    """Agents at step 0: karma as given, private states drawn from ``first``.
+
+    Raises `ValueError` for an odd number of agents if no agent may be idle.
+    """
+    agents = len(economy.type_of)
+    if agents % 2 == 1 and not economy.idle:
+        raise ValueError(f"agents: {agents} must be even, unless one may be idle")
+    stream, lots = draws.stream(sequence), np.zeros(agents)
+    with draws.quiet():
+        draws.fill(stream, lots)
+    private = (lots[:, None] >= economy.first[economy.type_of, :-1]).sum(axis=1)
+    zeros = [np.zeros(n, dtype=np.int64) for n in (1, 2, 1, 1, agents)]
+    return Agents(
+        stream=stream,
+        clock=zeros[0],
+        status=zeros[1],
+        karma=np.array(economy.karma, dtype=np.int64),
+        private=private.astype(np.int64),
+        pool=zeros[2],
+        burnt=zeros[3],
+        reward=np.zeros(agents),
+        wins=zeros[4],
+        order=np.arange(agents),
+        lucky=np.arange(agents),
+    )
+
+
+def copied(agents: Agents) -> Agents:
+    """The same agents once more, to be played on by themselves."""
+    return Agents(*(array.copy() for array in agents))
+
+
+def tallies(economy: Economy, each: bool = False) -> Tallies:
+    """Sums of nothing; ``each``: with the states of every agent."""
+    agents, karma, whole = len(economy.type_of), economy.most + 1, np.int64
+    types, privates = economy.stakes.shape
+    return Tallies(
+        rewards=np.zeros(agents),
+        wins=np.zeros(agents, dtype=whole),
+        bids=np.zeros(karma, dtype=whole),
+        held=np.zeros((types, privates, karma), dtype=whole),
+        after=np.zeros(karma, dtype=whole),
+        flows=np.zeros(5, dtype=whole),
+        each=np.zeros((agents, privates, karma) if each else (0, 0, 0), dtype=whole),
+    )
+
+
+def no_tallies() -> Tallies:
+    """What stands for tallies where none are wanted."""
+    none, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
+    return Tallies(np.zeros(0), none, none, cube, none, none, cube)
+
+
+def play(
+    economy: Economy,
+    agents: Agents,
+    policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
+    owner: np.ndarray,  # [agent]: whose rows it follows
+    tallied: Tallies,
+    steps: int,
+) -> None:
+    """Play ``steps`` further steps; agents and tallies change in place. No bids are made without karma.
+
+    Look at ``agents.status`` afterwards: a run that went wrong has stopped.
+    """
+    with draws.quiet():
+        _play(economy, agents, policy, choices(policy, economy.most), owner, tallied, steps)
+
+
+@njit(cache=True, nogil=True)
+def _play(economy, agents, policy, choice, owner, tallied, steps):  # type: ignore[no-untyped-def]
+    desk = desk_of(economy, agents)
+    flat, index = policy.reshape(-1), choice.reshape(-1)
+    for _ in range(steps):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, desk.words)
+        if economy.award == BIDS:
+            _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
+        step(economy, agents, desk, tallied)
+    close(agents, desk, tallied)
+
+
+@njit(cache=True, nogil=True)
+def desk_of(economy, agents):  # type: ignore[no-untyped-def]
+    """The desk of a run of an economy."""
+    count, karma = economy.type_of.shape[0], economy.most + 1
+    due, taxed, own_bid = np.zeros((karma, 2), dtype=np.int64), False, True
+    for k in range(karma):
+        due[k, 0] = np.int64(economy.tax[k])
+        due[k, 1] = np.int64((economy.tax[k] - due[k, 0]) * 2.0**32)
+        taxed = taxed or economy.tax[k] > 0.0
+        for c in range(k + 1):
+            own_bid = own_bid and economy.charge[k, c] == k
+    moves = np.zeros(economy.chain.shape, dtype=np.int64)
+    for where in np.ndindex(economy.chain.shape):
+        moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
+    plain = economy.award == BIDS and economy.tie == COIN and economy.overflow == SURPLUS
+    return Desk(
+        words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
+        bids=np.zeros(count, dtype=np.int64),
+        moves=moves,
+        due=due,
+        started=agents.wins.copy(),
+        supply=economy.karma.sum(),
+        fast=np.int64(plain and own_bid),
+    )
+
+
+@inner
+def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # type: ignore[no-untyped-def]
+    """Everybody's bid, and what losing would cost it."""
+    most = economy.most
+    for i in range(owner.shape[0]):
+        row = agents.private[i] * (most + 1) + agents.karma[i]
+        first = owner[i] * entries + start_of(row, most)
+        own, lot = choice[np.uint64(owner[i] * rows + row)], high(desk.words[i])
+        desk.bids[i] = drawn(policy, first, agents.karma[i], own, lot)
+
+
+@inner
+def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
+    """What follows the bids: pairs, payments, tax, sharing out, private states; karma is counted."""
+    count, wanted = desk.bids.shape[0], tallied.rewards.shape[0] > 0
+    if wanted:
+        _tally_before(economy, agents, desk, tallied)
+    for i in range(count):
+        agents.reward[i] = -economy.stakes[economy.type_of[i], agents.private[i]]
+    pair_up(agents.order, desk.words, count)
+    if count % 2 == 1:
+        agents.reward[agents.order[count - 1]] = 0.0
+    if desk.fast:
+        _meet_fast(economy, agents, desk, tallied.flows)
+    else:
+        for pair in range(count // 2):
+            _meet(economy, agents, desk, pair, tallied.flows)
+    if desk.words.shape[0] > 2 * count:
+        _tax(agents, desk, tallied.flows)
+    if wanted:
+        for i in range(count):
+            tallied.after[agents.karma[i]] += 1
+            tallied.rewards[i] += agents.reward[i]
+    if (agents.clock[0] + 1) % economy.every == 0:
+        before = agents.pool[0]
+        agents.pool[0] = share_out(before, agents.karma, economy.most, agents.lucky, desk.words, count)
+        note(tallied.flows, SHARED, before - agents.pool[0])
+    _move(economy, agents, desk)
+    if total(agents.karma) + agents.pool[0] + agents.burnt[0] != desk.supply:
+        agents.status[0], agents.status[1] = UNBALANCED, agents.clock[0]
+    agents.clock[0] += 1
+
+
+@inner
+def note(flows, which, amount):  # type: ignore[no-untyped-def]
+    """Count a flow, if flows are counted."""
+    if flows.shape[0] > 0:
+        flows[which] += amount
+
+
+@inner
+def _tally_before(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
+    for i in range(desk.bids.shape[0]):
+        z, k = agents.private[i], agents.karma[i]
+        tallied.bids[desk.bids[i]] += 1
+        tallied.held[economy.type_of[i], z, k] += 1
+        if tallied.each.shape[0] > 0:
+            tallied.each[i, z, k] += 1
+
+
+@inner
+def close(agents, desk, tallied):  # type: ignore[no-untyped-def]
+    """What is tallied at the end of a run alone: wins."""
+    if tallied.wins.shape[0] > 0:
+        for i in range(desk.started.shape[0]):
+            tallied.wins[i] += agents.wins[i] - desk.started[i]
+
+
+@inner
+def _meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
+    """All pairs, where the winner pays its bid, coins tell, and what a loser cannot hold joins the surplus.
+
+    Without a branch on who wins: whose higher bid it is cannot be foreseen.
+    """
+    most, karma, bids, order = economy.most, agents.karma, desk.bids, agents.order
+    overflow, paid, to_peer = 0, 0, np.int64(economy.receiver == PEER)
+    for pair in range(bids.shape[0] // 2):
+        i, j = np.uint64(order[2 * pair + 1]), np.uint64(order[2 * pair])
+        one, other = bids[i], bids[j]
+        wins = 2 * one + np.int64(desk.words[i] & np.uint64(1)) > 2 * other
+        winner, loser, price = (i, j, one) if wins else (j, i, other)
+        held = karma[loser] + to_peer * price
+        excess = max(held - most, 0)
+        karma[winner] -= price
+        karma[loser] = held - excess
+        overflow += excess
+        paid += price
+        agents.reward[winner] = 0.0
+        agents.wins[winner] += 1
+    paid -= to_peer * paid
+    agents.pool[0] += overflow + paid
+    note(flows, OVERFLOW, overflow)
+    note(flows, PAID, paid)
+
+
+@inner
+def _first_wins(economy, agents, desk, i, j):  # type: ignore[no-untyped-def]
+    """1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if nobody does."""
+    coin = np.int64(desk.words[i] & np.uint64(1))
+    one, other = desk.bids[i], desk.bids[j]
+    stakes = (agents.reward[j], agents.reward[i])  # minus the stakes
+    if economy.award == BIDS and one != other:
+        return np.int64(one > other)
+    if economy.award == BY_COIN or (economy.award == BIDS and economy.tie == COIN):
+        return coin
+    if economy.award == BY_STAKE or (economy.award == BIDS and economy.tie == HIGHEST_STAKE):
+        return coin if stakes[0] == stakes[1] else np.int64(stakes[0] > stakes[1])
+    if economy.award == BIDS:
+        return np.int64(i < j) if economy.tie == LOWEST_INDEX else np.int64(-1)
+    return coin if agents.wins[i] == agents.wins[j] else np.int64(agents.wins[i] < agents.wins[j])
+
+
+@inner
+def _meet(economy, agents, desk, pair, flows):  # type: ignore[no-untyped-def]
+    """One pair under any rules."""
+    i, j, karma = agents.order[2 * pair + 1], agents.order[2 * pair], agents.karma
+    outcome = _first_wins(economy, agents, desk, i, j)
+    if outcome < 0:
+        return
+    winner, loser = (i, j) if outcome == 1 else (j, i)
+    agents.reward[winner] = 0.0
+    agents.wins[winner] += 1
+    price = economy.charge[desk.bids[winner], desk.bids[loser]] if economy.award == BIDS else 0
+    if economy.receiver != PEER:
+        karma[winner] -= price
+        agents.pool[0] += price
+        note(flows, PAID, price)
+        return
+    if economy.overflow == ROOM:
+        price = min(price, economy.most - karma[loser])
+    excess = max(karma[loser] + price - economy.most, 0)
+    karma[winner] -= price
+    karma[loser] += price - excess
+    note(flows, OVERFLOW, excess)
+    if economy.overflow == SURPLUS:
+        agents.pool[0] += excess
+    else:
+        agents.burnt[0] += excess
+        note(flows, BURNT, excess)
+
+
+@inner
+def _tax(agents, desk, flows):  # type: ignore[no-untyped-def]
+    """Everybody pays the tax on what it holds: the whole part, and one more with the chance of the rest."""
+    count, collected = desk.bids.shape[0], 0
+    for i in range(count):
+        held = agents.karma[i]
+        more = low(desk.words[2 * count + i]) < desk.due[held, 1]
+        due = min(desk.due[held, 0] + np.int64(more), held)
+        agents.karma[i] -= due
+        collected += due
+    agents.pool[0] += collected
+    note(flows, TAXED, collected)
+
+
+@inner
+def _move(economy, agents, desk):  # type: ignore[no-untyped-def]
+    """Private states move on."""
+    for i in range(desk.bids.shape[0]):
+        lot, after = low(desk.words[i]) >> 2, 0
+        for z in range(desk.moves.shape[2] - 1):
+            after += lot >= desk.moves[economy.type_of[i], agents.private[i], z]
+        agents.private[i] = after
