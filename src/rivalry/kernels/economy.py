@@ -34,7 +34,7 @@ RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""
 
 OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
-"""What flows count, in karma: what losers could not hold; charges, taxes that joined the surplus; shared out; lost."""
+"""Flows of karma: what losers could not hold; charges and taxes that joined the surplus; shared out; lost."""
 
 
 class Agents(NamedTuple):
@@ -183,7 +183,7 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
         due=due,
         started=agents.wins.copy(),
         supply=economy.karma.sum(),
-        fast=np.int64(plain and own_bid),
+        fast=1 if plain and own_bid else 0,
     )
 
 

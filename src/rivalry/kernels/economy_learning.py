@@ -23,12 +23,13 @@ from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import Economy
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
-"""What a state is worth: the choice executed there, the best, the mean over the policy, the best by two tables."""
+"""What a state is worth: the choice executed there, the best, the mean over choices, the best by two tables."""
 
 
 class EpochRule(NamedTuple):
-    """How to learn. A schedule is stages: values, and before which step, or epoch, each ends; the last goes on.
+    """How to learn.
 
+    A schedule is stages: values, and before which step, or epoch, each ends; the last goes on.
     The step size of the n-th visit of an entry is ``alpha n^-power``.
     """
 
