@@ -1,0 +1,79 @@
+"""How far policies for bids are apart, and how undecided they are.
+
+A policy is ``[.. private karma bid]``: chances of bids, which are whole numbers from 0 to the karma held, and
+0 beyond. Axes in front, of many policies, are broadcast. JAX can trace all of it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from jaxtyping import Array, Float
+
+from rivalry._jax import jnp
+
+Distance = Literal["mean", "sum", "mu_weighted", "l1"]
+DISTANCES: tuple[str, ...] = get_args(Distance)
+
+Policy = Float[Array, "*#many private karma bid"]
+
+
+def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
+    """The Wasserstein-1 distance in every state, as a part of the karma held, in [0, 1]; 0 without karma.
+
+    The sum over bids of the absolute difference of the two distribution functions.
+
+    >>> one = jnp.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]])
+    >>> two = jnp.array([[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]])
+    >>> transport(one, two).tolist()
+    [[0.0, 1.0, 0.25]]
+    """
+    moved = jnp.abs(jnp.cumsum(pi - other, axis=-1)[..., :-1]).sum(axis=-1)
+    karma = jnp.arange(pi.shape[-2])
+    return jnp.where(karma > 0, moved / jnp.maximum(karma, 1), 0.0)
+
+
+def policy_distance(
+    pi: Policy,
+    other: Policy,
+    weights: str = "mean",
+    mu: Float[Array, "*#many private karma"] | None = None,
+) -> Float[Array, "..."]:
+    """How far two policies are apart.
+
+    ``mean``: the mean of `transport` over private states and karma of at least 1. ``sum``: its sum, as the
+    source prints it. ``mu_weighted``: its mean under the law of states ``mu``. ``l1``: the sum of absolute
+    differences of chances, over all states.
+    Raises `ValueError` for another word, or where ``mu`` is missing.
+
+    Source: Vaishampayan (ETH Zurich 2024), definition 4.1.
+
+    >>> one, two = jnp.zeros((2, 1, 3, 3)).at[0, ..., 0].set(1.0).at[1, 0, [0, 1, 2], [0, 1, 2]].set(1.0)
+    >>> [float(policy_distance(one, two, weights)) for weights in ("mean", "sum", "l1")]
+    [1.0, 2.0, 4.0]
+    """
+    if weights not in DISTANCES:
+        raise ValueError(f"distance: {weights!r} must be one of {', '.join(DISTANCES)}")
+    if weights == "l1":
+        return jnp.abs(pi - other).sum(axis=(-3, -2, -1))
+    moved = transport(pi, other)
+    if weights == "mu_weighted":
+        if mu is None:
+            raise ValueError("mu: must be given, a law of states, for the distance mu_weighted")
+        return (mu * moved).sum(axis=(-2, -1))
+    states = moved[..., 1:]
+    return states.mean(axis=(-2, -1)) if weights == "mean" else states.sum(axis=(-2, -1))
+
+
+def entropies(pi: Policy) -> Float[Array, "... private karma"]:
+    """The entropy of every state's chances, in nats.
+
+    >>> entropies(jnp.array([[[1.0, 0.0], [0.5, 0.5]]])).round(6).tolist()
+    [[0.0, 0.693147]]
+    """
+    return jnp.where(pi > 0, -pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0).sum(axis=-1)
+
+
+def mean_entropy(pi: Policy) -> Float[Array, "..."]:
+    """The mean of `entropies` over all states, those without karma included."""
+    return entropies(pi).mean(axis=(-2, -1))

@@ -1,0 +1,127 @@
+"""Policies for bids drawn at random, by named rules, and which of them are as undecided as another.
+
+What is found on drawn policies depends on how they are drawn, so rules have names and all that they drew is
+kept. A policy is ``[private karma bid]``, chances of bids 0 to the karma held. Policy ``i`` of a seed is the
+same however many are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from rivalry._jax import jnp
+from rivalry.population.distances import entropies
+
+Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]
+EntropyRule = Literal["mean", "every"]
+GENERATORS: tuple[str, ...] = get_args(Rule)
+ENTROPY_RULES: tuple[str, ...] = get_args(EntropyRule)
+
+Numbers = dict[str, np.ndarray]
+
+
+class Drawn(NamedTuple):
+    """Policies, and the numbers that each was made with."""
+
+    policies: np.ndarray  # [policy private karma bid]
+    parameters: Numbers  # [policy ..] each
+
+
+def draw_policies(
+    generator: str, count: int, private: int, most: int, seed: np.random.SeedSequence, first: int = 0
+) -> Drawn:
+    """Policies ``first`` to ``first + count - 1`` of a seed, for ``private`` states and karma up to ``most``.
+
+    - ``dirichlet_state``: in every state a symmetric Dirichlet law, its ``concentration`` ``10^U(-1, 2)`` one
+      a policy;
+    - ``smooth_gaussian``: chances proportional to ``exp(-((b - centre k)/width)^2/2) + 1e-12``; for every
+      private state ``centre`` is ``U(0, 1)`` and ``width`` ``10^U(-1, 1.2)`` units of karma;
+    - ``logit_noise``: ``softmax(scale x)`` of independent standard normal ``x``, the ``scale``
+      ``10^U(-1, 1)`` one a policy.
+
+    Raises `ValueError` for another rule.
+
+    >>> drawn = draw_policies("smooth_gaussian", 3, private=2, most=4, seed=np.random.SeedSequence(1))
+    >>> drawn.policies.shape, drawn.parameters["width"].shape, bool(np.all(drawn.policies[:, :, 1, 2:] == 0))
+    ((3, 2, 5, 5), (3, 2), True)
+    """
+    if generator not in GENERATORS:
+        raise ValueError(f"generator: {generator!r} must be one of {', '.join(GENERATORS)}")
+    rule = _RULES[generator]
+    each = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
+    policies = [policy for policy, _ in each]
+    names = rule(_numbers(seed, 0), private, most)[1] if not each else each[0][1]
+    parameters = {name: np.array([found[name] for _, found in each]) for name in names}
+    return Drawn(np.array(policies).reshape(count, private, most + 1, most + 1), parameters)
+
+
+def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
+    """Policy ``number``'s own numbers."""
+    own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
+    return np.random.default_rng(own)
+
+
+def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
+    """Symmetric Dirichlet laws of bids 0..k, ``[.. karma bid]``, with the concentrations ``[.. karma]``.
+
+    >>> rows(np.random.default_rng(0), np.ones((2, 4))).sum(axis=-1).round(12).tolist()
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    size = concentration.shape[-1]
+    weights = rng.standard_gamma(np.repeat(concentration[..., None], size, axis=-1))
+    return _shared(weights + np.finfo(float).tiny)
+
+
+def _shared(weights: np.ndarray) -> np.ndarray:
+    """Weights ``[.. karma bid]`` of legal bids as chances."""
+    legal = np.tril(weights)
+    chances: np.ndarray = legal / legal.sum(axis=-1, keepdims=True)
+    return chances
+
+
+def _dirichlet(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
+    concentration = 10 ** rng.uniform(-1, 2)
+    policy = rows(rng, np.full((private, most + 1), concentration))
+    return policy, {"concentration": np.asarray(concentration)}
+
+
+def _gaussian(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
+    centre, width = rng.uniform(0, 1, private), 10 ** rng.uniform(-1, 1.2, private)
+    k, b = np.ogrid[: most + 1, : most + 1]
+    away = (b - centre[:, None, None] * k) / width[:, None, None]
+    return _shared(np.exp(-(away**2) / 2) + 1e-12), {"centre": centre, "width": width}
+
+
+def _noise(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
+    scale = 10 ** rng.uniform(-1, 1)
+    x = scale * rng.standard_normal((private, most + 1, most + 1))
+    x = np.where(np.tri(most + 1, dtype=bool), x, -np.inf)
+    return _shared(np.exp(x - x.max(axis=-1, keepdims=True))), {"scale": np.asarray(scale)}
+
+
+_RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Numbers]]] = {
+    "dirichlet_state": _dirichlet,
+    "smooth_gaussian": _gaussian,
+    "logit_noise": _noise,
+}
+
+
+def as_undecided(policies: np.ndarray, other: np.ndarray, rule: str = "mean") -> np.ndarray:
+    """Which of the policies ``[policy private karma bid]`` have at least the entropy of another.
+
+    In the ``mean`` over states, or in ``every`` state, up to rounding. Raises `ValueError` for another rule.
+
+    >>> even, sure = np.tri(3) / np.arange(1, 4)[:, None], np.eye(3)
+    >>> as_undecided(np.array([[even], [sure]]), even[None]).tolist()
+    [True, False]
+    """
+    if rule not in ENTROPY_RULES:
+        raise ValueError(f"entropy_rule: {rule!r} must be one of {', '.join(ENTROPY_RULES)}")
+    each, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, other))
+    if rule == "mean":
+        each, bar = each.mean(axis=(-2, -1))[:, None, None], bar.mean()
+    kept: np.ndarray = np.all(each >= bar - 1e-12, axis=(-2, -1))
+    return kept

@@ -1,0 +1,384 @@
+"""Rules without karma, Lipschitz constants, the Lasry-Lions sum: against simulation, kernels, brute force."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rivalry.games.karma.baselines import MECHANISMS, exact_baseline
+from rivalry.games.karma.chains import stationary
+from rivalry.games.karma.lasry_lions import (
+    change_matrix,
+    find_counterexample,
+    lasry_lions_sum,
+    theta_matrix,
+)
+from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios
+from tests.reference.__main__ import read
+
+CASES = read(Path(__file__).parents[1] / "reference" / "karma.json")
+
+CHAINS = {
+    "independent": ([1.0, 5.0], [0.5, 0.5]),
+    "sticky": ([1.0, 9.0, 9.0], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.0, 0.5, 0.5]]),
+    "periodic": ([0.0, 2.0, 7.0], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),
+}
+
+
+def cases(kind: str) -> list[dict]:
+    return [dict(case) for case in CASES if case["kind"] == kind]
+
+
+# rules without karma
+
+
+@pytest.mark.parametrize("case", cases("baseline_exact"), ids=lambda case: case["id"])
+def test_printed_baselines(case: dict) -> None:
+    """TURN as listed is the limit in which everybody is served at exactly half of the steps: a rotation."""
+    given = case["inputs"]
+    rule = {"TURN": "ROTATION"}.get(given["mechanism"], given["mechanism"])
+    found = exact_baseline(rule, given["urgencies"], given["urgency_law"], given["steps"])
+    for name, value in case["expected"].items():
+        assert getattr(found, name) == pytest.approx(value, abs=case["tolerance"][name])
+
+
+@pytest.mark.parametrize("case", cases("baseline_simulation"), ids=lambda case: case["id"])
+def test_measured_baselines(case: dict) -> None:
+    """Of 200 agents: among infinitely many it is the same within the noise of ten runs."""
+    given = case["inputs"]
+    rules = (given["mechanism"], given["urgencies"], given["urgency_chain"], given["steps"])
+    found = exact_baseline(*rules)
+    for name, value in case["expected"].items():
+        assert getattr(found, name) == pytest.approx(value, abs=case["tolerance"]["mean_of_10_seeds"][name])
+
+
+def played(rule: str, u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int, agents: int) -> list:
+    """Mean reward, and the spreads of rewards and wins over agents, in one simulation."""
+    rng = np.random.default_rng(5)
+    z = rng.choice(len(u), agents, p=law)
+    paid, wins = np.zeros(agents), np.zeros(agents)
+    turn = rng.permutation(agents) % 2
+    for step in range(steps):
+        one, two = rng.permutation(agents).reshape(2, -1)
+        bid = {"COIN": 0 * wins, "DICT": u[z], "TURN": -wins, "ROTATION": wins}[rule]
+        coin = rng.random(len(one)) < 0.5
+        first = (bid[one] > bid[two]) | ((bid[one] == bid[two]) & coin)
+        won = np.zeros(agents, dtype=bool)
+        won[one], won[two] = first, ~first
+        won = turn == step % 2 if rule == "ROTATION" else won
+        paid -= u[z] * ~won
+        wins += won
+        z = (rng.random(agents)[:, None] > np.cumsum(chain, axis=1)[z]).sum(axis=1)
+    return [paid.mean() / steps, -paid.std() / steps, -wins.std() / steps]
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("rule", MECHANISMS)
+def test_baselines_are_those_of_a_simulation(rule: str, name: str) -> None:
+    """Chains with memory: rewards at two steps are dependent, and their spread counts that."""
+    u, given = CHAINS[name]
+    chain, law = stationary(given)
+    for steps in (1, 12, 25):
+        found = exact_baseline(rule, u, given, steps)
+        seen = played(rule, np.array(u), chain, law, steps, 40_000)
+        np.testing.assert_allclose(found[0], seen[0], atol=0.03)
+        np.testing.assert_allclose(found[1:], seen[1:], rtol=0.02, atol=1e-3)
+
+
+@pytest.mark.parametrize("rule", MECHANISMS)
+def test_two_steps_by_hand(rule: str) -> None:
+    """Every path of two urgencies and two outcomes, with its chance."""
+    u, chain = np.array([1.0, 4.0]), np.array([[0.9, 0.1], [0.3, 0.7]])
+    law = np.array([0.75, 0.25])
+    higher = np.array([0.625, 0.125])  # of losing by urgency
+    paths = []
+    for first, second, lost_one, lost_two in product((0, 1), repeat=4):
+        chances = {
+            "COIN": (0.5, 0.5),
+            "DICT": (higher[first], higher[second]),
+            "ROTATION": (0.5, 1.0 - lost_one),
+            "TURN": (0.5, 0.25 if lost_one else 0.75),  # half have won: they lose to half, and half of ties
+        }[rule]
+        chance = law[first] * chain[first, second]
+        for lost, own in zip((lost_one, lost_two), chances, strict=True):
+            chance *= own if lost else 1 - own
+        paths.append((chance, -u[first] * lost_one - u[second] * lost_two, 2 - lost_one - lost_two))
+    chance, paid, wins = np.array(paths).T
+    assert chance.sum() == pytest.approx(1)
+
+    def sd(x: np.ndarray) -> float:
+        return float(np.sqrt(chance @ x**2 - (chance @ x) ** 2))
+
+    expected = (chance @ paid / 2, -sd(paid) / 2, -sd(wins) / 2)
+    np.testing.assert_allclose(exact_baseline(rule, u, chain, 2), expected, atol=1e-14)
+
+
+def test_turns_become_a_rotation_in_the_long_run() -> None:
+    """Wins stay within half of one of their mean, so fairness of access falls as one over the steps."""
+    for steps in (10_001, 10**9):
+        found = exact_baseline("TURN", [1.0, 5.0], [0.5, 0.5], steps)
+        ideal = exact_baseline("ROTATION", [1.0, 5.0], [0.5, 0.5], steps)
+        assert found.access_fairness * steps == pytest.approx(-0.5, abs=0.05)
+        assert found.reward_fairness == pytest.approx(ideal.reward_fairness, rel=2 / steps)
+
+
+def test_steps_at_a_time_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    u, chain = CHAINS["sticky"]
+    quick = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
+    monkeypatch.setattr("rivalry.games.karma.baselines.STEADY", -1.0)
+    slow = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
+    np.testing.assert_allclose(quick, slow, rtol=1e-12)
+
+
+def test_stationary_laws() -> None:
+    for u, given in CHAINS.values():
+        chain, law = stationary(given)
+        assert law.sum() == pytest.approx(1)
+        assert len(law) == len(u)
+        np.testing.assert_allclose(law @ chain, law, atol=1e-15)
+    transient, law = stationary([[0.5, 0.5], [0.0, 1.0]])
+    np.testing.assert_allclose(law @ transient, [0, 1], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (("AUCTION", [1.0], [1.0], 5), "mechanism: 'AUCTION' must be one of COIN, DICT, ROTATION, TURN"),
+        (("COIN", [1.0], [1.0], 0), "steps: 0 must be a whole number, at least 1"),
+        (("COIN", [], [1.0], 5), r"urgencies: \[\] must be one number or more"),
+        (("COIN", [1.0, -2.0], [0.5, 0.5], 5), r"urgencies\[1\]: -2.0 must be at least 0"),
+        (("COIN", [1.0, 2.0], [1.0], 5), "chain: 1 states must be 2, one an urgency"),
+        (("COIN", [1.0, 2.0], [[0.5, 0.5]], 5), r"chain: shape \(1, 2\) must be square, or one law"),
+        (("COIN", [1.0, 2.0], [[0.5, 0.5], [0.5, 0.6]], 5), r"chain\[1\]: \[0.5, 0.6\] must be chances"),
+        (("COIN", [1.0, 2.0], [[1.5, -0.5], [0.5, 0.5]], 5), r"chain\[0\]: \[1.5, -0.5\] must be chances"),
+        (("COIN", [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], 5), "must have one stationary law"),
+    ],
+    ids=range(9),
+)
+def test_wrong_baselines_are_named(rules: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        exact_baseline(*rules)
+
+
+# Lipschitz constants
+
+
+@pytest.mark.parametrize("case", cases("lipschitz"), ids=lambda case: case["id"])
+def test_printed_constants(case: dict) -> None:
+    given = case["inputs"]
+    found = constants(
+        given["u_max"],
+        given["discount"],
+        given["payment"],
+        kmax=given["kmax"],
+        L_pop=given["L_pop"],
+        dh=given["dh"],
+    )
+    for name, value in case["expected"].items():
+        assert getattr(found, name) == pytest.approx(value, rel=case["tolerance"]["relative"])
+    assert not found.contracts(temperature=1.0)
+    assert found.contracts(temperature=1.01 * found.L)
+
+
+class Plain:
+    """An economy in plain NumPy: only what winners pay is shared out; above the most it is lost."""
+
+    def __init__(self, kmax: int, society: bool, urgencies: tuple[float, ...] = (0.2, 1.0)) -> None:
+        self.kmax, self.society, self.u = kmax, society, np.array(urgencies)
+        self.phi = np.array([[0.3, 0.7], [0.9, 0.1]])
+        self.legal = np.tile(np.tri(kmax + 1, dtype=bool), (2, 1))
+
+    def win(self, nu: np.ndarray) -> np.ndarray:
+        return np.cumsum(nu) - nu / 2
+
+    def reward(self, rho: np.ndarray) -> np.ndarray:
+        return -np.repeat(self.u, self.kmax + 1)[:, None] * (1 - self.win(rho.sum(axis=0)))
+
+    def transition(self, rho: np.ndarray) -> np.ndarray:
+        nu = rho.sum(axis=0)
+        win, top = self.win(nu), self.kmax
+        paid = np.sum(nu * win * np.arange(top + 1))
+        gifts = {int(paid): 1 - paid % 1, int(paid) + 1: paid % 1} if self.society else {0: 1.0}
+        karma = np.zeros((top + 1, top + 1, top + 1))
+        for k in range(top + 1):
+            for b in range(k + 1):
+                for gift, chance in gifts.items():
+                    karma[k, b, min(top, k - b + gift)] += win[b] * chance
+                    for other in range(b, top + 1):
+                        met = nu[other] * (0.5 if other == b else 1.0) * chance
+                        karma[k, b, min(top, k + gift + (0 if self.society else other))] += met
+        return np.einsum("uv,kbl->ukbvl", self.phi, karma).reshape(2 * (top + 1), top + 1, -1)
+
+
+def plays(economy: Plain, count: int) -> list:
+    """Pairs of plays, some far apart and some near."""
+    rng, states = np.random.default_rng(3), 2 * (economy.kmax + 1)
+
+    def law(shape: tuple[int, ...], sharp: float) -> np.ndarray:
+        weights = rng.gamma(sharp, size=shape) + 1e-300
+        return weights / weights.sum(axis=-1, keepdims=True)
+
+    def play() -> tuple[np.ndarray, np.ndarray]:
+        sharp = 10 ** rng.uniform(-2, 1)
+        weights = np.where(economy.legal, law(economy.legal.shape, sharp), 0) + 1e-300 * economy.legal
+        return law((states,), sharp), weights / weights.sum(axis=1, keepdims=True)
+
+    found = []
+    for number in range(count):
+        one, two = play(), play()
+        part = 1.0 if number % 2 else 10 ** rng.uniform(-4, 0)
+        found.append((one, tuple(a + part * (b - a) for a, b in zip(one, two, strict=True))))
+    return found
+
+
+@pytest.mark.parametrize("society", [False, True], ids=["PBP", "PBS"])
+@pytest.mark.parametrize("tight", [False, True], ids=["printed", "tight"])
+def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool) -> None:
+    economy = Plain(5, society)
+    payment = "PBS" if society else "PBP"
+    bounds = constants(1.0, 0.8, payment, kmax=5, u_min=0.2, tight=tight)
+    seen = ratios(economy.reward, economy.transition, economy.legal, 0.8, plays(economy, 150))
+    assert seen.above(bounds) == ()
+    assert min(seen) > 0
+
+
+def test_tight_constants_are_reached() -> None:
+    """Everybody bids nothing, or everything: rewards at a bid between move by half of what the law does."""
+    economy = Plain(4, society=True)
+    state = np.tile([0.0, 0.0, 0.0, 0.0, 0.5], 2)
+    low, high = np.eye(5)[[0] * 10], np.eye(5)[[0, 1, 2, 3, 4] * 2]
+    seen = ratios(economy.reward, economy.transition, economy.legal, 0.5, [((state, low), (state, high))])
+    assert seen.L_rho == pytest.approx(constants(1.0, 0.5, "PBS", kmax=4, tight=True).L_rho)
+
+
+def test_a_bound_that_is_too_small_is_noticed() -> None:
+    economy = Plain(3, society=True)
+    seen = ratios(economy.reward, economy.transition, economy.legal, 0.5, plays(economy, 20))
+    assert "L_rho" in seen.above(constants(0.05, 0.5, "PBS", kmax=3))
+    assert "K_rho" in seen.above(constants(1.0, 0.5, 0.0))
+
+
+@pytest.mark.parametrize("rule", ["own", "second", "difference"])
+def test_what_a_pair_pays_moves_no_faster_than_its_constant(rule: str) -> None:
+    """The mean that is paid to society, over laws of bids; two levels' laws of gifts differ by twice that."""
+    top, rng = 6, np.random.default_rng(2)
+    b, c = np.ogrid[: top + 1, : top + 1]
+    charge = {"own": b + 0 * c, "second": np.minimum(b, c), "difference": np.abs(b - c)}[rule]
+    pair = np.where(b >= c, charge, charge.T)
+    tight = kernel_constant(charge, society=True, tight=True)
+    assert tight <= kernel_constant(charge, society=True)
+    assert kernel_constant(charge, society=False) == 0.0
+    worst = 0.0
+    for _ in range(3000):
+        nu, other = (rng.dirichlet(np.full(top + 1, 10 ** rng.uniform(-2, 0)) + 1e-3) for _ in range(2))
+        moved = nu @ pair @ nu / 2 - other @ pair @ other / 2
+        worst = max(worst, 2 * abs(moved) / np.abs(nu - other).sum())
+    assert worst <= tight
+    assert worst > 0.5 * tight or rule == "difference"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"discount": 1.0}, r"discount: 1.0 must be in \[0, 1\)"),
+        ({"u_max": -1.0}, "u_max: -1.0 must be at least 0"),
+        ({"dh": -1.0}, "dh: -1.0 must be at least 0"),
+        ({"u_min": 2.0}, "u_min: 2.0 must be at most u_max, 1.0"),
+        ({"payment": "FREE"}, "payment: 'FREE' must be one of PBP, PBS, or a number"),
+        ({"payment": -1.0}, "payment: -1.0 must be at least 0"),
+        ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
+    ],
+    ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
+)
+def test_wrong_constants_are_named(given: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        constants(**{"u_max": 1.0, "discount": 0.9} | given)
+    with pytest.raises(ValueError, match=r"charge: shape \(2,\) must be square"):
+        kernel_constant([1.0, 2.0], society=True)
+
+
+# the Lasry-Lions sum
+
+
+@pytest.mark.parametrize("case", cases("lasry_lions_sum"), ids=lambda case: case["id"])
+def test_listed_sums(case: dict) -> None:
+    given = case["inputs"]
+    found = lasry_lions_sum(*(given[name] for name in ("urgencies", "law", "bids", "bids_prime", "tie")))
+    assert found == pytest.approx(case["expected"]["S"], abs=case["tolerance"]["S"])
+
+
+def slowly(u: np.ndarray, p: np.ndarray, v: np.ndarray, w: np.ndarray, tie: str) -> float:
+    """The definition (5.6), sum by sum."""
+    total = 0.0
+    for urgency, bid in product(range(len(u)), range(v.shape[1])):
+        change = 0.0
+        for law, sign in ((p @ v, 1), (p @ w, -1)):
+            win = sum(law[other] for other in range(bid)) + (law[bid] / 2 if tie == "coin" else 0.0)
+            change += sign * win
+        total += p[urgency] * (v[urgency, bid] - w[urgency, bid]) * u[urgency] * change
+    return total
+
+
+def laws(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+
+
+@pytest.mark.parametrize("tie", ["coin", "nobody"])
+def test_the_sum_is_its_definition(tie: str) -> None:
+    rng = np.random.default_rng(1)
+    for count in (1, 2, 4):
+        u, p = rng.uniform(0, 9, count), laws(rng, count)
+        v, w = laws(rng, count, 6), laws(rng, count, 6)
+        found = lasry_lions_sum(u, p, v, w, tie)
+        assert found == pytest.approx(slowly(u, p, v, w, tie), abs=1e-13)
+        if count == 1:
+            one = -0.5 * u[0] * np.sum((v - w) ** 2) if tie == "nobody" else 0.0
+            assert found == pytest.approx(one, abs=1e-14)
+
+
+def test_the_matrix_is_skew_where_ties_are_fair() -> None:
+    rng = np.random.default_rng(4)
+    v, w = laws(rng, 3, 7), laws(rng, 3, 7)
+    fair = change_matrix(v, w)
+    np.testing.assert_allclose(fair, -fair.T, atol=1e-15)
+    lost = change_matrix(v, w, "nobody")
+    np.testing.assert_allclose(lost + lost.T, -(v - w) @ (v - w).T, atol=1e-15)
+    np.testing.assert_allclose(theta_matrix(7) + theta_matrix(7).T, np.ones((7, 7)))
+
+
+@pytest.mark.parametrize("tie", ["coin", "nobody"])
+def test_counterexamples_are_economies(tie: str) -> None:
+    """Lemma 5.1: no bid above karma, the mean karma as asked, and a sum above 0 from the definition alone."""
+    found = find_counterexample([1.0, 30.0], [0.4, 0.6], kbar=2.7, kmax=6, tie=tie)
+    assert found is not None
+    assert np.all(found.policies[..., ~np.tri(7, dtype=bool)] == 0)
+    np.testing.assert_allclose(found.policies.sum(axis=-1), 1)
+    np.testing.assert_allclose(found.karma @ np.arange(7), 2.7)
+    np.testing.assert_allclose(found.karma.sum(axis=1), 1)
+    bids = np.einsum("uk,pukb->pub", found.karma, found.policies)
+    assert slowly(found.urgencies, found.law, *bids, tie) == pytest.approx(found.S, abs=1e-12)
+    assert found.S > 1e-3
+    text = found.text()
+    assert text.startswith(f"S = {found.S:.6g} > 0")
+    assert "urgency 30, chance 0.6, mean karma 2.7" in text
+
+
+def test_there_is_none_with_one_urgency() -> None:
+    assert find_counterexample([3.0], [1.0], tries=30) is None
+    assert find_counterexample([3.0], [1.0], tries=30, tie="nobody") is None
+
+
+def test_wrong_sums_are_named() -> None:
+    with pytest.raises(ValueError, match="tie: 'last' must be one of coin, nobody"):
+        theta_matrix(3, "last")
+    with pytest.raises(ValueError, match=r"bids_prime: shape \(1, 3\) must be \(1, 2\)"):
+        change_matrix([[0.5, 0.5]], [[0.5, 0.25, 0.25]])
+    with pytest.raises(ValueError, match=r"bids: .* must be chances"):
+        change_matrix([[0.5, 0.6]], [[0.5, 0.5]])
+    with pytest.raises(ValueError, match="law: shapes"):
+        lasry_lions_sum([1.0], [0.5, 0.5], [[0.5, 0.5]], [[0.5, 0.5]])
+    with pytest.raises(ValueError, match="kbar: 30"):
+        find_counterexample(kbar=30)
