@@ -115,7 +115,16 @@ class MarkovGame(Protocol):
 class PopulationGame(Protocol):
     """A continuum of players on finitely many states; a type is a closed block of states.
 
-    A profile is the policy that all of them follow, ``[state action]``.
+    A profile is the policy that all of them follow, ``[state action]``; its types are the players of records.
+    A population game may also offer, and the package uses where present:
+
+    - ``types [state]`` and ``share [type]``: the type of every state, and how much of the population it is;
+    - ``first_law() -> [state]``: where the population begins;
+    - ``transitions(env, weights [state action]) -> [state state]``: where states lead, in fewer passes than by
+      pushing one unit of mass from each;
+    - ``possible(env)``: whether there can be such an environment;
+    - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result;
+    - ``named_start(name)``, ``view(name, x)`` and ``views``, ``scale``, ``player_names``: as for a `Game`.
     """
 
     @property

@@ -53,7 +53,7 @@ FLOORS: list[set[str]] = [
     {"space", "results", "profiles", "intervals"},
     {"files", "game", "plots", "scenarios"},
     {"coordinates"},
-    {"metrics", "symmetric", "tabular"},
+    {"metrics", "population", "symmetric", "tabular"},
     {"transforms"},
     {"games", "methods"},
     {"run", "study"},

@@ -12,6 +12,13 @@ GAMES = {
         "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
         "the influence there of player i at position xᵢ; r runs over all players and outside rows",
     ),
+    "karma": Entry(
+        ("rivalry.games.karma:karma",),
+        "agents bid for a resource, again and again, with a currency that buys nothing else",
+        "reward -u for losing, 0 for winning: of two agents who meet at random the one who bids more wins, with "
+        "chance θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid law ν; V(u,k) = Σ_b π(b|u,k) [-u (1-θ(b)) + "
+        "γ E V(u',k')], where karma k' moves by the payment and by sharing out the surplus up to the level s",
+    ),
     "market": Entry(
         ("rivalry.games.market:market",),
         "firms choose quantities or prices, at once, in stages or in turns, and are worth their cash flow",

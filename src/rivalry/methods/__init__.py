@@ -70,7 +70,8 @@ METHODS = {
         "all or some mixed equilibria of a finite game, by QuantEcon",
     ),
     "newton": Entry(
-        ("rivalry.methods.newton:Newton",), "a point where all own gradients vanish, near the start"
+        ("rivalry.methods.newton:Newton", "rivalry.methods.population.newton:PopulationNewton"),
+        "a point where all own gradients vanish, near the start; of a population, its logit equilibrium",
     ),
     "periods": Entry(
         ("rivalry.methods.periods:Periods",),

@@ -8,8 +8,9 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved
-from rivalry.game import Finish, Game, Method, Playable, alike, measures, profile_dims
+from rivalry.game import Finish, Game, Method, Playable, PopulationGame, alike, measures, profile_dims
 from rivalry.metrics import certificate, payoffs
+from rivalry.population import record_of
 from rivalry.results import Certificate, Record, Solution
 from rivalry.space import Profile
 
@@ -95,8 +96,8 @@ def same(x: Profile, y: Profile) -> bool:
 def certified(game: object, record: Record, tolerance: float | None) -> Solution:
     """Payoffs, the game's measures and the certificate of a record's profile, added to it.
 
-    Only one-shot games have payoffs at a profile ``[player axis]``; elsewhere what the method itself found of
-    these stands. On a curved box the profile, and ``equilibria`` beside it, are noted in the coordinates in
+    One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]`` that
+    all follow; elsewhere what the method itself found of these stands. On a curved box the profile, and ``equilibria`` beside it, are noted in the coordinates in
     which the box is searched as well, as ``inner_profile`` and ``inner_equilibria``: distances are those.
     Through what discount factors can matter is noted of a game that says so (``gamma_channels``).
     """
@@ -104,6 +105,9 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     channels = getattr(game, "gamma_channels", None)
     if channels is not None:
         record.setdefault("gamma_channels", ((), np.asarray(channels().text)))
+    if isinstance(game, PopulationGame) and has_answer(record):
+        known, proof = record_of(game, put(record["profile"][1]), tolerance)
+        return Solution(record | known, proof)
     if isinstance(game, Game) and has_answer(record):
         profile = put(record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
@@ -125,6 +129,6 @@ def _inner(space: Any, record: Record) -> Record:
 
 
 def has_answer(record: Record) -> bool:
-    """Whether a record holds a profile ``[player axis]`` of numbers, at which a game has payoffs."""
+    """Whether a record holds a profile or policy of numbers, at which a game has payoffs."""
     dims, profile = record.get("profile", ((), np.nan))
-    return dims == ("player", "axis") and bool(np.all(np.isfinite(profile)))
+    return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))

@@ -1,0 +1,307 @@
+"""The karma economy as a population game: agents in random pairs bid for a resource, karma stays inside.
+
+Source: Vaishampayan (ETH Zurich 2024), chapters 2 and 3; Elokda et al., Dynamic Games and Applications 2023.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from rivalry._jax import jax, jnp
+from rivalry.games.karma import pairs
+from rivalry.games.karma.redistribution import Shift, given, level_of, spread, taken
+from rivalry.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY, PEER, ROOM, SOCIETY
+from rivalry.space import Simplex
+
+Law = Float[Array, "state"]
+Policy = Float[Array, "state action"]
+Values = Float[Array, "state"]
+
+
+STARTS = ("uniform", "all_in", "zero")
+
+
+class Around(NamedTuple):
+    """All that one agent need know of the rest: the rivals' bids and the level of redistribution.
+
+    ``rivals`` is ``[class bid]``, a class being a level of urgency where ties fall to the higher one, else
+    there is one; where a loser is paid no more than it can hold, ``[class bid karma]``.
+    """
+
+    rivals: Float[Array, "class bid"] | Float[Array, "class bid karma"]
+    level: Float[Array, ""]
+
+
+class Flows(NamedTuple):
+    """Where karma goes in a step, a head: paid to society, beyond what can be held, taken as tax."""
+
+    paid: Float[Array, ""]
+    overflow: Float[Array, ""]
+    taxed: Float[Array, ""]
+    after: Float[Array, "karma"]  # the law of karma before the surplus is shared out
+
+
+class KarmaEconomy(eqx.Module):
+    """A continuum of agents of one or more types; a state is (type, private state, karma), row-major.
+
+    A private state has an urgency, ``stakes [type private]``: what losing costs. It moves by
+    ``chain [type private private]`` whatever happens to karma. Of two agents who meet at random the one who
+    bids more wins; who pays what tells ``charge [bid bid]`` (`kernels.shapes.Economy`). The surplus, what
+    is paid to society or found no room, is shared out among all, up to the ``level``.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma()
+    >>> game.space.shape
+    (42, 21)
+    """
+
+    stakes: Float[Array, "type private"]
+    chain: Float[Array, "type private private"]
+    gamma: Float[Array, "type"]  # discount factors
+    share: Float[Array, "type"]  # of the population
+    kbar: Float[Array, ""]  # karma a head
+    tax: Float[Array, "karma"]  # due before a redistribution, in expectation
+    charge: Int[np.ndarray, "bid bid"]
+    most: int = eqx.field(static=True)  # karma that an agent can hold
+    receiver: int = eqx.field(static=True)
+    tie: int = eqx.field(static=True)
+    overflow: int = eqx.field(static=True)
+    own_bid: bool = eqx.field(static=True)  # winners pay what they bid, whatever the rival's bid
+    type_names: tuple[str, ...] = eqx.field(static=True)
+
+    # what a population game is asked
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Types, private states, levels of karma."""
+        types, private = self.stakes.shape
+        return types, private, self.most + 1
+
+    @property
+    def space(self) -> Simplex:
+        """Policies ``[state action]``: in every state chances of the bids 0..karma."""
+        types, private, levels = self.shape
+        return Simplex(tuple(range(1, levels + 1)) * (types * private))
+
+    @property
+    def discount(self) -> Law:
+        return self._everywhere(self.gamma)
+
+    @property
+    def legal(self) -> Bool[Array, "state action"]:
+        return self.space.mask
+
+    @property
+    def types(self) -> Int[np.ndarray, "state"]:
+        """The type of every state."""
+        types, private, levels = self.shape
+        return np.repeat(np.arange(types), private * levels)
+
+    @property
+    def player_names(self) -> tuple[str, ...]:
+        return self.type_names
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """What payoffs are compared with: losing at the highest urgency for ever."""
+        return jnp.max(jnp.max(self.stakes, axis=1) / (1 - self.gamma))
+
+    def first_law(self) -> Law:
+        """Everybody holding ``kbar`` (where that is no whole number, the two nearest), urgencies stationary."""
+        held = given(jnp.eye(self.most + 1), spread(self.kbar))[:, 0]
+        private = jax.vmap(stationary)(self.chain)
+        return (self.share[:, None, None] * private[:, :, None] * held).ravel()
+
+    def environment(self, mu: Law, pi: Policy) -> Around:
+        """The rivals' bids and the level at which the surplus of this step is absorbed (thesis 2.2, 6.1)."""
+        around = Around(self._rivals(mu, pi), jnp.zeros(()))
+        flows = self.flows(around, mu, pi)
+        kept = flows.overflow if self.overflow != BURN else 0.0
+        return around._replace(level=level_of(flows.after, flows.paid + kept + flows.taxed))
+
+    def balance(self, around: Around, mu: Law, pi: Policy) -> Around:
+        """The rivals' bids beside those given; in place of the level, how far mean karma is from ``kbar``.
+
+        In a stationary population karma is conserved whatever the level, which therefore sets its mean.
+        """
+        held = self._marginal(mu) @ jnp.arange(self.most + 1.0)
+        return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.kbar, 1e-12) - 1)
+
+    def possible(self, around: Around) -> Bool[Array, ""]:
+        """Whether there is such a level."""
+        return (around.level >= 0) & (around.level <= self.most)
+
+    def reward(self, around: Around) -> Policy:
+        """Minus the urgency times the chance to lose."""
+        lost = (1 - self.odds(around).win)[self._classes()]  # [type private bid]
+        cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
+        return -cost.reshape(-1, self.most + 1)
+
+    def expect(self, around: Around):  # type: ignore[no-untyped-def]
+        """Values of next states to their means over what a bid leads to, ``[state] -> [state action]``."""
+        outcomes, own = self.outcomes(around), self._classes().reshape(-1)
+
+        def mean(values: Values) -> Policy:
+            moved = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
+            later = self._settled(moved.reshape(-1, self.most + 1), around.level)
+            found: Policy = outcomes.means(later, own).reshape(-1, self.most + 1)
+            return found
+
+        return mean
+
+    # what the karma economy is asked besides
+
+    def odds(self, around: Around) -> pairs.Odds:
+        """The chances of every bid, ``[class bid]``."""
+        return pairs.odds(self._bids(around), *self._ties())
+
+    def outcomes(self, around: Around) -> pairs.Outcomes:
+        """Who pays and receives what at every bid; by tails of sums where the winner pays its own bid."""
+        bids, chances, to_peer = self._bids(around), self.odds(around), self.receiver == PEER
+        if self.overflow == ROOM:
+            return pairs.ByTable.with_room(self._whole(around), chances, self._ties()[0], self.charge)
+        if self.own_bid:
+            return pairs.OwnBid.of(bids, chances, to_peer)
+        return pairs.ByTable.of(bids, chances, self.charge, to_peer)
+
+    def flows(self, around: Around, mu: Law, pi: Policy) -> Flows:
+        """What joins the surplus in a step, and the law of karma at which it is shared out."""
+        outcomes, levels, own = self.outcomes(around), self.most + 1, self._classes().reshape(-1)
+        bids = (mu[:, None] * pi).reshape(-1, levels, levels)
+        _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
+        held = back(bids)[0].sum(axis=0)
+        karma = jnp.arange(float(levels))
+        paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == SOCIETY else 0.0
+        # a payment to a peer stays among agents: what is missing of it found no room
+        overflow = self._marginal(mu) @ karma - held @ karma - paid
+        taxed = held @ jnp.minimum(self.tax, karma)
+        after = taken(jnp.eye(levels), self._due()) @ held
+        return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
+
+    def transitions(self, around: Around, weights: Policy) -> Float[Array, "state state"]:
+        """The matrix whose row of a state is where it leads, its actions counted with ``weights``.
+
+        Two passes over pairs of levels, where pushing one unit of mass from each state would take as many
+        passes as there are states.
+        """
+        types, private, levels = self.shape
+        settled = self._settled(jnp.eye(levels), around.level)  # columns: where a level leads
+        law = self.outcomes(around).law(weights.reshape(-1, levels, levels), self._classes().reshape(-1))
+        law = (law @ settled.T).reshape(types, private, levels, levels)
+        full = jnp.einsum("tzkl,tzy,ts->tzksyl", law, self.chain, jnp.eye(types))
+        return full.reshape(types * private * levels, -1)
+
+    def named_start(self, name: str) -> Policy:
+        """A policy by its name: ``uniform``, ``all_in``, ``zero``. Raises `ValueError` for another."""
+        if name not in STARTS:
+            raise ValueError(f"start: {name!r} must be a policy, or {', '.join(STARTS)}")
+        mask = self.legal.astype(float)
+        if name == "uniform":
+            return mask / mask.sum(axis=1, keepdims=True)
+        place = jnp.zeros(len(mask), dtype=int) if name == "zero" else mask.sum(axis=1).astype(int) - 1
+        return jax.nn.one_hot(place, mask.shape[1])
+
+    def population_measures(self, around: Around, mu: Law, pi: Policy) -> Record:
+        """What is told of a population; arrays ``player`` are of types, by heads of these.
+
+        ``efficiency`` is the mean reward per agent and step, ``entropy`` that of the policy in nats, the mean
+        over all states.
+        """
+        of_type = {name: np.asarray(array) for name, array in _by_type(self, around, mu, pi).items()}
+        flows, share = self.flows(around, mu, pi), np.asarray(self.share)
+        shape, levels = self.shape, self.most + 1
+        bids = np.asarray(jnp.sum(pi * jnp.arange(levels), axis=1)).reshape(shape)
+        entropy = -jnp.sum(jnp.where(pi > 0, pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0), axis=1)
+        return {
+            "efficiency": ((), np.asarray(share @ of_type["type_efficiency"])),
+            **{name: (("player",), array) for name, array in of_type.items()},
+            "level": ((), np.asarray(around.level)),
+            "paid_to_society": ((), np.asarray(flows.paid)),
+            "overflow": ((), np.asarray(flows.overflow)),
+            "share_at_kmax": ((), np.asarray(self._marginal(mu)[-1])),
+            "karma_drift": ((), np.asarray(self.balance(around, mu, pi).level * self.kbar)),
+            "entropy": ((), np.asarray(jnp.mean(entropy))),
+            "mean_bid": (("player", "private", "karma"), bids),
+            "karma_law": (("player", "private", "karma"), np.asarray(mu).reshape(shape)),
+            "bid_law": (("bid",), np.asarray(mu @ pi)),
+            "win_probability": (("rank", "bid"), np.asarray(self.odds(around).win)),
+            "urgency": (("player", "private"), np.asarray(self.stakes)),
+        }
+
+    # parts
+
+    def _everywhere(self, of_type: Float[Array, "type"]) -> Law:
+        _, private, levels = self.shape
+        return jnp.repeat(of_type, private * levels, total_repeat_length=of_type.size * private * levels)
+
+    def _marginal(self, mu: Law) -> Float[Array, "karma"]:
+        return mu.reshape(self.shape).sum(axis=(0, 1))
+
+    def _classes(self) -> Int[Array, "type private"]:
+        """The class of every private state in ties: its rank by urgency where that decides them, else 0."""
+        if self.tie != HIGHEST_STAKE:
+            return jnp.zeros(self.stakes.shape, dtype=int)
+        flat = self.stakes.ravel()
+        return jnp.searchsorted(jnp.sort(flat), flat).reshape(self.stakes.shape)
+
+    def _ties(self) -> tuple[Float[Array, "class class"], Float[Array, "class class"]]:
+        """The chances that the class of the row wins a tie, and that the class of the column does."""
+        if self.tie in (COIN, LOWEST_INDEX):  # to one agent of very many the numbers say nothing
+            return jnp.full((1, 1), 0.5), jnp.full((1, 1), 0.5)
+        if self.tie == NOBODY:
+            return jnp.zeros((1, 1)), jnp.zeros((1, 1))
+        rank = jnp.arange(self.stakes.size)
+        above = 0.5 * (jnp.sign(rank[:, None] - rank[None, :]) + 1)
+        return above, 1 - above
+
+    def _rivals(self, mu: Law, pi: Policy) -> Array:
+        """The joint law of a rival's class and bid, and of its karma where the loser's room matters."""
+        levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
+        joint = (mu[:, None] * pi).reshape(-1, levels, levels)
+        by_class = jax.ops.segment_sum(joint, self._classes().reshape(-1), num_segments=count)
+        return by_class.sum(axis=1) if self.overflow != ROOM else by_class.swapaxes(1, 2)
+
+    def _whole(self, around: Around) -> Array:
+        """The rivals as a law: what they lack of one bids nothing, so that no environment loses mass."""
+        rivals = around.rivals
+        return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
+
+    def _bids(self, around: Around) -> Float[Array, "class bid"]:
+        rivals = self._whole(around)
+        return rivals.sum(axis=-1) if self.overflow == ROOM else rivals
+
+    def _due(self) -> Shift:
+        low = jnp.floor(jax.lax.stop_gradient(self.tax))
+        return Shift(low.astype(int), self.tax - low)
+
+    def _settled(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
+        """Means of values over tax and redistribution, by karma after payments."""
+        return taken(given(values, spread(level)), self._due())
+
+
+@eqx.filter_jit
+def _by_type(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Float[Array, "type"]]:
+    """Means over the agents of each type."""
+    _, _, levels = game.shape
+    won = jnp.repeat(game.odds(around).win[game._classes()][:, :, None, :], levels, axis=2)
+    weights = (mu[:, None] * pi).reshape(*game.shape, levels)
+    reward = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3))
+    karma = (mu.reshape(game.shape) * jnp.arange(levels)).sum(axis=(1, 2))
+    wins = (weights * won).sum(axis=(1, 2, 3))
+    return {
+        "type_efficiency": reward / game.share,
+        "mean_karma": karma / game.share,
+        "win_rate": wins / game.share,
+    }
+
+
+def stationary(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
+    """The stationary law of a chain with one closed class."""
+    size = chain.shape[0]
+    return jnp.linalg.solve(
+        jnp.eye(size) - chain.T + jnp.full((size, size), 1 / size), jnp.full(size, 1 / size)
+    )

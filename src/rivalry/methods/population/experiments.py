@@ -1,0 +1,354 @@
+"""What holds for most policies: drawn at random, does a step bring them nearer to equilibrium; do they lose?
+
+Theorems on learning in populations assume that a step contracts, or that the game is monotone. Here both are
+counted over policies of many agents who bid, drawn by a named rule; the rule decides the answer, so it is
+part of the result.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp, put
+from rivalry.game import PopulationGame, scale_of
+from rivalry.intervals import share_interval
+from rivalry.methods.population.newton import ENOUGH, PopulationNewton
+from rivalry.population import action_values, policy_values, settled, softmax, transitions, uniform
+from rivalry.population.distances import Distance, entropies, policy_distance
+from rivalry.population.operators import Law, Policy
+from rivalry.population.random_policies import (
+    ENTROPY_RULES,
+    GENERATORS,
+    EntropyRule,
+    Rule,
+    as_undecided,
+    draw_policies,
+)
+from rivalry.results import Record
+
+Session = dict[str, np.ndarray]
+Many = Float[Array, "policy state action"]
+
+BATCH, TOGETHER = 32, 8  # policies in one call of a program; of these, as one array
+STAGES = 200  # of the equilibrium's inverse temperature, at the most
+AGREES = 1e-8  # a policy's population is its own, up to this
+TIE = 1e-12  # times the payoff scale: payoffs so near are equal
+
+
+class _OnDrawn(eqx.Module):
+    """What experiments on drawn policies share: the equilibrium, and which policies are looked at."""
+
+    beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium, per unit of payoff"] = 1.0
+    policies: Annotated[int, Ge(1), "how many that qualify are looked at"] = 200
+    generator: Annotated[Rule, "how policies are drawn"] = "dirichlet_state"
+    entropy_rule: Annotated[
+        EntropyRule, "they have at least the equilibrium's entropy: in the mean over states, or in every one"
+    ] = "mean"
+    draws: Annotated[int, Ge(1), "how many are drawn at the most, until enough qualify"] = 100_000
+
+    def __check_init__(self) -> None:
+        if not 0 < self.beta < np.inf:
+            raise ValueError(f"beta: {self.beta} must be above 0 and finite")
+        for name in ("policies", "draws"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")
+        for name, known in (("generator", GENERATORS), ("entropy_rule", ENTROPY_RULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations whose actions are bids of what is held: 0 to k, k rising in steps of 1."""
+        if not isinstance(game, PopulationGame):
+            return False
+        legal = np.asarray(game.legal)
+        states, actions = legal.shape
+        triangle = np.tri(actions, dtype=bool)
+        return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))
+
+    def length(self, world: PopulationGame) -> int:
+        """One step is one policy."""
+        return self.policies
+
+    def begin(self, world: PopulationGame, stream: np.random.SeedSequence) -> Session:
+        """The equilibrium, and the words that policies are drawn from. Raises `ValueError` for other games."""
+        if not self.fits(world):
+            raise ValueError(f"game: {type(world).__name__} must be a population of agents who bid")
+        policy, mu, residual = equilibrium(world, self.beta)
+        return {
+            "words": stream.generate_state(4, np.uint32),
+            "equilibrium": policy,
+            "law": mu,
+            "residual": np.array([residual]),
+            "drawn": np.zeros(1, dtype=np.int64),
+            "taken": np.zeros(1, dtype=np.int64),
+        }
+
+    def advance(self, world: PopulationGame, session: Session, steps: int) -> int:
+        """Looks at that many policies more; in batches of one size, so chunks change nothing."""
+        if not session["residual"][0] <= ENOUGH:
+            return 0
+        first = int(session["taken"][0])
+        last = min(first + steps, self.policies)
+        while len(session.get("number", ())) < last:
+            numbers, chosen, drawn = self._chosen(session, self.policies - len(session.get("number", ())))
+            session["drawn"][0] = drawn
+            if not len(numbers):
+                last = len(session.get("number", ()))
+                break
+            padding = [np.asarray(uniform(world))] * (BATCH - len(numbers))
+            measured = self.measured(world, session, put(np.stack([*chosen, *padding])))
+            for name, values in {"number": numbers, **measured}.items():
+                new = np.asarray(values)[: len(numbers)]
+                session[name] = np.concatenate([session[name], new]) if name in session else new
+        session["taken"][0] = last
+        return last - first
+
+    def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
+        """What is measured of each policy, ``[policy ..]``."""
+        raise NotImplementedError
+
+    def _chosen(self, session: Session, most: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """The next policies that qualify, a batch at the most: numbers, themselves, and where to go on."""
+        target = session["equilibrium"]
+        actions, first = target.shape[1], int(session["drawn"][0])
+        shaped = target.reshape(-1, actions, actions)
+        numbers: list[int] = []
+        kept: list[np.ndarray] = []
+        while first < self.draws and len(kept) < min(BATCH, most):
+            count = min(8 * BATCH, self.draws - first)
+            drawn = self._drawn(session, len(shaped), actions - 1, count, first)
+            fit = np.flatnonzero(as_undecided(drawn.policies, shaped, self.entropy_rule))
+            fit = fit[: min(BATCH, most) - len(kept)]
+            numbers += (first + fit).tolist()
+            kept += list(drawn.policies[fit].reshape(-1, *target.shape))
+            full = len(kept) == min(BATCH, most)
+            first = numbers[-1] + 1 if full else first + count
+        return np.array(numbers, dtype=np.int64), np.array(kept), first
+
+    def _drawn(self, session: Session, private: int, most: int, count: int, first: int) -> Any:
+        words = np.random.SeedSequence(session["words"].tolist())
+        return draw_policies(self.generator, count, private, most, words, first)
+
+    def about(self, session: Session) -> Record:
+        """All that decides the answer, and the equilibrium."""
+        actions = session["equilibrium"].shape[1]
+        shaped = session["equilibrium"].reshape(-1, actions, actions)
+        taken, drawn = int(session["taken"][0]), int(session["drawn"][0])
+        solved = session["residual"][0] <= ENOUGH
+        done = taken >= self.policies or drawn >= self.draws
+        record: Record = {
+            "status": ((), np.asarray(("settled" if done else "budget spent") if solved else "no answer")),
+            "generator": ((), np.asarray(self.generator)),
+            "entropy_rule": ((), np.asarray(self.entropy_rule)),
+            "beta": ((), np.asarray(float(self.beta))),
+            "equilibrium": (("state", "action"), session["equilibrium"]),
+            "equilibrium_residual": ((), session["residual"][0]),
+            "equilibrium_entropy": ((), np.asarray(entropies(put(shaped))).mean()),
+            "words": (("word",), session["words"]),
+            "drawn": ((), np.asarray(drawn)),
+            "kept": ((), np.asarray(taken)),
+        }
+        if taken:
+            record["number"] = (("policy",), session["number"][:taken])
+            record["population_residual"] = (("policy",), session["population_residual"][:taken])
+            # each policy's numbers again, one at a time: they are few, and policies are many
+            each = [
+                self._drawn(session, len(shaped), actions - 1, 1, int(number)).parameters
+                for number in record["number"][1]
+            ]
+            for name in each[0]:
+                values = np.concatenate([one[name] for one in each])
+                record[f"drawn_{name}"] = (("policy", "private")[: values.ndim], values)
+        return record
+
+
+class Contractivity(_OnDrawn):
+    """Whether a step of policy mirror ascent brings policies nearer to the logit equilibrium, counted.
+
+    A step takes ``softmax(beta Q^pi)`` in the stationary population of ``pi``. Policies are drawn, those kept
+    that have at least the entropy of the equilibrium ``pi*``, and each is followed for ``map_steps`` steps;
+    it is a violation if ``d(next, pi*) / d(now, pi*)`` exceeds 1 at any of them, once ``d`` is below
+    ``stop_below`` no more are looked at. One step of the loop is one policy.
+
+    The record has ``violation_share`` with its 95 % ``violation_interval`` (low, high), ``violated``
+    (policy), ``largest_ratio`` (policy), ``distances`` (policy, map_step) from the draw on, the equilibrium,
+    its mean entropy over states, how many were drawn and kept, and the numbers that each was drawn with.
+    A policy whose population was not found counts as nothing, and is told by ``unsettled``. Fewer than asked
+    are kept where ``draws`` are not enough. Raises `ValueError` for options out of range.
+
+    Source: Vaishampayan (ETH Zurich 2024), section 5.1.1, which does not say how policies were drawn.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(kmax=4, kbar=2.0)
+    >>> found = rv.learn(game, Contractivity(policies=8, map_steps=4))
+    >>> float(found.data.violation_share), found.data.distances.shape
+    (0.0, (8, 5))
+    """
+
+    map_steps: Annotated[int, Ge(1), "steps that each policy is followed"] = 20
+    distance: Annotated[Distance, "of policies: how far bids are moved, or l1"] = "mean"
+    stop_below: Annotated[float, Ge(0), "distance below which a policy counts as arrived"] = 1e-8
+
+    def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
+        target, mu = put(session["equilibrium"]), put(session["law"])
+        beta = jnp.asarray(float(self.beta))
+        far, residual = _mirrored(world, policies, target, mu, beta, self.map_steps, self.distance)
+        return {"distances": far, "population_residual": residual}
+
+    def read(self, world: PopulationGame, session: Session) -> Record:
+        """The counts of what has been looked at."""
+        taken = int(session["taken"][0])
+        record = self.about(session)
+        record["distance"] = ((), np.asarray(self.distance))
+        record["stop_below"] = ((), np.asarray(float(self.stop_below)))
+        if not taken:
+            return record
+        far = session["distances"][:taken]
+        ratios = _ratios(far, self.stop_below)
+        largest = np.max(np.nan_to_num(ratios, nan=-np.inf), axis=1, initial=-np.inf)
+        largest = np.where(np.isfinite(largest), largest, np.nan)
+        record["distances"] = (("policy", "map_step"), far)
+        record["largest_ratio"] = (("policy",), largest)
+        return record | _counted(session, "", largest > 1)
+
+
+class Monotonicity(_OnDrawn):
+    """Whether the equilibrium does at least as well as a policy does in that policy's own population, counted.
+
+    Generalised monotonicity asks that ``J(pi*, mu_pi) >= J(pi, mu_pi)``: what following the logit equilibrium
+    ``pi*`` is worth to one agent among others who all follow ``pi``, against following ``pi`` as well; means
+    under the stationary law ``mu_pi``. With ``J_h`` the entropy of the own policy over ``beta`` is paid at
+    every step besides. Policies are drawn, and those kept that have at least the entropy of ``pi*``. One step
+    of the loop is one policy.
+
+    The record has ``payoff_equilibrium``, ``payoff_own`` (policy), and ``.._h``; ``violated`` (policy) with
+    ``violation_share`` and its 95 % ``violation_interval`` (low, high), and ``.._h``; the rest as
+    `Contractivity` has it. Raises `ValueError` for options out of range.
+
+    Source: Vaishampayan (ETH Zurich 2024), equation 5.10, with Table 5.1 for ``J_h``.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(kmax=4, kbar=2.0)
+    >>> found = rv.learn(game, Monotonicity(policies=8))
+    >>> float(found.data.violation_share), float(found.data.violation_share_h)
+    (0.0, 0.0)
+    """
+
+    generator: Annotated[Rule, "how policies are drawn"] = "smooth_gaussian"
+
+    def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
+        payoffs, residual = _compared(
+            world, policies, put(session["equilibrium"]), jnp.asarray(float(self.beta))
+        )
+        return {"payoffs": payoffs, "population_residual": residual}
+
+    def read(self, world: PopulationGame, session: Session) -> Record:
+        """The counts of what has been looked at."""
+        taken = int(session["taken"][0])
+        record = self.about(session)
+        if not taken:
+            return record
+        allowed = TIE * float(scale_of(world))
+        for k, name in enumerate(("", "_h")):
+            there, own = session["payoffs"][:taken, :, k].T
+            record[f"payoff_equilibrium{name}"] = (("policy",), there)
+            record[f"payoff_own{name}"] = (("policy",), own)
+            record |= _counted(session, name, there < own - allowed)
+        return record
+
+
+def equilibrium(game: PopulationGame, beta: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """The logit equilibrium from uniform play: its policy and law, and what is left of its equations."""
+    method = PopulationNewton(beta=float(beta))
+    state = method.init(game, uniform(game), jax.random.key(0))
+    for _ in range(STAGES):
+        state = _staged(method, game, state)
+        if float(method.residual(game, state)) <= ENOUGH or int(method.ended(game, state)):
+            break
+    left = float(method.residual(game, state))
+    return np.asarray(state.profile), np.asarray(state.point.mu), left
+
+
+@eqx.filter_jit
+def _staged(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
+    return method.step(game, state, jax.random.key(0))
+
+
+@eqx.filter_jit
+def _mirrored(
+    game: PopulationGame, policies: Many, target: Policy, mu: Law, beta: Array, steps: int, distance: str
+) -> tuple[Float[Array, "policy map_step"], Float[Array, "policy"]]:
+    """Distances from the target along steps of policy mirror ascent, and how well populations were found."""
+    actions = target.shape[1]
+
+    def bids(pi: Array) -> Array:
+        return pi.reshape(-1, actions, actions)
+
+    def far(pi: Policy) -> Array:
+        return policy_distance(bids(pi), bids(target), distance, mu.reshape(-1, actions))
+
+    def step(here: tuple[Policy, Law], _: None) -> tuple[tuple[Policy, Law], tuple[Array, Array]]:
+        there = settled(game, *here)
+        q = action_values(game, there.env, policy_values(game, there.env, here[0]))
+        pi = softmax(game, q, beta, jnp.zeros(()))
+        return (pi, there.mu), (far(pi), there.residual)
+
+    def followed(pi: Policy) -> tuple[Array, Array]:
+        begin = (pi, settled(game, pi).mu)
+        _, (away, residual) = jax.lax.scan(step, begin, None, length=steps)
+        return jnp.concatenate([far(pi)[None], away]), jnp.max(residual)
+
+    found: tuple[Array, Array] = jax.lax.map(followed, policies, batch_size=TOGETHER)
+    return found
+
+
+@eqx.filter_jit
+def _compared(
+    game: PopulationGame, policies: Many, target: Policy, beta: Array
+) -> tuple[Float[Array, "policy who payoff"], Float[Array, "policy"]]:
+    """Payoffs of the target and of each policy in that policy's population, plain and with entropy."""
+
+    def both(pi: Policy) -> tuple[Array, Array]:
+        there = settled(game, pi)
+        paid = jnp.stack([there.mu @ _worth(game, there.env, each, beta) for each in (target, pi)])
+        return paid, there.residual
+
+    found: tuple[Array, Array] = jax.lax.map(both, policies, batch_size=TOGETHER)
+    return found
+
+
+def _worth(game: PopulationGame, env: Any, pi: Policy, beta: Array) -> Float[Array, "state payoff"]:
+    """V^pi, and the same with the entropy over beta paid at every step."""
+    actions = pi.shape[1]
+    paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
+    entropy = entropies(pi.reshape(-1, actions, actions)).ravel()
+    matrix = jnp.eye(len(pi)) - game.discount[:, None] * transitions(game, env, pi)
+    found: Array = jnp.linalg.solve(matrix, jnp.stack([paid, paid + entropy / beta], axis=1))
+    return found
+
+
+def _ratios(far: np.ndarray, stop_below: float) -> np.ndarray:
+    """Of successive distances ``[policy step]``; NaN from where a policy has arrived."""
+    going = np.logical_and.accumulate((far[:, :-1] >= stop_below) & (far[:, :-1] > 0), axis=1)
+    ratios: np.ndarray = np.where(going, far[:, 1:] / np.where(going, far[:, :-1], 1.0), np.nan)
+    return ratios
+
+
+def _counted(session: Session, name: str, violated: np.ndarray) -> Record:
+    """The share of violations among policies whose population was found."""
+    known = session["population_residual"][: len(violated)] <= AGREES
+    count = int(known.sum())
+    times = int((violated & known).sum())
+    return {
+        f"violated{name}": (("policy",), violated & known),
+        f"violation_share{name}": ((), np.asarray(times / count if count else np.nan)),
+        f"violation_interval{name}": (("end",), share_interval(times, count)),
+        "unsettled": ((), np.asarray(len(violated) - count)),
+    }

@@ -1,0 +1,299 @@
+"""The logit equilibrium of a population by Newton's method, the temperature lowered in stages."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry._jax import jax, jnp
+from rivalry.game import ENDINGS, PopulationGame, scale_of
+from rivalry.methods.population.records import check_numbers, noted
+from rivalry.population import action_values, flow, push, softmax, transitions
+from rivalry.population.consistent import FLOW, first_law
+from rivalry.population.operators import (
+    Law,
+    Policy,
+    Values,
+    balanced,
+    by_type,
+    logit,
+    shares_of,
+    spread_out,
+    uniform,
+)
+from rivalry.population.values import policy_values
+from rivalry.results import Record
+
+ITERATIONS, SHORTEST = 60, 2.0**-10
+KEPT = 0.2  # slopes are kept while a step leaves less than this part
+NEGATIVE = 1e-9  # rounding may take so much from a law
+FACTOR = 1.3  # of one stage's beta to the last's
+ENOUGH = 1e-11
+GENTLEST = 1.0 + 1e-4  # smaller factors are given up
+
+
+class Point(NamedTuple):
+    """Values, law and environment: all that has to agree at an equilibrium."""
+
+    values: Values
+    mu: Law
+    env: Any
+
+
+class Solved(NamedTuple):
+    """Where Newton's steps ended, the largest residual there, and how many there were."""
+
+    point: Point
+    residual: Float[Array, ""]
+    steps: Array
+
+
+class PopulationNewtonState(NamedTuple):
+    """The last two stages, the next factor of beta, and counts."""
+
+    profile: Policy
+    point: Point
+    before: Point  # of the stage before
+    beta: Float[Array, ""]
+    beta_before: Float[Array, ""]
+    factor: Float[Array, ""]
+    residual: Float[Array, ""]
+    newton_steps: Array
+
+    @property
+    def time(self) -> Float[Array, ""]:
+        """Beta: the path is told along it."""
+        return self.beta
+
+
+class PopulationNewton(eqx.Module):
+    """The logit equilibrium ``pi = (1-eps) softmax(beta Q^pi) + eps uniform`` in its stationary population.
+
+    ``Q^pi`` is the action value of pi itself, exploration included and unregularised. Unknowns are values,
+    law and environment together: one Newton step eliminates the first two by linear solves, their matrices
+    being those of the policy with changed weights, and is halved while it does not help. ``beta`` is raised
+    in stages from ``begin`` on, each predicted from the last two along ``ln beta``; a stage that fails is
+    tried again half as long. One step of the loop is one stage, and a path's time is its beta.
+
+    It settles where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
+    and never answers with a point that does not. Raises `ValueError` for options out of range.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
+    >>> found.status, round(float(found.data.efficiency), 6)
+    ('settled', -1.136875)
+    """
+
+    beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
+    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    begin: Annotated[float, Gt(0), "inverse temperature of the first stage"] = 5.0
+
+    def __post_init__(self) -> None:
+        check_numbers(beta=self.beta, eps=self.eps, begin=self.begin)
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations."""
+        return isinstance(game, PopulationGame)
+
+    def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
+        """The population of the start and what its policy is worth; the key is not needed."""
+        mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, start), first_law(game))
+        env = game.environment(mu, start)
+        point = Point(policy_values(game, env, start), mu, env)
+        first = jnp.minimum(jnp.asarray(self.begin), self.beta)
+        zero = jnp.zeros(())
+        return PopulationNewtonState(
+            start, point, point, zero, zero, first, jnp.asarray(jnp.inf), jnp.asarray(0)
+        )
+
+    def step(
+        self, game: PopulationGame, state: PopulationNewtonState, key: PRNGKeyArray
+    ) -> PopulationNewtonState:
+        """One stage; the key is not needed.
+
+        Before the first stage has succeeded ``factor`` is the beta that is tried, and the point the one that
+        the start made; where that fails it is lowered, down to where the policy hardly depends on anything.
+        """
+        begun = state.beta > 0
+        beta = jnp.minimum(jnp.where(begun, state.beta * state.factor, state.factor), self.beta)
+        guess = _predicted(state, beta)
+        found = newton(game, guess, beta, jnp.asarray(self.eps))
+        good = found.residual <= ENOUGH
+        # a stage that failed is halved; longer ones than the first might jump to another equilibrium
+        longer = jnp.where(begun, jnp.minimum(state.factor**1.5, FACTOR), FACTOR)
+        shorter = jnp.where(begun, jnp.sqrt(state.factor), state.factor / 4)
+        here = jax.tree.map(partial(jnp.where, good), found.point, state.point)
+        q = action_values(game, here.env, here.values)
+        policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.eps))
+        return PopulationNewtonState(
+            profile=jnp.where(good | begun, policy, state.profile),
+            point=here,
+            before=jax.tree.map(partial(jnp.where, good), state.point, state.before),
+            beta=jnp.where(good, beta, state.beta),
+            beta_before=jnp.where(good, state.beta, state.beta_before),
+            factor=jnp.where(good, longer, shorter),
+            residual=jnp.where(good, found.residual, state.residual),
+            newton_steps=state.newton_steps + found.steps,
+        )
+
+    def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
+        """What is left of the equations; while beta is on its way, infinite."""
+        return jnp.where(state.beta >= self.beta, state.residual, jnp.inf)
+
+    def ended(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
+        """No answer where even the shortest stage fails."""
+        lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < 1e-6 * self.begin)
+        return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("no answer"), 0)
+
+    def notes(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
+        """How many Newton steps it took, and at what beta it stands."""
+        return noted(game, state.profile, state.point.env, beta=float(state.beta), eps=float(self.eps)) | {
+            "newton_steps": ((), np.asarray(state.newton_steps))
+        }
+
+
+def _predicted(state: PopulationNewtonState, beta: Array) -> Point:
+    """Where the last two stages point to, along the logarithm of beta."""
+    two = state.beta_before > 0
+    span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
+    part = jnp.where(two, jnp.log(beta / jnp.where(two, state.beta, 1.0)) / span, 0.0)
+    return jax.tree.map(lambda now, then: now + part * (now - then), state.point, state.before)  # type: ignore[no-any-return]
+
+
+class _Search(NamedTuple):
+    """Newton's steps on their way: the best point so far, slopes taken there or earlier, the part to try."""
+
+    steps: Array
+    here: Point
+    left: Float[Array, ""]
+    slopes: Slopes
+    stale: Array  # the slopes were taken elsewhere
+    anew: Array  # they are to be taken here
+    length: Float[Array, ""]
+
+
+def newton(game: PopulationGame, point: Point, beta: Array, eps: Array) -> Solved:
+    """Damped Newton steps from a point until nothing is left of the equations, or no part of a step helps.
+
+    Slopes cost as much as many steps: they are kept as long as each step takes away most of what is left.
+    """
+
+    def step(now: _Search) -> _Search:
+        slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, beta, eps), lambda: now.slopes)
+        stale = now.stale & ~now.anew
+        left, whole = direction(game, now.here, slopes, beta, eps)
+        there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
+        new = _size(game, there, equations(game, there, beta, eps))
+        better, much = new < left, new < KEPT * left
+        return _Search(
+            now.steps + 1,
+            jax.tree.map(partial(jnp.where, better), there, now.here),
+            jnp.where(better, new, left),
+            slopes,
+            stale=stale | better,
+            anew=(better & ~much) | (~better & stale),
+            length=jnp.where(better | stale, 1.0, now.length / 2),
+        )
+
+    def going(now: _Search) -> Array:
+        return (now.left > 0.01 * ENOUGH) & (now.steps < ITERATIONS) & (now.length > SHORTEST)
+
+    yes = jnp.asarray(True)
+    none = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, beta, eps)
+    )
+    begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), none, yes, yes, jnp.asarray(1.0))
+    ended = jax.lax.while_loop(going, step, begin)
+    return Solved(ended.here, ended.left, ended.steps)
+
+
+def equations(game: PopulationGame, point: Point, beta: Array, eps: Array) -> tuple[Values, Law, Array]:
+    """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
+    q = action_values(game, point.env, point.values)
+    pi = softmax(game, q, beta, eps)
+    values = jnp.sum(pi * q, axis=1) - point.values
+    missing = spread_out(game, shares_of(game) - by_type(game, point.mu))
+    stays = push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
+    return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
+
+
+def _size(game: PopulationGame, point: Point, left: tuple[Values, Law, Array]) -> Float[Array, ""]:
+    """The largest residual, values in units of the payoff scale; infinite where the point is no population."""
+    largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
+    largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
+    known = getattr(game, "possible", None)
+    real = jnp.min(point.mu) > -NEGATIVE
+    real = real if known is None else real & known(point.env)
+    return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
+
+
+class Slopes(NamedTuple):
+    """What Newton's steps need of the derivatives, values and law being eliminated.
+
+    ``values`` and ``law`` tell how these follow each number of the environment.
+    """
+
+    undo_values: Float[Array, "state state"]  # the inverse of Bellman's equation's derivative in the values
+    undo_law: Float[Array, "state state"]  # the inverse of stationarity's in the law
+    values: Float[Array, "environment state"]
+    law: Float[Array, "environment state"]
+    undo_env: Float[Array, "environment environment"]
+
+
+def slopes_at(game: PopulationGame, point: Point, beta: Array, eps: Array) -> Slopes:
+    """The derivatives at a point.
+
+    Those of Bellman's equation in the values, and of stationarity in the law, are matrices of transitions;
+    all others are taken along as many directions as the environment has numbers.
+    """
+    along, (no_values, no_law, no_env) = _linear(game, point, beta, eps)[1:]
+    undo_values, undo_law = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, beta, eps))
+    axes = jnp.eye(len(no_env))
+    values = -jax.vmap(lambda e: along(no_values, no_law, e)[0])(axes) @ undo_values.T
+    moved = jax.vmap(lambda v, e: along(v, no_law, e)[1:])(values, axes)
+    law = -moved[0] @ undo_law.T
+    rest = moved[1] + jax.vmap(lambda m: along(no_values, m, no_env)[2])(law)
+    return Slopes(undo_values, undo_law, values, law, jnp.linalg.inv(rest.T))
+
+
+def direction(
+    game: PopulationGame, point: Point, slopes: Slopes, beta: Array, eps: Array
+) -> tuple[Float[Array, ""], Point]:
+    """The largest residual at a point, and the Newton step from there."""
+    left, along, (no_values, no_law, no_env) = _linear(game, point, beta, eps)
+    values = -slopes.undo_values @ left[0]
+    moved = along(values, no_law, no_env)
+    law = -slopes.undo_law @ (left[1] + moved[1])
+    env = -slopes.undo_env @ (left[2] + moved[2] + along(no_values, law, no_env)[2])
+    unflat = ravel_pytree(point.env)[1]
+    step = Point(values + env @ slopes.values, law + env @ slopes.law, unflat(env))
+    return _size(game, point, left), step
+
+
+def _linear(game: PopulationGame, point: Point, beta: Array, eps: Array) -> tuple[Any, Any, Any]:
+    """What is left at a point, the linear map of changes of values, law and environment, and zeros of these."""
+    flat, unflat = ravel_pytree(point.env)
+
+    def parts(values: Values, mu: Law, env: Array) -> tuple[Values, Law, Array]:
+        return equations(game, Point(values, mu, unflat(env)), beta, eps)
+
+    here = (point.values, point.mu, flat)
+    left, along = jax.linearize(parts, *here)
+    return left, along, tuple(map(jnp.zeros_like, here))
+
+
+def _matrices(game: PopulationGame, point: Point, beta: Array, eps: Array) -> tuple[Array, Array]:
+    """The derivatives of Bellman's equation in the values, and of stationarity in the law."""
+    q = action_values(game, point.env, point.values)
+    p = logit(game, q, beta)
+    pi = (1 - eps) * p + eps * uniform(game)
+    weights = pi + (1 - eps) * beta * p * (q - jnp.sum(p * q, axis=1, keepdims=True))
+    of_values = game.discount[:, None] * transitions(game, point.env, weights) - jnp.eye(len(q))
+    return of_values, balanced(game, transitions(game, point.env, pi))

@@ -1,0 +1,94 @@
+"""What following a policy is worth to one agent, beside the best that it could do: exploitability.
+
+One agent among very many changes nothing by what it does, so its best response is a Markov decision problem
+and the largest gain is found exactly, by policy iteration.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jnp, put
+from rivalry.game import PopulationGame, scale
+from rivalry.population.consistent import Settled, settled
+from rivalry.population.operators import Law, Policy, Values, by_type, shares_of
+from rivalry.population.values import best_response, policy_values
+from rivalry.results import Certificate, Record
+
+TOLERANCE = 1e-6  # times the payoff scale
+
+
+class Judged(NamedTuple):
+    """A policy in its own population; arrays ``[type]`` are means over the agents of a type."""
+
+    settled: Settled
+    values: Values  # V^pi
+    best: Values  # V*
+    payoff: Float[Array, "type"]
+    regret: Float[Array, "type"]  # exploitability of a type
+    bound: Float[Array, "type"]
+
+
+@eqx.filter_jit
+def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
+    """A policy's population, its payoff and its exploitability there."""
+    there = settled(game, pi, mu)
+    values = policy_values(game, there.env, pi)
+    best = best_response(game, there.env, pi)
+    share = shares_of(game)
+
+    def mean(of_state: Array) -> Array:
+        return by_type(game, there.mu * of_state) / share
+
+    # policy iteration starts from the policy's own most likely actions, so rounding alone makes a loss
+    gain = jnp.maximum(mean(best.values - values), 0.0)
+    bound = jnp.maximum(mean(best.bound - values), 0.0)
+    return Judged(there, values, best.values, mean(values), gain, bound)
+
+
+def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLERANCE) -> Certificate:
+    """The certificate of a judged policy; exact as far as its population is its own."""
+    allowed = tolerance * scale(game)
+    regret, bound = np.asarray(found.regret), np.asarray(found.bound)
+    if not (np.all(np.isfinite(regret)) and float(found.settled.residual) <= 1e-8):
+        regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
+    coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
+    return Certificate(regret, bound, coverage, "policy iteration in the policy's own population", allowed)
+
+
+def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:
+    """What an agent of each type could gain if all follow ``pi`` ``[state action]`` and it alone departs.
+
+    Raises `ValueError` for what is no policy of the game.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(payment="PBS")
+    >>> population_certificate(game, game.named_start("uniform")).claim
+    'not an equilibrium'
+    """
+    return certificate_of(game, judged(game, put(game.space.check(pi, "policy"))), tolerance)
+
+
+def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, Certificate | None]:
+    """Payoffs, the population and the game's own measures at a policy; and its certificate."""
+    found = judged(game, pi)
+    there = found.settled
+    proof = None if tolerance is None else certificate_of(game, found, tolerance)
+    payoff = np.asarray(found.payoff)
+    record: Record = {
+        "payoff": (("player",), payoff),
+        "distribution": (("state",), np.asarray(there.mu)),
+        "values": (("state",), np.asarray(found.values)),
+        "best_values": (("state",), np.asarray(found.best)),
+        "exploitability": (("player",), np.asarray(found.regret)),
+        "relative_exploitability": (("player",), np.asarray(found.regret) / np.abs(payoff)),
+        "population_residual": ((), np.asarray(there.residual)),
+    }
+    known = getattr(game, "population_measures", None)
+    if known is not None:
+        record |= known(there.env, there.mu, pi)
+    return record | ({} if proof is None else proof.record()), proof

@@ -1,0 +1,70 @@
+"""The population that a policy makes when everybody follows it: its stationary law and environment."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.game import PopulationGame
+from rivalry.population.operators import Law, Policy, flow, law, shares_of, spread_out
+
+FLOW, NEWTON, HALVINGS = 64, 40, 12
+ENOUGH = 1e-13
+
+
+class Settled(NamedTuple):
+    """A policy's own population: distribution, environment, and how far these are from agreeing."""
+
+    mu: Law
+    env: Any
+    residual: Float[Array, ""]
+
+
+def first_law(game: Any) -> Law:
+    """Where the population begins: as the game says, else every type evenly over its states."""
+    known = getattr(game, "first_law", None)
+    return spread_out(game, shares_of(game)) if known is None else known()
+
+
+@eqx.filter_jit
+def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
+    """The stationary population of a policy that all follow, near where the flow leads from ``mu``.
+
+    `FLOW` steps of the population flow, then Newton on the environment, the law following it by a linear
+    solve, steps being halved as long as that makes things worse.
+    """
+    start = first_law(game) if mu is None else mu
+    mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
+    flat, unflat = ravel_pytree(game.environment(mu, pi))
+
+    def left(env: Array) -> Array:
+        there = unflat(env)
+        return ravel_pytree(game.balance(there, law(game, there, pi), pi))[0]
+
+    def step(carry):  # type: ignore[no-untyped-def]
+        done, env, size, _ = carry
+        whole = -jnp.linalg.solve(jax.jacfwd(left)(env), left(env))
+
+        def shorter(inner):  # type: ignore[no-untyped-def]
+            tried, length, _, _ = inner
+            there = env + length * whole
+            return tried + 1, length / 2, there, jnp.max(jnp.abs(left(there)))
+
+        def worse(inner):  # type: ignore[no-untyped-def]
+            return ~(inner[3] < size) & (inner[0] < HALVINGS)
+
+        _, _, there, new = jax.lax.while_loop(worse, shorter, shorter((0, 1.0, env, size)))
+        better = new < size
+        return done + 1, jnp.where(better, there, env), jnp.where(better, new, size), better
+
+    def going(carry):  # type: ignore[no-untyped-def]
+        return (carry[2] > ENOUGH) & (carry[0] < NEWTON) & carry[3]
+
+    begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(left(flat))), jnp.asarray(True))
+    _, env, size, _ = jax.lax.while_loop(going, step, begin)
+    found = unflat(env)
+    return Settled(law(game, found, pi), found, size)

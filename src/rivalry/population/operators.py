@@ -1,0 +1,109 @@
+"""What a policy does in a population: values of actions, where mass goes, where it stays.
+
+All of it is asked of a game by `environment`, `reward` and `expect` alone; the population push is the transpose
+of `expect`. A game that knows the matrix of a policy in fewer passes offers ``transitions``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.game import PopulationGame
+
+Law = Float[Array, "state"]
+Values = Float[Array, "state"]
+Policy = Float[Array, "state action"]
+
+
+def types_of(game: Any) -> np.ndarray:
+    """The type of every state, ``[state]``: one for all where the game does not tell."""
+    known = getattr(game, "types", None)
+    return np.zeros(game.space.shape[0], dtype=int) if known is None else np.asarray(known)
+
+
+def shares_of(game: Any) -> Float[Array, "type"]:
+    """The types' shares of the population."""
+    known = getattr(game, "share", None)
+    return jnp.ones(1) if known is None else jnp.asarray(known)
+
+
+def by_type(game: Any, of_state: Float[Array, "state"]) -> Float[Array, "type"]:
+    """Sums over the states of each type."""
+    types = types_of(game)
+    found: Array = jax.ops.segment_sum(of_state, types, num_segments=int(types.max()) + 1)
+    return found
+
+
+def uniform(game: PopulationGame) -> Policy:
+    """In every state all legal actions alike."""
+    legal = game.legal.astype(float)
+    return legal / legal.sum(axis=1, keepdims=True)
+
+
+def action_values(game: PopulationGame, env: Any, values: Values) -> Policy:
+    """What an action is worth if ``values`` are what comes after; 0 where it is not legal."""
+    ahead = game.reward(env) + game.discount[:, None] * game.expect(env)(values)
+    return jnp.where(game.legal, ahead, 0.0)
+
+
+def softmax(game: PopulationGame, q: Policy, beta: Array, eps: Array) -> Policy:
+    """``(1-eps) softmax(beta q) + eps uniform`` over the legal actions; exactly 0 elsewhere."""
+    return (1 - eps) * logit(game, q, beta) + eps * uniform(game)
+
+
+def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
+    """``softmax(beta q)`` over the legal actions of every state."""
+    masked = jnp.where(game.legal, q, -jnp.inf)
+    return jax.nn.softmax(beta * (masked - jnp.max(masked, axis=1, keepdims=True)), axis=1)
+
+
+def push(game: PopulationGame, env: Any, mass: Policy) -> Law:
+    """Where mass ``[state action]`` is a step later."""
+    _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
+    found: Law = back(mass)[0]
+    return found
+
+
+def transitions(game: PopulationGame, env: Any, weights: Policy) -> Float[Array, "state state"]:
+    """The matrix whose row of a state is where it leads, its actions counted with ``weights``."""
+    known = getattr(game, "transitions", None)
+    if known is not None:
+        return known(env, weights)  # type: ignore[no-any-return]
+    rows = jnp.eye(len(weights))
+    return jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
+
+
+def flow(game: PopulationGame, mu: Law, pi: Policy) -> Law:
+    """The distribution a step later, its mass set to what it has to be.
+
+    The flow is quadratic in the mass: unless it is set anew, rounding errors double at every step.
+    """
+    there = push(game, game.environment(mu, pi), mu[:, None] * pi)
+    return there * (shares_of(game) / by_type(game, there))[types_of(game)]
+
+
+def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
+    """``matrix^T - 1``, its singular directions taken up by the mass of each type."""
+    types = types_of(game)
+    together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
+    return matrix.T - jnp.eye(len(types)) - together
+
+
+def spread_out(game: Any, of_type: Float[Array, "type"]) -> Law:
+    """A number of each type over its states, evenly: the right-hand side that goes with `balanced`."""
+    types = types_of(game)
+    return of_type[types] / np.bincount(types)[types]
+
+
+def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
+    """The stationary law of a policy while the environment stays as it is, by a linear solve.
+
+    Every type is taken to have one closed class of states.
+    """
+    matrix = balanced(game, transitions(game, env, pi))
+    found: Law = jnp.linalg.solve(matrix, -spread_out(game, shares_of(game)))
+    return found

@@ -1,0 +1,60 @@
+"""What a policy is worth while the rest stays as it is, and the most that can be had there."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Bool, Int
+
+from rivalry._jax import jax, jnp
+from rivalry.game import PopulationGame, scale_of
+from rivalry.population.operators import Policy, Values, action_values, transitions
+
+TIE = 1e-12  # times the payoff scale: gains so small do not replace an action
+ROUNDS = 200
+
+
+class Best(NamedTuple):
+    """A best response: its values, the action in every state, and what no policy can exceed.
+
+    ``bound`` adds to ``values`` what is left of Bellman's equation, over one less the discount factor.
+    """
+
+    values: Values
+    action: Int[Array, "state"]
+    bound: Values
+
+
+def policy_values(game: PopulationGame, env: Any, pi: Policy) -> Values:
+    """V^pi, by a linear solve."""
+    matrix = jnp.eye(len(pi)) - game.discount[:, None] * transitions(game, env, pi)
+    paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
+    found: Values = jnp.linalg.solve(matrix, paid)
+    return found
+
+
+def best_response(game: PopulationGame, env: Any, pi: Policy) -> Best:
+    """V*, by policy iteration from the most likely actions of ``pi``; among ties the incumbent stays."""
+    legal, tie = game.legal, TIE * scale_of(game)
+
+    def valued(action: Array) -> tuple[Values, Policy]:
+        policy = jax.nn.one_hot(action, legal.shape[1])
+        values = policy_values(game, env, policy)
+        return values, jnp.where(legal, action_values(game, env, values), -jnp.inf)
+
+    def improved(carry: tuple[Array, Array, Values, Array]) -> tuple[Array, Array, Values, Array]:
+        done, action, _, _ = carry
+        values, q = valued(action)
+        kept = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
+        new = jnp.where(jnp.max(q, axis=1) > kept + tie, jnp.argmax(q, axis=1), action)
+        return done + 1, new, values, jnp.any(new != action)
+
+    def going(carry: tuple[Array, Array, Values, Array]) -> Bool[Array, ""]:
+        return carry[3] & (carry[0] < ROUNDS)
+
+    first = jnp.argmax(jnp.where(legal, pi, -1.0), axis=1)
+    start = (jnp.asarray(0), first, jnp.zeros(len(pi)), jnp.asarray(True))
+    _, action, _, _ = jax.lax.while_loop(going, improved, start)
+    values, q = valued(action)
+    left = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
+    return Best(values, action, values + left / (1 - jnp.max(game.discount)))
