@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from rivalry.kernels.currency import at
 from rivalry.kernels.history import inner
 
 _MASS = 0xFFFFFFFF
@@ -105,7 +106,8 @@ def _index(policy, most, found):  # type: ignore[no-untyped-def]
 @inner
 def choice_of(mode, share):  # type: ignore[no-untyped-def]
     """Mode and mass in one whole number."""
-    return (np.int64(mode) << 32) | min(np.int64(share * _WHOLE), _MASS)
+    mass = np.int64(share * _WHOLE)
+    return (np.int64(mode) << 32) | (mass if mass < _MASS else np.int64(_MASS))
 
 
 @inner
@@ -127,12 +129,12 @@ def missed(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
     """The entry drawn where it is not the mode: the rest of the lot falls below the mode, or above it."""
     mode, rest, chosen = choice >> 32, (lot - (choice & _MASS)) / _WHOLE, 0
     for b in range(mode):
-        chosen += policy[np.uint64(first + b)] <= rest
+        chosen += policy[at(first + b)] <= rest
     if chosen < mode:
         return chosen
     whole = lot / _WHOLE
     for b in range(mode, k):
-        chosen += policy[np.uint64(first + b)] <= whole
+        chosen += policy[at(first + b)] <= whole
     return chosen
 
 
@@ -143,13 +145,19 @@ class Slate(NamedTuple):
     scale: np.ndarray  # [entry]
     bits: np.ndarray  # [entry]: the same memory as int64
     mean: np.ndarray  # [entry]: of two tables
+    first: np.ndarray  # [row]: where its entries begin
+    karma: np.ndarray  # [row]
+    rows: np.ndarray  # [row]: those that are worked out
 
 
 @njit(cache=True, nogil=True)
-def slate(entries):  # type: ignore[no-untyped-def]
-    """A slate for rows of so many entries in all."""
-    scale = np.zeros(entries)
-    return Slate(np.zeros(entries), scale, scale.view(np.int64), np.zeros(entries))
+def slate(rows, most):  # type: ignore[no-untyped-def]
+    """A slate for so many rows in all."""
+    karma = np.arange(rows) % (most + 1)
+    first = np.cumsum(karma + 1) - karma - 1
+    scale = np.zeros(first[-1] + most + 1)
+    x, mean, found = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
+    return Slate(x, scale, scale.view(np.int64), mean, first, karma, found)
 
 
 @inner
@@ -177,41 +185,46 @@ def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
 
 
 @inner
-def renew(values, policy, choice, touched, most, beta, epsilon, slate, all_rows):  # type: ignore[no-untyped-def]
+def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows):  # type: ignore[no-untyped-def]
     """Make the rows of one owner that were ``touched [row]``, or all, soft greedy in ``values [entry]``.
 
-    The policy becomes ``(1 - epsilon) softmax(beta values) + epsilon uniform{0..k}``.
+    The policy becomes ``(1 - epsilon) softmax(beta values) + epsilon uniform{0..k}``. The row of the entry
+    ``last``, where there is one that is still to be taught, stays touched.
     """
-    x, count = slate.x, 0
+    x, count, rows = slate.x, 0, 0
     for row in range(touched.shape[0]):
         if all_rows or touched[row]:
-            first, k = start_of(row, most), row % (most + 1)
-            top = values[first]
-            for b in range(1, k + 1):
-                top = values[first + b] if values[first + b] > top else top
-            for b in range(k + 1):
-                x[count + b] = beta * (values[first + b] - top)
-            count += k + 1
+            slate.rows[rows] = row
+            rows += 1
+    for n in range(rows):
+        first, k = slate.first[at(slate.rows[n])], slate.karma[at(slate.rows[n])]
+        top = values[at(first)]
+        for b in range(1, k + 1):
+            top = values[at(first + b)] if values[at(first + b)] > top else top
+        for b in range(k + 1):
+            x[at(count + b)] = beta * (values[at(first + b)] - top)
+        count += k + 1
     exponentials(x, slate.scale, slate.bits, count)
     count = 0
-    for row in range(touched.shape[0]):
-        if all_rows or touched[row]:
-            _accumulate(x, count, row % (most + 1), start_of(row, most), epsilon, policy, choice, row)
-            count += row % (most + 1) + 1
-            touched[row] = 0
+    for n in range(rows):
+        row = slate.rows[n]
+        first, k = slate.first[at(row)], slate.karma[at(row)]
+        _accumulate(x, count, k, first, epsilon, policy, choice, row)
+        touched[at(row)] = first <= last <= first + k
+        count += k + 1
 
 
 @inner
-def _accumulate(x, at, k, first, epsilon, policy, choice, row):  # type: ignore[no-untyped-def]
+def _accumulate(x, first_x, k, first, epsilon, policy, choice, row):  # type: ignore[no-untyped-def]
     """One row's cumulative policy, and its choice, from weights whose largest is 1."""
     mode, running = k, 0.0
     for b in range(k, -1, -1):
-        mode = b if x[at + b] == 1.0 else mode
+        mode = b if x[at(first_x + b)] == 1.0 else mode
     for b in range(k + 1):
-        running += x[at + b]
-        x[at + b] = running
+        running += x[at(first_x + b)]
+        x[at(first_x + b)] = running
     kept, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
     for b in range(k):
-        policy[first + b] = min(x[at + b] * kept + spread * (b + 1.0), 1.0)
-    policy[first + k] = 1.0
-    choice[row] = choice_of(mode, kept + spread)
+        policy[at(first + b)] = min(x[at(first_x + b)] * kept + spread * (b + 1.0), 1.0)
+    policy[at(first + k)] = 1.0
+    choice[at(row)] = choice_of(mode, kept + spread)

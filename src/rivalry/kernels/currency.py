@@ -27,6 +27,12 @@ def low(word):  # type: ignore[no-untyped-def]
 
 
 @inner
+def at(index):  # type: ignore[no-untyped-def]
+    """An index that is not below 0, which need not be looked after."""
+    return np.uint64(index)
+
+
+@inner
 def pair_up(order, words, first):  # type: ignore[no-untyped-def]
     """All agents in uniformly random pairs: places ``2p`` and ``2p + 1`` of ``order [agent]``, in place.
 
@@ -35,15 +41,15 @@ def pair_up(order, words, first):  # type: ignore[no-untyped-def]
     """
     left = order.shape[0]
     if left % 2 == 1:
-        place = (high(words[np.uint64(first + left // 2)]) * left) >> 32
+        place = (high(words[at(first + left // 2)]) * left) >> 32
         left -= 1
-        order[np.uint64(place)], order[np.uint64(left)] = order[np.uint64(left)], order[np.uint64(place)]
+        order[at(place)], order[at(left)] = order[at(left)], order[at(place)]
     word = first
     while left > 1:
-        place = (high(words[np.uint64(word)]) * (left - 1)) >> 32
-        partner = order[np.uint64(place)]
-        order[np.uint64(place)] = order[np.uint64(left - 2)]
-        order[np.uint64(left - 2)] = partner
+        place = (high(words[at(word)]) * (left - 1)) >> 32
+        partner = order[at(place)]
+        order[at(place)] = order[at(left - 2)]
+        order[at(left - 2)] = partner
         left -= 2
         word += 1
 
@@ -69,12 +75,12 @@ def share_out(surplus, held, most, lucky, words, first):  # type: ignore[no-unty
         surplus -= given
     place = 0
     while surplus > 0 and place < agents:
-        other = place + ((low(words[np.uint64(first + place)]) * (agents - place)) >> 32)
-        agent = lucky[np.uint64(other)]
-        lucky[np.uint64(other)] = lucky[np.uint64(place)]
-        lucky[np.uint64(place)] = agent
-        gain = np.int64(held[np.uint64(agent)] < most)
-        held[np.uint64(agent)] += gain
+        other = place + ((low(words[at(first + place)]) * (agents - place)) >> 32)
+        agent = lucky[at(other)]
+        lucky[at(other)] = lucky[at(place)]
+        lucky[at(place)] = agent
+        gain = np.int64(held[at(agent)] < most)
+        held[at(agent)] += gain
         surplus -= gain
         place += 1
     return surplus

@@ -15,7 +15,7 @@ from numba import njit
 
 from rivalry.kernels import draws
 from rivalry.kernels.choices import choices, drawn, start_of
-from rivalry.kernels.currency import high, low, pair_up, share_out, total
+from rivalry.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import (
     BIDS,
@@ -205,7 +205,7 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
     if wanted:
         _tally_before(economy, agents, desk, tallied)
     for i in range(count):
-        agents.reward[i] = -economy.stakes[economy.type_of[i], agents.private[i]]
+        agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
     pair_up(agents.order, desk.words, count)
     if count % 2 == 1:
         agents.reward[agents.order[count - 1]] = 0.0
@@ -264,7 +264,7 @@ def _meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
     most, karma, bids, order = economy.most, agents.karma, desk.bids, agents.order
     overflow, paid, to_peer = 0, 0, np.int64(economy.receiver == PEER)
     for pair in range(bids.shape[0] // 2):
-        i, j = np.uint64(order[2 * pair + 1]), np.uint64(order[2 * pair])
+        i, j = at(order[at(2 * pair + 1)]), at(order[at(2 * pair)])
         one, other = bids[i], bids[j]
         wins = 2 * one + np.int64(desk.words[i] & np.uint64(1)) > 2 * other
         winner, loser, price = (i, j, one) if wins else (j, i, other)
@@ -348,5 +348,5 @@ def _move(economy, agents, desk):  # type: ignore[no-untyped-def]
     for i in range(desk.bids.shape[0]):
         lot, after = low(desk.words[i]) >> 2, 0
         for z in range(desk.moves.shape[2] - 1):
-            after += lot >= desk.moves[economy.type_of[i], agents.private[i], z]
+            after += lot >= desk.moves[at(economy.type_of[i]), at(agents.private[i]), at(z)]
         agents.private[i] = after

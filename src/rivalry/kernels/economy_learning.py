@@ -17,13 +17,13 @@ from numba import njit
 
 from rivalry.kernels import draws
 from rivalry.kernels.choices import drawn, renew, slate, start_of
-from rivalry.kernels.currency import high
+from rivalry.kernels.currency import at, high
 from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, Tallies, close, desk_of, step
 from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import Economy
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
-"""What a state is worth: the choice executed there, the best, the mean over choices, the best by two tables."""
+"""What a state is worth: the choice executed next, the best, the mean over choices, the best by two tables."""
 
 
 class EpochRule(NamedTuple):
@@ -50,7 +50,7 @@ class Learning(NamedTuple):
     """What is learned, by the owners of tables: the agents themselves, or their types. Made by `begin`."""
 
     owner: np.ndarray  # [agent]
-    teaches: np.ndarray  # [agent]: 1, its experience goes into its owner's table; 0: it only follows
+    teacher: np.ndarray  # [owner]: the agent whose experience goes into its table; the others only follow
     q: np.ndarray  # [table owner entry], float64; two tables for DOUBLE
     visits: np.ndarray  # [owner entry]; absent where the step size does not depend on them
     policy: np.ndarray  # [owner entry], float64, cumulative
@@ -69,7 +69,7 @@ def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = Fals
     entries, rows = q.shape[-1], privates * (economy.most + 1)
     learning = Learning(
         owner=np.array(owner, dtype=np.int64),
-        teaches=np.isin(np.arange(agents), first if by_type else owner).astype(np.int64),
+        teacher=np.array(first if by_type else owner, dtype=np.int64),
         q=np.array(np.broadcast_to(q, (2 if rule.target == DOUBLE else 1, owners, entries)), order="C"),
         visits=np.zeros((owners, entries) if rule.power != 0 else (0, 0), dtype=np.int64),
         policy=np.zeros((owners, entries)),
@@ -96,20 +96,25 @@ def learn(
 @njit(cache=True, nogil=True)
 def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
     """All owners take the policies of their values, as at the beginning of an epoch."""
-    board = slate(learning.policy.shape[1])
+    board = slate(learning.choice.shape[1], economy.most)
     for owner in range(learning.policy.shape[0]):
-        _renew(economy, rule, learning, owner, epoch, board)
+        _renew(rule, learning, owner, epoch, board)
 
 
 @njit(cache=True, nogil=True)
 def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-untyped-def]
-    desk, board = desk_of(economy, agents), slate(learning.policy.shape[1])
+    desk, board = desk_of(economy, agents), slate(learning.choice.shape[1], economy.most)
     gamma = economy.discount[economy.type_of]
+    plain = rule.target == SARSA and rule.power == 0.0
     for _ in range(steps):
         if agents.status[0] != RUNNING:
             break
         draws.words(agents.stream, desk.words)
-        if _decide(economy, rule, agents, learning, desk, gamma):
+        if plain:
+            bad = _decide_plain(economy, rule, agents, learning, desk, gamma)
+        else:
+            bad = _decide(economy, rule, agents, learning, desk, gamma)
+        if bad:
             agents.status[0], agents.status[1] = NOT_FINITE, agents.clock[0]
             break
         step(economy, agents, desk, tallied)
@@ -131,33 +136,57 @@ def staged(values, until, now):  # type: ignore[no-untyped-def]
 def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
     """Everybody chooses, and what was pending is settled; whether a value is no finite number."""
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
-    policy, choice, touched = learning.policy.reshape(-1), learning.choice.reshape(-1), learning.touched
+    q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
+    visits, table = learning.visits.reshape(-1), learning.policy.size
     alpha, bad = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False
     for i in range(desk.bids.shape[0]):
         who, k = learning.owner[i], agents.karma[i]
         row = agents.private[i] * (most + 1) + k
         first = who * entries + start_of(row, most)
-        bid = drawn(policy, first, k, choice[who * rows + row], high(desk.words[i]))
+        bid = drawn(policy, first, k, choice[at(who * rows + row)], high(desk.words[i]))
         desk.bids[i] = bid
-        if not learning.teaches[i]:
+        if learning.teacher[at(who)] != i:
             continue
-        place = learning.pending[i]
+        place, pace = learning.pending[i], alpha
         if place >= 0:
-            table = np.int64(desk.words[i] >> np.uint64(1)) & 1 if rule.target == DOUBLE else 0
-            values, other = learning.q[table].reshape(-1), learning.q[table].reshape(-1)
-            if rule.target == DOUBLE:
-                other = learning.q[1 - table].reshape(-1)
-            worth = worth_of(rule.target, values, other, policy, first, k, bid)
-            pace = alpha
+            own = table * coin_of(desk.words[i]) if rule.target == DOUBLE else 0
+            other = table - own if rule.target == DOUBLE else 0
+            worth = worth_of(rule.target, q, own + first, other + first, policy, first, k, bid)
             if rule.power != 0.0:
-                visits = learning.visits.reshape(-1)
-                visits[place] += 1
-                pace = alpha * paced(visits[place], rule.power)
-            new = values[place] - pace * (values[place] - agents.reward[i] - gamma[i] * worth)
-            values[place] = new
-            bad = bad or new - new != 0.0
+                visits[at(place)] += 1
+                pace = alpha * paced(visits[at(place)], rule.power)
+            old = q[at(own + place)]
+            new = old - pace * (old - agents.reward[i] - gamma[i] * worth)
+            q[at(own + place)] = new
+            bad |= new - new != 0.0
         learning.pending[i] = first + bid
-        touched[who, row] = 1
+        learning.touched[at(who), at(row)] = 1
+    return bad
+
+
+@inner
+def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
+    """`_decide` for SARSA with a step size that does not depend on visits: the same numbers, sooner."""
+    most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
+    triangle = (most + 1) * (most + 2) // 2
+    q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
+    touched, pending, reward = learning.touched.reshape(-1), learning.pending, agents.reward
+    alpha, bad = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False
+    for i in range(desk.bids.shape[0]):
+        who, k, z = learning.owner[i], agents.karma[i], agents.private[i]
+        row = who * rows + z * (most + 1) + k
+        first = who * entries + z * triangle + k * (k + 1) // 2
+        bid = drawn(policy, first, k, choice[at(row)], high(desk.words[i]))
+        desk.bids[i] = bid
+        if learning.teacher[at(who)] == i:
+            place = pending[i]
+            if place >= 0:
+                old = q[at(place)]
+                new = old - alpha * (old - reward[i] - gamma[i] * q[at(first + bid)])
+                q[at(place)] = new
+                bad |= new - new != 0.0
+            pending[i] = first + bid
+            touched[at(row)] = 1
     return bad
 
 
@@ -168,20 +197,31 @@ def paced(visits, power):  # type: ignore[no-untyped-def]
 
 
 @inner
-def worth_of(target, values, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
-    """What a state is worth, whose row begins at ``first``, where ``bid`` is chosen next."""
+def coin_of(word):  # type: ignore[no-untyped-def]
+    """A word's second bit, which tells the table that is taught."""
+    return np.int64(word >> np.uint64(1)) & 1
+
+
+@inner
+def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
+    """What a state is worth where ``bid`` is chosen next, of flat tables.
+
+    Its row begins at ``own`` of the table that is taught, at ``other`` of the one that values the best of
+    that, and at ``first`` of the policy.
+    """
     if target == SARSA:
-        return values[first + bid]
+        return values[at(own + bid)]
     if target == EXPECTED:
         mean, before = 0.0, 0.0
         for b in range(k + 1):
-            mean += (policy[first + b] - before) * values[first + b]
-            before = policy[first + b]
+            mean += (policy[at(first + b)] - before) * values[at(own + b)]
+            before = policy[at(first + b)]
         return mean
-    best = first
+    best, top = 0, values[at(own)]
     for b in range(1, k + 1):
-        best = first + b if values[first + b] > values[best] else best
-    return other[best]
+        best = b if values[at(own + b)] > top else best
+        top = values[at(own + b)] if values[at(own + b)] > top else top
+    return values[at(other + best)]
 
 
 @inner
@@ -190,38 +230,21 @@ def _end_epoch(economy, rule, agents, learning, board):  # type: ignore[no-untyp
     epoch = agents.clock[0] // rule.epoch
     for owner in range(learning.policy.shape[0]):
         if rule.renewal >= 1.0 or draws.uniform(agents.stream) < rule.renewal:
-            _renew(economy, rule, learning, owner, epoch, board)
-    # what is still to be taught there is not in the policy yet
-    for i in range(agents.karma.shape[0]):
-        place = learning.pending[i]
-        if place >= 0:
-            learning.touched[learning.owner[i], row_of(place % learning.policy.shape[1], economy.most)] = 1
+            _renew(rule, learning, owner, epoch, board)
 
 
 @inner
-def row_of(entry, most):  # type: ignore[no-untyped-def]
-    """The row that an entry is in."""
-    size, z, k = (most + 1) * (most + 2) // 2, 0, 0
-    z = entry // size
-    rest = entry % size
-    while rest > k:
-        rest -= k + 1
-        k += 1
-    return z * (most + 1) + k
-
-
-@inner
-def _renew(economy, rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
+def _renew(rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
     """One owner takes the policy of its values; rows neither taught nor of another beta stay as they are."""
     beta = staged(rule.beta, rule.beta_until, epoch)
     epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
-    made = learning.made[owner]
+    made, values = learning.made[owner], learning.q[0, owner]
     stale = rule.lazy == 0 or made[0] != beta or made[1] != epsilon
     made[0], made[1] = beta, epsilon
-    values = learning.q[0, owner]
     if learning.q.shape[0] == 2:
         values = board.mean
         for entry in range(values.shape[0]):
             values[entry] = 0.5 * (learning.q[0, owner, entry] + learning.q[1, owner, entry])
     policy, choice, touched = learning.policy[owner], learning.choice[owner], learning.touched[owner]
-    renew(values, policy, choice, touched, economy.most, beta, epsilon, board, stale)
+    last = learning.pending[learning.teacher[owner]] - owner * policy.shape[0]
+    renew(values, policy, choice, touched, last, beta, epsilon, board, stale)

@@ -17,9 +17,9 @@ from numba import njit
 
 from rivalry.kernels import draws
 from rivalry.kernels.choices import choices, drawn, start_of
-from rivalry.kernels.currency import high
+from rivalry.kernels.currency import at, high
 from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, no_tallies, step
-from rivalry.kernels.economy_learning import EXPECTED, GREEDY, SARSA, paced, worth_of
+from rivalry.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
 from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import Economy
 
@@ -175,23 +175,32 @@ def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, f
 @inner
 def _teach(economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, first, after):  # type: ignore[no-untyped-def]
     """The decision pending of one agent is settled in all its tables; whether a value is no finite number."""
-    place, k, how = held.pending[i], agents.karma[i], EXPECTED if rule.expected else SARSA
+    place, k, entries = held.pending[i], agents.karma[i], held.own.shape[1]
+    how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, held.best.shape[0]
     held.visits[i, place] += 1
     pace = rule.alpha if rule.power == 0.0 else rule.alpha * paced(held.visits[i, place], rule.power)
-    worth = worth_of(how, held.own[i], held.own[i], owns.policy[owner[i]], first, k, after)
-    held.own[i, place] -= pace * (held.own[i, place] - agents.reward[i] - gamma[i] * worth)
-    check = held.own[i, place]
-    table = np.int64(desk.words[i] >> np.uint64(1)) & (held.best.shape[0] - 1)
-    best, other = held.best[table, i], held.best[held.best.shape[0] - 1 - table, i]
-    worth = worth_of(GREEDY, best, other, owns.policy[owner[i]], first, k, after)
-    best[place] -= pace * (best[place] - agents.reward[i] - gamma[i] * worth)
-    check += best[place]
+    reward, discount, place = agents.reward[i], gamma[i], i * entries + place
+    values, policy = held.own.reshape(-1), owns.policy.reshape(-1)
+    worth = worth_of(how, values, here, here, policy, owner[i] * entries + first, k, after)
+    bad = moved(values, place, pace, reward + discount * worth)
+    values, table = held.best.reshape(-1), coin_of(desk.words[i]) * held.own.size if tables == 2 else 0
+    other = held.own.size - table if tables == 2 else 0
+    worth = worth_of(GREEDY, values, table + here, other + here, policy, first, k, after)
+    bad |= moved(values, table + place, pace, reward + discount * worth)
+    values, policy = held.target.reshape(-1), aims.policy.reshape(-1)
     for j in range(next_of.shape[0]):
-        values, rows = held.target[j, i], aims.policy[j * kinds + economy.type_of[i]]
-        worth = worth_of(how, values, values, rows, first, k, next_of[j])
-        values[place] -= pace * (values[place] - agents.reward[i] - gamma[i] * worth)
-        check += values[place]
-    return check - check != 0.0
+        table, row = j * held.own.size, (j * kinds + economy.type_of[i]) * entries + first
+        worth = worth_of(how, values, table + here, table + here, policy, row, k, next_of[j])
+        bad |= moved(values, table + place, pace, reward + discount * worth)
+    return bad
+
+
+@inner
+def moved(values, place, pace, aim):  # type: ignore[no-untyped-def]
+    """Move a value towards what it should be; whether it becomes no finite number."""
+    new = values[at(place)] - pace * (values[at(place)] - aim)
+    values[at(place)] = new
+    return new - new != 0.0
 
 
 @inner
