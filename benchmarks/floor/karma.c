@@ -17,7 +17,7 @@ typedef struct {
     const double *stakes;  /* [private] */
     const int64_t *moves;  /* [private private], cumulative, in units of 2^-30 */
     uint64_t *stream;      /* [2] */
-    int64_t *clock, *karma, *private, *pool, *wins, *order, *lucky, *pending, *choice, *bids;
+    int64_t *clock, *karma, *private, *pool, *wins, *order, *lucky, *pending, *choice, *bids, *entry;
     double *reward, *q, *policy, *x, *scale;
     uint8_t *touched;
     uint64_t *words;
@@ -61,17 +61,20 @@ static int decide(Economy *e)
         int64_t row = i * rows + z * (most + 1) + k, first = i * entries + z * triangle + k * (k + 1) / 2;
         int64_t choice = e->choice[row], lot = (int64_t)(e->words[i] >> 32);
         int64_t bid = lot < (choice & LOW) ? choice >> 32 : missed(e->policy + first, k, choice, lot);
-        int64_t place = e->pending[i];
         e->bids[i] = bid;
+        e->entry[i] = first + bid;
+        e->touched[row] = 1;
+    }
+    for (int64_t i = 0; i < e->agents; i++) { /* apart from choosing: more of memory is asked for at a time */
+        int64_t place = e->pending[i], entry = e->entry[i];
         if (place >= 0) {
             double old = e->q[place];
-            double new = old - e->alpha * (old - e->reward[i] - e->gamma * e->q[first + bid]);
+            double new = old - e->alpha * (old - e->reward[i] - e->gamma * e->q[entry]);
             e->q[place] = new;
             bad |= new - new != 0.0;
         }
-        e->pending[i] = first + bid;
-        e->touched[row] = 1;
-        e->reward[i] = -e->stakes[z];
+        e->pending[i] = entry;
+        e->reward[i] = -e->stakes[e->private[i]];
     }
     return bad;
 }

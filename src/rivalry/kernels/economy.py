@@ -14,27 +14,14 @@ import numpy as np
 from numba import njit
 
 from rivalry.kernels import draws
-from rivalry.kernels.choices import choices, drawn, start_of
+from rivalry.kernels.choices import choices, drawn
 from rivalry.kernels.currency import at, high, low, pair_up, share_out, total
+from rivalry.kernels.economy_rules import SHARED, meet, meet_fast, note, tax
 from rivalry.kernels.history import inner
-from rivalry.kernels.shapes import (
-    BIDS,
-    BY_COIN,
-    BY_STAKE,
-    COIN,
-    HIGHEST_STAKE,
-    LOWEST_INDEX,
-    PEER,
-    ROOM,
-    SURPLUS,
-    Economy,
-)
+from rivalry.kernels.shapes import BIDS, COIN, SURPLUS, Economy
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""
-
-OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
-"""Flows of karma: what losers could not hold; charges and taxes that joined the surplus; shared out; lost."""
 
 
 class Agents(NamedTuple):
@@ -70,11 +57,12 @@ class Desk(NamedTuple):
 
     words: np.ndarray  # [2 or 3 times agents], uint64
     bids: np.ndarray  # [agent]
+    entry: np.ndarray  # [agent]: the choice, as a place in a flat table
     moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
     due: np.ndarray  # [karma 2]: whole tax, and the chance of one more in units of 2**-32
     started: np.ndarray  # [agent]: wins before the run
     supply: int  # karma there is
-    fast: int  # 1: the rules of `_meet_fast`
+    fast: int  # 1: the rules of `meet_fast`
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
@@ -179,6 +167,7 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
     return Desk(
         words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
         bids=np.zeros(count, dtype=np.int64),
+        entry=np.zeros(count, dtype=np.int64),
         moves=moves,
         due=due,
         started=agents.wins.copy(),
@@ -189,13 +178,13 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
 
 @inner
 def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # type: ignore[no-untyped-def]
-    """Everybody's bid, and what losing would cost it."""
-    most = economy.most
+    """Everybody's bid."""
+    most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
-        row = agents.private[i] * (most + 1) + agents.karma[i]
-        first = owner[i] * entries + start_of(row, most)
-        own, lot = choice[np.uint64(owner[i] * rows + row)], high(desk.words[i])
-        desk.bids[i] = drawn(policy, first, agents.karma[i], own, lot)
+        z, k = agents.private[i], agents.karma[i]
+        first = owner[i] * entries + z * triangle + k * (k + 1) // 2
+        own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(desk.words[i])
+        desk.bids[i] = drawn(policy, first, k, own, lot)
 
 
 @inner
@@ -210,12 +199,12 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
     if count % 2 == 1:
         agents.reward[agents.order[count - 1]] = 0.0
     if desk.fast:
-        _meet_fast(economy, agents, desk, tallied.flows)
+        meet_fast(economy, agents, desk, tallied.flows)
     else:
         for pair in range(count // 2):
-            _meet(economy, agents, desk, pair, tallied.flows)
+            meet(economy, agents, desk, pair, tallied.flows)
     if desk.words.shape[0] > 2 * count:
-        _tax(agents, desk, tallied.flows)
+        tax(agents, desk, tallied.flows)
     if wanted:
         for i in range(count):
             tallied.after[agents.karma[i]] += 1
@@ -228,13 +217,6 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
     if total(agents.karma) + agents.pool[0] + agents.burnt[0] != desk.supply:
         agents.status[0], agents.status[1] = UNBALANCED, agents.clock[0]
     agents.clock[0] += 1
-
-
-@inner
-def note(flows, which, amount):  # type: ignore[no-untyped-def]
-    """Count a flow, if flows are counted."""
-    if flows.shape[0] > 0:
-        flows[which] += amount
 
 
 @inner
@@ -253,93 +235,6 @@ def close(agents, desk, tallied):  # type: ignore[no-untyped-def]
     if tallied.wins.shape[0] > 0:
         for i in range(desk.started.shape[0]):
             tallied.wins[i] += agents.wins[i] - desk.started[i]
-
-
-@inner
-def _meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
-    """All pairs, where the winner pays its bid, coins tell, and what a loser cannot hold joins the surplus.
-
-    Without a branch on who wins: whose higher bid it is cannot be foreseen.
-    """
-    most, karma, bids, order = economy.most, agents.karma, desk.bids, agents.order
-    overflow, paid, to_peer = 0, 0, np.int64(economy.receiver == PEER)
-    for pair in range(bids.shape[0] // 2):
-        i, j = at(order[at(2 * pair + 1)]), at(order[at(2 * pair)])
-        one, other = bids[i], bids[j]
-        wins = 2 * one + np.int64(desk.words[i] & np.uint64(1)) > 2 * other
-        winner, loser, price = (i, j, one) if wins else (j, i, other)
-        held = karma[loser] + to_peer * price
-        excess = max(held - most, 0)
-        karma[winner] -= price
-        karma[loser] = held - excess
-        overflow += excess
-        paid += price
-        agents.reward[winner] = 0.0
-        agents.wins[winner] += 1
-    paid -= to_peer * paid
-    agents.pool[0] += overflow + paid
-    note(flows, OVERFLOW, overflow)
-    note(flows, PAID, paid)
-
-
-@inner
-def _first_wins(economy, agents, desk, i, j):  # type: ignore[no-untyped-def]
-    """1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if nobody does."""
-    coin = np.int64(desk.words[i] & np.uint64(1))
-    one, other = desk.bids[i], desk.bids[j]
-    stakes = (agents.reward[j], agents.reward[i])  # minus the stakes
-    if economy.award == BIDS and one != other:
-        return np.int64(one > other)
-    if economy.award == BY_COIN or (economy.award == BIDS and economy.tie == COIN):
-        return coin
-    if economy.award == BY_STAKE or (economy.award == BIDS and economy.tie == HIGHEST_STAKE):
-        return coin if stakes[0] == stakes[1] else np.int64(stakes[0] > stakes[1])
-    if economy.award == BIDS:
-        return np.int64(i < j) if economy.tie == LOWEST_INDEX else np.int64(-1)
-    return coin if agents.wins[i] == agents.wins[j] else np.int64(agents.wins[i] < agents.wins[j])
-
-
-@inner
-def _meet(economy, agents, desk, pair, flows):  # type: ignore[no-untyped-def]
-    """One pair under any rules."""
-    i, j, karma = agents.order[2 * pair + 1], agents.order[2 * pair], agents.karma
-    outcome = _first_wins(economy, agents, desk, i, j)
-    if outcome < 0:
-        return
-    winner, loser = (i, j) if outcome == 1 else (j, i)
-    agents.reward[winner] = 0.0
-    agents.wins[winner] += 1
-    price = economy.charge[desk.bids[winner], desk.bids[loser]] if economy.award == BIDS else 0
-    if economy.receiver != PEER:
-        karma[winner] -= price
-        agents.pool[0] += price
-        note(flows, PAID, price)
-        return
-    if economy.overflow == ROOM:
-        price = min(price, economy.most - karma[loser])
-    excess = max(karma[loser] + price - economy.most, 0)
-    karma[winner] -= price
-    karma[loser] += price - excess
-    note(flows, OVERFLOW, excess)
-    if economy.overflow == SURPLUS:
-        agents.pool[0] += excess
-    else:
-        agents.burnt[0] += excess
-        note(flows, BURNT, excess)
-
-
-@inner
-def _tax(agents, desk, flows):  # type: ignore[no-untyped-def]
-    """Everybody pays the tax on what it holds: the whole part, and one more with the chance of the rest."""
-    count, collected = desk.bids.shape[0], 0
-    for i in range(count):
-        held = agents.karma[i]
-        more = low(desk.words[2 * count + i]) < desk.due[held, 1]
-        due = min(desk.due[held, 0] + np.int64(more), held)
-        agents.karma[i] -= due
-        collected += due
-    agents.pool[0] += collected
-    note(flows, TAXED, collected)
 
 
 @inner

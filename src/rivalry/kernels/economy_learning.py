@@ -23,7 +23,7 @@ from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import Economy
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
-"""What a state is worth: the choice executed next, the best, the mean over choices, the best by two tables."""
+"""What a state is worth: the choice executed next, the best, the mean, the best by two tables."""
 
 
 class EpochRule(NamedTuple):
@@ -171,22 +171,24 @@ def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore
     triangle = (most + 1) * (most + 2) // 2
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     touched, pending, reward = learning.touched.reshape(-1), learning.pending, agents.reward
-    alpha, bad = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False
+    alpha, bad, entry = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False, desk.entry
     for i in range(desk.bids.shape[0]):
         who, k, z = learning.owner[i], agents.karma[i], agents.private[i]
         row = who * rows + z * (most + 1) + k
         first = who * entries + z * triangle + k * (k + 1) // 2
         bid = drawn(policy, first, k, choice[at(row)], high(desk.words[i]))
         desk.bids[i] = bid
-        if learning.teacher[at(who)] == i:
+        entry[i] = first + bid
+        touched[at(row)] = 1
+    for i in range(desk.bids.shape[0]):
+        if learning.teacher[at(learning.owner[i])] == i:
             place = pending[i]
             if place >= 0:
                 old = q[at(place)]
-                new = old - alpha * (old - reward[i] - gamma[i] * q[at(first + bid)])
+                new = old - alpha * (old - reward[i] - gamma[i] * q[at(entry[i])])
                 q[at(place)] = new
                 bad |= new - new != 0.0
-            pending[i] = first + bid
-            touched[at(row)] = 1
+            pending[i] = entry[i]
     return bad
 
 
