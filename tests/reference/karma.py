@@ -171,9 +171,10 @@ def _lasry_lions(inputs: Inputs) -> dict[str, Any]:
 
 
 def _baseline(inputs: Inputs) -> dict[str, Any]:
-    law = np.asarray(inputs["urgency_law"])
-    chain = np.tile(law, (len(law), 1))
-    return exact_baseline(inputs["mechanism"], inputs["urgencies"], chain, inputs["steps"])._asdict()
+    # the file's TURN is what taking turns comes to in the limit: nobody is ever served out of turn
+    mechanism = {"TURN": "ROTATION"}.get(inputs["mechanism"], inputs["mechanism"])
+    law = inputs["urgency_law"]
+    return exact_baseline(mechanism, inputs["urgencies"], law, inputs["steps"])._asdict()
 
 
 def _scaling(inputs: Inputs) -> dict[str, Any]:
