@@ -83,7 +83,7 @@ def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
 
 def choices(policy: np.ndarray, most: int) -> np.ndarray:
     """What cumulative rows ``[owner entry]`` are drawn from: ``[owner row]``, int64."""
-    found = np.zeros((policy.shape[0], policy.shape[1] // (most + 2) * 2), dtype=np.int64)
+    found = np.zeros((policy.shape[0], 2 * policy.shape[1] // (most + 2)), dtype=np.int64)
     _index(policy, most, found)
     return found
 

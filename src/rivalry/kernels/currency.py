@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from rivalry.kernels import draws
 from rivalry.kernels.history import inner
 
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -55,13 +56,14 @@ def pair_up(order, words, first):  # type: ignore[no-untyped-def]
 
 
 @inner
-def share_out(surplus, held, most, lucky, words, first):  # type: ignore[no-untyped-def]
+def share_out(surplus, held, most, lucky, words, first, stream):  # type: ignore[no-untyped-def]
     """Share a surplus out among all agents, in place; returns what is left because everybody is full.
 
     While the surplus is at least the number of agents and somebody has room, everybody gets the whole part of
     an equal share, clipped at ``most``, and the excess goes back. Then one unit each goes to distinct agents
     drawn uniformly among those with room: the front of ``lucky [agent]``, a permutation, is drawn place by
-    place by the low halves of ``words[first]`` and on, and who is full is passed over.
+    place by the low halves of ``words[first]`` and on, and who is full is passed over. Should there be more
+    units than agents with room, each gets one, and so on, by new words of the stream put in their place.
     """
     agents = held.shape[0]
     while surplus >= agents:
@@ -74,7 +76,13 @@ def share_out(surplus, held, most, lucky, words, first):  # type: ignore[no-unty
             return surplus
         surplus -= given
     place = 0
-    while surplus > 0 and place < agents:
+    while surplus > 0:
+        if place == agents:
+            if total(held) == agents * most:
+                return surplus
+            for n in range(agents):
+                words[at(first + n)] = draws.word(stream[0], stream[1] + np.uint64(n))
+            stream[1], place = stream[1] + np.uint64(agents), 0
         other = place + ((low(words[at(first + place)]) * (agents - place)) >> 32)
         agent = lucky[at(other)]
         lucky[at(other)] = lucky[at(place)]
@@ -96,12 +104,15 @@ def total(held):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def shared(surplus: int, held: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray) -> int:
+def shared(
+    surplus: int, held: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray, stream: np.ndarray
+) -> int:
     """`share_out` for callers outside of kernels: ``held`` and ``lucky`` change in place.
 
-    ``held [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` uint64; what is left is returned.
+    ``held [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` and
+    ``stream [2]`` uint64; what is left is returned.
     """
-    return share_out(surplus, held, most, lucky, words, 0)  # type: ignore[no-any-return]
+    return share_out(surplus, held, most, lucky, words, 0, stream)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)

@@ -211,7 +211,9 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
             tallied.rewards[i] += agents.reward[i]
     if (agents.clock[0] + 1) % economy.every == 0:
         before = agents.pool[0]
-        agents.pool[0] = share_out(before, agents.karma, economy.most, agents.lucky, desk.words, count)
+        agents.pool[0] = share_out(
+            before, agents.karma, economy.most, agents.lucky, desk.words, count, agents.stream
+        )
         note(tallied.flows, SHARED, before - agents.pool[0])
     _move(economy, agents, desk)
     if total(agents.karma) + agents.pool[0] + agents.burnt[0] != desk.supply:

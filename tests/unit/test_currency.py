@@ -1,0 +1,80 @@
+"""Sharing out and pairing up, against plain statements of the rules and the laws that they should have."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rivalry.kernels import currency, draws
+from tests import economies
+
+CHANCE = 1e-4  # fixed seeds: met once, met always
+
+
+def words(seed: int, count: int) -> np.ndarray:
+    block = np.zeros(count, dtype=np.uint64)
+    draws.words(draws.stream(np.random.SeedSequence(seed)), block)
+    return block
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_sharing_out_follows_the_rule(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    agents, most = int(rng.integers(1, 12)), int(rng.integers(1, 9))
+    held = rng.integers(0, most + 1, agents)
+    surplus, lucky, lots = int(rng.integers(0, 5 * agents)), rng.permutation(agents), words(seed, agents)
+    plain, plain_lucky, before = held.tolist(), lucky.tolist(), int(held.sum()) + surplus
+    stream, further = np.array([seed, 0], dtype=np.uint64), itertools.count()
+
+    def more(count: int) -> list[int]:
+        return [economies.word(seed, next(further)) for _ in range(count)]
+
+    left = economies.shared(surplus, plain, most, plain_lucky, lots.tolist(), more)
+    assert currency.shared(surplus, held, most, lucky, lots, stream) == left
+    assert (held.tolist(), sorted(lucky.tolist())) == (plain, list(range(agents)))
+    assert int(held.sum()) + left == before
+    assert left == 0 or (held == most).all()
+
+
+def test_where_all_are_full_the_surplus_stays() -> None:
+    held = np.full(5, 3)
+    assert currency.shared(17, held, 3, np.arange(5), words(1, 5), words(1, 2)) == 17
+    assert (held == 3).all()
+
+
+def test_every_set_of_lucky_ones_is_as_likely() -> None:
+    """Three units to the five agents of seven who have room: ten sets."""
+    start, stream = np.array([2, 4, 0, 3, 4, 1, 3]), draws.stream(np.random.SeedSequence(3))
+    lucky, found, block = np.arange(7), Counter[tuple[int, ...]](), np.zeros(7, dtype=np.uint64)
+    for _ in range(4000):
+        held = start.copy()
+        draws.words(stream, block)
+        assert currency.shared(3, held, 4, lucky, block, stream) == 0
+        found[tuple(np.flatnonzero(held - start).tolist())] += 1
+    assert all(len(who) == 3 and not {1, 4} & set(who) for who in found)
+    assert len(found) == 10
+    assert stats.chisquare(list(found.values())).pvalue > CHANCE
+
+
+@pytest.mark.parametrize("agents", [5, 6])
+def test_every_matching_is_as_likely(agents: int) -> None:
+    """Fifteen each: of six, or of five with one left out; whatever the matching before."""
+    order, block = np.arange(agents), np.zeros(agents, dtype=np.uint64)
+    stream = draws.stream(np.random.SeedSequence(agents))
+    found, after = Counter[frozenset[frozenset[int]]](), Counter[bool]()
+    last = None
+    for _ in range(9000):
+        draws.words(stream, block)
+        currency.paired(order, block)
+        assert sorted(order.tolist()) == list(range(agents))
+        pairs = frozenset(frozenset(order[k : k + 2].tolist()) for k in range(0, agents, 2))
+        found[pairs] += 1
+        after[pairs == last] += 1
+        last = pairs
+    assert len(found) == 15
+    assert stats.chisquare(list(found.values())).pvalue > CHANCE
+    assert stats.chisquare([after[False], after[True]], [8999 * 14 / 15 + 1, 8999 / 15]).pvalue > CHANCE

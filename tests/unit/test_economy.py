@@ -1,0 +1,297 @@
+"""Play of economies against a plain statement of every rule, closed forms and laws."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rivalry.kernels import choices, economy_rules, shapes
+from rivalry.kernels import economy as kernel
+from tests.economies import Plain, Row, economy, two_types
+
+SEED = np.random.SeedSequence(5)
+HALF = np.array([[[1.0, 0.0], [0.5, 0.5]]])
+
+
+def shared_rows(agents: int) -> np.ndarray:
+    """Everybody follows the first owner."""
+    return np.zeros(agents, dtype=np.int64)
+
+
+def random_policy(owners: int, privates: int, most: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    table = rng.gamma(0.5, size=(owners, privates, most + 1, most + 1)) * np.tri(most + 1)
+    return choices.cumulative(table / table.sum(axis=-1, keepdims=True))
+
+
+def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+RULES: list[dict[str, Any]] = [
+    {"receiver": receiver, "tie": tie, "overflow": overflow}
+    for receiver, tie, overflow in itertools.product(
+        (shapes.PEER, shapes.SOCIETY),
+        (shapes.COIN, shapes.LOWEST_INDEX, shapes.HIGHEST_STAKE, shapes.NOBODY),
+        (shapes.SURPLUS, shapes.ROOM, shapes.BURN),
+    )
+]
+RULES += [
+    {"tax": np.array([0.0, 0.4, 1.0, 1.7, 9.0])},
+    {"tax": np.full(5, 0.25), "every": 3, "receiver": shapes.SOCIETY},
+    {"every": 4},
+    {"charge": np.maximum(np.arange(5)[:, None] - np.arange(5), 0)},
+    {"charge": np.minimum(np.arange(5)[:, None], np.arange(5)), "receiver": shapes.SOCIETY},
+    {"karma": np.full(6, 4)},
+    {"award": shapes.BY_COIN},
+    {"award": shapes.BY_STAKE},
+    {"award": shapes.BY_TURN},
+]
+
+
+def name_of(rules: dict[str, Any]) -> str:
+    return "-".join(f"{key}_{value}" if np.ndim(value) == 0 else key for key, value in rules.items())
+
+
+@pytest.mark.parametrize("make", [economy, two_types])
+@pytest.mark.parametrize("rules", RULES, ids=name_of)
+def test_every_rule_step_by_step(make: Any, rules: dict[str, Any]) -> None:
+    """The same agents as a plain statement of the rules, to the bit, and karma is kept."""
+    world = make(6, 4, **rules)
+    policy = random_policy(6, world.stakes.shape[1], 4)
+    agents, owner = kernel.fresh(world, SEED), np.arange(6)
+    plain, tallied = Plain(world, agents), kernel.tallies(world)
+    table = [choices.unpacked(policy[who], 4) for who in range(6)]
+    rewards = np.zeros(6)
+    for _ in range(120):
+        plain.draw()
+        states = list(zip(plain.private, plain.karma, strict=True))
+        rows = [Row(table[i][z, k, : k + 1].tolist()) for i, (z, k) in enumerate(states)]
+        bids = [row.drawn(lot >> 32) for row, lot in zip(rows, plain.own, strict=True)]
+        plain.step([0] * 6 if world.award else bids)
+        rewards += plain.reward
+        kernel.play(world, agents, policy, owner, tallied, 1)
+        assert agents.status[0] == kernel.RUNNING
+        assert (agents.karma.tolist(), agents.private.tolist()) == (plain.karma, plain.private)
+        assert (agents.pool[0], agents.burnt[0]) == (plain.pool, plain.burnt)
+        assert agents.reward.tolist() == plain.reward
+        assert int(agents.karma.sum() + agents.pool[0] + agents.burnt[0]) == world.karma.sum()
+    assert agents.wins.tolist() == tallied.wins.tolist() == plain.wins
+    np.testing.assert_array_equal(tallied.rewards, rewards)
+    kept = rules.get("overflow", shapes.SURPLUS) != shapes.BURN
+    assert kept or rules["receiver"] == shapes.SOCIETY or agents.burnt[0] > 0
+    joined = tallied.flows[[economy_rules.PAID, economy_rules.TAXED]].sum()
+    joined += tallied.flows[economy_rules.OVERFLOW] - tallied.flows[economy_rules.BURNT]
+    assert joined == tallied.flows[economy_rules.SHARED] + agents.pool[0]
+    assert tallied.flows[economy_rules.BURNT] == agents.burnt[0]
+
+
+@pytest.mark.parametrize("agents", [5, 6, 7])
+def test_an_odd_agent_out(agents: int) -> None:
+    """As the plain statement has it: drawn anew, it neither wins nor loses."""
+    world = economy(agents, 4)
+    held = kernel.fresh(world, SEED)
+    plain = Plain(world, held)
+    policy, tallied = choices.uniform_rows(1, 2, 4), kernel.tallies(world)
+    summed = choices.unpacked(policy[0], 4)
+    for _ in range(60):
+        plain.draw()
+        states = list(zip(plain.private, plain.karma, plain.own, strict=True))
+        plain.step([Row(summed[z, k, : k + 1].tolist()).drawn(w >> 32) for z, k, w in states])
+        kernel.play(world, held, policy, shared_rows(agents), tallied, 1)
+        assert held.karma.tolist() == plain.karma
+        assert held.reward.tolist() == plain.reward
+    assert tallied.wins.sum() == 60 * (agents // 2)
+
+
+def test_an_odd_number_must_be_allowed() -> None:
+    with pytest.raises(ValueError, match="agents: 5 must be even"):
+        kernel.fresh(economy(5, idle=0), SEED)
+
+
+@pytest.mark.parametrize("receiver", [shapes.PEER, shapes.SOCIETY])
+def test_the_fast_path_is_the_general_one(receiver: int) -> None:
+    """With equal stakes, ties by the higher stake are ties by a coin, by the general path."""
+    found = []
+    for tie in (shapes.COIN, shapes.HIGHEST_STAKE):
+        world = economy(20, 6, receiver=receiver, tie=tie, stakes=np.array([[2.0, 2.0]]))
+        agents, tallied = kernel.fresh(world, SEED), kernel.tallies(world, each=True)
+        kernel.play(world, agents, random_policy(1, 2, 6), shared_rows(20), tallied, 2000)
+        found.append((*agents, *tallied))
+    same(*found)
+
+
+def test_whole_and_in_chunks_and_from_a_copy() -> None:
+    world, policy = two_types(8, 5, every=3), random_policy(2, 3, 5)
+    found = []
+    for chunks in ([300], [1, 7, 92, 200]):
+        agents, tallied = kernel.fresh(world, SEED), kernel.tallies(world, each=True)
+        for steps in chunks:
+            agents = kernel.copied(agents)
+            kernel.play(world, agents, policy, world.type_of, tallied, steps)
+        found.append((*agents, *tallied))
+    same(*found)
+
+
+def test_tallies_do_not_change_play() -> None:
+    world, policy = economy(10, 5), random_policy(1, 2, 5)
+    one, other = kernel.fresh(world, SEED), kernel.fresh(world, SEED)
+    tallied = kernel.tallies(world, each=True)
+    kernel.play(world, one, policy, shared_rows(10), tallied, 500)
+    kernel.play(world, other, policy, shared_rows(10), kernel.no_tallies(), 500)
+    same(one, other)
+    assert tallied.held.sum() == tallied.after.sum() == tallied.bids.sum() == 5000
+    np.testing.assert_array_equal(tallied.each.sum(axis=0), tallied.held[0])
+    assert (tallied.held[0].sum(axis=0) * np.arange(6)).sum() == 500 * world.karma.sum()
+    before_sharing = (tallied.after * np.arange(6)).sum() + tallied.flows[economy_rules.SHARED]
+    assert before_sharing == 500 * world.karma.sum()
+
+
+def test_karma_out_of_nothing_stops_the_run() -> None:
+    world = economy(10, 5)
+    agents = kernel.fresh(world, SEED)
+    kernel.play(world, agents, choices.uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
+    agents.karma[np.argmin(agents.karma)] += 1
+    kernel.play(world, agents, choices.uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
+    assert agents.status.tolist() == [kernel.UNBALANCED, 20]
+    assert agents.clock[0] == 21
+
+
+def test_uniform_bids_do_not_tell_urgencies_apart() -> None:
+    """Half of all lose whatever they are worth: -1.5 in the mean."""
+    world = economy(100, 20)
+    agents, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
+    kernel.play(world, agents, choices.uniform_rows(1, 2, 20), shared_rows(100), tallied, 20_000)
+    error = 2.0 * 0.5 / np.sqrt(2e6)  # a step's sum is that of 50 losers, urgencies of standard deviation 2
+    assert abs(tallied.rewards.mean() / 20_000 + 1.5) < 4 * error
+
+
+EXACT = {
+    shapes.BY_COIN: (-1.5, 0.020615528, 0.005),
+    shapes.BY_STAKE: (-1.0, 0.015811388, 0.005),
+    shapes.BY_TURN: (-1.5, 0.014142136, 0.0),
+}
+
+
+@pytest.mark.parametrize("award", EXACT)
+def test_awards_without_karma(award: int) -> None:
+    """Mean reward, and the spread over agents of mean rewards and of the share of steps won, over 10^4 steps.
+
+    Coin: Var(reward) = E[u^2]/2 - 1.5^2 = 4.25; stake: a reward of -1 or -5 with chances 3/8, 1/8, 2.5 in
+    all; turn: everybody loses every other step, and what is left is half of the urgencies' variance, 2.
+    """
+    agents, steps = 1000, 10_000
+    world = economy(agents, award=award)
+    held, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
+    kernel.play(world, held, choices.uniform_rows(1, 2, 4), shared_rows(agents), tallied, steps)
+    mean, spread, access = EXACT[award]
+    rewards, wins = tallied.rewards / steps, tallied.wins / steps
+    few = 4 / np.sqrt(2 * agents)  # standard errors of a standard deviation, relative
+    assert abs(rewards.mean() - mean) < 4 * spread / np.sqrt(agents)
+    assert abs(rewards.std() / spread - 1) < few
+    assert abs(wins.std() - access) < few * access + 2e-4
+    assert tallied.flows.sum() == tallied.bids[1:].sum() == 0
+
+
+def test_private_states_follow_their_chain() -> None:
+    """Counts of transitions, type by type, and where they begin."""
+    world = two_types(2000, 4)
+    agents = kernel.fresh(world, SEED)
+    owner, policy = shared_rows(2000), choices.uniform_rows(1, 3, 4)
+    counts, first = np.zeros((2, 3, 3)), np.zeros((2, 3))
+    np.add.at(first, (world.type_of, agents.private), 1)
+    for _ in range(20):
+        before = agents.private.copy()
+        kernel.play(world, agents, policy, owner, kernel.no_tallies(), 1)
+        np.add.at(counts, (world.type_of, before, agents.private), 1)
+    rows, laws = np.vstack([counts.reshape(6, 3), first]), np.vstack([world.chain.reshape(6, 3), world.first])
+    for found, law in zip(rows, laws, strict=True):
+        chance = np.diff(law, prepend=0.0)
+        possible = chance > 1e-12
+        assert found[~possible].sum() == 0
+        if found.sum() and possible.sum() > 1:
+            expected = chance[possible] * found.sum()
+            assert stats.chisquare(found[possible], expected).pvalue > 1e-4
+
+
+def test_bids_follow_the_policy() -> None:
+    world, policy = economy(200, 6), random_policy(1, 2, 6, seed=4)
+    agents, law = kernel.fresh(world, SEED), choices.probabilities(policy[0], 6)
+    expected, tallied = np.zeros(7), kernel.tallies(world)
+    for _ in range(400):
+        expected += law[agents.private, agents.karma].sum(axis=0)
+        kernel.play(world, agents, policy, shared_rows(200), tallied, 1)
+    assert stats.chisquare(tallied.bids, expected).pvalue > 1e-4
+
+
+def test_lots_spread_evenly_draw_the_law() -> None:
+    """Of 2^16 even lots each entry gets its share; entries of chance 0 none."""
+    row = np.array([0.0, 0.2, 0.0, 0.5, 0.0, 0.25, 0.05, 0.0])
+    drawer = Row(np.minimum(np.cumsum(row), 1.0).tolist())
+    lots = [drawer.drawn(lot) for lot in range(0, 2**32, 2**16)] + [drawer.drawn(2**32 - 1)]
+    np.testing.assert_allclose(np.bincount(lots, minlength=8) / 2**16, row, atol=3e-5)
+    assert (np.bincount(lots, minlength=8)[row == 0] == 0).all()
+
+
+def test_storage_there_and_back() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.random((3, 2, 5, 5)) * np.tri(5)
+    table /= table.sum(axis=-1, keepdims=True)
+    np.testing.assert_array_equal(choices.unpacked(choices.packed(table), 4), table)
+    np.testing.assert_allclose(choices.probabilities(choices.cumulative(table), 4), table, atol=1e-15)
+    np.testing.assert_array_equal(choices.probabilities(choices.cumulative(HALF), 1), HALF)
+    assert choices.packed(np.zeros((2, 21, 21))).shape == (462,)
+
+
+SCRIPT = """
+import numpy as np
+from tests.economies import economy, rule, monitor_rule
+from rivalry.kernels import choices, economy as kernel, economy_learning, economy_monitor
+for receiver in (0, 1):
+    world = economy(6, 4, receiver=receiver)
+    agents = kernel.fresh(world, np.random.SeedSequence(2))
+    rows, owner = choices.uniform_rows(1, 2, 4), np.zeros(6, dtype=np.int64)
+    kernel.play(world, agents, rows, owner, kernel.tallies(world), 20)
+    for target in range(4):
+        learns = rule(target=target, beta=300.0, power=0.75 if target == 1 else 0.0)
+        learning = economy_learning.begin(world, learns, np.zeros(30))
+        economy_learning.learn(world, learns, agents, learning, kernel.tallies(world), 60)
+        for part in learning:
+            print(part.tobytes().hex())
+    held = kernel.copied(agents)
+    monitored = monitor_rule(double=1, expected=receiver)
+    seen = economy_monitor.watch(world, held, monitored, learning.q[0], learning.q[0], learning.q[:1], 1)
+    aims = choices.uniform_rows(1, 2, 4)
+    economy_monitor.monitor(
+        world, monitored, held, learning.policy, learning.owner, aims[None], aims[0], seen, 40
+    )
+    for part in (*agents, *held, *seen):
+        print(part.tobytes().hex())
+"""
+
+
+def test_the_same_without_numba() -> None:
+    """Play, learning and monitoring with compilation switched off: the same numbers to the bit."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", SCRIPT],
+            env=os.environ | {"NUMBA_DISABLE_JIT": off},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for off in ("0", "1")
+    ]
+    assert [one.returncode for one in found] == [0, 0], found[1].stderr + found[0].stderr
+    assert found[0].stdout == found[1].stdout
+    assert len(found[0].stdout) > 10_000
