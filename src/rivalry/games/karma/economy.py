@@ -12,15 +12,28 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry._jax import jax, jnp
+from rivalry.game import Record
 from rivalry.games.karma import pairs
+from rivalry.games.karma.agents import world
+from rivalry.games.karma.checks import refusal
+from rivalry.games.karma.measures import population_measures
+from rivalry.games.karma.policies import Policies
 from rivalry.games.karma.redistribution import Shift, given, level_of, spread, taken
-from rivalry.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY, PEER, ROOM, SOCIETY
-from rivalry.space import Simplex
+from rivalry.kernels.shapes import (
+    BURN,
+    COIN,
+    HIGHEST_STAKE,
+    LOWEST_INDEX,
+    NOBODY,
+    PEER,
+    ROOM,
+    SOCIETY,
+    Economy,
+)
 
 Law = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 Values = Float[Array, "state"]
-
 
 STARTS = ("uniform", "all_in", "zero")
 
@@ -66,12 +79,17 @@ class KarmaEconomy(eqx.Module):
     kbar: Float[Array, ""]  # karma a head
     tax: Float[Array, "karma"]  # due before a redistribution, in expectation
     charge: Int[np.ndarray, "bid bid"]
+    initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: kbar each
     most: int = eqx.field(static=True)  # karma that an agent can hold
     receiver: int = eqx.field(static=True)
     tie: int = eqx.field(static=True)
     overflow: int = eqx.field(static=True)
     own_bid: bool = eqx.field(static=True)  # winners pay what they bid, whatever the rival's bid
     type_names: tuple[str, ...] = eqx.field(static=True)
+    private_names: tuple[tuple[str, ...], ...] = eqx.field(static=True)  # [type private], or none
+    agents: int = eqx.field(static=True)  # how many, where they are finitely many
+    every: int = eqx.field(static=True)  # the surplus is shared out every so many steps
+    idle: int = eqx.field(static=True)  # 1: of an odd number one agent, drawn anew, sits a step out
 
     # what a population game is asked
 
@@ -82,10 +100,11 @@ class KarmaEconomy(eqx.Module):
         return types, private, self.most + 1
 
     @property
-    def space(self) -> Simplex:
+    def space(self) -> Policies:
         """Policies ``[state action]``: in every state chances of the bids 0..karma."""
         types, private, levels = self.shape
-        return Simplex(tuple(range(1, levels + 1)) * (types * private))
+        sizes = tuple(range(1, levels + 1)) * (types * private)
+        return Policies(sizes, stakes=self.stakes, labels=self.private_names, types=self.type_names)
 
     @property
     def discount(self) -> Law:
@@ -110,8 +129,33 @@ class KarmaEconomy(eqx.Module):
         """What payoffs are compared with: losing at the highest urgency for ever."""
         return jnp.max(jnp.max(self.stakes, axis=1) / (1 - self.gamma))
 
+    @property
+    def refuses_mean_field(self) -> str:
+        """Why a continuum cannot play it, and what can be done, or an empty text."""
+        if self.overflow == BURN:
+            why = "overflow: 'burn' loses karma in every step, so that no population is stationary"
+            return f"{why}; use 'surplus', or let agents play it"
+        if self.every > 1:
+            why = f"redistribute_every: {self.every} makes populations that return only so many steps later"
+            return f"{why}; use 1, or let agents play it"
+        if self.agents % 2 == 1:
+            why = f"agents: {self.agents} leave one idle in every step, and of a continuum everybody meets"
+            return f"{why} somebody; use an even number, or let agents play it"
+        return ""
+
+    def refuses(self, name: str, value: float) -> str:
+        """Why one of its arrays may not take a value, or an empty text."""
+        return refusal(name, value, self.most)
+
+    def world(self) -> Economy:
+        """Its agents as kernels take them.
+
+        Raises `ValueError` where shares make no whole numbers of agents, and karma no whole amounts.
+        """
+        return world(self)
+
     def first_law(self) -> Law:
-        """Everybody holding ``kbar`` (where that is no whole number, the two nearest), urgencies stationary."""
+        """Everybody holding ``kbar``, or the two whole numbers next to it; private states stationary."""
         held = given(jnp.eye(self.most + 1), spread(self.kbar))[:, 0]
         private = jax.vmap(stationary)(self.chain)
         return (self.share[:, None, None] * private[:, :, None] * held).ravel()
@@ -122,6 +166,15 @@ class KarmaEconomy(eqx.Module):
         flows = self.flows(around, mu, pi)
         kept = flows.overflow if self.overflow != BURN else 0.0
         return around._replace(level=level_of(flows.after, flows.paid + kept + flows.taxed))
+
+    def measured(
+        self, mu: Law, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
+    ) -> Around:
+        """The environment of finitely many agents: what they bid, and the level their surplus stands for.
+
+        ``after`` is the law of karma before the surplus is shared out, ``surplus`` that of a head and step.
+        """
+        return Around(self._rivals(mu, pi), level_of(after, surplus))
 
     def balance(self, around: Around, mu: Law, pi: Policy) -> Around:
         """The rivals' bids beside those given; in place of the level, how far mean karma is from ``kbar``.
@@ -162,11 +215,12 @@ class KarmaEconomy(eqx.Module):
     def outcomes(self, around: Around) -> pairs.Outcomes:
         """Who pays and receives what at every bid; by tails of sums where the winner pays its own bid."""
         bids, chances, to_peer = self._bids(around), self.odds(around), self.receiver == PEER
+        charge = jnp.asarray(self.charge)
         if self.overflow == ROOM:
-            return pairs.ByTable.with_room(self._whole(around), chances, self._ties()[0], self.charge)
+            return pairs.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
         if self.own_bid:
             return pairs.OwnBid.of(bids, chances, to_peer)
-        return pairs.ByTable.of(bids, chances, self.charge, to_peer)
+        return pairs.ByTable.of(bids, chances, charge, to_peer)
 
     def flows(self, around: Around, mu: Law, pi: Policy) -> Flows:
         """What joins the surplus in a step, and the law of karma at which it is shared out."""
@@ -206,31 +260,8 @@ class KarmaEconomy(eqx.Module):
         return jax.nn.one_hot(place, mask.shape[1])
 
     def population_measures(self, around: Around, mu: Law, pi: Policy) -> Record:
-        """What is told of a population; arrays ``player`` are of types, by heads of these.
-
-        ``efficiency`` is the mean reward per agent and step, ``entropy`` that of the policy in nats, the mean
-        over all states.
-        """
-        of_type = {name: np.asarray(array) for name, array in _by_type(self, around, mu, pi).items()}
-        flows, share = self.flows(around, mu, pi), np.asarray(self.share)
-        shape, levels = self.shape, self.most + 1
-        bids = np.asarray(jnp.sum(pi * jnp.arange(levels), axis=1)).reshape(shape)
-        entropy = -jnp.sum(jnp.where(pi > 0, pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0), axis=1)
-        return {
-            "efficiency": ((), np.asarray(share @ of_type["type_efficiency"])),
-            **{name: (("player",), array) for name, array in of_type.items()},
-            "level": ((), np.asarray(around.level)),
-            "paid_to_society": ((), np.asarray(flows.paid)),
-            "overflow": ((), np.asarray(flows.overflow)),
-            "share_at_kmax": ((), np.asarray(self._marginal(mu)[-1])),
-            "karma_drift": ((), np.asarray(self.balance(around, mu, pi).level * self.kbar)),
-            "entropy": ((), np.asarray(jnp.mean(entropy))),
-            "mean_bid": (("player", "private", "karma"), bids),
-            "karma_law": (("player", "private", "karma"), np.asarray(mu).reshape(shape)),
-            "bid_law": (("bid",), np.asarray(mu @ pi)),
-            "win_probability": (("rank", "bid"), np.asarray(self.odds(around).win)),
-            "urgency": (("player", "private"), np.asarray(self.stakes)),
-        }
+        """What is told of a population: see `measures.population_measures`."""
+        return population_measures(self, around, mu, pi)
 
     # parts
 
@@ -261,9 +292,11 @@ class KarmaEconomy(eqx.Module):
     def _rivals(self, mu: Law, pi: Policy) -> Array:
         """The joint law of a rival's class and bid, and of its karma where the loser's room matters."""
         levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
-        joint = (mu[:, None] * pi).reshape(-1, levels, levels)
-        by_class = jax.ops.segment_sum(joint, self._classes().reshape(-1), num_segments=count)
-        return by_class.sum(axis=1) if self.overflow != ROOM else by_class.swapaxes(1, 2)
+        member = jax.nn.one_hot(self._classes().reshape(-1), count)  # [row class]
+        masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
+        form = "rc,rk,rkb->cbk" if self.overflow == ROOM else "rc,rk,rkb->cb"
+        found: Array = jnp.einsum(form, member, masses, chances)
+        return found
 
     def _whole(self, around: Around) -> Array:
         """The rivals as a law: what they lack of one bids nothing, so that no environment loses mass."""
@@ -283,25 +316,9 @@ class KarmaEconomy(eqx.Module):
         return taken(given(values, spread(level)), self._due())
 
 
-@eqx.filter_jit
-def _by_type(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Float[Array, "type"]]:
-    """Means over the agents of each type."""
-    _, _, levels = game.shape
-    won = jnp.repeat(game.odds(around).win[game._classes()][:, :, None, :], levels, axis=2)
-    weights = (mu[:, None] * pi).reshape(*game.shape, levels)
-    reward = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3))
-    karma = (mu.reshape(game.shape) * jnp.arange(levels)).sum(axis=(1, 2))
-    wins = (weights * won).sum(axis=(1, 2, 3))
-    return {
-        "type_efficiency": reward / game.share,
-        "mean_karma": karma / game.share,
-        "win_rate": wins / game.share,
-    }
-
-
 def stationary(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
     """The stationary law of a chain with one closed class."""
     size = chain.shape[0]
-    return jnp.linalg.solve(
-        jnp.eye(size) - chain.T + jnp.full((size, size), 1 / size), jnp.full(size, 1 / size)
-    )
+    even = jnp.full((size, size), 1 / size)
+    found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
+    return found
