@@ -1,8 +1,8 @@
-"""What bids lead to in a pair: who wins, who pays how much, and what the winner and the loser hold after it.
+"""What bids lead to in a pair: who wins, who pays how much, and what winner and loser hold after it.
 
-The mean-field side of the rules that `kernels.economy` plays agent by agent. One agent meets rivals whose bids
-follow the law ``rivals [class bid]``: a class is a level of urgency where ties fall to the higher one, and
-there is one class otherwise. Axes named ``win`` and ``lose`` below are laws over amounts of karma.
+The mean-field side of the rules that `kernels.economy` plays agent by agent. One agent meets rivals whose
+bids follow the law ``rivals [class bid]``: a class is a level of urgency where ties fall to the higher one,
+and there is one class otherwise.
 """
 
 from __future__ import annotations
@@ -38,16 +38,14 @@ def odds(rivals: Bids, tie: Float[Array, "class class"], lost: Float[Array, "cla
     return Odds(below + tied, tied, lost @ rivals)
 
 
-def tails(x: Float[Array, "... bid"]) -> Float[Array, "... bid"]:
-    """Sums over this bid and all higher ones."""
-    return jax.lax.cumsum(x, axis=x.ndim - 1, reverse=True)
-
-
 def ahead(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
-    """``g(min(k + m, most))`` for all k and m: rows of a longer one, each a step on. Faster than to gather."""
-    rows, levels = g.shape
-    longer = jnp.concatenate([g, jnp.broadcast_to(g[:, -1:], g.shape)], axis=1)
-    return _shifted(longer, levels)
+    """``g(min(k + m, most))`` for all k and m: lines of a longer row, each a step on. Faster than to gather."""
+    return _shifted(_longer(g), g.shape[1])
+
+
+def _longer(g: Float[Array, "row karma"]) -> Float[Array, "row long"]:
+    """``g(min(k, most))`` for twice as many k."""
+    return jnp.concatenate([g, jnp.broadcast_to(g[:, -1:], g.shape)], axis=1)
 
 
 def behind(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
@@ -69,20 +67,36 @@ class OwnBid(NamedTuple):
 
     rivals: Float[Array, "bid"]
     chances: Odds
-    to_peer: Array  # True: the loser receives it
+    to_peer: bool  # the loser receives it
 
     @classmethod
     def of(cls, rivals: Bids, chances: Odds, to_peer: bool) -> OwnBid:
         """The outcomes that rivals' bids make."""
-        return cls(rivals.sum(axis=0), chances, jnp.asarray(to_peer))
+        return cls(rivals.sum(axis=0), chances, to_peer)
 
     def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
-        """Means of values ``later`` of karma after payments, by karma and bid; ``own [row]`` is the class."""
-        won = behind(later) * self.chances.win[own][:, None, :]
-        beaten = self.rivals - self.chances.tied_loss[own][:, None, :]
-        there = jnp.where(self.to_peer, ahead(later), later[:, :, None])
-        lost = tails(there * self.rivals) - there * beaten
-        return won + lost + later[:, :, None] * _neither(self.rivals, self.chances)[own][:, None, :]
+        """Means of values ``later`` of karma after payments, by karma and bid; ``own [row]`` is the class.
+
+        Bid by bid from the highest down, each step adding what losing to the next one brings: two passes over
+        pairs of levels, in memory order.
+        """
+        lower = jnp.concatenate([jnp.zeros_like(later), later], axis=1)
+        higher = _longer(later)
+        win, kept = self.chances.win[own], _neither(self.rivals, self.chances)[own]
+        beaten = self.rivals - self.chances.tied_loss[own]
+        size, levels = later.shape, later.shape[1]
+
+        def bid_less(lost: Array, bid: Array) -> tuple[Array, Array]:
+            if self.to_peer:
+                there = jax.lax.dynamic_slice(higher, (0, bid), size)
+            else:
+                there = later
+            lost = lost + self.rivals[bid] * there
+            won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
+            return lost, won + lost - beaten[:, bid, None] * there + kept[:, bid, None] * later
+
+        _, found = jax.lax.scan(bid_less, jnp.zeros_like(later), jnp.arange(levels), reverse=True)
+        return jnp.moveaxis(found, 0, -1)
 
     def law(self, weights: Float[Array, "row karma bid"], own: Array) -> Float[Array, "row karma after"]:
         """Where karma leads, bids counted with their weights."""
@@ -90,8 +104,9 @@ class OwnBid(NamedTuple):
         upto = jnp.cumsum(weights, axis=-1)
         gets = self.rivals * upto - weights * (self.rivals - self.chances.tied_loss[own][:, None, :])
         kept = jnp.sum(weights * _neither(self.rivals, self.chances)[own][:, None, :], axis=-1)
-        gone = _moved(pays, jnp.zeros_like(gets), kept)
-        return jnp.where(self.to_peer, _moved(pays, gets, kept), gone + _kept(gets.sum(axis=-1)))
+        if self.to_peer:
+            return _moved(pays, gets, kept)
+        return _moved(pays, jnp.zeros_like(gets), kept + gets.sum(axis=-1))
 
     def paid(self) -> Bids:
         """What a bid costs in expectation."""

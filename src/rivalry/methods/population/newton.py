@@ -32,6 +32,7 @@ from rivalry.results import Record
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
 KEPT = 0.2  # slopes are kept while a step leaves less than this part
+TOGETHER = 8  # directions
 NEGATIVE = 1e-9  # rounding may take so much from a law
 FACTOR = 1.3  # of one stage's beta to the last's
 ENOUGH = 1e-11
@@ -256,11 +257,16 @@ def slopes_at(game: PopulationGame, point: Point, beta: Array, eps: Array) -> Sl
     along, (no_values, no_law, no_env) = _linear(game, point, beta, eps)[1:]
     undo_values, undo_law = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, beta, eps))
     axes = jnp.eye(len(no_env))
-    values = -jax.vmap(lambda e: along(no_values, no_law, e)[0])(axes) @ undo_values.T
-    moved = jax.vmap(lambda v, e: along(v, no_law, e)[1:])(values, axes)
+    values = -_each(lambda e: along(no_values, no_law, e)[0], axes) @ undo_values.T
+    moved = _each(lambda both: along(both[0], no_law, both[1])[1:], (values, axes))
     law = -moved[0] @ undo_law.T
-    rest = moved[1] + jax.vmap(lambda m: along(no_values, m, no_env)[2])(law)
+    rest = moved[1] + _each(lambda m: along(no_values, m, no_env)[2], law)
     return Slopes(undo_values, undo_law, values, law, jnp.linalg.inv(rest.T))
+
+
+def _each(linear: Any, directions: Any) -> Any:
+    """A map at many directions, so many at a time that what it makes on the way stays in the cache."""
+    return jax.lax.map(linear, directions, batch_size=TOGETHER)
 
 
 def direction(
