@@ -1,6 +1,9 @@
-"""How the time of a certified solve grows with players and periods: a table, and a figure on log axes.
+"""How time grows: of a certified solve with players and periods, of a step of learning with agents.
 
-RIVALRY_NO_CACHE=1 python -m benchmarks.growth FIGURE.svg
+Tables, and figures on log axes.
+
+RIVALRY_NO_CACHE=1 python -m benchmarks.growth FIGURE.svg            certified solves of races
+python -m benchmarks.growth FIGURE.svg agents                         agents who learn to bid karma
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import numpy as np
 PLAYERS = ((2, 3, 4, 6), 1)  # sizes, and the periods they are played over
 PERIODS = ((1, 5, 20), 2)  # and the players
 INVESTING = (((2, 3), 1), ((1, 2, 5), 2))
+AGENTS = (10, 32, 100, 320, 1000, 3200, 10_000)
+AGENT_STEPS = 4_000_000
 ROUNDS = 20  # of best responses: investors may go round for ever
 
 
@@ -66,9 +71,50 @@ def draw(found: dict[str, list[tuple[int, float, float, str]]], path: str) -> No
     figure.savefig(path)
 
 
-def main(path: str) -> None:
+def agent_steps(agents: int) -> tuple[float, float]:
+    """Nanoseconds of a step of one of so many agents, the least of five rounds, and its tables' bytes."""
+    from benchmarks.test_karma import EPOCH, PEER, Run
+
+    run = Run(agents, PEER)
+    run.steps = 4 * EPOCH
+    run.play()
+    run.steps, taken = max(AGENT_STEPS // agents, 1), []
+    for _ in range(5):
+        begun = time.process_time()
+        run.play()
+        taken.append(time.process_time() - begun)
+    size = sum(part.nbytes for part in (*run.learning, *run.agents)) / agents
+    return min(taken) / (run.steps * agents) * 1e9, size
+
+
+def draw_agents(rows: list[tuple[int, float, float]], path: str) -> None:
+    """Nanoseconds of an agent-step against agents, and where tables fill 1 and 32 MiB of cache."""
+    import matplotlib.pyplot as plt
+
+    figure, panel = plt.subplots(figsize=(4.5, 3.2), layout="constrained")
+    agents, taken, size = zip(*rows, strict=True)
+    panel.loglog(agents, taken, "o-", markersize=4)
+    panel.minorticks_off()
+    panel.set_yticks([10, 20, 50, 100], ["10", "20", "50", "100"])
+    for cache in (1, 32):
+        panel.axvline(cache * 2**20 / size[-1], color="0.7", linewidth=1)
+        panel.annotate(f"{cache} MiB", (cache * 2**20 / size[-1], 12), fontsize=7, rotation=90, ha="right")
+    panel.set_xlabel("agents")
+    panel.set_ylabel("processor time of an agent-step, ns")
+    panel.grid(alpha=0.3)
+    figure.savefig(path)
+
+
+def main(path: str, what: str = "races") -> None:
     """Measure, print the table in Markdown, draw the figure."""
     warnings.simplefilter("ignore")
+    if what == "agents":
+        rows = [(n, *agent_steps(n)) for n in AGENTS]
+        print("| agents | agent-step, ns | bytes an agent |\n|---|---|---|")
+        for n, taken, size in rows:
+            print(f"| {n} | {taken:.3g} | {size:.0f} |")
+        draw_agents(rows, path)
+        return
     found = curves()
     print("| curve | size | first solve, s | next, s | ended |\n|---|---|---|---|---|")
     for name, rows in found.items():
@@ -78,4 +124,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

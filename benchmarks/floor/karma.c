@@ -107,8 +107,9 @@ static void meet(Economy *e)
 }
 
 static int64_t share_out(int64_t surplus, int64_t *karma, int64_t agents, int64_t most, int64_t *lucky,
-                         const uint64_t *words)
+                         uint64_t *words, uint64_t *stream)
 {
+    int64_t place = 0;
     while (surplus >= agents) {
         int64_t share = surplus / agents, given = 0;
         for (int64_t i = 0; i < agents; i++) {
@@ -119,7 +120,14 @@ static int64_t share_out(int64_t surplus, int64_t *karma, int64_t agents, int64_
         if (!given) return surplus;
         surplus -= given;
     }
-    for (int64_t place = 0; surplus > 0 && place < agents; place++) {
+    for (; surplus > 0; place++) {
+        if (place == agents) { /* more units than agents with room: once more */
+            int64_t full = 0;
+            for (int64_t i = 0; i < agents; i++) full += karma[i] == most;
+            if (full == agents) return surplus;
+            fill(stream, words, agents);
+            place = 0;
+        }
         int64_t other = place + ((int64_t)(words[place] & LOW) * (agents - place) >> 32);
         int64_t agent = lucky[other], gain;
         lucky[other] = lucky[place];
@@ -223,7 +231,8 @@ int64_t learn(Economy *e, int64_t steps)
         if (decide(e)) return 2;
         pair_up(e->order, e->agents, e->words + e->agents);
         meet(e);
-        *e->pool = share_out(*e->pool, e->karma, e->agents, e->most, e->lucky, e->words + e->agents);
+        *e->pool = share_out(*e->pool, e->karma, e->agents, e->most, e->lucky, e->words + e->agents,
+                            e->stream);
         if (move(e) + *e->pool != supply) return 1;
         if (++*e->clock % e->epoch == 0) renew(e);
     }

@@ -134,7 +134,7 @@ def staged(values, until, now):  # type: ignore[no-untyped-def]
 
 @inner
 def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
-    """Everybody chooses, and what was pending is settled; whether a value is no finite number."""
+    """Everybody chooses, and what was pending is settled; tells whether a value is no finite number."""
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     visits, table = learning.visits.reshape(-1), learning.policy.size
@@ -166,7 +166,10 @@ def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-un
 
 @inner
 def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
-    """`_decide` for SARSA with a step size that does not depend on visits: the same numbers, sooner."""
+    """`_decide` for SARSA with a step size that does not depend on visits: the same numbers, sooner.
+
+    Choosing and teaching go over all agents in turn, so that much of memory is asked for at a time.
+    """
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     triangle = (most + 1) * (most + 2) // 2
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)

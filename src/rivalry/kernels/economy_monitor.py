@@ -142,7 +142,7 @@ def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
 
 @inner
 def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, further, gamma, next_of):  # type: ignore[no-untyped-def]
-    """Everybody chooses; who is watched is taught and sampled; whether a value is no finite number."""
+    """Everybody chooses; who is watched is taught and sampled; tells whether a value is no finite number."""
     most, count, age = economy.most, owner.shape[0], agents.clock[0] - held.begun[0]
     teaching = age < rule.teach_until
     sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0

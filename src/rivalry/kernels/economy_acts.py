@@ -1,0 +1,31 @@
+"""One step of an economy whose agents' bids somebody else chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from rivalry.kernels import draws
+from rivalry.kernels.economy import RUNNING, Agents, Tallies, close, desk_of, step
+from rivalry.kernels.shapes import Economy
+
+
+def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: Tallies) -> None:
+    """One step with the bids ``[agent]``, whole numbers in 0..karma; agents and tallies change in place.
+
+    What happens is what `kernels.economy.play` would do after policies had drawn these bids. Look at
+    ``agents.status`` afterwards.
+    """
+    with draws.quiet():
+        _act(economy, agents, np.asarray(bids, dtype=np.int64), tallied)
+
+
+@njit(cache=True, nogil=True)
+def _act(economy, agents, bids, tallied):  # type: ignore[no-untyped-def]
+    if agents.status[0] != RUNNING:
+        return
+    desk = desk_of(economy, agents)
+    draws.words(agents.stream, desk.words)
+    desk.bids[:] = bids
+    step(economy, agents, desk, tallied)
+    close(agents, desk, tallied)
