@@ -85,7 +85,11 @@ METHODS = {
         ("rivalry.methods.equilibria:PureEquilibria",), "all pure equilibria of a finite game, by enumeration"
     ),
     "q_learning": Entry(
-        ("rivalry.methods.qlearning:QLearning", "rivalry.methods.periodic:PeriodQLearning"),
+        (
+            "rivalry.methods.qlearning:QLearning",
+            "rivalry.methods.periodic:PeriodQLearning",
+            "rivalry.methods.population.q_learning:PopulationQLearning",
+        ),
         "independent Q-learning: everybody learns by trial what its moves are worth",
     ),
     "regret_matching": Entry(

@@ -1,0 +1,276 @@
+"""What agents could gain while they learn: exactly where the rules are known, and sampled from play.
+
+All of it happens to copies of the agents, by streams of their own: no monitor changes what is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry._jax import put
+from rivalry.methods.exploration import Table, check_numbers, check_whole
+from rivalry.methods.population.crowds import (
+    Crowd,
+    Measured,
+    checked,
+    environment_of,
+    judged,
+    measured,
+    watched,
+    without_exploration,
+)
+from rivalry.methods.population.epochs import step_sizes
+from rivalry.population.distances import policy_distance
+
+if TYPE_CHECKING:
+    from rivalry.kernels.economy import Agents
+
+Numbers = dict[str, np.ndarray]
+
+MONITORS = ("exact", "parallel", "alone")
+TABLES = ("learner", "zero")
+RARELY = 100  # visits of an entry below which its value is not to be relied on
+PLAIN = "_without_exploration"
+EXACT = ("agent_payoff", "exploitability", "relative_exploitability")
+FAR = ("gap_to_equilibrium", "distance_to_equilibrium")
+SAMPLED = ("sampled_greedy", "sampled_gap_to_equilibrium", "sampled_gap_to_equilibrium_eps")
+
+
+class Sampling(NamedTuple):
+    """How gains are sampled: Algorithms 3 (``parallel``) and 4 (``alone``)."""
+
+    kind: str = "exact"
+    t_monitor: int = 200_000  # steps in which tables are taught
+    t_burn: int = 100_000  # of these, before the first sample
+    sample_every: int = 100
+    tables: str = "learner"  # to begin with: the learner's values, or zero
+    alpha: Any = None  # step size: that of the learner's first stage, a number, {kind = "visits" | "power"}
+    expected: bool = False  # values of policies are taught by means over the next choice
+    double: bool = False  # the best is learned by two tables
+    agents: int = 1  # alone: how many agents are watched, one after the other
+    explore: float = 1.0  # alone: the share of uniform bids in the agent's policy while it is taught
+
+
+def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
+    """The option ``monitor``: a word, or a table with ``kind`` and the fields of `Sampling`.
+
+    ``alpha`` is the learner's. Raises `ValueError` for what is not known, and numbers out of range.
+
+    >>> sampling({"kind": "parallel", "t_monitor": 2000, "t_burn": 1000}).alpha
+    0.01
+    """
+    table = value if isinstance(value, Mapping) else {"kind": value}
+    for key in table:
+        if key not in Sampling._fields:
+            raise ValueError(f"monitor.{key}: is not known; it takes {', '.join(Sampling._fields)}")
+    found = Sampling(**table)
+    for name, known in (("kind", MONITORS), ("tables", TABLES)):
+        if getattr(found, name) not in known:
+            raise ValueError(f"monitor.{name}: {getattr(found, name)!r} must be one of {', '.join(known)}")
+    for name, least in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
+        check_whole(f"monitor.{name}", getattr(found, name), least)
+    if found.t_burn >= found.t_monitor:
+        raise ValueError(f"monitor.t_burn: {found.t_burn} must be below t_monitor = {found.t_monitor}")
+    if found.t_monitor - found.t_burn <= found.sample_every:
+        raise ValueError(f"monitor.sample_every: {found.sample_every} must leave at least two samples")
+    check_numbers("monitor.explore", found.explore, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+    given = alpha if found.alpha is None else found.alpha
+    if isinstance(given, Mapping) and given.get("kind") == "stages":
+        given = float(step_sizes(given).values[0])
+    step_sizes(given)
+    return found._replace(alpha=given)
+
+
+class Snapshot(NamedTuple):
+    """What frozen policies are worth: with exploration, and without where there is some."""
+
+    measured: Measured
+    environment: Any
+    numbers: Numbers  # [owner] each
+    efficiency: float  # without exploration
+
+
+def names_of(eps: float, compared: bool) -> tuple[str, ...]:
+    """The names of the numbers ``[owner]`` of a snapshot."""
+    plain = (*EXACT, *(FAR if compared else ()))
+    with_eps = tuple(f"{name}_eps" for name in FAR) if compared and eps > 0 else ()
+    return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < eps < 1)
+
+
+def snapshot(
+    crowd: Crowd,
+    agents: Agents,
+    rows: np.ndarray,  # [owner entry]: cumulative
+    owner: np.ndarray,  # [agent]
+    eps: float,
+    equilibria: np.ndarray,  # [which state bid]: without exploration, and with it; or none
+    sequences: list[np.random.SeedSequence],
+    warm_up: int,
+    steps: int,
+) -> Snapshot:
+    """Play with frozen policies, and exact values in the environment that this measures.
+
+    Once as they are; and where they explore, once more without that, in the environment that this makes.
+    """
+    from rivalry.kernels.choices import cumulative
+
+    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps)
+    numbers = dict(first.numbers)
+    if 0 < eps < 1 and not crowd.refusal:
+        bare = without_exploration(_policies(crowd, rows), eps)
+        plain = cumulative(bare.reshape(len(rows), *crowd.shape[1:], -1))
+        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps)
+        numbers |= {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
+        return first._replace(numbers=numbers, efficiency=second.efficiency)
+    return first
+
+
+def _policies(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
+    """Cumulative rows as policies ``[owner private karma bid]``."""
+    from rivalry.kernels.choices import probabilities
+
+    return probabilities(rows, crowd.economy.most)
+
+
+def _played(
+    crowd: Crowd,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    equilibria: np.ndarray,
+    sequence: np.random.SeedSequence,
+    warm_up: int,
+    steps: int,
+) -> Snapshot:
+    """Play, and values in its environment."""
+    economy, levels = crowd.economy, crowd.shape[2]
+    policies = _policies(crowd, rows)
+    own = policies.reshape(len(rows), -1, levels)
+    tallied = watched(economy, agents, rows, owner, sequence, warm_up, steps)
+    found = measured(crowd, tallied, own, owner, steps)
+    if crowd.refusal:
+        return Snapshot(found, None, {}, found.efficiency)
+    env, kinds = environment_of(crowd, found), kinds_of(crowd, owner)
+    each = judged(crowd, env, own, kinds, equilibria)
+    payoff = np.asarray(each.payoff)
+    scale = abs(float(payoff[owner].mean()))
+    numbers = {
+        "agent_payoff": payoff,
+        "exploitability": np.asarray(each.gain),
+        "relative_exploitability": np.asarray(each.gain) / scale,
+    }
+    for k, target in enumerate(equilibria):
+        of_kind = target.reshape(*crowd.shape, levels)[kinds]
+        name = "" if k == 0 else "_eps"
+        numbers[f"gap_to_equilibrium{name}"] = np.asarray(each.gaps[:, k])
+        numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind)
+    return Snapshot(found, env, numbers, found.efficiency)
+
+
+def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
+    """The type of every owner of a policy."""
+    found = np.zeros(int(owner.max()) + 1, dtype=np.int64)
+    found[owner] = crowd.economy.type_of
+    return found
+
+
+def distances(policies: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Policy distances ``[owner]``, the mean over private states and karma of at least 1."""
+    return np.asarray(policy_distance(put(policies), put(others)))
+
+
+def payoff_estimates(
+    crowd: Crowd,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    q: np.ndarray,  # [owner entry]
+    sequence: np.random.SeedSequence,
+    steps: int,
+) -> np.ndarray:
+    """What agents' own tables say of the states that they meet in so many steps, ``[agent]``.
+
+    The mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x met: equation (4.4), without a bonus.
+    """
+    from rivalry.kernels.choices import unpacked
+
+    values = (_policies(crowd, rows) * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
+    met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps).each
+    estimates: np.ndarray = (met * values[owner]).sum(axis=(1, 2)) / steps
+    return estimates
+
+
+def sampled(
+    crowd: Crowd,
+    how: Sampling,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    q: np.ndarray,  # [owner entry]
+    equilibria: np.ndarray,  # [which state bid]
+    sequence: np.random.SeedSequence,
+) -> tuple[np.ndarray, float]:
+    """Sampled gains ``[metric agent]`` in the order of `SAMPLED`, and the share of entries visited rarely.
+
+    The first is what the best bid gains over the own one, by its table; the others are how much better the
+    own policy is than an equilibrium's. NaN of agents who are not watched, and where there is none.
+    """
+    from rivalry.kernels import draws
+    from rivalry.kernels.economy import copied
+
+    economy, alone = crowd.economy, how.kind == "alone"
+    count = len(economy.type_of)
+    who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
+    found, rare = np.full((len(SAMPLED), count), np.nan), []
+    for number, agent in enumerate(who):
+        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
+        others = copied(agents)._replace(stream=draws.stream(own))
+        greedy, gaps, visits = _watched(crowd, how, others, rows, owner, q, equilibria, int(agent))
+        seen = slice(None) if agent < 0 else [agent]
+        found[0, seen] = greedy[seen]
+        found[1 : 1 + len(gaps), seen] = gaps[:, seen]
+        rare.append(float(np.mean(visits[seen] < RARELY)))
+    return found, float(np.mean(rare))
+
+
+def _watched(
+    crowd: Crowd,
+    how: Sampling,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    q: np.ndarray,
+    equilibria: np.ndarray,
+    alone: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One run of monitoring: means over samples ``[agent]`` and ``[target agent]``, and visits."""
+    from rivalry.kernels.choices import cumulative
+    from rivalry.kernels.economy import RUNNING
+    from rivalry.kernels.economy_monitor import MonitorRule, monitor, watch
+
+    economy, levels = crowd.economy, crowd.shape[2]
+    sizes, solitary = step_sizes(how.alpha), alone >= 0
+    rule = MonitorRule(
+        alpha=float(sizes.values[0]),
+        power=sizes.power,
+        expected=int(how.expected),
+        double=int(how.double),
+        alone=alone,
+        teach_until=how.t_monitor,
+        sample_from=how.t_monitor if solitary else how.t_burn,
+        sample_every=how.sample_every,
+    )
+    tables = q[owner] if how.tables == "learner" else np.zeros((len(owner), q.shape[1]))
+    targets = cumulative(equilibria.reshape(len(equilibria), *crowd.shape, levels))
+    even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
+    mixed = (1 - how.explore) * _policies(crowd, rows)[owner[max(alone, 0)]] + how.explore * even
+    held = watch(economy, agents, rule, tables, tables, tables, len(targets))
+    length = how.t_monitor + (how.t_monitor - how.t_burn if solitary else 0)
+    monitor(economy, rule, agents, rows, owner, targets, cumulative(mixed), held, length)
+    checked(agents)
+    if agents.status[0] != RUNNING:
+        return np.full(len(owner), np.nan), np.full((len(targets), len(owner)), np.nan), held.visits
+    return held.greedy_sum / held.samples, held.target_sum / held.samples, held.visits

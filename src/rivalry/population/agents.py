@@ -1,0 +1,129 @@
+"""Agents with policies of their own, judged one by one in one environment.
+
+What one of very many agents does changes nothing for the others, so all of a type face one Markov decision
+problem: its best value is found once, and an agent's own policy is worth what a linear solve says.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from rivalry._jax import jax, jnp, put
+from rivalry.game import PopulationGame
+from rivalry.population.operators import Law, Policy, Values, by_type, law, shares_of, types_of
+from rivalry.population.values import best_response, policy_values
+
+TOGETHER = 16  # policies evaluated as one array
+
+Own = Float[Array, "agent own action"]
+
+
+class AgentsJudged(NamedTuple):
+    """Agents in one environment; ``mu_i`` is the stationary law of agent i's own policy there."""
+
+    payoff: Float[Array, "agent"]  # mu_i V^i
+    gain: Float[Array, "agent"]  # mu_i (V* - V^i): exploitability
+    bound: Float[Array, "agent"]  # what no gain exceeds
+    gaps: Float[Array, "agent target"]  # mu_i (V^i - V^j): above 0 where the own policy is better
+    law: Float[Array, "agent own"]  # mu_i, over the states of its type
+    best: Values  # V*
+
+
+def judged_agents(
+    game: PopulationGame,
+    env: Any,
+    policies: Own,
+    types: Int[np.ndarray, "agent"],
+    targets: Float[Array, "target state action"] | None = None,
+) -> AgentsJudged:
+    """Payoffs and gains of agents while the environment stays as it is.
+
+    ``policies [agent own action]`` are over the states of the agent's own type, in their order in the game;
+    ``targets [target state action]`` are policies of all types that the own one is compared with. Every
+    policy is taken to have one closed class of states.
+
+    One joint policy is solved for at a time that takes an agent of each type, so the work is that of as many
+    policies as the largest type has agents.
+
+    >>> import rivalry as rv
+    >>> from rivalry.population import settled
+    >>> game = rv.games.karma(kmax=4, kbar=2.0)
+    >>> pi = game.named_start("uniform")
+    >>> found = judged_agents(game, settled(game, pi).env, pi[None], np.array([0]), pi[None])
+    >>> bool(found.gain[0] > 0), abs(float(found.gaps[0, 0])) < 1e-9
+    (True, True)
+    """
+    kinds = np.asarray(types)
+    states, actions = game.space.shape
+    aims = jnp.zeros((0, states, actions)) if targets is None else targets
+    rounds, of_agent = _rounds(kinds, len(shares_of(game)))
+    found = _judged(game, env, policies, aims, put(rounds), put(places_of(types_of(game))))
+    payoff, gain, bound, gaps, mu = (each[of_agent, kinds] for each in found[:-1])
+    return AgentsJudged(payoff, gain, bound, gaps, mu, found[-1])
+
+
+def measured_environment(game: Any, mu: Law, pi: Policy, after: Law, surplus: Float[Array, ""]) -> Any:
+    """What one agent needs to know of finitely many others, from what was counted while they played.
+
+    ``mu`` is how often a state was met and ``pi`` what was chosen there, means over agents; ``after [karma]``
+    how often what was held before the surplus was shared out, and ``surplus`` what was shared, a head and
+    step. A game that does not know how to use these makes its environment of ``mu`` and ``pi``.
+    """
+    known = getattr(game, "measured", None)
+    return game.environment(mu, pi) if known is None else known(mu, pi, after, surplus)
+
+
+def places_of(types: np.ndarray) -> np.ndarray:
+    """The place of every state among those of its type.
+
+    >>> places_of(np.array([0, 0, 1, 0, 1])).tolist()
+    [0, 1, 0, 2, 1]
+    """
+    found = np.zeros(len(types), dtype=int)
+    for kind in np.unique(types):
+        here = types == kind
+        found[here] = np.arange(here.sum())
+    return found
+
+
+def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
+    """Agents ``[round type]`` such that every agent is in one round, or more; and the round of each."""
+    members = [np.flatnonzero(types == kind) for kind in range(kinds)]
+    count = max(len(each) for each in members)
+    rounds = np.stack([np.resize(each, count) if len(each) else np.zeros(count, int) for each in members], 1)
+    of_agent = np.zeros(len(types), dtype=int)
+    for each in members:
+        of_agent[each] = np.arange(len(each))
+    return rounds, of_agent
+
+
+@eqx.filter_jit
+def _judged(
+    game: PopulationGame, env: Any, policies: Own, targets: Array, rounds: Array, places: Array
+) -> tuple[Array, ...]:
+    """`AgentsJudged` by round and type, ``[round type ..]``."""
+    types, share = types_of(game), shares_of(game)
+
+    def joint(agents: Int[Array, "type"]) -> Policy:
+        return policies[agents[types], places]
+
+    best = best_response(game, env, joint(rounds[0]))
+    aims = jax.vmap(lambda pi: policy_values(game, env, pi))(targets)  # [target state]
+
+    def mean(mu: Law, of_state: Values) -> Float[Array, "type"]:
+        return by_type(game, mu * of_state) / share
+
+    def one(agents: Int[Array, "type"]) -> tuple[Array, ...]:
+        pi = joint(agents)
+        values, mu = policy_values(game, env, pi), law(game, env, pi)
+        # policy iteration stops short of ties: rounding alone would make a loss
+        gain, bound = (jnp.maximum(mean(mu, v - values), 0.0) for v in (best.values, best.bound))
+        gaps = jax.vmap(lambda aim: mean(mu, values - aim))(aims).T.reshape(len(share), len(targets))
+        own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
+        return mean(mu, values), gain, bound, gaps, own
+
+    return *jax.lax.map(one, rounds, batch_size=TOGETHER), best.values
