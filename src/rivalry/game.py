@@ -120,9 +120,14 @@ class PopulationGame(Protocol):
 
     - ``types [state]`` and ``share [type]``: the type of every state, and how much of the population it is;
     - ``first_law() -> [state]``: where the population begins;
-    - ``transitions(env, weights [state action]) -> [state state]``: where states lead, in fewer passes than by
-      pushing one unit of mass from each;
+    - ``transitions(env, weights [state action]) -> [state state]``: where states lead, in fewer passes than
+      by pushing one unit of mass from each;
     - ``possible(env)``: whether there can be such an environment;
+    - ``measured(mu, pi, after, surplus)``: the environment of finitely many agents who were watched
+      (`rivalry.population.agents.measured_environment`);
+    - ``refuses_mean_field``: why it has no stationary population, with a remedy, or an empty text; agents may
+      play it still;
+    - ``world()``: the tuple of arrays that kernels take where finitely many agents play it;
     - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result;
     - ``named_start(name)``, ``view(name, x)`` and ``views``, ``scale``, ``player_names``: as for a `Game`.
     """
@@ -167,9 +172,12 @@ class Method(Protocol):
     - ``finish(game, profile, key) -> Finish``: the analysis of the end, after the last step;
     - ``notes(game, state) -> Record``: what the last state tells, stored where the method ended by itself; a
       certificate's record among it is kept, where the package has none of its own for such a game;
+    - ``account(game, state) -> Record``: what the last state tells, stored however the steps ended;
+    - ``remedy(game, state) -> str``: what is left and what to do about it, one line, where it did not settle:
+      stored, and said as a warning;
     - ``fits(game) -> bool``, on the class: whether it can be tried on a game (default: on one with payoffs).
       Of several classes that are registered for one kind, a study takes the first that fits;
-    - a state's ``time``: stored beside the path, as ``path_time``;
+    - a state's ``time`` and ``residual``: stored beside the path, as ``path_time`` and ``path_residual``;
     - ``natural = True``, on the class: it takes the amounts as they are, also where the space is searched in
       other coordinates (`coordinates.flattened`).
     """
@@ -328,6 +336,13 @@ def refuse_jumps(game: Any) -> None:
         raise ValueError(
             f"{why}: payoffs jump, and this method follows their slopes; use best_response or double_oracle"
         )
+
+
+def refuse_mean_field(game: Any) -> None:
+    """For what needs a stationary population. Raises `ValueError` where the game says that it has none."""
+    why = getattr(game, "refuses_mean_field", "")
+    if why:
+        raise ValueError(why)
 
 
 def own_gradients(

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
-from rivalry.game import PopulationGame
+from rivalry.game import PopulationGame, refuse_mean_field
 from rivalry.population.operators import Law, Policy, flow, law, shares_of, spread_out
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
@@ -25,7 +25,11 @@ class Settled(NamedTuple):
 
 
 def first_law(game: Any) -> Law:
-    """Where the population begins: as the game says, else every type evenly over its states."""
+    """Where the population begins: as the game says, else every type evenly over its states.
+
+    Raises `ValueError` for a game that has no stationary population.
+    """
+    refuse_mean_field(game)
     known = getattr(game, "first_law", None)
     return spread_out(game, shares_of(game)) if known is None else known()
 
@@ -35,8 +39,10 @@ def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
     """The stationary population of a policy that all follow, near where the flow leads from ``mu``.
 
     `FLOW` steps of the population flow, then Newton on the environment, the law following it by a linear
-    solve, steps being halved as long as that makes things worse.
+    solve, steps being halved as long as that makes things worse. Raises `ValueError` for a game that has no
+    stationary population.
     """
+    refuse_mean_field(game)
     start = first_law(game) if mu is None else mu
     mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))

@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved
-from rivalry.game import Finish, Game, Method, Playable, PopulationGame, alike, measures, profile_dims
+from rivalry.game import ENDINGS, Finish, Game, Method, Playable, PopulationGame, alike, measures, profile_dims
 from rivalry.metrics import certificate, payoffs
 from rivalry.population import record_of
 from rivalry.results import Certificate, Record, Solution
@@ -16,6 +16,21 @@ from rivalry.space import Profile
 
 RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
 GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as large as the space
+
+
+def told(game: Playable, method: Any, state: Any, ended: int) -> Record:
+    """How the steps ended, by an index into `ENDINGS`, and what the method tells of its last state."""
+    settled = ENDINGS[ended] == "settled"
+    found: Record = {"status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent"))}
+    if isinstance(game, PopulationGame):
+        found["converged"] = ((), np.asarray(settled))
+    if hasattr(method, "account"):
+        found |= method.account(game, state)
+    if ended and hasattr(method, "notes"):
+        found |= method.notes(game, state)
+    if not settled and hasattr(method, "remedy"):
+        found["remedy"] = ((), np.asarray(method.remedy(game, state)))
+    return found
 
 
 def finish(game: Playable, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
@@ -96,16 +111,18 @@ def same(x: Profile, y: Profile) -> bool:
 def certified(game: object, record: Record, tolerance: float | None) -> Solution:
     """Payoffs, the game's measures and the certificate of a record's profile, added to it.
 
-    One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]`` that
-    all follow; elsewhere what the method itself found of these stands. On a curved box the profile, and ``equilibria`` beside it, are noted in the coordinates in
-    which the box is searched as well, as ``inner_profile`` and ``inner_equilibria``: distances are those.
+    One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]``
+    that all follow; elsewhere what the method itself found of these stands. On a curved box the profile, and
+    ``equilibria`` beside it, are noted in the coordinates in which the box is searched as well, as
+    ``inner_profile`` and ``inner_equilibria``: distances are those.
     Through what discount factors can matter is noted of a game that says so (``gamma_channels``).
     """
     proof = Certificate.from_record(record)
     channels = getattr(game, "gamma_channels", None)
     if channels is not None:
         record.setdefault("gamma_channels", ((), np.asarray(channels().text)))
-    if isinstance(game, PopulationGame) and has_answer(record):
+    stationary = not getattr(game, "refuses_mean_field", "")
+    if isinstance(game, PopulationGame) and has_answer(record) and stationary:
         known, proof = record_of(game, put(record["profile"][1]), tolerance)
         return Solution(record | known, proof)
     if isinstance(game, Game) and has_answer(record):

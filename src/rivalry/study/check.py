@@ -90,7 +90,7 @@ class _Checker:
         game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
         own = run_keys(method_table, ("method", name))
         method = self.method(method_table, game)
-        learns = hasattr(method, "begin")
+        learns = _learns(method)
         if not learns and not hasattr(method, "step"):
             raise StudyError(
                 f"{shown(kind)} makes no method: it has no init and step", key=f"method.{name}.kind"
@@ -155,6 +155,11 @@ def _form(game: Any) -> str:
     return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
 
 
+def _learns(method: Any) -> bool:
+    """Whether it is a learner; a solver may have an option of the name."""
+    return callable(getattr(method, "begin", None))
+
+
 def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
     """Whether a method can begin on a game: a solver is traced, a learner lays out its arrays.
 
@@ -166,7 +171,7 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
     from rivalry.game import world_of
 
     try:
-        if hasattr(method, "begin"):
+        if _learns(method):
             world, stream = world_of(game, method), np.random.SeedSequence(0)
             if given is None:
                 method.begin(world, stream)

@@ -1,4 +1,4 @@
-"""Games as environments of other people's learners: PettingZoo for all players, Gymnasium for one."""
+"""Games between players as environments: all at once, agent by agent, and one player alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import Game, MarkovGame
+from rivalry.game import Game, MarkovGame, PopulationGame
 from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
 
@@ -308,7 +308,8 @@ def _markov(game: Any, periods: int) -> Any:
     if isinstance(game, MarkovGame):
         return game
     if not isinstance(game, Game):
-        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps")
+        hint = "; populations are for EconomyEnv" if isinstance(game, PopulationGame) else ""
+        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps{hint}")
     return repeat(game, periods=periods)
 
 

@@ -1,0 +1,144 @@
+"""Economies as environments: PettingZoo's own tests, the kernels' rules, and what may not be bid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.kernels.economy import fresh, no_tallies, play, tallies
+
+pytest.importorskip("pettingzoo")
+pytest.importorskip("gymnasium")
+
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+from rivalry.envs import EconomyEnv, GameEnv, policy_table
+from rivalry.kernels.choices import cumulative
+from rivalry.kernels.economy_acts import act
+
+SMALL = {"agents": 6, "kmax": 4, "kbar": 2.0}
+
+
+def small(**more: Any) -> Any:
+    return rv.games.karma(**SMALL | more)
+
+
+def all_in(seen: dict[str, Any]) -> dict[str, int]:
+    return {name: int(own["action_mask"].sum()) - 1 for name, own in seen.items()}
+
+
+def test_pettingzoos_own_tests() -> None:
+    two = [{"count": 4}, {"count": 3, "urgencies": [0.0, 1.0, 9.0]}]
+    for game in (
+        small(),
+        rv.games.karma(kmax=4, kbar=2.0, types=two, agents=7, idle="random", payment="PBS"),
+    ):
+        parallel_api_test(EconomyEnv(game, periods=5), num_cycles=12)
+        # it draws bids without looking at masks
+        parallel_seed_test(lambda game=game: EconomyEnv(game, periods=5, cap=True), num_cycles=8)
+
+
+def test_bids_above_karma_are_all_there_is_where_they_are_capped() -> None:
+    plain, capped = EconomyEnv(small()), EconomyEnv(small(), cap=True)
+    seen, _ = plain.reset(seed=2)
+    capped.reset(seed=2)
+    for _ in range(5):
+        there = capped.step(dict.fromkeys(capped.agents, 4))
+        seen, paid, *_ = plain.step(all_in(seen))
+        assert there[1] == paid
+    with pytest.raises(ValueError, match="agent 0 bids 5 with karma"):
+        capped.step(dict.fromkeys(capped.agents, 5))
+
+
+def test_bids_of_policies_that_never_doubt_are_the_kernels_play() -> None:
+    """All-in bids, by hand and as a policy's rows: the same agents to the bit, whatever the rules."""
+    for rules in ({}, {"payment": "difference", "overflow": "winner_pays_room", "tax": 0.3, "tie": "nobody"}):
+        game = small(**rules)
+        economy = game.world()
+        rows = cumulative(np.asarray(game.named_start("all_in")).reshape(1, 2, 5, 5))
+        one, other = (fresh(economy, np.random.SeedSequence(3)) for _ in range(2))
+        for _ in range(30):
+            act(economy, one, one.karma.copy(), no_tallies())
+        play(economy, other, rows, np.zeros(6, dtype=np.int64), no_tallies(), 30)
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_acts_are_tallied() -> None:
+    economy = small().world()
+    agents, tallied = fresh(economy, np.random.SeedSequence(1)), tallies(economy)
+    for _ in range(7):
+        act(economy, agents, np.minimum(agents.karma, 1), tallied)
+    assert tallied.wins.sum() == 21
+    assert tallied.bids[2:].sum() == 0
+    np.testing.assert_array_equal(tallied.wins, agents.wins)
+
+
+def test_an_episode() -> None:
+    env = EconomyEnv(small(), periods=3)
+    seen, infos = env.reset(seed=4)
+    assert set(seen) == set(infos) == set(env.agents)
+    for length in (1, 2, 3):
+        before = {name: own["observation"].copy() for name, own in seen.items()}
+        seen, paid, over, cut, _ = env.step(all_in(seen))
+        lost = [name for name in before if paid[name] < 0]
+        assert len(lost) == 3
+        assert all(paid[name] == -before[name][0] for name in lost)
+        assert not any(over.values())
+        assert all(cut.values()) == (length == 3)
+        karma = [own["observation"][1] for own in seen.values()]
+        assert sum(karma) == 12
+        masks = [own["action_mask"].sum() - 1 for own in seen.values()]
+        assert karma == masks
+    assert env.agents == []
+    again, _ = env.reset()
+    assert [own["observation"][1] for own in again.values()] == [2.0] * 6
+
+
+def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
+    def episodes(env: EconomyEnv) -> list[list[float]]:
+        told = []
+        for seed in (5, None):
+            seen, _ = env.reset(seed=seed)
+            while env.agents:
+                seen, *_ = env.step(all_in(seen))
+            told.append([float(x) for own in seen.values() for x in own["observation"]])
+        return told
+
+    env = EconomyEnv(small(), periods=6)
+    first, second = episodes(env)
+    assert [first, second] == episodes(env)
+    assert first != second
+
+
+def test_wrong_bids_are_named() -> None:
+    env = EconomyEnv(small())
+    seen, _ = env.reset(seed=0)
+    for bid, told in ((3, "3"), (-1, "-1"), (0.5, "0.5")):
+        with pytest.raises(ValueError, match=rf"agent 3 bids {told} with karma 2; .* in 0\.\.2$"):
+            env.step(all_in(seen) | {"agent_3": bid})
+    with pytest.raises(ValueError, match="periods: 0 must be a whole number"):
+        EconomyEnv(small(), periods=0)
+    with pytest.raises(ValueError, match="must be an economy of agents; others are for GameEnv"):
+        EconomyEnv(rv.games.matrix("chicken"))
+    with pytest.raises(ValueError, match="populations are for EconomyEnv"):
+        GameEnv(small())
+
+
+def test_a_function_as_a_policy() -> None:
+    """What a network says in every state, in the order of the game's states."""
+    game = small(types=[{"count": 2}, {"count": 4, "urgencies": [1.0, 3.0, 7.0]}])
+
+    def bids_its_urgency(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        bid = np.minimum(seen[:, 0], seen[:, 1]).astype(int)
+        assert np.all(mask.sum(axis=1) == seen[:, 1] + 1)
+        return np.eye(mask.shape[1])[bid]
+
+    found = policy_table(game, bids_its_urgency).argmax(axis=1).reshape(game.shape)
+    stakes = np.array([[1, 5, 0], [1, 3, 7]])
+    np.testing.assert_array_equal(found, np.minimum(stakes[:, :, None], np.arange(5)))
+    with pytest.raises(ValueError, match=r"policy puts 1 on bid 1 at type 'type 0', u=1, k=0; must be 0"):
+        policy_table(game, lambda seen, mask: np.eye(5)[np.ones(len(seen), dtype=int)])
