@@ -66,9 +66,8 @@ def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
     >>> probabilities(np.array([1.0, 0.25, 1.0]), 1).tolist()
     [[[1.0, 0.0], [0.25, 0.75]]]
     """
-    table = unpacked(rows, most)
-    legal = np.tri(most + 1)
-    return np.array(np.diff(table, axis=-1, prepend=0.0) * legal)
+    shares = np.diff(unpacked(rows, most), axis=-1, prepend=0.0)
+    return np.where(np.tri(most + 1, dtype=bool), shares, 0.0)
 
 
 def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
