@@ -47,8 +47,11 @@ METHODS = {
         "play over periods in which everybody sees the state: Markov-perfect on a grid of states",
     ),
     "fictitious_play": Entry(
-        ("rivalry.methods.matching:FictitiousPlay",),
-        "everybody replies to what the others have played so far",
+        (
+            "rivalry.methods.matching:FictitiousPlay",
+            "rivalry.methods.population.fictitious_play:PopulationFictitiousPlay",
+        ),
+        "everybody replies to what the others have played so far; of populations, the average of answers",
     ),
     "given": Entry(("rivalry.methods.given:Given",), "no search: the start itself, certified as it is"),
     "gradient_ascent": Entry(
@@ -65,6 +68,10 @@ METHODS = {
         ("rivalry.methods.linear_quadratic:LinearQuadratic",),
         "linear motion and quadratic costs for ever: Markov-perfect, with a leader, or one common plan",
     ),
+    "mirror": Entry(
+        ("rivalry.methods.population.mirror:MirrorAscent",),
+        "populations: the softmax of values in the policy's own stationary population, again and again",
+    ),
     "mixed_equilibria": Entry(
         ("rivalry.methods.equilibria:MixedEquilibria",),
         "all or some mixed equilibria of a finite game, by QuantEcon",
@@ -72,6 +79,10 @@ METHODS = {
     "newton": Entry(
         ("rivalry.methods.newton:Newton", "rivalry.methods.population.newton:PopulationNewton"),
         "a point where all own gradients vanish, near the start; of a population, its logit equilibrium",
+    ),
+    "omd": Entry(
+        ("rivalry.methods.population.mirror:OnlineMirrorDescent",),
+        "populations: the softmax of the sum of all values so far",
     ),
     "periods": Entry(
         ("rivalry.methods.periods:Periods",),
@@ -104,9 +115,21 @@ METHODS = {
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
     ),
+    "smoothing": Entry(
+        ("rivalry.methods.population.smoothing:Smoothing",),
+        "populations: a step of the flow, and a part of the way to the softmax of values",
+    ),
+    "simulation": Entry(
+        ("rivalry.methods.population.simulation:Simulation",),
+        "finitely many agents play policies that do not change, or share a resource without karma",
+    ),
     "softmax_policy_gradient": Entry(
         ("rivalry.methods.hedge:SoftmaxPolicyGradient",),
         "everybody climbs its payoff in the logits of a softmax, exactly or from drawn play",
+    ),
+    "theory": Entry(
+        ("rivalry.methods.theory:Theory",),
+        "no search: what the family's theory says, constants, exact benchmarks, counterexamples",
     ),
     "thresholds": Entry(
         ("rivalry.methods.thresholds:Thresholds",),

@@ -61,9 +61,8 @@ def judged_agents(
     states, actions = game.space.shape
     aims = jnp.zeros((0, states, actions)) if targets is None else targets
     rounds, of_agent = _rounds(kinds, len(shares_of(game)))
-    found = _judged(game, env, policies, aims, put(rounds), put(places_of(types_of(game))))
-    payoff, gain, bound, gaps, mu = (each[of_agent, kinds] for each in found[:-1])
-    return AgentsJudged(payoff, gain, bound, gaps, mu, found[-1])
+    places = places_of(types_of(game))
+    return _judged(game, env, policies, aims, *map(put, (rounds, of_agent, kinds, places)))
 
 
 def measured_environment(game: Any, mu: Law, pi: Policy, after: Law, surplus: Float[Array, ""]) -> Any:
@@ -103,9 +102,16 @@ def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
 
 @eqx.filter_jit
 def _judged(
-    game: PopulationGame, env: Any, policies: Own, targets: Array, rounds: Array, places: Array
-) -> tuple[Array, ...]:
-    """`AgentsJudged` by round and type, ``[round type ..]``."""
+    game: PopulationGame,
+    env: Any,
+    policies: Own,
+    targets: Array,
+    rounds: Array,
+    of_agent: Array,
+    kinds: Array,
+    places: Array,
+) -> AgentsJudged:
+    """Round by round, ``[round type ..]``, and then by agent."""
     types, share = types_of(game), shares_of(game)
 
     def joint(agents: Int[Array, "type"]) -> Policy:
@@ -126,4 +132,5 @@ def _judged(
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own
 
-    return *jax.lax.map(one, rounds, batch_size=TOGETHER), best.values
+    found = jax.lax.map(one, rounds, batch_size=TOGETHER)
+    return AgentsJudged(*(each[of_agent, kinds] for each in found), best.values)

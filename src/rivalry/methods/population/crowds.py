@@ -118,17 +118,22 @@ def measured(
     owner: np.ndarray,  # [agent]
     steps: int,
 ) -> Measured:
-    """Tallies as means over agents and steps."""
-    economy, shape = crowd.economy, crowd.shape
-    heads = steps * len(economy.type_of)
+    """Tallies of agents with policies of their own as means over agents and steps."""
+    kinds, shape = crowd.economy.type_of, crowd.shape
+    met = _met(tallied.each.reshape(len(kinds), -1), policies, owner, kinds, shape[0])
+    return counted(crowd, tallied, met.reshape(*shape, -1), steps)
+
+
+def counted(crowd: Crowd, tallied: Tallies, policy: np.ndarray, steps: int) -> Measured:
+    """Tallies as means over agents and steps, where all follow ``policy [type private karma bid]``."""
+    heads = steps * len(crowd.economy.type_of)
     flows = tallied.flows / heads
-    each = tallied.each.reshape(len(economy.type_of), -1)
     return Measured(
         efficiency=float(tallied.rewards.sum() / heads),
         reward=tallied.rewards / steps,
         wins=tallied.wins / steps,
         law=tallied.held / heads,
-        policy=_met(each, policies, owner, economy.type_of, shape[0]).reshape(*shape, -1),
+        policy=policy,
         after=tallied.after / heads,
         surplus=float(flows[OVERFLOW] + flows[PAID] + flows[TAXED] - flows[BURNT]),
     )

@@ -56,6 +56,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 }
 LOOKS = ("efficiency", "reward_fairness", "access_fairness", "payoff_change", "policy_change")
 BARE = "efficiency_without_exploration"
+END, LOOK, ESTIMATE, SAMPLE = (0, 1), (2, 3), 4, 5  # streams for copies of the agents
 
 
 def look_names(learner: PopulationQLearning, world: Crowd) -> tuple[str, ...]:
@@ -80,8 +81,10 @@ def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
 
 
-def evaluated(learner: PopulationQLearning, world: Crowd, session: Session) -> Snapshot:
-    """The policies as they stand, measured and judged."""
+def evaluated(
+    learner: PopulationQLearning, world: Crowd, session: Session, streams: tuple[int, int], steps: int
+) -> Snapshot:
+    """The policies as they stand, measured over so many steps and judged."""
     return snapshot(
         world,
         agents_of(session),
@@ -89,25 +92,27 @@ def evaluated(learner: PopulationQLearning, world: Crowd, session: Session) -> S
         session["owner"],
         learner.eps,
         session["equilibria"],
-        [sequence_of(session, which) for which in (0, 1)],
+        [sequence_of(session, which) for which in streams],
         learner.evaluation_warm_up,
-        learner.evaluation,
+        steps,
     )
 
 
 def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
     """One monitor: a row of the curve, and whether training is over."""
     owner, rows, agents = session["owner"], session["policy"], agents_of(session)
-    q, found = session["q"].mean(axis=0), evaluated(learner, world, session)
+    q, found = session["q"].mean(axis=0), evaluated(learner, world, session, LOOK, learner.monitor_steps)
     values = _scalars(found) | {f"{how}_{name}": v for how, name, v in _spread(found.numbers, owner)}
-    estimate = payoff_estimates(world, agents, rows, owner, q, sequence_of(session, 2), learner.payoff_steps)
+    estimate = payoff_estimates(
+        world, agents, rows, owner, q, sequence_of(session, ESTIMATE), learner.payoff_steps
+    )
     policies = _policies(world, rows)
     if session["last_rows"].size:
         moved = distances(policies, _policies(world, session["last_rows"]))
         values["payoff_change"] = np.max(np.abs(estimate - session["last_estimate"]))
         values["policy_change"] = np.max(moved)
     if learner.how.kind != "exact":
-        sequence = sequence_of(session, 3)
+        sequence = sequence_of(session, SAMPLE)
         gains, rare = sampled(world, learner.how, agents, rows, owner, q, session["equilibria"], sequence)
         session["sampled"], session["rarely_visited"] = gains, np.array([rare])
         watched = np.flatnonzero(np.isfinite(gains[0]))
@@ -180,7 +185,8 @@ def record_of(learner: PopulationQLearning, world: Crowd, session: Session) -> R
 
 def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
     """The evaluation of the policies as they stand."""
-    found, owner, kinds = evaluated(learner, world, session), session["owner"], world.economy.type_of
+    found = evaluated(learner, world, session, END, learner.evaluation)
+    owner, kinds = session["owner"], world.economy.type_of
     profile = _mean_policy(world, session["policy"], owner)
     bids, dims = np.arange(world.shape[2]), ("player", "private", "karma")
     record: Record = {}

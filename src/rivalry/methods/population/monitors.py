@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
 
 from rivalry._jax import put
@@ -179,7 +180,10 @@ def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
 
 def distances(policies: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Policy distances ``[owner]``, the mean over private states and karma of at least 1."""
-    return np.asarray(policy_distance(put(policies), put(others)))
+    return np.asarray(_distance(put(policies), put(others)))
+
+
+_distance = eqx.filter_jit(policy_distance)
 
 
 def payoff_estimates(

@@ -42,7 +42,7 @@ class PopulationQLearning(eqx.Module):
       last, epochs}``.
 
     Every ``monitor_every`` epochs copies of the agents play on with frozen policies, by a stream of their
-    own, so that looking changes nothing: bid law and level are measured over ``evaluation`` steps after
+    own, so that looking changes nothing: bid law and level are measured over ``monitor_steps`` after
     ``evaluation_warm_up``, and each agent's gain is found by dynamic programming there. Beside this,
     ``monitor = "parallel"`` samples gains as Algorithm 3 does, ``"alone"`` as Algorithm 4; as a table
     ``{kind, t_monitor, t_burn, sample_every, tables, alpha, expected, double, agents, explore}``
@@ -54,7 +54,7 @@ class PopulationQLearning(eqx.Module):
     ``training`` further steps.
 
     One step of the loop is one step of all agents. At the end, whenever that is, policies are evaluated as by
-    a monitor. The record has ``efficiency``, ``reward_fairness``, ``access_fairness``; of each ``agent``
+    a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness``, ``access_fairness``; of each ``agent``
     ``agent_reward`` and ``agent_wins`` a step, and exactly, in the environment measured, weighted by the
     stationary law of its own policy: ``agent_payoff``, ``exploitability`` and ``relative_exploitability``
     (divided by the mean payoff), ``gap_to_equilibrium``, by how much its policy does better than the logit
@@ -97,6 +97,7 @@ class PopulationQLearning(eqx.Module):
     evaluation: Annotated[int, Ge(1), "steps over which frozen policies are measured"] = 20_000
     evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 2000
     monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 100
+    monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures, after the warm-up"] = 5000
     monitor: Annotated[
         str | Table, "exact, or beside it parallel or alone: a word, or {kind, t_monitor, t_burn, ..}"
     ] = "exact"
@@ -113,7 +114,7 @@ class PopulationQLearning(eqx.Module):
         for name in ("eps", "p_update"):
             check_numbers(name, getattr(self, name), "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         check_numbers("q0", self.q0, "a finite number", np.isfinite)
-        for name in ("epoch", "training", "evaluation", "payoff_steps"):
+        for name in ("epoch", "training", "evaluation", "monitor_steps", "payoff_steps"):
             check_whole(name, getattr(self, name))
         for name in ("evaluation_warm_up", "monitor_every"):
             check_whole(name, getattr(self, name), 0)

@@ -1,0 +1,231 @@
+"""Finitely many agents who follow given policies, or no policy at all, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry._jax import put
+from rivalry.game import scale
+from rivalry.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN, Economy
+from rivalry.methods.exploration import check_numbers, check_whole
+from rivalry.methods.population.crowds import (
+    Crowd,
+    Measured,
+    checked,
+    counted,
+    crowd_of,
+    environment_of,
+    measures_of,
+    plays,
+)
+from rivalry.methods.population.experiments import equilibrium
+from rivalry.methods.population.newton import ENOUGH
+from rivalry.population import best_response, policy_values
+from rivalry.population.certificate import TOLERANCE
+from rivalry.population.operators import Policy, Values
+from rivalry.results import Certificate, Record
+
+if TYPE_CHECKING:
+    from rivalry.kernels.economy import Agents, Tallies
+
+Session = dict[str, np.ndarray]
+
+AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
+POLICIES = ("equilibrium", "uniform", "zero", "all_in")
+SUMS = "sum_"  # before tallies in a session
+
+
+class Simulation(eqx.Module):
+    """Agents of an economy play on with policies that do not change; nothing is learned.
+
+    ``plays`` is the policy of all: ``equilibrium``, the logit equilibrium at ``beta`` and ``eps``;
+    ``uniform``, ``zero`` or ``all_in``; numbers ``[type private karma bid]``, of one type also ``[private
+    karma bid]``, rows of bids may end at the karma held; or a ``.json`` or ``.npy`` file of these. Or there
+    is no karma, and the resource goes by a ``coin``, to the higher ``stake`` (urgency), or by ``turn``, to
+    who has won less often.
+
+    The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
+    and step, ``reward_fairness`` and ``access_fairness``, minus standard deviations over agents of rewards
+    and wins a step; ``agent_reward``, ``agent_wins``; ``karma_law``, ``bid_law``. Of policies it has as well
+    what one agent could gain while all others go on: the best response by dynamic programming in the
+    environment that was measured, weighted by the states that agents were in; ``payoff`` and
+    ``exploitability`` by type, and the certificate. It tends to 0 with many agents where the policy is an
+    equilibrium of the population. ``profile`` (player, private, karma, bid) is the policy.
+
+    Raises `ValueError` for parameters out of range, and for what is no policy of the game.
+
+    Source: Vaishampayan (ETH Zurich 2024), 2.4 and 2.6 to 2.8.
+
+    >>> import rivalry as rv
+    >>> found = rv.learn(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
+    >>> abs(float(found.data.efficiency) + 1) < 0.05
+    True
+    """
+
+    plays: Annotated[
+        Any, "equilibrium, uniform, zero, all_in; coin, stake, turn; or a policy: numbers, or a file of these"
+    ] = "equilibrium"
+    beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
+    eps: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
+    evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
+    warm_up: Annotated[int, Ge(0), "steps before these"] = 0
+
+    def __check_init__(self) -> None:
+        check_whole("evaluation", self.evaluation)
+        check_whole("warm_up", self.warm_up, 0)
+        check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
+        check_numbers("eps", self.eps, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        if isinstance(self.plays, str) and self.plays not in (*POLICIES, *AWARDS) and not _file(self.plays):
+            known = ", ".join((*POLICIES, *AWARDS))
+            raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a file that exists")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations that finitely many agents can stand for."""
+        return plays(game)
+
+    def world(self, game: Any) -> Crowd:
+        """The game with its agents; a `Crowd` passes."""
+        return crowd_of(game)
+
+    def length(self, world: Crowd) -> int:
+        """Steps counted, and those before."""
+        return self.warm_up + self.evaluation
+
+    @property
+    def bids(self) -> bool:
+        """Whether there is a policy at all."""
+        return not (isinstance(self.plays, str) and self.plays in AWARDS)
+
+    def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
+        """Agents at the first step, and the policy. Raises `ValueError` for what is no policy of the game."""
+        from rivalry.kernels.economy import fresh, tallies
+
+        policy = self._policy(world) if self.bids else np.zeros((0, 0))
+        session = dict(fresh(world.economy, stream)._asdict())
+        sums = {f"{SUMS}{name}": array for name, array in tallies(world.economy)._asdict().items()}
+        return session | sums | {"policy_of_all": policy}
+
+    def advance(self, world: Crowd, session: Session, steps: int) -> int:
+        """Plays."""
+        from rivalry.kernels.choices import cumulative, uniform_rows
+        from rivalry.kernels.economy import no_tallies, play
+
+        agents, sums = _parts(session)
+        types, private, levels = world.shape
+        policy = session["policy_of_all"].reshape(-1, private, levels, levels)
+        rows = cumulative(policy) if self.bids else uniform_rows(types, private, levels - 1)
+        taken, economy = 0, self._economy(world)
+        for until, into in ((self.warm_up, no_tallies()), (self.length(world), sums)):
+            part = min(steps - taken, until - int(agents.clock[0]))
+            if part > 0:
+                play(economy, agents, rows, economy.type_of, into, part)
+                taken += part
+        checked(agents)
+        return taken
+
+    def read(self, world: Crowd, session: Session) -> Record:
+        """What has been counted so far."""
+        agents, sums = _parts(session)
+        steps, kinds = int(agents.clock[0]) - self.warm_up, world.economy.type_of
+        done = "settled" if steps >= self.evaluation else "budget spent"
+        record: Record = {"status": ((), np.asarray(done)), "agent_type": (("agent",), np.array(kinds))}
+        if steps <= 0:
+            return record
+        shape = (*world.shape, world.shape[2])
+        policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
+        found = counted(world, sums, policy, steps)
+        record |= found.record(kinds)
+        if not self.bids:
+            return record
+        record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
+        record["profile"] = (("player", "private", "karma", "bid"), policy)
+        return (_gains(world, found) if not world.refusal else {}) | record
+
+    def _economy(self, world: Crowd) -> Economy:
+        return world.economy if self.bids else world.economy._replace(award=AWARDS[self.plays])
+
+    def _policy(self, world: Crowd) -> np.ndarray:
+        """The policy of all, ``[state bid]``."""
+        game, given = world.game, self.plays
+        if isinstance(given, str) and given == "equilibrium":
+            policy, _, residual = equilibrium(game, self.beta, self.eps)
+            if not residual <= ENOUGH:
+                what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
+                raise ValueError(f"plays: {what}; give another beta, or a policy")
+            return policy
+        if isinstance(given, str) and given in POLICIES:
+            return np.asarray(game.named_start(given))
+        numbers = _read(given) if isinstance(given, str) else given
+        return np.asarray(game.space.check(_full(numbers, world.shape[2]), "policy"))
+
+
+def _parts(session: Session) -> tuple[Agents, Tallies]:
+    from rivalry.kernels.economy import Agents, Tallies
+
+    return (
+        Agents(*(session[name] for name in Agents._fields)),
+        Tallies(*(session[f"{SUMS}{name}"] for name in Tallies._fields)),
+    )
+
+
+def _gains(world: Crowd, found: Measured) -> Record:
+    """What the policy is worth in the population measured, and what one agent could gain there."""
+    env, levels = environment_of(world, found), world.shape[2]
+    values, best = (np.asarray(v) for v in _worth(world.game, env, put(found.policy.reshape(-1, levels))))
+    weights = found.law.reshape(world.shape[0], -1)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
+    gain = np.maximum(most - payoff, 0.0)
+    proof = Certificate(
+        gain,
+        np.full(len(gain), np.inf),
+        "lower bound",
+        "policy iteration in the population measured",
+        TOLERANCE * scale(world.game),
+    )
+    return measures_of(world, env, found) | {
+        "payoff": (("player",), payoff),
+        "exploitability": (("player",), gain),
+        "relative_exploitability": (("player",), gain / np.abs(payoff)),
+        **proof.record(),
+    }
+
+
+@eqx.filter_jit
+def _worth(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
+    """V^pi and V*."""
+    return policy_values(game, env, pi), best_response(game, env, pi).values
+
+
+def _file(name: str) -> bool:
+    """Whether a word is a file that holds a policy."""
+    return Path(name).suffix in (".json", ".npy") and Path(name).is_file()
+
+
+def _read(name: str) -> Any:
+    """The numbers of a file."""
+    path = Path(name)
+    return np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+
+
+def _full(numbers: Any, levels: int) -> np.ndarray:
+    """A policy whose rows may end at the karma held, as an array padded with zeros."""
+    if isinstance(numbers, list | tuple):
+        if numbers and all(isinstance(x, int | float) for x in numbers):
+            row = np.zeros(max(levels, len(numbers)))
+            row[: len(numbers)] = numbers
+            return row
+        parts = [_full(part, levels) for part in numbers]
+        if len({part.shape for part in parts}) == 1:
+            return np.stack(parts)
+        raise ValueError(
+            "plays: rows of a policy must be lists of numbers, as long in every state or shorter"
+        )
+    return np.asarray(numbers, dtype=float)
