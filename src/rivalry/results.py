@@ -315,7 +315,12 @@ def _renamed(
 
 
 def _key(value: Any) -> Any:
-    return tuple(np.ravel(value).tolist()) if isinstance(value, list | tuple | np.ndarray) else value
+    if not isinstance(value, list | tuple | np.ndarray | dict):
+        return value
+    try:
+        return tuple(np.asarray(value, dtype=float).ravel().tolist())
+    except (TypeError, ValueError):  # tables, words, or lists of unequal length
+        return repr(value)
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:

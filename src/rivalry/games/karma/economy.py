@@ -249,6 +249,12 @@ class KarmaEconomy(eqx.Module):
         full = jnp.einsum("tzkl,tzy,ts->tzksyl", law, self.chain, jnp.eye(types))
         return full.reshape(types * private * levels, -1)
 
+    def theory(self) -> Record:
+        """What is known without a search (`games.karma.theory.theory`)."""
+        from rivalry.games.karma.theory import theory
+
+        return theory(self)
+
     def named_start(self, name: str) -> Policy:
         """A policy by its name: ``uniform``, ``all_in``, ``zero``. Raises `ValueError` for another."""
         if name not in STARTS:
