@@ -11,14 +11,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
+from rivalry.check.populations import check_population
 from rivalry.check.rules import attempt, inside, record, require
-from rivalry.game import Game, own_gradients, own_payoff
+from rivalry.check.spaces import PLACES, check_scale, check_space
+from rivalry.game import Game, PopulationGame, own_gradients, own_payoff
 from rivalry.game import scale as scale_of
 from rivalry.kernels.shapes import Contest
 from rivalry.metrics import Reply
-from rivalry.space import Box, Profile, Space
+from rivalry.space import Box, Profile
 
-PLACES, GRID = 8, 33
+GRID = 33
 CLOSE = 1e-9  # times the payoff scale: what rounding may make of equal payoffs
 
 Strategies = Float[Array, "point axis"]
@@ -27,17 +29,20 @@ Strategies = Float[Array, "point axis"]
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """Try everything that solvers and certificates rely on; returns the names of what was tried.
 
-    Raises `Unfit`, one line: what was called, what came back, what would be right.
+    A `PopulationGame` is tried by `check_population`. Raises `Unfit`, one line: what was called, what came
+    back, what would be right.
 
     >>> import rivalry as rv
     >>> rv.check_game(rv.games.matrix("chicken"))
     ('protocol', 'space', 'payoffs', 'jit', 'vmap', 'gradients', 'best_reply', 'scale', 'measures', 'world')
     """
+    if isinstance(game, PopulationGame):
+        return check_population(game, seed=seed)
     require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
     done = ["protocol"]
     if hasattr(game, "scale"):  # what the other checks call close
-        _check_scale(game, [])
-    places = _check_space(game.space, seed)
+        check_scale(game)
+    places = check_space(game.space, seed)
     done.append("space")
     _check_payoffs(game, places)
     done += ["payoffs", "jit", "vmap"]
@@ -48,36 +53,6 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
             check(game, places)
             done.append(name)
     return tuple(done)
-
-
-def _check_space(space: Space, seed: int) -> list[Profile]:
-    """Profiles drawn from the space, once it does what spaces do."""
-    require(
-        isinstance(space, Space), "space: must be a Box, Simplex, Choices, or have all that `Space` lists"
-    )
-    players, axes = space.shape
-    require(players >= 1 and axes >= 1, f"space.shape: {space.shape} must hold a player and an axis")
-    require(
-        space.mask.shape == (players, axes), f"space.mask: shape {space.mask.shape} must be {space.shape}"
-    )
-    places = []
-    for key in jax.random.split(jax.random.key(seed), PLACES):
-        x = space.sample(key)
-        require(x.shape == (players, axes), f"space.sample: shape {x.shape} must be {(players, axes)}")
-        require(x.dtype == jnp.float64, f"space.sample: dtype {x.dtype} must be float64")
-        inside(space, x, "space.sample")
-        again = space.project(x + jnp.where(space.mask, 0.37, 0.0))
-        inside(space, again, "space.project")
-        moved = float(jnp.max(jnp.abs(space.project(again) - again)))
-        require(moved <= 1e-12, f"space.project: moves what it has projected, by {moved:.3g}; must leave it")
-        places.append(x)
-    for player in range(players):
-        grid = space.grid(player, GRID)
-        good = grid.ndim == 2 and grid.shape[1] == axes and len(grid) >= 1
-        require(good, f"space.grid({player}, {GRID}): shape {grid.shape} must be (points, {axes})")
-        for point in grid[:: max(1, len(grid) // 5)]:
-            inside(space, places[0].at[player].set(point), f"space.grid({player}, {GRID})")
-    return places
 
 
 def _check_payoffs(game: Game, places: list[Profile]) -> None:
@@ -222,13 +197,6 @@ def _check_ceiling(game: Any, places: list[Profile]) -> None:
             )
 
 
-def _check_scale(game: Any, places: list[Profile]) -> None:
-    found = attempt("scale", "must be a number", lambda: float(game.scale))
-    require(
-        np.isfinite(found) and found > 0, f"scale: {found} must be above 0: what payoffs are compared with"
-    )
-
-
 def _check_measures(game: Any, places: list[Profile]) -> None:
     found = attempt(
         "measures(x)", "must answer {name: (dimensions, array)}", lambda: game.measures(places[0])
@@ -272,7 +240,7 @@ _OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
     "best_reply": _check_best_reply,
     "proved_reply": _check_proved_reply,
     "ceiling": _check_ceiling,
-    "scale": _check_scale,
+    "scale": lambda game, places: check_scale(game),
     "measures": _check_measures,
     "views": _check_views,
     "world": _check_world,

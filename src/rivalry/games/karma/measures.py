@@ -21,29 +21,40 @@ def population_measures(game: KarmaEconomy, around: Around, mu: Law, pi: Policy)
     ``efficiency`` is the mean reward per agent and step, ``entropy`` that of the policy in nats, the mean
     over all states.
     """
-    of_type = {name: np.asarray(array) for name, array in _by_type(game, around, mu, pi).items()}
-    flows, share = game.flows(around, mu, pi), np.asarray(game.share)
-    shape, levels = game.shape, game.most + 1
-    bids = np.asarray(jnp.sum(pi * jnp.arange(levels), axis=1)).reshape(shape)
-    entropy = -jnp.sum(jnp.where(pi > 0, pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0), axis=1)
-    return {
-        "efficiency": ((), np.asarray(share @ of_type["type_efficiency"])),
-        **{name: (("player",), array) for name, array in of_type.items()},
-        "level": ((), np.asarray(around.level)),
-        "paid_to_society": ((), np.asarray(flows.paid)),
-        "overflow": ((), np.asarray(flows.overflow)),
-        "share_at_kmax": ((), np.asarray(game._marginal(mu)[-1])),
-        "karma_drift": ((), np.asarray(game.balance(around, mu, pi).level * game.kbar)),
-        "entropy": ((), np.asarray(jnp.mean(entropy))),
-        "mean_bid": (("player", "private", "karma"), bids),
-        "karma_law": (("player", "private", "karma"), np.asarray(mu).reshape(shape)),
-        "bid_law": (("bid",), np.asarray(mu @ pi)),
-        "win_probability": (("rank", "bid"), np.asarray(game.odds(around).win)),
-        "urgency": (("player", "private"), np.asarray(game.stakes)),
+    found = {name: np.asarray(array) for name, array in _measured(game, around, mu, pi).items()}
+    dims: dict[str, tuple[str, ...]] = {
+        **dict.fromkeys(("type_efficiency", "mean_karma", "win_rate"), ("player",)),
+        **dict.fromkeys(("mean_bid", "karma_law"), ("player", "private", "karma")),
+        "bid_law": ("bid",),
+        "win_probability": ("rank", "bid"),
+        "urgency": ("player", "private"),
     }
+    return {name: (dims.get(name, ()), array) for name, array in found.items()}
 
 
 @eqx.filter_jit
+def _measured(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Array]:
+    """The same as arrays, in one program."""
+    flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
+    entropy = -jnp.sum(jnp.where(pi > 0, pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0), axis=1)
+    of_type = _by_type(game, around, mu, pi)
+    return {
+        "efficiency": game.share @ of_type["type_efficiency"],
+        **of_type,
+        "level": around.level,
+        "paid_to_society": flows.paid,
+        "overflow": flows.overflow,
+        "share_at_kmax": karma[..., -1].sum(),
+        "karma_drift": karma.sum(axis=(0, 1)) @ levels - game.kbar,
+        "entropy": jnp.mean(entropy),
+        "mean_bid": (pi @ levels).reshape(game.shape),
+        "karma_law": karma,
+        "bid_law": mu @ pi,
+        "win_probability": game.odds(around).win,
+        "urgency": game.stakes,
+    }
+
+
 def _by_type(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Float[Array, "type"]]:
     """Means over the agents of each type."""
     _, _, levels = game.shape

@@ -1,0 +1,230 @@
+"""Everything that solvers and certificates rely on in a game of a continuum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp, put
+from rivalry.check.rules import attempt, record, require
+from rivalry.check.spaces import check_scale, check_space
+from rivalry.game import PopulationGame
+from rivalry.population import settled
+from rivalry.population.consistent import first_law
+from rivalry.population.operators import by_type, push, shares_of, spread_out, types_of
+
+CLOSE = 1e-9  # what rounding may make of equal chances
+REMEDY = "must be written with jax.numpy, without branches on values"
+ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
+
+Law = Float[Array, "state"]
+Policy = Float[Array, "state action"]
+
+
+def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
+    """Try everything that methods for populations rely on; returns the names of what was tried.
+
+    Raises `Unfit`, one line: what was called, what came back, what would be right.
+
+    >>> import rivalry as rv
+    >>> check_population(rv.games.karma(kbar=1.0, kmax=2))[:5]
+    ('protocol', 'scale', 'space', 'shapes', 'first_law')
+    """
+    require(
+        isinstance(game, PopulationGame),
+        f"game: needs `space`, `discount`, `legal`, {', '.join(f'`{name}`' for name in ASKED)}",
+    )
+    done = ["protocol"]
+    if hasattr(game, "scale"):  # what the other checks call close
+        check_scale(game)
+        done.append("scale")
+    pi = check_space(game.space, seed)[0]
+    _check_shapes(game)
+    mu = _check_first_law(game)
+    env = _check_environment(game, mu, pi)
+    _check_reward(game, env)
+    _check_expect(game, env, seed)
+    done += ["space", "shapes", "first_law", "environment", "reward", "expect", "jit"]
+    if hasattr(game, "transitions"):
+        _check_transitions(game, env, pi)
+        done.append("transitions")
+    _check_balance(game, env, mu, pi)
+    done += ["balance", "gradients"]
+    if not getattr(game, "refuses_mean_field", ""):
+        mu, env = _check_settled(game, pi)
+        done.append("stationary population")
+    for name, check in _OPTIONAL.items():
+        if hasattr(game, name):
+            check(game, env, mu, pi)
+            done.append(name)
+    return tuple(done)
+
+
+def _same(found: Any, wanted: Any, message: str, close: float = CLOSE) -> None:
+    gap = float(np.max(np.abs(np.asarray(found) - np.asarray(wanted)), initial=0.0))
+    require(gap <= close, f"{message}, by {gap:.3g}")
+
+
+def _check_shapes(game: Any) -> None:
+    """Discount factors, legal actions and types, one of each a state."""
+    states, actions = game.space.shape
+    legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
+    require(legal.shape == (states, actions), f"legal: shape {legal.shape} must be {(states, actions)}")
+    same = legal.dtype == bool and bool(jnp.all(legal == game.space.mask))
+    require(same, "legal: must be the mask of the space, true where an action is one")
+    require(discount.shape == (states,), f"discount: shape {discount.shape} must be ({states},), one a state")
+    within = jnp.all((discount >= 0) & (discount < 1))
+    require(within, f"discount: {np.asarray(discount).tolist()} must be in [0, 1)")
+    types, shares = types_of(game), shares_of(game)
+    require(types.shape == (states,), f"types: shape {types.shape} must be ({states},), one a state")
+    every = set(types.tolist()) == set(range(len(shares)))
+    require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
+    _same(shares.sum(), 1.0, "share: must sum to 1, and is off")
+    for kind in range(len(shares)):
+        alike = len(set(np.asarray(discount)[types == kind].tolist())) == 1
+        require(alike, f"discount: differs between states of type {kind}; must be one number a type")
+
+
+def _check_first_law(game: Any) -> Law:
+    """Where the population begins; evenly over states where there is no stationary population."""
+    if getattr(game, "refuses_mean_field", ""):
+        return spread_out(game, shares_of(game))
+    mu: Law = attempt("first_law", "must answer a law [state]", lambda: eqx.filter_jit(first_law)(game))
+    require(mu.shape == game.space.shape[:1], f"first_law: shape {mu.shape} must be {game.space.shape[:1]}")
+    require(jnp.all(mu >= 0), f"first_law: {np.asarray(mu).tolist()} must be at least 0")
+    _same(by_type(game, mu), shares_of(game), "first_law: must give each type its share, and is off")
+    return mu
+
+
+@eqx.filter_jit
+def _environment(game: Any, mu: Law, pi: Policy) -> Any:
+    return game.environment(mu, pi)
+
+
+def _check_environment(game: Any, mu: Law, pi: Policy) -> Any:
+    env = attempt("environment", REMEDY, lambda: _environment(game, mu, pi))
+    flat = ravel_pytree(env)[0]
+    require(jnp.all(jnp.isfinite(flat)), f"environment: {np.asarray(flat).tolist()} must be finite")
+    return env
+
+
+def _check_reward(game: Any, env: Any) -> None:
+    rewards = eqx.filter_jit(lambda g, e: g.reward(e))
+    found = jnp.asarray(attempt("reward", REMEDY, lambda: rewards(game, env)))
+    shape = game.space.shape
+    require(found.shape == shape, f"reward: shape {found.shape} must be {shape}, [state action]")
+    require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
+    finite = np.isfinite(np.asarray(found)[np.asarray(game.legal)])
+    require(np.all(finite), "reward: must be finite wherever an action is legal")
+
+
+def _check_expect(game: Any, env: Any, seed: int) -> None:
+    """Means over chances: of 1 it is 1, no larger than the largest, linear, and nobody changes its type."""
+    states, actions = game.space.shape
+    legal = np.asarray(game.legal)
+    expect = eqx.filter_jit(lambda g, e, v: g.expect(e)(v))
+    one, two = np.random.default_rng(seed).uniform(size=(2, states))
+
+    def mean(v: np.ndarray) -> np.ndarray:
+        found = np.asarray(attempt("expect(env)", REMEDY, lambda: expect(game, env, put(v))))
+        good = found.shape == (states, actions)
+        require(good, f"expect(env): answers shape {found.shape}; must be {(states, actions)}")
+        return np.where(legal, found, 0.0)
+
+    _same(mean(np.ones(states)), legal, "expect(env): the mean of 1 must be 1, mass being kept, and is off")
+    _same(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
+    least, most = mean(one)[legal].min(), mean(one)[legal].max()
+    within = one.min() - CLOSE <= least and most <= one.max() + CLOSE
+    require(within, f"expect(env): means of numbers in [0, 1] in [{least:.3g}, {most:.3g}]; must be chances")
+    types = types_of(game)
+    for kind in range(1, int(types.max()) + 1):
+        own = (types == kind).astype(float)
+        _same(mean(own), legal * own[:, None], f"expect(env): type {kind} must keep to itself, and is off")
+
+
+def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
+    """The matrix that the game offers is that of pushing mass, state by state."""
+    states = len(pi)
+
+    @eqx.filter_jit
+    def both(g: Any, e: Any, p: Policy) -> Any:
+        return g.transitions(e, p), jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
+
+    what = "transitions(env, weights)"
+    found, pushed = attempt(what, REMEDY, lambda: both(game, env, pi))
+    shape = (states, states)
+    require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}")
+    _same(found, pushed, f"{what}: differs from pushing mass by `expect`")
+    _same(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
+
+
+def _check_balance(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    """What is left has the form of an environment, and a derivative."""
+    flat, unflat = ravel_pytree(env)
+
+    @eqx.filter_jit
+    def rest(g: Any, e: Array, m: Law, p: Policy) -> Any:
+        left = g.balance(unflat(e), m, p)
+        slopes = jax.jacrev(lambda *at: ravel_pytree(g.balance(unflat(at[0]), *at[1:]))[0], (0, 1, 2))(
+            e, m, p
+        )
+        return left, slopes
+
+    left, slopes = attempt("balance", REMEDY, lambda: rest(game, flat, mu, pi))
+    forms = [str(jax.tree.structure(each)) for each in (env, left)]
+    shapes = [[jnp.shape(leaf) for leaf in jax.tree.leaves(each)] for each in (env, left)]
+    alike = forms[0] == forms[1] and shapes[0] == shapes[1]
+    require(alike, "balance: must have the form of an environment, and tell what is left of each number")
+    finite = all(np.all(np.isfinite(np.asarray(slope))) for slope in slopes)
+    require(finite, "balance: its derivatives must be finite")
+
+
+def _check_settled(game: Any, pi: Policy) -> tuple[Law, Any]:
+    """In the stationary population of a policy all that is asked agrees."""
+    what = "the stationary population of a policy"
+
+    @eqx.filter_jit
+    def agreed(g: Any, p: Policy) -> Any:
+        there = settled(g, p)
+        return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
+
+    remedy = "balance and environment must have derivatives"
+    there, again, moved = attempt(what, remedy, lambda: agreed(game, pi))
+    left = float(there.residual)
+    require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must come to 0 there")
+    made, here = (ravel_pytree(each)[0] for each in (again, there.env))
+    _same(made, here, f"environment: is another than `balance` says in {what}", 1e-7)
+    require(np.all(np.asarray(there.mu) >= -CLOSE), f"balance: gives a law below 0 in {what}")
+    _same(moved, there.mu, f"expect(env): {what} moves")
+    return there.mu, there.env
+
+
+def _check_possible(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    good = attempt("possible(env)", "must answer true or false", lambda: game.possible(env))
+    require(jnp.shape(good) == () and bool(good), "possible(env): refuses an environment that a policy makes")
+
+
+def _check_measures(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    what = "population_measures(env, mu, pi)"
+    remedy = "must answer {name: (dimensions, array)}"
+    record(attempt(what, remedy, lambda: game.population_measures(env, mu, pi)), what)
+
+
+def _check_world(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    """What kernels take: a tuple of arrays and whole numbers."""
+    world = attempt("world()", "must answer a tuple of arrays, or be left out", lambda: game.world())
+    require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple of arrays")
+    bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray | int)]
+    require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays and whole numbers")
+
+
+_OPTIONAL: dict[str, Callable[[Any, Any, Law, Policy], None]] = {
+    "possible": _check_possible,
+    "population_measures": _check_measures,
+    "world": _check_world,
+}

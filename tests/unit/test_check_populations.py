@@ -1,0 +1,129 @@
+"""Conformance of games of a continuum: what is right passes, and each breach is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.check import Unfit, check_game, check_population
+from tests.crowds import Commute, commute
+
+
+def test_a_crowd_passes_by_either_name() -> None:
+    done = check_population(commute([1.0, 2.0, 6.0]))
+    assert done == check_game(commute([1.0, 2.0, 6.0]))
+    assert "stationary population" in done
+    assert "world" not in done
+
+
+def test_an_economy_without_a_mean_field_is_tried_up_to_there() -> None:
+    with pytest.warns(UserWarning, match="does not conserve"):
+        game = rv.games.karma(kmax=2, kbar=1.0, overflow="burn")
+    done = check_population(game)
+    assert "stationary population" not in done
+    assert {"transitions", "balance", "world"} <= set(done)
+
+
+class WrongDiscount(Commute):
+    @property
+    def discount(self) -> Any:
+        return jnp.ones(1)
+
+
+class WrongLegal(Commute):
+    @property
+    def legal(self) -> Any:
+        return jnp.zeros((1, len(self.slopes)), dtype=bool)
+
+
+class Infinite(Commute):
+    def environment(self, mu: Any, pi: Any) -> Any:
+        return mu @ pi / 0.0
+
+
+class Branching(Commute):
+    def environment(self, mu: Any, pi: Any) -> Any:
+        return mu @ pi if float(mu[0]) > 0 else mu
+
+
+class FlatReward(Commute):
+    def reward(self, env: Any) -> Any:
+        return -(self.slopes * env)
+
+
+class Leaking(Commute):
+    def expect(self, env: Any) -> Any:
+        return lambda values: 0.9 * jnp.broadcast_to(values[:, None], (1, len(self.slopes)))
+
+
+class Bent(Commute):
+    def expect(self, env: Any) -> Any:
+        return lambda values: jnp.broadcast_to(values[:, None] ** 2, (1, len(self.slopes)))
+
+
+class WrongMatrix(Commute):
+    def transitions(self, env: Any, weights: Any) -> Any:
+        return jnp.full((1, 1), 0.5)
+
+
+class ShortBalance(Commute):
+    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
+        return (env - self.environment(mu, pi))[:1]
+
+
+class OtherBalance(Commute):
+    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
+        return env - 0.5 * self.environment(mu, pi)
+
+
+class NeverZero(Commute):
+    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
+        return 1.0 + env**2
+
+
+class Refusing(Commute):
+    def possible(self, env: Any) -> Any:
+        return jnp.asarray(False)
+
+
+class OffFirst(Commute):
+    def first_law(self) -> Any:
+        return jnp.full(1, 0.5)
+
+
+class NoTuple(Commute):
+    def world(self) -> Any:
+        return [np.zeros(1)]
+
+
+BREACHES = [
+    (WrongDiscount, r"discount: \[1.0\] must be in \[0, 1\)"),
+    (WrongLegal, "legal: must be the mask of the space"),
+    (Infinite, r"environment: .* must be finite"),
+    (Branching, "environment: raised .*; must be written with jax.numpy"),
+    (FlatReward, r"reward: shape \(2,\) must be \(1, 2\)"),
+    (Leaking, "the mean of 1 must be 1, mass being kept, and is off, by 0.1"),
+    (Bent, r"expect\(env\): must be linear"),
+    (WrongMatrix, "differs from pushing mass by `expect`, by 0.5"),
+    (ShortBalance, "balance: must have the form of an environment"),
+    (OtherBalance, "environment: is another than `balance` says"),
+    (NeverZero, "balance: .* is left in the stationary population"),
+    (Refusing, r"possible\(env\): refuses"),
+    (OffFirst, "first_law: must give each type its share, and is off, by 0.5"),
+    (NoTuple, r"world\(\): list must be a NamedTuple"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), BREACHES, ids=[kind.__name__ for kind, _ in BREACHES])
+def test_breaches_of_populations_are_named(kind: Any, message: str) -> None:
+    with pytest.raises(Unfit, match=message):
+        check_population(kind(jnp.array([1.0, 3.0])))
+
+
+def test_what_is_no_population() -> None:
+    with pytest.raises(Unfit, match="game: needs `space`, `discount`, `legal`, `environment"):
+        check_population(object())
