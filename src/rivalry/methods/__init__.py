@@ -115,13 +115,13 @@ METHODS = {
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
     ),
-    "smoothing": Entry(
-        ("rivalry.methods.population.smoothing:Smoothing",),
-        "populations: a step of the flow, and a part of the way to the softmax of values",
-    ),
     "simulation": Entry(
         ("rivalry.methods.population.simulation:Simulation",),
         "finitely many agents play policies that do not change, or share a resource without karma",
+    ),
+    "smoothing": Entry(
+        ("rivalry.methods.population.smoothing:Smoothing",),
+        "populations: a step of the flow, and a part of the way to the softmax of values",
     ),
     "softmax_policy_gradient": Entry(
         ("rivalry.methods.hedge:SoftmaxPolicyGradient",),

@@ -50,6 +50,11 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     return Judged(there, values, best.values, mean(values), gain, bound)
 
 
+def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarray:
+    """Of policies ``[row state action]`` each in its own population, ``[row type]``."""
+    return np.stack([np.asarray(judged(game, put(pi)).regret) for pi in policies])
+
+
 def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLERANCE) -> Certificate:
     """The certificate of a judged policy; exact as far as its population is its own."""
     allowed = tolerance * scale(game)

@@ -65,8 +65,8 @@ def policy_distance(
     return states.mean(axis=(-2, -1)) if weights == "mean" else states.sum(axis=(-2, -1))
 
 
-def entropies(pi: Policy) -> Float[Array, "... private karma"]:
-    """The entropy of every state's chances, in nats.
+def entropies(pi: Float[Array, "*many action"]) -> Float[Array, "*many"]:
+    """The entropy of every state's chances, the last axis, in nats.
 
     >>> entropies(jnp.array([[[1.0, 0.0], [0.5, 0.5]]])).round(6).tolist()
     [[0.0, 0.693147]]

@@ -25,11 +25,14 @@ class Best(NamedTuple):
     bound: Values
 
 
-def policy_values(game: PopulationGame, env: Any, pi: Policy) -> Values:
-    """V^pi, by a linear solve."""
+def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | None = None) -> Values:
+    """V^pi, by a linear solve; with a ``bonus`` [state], paid beside the reward at every step.
+
+    The bonus of regularised payoffs is the policy's entropy over beta (`entropies`).
+    """
     matrix = jnp.eye(len(pi)) - game.discount[:, None] * transitions(game, env, pi)
     paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
-    found: Values = jnp.linalg.solve(matrix, paid)
+    found: Values = jnp.linalg.solve(matrix, paid if bonus is None else paid + bonus)
     return found
 
 

@@ -8,7 +8,17 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved
-from rivalry.game import ENDINGS, Finish, Game, Method, Playable, PopulationGame, alike, measures, profile_dims
+from rivalry.game import (
+    ENDINGS,
+    Finish,
+    Game,
+    Method,
+    Playable,
+    PopulationGame,
+    alike,
+    measures,
+    profile_dims,
+)
 from rivalry.metrics import certificate, payoffs
 from rivalry.population import record_of
 from rivalry.results import Certificate, Record, Solution

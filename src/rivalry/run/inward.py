@@ -64,6 +64,18 @@ class Inward(eqx.Module):
         return lambda game, state: known(flattened(game), state.own)
 
     @property
+    def account(self) -> Callable[[Game, Within], Record]:
+        """The method's own, where it has one."""
+        known = self.method.account
+        return lambda game, state: known(flattened(game), state.own)
+
+    @property
+    def remedy(self) -> Callable[[Game, Within], str]:
+        """The method's own, where it has one."""
+        known = self.method.remedy
+        return lambda game, state: known(flattened(game), state.own)
+
+    @property
     def finish(self) -> Callable[[Game, Profile, PRNGKeyArray], Finish | None]:
         """The method's own analysis, where it has one: eigenvalues are those in inner coordinates."""
         known = self.method.finish

@@ -11,7 +11,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, stacked
-from rivalry.game import ENDINGS, Finish, Game, Method, Playable, profile_dims, started, with_
+from rivalry.game import Finish, Game, Method, Playable, profile_dims, started, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
 from rivalry.run.ends import (
@@ -23,6 +23,7 @@ from rivalry.run.ends import (
     gone_round,
     out_of_time,
     stayed,
+    told,
 )
 from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
 from rivalry.run.inward import inward
@@ -145,15 +146,13 @@ class _Lanes(NamedTuple):
 def _lane_record(
     game: Playable, method: Method, carry: Carry, lane: int, end: Finish | None, left: list[Finish]
 ) -> Record:
-    ended = int(carry.ended[lane])
     record: Record = {
         "profile": (profile_dims(game), np.asarray(carry.state.profile[lane])),
-        "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
         "steps": ((), np.asarray(carry.done[lane])),
         "residual": ((), np.asarray(carry.residual[lane])),
     }
-    if ended and hasattr(method, "notes"):
-        record |= method.notes(game, jax.tree.map(lambda leaf: leaf[lane], carry.state))
+    state = jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, carry.state)
+    record |= told(game, method, state, int(carry.ended[lane]))
     return record if end is None else record | ended_in(game, end, left)
 
 

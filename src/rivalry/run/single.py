@@ -9,8 +9,9 @@ from warnings import warn
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
-from rivalry.game import ENDINGS, Learner, Method, Playable, profile_dims, started
+from rivalry.game import Learner, Method, Playable, PopulationGame, profile_dims, started
 from rivalry.metrics import TOLERANCE
+from rivalry.population.certificate import exploitability_along
 from rivalry.results import Record, Solution, dataset
 from rivalry.run.ends import (
     RESTARTS,
@@ -21,19 +22,21 @@ from rivalry.run.ends import (
     gone_round,
     out_of_time,
     stayed,
+    told,
 )
 from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
 from rivalry.run.inward import inward
 from rivalry.run.learning import learn
 from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import keys_of, stream
-from rivalry.run.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, time_of
+from rivalry.run.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, left_of, time_of
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 PATH = 512  # most rows of a recorded path; then every second is dropped and the stride doubles
+HISTORY = 256  # the same of populations, whose policies are large and are all judged
 
 
 def solve(
@@ -90,10 +93,16 @@ def solve(
     settings = _Settings(tol, max_steps, path)
     watch = Limited(progress, checked_seconds(max_seconds))
     record = _solve_record(game, method, first, key, settings, watch, checkpoint)
+    if path and tolerance is not None and isinstance(game, PopulationGame):
+        gains = exploitability_along(game, record["path"][1])
+        record["path_exploitability"] = (("step", "player"), gains)
     found = certified(game, record | out_of_time(record, watch.over), tolerance)
-    if found.status == "budget spent" and found.steps >= max_steps:  # else it was stopped on purpose
+    in_vain = found.status == "budget spent" and (found.steps >= max_steps or watch.over)
+    if "remedy" in record and (in_vain or found.status != "budget spent"):  # else it was stopped on purpose
+        warn(f"not settled: {record['remedy'][1]}", stacklevel=2)
+    elif in_vain and found.steps >= max_steps:
         warn(f"not settled after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
-    elif found.status == "budget spent" and watch.over:
+    elif in_vain:
         warn(f"not settled after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=2)
     return found
 
@@ -150,7 +159,9 @@ class _Run:
         self.rows = [np.asarray(first)[None]]
         self.steps = [np.zeros(1, dtype=int)]
         self.times = [np.zeros(1)]
+        self.residuals = [np.asarray(left_of(self.carry))[None]]
         self.left: list[Profile] = []  # where it ended and went on again
+        self.most = HISTORY if isinstance(game, PopulationGame) else PATH
 
     @property
     def done(self) -> int:
@@ -192,27 +203,26 @@ class _Run:
         self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
         self.carry = self.carry._replace(since=before)
 
-    def _note(self, rows: np.ndarray, steps: np.ndarray, times: np.ndarray) -> None:
+    def _note(self, rows: np.ndarray, steps: np.ndarray, times: np.ndarray, residuals: np.ndarray) -> None:
         before = self.steps[-1][-1]
         new = np.flatnonzero(np.diff(steps, prepend=before) > 0)
         self.rows.append(rows[new])
         self.steps.append(steps[new])
         self.times.append(times[new])
+        self.residuals.append(residuals[new])
         length = sum(map(len, self.steps))
-        if length > PATH:
+        if length > self.most:
             # the last row stays: it is where the run stands
             keep = np.union1d(np.arange(0, length, 2), [length - 1])
-            self.rows, self.steps, self.times = (
-                [np.concatenate(parts)[keep]] for parts in (self.rows, self.steps, self.times)
+            self.rows, self.steps, self.times, self.residuals = (
+                [np.concatenate(parts)[keep]] for parts in (self.rows, self.steps, self.times, self.residuals)
             )
             self.stride *= 2
 
     def record(self) -> Record:
-        ended = int(self.carry.ended)
         dims = profile_dims(self.game)
         found: Record = {
             "profile": (dims, np.asarray(self.profile)),
-            "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
             "steps": ((), np.asarray(self.done)),
             "residual": ((), np.asarray(self.carry.residual)),
         }
@@ -221,9 +231,9 @@ class _Run:
             found["path_step"] = (("step",), np.concatenate(self.steps))
             if hasattr(self.carry.state, "time"):
                 found["path_time"] = (("step",), np.concatenate(self.times))
-        if ended and hasattr(self.method, "notes"):
-            found |= self.method.notes(self.game, self.carry.state)
-        return found
+            if hasattr(self.carry.state, "residual"):
+                found["path_residual"] = (("step",), np.concatenate(self.residuals))
+        return found | told(self.game, self.method, self.carry.state, int(self.carry.ended))
 
     def saved(self) -> dict[str, np.ndarray]:
         shape = self.rows[0].shape[1:]
@@ -232,13 +242,16 @@ class _Run:
             "rows": np.concatenate(self.rows),
             "steps": np.concatenate(self.steps),
             "times": np.concatenate(self.times),
+            "residuals": np.concatenate(self.residuals),
             "stride": np.asarray(self.stride),
         }
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         self.carry = from_leaves(self.carry, saved)
         self.left = [jnp.asarray(profile) for profile in saved["left"]]
-        self.rows, self.steps, self.times = [saved["rows"]], [saved["steps"]], [saved["times"]]
+        self.rows, self.steps, self.times, self.residuals = (
+            [saved[name]] for name in ("rows", "steps", "times", "residuals")
+        )
         self.stride = int(saved["stride"])
 
 
@@ -259,7 +272,7 @@ def trace(
     while int(carry.done) < steps:
         carry = carry._replace(ended=put(0))
         budget = put(min(steps, int(carry.done) + every * ROWS))
-        carry, (more, times, _) = advance(game, method, carry, key, put(every), budget, put(-1.0))
+        carry, (more, times, *_) = advance(game, method, carry, key, put(every), budget, put(-1.0))
         new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
         rows.append(np.asarray(more)[new])
         clock.append(np.asarray(times)[new])

@@ -25,6 +25,11 @@ class Carry(NamedTuple):
     since: jax.Array  # the method's time when its state was made
 
 
+def left_of(carry: Carry) -> jax.Array:
+    """What the method's state says is left, where it does; else the loop's own residual."""
+    return jnp.asarray(getattr(carry.state, "residual", carry.residual), dtype=float)
+
+
 def time_of(carry: Carry) -> jax.Array:
     """The method's own time, over all departures, where its states have one; else the step."""
     return carry.since + jnp.asarray(getattr(carry.state, "time", carry.done), dtype=float)
@@ -47,8 +52,8 @@ def advance(
     stride: jax.Array,
     budget: jax.Array,
     tol: jax.Array,
-) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array]]:
-    """`ROWS` times up to ``stride`` steps; the profile, the clock and the method's time after each."""
+) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
+    """`ROWS` times up to ``stride`` steps; profile, clock, the method's time and what is left after each."""
 
     def going(inner):  # type: ignore[no-untyped-def]
         carry, taken = inner
@@ -60,7 +65,7 @@ def advance(
 
     def row(carry, _):  # type: ignore[no-untyped-def]
         carry, _ = jax.lax.while_loop(going, one, (carry, 0))
-        return carry, (carry.state.profile, carry.done, time_of(carry))
+        return carry, (carry.state.profile, carry.done, time_of(carry), left_of(carry))
 
     return jax.lax.scan(row, carry, length=ROWS)
 

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, PopulationGame, scale_of
+from rivalry.methods.population.answers import Rule, bonus, rule
 from rivalry.methods.population.records import check_numbers, noted
-from rivalry.population import action_values, flow, push, softmax, transitions
-from rivalry.population.consistent import FLOW, first_law
+from rivalry.population import action_values, policy_values, push, settled, softmax, transitions
 from rivalry.population.operators import (
     Law,
     Policy,
@@ -27,7 +27,6 @@ from rivalry.population.operators import (
     spread_out,
     uniform,
 )
-from rivalry.population.values import policy_values
 from rivalry.results import Record
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
@@ -76,11 +75,16 @@ class PopulationNewtonState(NamedTuple):
 class PopulationNewton(eqx.Module):
     """The logit equilibrium ``pi = (1-eps) softmax(beta Q^pi) + eps uniform`` in its stationary population.
 
-    ``Q^pi`` is the action value of pi itself, exploration included and unregularised. Unknowns are values,
-    law and environment together: one Newton step eliminates the first two by linear solves, their matrices
-    being those of the policy with changed weights, and is halved while it does not help. ``beta`` is raised
-    in stages from ``begin`` on, each predicted from the last two along ``ln beta``; a stage that fails is
-    tried again half as long. One step of the loop is one stage, and a path's time is its beta.
+    ``Q^pi`` is the action value of pi itself, exploration included; ``regularised`` adds the entropy of pi
+    over beta to the reward of every step. Unknowns are values, law and environment together: one Newton step
+    eliminates the first two by linear solves, their matrices being those of the policy with changed weights,
+    and is halved while it does not help. ``beta`` is raised in stages from ``begin`` on, each predicted from
+    the last two along ``ln beta``; a stage that fails is tried again half as long. One step of the loop is
+    one stage, and a path's time is its beta.
+
+    There may be several equilibria. Stages follow the one that goes with the gentlest beta, whatever the
+    start; with ``begin`` at ``beta`` the first stage begins at the start's own values and population, and
+    finds an equilibrium near them, if there is one.
 
     It settles where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
     and never answers with a point that does not. Raises `ValueError` for options out of range.
@@ -93,7 +97,8 @@ class PopulationNewton(eqx.Module):
 
     beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
     eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    begin: Annotated[float, Gt(0), "inverse temperature of the first stage"] = 5.0
+    begin: Annotated[float, Gt(0), "inverse temperature of the first stage; at most that of the last"] = 5.0
+    regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
         check_numbers(beta=self.beta, eps=self.eps, begin=self.begin)
@@ -105,8 +110,7 @@ class PopulationNewton(eqx.Module):
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """The population of the start and what its policy is worth; the key is not needed."""
-        mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, start), first_law(game))
-        env = game.environment(mu, start)
+        mu, env, _ = settled(game, start)
         point = Point(policy_values(game, env, start), mu, env)
         first = jnp.minimum(jnp.asarray(self.begin), self.beta)
         zero = jnp.zeros(())
@@ -125,7 +129,7 @@ class PopulationNewton(eqx.Module):
         begun = state.beta > 0
         beta = jnp.minimum(jnp.where(begun, state.beta * state.factor, state.factor), self.beta)
         guess = _predicted(state, beta)
-        found = newton(game, guess, beta, jnp.asarray(self.eps))
+        found = newton(game, guess, rule(beta, self.eps, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; longer ones than the first might jump to another equilibrium
         longer = jnp.where(begun, jnp.minimum(state.factor**1.5, FACTOR), FACTOR)
@@ -153,11 +157,18 @@ class PopulationNewton(eqx.Module):
         lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < 1e-6 * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("no answer"), 0)
 
-    def notes(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
-        """How many Newton steps it took, and at what beta it stands."""
-        return noted(game, state.profile, state.point.env, beta=float(state.beta), eps=float(self.eps)) | {
-            "newton_steps": ((), np.asarray(state.newton_steps))
-        }
+    def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
+        """What is left of the equations at which beta, and how many Newton steps it took."""
+        by = rule(state.beta, self.eps, self.regularised)
+        found = noted(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
+        return found | {"residual": ((), np.asarray(state.residual))}
+
+    def remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
+        """What to do where it did not get to the full beta."""
+        return (
+            f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
+            "raise max_steps, lower begin, or start from a policy that was found at a lower beta"
+        )
 
 
 def _predicted(state: PopulationNewtonState, beta: Array) -> Point:
@@ -180,18 +191,18 @@ class _Search(NamedTuple):
     length: Float[Array, ""]
 
 
-def newton(game: PopulationGame, point: Point, beta: Array, eps: Array) -> Solved:
+def newton(game: PopulationGame, point: Point, by: Rule) -> Solved:
     """Damped Newton steps from a point until nothing is left of the equations, or no part of a step helps.
 
     Slopes cost as much as many steps: they are kept as long as each step takes away most of what is left.
     """
 
     def step(now: _Search) -> _Search:
-        slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, beta, eps), lambda: now.slopes)
+        slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, by), lambda: now.slopes)
         stale = now.stale & ~now.anew
-        left, whole = direction(game, now.here, slopes, beta, eps)
+        left, whole = direction(game, now.here, slopes, by)
         there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
-        new = _size(game, there, equations(game, there, beta, eps))
+        new = _size(game, there, equations(game, there, by))
         better, much = new < left, new < KEPT * left
         return _Search(
             now.steps + 1,
@@ -208,25 +219,25 @@ def newton(game: PopulationGame, point: Point, beta: Array, eps: Array) -> Solve
 
     yes = jnp.asarray(True)
     none = jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, beta, eps)
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, by)
     )
     begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), none, yes, yes, jnp.asarray(1.0))
     ended = jax.lax.while_loop(going, step, begin)
     return Solved(ended.here, ended.left, ended.steps)
 
 
-def equations(game: PopulationGame, point: Point, beta: Array, eps: Array) -> tuple[Values, Law, Array]:
+def equations(game: PopulationGame, point: Point, by: Rule) -> tuple[Values, Law, Array]:
     """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
     q = action_values(game, point.env, point.values)
-    pi = softmax(game, q, beta, eps)
-    values = jnp.sum(pi * q, axis=1) - point.values
+    pi = softmax(game, q, by.beta, by.eps)
+    values = jnp.sum(pi * q, axis=1) + bonus(pi, by) - point.values
     missing = spread_out(game, shares_of(game) - by_type(game, point.mu))
     stays = push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
 
 def _size(game: PopulationGame, point: Point, left: tuple[Values, Law, Array]) -> Float[Array, ""]:
-    """The largest residual, values in units of the payoff scale; infinite where the point is no population."""
+    """The largest residual, values over the payoff scale; infinite where there is no such population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
     known = getattr(game, "possible", None)
@@ -248,14 +259,14 @@ class Slopes(NamedTuple):
     undo_env: Float[Array, "environment environment"]
 
 
-def slopes_at(game: PopulationGame, point: Point, beta: Array, eps: Array) -> Slopes:
+def slopes_at(game: PopulationGame, point: Point, by: Rule) -> Slopes:
     """The derivatives at a point.
 
     Those of Bellman's equation in the values, and of stationarity in the law, are matrices of transitions;
     all others are taken along as many directions as the environment has numbers.
     """
-    along, (no_values, no_law, no_env) = _linear(game, point, beta, eps)[1:]
-    undo_values, undo_law = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, beta, eps))
+    along, (no_values, no_law, no_env) = _linear(game, point, by)[1:]
+    undo_values, undo_law = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
     axes = jnp.eye(len(no_env))
     values = -_each(lambda e: along(no_values, no_law, e)[0], axes) @ undo_values.T
     moved = _each(lambda both: along(both[0], no_law, both[1])[1:], (values, axes))
@@ -269,11 +280,9 @@ def _each(linear: Any, directions: Any) -> Any:
     return jax.lax.map(linear, directions, batch_size=TOGETHER)
 
 
-def direction(
-    game: PopulationGame, point: Point, slopes: Slopes, beta: Array, eps: Array
-) -> tuple[Float[Array, ""], Point]:
+def direction(game: PopulationGame, point: Point, slopes: Slopes, by: Rule) -> tuple[Float[Array, ""], Point]:
     """The largest residual at a point, and the Newton step from there."""
-    left, along, (no_values, no_law, no_env) = _linear(game, point, beta, eps)
+    left, along, (no_values, no_law, no_env) = _linear(game, point, by)
     values = -slopes.undo_values @ left[0]
     moved = along(values, no_law, no_env)
     law = -slopes.undo_law @ (left[1] + moved[1])
@@ -283,23 +292,24 @@ def direction(
     return _size(game, point, left), step
 
 
-def _linear(game: PopulationGame, point: Point, beta: Array, eps: Array) -> tuple[Any, Any, Any]:
-    """What is left at a point, the linear map of changes of values, law and environment, and zeros of these."""
+def _linear(game: PopulationGame, point: Point, by: Rule) -> tuple[Any, Any, Any]:
+    """What is left at a point, the linear map of changes of values, law and environment, and their zeros."""
     flat, unflat = ravel_pytree(point.env)
 
     def parts(values: Values, mu: Law, env: Array) -> tuple[Values, Law, Array]:
-        return equations(game, Point(values, mu, unflat(env)), beta, eps)
+        return equations(game, Point(values, mu, unflat(env)), by)
 
     here = (point.values, point.mu, flat)
     left, along = jax.linearize(parts, *here)
     return left, along, tuple(map(jnp.zeros_like, here))
 
 
-def _matrices(game: PopulationGame, point: Point, beta: Array, eps: Array) -> tuple[Array, Array]:
+def _matrices(game: PopulationGame, point: Point, by: Rule) -> tuple[Array, Array]:
     """The derivatives of Bellman's equation in the values, and of stationarity in the law."""
     q = action_values(game, point.env, point.values)
-    p = logit(game, q, beta)
-    pi = (1 - eps) * p + eps * uniform(game)
-    weights = pi + (1 - eps) * beta * p * (q - jnp.sum(p * q, axis=1, keepdims=True))
+    p = logit(game, q, by.beta)
+    pi = (1 - by.eps) * p + by.eps * uniform(game)
+    paid = q - by.entropy * jnp.log(jnp.where(pi > 0, pi, 1.0)) / by.beta
+    weights = pi + (1 - by.eps) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
     of_values = game.discount[:, None] * transitions(game, point.env, weights) - jnp.eye(len(q))
     return of_values, balanced(game, transitions(game, point.env, pi))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import numpy as np
+from jaxtyping import Array, Float
 
 from rivalry._jax import put
 from rivalry.game import PopulationGame
-from rivalry.population.operators import Policy
+from rivalry.methods import annealing
+from rivalry.methods.population.answers import Rule, bonus
+from rivalry.population import policy_values, settled
+from rivalry.population.operators import Policy, by_type, shares_of
 from rivalry.results import Record
 
 
 def check_numbers(**options: Any) -> None:
-    """Raises `ValueError` for an option out of range, where it is a number (traced ones are not looked at)."""
-    rules = {
+    """Raises `ValueError` for a number out of range; what is traced is not looked at."""
+    rules: dict[str, tuple[Callable[[float], bool], str]] = {
         "eps": (lambda x: 0 <= x <= 1, "in [0, 1]"),
-        "beta": (lambda x: x > 0, "above 0"),
+        "beta": (lambda x: 0 < x < np.inf, "above 0 and finite"),
         "begin": (lambda x: 0 < x < np.inf, "above 0 and finite"),
         "rate": (lambda x: 0 < x <= 1, "in (0, 1]"),
     }
@@ -26,9 +32,26 @@ def check_numbers(**options: Any) -> None:
             raise ValueError(f"{name}: {value!r} must be {rule}")
 
 
-def noted(game: PopulationGame, pi: Policy, env: Any, *, beta: float, eps: float) -> Record:
-    """The rule that made a policy, and its distance from one without exploration, where there was some."""
-    return {"beta": ((), np.asarray(beta)), "eps": ((), np.asarray(eps))}
+def check_beta(beta: Any, *, infinite: bool = False) -> None:
+    """Raises `ValueError` for an inverse temperature, or a table of them, that is none."""
+    if not (infinite and isinstance(beta, float) and beta == np.inf):
+        annealing.check(beta)
+
+
+def noted(game: PopulationGame, pi: Policy, by: Rule) -> Record:
+    """The rule that a policy was made by; with entropy paid, its payoff then, a head of each type."""
+    found: Record = {"beta": ((), np.asarray(by.beta)), "eps": ((), np.asarray(by.eps))}
+    if float(by.entropy):
+        found["payoff_regularised"] = (("player",), np.asarray(_worth(game, pi, by)))
+    return found
+
+
+@eqx.filter_jit
+def _worth(game: PopulationGame, pi: Policy, by: Rule) -> Float[Array, "type"]:
+    """The payoff J_h of a policy in its own population, ``[type]``."""
+    there = settled(game, pi)
+    values = policy_values(game, there.env, pi, bonus(pi, by))
+    return by_type(game, there.mu * values) / shares_of(game)
 
 
 def as_policy(game: PopulationGame, pi: object) -> Policy:
