@@ -22,7 +22,13 @@ PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Views that are worked out from a recorded path, for games that do not know them."""
 
 PLOTS = {
+    "agent_histogram": PlotEntry(
+        "rivalry.plots.exploitability:agent_histogram", "how what each agent could gain is spread over agents"
+    ),
     "basins": PlotEntry("rivalry.plots.ends:basins", "starts coloured by the end that each led to"),
+    "bid_law": PlotEntry(
+        "rivalry.plots.bidding:bid_law", "how often each bid is made, and how likely it wins"
+    ),
     "bifurcation": PlotEntry(
         "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
     ),
@@ -50,6 +56,14 @@ PLOTS = {
         "ends of dynamics and of learners over a parameter, distance below",
     ),
     "end_positions": PlotEntry("rivalry.plots.ends:end_positions", "how often each player ends where"),
+    "exploitability_curve": PlotEntry(
+        "rivalry.plots.exploitability:exploitability_curve",
+        "what agents could gain as they learn, exact and sampled, and how far from equilibrium they are",
+    ),
+    "fairness_plane": PlotEntry(
+        "rivalry.plots.fairness:fairness_plane",
+        "efficiency against fairness over a swept parameter, with rules that know no karma",
+    ),
     "gradients": PlotEntry(
         "rivalry.plots.paths:gradients", "own gradients of every player along the path", ("path_gradients",)
     ),
@@ -64,6 +78,9 @@ PLOTS = {
         "how strong everybody's influence is, place by place",
         ("influence",),
     ),
+    "karma_histogram": PlotEntry(
+        "rivalry.plots.bidding:karma_histogram", "how many agents hold how much karma"
+    ),
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
     ),
@@ -72,6 +89,9 @@ PLOTS = {
     ),
     "learning_curve": PlotEntry(
         "rivalry.plots.learning:learning_curve", "rewards, distance and regret as learners learn"
+    ),
+    "mean_bids": PlotEntry(
+        "rivalry.plots.bidding:mean_bids", "mean bids against karma, by urgency, of several methods or cells"
     ),
     "paths": PlotEntry("rivalry.plots.paths:paths", "positions on the way from the start to the end"),
     "payoff_landscape": PlotEntry(
@@ -83,6 +103,10 @@ PLOTS = {
         "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
     ),
     "policy": PlotEntry("rivalry.plots.learning:policy", "how often learners take each action in each state"),
+    "policy_map": PlotEntry(
+        "rivalry.plots.policy_maps:policy_map",
+        "chances of bids by karma and urgency, learned beside equilibrium",
+    ),
     "precipice": PlotEntry(
         "rivalry.plots.points:precipice", "risk against enmity, by what players know of each other"
     ),
@@ -105,6 +129,9 @@ PLOTS = {
     "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
     "safety_frontier": PlotEntry(
         "rivalry.plots.points:safety_frontier", "disaster against performance, for several results"
+    ),
+    "scaling_check": PlotEntry(
+        "rivalry.plots.scaling:scaling_check", "mean bids of economies of several sizes, scaled back"
     ),
     "scenario": PlotEntry(
         "rivalry.plots.scenario:scenario", "measures over one parameter, a series for each value of another"
@@ -139,6 +166,10 @@ PLOTS = {
     ),
     "vector_field": PlotEntry(
         "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)
+    ),
+    "violations": PlotEntry(
+        "rivalry.plots.violations:violations",
+        "how often drawn policies violate contractivity or monotonicity",
     ),
 }
 

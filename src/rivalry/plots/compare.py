@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry._registry import near
 from rivalry.plots.branches import branch_point, draw_branches, parameter
+from rivalry.plots.cells import method_names
 from rivalry.plots.select import Point, band, blank, checked, dimension, point, swept
 from rivalry.plots.style import INK, MARKERS, below, canvas, colours, end_marker, legend, note
 
@@ -50,7 +50,9 @@ def dynamics_vs_learning(
     checked(data)
     with canvas(ax) as axes:
         over = swept(data, "profile", 2, at, over)
-        names = _methods(data, at, methods)
+        if methods is None and "method" in (at or {}):
+            raise ValueError("at.method: this plot draws several; pick them with methods")
+        names = method_names(data, "profile", methods)
         every = [found for name in names if (found := _ends(data, at, over, name, axis)) is not None]
         if not every:
             raise ValueError("data: no method has an end point over this parameter")
@@ -78,22 +80,6 @@ def dynamics_vs_learning(
         note(axes, f"axis {axis}" if axis else "")
         legend(axes)
         return axes
-
-
-def _methods(data: Dataset, at: Mapping[str, Any] | None, wanted: Sequence[str] | None) -> list[str | None]:
-    """The methods' names; a single None for data that have but one, without a name."""
-    if "method" not in data["profile"].dims:
-        if wanted is not None:
-            raise ValueError("methods: this data has no methods to pick from")
-        return [None]
-    known = [str(name) for name in data["method"].values]
-    chosen = known if wanted is None else list(wanted)
-    if wanted is None and "method" in (at or {}):
-        raise ValueError("at.method: this plot draws several; pick them with methods")
-    for name in chosen:
-        if name not in known:
-            raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
-    return list(chosen)
 
 
 def _at(at: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry._registry import near
+from rivalry.plots.cells import method_names
 from rivalry.plots.measures import word
 from rivalry.plots.paths import Walk, on_one_clock, walks_of
 from rivalry.plots.select import NoSuchPoint, band, blank, checked, point
@@ -52,7 +52,8 @@ def learning(
     checked(data)
     with canvas(ax) as axes:
         found = point(data, f"{quantity}_curve", 1, at=at, keep=("method", "replication"))
-        every = [_learned(data, quantity, name, at) for name in _methods(data, quantity, methods)]
+        names = method_names(data, f"{quantity}_curve", methods)
+        every = [_learned(data, quantity, name, at) for name in names]
         curves = [one for one in every if one.measure]
         if not curves:
             raise NoSuchPoint(f"data: no method has {quantity}_curve here")
@@ -71,19 +72,6 @@ def learning(
         note(axes, found.words, f"n = {count} replications, mean and 95 % band" if count > 1 else "")
         legend(axes)
         return axes
-
-
-def _methods(data: Dataset, quantity: str, wanted: Sequence[str] | None) -> list[str | None]:
-    """The methods' names; a single None for data that have but one, without a name."""
-    if "method" not in data[f"{quantity}_curve"].dims:
-        if wanted is not None:
-            raise ValueError("methods: this data has no methods to pick from")
-        return [None]
-    known = [str(name) for name in data["method"].values]
-    for name in wanted or ():
-        if name not in known:
-            raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
-    return list(known if wanted is None else wanted)
 
 
 def _learned(data: Dataset, quantity: str, name: str | None, at: Mapping[str, Any] | None) -> Learned:

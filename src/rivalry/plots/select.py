@@ -51,7 +51,7 @@ def point(
     coordinate that is not there, `NoSuchPoint` for a value beyond those there are.
     """
     checked(data)
-    _holds(data, main)
+    holds(data, main)
     kept = list(keep)
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
     chosen = dict(_chosen(data, spots, name, value) for name, value in in_step(data, at or {}).items())
@@ -65,7 +65,8 @@ def point(
     return Point(arrays, ", ".join(words))
 
 
-def _holds(data: Dataset, main: str) -> None:
+def holds(data: Dataset, main: str) -> None:
+    """Raises `ValueError` for a variable that is not there, with what would help."""
     if main not in data:
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {_instead(data, main)}")
 
@@ -144,7 +145,7 @@ def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, ove
     ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``,
     `NoSuchPoint` where none is swept.
     """
-    _holds(data, main)
+    holds(data, main)
     spots = data[main].dims[: data[main].ndim - rank]
     if over is None:
         for name in map(str, spots):

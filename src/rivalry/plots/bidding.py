@@ -1,0 +1,242 @@
+"""What agents bid and hold: mean bids, laws of karma and of bids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread
+from rivalry.plots.select import blank
+from rivalry.plots.style import DASHES, INK, below, canvas, colours, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+EQUILIBRIUM = "equilibrium"
+
+
+class Shown(NamedTuple):
+    """One thing that is laid over others: ``values [replication ...]`` and what it is called."""
+
+    name: str
+    values: np.ndarray
+
+
+def mean_bids(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """The mean bid against karma, ``mean_bid [player private karma]``, a line for each urgency and type.
+
+    Methods, and the values of a swept ``series``, are laid over each other, and beside a learner's bids those
+    of the equilibrium (``mean_bid_equilibrium``) where they are stored and no other method found them. Bands
+    are 95 % intervals over replications (Student's t). ``methods`` picks and orders the methods.
+
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"mean_bid": (("player", "private", "karma"), [[[0, 0.5, 1], [0, 1, 2]]]),
+    ...                    "urgency": (("player", "private"), [[1.0, 5.0]])})
+    >>> mean_bids(data).get_legend_handles_labels()[1]
+    ['urgency 1', 'urgency 5']
+    """
+    name = "mean_bid"
+    also = ("urgency", f"{name}_{EQUILIBRIUM}", *RULE)
+    every = cells(data, name, also, at=at, methods=methods, series=series)
+    shown = beside_equilibrium(every, name)
+    words = state_words(every[0].arrays.get("urgency"), every[0].arrays[name].shape[1:3])
+    with canvas(ax) as axes:
+        lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in shown]
+        _crossed(axes, lines, words)
+        axes.set_xlabel("karma k held")
+        axes.set_ylabel("mean bid")
+        axes.set_ylim(bottom=0.0)
+        _integers(axes)
+        note(axes, explored(every), replicated(every))
+        legend(axes)
+        return axes
+
+
+def karma_histogram(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """How many agents of each type hold how much karma, ``karma_law [player private karma]``.
+
+    Shares of the agents of a type; bars, or lines with dots where several are laid over each other: types,
+    methods, values of a swept ``series``. Bands are 95 % intervals over replications (Student's t).
+
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"karma_law": (("player", "private", "karma"), [[[0.1, 0.4], [0.3, 0.2]]])})
+    >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
+    [0.4, 0.6]
+    """
+    every = cells(data, "karma_law", RULE, at=at, methods=methods, series=series)
+    with canvas(ax) as axes:
+        lines = []
+        for one in every:
+            heads = one.arrays["karma_law"].sum(axis=2)
+            lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
+        types = lines[0][1].shape[1]
+        words = [f"type {k}" for k in range(types)] if types > 1 else [""]
+        told = ""
+        if len(every) == types == 1:
+            told = f"mean karma {_mean(lines[0][1][:, 0])}"
+            _bars(axes, lines[0][1][:, 0])
+        else:
+            if len(lines) == 1:
+                words = [f"{word}, mean {_mean(lines[0][1][:, k])}" for k, word in enumerate(words)]
+            elif types == 1:
+                lines = [(f"{name}, mean {_mean(values[:, 0])}", values) for name, values in lines]
+            _crossed(axes, lines, words, marked=True)
+        axes.set_xlabel("karma k held")
+        axes.set_ylabel("share of the agents of a type" if types > 1 else "share of the agents")
+        axes.set_ylim(bottom=0.0)
+        _integers(axes)
+        note(axes, explored(every), told, replicated(every))
+        legend(axes)
+        return axes
+
+
+def _mean(law: np.ndarray) -> str:
+    """The mean of a law ``[replication number]``, to four digits."""
+    return f"{float(law.mean(axis=0) @ np.arange(law.shape[1])):.4g}"
+
+
+def bid_law(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """How often each bid is made, ``bid_law [bid]``, and below it how likely it wins, ``win_probability``.
+
+    Where ties fall to the more urgent, a bid's chance to win depends on the ``rank`` of the urgency, and
+    there is a line for each. Methods and values of a swept ``series`` are laid over each other; bands are
+    95 % intervals over replications (Student's t).
+
+    >>> import numpy as np, xarray as xr
+    >>> wins = (("rank", "bid"), [[0.25, 0.75]])
+    >>> data = xr.Dataset({"bid_law": ("bid", [0.5, 0.5]), "win_probability": wins})
+    >>> [float(bar.get_height()) for bar in bid_law(data).patches]
+    [0.5, 0.5]
+    """
+    every = cells(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
+    with canvas(ax) as axes:
+        laws = [(one.name, one.arrays["bid_law"][:, None]) for one in every]
+        wins = [(one.name, one.arrays["win_probability"]) for one in every if "win_probability" in one.arrays]
+        wins = [(name, values) for name, values in wins if not blank(values)]
+        low = below(axes, 1 if wins else 0)
+        if len(every) == 1:
+            _bars(axes, laws[0][1][:, 0])
+        else:
+            _crossed(axes, laws, [""], marked=True)
+        axes.set_ylabel("share of the bids")
+        axes.set_ylim(bottom=0.0)
+        for panel in low:
+            ranks = wins[0][1].shape[1]
+            _crossed(
+                panel, wins, [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""], marked=True
+            )
+            panel.set_ylabel("chance to win")
+            panel.set_ylim(0.0, 1.02)
+            if ranks > 1:
+                legend(panel)
+        [axes, *low][-1].set_xlabel("bid")
+        axes.set_xlabel("bid" if not low else "")
+        _integers(axes)
+        note(axes, explored(every), replicated(every))
+        legend(axes)
+        return axes
+
+
+# -- parts ---------------------------------------------------------------------------------------------
+
+
+def state_words(urgency: np.ndarray | None, shape: tuple[int, ...]) -> list[str]:
+    """What the private states of the types are called, row-major; by urgency where these differ.
+
+    >>> state_words(np.array([[[1.0, 5.0]]]), (1, 2))
+    ['urgency 1', 'urgency 5']
+    """
+    types, private = shape
+    known = urgency is not None and not blank(urgency)
+    u = urgency[0] if urgency is not None and known else np.full((types, private), np.nan)
+    words = []
+    for k in range(types):
+        apart = known and len(np.unique(u[k])) == private
+        names = [f"urgency {value:g}" if apart else f"state {z}" for z, value in enumerate(u[k])]
+        words += [f"type {k}, {name}" if types > 1 else name for name in names]
+    return words
+
+
+def beside_equilibrium(every: Sequence[Cell], name: str) -> list[Shown]:
+    """Every cell's variable, and the equilibrium's that learners were compared with, once."""
+    shown = [Shown(one.name, one.arrays[name]) for one in every]
+    more = [one for one in every if not blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
+    if more and len(every) == len(more):
+        shown = [one._replace(name=one.name or "learned") for one in shown]
+        alike = [more[0].arrays[f"{name}_{EQUILIBRIUM}"]]
+        for one in more:
+            values = one.arrays[f"{name}_{EQUILIBRIUM}"]
+            same = alike[0].shape[1:] == values.shape[1:] and np.allclose(
+                alike[0][0], values[0], equal_nan=True
+            )
+            label = EQUILIBRIUM if one is more[0] else f"{one.name}: {EQUILIBRIUM}"
+            if one is more[0] or not same:
+                shown.append(Shown(label, values[:1]))
+    return shown
+
+
+def _crossed(
+    axes: Axes, lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *, marked: bool = False
+) -> None:
+    """Lines of ``values [replication row number]`` against the number: colours and dashes tell which.
+
+    Rows have the colours, unless there is one, or more lines than there are dashes.
+    """
+    by_row = len(words) > 1 and len(lines) <= len(DASHES)
+    shades = colours(len(words) if by_row else len(lines))
+    for k, (_, values) in enumerate(lines):
+        mean, half = spread(values)
+        for row in range(mean.shape[0]):
+            shade, dash = (shades[row], DASHES[k % 4]) if by_row else (shades[k], DASHES[row % 4])
+            x = np.arange(mean.shape[1])
+            mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if marked else {}
+            axes.plot(x, mean[row], dash, color=shade, label="_line", **mark)
+            if len(values) > 1:
+                ends = mean[row] - half[row], mean[row] + half[row]
+                axes.fill_between(x, *ends, color=shade, alpha=0.2, linewidth=0)
+    names = [name for name, _ in lines]
+    coloured, dashed = (words, names) if by_row else (names, words)
+    for name, shade in zip(coloured, shades, strict=True):
+        axes.plot([], [], color=shade, linewidth=3 if len(dashed) > 1 else 1.6, label=name or "_one")
+    for k, name in enumerate(dashed if len(dashed) > 1 else ()):
+        axes.plot([], [], DASHES[k % 4], color=INK, label=name)
+
+
+def _bars(axes: Axes, values: np.ndarray) -> None:
+    """Bars of ``values [replication number]``, with whiskers where there are replications."""
+    mean, half = spread(values)
+    whiskers: dict[str, Any] = (
+        {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}} if len(values) > 1 else {}
+    )
+    axes.bar(np.arange(len(mean)), mean, width=0.85, color=colours(1)[0], alpha=0.75, **whiskers)
+
+
+def _integers(axes: Axes) -> None:
+    """Whole numbers in steps of 1, 2 or 5, and no room beyond those drawn."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.margins(x=0.02)

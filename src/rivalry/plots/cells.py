@@ -1,0 +1,175 @@
+"""What is laid over each other in one picture: methods, values of a swept coordinate, and replications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry._registry import near
+from rivalry.plots.select import NoSuchPoint, band, blank, checked, dimension, holds, point
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
+"""Dimensions of what is recorded of a population; any others are a sweep's."""
+RULE = ("beta", "eps")
+"""What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
+
+
+class Cell(NamedTuple):
+    """One method at one value of the series: ``arrays [replication ...]``, of replications that hold any."""
+
+    name: str  # nothing where there is only one
+    method: str
+    arrays: Mapping[str, np.ndarray]
+    words: str  # the point that they stand for, but for what the name tells
+
+    @property
+    def runs(self) -> int:
+        """How many replications there are."""
+        return len(next(iter(self.arrays.values())))
+
+    def number(self, name: str) -> float | None:
+        """A number recorded of the method, the same in all replications; None where it is not recorded."""
+        values = self.arrays.get(name)
+        held = np.array([]) if values is None else values[np.isfinite(values)]
+        return float(held.flat[0]) if held.size else None
+
+
+def cells(
+    data: Dataset,
+    main: str,
+    also: Iterable[str] = (),
+    *,
+    at: Mapping[str, Any] | None = None,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    keep: Iterable[str] = (),
+) -> list[Cell]:
+    """Every method that has ``main``, or those named in their order, at every value of ``series``.
+
+    ``also`` are further variables where there. Dimensions in ``keep`` come after that of replications.
+    Raises `ValueError` for a method, variable or series that is not there, `NoSuchPoint` where none has any.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"efficiency": (("method", "gamma"), [[-1.2, -1.1]])},
+    ...                   {"method": ["newton"], "gamma": [0.5, 0.9]})
+    >>> [one.name for one in cells(data, "efficiency", series="gamma")]
+    ['gamma = 0.5', 'gamma = 0.9']
+    """
+    checked(data)
+    holds(data, main)
+    names, found = method_names(data, main, methods, at), []
+    rest = {name: value for name, value in (at or {}).items() if name != "method" or names == [None]}
+    for name in names:
+        for label, index in _steps(data, main, series, rest):
+            part = data.isel(index | ({} if name is None else {"method": _place(data, name)}))
+            if blank(part[main].values):
+                continue
+            here = point(part, main, own_rank(part, main), also, at=rest, keep=("replication", *keep))
+            arrays = {key: _filled(here.arrays[main], values) for key, values in here.arrays.items()}
+            several = name is not None and (len(names) > 1 or methods is not None)
+            words = [name or ""] * several + [label] * bool(label)
+            found.append(Cell(", ".join(words), name or "", arrays, here.words))
+    if not found:
+        raise NoSuchPoint(f"data: no method has {main} here")
+    return found
+
+
+def method_names(
+    data: Dataset, main: str, wanted: Sequence[str] | None, at: Mapping[str, Any] | None = None
+) -> list[str | None]:
+    """The methods' names, or those ``wanted``; a single None for data that have but one, without a name."""
+    if main not in data or "method" not in data[main].dims:
+        if wanted is not None:
+            raise ValueError("methods: this data has no methods to pick from")
+        return [None]
+    if isinstance(wanted, str) or (wanted is not None and not wanted):
+        raise ValueError(f"methods: {wanted!r} must be a list of names")
+    known = [str(name) for name in data["method"].values]
+    if wanted is not None and "method" in (at or {}):
+        raise ValueError("at.method: this plot draws several; pick them with methods")
+    chosen = (
+        [str((at or {})["method"])] if "method" in (at or {}) else list(known if wanted is None else wanted)
+    )
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
+    return list(chosen)
+
+
+def own_rank(data: Dataset, name: str) -> int:
+    """How many dimensions of a variable are its own, and not those of a sweep; 0 where it is not there."""
+    if name not in data:
+        return 0
+    # where lengths differ, a dimension is called by its variable's name and its own
+    return sum(str(dim).removeprefix(f"{name}_") in OWN for dim in data[name].dims)
+
+
+def _place(data: Dataset, name: str) -> int:
+    return [str(known) for known in data["method"].values].index(name)
+
+
+def _steps(
+    data: Dataset, main: str, series: str | None, at: Mapping[str, Any]
+) -> list[tuple[str, dict[str, int]]]:
+    """The values of the series in words, and where they are; one without words where there is no series."""
+    if series is None:
+        return [("", {})]
+    dim = dimension(data, series)
+    if dim is None or dim not in data[main].dims:
+        raise ValueError(f"series: {series!r} is not swept; {near(series, map(str, data.coords))}")
+    if series in at or dim in at:
+        raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
+    short = series.rpartition(".")[2]
+    values = data[series].values
+    return [(f"{short} = {_told(value)}", {str(dim): k}) for k, value in enumerate(values)]
+
+
+def _told(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Without the replications in which the main variable is padding."""
+    held = [k for k in range(len(main)) if not blank(np.asarray(main[k]))]
+    return values[held] if len(values) == len(main) else values
+
+
+def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and half the width of its 95 % interval over replications that hold a number there.
+
+    >>> [array.tolist() for array in spread(np.array([[1.0, 2.0], [1.0, np.nan]]))]
+    [[1.0, 2.0], [0.0, 0.0]]
+    """
+    flat = values.reshape(len(values), -1)
+    mean, half = np.full(flat.shape[1], np.nan), np.zeros(flat.shape[1])
+    there = np.isfinite(flat)
+    for pattern in np.unique(there, axis=1).T:
+        same = (there == pattern[:, None]).all(axis=0)
+        if pattern.any():
+            mean[same], half[same] = band(flat[pattern][:, same])
+    return mean.reshape(values.shape[1:]), half.reshape(values.shape[1:])
+
+
+def replicated(every: Sequence[Cell]) -> str:
+    """Words for the number of replications; nothing where there is one."""
+    most = max(one.runs for one in every)
+    return f"n = {most} replications, mean and 95 % band" if most > 1 else ""
+
+
+def explored(every: Sequence[Cell]) -> str:
+    """The point that is drawn, and the rule that made the policies: inverse temperature and exploration.
+
+    As far as it is recorded, is one for all, and no part of the point.
+    """
+    place = every[0].words
+    told = [place] * bool(place)
+    for name in RULE:
+        values = {one.number(name) for one in every}
+        if None not in values and len(values) == 1 and f"{name} = " not in place:
+            told.append(f"{name} = {values.pop():g}")
+    return ", ".join(told)

@@ -1,0 +1,296 @@
+"""Pictures of what agents gain, how alike they fare, what is violated: what is drawn is what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from scipy import stats
+
+import rivalry as rv
+from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.style import PALETTE, picture
+
+DRAWN = np.random.default_rng(5)
+AT = ("method", "replication")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def caption(ax: Axes) -> str:
+    return ax.get_title(loc="left")
+
+
+def half_width(values: np.ndarray) -> np.ndarray:
+    half: np.ndarray = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
+    return half
+
+
+# -- exploitability ------------------------------------------------------------------------------------
+
+STEPS = np.array([1000, 2000, 3000])
+
+
+def monitored(replications: int = 2) -> xr.Dataset:
+    shape = (1, replications, 3)
+    names = ("exploitability", "exploitability_without_exploration", "sampled_greedy", "gap_to_equilibrium")
+    held = {f"mean_{name}": DRAWN.uniform(1, 9, shape) for name in (*names, "distance_to_equilibrium")}
+    held |= {f"largest_{name}": DRAWN.uniform(9, 20, shape) for name in names}
+    held["mean_agent_payoff"] = -DRAWN.uniform(50, 60, shape)
+    held["mean_agent_payoff_without_exploration"] = -DRAWN.uniform(40, 50, shape)
+    held["policy_change"] = DRAWN.uniform(size=shape)
+    held["policy_change"][:, :, 0] = np.nan
+    held["step"] = np.broadcast_to(STEPS, shape)
+    return xr.Dataset(
+        {f"monitor_{name}": ((*AT, "monitor"), array) for name, array in held.items()}
+        | {"eps": (AT, np.full((1, replications), 0.05)), "beta": (AT, np.full((1, replications), 1000.0))},
+        {"method": ["learner"], "replication": np.arange(replications)},
+    )
+
+
+def test_gains_are_divided_by_the_payoff_of_the_same_policies() -> None:
+    data = monitored()
+    ax = rv.plots.exploitability_curve(data)
+    kept, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
+    size = np.abs(data.monitor_mean_agent_payoff.values[0])
+    np.testing.assert_allclose(kept, (data.monitor_mean_exploitability.values[0] / size).mean(axis=0))
+    plain = np.abs(data.monitor_mean_agent_payoff_without_exploration.values[0])
+    expected = data.monitor_mean_exploitability_without_exploration.values[0] / plain
+    np.testing.assert_allclose(bare, expected.mean(axis=0))
+    np.testing.assert_allclose(sampled, (data.monitor_mean_sampled_greedy.values[0] / size).mean(axis=0))
+    np.testing.assert_allclose(gap, (data.monitor_mean_gap_to_equilibrium.values[0] / size).mean(axis=0))
+    np.testing.assert_array_equal(lines(ax, "_mean")[0].get_xdata(), STEPS)
+    most = lines(ax, "_largest")
+    assert len(most) == 3  # of the gap it would say nothing
+    np.testing.assert_allclose(
+        most[0].get_ydata(), (data.monitor_largest_exploitability.values[0] / size).mean(axis=0)
+    )
+    for part in ("beta = 1000, eps = 0.05", "over |J|", "with their exploration unless told", "n = 2"):
+        assert part in caption(ax)
+    assert ax.get_ylabel() == "share of |J|"
+
+
+def test_gains_may_be_drawn_as_they_are_and_distances_have_axes_of_their_own() -> None:
+    data = monitored(1)
+    wanted = ["exploitability", "distance_to_equilibrium", "policy_change"]
+    ax = rv.plots.exploitability_curve(data, quantities=wanted, relative=False, largest=False)
+    upper, lower = ax.figure.axes
+    (line,) = lines(upper, "_mean")
+    np.testing.assert_array_equal(line.get_ydata(), data.monitor_mean_exploitability.values[0, 0])
+    far, change = lines(lower, "_mean")
+    np.testing.assert_array_equal(far.get_ydata(), data.monitor_mean_distance_to_equilibrium.values[0, 0])
+    np.testing.assert_array_equal(change.get_xdata(), STEPS[1:])
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("payoff", "distance of policies")
+    assert "not normalised" in caption(ax)
+    assert not lines(ax, "_largest")
+
+
+def test_a_run_that_stopped_early_stays_where_it_was() -> None:
+    data = monitored()
+    for name in data.data_vars:
+        if "monitor" in data[name].dims:
+            data[name] = data[name].astype(float)
+            data[name][0, 1, 2] = np.nan
+    ax = rv.plots.exploitability_curve(data, quantities=["exploitability"], relative=False)
+    (line,) = lines(ax, "_mean")
+    values = data.monitor_mean_exploitability.values[0].copy()
+    values[1, 2] = values[1, 1]
+    np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
+
+
+def test_several_learners_have_a_colour_each() -> None:
+    two = xr.concat([monitored(1), monitored(1)], "method").assign_coords(method=["slow", "fast"])
+    ax = rv.plots.exploitability_curve(two, quantities=["exploitability", "sampled_greedy"])
+    assert [(line.get_color(), line.get_linestyle()) for line in lines(ax, "_mean")] == [
+        (shade, dash) for shade in PALETTE[:2] for dash in ("-", "--")
+    ]
+    assert labels(ax)[-3:] == ["slow", "fast", "thin: largest over agents"]
+
+
+def test_what_is_not_monitored_is_told() -> None:
+    data = monitored()
+    with pytest.raises(ValueError, match=r"^quantities: 'sampled_gredy' is not in this data; did you mean"):
+        rv.plots.exploitability_curve(data, quantities=["sampled_gredy"])
+    with pytest.raises(ValueError, match=r"^data: no variable 'monitor_mean_exploitability'"):
+        rv.plots.exploitability_curve(xr.Dataset({"payoff": ("player", [1.0])}))
+    with pytest.raises(ValueError, match=r"^relative: monitor_mean_agent_payoff is not in this data"):
+        rv.plots.exploitability_curve(data.drop_vars("monitor_mean_agent_payoff"))
+
+
+def test_agents_of_a_type_are_a_histogram_with_mean_and_largest() -> None:
+    values, kinds = DRAWN.uniform(size=(2, 40)), np.repeat([0, 1], 20)
+    data = xr.Dataset(
+        {
+            "exploitability": (("replication", "agent"), values),
+            "agent_type": (("replication", "agent"), np.stack([kinds, kinds])),
+            "payoff": (("replication", "player"), np.ones((2, 2))),
+        },
+        {"replication": [0, 1]},
+    )
+    ax = rv.plots.agent_histogram(data, bins=4)
+    edges = np.histogram_bin_edges(values, 4)
+    for kind, steps in enumerate(ax.patches[::2]):
+        own = values[:, kinds == kind].ravel()
+        np.testing.assert_allclose(steps.get_data().values, np.histogram(own, edges)[0] / 40)
+        told = f"type {kind}: mean {own.mean():.3g}, largest {own.max():.3g}"
+        assert lines(ax, told)[0].get_xdata()[0] == pytest.approx(own.mean())
+    assert caption(ax) == "n = 40 agents of each, of 2 replications"
+    ready = data.assign(relative_exploitability=data.exploitability / 50)
+    assert rv.plots.agent_histogram(ready).get_xlabel() == "exploitability over |J|"
+    with pytest.raises(ValueError, match=r"^quantity: 'payoff' must have a value for each agent"):
+        rv.plots.agent_histogram(data, quantity="payoff")
+    with pytest.raises(ValueError, match=r"^quantity: 'agent_reward' is not in this data"):
+        rv.plots.agent_histogram(data, quantity="agent_reward")
+    with pytest.raises(ValueError, match=r"^bins: 0 must be at least 1$"):
+        rv.plots.agent_histogram(data, bins=0)
+
+
+# -- fairness ------------------------------------------------------------------------------------------
+
+GAMMA = np.array([0.9, 0.0, 0.5])  # swept in no order
+
+
+def fair() -> xr.Dataset:
+    """A method with a policy, and a rule without."""
+    own = ("method", "gamma", "replication")
+    profile = np.where(np.arange(2)[:, None, None, None, None] == 0, 1.0, np.nan) * np.ones((2, 3, 4, 1, 1))
+    return xr.Dataset(
+        {
+            "efficiency": (own, DRAWN.uniform(-1.5, -1.0, (2, 3, 4))),
+            "access_fairness": (own, DRAWN.uniform(-0.01, 0.0, (2, 3, 4))),
+            "reward_fairness": (own, DRAWN.uniform(-0.02, -0.01, (2, 3, 4))),
+            "profile": ((*own, "state", "action"), profile),
+        },
+        {"method": ["equilibrium", "coin"], "gamma": GAMMA, "replication": np.arange(4)},
+    )
+
+
+def test_points_are_joined_in_order_and_rules_without_bids_are_one_point() -> None:
+    data = fair()
+    ax = rv.plots.fairness_plane(data, exact={"TURN": {"efficiency": -1.5, "access_fairness": 0.0}})
+    order = np.argsort(GAMMA)
+    (line,) = lines(ax, "equilibrium")
+    np.testing.assert_allclose(line.get_xdata(), data.access_fairness.values[0].mean(axis=1)[order])
+    np.testing.assert_allclose(line.get_ydata(), data.efficiency.values[0].mean(axis=1)[order])
+    assert [text.get_text() for text in ax.texts] == ["0", "0.5", "0.9"]
+    whiskers = ax.containers[0].lines[2][1].get_segments()
+    expected = 2 * half_width(data.efficiency.values[0].T)[order]
+    np.testing.assert_allclose([np.ptp(ends[:, 1]) for ends in whiskers], expected)
+    (coin,) = lines(ax, "coin")
+    np.testing.assert_allclose(coin.get_xdata(), data.access_fairness.values[1].mean())
+    (turn,) = lines(ax, "TURN, exact")
+    np.testing.assert_array_equal(turn.get_xydata(), [[0.0, -1.5]])
+    assert caption(ax) == "points are labelled with gamma · n = 4 replications, 95 % intervals"
+
+
+@pytest.mark.parametrize("across", ["gamma", "over"])
+def test_a_measure_may_be_drawn_against_the_parameter_itself(across: str) -> None:
+    data = fair()
+    ax = rv.plots.fairness_plane(
+        data, across=across, up="reward_fairness", exact={"TURN": {"reward_fairness": -0.014}}
+    )
+    (line,) = lines(ax, "equilibrium")
+    np.testing.assert_array_equal(line.get_xdata(), np.sort(GAMMA))
+    np.testing.assert_allclose(
+        line.get_ydata(), data.reward_fairness.values[0].mean(axis=1)[np.argsort(GAMMA)]
+    )
+    level = data.reward_fairness.values[1].mean()
+    assert lines(ax, f"coin ({level:.4g})")[0].get_ydata()[0] == pytest.approx(level)
+    assert lines(ax, "TURN, exact (-0.014)")[0].get_ydata()[0] == -0.014
+    assert ax.get_xlabel() == "gamma"
+
+
+def test_baselines_may_be_named_and_are_checked() -> None:
+    data = fair()
+    ax = rv.plots.fairness_plane(data, baselines=[])
+    assert len(ax.texts) == 6
+    with pytest.raises(ValueError, match=r"^baselines: 'coins' is no method drawn here"):
+        rv.plots.fairness_plane(data, baselines=["coins"])
+    with pytest.raises(ValueError, match=r"^exact.TURN: \{'efficiency': -1.5\} must have access_fairness$"):
+        rv.plots.fairness_plane(data, exact={"TURN": {"efficiency": -1.5}})
+    with pytest.raises(ValueError, match=r"^across, up: 'fairness' is not in this data"):
+        rv.plots.fairness_plane(data, across="fairness")
+    with pytest.raises(ValueError, match=r"^across, up: 'payoff' must be one number a cell$"):
+        rv.plots.fairness_plane(data.assign(payoff=("player", [1.0])), up="payoff")
+    with pytest.raises(NoSuchPoint, match=r"^over: this data holds no parameter swept over numbers$"):
+        rv.plots.fairness_plane(data.isel(gamma=0, drop=True))
+
+
+# -- violations ----------------------------------------------------------------------------------------
+
+
+def counted() -> xr.Dataset:
+    own = ("payment", "beta", "replication")
+    kept = np.full((2, 3, 2), 50)
+    unsettled = np.zeros((2, 3, 2), dtype=int)
+    unsettled[0, 2, 0] = 10
+    times = DRAWN.integers(0, 30, (2, 3, 2))
+    return xr.Dataset(
+        {
+            "violation_share": (own, times / (kept - unsettled)),
+            "kept": (own, kept),
+            "unsettled": (own, unsettled),
+            "generator": (own, np.full((2, 3, 2), "smooth_gaussian")),
+            "entropy_rule": (own, np.full((2, 3, 2), "mean")),
+        },
+        {"payment": ["PBP", "PBS"], "beta": [1.0, 5.0, 1000.0], "replication": [0, 1]},
+    )
+
+
+def test_violations_of_all_replications_are_counted_together() -> None:
+    data = counted()
+    ax = rv.plots.violations(data, series="payment")
+    count = (data.kept - data.unsettled).values
+    times = np.rint(data.violation_share.values * count).sum(axis=-1)
+    for k, drawn in enumerate(ax.containers):
+        np.testing.assert_allclose(drawn.lines[0].get_ydata(), times[k] / count[k].sum(axis=-1))
+        for ends, t, n in zip(drawn.lines[2][0].get_segments(), times[k], count[k].sum(axis=-1), strict=True):
+            wilson = stats.binomtest(int(t), int(n)).proportion_ci(0.95, method="wilson")
+            np.testing.assert_allclose(np.sort(ends[:, 1]), wilson, atol=1e-9)
+    assert [to_hex(drawn.lines[0].get_color()).upper() for drawn in ax.containers] == list(PALETTE[:2])
+    assert labels(ax) == ["payment = PBP", "payment = PBS"]
+    assert ax.get_xscale() == "log"
+    for part in ("n = 90 to 100 policies", "drawn by smooth_gaussian", "in the mean over states"):
+        assert part in caption(ax)
+
+
+def test_other_shares_of_violations_are_told() -> None:
+    with pytest.raises(
+        ValueError, match=r"^quantity: 'violated' must be one of violation_share, violation_sh"
+    ):
+        rv.plots.violations(counted(), quantity="violated")
+    with pytest.raises(ValueError, match=r"^data: no variable 'violation_share_h'"):
+        rv.plots.violations(counted(), quantity="violation_share_h")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("exploitability_curve", monitored()), ("fairness_plane", fair()), ("violations", counted())],
+    ids=["exploitability_curve", "fairness_plane", "violations"],
+)
+def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -> None:
+    plot = getattr(rv.plots, kind)
+    assert picture(plot, data) == picture(plot, data)
+    ax = plot(data)
+    assert ax.get_ylabel()
+    assert ax.get_xlabel()
+    with pytest.raises(ValueError, match=r"^data: list must be a dataset"):
+        plot([])

@@ -1,0 +1,312 @@
+"""Pictures of agents who bid: what is drawn is what is stored, and captions tell how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from scipy import stats
+
+import rivalry as rv
+from rivalry.plots.cells import cells, method_names, spread
+from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.style import PALETTE, picture
+
+K = 5  # levels of karma
+DRAWN = np.random.default_rng(5)
+AT = ("method", "replication")
+URGENCY = (("player", "private"), [[1.0, 5.0]])
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def caption(ax: Axes) -> str:
+    return ax.get_title(loc="left")
+
+
+def half_width(values: np.ndarray) -> np.ndarray:
+    half: np.ndarray = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
+    return half
+
+
+def policies(*lead: int) -> np.ndarray:
+    """Random policies ``[.. private karma bid]``."""
+    weights = DRAWN.uniform(0.1, 1.0, (*lead, 2, K, K)) * np.tri(K)
+    chances: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
+    return chances
+
+
+def economy(replications: int = 3) -> xr.Dataset:
+    """A learner beside an equilibrium, which was found once."""
+    own = policies(2, replications)
+    own[1, 1:] = np.nan
+    law = DRAWN.uniform(size=(2, replications, 1, 2, K))
+    law /= law.sum(axis=(-1, -2), keepdims=True)
+    eps = np.full((2, replications), 0.05)
+    return xr.Dataset(
+        {
+            "profile": ((*AT, "player", "private", "karma", "bid"), own[:, :, None]),
+            "mean_bid": ((*AT, "player", "private", "karma"), own[:, :, None] @ np.arange(K)),
+            "karma_law": ((*AT, "player", "private", "karma"), law),
+            "bid_law": ((*AT, "bid"), law.sum(axis=(2, 3))),
+            "win_probability": ((*AT, "rank", "bid"), DRAWN.uniform(size=(2, replications, 1, K))),
+            "urgency": URGENCY,
+            "eps": (AT, eps),
+        },
+        {"method": ["learner", "newton"], "replication": np.arange(replications)},
+    )
+
+
+# -- what is laid over each other ----------------------------------------------------------------------
+
+
+def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing() -> None:
+    values = DRAWN.uniform(size=(2, 2, 3))
+    values[1, :, 2] = np.nan
+    data = xr.Dataset(
+        {"efficiency": (("method", "payment", "replication"), values)},
+        {"method": ["a", "b"], "payment": ["PBP", "PBS"], "replication": [0, 1, 2]},
+    )
+    found = cells(data, "efficiency", series="payment")
+    assert [one.name for one in found] == [
+        "a, payment = PBP",
+        "a, payment = PBS",
+        "b, payment = PBP",
+        "b, payment = PBS",
+    ]
+    assert [one.runs for one in found] == [3, 3, 2, 2]
+    np.testing.assert_array_equal(found[3].arrays["efficiency"], values[1, 1, :2])
+    (one,) = cells(data, "efficiency", at={"method": "b"})
+    assert (one.name, one.words) == ("", "payment = PBP (first of 2)")
+    assert [one.method for one in cells(data, "efficiency", methods=["b", "a"])] == ["b", "a"]
+
+
+def test_intervals_are_over_those_replications_that_hold_a_number() -> None:
+    values = DRAWN.uniform(size=(4, 3))
+    values[1:, 1] = np.nan
+    values[:, 2] = np.nan
+    mean, half = spread(values)
+    np.testing.assert_allclose(mean, [values[:, 0].mean(), values[0, 1], np.nan])
+    np.testing.assert_allclose(half, [float(half_width(values[:, 0])), 0.0, 0.0])
+
+
+def test_lists_of_methods_are_checked() -> None:
+    data = economy()
+    with pytest.raises(ValueError, match=r"^methods: 'newtn' is not in this data; did you mean 'newton'\?$"):
+        rv.plots.mean_bids(data, methods=["newtn"])
+    with pytest.raises(ValueError, match=r"^methods: 'newton' must be a list of names$"):
+        rv.plots.mean_bids(data, methods="newton")
+    with pytest.raises(ValueError, match=r"^at.method: this plot draws several; pick them with methods$"):
+        rv.plots.mean_bids(data, methods=["newton"], at={"method": "learner"})
+    with pytest.raises(ValueError, match=r"^methods: this data has no methods to pick from$"):
+        method_names(xr.Dataset({"x": ((), 1.0)}), "x", ["newton"])
+    with pytest.raises(ValueError, match=r"^series: 'beta' is not swept"):
+        rv.plots.mean_bids(data, series="beta")
+    with pytest.raises(ValueError, match=r"^at.replication: every value of it is drawn"):
+        rv.plots.mean_bids(data, series="replication", at={"replication": 0})
+
+
+# -- policies ------------------------------------------------------------------------------------------
+
+
+def shown(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
+    return np.ma.masked_array(panel.collections[0].get_array())
+
+
+def test_policies_are_rows_and_urgencies_columns_and_bids_above_karma_are_blank() -> None:
+    data = economy()
+    ax = rv.plots.policy_map(data)
+    assert [panel.get_title() for panel in ax.child_axes[:4]] == ["urgency 1", "urgency 5", "", ""]
+    mean = data.profile.values[0, :, 0].mean(axis=0)
+    for z, panel in enumerate(ax.child_axes[:2]):
+        np.testing.assert_allclose(shown(panel).filled(0.0), mean[z].T)
+        assert shown(panel).mask.sum() == K * (K - 1) // 2
+    np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
+    assert [panel.texts[0].get_text() for panel in ax.child_axes[1:4:2]] == ["learner", "newton"]
+    assert "mean of n = 3 replications" in caption(ax)
+    assert "eps = 0.05" in caption(ax)
+
+
+def test_learners_have_the_first_monitor_and_the_equilibrium_beside_them() -> None:
+    first, last, best = policies(3)[:, None]
+    own = ("player", "private", "karma", "bid")
+    data = xr.Dataset({"first_policy": (own, first), "profile": (own, last), "equilibrium": (own, best)})
+    ax = rv.plots.policy_map(data)
+    rows = ax.child_axes[:6]
+    assert [panel.texts[0].get_text() for panel in rows[1::2]] == [
+        "first monitor",
+        "at the end",
+        "equilibrium",
+    ]
+    for panel, expected in zip(rows[::2], (first, last, best), strict=True):
+        np.testing.assert_allclose(shown(panel).filled(0.0), expected[0, 0].T)
+    only = rv.plots.policy_map(data, quantities=["equilibrium"])
+    assert len(only.child_axes) == 3  # with the scale of colours
+
+
+def test_a_policy_by_states_is_one_by_type_urgency_and_karma() -> None:
+    pi = policies(2)
+    flat = xr.Dataset(
+        {
+            "profile": (("state", "action"), pi.reshape(-1, K)),
+            "urgency": (("player", "private"), [[1.0, 5.0], [3.0, 3.0]]),
+        }
+    )
+    ax = rv.plots.policy_map(flat)
+    titles = [panel.get_title() for panel in ax.child_axes[:4]]
+    assert titles == ["type 0, urgency 1", "type 0, urgency 5", "type 1, state 0", "type 1, state 1"]
+    np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), pi[1, 1].T)
+
+
+def test_other_arrays_are_no_policies() -> None:
+    data = economy()
+    with pytest.raises(ValueError, match=r"must be a policy of agents who bid$"):
+        rv.plots.policy_map(data, quantities=["win_probability"], at={"method": "learner"})
+    with pytest.raises(
+        ValueError, match=r"^quantities: 'profil' is not in this data; did you mean 'profile'\?$"
+    ):
+        rv.plots.policy_map(data, quantities=["profil"])
+    with pytest.raises(ValueError, match=r"^data: no variable 'profile'"):
+        rv.plots.policy_map(xr.Dataset({"payoff": ("player", [1.0])}))
+
+
+# -- bids and karma ------------------------------------------------------------------------------------
+
+
+def test_mean_bids_have_a_colour_an_urgency_a_dash_a_method_and_bands() -> None:
+    data = economy()
+    ax = rv.plots.mean_bids(data)
+    drawn = lines(ax, "_line")
+    assert [(line.get_color(), line.get_linestyle()) for line in drawn] == [
+        (shade, dash) for dash in ("-", "--") for shade in PALETTE[:2]
+    ]
+    every = data.mean_bid.values[0, :, 0]
+    for z in range(2):
+        np.testing.assert_allclose(drawn[z].get_ydata(), every[:, z].mean(axis=0))
+        edge = ax.collections[z].get_paths()[0].vertices
+        top = every[:, z].mean(axis=0) + half_width(every[:, z])
+        np.testing.assert_allclose(sorted(edge[:, 1])[-1], top.max())
+    np.testing.assert_allclose(drawn[3].get_ydata(), data.mean_bid.values[1, 0, 0, 1])
+    assert labels(ax) == ["urgency 1", "urgency 5", "learner", "newton"]
+    assert caption(ax) == "eps = 0.05 · n = 3 replications, mean and 95 % band"
+
+
+def test_a_learner_alone_stands_beside_the_equilibrium_that_is_stored_with_it() -> None:
+    bids = policies(2)[:, None] @ np.arange(K)
+    own = ("player", "private", "karma")
+    data = xr.Dataset(
+        {"mean_bid": (own, bids[0]), "mean_bid_equilibrium": (own, bids[1]), "urgency": URGENCY}
+    )
+    ax = rv.plots.mean_bids(data)
+    assert labels(ax) == ["urgency 1", "urgency 5", "learned", "equilibrium"]
+    np.testing.assert_allclose(lines(ax, "_line")[3].get_ydata(), bids[1, 0, 1])
+
+
+def test_many_cells_have_the_colours_and_urgencies_the_dashes() -> None:
+    bids = np.stack([policies()[None] @ np.arange(K) for _ in range(6)])
+    data = xr.Dataset(
+        {"mean_bid": (("beta", "player", "private", "karma"), bids), "urgency": URGENCY},
+        {"beta": 10.0 ** np.arange(6)},
+    )
+    ax = rv.plots.mean_bids(data, series="beta")
+    assert [line.get_color() for line in lines(ax, "_line")[::2]] == list(PALETTE[:6])
+    assert labels(ax)[0] == "beta = 1"
+    assert labels(ax)[-2:] == ["urgency 1", "urgency 5"]
+
+
+def test_karma_is_shown_as_shares_of_each_type() -> None:
+    law = DRAWN.uniform(size=(2, 2, K))
+    law /= law.sum()
+    data = xr.Dataset({"karma_law": (("player", "private", "karma"), law)})
+    ax = rv.plots.karma_histogram(data)
+    held = law.sum(axis=1) / law.sum(axis=(1, 2))[:, None]
+    for k, line in enumerate(lines(ax, "_line")):
+        np.testing.assert_allclose(line.get_ydata(), held[k])
+    assert labels(ax) == [f"type {k}, mean {held[k] @ np.arange(K):.4g}" for k in range(2)]
+    one = rv.plots.karma_histogram(data.isel(player=[0]))
+    np.testing.assert_allclose([bar.get_height() for bar in one.patches], held[0])
+    assert caption(one) == f"mean karma {held[0] @ np.arange(K):.4g}"
+
+
+def test_a_law_of_bids_stands_above_the_chance_to_win() -> None:
+    data = economy()
+    ax = rv.plots.bid_law(data, methods=["learner"])
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.bid_law.values[0].mean(axis=0))
+    low = ax.figure.axes[1]
+    np.testing.assert_allclose(
+        lines(low, "_line")[0].get_ydata(), data.win_probability.values[0].mean(axis=0)[0]
+    )
+    assert (low.get_xlabel(), low.get_ylabel()) == ("bid", "chance to win")
+    both = rv.plots.bid_law(data)
+    assert len(lines(both, "_line")) == 2
+    assert labels(both) == ["learner", "newton"]
+
+
+def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
+    small, large = np.array([0, 0.4, 1.0]), np.array([0, 0.5, 1.0, 1.5, 2.6])
+    bids = np.full((2, 1, 1, 5), np.nan)
+    bids[0, 0, 0, :3], bids[1, 0, 0] = small, large
+    data = xr.Dataset({"mean_bid": (("kmax", "player", "private", "karma"), bids)}, {"kmax": [2, 4]})
+    ax = rv.plots.scaling_check(data)
+    first, second = lines(ax, "_line")
+    np.testing.assert_allclose(first.get_xydata(), np.stack([np.arange(3), small], axis=1))
+    np.testing.assert_allclose(second.get_xydata(), np.stack([np.arange(5) / 2, large / 2], axis=1))
+    apart = np.abs(large[::2] / 2 - small)
+    assert caption(ax) == f"largest distance {apart.max():.2g}, mean {apart.mean():.2g}"
+    with pytest.raises(NoSuchPoint, match=r"^series: one economy is here"):
+        rv.plots.scaling_check(data.isel(kmax=[0]))
+    same = xr.concat([data.isel(kmax=1)] * 2, "kmax").assign_coords(kmax=[4, 4])
+    with pytest.raises(ValueError, match=r"hold up to 4, 4 karma; must all differ$"):
+        rv.plots.scaling_check(same)
+
+
+# -- as in reports -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("policy_map", economy()),
+        ("mean_bids", economy()),
+        ("karma_histogram", economy()),
+        ("bid_law", economy()),
+    ],
+    ids=["policy_map", "mean_bids", "karma_histogram", "bid_law"],
+)
+def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -> None:
+    plot = getattr(rv.plots, kind)
+    assert picture(plot, data) == picture(plot, data)
+    ax = plot(data)
+    assert ax.get_ylabel()
+    assert ax.get_xlabel() or ax.figure.axes[-1].get_xlabel()
+    with pytest.raises(ValueError, match=r"^data: list must be a dataset"):
+        plot([])
+
+
+def test_an_equilibrium_is_drawn_as_it_was_solved() -> None:
+    game = rv.games.karma(kmax=4, kbar=2.0)
+    found = rv.solve(game, rv.methods.PopulationNewton(beta=20.0), start="uniform").data
+    ax = rv.plots.policy_map(found)
+    np.testing.assert_allclose(
+        shown(ax.child_axes[1]).filled(0.0), found.profile.values.reshape(2, 5, 5)[1].T
+    )
+    bids = rv.plots.mean_bids(found)
+    np.testing.assert_allclose(lines(bids, "_line")[1].get_ydata(), found.mean_bid.values[0, 1])
+    assert caption(bids) == "beta = 20, eps = 0"
