@@ -65,7 +65,9 @@ def judged_agents(
     return _judged(game, env, policies, aims, *map(put, (rounds, of_agent, kinds, places)))
 
 
-def measured_environment(game: Any, mu: Law, pi: Policy, after: Law, surplus: Float[Array, ""]) -> Any:
+def measured_environment(
+    game: Any, mu: Law, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
+) -> Any:
     """What one agent needs to know of finitely many others, from what was counted while they played.
 
     ``mu`` is how often a state was met and ``pi`` what was chosen there, means over agents; ``after [karma]``
@@ -90,14 +92,16 @@ def places_of(types: np.ndarray) -> np.ndarray:
 
 
 def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Agents ``[round type]`` such that every agent is in one round, or more; and the round of each."""
+    """Agents ``[batch round type]``, every one in a round or in several; and the round of each."""
     members = [np.flatnonzero(types == kind) for kind in range(kinds)]
-    count = max(len(each) for each in members)
+    longest = max(len(each) for each in members)
+    size = min(TOGETHER, longest)
+    count = -(-longest // size) * size
     rounds = np.stack([np.resize(each, count) if len(each) else np.zeros(count, int) for each in members], 1)
     of_agent = np.zeros(len(types), dtype=int)
     for each in members:
         of_agent[each] = np.arange(len(each))
-    return rounds, of_agent
+    return rounds.reshape(-1, size, kinds), of_agent
 
 
 @eqx.filter_jit
@@ -117,7 +121,7 @@ def _judged(
     def joint(agents: Int[Array, "type"]) -> Policy:
         return policies[agents[types], places]
 
-    best = best_response(game, env, joint(rounds[0]))
+    best = best_response(game, env, joint(rounds[0, 0]))
     aims = jax.vmap(lambda pi: policy_values(game, env, pi))(targets)  # [target state]
 
     def mean(mu: Law, of_state: Values) -> Float[Array, "type"]:
@@ -132,5 +136,7 @@ def _judged(
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own
 
-    found = jax.lax.map(one, rounds, batch_size=TOGETHER)
-    return AgentsJudged(*(each[of_agent, kinds] for each in found), best.values)
+    found = jax.lax.map(jax.vmap(one), rounds)  # [batch round type ..]
+    size = rounds.shape[1]
+    payoff, gain, bound, gaps, own = (each[of_agent // size, of_agent % size, kinds] for each in found)
+    return AgentsJudged(payoff, gain, bound, gaps, own, best.values)

@@ -54,16 +54,17 @@ class PopulationQLearning(eqx.Module):
     ``training`` further steps.
 
     One step of the loop is one step of all agents. At the end, whenever that is, policies are evaluated as by
-    a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness``, ``access_fairness``; of each ``agent``
-    ``agent_reward`` and ``agent_wins`` a step, and exactly, in the environment measured, weighted by the
-    stationary law of its own policy: ``agent_payoff``, ``exploitability`` and ``relative_exploitability``
-    (divided by the mean payoff), ``gap_to_equilibrium``, by how much its policy does better than the logit
-    equilibrium at ``beta`` (``.._eps``: at ``eps`` as well), ``distance_to_equilibrium``; all again
-    ``.._without_exploration`` of policies and their environment; ``mean_..`` and ``largest_..`` over agents.
-    ``profile`` (player, private, karma, bid) is the mean policy of the agents of a type, ``first_policy``
-    that at the first monitor; the rest tells of the population measured. ``monitor_..`` are curves against
-    ``monitor_step``. The certificate is the largest gain of any agent of a type; it says nothing of the mean
-    policy. With a constant ``alpha`` learning settles in a neighbourhood, not at a point.
+    a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness`` and
+    ``access_fairness``; of each ``agent`` ``agent_reward`` and ``agent_wins`` a step, and exactly, in the
+    environment measured, weighted by the stationary law of its own policy: ``agent_payoff``,
+    ``exploitability`` and ``relative_exploitability`` (divided by the mean payoff), ``gap_to_equilibrium``,
+    by how much its policy does better than the logit equilibrium at ``beta`` (``.._eps``: at ``eps`` as
+    well), ``distance_to_equilibrium``; all again ``.._without_exploration`` of policies and their
+    environment; ``mean_..`` and ``largest_..`` over agents. ``profile`` (player, private, karma, bid) is the
+    mean policy of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the
+    population measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest
+    gain of any agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning
+    settles in a neighbourhood, not at a point.
 
     Where rules have no mean field (karma burnt, rarely shared out) what is exact is left out, with a warning.
 

@@ -225,7 +225,5 @@ def _full(numbers: Any, levels: int) -> np.ndarray:
         parts = [_full(part, levels) for part in numbers]
         if len({part.shape for part in parts}) == 1:
             return np.stack(parts)
-        raise ValueError(
-            "plays: rows of a policy must be lists of numbers, as long in every state or shorter"
-        )
+        raise ValueError("plays: rows of a policy must be lists of numbers, one a bid")
     return np.asarray(numbers, dtype=float)
