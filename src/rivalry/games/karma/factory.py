@@ -111,7 +111,7 @@ def karma(
         receiver=payee,
         tie=TIES[one_of("tie", tie, tuple(TIES))],
         overflow=beyond,
-        own_bid=bool(np.all(table == np.tril(np.arange(kmax + 1)[:, None]))),
+        own_bid=bool(np.all(table == charge_of("PBP", None, None, kmax))),
         agents=count,
         every=whole("redistribute_every", redistribute_every, 1),
         idle=IDLE.index(one_of("idle", idle, IDLE)),

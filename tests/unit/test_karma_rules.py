@@ -1,0 +1,225 @@
+"""One rule stated twice: what agents do in the kernels is, on average, what the mean field says."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.games.karma import pairs
+from rivalry.kernels.economy import fresh, tallies
+from rivalry.kernels.economy_acts import act
+from rivalry.kernels.economy_rules import BURNT, OVERFLOW, PAID, SHARED, TAXED
+from rivalry.kernels.shapes import BURN, SURPLUS
+from rivalry.population import push
+
+MOST, AGENTS, REPEATS = 3, 20_000, 8
+SURE = 5.0  # standard errors
+
+TYPES = [
+    {"share": 0.25, "urgencies": [1.0, 5.0], "chain": [[0.8, 0.2], [0.5, 0.5]]},
+    {"share": 0.75, "urgencies": [0.0, 1.0, 2.0], "chain": [0.2, 0.3, 0.5]},
+]
+OWN_TABLE = [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 2, 0], [2, 1, 3, 3]]
+
+RULES: dict[str, dict[str, Any]] = {
+    "bid to peer": {},
+    "bid to society": {"payment": "PBS"},
+    "nobody wins ties": {"tie": "nobody"},
+    "urgency wins ties": {"tie": "highest_urgency"},
+    "numbers win ties": {"tie": "lowest_index", "types": None},
+    "room": {"overflow": "winner_pays_room"},
+    "room, urgency, tax": {"overflow": "winner_pays_room", "tie": "highest_urgency", "tax": 0.3},
+    "room, nobody": {"overflow": "winner_pays_room", "tie": "nobody", "kbar": 2.0},
+    "burnt": {"overflow": "burn"},
+    "difference": {"payment": "difference"},
+    "difference to society, nobody": {"payment": "difference", "receiver": "society", "tie": "nobody"},
+    "losing bid, room": {"payment": "highest_losing_bid", "overflow": "winner_pays_room"},
+    "losing bid to society, urgency": {
+        "payment": "highest_losing_bid",
+        "receiver": "society",
+        "tie": "highest_urgency",
+    },
+    "price, burnt, nobody": {"payment": "fixed_price", "price": 2, "overflow": "burn", "tie": "nobody"},
+    "price to society, taxes": {
+        "payment": "fixed_price",
+        "price": 1,
+        "receiver": "society",
+        "tax": [0.0, 0.25, 1.5, 2.0],
+    },
+    "table, urgency, tax": {
+        "payment": "table",
+        "charge": OWN_TABLE,
+        "tie": "highest_urgency",
+        "tax": 0.4,
+    },
+    "bid to society, nobody, tax": {"payment": "PBS", "tie": "nobody", "tax": 0.25},
+    "much karma": {"kbar": 2.8, "tax": [0.0, 0.0, 0.0, 1.0]},
+}
+
+
+def economy(**rules: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "overflow: 'burn'")
+        given = {"kmax": MOST, "kbar": 1.75, "types": TYPES, "agents": AGENTS} | rules
+        return rv.games.karma(**given)
+
+
+class Drawn(NamedTuple):
+    """Agents in states of their own, with bids: nothing but pairs, coins and lots is left to chance."""
+
+    kinds: np.ndarray
+    private: np.ndarray
+    karma: np.ndarray
+    bids: np.ndarray
+
+
+def draw(game: Any) -> Drawn:
+    rng = np.random.default_rng(7)
+    kinds = game.world().type_of
+    sizes = [len(t["urgencies"]) for t in TYPES] if len(game.share) > 1 else [2]
+    private = rng.integers(0, np.array(sizes)[kinds])
+    # near kbar a head, not the same at all urgencies
+    karma = np.clip(rng.binomial(MOST, float(game.kbar) / MOST, AGENTS) - (private == 1), 0, MOST)
+    bids = rng.integers(0, karma + 1)
+    return Drawn(kinds, private, karma, np.where(rng.random(AGENTS) < 0.3, karma, bids))
+
+
+def counted(game: Any, drawn: Drawn) -> tuple[Any, Any]:
+    """The law and the policy that the agents are."""
+    types, privates, levels = game.shape
+    mass = np.zeros((types, privates, levels, levels))
+    np.add.at(mass, drawn, 1 / AGENTS)
+    mass = mass.reshape(-1, levels)
+    mu = mass.sum(axis=1)
+    even = np.asarray(game.named_start("uniform"))
+    pi = np.where(mu[:, None] > 0, mass / np.where(mu > 0, mu, 1.0)[:, None], even)
+    return jnp.asarray(mu), jnp.asarray(pi)
+
+
+class Seen(NamedTuple):
+    """Means over repeats."""
+
+    won: np.ndarray  # [agent]
+    reward: float
+    flows: np.ndarray
+    after: np.ndarray
+    law: np.ndarray  # of states, a step later
+    pool: float
+
+
+def play(game: Any, drawn: Drawn) -> Seen:
+    types, privates, levels = game.shape
+    world = game.world()._replace(karma=drawn.karma.astype(np.int64))
+    won, law = np.zeros(AGENTS), np.zeros((types, privates, levels))
+    tallied, pool = tallies(world), 0
+    for sequence in np.random.SeedSequence(11).spawn(REPEATS):
+        agents = fresh(world, sequence)
+        agents.private[:] = drawn.private
+        act(world, agents, drawn.bids, tallied)
+        assert agents.status[0] == 0
+        assert agents.karma.sum() + agents.pool[0] + agents.burnt[0] == drawn.karma.sum()
+        won += agents.wins
+        pool += agents.pool[0]
+        np.add.at(law, (drawn.kinds, agents.private, agents.karma), 1)
+    heads = AGENTS * REPEATS
+    return Seen(
+        won / REPEATS,
+        tallied.rewards.sum() / heads,
+        tallied.flows / heads,
+        tallied.after / heads,
+        law.ravel() / heads,
+        pool / heads,
+    )
+
+
+@eqx.filter_jit
+def said(game: Any, mu: Any, pi: Any) -> Any:
+    env = game.environment(mu, pi)
+    mass = mu[:, None] * pi
+    reward = jnp.sum(mass * game.reward(env))
+    return game.odds(env).win, reward, game.flows(env, mu, pi), push(game, env, mass), env.level
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_step_of_agents_is_a_step_of_the_mean_field(name: str) -> None:
+    game = economy(**RULES[name])
+    drawn = draw(game)
+    seen = play(game, drawn)
+    win, reward, flows, law, level = (
+        np.asarray(part) if not isinstance(part, tuple) else part
+        for part in said(game, *counted(game, drawn))
+    )
+    error = SURE * 0.5 / np.sqrt(AGENTS * REPEATS)  # of shares and of chances over all agents
+    for rank, bid, chosen in groups(game, drawn):
+        wide = error * np.sqrt(AGENTS / chosen.sum())
+        assert seen.won[chosen].mean() == pytest.approx(win[rank, bid], abs=wide), (rank, bid)
+    assert seen.reward == pytest.approx(float(reward), abs=5 * error)
+    lost = float(flows.overflow)
+    told = {OVERFLOW: lost, PAID: float(flows.paid), TAXED: float(flows.taxed)}
+    for which, amount in told.items():
+        assert seen.flows[which] == pytest.approx(amount, abs=MOST * error), which
+    burnt = lost if game.overflow == BURN else 0.0
+    assert seen.flows[BURNT] == pytest.approx(burnt, abs=MOST * error)
+    assert seen.flows[SHARED] + seen.pool == pytest.approx(sum(told.values()) - burnt, abs=2 * MOST * error)
+    np.testing.assert_allclose(seen.after, np.asarray(flows.after), atol=2 * error)
+    np.testing.assert_allclose(seen.law, law, atol=2 * error)
+    assert 0 <= float(level) <= MOST
+
+
+def groups(game: Any, drawn: Drawn) -> list[tuple[int, int, np.ndarray]]:
+    """Those who have the same chance to win: by bid and, where that decides ties, by urgency."""
+    ranks = np.asarray(game._classes())[drawn.kinds, drawn.private]
+    found = []
+    for rank in np.unique(ranks):
+        for bid in range(MOST + 1):
+            chosen = (ranks == rank) & (drawn.bids == bid)
+            if chosen.sum() > 100:
+                found.append((int(rank), bid, chosen))
+    return found
+
+
+TIES = ("coin", "lowest_index", "highest_urgency", "nobody")
+
+
+@pytest.mark.parametrize("tie", TIES)
+@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+def test_sums_over_tails_are_those_over_tables(payment: str, tie: str) -> None:
+    """The two ways to work out outcomes, in everything that is asked of them."""
+    game = economy(payment=payment, tie=tie, tax=0.2)
+    assert game.own_bid
+    plain = dataclasses.replace(game, own_bid=False)
+    mu, pi = counted(game, draw(game))
+    env = game.environment(mu, pi)
+    assert isinstance(game.outcomes(env), pairs.OwnBid)
+    assert isinstance(plain.outcomes(env), pairs.ByTable)
+    close = {"rtol": 0, "atol": 2e-15}
+    for a, b in zip(said(game, mu, pi)[:2], said(plain, mu, pi)[:2], strict=True):
+        np.testing.assert_allclose(a, b, **close)
+    for a, b in zip(game.flows(env, mu, pi), plain.flows(env, mu, pi), strict=True):
+        np.testing.assert_allclose(a, b, **close)
+    values = jnp.asarray(np.random.default_rng(0).normal(size=len(mu)))
+    legal = np.asarray(game.legal)
+    np.testing.assert_allclose(
+        np.asarray(game.expect(env)(values))[legal], np.asarray(plain.expect(env)(values))[legal], **close
+    )
+    np.testing.assert_allclose(game.transitions(env, pi), plain.transitions(env, pi), **close)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_makes_or_loses_karma(name: str) -> None:
+    """A step of the flow keeps mass, and mean karma too where nothing is burnt."""
+    game = economy(**RULES[name])
+    mu, pi = counted(game, draw(game))
+    win, _, flows, law, _ = said(game, mu, pi)
+    karma = np.tile(np.arange(MOST + 1), len(mu) // (MOST + 1))
+    assert float(law.sum()) == pytest.approx(float(mu.sum()), abs=1e-14)
+    burnt = float(flows.overflow) if game.overflow != SURPLUS and game.overflow == BURN else 0.0
+    assert float(law @ karma) == pytest.approx(float(mu @ karma) - burnt, abs=1e-13)
+    assert np.all((np.asarray(win) > -1e-15) & (np.asarray(win) < 1 + 1e-15))
