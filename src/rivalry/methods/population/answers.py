@@ -34,9 +34,9 @@ class Answered(NamedTuple):
     answer: Policy
 
 
-def rule(beta: Any, eps: Any = 0.0, regularised: bool = False) -> Rule:
+def rule(beta: Any, eps: Any = 0.0, regularised: Any = False) -> Rule:
     """The same numbers as arrays."""
-    return Rule(*(jnp.asarray(part, dtype=float) for part in (beta, eps, float(regularised))))
+    return Rule(*(jnp.asarray(part, dtype=float) for part in (beta, eps, regularised)))
 
 
 def bonus(pi: Policy, by: Rule) -> Values:

@@ -33,7 +33,6 @@ ITERATIONS, SHORTEST = 60, 2.0**-10
 KEPT = 0.2  # slopes are kept while a step leaves less than this part
 TOGETHER = 8  # directions
 NEGATIVE = 1e-9  # rounding may take so much from a law
-FACTOR = 1.3  # of one stage's beta to the last's
 ENOUGH = 1e-11
 GENTLEST = 1.0 + 1e-4  # smaller factors are given up
 
@@ -82,9 +81,10 @@ class PopulationNewton(eqx.Module):
     the last two along ``ln beta``; a stage that fails is tried again half as long. One step of the loop is
     one stage, and a path's time is its beta.
 
-    There may be several equilibria. Stages follow the one that goes with the gentlest beta, whatever the
-    start; with ``begin`` at ``beta`` the first stage begins at the start's own values and population, and
-    finds an equilibrium near them, if there is one.
+    There may be several equilibria. Short stages follow the one that goes with the gentlest beta, whatever
+    the start; longer ones, a ``factor`` of 3 or 4, may come to others. With ``begin`` at ``beta`` the first
+    stage begins at the start's own values and population, and finds an equilibrium near them; if there is
+    none, beta is lowered first, and raised again.
 
     It settles where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
     and never answers with a point that does not. Raises `ValueError` for options out of range.
@@ -98,10 +98,11 @@ class PopulationNewton(eqx.Module):
     beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
     eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     begin: Annotated[float, Gt(0), "inverse temperature of the first stage; at most that of the last"] = 5.0
+    factor: Annotated[float, Gt(1), "of a stage's beta to that of the one before, at the most"] = 1.3
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
-        check_numbers(beta=self.beta, eps=self.eps, begin=self.begin)
+        check_numbers(beta=self.beta, eps=self.eps, begin=self.begin, factor=self.factor)
 
     @classmethod
     def fits(cls, game: Any) -> bool:
@@ -132,7 +133,7 @@ class PopulationNewton(eqx.Module):
         found = newton(game, guess, rule(beta, self.eps, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; longer ones than the first might jump to another equilibrium
-        longer = jnp.where(begun, jnp.minimum(state.factor**1.5, FACTOR), FACTOR)
+        longer = jnp.where(begun, jnp.minimum(state.factor**1.5, self.factor), self.factor)
         shorter = jnp.where(begun, jnp.sqrt(state.factor), state.factor / 4)
         here = jax.tree.map(partial(jnp.where, good), found.point, state.point)
         q = action_values(game, here.env, here.values)

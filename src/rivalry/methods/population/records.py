@@ -24,6 +24,7 @@ def check_numbers(**options: Any) -> None:
         "eps": (lambda x: 0 <= x <= 1, "in [0, 1]"),
         "beta": (lambda x: 0 < x < np.inf, "above 0 and finite"),
         "begin": (lambda x: 0 < x < np.inf, "above 0 and finite"),
+        "factor": (lambda x: 1 < x < np.inf, "above 1 and finite"),
         "rate": (lambda x: 0 < x <= 1, "in (0, 1]"),
     }
     for name, value in options.items():
