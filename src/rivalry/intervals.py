@@ -22,6 +22,23 @@ def half_width(each: np.ndarray) -> np.ndarray:
     return half
 
 
+def share_interval(times: int, count: int) -> np.ndarray:
+    """The 95 % interval ``[low, high]`` of a chance that came true so many times of ``count``; NaN of none.
+
+    Chances at which the number seen is within 1.96 standard deviations of its mean (Wilson 1927).
+
+    >>> share_interval(3, 100).round(4).tolist(), share_interval(0, 40).round(4).tolist()
+    ([0.0103, 0.0845], [0.0, 0.0876])
+    """
+    if count < 1:
+        return np.full(2, np.nan)
+    share, square = times / count, NORMAL**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = NORMAL * np.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
+    ends: np.ndarray = np.clip([middle - half, middle + half], 0.0, 1.0)
+    return ends
+
+
 def told(mean: float, half: float) -> str:
     """A mean to the two leading digits of half the width of its interval, and that; alone where that is none.
 

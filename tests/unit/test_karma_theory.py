@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rivalry.games.karma import baselines, karma
 from rivalry.games.karma.baselines import MECHANISMS, exact_baseline
 from rivalry.games.karma.chains import stationary
 from rivalry.games.karma.lasry_lions import (
@@ -17,6 +18,8 @@ from rivalry.games.karma.lasry_lions import (
     theta_matrix,
 )
 from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios
+from rivalry.games.karma.scaling import scaling_gap, sublinearity
+from rivalry.methods.population.experiments import equilibrium
 from tests.reference.__main__ import read
 
 CASES = read(Path(__file__).parents[1] / "reference" / "karma.json")
@@ -128,7 +131,7 @@ def test_turns_become_a_rotation_in_the_long_run() -> None:
 def test_steps_at_a_time_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     u, chain = CHAINS["sticky"]
     quick = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
-    monkeypatch.setattr("rivalry.games.karma.baselines.STEADY", -1.0)
+    monkeypatch.setattr(baselines, "STEADY", -1.0)
     slow = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
     np.testing.assert_allclose(quick, slow, rtol=1e-12)
 
@@ -382,3 +385,56 @@ def test_wrong_sums_are_named() -> None:
         lasry_lions_sum([1.0], [0.5, 0.5], [[0.5, 0.5]], [[0.5, 0.5]])
     with pytest.raises(ValueError, match="kbar: 30"):
         find_counterexample(kbar=30)
+
+
+# scales
+
+
+def test_the_gap_of_two_scales() -> None:
+    """A law of bids that scales exactly has none; a change at one state is found there."""
+    small = np.array([[0.0, 0.5, 1.0, 1.25], [0.0, 1.0, 1.5, 2.0]])
+    large = np.stack([3 * np.interp(np.arange(10) / 3, np.arange(4), row) for row in small])
+    assert scaling_gap(small, large)[:3] == (pytest.approx(0.0), pytest.approx(0.0), 3)
+    large[1, 6] += 0.6
+    found = scaling_gap(small, large)
+    assert found.max == pytest.approx(0.2)
+    assert found.mean == pytest.approx(0.2 / 8)
+    assert np.argmax(found.gaps) == 6
+    with pytest.raises(ValueError, match="larger: karma up to 9 must be a whole multiple of 2"):
+        scaling_gap(small[:, :3], large)
+    with pytest.raises(ValueError, match=r"larger: private states \(1,\) must be \(2,\)"):
+        scaling_gap(small, large[:1])
+    with pytest.raises(ValueError, match="bids: shape"):
+        scaling_gap([[0.0, -1.0]], large)
+
+
+def test_what_is_sublinear() -> None:
+    k = np.arange(13.0)
+    means = [1.0, 2.0, 4.0]
+    roots = np.stack([np.sqrt(mean * k) for mean in means])[:, None]
+    found = sublinearity(roots, means, slack=0.0)
+    assert found == (0.0, 0.0, True, True)
+    squares = np.stack([k**2 / mean for mean in means])
+    found = sublinearity(squares, means)
+    assert found.falls == pytest.approx(144 / 2)
+    assert found.exceeds == pytest.approx(12**2 - 12 * 1)  # from one unit of karma to twelve
+    assert found[2:] == (False, False)
+    whole = np.round(np.stack([0.1 * mean * k for mean in means]))  # they exceed by rounding alone
+    assert sublinearity(whole, means).exceeds > 0
+    assert sublinearity(whole, means)[2:] == (True, True)
+    assert not sublinearity(whole, means, slack=0.1).sublinear
+    with pytest.raises(ValueError, match=r"kbars: \[1.0, 1.0\] must rise, one for each of 3 economies"):
+        sublinearity(roots, [1.0, 1.0])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("case", cases("scaling_law"), ids=lambda case: case["id"])
+def test_two_scales_of_an_economy(case: dict) -> None:
+    given, bids = case["inputs"], []
+    for kbar, kmax in given["pair"]:
+        game = karma(kbar=float(kbar), kmax=kmax, payment=given["payment"], gamma=given["discount"])
+        policy, _, _ = equilibrium(game, given["beta"])
+        bids.append((policy @ np.arange(kmax + 1)).reshape(-1, kmax + 1))
+    found = scaling_gap(*bids)
+    for name, value in case["expected"].items():
+        assert getattr(found, name) == pytest.approx(value, abs=case["tolerance"][name])

@@ -7,7 +7,7 @@ part of the result.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
@@ -19,7 +19,7 @@ from rivalry.game import PopulationGame, scale_of
 from rivalry.intervals import share_interval
 from rivalry.methods.population.newton import ENOUGH, PopulationNewton
 from rivalry.population import action_values, policy_values, settled, softmax, transitions, uniform
-from rivalry.population.distances import Distance, entropies, policy_distance
+from rivalry.population.distances import DISTANCES, Distance, entropies, policy_distance
 from rivalry.population.operators import Law, Policy
 from rivalry.population.random_policies import (
     ENTROPY_RULES,
@@ -54,12 +54,13 @@ class _OnDrawn(eqx.Module):
     def __check_init__(self) -> None:
         if not 0 < self.beta < np.inf:
             raise ValueError(f"beta: {self.beta} must be above 0 and finite")
-        for name in ("policies", "draws"):
-            value = getattr(self, name)
+        for name in ("policies", "draws", "map_steps"):
+            value = getattr(self, name, 1)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")
-        for name, known in (("generator", GENERATORS), ("entropy_rule", ENTROPY_RULES)):
-            if getattr(self, name) not in known:
+        words = (("generator", GENERATORS), ("entropy_rule", ENTROPY_RULES), ("distance", DISTANCES))
+        for name, known in words:
+            if getattr(self, name, known[0]) not in known:
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
 
     @classmethod
@@ -72,14 +73,19 @@ class _OnDrawn(eqx.Module):
         triangle = np.tri(actions, dtype=bool)
         return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))
 
+    def world(self, game: Any) -> PopulationGame:
+        """The population itself. Raises `ValueError` for other games."""
+        if not self.fits(game):
+            raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid")
+        found: PopulationGame = game
+        return found
+
     def length(self, world: PopulationGame) -> int:
         """One step is one policy."""
         return self.policies
 
     def begin(self, world: PopulationGame, stream: np.random.SeedSequence) -> Session:
-        """The equilibrium, and the words that policies are drawn from. Raises `ValueError` for other games."""
-        if not self.fits(world):
-            raise ValueError(f"game: {type(world).__name__} must be a population of agents who bid")
+        """The equilibrium, and the words that policies are drawn from."""
         policy, mu, residual = equilibrium(world, self.beta)
         return {
             "words": stream.generate_state(4, np.uint32),
@@ -151,7 +157,7 @@ class _OnDrawn(eqx.Module):
             "equilibrium": (("state", "action"), session["equilibrium"]),
             "equilibrium_residual": ((), session["residual"][0]),
             "equilibrium_entropy": ((), np.asarray(entropies(put(shaped))).mean()),
-            "words": (("word",), session["words"]),
+            "words": (("word",), session["words"].astype(np.int64)),  # datasets pad whole numbers with -1
             "drawn": ((), np.asarray(drawn)),
             "kept": ((), np.asarray(taken)),
         }
@@ -196,6 +202,10 @@ class Contractivity(_OnDrawn):
     distance: Annotated[Distance, "of policies: how far bids are moved, or l1"] = "mean"
     stop_below: Annotated[float, Ge(0), "distance below which a policy counts as arrived"] = 1e-8
 
+    def __check_init__(self) -> None:
+        if not self.stop_below >= 0:
+            raise ValueError(f"stop_below: {self.stop_below} must be at least 0")
+
     def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         target, mu = put(session["equilibrium"]), put(session["law"])
         beta = jnp.asarray(float(self.beta))
@@ -220,7 +230,7 @@ class Contractivity(_OnDrawn):
 
 
 class Monotonicity(_OnDrawn):
-    """Whether the equilibrium does at least as well as a policy does in that policy's own population, counted.
+    """Whether the equilibrium does at least as well as a policy in that policy's own population, counted.
 
     Generalised monotonicity asks that ``J(pi*, mu_pi) >= J(pi, mu_pi)``: what following the logit equilibrium
     ``pi*`` is worth to one agent among others who all follow ``pi``, against following ``pi`` as well; means
@@ -264,16 +274,25 @@ class Monotonicity(_OnDrawn):
         return record
 
 
-def equilibrium(game: PopulationGame, beta: float) -> tuple[np.ndarray, np.ndarray, float]:
+def equilibrium(game: PopulationGame, beta: float, eps: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
     """The logit equilibrium from uniform play: its policy and law, and what is left of its equations."""
-    method = PopulationNewton(beta=float(beta))
-    state = method.init(game, uniform(game), jax.random.key(0))
+    # arrays, lest a program be compiled for every beta
+    numbers = jnp.asarray(float(beta)), jnp.asarray(float(eps))
+    method = eqx.tree_at(
+        lambda m: (m.beta, m.eps), PopulationNewton(beta=float(beta), eps=float(eps)), numbers
+    )
+    state = _begun(method, game)
     for _ in range(STAGES):
         state = _staged(method, game, state)
         if float(method.residual(game, state)) <= ENOUGH or int(method.ended(game, state)):
             break
     left = float(method.residual(game, state))
     return np.asarray(state.profile), np.asarray(state.point.mu), left
+
+
+@eqx.filter_jit
+def _begun(method: PopulationNewton, game: PopulationGame) -> Any:
+    return method.init(game, uniform(game), jax.random.key(0))
 
 
 @eqx.filter_jit

@@ -1,0 +1,307 @@
+"""Experiments on drawn policies, against plain iteration of the same rules; what decides their answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+from scipy import stats
+
+import rivalry as rv
+from rivalry._jax import jax, jnp, put
+from rivalry.intervals import NORMAL, share_interval
+from rivalry.methods.population import experiments
+from rivalry.methods.population.experiments import Contractivity, Monotonicity, equilibrium
+from rivalry.population import flow
+from rivalry.population.random_policies import draw_policies
+from rivalry.run.learning import learn
+from tests.reference.__main__ import read
+
+LEVELS = 5
+KINDS = {"contractivity_experiment": Contractivity, "generalised_monotonicity_experiment": Monotonicity}
+CASES = [
+    case for case in read(Path(__file__).parents[1] / "reference" / "karma.json") if case["kind"] in KINDS
+]
+
+
+def game(payment: str = "PBP", **more: Any) -> Any:
+    return rv.games.karma(kmax=LEVELS - 1, kbar=2.0, payment=payment, **({"gamma": 0.8} | more))
+
+
+@eqx.filter_jit
+def flowed(economy: Any, pi: Any) -> tuple[Any, Any]:
+    """Where 3000 steps of the population lead."""
+    mu = jax.lax.fori_loop(0, 3000, lambda _, here: flow(economy, here, pi), economy.first_law())
+    return mu, economy.environment(mu, pi)
+
+
+@eqx.filter_jit
+def dense(economy: Any, env: Any) -> tuple[Any, Any]:
+    """Rewards ``[state action]`` and chances ``[next state action]``."""
+    return economy.reward(env), jax.vmap(economy.expect(env))(jnp.eye(len(economy.legal)))
+
+
+class Slowly:
+    """One step at a time: populations by the flow, values by iteration, both until nothing moves."""
+
+    def __init__(self, economy: Any) -> None:
+        self.game, self.legal = economy, np.asarray(economy.legal)
+        self.discount = float(np.asarray(economy.discount)[0])
+
+    def population(self, pi: np.ndarray) -> tuple[np.ndarray, Any]:
+        return flowed(self.game, put(pi))
+
+    def values(
+        self, env: Any, pi: np.ndarray, bonus: np.ndarray | float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        reward, ahead = (np.asarray(array) for array in dense(self.game, env))
+        v, q = np.zeros(len(pi)), reward
+        for _ in range(400):
+            q = reward + self.discount * np.einsum("tsa,t->sa", ahead, v)
+            v = np.sum(np.where(self.legal, pi * q, 0), axis=1) + bonus
+        return v, q
+
+    def softmax(self, q: np.ndarray, beta: float) -> np.ndarray:
+        weights = np.where(self.legal, np.exp(beta * (q - q.max(axis=1, keepdims=True))), 0)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+
+def apart(pi: np.ndarray, other: np.ndarray) -> float:
+    b, far = np.arange(LEVELS), []
+    for state, (one, two) in enumerate(zip(pi, other, strict=True)):
+        if k := state % LEVELS:
+            far.append(stats.wasserstein_distance(b, b, one, two) / k)
+    return float(np.mean(far))
+
+
+@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+def test_steps_are_those_taken_slowly(payment: str) -> None:
+    economy, beta = game(payment), 4.0
+    found = learn(economy, Contractivity(beta=beta, policies=2, map_steps=3), seed=3).record
+    plain = Slowly(economy)
+    target = found["equilibrium"][1]
+    _, env = plain.population(target)
+    np.testing.assert_allclose(plain.softmax(plain.values(env, target)[1], beta), target, atol=1e-9)
+    words = np.random.SeedSequence(found["words"][1].tolist())
+    for number, far in zip(found["number"][1], found["distances"][1], strict=True):
+        drawn = draw_policies("dirichlet_state", 1, 2, LEVELS - 1, words, first=int(number))
+        pi = drawn.policies[0].reshape(-1, LEVELS)
+        for distance in far:
+            assert apart(pi, target) == pytest.approx(distance, abs=1e-9)
+            _, env = plain.population(pi)
+            pi = plain.softmax(plain.values(env, pi)[1], beta)
+
+
+@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+def test_payoffs_are_those_found_slowly(payment: str) -> None:
+    economy, beta = game(payment), 4.0
+    found = learn(economy, Monotonicity(beta=beta, policies=3), seed=1).record
+    plain = Slowly(economy)
+    target = found["equilibrium"][1]
+    words = np.random.SeedSequence(found["words"][1].tolist())
+    for place, number in enumerate(found["number"][1]):
+        drawn = draw_policies("smooth_gaussian", 1, 2, LEVELS - 1, words, first=int(number))
+        pi = drawn.policies[0].reshape(-1, LEVELS)
+        np.testing.assert_array_equal(found["drawn_centre"][1][place], drawn.parameters["centre"][0])
+        mu, env = plain.population(pi)
+        for who, policy in (("equilibrium", target), ("own", pi)):
+            plainly = float(mu @ plain.values(env, policy)[0])
+            assert found[f"payoff_{who}"][1][place] == pytest.approx(plainly, abs=1e-9)
+            bonus = stats.entropy(policy, axis=1) / beta
+            regular = float(mu @ plain.values(env, policy, bonus)[0])
+            assert found[f"payoff_{who}_h"][1][place] == pytest.approx(regular, abs=1e-9)
+
+
+def test_who_gets_further_away_is_counted() -> None:
+    """At high beta steps overshoot, at low beta they contract: each is told by its own distances."""
+    for beta, some in ((1.0, False), (500.0, True)):
+        found = learn(game(gamma=0.95), Contractivity(beta=beta, policies=40, map_steps=3), seed=2).record
+        far = found["distances"][1]
+        going = np.logical_and.accumulate(far[:, :-1] >= 1e-8, axis=1)
+        worse = np.any(going & (far[:, 1:] > far[:, :-1]), axis=1)
+        np.testing.assert_array_equal(found["violated"][1], worse)
+        assert found["violation_share"][1] == worse.mean()
+        np.testing.assert_allclose(found["violation_interval"][1], share_interval(int(worse.sum()), 40))
+        assert worse.any() == some
+        assert np.all((found["largest_ratio"][1] > 1) == worse)
+
+
+def test_arrived_policies_are_followed_no_further() -> None:
+    far = np.array([[1.0, 0.5, 0.2, 0.4], [1.0, 1e-9, 1e-3, 5.0], [0.0, 1.0, 1.0, 1.0]])
+    expected = [[0.5, 0.4, 2.0], [1e-9, np.nan, np.nan], [np.nan] * 3]
+    np.testing.assert_allclose(experiments._ratios(far, 1e-8), expected)
+    np.testing.assert_allclose(experiments._ratios(far, 0.0)[1], [1e-9, 1e6, 5e3])
+
+
+def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
+    for rule in ("mean", "every"):
+        record = learn(
+            game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule, draws=2000), seed=4
+        ).record
+        words = np.random.SeedSequence(record["words"][1].tolist())
+        drawn = draw_policies("smooth_gaussian", 60, 2, LEVELS - 1, words).policies
+        each = stats.entropy(drawn, axis=-1)
+        bar = stats.entropy(record["equilibrium"][1].reshape(2, LEVELS, LEVELS), axis=-1)
+        fit = np.all(each >= bar, axis=(1, 2)) if rule == "every" else each.mean((1, 2)) >= bar.mean()
+        numbers = record["number"][1]
+        np.testing.assert_array_equal(numbers[numbers < 60], np.flatnonzero(fit)[:5])
+        assert float(record["equilibrium_entropy"][1]) == pytest.approx(bar.mean(), abs=1e-12)
+        assert record["drawn"][1] == numbers[-1] + 1
+
+
+def test_chunks_change_nothing() -> None:
+    economy, method = game(), Contractivity(beta=4.0, policies=40, map_steps=3)
+    whole = learn(economy, method, seed=7).record
+    session = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
+    begun = {name: array.copy() for name, array in session.items()}
+    assert method.advance(economy, session, 40) == 40
+    assert method.advance(economy, session, 1) == 0
+    for count in (1, 3, 33, 3):
+        begun = {name: np.array(array) for name, array in begun.items()}  # saved and read again
+        assert method.advance(economy, begun, count) == count
+    ends = [method.read(economy, one) for one in (session, begun)]
+    for name, (_, array) in ends[0].items():
+        np.testing.assert_array_equal(array, ends[1][name][1], err_msg=name)
+    assert str(whole["status"][1]) == "settled"
+    assert whole["distances"][1].shape == (40, 4)
+    half = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
+    method.advance(economy, half, 10)
+    early = method.read(economy, half)
+    assert str(early["status"][1]) == "budget spent"
+    np.testing.assert_array_equal(early["distances"][1], ends[0]["distances"][1][:10])
+
+
+def test_too_few_that_qualify() -> None:
+    """At beta near 0 the equilibrium is next to even play: hardly anybody is as undecided."""
+    found = learn(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
+    assert str(found["status"][1]) == "settled"
+    assert int(found["drawn"][1]) == 200
+    assert int(found["kept"][1]) == 0
+    assert "violation_share" not in found
+
+
+def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "STAGES", 1)
+    found = learn(game(), Contractivity(beta=500.0, policies=3)).record
+    assert str(found["status"][1]) == "no answer"
+    assert int(found["kept"][1]) == 0
+
+
+def test_a_population_that_was_not_found_counts_as_nothing() -> None:
+    session = {"population_residual": np.array([0.0, 1.0, 1e-12, np.nan])}
+    record = experiments._counted(session, "", np.array([True, True, False, True]))
+    assert float(record["violation_share"][1]) == 0.5
+    assert record["violated"][1].tolist() == [True, False, False, False]
+    assert int(record["unsettled"][1]) == 2
+
+
+def test_types_have_policies_of_their_own() -> None:
+    two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
+    economy = rv.games.karma(kmax=LEVELS - 1, kbar=2.0, types=two)
+    found = learn(economy, Monotonicity(beta=4.0, policies=2)).record
+    assert found["drawn_width"][1].shape == (2, 4)
+    assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
+
+
+def test_one_program_for_every_beta() -> None:
+    assert equilibrium(game(), 2.0)[2] <= experiments.ENOUGH
+    compiled = experiments._staged._cached._cache_size()
+    assert equilibrium(game(), 3.0)[2] <= experiments.ENOUGH
+    assert experiments._staged._cached._cache_size() == compiled
+
+
+def test_they_fit_populations_of_bidders_alone() -> None:
+    assert Contractivity.fits(game())
+    assert not Contractivity.fits(rv.games.matrix("chicken"))
+    with pytest.raises(ValueError, match="game: Matrix must be a population of agents who bid"):
+        Contractivity().world(rv.games.matrix("chicken"))
+
+
+@pytest.mark.parametrize("learner", [Contractivity(policies=3, map_steps=3), Monotonicity(policies=3)])
+def test_the_loops_can_rely_on_them(learner: Any) -> None:
+    rv.check_method(learner, game())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beta": 0.0}, "beta: 0.0 must be above 0 and finite"),
+        ({"beta": np.inf}, "beta: inf must be above 0 and finite"),
+        ({"policies": 0}, "policies: 0 must be a whole number, at least 1"),
+        ({"draws": 0}, "draws: 0 must be a whole number, at least 1"),
+        ({"map_steps": 0}, "map_steps: 0 must be a whole number, at least 1"),
+        ({"stop_below": -1.0}, "stop_below: -1.0 must be at least 0"),
+    ],
+    ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
+)
+def test_wrong_options_are_named(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Contractivity(**options)
+
+
+@pytest.mark.parametrize("name", ["generator", "entropy_rule", "distance"])
+def test_wrong_words_are_named(name: str) -> None:
+    """Where nobody checks types."""
+    options = SimpleNamespace(beta=1.0, policies=1, draws=1, **{name: "else"})
+    with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
+        experiments._OnDrawn.__check_init__(options)
+
+
+@pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])
+def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
+    """Where the number seen is 1.96 standard deviations from its mean; at 0 and 1 the end itself."""
+    low, high = share_interval(times, count)
+    for chance in (low, high):
+        off = (times / count - chance) ** 2
+        assert off == pytest.approx(NORMAL**2 * chance * (1 - chance) / count, abs=1e-12)
+    assert 0 <= low <= times / count <= high <= 1
+    assert np.all(np.isnan(share_interval(0, 0)))
+
+
+def test_distances_by_other_words() -> None:
+    economy = game()
+    each = {
+        word: learn(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance=word)).record
+        for word in ("mean", "sum", "mu_weighted")
+    }
+    mean, total = (each[word]["distances"][1] for word in ("mean", "sum"))
+    np.testing.assert_allclose(total, mean * 2 * (LEVELS - 1), rtol=1e-12)
+    assert str(each["sum"]["distance"][1]) == "sum"
+    assert np.all(each["mu_weighted"]["distances"][1] > 0)
+    assert np.all(each["mu_weighted"]["distances"][1] < 1)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_listed_experiments(case: dict) -> None:
+    given, about, allowed = case["inputs"], case["inputs"]["experiment"], case["tolerance"]
+    options = {name: about[name] for name in ("policies", "generator", "entropy_rule")}
+    if "distance" in about:
+        options |= {
+            "distance": about["distance"],
+            "map_steps": about["steps"],
+            "stop_below": about["stop_below"],
+        }
+    economy = rv.games.karma(
+        urgencies=given["urgencies"],
+        chain=given["urgency_chain"],
+        kbar=float(given["mean_karma"]),
+        kmax=given["kmax"],
+        payment=given["payment"],
+        gamma=given["discount"],
+    )
+    found = learn(economy, KINDS[case["kind"]](beta=given["beta"], **options)).record
+    names = {
+        "fraction_of_violations": "violation_share",
+        "mean_entropy_of_equilibrium": "equilibrium_entropy",
+        "fraction_J": "violation_share",
+        "fraction_J_h": "violation_share_h",
+    }
+    for name, value in case["expected"].items():
+        assert float(found[names[name]][1]) == pytest.approx(value, abs=allowed[name])
+    assert int(found["unsettled"][1]) == 0
+    assert int(found["kept"][1]) == about["policies"]
