@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry._jax import put
 from rivalry.games.karma.baselines import exact_baseline
 from rivalry.games.karma.lasry_lions import lasry_lions_sum
 from rivalry.games.karma.lipschitz import constants
@@ -130,7 +131,7 @@ def _evaluation(inputs: Inputs) -> dict[str, Any]:
 
 def _step(inputs: Inputs) -> dict[str, Any]:
     game = economy(inputs)
-    mu, pi = np.ravel(inputs["mu"]), full_policy(game, inputs["policy"])
+    mu, pi = put(np.ravel(inputs["mu"])), put(full_policy(game, inputs["policy"]))
     env = game.environment(mu, pi)
     flows, best = game.flows(env, mu, pi), best_response(game, env, pi)
     values = np.asarray(policy_values(game, env, pi))
@@ -199,4 +200,3 @@ KINDS = {
     "redistribution_level": _level,
     "scaling_law": _scaling,
 }
-

@@ -1,0 +1,231 @@
+"""Karma economies: the level of redistribution, agents of types, payments, what can be swept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.game import with_
+from rivalry.games.karma.agents import dealt
+from rivalry.games.karma.economy import stationary
+from rivalry.games.karma.payments import charge_of
+from rivalry.games.karma.redistribution import checked_level
+from rivalry.kernels.choices import cumulative, probabilities
+from rivalry.kernels.economy import fresh
+from rivalry.population import best_response, judged, policy_values, push
+from tests.reference.compare import disagreements
+from tests.reference.karma import answer
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "karma.json").read_text(encoding="utf-8"))[
+    "cases"
+]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case["kind"] in ("redistribution_level", "population_step")],
+    ids=lambda case: case["id"],
+)
+def test_known_cases(case: dict[str, Any]) -> None:
+    assert not disagreements(case, answer(case))
+
+
+def absorbed(law: np.ndarray, level: float) -> float:
+    """What is taken up at a level, from the words: the floor, or by the fraction's chance the ceiling."""
+    room = len(law) - 1 - np.arange(len(law))
+    low, part = int(np.floor(level)), level - np.floor(level)
+    return float(law @ ((1 - part) * np.minimum(room, low) + part * np.minimum(room, low + 1)))
+
+
+def test_levels_absorb_the_surplus_and_none_smaller_does() -> None:
+    rng = np.random.default_rng(1)
+    for trial in range(60):
+        law = rng.dirichlet(np.full(6, 0.4))
+        law[rng.random(6) < 0.4 * (trial % 2)] = 0.0  # plateaus
+        law = law / law.sum() if law.sum() > 0 else np.full(6, 1 / 6)
+        room = absorbed(law, 5.0)
+        surplus = rng.random() * room
+        level = checked_level(law, surplus)
+        assert absorbed(law, level) == pytest.approx(surplus, abs=1e-14)
+        if level > 1e-6:
+            assert absorbed(law, level - 1e-6) < surplus
+
+
+def test_defaults() -> None:
+    game = rv.games.karma()
+    assert game.space.shape == (42, 21)
+    assert int(game.legal.sum()) == 462
+    assert np.asarray(game.chain).tolist() == [[[0.5, 0.5], [0.5, 0.5]]]
+    assert float(game.scale) == pytest.approx(250)
+    world = game.world()
+    assert (world.karma == 10).all()
+    assert len(world.karma) == 100
+    assert game.refuses_mean_field == ""
+
+
+def test_agents_of_types() -> None:
+    """Counts and shares tell the same; shorter types are padded; numbers are neighbouring."""
+    tables = [
+        {"name": "meek", "urgencies": [2.0], "gamma": 0.5},
+        {
+            "name": "loud",
+            "urgencies": [1.0, 3.0, 9.0],
+            "chain": [[0.5, 0.5, 0], [0, 0, 1], [0.25, 0.25, 0.5]],
+        },
+    ]
+    counted = rv.games.karma(types=[t | {"count": c} for t, c in zip(tables, (2, 6), strict=True)])
+    shared = rv.games.karma(
+        types=[t | {"share": s} for t, s in zip(tables, (0.25, 0.75), strict=True)], agents=8
+    )
+    world = counted.world()
+    for a, b in zip(world, shared.world(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert world.type_of.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
+    assert world.stakes.tolist() == [[2, 0, 0], [1, 3, 9]]
+    assert world.chain[0].tolist() == [[1, 1, 1]] * 3
+    assert world.first[0].tolist() == [1, 1, 1]
+    law = np.diff(world.first[1], prepend=0)
+    np.testing.assert_allclose(law @ np.array(tables[1]["chain"]), law, atol=1e-15)
+    assert counted.player_names == ("meek", "loud")
+    private = fresh(world, np.random.SeedSequence(0)).private
+    assert (private[:2] == 0).all()
+
+
+def test_every_agent_may_be_of_a_type_of_its_own() -> None:
+    tables = [
+        {"count": 1, "urgencies": [1.0, 1.0 + k], "gamma": k / 50, "initial_karma": k % 3} for k in range(40)
+    ]
+    game = rv.games.karma(kmax=2, kbar=39 / 40, types=tables)
+    world = game.world()
+    assert world.type_of.tolist() == list(range(40))
+    assert world.karma.tolist() == [k % 3 for k in range(40)]
+    assert world.stakes[:, 1].tolist() == [1.0 + k for k in range(40)]
+    assert game.space.shape == (40 * 2 * 3, 3)
+
+
+@pytest.mark.parametrize(("agents", "kbar"), [(4, 2.5), (100, 10.0), (7, 3 / 7), (10, 0.1), (6, 0.0)])
+def test_karma_is_dealt_in_whole_amounts(agents: int, kbar: float) -> None:
+    karma = dealt(agents, kbar)
+    assert len(karma) == agents
+    assert karma.sum() == round(agents * kbar)
+    assert karma.max() - karma.min() <= 1
+
+
+def test_karma_at_the_start_of_ones_own() -> None:
+    game = rv.games.karma(kmax=5, kbar=2.0, agents=4, initial_karma=[5, 0, 1, 2])
+    assert game.world().karma.tolist() == [5, 0, 1, 2]
+    types = [{"count": 2, "initial_karma": [4, 0]}, {"count": 3, "initial_karma": 2}, {"count": 1}]
+    found = rv.games.karma(kmax=5, kbar=2.0, types=types)
+    assert found.world().karma.tolist() == [4, 0, 2, 2, 2, 2]
+
+
+def test_payments_by_hand() -> None:
+    own, other = np.indices((4, 4))
+    below = np.tri(4, dtype=int)
+    for name, price, table in (
+        ("PBP", None, own),
+        ("PBS", None, own),
+        ("difference", None, own - other),
+        ("highest_losing_bid", None, other),
+        ("fixed_price", 2, np.minimum(own, 2)),
+    ):
+        np.testing.assert_array_equal(charge_of(name, price, None, 3), table * below)
+    full = own + 10 * (other > own)  # what is never charged may be anything
+    np.testing.assert_array_equal(charge_of("table", None, full, 3), own * below)
+
+
+def test_own_tables_find_the_rule_they_are() -> None:
+    bids = np.arange(4)
+    given = np.repeat(bids[:, None], 4, axis=1)
+    one = rv.games.karma(kmax=3, kbar=1.0, payment="table", charge=given)
+    two = rv.games.karma(kmax=3, kbar=1.0)
+    assert one.own_bid
+    for a, b in zip(one.world(), two.world(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert rv.games.karma(payment="fixed_price", price=20).own_bid  # nobody can bid more
+    assert not rv.games.karma(payment="difference").own_bid
+
+
+def test_numbers_can_be_swept() -> None:
+    """Everything that is a number is an array of the game, and what it may not be it refuses."""
+    game = rv.games.karma(kmax=4, kbar=2.0)
+    built = rv.games.karma(kmax=4, kbar=1.0, gamma=0.5, urgencies=[2.0, 3.0], tax=0.1)
+    swept = with_(game, kbar=1.0, gamma=0.5, stakes=np.array([[2.0, 3.0]]), tax=0.1 * np.arange(5.0))
+    uniform = game.named_start("uniform")
+    one, two = judged(built, uniform), judged(swept, uniform)
+    np.testing.assert_array_equal(one.payoff, two.payoff)
+    for a, b in zip(built.world(), swept.world(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert game.refuses("gamma", 1.0) == "must be in [0, 1)"
+    assert game.refuses("kbar", 5.0) == "must be in [0, kmax = 4]"
+    assert game.refuses("stakes", -1.0) == "must be at least 0"
+    assert game.refuses("share", 0.0) == "must be in (0, 1]: a type has agents"
+    assert game.refuses("kbar", 3.5) == ""
+
+
+def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
+    chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
+    law = np.asarray(stationary(jnp.asarray(chain)))
+    np.testing.assert_allclose(law @ chain, law, atol=1e-15)
+    game = rv.games.karma(kmax=2, kbar=1.0, urgencies=[1.0, 2.0, 3.0], chain=chain)
+    np.testing.assert_allclose(np.diff(game.world().first[0], prepend=0), law, atol=1e-15)
+    np.testing.assert_allclose(np.asarray(game.first_law()).reshape(3, 3).sum(axis=1), law, atol=1e-15)
+
+
+def test_policies_are_taken_by_karma_and_bid_too() -> None:
+    """As states and bids, by type, private state and karma, and as the rows of kernels and back."""
+    game = rv.games.karma(kmax=4, kbar=2.0, types=[{"share": 0.5}, {"share": 0.5, "gamma": 0.2}])
+    flat = np.asarray(game.space.project(jnp.asarray(np.random.default_rng(3).normal(size=game.space.shape))))
+    cube = flat.reshape(2, 2, 5, 5)
+    np.testing.assert_allclose(game.space.check(cube, "policy"), flat, atol=1e-16)
+    np.testing.assert_allclose(probabilities(cumulative(cube), 4), cube, atol=1e-15)
+    alone = rv.games.karma(kmax=4, kbar=2.0)
+    np.testing.assert_allclose(alone.space.check(cube[0], "policy"), flat[:10], atol=1e-16)
+
+
+def test_private_states_may_hold_more_than_urgency() -> None:
+    """Urgencies that repeat, with a joint chain: the same economy as one whose two ones are told apart."""
+    names = ["at home", "on the way", "late"]
+    chain = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
+    game = rv.games.karma(kmax=3, kbar=1.0, urgencies=[1.0, 1.0, 5.0], chain=chain, private_names=names)
+    assert game.private_names == (tuple(names),)
+    assert game.shape == (1, 3, 4)
+    with pytest.raises(ValueError, match=r"at u=1 \(on the way\), k=0; must sum to 1"):
+        game.space.check(np.diag([1.0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])[:, :4] + 0.0, "policy")
+
+
+def test_values_and_best_responses_in_plain_numpy() -> None:
+    """Bellman's equations of a tiny economy from the words: fee to the loser, surplus by the level."""
+    game = rv.games.karma(kmax=2, kbar=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
+    mu = np.array([0.1, 0.2, 0.3, 0.05, 0.15, 0.2])
+    pi = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5], [1, 0, 0], [0.1, 0.9, 0], [0, 0.5, 0.5]])
+    env = game.environment(jnp.asarray(mu), jnp.asarray(pi))
+    bids, level = mu @ pi, float(env.level)
+    chain = np.asarray(game.chain)[0]
+    reward, moves = np.zeros((6, 3)), np.zeros((6, 3, 6))
+    for x, b in np.argwhere(np.tile(np.tri(3), (2, 1)) > 0):
+        z, k = divmod(int(x), 3)
+        for c in range(3):
+            for chance, after, cost in (
+                ((b > c) + 0.5 * (b == c), k - b, 0.0),
+                ((b < c) + 0.5 * (b == c), min(k + c, 2), [1.0, 5.0][z]),
+            ):
+                reward[x, b] -= bids[c] * chance * cost
+                for more, part in ((0, 1 - level % 1), (1, level % 1)):
+                    there = min(after + int(level) + more, 2)
+                    moves[x, b, [there, 3 + there]] += bids[c] * chance * part * chain[z]
+    stays = np.einsum("xb,xby->xy", pi, moves)
+    values = np.linalg.solve(np.eye(6) - 0.9 * stays, (pi * reward).sum(axis=1))
+    np.testing.assert_allclose(policy_values(game, env, jnp.asarray(pi)), values, atol=1e-12)
+    np.testing.assert_allclose(push(game, env, jnp.asarray(mu[:, None] * pi)), mu @ stays, atol=1e-15)
+    best = np.zeros(6)
+    for _ in range(600):
+        q = np.where(np.tile(np.tri(3), (2, 1)) > 0, reward + 0.9 * moves @ best, -np.inf)
+        best = q.max(axis=1)
+    np.testing.assert_allclose(best_response(game, env, jnp.asarray(pi)).values, best, atol=1e-10)

@@ -1,0 +1,298 @@
+"""What may not be typed of a karma economy: one line that names the parameter, its value and the rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.karma.checks import numbers, one_of, whole
+from rivalry.population import judged
+from rivalry.study import StudyError
+
+UNIFORM = "uniform"
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "kbar above kmax": ({"kbar": 25.0}, "kbar: 25 must be in [0, kmax = 20]"),
+    "kbar below 0": ({"kbar": -1.0}, "kbar: -1 must be in [0, kmax = 20]"),
+    "kbar of a small kmax": ({"kmax": 5}, "kbar: 10 must be in [0, kmax = 5]"),
+    "N kbar": (
+        {"kbar": 10.005, "agents": 100},
+        "kbar: 10.005 times 100 agents is 1000.5; must be a whole number",
+    ),
+    "kmax": ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
+    "no urgencies": ({"urgencies": []}, "urgencies: [] must be a list of numbers, at least one"),
+    "urgency below 0": ({"urgencies": [1.0, -5.0]}, "urgencies[1]: -5 must be at least 0"),
+    "nobody in a hurry": (
+        {"urgencies": [0.0, 0.0]},
+        "urgencies: [0.0, 0.0] must not all be 0: nobody would bid",
+    ),
+    "chain not square": ({"chain": [[0.5, 0.5]]}, "chain: shape (1, 2) must be square, or one law"),
+    "chain rows": (
+        {"chain": [[0.5, 0.5], [0.5, 0.6]]},
+        "chain[1]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+    ),
+    "chain in two": (
+        {"chain": [[1.0, 0.0], [0.0, 1.0]]},
+        "chain: [[1.0, 0.0], [0.0, 1.0]] must have one stationary law, and has several",
+    ),
+    "chain of three": (
+        {"chain": [0.2, 0.3, 0.5]},
+        "chain: 3 rows must be 2, one for each of the urgencies",
+    ),
+    "gamma": ({"gamma": 1.0}, "gamma: 1 must be in [0, 1)"),
+    "gamma below 0": ({"gamma": -0.1}, "gamma: -0.1 must be in [0, 1)"),
+    "gamma no number": ({"gamma": float("nan")}, "gamma: nan must be finite"),
+    "odd": ({"agents": 101}, "agents: 101 must be even, or idle = 'random'"),
+    "no agents": ({"agents": 0}, "agents: 0 must be a whole number, at least 1"),
+    "payment": (
+        {"payment": "PBX"},
+        "payment: 'PBX' is unknown; must be one of PBP, PBS, difference, highest_losing_bid, fixed_price,"
+        " table",
+    ),
+    "tie": (
+        {"tie": "dice"},
+        "tie: 'dice' is unknown; must be one of coin, lowest_index, highest_urgency, nobody",
+    ),
+    "overflow": (
+        {"overflow": "lost"},
+        "overflow: 'lost' is unknown; must be one of surplus, winner_pays_room, burn",
+    ),
+    "idle": ({"idle": "last", "agents": 3}, "idle: 'last' is unknown; must be one of none, random"),
+    "receiver": (
+        {"payment": "difference", "receiver": "me"},
+        "receiver: 'me' is unknown; must be one of peer, society",
+    ),
+    "receiver clashes": (
+        {"receiver": "society"},
+        "receiver: 'society' clashes with payment = 'PBP'; use 'PBS'",
+    ),
+    "overflow of society": (
+        {"payment": "PBS", "overflow": "burn"},
+        "overflow: 'burn' is about what losers receive, and clashes with payments to society; must be"
+        " 'surplus'",
+    ),
+    "no price": (
+        {"payment": "fixed_price"},
+        "price: None goes with payment = 'fixed_price', and must be given there alone",
+    ),
+    "price": ({"payment": "fixed_price", "price": -1}, "price: -1 must be a whole number, at least 0"),
+    "price of bids": (
+        {"price": 2},
+        "price: 2 goes with payment = 'fixed_price', and must be given there alone",
+    ),
+    "no table": ({"payment": "table"}, "charge: goes with payment = 'table', and must be given there alone"),
+    "table of another size": (
+        {"payment": "table", "charge": [[0, 0], [1, 1]]},
+        "charge: shape (2, 2) must be (21, 21): [bid][rival's bid]",
+    ),
+    "table above bids": (
+        {"payment": "table", "kmax": 1, "kbar": 1.0, "charge": [[0, 0], [2, 1]]},
+        "charge[1][0]: 2 must be a whole number in 0..1, at most the bid",
+    ),
+    "tax rate": ({"tax": 1.5}, "tax: 1.5 must be a rate in [0, 1], or a list of one amount a karma level"),
+    "tax below 0": ({"tax": -0.5}, "tax: -0.5 must be at least 0"),
+    "taxes": ({"tax": [0.0, 1.0]}, "tax: 2 amounts must be 21, one for each karma 0..20"),
+    "tax above karma": (
+        {"kmax": 2, "kbar": 1.0, "tax": [0.0, 1.0, 2.5]},
+        "tax[2]: 2.5 must be in [0, 2], the karma there is to take",
+    ),
+    "redistribution": ({"redistribute_every": 0}, "redistribute_every: 0 must be a whole number, at least 1"),
+    "karma at the start": (
+        {"initial_karma": [10] * 99 + [9]},
+        "initial_karma: sums to 999; must be 1000, that is 100 agents times kbar = 10",
+    ),
+    "karma of too few": ({"initial_karma": [10] * 99}, "initial_karma: 99 amounts must be 100, one an agent"),
+    "karma above kmax": (
+        {"initial_karma": [10] * 98 + [21, -1]},
+        "initial_karma[98]: 21 must be a whole number in 0..20",
+    ),
+    "labels": (
+        {"private_names": ["home"]},
+        "private_names: ['home'] must be 2 labels, one for each of the urgencies",
+    ),
+    "no types": ({"types": []}, "types: [] must be a list of tables, at least one"),
+    "type's key": (
+        {"types": [{"urgency": [1.0]}]},
+        "types[0].urgency: is unknown; did you mean 'urgencies'?",
+    ),
+    "shares": (
+        {"types": [{"share": 0.5}, {"share": 0.6}]},
+        "types: shares [0.5, 0.6] sum to 1.1; must sum to 1",
+    ),
+    "a share of nobody": (
+        {"types": [{"share": 1.0}, {"share": 0.0}]},
+        "types[1].share: 0 must be in (0, 1]: a type has agents",
+    ),
+    "a count of nobody": (
+        {"types": [{"count": 2}, {"count": 0}]},
+        "types[1].count: 0 must be a whole number, at least 1",
+    ),
+    "shares and counts": (
+        {"types": [{"share": 0.5}, {"count": 2}]},
+        "types: share clashes with count; give one of them, in every type",
+    ),
+    "a share missing": (
+        {"types": [{"share": 1.0}, {"gamma": 0.5}]},
+        "types[1].share: is missing; every type must have one, or none",
+    ),
+    "parts of agents": (
+        {"agents": 10, "types": [{"share": 0.25}, {"share": 0.75}]},
+        "agents: 10 with a share of 0.25 make 2.5 of 'type 0'; must be a whole number, at least 1",
+    ),
+    "counts and agents": (
+        {"agents": 10, "types": [{"count": 2}, {"count": 4}]},
+        "agents: 10 must be 6, the sum of the types' counts",
+    ),
+    "types' kmax": (
+        {"types": [{"kmax": 20}, {"kmax": 30}]},
+        "types[1].kmax: 30 must be kmax = 20, the same for all types",
+    ),
+    "type's gamma": ({"types": [{}, {"gamma": 2}]}, "types[1].gamma: 2 must be in [0, 1)"),
+    "type's chain": (
+        {"types": [{"chain": [[0.5, 0.6], [0.5, 0.5]]}]},
+        "types[0].chain[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+    ),
+    "type's urgencies and the common chain": (
+        {"chain": [[0.5, 0.5], [0.5, 0.5]], "types": [{"urgencies": [1.0, 2.0, 3.0]}]},
+        "types[0].chain: 2 rows must be 3, one for each of the urgencies",
+    ),
+    "names alike": (
+        {"types": [{"name": "a"}, {"name": "a"}]},
+        "types[1].name: 'a' must differ from those of the other types",
+    ),
+    "type's karma": (
+        {"types": [{"count": 4, "initial_karma": [10, 10]}]},
+        "types[0].initial_karma: 2 amounts must be 4, one an agent of the type",
+    ),
+    "karma twice": (
+        {"initial_karma": [10] * 4, "types": [{"count": 4, "initial_karma": 10}]},
+        "initial_karma: clashes with types[0].initial_karma; give one of them",
+    ),
+}
+OF_TYPE_CHECKERS = {"payment", "tie", "overflow", "idle", "receiver"}  # words that annotations list
+
+
+@pytest.mark.parametrize("name", [name for name in WRONG if name not in OF_TYPE_CHECKERS])
+def test_wrong_input_is_named(name: str) -> None:
+    given, message = WRONG[name]
+    with pytest.raises(ValueError) as told:  # noqa: PT011  (the whole message is compared)
+        rv.games.karma(**given)
+    assert str(told.value) == message
+
+
+def test_numbers_and_words_alone() -> None:
+    """What annotations refuse before, where these are checked."""
+    for call, message in (
+        (lambda: whole("kmax", 20.5, 1), "kmax: 20.5 must be a whole number, at least 1"),
+        (lambda: whole("kmax", True, 1), "kmax: True must be a whole number, at least 1"),
+        (lambda: numbers("gamma", "high"), "gamma: 'high' must be a number"),
+        (
+            lambda: numbers("urgencies", [[1.0]], dims=1),
+            r"urgencies: [[1.0]] must be a list of numbers, at least one",
+        ),
+        (
+            lambda: one_of("tie", "dice", ("coin", "nobody")),
+            "tie: 'dice' is unknown; must be one of coin, nobody",
+        ),
+    ):
+        with pytest.raises(ValueError) as told:  # noqa: PT011
+            call()
+        assert str(told.value) == message
+
+
+STUDIES = {
+    "kmax": ({"kmax": 20.5}, "game.kmax: 20.5 must be a whole number"),
+    "payment": ({"payment": "PBX"}, "game.payment: 'PBX' must be one of 'PBP'"),
+    "gamma": ({"gamma": 1.0}, "game.gamma: 1.0 must be below 1"),
+    "chain": ({"chain": [[0.5, 0.6], [0.5, 0.5]]}, r"game.chain\[0\]: \[0.5, 0.6\] must be chances"),
+    "type": ({"types": [{"gamma": 1.0}]}, r"game.types\[0\].gamma: 1 must be in \[0, 1\)"),
+    "key": ({"kmx": 20}, "game.kmx: unknown key; did you mean 'kmax'"),
+    "burn": (
+        {"overflow": "burn"},
+        "method.newton: overflow: 'burn' loses karma .*; use 'surplus', or let agents play",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.filterwarnings("ignore:overflow. 'burn' does not conserve")
+def test_studies_name_the_key(name: str) -> None:
+    table, message = STUDIES[name]
+    study = rv.Study(name="mistyped", game={"family": "karma", **table}, method={"kind": "newton"})
+    with pytest.raises(StudyError, match=message) as told:
+        study.check()
+    assert "\n" not in str(told.value)
+
+
+def test_policies_that_are_none() -> None:
+    game = rv.games.karma()
+    policy = np.array(game.named_start("zero"))
+    above, negative, short = policy.copy(), policy.copy(), policy.copy()
+    above[5, [0, 6]], negative[21 + 7, [0, 1]], short[30, 0] = (0.98, 0.02), (1.5, -0.5), 1 - 2e-8
+    for wrong, message in (
+        (above, r"policy puts 0.02 on bid 6 at u=1, k=5; must be 0: no bid is above karma"),
+        (negative, r"policy puts -0.5 on bid 1 at u=5, k=7; must be at least 0"),
+        (short, r"policy sums to 0.99999998 at u=5, k=9; must sum to 1"),
+        (
+            policy[:, :20],
+            r"policy: shape \(42, 20\) must be \(42, 21\) \(states, bids\), or \(1, 2, 21, 21\)",
+        ),
+        (policy * np.nan, "policy puts nan on bid 0 at u=1, k=0"),
+        ("all", r"policy: must be numbers of shape \(42, 21\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            game.space.check(wrong, "policy")
+    with pytest.raises(ValueError, match=r"start: policy puts 0.02 on bid 6 at u=1, k=5"):
+        game.space.check(above)
+    nearly = policy.copy()
+    nearly[30, 0] = 1 - 1e-9  # from a file with few digits
+    assert float(game.space.check(nearly)[30].sum()) == 1.0
+    with pytest.raises(ValueError, match="start: 'half' must be a policy, or uniform, all_in, zero"):
+        rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start="half")
+
+
+MEAN_FIELD = {
+    "burnt": ({"overflow": "burn"}, "overflow: 'burn' loses karma in every step, .*; use 'surplus'"),
+    "now and then": ({"redistribute_every": 5}, "redistribute_every: 5 makes populations .*; use 1"),
+    "odd": ({"agents": 101, "idle": "random"}, "agents: 101 leave one idle in every step, .* even number"),
+}
+
+
+@pytest.mark.parametrize("name", MEAN_FIELD)
+@pytest.mark.filterwarnings("ignore:overflow. 'burn' does not conserve")
+def test_what_a_continuum_cannot_play_agents_can(name: str) -> None:
+    given, message = MEAN_FIELD[name]
+    game = rv.games.karma(**given)
+    with pytest.raises(ValueError, match=message):
+        judged(game, game.named_start(UNIFORM))
+    with pytest.raises(ValueError, match=message):
+        rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start=UNIFORM)
+    assert len(game.world().karma) == game.agents
+
+
+def test_burning_warns() -> None:
+    with pytest.warns(UserWarning, match="overflow: 'burn' does not conserve karma"):
+        rv.games.karma(overflow="burn")
+
+
+def test_agents_come_out_whole_where_they_play() -> None:
+    """A mean field needs no agents: what makes no whole numbers of them is told where they are asked for."""
+    thirds = rv.games.karma(types=[{"share": 1 / 3}, {"share": 2 / 3}])
+    assert thirds.refuses_mean_field == ""
+    with pytest.raises(ValueError, match=r"agents: 100 with a share of 0.333333 make 33.3333 of 'type 0'"):
+        thirds.world()
+    with pytest.raises(
+        ValueError, match=r"kbar: 3.33333 times 100 agents is 333.333; must be a whole number"
+    ):
+        rv.games.karma(kbar=10 / 3).world()
+
+
+def test_learners_of_players_do_not_take_agents() -> None:
+    from rivalry.study import build_method
+
+    for kind in ("hedge", "regret_matching", "repeated_q_learning"):
+        with pytest.raises(StudyError, match="does not fit this game"):
+            build_method({"kind": kind}, game=rv.games.karma())
