@@ -51,6 +51,8 @@ def _cache_folder() -> str:
 
 
 jax.config.update("jax_enable_x64", True)
+# in the calling thread: on the one thread of the pool, a program that wants the pool might wait for ever
+jax.config.update("jax_cpu_enable_async_dispatch", False)
 if not os.environ.get("RIVALRY_NO_CACHE"):
     jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
