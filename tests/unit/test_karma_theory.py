@@ -17,9 +17,9 @@ from rivalry.games.karma.lasry_lions import (
     lasry_lions_sum,
     theta_matrix,
 )
-from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios
+from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios, tables_of
 from rivalry.games.karma.scaling import scaling_gap, sublinearity
-from rivalry.methods.population.experiments import equilibrium
+from rivalry.methods.population.drawn import equilibrium
 from tests.reference.__main__ import read
 
 CASES = read(Path(__file__).parents[1] / "reference" / "karma.json")
@@ -246,6 +246,30 @@ def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool)
     seen = ratios(economy.reward, economy.transition, economy.legal, 0.8, plays(economy, 150))
     assert seen.above(bounds) == ()
     assert min(seen) > 0
+
+
+def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
+    """They hold where a winner pays no more than there is room for; not where the rest is shared."""
+    bounds = constants(1.0, 0.8, "PBP", kmax=5, u_min=0.2, tight=True)
+    seen = {}
+    for overflow in ("winner_pays_room", "surplus"):
+        game = karma(kmax=5, kbar=2.5, gamma=0.8, urgencies=[0.2, 1.0], overflow=overflow)
+        pairs = plays(Plain(5, False), 150)
+        seen[overflow] = ratios(*tables_of(game), np.asarray(game.legal), 0.8, pairs)
+    assert seen["winner_pays_room"].above(bounds) == ()
+    assert seen["surplus"].above(bounds) == ("K_rho",)
+
+
+def test_tables_of_a_population_are_its_rules() -> None:
+    """Where nothing overflows: everybody holds little, and bids come by the plain rules."""
+    plain, rng = Plain(6, society=True), np.random.default_rng(8)
+    game = karma(kmax=6, kbar=2.0, payment="PBS", urgencies=[0.2, 1.0], chain=plain.phi.tolist())
+    rho = np.where(plain.legal, rng.random(plain.legal.shape), 0) * (np.arange(7) < 3)
+    rho *= np.tile(np.arange(7) < 3, 2)[:, None]
+    rho /= rho.sum()
+    reward, transition = (table(rho) for table in tables_of(game))
+    np.testing.assert_allclose(reward[plain.legal], plain.reward(rho)[plain.legal], atol=1e-14)
+    np.testing.assert_allclose(transition[plain.legal], plain.transition(rho)[plain.legal], atol=1e-14)
 
 
 def test_tight_constants_are_reached() -> None:

@@ -14,8 +14,10 @@ from scipy import stats
 import rivalry as rv
 from rivalry._jax import jax, jnp, put
 from rivalry.intervals import NORMAL, share_interval
+from rivalry.methods.population import drawn as sampling
 from rivalry.methods.population import experiments
-from rivalry.methods.population.experiments import Contractivity, Monotonicity, equilibrium
+from rivalry.methods.population.drawn import equilibrium
+from rivalry.methods.population.experiments import Contractivity, Monotonicity
 from rivalry.population import flow
 from rivalry.population.random_policies import draw_policies
 from rivalry.run.learning import learn
@@ -185,7 +187,7 @@ def test_too_few_that_qualify() -> None:
 
 
 def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments, "STAGES", 1)
+    monkeypatch.setattr(sampling, "STAGES", 1)
     found = learn(game(), Contractivity(beta=500.0, policies=3)).record
     assert str(found["status"][1]) == "no answer"
     assert int(found["kept"][1]) == 0
@@ -199,19 +201,22 @@ def test_a_population_that_was_not_found_counts_as_nothing() -> None:
     assert int(record["unsettled"][1]) == 2
 
 
-def test_types_have_policies_of_their_own() -> None:
+def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every type's private states are drawn for; the equilibrium is not what matters here."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
     economy = rv.games.karma(kmax=LEVELS - 1, kbar=2.0, types=two)
+    sure = np.asarray(economy.named_start("all_in"))
+    monkeypatch.setattr(sampling, "equilibrium", lambda *_: (sure, np.asarray(economy.first_law()), 0.0))
     found = learn(economy, Monotonicity(beta=4.0, policies=2)).record
     assert found["drawn_width"][1].shape == (2, 4)
     assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
 
 
 def test_one_program_for_every_beta() -> None:
-    assert equilibrium(game(), 2.0)[2] <= experiments.ENOUGH
-    compiled = experiments._staged._cached._cache_size()
-    assert equilibrium(game(), 3.0)[2] <= experiments.ENOUGH
-    assert experiments._staged._cached._cache_size() == compiled
+    assert equilibrium(game(), 2.0)[2] <= sampling.ENOUGH
+    compiled = sampling._staged._cached._cache_size()
+    assert equilibrium(game(), 3.0)[2] <= sampling.ENOUGH
+    assert sampling._staged._cached._cache_size() == compiled
 
 
 def test_they_fit_populations_of_bidders_alone() -> None:
@@ -248,7 +253,7 @@ def test_wrong_words_are_named(name: str) -> None:
     """Where nobody checks types."""
     options = SimpleNamespace(beta=1.0, policies=1, draws=1, **{name: "else"})
     with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
-        experiments._OnDrawn.__check_init__(options)
+        sampling.OnDrawn.__check_init__(options)
 
 
 @pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])
@@ -264,15 +269,16 @@ def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
 
 def test_distances_by_other_words() -> None:
     economy = game()
-    each = {
-        word: learn(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance=word)).record
-        for word in ("mean", "sum", "mu_weighted")
-    }
-    mean, total = (each[word]["distances"][1] for word in ("mean", "sum"))
-    np.testing.assert_allclose(total, mean * 2 * (LEVELS - 1), rtol=1e-12)
-    assert str(each["sum"]["distance"][1]) == "sum"
-    assert np.all(each["mu_weighted"]["distances"][1] > 0)
-    assert np.all(each["mu_weighted"]["distances"][1] < 1)
+    found = learn(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
+    assert str(found["distance"][1]) == "mu_weighted"
+    target = found["equilibrium"][1]
+    mu = np.asarray(flowed(economy, put(target))[0])
+    words = np.random.SeedSequence(found["words"][1].tolist())
+    for number, far in zip(found["number"][1], found["distances"][1], strict=True):
+        pi = draw_policies("dirichlet_state", 1, 2, LEVELS - 1, words, first=int(number)).policies[0]
+        moved = np.abs(np.cumsum(pi.reshape(-1, LEVELS) - target, axis=1)).sum(axis=1)
+        part = moved / np.maximum(np.tile(np.arange(LEVELS), 2), 1)
+        assert far[0] == pytest.approx(float(mu @ part), abs=1e-10)
 
 
 @pytest.mark.nightly

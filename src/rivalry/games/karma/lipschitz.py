@@ -14,7 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import equinox as eqx
 import numpy as np
+from jaxtyping import Array
+
+from rivalry._jax import jax, jnp, put
+from rivalry.game import PopulationGame
 
 PAYMENTS = ("PBP", "PBS")
 Play = tuple[np.ndarray, np.ndarray]  # a law of states [state], and a policy [state action]
@@ -138,6 +143,35 @@ def kernel_constant(charge: object, *, society: bool, tight: bool = False) -> fl
     if not society:
         return 0.0
     return float(paid.max() - paid.min()) if tight else float(2 * paid.max())
+
+
+def tables_of(game: PopulationGame) -> tuple[Table, Table]:
+    """A population's rewards and transitions as functions of ``rho``, for `ratios`.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(kmax=2, kbar=1.0)
+    >>> reward, transition = tables_of(game)
+    >>> rho = np.full((6, 3), 1 / 12) * np.tile(np.tri(3), (2, 1))
+    >>> reward(rho).shape, transition(rho).sum(axis=2)[5].round(12).tolist()
+    ((6, 3), [1.0, 1.0, 1.0])
+    """
+
+    def reward(rho: np.ndarray) -> np.ndarray:
+        return np.asarray(_frozen(game, put(rho))[0])
+
+    def transition(rho: np.ndarray) -> np.ndarray:
+        return np.asarray(_frozen(game, put(rho))[1])
+
+    return reward, transition
+
+
+@eqx.filter_jit
+def _frozen(game: PopulationGame, rho: Array) -> tuple[Array, Array]:
+    """``[state action]`` and ``[state action state]`` in the environment that ``rho`` makes."""
+    mu = rho.sum(axis=1)
+    pi = jnp.where(mu[:, None] > 0, rho / jnp.where(mu > 0, mu, 1.0)[:, None], 0.0)
+    env = game.environment(mu, pi)
+    return game.reward(env), jnp.moveaxis(jax.vmap(game.expect(env))(jnp.eye(len(mu))), 0, 2)
 
 
 class Ratios(NamedTuple):
