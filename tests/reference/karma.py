@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from rivalry.games.karma.redistribution import checked_level
 from rivalry.population import best_response, policy_values, push
 
 Inputs = Mapping[str, Any]
+
+SEEDS = 10
 
 
 class NotAnswered(Exception):
@@ -189,8 +192,110 @@ def _scaling(inputs: Inputs) -> dict[str, Any]:
     return {"max": float(gap.max()), "mean": float(gap.mean())}
 
 
+def _fairness(found: Any) -> dict[str, float]:
+    names = ("efficiency", "reward_fairness", "access_fairness")
+    return {name: float(found.record[name][1]) for name in names}
+
+
+def _mean_of_seeds(game: Any, method: Any) -> dict[str, float]:
+    """Means over ten seeds, as the cases' tolerances are for."""
+    runs = [_fairness(rv.learn(game, method, seed=seed)) for seed in range(SEEDS)]
+    return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+
+
+def _finite(inputs: Inputs) -> dict[str, Any]:
+    game = economy(inputs, agents=inputs["agents"])
+    method = rv.methods.Simulation(
+        plays=full_policy(game, inputs["policy"]).reshape(game.shape + game.shape[-1:])[0],
+        evaluation=inputs["steps"],
+        warm_up=inputs["warm_up"],
+    )
+    return _mean_of_seeds(game, method)
+
+
+def _baseline_simulation(inputs: Inputs) -> dict[str, Any]:
+    words = {"COIN": "coin", "DICT": "stake", "TURN": "turn"}
+    game = rv.games.karma(
+        urgencies=inputs["urgencies"], chain=inputs["urgency_chain"], agents=inputs["agents"], tie=inputs["tie"]
+    )
+    method = rv.methods.Simulation(
+        plays=words[inputs["mechanism"]], evaluation=inputs["steps"], warm_up=inputs["warm_up"]
+    )
+    return _mean_of_seeds(game, method)
+
+
+def _learning(inputs: Inputs) -> dict[str, Any]:
+    how = inputs["learning"]
+    stages = how["alpha_stages"]
+    alpha = {"kind": "stages", "stages": stages} if stages else how["alpha"]
+    method = rv.methods.PopulationQLearning(
+        algorithm=how["algorithm"],
+        update=how["update"],
+        alpha=alpha,
+        eps=how["eps"],
+        beta=how["beta"],
+        epoch=how["epoch"],
+        q0=how["Q0"],
+        p_update=how["p_update"],
+        training=inputs["training_steps"],
+        evaluation=inputs["evaluation_steps"],
+        evaluation_warm_up=inputs["evaluation_warm_up"],
+        monitor_every=0,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "legal bids")
+        found = _plain(rv.learn(economy(inputs, agents=inputs["agents"]), method, seed=0).record)
+    payoff = abs(float(found["mean_agent_payoff"]))
+    bare = abs(float(found["mean_agent_payoff_without_exploration"]))
+    return {
+        "efficiency": float(found["efficiency"]),
+        "exploitability_rel": float(found["mean_exploitability"]) / payoff,
+        "exploitability_rel_without_exploration": float(found["mean_exploitability_without_exploration"]) / bare,
+        "gap_to_mfe": float(found["mean_gap_to_equilibrium"]) / payoff,
+        "gap_to_mfe_eps": float(found["mean_gap_to_equilibrium_eps"]) / payoff,
+        "gap_to_mfe_without_exploration": float(found["mean_gap_to_equilibrium_without_exploration"]) / bare,
+        "distance_to_mfe_e3": 1000 * float(found["mean_distance_to_equilibrium"]),
+        "distance_to_mfe_eps_e3": 1000 * float(found["mean_distance_to_equilibrium_eps"]),
+    }
+
+
+def _contractivity(inputs: Inputs) -> dict[str, Any]:
+    how = inputs["experiment"]
+    method = rv.methods.Contractivity(
+        beta=inputs["beta"],
+        policies=how["policies"],
+        generator=how["generator"],
+        entropy_rule=how["entropy_rule"],
+        distance=how["distance"],
+        map_steps=how["steps"],
+        stop_below=how["stop_below"],
+    )
+    found = _plain(rv.learn(economy(inputs), method).record)
+    return {
+        "fraction_of_violations": float(found["violation_share"]),
+        "mean_entropy_of_equilibrium": float(found["equilibrium_entropy"]),
+    }
+
+
+def _monotonicity(inputs: Inputs) -> dict[str, Any]:
+    how = inputs["experiment"]
+    method = rv.methods.Monotonicity(
+        beta=inputs["beta"],
+        policies=how["policies"],
+        generator=how["generator"],
+        entropy_rule=how["entropy_rule"],
+    )
+    found = _plain(rv.learn(economy(inputs), method).record)
+    return {"fraction_J": float(found["violation_share"]), "fraction_J_h": float(found["violation_share_h"])}
+
+
 KINDS = {
     "baseline_exact": _baseline,
+    "baseline_simulation": _baseline_simulation,
+    "contractivity_experiment": _contractivity,
+    "finite_simulation": _finite,
+    "generalised_monotonicity_experiment": _monotonicity,
+    "learning_run": _learning,
     "lasry_lions_sum": _lasry_lions,
     "lipschitz": _lipschitz,
     "mean_field_equilibrium": _mean_field,

@@ -26,6 +26,10 @@ METHODS = {
         ("rivalry.methods.comparative:ComparativeStatics",),
         "how an equilibrium moves with a parameter, by implicit differentiation",
     ),
+    "contractivity": Entry(
+        ("rivalry.methods.population.experiments:Contractivity",),
+        "populations: whether steps of mirror ascent bring drawn policies nearer to the equilibrium, counted",
+    ),
     "design": Entry(
         ("rivalry.methods.design:Design",),
         "a designer moves first: parameters are set for the equilibrium that the players then play",
@@ -75,6 +79,10 @@ METHODS = {
     "mixed_equilibria": Entry(
         ("rivalry.methods.equilibria:MixedEquilibria",),
         "all or some mixed equilibria of a finite game, by QuantEcon",
+    ),
+    "monotonicity": Entry(
+        ("rivalry.methods.population.experiments:Monotonicity",),
+        "populations: whether the equilibrium does better in drawn policies' own populations, counted",
     ),
     "newton": Entry(
         ("rivalry.methods.newton:Newton", "rivalry.methods.population.newton:PopulationNewton"),
