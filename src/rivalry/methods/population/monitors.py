@@ -268,7 +268,8 @@ def _watched(
         sample_every=how.sample_every,
     )
     tables = q[owner] if how.tables == "learner" else np.zeros((len(owner), q.shape[1]))
-    targets = cumulative(equilibria.reshape(len(equilibria), *crowd.shape, levels))
+    aims = equilibria.reshape(len(equilibria), *crowd.shape, levels)
+    targets = cumulative(aims) if len(aims) else np.zeros((0, crowd.shape[0], q.shape[1]))
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     mixed = (1 - how.explore) * _policies(crowd, rows)[owner[max(alone, 0)]] + how.explore * even
     held = watch(economy, agents, rule, tables, tables, tables, len(targets))

@@ -24,7 +24,7 @@ from rivalry.methods.population.crowds import (
     measures_of,
     plays,
 )
-from rivalry.methods.population.experiments import equilibrium
+from rivalry.methods.population.drawn import equilibrium
 from rivalry.methods.population.newton import ENOUGH
 from rivalry.population import best_response, policy_values
 from rivalry.population.certificate import TOLERANCE
