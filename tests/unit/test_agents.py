@@ -1,0 +1,127 @@
+"""Agents judged one by one, against plain value and power iteration over a table of the same chances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp, put
+from rivalry.population import settled
+from rivalry.population.agents import AgentsJudged, judged_agents, measured_environment, places_of
+from tests.crowds import commute
+
+TYPES = [
+    {"gamma": 0.9, "share": 0.6, "urgencies": [1.0, 5.0]},
+    {"gamma": 0.5, "share": 0.4, "urgencies": [2.0, 3.0]},
+]
+
+
+def drawn(game: Any, count: int, seed: int = 0) -> np.ndarray:
+    """Policies of one type, ``[agent own action]``."""
+    own = game.space.shape[0] // game.shape[0]
+    weights = np.random.default_rng(seed).random((count, own, game.space.shape[1]))
+    weights *= np.asarray(game.legal)[:own]
+    return weights / weights.sum(axis=2, keepdims=True)
+
+
+def table(game: Any, env: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rewards ``[state action]`` and chances ``[state action next]``, one unit vector after the other."""
+    states = game.space.shape[0]
+    mean = game.expect(env)
+    chances = np.stack([np.asarray(mean(jnp.eye(states)[k])) for k in range(states)], axis=2)
+    return np.asarray(game.reward(env)), chances
+
+
+def by_hand(
+    game: Any, env: Any, policy: np.ndarray, kind: int, targets: np.ndarray
+) -> tuple[float, float, list[float]]:
+    """Payoff, gain and gaps of one agent of a type, by iteration."""
+    reward, chances = table(game, env)
+    own = np.flatnonzero(np.asarray(game.types) == kind)
+    reward, chances = reward[own], chances[np.ix_(own, range(chances.shape[1]), own)]
+    legal, gamma = np.asarray(game.legal)[own], float(game.gamma[kind])
+    best, mu = np.zeros(len(own)), np.full(len(own), 1 / len(own))
+    valued = [np.zeros(len(own)) for _ in range(1 + len(targets))]
+    for _ in range(3000):
+        best = np.where(legal, reward + gamma * chances @ best, -np.inf).max(axis=1)
+        for k, pi in enumerate([policy, *targets[:, own]]):
+            valued[k] = (pi * (reward + gamma * chances @ valued[k])).sum(axis=1)
+        mu = np.einsum("s,sa,san->n", mu, policy, chances)
+    gaps = [float(mu @ (valued[0] - other)) for other in valued[1:]]
+    return float(mu @ valued[0]), float(mu @ (best - valued[0])), gaps
+
+
+@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+@pytest.mark.parametrize("types", [None, TYPES], ids=["alike", "two types"])
+def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
+    game = rv.games.karma(kmax=3, kbar=1.5, gamma=0.9, payment=payment, types=types)
+    pi, other = game.named_start("uniform"), game.named_start("all_in")
+    env = settled(game, pi).env
+    kinds = np.array([0, 0, 0, 0, 0]) if types is None else np.array([0, 1, 0, 0, 1])
+    policies, targets = drawn(game, 5), np.stack([pi, other])
+    found = judged_agents(game, env, put(policies), kinds, put(targets))
+    for agent in range(5):
+        payoff, gain, gaps = by_hand(game, env, policies[agent], int(kinds[agent]), targets)
+        np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-10)
+        np.testing.assert_allclose(found.gain[agent], gain, rtol=1e-9)
+        np.testing.assert_allclose(found.gaps[agent], gaps, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(found.law[agent].sum(), 1.0)
+    assert np.all(np.asarray(found.bound) >= np.asarray(found.gain))
+    np.testing.assert_allclose(found.bound, found.gain, atol=1e-9)
+
+
+def test_an_agent_is_judged_by_itself() -> None:
+    game = rv.games.karma(kmax=3, kbar=1.5, types=TYPES)
+    env, policies = settled(game, game.named_start("uniform")).env, put(drawn(game, 40, seed=3))
+    kinds = np.arange(40) % 2
+    whole = judged_agents(game, env, policies, kinds)
+    few = np.array([31, 4, 7])
+    part = judged_agents(game, env, policies[few], kinds[few])
+    for name in AgentsJudged._fields[:-1]:
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[few], rtol=1e-11, atol=1e-11)
+    assert whole.gaps.shape == (40, 0)
+
+
+def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
+    game = rv.games.karma(kmax=4, kbar=2.0)
+    env = settled(game, game.named_start("uniform")).env
+    best = np.asarray(judged_agents(game, env, put(drawn(game, 1)), np.zeros(1, dtype=int)).best)
+    reward, chances = table(game, env)
+    q = np.where(np.asarray(game.legal), reward + 0.98 * chances @ best, -np.inf)
+    greedy = np.eye(5)[q.argmax(axis=1)][None]
+    found = judged_agents(game, env, put(greedy), np.zeros(1, dtype=int), put(greedy))
+    np.testing.assert_allclose(found.gain, 0.0, atol=1e-9)
+    np.testing.assert_allclose(found.gaps, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"payment": "PBP"},
+        {"payment": "PBS"},
+        {"payment": "PBP", "overflow": "winner_pays_room"},
+        {"payment": "PBS", "tie": "highest_urgency", "tax": 0.05},
+    ],
+    ids=["peer", "society", "room", "urgency and tax"],
+)
+def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, Any]) -> None:
+    game = rv.games.karma(kmax=4, kbar=2.0, **options)
+    pi = game.named_start("uniform")
+    there = settled(game, pi)
+    flows = game.flows(there.env, there.mu, pi)
+    found = measured_environment(game, there.mu, pi, flows.after, flows.paid + flows.overflow + flows.taxed)
+    np.testing.assert_allclose(found.rivals, there.env.rivals, atol=1e-12)
+    np.testing.assert_allclose(found.level, there.env.level, atol=1e-9)
+
+
+def test_a_game_that_cannot_use_what_was_counted_makes_its_environment_itself() -> None:
+    game, pi = commute(), jnp.array([[0.25, 0.75]])
+    found = measured_environment(game, jnp.ones(1), pi, jnp.ones(1), jnp.zeros(()))
+    assert found.tolist() == [0.25, 0.75]
+
+
+def test_places_count_the_states_of_each_type() -> None:
+    assert places_of(np.array([1, 0, 0, 1, 1])).tolist() == [0, 0, 1, 1, 2]

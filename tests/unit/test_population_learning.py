@@ -1,0 +1,385 @@
+"""Learning by all agents of an economy: to the bit, against published runs, and what may be asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import files
+from rivalry.executor import run_study
+from rivalry.kernels.choices import probabilities, uniform_rows
+from rivalry.kernels.economy import fresh
+from rivalry.methods import PopulationQLearning
+from rivalry.methods.population.epochs import step_sizes, stop_of, temperatures
+from rivalry.methods.population.learning_record import look_names
+from rivalry.methods.population.monitors import payoff_estimates, sampling
+from rivalry.study import StudyError, build_method
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "karma.json").read_text(encoding="utf-8"))[
+    "cases"
+]
+RUNS = {case["id"]: case for case in CASES if case["kind"] == "learning_run"}
+NAMES = {
+    "efficiency": ("efficiency", None),
+    "exploitability_rel": ("mean_exploitability", ""),
+    "exploitability_rel_without_exploration": ("mean_exploitability", "_without_exploration"),
+    "gap_to_mfe": ("mean_gap_to_equilibrium", ""),
+    "gap_to_mfe_eps": ("mean_gap_to_equilibrium_eps", ""),
+    "gap_to_mfe_without_exploration": ("mean_gap_to_equilibrium", "_without_exploration"),
+    "distance_to_mfe_e3": ("mean_distance_to_equilibrium", None),
+    "distance_to_mfe_eps_e3": ("mean_distance_to_equilibrium_eps", None),
+}
+SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
+QUICK: dict[str, Any] = {
+    "training": 400,
+    "epoch": 20,
+    "evaluation": 100,
+    "evaluation_warm_up": 10,
+    "monitor_steps": 50,
+    "payoff_steps": 30,
+    "beta": 5.0,
+    "alpha": 0.1,
+}
+SAMPLED = {"kind": "parallel", "t_monitor": 60, "t_burn": 20, "sample_every": 4}
+
+
+def quick(**options: Any) -> PopulationQLearning:
+    return PopulationQLearning(**(QUICK | {"compare": False, "monitor_every": 0} | options))
+
+
+def ran(learner: PopulationQLearning, game: Any = None, seed: int = 0) -> dict[str, np.ndarray]:
+    game = rv.games.karma(**SMALL) if game is None else game
+    return {name: array for name, (_, array) in rv.learn(game, learner, seed=seed).record.items()}
+
+
+def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str, ...] = ()) -> None:
+    for name in set(one) | set(two):
+        if not name.startswith(but or ("never",)):
+            equal_nan = one[name].dtype.kind == "f"
+            assert np.array_equal(one[name], two[name], equal_nan=equal_nan), name
+
+
+# published runs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(k, marks=() if k == "learn_default_100000" else pytest.mark.nightly)
+        for k in RUNS
+        if RUNS[k]["cost"] != "full"
+    ],
+)
+def test_published_runs(name: str) -> None:
+    inputs, case = RUNS[name]["inputs"], RUNS[name]
+    how = inputs["learning"]
+    game = rv.games.karma(agents=inputs["agents"], gamma=inputs["discount"], payment=inputs["payment"])
+    learner = PopulationQLearning(
+        update=how["update"],
+        alpha=how["alpha"],
+        beta=how["beta"],
+        eps=how["eps"],
+        epoch=how["epoch"],
+        training=inputs["training_steps"],
+        evaluation=inputs["evaluation_steps"],
+        evaluation_warm_up=inputs["evaluation_warm_up"],
+        monitor_every=0,
+    )
+    found = ran(learner, game, seed=2)
+    for measure, expected in case["expected"].items():
+        ours, suffix = NAMES[measure]
+        value = float(found[ours if suffix is None else ours + suffix])
+        if suffix is not None:
+            value /= abs(float(found[f"mean_agent_payoff{suffix}"]))
+        value *= 1e3 if measure.endswith("e3") else 1
+        assert abs(value - expected) <= case["tolerance"][measure], (measure, value)
+
+
+# to the bit
+
+HOWS: list[dict[str, Any]] = [
+    {"monitor_every": 5, "monitor": SAMPLED, "compare": True},
+    {"monitor_every": 7, "monitor": SAMPLED | {"kind": "alone", "agents": 2, "double": True}},
+    {"algorithm": "centralised", "update": "double_q", "p_update": 0.5, "monitor_every": 5},
+    {"update": "expected_sarsa", "alpha": {"kind": "power", "value": 0.5, "power": 0.6}, "eps": 0.0},
+    {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "epochs": 10}},
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*visited fewer than")
+@pytest.mark.parametrize("how", HOWS, ids=["parallel", "alone", "centralised", "power", "geometric"])
+def test_whole_is_parts_saved_between(how: dict[str, Any]) -> None:
+    game, learner = rv.games.karma(**SMALL), quick(**how)
+    assert "whole = parts, saved between" in rv.check_method(learner, game)
+    world, seed = learner.world(game), np.random.SeedSequence(3)
+    parts, whole = (learner.begin(world, seed) for _ in range(2))
+    assert learner.advance(world, whole, 10_000) == 400
+    for chunk in (1, 98, 1, 150, 10_000):
+        learner.advance(world, parts, chunk)
+    assert all(np.array_equal(whole[k], parts[k], equal_nan=whole[k].dtype.kind == "f") for k in whole)
+    assert learner.advance(world, whole, 1) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*visited fewer than")
+def test_looking_changes_nothing() -> None:
+    alone, watched = ran(quick()), ran(quick(monitor_every=3, monitor=SAMPLED))
+    same({k: watched[k] for k in alone}, alone)
+    assert watched["monitor_step"].tolist() == [60, 120, 180, 240, 300, 360]
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"update": "double_q", "p_update": 0.5, "alpha": {"kind": "visits"}}], ids=["plain", "all"]
+)
+def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> None:
+    game = rv.games.karma(**SMALL)
+    whole = ran(quick(monitor_every=4, **how))
+    first = rv.learn(game, quick(training=150, **how))
+    path = tmp_path / "cell.npz"
+    files.write(path, files.pack(first.record, kind="cell", name="one"))
+    for source in (first, first.record, str(path)):
+        rest = ran(quick(training=250, monitor_every=4, carry_on=source, **how), seed=99)
+        same(whole, rest, but=("monitor", "first_policy", "steps"))
+    assert whole["monitor_step"].tolist() == [80, 160, 240, 320, 400]
+    assert rest["monitor_step"].tolist() == [160, 240, 320, 400]
+    assert np.array_equal(rest["monitor_mean_exploitability"], whole["monitor_mean_exploitability"][1:])
+
+
+def test_what_cannot_be_carried_on() -> None:
+    game = rv.games.karma(**SMALL)
+    without = rv.learn(game, quick(keep=False))
+    assert not any(name.startswith("last_") for name in without.record)
+    with pytest.raises(ValueError, match=r"carry_on: has no last_words; the run must keep its tables"):
+        rv.learn(game, quick(carry_on=without))
+    kept = rv.learn(game, quick())
+    with pytest.raises(ValueError, match=r"carry_on: last_karma has shape \(8,\), and here \(6,\)"):
+        rv.learn(rv.games.karma(**(SMALL | {"agents": 6})), quick(carry_on=kept))
+    with pytest.raises(ValueError, match="carry_on: int must be a file, a solution or its record"):
+        rv.learn(game, quick(carry_on=7))
+
+
+# algorithms
+
+
+def test_centralised_learning_has_a_table_and_a_policy_a_type() -> None:
+    types = [{"share": 0.5, "gamma": 0.5}, {"share": 0.5, "urgencies": [2.0, 3.0]}]
+    game = rv.games.karma(**SMALL, types=types)
+    found = ran(quick(algorithm="centralised"), game)
+    assert found["last_q"].shape[:2] == (1, 2)
+    assert found["profile"].shape == (2, 2, 4, 4)
+    assert found["agent_type"].tolist() == [0] * 4 + [1] * 4
+    for kind in (slice(0, 4), slice(4, 8)):
+        assert len(np.unique(found["exploitability"][kind])) == 1
+    np.testing.assert_array_equal(found["payoff"], found["agent_payoff"][[0, 4]])
+    np.testing.assert_array_equal(found["regret"], found["exploitability"][[0, 4]])
+    np.testing.assert_allclose(probabilities(found["last_policy"], 3), found["profile"], atol=1e-15)
+
+
+def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> None:
+    learner = quick(p_update=0.0)
+    game = rv.games.karma(**SMALL)
+    begun = learner.begin(learner.world(game), np.random.SeedSequence(0))
+    found = ran(learner, game)
+    assert np.array_equal(found["last_policy"], begun["policy"])
+    assert np.any(found["last_q"] != 0)
+    np.testing.assert_allclose(begun["policy"], np.repeat(uniform_rows(1, 2, 3), 8, axis=0), atol=1e-15)
+
+
+def test_what_is_told_agrees_with_itself() -> None:
+    found = ran(quick(compare=True, monitor_every=20))
+    for name in ("exploitability", "gap_to_equilibrium_eps", "distance_to_equilibrium_without_exploration"):
+        assert found[name].shape == (8,)
+        np.testing.assert_allclose(found[f"mean_{name}"], found[name].mean())
+        np.testing.assert_allclose(found[f"largest_{name}"], found[name].max())
+    scale = abs(found["mean_agent_payoff"])
+    np.testing.assert_allclose(found["relative_exploitability"], found["exploitability"] / scale)
+    # no policy does better than the best one, so none falls shorter of it than of the equilibrium's
+    assert np.all(found["exploitability"] >= -found["gap_to_equilibrium"] - 1e-9)
+    np.testing.assert_allclose(found["agent_reward"].mean(), found["efficiency"])
+    np.testing.assert_allclose(found["agent_wins"].mean(), 0.5)
+    np.testing.assert_allclose(found["karma_law"].sum(), 1.0)
+    np.testing.assert_allclose(found["bid_law"].sum(), 1.0)
+    np.testing.assert_allclose(found["mean_bid"], found["profile"] @ np.arange(4))
+    # the only monitor stood where training ended
+    np.testing.assert_array_equal(found["first_policy"], found["profile"])
+    assert found["claim"] == "not an equilibrium"
+    assert found["regret"] == found["largest_exploitability"]
+
+
+def test_without_exploration_there_is_nothing_to_remove() -> None:
+    found = ran(quick(eps=0.0, compare=True))
+    assert not any(name.endswith(("_eps", "_without_exploration")) for name in found if name != BARE)
+    assert found[BARE] == found["efficiency"]
+    assert "equilibrium_eps" not in found
+
+
+BARE = "efficiency_without_exploration"
+
+
+def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
+    game, learner = rv.games.karma(**SMALL), quick()
+    world = learner.world(game)
+    rows, owner = uniform_rows(8, 2, 3), np.arange(8)
+    agents = fresh(world.economy, np.random.SeedSequence(1))
+    q = np.repeat(np.arange(8.0)[:, None], 20, axis=1)
+    found = payoff_estimates(world, agents, rows, owner, q, np.random.SeedSequence(2), 50)
+    np.testing.assert_allclose(found, np.arange(8.0))
+
+
+def test_sampled_gains_come_to_the_exact_ones() -> None:
+    # where nothing changes, tables taught for long tell what dynamic programming does, up to sampling
+    game = rv.games.karma(kmax=2, kbar=1, agents=40, gamma=0.5)
+    how = {"kind": "parallel", "t_monitor": 60_000, "t_burn": 30_000, "sample_every": 3}
+    how |= {"alpha": {"kind": "power", "value": 1.0, "power": 0.7}, "expected": True, "tables": "zero"}
+    learner = quick(
+        p_update=0.0, training=20, monitor_every=1, monitor=how, compare=True, monitor_steps=30_000
+    )
+    found = ran(learner, game)
+    np.testing.assert_allclose(
+        found["sampled_greedy"].mean(), found["monitor_mean_exploitability"][0], rtol=0.05
+    )
+    np.testing.assert_allclose(
+        found["sampled_gap_to_equilibrium"].mean(), found["monitor_mean_gap_to_equilibrium"][0], rtol=0.05
+    )
+    np.testing.assert_allclose(
+        found["sampled_gap_to_equilibrium_eps"].mean(),
+        found["monitor_mean_gap_to_equilibrium_eps"][0],
+        rtol=0.05,
+    )
+    assert found["rarely_visited"] == 0
+
+
+def test_one_agent_alone_is_watched() -> None:
+    how = {"kind": "alone", "agents": 2, "t_monitor": 60, "t_burn": 20, "sample_every": 4}
+    with pytest.warns(UserWarning, match=r"100% of the entries .* fewer than 100 times"):
+        found = ran(quick(monitor_every=20, monitor=how))
+    assert np.flatnonzero(np.isfinite(found["sampled_greedy"])).tolist() == [0, 7]
+    assert found["rarely_visited"] == 1
+    assert found["monitor_mean_sampled_greedy"][0] == found["sampled_greedy"][[0, 7]].mean()
+
+
+# when to stop
+
+
+def test_training_ends_where_a_metric_stays_small() -> None:
+    stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
+    found = ran(quick(monitor_every=2, stop_when=stop))
+    # the first monitor has nothing to compare with
+    assert found["status"] == "settled"
+    assert found["steps"] == 120
+    assert len(found["monitor_policy_change"]) == 3
+    assert np.isnan(found["monitor_policy_change"][0])
+    assert np.isfinite(found["monitor_payoff_change"][1:]).all()
+    never = ran(quick(monitor_every=2, stop_when=stop | {"metric": "exploitability", "delta": 0.0}))
+    assert never["status"] == "budget spent"
+    assert never["steps"] == 400
+    more = ran(quick(monitor_every=2, stop_when=stop, carry_on={k: ((), v) for k, v in found.items()}))
+    assert more["last_clock"][0] == 240
+
+
+def test_values_that_are_no_numbers_stop_a_run() -> None:
+    game, learner = rv.games.karma(**SMALL), quick()
+    world = learner.world(game)
+    session = learner.begin(world, np.random.SeedSequence(0))
+    learner.advance(world, session, 10)
+    session["q"][:] = np.nan
+    assert learner.advance(world, session, 100) < 100
+    with pytest.warns(UserWarning, match="values became no finite numbers at step 10"):
+        record = learner.read(world, session)
+    assert record["status"][1] == "no answer"
+
+
+def test_rules_without_a_mean_field_are_learned_and_not_judged() -> None:
+    with pytest.warns(UserWarning, match="burn"):
+        game = rv.games.karma(**SMALL, overflow="burn")
+    with pytest.warns(UserWarning, match="exploitability is not worked out: overflow"):
+        found = ran(quick(compare=True, monitor_every=10), game)
+    assert "exploitability" not in found
+    assert np.isfinite(found["efficiency"])
+    assert len(found["monitor_efficiency"]) == 2
+    stop = {"metric": "exploitability", "delta": 0.1}
+    with pytest.raises(ValueError, match=r"stop_when.metric: 'exploitability' has no meaning: overflow"):
+        ran(quick(monitor_every=10, stop_when=stop), game)
+
+
+# studies and options
+
+
+def test_studies_take_it_by_its_kind(tmp_path: Path) -> None:
+    made = build_method({"kind": "q_learning", "beta": 2.0}, game=rv.games.karma(**SMALL))
+    assert isinstance(made, PopulationQLearning)
+    for option, word in (("algorithm", "both"), ("update", "max")):
+        with pytest.raises(StudyError, match=option):
+            build_method({"kind": "q_learning", option: word}, game=rv.games.karma(**SMALL))
+    study = rv.Study(
+        name="learned",
+        game={"family": "karma", **SMALL},
+        method={"kind": "q_learning", "monitor_every": 5, "compare": False, **QUICK},
+        replications={"count": 2},
+    )
+    data = run_study(study, tmp_path / "run").dataset()
+    assert {"agent", "monitor"} <= set(data.exploitability.dims) | set(data.monitor_step.dims)
+    assert not np.array_equal(*data.exploitability.values.reshape(2, 8))
+
+
+def test_what_is_noted_has_a_name_of_its_own() -> None:
+    game = rv.games.karma(**SMALL)
+    for how in HOWS:
+        learner = quick(**how)
+        names = look_names(learner, learner.world(game))
+        assert len(set(names)) == len(names)
+
+
+def test_schedules() -> None:
+    stages = step_sizes({"kind": "stages", "stages": [[10, 0.5], [5, 0.1]]})
+    assert stages.until.tolist() == [10, 15]
+    assert step_sizes({"kind": "visits"}).power == 1.0
+    falling = temperatures({"kind": "geometric", "first": 1.0, "last": 16.0, "epochs": 5})
+    np.testing.assert_allclose(falling.values, [1, 2, 4, 8, 16])
+    assert falling.until.tolist() == [1, 2, 3, 4, 5]
+    assert temperatures({"kind": "geometric", "first": 1.0, "last": 16.0, "epochs": 1}).values == [16.0]
+    assert stop_of(None, ()) is None
+    assert sampling("parallel", {"kind": "stages", "stages": [[10, 0.5], [5, 0.1]]}).alpha == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"alpha": 0.0}, r"alpha: 0 must be in \(0, 1\]"),
+        ({"alpha": {"kind": "power", "value": 1.0, "power": 2.0}}, r"alpha.power: 2 must be in \(0, 1\]"),
+        ({"alpha": {"kind": "log"}}, "alpha.kind: 'log' must be one of visits, power, stages"),
+        ({"alpha": {"kind": "stages", "stages": [1]}}, "alpha.stages: .* must be a list of pairs"),
+        ({"alpha": {"kind": "stages", "stages": [[0, 0.1]]}}, r"alpha.stages\[0\]: 0 must be a whole number"),
+        ({"beta": -1.0}, "beta: -1 must be above 0 and finite"),
+        ({"beta": np.inf}, "beta: inf must be above 0 and finite"),
+        ({"beta": {"kind": "geometric", "first": 1.0}}, "beta.last: is missing"),
+        ({"eps": 1.5}, r"eps: 1.5 must be in \[0, 1\]"),
+        ({"p_update": -0.1}, r"p_update: -0.1 must be in \[0, 1\]"),
+        ({"q0": np.nan}, "q0: nan must be a finite number"),
+        ({"epoch": 0}, "epoch: 0 must be a whole number"),
+        ({"training": 0}, "training: 0 must be a whole number"),
+        ({"monitor": "often"}, "monitor.kind: 'often' must be one of exact, parallel, alone"),
+        ({"monitor": {"kind": "alone", "length": 3}}, "monitor.length: is not known"),
+        ({"monitor": SAMPLED | {"t_burn": 60}}, "monitor.t_burn: 60 must be below t_monitor = 60"),
+        ({"monitor": SAMPLED | {"sample_every": 40}}, "monitor.sample_every: 40 must leave at least two"),
+        ({"monitor": SAMPLED | {"tables": "best"}}, "monitor.tables: 'best' must be one of learner, zero"),
+        ({"monitor": SAMPLED | {"explore": 0.0}}, r"monitor.explore: 0 must be in \(0, 1\]"),
+        ({"stop_when": {"metric": "luck", "delta": 1.0}}, "stop_when.metric: 'luck' must be one of"),
+        ({"stop_when": {"metric": "policy_change"}}, "stop_when.delta: "),
+        (
+            {"stop_when": {"metric": "policy_change", "delta": 1.0, "often": 1}},
+            "stop_when.often: is not known",
+        ),
+        (
+            {"stop_when": {"metric": "policy_change", "delta": 1.0}, "monitor_every": 0},
+            "stop_when: needs monitors",
+        ),
+    ],
+)
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PopulationQLearning(**options)

@@ -1,0 +1,171 @@
+"""Agents who follow given policies: against published numbers, closed forms and iteration by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import put
+from rivalry.methods import METHODS, Simulation
+from rivalry.population import settled
+from rivalry.study import StudyError, build_method
+from tests.unit.test_agents import table
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "karma.json").read_text(encoding="utf-8"))[
+    "cases"
+]
+BASELINES = {case["inputs"]["mechanism"]: case for case in CASES if case["kind"] == "baseline_simulation"}
+PLAYED = {case["id"]: case for case in CASES if case["kind"] == "finite_simulation"}
+QUICK = "sim_N200_PBP_g0.98_beta5_eps0.0"
+SMALL = {"kmax": 4, "kbar": 2, "agents": 10}
+
+
+def ran(game: Any, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
+    return {
+        name: array for name, (_, array) in rv.learn(game, Simulation(**options), seed=seed).record.items()
+    }
+
+
+@pytest.mark.parametrize(("mechanism", "plays"), [("COIN", "coin"), ("DICT", "stake"), ("TURN", "turn")])
+def test_without_karma(mechanism: str, plays: str) -> None:
+    case = BASELINES[mechanism]
+    found = ran(rv.games.karma(agents=200), plays=plays, evaluation=case["inputs"]["steps"])
+    for name, expected in case["expected"].items():
+        assert abs(found[name] - expected) <= case["tolerance"]["single_seed"][name], name
+    assert "profile" not in found
+    assert "regret" not in found
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(k, marks=() if k == QUICK else pytest.mark.nightly) for k in PLAYED]
+)
+def test_published_simulations(name: str) -> None:
+    case = PLAYED[name]
+    inputs = case["inputs"]
+    game = rv.games.karma(agents=inputs["agents"], gamma=inputs["discount"], payment=inputs["payment"])
+    found = ran(game, plays=inputs["policy"], evaluation=inputs["steps"], warm_up=inputs["warm_up"], seed=1)
+    for measure, expected in case["expected"].items():
+        assert abs(found[measure] - expected) <= case["tolerance"]["single_seed"][measure], measure
+
+
+def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() -> None:
+    game = rv.games.karma(kmax=6, kbar=3, agents=100, gamma=0.9)
+    found = ran(game, plays="equilibrium", evaluation=20_000, warm_up=500)
+    mean_field = rv.solve(game, rv.methods.PopulationNewton(), start="uniform").record
+    # both are means over finitely many steps; what remains is sampling
+    np.testing.assert_allclose(found["efficiency"], mean_field["efficiency"][1], atol=0.01)
+    np.testing.assert_allclose(found["bid_law"], mean_field["bid_law"][1], atol=0.01)
+    np.testing.assert_allclose(found["karma_law"], mean_field["karma_law"][1], atol=0.01)
+    assert found["relative_exploitability"] < 2e-3
+    assert ran(game, plays="uniform", evaluation=5000)["relative_exploitability"] > 0.05
+    assert found["bound"] == np.inf  # of finitely many agents nothing is proved
+
+
+def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> None:
+    game = rv.games.karma(**SMALL, gamma=0.9)
+    found = ran(game, plays="uniform", evaluation=3000)
+    mu, pi = found["karma_law"].reshape(-1), found["profile"].reshape(-1, 5)
+    env = game.environment(put(mu), put(pi))._replace(level=put(found["level"]))
+    reward, chances = table(game, env)
+    best, own = np.zeros(10), np.zeros(10)
+    for _ in range(600):
+        best = np.where(np.asarray(game.legal), reward + 0.9 * chances @ best, -np.inf).max(axis=1)
+        own = (pi * (reward + 0.9 * chances @ own)).sum(axis=1)
+    np.testing.assert_allclose(found["payoff"], mu @ own, rtol=1e-9)
+    np.testing.assert_allclose(found["exploitability"], mu @ (best - own), rtol=1e-8)
+    np.testing.assert_allclose(found["regret"], found["exploitability"])
+
+
+def test_the_level_measured_is_that_of_the_mean_field() -> None:
+    game = rv.games.karma(kmax=4, kbar=2, agents=100, payment="PBS")
+    found = ran(game, plays="all_in", evaluation=4000, warm_up=100)
+    there = settled(game, game.named_start("all_in"))
+    np.testing.assert_allclose(found["level"], there.env.level, atol=0.03)
+
+
+def test_whole_is_parts_and_what_comes_before_is_not_counted() -> None:
+    game = rv.games.karma(**SMALL)
+    learner = Simulation(plays="uniform", evaluation=300, warm_up=50)
+    assert "whole = parts, saved between" in rv.check_method(learner, game)
+    world, seed = learner.world(game), np.random.SeedSequence(3)
+    parts, whole = (learner.begin(world, seed) for _ in range(2))
+    learner.advance(world, whole, 10_000)
+    for chunk in (1, 48, 2, 100, 10_000):
+        learner.advance(world, parts, chunk)
+    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+    assert whole["clock"][0] == 350
+    assert whole["sum_held"].sum() == 300 * 10
+    short = learner.begin(world, seed)
+    learner.advance(world, short, 20)
+    assert "efficiency" not in learner.read(world, short)
+
+
+def test_policies_are_numbers_rows_or_files(tmp_path: Path) -> None:
+    game = rv.games.karma(**SMALL)
+    zero = [[[1.0] + [0.0] * k for k in range(5)]] * 2
+    (tmp_path / "zero.json").write_text(json.dumps(zero), encoding="utf-8")
+    np.save(tmp_path / "zero.npy", np.asarray(game.named_start("zero")))
+    given = [zero, "zero", str(tmp_path / "zero.json"), str(tmp_path / "zero.npy"), game.named_start("zero")]
+    each = [ran(game, plays=plays, evaluation=50) for plays in given]
+    for found in each:
+        assert np.array_equal(found["profile"], each[1]["profile"])
+        assert np.array_equal(found["agent_reward"], each[1]["agent_reward"])
+        assert found["bid_law"].tolist() == [1.0, 0, 0, 0, 0]
+        assert np.all(np.isfinite(found["exploitability"]))
+
+
+def test_rules_without_a_mean_field_are_played_and_not_judged() -> None:
+    with pytest.warns(UserWarning, match="burn"):
+        game = rv.games.karma(**SMALL, overflow="burn")
+    found = ran(game, plays="uniform", evaluation=200)
+    assert "efficiency" in found
+    assert "exploitability" not in found
+
+
+def test_types_are_told_apart() -> None:
+    types = [{"share": 0.4, "gamma": 0.5}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
+    game = rv.games.karma(**SMALL, types=types)
+    found = ran(game, plays="uniform", evaluation=200)
+    assert found["agent_type"].tolist() == [0] * 4 + [1] * 6
+    assert found["profile"].shape == (2, 2, 5, 5)
+    assert found["exploitability"].shape == found["payoff"].shape == (2,)
+    np.testing.assert_allclose(found["karma_law"].sum(axis=(1, 2)), [0.4, 0.6])
+
+
+def test_studies_find_it_by_its_kind() -> None:
+    assert METHODS["simulation"].targets == ("rivalry.methods.population.simulation:Simulation",)
+    game = rv.games.karma(**SMALL)
+    assert isinstance(build_method({"kind": "simulation", "plays": "turn"}, game=game), Simulation)
+    with pytest.raises(StudyError, match="does not fit this game"):
+        build_method({"kind": "simulation"}, game=rv.games.matrix("chicken"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"plays": "dice"}, "plays: 'dice' must be one of equilibrium, uniform"),
+        ({"plays": "absent.json"}, "plays: 'absent.json' must be one of"),
+        ({"evaluation": 0}, "evaluation: 0 must be a whole number of at least 1"),
+        ({"warm_up": -1}, "warm_up: -1 must be a whole number of at least 0"),
+        ({"beta": 0.0}, "beta: 0 must be above 0"),
+        ({"eps": 1.5}, r"eps: 1.5 must be in \[0, 1\]"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Simulation(**options)
+
+
+def test_what_is_no_policy() -> None:
+    game = rv.games.karma(**SMALL)
+    with pytest.raises(ValueError, match="bid 3"):
+        ran(game, plays=[[[0, 0, 0, 1, 0]] * 5] * 2)
+    with pytest.raises(ValueError, match="rows of a policy"):
+        ran(game, plays=[[[1.0]], [[1.0], [1.0, 0.0]]])
+    with pytest.raises(ValueError, match=r"game: .* must be a population"):
+        Simulation().world(rv.games.matrix("chicken"))
