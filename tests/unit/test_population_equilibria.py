@@ -1,0 +1,102 @@
+"""One economy, several equilibria: found by Newton's method, verified by NumPy alone."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+
+BETA, GAMMA, MOST, KBAR = 1000.0, 0.98, 20, 10.0
+STAKES = np.array([1.0, 5.0])
+# payoff, level and exploitability, as continuation in arc length of the same equations gives them
+USUAL = (-52.392159, 0.193386, 0.000430)
+OTHER = (-52.263085, 0.154345, 0.001141)
+
+
+class Told(NamedTuple):
+    """What NumPy says of a policy in a population."""
+
+    payoff: float
+    level: float
+    gain: float
+    off: float  # of the policy from softmax(beta Q)
+    moved: float  # of the population in a step
+    held: float  # karma a head
+
+
+def told(policy: np.ndarray, law: np.ndarray) -> Told:
+    """Random pairs, the winner pays its bid to the loser, what finds no room is shared out among all."""
+    levels = MOST + 1
+    pi, mu = policy.reshape(2, levels, levels), law.reshape(2, levels)
+    nu = np.einsum("uk,ukb->b", mu, pi)
+    lands, overflow = outcomes(nu)
+    paid = np.einsum("uk,ukb,kbl->l", mu, pi, lands)
+    level = float(np.einsum("uk,ukb,kb->", mu, pi, overflow) / paid[:-1].sum())
+    assert level < 1  # one unit at the most, to those who have room
+    share = (1 - level) * np.eye(levels) + level * np.eye(levels, k=1)
+    share[-1, -1] = 1.0
+    after = lands @ share
+    steps = np.einsum("ukb,kbm,v->ukvm", pi, after, [0.5, 0.5]).reshape(2 * levels, -1)
+    win = np.cumsum(nu) - nu / 2
+    reward = -STAKES[:, None] * (1 - win)
+    values = np.linalg.solve(np.eye(len(steps)) - GAMMA * steps, np.einsum("ukb,ub->uk", pi, reward).ravel())
+    legal = np.tri(levels, dtype=bool)
+    q = np.where(legal, action_values(reward, after, values.reshape(mu.shape)), -np.inf)
+    weights = np.exp(BETA * (q - q.max(axis=2, keepdims=True)))
+    best = values.reshape(mu.shape)
+    for _ in range(2000):
+        best = np.where(legal, action_values(reward, after, best), -np.inf).max(axis=2)
+    payoff = float(law @ values)
+    return Told(
+        payoff=payoff,
+        level=level,
+        gain=float((mu * best).sum()) - payoff,
+        off=float(np.abs(weights / weights.sum(axis=2, keepdims=True) - pi).max()),
+        moved=float(np.abs(law @ steps - law).max()),
+        held=float(mu.sum(axis=0) @ np.arange(levels)),
+    )
+
+
+def outcomes(nu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Karma after payment ``[karma bid karma]``, and what finds no room ``[karma bid]``."""
+    levels = MOST + 1
+    found, overflow = np.zeros((levels, levels, levels)), np.zeros((levels, levels))
+    for k in range(levels):
+        for own in range(k + 1):
+            for rival in range(levels):
+                wins = 1.0 if own > rival else 0.5 if own == rival else 0.0
+                found[k, own, k - own] += nu[rival] * wins
+                found[k, own, min(k + rival, MOST)] += nu[rival] * (1 - wins)
+                overflow[k, own] += nu[rival] * (1 - wins) * max(k + rival - MOST, 0)
+    return found, overflow
+
+
+def action_values(reward: np.ndarray, after: np.ndarray, values: np.ndarray) -> np.ndarray:
+    ahead: np.ndarray = reward[:, None, :] + GAMMA * np.einsum("kbm,m->kb", after, values.mean(axis=0))
+    return ahead
+
+
+def solved(start: Any, **options: Any) -> Any:
+    method = rv.methods.PopulationNewton(beta=BETA, **options)
+    found = rv.solve(rv.games.karma(), method, start=start, path=False)
+    assert found.status == "settled"
+    return found
+
+
+@pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (3.0, OTHER)], ids=["short", "long"])
+def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: tuple[float, ...]) -> None:
+    found = solved("uniform", factor=factor)
+    here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
+    np.testing.assert_allclose(here, known, atol=2e-6)
+    plain = told(found.profile.values, found.data.distribution.values)
+    np.testing.assert_allclose(plain[:3], known, atol=2e-6)
+    np.testing.assert_allclose(plain.held, KBAR, atol=1e-9)
+    assert plain.moved < 1e-12
+    assert plain.off < 1e-8
+    # from its own policy it is found at once, without continuation
+    again = solved(found.profile.values, begin=BETA)
+    assert again.steps == 1
+    np.testing.assert_allclose(again.profile, found.profile, atol=1e-8)

@@ -1,0 +1,347 @@
+"""Smoothing, mirror ascent, mirror descent and fictitious play of populations, beside Newton's method."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jax, jnp
+from rivalry.methods.population.answers import mirrored, rule
+from rivalry.methods.population.newton import Point, direction, equations, slopes_at
+from rivalry.population import action_values, flow, judged, softmax
+from rivalry.population.distances import entropies
+from rivalry.population.operators import by_type, shares_of
+from rivalry.population.values import policy_values
+from rivalry.study import build_method
+from tests.crowds import commute
+from tests.rings import ring
+from tests.small_games import cournot
+
+M = rv.methods
+SMALL = {"kmax": 4, "kbar": 2.0, "gamma": 0.9}
+
+
+@pytest.fixture(scope="module")
+def economy() -> Any:
+    return rv.games.karma(**SMALL)
+
+
+def newton(game: Any, **options: Any) -> Any:
+    found = rv.solve(game, M.PopulationNewton(**options), start=even(game))
+    assert found.status == "settled"
+    return found
+
+
+def even(game: Any) -> Any:
+    legal = np.asarray(game.legal, dtype=float)
+    return legal / legal.sum(axis=1, keepdims=True)
+
+
+def near(one: Any, other: Any, within: float) -> None:
+    np.testing.assert_allclose(one.profile, other.profile, atol=within)
+    np.testing.assert_allclose(one.payoff, other.payoff, rtol=within)
+
+
+# they agree
+
+
+METHODS = {
+    "smoothing": lambda beta, more: M.Smoothing(beta=beta, rate=0.2, **more),
+    "mirror": lambda beta, more: M.MirrorAscent(beta=beta, rate=0.3, **more),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("more", [{}, {"eps": 0.1}, {"regularised": True}], ids=str)
+def test_they_come_to_the_equilibrium_that_newton_finds(economy: Any, name: str, more: Any) -> None:
+    found = rv.solve(economy, METHODS[name](20.0, more), start="uniform")
+    assert found.status == "settled"
+    near(found, newton(economy, beta=20.0, **more), 1e-6)
+    record = {key: np.asarray(array) for key, (_, array) in found.record.items()}
+    assert record["converged"]
+    assert record["beta"] == 20.0
+    assert record["residual"] <= 1e-8
+    assert record["population_drift"] <= 1e-6
+    assert record["path_residual"][-1] == record["residual"]
+    assert record["path_exploitability"].shape == (len(record["path_step"]), 1)
+    assert len(record["path_step"]) <= 257
+    np.testing.assert_allclose(record["path_exploitability"][-1], record["exploitability"], atol=1e-12)
+
+
+def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: Any) -> None:
+    options = {"beta": 20.0, "rate": 0.3, "regularised": True}
+    one = rv.solve(economy, M.OnlineMirrorDescent(**options), start="uniform")
+    assert one.status == "settled"
+    near(one, newton(economy, beta=20.0, regularised=True), 1e-6)
+    near(one, rv.solve(economy, M.MirrorAscent(**options), start="uniform"), 0.0)
+
+
+def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
+    found = newton(economy, beta=20.0)
+    there, off = mirrored(economy, jnp.asarray(found.profile.values), None, rule(20.0))
+    np.testing.assert_allclose(there.answer, found.profile, atol=1e-8)
+    assert float(off) < 1e-10
+
+
+def test_types_with_discounts_of_their_own() -> None:
+    game = rv.games.karma(**SMALL | {"types": [{"gamma": 0.5, "share": 0.5}, {"gamma": 0.9, "share": 0.5}]})
+    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2), start="uniform")
+    assert found.status == "settled"
+    same = newton(game, beta=10.0, regularised=False)
+    near(found, same, 1e-6)
+    np.testing.assert_allclose(found.data.mean_karma, same.data.mean_karma, atol=1e-5)
+    assert abs(float(found.data.mean_karma[0] - found.data.mean_karma[1])) > 0.01
+    assert found.data.path_exploitability.dims == ("step", "player")
+
+
+# a population of one's own
+
+
+def test_all_of_them_solve_a_crowd_on_a_ring() -> None:
+    game, start = ring(), even(ring())
+    there = newton(game, beta=20.0)
+    for method in (M.Smoothing(beta=20.0), M.MirrorAscent(beta=20.0, rate=0.02)):
+        near(rv.solve(game, method, start=start, path=False), there, 1e-5)
+    # these come to where nobody gains: the only equilibrium, to which a very large beta comes near as well
+    hard = newton(game, beta=3000.0)
+    for method, tol in ((M.OnlineMirrorDescent(beta=100.0), 1e-4), (M.PopulationFictitiousPlay(), 3e-3)):
+        found = rv.solve(game, method, start=start, tol=tol, path=False)
+        assert found.status == "settled"
+        assert float(found.data.exploitability[0]) <= 1.01 * tol
+        np.testing.assert_allclose(found.data.distribution, hard.data.distribution, atol=5e-3)
+
+
+def test_fictitious_play_gains_like_one_over_the_steps() -> None:
+    game = ring()
+    with pytest.warns(UserWarning, match=r"not settled: residual .* after 800 steps: fictitious play is"):
+        found = rv.solve(game, M.PopulationFictitiousPlay(), start=even(game), tol=1e-9, max_steps=800)
+    steps, gained = found.data.path_step.values, found.data.path_exploitability.values[:, 0]
+    worst = [gained[steps >= first].max() * first for first in (100, 200, 400)]
+    assert max(worst) < 2 * min(worst)
+    assert found.status == "budget spent"
+    assert not found.data.converged
+
+
+def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
+    found = rv.solve(ring(), M.Smoothing(beta=math.inf, rate=0.002), start=even(ring()), tol=1e-3, path=False)
+    assert found.status == "settled"
+    there = judged(ring(), jnp.asarray(found.profile.values))
+    assert float(there.regret[0]) < 1e-2
+    for kind in (M.PopulationNewton, M.MirrorAscent, M.OnlineMirrorDescent):
+        with pytest.raises(ValueError, match=r"^beta: inf must be above 0 and finite$"):
+            kind(beta=math.inf)
+
+
+# what does not settle says so
+
+
+def test_undamped_mirror_ascent_goes_round() -> None:
+    game = rv.games.karma()
+    with pytest.warns(UserWarning, match=r"at beta=20: mirror ascent (cycles here|goes round)"):
+        found = rv.solve(game, M.MirrorAscent(beta=20.0), start="uniform", max_steps=600, path=False)
+    assert found.status in ("cycling", "budget spent")
+    assert float(found.data.residual) > 0.1
+    assert not found.data.converged
+    assert rv.solve(game, M.MirrorAscent(beta=5.0), start="uniform", path=False).status == "settled"
+
+
+@pytest.mark.parametrize(("payment", "most", "fails"), [("PBP", 100.0, 1000.0), ("PBS", 100.0, 300.0)])
+def test_smoothing_settles_at_low_beta_and_says_where_it_cycles(
+    payment: str, most: float, fails: float
+) -> None:
+    game = rv.games.karma(payment=payment)
+    for beta in (5.0, 20.0, most):
+        found = rv.solve(game, M.Smoothing(beta=beta), start="uniform", path=False)
+        assert found.status == "settled"
+        near(found, newton(game, beta=beta), 1e-6)
+        assert abs(float(found.data.karma_drift)) < 1e-9
+    words = (
+        rf"not settled: residual 0\.\d+ after \d+ steps at beta={fails:g}: smoothing (cycles here|goes round)"
+    )
+    with pytest.warns(UserWarning, match=words):
+        lost = rv.solve(game, M.Smoothing(beta=fails), start="uniform", max_steps=4000, path=False)
+    assert lost.status in ("cycling", "budget spent")
+    assert float(lost.data.residual) > 0.1
+    assert str(lost.data.remedy.values).endswith("use newton")
+
+
+def test_a_cycle_is_seen_and_its_period_told() -> None:
+    game = rv.games.karma(payment="PBS")
+    method = M.Smoothing(beta=1000.0, rate=0.2)
+    with pytest.warns(UserWarning, match="smoothing cycles here"):
+        found = rv.solve(game, method, start="uniform", path=False)
+    assert found.status == "cycling"
+    period, last = int(found.data.cycle_period), found.profile.values
+    # started there, it is back after as many steps
+    key, step = jax.random.key(0), eqx.filter_jit(method.step)
+    state = eqx.filter_jit(method.init)(game, game.named_start("uniform"), key)
+    seen = []
+    for _ in range(found.steps + period):
+        state = step(game, state, key)
+        seen.append(np.asarray(state.profile))
+    np.testing.assert_allclose(seen[found.steps - 1], last, atol=1e-12)
+    apart = [float(np.abs(pi - last).max()) for pi in seen[found.steps :]]
+    assert apart[-1] < 1e-8
+    assert min(apart[:-1]) > 1e-6
+
+
+# temperatures that change
+
+
+def test_beta_is_raised_on_the_way() -> None:
+    game = rv.games.karma()
+    rising = {"kind": "stages", "stages": [[300, 20.0], [1, 100.0]]}
+    method = M.Smoothing(beta=rising, rate=0.2)
+    assert np.isinf(method.residual(game, method.init(game, game.named_start("uniform"), jax.random.key(0))))
+    found = rv.solve(game, method, start="uniform", path=False)
+    assert found.status == "settled"
+    assert float(found.data.beta) == 100.0
+    near(found, newton(game, beta=100.0), 1e-6)
+    with pytest.warns(UserWarning, match="after 200 steps at beta=20: smoothing"):
+        short = rv.solve(game, method, start="uniform", max_steps=200, path=False)
+    assert short.status == "budget spent"
+    assert float(short.data.beta) == 20.0
+    assert np.isfinite(float(short.data.residual))
+
+
+# options
+
+
+def test_kinds_and_options(economy: Any) -> None:
+    for kind, name in {
+        "smoothing": "Smoothing",
+        "mirror": "MirrorAscent",
+        "omd": "OnlineMirrorDescent",
+    }.items():
+        made = build_method(
+            {"kind": kind, "beta": {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}}
+        )
+        assert type(made).__name__ == name
+        assert not type(made).fits(cournot(2))
+    made = build_method({"kind": "fictitious_play"}, game=commute())
+    assert isinstance(made, M.PopulationFictitiousPlay)
+    assert math.isinf(build_method({"kind": "smoothing", "beta": math.inf}, game=economy).beta)
+    for options, words in (
+        ({"rate": 0.0}, r"^rate: 0.0 must be in \(0, 1\]$"),
+        ({"eps": 1.5}, r"^eps: 1.5 must be in \[0, 1\]$"),
+        ({"beta": -1.0}, r"^beta: -1.0 must be above 0 and finite$"),
+        (
+            {"beta": {"kind": "cosine"}},
+            r"^beta.kind: 'cosine' must be one of stages, linear, geometric, power$",
+        ),
+    ):
+        with pytest.raises(ValueError, match=words):
+            M.Smoothing(**options)
+
+
+def test_populations_without_a_mean_field_are_refused() -> None:
+    game = rv.games.karma(**SMALL, redistribute_every=2)
+    with pytest.raises(ValueError, match="redistribute_every"):
+        rv.solve(game, M.Smoothing(beta=5.0), start="uniform")
+
+
+# traps
+
+
+def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
+    """The flow is quadratic in mass: unless it is set, an error of 1e-6 doubles every step."""
+    pi, step = economy.named_start("all_in"), eqx.filter_jit(flow)
+    for off, drift in ((0.0, 1e-12), (1e-6, 1e-5)):
+        mu = economy.first_law() * (1 + off)
+        for _ in range(200):
+            mu = step(economy, mu, pi)
+        np.testing.assert_allclose(by_type(economy, mu), shares_of(economy), atol=1e-14)
+        assert float(jnp.min(mu)) >= 0
+        assert abs(float(mu.reshape(2, 5).sum(axis=0) @ jnp.arange(5.0)) - 2.0) < drift
+
+
+def test_without_a_future_payoffs_are_compared_not_bids() -> None:
+    game = rv.games.karma(**SMALL | {"gamma": 0.0})
+    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2), start="uniform", path=False)
+    np.testing.assert_allclose(found.payoff, newton(game, beta=10.0).payoff, atol=1e-7)
+
+
+def test_among_ties_the_incumbent_stays() -> None:
+    game = rv.games.karma(**SMALL | {"gamma": 0.0})
+    method = M.Smoothing(beta=math.inf, rate=1.0)
+    start = game.named_start("all_in")  # nobody gains by bidding less where nothing comes after
+    state = method.init(game, start, jax.random.key(0))
+    after = method.step(game, state, jax.random.key(0)).profile
+    kept = np.asarray(after) == np.asarray(start)
+    best = np.where(np.asarray(game.legal), np.asarray(state.now.q), -np.inf)
+    tied = (best >= best.max(axis=1, keepdims=True) - 1e-12).sum(axis=1)
+    assert tied.max() > 1
+    assert kept.all()
+
+
+def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
+    game = rv.games.karma(**SMALL, payment="PBS")
+    pi, mu = game.named_start("uniform"), game.first_law()
+    env = game.environment(mu, pi)
+    for level in (1.0, 2.0):
+        near_by = [
+            action_values(game, env._replace(level=jnp.asarray(level + d)), jnp.arange(10.0) ** 2)
+            for d in (-1e-9, 0.0, 1e-9)
+        ]
+        np.testing.assert_allclose(near_by[0], near_by[1], atol=1e-7)
+        np.testing.assert_allclose(near_by[2], near_by[1], atol=1e-7)
+
+
+def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: Any) -> None:
+    env = economy.environment(economy.first_law(), economy.named_start("uniform"))
+    q = action_values(economy, env, policy_values(economy, env, economy.named_start("uniform")))
+    pi = np.asarray(softmax(economy, q, jnp.asarray(1e12), jnp.asarray(0.0)))
+    assert np.isfinite(pi).all()
+    assert (pi[~np.asarray(economy.legal)] == 0).all()
+    np.testing.assert_allclose(pi.sum(axis=1), 1.0, atol=1e-15)
+    assert set(np.unique(pi.max(axis=1).round(12))) == {1.0}
+    with pytest.warns(UserWarning, match="not settled"):
+        found = rv.solve(economy, M.Smoothing(beta=1e12), start="uniform", max_steps=200, path=False)
+    assert (found.profile.values[~np.asarray(economy.legal)] == 0).all()
+
+
+# the entropy that is paid
+
+
+def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
+    found = newton(economy, beta=20.0, regularised=True, eps=0.05)
+    pi = jnp.asarray(found.profile.values)
+    there = judged(economy, pi)
+    env, mu = there.settled.env, np.asarray(there.settled.mu)
+    values = np.asarray(policy_values(economy, env, pi, entropies(pi) / 20.0))
+    # J_h is J and the discounted entropies over beta on the way, the population being stationary
+    paid = float(mu @ np.asarray(entropies(pi))) / 20.0 / (1 - 0.9)
+    assert float(found.data.payoff_regularised[0]) == pytest.approx(float(found.payoff[0]) + paid, abs=1e-9)
+    assert float(mu @ values) == pytest.approx(float(found.data.payoff_regularised[0]), abs=1e-10)
+    q = np.where(
+        np.asarray(economy.legal), np.asarray(action_values(economy, env, jnp.asarray(values))), -np.inf
+    )
+    weights = np.exp(20.0 * (q - q.max(axis=1, keepdims=True)))
+    soft = 0.95 * weights / weights.sum(axis=1, keepdims=True) + 0.05 * even(economy)
+    np.testing.assert_allclose(pi, soft, atol=1e-9)
+
+
+@pytest.mark.parametrize("regularised", [False, True])
+def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> None:
+    found = newton(economy, beta=20.0, regularised=regularised, eps=0.05)
+    there = judged(economy, jnp.asarray(found.profile.values))
+    by = rule(20.0, 0.05, regularised)
+    bonus = by.entropy * entropies(jnp.asarray(found.profile.values)) / 20.0
+    env = there.settled.env
+    values = policy_values(economy, env, jnp.asarray(found.profile.values), bonus)
+    off = 1e-3 * np.random.default_rng(1).standard_normal(len(values))
+    point = Point(values + jnp.asarray(off), there.settled.mu, env)
+    sizes = []
+    for _ in range(4):
+        left = equations(economy, point, by)
+        sizes.append(max(float(jnp.max(jnp.abs(part))) for part in left))
+        _, whole = direction(economy, point, slopes_at(economy, point, by), by)
+        point = jax.tree.map(jnp.add, point, whole)
+    for before, after in pairwise(sizes):
+        assert after < 100 * before**2 + 1e-13, sizes
