@@ -9,7 +9,10 @@ import pytest
 
 import rivalry as rv
 from rivalry._jax import jnp
-from rivalry.check import Unfit, check_game, check_population
+from rivalry._registry import load
+from rivalry.check import Unfit, check_game, check_method, check_population
+from rivalry.game import Learner
+from rivalry.methods import METHODS
 from tests.crowds import Commute, commute
 
 
@@ -122,6 +125,33 @@ BREACHES = [
 def test_breaches_of_populations_are_named(kind: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
         check_population(kind(jnp.array([1.0, 3.0])))
+
+
+CLASSES = {
+    target.split(":")[1]: target
+    for entry in METHODS.values()
+    for target in entry.targets
+    if ".population." in target
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "PopulationQLearning": {"training": 24, "epoch": 5, "evaluation": 8, "evaluation_warm_up": 3},
+    "Simulation": {"plays": "uniform", "evaluation": 30, "warm_up": 5},
+}
+
+
+# the others compile for long, and have tests of their own
+QUICK = ("MirrorAscent", "Simulation", "Smoothing")
+EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.filterwarnings("ignore:.*legal entries")
+def test_every_method_for_populations_conforms(name: str) -> None:
+    method = load(CLASSES[name])(**OPTIONS.get(name, {}))
+    agents = isinstance(method, Learner)  # crowds without karma are compiled much sooner
+    game = rv.games.karma(kmax=2, kbar=1.0, agents=4) if agents else commute([1.0, 2.0, 6.0])
+    assert method.fits(game)
+    assert check_method(method, game)[0] == "protocol"
 
 
 def test_what_is_no_population() -> None:

@@ -137,8 +137,12 @@ def test_a_function_as_a_policy() -> None:
         assert np.all(mask.sum(axis=1) == seen[:, 1] + 1)
         return np.eye(mask.shape[1])[bid]
 
-    found = policy_table(game, bids_its_urgency).argmax(axis=1).reshape(game.shape)
+    table = policy_table(game, bids_its_urgency)
+    found = table.argmax(axis=-1)
     stakes = np.array([[1, 5, 0], [1, 3, 7]])
     np.testing.assert_array_equal(found, np.minimum(stakes[:, :, None], np.arange(5)))
+    played = rv.learn(game, rv.methods.Simulation(plays=table, evaluation=200)).data
+    assert played.exploitability.shape == (2,)
+    np.testing.assert_array_equal(played.profile, table)
     with pytest.raises(ValueError, match=r"policy puts 1 on bid 1 at type 'type 0', u=1, k=0; must be 0"):
         policy_table(game, lambda seen, mask: np.eye(5)[np.ones(len(seen), dtype=int)])

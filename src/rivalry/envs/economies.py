@@ -23,8 +23,8 @@ class EconomyEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[
     An agent sees ``{"observation": [urgency, karma, private state, type], "action_mask": [bid]}`` of its own,
     states and types by number, and bids a whole number in 0..karma, where the mask is 1. Its reward is minus
     its urgency where it loses. Nobody leaves; play is cut after ``periods`` steps. A bid above karma raises
-    `ValueError`, or with ``cap`` bids all there is, for learners that know no masks. Raises `ValueError` for a
-    game that is no economy of agents.
+    `ValueError`, or with ``cap`` bids all there is, for learners that know no masks. Raises `ValueError` for
+    a game that is no economy of agents.
 
     >>> import rivalry as rv
     >>> env = EconomyEnv(rv.games.karma(agents=4), periods=10)
@@ -115,11 +115,12 @@ class EconomyEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[
 
 
 def policy_table(game: Any, policy: Callable[[np.ndarray, np.ndarray], object]) -> np.ndarray:
-    """What a learner's policy does in every state, as the policy ``[state action]`` that all metrics take.
+    """What a learner's policy does in every state, ``[type private karma bid]``: so all metrics take it.
 
     ``policy(observations [state 4], masks [state bid])`` gives chances of bids ``[state bid]``, for
-    observations as `EconomyEnv` makes them. Raises `ValueError` where these are none, or where a bid above
-    karma has a chance.
+    observations as `EconomyEnv` makes them. `population.population_certificate` judges the table where all
+    follow it, `methods.Simulation` by playing it with the game's agents. Raises `ValueError` where these are
+    no chances, or where a bid above karma has one.
 
     >>> import rivalry as rv
     >>> from rivalry.population import population_certificate
@@ -132,7 +133,8 @@ def policy_table(game: Any, policy: Callable[[np.ndarray, np.ndarray], object]) 
     types, privates = economy.stakes.shape
     places = np.indices((types, privates, economy.most + 1)).reshape(3, -1)
     chances = policy(*_observed(economy, *places))
-    return np.asarray(game.space.check(chances, "policy"))
+    levels = economy.most + 1
+    return np.asarray(game.space.check(chances, "policy")).reshape(types, privates, levels, levels)
 
 
 def _observed(

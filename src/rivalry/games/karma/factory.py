@@ -51,7 +51,8 @@ def karma(
         list[list[int]] | np.ndarray | None, "table: what the winner pays, [bid][other's bid]"
     ] = None,
     tie: Annotated[
-        Literal["coin", "lowest_index", "highest_urgency", "nobody"], "who wins among equal bids"
+        Literal["coin", "lowest_index", "highest_urgency", "nobody"],
+        "who wins among equal bids; in a continuum, whose agents have no numbers, lowest_index is a coin",
     ] = "coin",
     overflow: Annotated[
         Literal["surplus", "winner_pays_room", "burn"],
