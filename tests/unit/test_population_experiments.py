@@ -29,6 +29,8 @@ CASES = [
     case for case in read(Path(__file__).parents[1] / "reference" / "karma.json") if case["kind"] in KINDS
 ]
 
+PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # one compiles for as long as the other
+
 
 def game(payment: str = "PBP", **more: Any) -> Any:
     return rv.games.karma(kmax=LEVELS - 1, kbar=2.0, payment=payment, **({"gamma": 0.8} | more))
@@ -80,7 +82,7 @@ def apart(pi: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean(far))
 
 
-@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+@pytest.mark.parametrize("payment", PAYMENTS)
 def test_steps_are_those_taken_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0
     found = learn(economy, Contractivity(beta=beta, policies=2, map_steps=3), seed=3).record
@@ -98,7 +100,7 @@ def test_steps_are_those_taken_slowly(payment: str) -> None:
             pi = plain.softmax(plain.values(env, pi)[1], beta)
 
 
-@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+@pytest.mark.parametrize("payment", PAYMENTS)
 def test_payoffs_are_those_found_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0
     found = learn(economy, Monotonicity(beta=beta, policies=3), seed=1).record
