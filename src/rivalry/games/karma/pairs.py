@@ -39,7 +39,7 @@ def odds(rivals: Bids, tie: Float[Array, "class class"], lost: Float[Array, "cla
 
 
 def ahead(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
-    """``g(min(k + m, most))`` for all k and m: lines of a longer row, each a step on. Faster than to gather."""
+    """``g(min(k + m, most))`` for all k and m: lines of a longer row, each a step on; no gathering."""
     return _shifted(_longer(g), g.shape[1])
 
 
@@ -87,10 +87,7 @@ class OwnBid(NamedTuple):
         size, levels = later.shape, later.shape[1]
 
         def bid_less(lost: Array, bid: Array) -> tuple[Array, Array]:
-            if self.to_peer:
-                there = jax.lax.dynamic_slice(higher, (0, bid), size)
-            else:
-                there = later
+            there = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else later
             lost = lost + self.rivals[bid] * there
             won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
             return lost, won + lost - beaten[:, bid, None] * there + kept[:, bid, None] * later
