@@ -17,9 +17,10 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp, put
 from rivalry.game import PopulationGame, scale_of
 from rivalry.intervals import share_interval
+from rivalry.methods.population.answers import mirrored, rule
 from rivalry.methods.population.drawn import Many, OnDrawn, Session
 from rivalry.methods.population.drawn import equilibrium as equilibrium
-from rivalry.population import action_values, policy_values, settled, softmax, transitions
+from rivalry.population import settled, transitions
 from rivalry.population.distances import Distance, entropies, policy_distance
 from rivalry.population.operators import Law, Policy
 from rivalry.population.random_policies import Rule
@@ -71,7 +72,7 @@ class Contractivity(OnDrawn):
         """The counts of what has been looked at."""
         taken = int(session["taken"][0])
         record = self.about(session)
-        record["distance"] = ((), np.asarray(self.distance))
+        record["distance_rule"] = ((), np.asarray(self.distance))
         record["stop_below"] = ((), np.asarray(float(self.stop_below)))
         if not taken:
             return record
@@ -143,10 +144,8 @@ def _mirrored(
         return policy_distance(bids(pi), bids(target), distance, mu.reshape(-1, actions))
 
     def step(here: tuple[Policy, Law], _: None) -> tuple[tuple[Policy, Law], tuple[Array, Array]]:
-        there = settled(game, *here)
-        q = action_values(game, there.env, policy_values(game, there.env, here[0]))
-        pi = softmax(game, q, beta, jnp.zeros(()))
-        return (pi, there.mu), (far(pi), there.residual)
+        there, off = mirrored(game, *here, rule(beta))
+        return (there.answer, there.mu), (far(there.answer), off)
 
     def followed(pi: Policy) -> tuple[Array, Array]:
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
