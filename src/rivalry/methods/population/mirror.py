@@ -34,7 +34,7 @@ class MirrorAscent(Rounds):
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(kmax=4, kbar=2.0, gamma=0.9), MirrorAscent(beta=5.0), start="uniform")
     >>> found.status, round(float(found.data.efficiency), 6)
-    ('settled', -1.192478)
+    ('settled', -1.20906)
     """
 
     beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a table of them"] = 5.0
