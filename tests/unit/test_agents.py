@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp, put
+from rivalry._jax import jax, jnp, put
 from rivalry.population import settled
 from rivalry.population.agents import AgentsJudged, judged_agents, measured_environment, places_of
 from tests.crowds import commute
@@ -29,17 +30,20 @@ def drawn(game: Any, count: int, seed: int = 0) -> np.ndarray:
 
 def table(game: Any, env: Any) -> tuple[np.ndarray, np.ndarray]:
     """Rewards ``[state action]`` and chances ``[state action next]``, one unit vector after the other."""
-    states = game.space.shape[0]
-    mean = game.expect(env)
-    chances = np.stack([np.asarray(mean(jnp.eye(states)[k])) for k in range(states)], axis=2)
-    return np.asarray(game.reward(env)), chances
+    reward, means = _table(game, env)
+    return np.asarray(reward), np.moveaxis(np.asarray(means), 0, 2)
+
+
+@eqx.filter_jit
+def _table(game: Any, env: Any) -> Any:
+    return game.reward(env), jax.vmap(game.expect(env))(jnp.eye(game.space.shape[0]))
 
 
 def by_hand(
-    game: Any, env: Any, policy: np.ndarray, kind: int, targets: np.ndarray
+    game: Any, tables: Any, policy: np.ndarray, kind: int, targets: np.ndarray
 ) -> tuple[float, float, list[float]]:
     """Payoff, gain and gaps of one agent of a type, by iteration."""
-    reward, chances = table(game, env)
+    reward, chances = tables
     own = np.flatnonzero(np.asarray(game.types) == kind)
     reward, chances = reward[own], chances[np.ix_(own, range(chances.shape[1]), own)]
     legal, gamma = np.asarray(game.legal)[own], float(game.gamma[kind])
@@ -62,9 +66,10 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
     env = settled(game, pi).env
     kinds = np.array([0, 0, 0, 0, 0]) if types is None else np.array([0, 1, 0, 0, 1])
     policies, targets = drawn(game, 5), np.stack([pi, other])
+    tables = table(game, env)
     found = judged_agents(game, env, put(policies), kinds, put(targets))
     for agent in range(5):
-        payoff, gain, gaps = by_hand(game, env, policies[agent], int(kinds[agent]), targets)
+        payoff, gain, gaps = by_hand(game, tables, policies[agent], int(kinds[agent]), targets)
         np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-10)
         np.testing.assert_allclose(found.gain[agent], gain, rtol=1e-9)
         np.testing.assert_allclose(found.gaps[agent], gaps, rtol=1e-9, atol=1e-10)
@@ -111,8 +116,15 @@ def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, A
     game = rv.games.karma(kmax=4, kbar=2.0, **options)
     pi = game.named_start("uniform")
     there = settled(game, pi)
-    flows = game.flows(there.env, there.mu, pi)
-    found = measured_environment(game, there.mu, pi, flows.after, flows.paid + flows.overflow + flows.taxed)
+
+    @eqx.filter_jit
+    def again(game: Any) -> Any:
+        flows = game.flows(there.env, there.mu, pi)
+        return measured_environment(
+            game, there.mu, pi, flows.after, flows.paid + flows.overflow + flows.taxed
+        )
+
+    found = again(game)
     np.testing.assert_allclose(found.rivals, there.env.rivals, atol=1e-12)
     np.testing.assert_allclose(found.level, there.env.level, atol=1e-9)
 
