@@ -1,0 +1,65 @@
+"""Where to go when company is a nuisance: very many players, each of them in one of several places."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import equinox as eqx
+import jax.numpy as jnp
+from annotated_types import Ge, Lt
+from jax import Array
+
+from rivalry.space import Simplex
+
+
+class Places(eqx.Module):
+    worth: Array  # [place]
+    company: Array  # what a full place costs
+    fare: Array  # of going one place on
+    slip: Array  # the chance to end anywhere
+    gamma: Array
+
+    @property
+    def space(self) -> Simplex:  # a state is where one is, an action where to go
+        return Simplex((len(self.worth),) * len(self.worth))
+
+    @property
+    def legal(self) -> Array:
+        return self.space.mask
+
+    @property
+    def discount(self) -> Array:
+        return jnp.full(len(self.worth), self.gamma)
+
+    @property
+    def scale(self) -> Array:  # what payoffs are compared with
+        return jnp.max(self.worth) / (1 - self.gamma)
+
+    def environment(self, mu: Array, pi: Array) -> Array:
+        return mu
+
+    def reward(self, env: Array) -> Array:
+        place = jnp.arange(len(env))
+        way = jnp.abs(place[:, None] - place[None, :])
+        return (self.worth - self.company * env)[:, None] - self.fare * way
+
+    def expect(self, env: Array) -> Callable[[Array], Array]:
+        def ahead(values: Array) -> Array:
+            there = (1 - self.slip) * values + self.slip * values.mean()
+            return jnp.broadcast_to(there, (len(env), len(env)))
+
+        return ahead
+
+    def balance(self, env: Array, mu: Array, pi: Array) -> Array:
+        return mu - env
+
+
+def places(
+    *,
+    worth: Annotated[tuple[float, ...], "what each place is worth when empty"] = (1.0, 0.8, 0.5),
+    company: Annotated[float, Ge(0), "what it costs to have everybody there"] = 2.0,
+    fare: Annotated[float, Ge(0), "what it costs to go to the next place"] = 0.0,
+    slip: Annotated[float, Ge(0), Lt(1), "chance to end in any place, wherever one wants to go"] = 0.01,
+    gamma: Annotated[float, Ge(0), Lt(1), "discount factor"] = 0.9,
+) -> Places:
+    """Players go where they like, and like places with few others."""
+    return Places(*map(jnp.asarray, (worth, company, fare, slip, gamma)))
