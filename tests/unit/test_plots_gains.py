@@ -139,7 +139,7 @@ def test_agents_of_a_type_are_a_histogram_with_mean_and_largest() -> None:
     values, kinds = DRAWN.uniform(size=(2, 40)), np.repeat([0, 1], 20)
     data = xr.Dataset(
         {
-            "exploitability": (("replication", "agent"), values),
+            "agent_exploitability": (("replication", "agent"), values),
             "agent_type": (("replication", "agent"), np.stack([kinds, kinds])),
             "payoff": (("replication", "player"), np.ones((2, 2))),
         },
@@ -153,7 +153,7 @@ def test_agents_of_a_type_are_a_histogram_with_mean_and_largest() -> None:
         told = f"type {kind}: mean {own.mean():.3g}, largest {own.max():.3g}"
         assert lines(ax, told)[0].get_xdata()[0] == pytest.approx(own.mean())
     assert caption(ax) == "n = 40 agents of each, of 2 replications"
-    ready = data.assign(relative_exploitability=data.exploitability / 50)
+    ready = data.assign(agent_relative_exploitability=data.agent_exploitability / 50)
     assert rv.plots.agent_histogram(ready).get_xlabel() == "exploitability over |J|"
     with pytest.raises(ValueError, match=r"^quantity: 'payoff' must have a value for each agent"):
         rv.plots.agent_histogram(data, quantity="payoff")
@@ -177,7 +177,7 @@ def fair() -> xr.Dataset:
             "efficiency": (own, DRAWN.uniform(-1.5, -1.0, (2, 3, 4))),
             "access_fairness": (own, DRAWN.uniform(-0.01, 0.0, (2, 3, 4))),
             "reward_fairness": (own, DRAWN.uniform(-0.02, -0.01, (2, 3, 4))),
-            "profile": ((*own, "state", "action"), profile),
+            "policy": ((*own, "state", "action"), profile),
         },
         {"method": ["equilibrium", "coin"], "gamma": GAMMA, "replication": np.arange(4)},
     )

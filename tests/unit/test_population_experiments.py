@@ -272,7 +272,7 @@ def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
 def test_distances_by_other_words() -> None:
     economy = game()
     found = learn(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
-    assert str(found["distance"][1]) == "mu_weighted"
+    assert str(found["distance_rule"][1]) == "mu_weighted"
     target = found["equilibrium"][1]
     mu = np.asarray(flowed(economy, put(target))[0])
     words = np.random.SeedSequence(found["words"][1].tolist())

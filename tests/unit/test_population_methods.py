@@ -57,7 +57,7 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ["smoothing", pytest.param("mirror", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("more", [{}, {"eps": 0.1}, {"regularised": True}], ids=str)
 def test_they_come_to_the_equilibrium_that_newton_finds(economy: Any, name: str, more: Any) -> None:
     found = rv.solve(economy, METHODS[name](20.0, more), start="uniform")
@@ -74,6 +74,7 @@ def test_they_come_to_the_equilibrium_that_newton_finds(economy: Any, name: str,
     np.testing.assert_allclose(record["path_exploitability"][-1], record["exploitability"], atol=1e-12)
 
 
+@pytest.mark.nightly
 def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: Any) -> None:
     options = {"beta": 20.0, "rate": 0.3, "regularised": True}
     one = rv.solve(economy, M.OnlineMirrorDescent(**options), start="uniform")
@@ -151,7 +152,10 @@ def test_undamped_mirror_ascent_goes_round() -> None:
     assert rv.solve(game, M.MirrorAscent(beta=5.0), start="uniform", path=False).status == "settled"
 
 
-@pytest.mark.parametrize(("payment", "most", "fails"), [("PBP", 100.0, 1000.0), ("PBS", 100.0, 300.0)])
+@pytest.mark.parametrize(
+    ("payment", "most", "fails"),
+    [("PBP", 100.0, 1000.0), pytest.param("PBS", 100.0, 300.0, marks=pytest.mark.nightly)],
+)
 def test_smoothing_settles_at_low_beta_and_says_where_it_cycles(
     payment: str, most: float, fails: float
 ) -> None:
@@ -194,6 +198,7 @@ def test_a_cycle_is_seen_and_its_period_told() -> None:
 # temperatures that change
 
 
+@pytest.mark.nightly
 def test_beta_is_raised_on_the_way() -> None:
     game = rv.games.karma()
     rising = {"kind": "stages", "stages": [[300, 20.0], [1, 100.0]]}
@@ -327,7 +332,7 @@ def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
     np.testing.assert_allclose(pi, soft, atol=1e-9)
 
 
-@pytest.mark.parametrize("regularised", [False, True])
+@pytest.mark.parametrize("regularised", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> None:
     found = newton(economy, beta=20.0, regularised=regularised, eps=0.05)
     there = judged(economy, jnp.asarray(found.profile.values))

@@ -149,9 +149,9 @@ def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> lis
             raise ValueError(f"baselines: {name!r} is no method drawn here; {near(name, names)}")
     if wanted is not None:
         return list(wanted)
-    if "profile" not in data or "method" not in data["profile"].dims:
+    if "policy" not in data or "method" not in data["policy"].dims:
         return []
-    return [name for name in names if name and blank(data["profile"].sel({"method": name}).values)]
+    return [name for name in names if name and blank(data["policy"].sel({"method": name}).values)]
 
 
 def _line(axes: Axes, one: Curve, shade: str, marker: str, *, tell: bool) -> None:

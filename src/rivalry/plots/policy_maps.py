@@ -20,9 +20,10 @@ from rivalry.plots.style import PALE, canvas, note
 if TYPE_CHECKING:
     from xarray import Dataset
 
-STORED = {"first_policy": "first monitor", "profile": "", "equilibrium": "equilibrium"}
+STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
 """Policies that a result may hold, and what rows of the picture call them."""
-LEARNED = "at the end"  # what a learner's profile is called beside these
+OWN = ("policy", "profile")
+LEARNED = "at the end"  # what a learner's own is called beside these
 BLANK = np.array([np.nan])
 WIDE = 15  # letters of a line of a row's name
 
@@ -39,7 +40,7 @@ def policy_map(
     """Chances of every bid, upwards, at every amount of karma, across: a panel an urgency, a row a policy.
 
     Rows are methods, values of a swept ``series``, and of each the ``quantities``: policies ``[player private
-    karma bid]`` or ``[state action]``, otherwise ``profile``, and of learners the means over agents at the
+    karma bid]`` or ``[state action]``, otherwise ``policy`` or ``profile``, and of learners the means over agents at the
     first and the last monitor and the equilibrium they are compared with, as far as stored. Over
     replications the mean is drawn. There is one scale of colours, that of square roots, so that small
     chances are seen; bids above what is held are grey.
@@ -80,7 +81,8 @@ def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
             )
     if quantities is not None:
         return list(quantities)
-    return [name for name in STORED if name in data and not blank(data[name].values)] or ["profile"]
+    found = [name for name in STORED if name in data and not blank(data[name].values)]
+    return [name for name in found if name != "profile" or "policy" not in found] or ["profile"]
 
 
 def _policies(
@@ -95,7 +97,7 @@ def _policies(
     try:
         every = cells(data, name, also, at=at, methods=methods, series=series)
     except NoSuchPoint:
-        if name == "profile" or name not in STORED:
+        if name in OWN or name not in STORED:
             raise
         return []
     return [(one, Shown(_called(name, one), _shaped(name, one))) for one in every]
@@ -104,7 +106,7 @@ def _policies(
 def _called(name: str, one: Cell) -> str:
     """What a row is called: its cell, and which of that cell's policies it is, where there are several."""
     learner = any(not blank(one.arrays.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
-    own = LEARNED if name == "profile" and learner else STORED.get(name, name.replace("_", " "))
+    own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
     return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
 
 

@@ -25,6 +25,7 @@ def population_measures(game: KarmaEconomy, around: Around, mu: Law, pi: Policy)
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(("type_efficiency", "mean_karma", "win_rate"), ("player",)),
         **dict.fromkeys(("mean_bid", "karma_law"), ("player", "private", "karma")),
+        "policy": ("player", "private", "karma", "bid"),
         "bid_law": ("bid",),
         "win_probability": ("rank", "bid"),
         "urgency": ("player", "private"),
@@ -47,6 +48,7 @@ def _measured(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[s
         "share_at_kmax": karma[..., -1].sum(),
         "karma_drift": karma.sum(axis=(0, 1)) @ levels - game.kbar,
         "entropy": jnp.mean(entropy),
+        "policy": pi.reshape(*game.shape, -1),
         "mean_bid": (pi @ levels).reshape(game.shape),
         "karma_law": karma,
         "bid_law": mu @ pi,

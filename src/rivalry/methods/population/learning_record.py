@@ -187,7 +187,7 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
     """The evaluation of the policies as they stand."""
     found = evaluated(learner, world, session, END, learner.evaluation)
     owner, kinds = session["owner"], world.economy.type_of
-    profile = _mean_policy(world, session["policy"], owner)
+    policy = _mean_policy(world, session["policy"], owner)
     bids, dims = np.arange(world.shape[2]), ("player", "private", "karma")
     record: Record = {}
     if world.refusal:
@@ -196,15 +196,15 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
         record = measures_of(world, found.environment, found.measured)
     record |= found.measured.record(kinds)
     record[BARE] = ((), np.asarray(found.efficiency))
-    record["profile"] = ((*dims, "bid"), profile)
-    record["mean_bid"] = (dims, profile @ bids)
+    record["policy"] = ((*dims, "bid"), policy)
+    record["mean_bid"] = (dims, policy @ bids)
     record["beta"] = ((), temperatures(learner.beta).values[-1])
     record["eps"] = ((), np.asarray(float(learner.eps)))
-    for name, policy in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
-        shaped = policy.reshape(*world.shape, -1)
+    for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
+        shaped = other.reshape(*world.shape, -1)
         record[name] = ((*dims, "bid"), shaped)
         record[f"mean_bid_{name}"] = (dims, shaped @ bids)
-    record |= {name: (("agent",), array[owner]) for name, array in found.numbers.items()}
+    record |= {_of_agent(name): (("agent",), array[owner]) for name, array in found.numbers.items()}
     record |= {f"{how}_{name}": ((), np.asarray(v)) for how, name, v in _spread(found.numbers, owner)}
     if found.numbers:
         record |= _by_type(world, found, owner)
@@ -213,8 +213,13 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
     return record
 
 
+def _of_agent(name: str) -> str:
+    """The name of what is told of each agent, where types have one of that name."""
+    return f"agent_{name}" if "exploitability" in name else name
+
+
 def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
-    """Mean payoffs, and the largest gains: what no agent exceeds while the others stay as they were measured.
+    """Mean payoffs and gains, and the largest: what no agent exceeds while the others stay as measured.
 
     Finitely many agents who notice that one departs may do what this does not count, so nothing is bounded.
     """
@@ -229,8 +234,14 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
         "policy iteration in the population measured, the largest gain of an agent",
         TOLERANCE * scale(world.game),
     )
+    means = {
+        name: np.array([found.numbers[name][owner][each].mean() for each in members])
+        for name in found.numbers
+        if "exploitability" in name
+    }
     mean = np.array([payoff[each].mean() for each in members])
-    return {"payoff": (("player",), mean)} | proof.record()
+    told: Record = {name: (("player",), array) for name, array in means.items()}
+    return told | {"payoff": (("player",), mean)} | proof.record()
 
 
 def _curves(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:

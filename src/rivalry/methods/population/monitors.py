@@ -36,7 +36,7 @@ TABLES = ("learner", "zero")
 RARELY = 100  # visits of an entry below which its value is not to be relied on
 PLAIN = "_without_exploration"
 EXACT = ("agent_payoff", "exploitability", "relative_exploitability")
-FAR = ("gap_to_equilibrium", "distance_to_equilibrium")
+FAR = ("gap_to_equilibrium", "relative_gap_to_equilibrium", "distance_to_equilibrium")
 SAMPLED = ("sampled_greedy", "sampled_gap_to_equilibrium", "sampled_gap_to_equilibrium_eps")
 
 
@@ -166,7 +166,9 @@ def _played(
     for k, target in enumerate(equilibria):
         of_kind = target.reshape(*crowd.shape, levels)[kinds]
         name = "" if k == 0 else "_eps"
-        numbers[f"gap_to_equilibrium{name}"] = np.asarray(each.gaps[:, k])
+        gap = np.asarray(each.gaps[:, k])
+        numbers[f"gap_to_equilibrium{name}"] = gap
+        numbers[f"relative_gap_to_equilibrium{name}"] = gap / scale
         numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind)
     return Snapshot(found, env, numbers, found.efficiency)
 

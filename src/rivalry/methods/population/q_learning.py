@@ -57,10 +57,11 @@ class PopulationQLearning(eqx.Module):
     a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness`` and
     ``access_fairness``; of each ``agent`` ``agent_reward`` and ``agent_wins`` a step, and exactly, in the
     environment measured, weighted by the stationary law of its own policy: ``agent_payoff``,
-    ``exploitability`` and ``relative_exploitability`` (divided by the mean payoff), ``gap_to_equilibrium``,
+    ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the mean payoff; without
+    ``agent_`` means over a type), ``gap_to_equilibrium`` (and ``relative_..``),
     by how much its policy does better than the logit equilibrium at ``beta`` (``.._eps``: at ``eps`` as
     well), ``distance_to_equilibrium``; all again ``.._without_exploration`` of policies and their
-    environment; ``mean_..`` and ``largest_..`` over agents. ``profile`` (player, private, karma, bid) is the
+    environment; ``mean_..`` and ``largest_..`` over agents. ``policy`` (player, private, karma, bid) is the
     mean policy of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the
     population measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest
     gain of any agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning
@@ -76,7 +77,7 @@ class PopulationQLearning(eqx.Module):
     >>> game = rv.games.karma(kmax=4, kbar=2, agents=10)
     >>> learner = PopulationQLearning(training=2000, epoch=100, monitor_every=0, compare=False)
     >>> found = rv.learn(game, learner)
-    >>> found.status, found.claim, found.data.exploitability.dims
+    >>> found.status, found.claim, found.data.agent_exploitability.dims
     ('settled', 'not an equilibrium', ('agent',))
     """
 

@@ -56,7 +56,7 @@ class Simulation(eqx.Module):
     what one agent could gain while all others go on: the best response by dynamic programming in the
     environment that was measured, weighted by the states that agents were in; ``payoff`` and
     ``exploitability`` by type, and the certificate. It tends to 0 with many agents where the policy is an
-    equilibrium of the population. ``profile`` (player, private, karma, bid) is the policy.
+    equilibrium of the population. ``policy`` (player, private, karma, bid) is the policy.
 
     Raises `ValueError` for parameters out of range, and for what is no policy of the game.
 
@@ -145,7 +145,7 @@ class Simulation(eqx.Module):
         if not self.bids:
             return record
         record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
-        record["profile"] = (("player", "private", "karma", "bid"), policy)
+        record["policy"] = (("player", "private", "karma", "bid"), policy)
         return (_gains(world, found) if not world.refusal else {}) | record
 
     def _economy(self, world: Crowd) -> Economy:
