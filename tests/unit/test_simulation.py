@@ -56,7 +56,7 @@ def test_published_simulations(name: str) -> None:
 def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() -> None:
     game = rv.games.karma(kmax=3, kbar=1.5, agents=100, gamma=0.9)
     found = ran(game, plays="equilibrium", evaluation=20_000, warm_up=500)
-    pi = put(found["profile"].reshape(8, 4))
+    pi = put(found["policy"].reshape(8, 4))
     mean_field = record_of(game, pi, None)[0]
     assert mean_field["relative_exploitability"][1] < 1e-4
     # a hundred agents are not very many, and steps are finitely many
