@@ -14,7 +14,6 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
-from rivalry.plots.select import NoSuchPoint
 from rivalry.plots.style import PALETTE, picture
 
 DRAWN = np.random.default_rng(5)
@@ -230,8 +229,6 @@ def test_baselines_may_be_named_and_are_checked() -> None:
         rv.plots.fairness_plane(data, across="fairness")
     with pytest.raises(ValueError, match=r"^across, up: 'payoff' must be one number a cell$"):
         rv.plots.fairness_plane(data.assign(payoff=("player", [1.0])), up="payoff")
-    with pytest.raises(NoSuchPoint, match=r"^over: this data holds no parameter swept over numbers$"):
-        rv.plots.fairness_plane(data.isel(gamma=0, drop=True))
 
 
 # -- violations ----------------------------------------------------------------------------------------
@@ -294,3 +291,15 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -
     assert ax.get_xlabel()
     with pytest.raises(ValueError, match=r"^data: list must be a dataset"):
         plot([])
+
+
+def test_without_a_swept_parameter_every_method_is_a_point() -> None:
+    mean, spread = [[-1.0, -1.1], [-1.5, -1.5]], [[-0.002, -0.003], [-0.005, -0.005]]
+    dims = ("method", "replication")
+    data = xr.Dataset(
+        {"efficiency": (dims, mean), "access_fairness": (dims, spread)},
+        {"method": ["karma", "COIN"], "replication": [0, 1]},
+    )
+    ax = rv.plots.fairness_plane(data)
+    np.testing.assert_allclose(lines(ax, "karma")[0].get_xydata(), [[-0.0025, -1.05]])
+    assert not [text for text in ax.texts if text.get_text() == "0"]

@@ -15,9 +15,10 @@ GAMES = {
     "karma": Entry(
         ("rivalry.games.karma:karma",),
         "agents bid for a resource, again and again, with a currency that buys nothing else",
-        "reward -u for losing, 0 for winning: of two agents who meet at random the one who bids more wins, with "
-        "chance θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid law ν; V(u,k) = Σ_b π(b|u,k) [-u (1-θ(b)) + "
-        "γ E V(u',k')], where karma k' moves by the payment and by sharing out the surplus up to the level s",
+        "reward -u for losing, 0 for winning: of two agents who meet at random the one who bids more wins, "
+        "with chance θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid law ν; V(u,k) = Σ_b π(b|u,k) [-u (1-θ(b)) "
+        "+ γ E V(u',k')], summed over bids b, where karma k' moves by the payment and by sharing the surplus "
+        "out up to level s",
     ),
     "market": Entry(
         ("rivalry.games.market:market",),

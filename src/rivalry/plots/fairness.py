@@ -16,6 +16,7 @@ from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, colours, 
 if TYPE_CHECKING:
     from xarray import Dataset
 
+ONCE = "once"  # a parameter of one value, where none is swept
 WORDS = {
     "access_fairness": "access fairness: minus the sd over agents of the share of steps won",
     "reward_fairness": "reward fairness: minus the sd over agents of mean rewards",
@@ -52,7 +53,8 @@ def fairness_plane(
 ) -> Axes:
     """One measure against another, points joined in the order of a swept parameter and labelled with it.
 
-    ``over`` is the parameter, such as the discount factor (the first swept number otherwise). With ``across``
+    ``over`` is the parameter, such as the discount factor (the first swept number otherwise; where none is
+    swept, every method is a point). With ``across``
     its name, or ``"over"``, the measure ``up`` is drawn against the parameter itself. A method is a line;
     ``baselines`` are methods whose rule does not know the parameter (otherwise those that recorded no policy,
     as rules without karma): one point each, the mean over all cells. ``exact`` holds points by name, as in
@@ -71,23 +73,34 @@ def fairness_plane(
     checked(data)
     for name in (up, *([] if across == "over" else [across])):
         _number(data, name, over)
-    over = swept(data, up, 0, at, over)
-    against = across in ("over", over)
+    data, over = _swept(data, up, at, over)
+    against, alone = across in ("over", over), over == ONCE
     given = _given(exact, [up] if against else [across, up])
     with canvas(ax) as axes:
         curves, words, count = _curves(data, over if against else across, up, over, methods, at)
         plain = _plain(data, [one.name for one in curves], baselines)
         lines = [one for one in curves if one.name not in plain]
         for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
-            _line(axes, one, shade, marker, tell=not against)
+            _line(axes, one, shade, marker, tell=not (against or alone))
         _points(axes, [one for one in curves if one.name in plain], given, across, up, against)
         axes.set_xlabel(over.rpartition(".")[2] if against else WORDS.get(across, across.replace("_", " ")))
         axes.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
         axes.margins(0.09)
         many = f"n = {count} replications, 95 % intervals" if count > 1 else ""
-        note(axes, words, "" if against else f"points are labelled with {over.rpartition('.')[2]}", many)
+        told = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
+        note(axes, words, told, many)
         legend(axes)
         return axes
+
+
+def _swept(data: Dataset, up: str, at: Mapping[str, Any] | None, over: str | None) -> tuple[Dataset, str]:
+    """The parameter, and the data along it; without any, every method is one point."""
+    try:
+        return data, swept(data, up, 0, at, over)
+    except NoSuchPoint:
+        if over is not None:
+            raise
+        return data.expand_dims({ONCE: [0.0]}), ONCE
 
 
 def _folded(words: str) -> str:

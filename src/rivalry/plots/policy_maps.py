@@ -40,9 +40,9 @@ def policy_map(
     """Chances of every bid, upwards, at every amount of karma, across: a panel an urgency, a row a policy.
 
     Rows are methods, values of a swept ``series``, and of each the ``quantities``: policies ``[player private
-    karma bid]`` or ``[state action]``, otherwise ``policy`` or ``profile``, and of learners the means over agents at the
-    first and the last monitor and the equilibrium they are compared with, as far as stored. Over
-    replications the mean is drawn. There is one scale of colours, that of square roots, so that small
+    karma bid]`` or ``[state action]``, otherwise ``policy`` or ``profile``, and of learners the means over
+    agents at the first and the last monitor and the equilibrium they are compared with, as far as stored.
+    Over replications the mean is drawn. There is one scale of colours, that of square roots, so that small
     chances are seen; bids above what is held are grey.
 
     Raises `ValueError` for a quantity that is not there or is no policy of agents who bid.
