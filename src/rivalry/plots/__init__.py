@@ -24,7 +24,7 @@ PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 PLOTS = {
     "agent_histogram": PlotEntry(
         "rivalry.plots.exploitability:agent_histogram",
-        "how what each agent could gain, or got, is spread over agents",
+        "how what each could gain, or got, is spread over agents",
     ),
     "basins": PlotEntry("rivalry.plots.ends:basins", "starts coloured by the end that each led to"),
     "bid_law": PlotEntry(
