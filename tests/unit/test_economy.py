@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry.kernels import choices, economy_rules, shapes
+from rivalry.kernels import choices, shapes
 from rivalry.kernels import economy as kernel
 from tests.economies import Plain, Row, economy, two_types
 
@@ -89,10 +89,10 @@ def test_every_rule_step_by_step(make: Any, rules: dict[str, Any]) -> None:
     np.testing.assert_array_equal(tallied.rewards, rewards)
     kept = rules.get("overflow", shapes.SURPLUS) != shapes.BURN
     assert kept or rules["receiver"] == shapes.SOCIETY or agents.burnt[0] > 0
-    joined = tallied.flows[[economy_rules.PAID, economy_rules.TAXED]].sum()
-    joined += tallied.flows[economy_rules.OVERFLOW] - tallied.flows[economy_rules.BURNT]
-    assert joined == tallied.flows[economy_rules.SHARED] + agents.pool[0]
-    assert tallied.flows[economy_rules.BURNT] == agents.burnt[0]
+    joined = tallied.flows[[shapes.PAID, shapes.TAXED]].sum()
+    joined += tallied.flows[shapes.OVERFLOW] - tallied.flows[shapes.BURNT]
+    assert joined == tallied.flows[shapes.SHARED] + agents.pool[0]
+    assert tallied.flows[shapes.BURNT] == agents.burnt[0]
 
 
 @pytest.mark.parametrize("agents", [5, 6, 7])
@@ -152,7 +152,7 @@ def test_tallies_do_not_change_play() -> None:
     assert tallied.held.sum() == tallied.after.sum() == tallied.bids.sum() == 5000
     np.testing.assert_array_equal(tallied.each.sum(axis=0), tallied.held[0])
     assert (tallied.held[0].sum(axis=0) * np.arange(6)).sum() == 500 * world.karma.sum()
-    before_sharing = (tallied.after * np.arange(6)).sum() + tallied.flows[economy_rules.SHARED]
+    before_sharing = (tallied.after * np.arange(6)).sum() + tallied.flows[shapes.SHARED]
     assert before_sharing == 500 * world.karma.sum()
 
 

@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry._jax import jnp
 from rivalry.game import with_
 from rivalry.games.karma.agents import dealt
-from rivalry.games.karma.economy import stationary
+from rivalry.games.karma.chains import resting
 from rivalry.games.karma.payments import charge_of
 from rivalry.games.karma.redistribution import checked_level
 from rivalry.kernels.choices import cumulative, probabilities
@@ -171,7 +171,7 @@ def test_numbers_can_be_swept() -> None:
 
 def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
     chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
-    law = np.asarray(stationary(jnp.asarray(chain)))
+    law = np.asarray(resting(jnp.asarray(chain)))
     np.testing.assert_allclose(law @ chain, law, atol=1e-15)
     game = rv.games.karma(kmax=2, kbar=1.0, urgencies=[1.0, 2.0, 3.0], chain=chain)
     np.testing.assert_allclose(np.diff(game.world().first[0], prepend=0), law, atol=1e-15)

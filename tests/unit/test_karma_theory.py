@@ -19,7 +19,7 @@ from rivalry.games.karma.lasry_lions import (
 )
 from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios, tables_of
 from rivalry.games.karma.scaling import scaling_gap, sublinearity
-from rivalry.methods.population.drawn import equilibrium
+from rivalry.methods.population.equilibrium import equilibrium
 from tests.reference.__main__ import read
 
 CASES = read(Path(__file__).parents[1] / "reference" / "karma.json")

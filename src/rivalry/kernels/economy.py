@@ -16,9 +16,9 @@ from numba import njit
 from rivalry.kernels import draws
 from rivalry.kernels.choices import choices, drawn
 from rivalry.kernels.currency import at, high, low, pair_up, share_out, total
-from rivalry.kernels.economy_rules import SHARED, meet, meet_fast, note, tax
+from rivalry.kernels.economy_rules import meet, meet_fast, note, tax
 from rivalry.kernels.history import inner
-from rivalry.kernels.shapes import BIDS, COIN, SURPLUS, Economy
+from rivalry.kernels.shapes import BIDS, COIN, SHARED, SURPLUS, Economy
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""

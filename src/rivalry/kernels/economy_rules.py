@@ -11,18 +11,19 @@ from rivalry.kernels.currency import at, low
 from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import (
     BIDS,
+    BURNT,
     BY_COIN,
     BY_STAKE,
     COIN,
     HIGHEST_STAKE,
     LOWEST_INDEX,
+    OVERFLOW,
+    PAID,
     PEER,
     ROOM,
     SURPLUS,
+    TAXED,
 )
-
-OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
-"""Flows of karma: what losers could not hold; charges and taxes that joined the surplus; shared out; lost."""
 
 
 @inner

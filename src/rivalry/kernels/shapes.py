@@ -48,6 +48,9 @@ COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
 SURPLUS, ROOM, BURN = 0, 1, 2
 """What a loser cannot hold: joins the surplus; is not charged in the first place; is lost."""
 
+OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
+"""Flows of karma: what losers could not hold; charges and taxes that joined the surplus; shared out; lost."""
+
 BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
 """What decides a pair: bids, or, without karma, a coin, the higher stake, fewer wins so far (then a coin)."""
 

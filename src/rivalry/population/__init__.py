@@ -1,8 +1,8 @@
 """Games of a continuum: values, best responses, stationary laws, exploitability.
 
-Words (after Laurière et al. 2024): the *distribution* mu is the law of states, ``[state]``; the *policy value*
-V^pi is what following pi is worth while the rest stays as it is, the *best-response value* V* the most that
-can be had there; the *population flow* moves mu by a step, and the *stationary law* is its limit; the
+Words (after Laurière et al. 2024): the *distribution* mu is the law of states, ``[state]``; the *policy
+value* V^pi is what following pi is worth while the rest stays as it is, the *best-response value* V* the most
+that can be had there; the *population flow* moves mu by a step, and the *stationary law* is its limit; the
 *payoff* is ``J = sum mu V`` and the *exploitability* ``sum mu (V* - V^pi)``.
 """
 

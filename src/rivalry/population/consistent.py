@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame, refuse_mean_field
@@ -14,6 +14,8 @@ from rivalry.population.operators import Law, Policy, flow, law, shares_of, spre
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
+
+Carry = tuple[Array, Array, Array, Array]
 
 
 class Settled(NamedTuple):
@@ -51,23 +53,24 @@ def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
         there = unflat(env)
         return ravel_pytree(game.balance(there, law(game, there, pi), pi))[0]
 
-    def step(carry):  # type: ignore[no-untyped-def]
+    def step(carry: Carry) -> Carry:
         done, env, size, _ = carry
         whole = -jnp.linalg.solve(jax.jacfwd(left)(env), left(env))
 
-        def shorter(inner):  # type: ignore[no-untyped-def]
+        def shorter(inner: Carry) -> Carry:
             tried, length, _, _ = inner
             there = env + length * whole
             return tried + 1, length / 2, there, jnp.max(jnp.abs(left(there)))
 
-        def worse(inner):  # type: ignore[no-untyped-def]
+        def worse(inner: Carry) -> Bool[Array, ""]:
             return ~(inner[3] < size) & (inner[0] < HALVINGS)
 
-        _, _, there, new = jax.lax.while_loop(worse, shorter, shorter((0, 1.0, env, size)))
+        first = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))
+        _, _, there, new = jax.lax.while_loop(worse, shorter, first)
         better = new < size
         return done + 1, jnp.where(better, there, env), jnp.where(better, new, size), better
 
-    def going(carry):  # type: ignore[no-untyped-def]
+    def going(carry: Carry) -> Bool[Array, ""]:
         return (carry[2] > ENOUGH) & (carry[0] < NEWTON) & carry[3]
 
     begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(left(flat))), jnp.asarray(True))

@@ -1,7 +1,7 @@
 """What a policy does in a population: values of actions, where mass goes, where it stays.
 
-All of it is asked of a game by `environment`, `reward` and `expect` alone; the population push is the transpose
-of `expect`. A game that knows the matrix of a policy in fewer passes offers ``transitions``.
+All of it is asked of a game by `environment`, `reward` and `expect` alone; the population push is the
+transpose of `expect`. A game that knows the matrix of a policy in fewer passes offers ``transitions``.
 """
 
 from __future__ import annotations
@@ -83,20 +83,23 @@ def flow(game: PopulationGame, mu: Law, pi: Policy) -> Law:
     The flow is quadratic in the mass: unless it is set anew, rounding errors double at every step.
     """
     there = push(game, game.environment(mu, pi), mu[:, None] * pi)
-    return there * (shares_of(game) / by_type(game, there))[types_of(game)]
+    found: Law = there * (shares_of(game) / by_type(game, there))[types_of(game)]
+    return found
 
 
 def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
     """``matrix^T - 1``, its singular directions taken up by the mass of each type."""
     types = types_of(game)
     together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
-    return matrix.T - jnp.eye(len(types)) - together
+    found: Array = matrix.T - jnp.eye(len(types)) - together
+    return found
 
 
 def spread_out(game: Any, of_type: Float[Array, "type"]) -> Law:
     """A number of each type over its states, evenly: the right-hand side that goes with `balanced`."""
     types = types_of(game)
-    return of_type[types] / np.bincount(types)[types]
+    found: Law = of_type[types] / np.bincount(types)[types]
+    return found
 
 
 def law(game: PopulationGame, env: Any, pi: Policy) -> Law:

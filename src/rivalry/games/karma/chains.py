@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jnp
 
 ROUNDING = 1e-8  # by how much rows may miss 1: they come from files with few digits
 
@@ -26,10 +29,10 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
         shown = table[row].tolist()
         raise ValueError(f"{name}[{row}]: {shown} must be chances, at least 0, that sum to 1")
     table = table / sums[:, None]
-    return table, _resting(table, name)
+    return table, _only_law(table, name)
 
 
-def _resting(table: np.ndarray, name: str) -> np.ndarray:
+def _only_law(table: np.ndarray, name: str) -> np.ndarray:
     """The law that the chain keeps. Raises `ValueError` where there are several."""
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
@@ -38,4 +41,12 @@ def _resting(table: np.ndarray, name: str) -> np.ndarray:
     law = np.linalg.lstsq(system, np.append(np.zeros(len(table)), 1.0), rcond=None)[0]
     law = np.maximum(law, 0.0)  # transient states: rounding
     found: np.ndarray = law / law.sum()
+    return found
+
+
+def resting(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
+    """The same law of a chain that has been checked, where JAX traces it."""
+    size = chain.shape[0]
+    even = jnp.full((size, size), 1 / size)
+    found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
     return found

@@ -15,6 +15,7 @@ from rivalry._jax import jax, jnp
 from rivalry.game import Record
 from rivalry.games.karma import pairs
 from rivalry.games.karma.agents import world
+from rivalry.games.karma.chains import resting
 from rivalry.games.karma.checks import refusal
 from rivalry.games.karma.measures import population_measures
 from rivalry.games.karma.policies import Policies
@@ -157,7 +158,7 @@ class KarmaEconomy(eqx.Module):
     def first_law(self) -> Law:
         """Everybody holding ``kbar``, or the two whole numbers next to it; private states stationary."""
         held = given(jnp.eye(self.most + 1), spread(self.kbar))[:, 0]
-        private = jax.vmap(stationary)(self.chain)
+        private = jax.vmap(resting)(self.chain)
         return (self.share[:, None, None] * private[:, :, None] * held).ravel()
 
     def environment(self, mu: Law, pi: Policy) -> Around:
@@ -320,11 +321,3 @@ class KarmaEconomy(eqx.Module):
     def _settled(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
         """Means of values over tax and redistribution, by karma after payments."""
         return taken(given(values, spread(level)), self._due())
-
-
-def stationary(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
-    """The stationary law of a chain with one closed class."""
-    size = chain.shape[0]
-    even = jnp.full((size, size), 1 / size)
-    found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
-    return found

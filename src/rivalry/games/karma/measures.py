@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
 from rivalry.game import Record
+from rivalry.population.distances import entropies
 
 if TYPE_CHECKING:
     from rivalry.games.karma.economy import Around, KarmaEconomy, Law, Policy
@@ -37,7 +38,6 @@ def population_measures(game: KarmaEconomy, around: Around, mu: Law, pi: Policy)
 def _measured(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Array]:
     """The same as arrays, in one program."""
     flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
-    entropy = -jnp.sum(jnp.where(pi > 0, pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0), axis=1)
     of_type = _by_type(game, around, mu, pi)
     return {
         "efficiency": game.share @ of_type["type_efficiency"],
@@ -47,7 +47,7 @@ def _measured(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[s
         "overflow": flows.overflow,
         "share_at_kmax": karma[..., -1].sum(),
         "karma_drift": karma.sum(axis=(0, 1)) @ levels - game.kbar,
-        "entropy": jnp.mean(entropy),
+        "entropy": jnp.mean(entropies(pi)),
         "policy": pi.reshape(*game.shape, -1),
         "mean_bid": (pi @ levels).reshape(game.shape),
         "karma_law": karma,

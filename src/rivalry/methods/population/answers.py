@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame, scale_of
-from rivalry.population import action_values, best_response, policy_values, settled, softmax
+from rivalry.population import action_values, best_response, policy_values, settled, softmax, uniform
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Law, Policy, Values
 
@@ -67,8 +67,7 @@ def best_answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: Rule)
     """
     best = best_response(game, env, pi)
     sure = jax.nn.one_hot(best.action, pi.shape[1])
-    even = game.legal / jnp.sum(game.legal, axis=1, keepdims=True)
-    answer = (1 - by.eps) * sure + by.eps * even
+    answer = (1 - by.eps) * sure + by.eps * uniform(game)
     return Answered(mu, env, policy_values(game, env, pi), action_values(game, env, best.values), answer)
 
 

@@ -8,15 +8,14 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import put
-from rivalry.game import BrokenInvariant, PopulationGame
-from rivalry.kernels.shapes import Economy
-from rivalry.population.agents import AgentsJudged, judged_agents, measured_environment
-from rivalry.results import Record
+from rivalry.game import BrokenInvariant, PopulationGame, scale
+from rivalry.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy
+from rivalry.population.agents import measured_environment
+from rivalry.population.certificate import TOLERANCE
+from rivalry.results import Certificate, Record
 
 if TYPE_CHECKING:
     from rivalry.kernels.economy import Agents, Tallies
-
-OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)  # as in kernels.economy_rules, without loading Numba
 
 
 class Crowd(NamedTuple):
@@ -173,19 +172,22 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return measured_environment(game, mu, pi, after, surplus)
 
 
-def judged(
-    crowd: Crowd, env: Any, policies: np.ndarray, kinds: np.ndarray, targets: np.ndarray
-) -> AgentsJudged:
-    """Owners' policies ``[owner own bid]`` beside the best and beside targets ``[target state bid]``."""
-    return judged_agents(crowd.game, env, put(policies), kinds, put(targets))
-
-
 def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     """What the game tells of the population that was measured, as it does of any other."""
     levels = crowd.shape[2]
     known = getattr(crowd.game, "population_measures", None)
     mu, pi = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
     return {} if known is None else dict(known(env, mu, pi))
+
+
+def at_least(crowd: Crowd, gain: np.ndarray, method: str) -> Certificate:
+    """What is proved by gains ``[type]`` in a population that was measured: regret of at least as much.
+
+    Finitely many agents who notice that one departs may do what such gains do not count, so nothing is
+    bounded.
+    """
+    unknown = np.full(len(gain), np.inf)
+    return Certificate(gain, unknown, "lower bound", method, TOLERANCE * scale(crowd.game))
 
 
 def without_exploration(policies: np.ndarray, eps: float) -> np.ndarray:

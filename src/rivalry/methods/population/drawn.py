@@ -9,9 +9,10 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp, put
+from rivalry._jax import put
 from rivalry.game import PopulationGame
-from rivalry.methods.population.newton import ENOUGH, PopulationNewton
+from rivalry.methods.population.equilibrium import equilibrium
+from rivalry.methods.population.newton import ENOUGH
 from rivalry.population import uniform
 from rivalry.population.distances import DISTANCES, entropies
 from rivalry.population.random_policies import (
@@ -29,7 +30,6 @@ Session = dict[str, np.ndarray]
 Many = Float[Array, "policy state action"]
 
 BATCH = 32  # policies in one call of a program
-STAGES = 200  # of the equilibrium's inverse temperature, at the most
 
 
 class OnDrawn(eqx.Module):
@@ -165,29 +165,3 @@ class OnDrawn(eqx.Module):
                 values = np.concatenate([one[name] for one in each])
                 record[f"drawn_{name}"] = (("policy", "private")[: values.ndim], values)
         return record
-
-
-def equilibrium(game: PopulationGame, beta: float, eps: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
-    """The logit equilibrium from uniform play: its policy and law, and what is left of its equations."""
-    # arrays, lest a program be compiled for every beta
-    numbers = jnp.asarray(float(beta)), jnp.asarray(float(eps))
-    method = eqx.tree_at(
-        lambda m: (m.beta, m.eps), PopulationNewton(beta=float(beta), eps=float(eps)), numbers
-    )
-    state = _begun(method, game)
-    for _ in range(STAGES):
-        state = _staged(method, game, state)
-        if float(method.residual(game, state)) <= ENOUGH or int(method.ended(game, state)):
-            break
-    left = float(method.residual(game, state))
-    return np.asarray(state.profile), np.asarray(state.point.mu), left
-
-
-@eqx.filter_jit
-def _begun(method: PopulationNewton, game: PopulationGame) -> Any:
-    return method.init(game, uniform(game), jax.random.key(0))
-
-
-@eqx.filter_jit
-def _staged(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
-    return method.step(game, state, jax.random.key(0))

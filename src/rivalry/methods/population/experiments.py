@@ -17,11 +17,11 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp, put
 from rivalry.game import PopulationGame, scale_of
 from rivalry.intervals import share_interval
-from rivalry.methods.population.answers import mirrored, rule
+from rivalry.methods.population import answers
+from rivalry.methods.population.answers import bonus, mirrored, rule
 from rivalry.methods.population.drawn import Many, OnDrawn, Session
-from rivalry.methods.population.drawn import equilibrium as equilibrium
-from rivalry.population import settled, transitions
-from rivalry.population.distances import Distance, entropies, policy_distance
+from rivalry.population import policy_values, settled
+from rivalry.population.distances import Distance, policy_distance
 from rivalry.population.operators import Law, Policy
 from rivalry.population.random_policies import Rule
 from rivalry.results import Record
@@ -163,21 +163,17 @@ def _compared(
 
     def both(pi: Policy) -> tuple[Array, Array]:
         there = settled(game, pi)
-        paid = jnp.stack([there.mu @ _worth(game, there.env, each, beta) for each in (target, pi)])
+        by = rule(beta, regularised=True)
+        paid = jnp.stack([there.mu @ _worth(game, there.env, each, by) for each in (target, pi)])
         return paid, there.residual
 
     found: tuple[Array, Array] = jax.lax.map(both, policies, batch_size=TOGETHER)
     return found
 
 
-def _worth(game: PopulationGame, env: Any, pi: Policy, beta: Array) -> Float[Array, "state payoff"]:
+def _worth(game: PopulationGame, env: Any, pi: Policy, by: answers.Rule) -> Float[Array, "state payoff"]:
     """V^pi, and the same with the entropy over beta paid at every step."""
-    actions = pi.shape[1]
-    paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
-    entropy = entropies(pi.reshape(-1, actions, actions)).ravel()
-    matrix = jnp.eye(len(pi)) - game.discount[:, None] * transitions(game, env, pi)
-    found: Array = jnp.linalg.solve(matrix, jnp.stack([paid, paid + entropy / beta], axis=1))
-    return found
+    return jnp.stack([policy_values(game, env, pi, paid) for paid in (None, bonus(pi, by))], axis=1)
 
 
 def _ratios(far: np.ndarray, stop_below: float) -> np.ndarray:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.files import read
-from rivalry.game import scale
-from rivalry.methods.population.crowds import Crowd, mean_policy, measures_of
+from rivalry.methods.population.crowds import Crowd, at_least, mean_policy, measures_of
 from rivalry.methods.population.epochs import temperatures
 from rivalry.methods.population.monitors import (
     RARELY,
@@ -24,8 +23,7 @@ from rivalry.methods.population.monitors import (
     sampled,
     snapshot,
 )
-from rivalry.population.certificate import TOLERANCE
-from rivalry.results import Certificate, Record, Solution
+from rivalry.results import Record, Solution
 
 if TYPE_CHECKING:
     from rivalry.kernels.economy import Agents
@@ -219,21 +217,12 @@ def _of_agent(name: str) -> str:
 
 
 def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
-    """Mean payoffs and gains, and the largest: what no agent exceeds while the others stay as measured.
-
-    Finitely many agents who notice that one departs may do what this does not count, so nothing is bounded.
-    """
+    """Mean payoffs and gains, and the largest: what no agent exceeds while the others stay as measured."""
     kinds = world.economy.type_of
     members = [np.flatnonzero(kinds == kind) for kind in range(world.shape[0])]
     payoff, gain = (found.numbers[name][owner] for name in ("agent_payoff", "exploitability"))
     regret = np.array([gain[each].max() for each in members])
-    proof = Certificate(
-        regret,
-        np.full(len(regret), np.inf),
-        "lower bound",
-        "policy iteration in the population measured, the largest gain of an agent",
-        TOLERANCE * scale(world.game),
-    )
+    how = "policy iteration in the population measured, the largest gain of an agent"
     means = {
         name: np.array([found.numbers[name][owner][each].mean() for each in members])
         for name in found.numbers
@@ -241,7 +230,7 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     }
     mean = np.array([payoff[each].mean() for each in members])
     told: Record = {name: (("player",), array) for name, array in means.items()}
-    return told | {"payoff": (("player",), mean)} | proof.record()
+    return told | {"payoff": (("player",), mean)} | at_least(world, regret, how).record()
 
 
 def _curves(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:

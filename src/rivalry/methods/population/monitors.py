@@ -18,12 +18,12 @@ from rivalry.methods.population.crowds import (
     Measured,
     checked,
     environment_of,
-    judged,
     measured,
     watched,
     without_exploration,
 )
 from rivalry.methods.population.epochs import step_sizes
+from rivalry.population.agents import judged_agents
 from rivalry.population.distances import policy_distance
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _played(
     if crowd.refusal:
         return Snapshot(found, None, {}, found.efficiency)
     env, kinds = environment_of(crowd, found), kinds_of(crowd, owner)
-    each = judged(crowd, env, own, kinds, equilibria)
+    each = judged_agents(crowd.game, env, put(own), kinds, put(equilibria))
     payoff = np.asarray(each.payoff)
     scale = abs(float(payoff[owner].mean()))
     numbers = {

@@ -11,8 +11,8 @@ from annotated_types import Ge, Le
 
 from rivalry.methods.exploration import Table, check_numbers, check_whole
 from rivalry.methods.population.crowds import Crowd, checked, crowd_of, plays
-from rivalry.methods.population.drawn import equilibrium
 from rivalry.methods.population.epochs import ALGORITHMS, UPDATES, Stop, rule_of, stop_of, temperatures
+from rivalry.methods.population.equilibrium import equilibrium
 from rivalry.methods.population.learning_record import carried, look, look_names, record_of, taken_over
 from rivalry.methods.population.monitors import SAMPLED, Sampling, names_of, sampling
 from rivalry.methods.population.newton import ENOUGH

@@ -9,7 +9,6 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import put
 from rivalry.game import PopulationGame
 from rivalry.methods import annealing
 from rivalry.methods.population.answers import Rule, bonus
@@ -53,8 +52,3 @@ def _worth(game: PopulationGame, pi: Policy, by: Rule) -> Float[Array, "type"]:
     there = settled(game, pi)
     values = policy_values(game, there.env, pi, bonus(pi, by))
     return by_type(game, there.mu * values) / shares_of(game)
-
-
-def as_policy(game: PopulationGame, pi: object) -> Policy:
-    """Numbers as a policy of the game. Raises `ValueError`."""
-    return put(game.space.check(pi, "policy"))

@@ -11,12 +11,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry._jax import put
-from rivalry.game import scale
 from rivalry.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN, Economy
 from rivalry.methods.exploration import check_numbers, check_whole
 from rivalry.methods.population.crowds import (
     Crowd,
     Measured,
+    at_least,
     checked,
     counted,
     crowd_of,
@@ -24,12 +24,11 @@ from rivalry.methods.population.crowds import (
     measures_of,
     plays,
 )
-from rivalry.methods.population.drawn import equilibrium
+from rivalry.methods.population.equilibrium import equilibrium
 from rivalry.methods.population.newton import ENOUGH
 from rivalry.population import best_response, policy_values
-from rivalry.population.certificate import TOLERANCE
 from rivalry.population.operators import Policy, Values
-from rivalry.results import Certificate, Record
+from rivalry.results import Record
 
 if TYPE_CHECKING:
     from rivalry.kernels.economy import Agents, Tallies
@@ -183,13 +182,7 @@ def _gains(world: Crowd, found: Measured) -> Record:
     weights = weights / weights.sum(axis=1, keepdims=True)
     payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
     gain = np.maximum(most - payoff, 0.0)
-    proof = Certificate(
-        gain,
-        np.full(len(gain), np.inf),
-        "lower bound",
-        "policy iteration in the population measured",
-        TOLERANCE * scale(world.game),
-    )
+    proof = at_least(world, gain, "policy iteration in the population measured")
     return measures_of(world, env, found) | {
         "payoff": (("player",), payoff),
         "exploitability": (("player",), gain),
