@@ -216,7 +216,10 @@ def _finite(inputs: Inputs) -> dict[str, Any]:
 def _baseline_simulation(inputs: Inputs) -> dict[str, Any]:
     words = {"COIN": "coin", "DICT": "stake", "TURN": "turn"}
     game = rv.games.karma(
-        urgencies=inputs["urgencies"], chain=inputs["urgency_chain"], agents=inputs["agents"], tie=inputs["tie"]
+        urgencies=inputs["urgencies"],
+        chain=inputs["urgency_chain"],
+        agents=inputs["agents"],
+        tie=inputs["tie"],
     )
     method = rv.methods.Simulation(
         plays=words[inputs["mechanism"]], evaluation=inputs["steps"], warm_up=inputs["warm_up"]
@@ -250,7 +253,8 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
     return {
         "efficiency": float(found["efficiency"]),
         "exploitability_rel": float(found["mean_exploitability"]) / payoff,
-        "exploitability_rel_without_exploration": float(found["mean_exploitability_without_exploration"]) / bare,
+        "exploitability_rel_without_exploration": float(found["mean_exploitability_without_exploration"])
+        / bare,
         "gap_to_mfe": float(found["mean_gap_to_equilibrium"]) / payoff,
         "gap_to_mfe_eps": float(found["mean_gap_to_equilibrium_eps"]) / payoff,
         "gap_to_mfe_without_exploration": float(found["mean_gap_to_equilibrium_without_exploration"]) / bare,

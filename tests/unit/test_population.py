@@ -47,6 +47,21 @@ def flowed(game: Any, mu: Any, pi: Any, steps: int) -> Any:
     return jax.lax.fori_loop(0, steps, lambda _, here: flow(game, here, pi), mu)
 
 
+@eqx.filter_jit
+def told(game: Any, mu: Any, pi: Any, later: Any) -> Any:
+    """All that is asked of a policy in an environment, in one program."""
+    env = game.environment(mu, pi)
+    return {
+        "env": env,
+        "values": policy_values(game, env, pi),
+        "transitions": transitions(game, env, pi),
+        "push": push(game, env, mu[:, None] * pi),
+        "law": law(game, env, pi),
+        "best": best_response(game, env, pi),
+        "action_values": action_values(game, env, later),
+    }
+
+
 def by_hand(payment: str, bids: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Rewards ``[state bid]`` and chances ``[state bid next]``, outcome by outcome."""
     states = list(product(range(2), range(KMAX + 1)))
@@ -71,28 +86,27 @@ def by_hand(payment: str, bids: np.ndarray, level: float) -> tuple[np.ndarray, n
 def test_values_laws_and_best_responses_are_those_of_the_outcomes(payment: str) -> None:
     game = small(payment)
     mu, pi = drawn(game)
-    env = game.environment(mu, pi)
-    reward, chance = by_hand(payment, np.asarray(mu @ pi), float(env.level))
+    later = np.random.default_rng(1).normal(size=10)
+    found = told(game, mu, pi, jnp.asarray(later))
+    reward, chance = by_hand(payment, np.asarray(mu @ pi), float(found["env"].level))
     matrix = np.einsum("sa,sat->st", pi, chance)
     values = np.linalg.solve(np.eye(10) - GAMMA * matrix, (pi * reward).sum(axis=1))
-    np.testing.assert_allclose(policy_values(game, env, pi), values, rtol=1e-12)
-    np.testing.assert_allclose(transitions(game, env, pi), matrix, atol=1e-14)
-    np.testing.assert_allclose(push(game, env, mu[:, None] * pi), mu @ matrix, atol=1e-14)
+    np.testing.assert_allclose(found["values"], values, rtol=1e-12)
+    np.testing.assert_allclose(found["transitions"], matrix, atol=1e-14)
+    np.testing.assert_allclose(found["push"], mu @ matrix, atol=1e-14)
+    q = np.where(game.legal, reward + GAMMA * chance @ later, 0.0)
+    np.testing.assert_allclose(found["action_values"], q, rtol=1e-12, atol=1e-14)
     here = np.asarray(mu)
     for _ in range(3000):
         here = here @ matrix
-    np.testing.assert_allclose(law(game, env, pi), here, atol=1e-12)
+    np.testing.assert_allclose(found["law"], here, atol=1e-12)
     best = np.zeros(10)
     for _ in range(400):
         q = np.where(game.legal, reward + GAMMA * chance @ best, -np.inf)
         best = q.max(axis=1)
-    found = best_response(game, env, pi)
-    np.testing.assert_allclose(found.values, best, rtol=1e-12)
-    np.testing.assert_array_equal(found.action, q.argmax(axis=1))
-    assert np.all(np.asarray(found.bound) >= best - 1e-12)
-    np.testing.assert_allclose(
-        np.where(game.legal, action_values(game, env, jnp.asarray(best)), -np.inf), q, rtol=1e-12
-    )
+    np.testing.assert_allclose(found["best"].values, best, rtol=1e-12)
+    np.testing.assert_array_equal(found["best"].action, q.argmax(axis=1))
+    assert np.all(np.asarray(found["best"].bound) >= best - 1e-12)
 
 
 def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> None:
@@ -118,7 +132,7 @@ def test_mass_stays_one_however_long_the_flow() -> None:
 def test_the_environment_balances_where_the_population_is_its_own() -> None:
     game = small()
     _, pi = drawn(game)
-    there = settled(game, pi)
+    there = judged(game, pi).settled
     again = game.environment(there.mu, pi)
     np.testing.assert_allclose(again.level, there.env.level, atol=1e-11)
     np.testing.assert_allclose(again.rivals, there.env.rivals, atol=1e-12)

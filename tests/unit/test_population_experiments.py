@@ -15,8 +15,8 @@ import rivalry as rv
 from rivalry._jax import jax, jnp, put
 from rivalry.intervals import NORMAL, share_interval
 from rivalry.methods.population import drawn as sampling
+from rivalry.methods.population import equilibrium as continuation
 from rivalry.methods.population import experiments
-from rivalry.methods.population.drawn import equilibrium
 from rivalry.methods.population.experiments import Contractivity, Monotonicity
 from rivalry.population import flow
 from rivalry.population.random_policies import draw_policies
@@ -189,7 +189,7 @@ def test_too_few_that_qualify() -> None:
 
 
 def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "STAGES", 1)
+    monkeypatch.setattr(continuation, "STAGES", 1)
     found = learn(game(), Contractivity(beta=500.0, policies=3)).record
     assert str(found["status"][1]) == "no answer"
     assert int(found["kept"][1]) == 0
@@ -204,21 +204,22 @@ def test_a_population_that_was_not_found_counts_as_nothing() -> None:
 
 
 def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every type's private states are drawn for; the equilibrium is not what matters here."""
+    """Every type's private states are drawn for; equilibrium and payoffs are not what matters here."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
     economy = rv.games.karma(kmax=LEVELS - 1, kbar=2.0, types=two)
     sure = np.asarray(economy.named_start("all_in"))
     monkeypatch.setattr(sampling, "equilibrium", lambda *_: (sure, np.asarray(economy.first_law()), 0.0))
+    monkeypatch.setattr(experiments, "_compared", lambda _, pi, *__: (np.zeros((len(pi), 2, 2)), pi[:, 0, 1]))
     found = learn(economy, Monotonicity(beta=4.0, policies=2)).record
     assert found["drawn_width"][1].shape == (2, 4)
     assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
 
 
 def test_one_program_for_every_beta() -> None:
-    assert equilibrium(game(), 2.0)[2] <= sampling.ENOUGH
-    compiled = sampling._staged._cached._cache_size()
-    assert equilibrium(game(), 3.0)[2] <= sampling.ENOUGH
-    assert sampling._staged._cached._cache_size() == compiled
+    assert continuation.equilibrium(game(), 2.0)[2] <= continuation.ENOUGH
+    compiled = continuation._staged._cached._cache_size()
+    assert continuation.equilibrium(game(), 3.0)[2] <= continuation.ENOUGH
+    assert continuation._staged._cached._cache_size() == compiled
 
 
 def test_they_fit_populations_of_bidders_alone() -> None:
@@ -269,6 +270,7 @@ def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
     assert np.all(np.isnan(share_interval(0, 0)))
 
 
+@pytest.mark.nightly  # a program of its own
 def test_distances_by_other_words() -> None:
     economy = game()
     found = learn(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
