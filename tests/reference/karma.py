@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 import rivalry as rv
-from rivalry._jax import put
+from rivalry._jax import jax, put
 from rivalry.games.karma.baselines import exact_baseline
 from rivalry.games.karma.lasry_lions import lasry_lions_sum
 from rivalry.games.karma.lipschitz import constants
@@ -134,23 +135,29 @@ def _evaluation(inputs: Inputs) -> dict[str, Any]:
 
 def _step(inputs: Inputs) -> dict[str, Any]:
     game = economy(inputs)
-    mu, pi = put(np.ravel(inputs["mu"])), put(full_policy(game, inputs["policy"]))
-    env = game.environment(mu, pi)
-    flows, best = game.flows(env, mu, pi), best_response(game, env, pi)
-    values = np.asarray(policy_values(game, env, pi))
+    mu, pi = np.ravel(inputs["mu"]), full_policy(game, inputs["policy"])
+    flows, win, level, moved, values, best = jax.tree.map(np.asarray, _stepped(game, put(mu), put(pi)))
     shape = (len(inputs["urgencies"]), game.most + 1)
     return {
         "bid_distribution": (mu @ pi).tolist(),
-        "win_probability": np.asarray(game.odds(env).win)[0].tolist(),
+        "win_probability": win[0].tolist(),
         "pbar": float(flows.paid),
         "overflow": float(flows.overflow),
-        "level": float(env.level),
-        "mu_next": np.reshape(push(game, env, mu[:, None] * pi), shape).tolist(),
+        "level": float(level),
+        "mu_next": moved.reshape(shape).tolist(),
         "V": values.reshape(shape).tolist(),
         "payoff": float(mu @ values),
-        "best_response_payoff": float(mu @ np.asarray(best.values)),
-        "best_response_bid": np.reshape(best.action, shape).tolist(),
+        "best_response_payoff": float(mu @ best.values),
+        "best_response_bid": best.action.reshape(shape).tolist(),
     }
+
+
+@eqx.filter_jit
+def _stepped(game: Any, mu: Any, pi: Any) -> Any:
+    """All of a step in one program."""
+    env = game.environment(mu, pi)
+    moved, values = push(game, env, mu[:, None] * pi), policy_values(game, env, pi)
+    return game.flows(env, mu, pi), game.odds(env).win, env.level, moved, values, best_response(game, env, pi)
 
 
 def _level(inputs: Inputs) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 import pytest
 
@@ -200,13 +201,21 @@ def test_private_states_may_hold_more_than_urgency() -> None:
         game.space.check(np.diag([1.0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])[:, :4] + 0.0, "policy")
 
 
+@eqx.filter_jit
+def told(game: Any, mu: Any, pi: Any) -> Any:
+    """In one program."""
+    env = game.environment(mu, pi)
+    moved = push(game, env, mu[:, None] * pi)
+    return env.level, policy_values(game, env, pi), moved, best_response(game, env, pi).values
+
+
 def test_values_and_best_responses_in_plain_numpy() -> None:
     """Bellman's equations of a tiny economy from the words: fee to the loser, surplus by the level."""
     game = rv.games.karma(kmax=2, kbar=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
     mu = np.array([0.1, 0.2, 0.3, 0.05, 0.15, 0.2])
     pi = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5], [1, 0, 0], [0.1, 0.9, 0], [0, 0.5, 0.5]])
-    env = game.environment(jnp.asarray(mu), jnp.asarray(pi))
-    bids, level = mu @ pi, float(env.level)
+    level, own, moved, most = map(np.asarray, told(game, jnp.asarray(mu), jnp.asarray(pi)))
+    bids = mu @ pi
     chain = np.asarray(game.chain)[0]
     reward, moves = np.zeros((6, 3)), np.zeros((6, 3, 6))
     for x, b in np.argwhere(np.tile(np.tri(3), (2, 1)) > 0):
@@ -222,10 +231,10 @@ def test_values_and_best_responses_in_plain_numpy() -> None:
                     moves[x, b, [there, 3 + there]] += bids[c] * chance * part * chain[z]
     stays = np.einsum("xb,xby->xy", pi, moves)
     values = np.linalg.solve(np.eye(6) - 0.9 * stays, (pi * reward).sum(axis=1))
-    np.testing.assert_allclose(policy_values(game, env, jnp.asarray(pi)), values, atol=1e-12)
-    np.testing.assert_allclose(push(game, env, jnp.asarray(mu[:, None] * pi)), mu @ stays, atol=1e-15)
+    np.testing.assert_allclose(own, values, atol=1e-12)
+    np.testing.assert_allclose(moved, mu @ stays, atol=1e-15)
     best = np.zeros(6)
     for _ in range(600):
         q = np.where(np.tile(np.tri(3), (2, 1)) > 0, reward + 0.9 * moves @ best, -np.inf)
         best = q.max(axis=1)
-    np.testing.assert_allclose(best_response(game, env, jnp.asarray(pi)).values, best, atol=1e-10)
+    np.testing.assert_allclose(most, best, atol=1e-10)
