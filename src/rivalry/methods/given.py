@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jnp
-from rivalry.game import Game
+from rivalry.game import Playable, PopulationGame
 from rivalry.space import Profile
 
 
@@ -21,7 +21,7 @@ class Stands(NamedTuple):
 class Given(eqx.Module):
     """The start stays as it is: what it pays, what it leads to, and what its certificate says.
 
-    For profiles that others printed, found or propose.
+    For profiles that others printed, found or propose; of a population, a policy in what it makes of it.
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
@@ -31,14 +31,19 @@ class Given(eqx.Module):
 
     natural = True  # nothing moves, in whatever coordinates
 
-    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Stands:
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For games with payoffs, and for populations."""
+        return hasattr(game, "payoffs") or isinstance(game, PopulationGame)
+
+    def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> Stands:
         """The start; the key is not needed."""
         return Stands(jnp.asarray(start))
 
-    def step(self, game: Game, state: Stands, key: PRNGKeyArray) -> Stands:
+    def step(self, game: Playable, state: Stands, key: PRNGKeyArray) -> Stands:
         """The same; the key is not needed."""
         return state
 
-    def residual(self, game: Game, state: Stands) -> Float[Array, ""]:
+    def residual(self, game: Playable, state: Stands) -> Float[Array, ""]:
         """Nothing is left to do."""
         return jnp.zeros(())

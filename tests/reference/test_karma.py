@@ -1,0 +1,39 @@
+"""The reference cases of karma economies: each where that takes seconds, the other ones for the night.
+
+By day one temperature a payment is solved for, and one with exploration: others take the same programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reference import karma
+from tests.reference.__main__ import choose, judge, read
+
+FILE = Path(__file__).with_name("karma.json")
+CASES = [case for case in choose(read(FILE), cost="full") if not case["kind"].startswith("city_")]
+BY_DAY = (
+    "mfe_PBP_g0.98_beta1000_eps0.0",
+    "mfe_PBP_g0.98_beta1000_eps0.05",
+    "mfe_PBP_g0.0_beta5_eps0.0",
+    "mfe_PBS_g0.98_beta1000_eps0.0",
+    "learn_default_100000",
+)
+DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
+
+
+def marks(case: Mapping[str, Any]) -> Any:
+    cost = str(case.get("cost", "test"))
+    if cost == "test" and case["kind"] in DEAR and case["id"] not in BY_DAY:
+        cost = "nightly"
+    found = [] if cost == "test" else [getattr(pytest.mark, cost)]
+    return pytest.param(case, id=case["id"], marks=found)
+
+
+@pytest.mark.parametrize("case", [marks(case) for case in CASES])
+def test_case(case: Mapping[str, Any]) -> None:
+    assert judge(case, karma.answer) == []
