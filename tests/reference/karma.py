@@ -15,6 +15,7 @@ from rivalry.games.karma.baselines import exact_baseline
 from rivalry.games.karma.lasry_lions import lasry_lions_sum
 from rivalry.games.karma.lipschitz import constants
 from rivalry.games.karma.redistribution import checked_level
+from rivalry.games.karma.scaling import scaling_gap
 from rivalry.population import best_response, policy_values, push
 
 Inputs = Mapping[str, Any]
@@ -194,9 +195,8 @@ def _scaling(inputs: Inputs) -> dict[str, Any]:
     for kbar, kmax in inputs["pair"]:
         case = dict(inputs) | {"mean_karma": kbar, "kmax": kmax}
         bids.append(_plain(_equilibrium(case)[1].record)["mean_bid"][0])
-    factor = inputs["pair"][1][1] // inputs["pair"][0][1]
-    gap = np.abs(bids[1][:, ::factor] / factor - bids[0])
-    return {"max": float(gap.max()), "mean": float(gap.mean())}
+    gap = scaling_gap(*bids)
+    return {"max": gap.max, "mean": gap.mean}
 
 
 def _fairness(found: Any) -> dict[str, float]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -20,21 +18,6 @@ from rivalry.games.karma.redistribution import checked_level
 from rivalry.kernels.choices import cumulative, probabilities
 from rivalry.kernels.economy import fresh
 from rivalry.population import best_response, judged, policy_values, push
-from tests.reference.compare import disagreements
-from tests.reference.karma import answer
-
-CASES = json.loads((Path(__file__).parents[1] / "reference" / "karma.json").read_text(encoding="utf-8"))[
-    "cases"
-]
-
-
-@pytest.mark.parametrize(
-    "case",
-    [case for case in CASES if case["kind"] in ("redistribution_level", "population_step")],
-    ids=lambda case: case["id"],
-)
-def test_known_cases(case: dict[str, Any]) -> None:
-    assert not disagreements(case, answer(case))
 
 
 def absorbed(law: np.ndarray, level: float) -> float:

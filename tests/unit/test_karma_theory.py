@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +18,6 @@ from rivalry.games.karma.lasry_lions import (
 )
 from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios, tables_of
 from rivalry.games.karma.scaling import scaling_gap, sublinearity
-from rivalry.methods.population.equilibrium import equilibrium
-from tests.reference.__main__ import read
-
-CASES = read(Path(__file__).parents[1] / "reference" / "karma.json")
 
 CHAINS = {
     "independent": ([1.0, 5.0], [0.5, 0.5]),
@@ -31,31 +26,7 @@ CHAINS = {
 }
 
 
-def cases(kind: str) -> list[dict]:
-    return [dict(case) for case in CASES if case["kind"] == kind]
-
-
 # rules without karma
-
-
-@pytest.mark.parametrize("case", cases("baseline_exact"), ids=lambda case: case["id"])
-def test_printed_baselines(case: dict) -> None:
-    """TURN as listed is the limit in which everybody is served at exactly half of the steps: a rotation."""
-    given = case["inputs"]
-    rule = {"TURN": "ROTATION"}.get(given["mechanism"], given["mechanism"])
-    found = exact_baseline(rule, given["urgencies"], given["urgency_law"], given["steps"])
-    for name, value in case["expected"].items():
-        assert getattr(found, name) == pytest.approx(value, abs=case["tolerance"][name])
-
-
-@pytest.mark.parametrize("case", cases("baseline_simulation"), ids=lambda case: case["id"])
-def test_measured_baselines(case: dict) -> None:
-    """Of 200 agents: among infinitely many it is the same within the noise of ten runs."""
-    given = case["inputs"]
-    rules = (given["mechanism"], given["urgencies"], given["urgency_chain"], given["steps"])
-    found = exact_baseline(*rules)
-    for name, value in case["expected"].items():
-        assert getattr(found, name) == pytest.approx(value, abs=case["tolerance"]["mean_of_10_seeds"][name])
 
 
 def played(rule: str, u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int, agents: int) -> list:
@@ -167,23 +138,6 @@ def test_wrong_baselines_are_named(rules: tuple, message: str) -> None:
 
 
 # Lipschitz constants
-
-
-@pytest.mark.parametrize("case", cases("lipschitz"), ids=lambda case: case["id"])
-def test_printed_constants(case: dict) -> None:
-    given = case["inputs"]
-    found = constants(
-        given["u_max"],
-        given["discount"],
-        given["payment"],
-        kmax=given["kmax"],
-        L_pop=given["L_pop"],
-        dh=given["dh"],
-    )
-    for name, value in case["expected"].items():
-        assert getattr(found, name) == pytest.approx(value, rel=case["tolerance"]["relative"])
-    assert not found.contracts(temperature=1.0)
-    assert found.contracts(temperature=1.01 * found.L)
 
 
 class Plain:
@@ -330,13 +284,6 @@ def test_wrong_constants_are_named(given: dict, message: str) -> None:
 # the Lasry-Lions sum
 
 
-@pytest.mark.parametrize("case", cases("lasry_lions_sum"), ids=lambda case: case["id"])
-def test_listed_sums(case: dict) -> None:
-    given = case["inputs"]
-    found = lasry_lions_sum(*(given[name] for name in ("urgencies", "law", "bids", "bids_prime", "tie")))
-    assert found == pytest.approx(case["expected"]["S"], abs=case["tolerance"]["S"])
-
-
 def slowly(u: np.ndarray, p: np.ndarray, v: np.ndarray, w: np.ndarray, tie: str) -> float:
     """The definition (5.6), sum by sum."""
     total = 0.0
@@ -449,16 +396,3 @@ def test_what_is_sublinear() -> None:
     assert not sublinearity(whole, means, slack=0.1).sublinear
     with pytest.raises(ValueError, match=r"kbars: \[1.0, 1.0\] must rise, one for each of 3 economies"):
         sublinearity(roots, [1.0, 1.0])
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("case", cases("scaling_law"), ids=lambda case: case["id"])
-def test_two_scales_of_an_economy(case: dict) -> None:
-    given, bids = case["inputs"], []
-    for kbar, kmax in given["pair"]:
-        game = karma(kbar=float(kbar), kmax=kmax, payment=given["payment"], gamma=given["discount"])
-        policy, _, _ = equilibrium(game, given["beta"])
-        bids.append((policy @ np.arange(kmax + 1)).reshape(-1, kmax + 1))
-    found = scaling_gap(*bids)
-    for name, value in case["expected"].items():
-        assert getattr(found, name) == pytest.approx(value, abs=case["tolerance"][name])

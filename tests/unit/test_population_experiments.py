@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,14 +20,8 @@ from rivalry.methods.population.experiments import Contractivity, Monotonicity
 from rivalry.population import flow
 from rivalry.population.random_policies import draw_policies
 from rivalry.run.learning import learn
-from tests.reference.__main__ import read
 
 LEVELS = 5
-KINDS = {"contractivity_experiment": Contractivity, "generalised_monotonicity_experiment": Monotonicity}
-CASES = [
-    case for case in read(Path(__file__).parents[1] / "reference" / "karma.json") if case["kind"] in KINDS
-]
-
 PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # one compiles for as long as the other
 
 
@@ -283,35 +276,3 @@ def test_distances_by_other_words() -> None:
         moved = np.abs(np.cumsum(pi.reshape(-1, LEVELS) - target, axis=1)).sum(axis=1)
         part = moved / np.maximum(np.tile(np.arange(LEVELS), 2), 1)
         assert far[0] == pytest.approx(float(mu @ part), abs=1e-10)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_listed_experiments(case: dict) -> None:
-    given, about, allowed = case["inputs"], case["inputs"]["experiment"], case["tolerance"]
-    options = {name: about[name] for name in ("policies", "generator", "entropy_rule")}
-    if "distance" in about:
-        options |= {
-            "distance": about["distance"],
-            "map_steps": about["steps"],
-            "stop_below": about["stop_below"],
-        }
-    economy = rv.games.karma(
-        urgencies=given["urgencies"],
-        chain=given["urgency_chain"],
-        kbar=float(given["mean_karma"]),
-        kmax=given["kmax"],
-        payment=given["payment"],
-        gamma=given["discount"],
-    )
-    found = learn(economy, KINDS[case["kind"]](beta=given["beta"], **options)).record
-    names = {
-        "fraction_of_violations": "violation_share",
-        "mean_entropy_of_equilibrium": "equilibrium_entropy",
-        "fraction_J": "violation_share",
-        "fraction_J_h": "violation_share_h",
-    }
-    for name, value in case["expected"].items():
-        assert float(found[names[name]][1]) == pytest.approx(value, abs=allowed[name])
-    assert int(found["unsettled"][1]) == 0
-    assert int(found["kept"][1]) == about["policies"]
