@@ -35,8 +35,9 @@ def share_interval(times: int, count: int) -> np.ndarray:
     share, square = times / count, NORMAL**2 / count
     middle = (share + square / 2) / (1 + square)
     half = NORMAL * np.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
-    ends: np.ndarray = np.clip([middle - half, middle + half], 0.0, 1.0)
-    return ends
+    # what never or always came true has its bound there, which rounding would miss
+    low = 0.0 if times == 0 else middle - half
+    return np.array([low, 1.0 if times == count else middle + half])
 
 
 def told(mean: float, half: float) -> str:
