@@ -57,8 +57,18 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("name", ["smoothing", pytest.param("mirror", marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("more", [{}, {"eps": 0.1}, {"regularised": True}], ids=str)
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("smoothing", {"eps": 0.1, "regularised": True}),
+        *(
+            pytest.param(name, more, marks=pytest.mark.nightly)
+            for name in METHODS
+            for more in ({}, {"eps": 0.1}, {"regularised": True})
+        ),
+    ],
+    ids=str,
+)
 def test_they_come_to_the_equilibrium_that_newton_finds(economy: Any, name: str, more: Any) -> None:
     found = rv.solve(economy, METHODS[name](20.0, more), start="uniform")
     assert found.status == "settled"
@@ -142,6 +152,7 @@ def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
 # what does not settle says so
 
 
+@pytest.mark.nightly
 def test_undamped_mirror_ascent_goes_round() -> None:
     game = rv.games.karma()
     with pytest.warns(UserWarning, match=r"at beta=20: mirror ascent (cycles here|goes round)"):
@@ -152,10 +163,8 @@ def test_undamped_mirror_ascent_goes_round() -> None:
     assert rv.solve(game, M.MirrorAscent(beta=5.0), start="uniform", path=False).status == "settled"
 
 
-@pytest.mark.parametrize(
-    ("payment", "most", "fails"),
-    [("PBP", 100.0, 1000.0), pytest.param("PBS", 100.0, 300.0, marks=pytest.mark.nightly)],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize(("payment", "most", "fails"), [("PBP", 100.0, 1000.0), ("PBS", 100.0, 300.0)])
 def test_smoothing_settles_at_low_beta_and_says_where_it_cycles(
     payment: str, most: float, fails: float
 ) -> None:
@@ -276,8 +285,8 @@ def test_among_ties_the_incumbent_stays() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
     method = M.Smoothing(beta=math.inf, rate=1.0)
     start = game.named_start("all_in")  # nobody gains by bidding less where nothing comes after
-    state = method.init(game, start, jax.random.key(0))
-    after = method.step(game, state, jax.random.key(0)).profile
+    state = eqx.filter_jit(method.init)(game, start, jax.random.key(0))
+    after = eqx.filter_jit(method.step)(game, state, jax.random.key(0)).profile
     kept = np.asarray(after) == np.asarray(start)
     best = np.where(np.asarray(game.legal), np.asarray(state.now.q), -np.inf)
     tied = (best >= best.max(axis=1, keepdims=True) - 1e-12).sum(axis=1)
@@ -343,10 +352,15 @@ def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> No
     off = 1e-3 * np.random.default_rng(1).standard_normal(len(values))
     point = Point(values + jnp.asarray(off), there.settled.mu, env)
     sizes = []
+    step = eqx.filter_jit(
+        lambda here: (
+            equations(economy, here, by),
+            direction(economy, here, slopes_at(economy, here, by), by)[1],
+        )
+    )
     for _ in range(4):
-        left = equations(economy, point, by)
+        left, whole = step(point)
         sizes.append(max(float(jnp.max(jnp.abs(part))) for part in left))
-        _, whole = direction(economy, point, slopes_at(economy, point, by), by)
         point = jax.tree.map(jnp.add, point, whole)
     for before, after in pairwise(sizes):
         assert after < 100 * before**2 + 1e-13, sizes
