@@ -123,6 +123,10 @@ METHODS = {
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
     ),
+    "scaling_law": Entry(
+        ("rivalry.methods.population.scaling:ScalingLaw",),
+        "populations: whether bids scale with karma, at the logit equilibria of two economies",
+    ),
     "simulation": Entry(
         ("rivalry.methods.population.simulation:Simulation",),
         "finitely many agents play policies that do not change, or share a resource without karma",

@@ -5,6 +5,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapters 2 and 3; Elokda et al., Dynamic
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -249,6 +250,24 @@ class KarmaEconomy(eqx.Module):
         law = (law @ settled.T).reshape(types, private, levels, levels)
         full = jnp.einsum("tzkl,tzy,ts->tzksyl", law, self.chain, jnp.eye(types))
         return full.reshape(types * private * levels, -1)
+
+    def scaled(self, factor: int) -> KarmaEconomy:
+        """The same with ``factor`` times the karma, and as much more room for it.
+
+        Raises `ValueError` where payments are not the own bid, or karma is taxed: these have their own units.
+        """
+        if not self.own_bid or np.any(np.asarray(self.tax) > 0):
+            raise ValueError("payment: must be PBP or PBS without a tax; others have units of their own")
+        most = self.most * factor
+        bids = np.arange(most + 1)
+        return replace(
+            self,
+            kbar=self.kbar * factor,
+            most=most,
+            tax=jnp.zeros(most + 1),
+            charge=np.repeat(bids[:, None], most + 1, axis=1),
+            initial=self.initial * factor,
+        )
 
     def theory(self) -> Record:
         """What is known without a search (`games.karma.theory.theory`)."""
