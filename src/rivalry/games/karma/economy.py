@@ -37,6 +37,7 @@ Law = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 Values = Float[Array, "state"]
 
+BESIDE = 0.1  # how far below 0 a level that is 0 may be on the way
 STARTS = ("uniform", "all_in", "zero")
 
 
@@ -187,8 +188,9 @@ class KarmaEconomy(eqx.Module):
         return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.kbar, 1e-12) - 1)
 
     def possible(self, around: Around) -> Bool[Array, ""]:
-        """Whether there is such a level."""
-        return (around.level >= 0) & (around.level <= self.most)
+        """Whether there is such a level; where nothing is shared out it is 0, searched for from both sides."""
+        never = (self.overflow == ROOM) & (self.receiver == PEER) & jnp.all(self.tax == 0)
+        return (around.level >= jnp.where(never, -BESIDE, 0.0)) & (around.level <= self.most)
 
     def reward(self, around: Around) -> Policy:
         """Minus the urgency times the chance to lose."""

@@ -20,8 +20,11 @@ class Shift(NamedTuple):
 
 
 def spread(level: Float[Array, ""]) -> Shift:
-    """The level as what an agent gets: its floor, or with chance of its fraction its ceiling."""
-    low = jnp.floor(jax.lax.stop_gradient(level))
+    """The level as what an agent gets: its floor, or with chance of its fraction its ceiling.
+
+    Below 0 it goes on in a straight line, so that a search may come to a level of 0 from both sides.
+    """
+    low = jnp.maximum(jnp.floor(jax.lax.stop_gradient(level)), 0.0)
     return Shift(low.astype(int), level - low)
 
 

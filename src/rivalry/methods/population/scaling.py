@@ -14,7 +14,7 @@ from rivalry.results import Record
 
 
 class ScalingLaw(eqx.Module):
-    """Mean bids at the logit equilibrium, beside those where there is ``factor`` times as much karma and room.
+    """Mean bids at the logit equilibrium, beside those with ``factor`` times as much karma and room.
 
     The law says ``b(k; kbar) = b(a k; a kbar, a kmax)/a``. Bids are whole numbers, so it holds to about half
     a unit. The record has ``scaling_gap`` (player, private, karma), its largest entry ``largest_scaling_gap``
