@@ -188,7 +188,7 @@ class KarmaEconomy(eqx.Module):
         return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.kbar, 1e-12) - 1)
 
     def possible(self, around: Around) -> Bool[Array, ""]:
-        """Whether there is such a level; where nothing is shared out it is 0, searched for from both sides."""
+        """Whether there is such a level; where nothing is shared out it is 0, come to from both sides."""
         never = (self.overflow == ROOM) & (self.receiver == PEER) & jnp.all(self.tax == 0)
         return (around.level >= jnp.where(never, -BESIDE, 0.0)) & (around.level <= self.most)
 
