@@ -51,6 +51,7 @@ def near(one: Any, other: Any, within: float) -> None:
 # they agree
 
 
+OPTIONS = {"eps": 0.1, "regularised": True}  # by day the same where any will do: one program
 METHODS = {
     "smoothing": lambda beta, more: M.Smoothing(beta=beta, rate=0.2, **more),
     "mirror": lambda beta, more: M.MirrorAscent(beta=beta, rate=0.3, **more),
@@ -60,7 +61,7 @@ METHODS = {
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("smoothing", {"eps": 0.1, "regularised": True}),
+        ("smoothing", OPTIONS),
         *(
             pytest.param(name, more, marks=pytest.mark.nightly)
             for name in METHODS
@@ -94,8 +95,9 @@ def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: A
 
 
 def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
-    found = newton(economy, beta=20.0)
-    there, off = mirrored(economy, jnp.asarray(found.profile.values), None, rule(20.0))
+    found = newton(economy, beta=20.0, **OPTIONS)
+    answers = eqx.filter_jit(mirrored)
+    there, off = answers(economy, jnp.asarray(found.profile.values), None, rule(20.0, **OPTIONS))
     np.testing.assert_allclose(there.answer, found.profile, atol=1e-8)
     assert float(off) < 1e-10
 
@@ -277,8 +279,8 @@ def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
 
 def test_without_a_future_payoffs_are_compared_not_bids() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
-    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2), start="uniform", path=False)
-    np.testing.assert_allclose(found.payoff, newton(game, beta=10.0).payoff, atol=1e-7)
+    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
+    np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
 
 def test_among_ties_the_incumbent_stays() -> None:
