@@ -25,6 +25,7 @@ SLIPS = {
     "rv.learn(chicken, matching, steps=1, seed='a')": "seed: 'a' must be",
     "rv.learn(chicken, matching, steps='many')": "steps: 'many' must be",
     "rv.learn(chicken, ascent, steps=1)": "is no learner; must have begin, advance, read",
+    "rv.learn(chicken, rv.methods.PopulationNewton(), steps=1)": "PopulationNewton is no learner",
     "rv.learn(chicken, rv.methods.RegretMatching(regrets='none'), steps=1)": (
         "regrets: 'none' must be one of 'unconditional', 'conditional'"
     ),
