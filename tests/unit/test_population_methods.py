@@ -155,6 +155,16 @@ def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
 
 
 @pytest.mark.nightly
+def test_where_the_way_in_beta_turns_back_it_is_said_and_another_way_leads_on() -> None:
+    game = rv.games.karma(kmax=6, kbar=3.0, payment="PBS", gamma=0.9)
+    with pytest.warns(UserWarning, match=r"not settled: residual .* of 1000: .* set begin to beta"):
+        found = rv.solve(game, M.PopulationNewton(eps=0.05), start="uniform", path=False)
+    assert found.status == "no answer"
+    straight = rv.solve(game, M.PopulationNewton(eps=0.05, begin=1000.0), start="uniform", path=False)
+    assert straight.status == "settled"
+
+
+@pytest.mark.nightly
 def test_undamped_mirror_ascent_goes_round() -> None:
     game = rv.games.karma()
     with pytest.warns(UserWarning, match=r"at beta=20: mirror ascent (cycles here|goes round)"):

@@ -168,7 +168,7 @@ class PopulationNewton(eqx.Module):
         """What to do where it did not get to the full beta."""
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
-            "raise max_steps, lower begin, or start from a policy that was found at a lower beta"
+            "raise max_steps or factor, or set begin to beta: no small step may lead on from there"
         )
 
 
