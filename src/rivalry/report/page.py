@@ -55,6 +55,8 @@ class Section(NamedTuple):
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
     channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
+    monitored: bool  # agents were looked at while they learned
+    softmax: bool  # policies are softmaxes at a finite temperature
     figures: list[Figure]
     failures: list[tuple[str, str, str]]  # cell, where, why
     damaged: list[str]
@@ -137,6 +139,8 @@ def _section(name: str, run: Run) -> Section:
         groups=_groups(data),
         sessions=sessions(data),
         channels=channels(data),
+        monitored="monitor_step" in data,
+        softmax="beta" in data.variables and "policy" in data,
         figures=draw(study["plots"], data, run.folder / "figures"),
         failures=_failures(run),
         damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.game import PopulationGame
+
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 _BOUNDS: dict[Any, tuple[str, str, Callable[[float, float], bool]]] = {
     Gt: ("gt", "above", operator.gt),
@@ -35,6 +37,26 @@ def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
                 raise ValueError(f"method: {_named(method)} {rule}; must have {', '.join(needs)}")
         raise ValueError(f"method: {_named(method)} must be a method, as in rv.methods.GradientAscent()")
     _options(method)
+
+
+def checked_fit(method: Any, game: Any) -> None:
+    """Raises `ValueError` for a population and a method that is for games of players.
+
+    >>> import rivalry as rv
+    >>> checked_fit(rv.methods.Newton(), rv.games.karma())
+    Traceback (most recent call last):
+    ...
+    ValueError: method: Newton is for games with payoffs; for a population use PopulationNewton, Smoothing ..
+    """
+    if hasattr(game, "payoffs") or not isinstance(game, PopulationGame):
+        return
+    fits = getattr(type(method), "fits", None)
+    known = fits(game) if fits is not None else type(method).__module__.split(".")[0] != "rivalry"
+    if not known:
+        name = type(method).__name__
+        raise ValueError(
+            f"method: {name} is for games with payoffs; for a population use PopulationNewton, Smoothing .."
+        )
 
 
 def _options(method: Any) -> None:

@@ -24,7 +24,14 @@ from rivalry.run.ends import (
     stayed,
     told,
 )
-from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
+from rivalry.run.given import (
+    checked_count,
+    checked_fit,
+    checked_game,
+    checked_method,
+    checked_seconds,
+    checked_settings,
+)
 from rivalry.run.inward import inward
 from rivalry.run.learning import learn
 from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
@@ -84,6 +91,7 @@ def solve(
         )
     checked_game(game)
     checked_method(method)
+    checked_fit(method, game)
     checked_settings(seed, tol, progress)
     checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")

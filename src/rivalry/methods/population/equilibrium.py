@@ -26,17 +26,24 @@ def equilibrium(game: PopulationGame, beta: float, eps: float = 0.0) -> tuple[np
     ((6, 3), 1.0, True)
     """
     # arrays, lest a program be compiled for every beta
-    numbers = jnp.asarray(float(beta)), jnp.asarray(float(eps))
-    method = eqx.tree_at(
-        lambda m: (m.beta, m.eps), PopulationNewton(beta=float(beta), eps=float(eps)), numbers
-    )
+    plain = PopulationNewton(beta=float(beta), eps=float(eps))
+    for begin in (plain.begin, float(beta)):  # where no way leads there in stages, all at once
+        numbers = jnp.asarray(float(beta)), jnp.asarray(float(eps)), jnp.asarray(begin)
+        method = eqx.tree_at(lambda m: (m.beta, m.eps, m.begin), plain, numbers)
+        state, left = _followed(method, game)
+        if left <= ENOUGH:
+            break
+    return np.asarray(state.profile), np.asarray(state.point.mu), left
+
+
+def _followed(method: PopulationNewton, game: PopulationGame) -> tuple[Any, float]:
+    """Stage by stage to the end of the way, and what is left there."""
     state = _begun(method, game)
     for _ in range(STAGES):
         state = _staged(method, game, state)
         if float(method.residual(game, state)) <= ENOUGH or int(method.ended(game, state)):
             break
-    left = float(method.residual(game, state))
-    return np.asarray(state.profile), np.asarray(state.point.mu), left
+    return state, float(method.residual(game, state))
 
 
 @eqx.filter_jit

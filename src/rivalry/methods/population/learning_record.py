@@ -175,8 +175,8 @@ def record_of(learner: PopulationQLearning, world: Crowd, session: Session) -> R
         step = int(session["status"][1])
         warnings.warn(f"values became no finite numbers at step {step}", stacklevel=3)
         return record | {"status": ((), np.asarray("no answer"))}
-    done = session["clock"][0] >= session["begun"][0] + learner.training
-    over = bool(session["stopped"][0]) if learner.stop is not None else bool(done)
+    # what has used up its steps has not come to rest; only a condition that was met says so
+    over = learner.stop is not None and bool(session["stopped"][0])
     record["status"] = ((), np.asarray("settled" if over else "budget spent"))
     return _at_end(learner, world, session) | record | _sampled(learner, world, session)
 

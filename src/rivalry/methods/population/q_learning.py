@@ -78,7 +78,7 @@ class PopulationQLearning(eqx.Module):
     >>> learner = PopulationQLearning(training=2000, epoch=100, monitor_every=0, compare=False)
     >>> found = rv.learn(game, learner)
     >>> found.status, found.claim, found.data.agent_exploitability.dims
-    ('settled', 'not an equilibrium', ('agent',))
+    ('budget spent', 'not an equilibrium', ('agent',))
     """
 
     algorithm: Annotated[
