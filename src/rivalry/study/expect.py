@@ -99,7 +99,7 @@ def _among(value: Any, known: Sequence[Any], key: str) -> None:
     if any(_same(value, other) for other in known):
         return
     numbers = [other for other in known if isinstance(other, int | float)]
-    if isinstance(value, str) or not numbers:
+    if not isinstance(value, int | float) or not numbers:
         raise StudyError(unknown(value, [str(other) for other in known], "among its values"), key=key)
     nearest = min(numbers, key=lambda other: abs(other - value))
     raise StudyError(
