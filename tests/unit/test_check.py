@@ -48,6 +48,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
+    "theory": lambda: rv.games.karma(kmax=4, kbar=2.0),
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }
 
