@@ -300,6 +300,7 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -
         plot([])
 
 
+@pytest.mark.nightly
 def test_an_equilibrium_is_drawn_as_it_was_solved() -> None:
     game = rv.games.karma(kmax=4, kbar=2.0)
     found = rv.solve(game, rv.methods.PopulationNewton(beta=20.0), start="uniform").data
