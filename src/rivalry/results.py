@@ -198,8 +198,9 @@ def collect(
     ``rows`` pairs every record with its place, one coordinate value for each name in ``axes``; ``axes``
     gives each coordinate's values in order, ``companions`` those of further coordinates along an axis.
     What is missing is NaN (numbers and truth values), empty (text) or -1 (whole numbers); arrays of unequal
-    length are padded the same way, at the end. Where some cells lack a dimension that others have, they fill
-    its first place. A record's variable that is its own dimension, the same in all cells, is a coordinate.
+    length are padded the same way, at the end. A variable of the name of a coordinate in ``axes`` is left
+    out. Where some cells lack a dimension that others have, they fill its first place. A record's variable
+    that is its own dimension, the same in all cells, is a coordinate.
 
     >>> rows = [({"reach": 0.1}, {"payoff": (("player",), np.array([1.0, 2.0]))})]
     >>> collect(rows, {"reach": [0.1, 0.2]}).payoff.values.tolist()
@@ -216,6 +217,8 @@ def collect(
         coordinates[name] = (along, _coordinate(values))
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in sorted({name for _, record in rows for name in record}):
+        if name in axes:  # what is swept is told by its coordinate
+            continue
         found = [record.get(name) for _, record in rows]
         held = [(index, value) for index, value in zip(where, found, strict=True) if value is not None]
         if _is_coordinate(name, [value for _, value in held], coordinates):

@@ -151,3 +151,10 @@ def test_a_truth_value_that_pads_is_missing_not_false() -> None:
     one = {"stable": ((), np.array(True))}
     data = collect([({"method": "many"}, lanes), ({"method": "one"}, one)], {"method": ["many", "one"]})
     np.testing.assert_array_equal(data.stable.values, [[1.0, 1.0], [1.0, np.nan]])
+
+
+def test_what_is_swept_is_told_by_its_coordinate_alone() -> None:
+    rows = [({"beta": b}, {"beta": ((), np.array(b)), "gain": ((), np.array(1 / b))}) for b in (2.0, 4.0)]
+    data = collect(rows, {"beta": [2.0, 4.0]})
+    assert data.beta.values.tolist() == [2.0, 4.0]
+    assert data.gain.sel(beta=4.0).item() == 0.25
