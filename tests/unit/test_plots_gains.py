@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
 from rivalry.plots.style import PALETTE, picture
+from tests.pictures import caption, half_width, labels, lines
 
 DRAWN = np.random.default_rng(5)
 AT = ("method", "replication")
@@ -24,23 +23,6 @@ AT = ("method", "replication")
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def caption(ax: Axes) -> str:
-    return ax.get_title(loc="left")
-
-
-def half_width(values: np.ndarray) -> np.ndarray:
-    half: np.ndarray = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
-    return half
 
 
 # -- exploitability ------------------------------------------------------------------------------------

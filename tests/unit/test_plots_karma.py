@@ -10,12 +10,12 @@ import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from scipy import stats
 
 import rivalry as rv
 from rivalry.plots.cells import cells, method_names, spread
 from rivalry.plots.select import NoSuchPoint
 from rivalry.plots.style import PALETTE, picture
+from tests.pictures import caption, half_width, labels, lines
 
 K = 5  # levels of karma
 DRAWN = np.random.default_rng(5)
@@ -27,23 +27,6 @@ URGENCY = (("player", "private"), [[1.0, 5.0]])
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def caption(ax: Axes) -> str:
-    return ax.get_title(loc="left")
-
-
-def half_width(values: np.ndarray) -> np.ndarray:
-    half: np.ndarray = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
-    return half
 
 
 def policies(*lead: int) -> np.ndarray:

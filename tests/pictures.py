@@ -1,0 +1,27 @@
+"""What the tests of plots read from a picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy import stats
+
+
+def lines(ax: Axes, label: str) -> list[Any]:
+    return [found for found in ax.get_lines() if found.get_label() == label]
+
+
+def labels(ax: Axes) -> list[str]:
+    return ax.get_legend_handles_labels()[1]
+
+
+def caption(ax: Axes) -> str:
+    return ax.get_title(loc="left")
+
+
+def half_width(values: np.ndarray) -> np.ndarray:
+    """Of the 95 % interval over rows, Student's t."""
+    half: np.ndarray = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
+    return half
