@@ -182,7 +182,8 @@ def test_too_few_that_qualify() -> None:
 
 
 def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(continuation, "STAGES", 1)
+    """Without a stage the way in beta is not begun, wherever it would have led."""
+    monkeypatch.setattr(continuation, "STAGES", 0)
     found = learn(game(), Contractivity(beta=500.0, policies=3)).record
     assert str(found["status"][1]) == "no answer"
     assert int(found["kept"][1]) == 0
