@@ -14,6 +14,7 @@ GAME = '''
 import os
 import signal
 import time
+import warnings
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -36,6 +37,8 @@ def duel(*, prize: float = 1.0, trouble: str = "none", seconds: float = 0.0):
     time.sleep(seconds)
     if trouble == "raise" and prize > 1:
         raise RuntimeError("the duel was called off")
+    if trouble == "warn" and prize < 1.5:
+        warnings.warn(f"a prize of {prize}\\nis low")
     if trouble == "die" and prize > 1 and os.environ.get("DUEL_MAY_DIE"):
         os.kill(os.getpid(), signal.SIGKILL)
     return Duel(jnp.asarray(prize), Box.interval(0.01, 2.0, players=2))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import duels
 from tests.cli.conftest import Command
 
 STUDY = """
@@ -35,7 +36,7 @@ expected = 4.0
 tolerance = 1e-9
 """
 
-RUN = {"run", "study", "status", "cells", "expectations", "certificates", "report"}
+RUN = {"run", "study", "status", "cells", "expectations", "certificates", "warnings", "report"}
 EXPECTATION = {"quantity", "published", "expected", "ours", "tolerance", "within", "verdict"}
 CERTIFICATE = {"cell", "method", "regret", "bound", "coverage", "claim"}
 
@@ -104,6 +105,15 @@ def test_without_json_the_last_line_is_the_report(rivalry: Command, study: str) 
     assert Path(answer.out.splitlines()[-1]).name == "report.html"
     assert Path(answer.out.splitlines()[-1]).is_file()
     assert "agrees" in answer.out
+
+
+@pytest.mark.filterwarnings("default:a prize")
+def test_warnings_of_cells_are_told_at_the_end(rivalry: Command) -> None:
+    file = duels.write(Path("duels"), points=3, trouble="warn")
+    answer = rivalry("run", str(file), "--workers", "1")
+    assert answer.out.splitlines()[-2] == "warning: a prize of 0.5 is low (2 cells, with other numbers)"
+    found = rivalry("run", str(file), "--json", "--workers", "1").value
+    assert found["warnings"] == [{"study": "duel", "warning": "a prize of 0.5 is low", "cells": 2}]
 
 
 def test_options_change_the_study(rivalry: Command, study: str) -> None:

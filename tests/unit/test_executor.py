@@ -13,6 +13,7 @@ import pytest
 
 from rivalry import executor
 from rivalry.executor import Event, carry_out, certify, pool, run_study
+from rivalry.report import warned
 from rivalry.results import read_netcdf
 from rivalry.store import DiskFull, Run, StoreError, load_run
 from tests.duels import study
@@ -69,8 +70,23 @@ def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> Non
     assert "\n" not in failed[0].message
     log = (run.folder / "log.txt").read_text()
     assert "Traceback" in log
-    assert "duel.py:26: RuntimeError" in log
+    assert "duel.py:27: RuntimeError" in log
     assert np.isnan(read_netcdf(run.folder / "dataset.nc").payoff.sel(prize=1.5)).all()
+
+
+def test_what_cells_warn_of_is_kept(tmp_path: Path) -> None:
+    run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "warn"})
+    assert run.warnings() == {}
+    assert carry_out(run, workers=1) == "done"
+    told = {place.id: place.at["prize"] for place in run.cells}
+    assert {id: [words.split()[-3] for words in notes] for id, notes in run.warnings().items()} == {
+        id: [str(prize)] for id, prize in told.items() if prize < 1.5
+    }
+    assert [row.line() for row in warned(run.warnings().values())] == [
+        "a prize of 0.5 is low (4 cells, with other numbers)"
+    ]
+    run.cell_path(run.cells[0].id).unlink()
+    assert run.cells[0].id not in run.warnings()
 
 
 def test_stopping_keeps_what_is_done(tmp_path: Path) -> None:

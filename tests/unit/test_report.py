@@ -330,6 +330,24 @@ def test_page_holds_question_game_table_figures_and_versions(page: str) -> None:
     assert "Quick form" not in page
 
 
+def test_warnings_of_cells_are_listed_once_and_a_handful_of_them(tmp_path: Path, page: str) -> None:
+    assert "Warnings" not in page
+    run = stored(tmp_path / "run")
+    with run.locked():
+        for k, place in enumerate(run.cells):
+            own = [f"UserWarning: {word} <b>" for word in ("tired", "late", "lost", "blind", "deaf", "mute")]
+            run.note(
+                place.id, "done", 1.0, "\n".join([f"UserWarning: {k}% unseen", *own[: 6 if k == 1 else 0]])
+            )
+    text = build(run.folder).read_text(encoding="utf-8")
+    assert Page(text).words["li"] == [
+        "0% unseen (5 cells, with other numbers)",
+        *(f"{word} <b>" for word in ("tired", "late", "lost", "blind")),
+        "... and 2 more in log.txt",
+    ]
+    assert Page(text).open == []
+
+
 def test_page_is_well_formed_with_its_own_identifiers(page: str) -> None:
     parsed = Page(page)
     assert parsed.open == []

@@ -156,7 +156,7 @@ def datasets(run: Run) -> dict[str, Dataset]:
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
     """What ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.report import certificates, expectations
+    from rivalry.report import certificates, expectations, warned
 
     counts, studies = run.counts(), _studies(run)
     return {
@@ -166,6 +166,11 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
         "expectations": [row for name in data for row in expectations(studies[name], data[name])],
         "certificates": [_within(name, row) for name in data for row in certificates(data[name])],
+        "warnings": [
+            {"study": part.name, "warning": row.words, "cells": row.cells}
+            for part in _each(run)
+            for row in warned(part.warnings().values())
+        ],
         "report": str(path),
     }
 
@@ -193,7 +198,20 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
     if claims:
         counted = [f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)]
         lines.append(f"certificates: {', '.join(counted)}")
-    return "\n".join([*lines, found["report"]])
+    return "\n".join([*lines, *_warnings(run), found["report"]])
+
+
+def _warnings(run: Run) -> list[str]:
+    """What cells warned of, a line each, those of a study's parts together."""
+    from rivalry.report import lines, warned
+
+    rows = warned([notes for part in _each(run) for notes in part.warnings().values()])
+    return [f"warning: {line}" for line in lines(rows)]
+
+
+def _each(run: Run) -> list[Run]:
+    """The run, or those of its parts."""
+    return list(run.parts().values()) or [run]
 
 
 def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any]]:

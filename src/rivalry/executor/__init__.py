@@ -208,7 +208,7 @@ class _Work:
         if outcome.kind == "full":
             raise DiskFull(outcome.message)
         if outcome.kind == "done":
-            self.run.note(id, "done", outcome.seconds)
+            self.run.note(id, "done", outcome.seconds, "\n".join(" ".join(n.split()) for n in outcome.notes))
             self.done += 1
             self._tell("done", id)
         elif outcome.kind == "failed":

@@ -3,5 +3,6 @@
 from rivalry.report.figures import draw_own
 from rivalry.report.judge import certificates, expectations
 from rivalry.report.page import build
+from rivalry.report.warned import lines, warned
 
-__all__ = ["build", "certificates", "draw_own", "expectations"]
+__all__ = ["build", "certificates", "draw_own", "expectations", "lines", "warned"]

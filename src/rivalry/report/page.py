@@ -15,6 +15,7 @@ from rivalry.methods import METHODS
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge
 from rivalry.report.sessions import Sessions, channels, sessions
+from rivalry.report.warned import Warned, lines, warned
 from rivalry.results import CLAIMS
 from rivalry.store import Run
 
@@ -58,6 +59,7 @@ class Section(NamedTuple):
     monitored: bool  # agents were looked at while they learned
     softmax: bool  # policies are softmaxes at a finite temperature
     figures: list[Figure]
+    warnings: list[Warned]
     failures: list[tuple[str, str, str]]  # cell, where, why
     damaged: list[str]
     text: str
@@ -142,6 +144,7 @@ def _section(name: str, run: Run) -> Section:
         monitored="monitor_step" in data,
         softmax="beta" in data.variables and "policy" in data,
         figures=draw(study["plots"], data, run.folder / "figures"),
+        warnings=warned(run.warnings().values()),
         failures=_failures(run),
         damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),
         text=text.read_text(encoding="utf-8") if text.exists() else json.dumps(study, indent=1),
@@ -254,5 +257,5 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"shown": shown, "number": number}
+    found.filters |= {"shown": shown, "number": number, "warning_lines": lines}
     return found

@@ -2,8 +2,8 @@
 
 ``study.json`` (the resolved study, its cells and where they lie, versions), ``study.toml`` (as it was
 written), ``cells/ID.npz``, ``checkpoints/ID.npz``, ``certificates/ID.npz`` (recomputed ones), ``damaged/``,
-``index.sqlite`` (wall times, failures), ``dataset.nc``, ``log.txt``, ``lock``. A study with ``include`` has
-a run folder of the same kind for every part inside.
+``index.sqlite`` (wall times, warnings, failures), ``dataset.nc``, ``log.txt``, ``lock``. A study with
+``include`` has a run folder of the same kind for every part inside.
 """
 
 from __future__ import annotations
@@ -201,6 +201,15 @@ class Run:
             id: message for id, (state, message) in states.items() if state == "failed" and id not in on_disk
         }
 
+    def warnings(self) -> dict[str, tuple[str, ...]]:
+        """What finished cells warned of when they were computed, one line each; only cells that did."""
+        on_disk = self._on_disk()
+        states = Index.peek(self.folder / "index.sqlite")
+        found = {place.id: states.get(place.id, ("", "")) for place in self.cells if place.id in on_disk}
+        return {
+            id: tuple(told.splitlines()) for id, (state, told) in found.items() if state == "done" and told
+        }
+
     def _on_disk(self) -> set[str]:
         try:
             with os.scandir(self.folder / "cells") as entries:
@@ -290,7 +299,7 @@ class Run:
             self.log(f"{error}; moved to damaged/")
 
     def note(self, id: str, state: str, seconds: float | None = None, message: str = "") -> None:
-        """Write into the index how a cell ended: ``done`` or ``failed``."""
+        """Write into the index how a cell ended: ``done`` (what it warned of) or ``failed`` (why)."""
         self.index.note(id, state, seconds, message)
 
     def seconds(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The index of a run: wall times and failures. All else is told by the files, and this can be made anew."""
+"""The index of a run: wall times, warnings, failures. The files tell all else; this can be made anew."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rivalry.files import DiskFull
 
 
 class Index:
-    """Wall times and failures, in SQLite; never waits for the disk, since the files can tell the rest."""
+    """Wall times, warnings, failures, in SQLite; never waits for the disk, since files can tell the rest."""
 
     _TABLE = "create table if not exists cells (id text primary key, state text, seconds real, message text)"
 

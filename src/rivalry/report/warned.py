@@ -1,0 +1,58 @@
+"""What the cells of a run warned of: each warning once, with the number of cells that gave it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+FEW = 5  # warnings that are told; the others are counted
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
+
+
+class Warned(NamedTuple):
+    """One warning: the words of the first cell that gave it, and how many cells did so."""
+
+    words: str
+    cells: int
+    alike: bool  # all these cells gave it in the same words; else numbers in it differ
+
+    def line(self) -> str:
+        """As it is told.
+
+        >>> Warned("sampled gains are biased", 3, True).line()
+        'sampled gains are biased (3 cells)'
+        """
+        if self.cells == 1:
+            return self.words
+        return f"{self.words} ({self.cells} cells{'' if self.alike else ', with other numbers'})"
+
+
+def warned(notes: Iterable[Sequence[str]]) -> list[Warned]:
+    """The warnings of cells, each given as its cell's notes; those that differ in numbers only are one.
+
+    What most cells gave comes first.
+
+    >>> for one in warned([["UserWarning: 12% were seldom seen"], ["UserWarning: 9% were seldom seen"], []]):
+    ...     print(one.line())
+    12% were seldom seen (2 cells, with other numbers)
+    """
+    found: dict[str, list[str]] = {}
+    for cell in notes:
+        kinds: dict[str, str] = {}
+        for words in cell:
+            kinds.setdefault(_NUMBER.sub("#", words), words.removeprefix("UserWarning: "))
+        for kind, words in kinds.items():
+            found.setdefault(kind, []).append(words)
+    rows = [Warned(words[0], len(words), len(set(words)) == 1) for words in found.values()]
+    return sorted(rows, key=lambda row: -row.cells)
+
+
+def lines(rows: Sequence[Warned], few: int = FEW) -> list[str]:
+    """The first few, and how many more there are.
+
+    >>> lines(warned([["one"], ["two"], ["three"]]), few=1)
+    ['one', '... and 2 more in log.txt']
+    """
+    more = len(rows) - few
+    return [row.line() for row in rows[:few]] + ([f"... and {more} more in log.txt"] if more > 0 else [])
