@@ -134,6 +134,8 @@ def test_agents_of_a_type_are_a_histogram_with_mean_and_largest() -> None:
         told = f"type {kind}: mean {own.mean():.3g}, largest {own.max():.3g}"
         assert lines(ax, told)[0].get_xdata()[0] == pytest.approx(own.mean())
     assert caption(ax) == "n = 40 agents of each, of 2 replications"
+    named = rv.plots.agent_histogram(data.assign(player_name=("player", ["meek", "loud"])))
+    assert [label.split(":")[0] for label in labels(named)] == ["meek", "loud"]
     ready = data.assign(agent_relative_exploitability=data.agent_exploitability / 50)
     assert rv.plots.agent_histogram(ready).get_xlabel() == "exploitability over |J|"
     with pytest.raises(ValueError, match=r"^quantity: 'payoff' must have a value for each agent"):

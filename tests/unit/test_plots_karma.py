@@ -156,6 +156,8 @@ def test_a_policy_by_states_is_one_by_type_urgency_and_karma() -> None:
     titles = [panel.get_title() for panel in ax.child_axes[:4]]
     assert titles == ["type 0, urgency 1", "type 0, urgency 5", "type 1, state 0", "type 1, state 1"]
     np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), pi[1, 1].T)
+    named = rv.plots.policy_map(flat.assign(player_name=("player", ["meek", "loud"])))
+    assert named.child_axes[3].get_title() == "loud, state 1"
 
 
 def test_other_arrays_are_no_policies() -> None:
@@ -223,6 +225,8 @@ def test_karma_is_shown_as_shares_of_each_type() -> None:
     for k, line in enumerate(lines(ax, "_line")):
         np.testing.assert_allclose(line.get_ydata(), held[k])
     assert labels(ax) == [f"type {k}, mean {held[k] @ np.arange(K):.4g}" for k in range(2)]
+    named = rv.plots.karma_histogram(data.assign(player_name=("player", ["meek", "loud"])))
+    assert [label.split(",")[0] for label in labels(named)] == ["meek", "loud"]
     one = rv.plots.karma_histogram(data.isel(player=[0]))
     np.testing.assert_allclose([bar.get_height() for bar in one.patches], held[0])
     assert caption(one) == f"mean karma {held[0] @ np.arange(K):.4g}"

@@ -111,6 +111,7 @@ def test_types_with_discounts_of_their_own() -> None:
     np.testing.assert_allclose(found.data.mean_karma, same.data.mean_karma, atol=1e-5)
     assert abs(float(found.data.mean_karma[0] - found.data.mean_karma[1])) > 0.01
     assert found.data.path_exploitability.dims == ("step", "player")
+    assert found.data.player_name.values.tolist() == ["type 0", "type 1"]
 
 
 # a population of one's own

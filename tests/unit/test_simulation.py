@@ -110,10 +110,11 @@ def test_rules_without_a_mean_field_are_played_and_not_judged() -> None:
 
 
 def test_types_are_told_apart() -> None:
-    types = [{"share": 0.4, "gamma": 0.5}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
+    types = [{"share": 0.4, "gamma": 0.5, "name": "meek"}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)
     found = ran(game, plays="uniform", evaluation=200)
     assert found["agent_type"].tolist() == [0] * 4 + [1] * 6
+    assert found["player_name"].tolist() == ["meek", "type 1"]
     assert found["policy"].shape == (2, 2, 5, 5)
     assert found["exploitability"].shape == found["payoff"].shape == (2,)
     np.testing.assert_allclose(found["karma_law"].sum(axis=(1, 2)), [0.4, 0.6])

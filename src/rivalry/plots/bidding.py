@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread
+from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread, type_words
 from rivalry.plots.select import blank
 from rivalry.plots.style import DASHES, INK, below, canvas, colours, legend, note
 
@@ -47,10 +47,10 @@ def mean_bids(
     ['urgency 1', 'urgency 5']
     """
     name = "mean_bid"
-    also = ("urgency", f"{name}_{EQUILIBRIUM}", *RULE)
+    also = ("urgency", "player_name", f"{name}_{EQUILIBRIUM}", *RULE)
     every = cells(data, name, also, at=at, methods=methods, series=series)
     shown = beside_equilibrium(every, name)
-    words = state_words(every[0].arrays.get("urgency"), every[0].arrays[name].shape[1:3])
+    words = state_words(every[0].arrays, every[0].arrays[name].shape[1:3])
     with canvas(ax) as axes:
         lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in shown]
         _crossed(axes, lines, words)
@@ -81,14 +81,14 @@ def karma_histogram(
     >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
     [0.4, 0.6]
     """
-    every = cells(data, "karma_law", RULE, at=at, methods=methods, series=series)
+    every = cells(data, "karma_law", ("player_name", *RULE), at=at, methods=methods, series=series)
     with canvas(ax) as axes:
         lines = []
         for one in every:
             heads = one.arrays["karma_law"].sum(axis=2)
             lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
         types = lines[0][1].shape[1]
-        words = [f"type {k}" for k in range(types)] if types > 1 else [""]
+        words = type_words(every[0].arrays, types) if types > 1 else [""]
         told = ""
         if len(every) == types == 1:
             told = f"mean karma {_mean(lines[0][1][:, 0])}"
@@ -165,20 +165,21 @@ def bid_law(
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def state_words(urgency: np.ndarray | None, shape: tuple[int, ...]) -> list[str]:
-    """What the private states of the types are called, row-major; by urgency where these differ.
+def state_words(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
+    """What the private states of the types are called, row-major; by ``urgency`` where these differ.
 
-    >>> state_words(np.array([[[1.0, 5.0]]]), (1, 2))
+    >>> state_words({"urgency": np.array([[[1.0, 5.0]]])}, (1, 2))
     ['urgency 1', 'urgency 5']
     """
     types, private = shape
+    urgency, kinds = found.get("urgency"), type_words(found, types)
     known = urgency is not None and not blank(urgency)
     u = urgency[0] if urgency is not None and known else np.full((types, private), np.nan)
     words = []
     for k in range(types):
         apart = known and len(np.unique(u[k])) == private
         names = [f"urgency {value:g}" if apart else f"state {z}" for z, value in enumerate(u[k])]
-        words += [f"type {k}, {name}" if types > 1 else name for name in names]
+        words += [f"{kinds[k]}, {name}" if types > 1 else name for name in names]
     return words
 
 

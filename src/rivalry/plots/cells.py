@@ -155,6 +155,18 @@ def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.reshape(values.shape[1:]), half.reshape(values.shape[1:])
 
 
+def type_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
+    """What the types of a population are called: as recorded (``player_name [.. player]``), or by number.
+
+    >>> type_words({"player_name": np.array([["meek", "loud"]])}, 2), type_words({}, 2)
+    (['meek', 'loud'], ['type 0', 'type 1'])
+    """
+    names = np.asarray(found.get("player_name", np.array([""])))
+    names = names.reshape(-1, names.shape[-1])[0][:count]
+    known = len(names) == count and all(map(str, names))
+    return [str(name) for name in names] if known else [f"type {k}" for k in range(count)]
+
+
 def replicated(every: Sequence[Cell]) -> str:
     """Words for the number of replications; nothing where there is one."""
     most = max(one.runs for one in every)

@@ -61,7 +61,7 @@ def policy_map(
     shape = rows[0][1].values.shape
     if any(row.values.shape[:2] != shape[:2] for _, row in rows):
         raise ValueError("data: economies with other urgencies or types; pick one of them with at")
-    words = state_words(every[0].arrays.get("urgency"), shape[:2])
+    words = state_words(every[0].arrays, shape[:2])
     with canvas(ax) as axes:
         names = [row.name for _, row in rows]
         _draw(axes, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
@@ -93,7 +93,7 @@ def _policies(
     series: str | None,
 ) -> list[tuple[Cell, Shown]]:
     """A policy of every cell that has it, ``[player private karma bid]``, with what its row is called."""
-    also = ("urgency", *RULE, "first_policy", "equilibrium")
+    also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
     try:
         every = cells(data, name, also, at=at, methods=methods, series=series)
     except NoSuchPoint:

@@ -42,7 +42,7 @@ def scaling_check(
     >>> scaling_check(data).get_title(loc="left")
     'largest distance 0.2, mean 0.067'
     """
-    every = cells(data, "mean_bid", ("urgency", *RULE), at=at, methods=methods, series=series)
+    every = cells(data, "mean_bid", ("urgency", "player_name", *RULE), at=at, methods=methods, series=series)
     every.sort(key=lambda one: one.arrays["mean_bid"].shape[3])
     sizes = [one.arrays["mean_bid"].shape[3] - 1 for one in every]
     if len(every) < 2:
@@ -51,7 +51,7 @@ def scaling_check(
         raise ValueError(
             f"series: economies of {series!r} hold up to {', '.join(map(str, sizes))} karma; must all differ"
         )
-    words = state_words(every[0].arrays.get("urgency"), every[0].arrays["mean_bid"].shape[1:3])
+    words = state_words(every[0].arrays, every[0].arrays["mean_bid"].shape[1:3])
     with canvas(ax) as axes:
         means = [spread(one.arrays["mean_bid"])[0] for one in every]
         means = [mean.reshape(-1, mean.shape[-1]) for mean in means]

@@ -125,13 +125,17 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     that all follow; elsewhere what the method itself found of these stands. On a curved box the profile, and
     ``equilibria`` beside it, are noted in the coordinates in which the box is searched as well, as
     ``inner_profile`` and ``inner_equilibria``: distances are those.
-    Through what discount factors can matter is noted of a game that says so (``gamma_channels``).
+    Through what discount factors can matter is noted of a game that says so (``gamma_channels``), what its
+    types are called of a population of several (``player_name``).
     """
     proof = Certificate.from_record(record)
     channels = getattr(game, "gamma_channels", None)
     if channels is not None:
         record.setdefault("gamma_channels", ((), np.asarray(channels().text)))
     stationary = not getattr(game, "refuses_mean_field", "")
+    names = tuple(getattr(game, "player_names", ()))
+    if isinstance(game, PopulationGame) and len(names) > 1:
+        record.setdefault("player_name", (("player",), np.asarray(names)))
     if isinstance(game, PopulationGame) and has_answer(record) and stationary:
         known, proof = record_of(game, put(record["profile"][1]), tolerance)
         return Solution(record | known, proof)
