@@ -6,6 +6,13 @@ from typing import Any
 from rivalry._registry import Entry, Room, lazy
 
 GAMES = {
+    "city": Entry(
+        ("rivalry.games.city:city",),
+        "agents travel through a city and bid karma for admission to its lanes",
+        "reward -u for a step at a lane that refuses, 0 for one that admits or is dormant: of those who want "
+        "lane l the W(l) who bid most are admitted, pay their bids, and move on along their path, where u is "
+        "the urgency of the trip; all payments are shared out among all agents",
+    ),
     "influencer": Entry(
         ("rivalry.games.influencer:influencer",),
         "players choose where to act; every resource point is shared in proportion to influence",

@@ -62,8 +62,8 @@ def world(game: KarmaEconomy) -> Economy:
             np.arange(len(game.share)), counts(game.agents, np.asarray(game.share), game.type_names)
         ),
         stakes=np.array(game.stakes),
-        chain=_cumulative(np.asarray(game.chain)),
-        first=_cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
+        chain=cumulative(np.asarray(game.chain)),
+        first=cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
         discount=np.array(game.gamma),
         karma=np.array(karma, dtype=np.int64),
         most=game.most,
@@ -78,7 +78,7 @@ def world(game: KarmaEconomy) -> Economy:
     )
 
 
-def _cumulative(chances: np.ndarray) -> np.ndarray:
+def cumulative(chances: np.ndarray) -> np.ndarray:
     """Sums along the last axis, exactly 1 from the last that is possible on."""
     summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
     later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # what is above

@@ -117,8 +117,8 @@ def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
-        _check_keys(f"types[{k}]", table)
-    shares, counted = _shares(tables)
+        check_keys(f"types[{k}]", table, KEYS)
+    shares, counted = shares_of(tables)
     if told is not None and counted is not None and told != counted:
         raise ValueError(f"agents: {told} must be {counted}, the sum of the types' counts")
     made = [
@@ -132,15 +132,16 @@ def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     return made, counted if told is None else told
 
 
-def _check_keys(where: str, table: object) -> None:
+def check_keys(where: str, table: object, known: Sequence[str]) -> None:
+    """Raises `ValueError` for what is no table, and for keys that are not known."""
     if not isinstance(table, Mapping):
         raise ValueError(f"{where}: {table!r} must be a table")
     for key in table:
-        if key not in KEYS:
-            raise ValueError(f"{where}.{key}: is unknown; {near(str(key), KEYS)}")
+        if key not in known:
+            raise ValueError(f"{where}.{key}: is unknown; {near(str(key), known)}")
 
 
-def _shares(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:
+def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:
     """The types' shares, and the sum of their counts where these are given; equal shares otherwise."""
     told = [name for name in ("share", "count") if any(name in table for table in tables)]
     if not told:

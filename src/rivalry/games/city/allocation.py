@@ -1,0 +1,108 @@
+"""Who travels where: journeys drawn at random, or given as routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry._registry import near
+from rivalry.games.city.journeys import Journeys, at_nodes, at_start, fixed
+from rivalry.games.city.networks import Network
+from rivalry.games.city.paths import Paths, distances, padded, shortest
+from rivalry.games.karma.checks import whole
+
+PLANNING = ("none", "start", "nodes")
+SLOTS = 2
+
+
+class Allocation(NamedTuple):
+    """The journeys that there are, and which of them each agent has."""
+
+    journeys: Journeys
+    slots: np.ndarray  # [agent slot]: journeys
+    ends: np.ndarray  # [agent slot 2]: origin and destination
+    law: tuple[Journeys, np.ndarray] | None  # what slots were drawn from, uniformly: journeys, chances
+
+
+def drawn(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
+    """Paths drawn uniformly with replacement from all shortest ones, an agent's one after the other.
+
+    The first agents of a larger number are the same. Raises `ValueError`.
+    """
+    paths = shortest(network, given["exclude_same_node"])
+    random = np.random.default_rng(given["allocation"])
+    numbers = random.integers(len(paths.lanes), size=(agents, slots))
+    return _planned(network, paths, numbers, given, random, law=True)
+
+
+def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
+    """The journeys of ``routes``: for each agent a list of paths, each a list of nodes. Raises `ValueError`."""
+    random = np.random.default_rng(given["allocation"])
+    known: dict[tuple[int, ...], int] = {}
+    ends: list[tuple[int, int]] = []
+    numbers = []
+    for agent, paths in enumerate(given["routes"]):
+        row = []
+        for slot, names in enumerate(paths):
+            nodes = _nodes(network, names, f"routes[{agent}][{slot}]")
+            lanes = _lanes(network, nodes, f"routes[{agent}][{slot}]")
+            if lanes not in known:
+                known[lanes] = len(known)
+                ends.append((nodes[0], nodes[-1]))
+            row.append(known[lanes])
+        numbers.append(row)
+    listed = Paths(padded([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
+    return _planned(network, listed, np.array(numbers, dtype=np.int64), given, random, law=False)
+
+
+def slots_of(given: Mapping[str, Any]) -> int:
+    """How many journeys an agent has. Raises `ValueError`."""
+    told, routes = given["paths_per_agent"], given["routes"]
+    slots = None if told is None else whole("paths_per_agent", told, 1)
+    if routes is None:
+        return SLOTS if slots is None else slots
+    if not isinstance(routes, list | tuple) or not routes:
+        raise ValueError(f"routes: {routes!r} must be a list of one list of paths an agent")
+    for agent, paths in enumerate(routes):
+        if not isinstance(paths, list | tuple) or not paths:
+            raise ValueError(f"routes[{agent}]: {paths!r} must be a list of paths, at least one")
+        if len(paths) != (slots or len(routes[0])):
+            rule = f"must be {slots or len(routes[0])}, as many for every agent"
+            raise ValueError(f"routes[{agent}]: {len(paths)} paths {rule}")
+    return len(routes[0])
+
+
+def _nodes(network: Network, names: Any, where: str) -> list[int]:
+    """A path's nodes by number. Raises `ValueError`."""
+    if not isinstance(names, list | tuple) or len(names) < 2:
+        raise ValueError(f"{where}: {names!r} must be a list of at least two nodes")
+    for name in names:
+        if name not in network.nodes:
+            raise ValueError(f"{where}: {name!r} is no node of the network; {near(str(name), network.nodes)}")
+    nodes = [network.nodes.index(name) for name in names]
+    if nodes[0] == nodes[-1]:
+        raise ValueError(f"{where}: origin {names[0]!r} must differ from the destination")
+    return nodes
+
+
+def _lanes(network: Network, nodes: list[int], where: str) -> tuple[int, ...]:
+    known = network.lane_numbers()
+    for a, b in zip(nodes, nodes[1:], strict=False):
+        if (a, b) not in known:
+            raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
+    return tuple(known[step] for step in zip(nodes, nodes[1:], strict=False))
+
+
+def _planned(
+    network: Network,
+    paths: Paths,
+    numbers: np.ndarray,
+    given: Mapping[str, Any],
+    random: np.random.Generator,
+    law: bool,
+) -> Allocation:
+    """Journeys for agents whose paths are ``numbers``; of these planning keeps origin and destination."""
+    ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
+    return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if law else None)
