@@ -7,11 +7,12 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
+from scipy import stats
 
 import rivalry as rv
 from rivalry._jax import jax, jnp, put
 from rivalry.population import settled
-from rivalry.population.agents import AgentsJudged, judged_agents, measured_environment, places_of
+from rivalry.population.agents import AgentsJudged, Paid, judged_agents, measured_environment, places_of
 from tests.crowds import commute
 
 TYPES = [
@@ -40,20 +41,29 @@ def _table(game: Any, env: Any) -> Any:
 
 
 def by_hand(
-    game: Any, tables: Any, policy: np.ndarray, kind: int, targets: np.ndarray
+    game: Any,
+    tables: Any,
+    policy: np.ndarray,
+    kind: int,
+    targets: np.ndarray,
+    weight: float = 0.0,
+    once: bool = False,
 ) -> tuple[float, float, list[float]]:
-    """Payoff, gain and gaps of one agent of a type, by iteration."""
+    """Payoff, gain and gaps of one agent of a type, by iteration; ``weight`` of entropy that is paid."""
     reward, chances = tables
     own = np.flatnonzero(np.asarray(game.types) == kind)
     reward, chances = reward[own], chances[np.ix_(own, range(chances.shape[1]), own)]
     legal, gamma = np.asarray(game.legal)[own], float(game.gamma[kind])
     best, mu = np.zeros(len(own)), np.full(len(own), 1 / len(own))
-    valued = [np.zeros(len(own)) for _ in range(1 + len(targets))]
+    policies = [policy, *targets[:, own]]
+    bonus = [weight * stats.entropy(pi, axis=1) for pi in policies]
+    valued = [np.zeros(len(own)) for _ in policies]
     for _ in range(3000):
         best = np.where(legal, reward + gamma * chances @ best, -np.inf).max(axis=1)
-        for k, pi in enumerate([policy, *targets[:, own]]):
-            valued[k] = (pi * (reward + gamma * chances @ valued[k])).sum(axis=1)
+        for k, pi in enumerate(policies):
+            valued[k] = (pi * (reward + gamma * chances @ valued[k])).sum(axis=1) + bonus[k] * (not once)
         mu = np.einsum("s,sa,san->n", mu, policy, chances)
+    valued = [v + h * once for v, h in zip(valued, bonus, strict=True)]
     gaps = [float(mu @ (valued[0] - other)) for other in valued[1:]]
     return float(mu @ valued[0]), float(mu @ (best - valued[0])), gaps
 
@@ -75,6 +85,21 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
         np.testing.assert_allclose(found.law[agent].sum(), 1.0)
     assert np.all(np.asarray(found.bound) >= np.asarray(found.gain))
     np.testing.assert_allclose(found.bound, found.gain, atol=1e-9)
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
+def test_entropy_paid_by_iteration(once: bool) -> None:
+    game = rv.games.karma(kmax=3, kbar=1.5, gamma=0.9, types=TYPES)
+    targets = np.asarray(game.named_start("uniform"))[None]
+    env, kinds, policies = settled(game, targets[0]).env, np.array([0, 1, 0]), drawn(game, 3)
+    found = judged_agents(game, env, put(policies), kinds, put(targets), Paid(0.25, float(once)))
+    tables = table(game, env)
+    for agent in range(3):
+        kind = int(kinds[agent])
+        payoff, gain, gaps = by_hand(game, tables, policies[agent], kind, targets, 0.25, once)
+        np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-10)
+        np.testing.assert_allclose(found.gain[agent], gain, rtol=1e-9)
+        np.testing.assert_allclose(found.gaps[agent], gaps, rtol=1e-9, atol=1e-10)
 
 
 def test_an_agent_is_judged_by_itself() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rivalry.kernels import choices
 from rivalry.kernels import economy as kernel
@@ -167,6 +168,8 @@ def plain_monitor(
     pending: Any = [None] * count
     greedy, gain = [0.0] * count, [0.0] * count
     row = lambda rows, s: Row(choices.unpacked(rows, most)[s[0], s[1], : s[1] + 1].tolist())  # noqa: E731
+    bonus = lambda one: given.weight * float(stats.entropy(one.shares))  # noqa: E731
+    taught = 0.0 if given.once else 1.0
     for age in range(steps):
         plain.draw()
         further, bids = plain.words(2 * count), []
@@ -192,12 +195,15 @@ def plain_monitor(
                 if given.expected:
                     worths[0] = sum(np.multiply(policy.shares, own[i][s]).tolist())
                     worths[2] = sum(np.multiply(target.shares, aim[i][s]).tolist())
+                worths[0] += taught * bonus(policy)
+                worths[2] += taught * bonus(target)
                 for table, worth in zip(tables, worths, strict=True):
                     goal = float(plain.reward[i]) + float(world.discount[kind]) * worth
                     table[past][done] -= pace * (table[past][done] - goal)
             if watched and age >= given.sample_from and (age - given.sample_from) % given.sample_every == 0:
-                greedy[i] += max(np.mean([table[i][s] for table in best], axis=0)) - own[i][s][after]
-                gain[i] += own[i][s][after] - aim[i][s][chosen]
+                mine = own[i][s][after] + bonus(policy)
+                greedy[i] += max(np.mean([table[i][s] for table in best], axis=0)) - mine
+                gain[i] += mine - aim[i][s][chosen] - bonus(target)
             pending[i] = (s, bid) if watched else None
         plain.step(bids)
     flat = lambda held: [[v for s in states for v in one[s]] for one in held]  # noqa: E731
@@ -209,6 +215,8 @@ MONITORS = {
     "expected": {"expected": 1},
     "double": {"double": 1, "alpha": 1.0, "power": 1.0},
     "alone": {"alone": 2, "teach_until": 60, "sample_from": 60},
+    "entropy": {"weight": 0.2},
+    "entropy once": {"weight": 0.2, "once": 1, "alone": 2, "teach_until": 60, "sample_from": 60},
 }
 
 

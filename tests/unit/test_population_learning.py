@@ -14,9 +14,11 @@ from rivalry.executor import run_study
 from rivalry.kernels.choices import probabilities, uniform_rows
 from rivalry.kernels.economy import fresh
 from rivalry.methods import PopulationQLearning
+from rivalry.methods.population.crowds import watched
 from rivalry.methods.population.epochs import step_sizes, stop_of, temperatures
 from rivalry.methods.population.learning_record import look_names
 from rivalry.methods.population.monitors import payoff_estimates, sampling
+from rivalry.population.agents import Paid
 from rivalry.study import StudyError, build_method
 
 SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
@@ -52,7 +54,7 @@ def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str,
 # to the bit
 
 HOWS: list[dict[str, Any]] = [
-    {"monitor_every": 5, "monitor": SAMPLED, "compare": True},
+    {"monitor_every": 5, "monitor": SAMPLED, "compare": True, "regularised": True},
     {"monitor_every": 7, "monitor": SAMPLED | {"kind": "alone", "agents": 2, "double": True}},
     {"algorithm": "centralised", "update": "double_q", "p_update": 0.5, "monitor_every": 5},
     {"update": "expected_sarsa", "alpha": {"kind": "power", "value": 0.5, "power": 0.6}, "eps": 0.0},
@@ -176,8 +178,13 @@ def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
     rows, owner = uniform_rows(8, 2, 3), np.arange(8)
     agents = fresh(world.economy, np.random.SeedSequence(1))
     q = np.repeat(np.arange(8.0)[:, None], 20, axis=1)
-    found = payoff_estimates(world, agents, rows, owner, q, np.random.SeedSequence(2), 50)
-    np.testing.assert_allclose(found, np.arange(8.0))
+    how = world, agents, rows, owner, q, np.random.SeedSequence(2), 50
+    np.testing.assert_allclose(payoff_estimates(*how), np.arange(8.0))
+    # even play of 0..k, by the karma that was held
+    tallied = watched(world.economy, agents, rows, owner, how[-2], 0, 50)
+    held = tallied.each.sum(axis=1) / 50
+    bonus = held @ np.log(np.arange(1, 5)) / 3.0
+    np.testing.assert_allclose(payoff_estimates(*how, Paid(1 / 3)), np.arange(8.0) + bonus)
 
 
 def test_sampled_gains_come_to_the_exact_ones() -> None:
@@ -186,21 +193,51 @@ def test_sampled_gains_come_to_the_exact_ones() -> None:
     how = {"kind": "parallel", "t_monitor": 60_000, "t_burn": 30_000, "sample_every": 3}
     how |= {"alpha": {"kind": "power", "value": 1.0, "power": 0.7}, "expected": True, "tables": "zero"}
     learner = quick(
-        p_update=0.0, training=20, monitor_every=1, monitor=how, compare=True, monitor_steps=30_000
+        p_update=0.0,
+        training=20,
+        monitor_every=1,
+        monitor=how,
+        compare=True,
+        monitor_steps=30_000,
+        regularised=True,
     )
     found = ran(learner, game)
-    np.testing.assert_allclose(
-        found["sampled_greedy"].mean(), found["monitor_mean_exploitability"][0], rtol=0.05
-    )
-    np.testing.assert_allclose(
-        found["sampled_gap_to_equilibrium"].mean(), found["monitor_mean_gap_to_equilibrium"][0], rtol=0.05
-    )
-    np.testing.assert_allclose(
-        found["sampled_gap_to_equilibrium_eps"].mean(),
-        found["monitor_mean_gap_to_equilibrium_eps"][0],
-        rtol=0.05,
-    )
+    exact = {
+        "sampled_greedy": "exploitability",
+        "sampled_gap_to_equilibrium": "gap_to_equilibrium",
+        "sampled_gap_to_equilibrium_eps": "gap_to_equilibrium_eps",
+    }
+    for one, other in exact.items():
+        for paid in ("", "_regularised"):
+            truly = found[f"monitor_mean_{other}{paid}"][0]
+            np.testing.assert_allclose(found[one + paid].mean(), truly, rtol=0.05)
     assert found["rarely_visited"] == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*visited fewer than")
+def test_payoffs_with_entropy_stand_beside_those_without() -> None:
+    options: dict[str, Any] = {"compare": True, "monitor_every": 5, "monitor": SAMPLED}
+    plain, with_it = (ran(quick(**options, regularised=how)) for how in (False, "once"))
+    same(plain, {name: with_it[name] for name in plain})
+    more = set(with_it) - set(plain)
+    assert all("_regularised" in name for name in more)
+    assert {"payoff_regularised", "agent_payoff_regularised", "sampled_greedy_regularised"} <= more
+    assert {"agent_exploitability_regularised_without_exploration"} <= more
+    # once: in each state that is met what its choice is worth, and no more
+    before, after = plain["agent_exploitability"], with_it["agent_exploitability_regularised"]
+    bonus = with_it["agent_payoff_regularised"] - plain["agent_payoff"]
+    np.testing.assert_allclose(before - bonus, after, atol=1e-12)
+    assert np.all((bonus > 0) & (bonus <= np.log(4) / QUICK["beta"]))
+    np.testing.assert_allclose(with_it["payoff_regularised"], with_it["agent_payoff_regularised"].mean())
+    assert np.isfinite(with_it["monitor_payoff_change_regularised"][1:]).all()
+
+
+def test_training_may_end_by_a_payoff_with_entropy() -> None:
+    stop = {"metric": "payoff_change_regularised", "delta": 1e9}
+    found = ran(quick(monitor_every=2, stop_when=stop, regularised=True))
+    assert found["steps"] == 80
+    with pytest.raises(ValueError, match=r"stop_when.metric: 'payoff_change_regularised' must be one of"):
+        quick(monitor_every=2, stop_when=stop)
 
 
 def test_one_agent_alone_is_watched() -> None:
@@ -262,7 +299,7 @@ def test_rules_without_a_mean_field_are_learned_and_not_judged() -> None:
 def test_studies_take_it_by_its_kind(tmp_path: Path) -> None:
     made = build_method({"kind": "q_learning", "beta": 2.0}, game=rv.games.karma(**SMALL))
     assert isinstance(made, PopulationQLearning)
-    for option, word in (("algorithm", "both"), ("update", "max")):
+    for option, word in (("algorithm", "both"), ("update", "max"), ("regularised", "twice")):
         with pytest.raises(StudyError, match=option):
             build_method({"kind": "q_learning", option: word}, game=rv.games.karma(**SMALL))
     study = rv.Study(

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from rivalry.kernels import draws
-from rivalry.kernels.choices import choices, drawn, start_of
+from rivalry.kernels.choices import choices, drawn, probabilities, start_of
 from rivalry.kernels.currency import at, high
 from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, no_tallies, step
 from rivalry.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
@@ -35,6 +35,8 @@ class MonitorRule(NamedTuple):
     teach_until: int  # steps of monitoring; Algorithm 4: that agent explores as long
     sample_from: int  # steps of monitoring before the first sample
     sample_every: int
+    weight: float = 0.0  # of a policy's entropy, which is paid beside the reward: one over beta
+    once: int = 0  # 1: it is counted where values are sampled alone; 0: in what is taught as well
 
 
 class Monitor(NamedTuple):
@@ -46,8 +48,8 @@ class Monitor(NamedTuple):
     visits: np.ndarray  # [agent entry]
     pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
     begun: np.ndarray  # [1]: the clock at the beginning
-    greedy_sum: np.ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b'), over samples
-    target_sum: np.ndarray  # [target agent]: of Q(x, b') - Q_j(x, b'_j)
+    greedy_sum: np.ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b') - h(x), over samples
+    target_sum: np.ndarray  # [target agent]: of Q(x, b') + h(x) - Q_j(x, b'_j) - h_j(x)
     samples: np.ndarray  # [1]
 
 
@@ -96,8 +98,8 @@ def monitor(
     best, and where it is better than the target. Look at ``agents.status`` afterwards.
     """
     kinds, entries = economy.stakes.shape[0], policy.shape[1]
-    aims = _rows(targets.reshape(-1, entries), economy.most)
-    owns, alone = _rows(policy, economy.most), _rows(explore[None, :], economy.most)
+    aims = _rows(targets.reshape(-1, entries), economy.most, rule.weight)
+    owns, alone = _rows(policy, economy.most, rule.weight), _rows(explore[None, :], economy.most)
     with draws.quiet():
         _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, no_tallies(), steps)
 
@@ -107,11 +109,17 @@ class Rows(NamedTuple):
 
     policy: np.ndarray  # [owner entry], cumulative
     choice: np.ndarray  # [owner row]
+    bonus: np.ndarray  # [owner row]: what is paid for its entropy
 
 
-def _rows(policy: np.ndarray, most: int) -> Rows:
+def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
     policy = np.array(policy, order="C")
-    return Rows(policy, choices(policy, most))
+    choice, bonus = choices(policy, most), np.zeros((len(policy), 2 * policy.shape[1] // (most + 2)))
+    if weight > 0:
+        shares = probabilities(policy, most)
+        logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+        bonus -= weight * (shares * logs).sum(axis=-1).reshape(bonus.shape)
+    return Rows(policy, choice, bonus)
 
 
 @njit(cache=True, nogil=True)
@@ -163,34 +171,39 @@ def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, f
         first = start_of(z * (most + 1) + k, most)
         if teaching and held.pending[i] >= 0:
             bad |= _teach(
-                economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, first, after
+                economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, z, after
             )
         if sampling:
-            _sample(held, i, first, k, after, next_of)
+            _sample(economy, held, owns, owner, aims, kinds, i, z, k, after, next_of)
         held.pending[i] = first + desk.bids[i]
     held.samples[0] += sampling
     return bad
 
 
 @inner
-def _teach(economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, first, after):  # type: ignore[no-untyped-def]
+def _teach(economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, z, after):  # type: ignore[no-untyped-def]
     """The decision pending of one agent is settled in all its tables; whether a value is no finite number."""
     place, k, entries = held.pending[i], agents.karma[i], held.own.shape[1]
+    row, each = z * (economy.most + 1) + k, 1.0 - rule.once
+    first = start_of(row, economy.most)
     how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, held.best.shape[0]
     held.visits[i, place] += 1
     pace = rule.alpha if rule.power == 0.0 else rule.alpha * paced(held.visits[i, place], rule.power)
     reward, discount, place = agents.reward[i], gamma[i], i * entries + place
     values, policy = held.own.reshape(-1), owns.policy.reshape(-1)
     worth = worth_of(how, values, here, here, policy, owner[i] * entries + first, k, after)
-    bad = moved(values, place, pace, reward + discount * worth)
+    bad = moved(values, place, pace, reward + discount * (worth + each * owns.bonus[owner[i], row]))
     values, table = held.best.reshape(-1), coin_of(desk.words[i]) * held.own.size if tables == 2 else 0
     other = held.own.size - table if tables == 2 else 0
     worth = worth_of(GREEDY, values, table + here, other + here, policy, first, k, after)
     bad |= moved(values, table + place, pace, reward + discount * worth)
     values, policy = held.target.reshape(-1), aims.policy.reshape(-1)
     for j in range(next_of.shape[0]):
-        table, row = j * held.own.size, (j * kinds + economy.type_of[i]) * entries + first
-        worth = worth_of(how, values, table + here, table + here, policy, row, k, next_of[j])
+        table, aim = j * held.own.size, j * kinds + economy.type_of[i]
+        worth = worth_of(
+            how, values, table + here, table + here, policy, aim * entries + first, k, next_of[j]
+        )
+        worth += each * aims.bonus[aim, row]
         bad |= moved(values, table + place, pace, reward + discount * worth)
     return bad
 
@@ -204,15 +217,17 @@ def moved(values, place, pace, aim):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sample(held, i, first, k, after, next_of):  # type: ignore[no-untyped-def]
+def _sample(economy, held, owns, owner, aims, kinds, i, z, k, after, next_of):  # type: ignore[no-untyped-def]
     """What the best choice, and the own policy beside the targets, are worth in the state now seen."""
-    top, tables = -np.inf, held.best.shape[0]
+    row, top, tables = z * (economy.most + 1) + k, -np.inf, held.best.shape[0]
+    first = start_of(row, economy.most)
     for b in range(k + 1):
         worth = 0.0
         for table in range(tables):
             worth += held.best[table, i, first + b]
         top = max(top, worth / tables)
-    own = held.own[i, first + after]
+    own = held.own[i, first + after] + owns.bonus[owner[i], row]
     held.greedy_sum[i] += top - own
     for j in range(next_of.shape[0]):
-        held.target_sum[j, i] += own - held.target[j, i, first + next_of[j]]
+        target = held.target[j, i, first + next_of[j]] + aims.bonus[j * kinds + economy.type_of[i], row]
+        held.target_sum[j, i] += own - target

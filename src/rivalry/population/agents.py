@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import PopulationGame
+from rivalry.population.distances import entropies
 from rivalry.population.operators import Law, Policy, Values, by_type, law, shares_of, types_of
 from rivalry.population.values import best_response, policy_values
 
@@ -22,8 +23,27 @@ TOGETHER = 16  # policies evaluated as one array
 Own = Float[Array, "agent own action"]
 
 
+class Paid(NamedTuple):
+    """What is paid beside the reward: ``weight`` times the entropy of the policy.
+
+    At every step, so that values are those of regularised payoffs, ``J_h``; or, where ``once`` is 1, only in
+    the state where a value is read: ``V + h`` (Vaishampayan, ETH Zurich 2024, 4.1 to 4.4). Numbers, not
+    words, so that one program does for all.
+    """
+
+    weight: float = 0.0
+    once: float = 0.0
+
+
+NOTHING = Paid()
+
+
 class AgentsJudged(NamedTuple):
-    """Agents in one environment; ``mu_i`` is the stationary law of agent i's own policy there."""
+    """Agents in one environment; ``mu_i`` is the stationary law of agent i's own policy there.
+
+    Where entropy is paid, ``V^i`` and ``V^j`` have it; ``V*`` is still of the best actions, which are sure
+    and earn none, so that a gain may be below 0.
+    """
 
     payoff: Float[Array, "agent"]  # mu_i V^i
     gain: Float[Array, "agent"]  # mu_i (V* - V^i): exploitability
@@ -39,12 +59,13 @@ def judged_agents(
     policies: Own,
     types: Int[np.ndarray, "agent"],
     targets: Float[Array, "target state action"] | None = None,
+    paid: Paid = NOTHING,
 ) -> AgentsJudged:
     """Payoffs and gains of agents while the environment stays as it is.
 
     ``policies [agent own action]`` are over the states of the agent's own type, in their order in the game;
     ``targets [target state action]`` are policies of all types that the own one is compared with. Every
-    policy is taken to have one closed class of states.
+    policy is taken to have one closed class of states. ``paid`` is the entropy that goes with rewards.
 
     One joint policy is solved for at a time that takes an agent of each type, so the work is that of as many
     policies as the largest type has agents.
@@ -62,7 +83,8 @@ def judged_agents(
     aims = jnp.zeros((0, states, actions)) if targets is None else targets
     rounds, of_agent = _rounds(kinds, len(shares_of(game)))
     places = places_of(types_of(game))
-    return _judged(game, env, policies, aims, *map(put, (rounds, of_agent, kinds, places)))
+    where = put(rounds), put(of_agent), put(kinds), put(places)
+    return _judged(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
 
 
 def measured_environment(
@@ -114,6 +136,8 @@ def _judged(
     of_agent: Array,
     kinds: Array,
     places: Array,
+    weight: Float[Array, ""],
+    once: Float[Array, ""],
 ) -> AgentsJudged:
     """Round by round, ``[round type ..]``, and then by agent."""
     types, share = types_of(game), shares_of(game)
@@ -121,17 +145,22 @@ def _judged(
     def joint(agents: Int[Array, "type"]) -> Policy:
         return policies[agents[types], places]
 
+    def worth(pi: Policy) -> Values:
+        bonus = weight * entropies(pi)
+        return policy_values(game, env, pi, (1 - once) * bonus) + once * bonus
+
     best = best_response(game, env, joint(rounds[0, 0]))
-    aims = jax.vmap(lambda pi: policy_values(game, env, pi))(targets)  # [target state]
+    aims = jax.vmap(worth)(targets)  # [target state]
+    # policy iteration stops short of ties: rounding alone would make a loss
+    least = jnp.where(weight > 0, -jnp.inf, 0.0)
 
     def mean(mu: Law, of_state: Values) -> Float[Array, "type"]:
         return by_type(game, mu * of_state) / share
 
     def one(agents: Int[Array, "type"]) -> tuple[Array, ...]:
         pi = joint(agents)
-        values, mu = policy_values(game, env, pi), law(game, env, pi)
-        # policy iteration stops short of ties: rounding alone would make a loss
-        gain, bound = (jnp.maximum(mean(mu, v - values), 0.0) for v in (best.values, best.bound))
+        values, mu = worth(pi), law(game, env, pi)
+        gain, bound = (jnp.maximum(mean(mu, v - values), least) for v in (best.values, best.bound))
         gaps = jax.vmap(lambda aim: mean(mu, values - aim))(aims).T.reshape(len(share), len(targets))
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own

@@ -14,6 +14,7 @@ from rivalry.methods.population.crowds import Crowd, at_least, mean_policy, meas
 from rivalry.methods.population.epochs import temperatures
 from rivalry.methods.population.monitors import (
     RARELY,
+    REGULARISED,
     SAMPLED,
     Snapshot,
     distances,
@@ -21,6 +22,7 @@ from rivalry.methods.population.monitors import (
     names_of,
     payoff_estimates,
     sampled,
+    sampled_names,
     snapshot,
 )
 from rivalry.results import Record, Solution
@@ -53,18 +55,22 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "pending": ("agent",),
 }
 LOOKS = ("efficiency", "reward_fairness", "access_fairness", "payoff_change", "policy_change")
+PAID_CHANGE = f"payoff_change{REGULARISED}"
 BARE = "efficiency_without_exploration"
 END, LOOK, ESTIMATE, SAMPLE = (0, 1), (2, 3), 4, 5  # streams for copies of the agents
 
 
 def look_names(learner: PopulationQLearning, world: Crowd) -> tuple[str, ...]:
     """What is noted at every monitor."""
-    exact = () if world.refusal else names_of(learner.eps, learner.compare)
+    paid = learner.paid is not None
+    exact = () if world.refusal else names_of(learner.eps, learner.compare, paid)
     known = len(SAMPLED) if learner.eps > 0 else len(SAMPLED) - 1
     seen = SAMPLED[: known if learner.compare and not world.refusal else 1]
+    seen += tuple(f"{name}{REGULARISED}" for name in seen if paid)
     each = (*exact, *(seen if learner.how.kind != "exact" else ()))
     bare = (BARE,) if 0 < learner.eps < 1 and not world.refusal else ()
-    return (*LOOKS, *bare, *(f"{how}_{name}" for name in each for how in ("mean", "largest")))
+    looks = (*LOOKS, *((PAID_CHANGE,) if paid else ()))
+    return (*looks, *bare, *(f"{how}_{name}" for name in each for how in ("mean", "largest")))
 
 
 def agents_of(session: Session) -> Agents:
@@ -93,6 +99,7 @@ def evaluated(
         [sequence_of(session, which) for which in streams],
         learner.evaluation_warm_up,
         steps,
+        learner.paid,
     )
 
 
@@ -101,20 +108,29 @@ def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
     owner, rows, agents = session["owner"], session["policy"], agents_of(session)
     q, found = session["q"].mean(axis=0), evaluated(learner, world, session, LOOK, learner.monitor_steps)
     values = _scalars(found) | {f"{how}_{name}": v for how, name, v in _spread(found.numbers, owner)}
-    estimate = payoff_estimates(
-        world, agents, rows, owner, q, sequence_of(session, ESTIMATE), learner.payoff_steps
+    estimate = np.stack(
+        [
+            payoff_estimates(
+                world, agents, rows, owner, q, sequence_of(session, ESTIMATE), learner.payoff_steps, paid
+            )
+            for paid in ((None,) if learner.paid is None else (None, learner.paid))
+        ]
     )
     policies = _policies(world, rows)
     if session["last_rows"].size:
         moved = distances(policies, _policies(world, session["last_rows"]))
-        values["payoff_change"] = np.max(np.abs(estimate - session["last_estimate"]))
+        changes = np.abs(estimate - session["last_estimate"]).max(axis=1)
+        values |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
         values["policy_change"] = np.max(moved)
     if learner.how.kind != "exact":
         sequence = sequence_of(session, SAMPLE)
-        gains, rare = sampled(world, learner.how, agents, rows, owner, q, session["equilibria"], sequence)
+        gains, rare = sampled(
+            world, learner.how, agents, rows, owner, q, session["equilibria"], sequence, learner.paid
+        )
         session["sampled"], session["rarely_visited"] = gains, np.array([rare])
         watched = np.flatnonzero(np.isfinite(gains[0]))
-        seen = {name: gains[k, watched] for k, name in enumerate(SAMPLED)}
+        names = sampled_names(learner.paid is not None)
+        seen = {name: gains[k, watched] for k, name in enumerate(names)}
         values |= {f"{how}_{name}": v for how, name, v in _spread(seen, np.arange(len(watched)))}
     number = int(session["looked"][0])
     session["curve"][number] = [values.get(name, np.nan) for name in look_names(learner, world)]
@@ -224,9 +240,9 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     regret = np.array([gain[each].max() for each in members])
     how = "policy iteration in the population measured, the largest gain of an agent"
     means = {
-        name: np.array([found.numbers[name][owner][each].mean() for each in members])
-        for name in found.numbers
-        if "exploitability" in name
+        name.removeprefix("agent_"): np.array([array[owner][each].mean() for each in members])
+        for name, array in found.numbers.items()
+        if "exploitability" in name or name == f"agent_payoff{REGULARISED}"
     }
     mean = np.array([payoff[each].mean() for each in members])
     told: Record = {name: (("player",), array) for name, array in means.items()}
@@ -261,7 +277,7 @@ def _sampled(learner: PopulationQLearning, world: Crowd, session: Session) -> Re
         )
     record: Record = {
         name: (("agent",), session["sampled"][k])
-        for k, name in enumerate(SAMPLED)
+        for k, name in enumerate(sampled_names(learner.paid is not None))
         if f"mean_{name}" in look_names(learner, world)
     }
     return record | {"rarely_visited": ((), np.asarray(share))}

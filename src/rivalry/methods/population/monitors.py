@@ -23,8 +23,8 @@ from rivalry.methods.population.crowds import (
     without_exploration,
 )
 from rivalry.methods.population.epochs import step_sizes
-from rivalry.population.agents import judged_agents
-from rivalry.population.distances import policy_distance
+from rivalry.population.agents import NOTHING, AgentsJudged, Paid, judged_agents
+from rivalry.population.distances import entropies, policy_distance
 
 if TYPE_CHECKING:
     from rivalry.kernels.economy import Agents
@@ -35,6 +35,7 @@ MONITORS = ("exact", "parallel", "alone")
 TABLES = ("learner", "zero")
 RARELY = 100  # visits of an entry below which its value is not to be relied on
 PLAIN = "_without_exploration"
+REGULARISED = "_regularised"
 EXACT = ("agent_payoff", "exploitability", "relative_exploitability")
 FAR = ("gap_to_equilibrium", "relative_gap_to_equilibrium", "distance_to_equilibrium")
 SAMPLED = ("sampled_greedy", "sampled_gap_to_equilibrium", "sampled_gap_to_equilibrium_eps")
@@ -94,11 +95,21 @@ class Snapshot(NamedTuple):
     efficiency: float  # without exploration
 
 
-def names_of(eps: float, compared: bool) -> tuple[str, ...]:
-    """The names of the numbers ``[owner]`` of a snapshot."""
+def names_of(eps: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
+    """The names of the numbers ``[owner]`` of a snapshot; ``paid``: also with entropy paid beside rewards."""
     plain = (*EXACT, *(FAR if compared else ()))
     with_eps = tuple(f"{name}_eps" for name in FAR) if compared and eps > 0 else ()
+    if paid:
+        plain, with_eps = (
+            (*each, *(f"{name}{REGULARISED}" for name in each if "distance" not in name))
+            for each in (plain, with_eps)
+        )
     return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < eps < 1)
+
+
+def sampled_names(paid: bool = False) -> tuple[str, ...]:
+    """The names of sampled gains ``[agent]``; ``paid``: also with entropy paid beside rewards."""
+    return (*SAMPLED, *(f"{name}{REGULARISED}" for name in SAMPLED if paid))
 
 
 def snapshot(
@@ -111,19 +122,21 @@ def snapshot(
     sequences: list[np.random.SeedSequence],
     warm_up: int,
     steps: int,
+    paid: Paid | None = None,
 ) -> Snapshot:
     """Play with frozen policies, and exact values in the environment that this measures.
 
     Once as they are; and where they explore, once more without that, in the environment that this makes.
+    Where entropy is ``paid``, all values are told again with it.
     """
     from rivalry.kernels.choices import cumulative
 
-    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps)
+    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps, paid)
     numbers = dict(first.numbers)
     if 0 < eps < 1 and not crowd.refusal:
         bare = without_exploration(_policies(crowd, rows), eps)
         plain = cumulative(bare.reshape(len(rows), *crowd.shape[1:], -1))
-        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps)
+        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps, paid)
         numbers |= {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
         return first._replace(numbers=numbers, efficiency=second.efficiency)
     return first
@@ -145,6 +158,7 @@ def _played(
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
+    paid: Paid | None,
 ) -> Snapshot:
     """Play, and values in its environment."""
     economy, levels = crowd.economy, crowd.shape[2]
@@ -155,22 +169,26 @@ def _played(
     if crowd.refusal:
         return Snapshot(found, None, {}, found.efficiency)
     env, kinds = environment_of(crowd, found), kinds_of(crowd, owner)
-    each = judged_agents(crowd.game, env, put(own), kinds, put(equilibria))
-    payoff = np.asarray(each.payoff)
-    scale = abs(float(payoff[owner].mean()))
-    numbers = {
-        "agent_payoff": payoff,
-        "exploitability": np.asarray(each.gain),
-        "relative_exploitability": np.asarray(each.gain) / scale,
-    }
-    for k, target in enumerate(equilibria):
+    numbers: Numbers = {}
+    for bonus in (None,) if paid is None else (None, paid):
+        each = judged_agents(crowd.game, env, put(own), kinds, put(equilibria), bonus or NOTHING)
+        told = _told(each, owner)
+        numbers |= told if bonus is None else {f"{name}{REGULARISED}": told[name] for name in told}
+    for target, name in zip(equilibria, ("", "_eps"), strict=False):
         of_kind = target.reshape(*crowd.shape, levels)[kinds]
-        name = "" if k == 0 else "_eps"
-        gap = np.asarray(each.gaps[:, k])
-        numbers[f"gap_to_equilibrium{name}"] = gap
-        numbers[f"relative_gap_to_equilibrium{name}"] = gap / scale
         numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind)
     return Snapshot(found, env, numbers, found.efficiency)
+
+
+def _told(each: AgentsJudged, owner: np.ndarray) -> Numbers:
+    """What was found of each owner of a policy, by the names of `EXACT` and `FAR`."""
+    payoff, gain = np.asarray(each.payoff), np.asarray(each.gain)
+    scale = abs(float(payoff[owner].mean()))
+    numbers = {"agent_payoff": payoff, "exploitability": gain, "relative_exploitability": gain / scale}
+    for gap, name in zip(np.asarray(each.gaps).T, ("", "_eps"), strict=False):
+        numbers[f"gap_to_equilibrium{name}"] = gap
+        numbers[f"relative_gap_to_equilibrium{name}"] = gap / scale
+    return numbers
 
 
 def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
@@ -196,14 +214,19 @@ def payoff_estimates(
     q: np.ndarray,  # [owner entry]
     sequence: np.random.SeedSequence,
     steps: int,
+    paid: Paid | None = None,
 ) -> np.ndarray:
     """What agents' own tables say of the states that they meet in so many steps, ``[agent]``.
 
-    The mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x met: equation (4.4), without a bonus.
+    The mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x met: equation (4.4). Where entropy is ``paid``
+    that of the state met is added, once: the tables are taught by rewards alone.
     """
     from rivalry.kernels.choices import unpacked
 
-    values = (_policies(crowd, rows) * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
+    policies = _policies(crowd, rows)
+    values = (policies * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
+    if paid is not None:
+        values = values + paid.weight * np.asarray(entropies(put(policies)))
     met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps).each
     estimates: np.ndarray = (met * values[owner]).sum(axis=(1, 2)) / steps
     return estimates
@@ -218,11 +241,13 @@ def sampled(
     q: np.ndarray,  # [owner entry]
     equilibria: np.ndarray,  # [which state bid]
     sequence: np.random.SeedSequence,
+    paid: Paid | None = None,
 ) -> tuple[np.ndarray, float]:
     """Sampled gains ``[metric agent]`` in the order of `SAMPLED`, and the share of entries visited rarely.
 
     The first is what the best bid gains over the own one, by its table; the others are how much better the
     own policy is than an equilibrium's. NaN of agents who are not watched, and where there is none.
+    Where entropy is ``paid`` the same play tells the same again with it, in the order of `sampled_names`.
     """
     from rivalry.kernels import draws
     from rivalry.kernels.economy import copied
@@ -230,16 +255,18 @@ def sampled(
     economy, alone = crowd.economy, how.kind == "alone"
     count = len(economy.type_of)
     who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
-    found, rare = np.full((len(SAMPLED), count), np.nan), []
+    rewards = (None,) if paid is None else (None, paid)
+    found, rare = np.full((len(rewards), len(SAMPLED), count), np.nan), []
     for number, agent in enumerate(who):
         own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        others = copied(agents)._replace(stream=draws.stream(own))
-        greedy, gaps, visits = _watched(crowd, how, others, rows, owner, q, equilibria, int(agent))
         seen = slice(None) if agent < 0 else [agent]
-        found[0, seen] = greedy[seen]
-        found[1 : 1 + len(gaps), seen] = gaps[:, seen]
+        for into, bonus in zip(found, rewards, strict=True):
+            others = copied(agents)._replace(stream=draws.stream(own))
+            greedy, gaps, visits = _watched(crowd, how, others, rows, owner, q, equilibria, int(agent), bonus)
+            into[0, seen] = greedy[seen]
+            into[1 : 1 + len(gaps), seen] = gaps[:, seen]
         rare.append(float(np.mean(visits[seen] < RARELY)))
-    return found, float(np.mean(rare))
+    return found.reshape(-1, count), float(np.mean(rare))
 
 
 def _watched(
@@ -251,6 +278,7 @@ def _watched(
     q: np.ndarray,
     equilibria: np.ndarray,
     alone: int,
+    paid: Paid | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One run of monitoring: means over samples ``[agent]`` and ``[target agent]``, and visits."""
     from rivalry.kernels.choices import cumulative
@@ -268,6 +296,8 @@ def _watched(
         teach_until=how.t_monitor,
         sample_from=how.t_monitor if solitary else how.t_burn,
         sample_every=how.sample_every,
+        weight=0.0 if paid is None else paid.weight,
+        once=0 if paid is None else int(paid.once),
     )
     tables = q[owner] if how.tables == "learner" else np.zeros((len(owner), q.shape[1]))
     aims = equilibria.reshape(len(equilibria), *crowd.shape, levels)

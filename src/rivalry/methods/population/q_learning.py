@@ -14,8 +14,16 @@ from rivalry.methods.population.crowds import Crowd, checked, crowd_of, plays
 from rivalry.methods.population.epochs import ALGORITHMS, UPDATES, Stop, rule_of, stop_of, temperatures
 from rivalry.methods.population.equilibrium import equilibrium
 from rivalry.methods.population.learning_record import carried, look, look_names, record_of, taken_over
-from rivalry.methods.population.monitors import SAMPLED, Sampling, names_of, sampling
+from rivalry.methods.population.monitors import (
+    REGULARISED,
+    SAMPLED,
+    Sampling,
+    names_of,
+    sampled_names,
+    sampling,
+)
 from rivalry.methods.population.newton import ENOUGH
+from rivalry.population.agents import Paid
 from rivalry.results import Record
 
 if TYPE_CHECKING:
@@ -47,6 +55,11 @@ class PopulationQLearning(eqx.Module):
     ``monitor = "parallel"`` samples gains as Algorithm 3 does, ``"alone"`` as Algorithm 4; as a table
     ``{kind, t_monitor, t_burn, sample_every, tables, alpha, expected, double, agents, explore}``
     (`rivalry.methods.population.monitors.Sampling`). Sampled gains need far longer monitoring than is usual.
+
+    ``regularised`` tells all payoffs, gains and payoff estimates once more, named ``.._regularised``, with
+    the entropy of the policy over the last ``beta`` paid beside the reward: at every step, as solvers of
+    populations have it, or ``once``, where a value is read, as (4.1) to (4.4) print it. Nobody learns by it.
+    The best bids are sure and earn none, so that these gains may be below 0.
 
     ``stop_when = {metric, delta, times}`` ends training once the largest of a metric over agents is at most
     ``delta`` at ``times`` monitors running. The record of a run holds its tables, states and stream, and
@@ -103,6 +116,9 @@ class PopulationQLearning(eqx.Module):
     monitor: Annotated[
         str | Table, "exact, or beside it parallel or alone: a word, or {kind, t_monitor, t_burn, ..}"
     ] = "exact"
+    regularised: Annotated[
+        bool | Literal["once"], "tell payoffs with the entropy over beta paid as well: at every step, or once"
+    ] = False
     stop_when: Annotated[Table | None, "end training early: {metric, delta, times}"] = None
     payoff_steps: Annotated[int, Ge(1), "steps over which payoffs are estimated from tables"] = 1000
     compare: Annotated[bool, "find the logit equilibrium first, to compare with"] = True
@@ -113,6 +129,8 @@ class PopulationQLearning(eqx.Module):
         for name, known in (("algorithm", ALGORITHMS), ("update", UPDATES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
+        if self.regularised not in (True, False, "once"):
+            raise ValueError(f"regularised: {self.regularised!r} must be true, false, or 'once'")
         for name in ("eps", "p_update"):
             check_numbers(name, getattr(self, name), "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         check_numbers("q0", self.q0, "a finite number", np.isfinite)
@@ -134,7 +152,16 @@ class PopulationQLearning(eqx.Module):
     def stop(self) -> Stop | None:
         """When training ends early."""
         sampled = SAMPLED[: 3 if self.compare else 1] if self.how.kind != "exact" else ()
-        return stop_of(self.stop_when, (*names_of(self.eps, self.compare), *CHANGES, *sampled))
+        told = (*CHANGES[:1], *sampled) if self.regularised else ()
+        names = (*names_of(self.eps, self.compare, bool(self.regularised)), *CHANGES, *sampled)
+        return stop_of(self.stop_when, (*names, *(f"{name}{REGULARISED}" for name in told)))
+
+    @property
+    def paid(self) -> Paid | None:
+        """The entropy that payoffs are told with once more, if any."""
+        if not self.regularised:
+            return None
+        return Paid(1 / float(temperatures(self.beta).values[-1]), float(self.regularised == "once"))
 
     @property
     def period(self) -> int:
@@ -192,7 +219,7 @@ class PopulationQLearning(eqx.Module):
             "first_policy": np.full((types, private, levels, levels), np.nan),
             "last_rows": np.zeros((0, 0)),
             "last_estimate": np.zeros(0),
-            "sampled": np.full((len(SAMPLED), len(session["karma"])), np.nan),
+            "sampled": np.full((len(sampled_names(bool(self.regularised))), len(session["karma"])), np.nan),
             "rarely_visited": np.array([np.nan]),
         }
         return session
