@@ -1,0 +1,51 @@
+"""Memory asked for before it is needed, and rows that begin where a cache line begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LINE = 64
+"""Bytes of a cache line."""
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The same array where it begins at a cache line, else a copy that does.
+
+    >>> aligned(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
+    0
+    """
+    if array.ctypes.data % LINE == 0:
+        return array
+    room = np.empty(array.nbytes + LINE, dtype=np.uint8)
+    first = -room.ctypes.data % LINE
+    found: np.ndarray = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    found[...] = array
+    return found
+
+
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the line of a flat array's entry; nothing is read, so nothing can change."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        ask = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        builder.call(ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+def _nothing(array: np.ndarray, index: int) -> None:
+    """What stands for it where Numba is switched off."""
+
+
+prefetch = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)
