@@ -17,7 +17,7 @@ from rivalry.games.karma.lasry_lions import (
     theta_matrix,
 )
 from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios, tables_of
-from rivalry.games.karma.scaling import scaling_gap, sublinearity
+from rivalry.population.scaling import scaling_gap, sublinearity
 
 CHAINS = {
     "independent": ([1.0, 5.0], [0.5, 0.5]),

@@ -139,6 +139,10 @@ METHODS = {
         ("rivalry.methods.hedge:SoftmaxPolicyGradient",),
         "everybody climbs its payoff in the logits of a softmax, exactly or from drawn play",
     ),
+    "sublinearity": Entry(
+        ("rivalry.methods.population.scaling:Sublinearity",),
+        "populations: whether bids rise with the mean karma, and less than in proportion to the own",
+    ),
     "theory": Entry(
         ("rivalry.methods.theory:Theory",),
         "no search: what the family's theory says, constants, exact benchmarks, counterexamples",

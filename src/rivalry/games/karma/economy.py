@@ -271,6 +271,14 @@ class KarmaEconomy(eqx.Module):
             initial=self.initial * factor,
         )
 
+    def endowed(self, kbar: float) -> KarmaEconomy:
+        """The same with another mean karma, everybody starting with that. Raises `ValueError`."""
+        if not 0 <= kbar <= self.most:
+            raise ValueError(
+                f"kbar: {kbar} must be in [0, {self.most}], from nothing to all that can be held"
+            )
+        return replace(self, kbar=jnp.asarray(float(kbar)), initial=self.initial[:0])
+
     def theory(self) -> Record:
         """What is known without a search (`games.karma.theory.theory`)."""
         from rivalry.games.karma.theory import theory

@@ -45,7 +45,7 @@ def scaling_gap(bids: object, larger: object) -> Gap:
     return Gap(float(gaps.max()), float(gaps.mean()), factor, gaps)
 
 
-class Sublinearity(NamedTuple):
+class Growth(NamedTuple):
     """By how much bids break the premise and the conclusion of the lemma at most, in units of karma."""
 
     falls: float  # the largest fall of a mean bid from one mean karma to a larger one
@@ -54,7 +54,7 @@ class Sublinearity(NamedTuple):
     sublinear: bool
 
 
-def sublinearity(bids: object, kbars: object, slack: float = 0.5) -> Sublinearity:
+def sublinearity(bids: object, kbars: object, slack: float = 0.5) -> Growth:
     """Whether mean bids ``[kbar .. karma]`` rise with the mean karma, and less than the own (lemma A.1).
 
     The economies differ in ``kbars`` alone, which rise. ``slack`` is how far whole bids may be from those of
@@ -62,7 +62,7 @@ def sublinearity(bids: object, kbars: object, slack: float = 0.5) -> Sublinearit
     breaks the premise or the conclusion. Raises `ValueError` for mean karma that does not rise.
 
     >>> sublinearity([[0.0, 1.0, 1.5, 2.0], [0.0, 1.0, 2.0, 2.5]], [1.0, 2.0])
-    Sublinearity(falls=0.0, exceeds=0.0, monotone=True, sublinear=True)
+    Growth(falls=0.0, exceeds=0.0, monotone=True, sublinear=True)
     """
     table, means = _bids("bids", bids), np.asarray(kbars, dtype=float)
     if means.shape != table.shape[:1] or np.any(np.diff(means) <= 0):
@@ -73,7 +73,7 @@ def sublinearity(bids: object, kbars: object, slack: float = 0.5) -> Sublinearit
         scaled = table[..., ::factor]
         over = float(np.max(scaled - factor * table[..., : scaled.shape[-1]], initial=0.0))
         exceeds, worst = max(exceeds, over), max(worst, over / (1 + factor))
-    return Sublinearity(falls, exceeds, falls <= 2 * slack, worst <= slack)
+    return Growth(falls, exceeds, falls <= 2 * slack, worst <= slack)
 
 
 def _bids(name: str, given: object) -> np.ndarray:
