@@ -17,6 +17,7 @@ from rivalry.games.karma.lipschitz import constants
 from rivalry.games.karma.redistribution import checked_level
 from rivalry.population.scaling import scaling_gap
 from rivalry.population import best_response, policy_values, push
+from tests.reference import city
 
 Inputs = Mapping[str, Any]
 
@@ -301,6 +302,7 @@ def _monotonicity(inputs: Inputs) -> dict[str, Any]:
 
 
 KINDS = {
+    **city.KINDS,
     "baseline_exact": _baseline,
     "baseline_simulation": _baseline_simulation,
     "contractivity_experiment": _contractivity,

@@ -108,6 +108,7 @@ METHODS = {
             "rivalry.methods.qlearning:QLearning",
             "rivalry.methods.periodic:PeriodQLearning",
             "rivalry.methods.population.q_learning:PopulationQLearning",
+            "rivalry.methods.city.q_learning:CityQLearning",
         ),
         "independent Q-learning: everybody learns by trial what its moves are worth",
     ),
@@ -128,7 +129,10 @@ METHODS = {
         "populations: whether bids scale with karma, at the logit equilibria of two economies",
     ),
     "simulation": Entry(
-        ("rivalry.methods.population.simulation:Simulation",),
+        (
+            "rivalry.methods.population.simulation:Simulation",
+            "rivalry.methods.city.simulation:CitySimulation",
+        ),
         "finitely many agents play policies that do not change, or share a resource without karma",
     ),
     "smoothing": Entry(

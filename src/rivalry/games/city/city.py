@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from rivalry.game import Record
+from rivalry.games.city.classes import centre_of, classes_of, examples_of, unavoidable
 from rivalry.games.city.free_flow import Flow, Trips, of_agents
 from rivalry.games.city.journeys import Journeys
 from rivalry.games.city.networks import Network
@@ -112,6 +114,74 @@ class City(eqx.Module):
         """
         trips = Trips.of(self.first, self.slots.shape[1])
         return of_agents(self.journeys, self.slots, self.type_of, trips, len(self.capacity))
+
+    def trip_names(self, kind: int = 0) -> tuple[str, ...]:
+        """What the trips of a type are called, in the order of their numbers.
+
+        >>> import rivalry as rv
+        >>> rv.games.city().trip_names()
+        ('path 1, u=1', 'path 1, u=5', 'path 2, u=1', 'path 2, u=5', 'dormant')
+        """
+        own = [f"{u:g}" if k < self.sizes[kind] else "-" for k, u in enumerate(self.stakes[kind])]
+        return (*(f"path {s + 1}, u={u}" for s in range(self.slots.shape[1]) for u in own), "dormant")
+
+    def routes(self, agent: int) -> list[list[str]]:
+        """Through which lanes each of an agent's journeys can lead, by name, in the order of places."""
+        names = self.network.lane_names
+        rows = self.journeys.lane[self.slots[agent]]
+        return [[names[lane] for lane in row if lane >= 0] for row in rows]
+
+    @property
+    def centre(self) -> Bool[np.ndarray, "lane"]:
+        """Which lanes are the crowded centre; ``centre_rule`` says how they were chosen."""
+        return centre_of(self.network, self.expected.wanting, self.capacity)[0]
+
+    @property
+    def centre_rule(self) -> str:
+        return centre_of(self.network, self.expected.wanting, self.capacity)[1]
+
+    def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
+        """Which journeys lead through the centre whatever is chosen on the way."""
+        found: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
+        return found
+
+    def classes(self) -> Int[np.ndarray, "agent"]:
+        """0, 1, 2: no journey, some, or all lead through the centre (lucky, average, unlucky)."""
+        return classes_of(self.through_centre())
+
+    def examples(self) -> Int[np.ndarray, "class"]:
+        """A lucky, an average and an unlucky agent (`classes.examples_of`); -1 where there is none."""
+        return examples_of(self.journeys, self.slots, self.classes(), self.expected.wanting)
+
+    def told(self) -> Record:
+        """What is stored with every result (`rivalry.games.city.told`)."""
+        from rivalry.games.city.told import told
+
+        return told(self)
+
+    def description(self) -> Record:
+        """What is known before anybody plays: lanes on a map, capacities, free flow, classes of agents."""
+        flow, examples = self.free_flow(), self.examples()
+        lanes = self.journeys.lane[self.slots[examples]]  # an example that is not there is left out below
+        lanes[examples < 0] = -1
+        return {
+            "lane_name": (("lane",), np.array(self.network.lane_names)),
+            "lane_ends": (("lane", "end", "coordinate"), self.network.at[self.network.lanes]),
+            "lane_kind": (("lane",), self.network.kinds),
+            "capacity": (("lane",), self.capacity),
+            "toll": (("lane",), self.toll),
+            "subsidy": (("lane",), self.subsidy),
+            "centre": (("lane",), self.centre),
+            "free_flow": (("lane",), flow.wanting),
+            "free_flow_expected": (("lane",), self.expected.wanting),
+            "free_flow_dormant": ((), np.asarray(flow.dormant)),
+            "free_flow_trips": ((), np.asarray(flow.trips)),
+            "agent_class": (("agent",), self.classes()),
+            "agent_type": (("agent",), self.type_of),
+            "coalition": (("agent",), self.coalition),
+            "example_agent": (("example",), examples),
+            "example_lanes": (("example", "slot", "place"), lanes),
+        }
 
 
 def _whole(array: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.files import read
-from rivalry.methods.population.crowds import Crowd, at_least, mean_policy, measures_of
+from rivalry.methods.population.crowds import Crowd, at_least, mean_policy, measures_of, views
 from rivalry.methods.population.epochs import temperatures
 from rivalry.methods.population.monitors import (
     RARELY,
@@ -208,7 +208,7 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
         warnings.warn(f"exploitability is not worked out: {world.refusal}", stacklevel=4)
     else:
         record = measures_of(world, found.environment, found.measured)
-    record |= found.measured.record(kinds)
+    record |= found.measured.record(kinds) | views(world)
     record[BARE] = ((), np.asarray(found.efficiency))
     record["policy"] = ((*dims, "bid"), policy)
     record["mean_bid"] = (dims, policy @ bids)
@@ -283,10 +283,10 @@ def _sampled(learner: PopulationQLearning, world: Crowd, session: Session) -> Re
     return record | {"rarely_visited": ((), np.asarray(share))}
 
 
-def carried(session: Session) -> Record:
+def carried(session: Session, dimensions: Mapping[str, tuple[str, ...]] = DIMENSIONS) -> Record:
     """All that a run can be carried on from: tables, states and the stream."""
     record: Record = {}
-    for name, dims in DIMENSIONS.items():
+    for name, dims in dimensions.items():
         array = np.array(session[name])
         if array.size:
             # records fill what is missing with -1
@@ -295,7 +295,9 @@ def carried(session: Session) -> Record:
     return record
 
 
-def taken_over(source: Any, session: Session) -> Session:
+def taken_over(
+    source: Any, session: Session, dimensions: Mapping[str, tuple[str, ...]] = DIMENSIONS
+) -> Session:
     """A session begun anew, with the tables, states and stream of a run that is carried on.
 
     ``source`` is a solution, a record or a stored cell's file. Raises `ValueError` where it holds no such
@@ -307,7 +309,7 @@ def taken_over(source: Any, session: Session) -> Session:
     if not isinstance(found, Mapping):
         raise ValueError(f"carry_on: {type(source).__name__} must be a file, a solution or its record")
     begun = dict(session)
-    for name in DIMENSIONS:
+    for name in dimensions:
         fresh = session[name]
         if not fresh.size:
             continue
