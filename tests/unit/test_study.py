@@ -146,6 +146,11 @@ def test_keys_in_step_share_a_dimension() -> None:
     assert [cell.point for cell in cells] == [{"reach": 0.1, "budgets": 1.0}, {"reach": 0.2, "budgets": 3.0}]
     assert study.axes(cells) == {"reach": [0.1, 0.2], "method": ["gradient_ascent"], "replication": [0]}
     assert study.companions() == {"budgets": ("reach", [1.0, 3.0])}
+    three = one(sweep={"zip": True, "game.reach": [0.1, 0.2, 0.3], "game.budgets": [1.0, 3.0, 5.0]})
+    fewer = three.changed({"sweep.game.reach": [0.1, 0.2], "sweep.game.budgets": [1.0, 3.0]})
+    assert fewer.cells() == study.cells()
+    with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
+        three.changed({"sweep.game.reach": [0.1]})
     repeated = one(sweep={"zip": True, "game.reach": [0.1, 0.1], "game.budgets": [1.0, 1.0]})
     assert list(repeated.axes(cells)) == ["point", "method", "replication"]
     assert set(repeated.companions()) == {"reach", "budgets"}

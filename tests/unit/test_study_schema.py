@@ -56,6 +56,7 @@ def refused(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
         ({"weights": [1.0, 0.0]}, "game.weights[1]: 0.0 must be above 0"),
         ({"players": 1}, "game.players: 1 must be at least 2"),
         ({"players": 2.5}, "game.players: 2.5 must be a whole number"),
+        ({"players": 5e6}, "game.players: 5000000.0 must be a whole number; write 5000000"),
         ({"discount": 1.0}, "game.discount: 1.0 must be below 1"),
         (
             {"kernel": "gausian"},

@@ -139,7 +139,8 @@ def _sentence(first: Any, same: Sequence[Any], value: Any, known: Iterable[str])
     wanted = _wanted(same)
     wanted += ["one of " + e["ctx"]["expected"] for e in same if e["type"] == "literal_error"]
     if wanted:
-        return f"{shown(value)} must be {' or '.join(wanted)}"
+        whole = "a whole number" in wanted and isinstance(value, float) and value.is_integer()
+        return f"{shown(value)} must be {' or '.join(wanted)}" + (f"; write {value:.0f}" if whole else "")
     message = first["msg"].removeprefix("Value error, ")
     return message if kind == "value_error" else f"{shown(value)}: {message[0].lower()}{message[1:]}"
 

@@ -186,12 +186,30 @@ class Study:
 
         ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
         ``sweep.game.reach`` (all values), ``sweep.game.reach.count`` (one entry of the spacing), and so for
-        ``batch``. A swept key of the game or of a method that is changed is no longer swept.
+        ``batch``. A swept key of the game or of a method that is changed is no longer swept. Values of
+        swept keys are put in place last and together, so that keys that go in step may all be shortened.
         """
         new = self
+        spread: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
         for key, value in changes.items():
-            new = new._with_one(key, value)
+            root, _, rest = key.partition(".")
+            if root in spread and rest:
+                spread[root][rest] = value
+            else:
+                new = new._with_one(key, value)
+        for root, own in spread.items():
+            new = new._respread(root, own) if own else new
         return new
+
+    def _respread(self, root: str, own: Mapping[str, Any]) -> Study:
+        """A copy with other values of some swept keys, all at once: of a zip they change together."""
+        table: Mapping[str, Any] = getattr(self, root)
+        for rest, value in own.items():
+            if self.include:
+                raise StudyError(self._takers(), key=f"{root}.{rest}", where=self.label)
+            table = self._respaced(table, rest, value, f"{root}.{rest}")
+        new: dict[str, Any] = {root: table}
+        return replace(self, as_written=False, **new)
 
     def _with_one(self, key: str, value: Any) -> Study:
         root, _, rest = key.partition(".")
@@ -201,12 +219,8 @@ class Study:
         if root not in known or not rest:
             hint = "" if root in known else f"{unknown(root, known, 'a table of a study')}; "
             raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
-        if root in ("sweep", "batch"):
-            old: Mapping[str, Any] = getattr(self, root)
-            new: dict[str, Any] = {root: self._respaced(old, rest, value, key)}
-            return replace(self, as_written=False, **new)
         if root in ("replications", "certificate"):
-            new = {root: {**getattr(self, root), rest: value}}
+            new: dict[str, Any] = {root: {**getattr(self, root), rest: value}}
             return replace(self, as_written=False, **new)
         try:
             game, methods = placed(self.game or {}, self.method, {key: value})
