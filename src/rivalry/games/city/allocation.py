@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.games.city.journeys import Journeys, at_nodes, at_start, fixed
 from rivalry.games.city.networks import Network
-from rivalry.games.city.paths import Paths, distances, padded, shortest
-from rivalry.games.karma.checks import whole
+from rivalry.games.city.paths import Paths, between, distances, padded, shortest
+from rivalry.games.karma.checks import one_of, whole
 
 PLANNING = ("none", "start", "nodes")
 SLOTS = 2
@@ -38,7 +39,7 @@ def drawn(network: Network, given: Mapping[str, Any], agents: int, slots: int) -
 
 
 def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
-    """The journeys of ``routes``: for each agent a list of paths, each a list of nodes. Raises `ValueError`."""
+    """The journeys of ``routes``: for each agent its paths, each a list of nodes. Raises `ValueError`."""
     random = np.random.default_rng(given["allocation"])
     known: dict[tuple[int, ...], int] = {}
     ends: list[tuple[int, int]] = []
@@ -89,10 +90,10 @@ def _nodes(network: Network, names: Any, where: str) -> list[int]:
 
 def _lanes(network: Network, nodes: list[int], where: str) -> tuple[int, ...]:
     known = network.lane_numbers()
-    for a, b in zip(nodes, nodes[1:], strict=False):
+    for a, b in pairwise(nodes):
         if (a, b) not in known:
             raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
-    return tuple(known[step] for step in zip(nodes, nodes[1:], strict=False))
+    return tuple(known[step] for step in pairwise(nodes))
 
 
 def _planned(
@@ -103,6 +104,66 @@ def _planned(
     random: np.random.Generator,
     law: bool,
 ) -> Allocation:
-    """Journeys for agents whose paths are ``numbers``; of these planning keeps origin and destination."""
+    """Journeys for agents whose paths are ``numbers``; planning keeps their origins and destinations alone.
+
+    ``law`` tells that ``paths`` are all shortest ones, and were drawn from.
+    """
+    planning, alternatives = one_of("planning", given["planning"], PLANNING), given["alternatives"]
+    if alternatives is not None:
+        whole("alternatives", alternatives, 1)
+        if planning != "start":
+            raise ValueError(f"alternatives: {alternatives} goes with planning = 'start' alone")
     ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
-    return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if law else None)
+    if planning == "none":
+        return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if law else None)
+    listed = paths if law else between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+    if alternatives is not None:
+        own = numbers if law else _same(paths, listed)[numbers]
+        journeys, slots = _some(listed, own, ends, alternatives, random)
+        made = Allocation(journeys, slots, ends, (fixed(listed), even) if law else None)
+    else:
+        pairs, shares = np.unique(listed.ends, axis=0, return_counts=True)
+        journeys = _of_pairs(network, listed, pairs, planning)
+        number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
+        slots = np.array([[number[a, b] for a, b in each] for each in ends.tolist()], dtype=np.int64)
+        made = Allocation(journeys, slots, ends, (journeys, shares / shares.sum()) if law else None)
+    _check_options(made.journeys, planning, given["kmax"])
+    return made
+
+
+def _of_pairs(network: Network, listed: Paths, pairs: np.ndarray, planning: str) -> Journeys:
+    """A journey for every pair of nodes."""
+    if planning == "nodes":
+        return at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
+    return at_start([_lists(listed, np.flatnonzero((listed.ends == pair).all(axis=1))) for pair in pairs])
+
+
+def _some(
+    listed: Paths, own: np.ndarray, ends: np.ndarray, most: int, random: np.random.Generator
+) -> tuple[Journeys, np.ndarray]:
+    """For every slot its own path, -1 where it is none of the listed, and others, drawn, of the same pair."""
+    known: dict[tuple[int, ...], int] = {}
+    slots = np.zeros(own.shape, dtype=np.int64)
+    for place in np.ndindex(own.shape):
+        others = np.flatnonzero((listed.ends == ends[place]).all(axis=1))
+        others = random.permutation(others[others != own[place]])
+        kept = np.concatenate([[own[place]], others]) if own[place] >= 0 else others
+        slots[place] = known.setdefault(tuple(sorted(kept[:most].tolist())), len(known))
+    return at_start([_lists(listed, np.array(kept)) for kept in known]), slots
+
+
+def _same(paths: Paths, listed: Paths) -> np.ndarray:
+    """The number of each path among the listed ones, -1 where it is none of them."""
+    number = {tuple(row): k for k, row in enumerate(_lists(listed, np.arange(len(listed.lanes))))}
+    return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
+
+
+def _lists(paths: Paths, which: np.ndarray) -> list[list[int]]:
+    return [row[row >= 0].tolist() for row in paths.lanes[which]]
+
+
+def _check_options(journeys: Journeys, planning: str, most: int) -> None:
+    options = journeys.most_options()
+    if options > most + 1:  # choices share the rows of bids
+        what = f"{planning!r} offers {options} at once; must be at most kmax + 1 = {most + 1}"
+        raise ValueError(f"planning: {what}" + ("; give alternatives" if planning == "start" else ""))

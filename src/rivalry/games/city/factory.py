@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -10,6 +9,8 @@ from annotated_types import Ge, Le, Lt
 
 from rivalry.games.city.allocation import Allocation, drawn, routed, slots_of
 from rivalry.games.city.city import City
+from rivalry.games.city.classes import centre_of, classes_of, unavoidable
+from rivalry.games.city.coalition import coalition_of
 from rivalry.games.city.free_flow import Flow, Trips, of_agents, of_law
 from rivalry.games.city.lane_amounts import capacity_of, karma_of
 from rivalry.games.city.laws import AGENTS, Travellers, travellers
@@ -33,7 +34,7 @@ Chance = Annotated[float, Ge(0), Le(1)]
 def city(
     *,
     network: Annotated[
-        str | dict[str, Any] | Network,
+        str | dict[str, Any],
         "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
         "terminals, or a .json, .graphml or .csv file",
     ] = "stubs_4x4",
@@ -86,7 +87,8 @@ def city(
     local: Annotated[float, Ge(0), Le(1), "share of a lane's payments that goes to those who want it"] = 0.0,
     planning: Annotated[
         Literal["none", "start", "nodes"],
-        "who chooses the path: nobody (each keeps its own); the agent as a trip begins; the agent at every node",
+        "who chooses among shortest paths: nobody (each keeps its own), the agent as a trip begins, or the "
+        "agent at every node",
     ] = "none",
     alternatives: Annotated[
         int | None, Ge(1), "start: at most so many shortest paths to choose from, drawn for each"
@@ -105,7 +107,7 @@ def city(
         "tables of name, share or count, urgencies, urgency_law, p_dormant, trip_law, gamma",
     ] = None,
 ) -> City:
-    """Agents travel through a city and bid karma for admission to its lanes; being refused costs their urgency.
+    """Agents travel through a city and bid karma for admission to its lanes; refusals cost their urgency.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show city` lists them. Agents of one type have
     neighbouring numbers, in the order of the types. Raises `ValueError` for numbers out of range, unknown
@@ -117,6 +119,7 @@ def city(
     given = dict(locals())
     whole("kmax", kmax, 1)
     whole("allocation", allocation, 0)
+    _flag("exclude_same_node", exclude_same_node)
     graph, slots = network_of(network), slots_of(given)
     who, told = travellers(given, slots)
     count = _count(told, routes)
@@ -125,6 +128,8 @@ def city(
     made = routed(graph, given) if routes is not None else drawn(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
     expected = _expected(made, type_of, who, len(graph.lanes))
+    centre, _ = centre_of(graph, expected.wanting, rooms)
+    band = coalition_of(coalition, classes_of(unavoidable(made.journeys, centre)[made.slots]), allocation)
     return City(
         network=graph,
         journeys=made.journeys,
@@ -140,19 +145,19 @@ def city(
         expected=expected,
         toll=karma_of("toll", toll, graph, expected.wanting, rooms),
         subsidy=karma_of("subsidy", subsidy, graph, expected.wanting, rooms),
-        coalition=np.zeros(count, dtype=np.int64),
+        coalition=band,
         local=_share("local", local),
         kbar=mean,
         most=kmax,
         price=_price(payment, graph, rooms, expected),
-        uncontended=int(charge_uncontended),
-        dormant_share=int(not exclude_dormant),
+        uncontended=int(_flag("charge_uncontended", charge_uncontended)),
+        dormant_share=int(not _flag("exclude_dormant", exclude_dormant)),
         tie=TIES[one_of("tie", tie, tuple(TIES))],
-        transfer=TRANSFERS[one_of("transfer", transfer, tuple(TRANSFERS))],
+        transfer=_transfer(transfer, band),
         sizes=who.sizes,
         type_names=who.names,
         planning=planning,
-        notes=(rule,),
+        notes=(rule,) if rule else (),
     )
 
 
@@ -183,6 +188,19 @@ def _initial(given: Any, agents: int, kbar: float, most: int) -> np.ndarray:
     found = numbers("initial_karma", given, dims=1)
     check_initial(found, agents, kbar, most)
     return found.astype(np.int64)
+
+
+def _flag(name: str, given: object) -> bool:
+    if not isinstance(given, bool):
+        raise ValueError(f"{name}: {given!r} must be true or false")
+    return given
+
+
+def _transfer(given: str, coalition: np.ndarray) -> int:
+    found = TRANSFERS[one_of("transfer", given, tuple(TRANSFERS))]
+    if found != shapes.NO_TRANSFER and coalition.sum() < 2:
+        raise ValueError(f"transfer: {given!r} needs a coalition of at least two agents; give coalition")
+    return found
 
 
 def _share(name: str, value: object) -> float:

@@ -95,7 +95,8 @@ def _inverse_mean(
     share: np.ndarray, lengths: np.ndarray, odds: np.ndarray, rest: float, own: np.ndarray
 ) -> np.ndarray:
     """``E[1 / (rest + own + sum_k share_k L_k)]`` for independent lengths ``L_k``, for each of ``own``."""
-    times, chances = np.full(1, rest), np.ones(1)
+    times: np.ndarray = np.full(1, rest)
+    chances: np.ndarray = np.ones(1)
     for each in share:
         summed = np.round(np.add.outer(times, each * lengths).ravel(), 12)
         times, where = np.unique(summed, return_inverse=True)

@@ -94,8 +94,13 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
     for k, each in enumerate(options):
         for j, row in enumerate(each):
             chosen[k, j, : len(row)] = row
-    found = (padded(list(column)) for column in (lane, after, back))
-    return Journeys(np.array(begins, dtype=np.int64), *found, options=chosen)
+    return Journeys(
+        begins=np.array(begins, dtype=np.int64),
+        lane=padded(list(lane)),
+        after=padded(list(after)),
+        back=padded(list(back)),
+        options=chosen,
+    )
 
 
 def _of_pair(

@@ -16,9 +16,9 @@ UNLIMITED = "unlimited"
 
 
 def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
-    """How many agents each lane admits in a step, ``[lane]``, and by what rule. Raises `ValueError`.
+    """How many agents each lane admits in a step, ``[lane]``, and the rule where none is given.
 
-    An unlimited lane has room for all agents.
+    An unlimited lane has room for all agents. Raises `ValueError`.
     """
     lanes = len(network.lanes)
     floor = int(np.floor(SHARE * agents / lanes))
@@ -27,7 +27,7 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
         if floor < 1:
             raise ValueError(f"{rule}, must be at least 1; give capacity")
         return np.full(lanes, floor, dtype=np.int64), rule
-    rows, told = _rows("capacity", given, network, float(max(floor, 1)))
+    rows = _rows("capacity", given, network, max(floor, 1))
     found = np.zeros(lanes, dtype=np.int64)
     for k, (where, value) in enumerate(rows):
         if value == UNLIMITED:
@@ -39,7 +39,7 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
         found[k] = min(int(value), agents)
     if not found.any():
         raise ValueError("capacity: 0 on every lane; must be at least 1 somewhere")
-    return found, f"capacity: {told}"
+    return found, ""
 
 
 def karma_of(
@@ -51,7 +51,7 @@ def karma_of(
     """
     if isinstance(given, Mapping) and "kind" in given:
         return _by_load(name, given, network, load, capacity)
-    rows, _ = _rows(name, given, network, 0.0)
+    rows = _rows(name, given, network, 0.0)
     for where, value in rows:
         _check(where, value)
     return np.array([value for _, value in rows], dtype=float)
@@ -83,16 +83,16 @@ def _check(where: str, value: object) -> None:
         raise ValueError(f"{where}: {shown} must be a number, at least 0")
 
 
-def _rows(name: str, given: object, network: Network, rest: float) -> tuple[list[tuple[str, Any]], str]:
-    """What stands for each lane, with the name it goes by in messages, and how it was given."""
+def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple[str, Any]]:
+    """What stands for each lane, with the name it goes by in messages."""
     lanes = len(network.lanes)
     if isinstance(given, Mapping):
-        return _of_table(name, given, network, rest), "by lane"
+        return _of_table(name, given, network, rest)
     if isinstance(given, list | tuple | np.ndarray):
         if len(given) != lanes:
             raise ValueError(f"{name}: {len(given)} numbers must be {lanes}, one a lane")
-        return [(f"{name}[{k}]", value) for k, value in enumerate(given)], "by lane"
-    return [(name, given)] * lanes, str(given)
+        return [(f"{name}[{k}]", value) for k, value in enumerate(given)]
+    return [(name, given)] * lanes
 
 
 def _of_table(name: str, given: Mapping[str, Any], network: Network, rest: float) -> list[tuple[str, Any]]:

@@ -96,7 +96,8 @@ def _chances(name: str, given: object, urgencies: int) -> np.ndarray:
     law = numbers(name, given, dims=1)
     if len(law) != urgencies:
         raise ValueError(f"{name}: {len(law)} chances must be {urgencies}, one for each of the urgencies")
-    return stationary(law, name)[0][0]
+    found: np.ndarray = stationary(law, name)[0][0]
+    return found
 
 
 def _joined(made: list[_Type], names: tuple[str, ...], shares: list[float]) -> Travellers:

@@ -156,20 +156,18 @@ def network_of(given: object) -> Network:
     >>> network_of("plain_3x3").name
     'plain_3x3'
     """
-    from rivalry.games.city.network_data import from_data, from_file
+    from rivalry.games.city.network_data import ENDINGS, network_from
 
-    if isinstance(given, Network):
-        return given
     if isinstance(given, Mapping):
-        return from_data(given)
+        return network_from(given)
     if not isinstance(given, str):
         raise ValueError(f"network: {given!r} must be a name, a table, or the path of a file")
-    if given.endswith((".json", ".graphml", ".csv")):
-        return from_file(given)
+    if given.endswith(ENDINGS):
+        return network_from({"file": given})
     form, _, size = given.partition("_")
     sides = size.split("x")
     if form not in FORMS or len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        rule = "must be stubs_RxC, plain_RxC, a table, or a .json, .graphml or .csv file"
+        rule = f"must be stubs_RxC, plain_RxC, a table, or a file that ends in {', '.join(ENDINGS)}"
         raise ValueError(f"network: {given!r} is unknown; {rule}")
     rows, cols = map(int, sides)
     if min(rows, cols) < 1 or rows * cols < 2 or max(rows, cols) > LARGEST:

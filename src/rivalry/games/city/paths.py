@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from rivalry.games.city.networks import CORE, Network
 
@@ -60,10 +61,10 @@ def distances(network: Network) -> Int[np.ndarray, "node node"]:
     return found
 
 
-def path_counts(network: Network) -> np.ndarray:
+def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
     """How many shortest paths there are from node to node, ``[node node]``, exact up to 2^53."""
     away = distances(network)
-    found = (away == 0).astype(float)
+    found: np.ndarray = (away == 0).astype(float)
     for length in range(1, int(away.max()) + 1):
         for a, b in network.lanes:
             last = (away[:, b] == length) & (away[:, a] == length - 1)
@@ -80,20 +81,28 @@ def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
     >>> len(shortest(stubs()).lanes), len(shortest(stubs(), exclude_same_node=False).lanes)
     (1024, 1032)
     """
-    import networkx
-
     pairs = pairs_of(network, exclude_same_node)
     if not pairs:
-        raise ValueError("network: every terminal shares its node; must have two at different nodes")
+        raise ValueError(
+            "network: all terminals are at one node; must have some at another, or give "
+            "exclude_same_node = false"
+        )
+    return between(network, pairs)
+
+
+def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
+    """All shortest paths between pairs of nodes, pair by pair. Raises `ValueError` for too many to list."""
+    import networkx
+
     total = path_counts(network)[tuple(np.transpose(pairs))].sum()
     if total > MOST:
-        rule = f"must be at most {MOST} to be drawn from; give routes"
+        rule = f"must be at most {MOST} to be listed; give routes, without planning"
         raise ValueError(f"network: {network.name} has {total:.6g} shortest paths; {rule}")
     graph, number = graph_of(network), network.lane_numbers()
     lists, ends = [], []
     for a, b in pairs:
         for nodes in sorted(networkx.all_shortest_paths(graph, a, b)):
-            lists.append([number[step] for step in zip(nodes, nodes[1:], strict=False)])
+            lists.append([number[step] for step in pairwise(nodes)])
             ends.append((a, b))
     return Paths(padded(lists), np.array(ends, dtype=np.int64))
 

@@ -1,0 +1,253 @@
+"""Networks and their shortest paths: counts that are known, other people's graphs, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import pairwise
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
+import pytest
+
+from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, network_of, plain, stubs
+from rivalry.games.city.paths import between, counts, distances, pairs_of, path_counts, shortest
+from tests.reference import city as reference
+from tests.reference.__main__ import choose, judge, read
+
+FILE = Path(__file__).parents[1] / "reference" / "karma.json"
+CASES = [case for case in choose(read(FILE), cost="test") if case["kind"] in ("city_graph", "city_occupancy")]
+ANSWERS = {"city_graph": reference.graph, "city_occupancy": reference.occupancy}
+
+RING = {"lanes": [["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"]], "terminals": ["a", "c"]}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
+def test_reference(case: dict[str, Any]) -> None:
+    assert judge(case, lambda each: ANSWERS[each["kind"]](each["inputs"])) == []
+
+
+def test_a_plain_grid_has_its_known_numbers() -> None:
+    found = counts(plain())
+    assert (found["lanes"], found["max_length"], found["paths"]) == (80, 8, 1948)
+
+
+@pytest.mark.parametrize("network", [stubs(3, 4), plain(4, 3), stubs(1, 2)], ids=lambda n: n.name)
+def test_a_grid_is_as_it_is_drawn(network: Network) -> None:
+    """Lanes join neighbours, both ways; stubs lie one step outside, and belong to the node beside them."""
+    step = np.abs(network.at[network.lanes[:, 0]] - network.at[network.lanes[:, 1]])
+    assert (np.sort(step, axis=1) == [0, 1]).all()
+    assert {(a, b) for a, b in network.lanes.tolist()} == {(b, a) for a, b in network.lanes.tolist()}
+    assert len({tuple(place) for place in network.at.tolist()}) == len(network.nodes)
+    for number, (a, b) in enumerate(network.lanes):
+        kind = ENTRY if network.home[a] == b else EXIT if network.home[b] == a else CORE
+        assert network.kinds[number] == kind
+    outward = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}
+    for node in np.flatnonzero(network.home != np.arange(len(network.nodes))):
+        away = network.at[node] - network.at[network.home[node]]
+        assert tuple(away) == outward[int(network.side[node])]
+
+
+def test_paths_in_a_grid_are_counted_by_binomials() -> None:
+    """From corner to corner of a grid lead (rows + cols - 2) choose (rows - 1) shortest paths."""
+    network = plain(4, 6)
+    assert path_counts(network)[0, -1] == comb(8, 3)
+    assert len(between(network, [(0, 23)]).lanes) == comb(8, 3)
+
+
+@pytest.mark.parametrize("network", [stubs(3, 3), plain(3, 4), network_of(RING)], ids=lambda n: n.name)
+def test_paths_are_all_those_a_search_finds(network: Network) -> None:
+    paths, number = shortest(network), network.lane_numbers()
+    graph = networkx.DiGraph(network.lanes.tolist())
+    wanted = Counter(
+        tuple(number[step] for step in pairwise(path))
+        for a, b in pairs_of(network)
+        for path in networkx.all_simple_paths(graph, a, b)
+        if len(path) - 1 == networkx.shortest_path_length(graph, a, b)
+    )
+    assert Counter(tuple(row[row >= 0].tolist()) for row in paths.lanes) == wanted
+    assert paths.through(len(network.lanes)).sum() == paths.lengths.sum()
+    counted = path_counts(network)[tuple(np.transpose(pairs_of(network)))]
+    assert counted.sum() == len(paths.lanes)
+    assert (distances(network)[tuple(paths.ends.T)] == paths.lengths).all()
+
+
+def test_stubs_at_one_core_node_are_left_out_by_option() -> None:
+    network = stubs()
+    same = set(pairs_of(network, False)) - set(pairs_of(network, True))
+    assert len(same) == 8
+    assert all(network.home[a] == network.home[b] for a, b in same)
+
+
+def test_the_middle_of_a_grid_has_eight_lanes() -> None:
+    network = stubs()
+    inside = [name for name, centre in zip(network.lane_names, network.centre, strict=True) if centre]
+    assert sorted(inside) == sorted(
+        ["2.2>2.3", "2.3>2.2", "3.2>3.3", "3.3>3.2", "2.2>3.2", "3.2>2.2", "2.3>3.3", "3.3>2.3"]
+    )
+    assert not plain().centre.any()
+
+
+def test_a_table_is_a_network() -> None:
+    table = {"nodes": {"a": [0, 0], "b": [1, 0], "c": [2, 1]}, "lanes": [["a", "b"], ["b", "c"]]}
+    network = network_of(table | {"origins": ["a"], "destinations": ["c"], "name": "road"})
+    assert (network.name, network.lane_names) == ("road", ("a>b", "b>c"))
+    assert network.kinds.tolist() == [ENTRY, EXIT]  # a and c lead to b alone
+    assert network.home.tolist() == [1, 1, 1]
+    assert network.at.tolist() == [[0, 0], [1, 0], [2, 1]]
+
+
+def test_nodes_without_positions_are_laid_out_the_same_every_time() -> None:
+    first, second = network_of(RING).at, network_of(RING).at
+    assert np.isfinite(first).all()
+    assert (first == second).all()
+    assert len(np.unique(first.round(6), axis=0)) == 4
+
+
+def test_files_hold_the_same_network(tmp_path: Path) -> None:
+    (tmp_path / "ring.json").write_text(json.dumps(RING))
+    lines = "\n".join(f"{a},{b}" for a, b in RING["lanes"])
+    (tmp_path / "ring.csv").write_text(f"from,to\n{lines}\n")
+    graph = networkx.DiGraph(RING["lanes"])
+    for node in graph:
+        graph.nodes[node].update(x=1.0, y=float(ord(node)), terminal=node in RING["terminals"])
+    networkx.write_graphml(graph, tmp_path / "ring.graphml")
+    (tmp_path / "linked.json").write_text(json.dumps(networkx.node_link_data(graph, edges="links")))
+    for name in ("ring.json", "ring.graphml", "linked.json"):
+        found = network_of(str(tmp_path / name))
+        assert (found.lane_names, found.origins.tolist()) == (("a>b", "b>c", "c>d", "d>a"), [0, 2])
+    assert found.at.tolist() == [[1.0, float(ord(node))] for node in "abcd"]
+    table = {"file": str(tmp_path / "ring.csv"), "terminals": ["a", "c"]}
+    assert network_of(table).origins.tolist() == [0, 2]
+    assert network_of(str(tmp_path / "ring.csv")).name == "ring"
+    assert len(network_of(str(tmp_path / "ring.csv")).origins) == 4
+
+
+def test_streets_without_direction_are_lanes_both_ways(tmp_path: Path) -> None:
+    networkx.write_graphml(networkx.path_graph(["a", "b"]), tmp_path / "road.graphml")
+    assert network_of(str(tmp_path / "road.graphml")).lane_names == ("a>b", "b>a")
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "no network": (3, "network: 3 must be a name, a table, or the path of a file"),
+    "a word": (
+        "grid",
+        "network: 'grid' is unknown; must be stubs_RxC, plain_RxC, a table, or a file that ends in "
+        ".json, .graphml, .csv",
+    ),
+    "a size": (
+        "stubs_4",
+        "network: 'stubs_4' is unknown; must be stubs_RxC, plain_RxC, a table, or a file that ends in "
+        ".json, .graphml, .csv",
+    ),
+    "one node": ("plain_1x1", "network: 'plain_1x1' must have sides of 1 to 100, and at least two nodes"),
+    "too large": (
+        "plain_1000x2",
+        "network: 'plain_1000x2' must have sides of 1 to 100, and at least two nodes",
+    ),
+    "unknown key": (RING | {"terminal": ["a"]}, "network.terminal: is unknown; did you mean 'terminals'?"),
+    "no lanes": ({"nodes": ["a"]}, "network.lanes: None must be a list of pairs [from, to], at least one"),
+    "no pair": (
+        {"lanes": [["a", "b"], ["b"]]},
+        "network.lanes[1]: ['b'] must be a pair of names [from, to]",
+    ),
+    "unknown node": (
+        {"nodes": ["north", "south"], "lanes": [["north", "suoth"]]},
+        "network.lanes[0]: 'suoth' is no node; did you mean 'south'?",
+    ),
+    "loop": ({"lanes": [["a", "b"], ["b", "b"]]}, "network.lanes[1]: b>b must join two different nodes"),
+    "lane twice": ({"lanes": [["a", "b"], ["a", "b"]]}, "network.lanes[1]: a>b is there twice"),
+    "node twice": (
+        {"nodes": ["a", "b", "a"], "lanes": [["a", "b"]]},
+        "network.nodes: 'a' is there twice",
+    ),
+    "node name": ({"lanes": [["a>b", "c"]]}, "network.nodes: 'a>b' must be a text without '>'"),
+    "position": (
+        {"nodes": {"a": [0, 0], "b": [1]}, "lanes": [["a", "b"]]},
+        "network.nodes.b: [1] must be two numbers [x, y]",
+    ),
+    "position not finite": (
+        {"nodes": {"a": [0, 0], "b": [1, float("nan")]}, "lanes": [["a", "b"]]},
+        "network.nodes.b: [1, nan] must be finite",
+    ),
+    "no path": (
+        {"lanes": [["a", "b"], ["b", "c"]], "terminals": ["a", "c"]},
+        "network: no path from c to a",
+    ),
+    "one terminal": (
+        RING | {"terminals": ["a"]},
+        "network.terminals: ['a'] must be at least two",
+    ),
+    "unknown terminal": (
+        RING | {"terminals": ["a", "x"]},
+        "network.terminals: 'x' is no node; known: a, b, c, d",
+    ),
+    "terminal twice": (RING | {"terminals": ["a", "a"]}, "network.terminals: 'a' is there twice"),
+    "terminals no list": (RING | {"terminals": "a"}, "network.terminals: 'a' must be a list of nodes"),
+    "terminals and origins": (
+        RING | {"origins": ["a"]},
+        "network.terminals: clashes with origins; give terminals, or both others",
+    ),
+    "origins alone": (
+        {"lanes": RING["lanes"], "origins": ["a"]},
+        "network.destinations: is missing; goes with origins",
+    ),
+    "nowhere to go": (
+        {"lanes": RING["lanes"], "origins": ["a"], "destinations": ["a"]},
+        "network: must have an origin and another destination",
+    ),
+    "file and lanes": (
+        RING | {"file": "ring.csv"},
+        "network.file: clashes with lanes; give one of them",
+    ),
+    "no such file": ("nowhere.csv", "network: nowhere.csv: no such file"),
+    "no such ending": (
+        {"file": "ring.shp"},
+        "network: ring.shp must end in .json, .graphml, .csv",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_bad_network_is_refused_in_one_line(name: str) -> None:
+    given, message = WRONG[name]
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        network_of(given)
+    assert str(error.value) == message
+
+
+FILES: dict[str, tuple[str, str]] = {
+    "a.json": ("{", "is not JSON: Expecting property name"),
+    "b.json": ("[1]", "must hold a table of nodes, lanes and terminals"),
+    "c.json": ('{"links": 3}', "is no node-link data"),
+    "d.graphml": ("<graphml", "cannot be read: "),
+    "e.csv": ("a,b\n", "must begin with the line from,to"),
+    "f.csv": ("from,to\na,b\nc\n", "line 3: 'c' must be two nodes"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_file_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    text, part = FILES[name]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=r"^network: ") as error:
+        network_of(str(tmp_path / name))
+    assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_too_many_paths_are_not_listed() -> None:
+    with pytest.raises(ValueError, match=r"^network: plain_12x12 has .* shortest paths; must be at most"):
+        shortest(plain(12, 12))
+
+
+def test_terminals_at_one_node_have_no_trips() -> None:
+    with pytest.raises(ValueError, match=r"^network: all terminals are at one node"):
+        shortest(network_of({"lanes": _star(), "terminals": ["a", "b"]}))
+
+
+def _star() -> list[list[str]]:
+    return [["a", "m"], ["m", "a"], ["b", "m"], ["m", "b"]]
