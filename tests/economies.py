@@ -50,6 +50,12 @@ def two_types(agents: int = 6, most: int = 4, **changed: Any) -> shapes.Economy:
     return economy(agents, most, **given | changed)
 
 
+def seeing(agents: int = 6, most: int = 4, **changed: Any) -> shapes.Economy:
+    """`two_types` who see whether their peer has less karma than they, the same, or more."""
+    own, peer = np.indices((most + 1, most + 1))
+    return two_types(agents, most, **({"signal": 1 + np.sign(peer - own)} | changed))
+
+
 def rule(**changed: Any) -> EpochRule:
     """SARSA at beta 20 with epochs of 7 steps, unless told otherwise; numbers are schedules of one stage."""
     given: dict[str, Any] = {"alpha": 0.1, "beta": 20.0, "epsilon": 0.05, "power": 0.0, "epoch": 7}
@@ -164,14 +170,27 @@ class Plain:
         return [word(self.seed, k) for k in range(self.counter - count, self.counter)]
 
     def draw(self) -> None:
-        """The words of a step."""
+        """The words of a step, and who meets whom."""
         self.own, self.lots = self.words(self.count), self.words(self.count)
         self.tax = self.words(self.count) if self.economy.tax.any() else None
+        self.met = self.pairs()
+
+    @property
+    def states(self) -> list[tuple[int, int]]:
+        """What agents decide by: private state and signal in one, and karma."""
+        peer = {i: j for pair in self.met for i, j in (pair, pair[::-1])}
+        signal, seen = self.economy.signal, list(self.private)
+        if signal.size:
+            own = enumerate(self.private)
+            seen = [z * (signal.max() + 1) + signal[self.karma[i], self.karma[peer[i]]] for i, z in own]
+        return list(zip(seen, self.karma, strict=True))
 
     def step(self, bids: list[int]) -> None:
         economy = self.economy
         self.reward = [-economy.stakes[t, z] for t, z in zip(economy.type_of, self.private, strict=True)]
-        for i, j in self.pairs():
+        if self.count % 2:
+            self.reward[self.order[-1]] = 0.0
+        for i, j in self.met:
             self.meet(i, j, bids)
         for i, k in enumerate(self.karma if self.tax else []):
             whole = math.floor(economy.tax[k])
@@ -190,7 +209,6 @@ class Plain:
         if left % 2:
             place = (self.lots[left // 2] >> 32) * left >> 32
             order[place], order[-1] = order[-1], order[place]
-            self.reward[order[-1]] = 0.0
             left -= 1
         for lot in self.lots[: left // 2]:
             place = (lot >> 32) * (left - 1) >> 32
@@ -254,20 +272,20 @@ class PlainLearner(Plain):
         self.rule, kinds = rule, economy.type_of.tolist()
         self.owner = kinds if by_type else list(range(self.count))
         self.teacher = {owner: self.owner.index(owner) for owner in set(self.owner)}
-        self.states = [(z, k) for z in range(economy.stakes.shape[1]) for k in range(economy.most + 1)]
+        self.rows_of = [(z, k) for z in range(shapes.views_of(economy)) for k in range(economy.most + 1)]
         tables = 2 if rule.target == DOUBLE else 1
         self.q: Any = [
-            {owner: {s: [0.0] * (s[1] + 1) for s in self.states} for owner in self.teacher}
+            {owner: {s: [0.0] * (s[1] + 1) for s in self.rows_of} for owner in self.teacher}
             for _ in range(tables)
         ]
-        self.visits: Any = {owner: {s: [0] * (s[1] + 1) for s in self.states} for owner in self.teacher}
+        self.visits: Any = {owner: {s: [0] * (s[1] + 1) for s in self.rows_of} for owner in self.teacher}
         self.rows: Any = {owner: self.renewed(owner, 0) for owner in self.teacher}
         self.pending: Any = [None] * self.count
 
     def renewed(self, owner: int, epoch: int) -> dict[tuple[int, int], Row]:
         beta = at_stage(self.rule.beta, self.rule.beta_until, epoch)
         epsilon = at_stage(self.rule.epsilon, self.rule.epsilon_until, epoch)
-        return {s: soft(self.liked(owner, s), beta, epsilon) for s in self.states}
+        return {s: soft(self.liked(owner, s), beta, epsilon) for s in self.rows_of}
 
     def liked(self, owner: int, state: tuple[int, int]) -> list[float]:
         if len(self.q) == 1:
@@ -290,7 +308,7 @@ class PlainLearner(Plain):
         self.draw()
         alpha = at_stage(self.rule.alpha, self.rule.alpha_until, self.clock)
         bids = []
-        for i, state in enumerate(zip(self.private, self.karma, strict=True)):
+        for i, state in enumerate(self.states):
             owner = self.owner[i]
             bid = self.rows[owner][state].drawn(self.own[i] >> 32)
             bids.append(bid)
@@ -316,7 +334,7 @@ class PlainLearner(Plain):
     def tables(self) -> np.ndarray:
         """``[table owner entry]``."""
         return np.array(
-            [[[v for s in self.states for v in held[o][s]] for o in sorted(held)] for held in self.q]
+            [[[v for s in self.rows_of for v in held[o][s]] for o in sorted(held)] for held in self.q]
         )
 
 

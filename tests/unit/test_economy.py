@@ -52,6 +52,7 @@ RULES += [
     {"charge": np.maximum(np.arange(5)[:, None] - np.arange(5), 0)},
     {"charge": np.minimum(np.arange(5)[:, None], np.arange(5)), "receiver": shapes.SOCIETY},
     {"karma": np.full(6, 4)},
+    {"signal": np.arange(25).reshape(5, 5) % 4},
     {"award": shapes.BY_COIN},
     {"award": shapes.BY_STAKE},
     {"award": shapes.BY_TURN},
@@ -67,14 +68,14 @@ def name_of(rules: dict[str, Any]) -> str:
 def test_every_rule_step_by_step(make: Any, rules: dict[str, Any]) -> None:
     """The same agents as a plain statement of the rules, to the bit, and karma is kept."""
     world = make(6, 4, **rules)
-    policy = random_policy(6, world.stakes.shape[1], 4)
+    policy = random_policy(6, shapes.views_of(world), 4)
     agents, owner = kernel.fresh(world, SEED), np.arange(6)
     plain, tallied = Plain(world, agents), kernel.tallies(world)
     table = [choices.unpacked(policy[who], 4) for who in range(6)]
     rewards = np.zeros(6)
     for _ in range(120):
         plain.draw()
-        states = list(zip(plain.private, plain.karma, strict=True))
+        states = plain.states
         rows = [Row(table[i][z, k, : k + 1].tolist()) for i, (z, k) in enumerate(states)]
         bids = [row.drawn(lot >> 32) for row, lot in zip(rows, plain.own, strict=True)]
         plain.step([0] * 6 if world.award else bids)

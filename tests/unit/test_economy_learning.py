@@ -13,8 +13,8 @@ from rivalry.kernels import economy as kernel
 from rivalry.kernels import economy_learning as learning_kernel
 from rivalry.kernels import economy_monitor as monitor_kernel
 from rivalry.kernels.economy_learning import DOUBLE, EXPECTED, GREEDY, SARSA, EpochRule, Learning
-from rivalry.kernels.shapes import HIGHEST_STAKE, SOCIETY, Economy
-from tests.economies import Plain, PlainLearner, Row, economy, monitor_rule, rule, soft, two_types
+from rivalry.kernels.shapes import HIGHEST_STAKE, SOCIETY, Economy, views_of
+from tests.economies import Plain, PlainLearner, Row, economy, monitor_rule, rule, seeing, soft, two_types
 
 SEED = np.random.SeedSequence(11)
 STAGED = {"beta": [20.0, 40.0], "beta_until": np.array([3, 2**62])}
@@ -41,7 +41,7 @@ def begun(
     world: Economy, given: EpochRule, by_type: bool = False, q: float = 0.0
 ) -> tuple[kernel.Agents, Learning]:
     agents = kernel.fresh(world, SEED)
-    entries = world.stakes.shape[1] * (world.most + 1) * (world.most + 2) // 2
+    entries = views_of(world) * (world.most + 1) * (world.most + 2) // 2
     return agents, learning_kernel.begin(world, given, np.full(entries, q), by_type)
 
 
@@ -51,7 +51,7 @@ def same(one: Any, other: Any) -> None:
 
 
 @pytest.mark.parametrize("by_type", [False, True], ids=["own tables", "by type"])
-@pytest.mark.parametrize("make", [economy, two_types])
+@pytest.mark.parametrize("make", [economy, two_types, seeing])
 @pytest.mark.parametrize("name", RULES)
 def test_tables_as_in_plain_python(name: str, make: Any, by_type: bool) -> None:
     world, given = make(6, 4), rule(**RULES[name])
@@ -63,7 +63,7 @@ def test_tables_as_in_plain_python(name: str, make: Any, by_type: bool) -> None:
         learning_kernel.learn(world, given, agents, learning, kernel.no_tallies(), 10)
         assert agents.karma.tolist() == plain.karma
         np.testing.assert_array_equal(learning.q, plain.tables())
-    rows = [[v for s in plain.states for v in plain.rows[o][s].summed] for o in sorted(plain.rows)]
+    rows = [[v for s in plain.rows_of for v in plain.rows[o][s].summed] for o in sorted(plain.rows)]
     np.testing.assert_array_equal(learning.policy, rows)
     assert plain.counter == agents.stream[1]
 
@@ -162,7 +162,7 @@ def plain_monitor(
 ) -> Any:
     """Algorithms 3 and 4 with one target, said plainly: the four tables, and sums over samples."""
     plain, count, most = Plain(world, agents), len(agents.karma), world.most
-    states = [(z, k) for z in range(world.stakes.shape[1]) for k in range(most + 1)]
+    states = [(z, k) for z in range(views_of(world)) for k in range(most + 1)]
     fresh = lambda: [{s: [0.0] * (s[1] + 1) for s in states} for _ in range(count)]  # noqa: E731
     own, best, aim, seen = fresh(), [fresh() for _ in range(1 + given.double)], fresh(), fresh()
     pending: Any = [None] * count
@@ -173,15 +173,13 @@ def plain_monitor(
     for age in range(steps):
         plain.draw()
         further, bids = plain.words(2 * count), []
-        for i, s in enumerate(zip(plain.private, plain.karma, strict=True)):
+        for i, s in enumerate(plain.states):
             policy, kind = row(owns[i], s), world.type_of[i]
             bid = after = policy.drawn(plain.own[i] >> 32)
             watched, teaching = given.alone in (-1, i), age < given.teach_until
             if given.alone == i and teaching:
                 after = policy.drawn(further[i] >> 32)
-                bid = row(choices.uniform_rows(1, world.stakes.shape[1], most)[0], s).drawn(
-                    plain.own[i] >> 32
-                )
+                bid = row(choices.uniform_rows(1, views_of(world), most)[0], s).drawn(plain.own[i] >> 32)
             target = row(aims[kind], s)
             chosen = target.drawn(further[count + i] >> 32)
             bids.append(bid)
@@ -220,11 +218,11 @@ MONITORS = {
 }
 
 
-@pytest.mark.parametrize("make", [economy, two_types])
+@pytest.mark.parametrize("make", [economy, two_types, seeing])
 @pytest.mark.parametrize("name", MONITORS)
 def test_monitors_as_in_plain_python(name: str, make: Any) -> None:
     world, given = make(6, 4), monitor_rule(**MONITORS[name])
-    privates, kinds = world.stakes.shape[1], len(world.stakes)
+    privates, kinds = views_of(world), len(world.stakes)
     rng = np.random.default_rng(3)
     table = rng.gamma(0.5, size=(8, privates, 5, 5)) * np.tri(5)
     rows = choices.cumulative(table / table.sum(axis=-1, keepdims=True))

@@ -150,4 +150,6 @@ def _economy(game: Any) -> Economy:
     found = game.world() if hasattr(game, "world") else None
     if not isinstance(found, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
+    if found.signal.size:
+        raise ValueError("signal: must be 'none': environments do not show agents their peers")
     return found

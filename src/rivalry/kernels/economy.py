@@ -18,7 +18,7 @@ from rivalry.kernels.choices import choices, drawn
 from rivalry.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.kernels.economy_rules import meet, meet_fast, note, tax
 from rivalry.kernels.history import inner
-from rivalry.kernels.shapes import BIDS, COIN, SHARED, SURPLUS, Economy
+from rivalry.kernels.shapes import BIDS, COIN, SHARED, SURPLUS, Economy, views_of
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""
@@ -46,7 +46,7 @@ class Tallies(NamedTuple):
     rewards: np.ndarray  # [agent], float64
     wins: np.ndarray  # [agent]
     bids: np.ndarray  # [bid]: how often; an odd agent out has bid too
-    held: np.ndarray  # [type private karma]: agent-steps, before bidding
+    held: np.ndarray  # [type private karma]: agent-steps, before bidding; signals are part of private states
     after: np.ndarray  # [karma]: agent-steps, after payments and tax, before sharing out
     flows: np.ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
     each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
@@ -57,12 +57,14 @@ class Desk(NamedTuple):
 
     words: np.ndarray  # [2 or 3 times agents], uint64
     bids: np.ndarray  # [agent]
+    seen: np.ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
     entry: np.ndarray  # [agent]: the choice, as a place in a flat table
     moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
     due: np.ndarray  # [karma 2]: whole tax, and the chance of one more in units of 2**-32
     started: np.ndarray  # [agent]: wins before the run
     supply: int  # karma there is
     fast: int  # 1: the rules of `meet_fast`
+    signals: int  # that there are; 0: nothing is seen
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
@@ -101,7 +103,7 @@ def copied(agents: Agents) -> Agents:
 def tallies(economy: Economy, each: bool = False) -> Tallies:
     """Sums of nothing; ``each``: with the states of every agent."""
     agents, karma, whole = len(economy.type_of), economy.most + 1, np.int64
-    types, privates = economy.stakes.shape
+    types, privates = len(economy.stakes), views_of(economy)
     return Tallies(
         rewards=np.zeros(agents),
         wins=np.zeros(agents, dtype=whole),
@@ -143,6 +145,7 @@ def _play(economy, agents, policy, choice, owner, tallied, steps):  # type: igno
         if agents.status[0] != RUNNING:
             break
         draws.words(agents.stream, desk.words)
+        matched(economy, agents, desk)
         if economy.award == BIDS:
             _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
         step(economy, agents, desk, tallied)
@@ -167,13 +170,26 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
     return Desk(
         words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
         bids=np.zeros(count, dtype=np.int64),
+        seen=agents.private if economy.signal.size == 0 else np.zeros(count, dtype=np.int64),
         entry=np.zeros(count, dtype=np.int64),
         moves=moves,
         due=due,
         started=agents.wins.copy(),
         supply=economy.karma.sum(),
         fast=1 if plain and own_bid else 0,
+        signals=economy.signal.max() + 1 if economy.signal.size > 0 else 0,
     )
+
+
+@inner
+def matched(economy, agents, desk):  # type: ignore[no-untyped-def]
+    """Everybody in pairs, and what they see of each other."""
+    order, karma = agents.order, agents.karma
+    pair_up(order, desk.words, desk.bids.shape[0])
+    if desk.signals > 0:
+        for place in range(desk.bids.shape[0]):
+            i, j = order[place], order[place ^ 1]
+            desk.seen[i] = agents.private[i] * desk.signals + economy.signal[karma[i], karma[j]]
 
 
 @inner
@@ -181,7 +197,7 @@ def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # typ
     """Everybody's bid."""
     most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
-        z, k = agents.private[i], agents.karma[i]
+        z, k = desk.seen[i], agents.karma[i]
         first = owner[i] * entries + z * triangle + k * (k + 1) // 2
         own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(desk.words[i])
         desk.bids[i] = drawn(policy, first, k, own, lot)
@@ -189,13 +205,12 @@ def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # typ
 
 @inner
 def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
-    """What follows the bids: pairs, payments, tax, sharing out, private states; karma is counted."""
+    """What follows the bids: payments, tax, sharing out, private states; karma is counted."""
     count, wanted = desk.bids.shape[0], tallied.rewards.shape[0] > 0
     if wanted:
         _tally_before(economy, agents, desk, tallied)
     for i in range(count):
         agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
-    pair_up(agents.order, desk.words, count)
     if count % 2 == 1:
         agents.reward[agents.order[count - 1]] = 0.0
     if desk.fast:
@@ -224,7 +239,7 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
 @inner
 def _tally_before(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
     for i in range(desk.bids.shape[0]):
-        z, k = agents.private[i], agents.karma[i]
+        z, k = desk.seen[i], agents.karma[i]
         tallied.bids[desk.bids[i]] += 1
         tallied.held[economy.type_of[i], z, k] += 1
         if tallied.each.shape[0] > 0:

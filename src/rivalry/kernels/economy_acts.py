@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from rivalry.kernels import draws
-from rivalry.kernels.economy import RUNNING, Agents, Tallies, close, desk_of, step
+from rivalry.kernels.economy import RUNNING, Agents, Tallies, close, desk_of, matched, step
 from rivalry.kernels.shapes import Economy
 
 
@@ -26,6 +26,7 @@ def _act(economy, agents, bids, tallied):  # type: ignore[no-untyped-def]
         return
     desk = desk_of(economy, agents)
     draws.words(agents.stream, desk.words)
+    matched(economy, agents, desk)
     desk.bids[:] = bids
     step(economy, agents, desk, tallied)
     close(agents, desk, tallied)

@@ -18,9 +18,9 @@ from numba import njit
 from rivalry.kernels import draws
 from rivalry.kernels.choices import drawn, renew, slate, start_of
 from rivalry.kernels.currency import at, high
-from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, Tallies, close, desk_of, step
+from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, Tallies, close, desk_of, matched, step
 from rivalry.kernels.history import inner
-from rivalry.kernels.shapes import Economy
+from rivalry.kernels.shapes import Economy, views_of
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
 """What a state is worth: the choice executed next, the best, the mean, the best by two tables."""
@@ -62,11 +62,11 @@ class Learning(NamedTuple):
 
 def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = False) -> Learning:
     """Learning from the values ``q [owner entry]`` on; ``by_type``: the lowest agent of each type teaches."""
-    agents, (_, privates) = len(economy.type_of), economy.stakes.shape
+    agents = len(economy.type_of)
     first = np.unique(economy.type_of, return_index=True)[1]
     owner = economy.type_of if by_type else np.arange(agents)
     owners = len(economy.stakes) if by_type else agents
-    entries, rows = q.shape[-1], privates * (economy.most + 1)
+    entries, rows = q.shape[-1], views_of(economy) * (economy.most + 1)
     learning = Learning(
         owner=np.array(owner, dtype=np.int64),
         teacher=np.array(first if by_type else owner, dtype=np.int64),
@@ -110,6 +110,7 @@ def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-
         if agents.status[0] != RUNNING:
             break
         draws.words(agents.stream, desk.words)
+        matched(economy, agents, desk)
         if plain:
             bad = _decide_plain(economy, rule, agents, learning, desk, gamma)
         else:
@@ -141,7 +142,7 @@ def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-un
     alpha, bad = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False
     for i in range(desk.bids.shape[0]):
         who, k = learning.owner[i], agents.karma[i]
-        row = agents.private[i] * (most + 1) + k
+        row = desk.seen[i] * (most + 1) + k
         first = who * entries + start_of(row, most)
         bid = drawn(policy, first, k, choice[at(who * rows + row)], high(desk.words[i]))
         desk.bids[i] = bid
@@ -176,7 +177,7 @@ def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore
     touched, pending, reward = learning.touched.reshape(-1), learning.pending, agents.reward
     alpha, bad, entry = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False, desk.entry
     for i in range(desk.bids.shape[0]):
-        who, k, z = learning.owner[i], agents.karma[i], agents.private[i]
+        who, k, z = learning.owner[i], agents.karma[i], desk.seen[i]
         row = who * rows + z * (most + 1) + k
         first = who * entries + z * triangle + k * (k + 1) // 2
         bid = drawn(policy, first, k, choice[at(row)], high(desk.words[i]))

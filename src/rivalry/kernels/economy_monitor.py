@@ -18,7 +18,7 @@ from numba import njit
 from rivalry.kernels import draws
 from rivalry.kernels.choices import choices, drawn, probabilities, start_of
 from rivalry.kernels.currency import at, high
-from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, no_tallies, step
+from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, matched, no_tallies, step
 from rivalry.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
 from rivalry.kernels.history import inner
 from rivalry.kernels.shapes import Economy
@@ -132,6 +132,7 @@ def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, talli
             break
         draws.words(agents.stream, desk.words)
         draws.words(agents.stream, further)
+        matched(economy, agents, desk)
         if _watch(
             economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, further, gamma, next_of
         ):
@@ -156,7 +157,7 @@ def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, f
     sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0
     bad = False
     for i in range(count):
-        z, k = agents.private[i], agents.karma[i]
+        z, k = desk.seen[i], agents.karma[i]
         bid = choose_from(owns, owner[i], z, k, most, desk.words[i])
         desk.bids[i] = bid
         if rule.alone >= 0 and i != rule.alone:

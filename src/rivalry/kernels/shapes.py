@@ -55,6 +55,9 @@ BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
 """What decides a pair: bids, or, without karma, a coin, the higher stake, fewer wins so far (then a coin)."""
 
 
+UNSEEN = np.zeros((0, 0), dtype=np.int64)
+
+
 class Economy(NamedTuple):
     """Agents with whole amounts of karma who meet in random pairs, again and again, and bid for one resource.
 
@@ -62,6 +65,9 @@ class Economy(NamedTuple):
     ``z`` losing costs ``stakes[type, z]``; the private states move by themselves. ``charge[b, c]`` is what a
     winner pays who bid ``b`` against the losing bid ``c``, at most ``b``. All karma is in ``0..most``.
     Shorter types are padded: with stakes 0 and private states that are never reached.
+
+    Who meets, sees ``signal[own karma, peer's karma]`` before it bids. A policy has a row for each private
+    state, signal and karma; to policies, tables and tallies the two first are one, ``z * signals + signal``.
     """
 
     type_of: np.ndarray  # [agent], int64
@@ -79,6 +85,58 @@ class Economy(NamedTuple):
     every: int  # the surplus is shared out every so many steps
     award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
     idle: int  # 1: an odd agent out, drawn anew, sits a step out with neither reward nor loss
+    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: nothing is seen
+
+
+OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
+"""What those pay who are admitted to a lane: their bids, or all the same."""
+
+NO_TRANSFER, EVEN, URGENT = 0, 1, 2
+"""How members of a coalition pass karma on: not at all; all alike; to members of higher stake first."""
+
+
+class City(NamedTuple):
+    """Agents with whole amounts of karma who travel through a city and bid for admission to its lanes.
+
+    A *journey* is where a trip can lead: *places*, each with the lane that is wanted there, and *junctions*,
+    where a place is chosen. A location is a place, or the junction ``j`` as ``-2 - j``; ``-1`` is the trip's
+    end. A fixed path is a journey without junctions. Shorter journeys are padded.
+
+    An agent may travel along several journeys. A *trip* is a journey and an urgency: the journey number
+    ``slot`` of an agent at urgency ``u`` is trip ``slot * urgencies + u``, and the last number is dormancy: a
+    step without bid, loss or lane. A trip ends with the admission to its last lane; the next is drawn.
+    """
+
+    type_of: np.ndarray  # [agent], int64
+    stakes: np.ndarray  # [type urgency], at least 0: what it costs to be refused, a step
+    law: np.ndarray  # [type trip trip], cumulative along the last axis: from a trip that ended to the next
+    first: np.ndarray  # [type trip], cumulative: the first trip
+    discount: np.ndarray  # [type]
+    karma: np.ndarray  # [agent], int64: at the start
+    most: int  # karma that an agent can hold
+    journeys: np.ndarray  # [agent slot], int64
+    begins: np.ndarray  # [journey], int64: the location where it begins
+    lane: np.ndarray  # [journey place], int64
+    after: np.ndarray  # [journey place], int64: the location after admission
+    back: np.ndarray  # [journey place], int64: the location after refusal
+    options: np.ndarray  # [journey junction option], int64: places to choose from; -1: none
+    capacity: np.ndarray  # [lane], int64: how many are admitted in a step
+    price: int  # OWN_BID, HIGHEST_REFUSED or LOWEST_ADMITTED
+    uncontended: int  # 1: who is admitted pays also where there is room for all
+    toll: np.ndarray  # [lane]: karma due beside the bid on admission, in expectation; the fraction is drawn
+    subsidy: np.ndarray  # [lane]: karma for everybody who wants the lane, while the surplus lasts, likewise
+    local: float  # share of a lane's payments that goes to those who want the lane
+    dormant_share: int  # 1: dormant agents, too, have a share of the surplus
+    tie: int  # COIN or LOWEST_INDEX
+    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN (fewest admissions for an attempt so far)
+    coalition: np.ndarray  # [agent], int64: 1 for members of a coalition, who learn from their mean reward
+    transfer: int  # NO_TRANSFER, EVEN or URGENT: how they pass karma on
+
+
+def views_of(economy: Economy) -> int:
+    """How many pairs of a private state and a signal policies tell apart."""
+    private: int = economy.stakes.shape[1]
+    return private * (int(economy.signal.max()) + 1) if economy.signal.size else private
 
 
 class Contest(NamedTuple):

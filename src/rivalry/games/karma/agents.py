@@ -75,6 +75,7 @@ def world(game: KarmaEconomy) -> Economy:
         every=game.every,
         award=BIDS,
         idle=game.idle,
+        signal=np.array(game.signal, dtype=np.int64),
     )
 
 

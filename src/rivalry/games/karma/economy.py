@@ -66,7 +66,8 @@ class KarmaEconomy(eqx.Module):
 
     A private state has an urgency, ``stakes [type private]``: what losing costs. It moves by
     ``chain [type private private]`` whatever happens to karma. Of two agents who meet at random the one who
-    bids more wins; who pays what tells ``charge [bid bid]`` (`kernels.shapes.Economy`). The surplus, what
+    bids more wins; who pays what tells ``charge [bid bid]`` (`kernels.shapes.Economy`). Finitely many agents
+    may see something of their peers, ``signal [own peer]``; the continuum may not. The surplus, what
     is paid to society or found no room, is shared out among all, up to the ``level``.
 
     >>> import rivalry as rv
@@ -82,6 +83,7 @@ class KarmaEconomy(eqx.Module):
     kbar: Float[Array, ""]  # karma a head
     tax: Float[Array, "karma"]  # due before a redistribution, in expectation
     charge: Int[np.ndarray, "bid bid"]
+    signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
     initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: kbar each
     most: int = eqx.field(static=True)  # karma that an agent can hold
     receiver: int = eqx.field(static=True)
@@ -144,6 +146,11 @@ class KarmaEconomy(eqx.Module):
         if self.agents % 2 == 1:
             why = f"agents: {self.agents} leave one idle in every step, and of a continuum everybody meets"
             return f"{why} somebody; use an even number, or let agents play it"
+        if self.signal.size:
+            return (
+                "signal: agents who see something of their peers have no mean field here; "
+                "use 'none', or let agents play it"
+            )
         return ""
 
     def refuses(self, name: str, value: float) -> str:
@@ -256,8 +263,11 @@ class KarmaEconomy(eqx.Module):
     def scaled(self, factor: int) -> KarmaEconomy:
         """The same with ``factor`` times the karma, and as much more room for it.
 
-        Raises `ValueError` where payments are not the own bid, or karma is taxed: these have their own units.
+        Raises `ValueError` where payments are not the own bid, karma is taxed or peers' karma is seen: these
+        have their own units.
         """
+        if self.signal.size:
+            raise ValueError("signal: must be 'none': what is seen of peers has units of its own")
         if not self.own_bid or np.any(np.asarray(self.tax) > 0):
             raise ValueError("payment: must be PBP or PBS without a tax; others have units of their own")
         most = self.most * factor

@@ -14,6 +14,7 @@ from rivalry.games.karma.agents import check_initial, counts, dealt
 from rivalry.games.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
 from rivalry.games.karma.economy import KarmaEconomy
 from rivalry.games.karma.payments import PAYMENTS, charge_of, overflow_of, receiver_of
+from rivalry.games.karma.signals import signal_of
 from rivalry.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY
 
 TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
@@ -54,6 +55,11 @@ def karma(
         Literal["coin", "lowest_index", "highest_urgency", "nobody"],
         "who wins among equal bids; in a continuum, whose agents have no numbers, lowest_index is a coin",
     ] = "coin",
+    signal: Annotated[
+        Literal["none", "richer", "karma"] | list[list[int]] | np.ndarray,
+        "what agents see of their peer before they bid: nothing; that it has less, as much, more karma; its "
+        "karma; or a number from 0 on, [own karma][peer's karma]",
+    ] = "none",
     overflow: Annotated[
         Literal["surplus", "winner_pays_room", "burn"],
         "karma that a loser cannot hold: is shared out; is not charged; is lost (not conserving)",
@@ -96,6 +102,9 @@ def karma(
     count = AGENTS if told is None else told
     if count % 2 == 1 and one_of("idle", idle, IDLE) == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
+    seen = signal_of(signal, kmax)
+    if count % 2 == 1 and seen.size:
+        raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
     initial = _initial(given, kinds, told)
     if told is not None:
         counts(count, np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds))
@@ -107,6 +116,7 @@ def karma(
         kbar=put(mean),
         tax=put(tax_of(tax, kmax)),
         charge=table,
+        signal=seen,
         initial=initial,
         most=kmax,
         receiver=payee,

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry._jax import put
 from rivalry.game import BrokenInvariant, PopulationGame, scale
-from rivalry.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy
+from rivalry.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.population.agents import measured_environment
 from rivalry.population.certificate import TOLERANCE
 from rivalry.results import Certificate, Record
@@ -26,9 +26,14 @@ class Crowd(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Types, private states, levels of karma."""
-        types, private = self.economy.stakes.shape
-        return types, private, self.economy.most + 1
+        """Types, private states as policies tell them apart, signals included, and levels of karma."""
+        return len(self.economy.stakes), views_of(self.economy), self.economy.most + 1
+
+    @property
+    def signals(self) -> int:
+        """How many signals of peers there are in each private state."""
+        private: int = self.economy.stakes.shape[1]
+        return views_of(self.economy) // private
 
     @property
     def sizes(self) -> np.ndarray:
@@ -66,6 +71,14 @@ class Measured(NamedTuple):
             "agent_wins": (("agent",), self.wins),
             "karma_law": (("player", "private", "karma"), self.law),
         }
+
+
+def views(crowd: Crowd) -> Record:
+    """Where agents see signals: the private state and the signal that a policy's private state stands for."""
+    if crowd.signals == 1:
+        return {}
+    private, signal = np.divmod(np.arange(crowd.shape[1]), crowd.signals)
+    return {"private_state": (("private",), private), "signal": (("private",), signal)}
 
 
 def plays(game: Any) -> bool:

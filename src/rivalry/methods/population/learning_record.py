@@ -305,6 +305,8 @@ def taken_over(
     """
     found = source.record if isinstance(source, Solution) else source
     if isinstance(found, str | Path):
+        if not Path(found).is_file():
+            raise ValueError(f"carry_on: no file {str(found)!r}; must be a stored cell's, cells/ID.npz of a run")
         found = read(Path(found)).record
     if not isinstance(found, Mapping):
         raise ValueError(f"carry_on: {type(source).__name__} must be a file, a solution or its record")

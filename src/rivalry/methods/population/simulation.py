@@ -23,6 +23,7 @@ from rivalry.methods.population.crowds import (
     environment_of,
     measures_of,
     plays,
+    views,
 )
 from rivalry.methods.population.equilibrium import equilibrium
 from rivalry.methods.population.newton import ENOUGH
@@ -47,7 +48,8 @@ class Simulation(eqx.Module):
     ``uniform``, ``zero`` or ``all_in``; numbers ``[type private karma bid]``, of one type also ``[private
     karma bid]``, rows of bids may end at the karma held; or a ``.json`` or ``.npy`` file of these. Or there
     is no karma, and the resource goes by a ``coin``, to the higher ``stake`` (urgency), or by ``turn``, to
-    who has won less often.
+    who has won less often. Where agents see signals of their peers a policy may have an axis of them after
+    the private states; it is recorded with the two as one.
 
     The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
     and step, ``reward_fairness`` and ``access_fairness``, minus standard deviations over agents of rewards
@@ -145,24 +147,40 @@ class Simulation(eqx.Module):
             return record
         record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
         record["policy"] = (("player", "private", "karma", "bid"), policy)
+        record |= views(world)
         return (_gains(world, found) if not world.refusal else {}) | record
 
     def _economy(self, world: Crowd) -> Economy:
         return world.economy if self.bids else world.economy._replace(award=AWARDS[self.plays])
 
     def _policy(self, world: Crowd) -> np.ndarray:
-        """The policy of all, ``[state bid]``."""
+        """The policy of all, ``[state bid]``; one without signals is followed whatever the signal."""
         game, given = world.game, self.plays
         if isinstance(given, str) and given == "equilibrium":
+            if world.signals > 1:
+                raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
             policy, _, residual = equilibrium(game, self.beta, self.eps)
             if not residual <= ENOUGH:
                 what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
                 raise ValueError(f"plays: {what}; give another beta, or a policy")
             return policy
         if isinstance(given, str) and given in POLICIES:
-            return np.asarray(game.named_start(given))
-        numbers = _read(given) if isinstance(given, str) else given
-        return np.asarray(game.space.check(_full(numbers, world.shape[2]), "policy"))
+            return _whatever_is_seen(world, np.asarray(game.named_start(given)))
+        numbers = _full(_read(given) if isinstance(given, str) else given, world.shape[2])
+        if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
+            return _whatever_is_seen(world, np.asarray(game.space.check(numbers, "policy")))
+        types, _, levels = world.shape
+        shaped = numbers.reshape(types, -1, world.signals, levels, levels)
+        parts = [game.space.check(shaped[:, :, seen], "policy") for seen in range(world.signals)]
+        whole = np.stack([np.asarray(part).reshape(types, -1, levels, levels) for part in parts], axis=2)
+        return whole.reshape(-1, levels)
+
+
+def _whatever_is_seen(world: Crowd, policy: np.ndarray) -> np.ndarray:
+    """A policy ``[state bid]`` that does not depend on signals, with a state for each of them."""
+    types, _, levels = world.shape
+    shaped = policy.reshape(types, -1, 1, levels, levels)
+    return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
 
 
 def _parts(session: Session) -> tuple[Agents, Tallies]:

@@ -1,0 +1,160 @@
+"""Agents who see something of their peers before they bid: what they see, do, learn, and who refuses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.envs.economies import EconomyEnv
+from rivalry.games.karma.signals import signal_of
+from rivalry.methods import PopulationQLearning, Simulation
+from rivalry.study import StudyError, build_game, build_method
+
+SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
+REFUSED = "signal: agents who see something of their peers have no mean field here; use 'none'"
+
+
+def ran(game: Any, learner: Any, seed: int = 0) -> dict[str, np.ndarray]:
+    return {name: array for name, (_, array) in rv.learn(game, learner, seed=seed).record.items()}
+
+
+def test_words_for_what_is_seen() -> None:
+    own, peer = np.indices((4, 4))
+    np.testing.assert_array_equal(signal_of("karma", 3), peer)
+    np.testing.assert_array_equal(signal_of("richer", 3), 1 + (peer > own) - 1 * (peer < own))
+    for nothing in ("none", np.zeros((4, 4)), [[0] * 4] * 4):
+        assert signal_of(nothing, 3).shape == (0, 0)
+    np.testing.assert_array_equal(signal_of((peer > 2).tolist(), 3), peer > 2)
+
+
+@pytest.mark.parametrize(
+    ("signal", "message"),
+    [
+        ("poorer", "signal: 'poorer' is unknown; must be one of none, richer, karma"),
+        ([[0, 1], [1, 0]], r"signal: shape \(2, 2\) must be \(4, 4\): \[own karma\]\[peer's karma\]"),
+        ([[0, 1, 0.5, 0]] * 4, r"signal\[0\]\[2\]: 0.5 must be a whole number in 0..15"),
+        ([[0, -1, 0, 0]] * 4, r"signal\[0\]\[1\]: -1 must be a whole number in 0..15"),
+        ([["a"]], "signal: must be a word, or a table"),
+    ],
+    ids=["word", "shape", "half", "negative", "letters"],
+)
+def test_what_cannot_be_seen(signal: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        signal_of(signal, 3)
+
+
+def test_who_does_not_mind_plays_as_if_nothing_were_seen() -> None:
+    plain, seen = (rv.games.karma(**SMALL, signal=how) for how in ("none", "karma"))
+    one, two = (ran(game, Simulation(plays="uniform", evaluation=300)) for game in (plain, seen))
+    assert two["policy"].shape == (1, 8, 4, 4)
+    assert two["private_state"].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert two["signal"].tolist() == [0, 1, 2, 3] * 2
+    np.testing.assert_array_equal(one["agent_reward"], two["agent_reward"])
+    np.testing.assert_array_equal(one["agent_wins"], two["agent_wins"])
+    np.testing.assert_allclose(one["karma_law"], two["karma_law"].reshape(1, 2, 4, 4).sum(axis=2))
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["by signal", "as recorded"])
+def test_bids_follow_what_is_seen(folded: bool) -> None:
+    """Of two agents one has the only unit; it is bid only where the peer has one too, so never."""
+    game = rv.games.karma(kmax=1, kbar=0.5, agents=2, signal="karma")
+    policy = np.zeros((1, 2, 2, 2, 2))  # [type private signal karma bid]
+    policy[..., 0] = 1.0
+    policy[:, :, 1, 1] = [0.0, 1.0]
+    given = policy.reshape(1, 4, 2, 2) if folded else policy
+    found = ran(game, Simulation(plays=given, evaluation=500))
+    np.testing.assert_array_equal(found["policy"], policy.reshape(1, 4, 2, 2))
+    assert found["bid_law"].tolist() == [1.0, 0.0]
+    # nobody is met with both units, nor with none
+    law = found["karma_law"].reshape(2, 2, 2).sum(axis=0)  # [signal karma]
+    np.testing.assert_array_equal(law, [[0.0, 0.5], [0.5, 0.0]])
+    assert ran(game, Simulation(plays="all_in", evaluation=500))["bid_law"].tolist() == [0.5, 0.5]
+
+
+def test_wrong_policies_are_told_by_their_rows() -> None:
+    game = rv.games.karma(kmax=1, kbar=0.5, agents=2, signal="karma")
+    policy = np.full((1, 2, 2, 2, 2), 0.5)
+    with pytest.raises(ValueError, match=r"policy puts 0.5 on bid 1 at .*no bid is above karma"):
+        ran(game, Simulation(plays=policy, evaluation=10))
+    with pytest.raises(ValueError, match="plays: 'equilibrium' is not known: signal: agents who see"):
+        ran(game, Simulation(evaluation=10))
+
+
+@pytest.mark.filterwarnings("ignore:.*visited fewer than", "ignore:exploitability is not worked out")
+def test_learners_have_a_row_for_every_signal() -> None:
+    game = rv.games.karma(**SMALL, signal="richer")
+    how = {"kind": "parallel", "t_monitor": 60, "t_burn": 20, "sample_every": 4}
+    learner = PopulationQLearning(
+        training=400,
+        epoch=20,
+        evaluation=100,
+        evaluation_warm_up=10,
+        monitor_every=10,
+        monitor_steps=50,
+        payoff_steps=30,
+        beta=5.0,
+        alpha=0.1,
+        monitor=how,
+    )
+    assert "whole = parts, saved between" in rv.check_method(learner, game)
+    found = ran(game, learner)
+    assert found["last_q"].shape == (1, 8, 2 * 3 * 10)
+    assert found["policy"].shape == (1, 6, 4, 4)
+    np.testing.assert_allclose(found["policy"].sum(axis=-1), 1.0)
+    # a peer with less than nothing, or more than can be held, is never met
+    law = found["karma_law"].reshape(2, 3, 4).sum(axis=0)  # [signal karma]
+    assert law[0, 0] == law[2, 3] == 0
+    assert np.all(law[1] > 0)
+    assert np.isfinite(found["sampled_greedy"]).all()
+    assert "exploitability" not in found
+
+
+def test_what_is_seen_is_worth_knowing() -> None:
+    """Without a future, among peers who bid evenly, values are chances to lose; these differ by signal."""
+    game = rv.games.karma(kmax=1, kbar=0.5, agents=20, gamma=0.0, urgencies=[1.0], signal="karma")
+    learner = PopulationQLearning(
+        training=4000, epoch=4000, evaluation=10, monitor_every=0, compare=False, eps=1.0,
+        alpha={"kind": "visits"},
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="exploitability is not worked out: signal"):
+        q = ran(game, learner)["last_q"][0].mean(axis=0).reshape(2, 3)  # [signal, entries (0,0) (1,0) (1,1)]
+    # with even play a peer who has a unit bids it every other time; without one it bids 0
+    expected = [[-1 / 2, -1 / 2, 0.0], [-3 / 4, -3 / 4, -1 / 4]]
+    np.testing.assert_allclose(q, expected, atol=5 * 0.5 / np.sqrt(4000 * 20 / 16))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda game: rv.solve(game, rv.methods.PopulationNewton(), start="uniform"),
+        lambda game: rv.population.population_certificate(game, game.named_start("uniform")),
+    ],
+    ids=["solve", "certificate"],
+)
+def test_the_continuum_refuses(ask: Any) -> None:
+    with pytest.raises(ValueError, match=REFUSED):
+        ask(rv.games.karma(**SMALL, signal="richer"))
+
+
+def test_others_refuse() -> None:
+    game = rv.games.karma(**SMALL, signal="richer")
+    with pytest.raises(ValueError, match="signal: must be 'none': what is seen of peers has units"):
+        game.scaled(2)
+    with pytest.raises(
+        ValueError, match="signal: must be 'none': environments do not show agents their peers"
+    ):
+        EconomyEnv(game)
+    with pytest.raises(ValueError, match="agents: 7 must be even where agents see something of their peers"):
+        rv.games.karma(kmax=3, kbar=1.0, agents=7, idle="random", signal="richer")
+
+
+def test_a_study_may_ask_for_it() -> None:
+    table = [[0, 0, 1, 1]] * 4
+    game = build_game({"family": "karma", **SMALL, "signal": table})
+    np.testing.assert_array_equal(game.signal, table)
+    assert isinstance(build_method({"kind": "simulation"}, game=game), Simulation)
+    with pytest.raises(StudyError, match="signal"):
+        build_game({"family": "karma", **SMALL, "signal": "poorer"})
