@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 import rivalry as rv
 from rivalry.plots.branches import structure
 from rivalry.plots.style import picture
 from rivalry.results import Record, collect, dataset
+from tests.pictures import labels, lines
 
 LOSS, HOPF = 0.19, 0.158
 REACHES = np.linspace(0.11, 0.29, 13).tolist()
@@ -89,14 +89,6 @@ def run() -> xr.Dataset:
     rows: list[Any] = [({"reach": reach, "method": "climb"}, ends(reach)) for reach in REACHES]
     rows.append(({"reach": REACHES[0], "method": "branches"}, branches()))
     return collect(rows, {"reach": REACHES, "method": ["climb", "branches"]})
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
 
 
 def test_branches_are_solid_where_stable_and_thin_where_not_certified(one: xr.Dataset) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 
 import rivalry as rv
 from rivalry.results import Record, collect, dataset
+from tests.pictures import labels, lines
 
 REACHES = [0.1, 0.2, 0.3]
 
@@ -21,14 +20,6 @@ REACHES = [0.1, 0.2, 0.3]
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
 
 
 def learned(trials: int = 30, seed: int = 0) -> Record:

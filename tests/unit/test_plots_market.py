@@ -16,6 +16,7 @@ from scipy import stats
 import rivalry as rv
 from rivalry.plots.samples import base_of, samples
 from rivalry.plots.select import NoSuchPoint
+from tests.pictures import half_width, labels, lines
 
 GAINS = np.random.default_rng(3).uniform(0.4, 1.0, 30)
 NAMES = ["learning", "learning-gamma_zero", "learning-random"]
@@ -25,14 +26,6 @@ NAMES = ["learning", "learning-gamma_zero", "learning-random"]
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
 
 
 def learned() -> xr.Dataset:
@@ -53,10 +46,6 @@ def learned() -> xr.Dataset:
 
 def heights(panel: Axes) -> np.ndarray:
     return np.array([bar.get_height() for bar in panel.containers[0]])
-
-
-def half_width(values: np.ndarray) -> float:
-    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
 
 
 # -- sessions ------------------------------------------------------------------------------------------

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -19,6 +17,7 @@ from rivalry.plots.style import picture
 from rivalry.plots.triangle import slopes
 from rivalry.report.figures import draw
 from rivalry.results import Record, dataset
+from tests.pictures import labels, lines
 
 HIGH = np.sqrt(3) / 2
 
@@ -59,14 +58,6 @@ def on_a_simplex(places: np.ndarray | None = None) -> Record:
         "snapshot_profile": (("snapshot", "player", "axis"), path[[0, 8]]),
         "snapshot_step": (("snapshot",), np.array([0, 80])),
     }
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
 
 
 def across(mixture: np.ndarray) -> np.ndarray:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import rivalry as rv
 from rivalry.plots.replies import crossings
 from rivalry.plots.style import PALETTE, colours, picture
 from rivalry.run.path_views import path_view
+from tests.pictures import labels, lines
 from tests.small_games import cournot
 
 PERIODS, PLAYERS = 4, 2
@@ -25,14 +24,6 @@ PERIODS, PLAYERS = 4, 2
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
 
 
 def plan(claim: str = "equilibrium") -> xr.Dataset:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import rivalry as rv
 from rivalry.plots.measures import factors
 from rivalry.plots.select import NoSuchPoint
 from rivalry.plots.style import PALETTE, colours, picture
+from tests.pictures import labels, lines
 
 PRICES, SIZES = [0.1, 0.2, 0.3], [1.0, 2.0]
 
@@ -24,14 +24,6 @@ PRICES, SIZES = [0.1, 0.2, 0.3], [1.0, 2.0]
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def labels(ax: Axes) -> list[str]:
-    return ax.get_legend_handles_labels()[1]
-
-
-def lines(ax: Axes, label: str) -> list[Any]:
-    return [found for found in ax.get_lines() if found.get_label() == label]
 
 
 def swept(claims: object = "equilibrium") -> xr.Dataset:
