@@ -1,0 +1,645 @@
+"""The city before anybody plays: who travels where, free flow against chains and a plain walk, classes."""
+
+from __future__ import annotations
+
+import inspect
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.city.city import City
+from rivalry.games.city.free_flow import Trips, of_agents
+from rivalry.games.city.journeys import fixed
+from rivalry.games.city.paths import distances, shortest
+from rivalry.kernels import shapes
+from rivalry.study import StudyError
+from rivalry.study.build import build_game
+
+PLANNING: dict[str, dict[str, Any]] = {
+    "none": {},
+    "start": {"planning": "start"},
+    "two of them": {"planning": "start", "alternatives": 2},
+    "nodes": {"planning": "nodes"},
+}
+
+
+def small(**changed: Any) -> City:
+    """A city of few agents on a grid of three by three, unless told otherwise."""
+    return rv.games.city(**few(changed))
+
+
+def few(changed: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of a small city; routes tell themselves how many agents there are."""
+    given: dict[str, Any] = {"network": "plain_3x3", "kmax": 6, "kbar": 3.0, "capacity": 2}
+    return given | ({} if "routes" in changed else {"agents": 30}) | changed
+
+
+def step(city: shapes.City, journey: int, at: int, random: np.random.Generator) -> int:
+    """From a location to a place: where it is a junction, by a uniform choice."""
+    if at >= 0:
+        return at
+    picks = city.options[journey, -2 - at]
+    return int(random.choice(picks[picks >= 0]))
+
+
+def walked(city: shapes.City, agent: int, steps: int, random: np.random.Generator) -> tuple[np.ndarray, int]:
+    """How often an agent wants each lane and is dormant, in a walk that nobody disturbs."""
+    wanting, dormant = np.zeros(len(city.capacity)), 0
+    law, first = city.law[city.type_of[agent]], city.first[city.type_of[agent]]
+    urgencies, last = city.stakes.shape[1], len(first) - 1
+    trip, journey, at = int(np.searchsorted(first, random.random(), side="right")), -1, -1
+    for _ in range(steps):
+        if trip == last:
+            dormant += 1
+        else:
+            if at == -1:
+                journey = int(city.journeys[agent, trip // urgencies])
+                at = int(city.begins[journey])
+            place = step(city, journey, at, random)
+            wanting[city.lane[journey, place]] += 1
+            at = int(city.after[journey, place])
+        if at == -1:
+            trip = int(np.searchsorted(law[trip], random.random(), side="right"))
+    return wanting, dormant
+
+
+def test_the_default_is_the_thesis() -> None:
+    game = rv.games.city()
+    world = game.world()
+    assert world.journeys.shape == (1000, 2)
+    assert (world.lane.shape, world.begins.max(), world.options.size) == ((1024, 8), 0, 0)
+    assert world.capacity.tolist() == [9] * 80
+    assert world.stakes.tolist() == [[1.0, 5.0]]
+    assert np.diff(world.law[0], prepend=0.0).round(12).tolist() == [[0.225, 0.225, 0.225, 0.225, 0.1]] * 5
+    assert (world.most, set(world.karma.tolist()), world.discount.tolist()) == (14, {9}, [0.98])
+    assert (world.price, world.uncontended, world.dormant_share) == (shapes.OWN_BID, 1, 1)
+    assert (world.tie, world.award, world.transfer) == (shapes.COIN, shapes.BIDS, shapes.NO_TRANSFER)
+    assert not world.coalition.any()
+    assert game.notes == ("capacity: 9 a lane, 0.75 times 1000 agents over 80 lanes, rounded down",)
+    assert rv.games.city(capacity=9).notes == ()
+
+
+def test_every_array_of_a_world_is_its_own() -> None:
+    game = small(planning="start")
+    for name, value in game.world()._asdict().items():
+        if isinstance(value, np.ndarray):
+            assert value.flags.owndata, name
+            assert value.flags.c_contiguous, name
+            assert value.flags.writeable, name
+            assert value.dtype in (np.int64, np.float64), name
+            assert not np.shares_memory(value, getattr(game.world(), name)), name
+
+
+def test_an_allocation_is_a_number() -> None:
+    slots = rv.games.city(allocation=3).slots
+    assert (slots == rv.games.city(allocation=3).slots).all()
+    assert (slots != rv.games.city(allocation=4).slots).mean() > 0.99
+    assert (slots[:200] == rv.games.city(allocation=3, agents=200).slots).all()
+
+
+def test_paths_are_drawn_uniformly_with_replacement() -> None:
+    drawn = np.concatenate([rv.games.city(allocation=seed).slots.ravel() for seed in range(20)])
+    often = np.bincount(drawn, minlength=1024)
+    chi = ((often - len(drawn) / 1024) ** 2).sum() / (len(drawn) / 1024)
+    assert abs(chi - 1023) < 4.5 * np.sqrt(2 * 1023)
+
+
+@pytest.mark.parametrize("name", PLANNING)
+@pytest.mark.parametrize("network", ["plain_3x3", "stubs_3x3"])
+def test_journeys_lead_from_origin_to_destination(name: str, network: str) -> None:
+    """Whatever is chosen, and whoever is refused now and then, lanes join up to a shortest way."""
+    game = small(network=network, **PLANNING[name])
+    world, lanes, random = game.world(), game.network.lanes, np.random.default_rng(0)
+    away = distances(game.network)
+    for agent, slot in product(range(game.agents), range(2)):
+        journey = int(world.journeys[agent, slot])
+        here, goal = game.ends[agent, slot]
+        at, moves = int(world.begins[journey]), 0
+        while at != -1:
+            place = step(world, journey, at, random)
+            lane = lanes[world.lane[journey, place]]
+            assert lane[0] == here
+            if random.random() < 0.3:
+                at = int(world.back[journey, place])
+                continue
+            at, here, moves = int(world.after[journey, place]), lane[1], moves + 1
+        assert here == goal
+        assert moves == away[tuple(game.ends[agent, slot])]
+
+
+def test_who_keeps_a_path_wants_the_same_lane_again() -> None:
+    for planning in ("none", "start"):
+        world = small(planning=planning).world()
+        used = world.lane >= 0
+        assert (world.back == np.where(used, np.arange(world.lane.shape[1]), -1)).all()
+
+
+def test_one_alternative_is_no_planning() -> None:
+    kept, planned = small(allocation=2).world(), small(allocation=2, planning="start", alternatives=1).world()
+    for agent, slot in product(range(30), range(2)):
+        lanes = [world.lane[world.journeys[agent, slot]] for world in (kept, planned)]
+        assert lanes[0][lanes[0] >= 0].tolist() == lanes[1][lanes[1] >= 0].tolist()
+
+
+def test_alternatives_hold_the_own_path_and_others_of_the_pair() -> None:
+    paths, alone = shortest(small().network), small(agents=60)
+    game = small(agents=60, planning="start", alternatives=2)
+    pair = {tuple(end): sum(1 for other in paths.ends if tuple(other) == tuple(end)) for end in paths.ends}
+    for agent, slot in product(range(60), range(2)):
+        journey = game.slots[agent, slot]
+        picks = game.journeys.options[journey, 0]
+        assert max(1, (picks >= 0).sum()) == min(2, pair[tuple(game.ends[agent, slot])])
+        own = alone.journeys.lane[alone.slots[agent, slot]]
+        row, size = game.journeys.lane[journey], (own >= 0).sum()
+        chains = [row[pick : pick + size].tolist() for pick in (picks[picks >= 0] if len(picks) else [0])]
+        assert own[own >= 0].tolist() in (chains or [row[:size].tolist()])
+
+
+def by_chain(game: City, agent: int) -> tuple[np.ndarray, float, float]:
+    """Free flow of one agent from the stationary law of its walk over (trip, place)."""
+    world, types = game.world(), game.type_of[agent]
+    urgencies, last = world.stakes.shape[1], game.first.shape[1] - 1
+    states = [(last, 0)]
+    for trip in range(last):
+        journey = world.journeys[agent, trip // urgencies]
+        states += [(trip, place) for place in range(world.lane.shape[1]) if world.lane[journey, place] >= 0]
+    number = {state: k for k, state in enumerate(states)}
+
+    def arrive(row: np.ndarray, trip: int, at: int, mass: float) -> None:
+        journey = world.journeys[agent, trip // urgencies]
+        if at >= 0:
+            row[number[trip, at]] += mass
+            return
+        picks = world.options[journey, -2 - at]
+        for pick in picks[picks >= 0]:
+            row[number[trip, pick]] += mass / (picks >= 0).sum()
+
+    moves = np.zeros((len(states), len(states)))
+    for row, (trip, place) in zip(moves, states, strict=True):
+        journey = world.journeys[agent, min(trip, last - 1) // urgencies]
+        at = -1 if trip == last else int(world.after[journey, place])
+        if at != -1:
+            arrive(row, trip, at, 1.0)
+            continue
+        for following, chance in enumerate(game.law[types, trip]):
+            if following == last:
+                row[number[last, 0]] += chance
+            elif chance > 0:
+                begins = world.begins[world.journeys[agent, following // urgencies]]
+                arrive(row, following, int(begins), chance)
+    system = np.vstack([moves.T - np.eye(len(states)), np.ones(len(states))])
+    law = np.linalg.lstsq(system, np.append(np.zeros(len(states)), 1.0), rcond=None)[0]
+    wanting = np.zeros(len(world.capacity))
+    for (trip, place), mass in zip(states[1:], law[1:], strict=True):
+        wanting[world.lane[world.journeys[agent, trip // urgencies], place]] += mass
+    ended = sum(
+        mass
+        for (trip, place), mass in zip(states[1:], law[1:], strict=True)
+        if world.after[world.journeys[agent, trip // urgencies], place] == -1
+    )
+    return wanting, float(law[0]), float(ended)
+
+
+UNEVEN = {
+    "types": [
+        {"name": "a", "share": 0.5, "urgencies": [1.0, 5.0], "urgency_law": [0.3, 0.7], "p_dormant": 0.4},
+        {
+            "name": "b",
+            "share": 0.5,
+            "urgencies": [2.0],
+            "trip_law": [[0, 0.5, 0.5], [0.2, 0, 0.8], [1, 0, 0]],
+        },
+    ]
+}
+
+
+@pytest.mark.parametrize("name", PLANNING)
+def test_free_flow_is_that_of_the_agents_chains(name: str) -> None:
+    game = small(agents=6, **PLANNING[name], **UNEVEN)
+    parts = [by_chain(game, agent) for agent in range(6)]
+    flow = game.free_flow()
+    np.testing.assert_allclose(flow.wanting, sum(part[0] for part in parts), atol=1e-10)
+    assert flow.dormant == pytest.approx(sum(part[1] for part in parts), abs=1e-10)
+    assert flow.trips == pytest.approx(sum(part[2] for part in parts), abs=1e-10)
+    assert flow.wanting.sum() + flow.dormant == pytest.approx(6)
+
+
+@pytest.mark.parametrize("name", PLANNING)
+def test_free_flow_is_what_a_walk_shows(name: str) -> None:
+    """Means of 30 agents' walks; the tolerance is 5 standard errors between walks of one agent."""
+    game = small(agents=4, **PLANNING[name])
+    world, random, walks, steps = game.world(), np.random.default_rng(1), 25, 400
+    seen = np.array([[walked(world, a, steps, random)[0] / steps for a in range(4)] for _ in range(walks)])
+    total = seen.sum(axis=1)
+    error = 5 * total.std(axis=0, ddof=1) / np.sqrt(walks) + 4 * 8 / steps  # a walk breaks off mid-trip
+    assert (np.abs(total.mean(axis=0) - game.free_flow().wanting) < error).all()
+
+
+@pytest.mark.parametrize("more", [{}, UNEVEN, {"p_dormant": 0.0}], ids=["default", "types", "never dormant"])
+def test_expected_free_flow_is_the_mean_over_all_allocations(more: dict[str, Any]) -> None:
+    game = small(network="plain_2x2", agents=2, **more)
+    paths = shortest(game.network)
+    journeys, total = fixed(paths), len(paths.lanes)
+    trips = Trips.of(game.first, 2)
+    pairs = np.array(list(product(range(total), repeat=2)))
+    mean = np.zeros(len(game.capacity))
+    dormant = ended = 0.0
+    for kind in game.type_of:
+        flow = of_agents(journeys, pairs, np.full(len(pairs), kind), trips, len(mean))
+        mean += flow.wanting / len(pairs)
+        dormant, ended = dormant + flow.dormant / len(pairs), ended + flow.trips / len(pairs)
+    np.testing.assert_allclose(game.expected.wanting, mean, atol=1e-12)
+    assert (game.expected.dormant, game.expected.trips) == pytest.approx((dormant, ended), abs=1e-12)
+
+
+def test_three_paths_an_agent() -> None:
+    game = small(network="plain_2x2", agents=1, paths_per_agent=3)
+    paths = shortest(game.network)
+    triples = np.array(list(product(range(len(paths.lanes)), repeat=3)))
+    flow = of_agents(fixed(paths), triples, np.zeros(len(triples), dtype=int), Trips.of(game.first, 3), 8)
+    np.testing.assert_allclose(game.expected.wanting, flow.wanting / len(triples), atol=1e-12)
+
+
+def test_free_flow_of_one_known_route() -> None:
+    """A trip of two lanes, then dormancy with chance .1: a lane is wanted every 2 + .1/.9 steps."""
+    game = small(routes=[[["1.1", "1.2", "1.3"]]], capacity=1)
+    wanted = game.free_flow().wanting
+    assert wanted[wanted > 0] == pytest.approx([0.9 / 1.9, 0.9 / 1.9])
+    assert game.free_flow().dormant == pytest.approx(0.1 / 1.9)
+    assert (game.expected.wanting == wanted).all()
+
+
+def test_free_flow_of_drawn_paths_goes_round_the_expected_one() -> None:
+    flows = np.array([rv.games.city(allocation=seed).free_flow().wanting for seed in range(40)])
+    spread = flows.std(axis=0, ddof=1) / np.sqrt(40)
+    score = (flows.mean(axis=0) - rv.games.city().expected.wanting) / spread
+    assert np.abs(score).max() < 4.5
+
+
+def test_planning_by_pair_leaves_expected_flow_at_the_start_as_it_is() -> None:
+    kept = small().expected.wanting
+    for name in ("start", "two of them"):
+        np.testing.assert_allclose(small(**PLANNING[name]).expected.wanting, kept, atol=1e-12)
+
+
+def test_routes_are_the_paths_that_were_given() -> None:
+    round_about = ["1.1", "2.1", "2.2", "1.2"]
+    game = small(routes=[[round_about, ["1.1", "1.2"]], [["3.3", "3.2"], round_about]], capacity=1)
+    assert game.routes(0) == [["1.1>2.1", "2.1>2.2", "2.2>1.2"], ["1.1>1.2"]]
+    assert game.routes(1) == [["3.3>3.2"], ["1.1>2.1", "2.1>2.2", "2.2>1.2"]]
+    assert game.agents == 2
+
+
+def test_planning_keeps_the_ends_of_routes() -> None:
+    long = ["1.1", "2.1", "2.2", "1.2"]
+    for planning in ("start", "nodes"):
+        game = small(routes=[[long]], capacity=1, planning=planning)
+        assert game.routes(0) == [["1.1>1.2"]]
+    game = small(routes=[[["1.1", "1.2", "2.2"]]], capacity=1, planning="start", alternatives=1)
+    assert game.routes(0) == [["1.1>1.2", "1.2>2.2"]]
+
+
+def test_a_city_on_a_graph_of_ones_own() -> None:
+    table = {
+        "lanes": [["home", "a"], ["home", "b"], ["a", "work"], ["b", "work"], ["work", "home"]],
+        "terminals": ["home", "work"],
+    }
+    game = rv.games.city(network=table, agents=4, capacity=2, planning="nodes", kmax=4, kbar=2.0)
+    assert {tuple(name) for slot in range(2) for name in [game.routes(0)[slot]]} <= {
+        ("work>home",),
+        ("home>a", "home>b", "a>work", "b>work"),
+    }
+    assert game.journeys.most_options() == 2
+
+
+def test_types_are_padded_with_urgencies_that_never_come() -> None:
+    game = small(**UNEVEN)
+    world = game.world()
+    assert world.stakes.tolist() == [[1.0, 5.0], [2.0, 0.0]]
+    assert world.type_of.tolist() == [0] * 15 + [1] * 15
+    law = np.diff(world.law, axis=-1, prepend=0.0)
+    assert law[0, 2].round(12).tolist() == [0.09, 0.21, 0.09, 0.21, 0.4]
+    assert law[1, [0, 2, 4]].round(12).tolist() == [[0, 0, 0.5, 0, 0.5], [0.2, 0, 0, 0, 0.8], [1, 0, 0, 0, 0]]
+    assert (np.diff(world.first, axis=-1, prepend=0.0)[1, [1, 3]] == 0).all()
+    assert (world.law[:, :, -1] == 1).all()
+    assert game.trip_names(1) == ("path 1, u=2", "path 1, u=-", "path 2, u=2", "path 2, u=-", "dormant")
+    assert game.player_names == ("a", "b")
+
+
+def test_the_first_trip_is_drawn_by_the_stationary_law_of_trips() -> None:
+    game = small(**UNEVEN)
+    np.testing.assert_allclose(np.einsum("kt,kts->ks", game.first, game.law), game.first, atol=1e-12)
+
+
+def test_capacities_by_lane_by_kind_and_without_limit() -> None:
+    game = rv.games.city(capacity={"entry": "unlimited", "others": 7, "2.2>2.3": 3})
+    named = dict(zip(game.network.lane_names, game.capacity.tolist(), strict=True))
+    assert (named["N1>1.1"], named["1.1>N1"], named["2.2>2.3"], named["2.3>2.2"]) == (1000, 7, 3, 7)
+    assert set(rv.games.city(capacity="unlimited").capacity.tolist()) == {1000}
+    assert rv.games.city(capacity={"2.2>2.3": 3}).capacity.tolist().count(9) == 79
+    assert small(capacity=list(range(24))).capacity.tolist() == list(range(24))
+
+
+def test_tolls_and_subsidies_by_lane_and_by_load() -> None:
+    game = rv.games.city(
+        toll={"kind": "load", "slope": 2.0, "from": 1.5}, subsidy={"entry": 0.5, "others": 0.1}
+    )
+    wanted = 2.0 * np.maximum(game.expected.wanting / 9 - 1.5, 0)
+    assert (wanted > 0).any()
+    np.testing.assert_allclose(game.world().toll, wanted)
+    assert (game.world().subsidy == np.where(game.network.kinds == 1, 0.5, 0.1)).all()
+    load = np.maximum(game.expected.wanting / 9 - 1, 0)
+    np.testing.assert_allclose(rv.games.city(toll={"kind": "load", "slope": 1.0}).toll, load)
+
+
+def test_rules_reach_the_world() -> None:
+    world = small(
+        payment="uniform_lowest_admitted",
+        charge_uncontended=False,
+        exclude_dormant=True,
+        tie="lowest_index",
+        local=0.25,
+        gamma=0.5,
+        coalition=3,
+        transfer="urgent",
+    ).world()
+    assert (world.price, world.uncontended, world.dormant_share) == (shapes.LOWEST_ADMITTED, 0, 0)
+    assert (world.tie, world.local, world.discount.tolist()) == (shapes.LOWEST_INDEX, 0.25, [0.5])
+    assert (world.coalition.tolist(), world.transfer) == ([1] * 3 + [0] * 27, shapes.URGENT)
+    assert small(payment="uniform_highest_refused").world().price == shapes.HIGHEST_REFUSED
+
+
+def test_karma_is_dealt_as_it_was_given() -> None:
+    assert small(kbar=2.5).world().karma.sum() == 75
+    own = [0, 6] * 15
+    assert small(initial_karma=own).world().karma.tolist() == own
+
+
+def test_classes_count_paths_through_the_middle() -> None:
+    game = rv.games.city()
+    names = np.array(game.network.lane_names)
+    middle = {"2.2", "2.3", "3.2", "3.3"}
+    inside = {name for name in names if set(name.split(">")) <= middle}
+    counted = [sum(bool(inside & set(path)) for path in game.routes(agent)) for agent in range(1000)]
+    assert game.classes().tolist() == counted
+    assert game.centre_rule == "lanes among the four core nodes in the middle"
+    assert set(names[game.centre]) == inside
+
+
+def test_elsewhere_the_centre_is_the_most_loaded_tenth() -> None:
+    """Which, where there is a middle of four nodes, is that middle too."""
+    game = rv.games.city(network="plain_5x5")
+    load = game.expected.wanting
+    assert game.centre.sum() >= 8
+    assert load[game.centre].min() > load[~game.centre].max()
+    assert "highest free-flow load" in game.centre_rule
+    stubs = rv.games.city()
+    assert (stubs.centre == (stubs.expected.wanting > np.sort(stubs.expected.wanting)[-9] + 1e-6)).all()
+
+
+def test_who_may_go_round_the_centre_is_lucky() -> None:
+    kept, free = rv.games.city(), rv.games.city(planning="nodes")
+    assert (free.through_centre() <= kept.through_centre()).all()
+    assert (free.classes() == 0).mean() > (kept.classes() == 0).mean()
+
+
+def test_examples_are_the_extremes_of_their_classes() -> None:
+    game = rv.games.city(allocation=1)
+    index = {name: k for k, name in enumerate(game.network.lane_names)}
+
+    def loads(agent: int) -> list[float]:
+        return [np.mean([game.expected.wanting[index[name]] for name in path]) for path in game.routes(agent)]
+
+    lucky, average, unlucky = game.examples().tolist()
+    classes, mean = game.classes(), np.array([np.mean(loads(agent)) for agent in range(1000)])
+    gap = np.array([np.ptp(loads(agent)) for agent in range(1000)])
+    assert classes[[lucky, average, unlucky]].tolist() == [0, 1, 2]
+    assert mean[lucky] == pytest.approx(mean[classes == 0].min())
+    assert mean[unlucky] == pytest.approx(mean[classes == 2].max())
+    assert gap[average] == pytest.approx(gap[classes == 1].max())
+
+
+def test_a_class_without_agents_has_no_example() -> None:
+    game = small(network="stubs_4x4", routes=[[["W2", "2.1", "2.2", "2.3", "2.4", "E2"]]], capacity=1)
+    assert game.examples().tolist() == [-1, -1, 0]
+    assert (game.description()["example_lanes"][1][:2] == -1).all()
+
+
+def test_coalitions_are_the_first_of_a_class_or_drawn() -> None:
+    game = rv.games.city(coalition={"agents": 5, "from": "unlucky"})
+    members = np.flatnonzero(game.coalition)
+    assert members.tolist() == np.flatnonzero(game.classes() == 2)[:5].tolist()
+    drawn = [rv.games.city(allocation=a, coalition={"agents": 5, "from": "random"}).coalition for a in (0, 1)]
+    assert [band.sum() for band in drawn] == [5, 5]
+    assert (drawn[0] != drawn[1]).any()
+
+
+def test_a_description_has_the_shapes_it_says() -> None:
+    game = rv.games.city(planning="nodes")
+    sizes: dict[str, int] = {}
+    for name, (dims, values) in game.description().items():
+        assert len(dims) == np.ndim(values), name
+        for dim, size in zip(dims, np.shape(values), strict=True):
+            assert sizes.setdefault(dim, size) == size, (name, dim)
+    assert (sizes["lane"], sizes["agent"], sizes["example"]) == (80, 1000, 3)
+
+
+def test_a_city_has_no_mean_field() -> None:
+    assert "no mean field" in rv.games.city().refuses_mean_field
+
+
+ROUTE = ["1.1", "1.2"]
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "agents": ({"agents": 0}, "agents: 0 must be a whole number, at least 1"),
+    "kmax": ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
+    "kbar": ({"kbar": 7.0}, "kbar: 7 must be in [0, kmax = 6]"),
+    "N kbar": ({"kbar": 3.01}, "kbar: 3.01 times 30 agents is 90.3; must be a whole number"),
+    "karma at the start": (
+        {"initial_karma": [3] * 29 + [4]},
+        "initial_karma: sums to 91; must be 90, that is 30 agents times kbar = 3",
+    ),
+    "gamma": ({"gamma": 1.0}, "gamma: 1 must be in [0, 1)"),
+    "no urgencies": ({"urgencies": []}, "urgencies: [] must be a list of numbers, at least one"),
+    "urgency below 0": ({"urgencies": [1.0, -5.0]}, "urgencies[1]: -5 must be at least 0"),
+    "nobody in a hurry": ({"urgencies": [0.0]}, "urgencies: [0.0] must not all be 0: nobody would bid"),
+    "urgency law": (
+        {"urgency_law": [1.0]},
+        "urgency_law: 1 chances must be 2, one for each of the urgencies",
+    ),
+    "urgency law's sum": (
+        {"urgency_law": [0.5, 0.6]},
+        "urgency_law[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+    ),
+    "always dormant": ({"p_dormant": 1.0}, "p_dormant: 1 must be in [0, 1)"),
+    "trip law's size": (
+        {"trip_law": [0.5, 0.5]},
+        "trip_law: 2 rows must be 5: 2 paths times 2 urgencies, and dormancy",
+    ),
+    "trip law's rows": (
+        {"trip_law": [0.5, 0.5, 0.5, 0.0, 0.0]},
+        "trip_law[0]: [0.5, 0.5, 0.5, 0.0, 0.0] must be chances, at least 0, that sum to 1",
+    ),
+    "dormant in the end": (
+        {"trip_law": [0.0, 0.0, 0.0, 0.0, 1.0]},
+        "trip_law: must lead to trips; all are dormant in the end",
+    ),
+    "allocation": ({"allocation": -1}, "allocation: -1 must be a whole number, at least 0"),
+    "paths": ({"paths_per_agent": 0}, "paths_per_agent: 0 must be a whole number, at least 1"),
+    "capacity below 0": (
+        {"capacity": -1},
+        "capacity: -1 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "half a place": (
+        {"capacity": [9.5] * 24},
+        "capacity[0]: 9.5 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "capacity a word": (
+        {"capacity": "endless"},
+        "capacity: 'endless' must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "capacities": ({"capacity": [1, 2]}, "capacity: 2 numbers must be 24, one a lane"),
+    "capacity of no lane": (
+        {"capacity": {"1.1>3.3": 2}},
+        "capacity: '1.1>3.3' is no lane of the network; did you mean '3.2>3.3'?",
+    ),
+    "capacity of a lane": (
+        {"capacity": {"1.1>1.2": -2}},
+        "capacity.1.1>1.2: -2 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "no capacity": ({"capacity": 0}, "capacity: 0 on every lane; must be at least 1 somewhere"),
+    "too few for the rule": (
+        {"capacity": None},
+        "capacity: 0 a lane, 0.75 times 30 agents over 24 lanes, rounded down, must be at "
+        "least 1; give capacity",
+    ),
+    "payment": (
+        {"payment": "auction"},
+        "payment: 'auction' is unknown; must be one of PBS, uniform_highest_refused, uniform_lowest_admitted",
+    ),
+    "tie": ({"tie": "dice"}, "tie: 'dice' is unknown; must be one of coin, lowest_index"),
+    "toll": ({"toll": -1.0}, "toll: -1 must be a number, at least 0"),
+    "toll not finite": ({"toll": float("inf")}, "toll: inf must be a number, at least 0"),
+    "tolls": ({"toll": [0.0, 1.0]}, "toll: 2 numbers must be 24, one a lane"),
+    "toll of a lane": ({"toll": {"1.1>1.2": "much"}}, "toll.1.1>1.2: 'much' must be a number, at least 0"),
+    "toll of a kind": ({"toll": {"kind": "time"}}, "toll.kind: 'time' is unknown; must be load"),
+    "toll without slope": (
+        {"toll": {"kind": "load"}},
+        "toll.slope: is missing; karma for a load of one capacity more",
+    ),
+    "toll's key": (
+        {"toll": {"kind": "load", "slop": 1.0}},
+        "toll.slop: is unknown; did you mean 'slope'?",
+    ),
+    "toll's slope": (
+        {"toll": {"kind": "load", "slope": -1.0}},
+        "toll.slope: -1 must be a number, at least 0",
+    ),
+    "subsidy": ({"subsidy": {"others": -0.5}}, "subsidy: -0.5 must be a number, at least 0"),
+    "local": ({"local": 1.5}, "local: 1.5 must be in [0, 1]"),
+    "planning": ({"planning": "later"}, "planning: 'later' is unknown; must be one of none, start, nodes"),
+    "too many paths": (
+        {"planning": "start", "kmax": 3, "kbar": 1.0},
+        "planning: 'start' offers 6 at once; must be at most kmax + 1 = 4; give alternatives",
+    ),
+    "alternatives": (
+        {"alternatives": 2},
+        "alternatives: 2 goes with planning = 'start' alone",
+    ),
+    "no alternatives": (
+        {"planning": "start", "alternatives": 0},
+        "alternatives: 0 must be a whole number, at least 1",
+    ),
+    "coalition": ({"coalition": 31}, "coalition: 31 must be at most 30, the number of agents"),
+    "coalition below 0": ({"coalition": -1}, "coalition: -1 must be a whole number, at least 0"),
+    "coalition's key": (
+        {"coalition": {"agents": 2, "form": "lucky"}},
+        "coalition.form: is unknown; did you mean 'from'?",
+    ),
+    "coalition of whom": (
+        {"coalition": {"from": "lucky"}},
+        "coalition.agents: is missing; must be how many collude",
+    ),
+    "coalition from": (
+        {"coalition": {"agents": 2, "from": "rich"}},
+        "coalition.from: 'rich' is unknown; must be one of first, lucky, average, unlucky, random",
+    ),
+    "transfer": ({"transfer": "all"}, "transfer: 'all' is unknown; must be one of none, even, urgent"),
+    "transfer of nobody": (
+        {"transfer": "even"},
+        "transfer: 'even' needs a coalition of at least two agents; give coalition",
+    ),
+    "flag": ({"exclude_dormant": 1}, "exclude_dormant: 1 must be true or false"),
+    "no routes": ({"routes": []}, "routes: [] must be a list of one list of paths an agent"),
+    "no paths": ({"routes": [[]]}, "routes[0]: [] must be a list of paths, at least one"),
+    "other numbers of paths": (
+        {"routes": [[ROUTE], [ROUTE, ROUTE]], "agents": 2},
+        "routes[1]: 2 paths must be 1, as many for every agent",
+    ),
+    "other number of agents": (
+        {"routes": [[ROUTE]], "agents": 30},
+        "agents: 30 must be 1, as many as routes",
+    ),
+    "one node": (
+        {"routes": [[["1.1"]]], "agents": 1},
+        "routes[0][0]: ['1.1'] must be a list of at least two nodes",
+    ),
+    "unknown node": (
+        {"routes": [[["1.1", "1.4"]]], "agents": 1},
+        "routes[0][0]: '1.4' is no node of the network; did you mean '1.3'?",
+    ),
+    "no such lane": (
+        {"routes": [[ROUTE, ["1.1", "2.2"]]], "agents": 1},
+        "routes[0][1]: 1.1>2.2 is no lane of the network",
+    ),
+    "round trip": (
+        {"routes": [[["1.1", "1.2", "1.1"]]], "agents": 1},
+        "routes[0][0]: origin '1.1' must differ from the destination",
+    ),
+    "no types": ({"types": []}, "types: [] must be a list of tables, at least one"),
+    "type's key": (
+        {"types": [{"kmax": 3}]},
+        "types[0].kmax: is unknown; known: count, gamma, name, p_dormant, share, trip_law, urgencies, "
+        "urgency_law",
+    ),
+    "shares": (
+        {"types": [{"share": 0.5}, {"share": 0.6}]},
+        "types: shares [0.5, 0.6] sum to 1.1; must sum to 1",
+    ),
+    "a type of nobody": (
+        {"types": [{"share": 0.99}, {"share": 0.01}]},
+        "agents: 30 with a share of 0.99 make 29.7 of 'type 0'; must be a whole number, at least 1",
+    ),
+    "types of one name": (
+        {"types": [{"name": "a"}, {"name": "a"}]},
+        "types[1].name: 'a' must differ from those of the other types",
+    ),
+    "counts": ({"types": [{"count": 3}]}, "agents: 30 must be 3, the sum of the types' counts"),
+    "type's urgencies": (
+        {"types": [{"urgencies": [-1.0]}]},
+        "types[0].urgencies[0]: -1 must be at least 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_may_not_be_typed_is_told_in_one_line(name: str) -> None:
+    given, message = WRONG[name]
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        inspect.unwrap(rv.games.city)(**few(given))  # without the tests' own checks of types
+    assert str(error.value) == message
+
+
+def test_pay_bid_to_peer_is_for_pairs() -> None:
+    rule = r"'PBP': pay bid to peer needs exactly two competitors; lane \d+ has 16.8 for 9 places; use PBS$"
+    with pytest.raises(ValueError, match=rule):
+        rv.games.city(payment="PBP")
+
+
+def test_a_study_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(StudyError, match=r"^game.payment: "):
+        build_game({"family": "city", "payment": "auction"})
+    made = build_game({"family": "city", "network": "plain_3x3", "agents": 40, "toll": {"entry": 1.0}})
+    assert made.agents == 40
