@@ -111,6 +111,8 @@ def test_what_cannot_be_carried_on() -> None:
         rv.learn(rv.games.karma(**(SMALL | {"agents": 6})), quick(carry_on=kept))
     with pytest.raises(ValueError, match="carry_on: int must be a file, a solution or its record"):
         rv.learn(game, quick(carry_on=7))
+    with pytest.raises(ValueError, match=r"carry_on: no file 'absent\.npz'; must be a stored cell's"):
+        rv.learn(game, quick(carry_on="absent.npz"))
 
 
 # algorithms
