@@ -13,7 +13,8 @@ import networkx
 import numpy as np
 import pytest
 
-from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, network_of, plain, stubs
+from rivalry.games.city.network_data import network_of
+from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
 from rivalry.games.city.paths import between, counts, distances, pairs_of, path_counts, shortest
 from tests.reference import city as reference
 from tests.reference.__main__ import choose, judge, read

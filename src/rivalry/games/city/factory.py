@@ -14,7 +14,8 @@ from rivalry.games.city.coalition import coalition_of
 from rivalry.games.city.free_flow import Flow, Trips, of_agents, of_law
 from rivalry.games.city.lane_amounts import capacity_of, karma_of
 from rivalry.games.city.laws import AGENTS, Travellers, travellers
-from rivalry.games.city.networks import Network, network_of
+from rivalry.games.city.network_data import network_of
+from rivalry.games.city.networks import Network
 from rivalry.games.karma.agents import check_initial, counts, dealt
 from rivalry.games.karma.checks import numbers, one_of, whole
 from rivalry.kernels import shapes

@@ -1,4 +1,4 @@
-"""Networks from tables and files: any directed graph whose terminals are joined by paths."""
+"""Networks by name, from tables and from files: any directed graph whose terminals are joined by paths."""
 
 from __future__ import annotations
 
@@ -9,10 +9,37 @@ from typing import Any
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network
+from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "file")
 ENDINGS = (".json", ".graphml", ".csv")
+FORMS = {"stubs": stubs, "plain": plain}
+LARGEST = 100  # rows or columns of a grid
+
+
+def network_of(given: object) -> Network:
+    """A network from what was given: a name such as ``stubs_4x4``, a table, or the path of a file.
+
+    Raises `ValueError`.
+
+    >>> network_of("plain_3x3").name
+    'plain_3x3'
+    """
+    if isinstance(given, Mapping):
+        return network_from(given)
+    if not isinstance(given, str):
+        raise ValueError(f"network: {given!r} must be a name, a table, or the path of a file")
+    if given.endswith(ENDINGS):
+        return network_from({"file": given})
+    form, _, size = given.partition("_")
+    sides = size.split("x")
+    if form not in FORMS or len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        rule = f"must be stubs_RxC, plain_RxC, a table, or a file that ends in {', '.join(ENDINGS)}"
+        raise ValueError(f"network: {given!r} is unknown; {rule}")
+    rows, cols = map(int, sides)
+    if min(rows, cols) < 1 or rows * cols < 2 or max(rows, cols) > LARGEST:
+        raise ValueError(f"network: {given!r} must have sides of 1 to {LARGEST}, and at least two nodes")
+    return FORMS[form](rows, cols)
 
 
 def network_from(table: Mapping[str, Any]) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import equinox as eqx
 import numpy as np
@@ -143,36 +143,3 @@ def _made(
         centre=np.array([a in middle and b in middle for a, b in lanes]),
         name=name,
     )
-
-
-FORMS = {"stubs": stubs, "plain": plain}
-
-
-def network_of(given: object) -> Network:
-    """A network from what was given: a name such as ``stubs_4x4``, a table, or the path of a file.
-
-    Raises `ValueError`.
-
-    >>> network_of("plain_3x3").name
-    'plain_3x3'
-    """
-    from rivalry.games.city.network_data import ENDINGS, network_from
-
-    if isinstance(given, Mapping):
-        return network_from(given)
-    if not isinstance(given, str):
-        raise ValueError(f"network: {given!r} must be a name, a table, or the path of a file")
-    if given.endswith(ENDINGS):
-        return network_from({"file": given})
-    form, _, size = given.partition("_")
-    sides = size.split("x")
-    if form not in FORMS or len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        rule = f"must be stubs_RxC, plain_RxC, a table, or a file that ends in {', '.join(ENDINGS)}"
-        raise ValueError(f"network: {given!r} is unknown; {rule}")
-    rows, cols = map(int, sides)
-    if min(rows, cols) < 1 or rows * cols < 2 or max(rows, cols) > LARGEST:
-        raise ValueError(f"network: {given!r} must have sides of 1 to {LARGEST}, and at least two nodes")
-    return FORMS[form](rows, cols)
-
-
-LARGEST = 100  # rows or columns of a grid
