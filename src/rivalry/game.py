@@ -125,6 +125,8 @@ class PopulationGame(Protocol):
     - ``possible(env)``: whether there can be such an environment;
     - ``measured(mu, pi, after, surplus)``: the environment of finitely many agents who were watched
       (`rivalry.population.agents.measured_environment`);
+    - ``drift(mu, pi)``: what a step of the population adds to what it must conserve; certificates are broken
+      off, by `BrokenInvariant`, where that is not 0;
     - ``refuses_mean_field``: why it has no stationary population, with a remedy, or an empty text; agents may
       play it still;
     - ``world()``: the tuple of arrays that kernels take where finitely many agents play it;

@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry._jax import jnp
 from rivalry._registry import load
 from rivalry.check import Unfit, check_game, check_method, check_population
-from rivalry.game import Learner
+from rivalry.game import BrokenInvariant, Learner
 from rivalry.methods import METHODS
 from tests.crowds import Commute, commute
 
@@ -103,6 +103,11 @@ class NoTuple(Commute):
         return [np.zeros(1)]
 
 
+class Drifting(Commute):
+    def drift(self, mu: Any, pi: Any) -> Any:
+        return 1e-6 * mu.sum()
+
+
 BREACHES = [
     (WrongDiscount, r"discount: \[1.0\] must be in \[0, 1\)"),
     (WrongLegal, "legal: must be the mask of the space"),
@@ -117,6 +122,7 @@ BREACHES = [
     (NeverZero, "balance: .* is left in the stationary population"),
     (Refusing, r"possible\(env\): refuses"),
     (OffFirst, "first_law: must give each type its share, and is off, by 0.5"),
+    (Drifting, r"drift\(mu, pi\): must be 0, a step conserving all, and is off, by 1e-06"),
     (NoTuple, r"world\(\): list must be a NamedTuple"),
 ]
 
@@ -125,6 +131,17 @@ BREACHES = [
 def test_breaches_of_populations_are_named(kind: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
         check_population(kind(jnp.array([1.0, 3.0])))
+
+
+def test_what_is_not_conserved_is_no_answer() -> None:
+    """An error of the game's own rules, so nothing is told of the policy."""
+    game = Drifting(jnp.array([1.0, 3.0]))
+    for ask in (
+        lambda: rv.population.population_certificate(game, [[0.75, 0.25]]),
+        lambda: rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start=[[0.5, 0.5]], path=False),
+    ):
+        with pytest.raises(BrokenInvariant, match="a step of the population adds 1e-06 to what it conserves"):
+            ask()
 
 
 CLASSES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry._jax import jax, jnp
+from rivalry.games.karma import KarmaEconomy
 from rivalry.population import (
     action_values,
     best_response,
@@ -119,6 +121,36 @@ def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> N
     assert np.asarray(there.mu).reshape(2, -1).sum(axis=0) @ np.arange(KMAX + 1) == pytest.approx(
         2.0, abs=1e-10
     )
+
+
+class Spilling(KarmaEconomy):
+    """A hundredth of what is shared out gets lost."""
+
+    def environment(self, mu: Any, pi: Any) -> Any:
+        around = super().environment(mu, pi)
+        return around._replace(level=0.99 * around.level)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"payment": "PBS", "tax": 0.03}, {"overflow": "winner_pays_room"}, {"payment": "difference"}],
+    ids=["all paid, tax", "room", "difference"],
+)
+def test_no_step_makes_karma(rules: dict[str, Any]) -> None:
+    game = small(**rules)
+    mu, pi = drawn(game)  # anywhere
+    assert abs(float(drifts(game, mu, pi))) < 1e-13
+    fields = {field.name: getattr(game, field.name) for field in dataclasses.fields(game)}
+    lost = float(drifts(Spilling(**fields), mu, pi))
+    level = float(game.environment(mu, pi).level)
+    if "overflow" not in rules:  # else nothing is shared out
+        # of so many units each gets at most that many
+        assert -0.01 * level <= lost < -1e-4
+
+
+@eqx.filter_jit
+def drifts(game: Any, mu: Any, pi: Any) -> Any:
+    return game.drift(mu, pi)
 
 
 def test_mass_stays_one_however_long_the_flow() -> None:

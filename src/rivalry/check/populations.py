@@ -223,8 +223,19 @@ def _check_world(game: Any, env: Any, mu: Law, pi: Policy) -> None:
     require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays and whole numbers")
 
 
+def _check_drift(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    what = "drift(mu, pi)"
+    found = attempt(
+        what, "must answer a number", lambda: eqx.filter_jit(lambda g, m, p: g.drift(m, p))(game, mu, pi)
+    )
+    require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
+    if not getattr(game, "refuses_mean_field", ""):
+        _same(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
+
+
 _OPTIONAL: dict[str, Callable[[Any, Any, Law, Policy], None]] = {
     "possible": _check_possible,
     "population_measures": _check_measures,
+    "drift": _check_drift,
     "world": _check_world,
 }

@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry._jax import jnp, put
-from rivalry.game import PopulationGame, scale
+from rivalry.game import BrokenInvariant, PopulationGame, scale
 from rivalry.population.consistent import Settled, settled
 from rivalry.population.operators import Law, Policy, Values, by_type, shares_of
 from rivalry.population.values import best_response, policy_values
 from rivalry.results import Certificate, Record
 
 TOLERANCE = 1e-6  # times the payoff scale
+CONSERVED = 1e-9  # what a step may add to, or take from, what it must conserve
 
 
 class Judged(NamedTuple):
@@ -31,6 +32,7 @@ class Judged(NamedTuple):
     payoff: Float[Array, "type"]
     regret: Float[Array, "type"]  # exploitability of a type
     bound: Float[Array, "type"]
+    drift: Float[Array, ""]  # what a step adds to what it must conserve
 
 
 @eqx.filter_jit
@@ -47,7 +49,16 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     # policy iteration starts from the policy's own most likely actions, so rounding alone makes a loss
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
-    return Judged(there, values, best.values, mean(values), gain, bound)
+    known = getattr(game, "drift", None)
+    drift = jnp.zeros(()) if known is None else known(there.mu, pi)
+    return Judged(there, values, best.values, mean(values), gain, bound, drift)
+
+
+def conserved(found: Judged) -> Judged:
+    """The same. Raises `BrokenInvariant` where a step of the population does not conserve what it must."""
+    if abs(float(found.drift)) > CONSERVED:
+        raise BrokenInvariant(f"a step of the population adds {float(found.drift):.3g} to what it conserves")
+    return found
 
 
 def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarray:
@@ -68,19 +79,24 @@ def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLER
 def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:
     """What an agent of each type could gain if all follow ``pi`` ``[state action]`` and it alone departs.
 
-    Raises `ValueError` for what is no policy of the game.
+    Raises `ValueError` for what is no policy of the game, `BrokenInvariant` where a step of the population
+    does not conserve what it must.
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(payment="PBS")
     >>> population_certificate(game, game.named_start("uniform")).claim
     'not an equilibrium'
     """
-    return certificate_of(game, judged(game, put(game.space.check(pi, "policy"))), tolerance)
+    found = judged(game, put(game.space.check(pi, "policy")))
+    return certificate_of(game, conserved(found), tolerance)
 
 
 def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, Certificate | None]:
-    """Payoffs, the population and the game's own measures at a policy; and its certificate."""
-    found = judged(game, pi)
+    """Payoffs, the population and the game's own measures at a policy; and its certificate.
+
+    Raises `BrokenInvariant` where a step of the population does not conserve what it must.
+    """
+    found = conserved(judged(game, pi))
     there = found.settled
     proof = None if tolerance is None else certificate_of(game, found, tolerance)
     payoff = np.asarray(found.payoff)

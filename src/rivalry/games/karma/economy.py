@@ -194,6 +194,14 @@ class KarmaEconomy(eqx.Module):
         held = self._marginal(mu) @ jnp.arange(self.most + 1.0)
         return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.kbar, 1e-12) - 1)
 
+    def drift(self, mu: Law, pi: Policy) -> Float[Array, ""]:
+        """How much karma a head a step of the population makes: nothing, but for rounding.
+
+        The level is that of the surplus, not that which a stationary population's mean of karma asks for.
+        """
+        moved = mu @ self.transitions(self.environment(mu, pi), pi)
+        return (self._marginal(moved) - self._marginal(mu)) @ jnp.arange(self.most + 1.0)
+
     def possible(self, around: Around) -> Bool[Array, ""]:
         """Whether there is such a level; where nothing is shared out it is 0, come to from both sides."""
         never = (self.overflow == ROOM) & (self.receiver == PEER) & jnp.all(self.tax == 0)
