@@ -159,8 +159,24 @@ class PopulationGame(Protocol):
         ...
 
 
-Playable = Game | MarkovGame | PopulationGame
-"""What methods are for; each class of methods knows one of the three."""
+@runtime_checkable
+class AgentGame(Protocol):
+    """Played by finitely many agents in a world that kernels know; without profiles, so that nothing solves it.
+
+    Optional: ``scale``, ``player_names``, as for a `Game`; its types are the players of records.
+    """
+
+    def world(self) -> Any:
+        """The tuple that kernels take."""
+        ...
+
+    def told(self) -> Record:
+        """Named arrays that are stored with every result."""
+        ...
+
+
+Playable = Game | MarkovGame | PopulationGame | AgentGame
+"""What methods are for; each class of methods knows one of the four."""
 
 
 @runtime_checkable

@@ -15,8 +15,8 @@ from rivalry.games.karma.baselines import exact_baseline
 from rivalry.games.karma.lasry_lions import lasry_lions_sum
 from rivalry.games.karma.lipschitz import constants
 from rivalry.games.karma.redistribution import checked_level
-from rivalry.population.scaling import scaling_gap
 from rivalry.population import best_response, policy_values, push
+from rivalry.population.scaling import scaling_gap
 from tests.reference import city
 
 Inputs = Mapping[str, Any]

@@ -14,7 +14,7 @@ from rivalry._jax import jax, jnp
 from rivalry.check.populations import check_population
 from rivalry.check.rules import attempt, inside, record, require
 from rivalry.check.spaces import PLACES, check_scale, check_space
-from rivalry.game import Game, PopulationGame, own_gradients, own_payoff
+from rivalry.game import AgentGame, Game, PopulationGame, own_gradients, own_payoff
 from rivalry.game import scale as scale_of
 from rivalry.kernels.shapes import Contest
 from rivalry.metrics import Reply
@@ -29,8 +29,8 @@ Strategies = Float[Array, "point axis"]
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """Try everything that solvers and certificates rely on; returns the names of what was tried.
 
-    A `PopulationGame` is tried by `check_population`. Raises `Unfit`, one line: what was called, what came
-    back, what would be right.
+    A `PopulationGame` is tried by `check_population`, an `AgentGame` by its world and what it tells. Raises
+    `Unfit`, one line: what was called, what came back, what would be right.
 
     >>> import rivalry as rv
     >>> rv.check_game(rv.games.matrix("chicken"))
@@ -38,6 +38,8 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """
     if isinstance(game, PopulationGame):
         return check_population(game, seed=seed)
+    if isinstance(game, AgentGame):
+        return _check_agents(game)
     require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
     done = ["protocol"]
     if hasattr(game, "scale"):  # what the other checks call close
@@ -52,6 +54,18 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
         if hasattr(game, name):
             check(game, places)
             done.append(name)
+    return tuple(done)
+
+
+def _check_agents(game: AgentGame) -> tuple[str, ...]:
+    """Of a game that agents play: a world that is a tuple, and a record."""
+    world = attempt("world()", "must answer a NamedTuple of arrays and numbers", game.world)
+    require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple")
+    record(attempt("told()", "must answer a record", game.told), "told()")
+    done = ["protocol", "world", "told"]
+    if hasattr(game, "scale"):
+        check_scale(game)
+        done.append("scale")
     return tuple(done)
 
 

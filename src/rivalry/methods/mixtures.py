@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
-from rivalry.game import PopulationGame, measures, own_payoff, scale, scale_of
+from rivalry.game import AgentGame, PopulationGame, measures, own_payoff, scale, scale_of
 from rivalry.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.methods.exploration import check_whole
 from rivalry.metrics import TOLERANCE, Reply, best_reply, search
@@ -43,7 +43,7 @@ class Board(NamedTuple):
 
 def playable(game: Any) -> bool:
     """Whether a game is finite, or has payoffs at a profile: what learners of mixtures can play."""
-    if isinstance(game, PopulationGame):  # whose world is of agents, not of tables
+    if isinstance(game, PopulationGame | AgentGame):  # whose world is of agents, not of tables
         return False
     return hasattr(game, "world") or (hasattr(game, "payoffs") and hasattr(game, "space"))
 

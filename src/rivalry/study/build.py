@@ -103,13 +103,13 @@ def _own(name: Any) -> str:
 
 def _fits(target: Any, game: Any) -> bool:
     """Whether a registered method can be tried on a game: as it says itself, else by what it is made for."""
-    from rivalry.game import PopulationGame
+    from rivalry.game import AgentGame, PopulationGame
 
     fits = getattr(target, "fits", None)
     if fits is not None:
         return bool(fits(game))
     if callable(getattr(target, "begin", None)):  # learners know players, unless they say otherwise
-        return hasattr(game, "world") and not isinstance(game, PopulationGame)
+        return hasattr(game, "world") and not isinstance(game, PopulationGame | AgentGame)
     return hasattr(game, "payoffs")
 
 

@@ -120,14 +120,14 @@ class _Checker:
 
     def game(self, table: Table) -> Any:
         """The game of a table."""
+        from rivalry.game import AgentGame
+
         key = _text(table)
         if key != self.last[0]:
             game = build_game(table, self.folder)
-            if not hasattr(game, "space"):
-                made = type(game).__name__
-                raise StudyError(
-                    f"{shown(table['family'])} makes {made}: a game has a space", key="game.family"
-                )
+            if not hasattr(game, "space") and not isinstance(game, AgentGame):
+                made, rule = type(game).__name__, "a game has a space, or a world of agents and told()"
+                raise StudyError(f"{shown(table['family'])} makes {made}: {rule}", key="game.family")
             if names.is_file(table["family"]) and hasattr(game, "payoffs"):
                 _payoffs(game, table["family"])
             self.last = (key, game)
@@ -223,6 +223,10 @@ def _start(game: Any, start: Any, key: str) -> Any:
     """The profile that a start means; of many, one."""
     from rivalry._jax import jax
 
+    if not hasattr(game, "space"):
+        if start == "random":
+            return None
+        raise StudyError(f"{shown(start)} is not taken by this game; leave it out", key=key)
     if start in MANY:
         return game.space.sample(jax.random.key(0))
     try:

@@ -23,11 +23,11 @@ KNOWN = UPDATES[:3]  # two tables would take memory twice
 class CityQLearning(eqx.Module):
     """Independent Q-learning by all agents of a city, in one long run of play.
 
-    As `PopulationQLearning` learns: policies are frozen for an ``epoch``, each agent corrects its own table at
-    every step, and at the epoch's end takes ``(1-eps) softmax(beta Q) + eps uniform``, with chance
-    ``p_update``. A row of its table is a trip (a path and an urgency), where it is on it, and its karma. Where
-    the city lets agents plan, what they do at junctions is learned as well, each option worth what the bid
-    that follows at once is worth.
+    As `PopulationQLearning` learns: policies are frozen for an ``epoch``, each agent corrects its own table
+    at every step, and at the epoch's end takes ``(1-eps) softmax(beta Q) + eps uniform``, with chance
+    ``p_update``. A row of its table is a trip (a path and an urgency), where it is on it, and its karma.
+    Where the city lets agents plan, what they do at junctions is learned as well, each option worth what the
+    bid that follows at once is worth.
 
     Every ``monitor_every`` epochs copies of the agents travel on with frozen policies for ``monitor_steps``,
     by a stream of their own; looking changes nothing. Then are noted the social metrics,
@@ -37,12 +37,12 @@ class CityQLearning(eqx.Module):
     running.
 
     At the end policies are frozen and ``evaluation`` steps played. The record has what `CitySimulation`
-    tells, ``class_..`` (means over lucky, average and unlucky agents), ``example_policy`` of one agent of each,
-    and with ``exploit`` what each agent could gain while all others go on: by dynamic programming against the
-    chances of admission by lane and bid, and the sharing out, that were measured. These are averages over
-    time: what one could foresee of a queue it has just met is not in them, nor what others would make of its
-    departure. With ``keep`` the tables are stored (33 MB at 1000 agents), and ``carry_on`` goes on from such a
-    run to the bit.
+    tells, ``class_..`` (means over lucky, average and unlucky agents), ``example_policy`` of one agent of
+    each, and with ``exploit`` what each agent could gain while all others go on: by dynamic programming
+    against the chances of admission by lane and bid, and the sharing out, that were measured. These are
+    averages over time: what one could foresee of a queue it has just met is not in them, nor what others
+    would make of its departure. With ``keep`` the tables are stored (63 MB at 1000 agents), and ``carry_on``
+    goes on from such a run to the bit.
 
     Tables are float32 in rows of 64 bytes: about 61 KB an agent by default, twice that while it runs with
     monitors.

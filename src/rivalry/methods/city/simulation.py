@@ -26,8 +26,8 @@ class CitySimulation(eqx.Module):
     """Agents of a city travel on with policies that do not change; nothing is learned.
 
     ``plays``: all bid ``zero``, ``all_in``, or ``uniform``ly from what they have, and draw what they do at
-    junctions evenly; or there is no karma, and lanes go by a ``coin``, to the higher ``stake`` (urgency), or by
-    ``turn``, to whose share of admissions in attempts is lowest so far. Ties are broken as the city says.
+    junctions evenly; or there is no karma, and lanes go by a ``coin``, to the higher ``stake`` (urgency), or
+    by ``turn``, to whose share of admissions in attempts is lowest so far. Ties are broken as the city says.
 
     The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
     and step, and per competition; ``access_fairness`` and ``reward_fairness``, minus standard deviations over
@@ -119,7 +119,8 @@ def chances_of(city: City, plays: str) -> np.ndarray:
     spots = city.lane.shape[1] + city.options.shape[1]
     row = np.arange(counts.shape[1])
     junction = (row % spots >= city.lane.shape[1]) & (row < counts.shape[1] - 1)
-    return np.where(junction[:, None, None], even, np.broadcast_to(bids, even.shape) * 1.0)
+    found: np.ndarray = np.where(junction[:, None, None], even, np.broadcast_to(bids, even.shape) * 1.0)
+    return found
 
 
 def _parts(session: Session) -> tuple[Drivers, Tallies]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.game import BrokenInvariant
+from rivalry.game import AgentGame, BrokenInvariant
 from rivalry.kernels.shapes import City
 from rivalry.results import Record
 
@@ -46,8 +46,8 @@ class Outcome(NamedTuple):
     def scalars(self) -> dict[str, float]:
         """Efficiency and fairness.
 
-        Fairness is minus the standard deviation over agents; access counts moves admitted, ``.._with_dormant``
-        dormant steps as well.
+        Fairness is minus the standard deviation over agents; access counts moves admitted, and where it ends
+        in ``_with_dormant`` dormant steps as well.
         """
         return {
             "efficiency": float(self.reward.mean()),
@@ -87,7 +87,7 @@ class Outcome(NamedTuple):
 
 def travels(game: Any) -> bool:
     """Whether a game is a city that agents travel through."""
-    return isinstance(game, Streets) or (hasattr(game, "free_flow") and hasattr(game, "world"))
+    return isinstance(game, Streets) or (isinstance(game, AgentGame) and hasattr(game, "free_flow"))
 
 
 def streets_of(game: Any) -> Streets:
