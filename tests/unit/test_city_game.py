@@ -425,7 +425,10 @@ def test_examples_are_the_extremes_of_their_classes() -> None:
 def test_a_class_without_agents_has_no_example() -> None:
     game = small(network="stubs_4x4", routes=[[["W2", "2.1", "2.2", "2.3", "2.4", "E2"]]], capacity=1)
     assert game.examples().tolist() == [-1, -1, 0]
-    assert (game.description()["example_lanes"][1][:2] == -1).all()
+    told = game.told()
+    assert told["example_name"][1].tolist() == ["unlucky"]
+    names = np.array(game.network.lane_names)
+    assert names[told["example_lanes"][1][0, 0]].tolist() == game.routes(0)[0]
 
 
 def test_coalitions_are_the_first_of_a_class_or_drawn() -> None:
@@ -437,10 +440,10 @@ def test_coalitions_are_the_first_of_a_class_or_drawn() -> None:
     assert (drawn[0] != drawn[1]).any()
 
 
-def test_a_description_has_the_shapes_it_says() -> None:
+def test_what_is_told_has_the_shapes_it_says() -> None:
     game = rv.games.city(planning="nodes")
     sizes: dict[str, int] = {}
-    for name, (dims, values) in game.description().items():
+    for name, (dims, values) in game.told().items():
         assert len(dims) == np.ndim(values), name
         for dim, size in zip(dims, np.shape(values), strict=True):
             assert sizes.setdefault(dim, size) == size, (name, dim)

@@ -159,30 +159,6 @@ class City(eqx.Module):
 
         return told(self)
 
-    def description(self) -> Record:
-        """What is known before anybody plays: lanes on a map, capacities, free flow, classes of agents."""
-        flow, examples = self.free_flow(), self.examples()
-        lanes = self.journeys.lane[self.slots[examples]]  # an example that is not there is left out below
-        lanes[examples < 0] = -1
-        return {
-            "lane_name": (("lane",), np.array(self.network.lane_names)),
-            "lane_ends": (("lane", "end", "coordinate"), self.network.at[self.network.lanes]),
-            "lane_kind": (("lane",), self.network.kinds),
-            "capacity": (("lane",), self.capacity),
-            "toll": (("lane",), self.toll),
-            "subsidy": (("lane",), self.subsidy),
-            "centre": (("lane",), self.centre),
-            "free_flow": (("lane",), flow.wanting),
-            "free_flow_expected": (("lane",), self.expected.wanting),
-            "free_flow_dormant": ((), np.asarray(flow.dormant)),
-            "free_flow_trips": ((), np.asarray(flow.trips)),
-            "agent_class": (("agent",), self.classes()),
-            "agent_type": (("agent",), self.type_of),
-            "coalition": (("agent",), self.coalition),
-            "example_agent": (("example",), examples),
-            "example_lanes": (("example", "slot", "place"), lanes),
-        }
-
 
 def _whole(array: np.ndarray) -> np.ndarray:
     return np.array(array, dtype=np.int64, order="C")  # a copy: kernels are compiled for writable arrays

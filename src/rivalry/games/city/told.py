@@ -23,21 +23,27 @@ EXAMPLES = (
 def told(city: City) -> Record:
     """Arrays by ``lane``, ``node``, ``agent`` and ``example``, and the rules they were chosen by.
 
+    ``city_journeys`` is how many different journeys there are to draw from: paths, where nobody plans.
     ``lane_ends`` (lane, end, coordinate) and ``node_at`` (node, coordinate) are positions on a map;
     ``lane_free_flow`` how many agents would want a lane if nobody were ever refused, ``.._expected`` before
     journeys are drawn; ``agent_class`` an index into ``class_name``; ``example_lanes`` (example, path,
     position) lanes of the examples' paths, -1 beyond their ends.
     """
     network, examples = city.network, city.examples()
-    present = np.flatnonzero(examples >= 0)
+    present, flow = np.flatnonzero(examples >= 0), city.free_flow()
     chosen = examples[present]
     return {
+        "city_lanes": ((), np.asarray(len(network.lanes))),
+        "city_journeys": ((), np.asarray(len(city.journeys.begins))),
         "lane_name": (("lane",), np.array(network.lane_names)),
         "lane_ends": (("lane", "end", "coordinate"), np.asarray(network.at[network.lanes], dtype=float)),
         "lane_kind": (("lane",), np.array(KINDS)[network.kinds]),
         "lane_capacity": (("lane",), city.capacity),
-        "lane_free_flow": (("lane",), city.free_flow().wanting),
+        "lane_toll": (("lane",), city.toll),
+        "lane_subsidy": (("lane",), city.subsidy),
+        "lane_free_flow": (("lane",), flow.wanting),
         "lane_free_flow_expected": (("lane",), city.expected.wanting),
+        "free_flow_dormant": ((), np.asarray(flow.dormant)),
         "lane_centre": (("lane",), city.centre),
         "node_name": (("node",), np.array(network.nodes)),
         "node_at": (("node", "coordinate"), np.asarray(network.at, dtype=float)),
