@@ -16,6 +16,7 @@ from rivalry.kernels.economy import fresh
 from rivalry.methods import PopulationQLearning
 from rivalry.methods.population.crowds import watched
 from rivalry.methods.population.epochs import step_sizes, stop_of, temperatures
+from rivalry.methods.population.equilibrium import equilibrium
 from rivalry.methods.population.learning_record import look_names
 from rivalry.methods.population.monitors import payoff_estimates, sampling
 from rivalry.population.agents import Paid
@@ -140,6 +141,33 @@ def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> Non
     assert np.array_equal(found["last_policy"], begun["policy"])
     assert np.any(found["last_q"] != 0)
     np.testing.assert_allclose(begun["policy"], np.repeat(uniform_rows(1, 2, 3), 8, axis=0), atol=1e-15)
+
+
+def test_distances_are_those_of_the_rule_that_was_asked_for() -> None:
+    game = rv.games.karma(**SMALL)
+    best = equilibrium(game, QUICK["beta"])[0].reshape(2, 4, 4)
+    kinds = ("mean", "sum", "mu_weighted", "l1")
+    found = {kind: ran(quick(compare=True, monitor_every=5, distance=kind), game) for kind in kinds}
+    policies = probabilities(found["mean"]["last_policy"], 3)
+    moved = np.abs(np.cumsum(policies - best, axis=-1)).sum(axis=-1)[..., 1:] / np.arange(1, 4)
+    law = found["mean"]["karma_law"][0, :, 1:]
+    known = {
+        "mean": moved.mean(axis=(1, 2)),
+        "sum": moved.sum(axis=(1, 2)),
+        "mu_weighted": (law * moved).sum(axis=(1, 2)),
+        "l1": np.abs(policies - best).sum(axis=(1, 2, 3)),
+    }
+    for kind in kinds:
+        np.testing.assert_allclose(found[kind]["distance_to_equilibrium"], known[kind], rtol=1e-9)
+        assert found[kind]["distance_rule"] == kind
+        same(found["mean"], found[kind], ("distance", "mean_distance", "largest_distance", "monitor_"))
+    changes = [found[kind]["monitor_policy_change"][1:] for kind in kinds]
+    np.testing.assert_allclose(changes[1], 6 * changes[0])
+    assert np.all(changes[2] <= changes[1] * (1 + 1e-12))
+    with pytest.raises(
+        StudyError, match=r"distance: 'max' must be one of 'mean', 'sum', 'mu_weighted', 'l1'"
+    ):
+        build_method({"kind": "q_learning", "distance": "max"}, game=game)
 
 
 def test_what_is_told_agrees_with_itself() -> None:

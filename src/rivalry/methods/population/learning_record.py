@@ -100,6 +100,7 @@ def evaluated(
         learner.evaluation_warm_up,
         steps,
         learner.paid,
+        learner.distance,
     )
 
 
@@ -118,7 +119,8 @@ def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
     )
     policies = _policies(world, rows)
     if session["last_rows"].size:
-        moved = distances(policies, _policies(world, session["last_rows"]))
+        law = found.measured.law[kinds_of(world, owner)]
+        moved = distances(policies, _policies(world, session["last_rows"]), learner.distance, law)
         changes = np.abs(estimate - session["last_estimate"]).max(axis=1)
         values |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
         values["policy_change"] = np.max(moved)
@@ -212,6 +214,7 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
     record[BARE] = ((), np.asarray(found.efficiency))
     record["policy"] = ((*dims, "bid"), policy)
     record["mean_bid"] = (dims, policy @ bids)
+    record["distance_rule"] = ((), np.asarray(learner.distance))
     record["beta"] = ((), temperatures(learner.beta).values[-1])
     record["eps"] = ((), np.asarray(float(learner.eps)))
     for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
@@ -306,7 +309,9 @@ def taken_over(
     found = source.record if isinstance(source, Solution) else source
     if isinstance(found, str | Path):
         if not Path(found).is_file():
-            raise ValueError(f"carry_on: no file {str(found)!r}; must be a stored cell's, cells/ID.npz of a run")
+            raise ValueError(
+                f"carry_on: no file {str(found)!r}; must be a stored cell's, cells/ID.npz of a run"
+            )
         found = read(Path(found)).record
     if not isinstance(found, Mapping):
         raise ValueError(f"carry_on: {type(source).__name__} must be a file, a solution or its record")

@@ -123,20 +123,21 @@ def snapshot(
     warm_up: int,
     steps: int,
     paid: Paid | None = None,
+    far: str = "mean",
 ) -> Snapshot:
     """Play with frozen policies, and exact values in the environment that this measures.
 
     Once as they are; and where they explore, once more without that, in the environment that this makes.
-    Where entropy is ``paid``, all values are told again with it.
+    Where entropy is ``paid``, all values are told again with it. ``far`` is how distances are taken.
     """
     from rivalry.kernels.choices import cumulative
 
-    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps, paid)
+    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps, paid, far)
     numbers = dict(first.numbers)
     if 0 < eps < 1 and not crowd.refusal:
         bare = without_exploration(_policies(crowd, rows), eps)
         plain = cumulative(bare.reshape(len(rows), *crowd.shape[1:], -1))
-        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps, paid)
+        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps, paid, far)
         numbers |= {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
         return first._replace(numbers=numbers, efficiency=second.efficiency)
     return first
@@ -159,6 +160,7 @@ def _played(
     warm_up: int,
     steps: int,
     paid: Paid | None,
+    far: str,
 ) -> Snapshot:
     """Play, and values in its environment."""
     economy, levels = crowd.economy, crowd.shape[2]
@@ -176,7 +178,7 @@ def _played(
         numbers |= told if bonus is None else {f"{name}{REGULARISED}": told[name] for name in told}
     for target, name in zip(equilibria, ("", "_eps"), strict=False):
         of_kind = target.reshape(*crowd.shape, levels)[kinds]
-        numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind)
+        numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind, far, found.law[kinds])
     return Snapshot(found, env, numbers, found.efficiency)
 
 
@@ -198,9 +200,10 @@ def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
     return found
 
 
-def distances(policies: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Policy distances ``[owner]``, the mean over private states and karma of at least 1."""
-    return np.asarray(_distance(put(policies), put(others)))
+def distances(policies: np.ndarray, others: np.ndarray, far: str, law: np.ndarray) -> np.ndarray:
+    """Policy distances ``[owner]`` by the word ``far``; ``law [owner private karma]`` may weigh states."""
+    weights = law / law.sum(axis=(1, 2), keepdims=True)
+    return np.asarray(_distance(put(policies), put(others), far, put(weights)))
 
 
 _distance = eqx.filter_jit(policy_distance)

@@ -24,6 +24,7 @@ from rivalry.methods.population.monitors import (
 )
 from rivalry.methods.population.newton import ENOUGH
 from rivalry.population.agents import Paid
+from rivalry.population.distances import DISTANCES, Distance
 from rivalry.results import Record
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ class PopulationQLearning(eqx.Module):
     ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the mean payoff; without
     ``agent_`` means over a type), ``gap_to_equilibrium`` (and ``relative_..``),
     by how much its policy does better than the logit equilibrium at ``beta`` (``.._eps``: at ``eps`` as
-    well), ``distance_to_equilibrium``; all again ``.._without_exploration`` of policies and their
-    environment; ``mean_..`` and ``largest_..`` over agents. ``policy`` (player, private, karma, bid) is the
+    well), ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and
+    karma of at least 1, the ``sum``, ``mu_weighted`` by the measured law of states of the type, or ``l1``);
+    all again ``.._without_exploration`` of policies and their environment; ``mean_..`` and ``largest_..``
+    over agents, among whom ``policy_change`` is the largest. ``policy`` (player, private, karma, bid) is the
     mean policy of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the
     population measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest
     gain of any agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning
@@ -121,12 +124,15 @@ class PopulationQLearning(eqx.Module):
     ] = False
     stop_when: Annotated[Table | None, "end training early: {metric, delta, times}"] = None
     payoff_steps: Annotated[int, Ge(1), "steps over which payoffs are estimated from tables"] = 1000
+    distance: Annotated[
+        Distance, "of policies: the mean or the sum over states, weighted by who is there, or l1 of chances"
+    ] = "mean"
     compare: Annotated[bool, "find the logit equilibrium first, to compare with"] = True
     keep: Annotated[bool, "store tables, states and stream, to carry on from"] = True
     carry_on: Annotated[Any, "a run to go on from: a stored cell's file, or in Python a solution"] = None
 
     def __check_init__(self) -> None:
-        for name, known in (("algorithm", ALGORITHMS), ("update", UPDATES)):
+        for name, known in (("algorithm", ALGORITHMS), ("update", UPDATES), ("distance", DISTANCES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
         if self.regularised not in (True, False, "once"):
