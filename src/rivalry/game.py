@@ -130,6 +130,8 @@ class PopulationGame(Protocol):
     - ``refuses_mean_field``: why it has no stationary population, with a remedy, or an empty text; agents may
       play it still;
     - ``world()``: the tuple of arrays that kernels take where finitely many agents play it;
+    - ``continuum()``: the same without what tells of finitely many agents alone, whose numbers then share
+      programs;
     - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result;
     - ``named_start(name)``, ``view(name, x)`` and ``views``, ``scale``, ``player_names``: as for a `Game`.
     """

@@ -12,6 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry._jax import put
 from rivalry.methods import METHODS, Simulation
+from rivalry.methods.population import crowds, simulation
 from rivalry.population import record_of, settled
 from rivalry.study import StudyError, build_method
 from tests.unit.test_agents import table
@@ -46,6 +47,17 @@ def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() 
     assert found["relative_exploitability"] < 2e-3
     assert ran(game, plays="uniform", evaluation=5000)["relative_exploitability"] > 0.05
     assert found["bound"] == np.inf  # of finitely many agents nothing is proved
+
+
+def test_numbers_of_agents_share_programs() -> None:
+    """Nor does it matter how karma is dealt out at the start."""
+    options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
+    ran(rv.games.karma(**SMALL), **options)
+    programs = crowds._environment, simulation._worth
+    compiled = [program._cached._cache_size() for program in programs]
+    for more in ({"agents": 6}, {"initial_karma": [0, 4] * 5}):
+        ran(rv.games.karma(**(SMALL | more)), **options)
+    assert [program._cached._cache_size() for program in programs] == compiled
 
 
 def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> None:

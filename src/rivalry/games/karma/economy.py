@@ -157,6 +157,11 @@ class KarmaEconomy(eqx.Module):
         """Why one of its arrays may not take a value, or an empty text."""
         return refusal(name, value, self.most)
 
+    def continuum(self) -> KarmaEconomy:
+        """The same without what tells of finitely many agents: all numbers of them share its programs."""
+        unseen = np.zeros((0, 0), dtype=np.int64)
+        return replace(self, agents=0, initial=self.initial[:0], idle=0, signal=unseen)
+
     def world(self) -> Economy:
         """Its agents as kernels take them.
 

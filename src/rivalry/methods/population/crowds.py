@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 
 class Crowd(NamedTuple):
-    """A population game and the agents who play it: the world of learners and simulations."""
+    """A population game and the agents who play it: the world of learners and simulations.
+
+    ``refusal`` is why there is no mean field of such rules, or an empty text; where there is none ``game`` is
+    asked for its policies alone.
+    """
 
     game: Any
     economy: Economy
+    refusal: str = ""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -39,11 +44,6 @@ class Crowd(NamedTuple):
     def sizes(self) -> np.ndarray:
         """How many agents there are of each type."""
         return np.bincount(self.economy.type_of, minlength=len(self.economy.stakes))
-
-    @property
-    def refusal(self) -> str:
-        """Why there is no mean field of such rules, or an empty text."""
-        return str(getattr(self.game, "refuses_mean_field", ""))
 
 
 class Measured(NamedTuple):
@@ -90,7 +90,12 @@ def crowd_of(game: Any) -> Crowd:
     """The agents of a game; a `Crowd` passes. Raises `ValueError` for a game without them."""
     if not plays(game):
         raise ValueError(f"game: {type(game).__name__} must be a population with a world() of agents")
-    return game if isinstance(game, Crowd) else Crowd(game, game.world())
+    if isinstance(game, Crowd):
+        return game
+    # programs are compiled for a game: one that does not know how many agents there are
+    alike = getattr(game, "continuum", None)
+    refusal = str(getattr(game, "refuses_mean_field", ""))
+    return Crowd(game if alike is None else alike(), game.world(), refusal)
 
 
 def checked(agents: Agents) -> Agents:

@@ -157,7 +157,7 @@ class Simulation(eqx.Module):
         """The policy of all, ``[state bid]``; one without signals is followed whatever the signal."""
         game, given = world.game, self.plays
         if isinstance(given, str) and given == "equilibrium":
-            if world.signals > 1:
+            if world.refusal:
                 raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
             policy, _, residual = equilibrium(game, self.beta, self.eps)
             if not residual <= ENOUGH:
