@@ -179,6 +179,14 @@ def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) ->
     reach = next(row for row in rows if row["name"] == "reach")
     assert reach["bounds"] == "> 0"
     assert rivalry("show", "gradient_ascent", "--json").value
+    several = rivalry("show", "q_learning", "--json").value
+    assert next(row["class"] for row in several if row["name"] == "training") == "PopulationQLearning"
+    told = rivalry("show", "q_learning").out
+    assert (
+        told.index("epochs")
+        < told.index("For populations that finitely many agents")
+        < told.index("p_update")
+    )
 
 
 def test_doctor(rivalry: Command) -> None:

@@ -43,17 +43,38 @@ def found(name: str) -> tuple[Any, str]:
         return one.resolved(), _study_words(one)
     for entries in (study.games(), study.methods()):
         if name in entries:
-            entry = entries[name]
-            parameters: list[study.Parameter] = []
-            for target in entry.targets:  # of a kind with several classes, what they share is told once
-                parameters += [row for row in study.parameters(load(target)) if row not in parameters]
-            return [row.as_json() for row in parameters], _parameter_words(name, entry.title, parameters)
+            return _parameters(name, entries[name])
     known = [*study.studies(), *study.games(), *study.methods()]
     hint = near(name, known)
     raise study.StudyError(
         f"no study, game or method of that name; {hint if 'mean' in hint else 'see `rivalry list`'}",
         where=name,
     )
+
+
+def _parameters(name: str, entry: Any) -> tuple[Any, str]:
+    """The parameters of a game or method; of a kind that stands for several classes those of each."""
+    kinds = {target: load(target) for target in entry.targets}
+    head = f"{name}: {entry.title}\n\n"
+    if len(kinds) == 1:
+        (rows,) = map(study.parameters, kinds.values())
+        return [row.as_json() for row in rows], head + _parameter_words(rows)
+    found, words = [], []
+    for kind in kinds.values():
+        rows = study.parameters(kind)
+        found += [{"class": kind.__name__, **row.as_json()} for row in rows]
+        words.append(f"{_fitting(kind)}\n{_parameter_words(rows) if rows else 'no options'}")
+    return found, head + "\n\n".join(words)
+
+
+def _fitting(kind: Any) -> str:
+    """A class and the games it is for, as its ``fits`` says in its first line."""
+    fits = getattr(kind, "fits", None)
+    line = (
+        fits.__doc__.strip().splitlines()[0] if fits is not None and fits.__doc__ else "For games of players."
+    )
+    line = line if line.startswith("For ") else f"For {line[0].lower()}{line[1:]}"
+    return f"{line.rstrip('.')} ({kind.__name__}):"
 
 
 def _study_words(one: study.Study) -> str:
@@ -63,7 +84,7 @@ def _study_words(one: study.Study) -> str:
     return "\n".join([*said, "", one.text.rstrip()]).rstrip()
 
 
-def _parameter_words(name: str, title: str, parameters: list[study.Parameter]) -> str:
+def _parameter_words(parameters: list[study.Parameter]) -> str:
     lines = [
         [
             row.name,
@@ -74,7 +95,7 @@ def _parameter_words(name: str, title: str, parameters: list[study.Parameter]) -
         ]
         for row in parameters
     ]
-    return f"{name}: {title}\n\n" + output.table(["key", "takes", "default", "bounds", "meaning"], lines)
+    return output.table(["key", "takes", "default", "bounds", "meaning"], lines)
 
 
 def _default(value: Any) -> str:
