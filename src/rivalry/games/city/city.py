@@ -18,6 +18,10 @@ from rivalry.games.karma.agents import cumulative
 from rivalry.kernels import shapes
 
 
+INDEPENDENT = -1
+"""What members of a coalition do who are only marked, to compare with: nothing together."""
+
+
 class City(eqx.Module):
     """Finitely many agents who travel, trip after trip, and bid for admission to the lanes on their way.
 
@@ -102,8 +106,8 @@ class City(eqx.Module):
             dormant_share=self.dormant_share,
             tie=self.tie,
             award=shapes.BIDS,
-            coalition=_whole(self.coalition),
-            transfer=self.transfer,
+            coalition=_whole(self.coalition) * (self.transfer != INDEPENDENT),
+            transfer=max(self.transfer, shapes.NO_TRANSFER),
         )
 
     def free_flow(self) -> Flow:

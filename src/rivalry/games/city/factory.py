@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 
 from rivalry.games.city.allocation import Allocation, drawn, routed, slots_of
-from rivalry.games.city.city import City
+from rivalry.games.city.city import INDEPENDENT, City
 from rivalry.games.city.classes import centre_of, classes_of, unavoidable
 from rivalry.games.city.coalition import coalition_of
 from rivalry.games.city.free_flow import Flow, Trips, of_agents, of_law
@@ -19,6 +19,7 @@ from rivalry.games.city.networks import Network
 from rivalry.games.karma.agents import check_initial, counts, dealt
 from rivalry.games.karma.checks import numbers, one_of, whole
 from rivalry.kernels import shapes
+from rivalry.recipes import remembered
 
 PRICES = {
     "PBS": shapes.OWN_BID,
@@ -26,7 +27,12 @@ PRICES = {
     "uniform_lowest_admitted": shapes.LOWEST_ADMITTED,
 }
 TIES = {"coin": shapes.COIN, "lowest_index": shapes.LOWEST_INDEX}
-TRANSFERS = {"none": shapes.NO_TRANSFER, "even": shapes.EVEN, "urgent": shapes.URGENT}
+TRANSFERS = {
+    "independent": INDEPENDENT,
+    "none": shapes.NO_TRANSFER,
+    "even": shapes.EVEN,
+    "urgent": shapes.URGENT,
+}
 
 NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
@@ -100,8 +106,9 @@ def city(
         "how many collude, the first ones, or {agents, from}: from lucky, average, unlucky or random",
     ] = 0,
     transfer: Annotated[
-        Literal["none", "even", "urgent"],
-        "how the coalition passes karma on: not at all; all alike; to the more urgent first",
+        Literal["independent", "none", "even", "urgent"],
+        "what members do: nothing together (to compare with); learn from their mean reward; also pass karma "
+        "on, all alike, or to the more urgent first",
     ] = "none",
     types: Annotated[
         list[dict[str, Any]] | None,
@@ -131,7 +138,7 @@ def city(
     expected = _expected(made, type_of, who, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
     band = coalition_of(coalition, classes_of(unavoidable(made.journeys, centre)[made.slots]), allocation)
-    return City(
+    found = City(
         network=graph,
         journeys=made.journeys,
         slots=made.slots,
@@ -160,6 +167,7 @@ def city(
         planning=planning,
         notes=(rule,) if rule else (),
     )
+    return remembered(found, city, given)
 
 
 def _count(told: int | None, routes: Any) -> int:
@@ -199,7 +207,7 @@ def _flag(name: str, given: object) -> bool:
 
 def _transfer(given: str, coalition: np.ndarray) -> int:
     found = TRANSFERS[one_of("transfer", given, tuple(TRANSFERS))]
-    if found != shapes.NO_TRANSFER and coalition.sum() < 2:
+    if found not in (shapes.NO_TRANSFER, INDEPENDENT) and coalition.sum() < 2:
         raise ValueError(f"transfer: {given!r} needs a coalition of at least two agents; give coalition")
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.kernels.shapes import OWN_BID, City
+from rivalry.kernels.shapes import NO_TRANSFER, OWN_BID, City
 from rivalry.methods.city.streets import Streets
 from rivalry.results import Certificate, Record
 
@@ -18,7 +18,10 @@ HOW = "dynamic programming against the admission odds and the sharing out that w
 
 
 class Gains(NamedTuple):
-    """Payoffs and what could be gained, weighted by the states that each agent was in."""
+    """Payoffs and what could be gained, weighted by the states that each agent was in.
+
+    NaN of members of a coalition who pass karma on: theirs moves otherwise than anything measured.
+    """
 
     payoff: np.ndarray  # [agent]
     gain: np.ndarray  # [agent]
@@ -64,14 +67,25 @@ def gains(streets: Streets, tallied: Tallies, chances: np.ndarray) -> Gains:
     weights = tallied.each / np.maximum(tallied.each.sum(axis=(1, 2), keepdims=True), 1)
     payoff = (weights * found.own).sum(axis=(1, 2))
     best = (weights * found.best).sum(axis=(1, 2))
-    return Gains(payoff, np.maximum(best - payoff, 0.0), found.error)
+    gain = np.maximum(best - payoff, 0.0)
+    if streets.city.transfer != NO_TRANSFER:
+        members = streets.city.coalition > 0
+        payoff[members], gain[members] = np.nan, np.nan
+    return Gains(payoff, gain, found.error)
+
+
+def _means(array: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
+    return np.array([array[each].mean() if len(each) else np.nan for each in members])
 
 
 def gains_record(streets: Streets, found: Gains) -> Record:
     """Of each agent, and of types: means, and as certificate the largest gain."""
-    kinds, scale = streets.city.type_of, abs(float(found.payoff.mean()))
-    members = [np.flatnonzero(kinds == kind) for kind in range(len(streets.city.stakes))]
-    regret = np.array([found.gain[each].max() for each in members])
+    kinds, known = streets.city.type_of, np.isfinite(found.payoff)
+    if not known.any():
+        return {}
+    scale = abs(float(found.payoff[known].mean()))
+    members = [np.flatnonzero(known & (kinds == kind)) for kind in range(len(streets.city.stakes))]
+    regret = np.array([found.gain[each].max(initial=0.0) for each in members])
     proof = Certificate(
         regret, np.full(len(regret), np.inf), "lower bound", HOW, 1e-6 * float(streets.game.scale)
     )
@@ -79,13 +93,10 @@ def gains_record(streets: Streets, found: Gains) -> Record:
         "agent_payoff": (("agent",), found.payoff),
         "agent_exploitability": (("agent",), found.gain),
         "agent_relative_exploitability": (("agent",), found.gain / scale),
-        "payoff": (("player",), np.array([found.payoff[each].mean() for each in members])),
-        "exploitability": (("player",), np.array([found.gain[each].mean() for each in members])),
-        "relative_exploitability": (
-            ("player",),
-            np.array([found.gain[each].mean() for each in members]) / scale,
-        ),
-        "mean_relative_exploitability": ((), np.asarray(found.gain.mean() / scale)),
+        "payoff": (("player",), _means(found.payoff, members)),
+        "exploitability": (("player",), _means(found.gain, members)),
+        "relative_exploitability": (("player",), _means(found.gain, members) / scale),
+        "mean_relative_exploitability": ((), np.asarray(found.gain[known].mean() / scale)),
         "payoff_error": ((), np.asarray(found.error.max())),
         **proof.record(),
     }

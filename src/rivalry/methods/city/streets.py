@@ -82,6 +82,16 @@ class Outcome(NamedTuple):
             "lane_bid": (("lane",), self.bid),
             "admission": (("lane", "bid"), self.odds),
             "karma_law": (("karma",), self.karma),
+        } | self._of_coalition(np.asarray(known["agent_coalition"][1]) > 0)
+
+    def _of_coalition(self, members: np.ndarray) -> Record:
+        """How members of a coalition fare, and all others."""
+        if not members.any() or members.all():
+            return {}
+        return {
+            f"{who}_{name}": ((), np.asarray(array[those].mean()))
+            for who, those in (("coalition", members), ("others", ~members))
+            for name, array in (("reward", self.reward), ("admitted", self.admitted))
         }
 
 
