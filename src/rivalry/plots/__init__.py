@@ -27,6 +27,10 @@ PLOTS = {
         "how what each could gain, or got, is spread over agents",
     ),
     "basins": PlotEntry("rivalry.plots.ends:basins", "starts coloured by the end that each led to"),
+    "bid_congestion": PlotEntry(
+        "rivalry.plots.congestion:bid_congestion",
+        "mean bids on the lanes of a city against how many want them",
+    ),
     "bid_law": PlotEntry(
         "rivalry.plots.bidding:bid_law", "how often each bid is made, and how likely it wins"
     ),
@@ -57,6 +61,14 @@ PLOTS = {
         "ends of dynamics and of learners over a parameter, distance below",
     ),
     "end_positions": PlotEntry("rivalry.plots.ends:end_positions", "how often each player ends where"),
+    "example_bids": PlotEntry(
+        "rivalry.plots.example_agents:example_bids",
+        "what a lucky, an average and an unlucky agent of a city bid",
+    ),
+    "example_routes": PlotEntry(
+        "rivalry.plots.streets:example_routes",
+        "the paths of a lucky, an average and an unlucky agent of a city",
+    ),
     "exploitability_curve": PlotEntry(
         "rivalry.plots.exploitability:exploitability_curve",
         "what agents could gain as they learn, exact and sampled, and how far from equilibrium they are",
@@ -84,6 +96,10 @@ PLOTS = {
     ),
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
+    ),
+    "lane_load": PlotEntry(
+        "rivalry.plots.congestion:lane_load",
+        "how many want each lane in free flow, against its capacity",
     ),
     "learning": PlotEntry(
         "rivalry.plots.mixtures:learning", "a measure and the regret as mixtures are learned, by method"
@@ -144,11 +160,19 @@ PLOTS = {
     "snapshots": PlotEntry(
         "rivalry.plots.snapshots:snapshots", "influence and positions at chosen steps", ("snapshots",)
     ),
+    "social_traces": PlotEntry(
+        "rivalry.plots.social:social_traces",
+        "efficiency, fairness and changes of policies as agents learn",
+    ),
     "spectrum": PlotEntry(
         "rivalry.plots.spectra:spectrum", "eigenvalues: small moves die out where no real part is above zero"
     ),
     "stability_window": PlotEntry(
         "rivalry.plots.spectra:stability_window", "where the symmetric point is stable, by two parameters"
+    ),
+    "street_map": PlotEntry(
+        "rivalry.plots.streets:street_map",
+        "what happens on every lane of a city, on a map",
     ),
     "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
     "subsidy": PlotEntry("rivalry.plots.points:subsidy", "what subsidies change, by player and price"),

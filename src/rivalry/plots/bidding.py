@@ -71,7 +71,7 @@ def karma_histogram(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """How many agents of each type hold how much karma, ``karma_law [player private karma]``.
+    """How many agents of each type hold how much karma, ``karma_law [player private karma]``, or ``[karma]``.
 
     Shares of the agents of a type; bars, or lines with dots where several are laid over each other: types,
     methods, values of a swept ``series``. Bands are 95 % intervals over replications (Student's t).
@@ -85,7 +85,8 @@ def karma_histogram(
     with canvas(ax) as axes:
         lines = []
         for one in every:
-            heads = one.arrays["karma_law"].sum(axis=2)
+            law = one.arrays["karma_law"]
+            heads = law.sum(axis=2) if law.ndim == 4 else law[:, None]
             lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
         types = lines[0][1].shape[1]
         words = type_words(every[0].arrays, types) if types > 1 else [""]

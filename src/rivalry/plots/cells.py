@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
+OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
 """Dimensions of what is recorded of a population; any others are a sweep's."""
+STREETS = "lane"  # of a city, and without a coordinate: runs that were batched have one of that name
 RULE = ("beta", "eps")
 """What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
 
@@ -105,8 +107,14 @@ def own_rank(data: Dataset, name: str) -> int:
     """How many dimensions of a variable are its own, and not those of a sweep; 0 where it is not there."""
     if name not in data:
         return 0
+    return sum(is_own(data, name, str(dim)) for dim in data[name].dims)
+
+
+def is_own(data: Dataset, name: str, dim: str) -> bool:
+    """Whether a variable's dimension is its own, and not a sweep's."""
     # where lengths differ, a dimension is called by its variable's name and its own
-    return sum(str(dim).removeprefix(f"{name}_") in OWN for dim in data[name].dims)
+    plain = dim.removeprefix(f"{name}_")
+    return plain in OWN or (plain == STREETS and dim not in data.coords)
 
 
 def _place(data: Dataset, name: str) -> int:

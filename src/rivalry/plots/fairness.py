@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry._registry import near
-from rivalry.plots.cells import OWN, cells, spread
+from rivalry.plots.cells import cells, is_own, spread
 from rivalry.plots.select import NoSuchPoint, blank, checked, dimension, swept
 from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, colours, legend, note
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 ONCE = "once"  # a parameter of one value, where none is swept
 WORDS = {
     "access_fairness": "access fairness: minus the sd over agents of the share of steps won",
+    "access_fairness_with_dormant": "access fairness: minus the sd over agents of steps not refused",
     "reward_fairness": "reward fairness: minus the sd over agents of mean rewards",
     "efficiency": "efficiency: mean reward per agent and step",
 }
+POLICIES = ("policy", "example_policy")  # a rule without karma has neither
 EXACT = PALETTE[-1]
 CROSSES = ("x", "+", "1", "2", "3", "4")
 
@@ -111,10 +113,15 @@ def _number(data: Dataset, name: str, over: str | None) -> None:
     if name in data.coords and name == (over or name):
         return
     if name not in data:
-        known = [str(key) for key in data.data_vars if not any(dim in OWN for dim in data[key].dims)]
+        known = [str(key) for key in data.data_vars if not _whose(data, str(key))]
         raise ValueError(f"across, up: {name!r} is not in this data; {near(name, known)}")
-    if any(dim in OWN for dim in data[name].dims):
+    if _whose(data, name):
         raise ValueError(f"across, up: {name!r} must be one number a cell")
+
+
+def _whose(data: Dataset, name: str) -> list[str]:
+    """The dimensions that make a measure more than one number a cell."""
+    return [str(dim) for dim in data[name].dims if is_own(data, name, str(dim))]
 
 
 def _given(exact: Numbers | None, needed: list[str]) -> Numbers:
@@ -162,9 +169,14 @@ def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> lis
             raise ValueError(f"baselines: {name!r} is no method drawn here; {near(name, names)}")
     if wanted is not None:
         return list(wanted)
-    if "policy" not in data or "method" not in data["policy"].dims:
+    policies = [key for key in POLICIES if key in data and "method" in data[key].dims]
+    if not policies:
         return []
-    return [name for name in names if name and blank(data["policy"].sel({"method": name}).values)]
+    return [
+        name
+        for name in names
+        if name and all(blank(data[key].sel({"method": name}).values) for key in policies)
+    ]
 
 
 def _line(axes: Axes, one: Curve, shade: str, marker: str, *, tell: bool) -> None:

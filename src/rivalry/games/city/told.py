@@ -27,7 +27,8 @@ def told(city: City) -> Record:
     ``lane_ends`` (lane, end, coordinate) and ``node_at`` (node, coordinate) are positions on a map;
     ``lane_free_flow`` how many agents would want a lane if nobody were ever refused, ``.._expected`` before
     journeys are drawn; ``agent_class`` an index into ``class_name``; ``example_lanes`` (example, path,
-    position) lanes of the examples' paths, -1 beyond their ends.
+    position) lanes of the examples' paths, -1 beyond their ends, ``example_places`` (example, path, place)
+    the lane wanted at each place of the journey, -1 where there is none.
     """
     network, examples = city.network, city.examples()
     present, flow = np.flatnonzero(examples >= 0), city.free_flow()
@@ -56,6 +57,7 @@ def told(city: City) -> Record:
         "example_name": (("example",), np.array(CLASSES)[present]),
         "example_rule": ((), np.asarray(EXAMPLES)),
         "example_lanes": (("example", "path", "position"), _ways(city, chosen)),
+        "example_places": (("example", "path", "place"), city.journeys.lane[city.slots[chosen]]),
     }
 
 
