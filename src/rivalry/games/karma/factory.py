@@ -16,6 +16,7 @@ from rivalry.games.karma.economy import KarmaEconomy
 from rivalry.games.karma.payments import PAYMENTS, charge_of, overflow_of, receiver_of
 from rivalry.games.karma.signals import signal_of
 from rivalry.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY
+from rivalry.recipes import remembered
 
 TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
 IDLE = ("none", "random")
@@ -89,6 +90,11 @@ def karma(
     neighbouring numbers, in the order of the types. Raises `ValueError` for numbers out of range, unknown
     words, and parts that do not go together; warns where karma is not conserved.
 
+    Where an urgency repeats, something else moves beside it, and policies know what.
+
+    >>> place = {"urgencies": [1.0, 5.0, 1.0], "private_names": ["town", "town, urgent", "road"]}
+    >>> karma(kbar=2.0, kmax=4, **place, chain=[[0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]).space.shape
+    (15, 5)
     >>> karma(kbar=2.0, kmax=4, types=[{"count": 2}, {"count": 4, "gamma": 0.5}]).world().type_of.tolist()
     [0, 0, 1, 1, 1, 1]
     """
@@ -111,7 +117,7 @@ def karma(
         dealt(count, mean)
     if beyond == BURN:
         warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=2)
-    return KarmaEconomy(
+    economy = KarmaEconomy(
         **_tables(kinds),
         kbar=put(mean),
         tax=put(tax_of(tax, kmax)),
@@ -127,6 +133,7 @@ def karma(
         every=whole("redistribute_every", redistribute_every, 1),
         idle=IDLE.index(one_of("idle", idle, IDLE)),
     )
+    return remembered(economy, karma, given)
 
 
 def _tables(kinds: list[Kind]) -> dict[str, Any]:
