@@ -37,6 +37,10 @@ PLOTS = {
     "bifurcation": PlotEntry(
         "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
     ),
+    "class_table": PlotEntry(
+        "rivalry.plots.class_table:class_table",
+        "what lucky, average and unlucky agents of a city bid and get",
+    ),
     "commitment": PlotEntry(
         "rivalry.plots.commitment:commitment",
         "a leader's value by what it costs to go back on its plans, with benchmarks",

@@ -30,7 +30,7 @@ WORDS = {
     "lane_capacity": "capacity, agents a step",
 }
 PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
-RULES = ("class_rule", "example_rule")
+RULES = {"class_rule": "", "example_rule": "agents shown: "}
 SCALE = "YlGnBu"  # from light to dark, as more is on a white page
 MISSING, PLAIN, CROWDED = "#B4B4B4", "#ECECEC", "#B9B9B9"
 WIDE, ASIDE, GAP, TIP = (
@@ -215,8 +215,8 @@ def example_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
 
 def rules(found: Mapping[str, np.ndarray]) -> list[str]:
     """The rules by which classes and agents were chosen, in lines of their own."""
-    texts = [str(np.ravel(found[name])[0]) for name in RULES if name in found]
-    return [fill(text, FOLD) for text in texts if text]
+    texts = [(word, str(np.ravel(found[name])[0])) for name, word in RULES.items() if name in found]
+    return [fill(word + text, FOLD) for word, text in texts if text]
 
 
 def _of_lanes(data: Dataset, quantity: str) -> None:

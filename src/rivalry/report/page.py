@@ -15,6 +15,7 @@ from rivalry.methods import METHODS
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge
 from rivalry.report.sessions import Sessions, channels, sessions
+from rivalry.report.travellers import Travellers, travellers
 from rivalry.report.warned import Warned, lines, warned
 from rivalry.results import CLAIMS
 from rivalry.store import Run
@@ -55,6 +56,7 @@ class Section(NamedTuple):
     judged: list[Judged]
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
+    travellers: list[Travellers]  # classes of agents of a city
     channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
     monitored: bool  # agents were looked at while they learned
     softmax: bool  # policies are softmaxes at a finite temperature
@@ -140,6 +142,7 @@ def _section(name: str, run: Run) -> Section:
         judged=judge(study, data),
         groups=_groups(data),
         sessions=sessions(data),
+        travellers=travellers(data),
         channels=channels(data),
         monitored="monitor_step" in data,
         softmax="beta" in data.variables and "policy" in data,

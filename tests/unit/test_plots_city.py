@@ -1,0 +1,430 @@
+"""Pictures of a city: what is drawn is what is stored, where the streets are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from scipy import stats
+
+import rivalry as rv
+from rivalry.plots.cells import cells, own_rank
+from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.style import picture
+from rivalry.report.travellers import travellers
+from rivalry.results import collect
+from tests.pictures import caption, half_width, labels, lines
+
+DRAWN = np.random.default_rng(11)
+GAME = rv.games.city(network="stubs_2x2", agents=24, kmax=4, kbar=2, capacity=2)
+TOLD = GAME.told()
+LANES, AGENTS, KARMA = len(TOLD["lane_name"][1]), 24, 5
+SHAPE = (1, 4, TOLD["example_places"][1].shape[2], KARMA)
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def record(monitors: int = 4) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """A result as a learner leaves it, of numbers drawn at random."""
+    wanted = DRAWN.uniform(0.5, 6.0, LANES)
+    law = DRAWN.uniform(size=KARMA)
+    own = {
+        "efficiency": ((), np.asarray(DRAWN.uniform(-2, -1))),
+        "access_fairness": ((), np.asarray(DRAWN.uniform(-0.2, -0.1))),
+        "lane_wanted": (("lane",), wanted),
+        "lane_queue": (("lane",), np.maximum(wanted - 2, 0)),
+        "lane_bid": (("lane",), DRAWN.uniform(0.0, 4.0, LANES)),
+        "karma_law": (("karma",), law / law.sum()),
+        "agent_reward": (("agent",), DRAWN.uniform(-3.0, 0.0, AGENTS)),
+        "agent_admitted": (("agent",), DRAWN.uniform(0.2, 0.9, AGENTS)),
+        "agent_type": (("agent",), np.zeros(AGENTS, dtype=int)),
+        "agent_trip_bid": (("agent", "trip"), DRAWN.uniform(0.0, 4.0, (AGENTS, 4))),
+        "trip_path": (("trip",), np.array([1, 1, 2, 2])),
+        "trip_urgency": (("player", "trip"), np.array([[1.0, 5.0, 1.0, 5.0]])),
+        "example_mean_bid": (("example", "trip", "place", "karma"), DRAWN.uniform(0.0, 4.0, SHAPE)),
+        "monitor_efficiency": (("monitor",), DRAWN.uniform(-2, -1, monitors)),
+        "monitor_policy_change": (("monitor",), np.geomspace(1.0, 1e-3, monitors)),
+        "monitor_step": (("monitor",), 1000 * np.arange(1, monitors + 1)),
+        "eps": ((), np.asarray(0.05)),
+    }
+    return TOLD | own
+
+
+def one(**more: tuple[tuple[str, ...], np.ndarray]) -> xr.Dataset:
+    return collect([({}, record() | more)], {})
+
+
+def run(methods: tuple[str, ...] = ("karma", "coin"), replications: int = 3) -> xr.Dataset:
+    """Several methods with replications, as a study's run has them."""
+    rows = [
+        ({"method": name, "replication": k}, record() | ({"lane_bid": TOLD["lane_free_flow"]} if k else {}))
+        for name in methods
+        for k in range(replications)
+    ]
+    return collect(rows, {"method": methods, "replication": range(replications)})
+
+
+def bars(panel: Axes) -> np.ndarray:
+    return np.ma.masked_array(panel.collections[0].get_array()).filled(np.nan)
+
+
+# -- streets -------------------------------------------------------------------------------------------
+
+
+def test_lanes_are_bars_on_the_right_of_their_streets_and_point_where_they_lead() -> None:
+    data = one()
+    panel = rv.plots.street_map(data).child_axes[0]
+    np.testing.assert_array_equal(bars(panel), data.lane_wanted.values)
+    for path, (start, end) in zip(panel.collections[0].get_paths(), TOLD["lane_ends"][1], strict=True):
+        corners = path.vertices[:5]
+        way = (end - start) / np.linalg.norm(end - start)
+        right = np.array([way[1], -way[0]])
+        assert ((corners - start) @ right > 0).all()  # so lanes that lead both ways never overlap
+        assert np.argmax((corners - start) @ way) == 2  # the head
+        along = (corners - start) @ way
+        assert along.min() > 0
+        assert along.max() < np.linalg.norm(end - start)
+
+
+def test_stubs_are_told_from_nodes_of_the_core() -> None:
+    panel = rv.plots.street_map(one()).child_axes[0]
+    dots, squares = (np.asarray(found.get_offsets()) for found in panel.collections[1:3])
+    at, names = TOLD["node_at"][1], TOLD["node_name"][1]
+    stub = np.array([str(name)[0].isalpha() for name in names])
+    np.testing.assert_array_equal(dots, at[~stub])
+    np.testing.assert_array_equal(squares, at[stub])
+
+
+def test_maps_of_several_methods_have_one_scale_and_means_over_replications() -> None:
+    data = run()
+    ax = rv.plots.street_map(data, quantity="lane_queue")
+    first, second = ax.child_axes[:2]
+    assert [panel.get_title() for panel in (first, second)] == ["karma", "coin"]
+    for k, panel in enumerate((first, second)):
+        np.testing.assert_allclose(bars(panel), data.lane_queue.values[k].mean(axis=0))
+        assert panel.collections[0].norm is first.collections[0].norm
+    assert first.collections[0].get_clim()[0] == 0.0
+    assert "mean of n = 3 replications" in caption(ax)
+    assert "eps = 0.05" in caption(ax)
+    told = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
+    assert told.child_axes[0].collections[0].get_clim() == (0, 9)
+    assert ax.child_axes[2].get_ylabel() == "agents refused, mean a step"
+
+
+def test_lanes_where_nobody_came_have_no_colour_of_the_scale_even_the_last() -> None:
+    bids = DRAWN.uniform(1.0, 4.0, LANES)
+    bids[[0, -1]] = np.nan
+    ax = rv.plots.street_map(one(lane_bid=(("lane",), bids)), quantity="lane_bid")
+    np.testing.assert_array_equal(bars(ax.child_axes[0]), bids)
+    assert "grey: nobody came" in caption(ax)
+
+
+def test_any_network_has_a_map() -> None:
+    nodes = {"a": [0, 0], "b": [3, 1], "c": [1, 4]}
+    game = rv.games.city(
+        network={"nodes": nodes, "lanes": [["a", "b"], ["b", "c"], ["c", "a"]]}, agents=6, kmax=4, kbar=2
+    )
+    data = collect([({}, game.told())], {})
+    panel = rv.plots.street_map(data, quantity="lane_capacity").child_axes[0]
+    assert len(bars(panel)) == 3
+    assert len(panel.collections[1].get_offsets()) == 3
+    assert len(panel.collections[2].get_offsets()) == 0
+
+
+def test_networks_of_several_sizes_stand_side_by_side() -> None:
+    small = rv.games.city(network="plain_2x2", agents=16, kmax=4, kbar=2).told()
+    data = collect([({"size": 1}, TOLD), ({"size": 2}, small)], {"size": [1, 2]})
+    ax = rv.plots.street_map(data, quantity="lane_free_flow", series="size")
+    assert [len(bars(panel)) for panel in ax.child_axes[:2]] == [LANES, 8]
+    assert [panel.get_title() for panel in ax.child_axes[:2]] == ["size = 1", "size = 2"]
+
+
+def test_a_lane_of_runs_that_were_batched_is_no_street() -> None:
+    bids = DRAWN.uniform(size=(2, 1, 1, KARMA))
+    batched = xr.Dataset({"mean_bid": (("lane", "player", "private", "karma"), bids)}, {"lane": [0, 1]})
+    assert own_rank(batched, "mean_bid") == 3
+    assert len(cells(batched, "mean_bid", series="lane")) == 2
+    assert own_rank(one(), "lane_bid") == 1
+
+
+def test_paths_of_examples_follow_their_lanes() -> None:
+    ax = rv.plots.example_routes(one())
+    panel = ax.child_axes[0]
+    name, agent = TOLD["example_name"][1][0], TOLD["example_agent"][1][0]
+    assert panel.get_title() == f"{name} (agent {agent})"
+    ends = TOLD["lane_ends"][1]
+    for k, drawn in enumerate(panel.get_lines()):
+        lanes = TOLD["example_lanes"][1][0, k]
+        lanes = lanes[lanes >= 0]
+        points = drawn.get_xydata().reshape(len(lanes), 2, 2)
+        np.testing.assert_allclose(points.mean(axis=1), ends[lanes].mean(axis=1), atol=0.2)
+        ways = np.einsum("ij,ij->i", points[:, 1] - points[:, 0], ends[lanes][:, 1] - ends[lanes][:, 0])
+        assert (ways > 0).all()
+    assert labels(ax) == ["path 1", "path 2", "start", "end", "lanes of the centre"]
+    unfolded = caption(ax).replace("\n", " ")
+    assert str(TOLD["class_rule"][1]) in unfolded
+    assert str(TOLD["example_rule"][1]) in unfolded
+
+
+# -- congestion ----------------------------------------------------------------------------------------
+
+
+def test_loads_are_sorted_by_what_is_expected() -> None:
+    ax = rv.plots.lane_load(one())
+    heights = [bar.get_height() for bar in ax.patches]
+    np.testing.assert_allclose(heights, sorted(TOLD["lane_free_flow_expected"][1])[::-1])
+    (dots,) = lines(ax, "_drawn")
+    np.testing.assert_allclose(sorted(dots.get_ydata()), sorted(TOLD["lane_free_flow"][1]))
+    (limit,) = lines(ax, "_capacity")
+    assert set(limit.get_ydata()) == {2.0}
+    over = int((TOLD["lane_free_flow"][1] > 2).sum())
+    assert caption(ax) == f"{over} of {LANES} lanes are wanted by more than their capacity"
+    assert labels(ax)[:3] == ["entry lanes, expected", "core lanes, expected", "exit lanes, expected"]
+
+
+def test_bars_dots_and_colours_are_of_the_same_lane() -> None:
+    load, expected = DRAWN.permutation(LANES) + 1.0, DRAWN.permutation(LANES) + 1.0
+    ax = rv.plots.lane_load(
+        one(lane_free_flow=(("lane",), load), lane_free_flow_expected=(("lane",), expected))
+    )
+    order = np.argsort(-expected)
+    np.testing.assert_array_equal(lines(ax, "_drawn")[0].get_ydata(), load[order])
+    shades = [bar.get_facecolor() for bar in ax.patches]
+    kinds = TOLD["lane_kind"][1][order]
+    assert len({(str(kind), shade) for kind, shade in zip(kinds, shades, strict=True)}) == 3
+
+
+def test_loads_that_do_not_differ_are_drawn_once() -> None:
+    assert len(rv.plots.lane_load(run()).child_axes) == 0
+    other = TOLD | {"lane_capacity": (("lane",), np.full(LANES, 7))}
+    data = collect([({"size": 1}, TOLD), ({"size": 2}, other)], {"size": [1, 2]})
+    panels = rv.plots.lane_load(data, series="size").child_axes
+    assert [panel.get_title() for panel in panels] == ["size = 1", "size = 2"]
+
+
+def test_lanes_with_room_for_all_leave_room_for_the_bars() -> None:
+    ax = rv.plots.lane_load(one(lane_capacity=(("lane",), np.full(LANES, 10**6))))
+    assert ax.get_ylim()[1] < 2 * TOLD["lane_free_flow"][1].max()
+
+
+def test_bids_stand_against_congestion_with_spearmans_correlation() -> None:
+    data = one()
+    ax = rv.plots.bid_congestion(data)
+    drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in ax.collections])
+    both = np.stack([data.lane_wanted.values, data.lane_bid.values], axis=1)
+    np.testing.assert_allclose(drawn[np.argsort(drawn[:, 0])], both[np.argsort(both[:, 0])])
+    expected = stats.spearmanr(*both.T).statistic
+    assert f"rank correlation {expected:.2g} over {LANES} lanes" in caption(ax)
+    assert labels(ax) == ["entry lanes", "core lanes", "exit lanes", "capacity 2"]
+
+
+def test_correlations_of_ties_and_of_lanes_where_nobody_came() -> None:
+    bids, wanted = DRAWN.integers(0, 3, LANES).astype(float), DRAWN.integers(1, 4, LANES).astype(float)
+    bids[-2:] = np.nan
+    data = one(lane_bid=(("lane",), bids), lane_wanted=(("lane",), wanted))
+    expected = stats.spearmanr(wanted[:-2], bids[:-2]).statistic
+    assert f"correlation {expected:.2g} over {LANES - 2} lanes" in caption(rv.plots.bid_congestion(data))
+    same = rv.plots.bid_congestion(one(lane_bid=(("lane",), np.zeros(LANES))))
+    assert "no rank correlation: all lanes are alike" in caption(same)
+
+
+def test_each_method_has_its_own_correlation_with_an_interval() -> None:
+    data = run()
+    ax = rv.plots.bid_congestion(data)
+    each = np.array(
+        [
+            stats.spearmanr(data.lane_wanted.values[1, k], data.lane_bid.values[1, k]).statistic
+            for k in range(3)
+        ]
+    )
+    words = next(label for label in labels(ax) if label.startswith("coin"))
+    told = words.split("correlation ")[1].split(" over")[0].split(" ± ")
+    np.testing.assert_allclose(float(told[0]), each.mean(), rtol=0.05, atol=5e-3)
+    np.testing.assert_allclose(float(told[1]), half_width(each), rtol=0.05)
+
+
+# -- agents and learning -------------------------------------------------------------------------------
+
+
+def test_bids_of_examples_are_means_over_the_places_of_each_path() -> None:
+    data = one()
+    panel = rv.plots.example_bids(data).child_axes[0]
+    for trip, line in enumerate(lines(panel, "_line")):
+        lanes = TOLD["example_places"][1][0, trip // 2]
+        bids = data.example_mean_bid.values[0, trip, lanes >= 0]
+        np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
+        assert line.get_linestyle() == ("-", "--")[trip % 2]
+    ax = rv.plots.example_bids(data, over="place")
+    law = data.karma_law.values
+    for trip, line in enumerate(lines(ax.child_axes[0], "_line")):
+        lanes = TOLD["example_places"][1][0, trip // 2]
+        np.testing.assert_allclose(line.get_ydata(), data.example_mean_bid.values[0, trip, lanes >= 0] @ law)
+    assert labels(ax) == ["path 1", "path 2", "urgency 1", "urgency 5"]
+    assert "means over karma, by the law of all agents" in caption(ax)
+
+
+def test_rows_of_bids_are_methods() -> None:
+    data = run()
+    ax = rv.plots.example_bids(data)
+    assert [panel.get_ylabel() for panel in ax.child_axes] == ["karma\nmean bid", "coin\nmean bid"]
+    lanes = TOLD["example_places"][1][0, 0] >= 0
+    bids = data.example_mean_bid.values[1, :, 0, 0, lanes].mean(axis=0)
+    line = lines(ax.child_axes[1], "_line")[0]
+    np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
+
+
+def test_traces_have_a_panel_each_and_changes_that_spread_far_logarithmic_scales() -> None:
+    data = run()
+    ax = rv.plots.social_traces(data)
+    titles = [panel.get_title() for panel in ax.child_axes]
+    assert titles == ["efficiency (reward a step)", "largest change of a policy (karma)"]
+    first, second = ax.child_axes
+    assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
+    for k, line in enumerate(lines(first, "_mean")):
+        np.testing.assert_allclose(line.get_ydata(), data.monitor_efficiency.values[k].mean(axis=0))
+        np.testing.assert_array_equal(line.get_xdata(), data.monitor_step.values[k, 0])
+    assert labels(ax) == ["karma", "coin"]
+    assert rv.plots.social_traces(data, log=False).child_axes[1].get_yscale() == "linear"
+
+
+def test_agents_are_grouped_by_class() -> None:
+    kinds = np.arange(AGENTS) % 3
+    data = one(agent_class=(("agent",), kinds))
+    ax = rv.plots.agent_histogram(data, quantity="agent_reward", by="class")
+    rewards = data.agent_reward.values
+    expected = [
+        f"{name}: mean {rewards[kinds == k].mean():.3g}, largest {rewards[kinds == k].max():.3g}"
+        for k, name in enumerate(("lucky", "average", "unlucky"))
+    ]
+    assert labels(ax) == expected
+
+
+def test_karma_of_a_city_is_one_law() -> None:
+    data = one()
+    ax = rv.plots.karma_histogram(data)
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.karma_law.values)
+    assert labels(rv.plots.karma_histogram(run()))[0].startswith("karma, mean ")
+
+
+def test_rules_without_bids_are_baselines_in_the_fairness_plane() -> None:
+    plain = {name: value for name, value in record().items() if not name.startswith("example_")}
+    rows = [({"method": "karma"}, record()), ({"method": "coin"}, plain)]
+    data = collect(rows, {"method": ["karma", "coin"]})
+    data["example_policy"] = (("method", "example"), [[1.0], [np.nan]])
+    ax = rv.plots.fairness_plane(data)
+    coin = lines(ax, "coin")[0]
+    assert coin.get_linestyle() == "None"
+    np.testing.assert_allclose(
+        coin.get_xydata()[0], [data.access_fairness.values[1], data.efficiency.values[1]]
+    )
+    with pytest.raises(ValueError, match=r"^across, up: 'lane_bid' must be one number a cell$"):
+        rv.plots.fairness_plane(data, up="lane_bid")
+
+
+# -- the report's table --------------------------------------------------------------------------------
+
+
+def test_the_table_has_example_agents_and_means_of_classes() -> None:
+    kinds = np.arange(AGENTS) % 3
+    more = {
+        "agent_class": (("agent",), kinds),
+        "example_agent": (("example",), np.array([4, 5])),
+        "example_name": (("example",), np.array(["average", "unlucky"])),
+    }
+    data = one(**more)
+    data["agent_trip_bid"][{"agent": 0, "trip": 0}] = np.nan
+    (table,) = travellers(data)
+    assert table.columns == [
+        "average: agent 4",
+        "unlucky: agent 5",
+        *(f"all 8 {n}" for n in TOLD["class_name"][1]),
+    ]
+    bids = data.agent_trip_bid.values[:, 0]
+    told = [bids[4], bids[5], *(np.nanmean(bids[kinds == k]) for k in range(3))]
+    assert table.rows[0] == ("mean bid, path 1, urgency 1", [f"{value:.3g}" for value in told])
+    reward = dict(table.rows)["reward a step"]
+    assert reward[0] == f"{data.agent_reward.values[4]:.3g}".replace("-", "−")
+
+
+def test_there_is_a_table_for_each_method_without_bids_where_nobody_bids() -> None:
+    idle = record() | {"agent_trip_bid": (("agent", "trip"), np.zeros((AGENTS, 4)))}
+    rows = [({"method": "karma"}, record()), ({"method": "coin"}, idle)]
+    tables = travellers(collect(rows, {"method": ["karma", "coin"]}))
+    assert [table.where for table in tables] == ["karma", "coin"]
+    assert [label for label, _ in tables[1].rows] == ["reward a step", "moves a step"]
+    assert travellers(xr.Dataset({"payoff": ("player", [1.0])})) == []
+    many = travellers(run(("karma",)))
+    assert "±" in many[0].rows[0][1][0]
+
+
+# -- wrong input, and as in reports --------------------------------------------------------------------
+
+
+def test_wrong_input_is_told_in_one_line() -> None:
+    data = one()
+    with pytest.raises(
+        ValueError, match=r"^quantity: 'lane_bids' is not in this data; did you mean 'lane_bid'"
+    ):
+        rv.plots.street_map(data, quantity="lane_bids")
+    with pytest.raises(ValueError, match=r"^quantity: 'lane_name' must have a number for each lane"):
+        rv.plots.street_map(data, quantity="lane_name")
+    with pytest.raises(ValueError, match=r"^limits: \[3, 1\] must be two numbers that rise$"):
+        rv.plots.street_map(data, limits=[3, 1])
+    with pytest.raises(ValueError, match=r"^data: no variable 'lane_ends'"):
+        rv.plots.street_map(data.drop_vars("lane_ends"))
+    with pytest.raises(ValueError, match=r"^across: 'lane_bid' must be one of lane_wanted"):
+        rv.plots.bid_congestion(data, across="lane_bid")
+    with pytest.raises(ValueError, match=r"^data: no variable 'lane_admitted'"):
+        rv.plots.bid_congestion(data, across="lane_admitted")
+    with pytest.raises(ValueError, match=r"^over: 'bid' must be one of karma, place$"):
+        rv.plots.example_bids(data, over="bid")
+    with pytest.raises(ValueError, match=r"^quantities: 'efficency' is not in this data; did you mean"):
+        rv.plots.social_traces(data, quantities=["efficency"])
+    with pytest.raises(ValueError, match=r"^by: 'node' must be one of type, class$"):
+        rv.plots.agent_histogram(data, quantity="agent_reward", by="node")
+    with pytest.raises(ValueError, match=r"^by: no agent's class is stored in this data$"):
+        rv.plots.agent_histogram(data.drop_vars("agent_class"), quantity="agent_reward", by="class")
+    with pytest.raises(NoSuchPoint, match=r"^data: no method has lane_wanted here$"):
+        rv.plots.street_map(data.assign(lane_wanted=("lane", np.full(LANES, np.nan))))
+
+
+KINDS = (
+    "street_map",
+    "example_routes",
+    "lane_load",
+    "bid_congestion",
+    "example_bids",
+    "class_table",
+    "social_traces",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_data_same_bytes_and_axes_have_names(kind: str) -> None:
+    data = run(("karma",), replications=2)
+    plot = getattr(rv.plots, kind)
+    assert picture(plot, data) == picture(plot, data)
+    ax = plot(data)
+    assert ax.get_ylabel()
+    assert ax.get_xlabel()
+    with pytest.raises(ValueError, match=r"^data: list must be a dataset"):
+        plot([])
+
+
+def test_what_a_learner_leaves_behind_is_drawn() -> None:
+    learner = rv.methods.CityQLearning(
+        training=400, epoch=20, monitor_every=5, monitor_steps=50, evaluation=200
+    )
+    data = rv.learn(GAME, learner).data
+    for kind in (*KINDS, "agent_histogram", "karma_histogram", "fairness_plane"):
+        assert getattr(rv.plots, kind)(data).get_ylabel()
+    (table,) = travellers(data)
+    assert len(table.rows) == 7
