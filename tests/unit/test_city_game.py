@@ -569,7 +569,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"coalition": {"agents": 2, "from": "rich"}},
         "coalition.from: 'rich' is unknown; must be one of first, lucky, average, unlucky, random",
     ),
-    "transfer": ({"transfer": "all"}, "transfer: 'all' is unknown; must be one of none, even, urgent"),
+    "transfer": (
+        {"transfer": "all"},
+        "transfer: 'all' is unknown; must be one of independent, none, even, urgent",
+    ),
     "transfer of nobody": (
         {"transfer": "even"},
         "transfer: 'even' needs a coalition of at least two agents; give coalition",

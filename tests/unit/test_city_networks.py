@@ -16,6 +16,7 @@ import pytest
 from rivalry.games.city.network_data import network_of
 from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
 from rivalry.games.city.paths import between, counts, distances, pairs_of, path_counts, shortest
+from rivalry.study.build import build_game
 from tests.reference import city as reference
 from tests.reference.__main__ import choose, judge, read
 
@@ -107,6 +108,17 @@ def test_nodes_without_positions_are_laid_out_the_same_every_time() -> None:
     assert len(np.unique(first.round(6), axis=0)) == 4
 
 
+def at(path: Path) -> dict[str, Any]:
+    """The table of a network that is in a file."""
+    return {"kind": "file", "path": str(path)}
+
+
+def test_a_study_finds_its_network_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "ring.json").write_text(json.dumps(RING))
+    table = {"family": "city", "network": {"kind": "file", "path": "ring.json"}, "agents": 10, "capacity": 2}
+    assert build_game(table, tmp_path).network.name == "ring"
+
+
 def test_files_hold_the_same_network(tmp_path: Path) -> None:
     (tmp_path / "ring.json").write_text(json.dumps(RING))
     lines = "\n".join(f"{a},{b}" for a, b in RING["lanes"])
@@ -117,31 +129,31 @@ def test_files_hold_the_same_network(tmp_path: Path) -> None:
     networkx.write_graphml(graph, tmp_path / "ring.graphml")
     (tmp_path / "linked.json").write_text(json.dumps(networkx.node_link_data(graph, edges="links")))
     for name in ("ring.json", "ring.graphml", "linked.json"):
-        found = network_of(str(tmp_path / name))
+        found = network_of(at(tmp_path / name))
         assert (found.lane_names, found.origins.tolist()) == (("a>b", "b>c", "c>d", "d>a"), [0, 2])
     assert found.at.tolist() == [[1.0, float(ord(node))] for node in "abcd"]
-    table = {"file": str(tmp_path / "ring.csv"), "terminals": ["a", "c"]}
+    table = at(tmp_path / "ring.csv") | {"terminals": ["a", "c"]}
     assert network_of(table).origins.tolist() == [0, 2]
-    assert network_of(str(tmp_path / "ring.csv")).name == "ring"
-    assert len(network_of(str(tmp_path / "ring.csv")).origins) == 4
+    assert network_of(at(tmp_path / "ring.csv")).name == "ring"
+    assert len(network_of(at(tmp_path / "ring.csv")).origins) == 4
 
 
 def test_streets_without_direction_are_lanes_both_ways(tmp_path: Path) -> None:
     networkx.write_graphml(networkx.path_graph(["a", "b"]), tmp_path / "road.graphml")
-    assert network_of(str(tmp_path / "road.graphml")).lane_names == ("a>b", "b>a")
+    assert network_of(at(tmp_path / "road.graphml")).lane_names == ("a>b", "b>a")
 
 
 WRONG: dict[str, tuple[Any, str]] = {
-    "no network": (3, "network: 3 must be a name, a table, or the path of a file"),
+    "no network": (3, "network: 3 must be a name or a table"),
     "a word": (
         "grid",
-        "network: 'grid' is unknown; must be stubs_RxC, plain_RxC, a table, or a file that ends in "
-        ".json, .graphml, .csv",
+        "network: 'grid' is unknown; must be stubs_RxC, plain_RxC, a table, or a file: "
+        "{kind = 'file', path = ...}",
     ),
     "a size": (
         "stubs_4",
-        "network: 'stubs_4' is unknown; must be stubs_RxC, plain_RxC, a table, or a file that ends in "
-        ".json, .graphml, .csv",
+        "network: 'stubs_4' is unknown; must be stubs_RxC, plain_RxC, a table, or a file: "
+        "{kind = 'file', path = ...}",
     ),
     "one node": ("plain_1x1", "network: 'plain_1x1' must have sides of 1 to 100, and at least two nodes"),
     "too large": (
@@ -200,12 +212,13 @@ WRONG: dict[str, tuple[Any, str]] = {
         "network: must have an origin and another destination",
     ),
     "file and lanes": (
-        RING | {"file": "ring.csv"},
-        "network.file: clashes with lanes; give one of them",
+        RING | {"kind": "file", "path": "ring.csv"},
+        "network.path: clashes with lanes; give one of them",
     ),
-    "no such file": ("nowhere.csv", "network: nowhere.csv: no such file"),
+    "no such file": ({"kind": "file", "path": "nowhere.csv"}, "network: nowhere.csv: no such file"),
+    "path alone": ({"path": "ring.csv"}, "network.kind: must be 'file', with its path"),
     "no such ending": (
-        {"file": "ring.shp"},
+        {"kind": "file", "path": "ring.shp"},
         "network: ring.shp must end in .json, .graphml, .csv",
     ),
 }
@@ -234,7 +247,7 @@ def test_a_bad_file_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     text, part = FILES[name]
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=r"^network: ") as error:
-        network_of(str(tmp_path / name))
+        network_of(at(tmp_path / name))
     assert part in str(error.value)
     assert "\n" not in str(error.value)
 

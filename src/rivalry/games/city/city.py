@@ -17,7 +17,6 @@ from rivalry.games.city.networks import Network
 from rivalry.games.karma.agents import cumulative
 from rivalry.kernels import shapes
 
-
 INDEPENDENT = -1
 """What members of a coalition do who are only marked, to compare with: nothing together."""
 

@@ -43,7 +43,7 @@ def city(
     network: Annotated[
         str | dict[str, Any],
         "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
-        "terminals, or a .json, .graphml or .csv file",
+        "terminals, or {kind = 'file', path}: .json, .graphml or .csv",
     ] = "stubs_4x4",
     exclude_same_node: Annotated[bool, "leave out trips between stubs at the same core node"] = True,
     agents: Annotated[int | None, Ge(1), "how many travel (default: as many as routes, or 1000)"] = None,

@@ -11,14 +11,14 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
 
-KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "file")
+KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
 ENDINGS = (".json", ".graphml", ".csv")
 FORMS = {"stubs": stubs, "plain": plain}
 LARGEST = 100  # rows or columns of a grid
 
 
 def network_of(given: object) -> Network:
-    """A network from what was given: a name such as ``stubs_4x4``, a table, or the path of a file.
+    """A network from what was given: a name such as ``stubs_4x4``, or a table.
 
     Raises `ValueError`.
 
@@ -28,13 +28,11 @@ def network_of(given: object) -> Network:
     if isinstance(given, Mapping):
         return network_from(given)
     if not isinstance(given, str):
-        raise ValueError(f"network: {given!r} must be a name, a table, or the path of a file")
-    if given.endswith(ENDINGS):
-        return network_from({"file": given})
+        raise ValueError(f"network: {given!r} must be a name or a table")
     form, _, size = given.partition("_")
     sides = size.split("x")
     if form not in FORMS or len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        rule = f"must be stubs_RxC, plain_RxC, a table, or a file that ends in {', '.join(ENDINGS)}"
+        rule = "must be stubs_RxC, plain_RxC, a table, or a file: {kind = 'file', path = ...}"
         raise ValueError(f"network: {given!r} is unknown; {rule}")
     rows, cols = map(int, sides)
     if min(rows, cols) < 1 or rows * cols < 2 or max(rows, cols) > LARGEST:
@@ -48,7 +46,8 @@ def network_from(table: Mapping[str, Any]) -> Network:
     ``nodes`` is a table of names with positions ``[x, y]``, or a list of names (default: those of the lanes;
     without positions nodes are laid out by springs). ``lanes`` are pairs of names, directed. Trips lead
     from each of ``terminals`` (default: every node) to each other one, or from ``origins`` to
-    ``destinations``. A ``file`` gives nodes and lanes in place of the table: see `read`. Raises `ValueError`.
+    ``destinations``. With ``kind = "file"`` the file ``path`` gives nodes and lanes instead: see `read`; in a
+    study it leads from the study's folder. Raises `ValueError`.
 
     >>> ring = network_from({"lanes": [["a", "b"], ["b", "c"], ["c", "a"]], "terminals": ["a", "b"]})
     >>> ring.lane_names, ring.origins.tolist()
@@ -57,11 +56,13 @@ def network_from(table: Mapping[str, Any]) -> Network:
     for key in table:
         if key not in KEYS:
             raise ValueError(f"network.{key}: is unknown; {near(str(key), KEYS)}")
-    if "file" in table:
+    if "path" in table or "kind" in table:
+        if table.get("kind") != "file" or "path" not in table:
+            raise ValueError("network.kind: must be 'file', with its path")
         if clash := [key for key in ("nodes", "lanes") if key in table]:
-            raise ValueError(f"network.file: clashes with {clash[0]}; give one of them")
-        rest = {key: value for key, value in table.items() if key != "file"}
-        table = {"name": Path(str(table["file"])).stem} | read(table["file"]) | rest
+            raise ValueError(f"network.path: clashes with {clash[0]}; give one of them")
+        rest = {key: value for key, value in table.items() if key not in ("kind", "path")}
+        table = {"name": Path(str(table["path"])).stem} | read(table["path"]) | rest
     pairs = _pairs(table.get("lanes"))
     names, at = _nodes(table.get("nodes"), pairs)
     lanes = _lanes(pairs, names)
