@@ -50,7 +50,7 @@ HOMES = {
 # Rooms from the ground up: one may import only rooms that stand on a lower floor.
 FLOORS: list[set[str]] = [
     {"_registry", "_jax", "kernels"},
-    {"space", "results", "profiles", "intervals"},
+    {"space", "results", "profiles", "intervals", "recipes"},
     {"files", "game", "plots", "scenarios"},
     {"coordinates"},
     {"metrics", "population", "symmetric", "tabular"},

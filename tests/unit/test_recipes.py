@@ -1,0 +1,70 @@
+"""Games that remember how they were made, and are made anew under other rules."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.game import with_
+from rivalry.recipes import recipe_of, variant
+
+SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.0, "agents": 8}
+
+
+def test_a_variant_is_what_its_factory_makes() -> None:
+    rich = variant(rv.games.karma(**SMALL, payment="PBS"), kbar=2.0, tax=0.1)
+    direct = rv.games.karma(kmax=3, kbar=2.0, agents=8, payment="PBS", tax=0.1)
+    assert eqx.tree_equal(rich, direct)
+    assert eqx.tree_equal(variant(rich, kbar=1.0, tax=0.0), rv.games.karma(**SMALL, payment="PBS"))
+    assert variant(rv.games.city(network="stubs_2x2", agents=40, kbar=2.0), kmax=5).most == 5
+
+
+def test_a_keyword_reaches_into_tables_and_lists() -> None:
+    toll = {"kind": "load", "slope": 1.0, "from": 0.1}
+    city = rv.games.city(network="stubs_2x2", agents=40, toll=toll)
+    assert np.allclose(variant(city, **{"toll.slope": 3.0}).toll, 3 * city.toll)
+    assert city.toll.max() > 0
+    types = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "gamma": 0.5}]
+    game = variant(rv.games.karma(**SMALL, types=types), **{"types[1].gamma": 0.75})
+    assert game.gamma.tolist() == [0.98, 0.75]
+    assert types[1]["gamma"] == 0.5
+    with pytest.raises(ValueError, match=r"^types\[2\].gamma: there is no 2 in "):
+        variant(game, **{"types[2].gamma": 0.5})
+
+
+def test_games_of_one_form_share_their_programs() -> None:
+    traced = []
+
+    @eqx.filter_jit
+    def total(game: Any) -> Any:
+        traced.append(1)
+        return game.stakes.sum() + game.kbar
+
+    game = rv.games.karma(**SMALL)
+    found = [float(total(one)) for one in (game, variant(game, kbar=2.0), rv.games.karma(**SMALL))]
+    assert found == [7.0, 8.0, 7.0]
+    assert len(traced) == 1
+
+
+def test_what_was_changed_since_remembers_nothing() -> None:
+    game = rv.games.karma(**SMALL)
+    for other in (with_(game, kbar=2.0), game.endowed(2.0), game.continuum()):
+        assert recipe_of(other) is None
+        with pytest.raises(ValueError, match="^game: this KarmaEconomy does not know how it was made; must "):
+            variant(other, kbar=1.0)
+    for same in (copy.deepcopy(game), pickle.loads(pickle.dumps(game))):
+        assert float(variant(same, kbar=2.0).kbar) == 2.0
+
+
+def test_what_the_factory_refuses_is_told_by_it() -> None:
+    game = rv.games.karma(**SMALL)
+    with pytest.raises(ValueError, match="^kbat: is no keyword of karma; did you mean 'kbar'?"):
+        variant(game, kbat=2.0)
+    with pytest.raises(ValueError, match=r"^kbar: 9 must be in \[0, kmax = 3\]$"):
+        variant(game, kbar=9.0)
