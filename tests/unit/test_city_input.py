@@ -1,0 +1,215 @@
+"""What may not be typed of a city: one line that names the parameter, its value and the rule."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import rivalry as rv
+from rivalry.study import StudyError
+from rivalry.study.build import build_game
+
+
+def few(changed: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of a small city; routes tell themselves how many agents there are."""
+    given: dict[str, Any] = {"network": "plain_3x3", "kmax": 6, "kbar": 3.0, "capacity": 2}
+    return given | ({} if "routes" in changed else {"agents": 30}) | changed
+
+
+ROUTE = ["1.1", "1.2"]
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "agents": ({"agents": 0}, "agents: 0 must be a whole number, at least 1"),
+    "kmax": ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
+    "kbar": ({"kbar": 7.0}, "kbar: 7 must be in [0, kmax = 6]"),
+    "N kbar": ({"kbar": 3.01}, "kbar: 3.01 times 30 agents is 90.3; must be a whole number"),
+    "karma at the start": (
+        {"initial_karma": [3] * 29 + [4]},
+        "initial_karma: sums to 91; must be 90, that is 30 agents times kbar = 3",
+    ),
+    "gamma": ({"gamma": 1.0}, "gamma: 1 must be in [0, 1)"),
+    "no urgencies": ({"urgencies": []}, "urgencies: [] must be a list of numbers, at least one"),
+    "urgency below 0": ({"urgencies": [1.0, -5.0]}, "urgencies[1]: -5 must be at least 0"),
+    "nobody in a hurry": ({"urgencies": [0.0]}, "urgencies: [0.0] must not all be 0: nobody would bid"),
+    "urgency law": (
+        {"urgency_law": [1.0]},
+        "urgency_law: 1 chances must be 2, one for each of the urgencies",
+    ),
+    "urgency law's sum": (
+        {"urgency_law": [0.5, 0.6]},
+        "urgency_law[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+    ),
+    "always dormant": ({"p_dormant": 1.0}, "p_dormant: 1 must be in [0, 1)"),
+    "trip law's size": (
+        {"trip_law": [0.5, 0.5]},
+        "trip_law: 2 rows must be 5: 2 paths times 2 urgencies, and dormancy",
+    ),
+    "trip law's rows": (
+        {"trip_law": [0.5, 0.5, 0.5, 0.0, 0.0]},
+        "trip_law[0]: [0.5, 0.5, 0.5, 0.0, 0.0] must be chances, at least 0, that sum to 1",
+    ),
+    "dormant in the end": (
+        {"trip_law": [0.0, 0.0, 0.0, 0.0, 1.0]},
+        "trip_law: must lead to trips; all are dormant in the end",
+    ),
+    "allocation": ({"allocation": -1}, "allocation: -1 must be a whole number, at least 0"),
+    "paths": ({"paths_per_agent": 0}, "paths_per_agent: 0 must be a whole number, at least 1"),
+    "capacity below 0": (
+        {"capacity": -1},
+        "capacity: -1 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "half a place": (
+        {"capacity": [9.5] * 24},
+        "capacity[0]: 9.5 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "capacity a word": (
+        {"capacity": "endless"},
+        "capacity: 'endless' must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "capacities": ({"capacity": [1, 2]}, "capacity: 2 numbers must be 24, one a lane"),
+    "capacity of no lane": (
+        {"capacity": {"1.1>3.3": 2}},
+        "capacity: '1.1>3.3' is no lane of the network; did you mean '3.2>3.3'?",
+    ),
+    "capacity of a lane": (
+        {"capacity": {"1.1>1.2": -2}},
+        "capacity.1.1>1.2: -2 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "no capacity": ({"capacity": 0}, "capacity: 0 on every lane; must be at least 1 somewhere"),
+    "too few for the rule": (
+        {"capacity": None},
+        "capacity: 0 a lane, 0.75 times 30 agents over 24 lanes, rounded down, must be at "
+        "least 1; give capacity",
+    ),
+    "payment": (
+        {"payment": "auction"},
+        "payment: 'auction' is unknown; must be one of PBS, uniform_highest_refused, uniform_lowest_admitted",
+    ),
+    "tie": ({"tie": "dice"}, "tie: 'dice' is unknown; must be one of coin, lowest_index"),
+    "toll": ({"toll": -1.0}, "toll: -1 must be a number, at least 0"),
+    "toll not finite": ({"toll": float("inf")}, "toll: inf must be a number, at least 0"),
+    "tolls": ({"toll": [0.0, 1.0]}, "toll: 2 numbers must be 24, one a lane"),
+    "toll of a lane": ({"toll": {"1.1>1.2": "much"}}, "toll.1.1>1.2: 'much' must be a number, at least 0"),
+    "toll of a kind": ({"toll": {"kind": "time"}}, "toll.kind: 'time' is unknown; must be load"),
+    "toll without slope": (
+        {"toll": {"kind": "load"}},
+        "toll.slope: is missing; karma for a load of one capacity more",
+    ),
+    "toll's key": (
+        {"toll": {"kind": "load", "slop": 1.0}},
+        "toll.slop: is unknown; did you mean 'slope'?",
+    ),
+    "toll's slope": (
+        {"toll": {"kind": "load", "slope": -1.0}},
+        "toll.slope: -1 must be a number, at least 0",
+    ),
+    "subsidy": ({"subsidy": {"others": -0.5}}, "subsidy: -0.5 must be a number, at least 0"),
+    "local": ({"local": 1.5}, "local: 1.5 must be in [0, 1]"),
+    "planning": ({"planning": "later"}, "planning: 'later' is unknown; must be one of none, start, nodes"),
+    "too many paths": (
+        {"planning": "start", "kmax": 3, "kbar": 1.0},
+        "planning: 'start' offers 6 at once; must be at most kmax + 1 = 4; give alternatives",
+    ),
+    "alternatives": (
+        {"alternatives": 2},
+        "alternatives: 2 goes with planning = 'start' alone",
+    ),
+    "no alternatives": (
+        {"planning": "start", "alternatives": 0},
+        "alternatives: 0 must be a whole number, at least 1",
+    ),
+    "coalition": ({"coalition": 31}, "coalition: 31 must be at most 30, the number of agents"),
+    "coalition below 0": ({"coalition": -1}, "coalition: -1 must be a whole number, at least 0"),
+    "coalition's key": (
+        {"coalition": {"agents": 2, "form": "lucky"}},
+        "coalition.form: is unknown; did you mean 'from'?",
+    ),
+    "coalition of whom": (
+        {"coalition": {"from": "lucky"}},
+        "coalition.agents: is missing; must be how many collude",
+    ),
+    "coalition from": (
+        {"coalition": {"agents": 2, "from": "rich"}},
+        "coalition.from: 'rich' is unknown; must be one of first, lucky, average, unlucky, random",
+    ),
+    "transfer": (
+        {"transfer": "all"},
+        "transfer: 'all' is unknown; must be one of independent, none, even, urgent",
+    ),
+    "transfer of nobody": (
+        {"transfer": "even"},
+        "transfer: 'even' needs a coalition of at least two agents; give coalition",
+    ),
+    "flag": ({"exclude_dormant": 1}, "exclude_dormant: 1 must be true or false"),
+    "no routes": ({"routes": []}, "routes: [] must be a list of one list of paths an agent"),
+    "no paths": ({"routes": [[]]}, "routes[0]: [] must be a list of paths, at least one"),
+    "other numbers of paths": (
+        {"routes": [[ROUTE], [ROUTE, ROUTE]], "agents": 2},
+        "routes[1]: 2 paths must be 1, as many for every agent",
+    ),
+    "other number of agents": (
+        {"routes": [[ROUTE]], "agents": 30},
+        "agents: 30 must be 1, as many as routes",
+    ),
+    "one node": (
+        {"routes": [[["1.1"]]], "agents": 1},
+        "routes[0][0]: ['1.1'] must be a list of at least two nodes",
+    ),
+    "unknown node": (
+        {"routes": [[["1.1", "1.4"]]], "agents": 1},
+        "routes[0][0]: '1.4' is no node of the network; did you mean '1.3'?",
+    ),
+    "no such lane": (
+        {"routes": [[ROUTE, ["1.1", "2.2"]]], "agents": 1},
+        "routes[0][1]: 1.1>2.2 is no lane of the network",
+    ),
+    "round trip": (
+        {"routes": [[["1.1", "1.2", "1.1"]]], "agents": 1},
+        "routes[0][0]: origin '1.1' must differ from the destination",
+    ),
+    "no types": ({"types": []}, "types: [] must be a list of tables, at least one"),
+    "type's key": (
+        {"types": [{"kmax": 3}]},
+        "types[0].kmax: is unknown; known: count, gamma, name, p_dormant, share, trip_law, urgencies, "
+        "urgency_law",
+    ),
+    "shares": (
+        {"types": [{"share": 0.5}, {"share": 0.6}]},
+        "types: shares [0.5, 0.6] sum to 1.1; must sum to 1",
+    ),
+    "a type of nobody": (
+        {"types": [{"share": 0.99}, {"share": 0.01}]},
+        "agents: 30 with a share of 0.99 make 29.7 of 'type 0'; must be a whole number, at least 1",
+    ),
+    "types of one name": (
+        {"types": [{"name": "a"}, {"name": "a"}]},
+        "types[1].name: 'a' must differ from those of the other types",
+    ),
+    "counts": ({"types": [{"count": 3}]}, "agents: 30 must be 3, the sum of the types' counts"),
+    "type's urgencies": (
+        {"types": [{"urgencies": [-1.0]}]},
+        "types[0].urgencies[0]: -1 must be at least 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_may_not_be_typed_is_told_in_one_line(name: str) -> None:
+    given, message = WRONG[name]
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        inspect.unwrap(rv.games.city)(**few(given))  # without the tests' own checks of types
+    assert str(error.value) == message
+
+
+def test_pay_bid_to_peer_is_for_pairs() -> None:
+    rule = r"'PBP': pay bid to peer needs exactly two competitors; lane \d+ has 16.8 for 9 places; use PBS$"
+    with pytest.raises(ValueError, match=rule):
+        rv.games.city(payment="PBP")
+
+
+def test_a_study_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(StudyError, match=r"^game.payment: "):
+        build_game({"family": "city", "payment": "auction"})
+    made = build_game({"family": "city", "network": "plain_3x3", "agents": 40, "toll": {"entry": 1.0}})
+    assert made.agents == 40
