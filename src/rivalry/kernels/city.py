@@ -4,9 +4,10 @@ Every step takes two words an agent from the stream. An agent's first word decid
 bits and its next trip by the upper 30 of the rest; the upper half of the second tells between equal bids, the
 lower one shares the surplus out. What only some rules need is drawn by further words.
 
-Where an agent is, is a *spot*: a place of its journey, or a junction as ``-2 - j``. Its *row* numbers what it
-knows but its karma: ``trip * (places + junctions)`` and on, first places, then junctions; dormancy is last.
-Tables are ``[agent row karma stride]`` in float32: a row's entries, one a bid or, at a junction, one an option.
+Where an agent is, is a *spot*: a place of its journey, or a junction as ``-2 - j``. Its *row* numbers what
+it knows but its karma: ``trip * (places + junctions)`` and on, first places, then junctions; dormancy is
+last. Tables are ``[agent row karma stride]`` in float32: a row's entries, one a bid or, at a junction, one
+an option.
 """
 
 from __future__ import annotations
@@ -67,16 +68,20 @@ class Tallies(NamedTuple):
     wanted: np.ndarray  # [lane]: agent-steps
     admitted: np.ndarray  # [lane]
     bids: np.ndarray  # [lane bid]: how often
-    chances: np.ndarray  # [lane bid], float64: what chance who asked would have had by that bid, summed
+    chances: (
+        np.ndarray
+    )  # [lane bid], float64: what chance who asked would have had by that bid (or rank), summed
     free: np.ndarray  # [lane]: agent-steps at which there was room for everybody
     held: np.ndarray  # [karma]: agent-steps, before bidding
-    shared: np.ndarray  # [lane karma karma]: before and after sharing out, of those who wanted it; dormant last
+    shared: (
+        np.ndarray
+    )  # [lane karma karma]: before and after sharing out, of those who wanted it; dormant last
     flows: np.ndarray  # [flow]: PAID, TAXED (tolls) and SHARED
     each: np.ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
 
 
 class Desk(NamedTuple):
-    """What a run writes on, and numbers that do not change while it runs. The last lane is for the dormant."""
+    """What a run writes on, and numbers that do not change while it runs; the last lane is the dormant's."""
 
     words: np.ndarray  # [2 times agents], uint64
     bids: np.ndarray  # [agent]
@@ -190,8 +195,8 @@ def no_tallies() -> Tallies:
 def play(city: City, drivers: Drivers, policy: np.ndarray, tallied: Tallies, steps: int) -> None:
     """Play ``steps`` further steps by a policy ``[agent row karma stride]``; all changes are in place.
 
-    Where something else than bids decides, the policy may have length 0. Look at ``drivers.status``
-    afterwards: a run that went wrong has stopped.
+    Where something else than bids decides, the policy may have length 0: options are then drawn evenly. Look
+    at ``drivers.status`` afterwards: a run that went wrong has stopped.
     """
     with draws.quiet():
         _play(city, drivers, policy, tallied, steps)
@@ -206,10 +211,9 @@ def _play(city, drivers, policy, tallied, steps):  # type: ignore[no-untyped-def
         if drivers.status[0] != RUNNING:
             break
         draws.words(drivers.stream, desk.words)
+        if city.options.shape[1] > 0:
+            _turn(city, drivers, desk, flat, bits, line)
         if city.award == BIDS:
-            for i in range(desk.bids.shape[0]):
-                if drivers.spot[i] < -1:
-                    _turn(city, drivers, desk, flat, bits, line, i)
             choose(city, drivers, desk, flat, bits, line)
         else:
             standing(city, drivers, desk)
@@ -323,13 +327,18 @@ def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-un
     count = width(city, journey, -2 - drivers.spot[i])
     lot = high(draws.word(drivers.stream[0], drivers.stream[1]))
     drivers.stream[1] += np.uint64(1)
+    if policy.shape[0] == 0:
+        return (lot * count) >> 32, first
     return drawn(policy, bits, first, count, line, lot), first
 
 
 @inner
-def _turn(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-untyped-def]
-    option, _ = option_of(city, drivers, desk, policy, bits, line, i)
-    turn(city, drivers, desk, i, option)
+def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
+    """Those at a junction take an option: by their policies or, without any, evenly."""
+    for i in range(desk.bids.shape[0]):
+        if drivers.spot[i] < -1:
+            option, _ = option_of(city, drivers, desk, policy, bits, line, i)
+            turn(city, drivers, desk, i, option)
 
 
 @inner

@@ -57,7 +57,7 @@ class CityLearning(NamedTuple):
 class Board(NamedTuple):
     """What rows are worked out on."""
 
-    listed: np.ndarray  # [row], int64: numbers of rows that were taught
+    listed: np.ndarray  # [row+1], int64: numbers of rows that were taught
     length: np.ndarray  # [1]: how many
     taken: np.ndarray  # [agent], uint8: whether it takes its new policy
     x: np.ndarray  # [entry]
@@ -160,8 +160,10 @@ def _board(q):  # type: ignore[no-untyped-def]
     """A board with the rows that are marked as taught."""
     line = q.shape[3]
     flat, count = q.reshape(-1), 0
-    listed = np.zeros(flat.shape[0] // line, dtype=np.int64)
-    for row in range(listed.shape[0]):
+    listed = np.zeros(
+        flat.shape[0] // line + 1, dtype=np.int64
+    )  # a row that stands there is written once more
+    for row in range(flat.shape[0] // line):
         listed[count] = row
         count += flat[row * line + line - 1] != 0.0
     scale = np.zeros(BLOCK * line)

@@ -53,7 +53,9 @@ def demand(desk, order, city):  # type: ignore[no-untyped-def]
             margin -= 1
         desk.margin[lane], desk.seats[lane], desk.rest[lane] = margin, left, count[lane, margin]
         above = margin + 1
-        while city.price == LOWEST_ADMITTED and left == 0 and above < count.shape[1] and count[lane, above] == 0:
+        while (
+            city.price == LOWEST_ADMITTED and left == 0 and above < count.shape[1] and count[lane, above] == 0
+        ):
             above += 1
         desk.price[lane] = margin if city.price == HIGHEST_REFUSED or left > 0 else above
 
@@ -107,7 +109,9 @@ def admit_by_turn(city, drivers, desk):  # type: ignore[no-untyped-def]
                 continue
             best = n
             for other in range(n + 1, last):
-                if seats < last - first and _before(city, drivers, desk, desk.members[other], desk.members[best]):
+                if seats < last - first and _before(
+                    city, drivers, desk, desk.members[other], desk.members[best]
+                ):
                     best = other
             desk.members[n], desk.members[best] = desk.members[best], desk.members[n]
 
@@ -126,7 +130,7 @@ def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
 @inner
 def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     """Payments, rewards and the next locations; returns the karma collected."""
-    agents, lanes, urgencies = desk.won.shape[0], city.capacity.shape[0], city.stakes.shape[1]
+    agents, urgencies = desk.won.shape[0], city.stakes.shape[1]
     trips, collected, counted = city.law.shape[1] - 1, 0, tallied.rewards.shape[0] > 0
     free = 0 if city.uncontended else 1
     if desk.special:
@@ -193,7 +197,7 @@ def _begin(city, drivers, desk, i, kind, trip):  # type: ignore[no-untyped-def]
 @inner
 def tally_before(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     """What is counted before anybody is admitted."""
-    lanes, trips = city.capacity.shape[0], city.law.shape[1] - 1
+    lanes = city.capacity.shape[0]
     for i in range(desk.bids.shape[0]):
         lane, k, trip, bid = desk.lane[i], drivers.karma[i], drivers.trip[i], desk.bids[i]
         tallied.held[k] += 1

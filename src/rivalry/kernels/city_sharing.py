@@ -42,7 +42,9 @@ def _give_back(city, drivers, desk):  # type: ignore[no-untyped-def]
     for lane in range(city.capacity.shape[0]):
         if desk.paid[lane] > 0:
             share = np.int64(city.local * desk.paid[lane] + draws.uniform(drivers.stream))
-            given += share - _deal(city, drivers, desk, desk.rest[lane] - desk.want[lane], desk.rest[lane], share)
+            given += share - _deal(
+                city, drivers, desk, desk.rest[lane] - desk.want[lane], desk.rest[lane], share
+            )
     return given
 
 

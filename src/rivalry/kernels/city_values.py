@@ -110,7 +110,11 @@ def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, mean
                 continue
             lane, row = city.lane[journey, place], trip * spots + place
             goes = city.after[journey, place]
-            _pushed(around.shared[lane], means[trip] if goes == -1 else values[_row(trip, spots, places, goes)], won)
+            _pushed(
+                around.shared[lane],
+                means[trip] if goes == -1 else values[_row(trip, spots, places, goes)],
+                won,
+            )
             back = values[_row(trip, spots, places, city.back[journey, place])]
             _pushed(around.shared[lane], back, lost)
             for k in range(values.shape[1]):

@@ -1,0 +1,170 @@
+"""Values of policies and of best replies in a city as it was measured, against dense linear algebra."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.kernels import shapes
+from rivalry.kernels.city_learning import entry_counts
+from rivalry.kernels.city_values import Surroundings, worth
+from rivalry.methods.city.simulation import CitySimulation
+from tests.cities import city, paths, ways
+from tests.unit.test_city_kernels import random_chances
+
+
+def surroundings(world: shapes.City, seed: int = 3) -> Surroundings:
+    """Drawn: odds that rise with bids, and karma that sharing out does not lower."""
+    rng, levels, lanes = np.random.default_rng(seed), world.most + 1, len(world.capacity)
+    shared = np.triu(rng.dirichlet(np.ones(levels), size=(lanes + 1, levels)))
+    return Surroundings(
+        admission=np.sort(rng.random((lanes, levels)), axis=1),
+        charged=rng.random((lanes, levels)),
+        shared=shared / shared.sum(axis=2, keepdims=True),
+    )
+
+
+class Dense(NamedTuple):
+    """An agent's decision process, states numbered ``row * levels + karma``."""
+
+    reward: np.ndarray  # [state choice]
+    goes: np.ndarray  # [state choice state]: chances, times the discount where that takes a step
+    legal: np.ndarray  # [state choice]
+    used: np.ndarray  # [state]
+
+    def own(self, chances: np.ndarray) -> np.ndarray:
+        """Values of a policy ``[state choice]``."""
+        goes = np.einsum("sa,sat->st", chances, self.goes)
+        return np.linalg.solve(np.eye(len(goes)) - goes, (chances * self.reward).sum(axis=1))
+
+    def best(self) -> np.ndarray:
+        """By policy iteration."""
+        choice = np.zeros(len(self.reward), dtype=np.int64)
+        while True:
+            values = self.own(np.eye(self.reward.shape[1])[choice])
+            worths = np.where(self.legal, self.reward + self.goes @ values, -np.inf)
+            better = worths.max(axis=1) > np.take_along_axis(worths, choice[:, None], 1)[:, 0] + 1e-11
+            if not better.any():
+                return values
+            choice = np.where(better, worths.argmax(axis=1), choice)
+
+
+def dense(world: shapes.City, around: Surroundings, i: int) -> Dense:
+    kind, levels, urgencies = world.type_of[i], world.most + 1, world.stakes.shape[1]
+    places, gamma = world.lane.shape[1], float(world.discount[kind])
+    spots, dormancy = places + world.options.shape[1], world.law.shape[1] - 1
+    counts = entry_counts(world)[i].ravel()
+    width = max(levels, world.options.shape[2])
+    legal = np.arange(width) < counts[:, None]
+    reward, goes = np.zeros(legal.shape), np.zeros((*legal.shape, len(counts)))
+    used = np.zeros(len(counts), dtype=bool)
+
+    def number(trip: int, spot: int) -> int:
+        return (trip * spots + (spot if spot >= 0 else places - 2 - spot)) * levels
+
+    def ahead(trip: int, spot: int) -> np.ndarray:
+        """Chances of states by karma after sharing out, ``[karma state]``."""
+        found, eye = np.zeros((levels, len(counts))), np.eye(levels)
+        if spot != -1:
+            found[:, number(trip, spot) : number(trip, spot) + levels] = eye
+            return found
+        for after, chance in enumerate(np.diff(world.law[kind, trip], prepend=0.0)):
+            begin = 0
+            if after < dormancy:
+                begin = int(world.begins[world.journeys[i, after // urgencies]])
+            found[:, number(after, begin) : number(after, begin) + levels] += chance * eye
+        return found
+
+    def toll(lane: int, k: int) -> np.ndarray:
+        """Chances of karma once the toll is paid."""
+        whole, found = int(world.toll[lane]), np.zeros(levels)
+        found[max(k - whole, 0)] += 1 - (world.toll[lane] - whole)
+        found[max(k - whole - 1, 0)] += world.toll[lane] - whole
+        return found
+
+    for trip in range(dormancy):
+        journey, stake = world.journeys[i, trip // urgencies], world.stakes[kind, trip % urgencies]
+        for junction, options in enumerate(world.options[journey]):
+            for k in range(levels):
+                state = number(trip, -2 - junction) + k
+                used[state] = options[0] >= 0
+                for n, option in enumerate(options[options >= 0]):
+                    goes[state, n, number(trip, int(option)) + k] = 1.0
+        last = max(
+            (p for p in range(places) if world.after[journey, p] != -1 or world.back[journey, p]), default=0
+        )
+        for place in range(last + 1):
+            lane = int(world.lane[journey, place])
+            on = around.shared[lane] @ ahead(trip, int(world.after[journey, place]))
+            stay = around.shared[lane] @ ahead(trip, int(world.back[journey, place]))
+            for k in range(levels):
+                state = number(trip, place) + k
+                used[state] = True
+                for b in range(k + 1):
+                    odds, pays = around.admission[lane, b], around.charged[lane, b]
+                    reward[state, b] = -(1 - odds) * stake
+                    passed = (pays * toll(lane, k - b) + (1 - pays) * toll(lane, k)) @ on
+                    goes[state, b] = gamma * (odds * passed + (1 - odds) * stay[k])
+    rest = around.shared[-1] @ ahead(dormancy, -1)
+    for k in range(levels):
+        goes[number(dormancy, 0) + k, 0], used[number(dormancy, 0) + k] = gamma * rest[k], True
+    return Dense(reward, goes, legal, used)
+
+
+@pytest.mark.parametrize("toll", [0.0, 1.3])
+@pytest.mark.parametrize("streets", [paths, ways])
+def test_values_as_by_linear_algebra(streets: Any, toll: float) -> None:
+    world = city(6, streets=streets, toll=np.full(5, toll))
+    around, chances = surroundings(world), random_chances(world)
+    for tolerance in (1e-2, 1e-9):
+        found = worth(world, around, chances, tolerance)
+        for i in range(6):
+            process = dense(world, around, i)
+            own = process.own(chances[i].reshape(len(process.used), -1))
+            values = (found.own[i].ravel(), own), (found.best[i].ravel(), process.best())
+            for ours, exact in values:
+                off = np.abs(ours - exact)[process.used].max()
+                assert off <= found.error[i] + 1e-11
+            assert found.error[i] <= 5 * tolerance / (1 - world.discount[i % 2])
+            assert (found.best[i] >= found.own[i] - 2 * found.error[i])[process.used.reshape(-1, 5)].all()
+
+
+def test_too_few_sweeps_are_told() -> None:
+    world = city(2)
+    found = worth(world, surroundings(world), random_chances(world), 1e-9, 3)
+    assert np.isinf(found.error).all()
+
+
+def test_an_option_is_worth_its_place() -> None:
+    """Junctions of one option each change no value: the paths with and without them."""
+    plain = city(4)
+    turned = plain._replace(
+        begins=np.full(4, -2),
+        options=np.zeros((4, 1, 1), dtype=np.int64),
+        back=np.where(plain.back > 0, plain.back, -2),
+    )
+    around = surroundings(plain)
+    plain_rows, rows = np.arange(12).reshape(4, 3), np.arange(16).reshape(4, 4)
+    chances = random_chances(plain)
+    wider = np.zeros((4, 17, 5, 5))
+    wider[:, rows[:, :3]], wider[:, -1] = chances[:, plain_rows], chances[:, -1]
+    wider[:, rows[:, 3], :, 0] = 1.0
+    one, other = worth(plain, around, chances, 1e-10), worth(turned, around, wider, 1e-10)
+    for a, b in ((one.own, other.own), (one.best, other.best)):
+        used = a[:, plain_rows] != 0
+        np.testing.assert_allclose(b[:, rows[:, 3]], b[:, rows[:, 0]], atol=1e-15)
+        np.testing.assert_allclose(b[:, rows[:, 0]], a[:, plain_rows[:, 0]], atol=1e-7)
+        assert used.any()
+
+
+def test_payoffs_are_the_rewards_that_were_seen() -> None:
+    """In the mean over states met, V - gamma V' is the reward; what odds do not tell of queues is small."""
+    game = rv.games.city(network="stubs_2x2", agents=60, kmax=6, kbar=3)
+    found = rv.learn(game, CitySimulation(plays="uniform", evaluation=10_000)).record
+    payoff = (1 - 0.98) * np.asarray(found["agent_payoff"][1])
+    seen = np.asarray(found["agent_reward"][1])
+    assert abs(payoff.mean() / seen.mean() - 1) < 0.02
+    assert np.corrcoef(payoff, seen)[0, 1] > 0.95
