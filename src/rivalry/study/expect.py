@@ -79,7 +79,7 @@ def _places(study: Study, at: Mapping[str, Any], key: str, inner: Sequence[str],
         elif name in dims:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise StudyError(f"{shown(value)} must be a whole number from 0", key=place)
-        elif not open_ended or get_close_matches(name, dims, n=1):
+        elif not open_ended or get_close_matches(name, dims, n=1, cutoff=0.7):
             raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
 

@@ -83,7 +83,7 @@ def gains_record(streets: Streets, found: Gains) -> Record:
     kinds, known = streets.city.type_of, np.isfinite(found.payoff)
     if not known.any():
         return {}
-    scale = abs(float(found.payoff[known].mean()))
+    scale = abs(float(found.payoff[known].mean())) or np.inf  # nobody is ever refused: nothing can be gained
     members = [np.flatnonzero(known & (kinds == kind)) for kind in range(len(streets.city.stakes))]
     regret = np.array([found.gain[each].max(initial=0.0) for each in members])
     proof = Certificate(
