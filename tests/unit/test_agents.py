@@ -90,11 +90,11 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
 @pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
 def test_entropy_paid_by_iteration(once: bool) -> None:
     game = rv.games.karma(kmax=3, kbar=1.5, gamma=0.9, types=TYPES)
-    targets = np.asarray(game.named_start("uniform"))[None]
-    env, kinds, policies = settled(game, targets[0]).env, np.array([0, 1, 0]), drawn(game, 3)
+    targets = np.stack([game.named_start(name) for name in ("uniform", "zero")])
+    env, kinds, policies = settled(game, targets[0]).env, np.array([0, 1, 0, 0, 1]), drawn(game, 5)
     found = judged_agents(game, env, put(policies), kinds, put(targets), Paid(0.25, float(once)))
     tables = table(game, env)
-    for agent in range(3):
+    for agent in range(5):
         kind = int(kinds[agent])
         payoff, gain, gaps = by_hand(game, tables, policies[agent], kind, targets, 0.25, once)
         np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-10)
@@ -107,7 +107,7 @@ def test_an_agent_is_judged_by_itself() -> None:
     env, policies = settled(game, game.named_start("uniform")).env, put(drawn(game, 40, seed=3))
     kinds = np.arange(40) % 2
     whole = judged_agents(game, env, policies, kinds)
-    few = np.array([31, 4, 7])
+    few = np.random.default_rng(1).permutation(40)  # in other company
     part = judged_agents(game, env, policies[few], kinds[few])
     for name in AgentsJudged._fields[:-1]:
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[few], rtol=1e-11, atol=1e-11)
@@ -115,15 +115,19 @@ def test_an_agent_is_judged_by_itself() -> None:
 
 
 def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
-    game = rv.games.karma(kmax=4, kbar=2.0)
-    env = settled(game, game.named_start("uniform")).env
-    best = np.asarray(judged_agents(game, env, put(drawn(game, 1)), np.zeros(1, dtype=int)).best)
+    game = rv.games.karma(kmax=3, kbar=1.5, payment="PBS")
+    uniform, kinds = np.asarray(game.named_start("uniform")), np.zeros(5, dtype=int)
+    env = settled(game, put(uniform)).env
+    aims = np.stack([uniform, uniform])
+    best = np.asarray(judged_agents(game, env, put(drawn(game, 5)), kinds, put(aims)).best)
     reward, chances = table(game, env)
     q = np.where(np.asarray(game.legal), reward + 0.98 * chances @ best, -np.inf)
-    greedy = np.eye(5)[q.argmax(axis=1)][None]
-    found = judged_agents(game, env, put(greedy), np.zeros(1, dtype=int), put(greedy))
+    greedy = np.eye(4)[q.argmax(axis=1)]
+    aims[0] = greedy
+    found = judged_agents(game, env, put(np.stack([greedy] * 5)), kinds, put(aims))
     np.testing.assert_allclose(found.gain, 0.0, atol=1e-9)
-    np.testing.assert_allclose(found.gaps, 0.0, atol=1e-9)
+    np.testing.assert_allclose(found.gaps[:, 0], 0.0, atol=1e-9)
+    assert np.all(np.asarray(found.gaps[:, 1]) > 0)
 
 
 @pytest.mark.parametrize(

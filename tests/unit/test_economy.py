@@ -255,23 +255,23 @@ def test_storage_there_and_back() -> None:
 
 SCRIPT = """
 import numpy as np
-from tests.economies import economy, rule, monitor_rule
-from rivalry.kernels import choices, economy as kernel, economy_learning, economy_monitor
-for receiver in (0, 1):
-    world = economy(6, 4, receiver=receiver)
+from tests.economies import economy, seeing, rule, monitor_rule
+from rivalry.kernels import choices, economy as kernel, economy_learning, economy_monitor, shapes
+for world in (economy(6, 4), seeing(6, 4, receiver=1)):
     agents = kernel.fresh(world, np.random.SeedSequence(2))
-    rows, owner = choices.uniform_rows(1, 2, 4), np.zeros(6, dtype=np.int64)
+    kinds, views = len(world.stakes), shapes.views_of(world)
+    rows, owner = choices.uniform_rows(1, views, 4), np.zeros(6, dtype=np.int64)
     kernel.play(world, agents, rows, owner, kernel.tallies(world), 20)
     for target in range(4):
         learns = rule(target=target, beta=300.0, power=0.75 if target == 1 else 0.0)
-        learning = economy_learning.begin(world, learns, np.zeros(30))
-        economy_learning.learn(world, learns, agents, learning, kernel.tallies(world), 60)
+        learning = economy_learning.begin(world, learns, np.zeros(15 * views))
+        economy_learning.learn(world, learns, agents, learning, kernel.tallies(world), 30)
         for part in learning:
             print(part.tobytes().hex())
     held = kernel.copied(agents)
-    monitored = monitor_rule(double=1, expected=receiver)
+    monitored = monitor_rule(double=1, expected=world.receiver)
     seen = economy_monitor.watch(world, held, monitored, learning.q[0], learning.q[0], learning.q[:1], 1)
-    aims = choices.uniform_rows(1, 2, 4)
+    aims = choices.uniform_rows(kinds, views, 4)
     economy_monitor.monitor(
         world, monitored, held, learning.policy, learning.owner, aims[None], aims[0], seen, 40
     )

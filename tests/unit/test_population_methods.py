@@ -61,26 +61,28 @@ METHODS = {
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("smoothing", OPTIONS),
-        *(
-            pytest.param(name, more, marks=pytest.mark.nightly)
-            for name in METHODS
-            for more in ({}, {"eps": 0.1}, {"regularised": True})
-        ),
+        (name, more)
+        for name in METHODS
+        for more in ({}, {"eps": 0.1}, {"regularised": True}, {"eps": 0.1, "regularised": True})
     ],
     ids=str,
 )
+@pytest.mark.nightly  # by day types stand for all
 def test_they_come_to_the_equilibrium_that_newton_finds(economy: Any, name: str, more: Any) -> None:
     found = rv.solve(economy, METHODS[name](20.0, more), start="uniform")
     assert found.status == "settled"
     near(found, newton(economy, beta=20.0, **more), 1e-6)
+    assert float(found.data.beta) == 20.0
+    what_is_told_agrees(found)
+
+
+def what_is_told_agrees(found: Any) -> None:
     record = {key: np.asarray(array) for key, (_, array) in found.record.items()}
     assert record["converged"]
-    assert record["beta"] == 20.0
     assert record["residual"] <= 1e-8
     assert record["population_drift"] <= 1e-6
     assert record["path_residual"][-1] == record["residual"]
-    assert record["path_exploitability"].shape == (len(record["path_step"]), 1)
+    assert record["path_exploitability"].shape == (len(record["path_step"]), len(record["exploitability"]))
     assert len(record["path_step"]) <= 257
     np.testing.assert_allclose(record["path_exploitability"][-1], record["exploitability"], atol=1e-12)
 
@@ -102,12 +104,17 @@ def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
     assert float(off) < 1e-10
 
 
+def two_types(*gammas: float) -> Any:
+    return rv.games.karma(**SMALL | {"types": [{"gamma": gamma, "share": 0.5} for gamma in gammas]})
+
+
 def test_types_with_discounts_of_their_own() -> None:
-    game = rv.games.karma(**SMALL | {"types": [{"gamma": 0.5, "share": 0.5}, {"gamma": 0.9, "share": 0.5}]})
-    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2), start="uniform")
+    game = two_types(0.5, 0.9)
+    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     assert found.status == "settled"
-    same = newton(game, beta=10.0, regularised=False)
+    same = newton(game, beta=10.0, **OPTIONS)
     near(found, same, 1e-6)
+    what_is_told_agrees(found)
     np.testing.assert_allclose(found.data.mean_karma, same.data.mean_karma, atol=1e-5)
     assert abs(float(found.data.mean_karma[0] - found.data.mean_karma[1])) > 0.01
     assert found.data.path_exploitability.dims == ("step", "player")
@@ -197,16 +204,22 @@ def test_smoothing_settles_at_low_beta_and_says_where_it_cycles(
     assert str(lost.data.remedy.values).endswith("use newton")
 
 
-def test_a_cycle_is_seen_and_its_period_told() -> None:
-    game = rv.games.karma(payment="PBS")
-    method = M.Smoothing(beta=1000.0, rate=0.2)
+CYCLES = [
+    pytest.param(lambda: rv.games.karma(payment="PBS"), 1000.0, 0.2, id="karma", marks=pytest.mark.nightly),
+    pytest.param(lambda: commute([1.0, 2.0, 6.0]), 5.0, 1.0, id="roads"),
+]
+
+
+@pytest.mark.parametrize(("make", "beta", "rate"), CYCLES)
+def test_a_cycle_is_seen_and_its_period_told(make: Any, beta: float, rate: float) -> None:
+    game, method = make(), M.Smoothing(beta=beta, rate=rate)
     with pytest.warns(UserWarning, match="smoothing cycles here"):
-        found = rv.solve(game, method, start="uniform", path=False)
+        found = rv.solve(game, method, start=even(game), path=False)
     assert found.status == "cycling"
     period, last = int(found.data.cycle_period), found.profile.values
     # started there, it is back after as many steps
     key, step = jax.random.key(0), eqx.filter_jit(method.step)
-    state = eqx.filter_jit(method.init)(game, game.named_start("uniform"), key)
+    state = eqx.filter_jit(method.init)(game, jnp.asarray(even(game)), key)
     seen = []
     for _ in range(found.steps + period):
         state = step(game, state, key)
@@ -289,7 +302,7 @@ def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
 
 
 def test_without_a_future_payoffs_are_compared_not_bids() -> None:
-    game = rv.games.karma(**SMALL | {"gamma": 0.0})
+    game = two_types(0.0, 0.0)
     found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
