@@ -174,11 +174,11 @@ PLOTS = {
     "stability_window": PlotEntry(
         "rivalry.plots.spectra:stability_window", "where the symmetric point is stable, by two parameters"
     ),
+    "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
     "street_map": PlotEntry(
         "rivalry.plots.streets:street_map",
         "what happens on every lane of a city, on a map",
     ),
-    "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
     "subsidy": PlotEntry("rivalry.plots.points:subsidy", "what subsidies change, by player and price"),
     "technology": PlotEntry(
         "rivalry.plots.schedule:technology", "technologies, and the chance that play goes on, stage by stage"

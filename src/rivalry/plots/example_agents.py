@@ -52,8 +52,8 @@ def example_bids(
 
     ``example_mean_bid [example trip place karma]``: a path has a colour, an urgency a dash. Bids are means
     over the places of a path, all alike. With ``over = "place"`` they are drawn along the path and are means
-    over karma, by the law of karma of all agents (``karma_law``). Bands are 95 % intervals over replications
-    (Student's t).
+    over karma, by the law of karma of all agents (``karma_law``); where agents plan, along the first way.
+    Bands are 95 % intervals over replications (Student's t).
 
     Dotted is half of what is held, the mean of bids drawn at random, as of agents to whom karma is worthless.
 
@@ -127,6 +127,14 @@ def places_of(one: Cell, k: int, path: int) -> np.ndarray:
     return np.flatnonzero(lanes[:places] >= 0)
 
 
+def way_of(one: Cell, k: int, path: int) -> np.ndarray:
+    """The places of the k-th example agent in their order along a path, or its first way, ``[position]``."""
+    if "example_places" not in one.arrays or "example_lanes" not in one.arrays:
+        return places_of(one, k, path)
+    lanes, way = one.arrays["example_places"][0, k, path - 1], one.arrays["example_lanes"][0, k, path - 1]
+    return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
+
+
 def _lines(panel: Axes, one: Cell, k: int, trips: Trips, dashes: Mapping[float, str], over: str) -> None:
     """A line for each trip of an agent."""
     shades = dict(zip(np.unique(trips.path), colours(len(np.unique(trips.path))), strict=True))
@@ -138,7 +146,8 @@ def _lines(panel: Axes, one: Cell, k: int, trips: Trips, dashes: Mapping[float, 
         if over == "karma":
             values, x = bids.mean(axis=1), np.arange(bids.shape[2])
         else:
-            values, x = _along(one, bids), np.arange(1, len(places) + 1)
+            way = one.arrays[BIDS][:, k, trip][:, way_of(one, k, int(path))].astype(float)
+            values, x = _along(one, way), np.arange(1, way.shape[1] + 1)
         mean, half = spread(values)
         dash = next(d for u, d in dashes.items() if u == urgency or (np.isnan(u) and np.isnan(urgency)))
         mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if over == "place" else {}

@@ -33,13 +33,9 @@ PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
 RULES = {"class_rule": "", "example_rule": "agents shown: "}
 SCALE = "YlGnBu"  # from light to dark, as more is on a white page
 MISSING, PLAIN, CROWDED = "#B4B4B4", "#ECECEC", "#B9B9B9"
-WIDE, ASIDE, GAP, TIP = (
-    0.16,
-    0.1,
-    0.19,
-    0.13,
-)  # of a lane: width, distance from the middle, from nodes, its head
-HEAD = 0.2  # of the whole width: a unit of heads of paths, at the most
+# of a unit: a lane's width, and how far it is from the middle and from nodes; the length of its head
+WIDE, ASIDE, GAP, TIP = 0.16, 0.1, 0.19, 0.13
+PART = 0.2  # of the whole width: a unit, at the most
 LOW = 0.5  # a scale begins at 0 where the smallest value is below so much of the largest
 ROOM = (5.4, 3.3)  # inches for maps
 FOLD = 105  # letters of a line of a caption
@@ -55,10 +51,11 @@ class Plan(NamedTuple):
     stub: np.ndarray  # [node]
 
     @property
-    def length(self) -> float:
-        """Of a short lane; the unit of all that is drawn."""
+    def unit(self) -> float:
+        """Of all that is drawn: the length of a short lane, or a part of the whole width if that is less."""
         each = np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
-        return float(max(each.min(), 0.4 * np.median(each)))
+        short = max(float(each.min()), 0.4 * float(np.median(each)))
+        return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
 
 
 def street_map(
@@ -265,7 +262,7 @@ def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
 
 def _lanes(plan: Plan, **looks: Any) -> PolyCollection:
     """Every lane as a bar with a head, aside of the middle of its street."""
-    unit, corners = plan.length, []
+    unit, corners = plan.unit, []
     for start, end in plan.ends:
         way, right = _directions(start, end)
         first = start + unit * (GAP * way + ASIDE * right)
@@ -289,22 +286,21 @@ def _nodes(panel: Axes, plan: Plan) -> None:
         outer[:, 0], outer[:, 1], s=9, marker="s", facecolor="white", edgecolor=INK, linewidth=0.7, zorder=3
     )
     low, high = plan.nodes.min(axis=0), plan.nodes.max(axis=0)
-    rim = 0.25 * plan.length
+    rim = 0.25 * plan.unit
     panel.set_xlim(low[0] - rim, high[0] + rim)
     panel.set_ylim(low[1] - rim, high[1] + rim)
 
 
 def _route(panel: Axes, plan: Plan, lanes: np.ndarray, k: int, count: int) -> None:
     """A path along its lanes, each path of an agent at another distance from the middle of the street."""
-    unit, shade, label = plan.length, colours(count)[k], f"path {k + 1}"
+    unit, shade, label = plan.unit, colours(count)[k], f"path {k + 1}"
     aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5))
-    size = min(unit, HEAD * float(np.ptp(plan.nodes, axis=0).max()))
     points, heads = [], []
     for start, end in plan.ends[lanes]:
         way, right = _directions(start, end)
         points += [start + aside * right + unit * GAP * way, end + aside * right - unit * GAP * way]
-        tip, base = (start + end) / 2 + aside * right + 0.15 * size * way, 0.11 * size * right
-        heads.append([tip, tip - 0.27 * size * way + base, tip - 0.27 * size * way - base])
+        tip, base = (start + end) / 2 + aside * right + 0.15 * unit * way, 0.11 * unit * right
+        heads.append([tip, tip - 0.27 * unit * way + base, tip - 0.27 * unit * way - base])
     if not heads:
         return
     panel.plot(
