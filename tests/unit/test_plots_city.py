@@ -113,6 +113,7 @@ def test_maps_of_several_methods_have_one_scale_and_means_over_replications() ->
         assert panel.collections[0].norm is first.collections[0].norm
     assert first.collections[0].get_clim()[0] == 0.0
     assert "mean of n = 3 replications" in caption(ax)
+    assert "agents refused, mean a step" in caption(ax)
     assert "eps = 0.05" in caption(ax)
     told = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
     assert told.child_axes[0].collections[0].get_clim() == (0, 9)

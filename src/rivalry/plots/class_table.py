@@ -90,7 +90,7 @@ def class_table(
         most = max(one.runs for one in every)
         many = f"mean of n = {most} replications, ± half of 95 % intervals" if most > 1 else ""
         words = [explored(every), "shades: mean bids", many]
-        note(axes, "\n".join([" · ".join(filter(None, words)), *rules(every[0].arrays)]))
+        note(axes, ";\n".join([" · ".join(filter(None, words)), *rules(every[0].arrays)]))
         return axes
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread
-from rivalry.plots.streets import RULES, example_words, rules
+from rivalry.plots.streets import example_words
 from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ ALSO = (
     "trip_path",
     "trip_urgency",
     "karma_law",
-    *RULES,
     *RULE,
 )
 
@@ -101,8 +100,7 @@ def example_bids(
             if over == "karma"
             else "over karma, by the law of all agents"
         )
-        told = [explored(every), f"means {how}", replicated(every)]
-        note(axes, "\n".join([" · ".join(filter(None, told)), *rules(every[0].arrays)]))
+        note(axes, explored(every), f"means {how}", replicated(every))
         legend(axes)
         return axes
 

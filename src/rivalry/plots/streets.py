@@ -110,6 +110,7 @@ def street_map(
         note(
             axes,
             explored(every),
+            words,
             "bars lead where they point, on the right of their street",
             "grey: nobody came" if missing else "",
             "one scale" if len(every) > 1 else "",
@@ -162,7 +163,7 @@ def example_routes(
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
         axes.set_xlabel("place")
         axes.set_ylabel("place")
-        note(axes, "\n".join([one.words] * bool(one.words) + rules(one.arrays)))
+        note(axes, ";\n".join([one.words] * bool(one.words) + rules(one.arrays)))
         return axes
 
 
