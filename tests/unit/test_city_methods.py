@@ -1,0 +1,252 @@
+"""Learning and playing in a city: to the bit, in proportion, and what may be asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.kernels.city import fresh
+from rivalry.kernels.city_learning import chances, policy_rows
+from rivalry.methods import METHODS, CityQLearning, CitySimulation
+from rivalry.methods.city.learning_record import policy_moves
+from rivalry.methods.city.simulation import chances_of
+from rivalry.methods.city.streets import outcome_of, streets_of, watched
+from rivalry.study import StudyError
+from rivalry.study.build import build_method
+
+Record = dict[str, np.ndarray]
+
+SMALL: dict[str, Any] = {
+    "network": "stubs_2x2",
+    "agents": 24,
+    "kmax": 4,
+    "kbar": 2,
+    "capacity": 1,
+    "gamma": 0.9,
+}
+QUICK: dict[str, Any] = {
+    "training": 400,
+    "epoch": 20,
+    "evaluation": 200,
+    "monitor_every": 0,
+    "monitor_steps": 50,
+    "alpha": 0.1,
+    "exploit": False,
+}
+
+
+@cache
+def small(**changed: Any) -> Any:
+    return rv.games.city(**(SMALL | changed))
+
+
+def quick(**options: Any) -> CityQLearning:
+    return CityQLearning(**(QUICK | options))
+
+
+def ran(learner: Any, game: Any = None, seed: int = 0) -> Record:
+    found = rv.learn(small() if game is None else game, learner, seed=seed)
+    return {name: array for name, (_, array) in found.record.items()}
+
+
+def same(one: Record, two: Record, but: tuple[str, ...] = ()) -> None:
+    assert set(one) == set(two)
+    for name in one:
+        if not name.startswith(but or ("never",)):
+            assert np.array_equal(one[name], two[name], equal_nan=one[name].dtype.kind == "f"), name
+
+
+# to the bit
+
+
+@pytest.mark.parametrize("size", [1, 7, 133])
+def test_chunks_change_nothing(size: int) -> None:
+    game, learner = small(), quick(monitor_every=3, p_update=0.7)
+    world, stream = learner.world(game), np.random.SeedSequence(5)
+    whole, parts = learner.begin(world, stream), learner.begin(world, stream)
+    assert learner.advance(world, whole, 10**6) == 400
+    while taken := learner.advance(world, parts, size):
+        parts = {name: np.array(array) for name, array in parts.items()}  # saved and read again
+    assert taken == 0
+    same(*({k: v for k, (_, v) in learner.read(world, s).items()} for s in (whole, parts)))
+
+
+def test_looking_changes_nothing_of_what_is_learned() -> None:
+    often = ran(quick(monitor_every=2))
+    same({k: v for k, v in often.items() if not k.startswith("monitor_")}, ran(quick()))
+    assert often["monitor_step"].tolist() == list(range(40, 401, 40))
+    assert np.isnan(often["monitor_policy_change"][0])
+    assert (often["monitor_policy_change"][1:] > 0).all()
+
+
+def test_a_run_is_carried_on() -> None:
+    kept = rv.learn(small(), quick(training=160, keep=True, monitor_every=4), seed=3)
+    on = ran(quick(training=240, keep=True, carry_on=kept, monitor_every=4), seed=9)
+    whole = ran(quick(keep=True, monitor_every=4), seed=3)
+    but = ("monitor_", "steps", "last_words")
+    same(on, whole, but)
+    assert on["monitor_step"].tolist() == [160 + 80 * k for k in range(1, 4)]
+    with pytest.raises(ValueError, match=r"carry_on: last_\w+ has shape .*; must be a run of the same game"):
+        rv.learn(small(agents=26), quick(carry_on=kept))
+    with pytest.raises(ValueError, match=r"carry_on: has no last_\w+; the run must keep"):
+        rv.learn(small(), quick(carry_on=rv.learn(small(), quick())))
+
+
+def test_training_ends_when_a_change_is_small() -> None:
+    stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
+    found = ran(quick(training=4000, monitor_every=2, stop_when=stop))
+    assert str(found["status"]) == "settled"
+    assert int(found["steps"]) == 120  # the first monitor has nothing to compare with
+    endless = ran(quick(monitor_every=2, stop_when=stop | {"delta": 0.0}))
+    assert str(endless["status"]) == "budget spent"
+
+
+# in proportion
+
+
+def test_records_hold_together() -> None:
+    found = ran(CitySimulation(plays="uniform", evaluation=3000, warm_up=100))
+    awake = 1 - found["agent_dormant"]
+    assert found["lane_wanted"].sum() == pytest.approx(awake.sum())
+    assert found["lane_admitted"].sum() == pytest.approx(found["agent_admitted"].sum())
+    assert (found["lane_queue"] >= 0).all()
+    assert (found["lane_admitted"] <= found["lane_capacity"] + 1e-12).all()
+    assert found["karma_law"].sum() == pytest.approx(1)
+    assert found["karma_law"] @ np.arange(5) == pytest.approx(2)  # shared out in full at every step
+    assert float(found["efficiency"]) == pytest.approx(found["agent_reward"].mean())
+    assert float(found["reward_fairness"]) == pytest.approx(-found["agent_reward"].std())
+    per_competition = found["agent_reward"].sum() / awake.sum()
+    assert float(found["efficiency_per_competition"]) == pytest.approx(per_competition)
+
+
+def test_what_is_worked_out_is_what_was_measured() -> None:
+    """The mean payoff of policies as they are, times 1 - gamma, beside the reward of a step."""
+    found = ran(CitySimulation(plays="uniform", evaluation=20_000))
+    payoff = (1 - SMALL["gamma"]) * found["agent_payoff"].mean()
+    assert payoff == pytest.approx(float(found["efficiency"]), rel=0.03)
+    assert (found["agent_exploitability"] >= 0).all()
+    assert found["regret"].max() == pytest.approx(found["agent_exploitability"].max())
+    assert str(found["coverage"]) == "lower bound"
+
+
+def test_free_flow_is_what_is_seen_where_nobody_is_refused() -> None:
+    found = ran(CitySimulation(plays="zero", evaluation=20_000), small(capacity="unlimited"))
+    np.testing.assert_allclose(found["lane_wanted"], found["lane_free_flow"], atol=0.06)
+    assert float(found["efficiency"]) == 0
+    assert float(found["mean_relative_exploitability"]) == 0
+
+
+def test_mechanisms_stand_in_order() -> None:
+    """The urgent first is best for efficiency, taking turns for access."""
+    found = {plays: ran(CitySimulation(plays=plays, evaluation=4000)) for plays in ("coin", "stake", "turn")}
+    assert found["stake"]["efficiency"] > found["coin"]["efficiency"]
+    assert found["turn"]["access_fairness"] > found["coin"]["access_fairness"]
+    assert all("agent_exploitability" not in each for each in found.values())
+
+
+def test_learning_serves_the_urgent() -> None:
+    learned = ran(quick(training=40_000, evaluation=5000, beta=30.0, epoch=100))
+    coin = ran(CitySimulation(plays="coin", evaluation=5000))
+    assert learned["efficiency"] > 0.9 * coin["efficiency"]
+    bids, urgency = learned["agent_trip_bid"].mean(axis=0), learned["trip_urgency"][0]
+    assert bids[urgency == 5].mean() > bids[urgency == 1].mean()
+
+
+def test_policies_come_and_go() -> None:
+    """Chances, as kernels take them, and back; how far two are apart."""
+    city = streets_of(small(planning="nodes")).city
+    even, zero = chances_of(city, "uniform"), chances_of(city, "zero")
+    np.testing.assert_allclose(chances(city, policy_rows(city, even)), even, atol=1e-6)
+    spots = city.lane.shape[1] + city.options.shape[1]
+    junctions = np.arange(even.shape[1] - 1) % spots >= city.lane.shape[1]
+    np.testing.assert_array_equal(even[:, :-1][:, junctions], zero[:, :-1][:, junctions])
+    apart = policy_moves(city, policy_rows(city, even), policy_rows(city, zero))
+    np.testing.assert_allclose(apart, 0.5, atol=1e-6)  # W1 of uniform bids from 0 is k/2
+    assert (policy_moves(city, policy_rows(city, zero), policy_rows(city, zero)) == 0).all()
+
+
+def test_an_outcome_counts_what_tallies_hold() -> None:
+    city = streets_of(small()).city
+    drivers = fresh(city, np.random.SeedSequence(1))
+    rows = policy_rows(city, chances_of(city, "all_in"))
+    tallied = watched(city, drivers, rows, np.random.SeedSequence(2), 10, 100)
+    found = outcome_of(tallied, 100)
+    assert drivers.clock[0] == 0  # copies were watched
+    assert found.trips == tallied.trips.sum() / 100
+    bid = (tallied.bids * np.arange(5)).sum(axis=1) / tallied.wanted
+    np.testing.assert_allclose(found.bid, bid)
+
+
+# rules
+
+
+@pytest.mark.parametrize("planning", ["start", "nodes"])
+def test_agents_learn_which_way_to_take(planning: str) -> None:
+    """They do better than those who take any way and bid anything."""
+    game = small(planning=planning, network="plain_3x3", alternatives=4 if planning == "start" else None)
+    learned = ran(quick(training=40_000, evaluation=5000, epoch=100), game)
+    assert learned["efficiency"] > ran(CitySimulation(plays="uniform", evaluation=5000), game)["efficiency"]
+
+
+def test_a_coalition_that_lends_karma_gains() -> None:
+    learner = quick(training=20_000, evaluation=5000, epoch=100, exploit=True)
+    kinds = {
+        how: ran(learner, rv.games.city(**(SMALL | {"coalition": 6, "transfer": how})))
+        for how in ("independent", "urgent")
+    }
+    assert kinds["urgent"]["coalition_reward"] > kinds["independent"]["coalition_reward"]
+    assert np.isfinite(kinds["independent"]["agent_exploitability"]).all()
+    assert np.isnan(kinds["urgent"]["agent_exploitability"]).tolist() == [True] * 6 + [False] * 18
+    assert "coalition_reward" not in ran(quick())
+
+
+def test_prices_that_are_not_the_own_bid_have_no_gains() -> None:
+    game = small(payment="uniform_highest_refused")
+    with pytest.warns(UserWarning, match="exploitability is not worked out: what a bid costs"):
+        found = ran(quick(exploit=True), game)
+    assert "regret" not in found
+
+
+# what may be asked for
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eps": 1.5}, r"eps: 1.5 must be in \[0, 1\]"),
+        ({"training": 0}, "training: 0 must be"),
+        ({"alpha": 0.0}, r"alpha: 0 must be in \(0, 1\]"),
+        ({"beta": -1.0}, "beta: -1 must be above 0"),
+        ({"stop_when": {"metric": "policy_change", "delta": 0.1}}, "stop_when: needs monitors"),
+        ({"stop_when": {"metric": "x", "delta": 0.1}, "monitor_every": 1}, "stop_when.metric: 'x' must be"),
+    ],
+)
+def test_learners_refuse(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        quick(**options)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"kind": "simulation", "plays": "equilibrium"}, "plays: 'equilibrium' must be one of"),
+        ({"kind": "q_learning", "update": "double_q"}, "update: 'double_q' must be one of"),
+    ],
+)
+def test_words_that_are_not_known(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        build_method(table, game=small())
+
+
+def test_kinds_know_their_games() -> None:
+    assert isinstance(build_method({"kind": "q_learning"}, game=small()), CityQLearning)
+    assert isinstance(build_method({"kind": "simulation"}, game=small()), CitySimulation)
+    with pytest.raises(StudyError, match="newton"):
+        build_method({"kind": "newton"}, game=small())
+    assert "design" in METHODS
+    with pytest.raises(ValueError, match="must be a city that agents travel through"):
+        rv.learn(rv.games.karma(agents=10), quick())
