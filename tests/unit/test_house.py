@@ -22,6 +22,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 # One library, one home: rooms (folders) and modules that may import it, lazily or not.
 HOMES = {
     "numba": {"kernels"},
+    "llvmlite": {"kernels"},
     "xarray": {"results", "plots"},
     "h5netcdf": {"results", "plots"},
     "pandas": {"results", "plots"},

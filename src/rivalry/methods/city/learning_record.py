@@ -133,17 +133,18 @@ def _by_class(record: Record) -> Record:
     members = [np.flatnonzero(classes == k) for k in range(count)]
 
     def mean(array: np.ndarray) -> np.ndarray:
-        rows = [
-            array[each].mean(axis=0) if len(each) else np.full(array.shape[1:], np.nan) for each in members
-        ]
-        return np.array(rows)
+        """Over agents who have such a number; NaN where none has."""
+        known = np.isfinite(array)
+        summed = [np.where(known[each], array[each], 0.0).sum(axis=0) for each in members]
+        counts = [known[each].sum(axis=0) for each in members]
+        with np.errstate(invalid="ignore"):
+            return np.array(summed) / np.array(counts)
 
-    bids = np.asarray(record["agent_trip_bid"][1])
     return {
         "class_agents": (("class",), np.array([len(each) for each in members])),
         "class_reward": (("class",), mean(np.asarray(record["agent_reward"][1]))),
         "class_admitted": (("class",), mean(np.asarray(record["agent_admitted"][1]))),
-        "class_trip_bid": (("class", "trip"), mean(np.where(np.isnan(bids), 0.0, bids))),
+        "class_trip_bid": (("class", "trip"), mean(np.asarray(record["agent_trip_bid"][1]))),
     }
 
 
