@@ -177,8 +177,8 @@ class AgentGame(Protocol):
         ...
 
 
-Playable = Game | MarkovGame | PopulationGame | AgentGame
-"""What methods are for; each class of methods knows one of the four."""
+Playable = Game | MarkovGame | PopulationGame
+"""What methods are for; each class of methods knows one of the three. Learners may know an `AgentGame`."""
 
 
 @runtime_checkable

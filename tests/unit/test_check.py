@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry._jax import jax, jnp
 from rivalry.check import Unfit, check_game, check_method
-from rivalry.game import PopulationGame
+from rivalry.game import AgentGame, PopulationGame
 from rivalry.games import GAMES
 from rivalry.kernels import shapes
 from rivalry.methods import METHODS
@@ -53,14 +53,42 @@ PLAYED: dict[str, Callable[[], Any]] = {
 }
 
 
-OF_GAMES = {"payoffs", "vmap"}
+OF_GAMES = {"space", "jit", "gradients", "payoffs", "vmap"}
+OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary population"}
+OF_AGENTS = {"world", "told", "scale"}
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_every_registered_game_conforms(name: str) -> None:
     game = getattr(rv.games, name)(**MADE.get(name, {}))
-    needed = {"expect", "balance", "stationary population"} if isinstance(game, PopulationGame) else OF_GAMES
-    assert {"space", "jit", "gradients"} | needed <= set(check_game(game))
+    needed = {PopulationGame: OF_POPULATIONS, AgentGame: OF_AGENTS}
+    kind = next((each for each in needed if isinstance(game, each)), None)
+    assert (needed[kind] if kind else OF_GAMES) <= set(check_game(game))
+
+
+class ListWorld(eqx.Module):
+    """Agents' game whose world is no tuple."""
+
+    def world(self) -> Any:
+        return [0]
+
+    def told(self) -> Any:
+        return {}
+
+
+class ToldNothing(ListWorld):
+    def world(self) -> Any:
+        return (0,)
+
+    def told(self) -> Any:
+        return 0
+
+
+def test_games_of_agents_are_tried() -> None:
+    with pytest.raises(Unfit, match=r"world\(\): list must be a NamedTuple"):
+        check_game(ListWorld())
+    with pytest.raises(Unfit, match=r"told\(\)"):
+        check_game(ToldNothing())
 
 
 # feedback play compiles for long, and has tests of its own; methods for populations are in another file

@@ -72,7 +72,8 @@ def test_chunks_change_nothing(size: int) -> None:
     while taken := learner.advance(world, parts, size):
         parts = {name: np.array(array) for name, array in parts.items()}  # saved and read again
     assert taken == 0
-    same(*({k: v for k, (_, v) in learner.read(world, s).items()} for s in (whole, parts)))
+    one, two = ({k: v for k, (_, v) in learner.read(world, s).items()} for s in (whole, parts))
+    same(one, two)
 
 
 def test_looking_changes_nothing_of_what_is_learned() -> None:

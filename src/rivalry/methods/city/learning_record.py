@@ -138,7 +138,8 @@ def _by_class(record: Record) -> Record:
         summed = [np.where(known[each], array[each], 0.0).sum(axis=0) for each in members]
         counts = [known[each].sum(axis=0) for each in members]
         with np.errstate(invalid="ignore"):
-            return np.array(summed) / np.array(counts)
+            means: np.ndarray = np.array(summed) / np.array(counts)
+        return means
 
     return {
         "class_agents": (("class",), np.array([len(each) for each in members])),

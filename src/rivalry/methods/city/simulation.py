@@ -112,7 +112,7 @@ def chances_of(city: City, plays: str) -> np.ndarray:
 
     counts = entry_counts(city)[..., None]
     entry = np.arange(max(city.most + 1, city.options.shape[2]))
-    even = (entry < counts) / counts
+    even: np.ndarray = (entry < counts) / counts
     bids = {"zero": entry == 0, "all_in": entry == counts - 1}.get(plays)
     if bids is None:
         return even
