@@ -30,6 +30,13 @@ MADE = {
 # Options that a method must be given, and a game it is for where the usual one does not do.
 OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
 OPTIONS: dict[str, dict[str, Any]] = {
+    "bayesian_design": {
+        "choices": {"kbar": {"from": 1, "to": 3}},
+        "inner": {"kind": "simulation", "plays": "coin", "evaluation": 50},
+        "trials": 4,
+        "first": 2,
+        "seeds": 1,
+    },
     "branches": OVER,
     "comparative_statics": {"parameter": "reach"},
     "feedback": {"halve": False},
@@ -38,6 +45,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 PLAYED: dict[str, Callable[[], Any]] = {
     "actor_critic": rv.games.market,
+    "bayesian_design": lambda: rv.games.karma(kmax=4, kbar=2.0),
     "closed_form": rv.games.precipice,
     "directional": rv.games.market,
     "feedback": lambda: rv.games.race(horizon=2),
@@ -101,6 +109,8 @@ EACH = [
 
 @pytest.mark.parametrize("name", EACH)
 def test_every_registered_method_conforms(name: str) -> None:
+    if name == "bayesian_design":
+        pytest.importorskip("optuna")
     game = PLAYED[name]() if name in PLAYED else None
     method = getattr(rv.methods, name)(**OPTIONS.get(name, {}))
     assert check_method(method, game)[0] == "protocol"

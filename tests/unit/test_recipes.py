@@ -56,7 +56,7 @@ def test_what_was_changed_since_remembers_nothing() -> None:
     game = rv.games.karma(**SMALL)
     for other in (with_(game, kbar=2.0), game.endowed(2.0), game.continuum()):
         assert recipe_of(other) is None
-        with pytest.raises(ValueError, match="^game: this KarmaEconomy does not know how it was made; must "):
+        with pytest.raises(ValueError, match=r"^game: this KarmaEconomy does not know how it was made"):
             variant(other, kbar=1.0)
     for same in (copy.deepcopy(game), pickle.loads(pickle.dumps(game))):
         assert float(variant(same, kbar=2.0).kbar) == 2.0
@@ -64,7 +64,7 @@ def test_what_was_changed_since_remembers_nothing() -> None:
 
 def test_what_the_factory_refuses_is_told_by_it() -> None:
     game = rv.games.karma(**SMALL)
-    with pytest.raises(ValueError, match="^kbat: is no keyword of karma; did you mean 'kbar'?"):
+    with pytest.raises(ValueError, match=r"^kbat: is no keyword of karma; did you mean 'kbar'\?$"):
         variant(game, kbat=2.0)
     with pytest.raises(ValueError, match=r"^kbar: 9 must be in \[0, kmax = 3\]$"):
         variant(game, kbar=9.0)

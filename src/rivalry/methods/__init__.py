@@ -10,6 +10,10 @@ METHODS = {
         ("rivalry.methods.actor_critic:ActorCritic",),
         "stochastic policies over continuous choices, by policy gradients with a critic",
     ),
+    "bayesian_design": Entry(
+        ("rivalry.contrib.tune:BayesianDesign",),
+        "populations: a planner's rule by Bayesian search, for what agents then learn, by Optuna",
+    ),
     "best_response": Entry(
         ("rivalry.methods.response:BestResponse",),
         "players in turn, or at once, move to their global best reply",
@@ -31,8 +35,9 @@ METHODS = {
         "populations: whether steps of mirror ascent bring drawn policies nearer to the equilibrium, counted",
     ),
     "design": Entry(
-        ("rivalry.methods.design:Design",),
-        "a designer moves first: parameters are set for the equilibrium that the players then play",
+        ("rivalry.methods.design:Design", "rivalry.methods.rule_design:RuleDesign"),
+        "a designer moves first: parameters are set for the equilibrium that the players then play; of "
+        "populations, a rule for what agents then learn",
     ),
     "directional": Entry(
         ("rivalry.methods.directional:Directional",),

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame
-from rivalry.methods.population.newton import ENOUGH, PopulationNewton
+from rivalry.methods.population.newton import ENOUGH, PopulationNewton, PopulationNewtonState
 from rivalry.population import uniform
 
 STAGES = 200  # of the inverse temperature, at the most
@@ -25,19 +25,19 @@ def equilibrium(game: PopulationGame, beta: float, eps: float = 0.0) -> tuple[np
     >>> policy.shape, round(float(law.sum()), 9), left <= ENOUGH
     ((6, 3), 1.0, True)
     """
-    # arrays, lest a program be compiled for every beta
     plain = PopulationNewton(beta=float(beta), eps=float(eps))
-    for begin in (plain.begin, float(beta)):  # where no way leads there in stages, all at once
-        numbers = jnp.asarray(float(beta)), jnp.asarray(float(eps)), jnp.asarray(begin)
-        method = eqx.tree_at(lambda m: (m.beta, m.eps, m.begin), plain, numbers)
-        state, left = _followed(method, game)
-        if left <= ENOUGH:
-            break
+    state, left = followed(plain, game)
+    if not left <= ENOUGH:  # no way leads there in stages: all at once
+        state, left = followed(PopulationNewton(beta=float(beta), eps=float(eps), begin=float(beta)), game)
     return np.asarray(state.profile), np.asarray(state.point.mu), left
 
 
-def _followed(method: PopulationNewton, game: PopulationGame) -> tuple[Any, float]:
-    """Stage by stage to the end of the way, and what is left there."""
+def followed(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:
+    """Stage by stage from uniform play to where the method ends, and what is left of its equations there."""
+    names = ("beta", "eps", "begin")
+    numbers = tuple(jnp.asarray(float(getattr(method, name))) for name in names)
+    # arrays, lest a program be compiled for every beta
+    method = eqx.tree_at(lambda m: tuple(getattr(m, name) for name in names), method, numbers)
     state = _begun(method, game)
     for _ in range(STAGES):
         state = _staged(method, game, state)

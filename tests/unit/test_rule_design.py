@@ -1,0 +1,319 @@
+"""A planner of rules: against brute force, to the bit, common random numbers, and what may be asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.methods.population.equilibrium import followed
+from rivalry.methods.rule_choices import choices_of, grid_of
+from rivalry.methods.rule_design import RuleDesign, stream_of
+from rivalry.methods.rule_trials import run_inner
+from rivalry.study import StudyError, build_method
+
+TINY: dict[str, Any] = {"kmax": 2, "kbar": 1.0, "agents": 8}
+NEWTON = {"kind": "newton", "beta": 5.0}
+COIN = {"kind": "simulation", "plays": "coin", "evaluation": 200}
+LEARN = {
+    "kind": "q_learning",
+    "training": 300,
+    "epoch": 20,
+    "beta": 5.0,
+    "alpha": 0.1,
+    "evaluation": 200,
+    "evaluation_warm_up": 0,
+    "monitor_every": 0,
+    "compare": False,
+    "keep": False,
+}
+KBAR = {"kbar": [0.5, 1.0, 1.5]}
+
+
+def designed(game: Any = None, seed: int = 0, **options: Any) -> Any:
+    game = rv.games.karma(**TINY) if game is None else game
+    return rv.learn(game, RuleDesign(**{"choices": KBAR, "inner": NEWTON} | options), seed=seed)
+
+
+def same(one: Any, two: Any) -> None:
+    assert set(one.record) == set(two.record)
+    for name, (_, array) in one.record.items():
+        assert np.array_equal(array, two.record[name][1], equal_nan=array.dtype.kind == "f"), name
+
+
+# what is best
+
+
+def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
+    each = []
+    for kbar in KBAR["kbar"]:
+        game = rv.games.karma(**TINY | {"kbar": kbar})
+        each.append(rv.solve(game, rv.methods.PopulationNewton(beta=5.0), "uniform", path=False))
+    efficiency = [float(one.data.efficiency) for one in each]
+    best = int(np.argmax(efficiency))
+    found = designed()
+    data = found.data
+    assert np.allclose(data.trial_objective.values[:, 0], efficiency, rtol=0, atol=1e-12)
+    relative = [float(one.data.relative_exploitability.values[0]) for one in each]
+    assert np.allclose(data.trial_exploitability.values[:, 0], relative, rtol=1e-6)
+    assert (found.status, int(data.chosen), found.steps) == ("settled", best, 3)
+    assert data.chosen_parameters.values.tolist() == [KBAR["kbar"][best]]
+    # the record is that of the players under the rule chosen, with their certificate
+    assert np.allclose(data.profile.values, each[best].data.profile.values, atol=1e-9)
+    assert np.allclose(data.regret.values, each[best].data.regret.values, atol=1e-9)
+    assert found.claim == each[best].claim == "not an equilibrium"
+    assert float(data.efficiency) == pytest.approx(float(data.chosen_objective), abs=1e-12)
+    assert np.isnan(data.trial_objective_low.values).all()  # of one run nothing is known
+
+
+def test_least_weights_and_spending() -> None:
+    plain = designed().data.trial_objective.values
+    least = designed(
+        objective={"efficiency": 2.0, "mean_karma": 0.5}, spending={"level": 1.0}, maximise=False
+    )
+    level = designed(objective="level").data.trial_objective.values
+    wanted = 2 * plain + 0.5 * np.array([[0.5], [1.0], [1.5]]) - level
+    assert np.allclose(least.data.trial_objective.values, wanted, atol=1e-9)
+    assert int(least.data.chosen) == int(np.argmin(wanted))
+    lowest = designed(objective="min(policy)").data.trial_objective.values
+    assert lowest.tolist() == [[0.0]] * 3
+    function = designed(objective=lambda record: 2 * float(record["efficiency"][1]))
+    assert np.array_equal(function.data.trial_objective.values, 2 * plain)
+
+
+def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(method: Any, game: Any) -> Any:
+        state, left = followed(method, game)
+        return state, np.inf if float(game.kbar) == 1.0 else left
+
+    monkeypatch.setattr("rivalry.methods.rule_trials.followed", lost)
+    best = designed(choices={"kbar": [0.5, 1.0]}, objective="mean_karma")
+    assert best.data.trial_status.values.tolist() == ["settled", "budget spent"]
+    assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]
+    assert best.data.chosen_label.values.tolist() == ["0.5"]
+    alone = designed(choices={"kbar": [1.0]})
+    assert (alone.status, alone.claim) == ("no answer", None)
+
+
+@pytest.mark.nightly
+def test_where_newtons_method_finds_nothing() -> None:
+    game = rv.games.karma(kmax=4, kbar=2.0)
+    how = {"choices": {"payment": ["PBP", "PBS"]}, "inner": {"kind": "newton", "beta": 20.0}}
+    found = designed(game, **how)
+    assert found.data.trial_status.values.tolist() == ["settled", "no answer"]
+    assert found.data.chosen_label.values.tolist() == ["PBP"]
+
+
+def test_rules_that_do_not_go_together_are_told() -> None:
+    game = rv.games.karma(**TINY)
+    found = designed(game, choices={"kmax": [2, 4], "kbar": [1.0, 3.0]}, inner=COIN, seeds=2).data
+    assert found.trial_status.values.tolist() == ["settled", "refused", "settled", "settled"]
+    assert found.trial_remark.values[1] == "kbar: 3 must be in [0, kmax = 2]"
+    assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]
+    assert np.isnan(found.trial_objective.values[1]).all()
+
+
+# chance
+
+
+def test_all_trials_meet_the_same_chance() -> None:
+    """One law and a matrix with these rows are one rule: runs are the same to the bit, seed by seed."""
+    even = [0.5, 0.5]
+    found = designed(choices={"chain": [even, [even, even]]}, inner=LEARN, seeds=3).data
+    one, two = found.trial_objective.values
+    assert np.array_equal(one, two)
+    assert len(set(one)) > 1
+    half = 1.959963984540054 * one.std(ddof=1) / np.sqrt(3)
+    assert np.allclose(found.trial_objective_low.values, one.mean() - half)
+    assert np.allclose(found.trial_objective_high.values, one.mean() + half)
+
+
+def test_a_run_is_that_of_the_inner_method() -> None:
+    method, game = RuleDesign(choices=KBAR, inner=LEARN, seeds=2), rv.games.karma(**TINY)
+    world = method.world(game)
+    session = method.begin(world, np.random.SeedSequence(3))
+    assert method.length(world) == method.advance(world, session, 100) == 6
+    learner = rv.methods.PopulationQLearning(**{k: v for k, v in LEARN.items() if k != "kind"})
+    direct = run_inner(rv.games.karma(**TINY | {"kbar": 1.5}), learner, stream_of(session["words"], 0, 1))
+    assert session["objective"][2, 1] == direct["efficiency"][1]
+    assert session["exploitability"][2, 1] == direct["mean_relative_exploitability"][1]
+    assert method.advance(world, session, 1) == 0
+
+
+RANDOM = {
+    "choices": {
+        "kbar": {"from": 0.5, "to": 1.5, "count": 5},
+        "payment": ["PBP", "PBS"],
+        "gamma": {"from": 0.5, "to": 0.9},
+        "redistribute_every": {"from": 1, "to": 3},
+    },
+    "search": "random",
+    "trials": 6,
+    "inner": COIN,
+    "seeds": 1,
+}
+
+
+def test_random_search_is_reproducible_and_within() -> None:
+    one, again, other = designed(**RANDOM), designed(**RANDOM), designed(**RANDOM, seed=1)
+    same(one, again)
+    assert not np.array_equal(one.data.parameters.values, other.data.parameters.values)
+    kbar, payment, gamma, every = np.concatenate([one.data.parameters.values, other.data.parameters.values]).T
+    assert set(kbar) <= {0.5, 0.75, 1.0, 1.25, 1.5}
+    assert set(payment) == {0.0, 1.0}
+    assert ((gamma > 0.5) & (gamma < 0.9)).all()
+    assert len(set(gamma)) == 12
+    assert set(every) == {1.0, 2.0, 3.0}
+    assert set(one.data.parameter_label.values[:, 1]) == {"PBP", "PBS"}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"inner": LEARN, "seeds": 2}, {"inner": NEWTON}, RANDOM | {"trials": 3}],
+    ids=["learners", "equilibria", "random"],
+)
+def test_whole_is_parts_saved_between(how: dict[str, Any]) -> None:
+    method = RuleDesign(**{"choices": KBAR} | how)
+    assert "whole = parts, saved between" in rv.check_method(method, rv.games.karma(**TINY))
+
+
+def test_broken_off_it_tells_what_is_complete() -> None:
+    game = rv.games.karma(**TINY)
+    method = RuleDesign(choices=KBAR, inner=LEARN, seeds=2)
+    found = rv.learn(game, method, steps=3)
+    assert found.status == "budget spent"
+    assert found.data.trial_objective.shape == (2, 2)
+    assert np.isnan(found.data.trial_objective_mean.values).tolist() == [False, True]
+    assert int(found.data.chosen) == 0
+    assert "chosen" not in rv.learn(game, method, steps=1).data
+
+
+# cities
+
+
+def test_a_rule_for_a_city() -> None:
+    toll = {"kind": "load", "slope": 0.0, "from": 0.1}
+    city = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2.0, toll=toll)
+    inner = {"kind": "q_learning", "training": 300, "evaluation": 300, "monitor_every": 0}
+    choices = {"toll.slope": [0.0, 2.0], "local": [0.0, 1.0]}
+    found = designed(city, choices=choices, inner=inner, seeds=2, objective={"min(class_reward)": 1.0})
+    data = found.data
+    assert data.parameters.values.tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
+    assert (data.trial_exploitability.values > 0).all()
+    slope = data.chosen_parameters.values[0]
+    played = RuleDesign(choices=choices).played(city, found.record)
+    assert np.array_equal(data.lane_toll.values, played.toll)
+    assert (played.toll.max() > 0) == (slope > 0)
+    assert found.claim == "not an equilibrium"
+    assert isinstance(RuleDesign(choices=choices).world(city).inner, rv.methods.CityQLearning)
+
+
+# Bayesian search
+
+
+def bayesian(**options: Any) -> Any:
+    pytest.importorskip("optuna")
+    return rv.methods.bayesian_design(**{"inner": NEWTON, "trials": 10, "first": 4} | options)
+
+
+def test_bayesian_search_is_no_worse_than_drawing() -> None:
+    choices = {"gamma": {"from": 0.0, "to": 0.95}}
+    # a parabola of the game's own parameter, whatever the players do
+    hill = {"objective": lambda record: -float(np.square(record["values"][1]).sum())}
+    game = rv.games.karma(**TINY)
+    proposed = [rv.learn(game, bayesian(choices=choices, **hill), seed=k) for k in range(2)]
+    drawn = [designed(choices=choices, search="random", trials=10, **hill, seed=k) for k in range(2)]
+    best = [[float(one.data.chosen_objective) for one in some] for some in (proposed, drawn)]
+    assert np.mean(best[0]) >= np.mean(best[1])
+
+
+@pytest.mark.parametrize("trials", [6])
+def test_bayesian_search_goes_on_to_the_bit(trials: int) -> None:
+    choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "kbar": [0.5, 1.0, 1.5]}
+    method = bayesian(choices=choices, trials=trials, first=2, inner=COIN, seeds=1)
+    game = rv.games.karma(**TINY)
+    assert "whole = parts, saved between" in rv.check_method(method, game)
+    same(rv.learn(game, method, seed=2), rv.learn(game, method, seed=2))
+
+
+def test_without_its_library_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    method = rv.methods.bayesian_design(choices=KBAR, inner=COIN)
+    with pytest.raises(ValueError, match=r"^bayesian_design: needs optuna; pip install 'rivalry\[tune\]'$"):
+        rv.learn(rv.games.karma(**TINY), method)
+
+
+# what may be asked for
+
+
+def test_the_values_of_choices() -> None:
+    table = {
+        "a": {"from": 1, "to": 4, "count": 3},
+        "b": {"from": 1.0, "to": 100.0, "count": 3, "scale": "log"},
+    }
+    assert np.allclose(grid_of(choices_of(table))[:3], [[1, 1], [1, 10], [1, 100]])
+    assert grid_of(choices_of(table))[:, 0].tolist() == [1.0] * 3 + [2.5] * 3 + [4.0] * 3
+    (log,) = choices_of({"k": {"from": 1, "to": 100, "scale": "log"}})
+    drawn = [log.drawn(np.random.default_rng(k)) for k in range(200)]
+    assert all(1 <= value <= 100 and value == round(value) for value in drawn)
+    assert 5 < np.median(drawn) < 20
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"choices": {}}, "choices: {} must be a table with at least one keyword of the game"),
+    ({"choices": {"kbar": 1.0}}, "choices: kbar is 1.0; must be a list of values, or {from, to, count}"),
+    ({"choices": {"kbar": [1.0, 1.0]}}, "choices: kbar[1]: 1.0 is there twice"),
+    (
+        {"choices": {"kbar": {"from": 1.0}}},
+        "choices: kbar has from; must have from, to, and may have count, scale",
+    ),
+    ({"choices": {"kbar": {"from": 1.0, "to": 1.0, "count": 2}}}, "choices: kbar: from 1 must be below to 1"),
+    (
+        {"choices": {"kbar": {"from": 0.0, "to": 1.0, "scale": "log"}}},
+        "choices: kbar: from 0 must be above 0 on",
+    ),
+    ({"choices": {"kbar": {"from": 0.0, "to": 1.0}}}, "choices: kbar needs a count on a grid"),
+    (
+        {"choices": {"kbar": {"from": 0.0, "to": 1.0, "count": 1}}},
+        "choices: kbar: count 1 must be a whole number",
+    ),
+    ({"choices": {"kbat": [1.0]}}, "choices: kbat: is no keyword of karma; did you mean 'kbar'?"),
+    ({"choices": {"kbar": [1.0, 9.0]}}, "choices: kbar: 9 must be in [0, kmax = 2]"),
+    ({"choices": {"tax": [[0.1, 0.2]]}}, "choices: tax: "),
+    ({"trials": 5}, "trials: 5 is for drawn trials; the grid has 3"),
+    ({"search": "random", "trials": 0}, "trials: 0 must be"),
+    ({"seeds": 3}, "seeds: 3 must be 1: newton draws nothing"),
+    ({"objective": "eficiency"}, "objective: 'eficiency' is no measure of the players' record; did you mean"),
+    ({"objective": {"status": 1.0}}, "objective: 'status' is no measure of the players' record"),
+    ({"objective": {}}, "objective: {} must have at least one measure"),
+    ({"objective": {"efficiency": np.nan}}, "objective.efficiency: nan must be a finite number"),
+    ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no measure of the players' record"),
+    ({"inner": {"kind": "newtom"}}, "inner: kind 'newtom' is no method; did you mean 'newton'?"),
+    ({"inner": {"kind": "hedge"}}, "inner: 'hedge' does not fit this game"),
+    ({"inner": {"kind": "mirror"}}, "inner: MirrorAscent must be newton, or a learner, as q_learning is"),
+    ({"inner": {"kind": "newton", "bета": 1.0}}, "inner: 'bета' is no option of newton; "),
+    ({"inner": {"kind": "newton", "beta": -1.0}}, "inner: beta: -1.0 must be above 0 and finite"),
+    ({"inner": 3}, "inner: int must be newton, or a learner, as q_learning is"),
+]
+
+
+@pytest.mark.parametrize(("options", "line"), BAD, ids=[f"{k}" for k in range(len(BAD))])
+def test_what_is_wrong_is_told_in_one_line(options: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        designed(**options)
+    assert str(caught.value).startswith(line), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_study_takes_the_class_that_fits() -> None:
+    table = {"kind": "design", "choices": {"kbar": [1.0]}}
+    assert isinstance(build_method(table, game=rv.games.karma(**TINY)), RuleDesign)
+    with pytest.raises(StudyError, match="does not fit this game"):
+        build_method(table, game=rv.games.karma(**TINY).endowed(1.0))
+    made: Callable[..., Any] = rv.games.influencer
+    built = build_method(table | {"choices": {"reach": [0.1]}}, game=made(players=2, resource="bimodal"))
+    assert type(built).__name__ == "Design"
