@@ -38,7 +38,7 @@ def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | 
     told = None if given["agents"] is None else whole("agents", given["agents"], 1)
     base = {name: given[name] for name in OWN}
     if tables is None:
-        return _joined([_one("", base, slots)], ("agents",), [1.0]), told
+        return _in_a_hurry(_joined([_one("", base, slots)], ("agents",), [1.0])), told
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
@@ -51,7 +51,15 @@ def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | 
         if name in names[:k]:
             raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
     made = [_one(f"types[{k}].", base | dict(table), slots) for k, table in enumerate(tables)]
-    return _joined(made, names, shares), counted if told is None else told
+    return _in_a_hurry(_joined(made, names, shares)), counted if told is None else told
+
+
+def _in_a_hurry(who: Travellers) -> Travellers:
+    """The same; at least one type must lose by waiting. Those of another may ride only to collect karma."""
+    if not np.any(who.stakes > 0):
+        shown = who.stakes[0, : who.sizes[0]].tolist()
+        raise ValueError(f"urgencies: {shown} must not all be 0: nobody would bid")
+    return who
 
 
 class _Type(NamedTuple):
@@ -63,9 +71,6 @@ class _Type(NamedTuple):
 
 def _one(where: str, table: Mapping[str, Any], slots: int) -> _Type:
     urgencies = numbers(f"{where}urgencies", table["urgencies"], dims=1)
-    if not np.any(urgencies > 0):
-        shown = urgencies.tolist()
-        raise ValueError(f"{where}urgencies: {shown} must not all be 0: nobody would bid")
     law, first = _law(where, table, len(urgencies), slots)
     return _Type(urgencies, law, first, float(numbers(f"{where}gamma", table["gamma"])))
 
