@@ -61,34 +61,22 @@ class Run:
 
 NUMBERS = ("agents", "most", "places", "urgencies", "slots", "lanes", "epoch", "line")
 REALS = ("alpha", "gamma", "beta", "epsilon")
-ARRAYS = (
-    "stakes",
-    "moves",
-    "journeys",
-    "begins",
-    "lane_of",
-    "after",
-    "back",
-    "room",
+ARRAYS = ("stakes", "moves", "slot", "urgency", "journeys", "begins", "lane_of", "after", "back", "room")
+ARRAYS += (
     "stream",
     "clock",
     "karma",
+    "trip",
+    "spot",
+    "pool",
+    "asked",
+    "passed",
+    "lucky",
+    "pending",
+    "reward",
 )
-ARRAYS += ("trip", "spot", "pool", "asked", "passed", "lucky", "pending", "reward", "q", "policy", "words")
-ARRAYS += (
-    "row",
-    "lane",
-    "bids",
-    "entry",
-    "count",
-    "margin",
-    "seats",
-    "rest",
-    "listed",
-    "length",
-    "x",
-    "scale",
-)
+ARRAYS += ("q", "policy", "words", "row", "lane", "bids", "entry", "count", "margin", "seats", "rest", "owed")
+ARRAYS += ("length", "listed", "x", "scale")
 
 
 class Struct(ctypes.Structure):
@@ -110,9 +98,9 @@ class InC(Run):
         library.learn.restype = ctypes.c_int64
         city, whole = self.city, np.int64
         lanes, levels, line = len(city.capacity), city.most + 1, self.learning.q.shape[3]
-        marks = self.learning.q[..., -1].ravel()
-        listed = np.zeros(len(marks) + 1, dtype=whole)
-        listed[: np.count_nonzero(marks)] = np.flatnonzero(marks)
+        marks = self.learning.q[..., -1].reshape(agents, -1) != 0
+        assert not marks.any()
+        trips = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
         self.arrays = self.drivers._asdict() | self.learning._asdict()
         self.arrays |= {name: getattr(city, name) for name in ("journeys", "begins", "after", "back")}
         self.arrays |= {name: np.zeros(agents, dtype=whole) for name in ("row", "lane", "bids", "entry")}
@@ -125,8 +113,11 @@ class InC(Run):
             "room": np.append(city.capacity, agents),
             "words": np.zeros(2 * agents, dtype=np.uint64),
             "count": np.zeros((lanes + 1, levels), dtype=whole),
-            "listed": listed,
-            "length": np.array([np.count_nonzero(marks)]),
+            "listed": np.zeros((agents, marks.shape[1] + 12), dtype=np.int32),
+            "length": np.zeros(agents, dtype=whole),
+            "owed": np.zeros(agents, dtype=whole),
+            "slot": trips // city.stakes.shape[1],
+            "urgency": trips % city.stakes.shape[1],
         }
         slots, urgencies = city.journeys.shape[1], city.stakes.shape[1]
         numbers = (agents, city.most, city.lane.shape[1], urgencies, slots, lanes, EPOCH, line)

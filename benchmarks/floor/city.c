@@ -18,13 +18,15 @@ typedef struct {
     double alpha, gamma, beta, epsilon;
     const double *stakes;   /* [urgency] */
     const int64_t *moves;   /* [trip trip], cumulative, in units of 2^-30 */
+    const int64_t *slot, *urgency; /* [trip] */
     const int64_t *journeys, *begins, *lane_of, *after, *back, *room;
     uint64_t *stream; /* [2] */
     int64_t *clock, *karma, *trip, *spot, *pool, *asked, *passed, *lucky, *pending;
     double *reward;
     float *q, *policy;
     uint64_t *words;
-    int64_t *row, *lane, *bids, *entry, *count, *margin, *seats, *rest, *listed, *length;
+    int64_t *row, *lane, *bids, *entry, *count, *margin, *seats, *rest, *owed, *length;
+    int32_t *listed; /* [agent row], longer by AHEAD */
     double *x, *scale;
 } City;
 
@@ -63,7 +65,7 @@ static void locate(City *c)
     int64_t trips = c->slots * c->urgencies;
     for (int64_t i = 0; i < c->agents; i++) {
         int64_t trip = c->trip[i], spot = c->spot[i], dormant = trip == trips;
-        int64_t slot = dormant ? 0 : trip / c->urgencies, journey = c->journeys[i * c->slots + slot];
+        int64_t journey = c->journeys[i * c->slots + c->slot[trip]];
         c->row[i] = trip * c->places + spot;
         c->lane[i] = dormant ? c->lanes : c->lane_of[journey * c->places + spot];
     }
@@ -86,25 +88,27 @@ static void choose(City *c)
     }
 }
 
-INLINE void mark(City *c, int64_t row)
+INLINE int64_t rows_of(const City *c)
 {
-    float *marked = c->q + row * c->line + c->line - 1;
-    c->listed[*c->length] = row;
-    *c->length += *marked == 0.0f;
-    *marked = 1.0f;
+    return (c->slots * c->urgencies * c->places + 1) * (c->most + 1);
 }
 
 static int teach(City *c)
 {
     int bad = 0;
+    int64_t rows = rows_of(c);
     for (int64_t i = 0; i < c->agents; i++) {
-        int64_t place = c->pending[i], entry = c->entry[i];
+        int64_t place = c->pending[i], entry = c->entry[i], row = c->owed[i];
         c->pending[i] = entry;
+        c->owed[i] = c->row[i] * (c->most + 1) + c->karma[i];
         if (place < 0) continue;
         double old = c->q[place], new = old - c->alpha * (old - c->reward[i] - c->gamma * (double)c->q[entry]);
         c->q[place] = (float)new;
         bad |= new - new != 0.0;
-        mark(c, place / c->line);
+        float *marked = c->q + (i * rows + row) * c->line + c->line - 1;
+        c->listed[i * (rows + AHEAD) + c->length[i]] = (int32_t)row;
+        c->length[i] += *marked == 0.0f;
+        *marked = 1.0f;
     }
     return bad;
 }
@@ -140,11 +144,11 @@ static int64_t move(City *c)
         c->rest[lane] = rest - tied;
         c->karma[i] -= bid * won;
         collected += bid * won;
-        c->reward[i] = -(double)(1 - won) * c->stakes[trip % c->urgencies];
+        c->reward[i] = -(double)(1 - won) * c->stakes[c->urgency[trip]];
         c->asked[i] += awake;
         c->passed[i] += awake * won;
         if (awake) {
-            int64_t place = c->journeys[i * c->slots + trip / c->urgencies] * c->places + c->spot[i];
+            int64_t place = c->journeys[i * c->slots + c->slot[trip]] * c->places + c->spot[i];
             goes = won ? c->after[place] : c->back[place];
             c->spot[i] = goes;
         }
@@ -152,7 +156,7 @@ static int64_t move(City *c)
             int64_t lot = (int64_t)(c->words[i] & LOW) >> 2, next = 0;
             for (int64_t k = 0; k < trips; k++) next += lot >= c->moves[trip * (trips + 1) + k];
             c->trip[i] = next;
-            c->spot[i] = next < trips ? c->begins[c->journeys[i * c->slots + next / c->urgencies]] : 0;
+            c->spot[i] = next < trips ? c->begins[c->journeys[i * c->slots + c->slot[next]]] : 0;
         }
     }
     return collected;
@@ -235,35 +239,37 @@ static void accumulate(double *x, int64_t count, double epsilon, float *policy, 
 
 static void renew(City *c)
 {
-    int64_t levels = c->most + 1, known = c->slots * c->urgencies * c->places + 1, line = c->line;
-    int64_t length = *c->length, kept = 0, n = 0, rows[BLOCK], counts[BLOCK];
-    while (n < length) {
-        int64_t together = 0, filled = 0;
-        for (; n < length && together < BLOCK; n++, together++) {
-            int64_t further = c->listed[n + AHEAD < length ? n + AHEAD : length - 1] * line;
-            __builtin_prefetch(c->q + further, 0, 3);
-            __builtin_prefetch(c->policy + further, 0, 3);
-            int64_t row = c->listed[n], count = row / levels % known == known - 1 ? 1 : row % levels + 1;
-            const float *values = c->q + row * line;
-            double top = values[0];
-            for (int64_t b = 1; b < count; b++) top = values[b] > top ? values[b] : top;
-            for (int64_t b = 0; b < count; b++) c->x[filled + b] = c->beta * (values[b] - top);
-            rows[together] = row;
-            counts[together] = count;
-            filled += count;
+    int64_t rows = rows_of(c), levels = c->most + 1, line = c->line, counts[BLOCK];
+    for (int64_t i = 0; i < c->agents; i++) {
+        const int32_t *listed = c->listed + i * (rows + AHEAD);
+        int64_t further = i + 1 < c->agents ? i + 1 : i;
+        for (int64_t n = 0, length = c->length[i]; n < length; n += BLOCK) {
+            int64_t together = length - n < BLOCK ? length - n : BLOCK, filled = 0;
+            for (int64_t m = 0; m < together; m++) {
+                int64_t ahead = n + m + AHEAD, row = i * rows + listed[n + m];
+                ahead = ahead < length ? i * rows + listed[ahead]
+                                       : further * rows + c->listed[further * (rows + AHEAD) + ahead - length];
+                __builtin_prefetch(c->q + ahead * line, 0, 3);
+                __builtin_prefetch(c->policy + ahead * line, 0, 3);
+                int64_t count = listed[n + m] >= rows - levels ? 1 : listed[n + m] % (int32_t)levels + 1;
+                const float *values = c->q + row * line;
+                double top = values[0];
+                for (int64_t b = 1; b < count; b++) top = values[b] > top ? values[b] : top;
+                for (int64_t b = 0; b < count; b++) c->x[filled + b] = c->beta * (values[b] - top);
+                counts[m] = count;
+                filled += count;
+            }
+            exponentials(c->x, c->scale, filled);
+            filled = 0;
+            for (int64_t m = 0; m < together; m++) {
+                int64_t row = i * rows + listed[n + m];
+                accumulate(c->x + filled, counts[m], c->epsilon, c->policy + row * line, line);
+                filled += counts[m];
+                c->q[row * line + line - 1] = 0.0f;
+            }
         }
-        exponentials(c->x, c->scale, filled);
-        filled = 0;
-        for (int64_t m = 0; m < together; m++) {
-            int64_t row = rows[m], held = c->pending[row / (known * levels)] / line == row;
-            accumulate(c->x + filled, counts[m], c->epsilon, c->policy + row * line, line);
-            filled += counts[m];
-            c->q[row * line + line - 1] = (float)held; /* there is more to be taught there */
-            c->listed[kept] = row;
-            kept += held;
-        }
+        c->length[i] = 0;
     }
-    *c->length = kept;
 }
 
 /* 0: all is well; 1: karma appeared or vanished; 2: a value is no finite number. */

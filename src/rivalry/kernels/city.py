@@ -105,6 +105,8 @@ class Desk(NamedTuple):
     members: np.ndarray  # [agent]: by lane
     moves: np.ndarray  # [type trip trip]: cumulative, in units of 2**-30
     ranks: np.ndarray  # [type urgency]: of stakes among all, from 0
+    slot: np.ndarray  # [trip]: which journey it is; of the dormant 0
+    urgency: np.ndarray  # [trip]; of the dormant 0
     supply: int  # karma there is
     special: int  # 1: tolls, subsidies or local shares
 
@@ -232,7 +234,8 @@ def desk_of(city, drivers):  # type: ignore[no-untyped-def]
     room, due = np.full(lanes + 1, agents), np.zeros(lanes + 1)
     room[:lanes], due[:lanes] = city.capacity, city.toll
     special = city.toll.max() > 0.0 or city.subsidy.max() > 0.0 or city.local > 0.0
-    orders = max(levels, known.size + 1)
+    orders, urgencies = max(levels, known.size + 1), city.stakes.shape[1]
+    trip = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
     desk = Desk(  # by position: Numba takes no call with so many names
         np.zeros(2 * agents, dtype=np.uint64),
         np.zeros(agents, dtype=np.int64),  # bids
@@ -256,6 +259,8 @@ def desk_of(city, drivers):  # type: ignore[no-untyped-def]
         np.zeros(agents, dtype=np.int64),  # members
         moves,
         ranks,
+        trip // urgencies,
+        trip % urgencies,
         city.karma.sum(),
         1 if special else 0,
     )
@@ -267,13 +272,13 @@ def desk_of(city, drivers):  # type: ignore[no-untyped-def]
 @inner
 def locate(city, drivers, desk, i):  # type: ignore[no-untyped-def]
     """The row of an agent, and the lane it wants, by its trip and spot."""
-    places, urgencies = city.lane.shape[1], city.stakes.shape[1]
-    known, trip, spot = places + city.options.shape[1], drivers.trip[i], drivers.spot[i]
+    places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
+    known = places + city.options.shape[1]
     desk.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
-    if trip == city.journeys.shape[1] * urgencies:
+    if trip == city.law.shape[1] - 1:
         desk.lane[i] = city.capacity.shape[0]
     elif spot >= 0:
-        desk.lane[i] = city.lane[city.journeys[i, trip // urgencies], spot]
+        desk.lane[i] = city.lane[at(city.journeys[i, at(desk.slot[at(trip)])]), at(spot)]
 
 
 @inner

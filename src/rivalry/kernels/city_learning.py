@@ -5,7 +5,7 @@ junction takes no time: its worth is that of the bid that follows at once, not d
 
 Tables are rows of whole cache lines. The last entry of a row of values tells whether it was taught since its
 agent's policy was made; the last two entries of a row of a policy tell its likeliest choice. Rows that were
-taught stand in a list, which is gone through at an epoch's end.
+taught stand in their agent's list, which is gone through at an epoch's end.
 """
 
 from __future__ import annotations
@@ -55,16 +55,17 @@ class CityLearning(NamedTuple):
 
 
 class Board(NamedTuple):
-    """What rows are worked out on."""
+    """What rows are worked out on. Here the rows of an agent are ``row * levels + karma``."""
 
-    listed: np.ndarray  # [row+1], int64: numbers of rows that were taught
-    length: np.ndarray  # [1]: how many
+    listed: np.ndarray  # [agent row], int32: rows that were taught; longer, as what follows is looked at, too
+    length: np.ndarray  # [agent]: how many
+    owed: np.ndarray  # [agent]: the row of the choice that is pending
+    counts: np.ndarray  # [row]: how many entries there are; 0 where that depends on the journey
     taken: np.ndarray  # [agent], uint8: whether it takes its new policy
     x: np.ndarray  # [entry]
     scale: np.ndarray  # [entry]
     bits: np.ndarray  # [entry]: the same memory as int64
-    rows: np.ndarray  # [row]: those that are worked out together
-    count: np.ndarray  # [row]: how many entries they have
+    sums: np.ndarray  # [entry]: of one row
 
 
 def begin(city: City, rule: EpochRule, q0: float = 0.0) -> CityLearning:
@@ -135,7 +136,7 @@ def learn(
 
 @njit(cache=True, nogil=True)
 def _learn(city, rule, drivers, learning, tallied, steps):  # type: ignore[no-untyped-def]
-    desk, board = desk_of(city, drivers), _board(learning.q)
+    desk, board = desk_of(city, drivers), _board(city, learning)
     q, policy, line = learning.q.reshape(-1), learning.policy.reshape(-1), learning.q.shape[3]
     bits, visits, junctions = policy.view(np.uint32), learning.visits.reshape(-1), city.options.shape[1] > 0
     for _ in range(steps):
@@ -156,35 +157,41 @@ def _learn(city, rule, drivers, learning, tallied, steps):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _board(q):  # type: ignore[no-untyped-def]
+def _board(city, learning):  # type: ignore[no-untyped-def]
     """A board with the rows that are marked as taught."""
-    line = q.shape[3]
-    flat, count = q.reshape(-1), 0
-    listed = np.zeros(
-        flat.shape[0] // line + 1, dtype=np.int64
-    )  # a row that stands there is written once more
-    for row in range(flat.shape[0] // line):
-        listed[count] = row
-        count += flat[row * line + line - 1] != 0.0
-    scale = np.zeros(BLOCK * line)
+    agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
+    known, places = learning.q.shape[1], city.lane.shape[1]
+    size, spots, flat = known * levels, places + city.options.shape[1], learning.q.reshape(-1)
+    listed, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
+    owed, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for row in range(size):
+        z = row // levels
+        counts[row] = 1 if z == known - 1 else row % levels + 1 if z % spots < places else 0
+    for i in range(agents):
+        owed[i] = learning.pending[i] // line - i * size
+        for row in range(size):
+            listed[i, length[i]] = row
+            length[i] += flat[(i * size + row) * line + line - 1] != 0.0
+    scale = np.zeros((BLOCK + 1) * line)
     return Board(
-        listed=listed,
-        length=np.full(1, count),
-        taken=np.ones(q.shape[0], dtype=np.uint8),
-        x=np.zeros(BLOCK * line),
-        scale=scale,
-        bits=scale.view(np.int64),
-        rows=np.zeros(BLOCK, dtype=np.int64),
-        count=np.zeros(BLOCK, dtype=np.int64),
+        listed,
+        length,
+        owed,
+        counts,
+        np.ones(agents, dtype=np.uint8),
+        np.zeros((BLOCK + 1) * line),
+        scale,
+        scale.view(np.int64),
+        np.zeros(line),
     )
 
 
 @inner
-def _mark(q, line, board, row):  # type: ignore[no-untyped-def]
-    """A row is put on the list, unless it stands there."""
-    marked = at(row * line + line - 1)
-    board.listed[at(board.length[0])] = row
-    board.length[0] += q[marked] == 0.0
+def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
+    """A row is put on its agent's list, unless it stands there."""
+    marked = at((i * board.counts.shape[0] + row) * line + line - 1)
+    board.listed[at(i), at(board.length[i])] = row
+    board.length[i] += q[marked] == 0.0
     q[marked] = 1.0
 
 
@@ -210,8 +217,8 @@ def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # ty
     alpha, bad = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     line, pending, plain = learning.q.shape[3], learning.pending, rule.target == SARSA
     for i in range(pending.shape[0]):
-        place, entry = pending[i], desk.entry[i]
-        pending[i] = entry
+        place, entry, row = pending[i], desk.entry[i], board.owed[i]
+        pending[i], board.owed[i] = entry, desk.row[i] * (city.most + 1) + drivers.karma[i]
         if place < 0:
             continue
         if plain:
@@ -225,7 +232,7 @@ def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # ty
         new = old - pace * (old - drivers.reward[i] - desk.factor[i] * worth)
         q[at(place)] = new
         bad |= new - new != 0.0
-        _mark(q, line, board, place // line)
+        _mark(q, line, board, i, row)
     return bad
 
 
@@ -273,8 +280,9 @@ def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, vis
             new = old - pace * (old - drivers.reward[i] - gamma * worth)
             q[at(place)] = new
             bad |= new - new != 0.0
-            _mark(q, line, board, place // line)
+            _mark(q, line, board, i, board.owed[i])
         learning.pending[i] = first + option
+        board.owed[i] = desk.row[i] * (city.most + 1) + drivers.karma[i]
         drivers.reward[i], desk.factor[i] = 0.0, 1.0
         turn(city, drivers, desk, i, option)
     return bad
@@ -283,7 +291,7 @@ def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, vis
 @njit(cache=True, nogil=True)
 def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
     """All agents take the policies of their values, as at the beginning."""
-    board = _board(learning.q)
+    board = _board(city, learning)
     policy = learning.policy.reshape(-1)
     _renew(city, rule, learning, board, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
 
@@ -299,64 +307,61 @@ def _end_epoch(city, rule, drivers, learning, board, q, policy, bits):  # type: 
 
 @inner
 def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
-    """The rows on the list become soft greedy; those of agents who keep their policy stay there.
-
-    So does the row of a choice that is still to be taught.
-    """
+    """The rows on the lists become soft greedy; those of agents who keep their policy stay there."""
     beta = staged(rule.beta, rule.beta_until, epoch)
     epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
-    line, levels, known = learning.q.shape[3], city.most + 1, learning.q.shape[1]
+    whole = q.view(np.int32)
     for i in range(learning.made.shape[0]):
-        stale = learning.made[i, 0] != beta or learning.made[i, 1] != epsilon
-        if board.taken[i] and stale:
+        if not board.taken[i]:
+            continue
+        if learning.made[i, 0] != beta or learning.made[i, 1] != epsilon:
             learning.made[i, 0], learning.made[i, 1] = beta, epsilon
-            for row in range(i * known * levels, (i + 1) * known * levels):
-                _mark(q, line, board, row)
-    length, kept, n = board.length[0], 0, 0
-    while n < length:
-        together, filled = 0, 0
-        while n < length and together < BLOCK:
-            ahead = at(board.listed[min(n + AHEAD, length - 1)] * line)
-            prefetch(q, ahead)
-            prefetch(policy, ahead)
-            row = board.listed[n]
-            n += 1
-            if board.taken[row // (known * levels)]:
-                board.rows[together], board.count[together] = row, _count(city, row, known)
-                _weigh(board.x, q, row * line, filled, board.count[together], beta)
-                filled += board.count[together]
-                together += 1
-            else:
-                board.listed[kept] = row
-                kept += 1
-        exponentials(board.x, board.scale, board.bits, filled)
-        filled = 0
-        for m in range(together):
-            row, count = board.rows[m], board.count[m]
-            _accumulate(board.x, filled, count, row * line, epsilon, policy, bits, line)
-            filled += count
-            held = np.int64(learning.pending[row // (known * levels)] // line == row)
-            q[at(row * line + line - 1)] = held
-            board.listed[kept] = row
-            kept += held
-    board.length[0] = kept
+            for row in range(board.counts.shape[0]):
+                _mark(q, learning.q.shape[3], board, i, row)
+        _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, learning.q.shape[3])
 
 
 @inner
-def _count(city, row, known):  # type: ignore[no-untyped-def]
+def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # type: ignore[no-untyped-def]
+    """The rows on an agent's list; the list is empty then."""
+    length, size, n = board.length[i], board.counts.shape[0], 0
+    after = at(min(i + 1, board.length.shape[0] - 1))
+    while n < length:
+        upto, filled = min(n + BLOCK, length), 0
+        for m in range(n, upto):
+            who, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
+            further = np.int64(who) * size + board.listed[who, at(ahead)]
+            prefetch(q, at(further * line))
+            prefetch(policy, at(further * line))
+            row = board.listed[at(i), at(m)]
+            count = _count(city, board, i, row)
+            _weigh(board.x, q, whole, (i * size + row) * line, filled, count, beta)
+            filled += count
+        exponentials(board.x, board.scale, board.bits, filled)
+        filled = 0
+        for m in range(n, upto):
+            row = board.listed[at(i), at(m)]
+            count, first = _count(city, board, i, row), (i * size + row) * line
+            _accumulate(board.x, filled, count, first, epsilon, policy, bits, line)
+            q[at(first + line - 1)] = 0.0
+            filled += count
+        n = upto
+    board.length[i] = 0
+
+
+@inner
+def _count(city, board, i, row):  # type: ignore[no-untyped-def]
     """How many choices there are in a row."""
+    if board.counts[at(row)] > 0:
+        return board.counts[at(row)]
     levels, places = city.most + 1, city.lane.shape[1]
-    z, k, spots = row // levels % known, row % levels, places + city.options.shape[1]
-    if z == known - 1:
-        return 1
-    if z % spots < places:
-        return k + 1
-    journey = city.journeys[row // (levels * known), z // spots // city.stakes.shape[1]]
+    z, spots = row // levels, places + city.options.shape[1]
+    journey = city.journeys[i, z // spots // city.stakes.shape[1]]
     return max(width(city, journey, z % spots - places), 1)
 
 
 @inner
-def _weigh(x, q, first, begin, count, beta):  # type: ignore[no-untyped-def]
+def _weigh(x, q, whole, first, begin, count, beta):  # type: ignore[no-untyped-def]
     """``beta`` times how far a row's values are below the best of them."""
     top = np.float64(q[at(first)])
     for b in range(1, count):

@@ -130,9 +130,8 @@ def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
 @inner
 def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     """Payments, rewards and the next locations; returns the karma collected."""
-    agents, urgencies = desk.won.shape[0], city.stakes.shape[1]
-    trips, collected, counted = city.law.shape[1] - 1, 0, tallied.rewards.shape[0] > 0
-    free = 0 if city.uncontended else 1
+    agents, trips, collected = desk.won.shape[0], city.law.shape[1] - 1, 0
+    counted, free = tallied.rewards.shape[0] > 0, 0 if city.uncontended else 1
     if desk.special:
         desk.paid[:] = 0
     for i in range(agents):
@@ -148,12 +147,12 @@ def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
             if counted:
                 tallied.flows[TAXED] += toll
         awake = np.int64(trip < trips)
-        kind, u = at(city.type_of[i]), at(trip % urgencies)
+        kind, u = at(city.type_of[i]), at(desk.urgency[at(trip)])
         drivers.reward[i] = -(1 - won) * city.stakes[kind, u]
         drivers.asked[i] += awake
         drivers.passed[i] += awake * won
         if trip < trips:
-            journey, spot = at(city.journeys[i, at(trip // urgencies)]), at(drivers.spot[i])
+            journey, spot = at(city.journeys[i, at(desk.slot[at(trip)])]), at(drivers.spot[i])
             goes = city.after[journey, spot] if won else city.back[journey, spot]
             drivers.spot[i] = goes
         else:
@@ -191,7 +190,7 @@ def _begin(city, drivers, desk, i, kind, trip):  # type: ignore[no-untyped-def]
         after += lot >= desk.moves[kind, trip, k]
     drivers.trip[i], drivers.spot[i] = after, 0
     if after < trips:
-        drivers.spot[i] = city.begins[city.journeys[i, after // city.stakes.shape[1]]]
+        drivers.spot[i] = city.begins[at(city.journeys[i, at(desk.slot[at(after)])])]
 
 
 @inner
