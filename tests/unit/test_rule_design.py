@@ -317,3 +317,22 @@ def test_a_study_takes_the_class_that_fits() -> None:
     made: Callable[..., Any] = rv.games.influencer
     built = build_method(table | {"choices": {"reach": [0.1]}}, game=made(players=2, resource="bimodal"))
     assert type(built).__name__ == "Design"
+
+
+# pictures
+
+
+def test_a_search_is_drawn() -> None:
+    choices = {"kmax": [2, 3], "kbar": [0.5, 1.0, 1.5]}
+    found = designed(choices=choices, inner=COIN, seeds=2).data
+    axes = rv.plots.design_search(found, over="kbar")
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert words == ["kmax = 2", "kmax = 3", "chosen"]
+    (line,) = [one for one in axes.get_lines() if one.get_label() == "kmax = 3"]
+    assert line.get_xdata().tolist() == [0.5, 1.0, 1.5]
+    assert np.array_equal(line.get_ydata(), found.trial_objective_mean.values[3:])
+    named = designed(choices={"payment": ["PBP", "PBS"]}, inner=COIN, seeds=1).data
+    ticks = rv.plots.design_search(named).figure.axes[-1].get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == ["PBP", "PBS"]
+    with pytest.raises(ValueError, match=r"^over: 'kbat' is no choice of this search; did you mean 'kbar'"):
+        rv.plots.design_search(found, over="kbat")

@@ -84,11 +84,11 @@ class RuleDesign(eqx.Module):
     Raises `ValueError` for values that the game refuses, and for measures that the players' record lacks.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2.0)
-    >>> method = RuleDesign(choices={"kbar": [1.0, 2.0, 3.0]}, inner={"kind": "newton", "beta": 20.0})
-    >>> found = rv.learn(game, method)
-    >>> found.status, found.data.trial_objective.shape, found.data.chosen_parameters.values.tolist()
-    ('settled', (3, 1), [2.0])
+    >>> inner = {"kind": "simulation", "plays": "stake", "evaluation": 500}
+    >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, inner=inner)
+    >>> found = rv.learn(rv.games.karma(agents=20), method)
+    >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
+    ('settled', (2, 3), ['[1.0, 3.0]'])
     """
 
     choices: Annotated[

@@ -57,6 +57,10 @@ PLOTS = {
         "a firm's value by discount rate and growth",
         ("dcf_sensitivity",),
     ),
+    "design_search": PlotEntry(
+        "rivalry.plots.design_search:design_search",
+        "what a planner's search of rules found: its objective, seed by seed, and exploitability",
+    ),
     "deviation": PlotEntry(
         "rivalry.plots.replies:deviation", "what another first investment would gain", ("deviation",)
     ),
