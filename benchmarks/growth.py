@@ -4,6 +4,7 @@ Tables, and figures on log axes.
 
 RIVALRY_NO_CACHE=1 python -m benchmarks.growth FIGURE.svg            certified solves of races
 python -m benchmarks.growth FIGURE.svg agents                         agents who learn to bid karma
+python -m benchmarks.growth FIGURE.svg city                           the same in a city
 """
 
 from __future__ import annotations
@@ -78,12 +79,25 @@ def agent_steps(agents: int) -> tuple[float, float]:
     run = Run(agents, PEER)
     run.steps = 4 * EPOCH
     run.play()
+    return _least(run, agents, (*run.learning, *run.agents))
+
+
+def city_steps(agents: int) -> tuple[float, float]:
+    """The same in a city, whose lanes are as wide as so many need."""
+    from benchmarks.test_city import Run
+
+    run = Run(agents)
+    run.ahead(max(20_000_000 // agents, 2000))
+    return _least(run, agents, (*run.learning, *run.drivers))
+
+
+def _least(run: Any, agents: int, arrays: tuple[np.ndarray, ...]) -> tuple[float, float]:
     run.steps, taken = max(AGENT_STEPS // agents, 1), []
     for _ in range(5):
         begun = time.process_time()
         run.play()
         taken.append(time.process_time() - begun)
-    size = sum(part.nbytes for part in (*run.learning, *run.agents)) / agents
+    size = sum(part.nbytes for part in arrays) / agents
     return min(taken) / (run.steps * agents) * 1e9, size
 
 
@@ -95,10 +109,13 @@ def draw_agents(rows: list[tuple[int, float, float]], path: str) -> None:
     agents, taken, size = zip(*rows, strict=True)
     panel.loglog(agents, taken, "o-", markersize=4)
     panel.minorticks_off()
-    panel.set_yticks([10, 20, 50, 100], ["10", "20", "50", "100"])
+    ticks = [t for t in (10, 20, 50, 100, 200, 500) if t < 1.5 * max(taken)]
+    panel.set_yticks(ticks, [str(t) for t in ticks])
     for cache in (1, 32):
         panel.axvline(cache * 2**20 / size[-1], color="0.7", linewidth=1)
-        panel.annotate(f"{cache} MiB", (cache * 2**20 / size[-1], 12), fontsize=7, rotation=90, ha="right")
+        panel.annotate(
+            f"{cache} MiB", (cache * 2**20 / size[-1], min(taken)), fontsize=7, rotation=90, ha="right"
+        )
     panel.set_xlabel("agents")
     panel.set_ylabel("processor time of an agent-step, ns")
     panel.grid(alpha=0.3)
@@ -108,8 +125,8 @@ def draw_agents(rows: list[tuple[int, float, float]], path: str) -> None:
 def main(path: str, what: str = "races") -> None:
     """Measure, print the table in Markdown, draw the figure."""
     warnings.simplefilter("ignore")
-    if what == "agents":
-        rows = [(n, *agent_steps(n)) for n in AGENTS]
+    if what in ("agents", "city"):
+        rows = [(n, *(agent_steps if what == "agents" else city_steps)(n)) for n in AGENTS]
         print("| agents | agent-step, ns | bytes an agent |\n|---|---|---|")
         for n, taken, size in rows:
             print(f"| {n} | {taken:.3g} | {size:.0f} |")

@@ -93,7 +93,7 @@ class Desk(NamedTuple):
     order: np.ndarray  # [agent]: what decides between agents, more is better
     before: np.ndarray  # [agent]: karma before anything is given
     held: np.ndarray  # [agent]: karma put aside
-    count: np.ndarray  # [lane order]: how many
+    crowd: np.ndarray  # [lane order]: how many
     want: np.ndarray  # [lane]: how many in all
     margin: np.ndarray  # [lane]: at which order not all are admitted; -1: everybody is
     seats: np.ndarray  # [lane]: left for those at the margin
@@ -129,7 +129,8 @@ def rows(city: City) -> int:
 def stride(city: City) -> int:
     """Entries from one row to the next: whole cache lines, with room for two entries that are not bids."""
     line = LINE // 4
-    return -(-(max(city.most + 1, city.options.shape[2]) + 1) // line) * line
+    entries = int(max(city.most + 1, city.options.shape[2]))
+    return -(-(entries + 1) // line) * line
 
 
 def fresh(city: City, sequence: np.random.SeedSequence) -> Drivers:

@@ -88,12 +88,10 @@ def begin(city: City, rule: EpochRule, q0: float = 0.0) -> CityLearning:
 def chances(city: City, policy: np.ndarray) -> np.ndarray:
     """A policy ``[agent row karma stride]`` as chances ``[agent row karma entry]``, in float64."""
     entries = max(city.most + 1, city.options.shape[2])
-    cumulative = np.empty((*policy.shape[:3], entries))
-    cumulative[..., : entries - 1] = policy[..., : entries - 1]
-    cumulative[..., entries - 1] = 1.0
-    counts = entry_counts(city)[..., None]
-    cumulative = np.where(np.arange(entries) >= counts - 1, 1.0, cumulative)
-    found: np.ndarray = np.diff(cumulative, axis=-1, prepend=0.0)
+    found, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
+    for agent in range(len(policy)):  # one at a time: tables are large
+        last = np.arange(entries) >= counts[agent] - 1
+        found[agent] = np.diff(np.where(last, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0)
     return found
 
 

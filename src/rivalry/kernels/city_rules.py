@@ -34,7 +34,7 @@ def standing(city, drivers, desk):  # type: ignore[no-untyped-def]
 @inner
 def demand(desk, order, city):  # type: ignore[no-untyped-def]
     """How many want each lane, by order, and at which order not everybody is admitted."""
-    count, lanes = desk.count, desk.count.shape[0]
+    count, lanes = desk.crowd, desk.crowd.shape[0]
     count[:] = 0
     for i in range(order.shape[0]):
         count[at(desk.lane[i]), at(order[i])] += 1
@@ -218,7 +218,7 @@ def _tally_chances(desk, chances, lane):  # type: ignore[no-untyped-def]
     """With what chance each who wants a lane would be admitted by every bid, the others' bids as they are."""
     above, room, want = 0, desk.room[lane], desk.want[lane]
     for b in range(chances.shape[1] - 1, -1, -1):
-        level = desk.count[lane, b]
+        level = desk.crowd[lane, b]
         if above > 0:
             chances[lane, b] += above * _chance(room - above + 1, level + 1)
         if level > 0:

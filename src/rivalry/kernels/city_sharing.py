@@ -93,7 +93,7 @@ def pass_on(city, drivers, desk):  # type: ignore[no-untyped-def]
 
     Where it goes to the urgent, those of highest stake take what they can hold, then the next.
     """
-    together, ranks = 0, desk.count.shape[1] if city.transfer == URGENT else 1
+    together, ranks = 0, desk.crowd.shape[1] if city.transfer == URGENT else 1
     for i in range(city.coalition.shape[0]):
         together += city.coalition[i] * drivers.karma[i]
     for rank in range(ranks - 1, -1, -1):

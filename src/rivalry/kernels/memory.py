@@ -48,4 +48,4 @@ def _nothing(array: np.ndarray, index: int) -> None:
     """What stands for it where Numba is switched off."""
 
 
-prefetch = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)
+prefetch: Any = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)
