@@ -170,6 +170,25 @@ def test_policies_come_and_go() -> None:
     assert (policy_moves(city, policy_rows(city, zero), policy_rows(city, zero)) == 0).all()
 
 
+def test_what_pads_short_trips_does_not_dilute_how_far_policies_move() -> None:
+    """Rows beyond the end of a path never change; here they would make up half of the mean."""
+    routes = [[["W1", "1.1", "1.2", "2.2", "E2"], ["W1", "1.1", "N1"]]] * 4
+    game = rv.games.city(
+        network="stubs_2x2", exclude_same_node=False, routes=routes, capacity=1, kmax=4, kbar=2
+    )
+    city = streets_of(game).city
+    even = chances_of(city, "uniform")
+    zero, rows = chances_of(city, "zero"), np.arange(even.shape[1] - 1).reshape(4, -1)
+    moved = even.copy()
+    beyond = rows[2:, 2:].ravel()  # of the path of two lanes
+    moved[:, beyond] = zero[:, beyond]
+    np.testing.assert_array_equal(policy_moves(city, policy_rows(city, even), policy_rows(city, moved)), 0.0)
+    moved = zero.copy()
+    moved[:, beyond] = even[:, beyond]
+    apart = policy_moves(city, policy_rows(city, even), policy_rows(city, moved))
+    np.testing.assert_allclose(apart, 0.5, atol=1e-6)
+
+
 def test_an_outcome_counts_what_tallies_hold() -> None:
     city = streets_of(small()).city
     drivers = fresh(city, np.random.SeedSequence(1))
@@ -210,6 +229,17 @@ def test_prices_that_are_not_the_own_bid_have_no_gains() -> None:
     with pytest.warns(UserWarning, match="exploitability is not worked out: what a bid costs"):
         found = ran(quick(exploit=True), game)
     assert "regret" not in found
+
+
+def test_ties_that_go_by_number_have_no_gains() -> None:
+    """Odds are counted as with a coin: they would promise gains to the agent whom every tie admits."""
+    game = small(tie="lowest_index")
+    with pytest.warns(UserWarning, match="exploitability is not worked out: what a bid is worth at a tie"):
+        found = ran(quick(exploit=True), game)
+    assert "regret" not in found
+    played = ran(CitySimulation(plays="zero", evaluation=500), game)
+    assert played["agent_reward"][0] == 0
+    assert "agent_exploitability" not in played
 
 
 # what may be asked for

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.kernels.shapes import NO_TRANSFER, OWN_BID, City
+from rivalry.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, City
 from rivalry.methods.city.streets import Streets
 from rivalry.results import Certificate, Record
 
@@ -32,6 +32,8 @@ def refusal(city: City) -> str:
     """Why gains cannot be worked out, or an empty text."""
     if city.price != OWN_BID:
         return "what a bid costs is known only where those admitted pay their own bids"
+    if city.tie != COIN:
+        return "what a bid is worth at a tie is known only where a coin decides, not an agent's number"
     return ""
 
 

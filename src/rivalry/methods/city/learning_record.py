@@ -72,15 +72,17 @@ def look(learner: CityQLearning, world: Streets, session: Session) -> None:
 def policy_moves(city: City, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How far policies ``[agent row karma stride]`` are apart, ``[agent]``: the mean of W1/k over k >= 1.
 
-    Of rows of bids; those of junctions and of dormancy do not count.
+    Of rows of bids at places that a journey has; those of junctions and of dormancy do not count, nor what
+    pads the shorter of its trips.
     """
-    spots, most = city.lane.shape[1] + city.options.shape[1], city.most
+    places, most = city.lane.shape[1], city.most
+    spots = places + city.options.shape[1]
     row = np.arange(policy.shape[1] - 1)
-    bids = row[row % spots < city.lane.shape[1]]
-    found = np.zeros(len(policy))
+    own = np.repeat(city.lane[city.journeys] >= 0, city.stakes.shape[1], axis=1).reshape(len(policy), -1)
+    found, within = np.zeros(len(policy)), np.tri(most, dtype=bool)  # entries below the last, which is 1
     for agent in range(len(policy)):  # one at a time: tables are large
+        bids = row[row % spots < places][own[agent]]
         apart = np.abs(policy[agent, bids, 1:, :most] - other[agent, bids, 1:, :most])
-        within = np.tri(most, dtype=bool)  # entries below the last, which is 1
         found[agent] = (np.where(within, apart, 0.0).sum(axis=2) / np.arange(1, most + 1)).mean()
     return found
 
