@@ -202,12 +202,12 @@ def play(city: City, drivers: Drivers, policy: np.ndarray, tallied: Tallies, ste
     at ``drivers.status`` afterwards: a run that went wrong has stopped.
     """
     with draws.quiet():
-        _play(city, drivers, policy, tallied, steps)
+        _play(city, drivers, desk_of(city), policy, tallied, steps)
 
 
 @njit(cache=True, nogil=True)
-def _play(city, drivers, policy, tallied, steps):  # type: ignore[no-untyped-def]
-    desk = desk_of(city, drivers)
+def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyped-def]
+    locate_all(city, drivers, desk)
     flat, line = policy.reshape(-1), policy.shape[3]
     bits = flat.view(np.uint32)
     for _ in range(steps):
@@ -223,51 +223,48 @@ def _play(city, drivers, policy, tallied, steps):  # type: ignore[no-untyped-def
         step(city, drivers, desk, tallied)
 
 
-@njit(cache=True, nogil=True)
-def desk_of(city, drivers):  # type: ignore[no-untyped-def]
-    """The desk of a run of a city."""
-    agents, lanes, levels = city.type_of.shape[0], city.capacity.shape[0], city.most + 1
-    moves = np.zeros(city.law.shape, dtype=np.int64)
-    for where in np.ndindex(city.law.shape):
-        moves[where] = np.int64(np.rint(city.law[where] * 2.0**30))
-    known = np.unique(city.stakes)
-    ranks = np.searchsorted(known, city.stakes.ravel()).reshape(city.stakes.shape).astype(np.int64)
-    room, due = np.full(lanes + 1, agents), np.zeros(lanes + 1)
-    room[:lanes], due[:lanes] = city.capacity, city.toll
-    special = city.toll.max() > 0.0 or city.subsidy.max() > 0.0 or city.local > 0.0
-    orders, urgencies = max(levels, known.size + 1), city.stakes.shape[1]
+def desk_of(city: City) -> Desk:
+    """The desk of a run of a city; not compiled, which would take longer than all of the rest."""
+    agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
+    known, ranks = np.unique(city.stakes, return_inverse=True)
     trip = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
-    desk = Desk(  # by position: Numba takes no call with so many names
-        np.zeros(2 * agents, dtype=np.uint64),
-        np.zeros(agents, dtype=np.int64),  # bids
-        np.zeros(agents, dtype=np.int64),
-        np.zeros(agents, dtype=np.int64),
-        np.zeros(agents, dtype=np.int64),  # entry
-        city.discount[city.type_of],
-        np.zeros(agents, dtype=np.int64),
-        np.zeros(agents, dtype=np.int64),
-        np.zeros(agents, dtype=np.int64),
-        np.zeros(agents, dtype=np.int64),  # held
-        np.zeros((lanes + 1, orders), dtype=np.int64),
-        np.zeros(lanes + 1, dtype=np.int64),
-        np.zeros(lanes + 1, dtype=np.int64),
-        np.zeros(lanes + 1, dtype=np.int64),  # seats
-        np.zeros(lanes + 1, dtype=np.int64),
-        np.zeros(lanes + 1, dtype=np.int64),
-        room,
-        due,
-        np.zeros(lanes + 1, dtype=np.int64),
-        np.zeros(agents, dtype=np.int64),  # members
-        moves,
-        ranks,
-        trip // urgencies,
-        trip % urgencies,
-        city.karma.sum(),
-        1 if special else 0,
+    by_agent = [np.zeros(agents, dtype=np.int64) for _ in range(9)]
+    by_lane = [np.zeros(lanes + 1, dtype=np.int64) for _ in range(6)]
+    return Desk(
+        words=np.zeros(2 * agents, dtype=np.uint64),
+        bids=by_agent[0],
+        row=by_agent[1],
+        lane=by_agent[2],
+        entry=by_agent[3],
+        factor=city.discount[city.type_of],
+        won=by_agent[4],
+        order=by_agent[5],
+        before=by_agent[6],
+        held=by_agent[7],
+        crowd=np.zeros((lanes + 1, max(city.most + 1, len(known) + 1)), dtype=np.int64),
+        want=by_lane[0],
+        margin=by_lane[1],
+        seats=by_lane[2],
+        rest=by_lane[3],
+        price=by_lane[4],
+        room=np.append(city.capacity, agents),
+        due=np.append(city.toll, 0.0),
+        paid=by_lane[5],
+        members=by_agent[8],
+        moves=np.rint(city.law * 2.0**30).astype(np.int64),
+        ranks=ranks.reshape(city.stakes.shape),
+        slot=trip // urgencies,
+        urgency=trip % urgencies,
+        supply=int(city.karma.sum()),
+        special=int(city.toll.any() or city.subsidy.any() or city.local > 0.0),
     )
-    for i in range(agents):
+
+
+@inner
+def locate_all(city, drivers, desk):  # type: ignore[no-untyped-def]
+    """`locate` for everybody."""
+    for i in range(desk.row.shape[0]):
         locate(city, drivers, desk, i)
-    return desk
 
 
 @inner
@@ -387,8 +384,7 @@ def step(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
         tally_after(drivers, desk, tallied)
     if city.transfer != NO_TRANSFER:
         pass_on(city, drivers, desk)
-    for i in range(desk.row.shape[0]):
-        locate(city, drivers, desk, i)
+    locate_all(city, drivers, desk)
     if total(drivers.karma) + drivers.pool[0] != desk.supply:
         drivers.status[0], drivers.status[1] = UNBALANCED, drivers.clock[0]
     drivers.clock[0] += 1

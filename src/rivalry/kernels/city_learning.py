@@ -23,6 +23,7 @@ from rivalry.kernels.city import (
     Tallies,
     desk_of,
     drawn,
+    locate_all,
     option_of,
     rows,
     step,
@@ -129,12 +130,13 @@ def learn(
     Look at ``drivers.status`` afterwards: a run that went wrong has stopped.
     """
     with draws.quiet():
-        _learn(city, rule, drivers, learning, tallied, steps)
+        _learn(city, rule, drivers, learning, desk_of(city), tallied, steps)
 
 
 @njit(cache=True, nogil=True)
-def _learn(city, rule, drivers, learning, tallied, steps):  # type: ignore[no-untyped-def]
-    desk, board = desk_of(city, drivers), _board(city, learning)
+def _learn(city, rule, drivers, learning, desk, tallied, steps):  # type: ignore[no-untyped-def]
+    board = _board(city, learning)
+    locate_all(city, drivers, desk)
     q, policy, line = learning.q.reshape(-1), learning.policy.reshape(-1), learning.q.shape[3]
     bits, visits, junctions = policy.view(np.uint32), learning.visits.reshape(-1), city.options.shape[1] > 0
     for _ in range(steps):
