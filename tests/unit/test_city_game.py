@@ -230,6 +230,12 @@ def test_free_flow_is_what_a_walk_shows(name: str) -> None:
     assert (np.abs(total.mean(axis=0) - game.free_flow().wanting) < error).all()
 
 
+@pytest.mark.parametrize("name", PLANNING)
+def test_who_may_choose_is_classed_by_what_cannot_be_avoided_and_told_so(name: str) -> None:
+    rule = str(small(**PLANNING[name]).told()["class_rule"][1])
+    assert ("whatever way is chosen; the first way is drawn" in rule) is (name != "none")
+
+
 @pytest.mark.parametrize("more", [{}, UNEVEN, {"p_dormant": 0.0}], ids=["default", "types", "never dormant"])
 def test_expected_free_flow_is_the_mean_over_all_allocations(more: dict[str, Any]) -> None:
     game = small(network="plain_2x2", agents=2, **more)

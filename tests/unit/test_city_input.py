@@ -59,6 +59,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"capacity": -1},
         "capacity: -1 must be a whole number, at least 0, or 'unlimited'",
     ),
+    "more places than a machine counts": (
+        {"capacity": [10**30, -(10**30)] * 12},
+        "capacity[1]: -1e+30 must be a whole number, at least 0, or 'unlimited'",
+    ),
     "half a place": (
         {"capacity": [9.5] * 24},
         "capacity[0]: 9.5 must be a whole number, at least 0, or 'unlimited'",
@@ -75,6 +79,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "capacity of a lane": (
         {"capacity": {"1.1>1.2": -2}},
         "capacity.1.1>1.2: -2 must be a whole number, at least 0, or 'unlimited'",
+    ),
+    "capacity of no kind": (
+        {"capacity": {"cores": 2}},
+        "capacity: 'cores' is unknown; did you mean 'core'?",
+    ),
+    "capacity of nothing alike": (
+        {"capacity": {"bridge": 2}},
+        "capacity: 'bridge' is no lane of the network; known: 1.1>1.2, 1.1>2.1, 1.2>1.1, 1.2>1.3, 1.2>2.2, "
+        "1.3>1.2, 1.3>2.3, 2.1>1.1 and 16 more",
     ),
     "no capacity": ({"capacity": 0}, "capacity: 0 on every lane; must be at least 1 somewhere"),
     "too few for the rule": (

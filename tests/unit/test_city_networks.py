@@ -187,11 +187,12 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "no path": (
         {"lanes": [["a", "b"], ["b", "c"]], "terminals": ["a", "c"]},
-        "network: no path from c to a",
+        "network: no path from c to a; must join each of origins to each of destinations "
+        "(terminals are both)",
     ),
     "one terminal": (
         RING | {"terminals": ["a"]},
-        "network.terminals: ['a'] must be at least two",
+        "network.terminals: ['a'] must be at least two nodes",
     ),
     "unknown terminal": (
         RING | {"terminals": ["a", "x"]},

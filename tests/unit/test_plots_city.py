@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy import stats
 import rivalry as rv
 from rivalry.plots.cells import cells, own_rank
 from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.streets import _scale
 from rivalry.plots.style import picture
 from rivalry.report.travellers import travellers
 from rivalry.results import collect
@@ -375,10 +377,14 @@ def test_wrong_input_is_told_in_one_line() -> None:
         ValueError, match=r"^quantity: 'lane_bids' is not in this data; did you mean 'lane_bid'"
     ):
         rv.plots.street_map(data, quantity="lane_bids")
-    with pytest.raises(ValueError, match=r"^quantity: 'lane_name' must have a number for each lane"):
+    with pytest.raises(
+        ValueError, match=r"^quantity: 'lane_name' must have a number for each lane; did you mean .lane_w"
+    ):
         rv.plots.street_map(data, quantity="lane_name")
     with pytest.raises(ValueError, match=r"^limits: \[3, 1\] must be two numbers that rise$"):
         rv.plots.street_map(data, limits=[3, 1])
+    with pytest.raises(ValueError, match=r"^limits: 3 must be two numbers that rise$"):
+        unwrap(_scale)([np.zeros(2)], 3)  # without the tests' own checks of types
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_ends'"):
         rv.plots.street_map(data.drop_vars("lane_ends"))
     with pytest.raises(ValueError, match=r"^across: 'lane_bid' must be one of lane_wanted"):

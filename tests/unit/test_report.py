@@ -410,7 +410,10 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: P
     folder = stored(tmp_path / "run", made).folder
     for old in ("02-landscape.svg", "09-old.svg"):
         (folder / "figures" / old).write_text("<svg/>")
-    text = build(folder).read_text(encoding="utf-8")
+    said: list[str] = []
+    text = build(folder, said.append).read_text(encoding="utf-8")
+    why = "ValueError: player: 7 must be a whole number from 0 to 2"
+    assert [line.partition(": ")[2] for line in said] == [f"plots[1] (landscape) was not drawn: {why}"]
     assert "landscape, was not drawn" in text
     assert "player: 7 must be a whole number from 0 to 2" in text
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-payoffs.svg"]
@@ -480,3 +483,12 @@ def test_numbers_are_short_and_plain() -> None:
     assert number(None) == "–"
     assert shown([[1.0, 0.5], [2, 3]]) == "(1, 0.5), (2, 3)"
     assert shown(list(range(40))).endswith("11, … (40 values)")
+
+
+def test_the_command_line_shows_the_range_that_a_number_must_lie_in(tmp_path: Path) -> None:
+    from rivalry.cli.work import _judged
+
+    rows = [{"quantity": "regret", "over": "max", "published": 1.0, "within": [0.5, 20]}]
+    run = stored(tmp_path / "run", study(expect=rows))
+    found = _judged("", run.head["study"], run.dataset())
+    assert [line[1:3] for line in found] == [[1.0, "0.5 to 20"]]

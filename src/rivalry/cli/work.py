@@ -222,7 +222,9 @@ def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any
     for one in judge(study, data):
         at = ", ".join(f"{name}={value}" for name, value in one.at.items())
         what = " ".join(filter(None, [part, one.over, one.row["quantity"], f"({at})" if at else ""]))
-        numbers = [one.row[key] for key in ("published", "expected", "ours")]
+        band = one.row["within"]
+        asked = f"{band[0]:g} to {band[1]:g}" if band is not None else one.row["expected"]
+        numbers = [one.row["published"], asked, one.row["ours"]]
         why = f": {one.why}" if one.why and one.why != FULL_ONLY else ""
         lines.append([what, *numbers, one.claim, one.row["verdict"] + why])
     return lines
@@ -250,7 +252,7 @@ def report(folder: Path) -> Path:
     from rivalry.store import Run
 
     Run.open(folder)
-    return build(folder)
+    return build(folder, output.note)
 
 
 def export(folder: Path, to: str, out: Path | None) -> Iterable[Path]:

@@ -221,19 +221,21 @@ def _of_lanes(data: Dataset, quantity: str) -> None:
     known = [
         str(name)
         for name in data.data_vars
-        if data[name].dims and str(data[name].dims[-1]).removeprefix(f"{name}_") == "lane"
+        if data[name].dims
+        and str(data[name].dims[-1]).removeprefix(f"{name}_") == "lane"
+        and data[name].dtype.kind in "fiub"
     ]
     if quantity not in data and quantity not in WORDS:
         raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
     holds(data, quantity)
-    if quantity not in known or data[quantity].dtype.kind not in "fiub":
+    if quantity not in known:
         raise ValueError(f"quantity: {quantity!r} must have a number for each lane; {near(quantity, known)}")
 
 
 def _scale(found: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:
     if limits is not None:
-        if len(limits) != 2 or not limits[0] < limits[1]:
-            raise ValueError(f"limits: {list(limits)} must be two numbers that rise")
+        if np.shape(limits) != (2,) or not limits[0] < limits[1]:
+            raise ValueError(f"limits: {limits!r} must be two numbers that rise")
         return Normalize(limits[0], limits[1])
     values = np.concatenate(found)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.files import DamagedFile, write
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
+from rivalry.plots import PLOTS
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge
 from rivalry.report.sessions import Sessions, channels, sessions
@@ -77,15 +78,19 @@ class Section(NamedTuple):
         return any(group.claim == "no certificate" for group in self.groups)
 
 
-def build(run_folder: str | os.PathLike[str]) -> Path:
+def build(run_folder: str | os.PathLike[str], tell: Callable[[str], None] = lambda line: None) -> Path:
     """(Re)build the figures and ``report.html`` of a run from its stored files; returns the page's path.
 
-    The page is one file that needs nothing else. No game is built and no file of the user's is run. Raises
+    The page is one file that needs nothing else. No game is built and no file of the user's is run. ``tell``
+    is told which of the package's figures could not be drawn, and why, a line each. Raises
     `rivalry.store.StoreError` where the folder is no run.
     """
     run = Run.open(run_folder)
     parts = run.parts() or {run.name: run}
     sections = [_section(name, part) for name, part in parts.items()]
+    for part, number, figure in [(s, k, f) for s in sections for k, f in enumerate(s.figures)]:
+        if figure.why and figure.kind in PLOTS and not (figure.absent and part.study.get("quick_form")):
+            tell(f"{part.anchor}: plots[{number}] ({figure.kind}) was not drawn: {figure.why}")
     page = (
         _environment()
         .get_template("page.html.j2")

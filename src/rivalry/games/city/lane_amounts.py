@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
         if value == UNLIMITED:
             found[k] = agents
             continue
-        if not _is_number(value) or value < 0 or value != np.floor(value) or not np.isfinite(value):
+        if not _is_number(value) or not 0 <= value < np.inf or value % 1:
             shown = f"{value:g}" if _is_number(value) else repr(value)
             raise ValueError(f"{where}: {shown} must be a whole number, at least 0, or '{UNLIMITED}'")
         found[k] = min(int(value), agents)
@@ -78,7 +79,7 @@ def _by_load(
 
 
 def _check(where: str, value: object) -> None:
-    if not _is_number(value) or not np.isfinite(value) or value < 0:  # type: ignore[operator, call-overload]
+    if not _is_number(value) or not 0 <= value < np.inf:  # type: ignore[operator]
         shown = f"{value:g}" if _is_number(value) else repr(value)
         raise ValueError(f"{where}: {shown} must be a number, at least 0")
 
@@ -102,7 +103,9 @@ def _of_table(name: str, given: Mapping[str, Any], network: Network, rest: float
         for lane in np.flatnonzero(network.kinds == number) if kind in given else ():
             rows[lane] = (f"{name}.{kind}", given[kind])
     for key, value in given.items():
-        if key not in (*KINDS, "others"):
+        if key not in (words := (*KINDS, "others")):
+            if key not in network.lane_names and (close := get_close_matches(str(key), words, n=1)):
+                raise ValueError(f"{name}: {key!r} is unknown; did you mean {close[0]!r}?")
             rows[network.lane_of(str(key), name)] = (f"{name}.{key}", value)
     return rows
 

@@ -234,7 +234,8 @@ def _known(table: Mapping[str, Any], key: str, names: list[str], least: int) -> 
         if list(given).count(name) > 1:
             raise ValueError(f"network.{key}: {name!r} is there twice")
     if len(given) < least:
-        raise ValueError(f"network.{key}: {list(given)!r} must be at least {'two' if least > 1 else 'one'}")
+        count = "two nodes" if least > 1 else "one node"
+        raise ValueError(f"network.{key}: {list(given)!r} must be at least {count}")
     return [names.index(name) for name in given]
 
 
@@ -277,7 +278,9 @@ def _check_joined(network: Network) -> None:
     for a in network.origins:
         for b in network.destinations:
             if a != b and away[a, b] < 0:
-                raise ValueError(f"network: no path from {network.nodes[a]} to {network.nodes[b]}")
+                ends = f"{network.nodes[a]} to {network.nodes[b]}"
+                rule = "must join each of origins to each of destinations (terminals are both)"
+                raise ValueError(f"network: no path from {ends}; {rule}")
             pairs += int(a != b)
     if not pairs:
         raise ValueError("network: must have an origin and another destination")

@@ -12,6 +12,7 @@ CORE, ENTRY, EXIT = 0, 1, 2
 """Kinds of lanes: among core nodes, from a stub into the core, from the core to a stub."""
 
 SIDES = ("north", "east", "south", "west")
+SHOWN = 8  # lanes that a message lists
 
 
 class Network(eqx.Module):
@@ -51,7 +52,10 @@ class Network(eqx.Module):
 
         known = self.lane_names
         if name not in known:
-            raise ValueError(f"{parameter}: {name!r} is no lane of the network; {near(name, known)}")
+            hint = near(name, known)
+            if len(known) > SHOWN and hint.startswith("known"):
+                hint = f"known: {', '.join(known[:SHOWN])} and {len(known) - SHOWN} more"
+            raise ValueError(f"{parameter}: {name!r} is no lane of the network; {hint}")
         return known.index(name)
 
 

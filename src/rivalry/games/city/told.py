@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KINDS = ("core", "entry", "exit")
 RULE = "lucky, average, unlucky: none, one or all of an agent's paths lead through the centre"
+PLANNED = ", whatever way is chosen; the first way is drawn"
 EXAMPLES = (
     "of the lucky who has the least load in free flow on its paths, of the unlucky who has the most, of the "
     "average whose paths differ most"
@@ -33,6 +34,7 @@ def told(city: City) -> Record:
     network, examples = city.network, city.examples()
     present, flow = np.flatnonzero(examples >= 0), city.free_flow()
     chosen = examples[present]
+    planned = PLANNED if city.planning != "none" else ""
     return {
         "city_lanes": ((), np.asarray(len(network.lanes))),
         "city_journeys": ((), np.asarray(len(city.journeys.begins))),
@@ -52,7 +54,7 @@ def told(city: City) -> Record:
         "agent_centre": (("agent",), city.through_centre().sum(axis=1)),
         "agent_coalition": (("agent",), city.coalition),
         "class_name": (("class",), np.array(CLASSES)),
-        "class_rule": ((), np.asarray(f"{RULE}; {city.centre_rule}")),
+        "class_rule": ((), np.asarray(f"{RULE}{planned}; {city.centre_rule}")),
         "example_agent": (("example",), chosen),
         "example_name": (("example",), np.array(CLASSES)[present]),
         "example_rule": ((), np.asarray(EXAMPLES)),
