@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import rivalry as rv
 from rivalry.study import StudyError
 from rivalry.study.build import build_game
+
+STUDIES = ("city_collusion", "city_learning", "city_mechanisms", "city_planning", "city_rules")
 
 
 def few(changed: dict[str, Any]) -> dict[str, Any]:
@@ -124,10 +127,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"planning": "start", "kmax": 3, "kbar": 1.0},
         "planning: 'start' offers 6 at once; must be at most kmax + 1 = 4; give alternatives",
     ),
-    "alternatives": (
-        {"alternatives": 2},
-        "alternatives: 2 goes with planning = 'start' alone",
-    ),
     "no alternatives": (
         {"planning": "start", "alternatives": 0},
         "alternatives: 0 must be a whole number, at least 1",
@@ -226,3 +225,14 @@ def test_a_study_is_refused_before_anything_is_made() -> None:
         build_game({"family": "city", "payment": "auction"})
     made = build_game({"family": "city", "network": "plain_3x3", "agents": 40, "toll": {"entry": 1.0}})
     assert made.agents == 40
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_cities_of_bundled_studies_can_be_made_at_every_point(name: str) -> None:
+    study = rv.load_study(name)
+    for made in (study, study.quick_form()):
+        swept = {
+            key.removeprefix("game."): values for key, values in made.sweep.items() if key.startswith("game.")
+        }
+        for point in product(*swept.values()):
+            build_game({**made.game, **dict(zip(swept, point, strict=True))})

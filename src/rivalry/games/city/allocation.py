@@ -110,9 +110,7 @@ def _planned(
     """
     planning, alternatives = one_of("planning", given["planning"], PLANNING), given["alternatives"]
     if alternatives is not None:
-        whole("alternatives", alternatives, 1)
-        if planning != "start":
-            raise ValueError(f"alternatives: {alternatives} goes with planning = 'start' alone")
+        whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
     ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
     if planning == "none":
         return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if law else None)

@@ -98,7 +98,9 @@ def city(
         "agent at every node",
     ] = "none",
     alternatives: Annotated[
-        int | None, Ge(1), "start: at most so many shortest paths to choose from, drawn for each"
+        int | None,
+        Ge(1),
+        "start: at most so many shortest paths to choose from, drawn for each; idle otherwise",
     ] = None,
     tie: Annotated[Literal["coin", "lowest_index"], "who is admitted among equal bids"] = "coin",
     coalition: Annotated[
