@@ -136,6 +136,14 @@ def test_one_alternative_is_no_planning() -> None:
         assert lanes[0][lanes[0] >= 0].tolist() == lanes[1][lanes[1] >= 0].tolist()
 
 
+@pytest.mark.parametrize("planning", ["none", "nodes"])
+def test_alternatives_are_idle_unless_agents_plan_as_a_trip_begins(planning: str) -> None:
+    plain, told = (small(planning=planning, **more) for more in ({}, {"alternatives": 2}))
+    for name in ("lane", "after", "options", "begins"):
+        np.testing.assert_array_equal(getattr(plain.journeys, name), getattr(told.journeys, name))
+    np.testing.assert_array_equal(plain.slots, told.slots)
+
+
 def test_alternatives_hold_the_own_path_and_others_of_the_pair() -> None:
     paths, alone = shortest(small().network), small(agents=60)
     game = small(agents=60, planning="start", alternatives=2)

@@ -115,7 +115,7 @@ def _planned(
     if planning == "none":
         return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if law else None)
     listed = paths if law else between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
-    if alternatives is not None:
+    if planning == "start" and alternatives is not None:
         own = numbers if law else _same(paths, listed)[numbers]
         journeys, slots = _some(listed, own, ends, alternatives, random)
         made = Allocation(journeys, slots, ends, (fixed(listed), even) if law else None)
