@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1  # of every stored file; a newer package reads older ones
 
-Coverage = Literal["exact", "bounded", "lower bound", "local"]
+Coverage = Literal["exact", "bounded", "lower bound", "local", "estimated"]
 Status = Literal["settled", "budget spent", "cycling", "no answer"]
 Claim = Literal["equilibrium", "no deviation found", "local equilibrium", "not an equilibrium"]
 
-COVERAGES: tuple[Coverage, ...] = ("local", "lower bound", "bounded", "exact")
-"""From the weakest to the strongest."""
+COVERAGES: tuple[Coverage, ...] = ("estimated", "local", "lower bound", "bounded", "exact")
+"""From the weakest to the strongest; what is estimated was worked out from play that was watched."""
 
 CLAIMS: tuple[Claim, ...] = ("not an equilibrium", "local equilibrium", "no deviation found", "equilibrium")
 """From the weakest to the strongest."""

@@ -131,7 +131,7 @@ def test_what_is_worked_out_is_what_was_measured() -> None:
     assert payoff == pytest.approx(float(found["efficiency"]), rel=0.03)
     assert (found["agent_exploitability"] >= 0).all()
     assert found["regret"].max() == pytest.approx(found["agent_exploitability"].max())
-    assert str(found["coverage"]) == "lower bound"
+    assert str(found["coverage"]) == "estimated"
 
 
 def test_free_flow_is_what_is_seen_where_nobody_is_refused() -> None:

@@ -89,7 +89,7 @@ def gains_record(streets: Streets, found: Gains) -> Record:
     members = [np.flatnonzero(known & (kinds == kind)) for kind in range(len(streets.city.stakes))]
     regret = np.array([found.gain[each].max(initial=0.0) for each in members])
     proof = Certificate(
-        regret, np.full(len(regret), np.inf), "lower bound", HOW, 1e-6 * float(streets.game.scale)
+        regret, np.full(len(regret), np.inf), "estimated", HOW, 1e-6 * float(streets.game.scale)
     )
     return {
         "agent_payoff": (("agent",), found.payoff),

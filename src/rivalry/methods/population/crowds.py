@@ -198,14 +198,14 @@ def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     return {} if known is None else dict(known(env, mu, pi))
 
 
-def at_least(crowd: Crowd, gain: np.ndarray, method: str) -> Certificate:
-    """What is proved by gains ``[type]`` in a population that was measured: regret of at least as much.
+def estimated(crowd: Crowd, gain: np.ndarray, method: str) -> Certificate:
+    """What gains ``[type]`` in a population that was measured come to: an estimate, from play.
 
     Finitely many agents who notice that one departs may do what such gains do not count, so nothing is
     bounded.
     """
     unknown = np.full(len(gain), np.inf)
-    return Certificate(gain, unknown, "lower bound", method, TOLERANCE * scale(crowd.game))
+    return Certificate(gain, unknown, "estimated", method, TOLERANCE * scale(crowd.game))
 
 
 def without_exploration(policies: np.ndarray, eps: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.files import read
-from rivalry.methods.population.crowds import Crowd, at_least, mean_policy, measures_of, views
+from rivalry.methods.population.crowds import Crowd, estimated, mean_policy, measures_of, views
 from rivalry.methods.population.epochs import temperatures
 from rivalry.methods.population.monitors import (
     RARELY,
@@ -249,7 +249,7 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     }
     mean = np.array([payoff[each].mean() for each in members])
     told: Record = {name: (("player",), array) for name, array in means.items()}
-    return told | {"payoff": (("player",), mean)} | at_least(world, regret, how).record()
+    return told | {"payoff": (("player",), mean)} | estimated(world, regret, how).record()
 
 
 def _curves(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:

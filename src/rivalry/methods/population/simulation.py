@@ -16,7 +16,7 @@ from rivalry.methods.exploration import check_numbers, check_whole
 from rivalry.methods.population.crowds import (
     Crowd,
     Measured,
-    at_least,
+    estimated,
     checked,
     counted,
     crowd_of,
@@ -200,7 +200,7 @@ def _gains(world: Crowd, found: Measured) -> Record:
     weights = weights / weights.sum(axis=1, keepdims=True)
     payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
     gain = np.maximum(most - payoff, 0.0)
-    proof = at_least(world, gain, "policy iteration in the population measured")
+    proof = estimated(world, gain, "policy iteration in the population measured")
     return measures_of(world, env, found) | {
         "payoff": (("player",), payoff),
         "exploitability": (("player",), gain),
