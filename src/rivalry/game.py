@@ -163,7 +163,7 @@ class PopulationGame(Protocol):
 
 @runtime_checkable
 class AgentGame(Protocol):
-    """Played by finitely many agents in a world that kernels know; without profiles, so that nothing solves it.
+    """Played by finitely many agents in a world that kernels know; it has no profiles, so nothing solves it.
 
     Optional: ``scale``, ``player_names``, as for a `Game`; its types are the players of records.
     """

@@ -138,7 +138,7 @@ def _row(trip, spots, places, spot):  # type: ignore[no-untyped-def]
 
 @inner
 def _used(city, journey, place):  # type: ignore[no-untyped-def]
-    """Whether a journey has a place of that number; what pads it has no lane, or leads to the end and place 0."""
+    """Whether a journey has a place of that number; what pads it has no lane, or leads to end and place 0."""
     leads = city.after[journey, place] != -1 or city.back[journey, place] != 0
     return city.lane[journey, place] >= 0 and leads
 

@@ -16,11 +16,11 @@ from rivalry.methods.exploration import check_numbers, check_whole
 from rivalry.methods.population.crowds import (
     Crowd,
     Measured,
-    estimated,
     checked,
     counted,
     crowd_of,
     environment_of,
+    estimated,
     measures_of,
     plays,
     views,
