@@ -36,7 +36,7 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
         shape = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
-        ask = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")
+        ask = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
         place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
         builder.call(ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))])  # to read, to keep, data
         return context.get_dummy_value()
@@ -48,4 +48,4 @@ def _nothing(array: np.ndarray, index: int) -> None:
     """What stands for it where Numba is switched off."""
 
 
-prefetch: Any = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)
+prefetch: Any = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ class Choice(NamedTuple):
     values: tuple[Any, ...] = ()
     low: float = 0.0
     high: float = 0.0
-    count: int | None = None  # of values on a grid
+    points: int | None = None  # how many values a grid has
     log: bool = False
     whole: bool = False
 
@@ -33,14 +33,14 @@ class Choice(NamedTuple):
         """The codes to try one after the other. Raises `ValueError` for a range without a count."""
         if self.values:
             return np.arange(len(self.values), dtype=float)
-        if self.count is None:
+        if self.points is None:
             raise ValueError(f"choices: {self.name} needs a count on a grid")
-        spaced = (np.geomspace if self.log else np.linspace)(self.low, self.high, self.count)
+        spaced = (np.geomspace if self.log else np.linspace)(self.low, self.high, self.points)
         return np.unique(np.round(spaced)) if self.whole else spaced
 
     def drawn(self, rng: np.random.Generator) -> float:
         """A code drawn evenly, in a range on its scale."""
-        if self.values or self.count is not None:
+        if self.values or self.points is not None:
             return float(rng.choice(self.grid()))
         if self.log:
             return self.near(float(np.exp(rng.uniform(np.log(self.low), np.log(self.high)))))
@@ -50,7 +50,7 @@ class Choice(NamedTuple):
 
     def near(self, code: float) -> float:
         """The nearest code that may be tried, on the scale of a range."""
-        if self.values or self.count is not None:
+        if self.values or self.points is not None:
             grid = self.grid()
             far = np.abs(np.log(grid / code)) if self.log else np.abs(grid - code)
             return float(grid[np.argmin(far)])
