@@ -60,8 +60,8 @@ def class_table(
     From ``agent_trip_bid [agent trip]``, ``agent_reward`` and others of each agent, by ``agent_class``. One
     agent of each class stands left (``example_agent``), means over all agents of a class right; over
     replications means are told, with 95 % intervals (normal). The shade is the mean bid. Methods and values
-    of a swept ``series`` have a table each, one below the other; where nobody bids, bids are left out. |J| is
-    the size of the mean payoff.
+    of a swept ``series`` have a table each, one below the other; where nobody bids, bids are left out.
+    ``|J|`` is the size of the mean payoff.
 
     Raises `ValueError` where the data know no classes of agents.
 
