@@ -197,6 +197,7 @@ def test_a_population_that_was_not_found_counts_as_nothing() -> None:
     assert int(record["unsettled"][1]) == 2
 
 
+@pytest.mark.nightly
 def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every type's private states are drawn for; equilibrium and payoffs are not what matters here."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]

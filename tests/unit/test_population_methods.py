@@ -108,6 +108,7 @@ def two_types(*gammas: float) -> Any:
     return rv.games.karma(**SMALL | {"types": [{"gamma": gamma, "share": 0.5} for gamma in gammas]})
 
 
+@pytest.mark.nightly
 def test_types_with_discounts_of_their_own() -> None:
     game = two_types(0.5, 0.9)
     found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
@@ -349,6 +350,7 @@ def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: An
 # the entropy that is paid
 
 
+@pytest.mark.nightly
 def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
     found = newton(economy, beta=20.0, regularised=True, eps=0.05)
     pi = jnp.asarray(found.profile.values)
