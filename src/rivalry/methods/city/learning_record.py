@@ -117,6 +117,8 @@ def _at_end(learner: CityQLearning, world: Streets, session: Session) -> Record:
     bids = bids.reshape(len(examples), trips, spots, city.most + 1, -1)[:, :, : city.lane.shape[1]]
     record["example_policy"] = (("example", "trip", "place", "karma", "bid"), bids)
     record["example_mean_bid"] = (("example", "trip", "place", "karma"), bids @ np.arange(city.most + 1.0))
+    record["example_trip_bid"] = (("example", "trip"), seen.trip_bid[examples])
+    record["example_reward"] = (("example",), seen.reward[examples])
     record["beta"] = ((), np.asarray(learner.heat))
     record["eps"] = ((), np.asarray(float(learner.eps)))
     record |= _by_class(record)
