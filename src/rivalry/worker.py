@@ -268,14 +268,17 @@ class Job(NamedTuple):
     every: float = CHECKPOINT
 
 
-def carry_out(job: Job, progress: Callable[[Progress], object] | None = None) -> float:
+def carry_out(
+    job: Job, progress: Callable[[Progress], object] | None = None, keep: Callable[..., Kept] = Kept
+) -> float:
     """Compute a cell and write its file; returns the wall time in seconds.
 
-    Goes on from its checkpoint, if there is one. Raises what the cell raises, `files.DiskFull`, `Stopped`.
+    Goes on from its checkpoint, if there is one; ``keep`` makes what saves it, as `Kept` does. Raises what
+    the cell raises, `files.DiskFull`, `Stopped`.
     """
     began = time.perf_counter()
     out = Path(job.out)
-    kept = Kept(out / "checkpoints" / f"{job.id}.npz", job.every)
+    kept = keep(out / "checkpoints" / f"{job.id}.npz", job.every)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=kept)
     seconds = time.perf_counter() - began
     path = out / "cells" / f"{job.id}.npz"

@@ -221,7 +221,7 @@ def test_the_surroundings_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main = sys.modules["__main__"]
-    with pool._spawning(), pool.one_thread():
+    with pool.spawning(), pool.one_thread():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
         assert sys.modules["__main__"] is not main
     assert os.environ["OMP_NUM_THREADS"] == "7"

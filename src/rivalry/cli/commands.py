@@ -19,7 +19,15 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value on stdout.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 WorkerCount = Annotated[
-    str | None, typer.Option("--workers", metavar="N", help="Processes; default: one a processor.")
+    str | None, typer.Option("--workers", metavar="N", help="Cells at a time; default: one a processor.")
+]
+ExecutorName = Annotated[
+    str,
+    typer.Option("--executor", metavar="local|ray", help="Where cells run: workers here, or a cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster to join; else one starts here."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where; default runs/NAME here.")]
 
@@ -58,10 +66,11 @@ def carry_out(arguments: list[str]) -> int:
 def _told(error: ValueError) -> int:
     """One line; the status says whether the input was wrong, a stored file or the disk failed, or we did."""
     kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: nothing heavy is loaded to say no
-    if kinds & {"DamagedFile", "DiskFull"}:
+    if kinds & {"DamagedFile", "DiskFull", "ClusterLost"}:
         output.note(f"rivalry: {error}")
         return FAILED
-    return output.mistake(str(error)) if kinds & {"StudyError", "StoreError"} else output.broken(error)
+    ours = not kinds & {"StudyError", "StoreError", "ClusterError"}
+    return output.broken(error) if ours else output.mistake(str(error))
 
 
 def _usage(error: Any, arguments: list[str]) -> str:
@@ -161,10 +170,8 @@ def run(
         bool, typer.Option("--quick", help="The quick form: seconds, not the full numbers.")
     ] = False,
     out: Out = None,
-    executor: Annotated[
-        str, typer.Option("--executor", metavar="local|ray", help="Where cells run.")
-    ] = "local",
-    address: Annotated[str | None, typer.Option("--address", help="Of the Ray cluster.")] = None,
+    executor: ExecutorName = "local",
+    address: Address = None,
     accept_version: Annotated[
         bool, typer.Option("--accept-version", help="Go on with cells that another version computed.")
     ] = False,
@@ -173,12 +180,12 @@ def run(
     """Run a study, or carry it on."""
     from rivalry.cli import values, work
 
-    work.executor(executor, address)
+    hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserved():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        done = work.run(chosen, out, count, accept_version=accept_version)
+        done = work.run(chosen, out, count, hire, accept_version=accept_version)
     return _said(done, json)
 
 
@@ -186,6 +193,8 @@ def run(
 def resume(
     run: RunFolder,
     workers: WorkerCount = None,
+    executor: ExecutorName = "local",
+    address: Address = None,
     accept_version: Annotated[
         bool, typer.Option("--accept-version", help="Go on although another version computed what is there.")
     ] = False,
@@ -194,9 +203,10 @@ def resume(
     """Carry on exactly where a run stopped."""
     from rivalry.cli import values, work
 
+    hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     with output.reserved():
-        done = work.resume(run, count, accept_version=accept_version)
+        done = work.resume(run, count, hire, accept_version=accept_version)
     return _said(done, json)
 
 

@@ -14,6 +14,7 @@ from rivalry.cli.values import OptionError
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from rivalry.executor import Hire
     from rivalry.store import Run
     from rivalry.study import Study
 
@@ -21,14 +22,19 @@ FORMATS = ("csv", "latex", "netcdf")
 FAILED = 1
 
 
-def executor(name: str, address: str | None) -> None:
-    """Whether cells can be carried out that way. Raises `OptionError`."""
+def executor(name: str, address: str | None) -> Hire | None:
+    """What carries cells out, where it is not this machine's workers. Raises `OptionError`."""
     if name not in ("local", "ray"):
         raise OptionError(f"--executor {name}: {near(name, ('local', 'ray'))}")
     if name == "local" and address is not None:
         raise OptionError(f"--address {address}: is for --executor ray")
     if name == "ray" and (find_spec("ray") is None or find_spec("rivalry.contrib") is None):
         raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
+    if name == "local":
+        return None
+    from rivalry.contrib.ray import Cluster
+
+    return Cluster(address)
 
 
 def study(
@@ -79,28 +85,37 @@ class Done(NamedTuple):
     words: str
 
 
-def run(chosen: Study, out: Path | None, workers: int | None, *, accept_version: bool) -> Done:
+def run(
+    chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
+) -> Done:
     """Carry a study out."""
     from rivalry.cli.progress import checking
+    from rivalry.executor import held
 
     _tell_files(chosen, drawn=True)
-    chosen.check(checking())
-    from rivalry.store import Run
+    with held(hire):
+        chosen.check(checking())
+        from rivalry.store import Run
 
-    folder = chosen.default_folder if out is None else out
-    _same_study(folder, chosen.name)
-    return _carry_out(Run.create_or_open(folder, chosen), workers, accept_version)
+        folder = chosen.default_folder if out is None else out
+        _same_study(folder, chosen.name)
+        there = Run.create_or_open(folder, chosen)
+        status = _carry_out(there, workers, hire, accept_version)
+    return _done(there, status)
 
 
-def resume(folder: Path, workers: int | None, *, accept_version: bool) -> Done:
+def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Done:
     """Carry on a run."""
     from rivalry.cli.progress import checking
+    from rivalry.executor import held
     from rivalry.store import Run
 
     there = Run.open(folder)
     _tell_files(there.study, drawn=True)
-    there.study.check(checking())
-    return _carry_out(there, workers, accept_version)
+    with held(hire):
+        there.study.check(checking())
+        status = _carry_out(there, workers, hire, accept_version)
+    return _done(there, status)
 
 
 def _same_study(folder: Path, name: str) -> None:
@@ -123,14 +138,19 @@ def _tell_files(one: Study, *, drawn: bool = False) -> None:
             output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
 
-def _carry_out(run: Run, workers: int | None, accept_version: bool) -> Done:
+def _carry_out(run: Run, workers: int | None, hire: Hire | None, accept_version: bool) -> str:
     from rivalry.cli.progress import shown
     from rivalry.executor import carry_out
 
     with shown(str(run.folder)) as tell:
-        status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version)
+        status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version, executor=hire)
     if interrupt.pressed():
         raise KeyboardInterrupt
+    return status
+
+
+def _done(run: Run, status: str) -> Done:
+    """The figures, the report, and what there is to say."""
     output.note(f"{run.folder}: drawing the figures and the report")
     _draw_own(run)
     path = report(run.folder)

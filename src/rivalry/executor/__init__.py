@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rivalry.executor.pool import Executor, Here, Outcome, Workers, one_thread
+from rivalry.executor.pool import Executor, Here, Hire, Outcome, Workers, one_thread
 from rivalry.files import DiskFull, StoreError
 from rivalry.store import Run, RunStatus
 
@@ -16,7 +17,19 @@ if TYPE_CHECKING:
     from rivalry.study import Study
     from rivalry.worker import Job
 
-__all__ = ["Event", "Executor", "Here", "Outcome", "Workers", "carry_out", "certify", "cores", "run_study"]
+__all__ = [
+    "Event",
+    "Executor",
+    "Here",
+    "Hire",
+    "Outcome",
+    "Workers",
+    "carry_out",
+    "certify",
+    "cores",
+    "held",
+    "run_study",
+]
 
 QUICK = 3.0  # seconds of work; below, starting workers costs more than they save
 
@@ -50,18 +63,23 @@ def run_study(
     study: Study,
     out: str | os.PathLike[str] | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     progress: EventCallback | None = None,
+    executor: Hire | None = None,
 ) -> Run:
     """Carry a study out in the folder ``out`` (default ``runs/NAME``), or carry it on; returns the run.
 
-    Everything is checked before anything runs. Raises `StudyError`, `StoreError`.
+    ``workers``: at most so many cells at a time; by default one, and with an ``executor``, such as
+    `rivalry.contrib.ray.Cluster`, as many as it has room for. Everything is checked before anything runs.
+    Raises `StudyError`, `StoreError`.
     """
     if not hasattr(study, "cells"):
         raise ValueError(f"study: {study!r} must be a Study, such as rv.load_study({str(study)!r})")
     study.check()
     run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
-    carry_out(run, workers=workers, progress=progress)
+    if workers is None and executor is None:
+        workers = 1
+    carry_out(run, workers=workers, progress=progress, executor=executor)
     return Run.open(run.folder)
 
 
@@ -72,28 +90,36 @@ def carry_out(
     progress: EventCallback | None = None,
     accept_version: bool = False,
     checkpoint_every: float | None = None,
+    executor: Hire | None = None,
 ) -> RunStatus:
     """Compute the cells that are left, and collect the run's dataset.
 
     ``workers``: at most so many processes (default: one for each core); below about three seconds of work
     the cells run in this one. ``progress`` receives `Event` s; returning True stops the work. A cell that
     fails is recorded, with its traceback in ``log.txt``, and others go on; it is tried again the next time.
-    ``checkpoint_every``: seconds between saves inside a long cell.
+    ``checkpoint_every``: seconds between saves inside a long cell. ``executor``: what carries cells out
+    elsewhere, all of them, ``workers`` at a time or as many as it has room for.
 
     Raises `StoreError` where another process uses the folder, or another version of the package made it and
     ``accept_version`` is not set; `DiskFull`, every finished cell kept; `KeyboardInterrupt` likewise.
     """
-    with run.locked():
+    hired = (workers, executor)
+    with run.locked(), held(executor):
         parts = run.parts()
         if not parts:
-            return _Work(run, workers or cores(), progress, checkpoint_every).all(accept_version)
+            return _Work(run, hired, progress, checkpoint_every).all(accept_version)
         whole = _Whole(progress, {name: part.counts()["total"] for name, part in parts.items()})
         for name, part in parts.items():
             with part.locked():
-                _Work(part, workers or cores(), whole.callback(name), checkpoint_every).all(accept_version)
+                _Work(part, hired, whole.callback(name), checkpoint_every).all(accept_version)
             if whole.stopped:
                 break
         return run.status
+
+
+def held(executor: Hire | None) -> AbstractContextManager[object]:
+    """Enters what makes executors, where it is a context manager: a cluster that is joined, and left."""
+    return executor if isinstance(executor, AbstractContextManager) else nullcontext()
 
 
 class _Whole:
@@ -120,8 +146,15 @@ class _Whole:
 class _Work:
     """One run folder's cells, from what the files say to the dataset."""
 
-    def __init__(self, run: Run, workers: int, progress: EventCallback | None, every: float | None) -> None:
-        self.run, self.workers, self.progress = run, workers, progress
+    def __init__(
+        self,
+        run: Run,
+        hired: tuple[int | None, Hire | None],
+        progress: EventCallback | None,
+        every: float | None,
+    ) -> None:
+        self.run, self.progress = run, progress
+        self.workers, self.hire = hired
         self.every = {} if every is None else {"every": every}
         self.total = len(run.cells)
         self.done = 0
@@ -153,17 +186,25 @@ class _Work:
 
     def _compute(self, left: list[str]) -> None:
         jobs = self._jobs(left)
-        self.run.log(f"{len(jobs)} of {self.total} cells to do, {self.workers} workers")
-        if self.workers > 1 and len(jobs) > 1:
-            jobs = self._here_while_quick(jobs)
-            executor: Executor = Workers(min(self.workers, len(jobs)), self._progress)
-        else:
-            executor = Here(self._progress)
+        executor, jobs = self._executor(jobs)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):
                 self._note(outcome)
                 if self.stopped:
                     executor.stop()
+
+    def _executor(self, jobs: dict[str, Job]) -> tuple[Executor, dict[str, Job]]:
+        """Who carries the jobs out, and those that are left: a few quick ones may be done here at once."""
+        count = self.workers if self.hire is not None else self.workers or cores()
+        whose = "as many as there is room for" if count is None else f"{count} workers"
+        self.run.log(f"{len(jobs)} of {self.total} cells to do, {whose}")
+        if self.hire is not None:
+            return self.hire(count, self._progress), jobs
+        assert count is not None
+        if count == 1 or len(jobs) == 1:
+            return Here(self._progress), jobs
+        jobs = self._here_while_quick(jobs)
+        return Workers(min(count, len(jobs)), self._progress), jobs
 
     def _jobs(self, left: list[str]) -> dict[str, Job]:
         from rivalry.worker import Job

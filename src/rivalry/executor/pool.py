@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from rivalry.files import DiskFull
 
@@ -48,8 +48,10 @@ class Outcome(NamedTuple):
 
 
 ProgressOutcome = Callable[[Outcome], object]  # returns True to stop
+Carry = Callable[["Job", Callable[["Progress"], bool]], float]  # computes a cell; its seconds
 
 
+@runtime_checkable
 class Executor(Protocol):
     """What carries out jobs: `Here`, `Workers`, or another package's."""
 
@@ -59,6 +61,18 @@ class Executor(Protocol):
 
     def stop(self) -> None:
         """End all work at once; finished cells stay."""
+        ...
+
+
+@runtime_checkable
+class Hire(Protocol):
+    """What makes an executor: a class, such as `Workers`, or an object that is called.
+
+    One that is a context manager as well is entered for as long as a run is carried out.
+    """
+
+    def __call__(self, count: int | None, on_progress: ProgressOutcome, /) -> Executor:
+        """For at most ``count`` jobs at a time, or as many as there is room for."""
         ...
 
 
@@ -180,7 +194,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.job: Job | None = None
-        with _spawning():
+        with spawning():
             self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
             self.process.start()
         theirs.close()  # else its end would never be seen
@@ -211,7 +225,7 @@ class _Worker:
 
 
 @contextmanager
-def _spawning() -> Iterator[None]:
+def spawning() -> Iterator[None]:
     """What a new process inherits: one thread for linear algebra, no Ctrl-C, not the user's main script.
 
     The script would be run again in every worker; scripts and notebooks need no guard this way.
@@ -268,8 +282,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def work(job: Job, tell: Callable[[Outcome], object]) -> Outcome:
-    """Carry out a job. Whatever it raises is its outcome; others go on."""
+def work(job: Job, tell: Callable[[Outcome], object], carry: Carry | None = None) -> Outcome:
+    """Carry out a job, by ``carry`` or as it is done here. Whatever it raises is its outcome."""
     from rivalry import worker
 
     spoke = 0.0
@@ -285,7 +299,7 @@ def work(job: Job, tell: Callable[[Outcome], object]) -> Outcome:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
-            outcome = Outcome("done", job.id, worker.carry_out(job, progress))
+            outcome = Outcome("done", job.id, (carry or worker.carry_out)(job, progress))
         except worker.Stopped:
             outcome = Outcome("slow", job.id)
         except DiskFull as error:
