@@ -96,7 +96,7 @@ def test_wrong_input() -> None:
     game = rv.games.matrix("chicken")
     with pytest.raises(ValueError, match=r"player: 2 must be a whole number in 0\.\.1"):
         PlayerEnv(game, 2, [[1.0, 0.0], [1.0, 0.0]])
-    with pytest.raises(ValueError, match="rivals"):
+    with pytest.raises(ValueError, match="others: player 0 sums to 2"):
         PlayerEnv(game, 0, [[1.0, 1.0], [1.0, 0.0]])
     with pytest.raises(ValueError, match="neither payoffs nor steps"):
         GameEnv(object())

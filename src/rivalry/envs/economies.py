@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
-from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
-from rivalry.game import BrokenInvariant
-from rivalry.kernels.economy import RUNNING, fresh, no_tallies
+from rivalry.envs.agents import AgentsEnv, Views, drawn
+from rivalry.kernels.economy import fresh, no_tallies
 from rivalry.kernels.economy_acts import act
 from rivalry.kernels.shapes import Economy
 
-Seen = dict[str, dict[str, np.ndarray]]
+PERIODS = 1000
 
 
-class EconomyEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
+class EconomyEnv(AgentsEnv):
     """A karma economy as a parallel environment of PettingZoo; agents are ``agent_0``, ``agent_1``, ..
 
     An agent sees ``{"observation": [urgency, karma, private state, type], "action_mask": [bid]}`` of its own,
-    states and types by number, and bids a whole number in 0..karma, where the mask is 1. Its reward is minus
-    its urgency where it loses. Nobody leaves; play is cut after ``periods`` steps. A bid above karma raises
-    `ValueError`, or with ``cap`` bids all there is, for learners that know no masks. Raises `ValueError` for
-    a game that is no economy of agents.
+    states and types by number, with ``scaled`` each from -1, the least, to 1, the most there is. It bids a
+    whole number in 0..karma, where the mask is 1. Its reward is minus its urgency where it loses. Nobody
+    leaves; play is cut after ``periods`` steps. A bid above karma raises `ValueError`, or with ``cap`` bids
+    all there is, for learners that know no masks. Raises `ValueError` for a game that is no economy of
+    agents.
 
     >>> import rivalry as rv
     >>> env = EconomyEnv(rv.games.karma(agents=4), periods=10)
@@ -35,86 +34,46 @@ class EconomyEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[
 
     metadata = {"name": "rivalry_economy_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(self, game: Any, *, periods: int = 1000, cap: bool = False) -> None:
-        self.economy, self.periods, self.cap = _economy(game), periods, cap
-        if isinstance(periods, bool) or not isinstance(periods, int) or periods < 1:
-            raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
-        self.render_mode = None
-        self.possible_agents = [f"agent_{k}" for k in range(len(self.economy.type_of))]
-        self.agents: list[str] = []
-        types, privates = self.economy.stakes.shape
-        most = [self.economy.stakes.max(), self.economy.most, privates - 1, types - 1]
-        told = spaces.Box(np.zeros(4), np.asarray(most, dtype=float), dtype=np.float64)
-        mask = spaces.MultiBinary(self.economy.most + 1)
-        self._observations = {
-            name: spaces.Dict({"observation": told, "action_mask": mask}) for name in self.possible_agents
-        }
-        self._actions = {name: spaces.Discrete(self.economy.most + 1) for name in self.possible_agents}
-        self._sequence = np.random.SeedSequence(0)
+    def __init__(self, game: Any, *, periods: int = PERIODS, cap: bool = False, scaled: bool = False) -> None:
+        self.economy, self.game = economy_of(game), game
+        super().__init__(len(self.economy.type_of), _views(self.economy, scaled), periods, cap)
 
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """What ``agent`` sees of itself, and which bids it can make."""
-        return self._observations[agent]
+    def _begin(self, sequence: np.random.SeedSequence) -> None:
+        self.now = fresh(self.economy, sequence)
 
-    def action_space(self, agent: str) -> spaces.Space[Any]:
-        """The bids from 0 to the most karma that anybody can hold."""
-        return self._actions[agent]
+    def _go(self, entries: np.ndarray) -> np.ndarray:
+        act(self.economy, self.now, entries, no_tallies())
+        paid: np.ndarray = self.now.reward
+        return paid
 
-    def reset(
-        self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Seen, dict[str, dict[str, Any]]]:
-        """A new episode, karma as at the start; ``seed`` begins the stream of chance anew."""
-        if seed is not None:
-            self._sequence = np.random.SeedSequence(seed)
-        self.now = fresh(self.economy, self._sequence.spawn(1)[0])
-        self.agents = list(self.possible_agents)
-        return self._seen(), {name: {} for name in self.agents}
+    def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        everybody = np.ones(len(self.now.karma), dtype=bool)
+        features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
+        return features, self.now.karma + 1, everybody
 
-    def step(
-        self, actions: Mapping[str, Any]
-    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """One step with everybody's bids; afterwards nobody is left where play was cut."""
-        names = self.agents
-        act(self.economy, self.now, self._bids(actions), no_tallies())
-        if self.now.status[0] != RUNNING:
-            raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
-        cut = int(self.now.clock[0]) >= self.periods
-        seen, paid = self._seen(), dict(zip(names, self.now.reward.tolist(), strict=True))
-        self.agents = [] if cut else names
-        infos: dict[str, dict[str, Any]] = {name: {} for name in names}
-        return seen, paid, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
+    def table(self, others: Any) -> np.ndarray:
+        """A policy ``[type private karma bid]`` or ``[state bid]``, rows summed up. Raises `ValueError`."""
+        levels = self.economy.most + 1
+        try:
+            given = np.asarray(others, dtype=float)
+        except (TypeError, ValueError):
+            given = np.zeros(0)
+        if given.ndim not in (2, 4):
+            kinds = "a function, or a table [type private karma bid] or [state bid]"
+            raise ValueError(f"others: {type(others).__name__} must be {kinds}")
+        rows = given.reshape(-1, levels) if given.size % levels == 0 else given
+        return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
 
-    def _bids(self, actions: Mapping[str, Any]) -> np.ndarray:
-        """The bids ``[agent]``. Raises `ValueError` for one that an agent cannot make."""
-        bids = np.zeros(len(self.possible_agents), dtype=np.int64)
-        for k, name in enumerate(self.agents):
-            bid, karma = actions[name], int(self.now.karma[k])
-            if self.cap and np.ndim(bid) == 0 and karma < bid <= self.economy.most:
-                bid = karma
-            if not (np.ndim(bid) == 0 and float(bid) in range(karma + 1)):
-                rule = f"must be a whole number in 0..{karma}"
-                raise ValueError(f"action of {name}: agent {k} bids {bid} with karma {karma}; {rule}")
-            bids[k] = int(bid)
-        return bids
-
-    def _seen(self) -> Seen:
-        return {
-            name: {"observation": told, "action_mask": mask}
-            for name, told, mask in zip(
-                self.possible_agents,
-                *_observed(self.economy, self.economy.type_of, self.now.private, self.now.karma),
-                strict=True,
-            )
-        }
-
-    def render(self) -> None:
-        """Nothing is drawn."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
+    def drawn(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Everybody's bid by the table, ``[agent]``."""
+        now, privates = self.now, self.economy.stakes.shape[1]
+        rows = (self.economy.type_of * privates + now.private) * (self.economy.most + 1) + now.karma
+        return drawn(table[rows], now.karma + 1, rng)
 
 
-def policy_table(game: Any, policy: Callable[[np.ndarray, np.ndarray], object]) -> np.ndarray:
+def policy_table(
+    game: Any, policy: Callable[[np.ndarray, np.ndarray], object], *, scaled: bool = False
+) -> np.ndarray:
     """What a learner's policy does in every state, ``[type private karma bid]``: so all metrics take it.
 
     ``policy(observations [state 4], masks [state bid])`` gives chances of bids ``[state bid]``, for
@@ -129,23 +88,15 @@ def policy_table(game: Any, policy: Callable[[np.ndarray, np.ndarray], object]) 
     >>> population_certificate(game, found).claim
     'not an equilibrium'
     """
-    economy = _economy(game)
-    types, privates = economy.stakes.shape
-    places = np.indices((types, privates, economy.most + 1)).reshape(3, -1)
-    chances = policy(*_observed(economy, *places))
+    economy = economy_of(game)
     levels = economy.most + 1
-    return np.asarray(game.space.check(chances, "policy")).reshape(types, privates, levels, levels)
+    kinds, private, karma = np.indices((*economy.stakes.shape, levels)).reshape(3, -1)
+    told = _views(economy, scaled).of(_features(economy, kinds, private, karma), karma + 1)
+    chances = game.space.check(policy(*told), "policy")
+    return np.asarray(chances).reshape(*economy.stakes.shape, levels, levels)
 
 
-def _observed(
-    economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """What agents see of themselves ``[agent 4]``, and their masks ``[agent bid]``."""
-    told = np.stack([economy.stakes[kinds, private], karma, private, kinds], axis=1).astype(np.float64)
-    return told, (np.arange(economy.most + 1) <= karma[:, None]).astype(np.int8)
-
-
-def _economy(game: Any) -> Economy:
+def economy_of(game: Any) -> Economy:
     """The agents of a game. Raises `ValueError` for another."""
     found = game.world() if hasattr(game, "world") else None
     if not isinstance(found, Economy):
@@ -153,3 +104,14 @@ def _economy(game: Any) -> Economy:
     if found.signal.size:
         raise ValueError("signal: must be 'none': environments do not show agents their peers")
     return found
+
+
+def _features(economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: np.ndarray) -> np.ndarray:
+    """What agents are told of themselves, ``[agent feature]``."""
+    return np.stack([economy.stakes[kinds, private], karma, private, kinds], axis=1).astype(np.float64)
+
+
+def _views(economy: Economy, scaled: bool) -> Views:
+    types, privates = economy.stakes.shape
+    most = np.array([economy.stakes.max(), economy.most, privates - 1, types - 1], dtype=float)
+    return Views(np.zeros(4), np.where(most > 0, most, 1.0), economy.most + 1, scaled)

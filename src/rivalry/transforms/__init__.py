@@ -7,6 +7,7 @@ from rivalry.transforms.followers import Followers
 from rivalry.transforms.periods import in_stages, open_loop, repeat
 from rivalry.transforms.seats import Leadership, Respond, freeze, stackelberg
 from rivalry.transforms.stages import check_stages, hierarchy
+from rivalry.transforms.walks import walks
 
 __all__ = [
     "Followers",
@@ -19,4 +20,5 @@ __all__ = [
     "open_loop",
     "repeat",
     "stackelberg",
+    "walks",
 ]

@@ -14,6 +14,7 @@ from rivalry._jax import jax, jnp
 from rivalry.game import Game, MarkovGame
 from rivalry.results import COVERAGES
 from rivalry.space import Box, Profile, Space
+from rivalry.transforms.units import units
 
 
 class RepeatedState(NamedTuple):
@@ -51,6 +52,11 @@ class Repeated(eqx.Module):
         """Everybody sees all that was played in the last ``memory`` periods, newest first."""
         players = self.space.shape[0]
         return jnp.broadcast_to(state.history.ravel(), (players, state.history.size))
+
+    def shown(self, state: RepeatedState) -> Float[Array, "player feature"]:
+        """The same in numbers of order 1 (`units`)."""
+        history: Array = jax.vmap(lambda x: units(self.space, x))(state.history)
+        return self.observe(state._replace(history=history))
 
     def movers(self, state: RepeatedState) -> Bool[Array, "player"]:
         """Everybody, in every period."""
@@ -129,6 +135,12 @@ class Staged(eqx.Module):
         moved = jnp.any(self.moves & earlier[:, None], axis=0)
         seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), moved.astype(float)])
         return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
+
+    def shown(self, state: StagedState) -> Float[Array, "player feature"]:
+        """The same in numbers of order 1 (`units`); 0 where nobody has moved yet."""
+        moved = jnp.any(self.moves & (jnp.arange(len(self.moves)) < state.stage)[:, None], axis=0)
+        now = jnp.where(moved[:, None], units(self.space, state.now), 0.0)
+        return self.observe(state._replace(before=units(self.space, state.before), now=now))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
         """Whose turn it is."""

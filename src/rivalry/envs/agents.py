@@ -1,0 +1,188 @@
+"""What environments of many agents who hold karma have in common: dictionaries around the kernels' arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
+
+from rivalry.envs.games import check_periods
+from rivalry.game import BrokenInvariant
+from rivalry.kernels.economy import RUNNING
+
+Seen = dict[str, dict[str, np.ndarray]]
+
+
+class Views(NamedTuple):
+    """What is told of agents, from the least to the most that it can be, and from -1 to 1 where asked."""
+
+    low: np.ndarray  # [feature]
+    high: np.ndarray  # [feature], above
+    entries: int  # the most that anybody can choose from
+    scaled: bool
+
+    def of(self, features: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Observations ``[agent feature]`` and masks ``[agent entry]`` of who have so many entries."""
+        masks = (np.arange(self.entries) < counts[:, None]).astype(np.int8)
+        if not self.scaled:
+            return features, masks
+        shares = (features - self.low) / (self.high - self.low)
+        return (2 * shares - 1).astype(np.float32), masks
+
+    def space(self) -> spaces.Space[Any]:
+        """What an agent sees, as Gymnasium says it."""
+        if self.scaled:
+            told = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
+        else:
+            told = spaces.Box(self.low, self.high, dtype=np.float64)  # type: ignore[arg-type]
+        return spaces.Dict({"observation": told, "action_mask": spaces.MultiBinary(self.entries)})
+
+
+class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
+    """Agents ``agent_0``, ``agent_1``, .. who choose one of so many entries; see its two kinds.
+
+    A kind begins (`_begin`), makes a step of everybody's entries (`_go`), and says what is told of everybody,
+    how many entries each may choose from, and whose turn it is (`_told`).
+    """
+
+    metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
+    now: Any  # the agents, as the kernels have them; they change in place
+
+    def __init__(self, agents: int, views: Views, periods: int, cap: bool) -> None:
+        check_periods(periods)
+        self.views, self.periods, self.cap = views, periods, cap
+        self.render_mode = None
+        self.possible_agents = [f"agent_{k}" for k in range(agents)]
+        self.agents: list[str] = []
+        seen = views.space()
+        self._observations = dict.fromkeys(self.possible_agents, seen)
+        self._actions = {name: spaces.Discrete(views.entries) for name in self.possible_agents}
+        self._number = {name: k for k, name in enumerate(self.possible_agents)}
+        self._sequence = np.random.SeedSequence(0)
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """What ``agent`` sees of itself, and which entries it can choose."""
+        return self._observations[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """All entries that anybody can ever choose."""
+        return self._actions[agent]
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Seen, dict[str, dict[str, Any]]]:
+        """A new episode, karma as at the start; ``seed`` begins the stream of chance anew."""
+        self.restart(seed)
+        return self._seen(), {name: {} for name in self.agents}
+
+    def restart(self, seed: int | None) -> None:
+        """As `reset`, of which nobody is told."""
+        if seed is not None:
+            self._sequence = np.random.SeedSequence(seed)
+        self.agents = list(self.possible_agents)
+        self._begin(self._sequence.spawn(1)[0])
+        self.features, self.counts, self.acting = self._told()
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """One step with what everybody chooses; afterwards nobody is left where play was cut."""
+        return self.play({name: actions[name] for name in self.agents})
+
+    def play(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """As `step`; those whose turn it is not may be left out of ``actions``."""
+        entries = np.zeros(len(self.counts), dtype=np.int64)
+        for name, action in actions.items():
+            entries[self._number[name]] = self.entry(name, action)
+        names = self.agents
+        paid, cut = self.onward(entries)
+        rewards = dict(zip(names, paid.tolist(), strict=True))
+        infos: dict[str, dict[str, Any]] = {name: {} for name in names}
+        return self._seen(), rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
+
+    def onward(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
+        """One step of everybody's entries ``[agent]``: rewards, and whether play was cut."""
+        paid = self._go(np.where(self.acting, entries, 0))
+        if self.now.status[0] != RUNNING:
+            raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
+        cut = int(self.now.clock[0]) >= self.periods
+        self.features, self.counts, self.acting = self._told()
+        if cut:
+            self.agents = []
+        return paid, cut
+
+    def movers(self) -> list[str]:
+        """Whose turn it is."""
+        if self.acting.all():
+            return list(self.agents)
+        return [self.possible_agents[k] for k in np.flatnonzero(self.acting)] if self.agents else []
+
+    def check(self, agent: str, action: Any) -> None:
+        """Raises `ValueError` for what an agent cannot choose."""
+        self.entry(agent, action)
+
+    def seen_by(self, player: int) -> dict[str, np.ndarray]:
+        """What one agent sees."""
+        told, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
+        return {"observation": told[0], "action_mask": masks[0]}
+
+    def table(self, others: Any) -> np.ndarray:
+        """What others do, told as a table or a word, as `drawn` takes it. Raises `ValueError`."""
+        raise NotImplementedError
+
+    def drawn(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """What everybody chooses by a table that was made by `table`, ``[agent]``."""
+        raise NotImplementedError
+
+    def entry(self, name: str, action: Any) -> int:
+        """What an agent chooses. Raises `ValueError` for what it cannot."""
+        k = self._number[name]
+        if not self.acting[k]:
+            return 0
+        count, given = int(self.counts[k]), np.asarray(action)
+        entry = given.item() if given.ndim == 0 else action
+        if self.cap and isinstance(entry, int) and count <= entry < self.views.entries:
+            return count - 1
+        if not (isinstance(entry, int | float) and entry in range(count)):
+            what = f"agent {k} {self._does(k).format(entry)}"
+            raise ValueError(f"action of {name}: {what}; must be a whole number in 0..{count - 1}")
+        return int(entry)
+
+    def _seen(self) -> Seen:
+        rows = zip(self.possible_agents, *self.views.of(self.features, self._open()), strict=True)
+        return {name: {"observation": told, "action_mask": mask} for name, told, mask in rows}
+
+    def _open(self) -> np.ndarray:
+        """How many entries each may choose from now; who waits has one."""
+        return np.where(self.acting, self.counts, 1)
+
+    def _begin(self, sequence: np.random.SeedSequence) -> None:
+        raise NotImplementedError
+
+    def _go(self, entries: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+    def _does(self, player: int) -> str:
+        """What an agent does whose entry is ``{}``, and what it has, for messages."""
+        return f"bids {{}} with karma {self.now.karma[player]}"
+
+    def render(self) -> None:
+        """Nothing is drawn."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def drawn(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What agents choose by rows ``[agent entry]`` of chances that are summed up, of so many entries each."""
+    lots = rng.random(len(rows))[:, None]
+    found: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)
+    return found

@@ -1,0 +1,210 @@
+"""The course that play of a game takes: a compiled program a step, which tells all in one array."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry._jax import jax, jnp
+from rivalry.transforms.units import strategies
+
+FAR = 1e12  # nothing that is seen is larger
+NEAR = 10.0  # nor this, where all is told in numbers of order 1
+
+COURSES, STEPS, EDGES = 32, 64, (5.0, 50.0, 95.0)  # of the play by chance that tells what is of order 1
+
+
+class Told(NamedTuple):
+    """What is known between two steps."""
+
+    seen: np.ndarray  # [player feature]
+    movers: np.ndarray  # [player]: whose turn it is
+    rewards: np.ndarray  # [player]: of the last step
+    over: np.ndarray  # [player]: whether play has ended for it
+    cut: bool
+
+
+class Course:
+    """The course that play of a `MarkovGame` takes; it is cut after ``limit`` steps, where one is given.
+
+    With ``scaled`` all that is seen is in numbers of order 1: as the game says in ``shown(state)``; of others
+    less its median, over half the range from the 5th to the 95th percentile, in 32 courses of 64 steps in
+    which everybody acts by chance.
+    """
+
+    def __init__(self, game: Any, *, limit: int | None = None, scaled: bool = False) -> None:
+        self.game, self.limit = game, limit
+        self.state: Any = None
+        self.steps = 0
+        space = game.space
+        self.columns = space.shape[1] if hasattr(space, "low") else 1
+        self._form, self._leaves = _taken_apart((game, _middle(game) if scaled else None))
+        self._nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
+        self._key = np.asarray(jax.random.key_data(jax.random.key(0)))
+        self.now = self._begin()
+
+    def begin(self, seed: int | None) -> Told:
+        """A new episode; ``seed`` begins the stream of chance anew."""
+        if seed is not None:
+            self._key = np.asarray(jax.random.key_data(jax.random.key(seed)))
+        self.now = self._begin()
+        return self.now
+
+    def onward(self, actions: np.ndarray, held: tuple[np.ndarray, np.ndarray] | None = None) -> Told:
+        """One step by actions ``[player column]``, as `transforms.units.strategies` takes them.
+
+        ``held``: for whom ``[player]`` a strategy of the profile ``[player axis]`` is taken in their place.
+        """
+        who, x = held or self._nobody
+        self.state, self._key, told = _next(self._form, self._leaves, self.state, self._key, actions, who, x)
+        self.steps += 1
+        self.now = self._read(told)
+        return self.now
+
+    def _begin(self) -> Told:
+        self.state, self._key, told = _first(self._form, self._leaves, self._key)
+        self.steps = 0
+        return self._read(told)
+
+    def _read(self, told: Any) -> Told:
+        n = self._nobody[0].size
+        flat = np.array(told)  # a copy: what learners are given they may write on
+        seen = flat[: -3 * n - 1].reshape(n, -1)
+        movers, rewards, over = flat[-3 * n - 1 : -1].reshape(3, n)
+        late = self.limit is not None and self.steps >= self.limit
+        return Told(seen, movers > 0, rewards, over > 0, bool(flat[-1]) or late)
+
+
+class _Form:
+    """All of a game but its arrays: what a program is compiled for. Equal forms share programs."""
+
+    def __init__(self, definition: Any, rest: tuple[Any, ...]) -> None:
+        self.definition, self.rest = definition, rest
+        try:
+            self.number = hash((definition, rest))
+        except TypeError:  # something of a user's own that cannot be compared
+            self.rest = tuple(_Same(part) for part in rest)
+            self.number = hash(self.rest)
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, _Form)
+            and self.number == other.number
+            and bool(self.definition == other.definition)
+            and self.rest == other.rest
+        )
+
+    def whole(self, leaves: list[Any]) -> Any:
+        """What was taken apart."""
+        rest = [part.value if isinstance(part, _Same) else part for part in self.rest]
+        there = iter(leaves)
+        return jax.tree.unflatten(self.definition, [next(there) if part is _ARRAY else part for part in rest])
+
+
+class _Same:
+    """Equal to what holds the same object."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+
+_ARRAY = object()  # stands where an array was
+
+
+def _taken_apart(tree: Any) -> tuple[_Form, list[Any]]:
+    """A tree as its form, and its arrays."""
+    leaves, definition = jax.tree.flatten(tree)
+    arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
+    rest = tuple(_ARRAY if array else leaf for leaf, array in zip(leaves, arrays, strict=True))
+    there = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
+    return _Form(definition, rest), there
+
+
+@partial(jax.jit, static_argnums=0)
+def _first(form: _Form, leaves: list[Any], key: Any) -> Any:
+    game, middle = form.whole(leaves)
+    key, own = jax.random.split(jax.random.wrap_key_data(key))
+    state = game.reset(own)
+    came = jnp.zeros(game.space.shape[0]), jnp.asarray(False), jnp.asarray(False)
+    return state, jax.random.key_data(key), _told(game, middle, state, *came)
+
+
+@partial(jax.jit, static_argnums=0)
+def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, held: Any, fixed: Any) -> Any:
+    game, middle = form.whole(leaves)
+    key, own = jax.random.split(jax.random.wrap_key_data(key))
+    x = jnp.where(held[:, None], fixed, strategies(game.space, actions))
+    state, *came = game.step(state, x, own)
+    return state, jax.random.key_data(key), _told(game, middle, state, *came)
+
+
+def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
+    """What is told of a state and of the step that led there, in one row."""
+    players = game.space.shape[0]
+    everybody = jnp.ones(players, dtype=bool)
+    movers = game.movers(state) if hasattr(game, "movers") else everybody
+    alive = game.alive(state) if hasattr(game, "alive") else everybody
+    over = jnp.broadcast_to(ended | ~alive, (players,))
+    parts = [_seen(game, middle, state), movers, jnp.broadcast_to(rewards, (players,)), over, cut]
+    return jnp.concatenate([jnp.ravel(part).astype(float) for part in parts])
+
+
+def _seen(game: Any, middle: Any, state: Any) -> Any:
+    if middle is None:
+        return jnp.clip(game.observe(state), -FAR, FAR)
+    if hasattr(game, "shown"):
+        return jnp.clip(game.shown(state), -NEAR, NEAR)
+    centre, half = middle
+    return jnp.clip((game.observe(state) - centre) / half, -NEAR, NEAR)
+
+
+def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of what is seen, and half its range, ``[player feature]``; where it never differs, 1."""
+    none = np.zeros(()), np.ones(())
+    if hasattr(game, "shown"):
+        return none
+    keys = jax.random.split(jax.random.key(0), COURSES)
+    seen = np.asarray(_by_chance(game, keys))
+    low, middle, high = np.percentile(seen.reshape(-1, *seen.shape[2:]), EDGES, axis=0)
+    half = (high - low) / 2
+    return middle, np.where(half > 0, half, np.maximum(np.abs(middle), 1.0))
+
+
+@eqx.filter_jit
+def _by_chance(game: Any, keys: Any) -> Any:
+    """What is seen ``[course step player feature]`` where everybody acts by chance."""
+
+    def course(key: Any) -> Any:
+        def step(state: Any, key: Any) -> Any:
+            acts, goes, anew = jax.random.split(key, 3)
+            following, _, ended, cut = game.step(state, _any_strategies(game.space, acts), goes)
+            fresh, over = game.reset(anew), ended | cut
+            following = jax.tree.map(lambda a, b: jnp.where(over, a, b), fresh, following)
+            return following, game.observe(state)
+
+        first, *rest = jax.random.split(key, STEPS + 1)
+        return jax.lax.scan(step, game.reset(first), jnp.stack(rest))[1]
+
+    return jax.vmap(course)(keys)
+
+
+def _any_strategies(space: Any, key: Any) -> Any:
+    """Actions drawn evenly."""
+    if hasattr(space, "low"):
+        return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
+    sizes = np.asarray(space.sizes)[:, None]
+    return strategies(space, jax.random.randint(key, sizes.shape, 0, sizes))

@@ -1,0 +1,132 @@
+"""One player's problem against others who never change, as an environment of Gymnasium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+
+from rivalry.envs.agents import AgentsEnv
+from rivalry.envs.making import parallel_env
+
+
+class PlayerEnv(gym.Env[Any, Any]):
+    """One player's problem against others who never change, as an environment of Gymnasium.
+
+    Spaces, rewards and ends are the player's in the parallel environment of the game (`parallel_env`). A step
+    leads to where it is the player's turn again; what it is paid meanwhile is added up. ``others`` tells what
+    the others do: a function ``(agent's name, what it sees) -> action``; of games of players a profile
+    ``[player axis]`` of one period, in units of the game, whose row of ``player`` is not used; of an economy
+    a policy table ``[type private karma bid]`` or ``[state bid]``. Raises `ValueError` for others that are
+    none of these, and a player that there is not.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> env = PlayerEnv(game, 1, game.pure("cooperate", "cooperate"), periods=3)
+    >>> _ = env.reset(seed=1)
+    >>> env.step(1)[1]
+    5.0
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012  (as Gymnasium has it)
+
+    def __init__(
+        self,
+        game: Any,
+        player: int,
+        others: Any,
+        *,
+        periods: int | None = None,
+        scaled: bool = False,
+        cap: bool = False,
+    ) -> None:
+        self.inner: Any = parallel_env(game, periods=periods, scaled=scaled, cap=cap)
+        names = self.inner.possible_agents
+        if isinstance(player, bool) or not isinstance(player, int) or not 0 <= player < len(names):
+            raise ValueError(f"player: {player!r} must be a whole number in 0..{len(names) - 1}")
+        self.player, self.name = player, names[player]
+        self.observation_space = self.inner.observation_space(self.name)
+        self.action_space = self.inner.action_space(self.name)
+        self._ask: Callable[[str, Any], Any] | None = others if callable(others) else None
+        self._table: Any = None
+        if self._ask is None and isinstance(self.inner, AgentsEnv):
+            self._table = self.inner.table(others)
+        elif self._ask is None:
+            self.inner.hold(others, but=player)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """A new episode; ``seed`` begins the stream of chance anew."""
+        super().reset(seed=seed)
+        if self._table is None:
+            self._views, _ = self.inner.reset(seed)
+        else:
+            self.inner.restart(seed)
+        self._paid, self._over, self._cut = 0.0, False, False
+        while not self._mine():
+            self._play(None)
+        return self._seen(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """The player's choice, and all that follows until it chooses again. Raises `ValueError`."""
+        self.inner.check(self.name, action)
+        if not (self._over or self._cut):
+            self._play(action)
+            while not self._mine():
+                self._play(None)
+        paid, self._paid = self._paid, 0.0
+        return self._seen(), paid, self._over, self._cut, {}
+
+    def _mine(self) -> bool:
+        """Whether it is the player's turn, or there are no more."""
+        return self._over or self._cut or self._turn()
+
+    def _turn(self) -> bool:
+        if self._table is not None:
+            return bool(self.inner.acting[self.player])
+        return self.name in self.inner.movers()
+
+    def _seen(self) -> Any:
+        return self._views[self.name] if self._table is None else self.inner.seen_by(self.player)
+
+    def _play(self, action: Any) -> None:
+        """One step of the parallel environment; ``action`` is None where it is not the player's turn."""
+        if self._table is not None:
+            entries = self.inner.drawn(self._table, self.np_random)
+            if action is not None:
+                entries[self.player] = self.inner.entry(self.name, action)
+            paid, self._cut = self.inner.onward(entries)
+            self._paid += float(paid[self.player])
+            return
+        actions = {} if action is None else {self.name: action}
+        if self._ask is not None:
+            rest = (name for name in self.inner.movers() if name != self.name)
+            actions |= {name: self._ask(name, self._views[name]) for name in rest}
+        seen, paid, over, short, _ = self.inner.play(actions)
+        self._views |= seen
+        self._paid += paid[self.name]
+        self._over, self._cut = over[self.name], short[self.name]
+
+
+def single_agent_env(
+    game: Any,
+    player: int,
+    others: Any,
+    *,
+    periods: int | None = None,
+    scaled: bool = False,
+    cap: bool = False,
+) -> PlayerEnv:
+    """One player's problem against others who never change, as an environment of Gymnasium (`PlayerEnv`).
+
+    ``game``, ``periods``, ``scaled`` and ``cap`` are those of `parallel_env`. Raises `ValueError`.
+
+    >>> import numpy as np
+    >>> env = single_agent_env("influencer", 0, np.full((2, 1), 0.5), periods=10)
+    >>> _ = env.reset(seed=1)
+    >>> env.step(np.zeros(1, dtype=np.float32))[2:4]
+    (False, False)
+    """
+    return PlayerEnv(game, player, others, periods=periods, scaled=scaled, cap=cap)

@@ -1,0 +1,59 @@
+"""Choices as learners make them: from -1 to 1 in boxes, numbered in finite games; and what they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry._jax import jax, jnp
+from rivalry.space import Box, Choices, Profile, Simplex
+
+
+def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
+    """The profile that everybody's actions stand for.
+
+    In a `Box` an action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in
+    which the box is searched; elsewhere it is the number of a pure action, in one column. Raises `ValueError`
+    for other spaces.
+
+    >>> strategies(Box.interval(0.0, 4.0, players=2), jnp.array([[-1.0], [0.5]])).tolist()
+    [[0.0], [3.0]]
+    """
+    if isinstance(space, Box):
+        flat = space.flat()
+        there = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
+        # the ends themselves, whatever rounding does
+        there = jnp.where(actions >= 1, space.high, space.outer(jnp.where(actions <= -1, flat.low, there)))
+        inside: Array = jnp.clip(there, space.low, space.high)
+        return inside
+    if isinstance(space, Simplex):
+        return jax.nn.one_hot(actions[:, 0].astype(int), space.shape[1], dtype=float)
+    if isinstance(space, Choices):
+        return actions[:, :1]
+    raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
+
+
+def units(space: Any, x: Profile) -> Profile:
+    """A profile in numbers of order 1: in a `Box` and of `Choices` from -1 to 1, shares as they are.
+
+    In a `Box` it undoes `strategies`.
+
+    >>> units(Box.interval(0.0, 4.0, players=2), jnp.array([[0.0], [3.0]])).tolist()
+    [[-1.0], [0.5]]
+    """
+    if isinstance(space, Box):
+        flat = space.flat()
+        wide = flat.high - flat.low
+        share = (space.inner(x) - flat.low) / jnp.where(wide > 0, wide, 1.0)
+        found: Array = jnp.where(wide > 0, 2 * share - 1, 0.0)
+        return found
+    if isinstance(space, Choices):
+        return 2 * x / jnp.maximum(_sizes(space) - 1, 1) - 1
+    return x
+
+
+def _sizes(space: Any) -> np.ndarray:
+    """How many pure actions every player has, ``[player 1]``."""
+    return np.asarray(space.sizes, dtype=float)[:, None]
