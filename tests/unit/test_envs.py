@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,10 +13,11 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
-from gymnasium.utils.env_checker import check_env
-from pettingzoo.test import parallel_api_test, parallel_seed_test
+from pettingzoo.test import api_test
 
-from rivalry.envs import GameEnv, PlayerEnv
+from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, parallel_env, single_agent_env
+from rivalry.transforms import repeat, walks
+from tests.unit.env_families import FAMILIES, Congestion, libraries_tests
 
 
 def short_race(**changes: object) -> rv.Game:
@@ -21,14 +25,10 @@ def short_race(**changes: object) -> rv.Game:
     return rv.games.race(**settings)
 
 
-def test_pettingzoos_own_tests() -> None:
-    for game in (short_race(), rv.games.matrix("chicken")):
-        parallel_api_test(GameEnv(game, periods=5), num_cycles=20)
-        parallel_seed_test(lambda game=game: GameEnv(game, periods=5), num_cycles=10)
-
-
-def test_gymnasiums_own_test() -> None:
-    check_env(PlayerEnv(short_race(), 0, np.ones((2, 4))), skip_render_check=True)
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_libraries_own_tests(name: str, scaled: bool) -> None:
+    libraries_tests(name, scaled)
 
 
 def test_rewards_are_the_games_payoffs() -> None:
@@ -92,6 +92,157 @@ def test_the_chance_that_play_goes_on_is_that_of_the_game() -> None:
     assert not over["player_0"]
 
 
+@pytest.mark.parametrize("name", ["influencer", "race", "market", "karma", "city"])
+def test_families_by_name(name: str) -> None:
+    env = parallel_env(name)
+    seen, _ = env.reset(seed=1)
+    assert set(seen) == set(env.possible_agents)
+
+
+def test_what_was_played_is_told_from_minus_one_to_one() -> None:
+    """In boxes as actions are; shares as they are; in logarithms where the box is searched in these."""
+    for game in (Congestion(), rv.games.race(), rv.games.market()):
+        env = parallel_env(repeat(game), scaled=True)
+        env.reset(seed=0)
+        actions = {name: env.action_space(name).sample() for name in env.agents}
+        seen, *_ = env.step(actions)
+        for own in seen.values():
+            np.testing.assert_allclose(own, np.concatenate(list(actions.values())), atol=1e-5)
+    env = parallel_env(rv.games.matrix("chicken"), scaled=True)
+    env.reset(seed=0)
+    assert env.step({"player_0": 1, "player_1": 0})[0]["player_0"].tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["race over periods", "market", "logit", "staged"])
+def test_what_learners_are_told_is_of_order_one(name: str) -> None:
+    """In play by chance, after the game's own numbers, too: each feature at most a few times its range."""
+    game = FAMILIES[name]()
+    env = parallel_env(game, scaled=True, periods=20)
+    told = []
+    for seed in range(10):
+        seen, _ = env.reset(seed=seed)
+        while env.agents:
+            seen, *_ = env.step({agent: env.action_space(agent).sample() for agent in env.agents})
+            told.extend(seen.values())
+    assert np.abs(told).mean() < 1
+    assert np.abs(told).max() <= 10
+
+
+def test_walks_are_played_in_their_own_units() -> None:
+    game = walks(rv.games.influencer(), step=0.1, moves="continuous", start=[0.2, 0.8])
+    plain, scaled = parallel_env(game, periods=2), parallel_env(game, periods=2, scaled=True)
+    np.testing.assert_allclose(plain.action_space("player_0").high, 0.1)
+    np.testing.assert_allclose(scaled.action_space("player_0").high, 1.0)
+    plain.reset(seed=0)
+    scaled.reset(seed=0)
+    seen, paid, *_ = plain.step({"player_0": np.array([0.05]), "player_1": np.array([-0.1])})
+    np.testing.assert_allclose([seen["player_0"], seen["player_1"]], [[0.25], [0.7]])
+    np.testing.assert_allclose(plain.now.position, [[0.25], [0.7]])
+    there = scaled.step({"player_0": np.array([0.5]), "player_1": np.array([-1.0])})[1]
+    np.testing.assert_allclose(list(there.values()), list(paid.values()), rtol=1e-12)
+    assert list(paid.values()) == pytest.approx(game.game.payoffs(plain.now.position).tolist())
+    *_, over, cut, _ = plain.step(dict.fromkeys(plain.agents, np.zeros(1)))
+    assert not any(over.values())
+    assert all(cut.values())
+    with pytest.raises(
+        ValueError, match=r"action of player_0: \[0.2\] must be in the box \[-0.1, 0.1\], 1 number"
+    ):
+        plain.check("player_0", np.array([0.2]))
+
+
+class Nim:
+    """Players in turn take one or two of five matches; who takes the last has won."""
+
+    space = rv.Choices((3, 3))
+
+    def reset(self, key: Any) -> Any:
+        return jnp.array([5, 0])
+
+    def step(self, state: Any, x: Any, key: Any) -> Any:
+        left = state[0] - jnp.where(self.movers(state), x[:, 0], 0).sum().astype(int)
+        won = jnp.where(left == 0, jnp.where(self.movers(state), 1.0, -1.0), 0.0)
+        return jnp.array([left, 1 - state[1]]), won, left == 0, False
+
+    def observe(self, state: Any) -> Any:
+        return jnp.tile(state.astype(float), (2, 1))
+
+    def movers(self, state: Any) -> Any:
+        return jnp.arange(2) == state[1]
+
+    def legal(self, state: Any) -> Any:
+        taken = jnp.arange(3)
+        mine = (taken > 0) & (taken <= state[0])
+        return jnp.where(self.movers(state)[:, None], mine, taken == 0)
+
+
+@pytest.mark.filterwarnings("ignore:Observation")
+def test_a_game_that_limits_what_may_be_done() -> None:
+    env = GameEnv(Nim())
+    seen, _ = env.reset(seed=0)
+    assert seen["player_0"]["action_mask"].tolist() == [0, 1, 1]
+    assert seen["player_1"]["action_mask"].tolist() == [1, 0, 0]
+    with pytest.raises(ValueError, match=r"action of player_0: 0 is not legal; must be one of \[1, 2\]"):
+        env.step({"player_0": 0, "player_1": 0})
+    paid: dict[str, float] = {}
+    for turn, taken in enumerate((2, 2, 1)):
+        mover, other = f"player_{turn % 2}", f"player_{1 - turn % 2}"
+        assert env.movers() == [mover]
+        seen, paid, over, cut, _ = env.play({mover: taken, other: 0})
+    assert paid == {"player_0": 1.0, "player_1": -1.0}
+    assert all(over.values())
+    assert not any(cut.values())
+    for scaled in (False, True):
+        api_test(aec_env(Nim(), scaled=scaled), num_cycles=20)
+
+
+def test_a_game_that_is_played_on_and_on_is_cut_where_that_is_asked() -> None:
+    env = GameEnv(repeat(rv.games.matrix("chicken"), periods=7), periods=3)
+    lengths = []
+    for _ in range(2):
+        env.reset(seed=0)
+        count = 0
+        while env.agents:
+            *_, cut, _ = env.step(dict.fromkeys(env.agents, 0))
+            count += 1
+        lengths.append(count)
+    assert lengths == [3, 3]
+    assert all(cut.values())
+
+
+def test_a_firm_without_cash_is_terminated_alone() -> None:
+    game = rv.games.market(cash=[0.0, 500.0], F=[1000.0, 0.0])
+    env = parallel_env(game, periods=4)
+    env.reset(seed=0)
+    _, _, over, cut, _ = env.step(dict.fromkeys(env.agents, np.ones(1)))
+    assert over == {"player_0": True, "player_1": False}
+    assert env.agents == ["player_1"]
+    seen, paid, _, cut, _ = env.step({"player_1": -np.ones(1)})
+    assert set(seen) == set(paid) == set(cut) == {"player_1"}
+
+
+def test_one_seed_one_course() -> None:
+    def courses(env: GameEnv) -> list[list[float]]:
+        told = []
+        for seed in (5, None, None):
+            seen, _ = env.reset(seed=seed)
+            told.append(seen["player_0"].tolist())
+        return told
+
+    first, again = courses(parallel_env("influencer")), courses(parallel_env("influencer"))
+    assert first == again
+    assert len({tuple(row) for row in first}) == 3
+    assert courses(parallel_env("market", scaled=True)) != first
+
+
+def test_observations_are_the_learners_own() -> None:
+    """What a learner does to what it was given changes nothing."""
+    env = parallel_env("influencer")
+    seen, _ = env.reset(seed=1)
+    seen["player_0"] += 7
+    following, *_ = env.step(dict.fromkeys(env.agents, np.zeros(1)))
+    assert following["player_0"].tolist() == [0.5, 0.5]
+
+
 def test_wrong_input() -> None:
     game = rv.games.matrix("chicken")
     with pytest.raises(ValueError, match=r"player: 2 must be a whole number in 0\.\.1"):
@@ -100,3 +251,23 @@ def test_wrong_input() -> None:
         PlayerEnv(game, 0, [[1.0, 1.0], [1.0, 0.0]])
     with pytest.raises(ValueError, match="neither payoffs nor steps"):
         GameEnv(object())
+    with pytest.raises(ValueError, match="neither payoffs nor steps"):
+        single_agent_env(object(), 0, [0.0])
+    with pytest.raises(ValueError, match="game: 'influenzer' is no family; did you mean 'influencer'"):
+        parallel_env("influenzer")
+    with pytest.raises(ValueError, match=r"game: 'matrix' has no default game .*; give a game"):
+        aec_env("matrix")
+    with pytest.raises(ValueError, match="periods: 0 must be a whole number, at least 1"):
+        parallel_env("market", periods=0)
+    env = TurnEnv(game)
+    env.reset()
+    for action in (2, -1, 0.5, "swerve", np.zeros(2), None):
+        with pytest.raises(ValueError, match=r"action of player_0: .* must be a whole number in 0\.\.1"):
+            env.step(action)
+    box = parallel_env("influencer")
+    box.reset()
+    for action in ([1.1], [np.nan], 0.5, [0.0, 0.0], "left"):
+        with pytest.raises(
+            ValueError, match=r"action of player_1: .* must be in the box \[-1, 1\], 1 number"
+        ):
+            box.step({"player_0": [0.0], "player_1": action})

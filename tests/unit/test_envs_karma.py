@@ -13,8 +13,6 @@ from rivalry.kernels.economy import fresh, no_tallies, play, tallies
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
-from pettingzoo.test import parallel_api_test, parallel_seed_test
-
 from rivalry.envs import EconomyEnv, GameEnv, policy_table
 from rivalry.kernels.choices import cumulative
 from rivalry.kernels.economy_acts import act
@@ -28,17 +26,6 @@ def small(**more: Any) -> Any:
 
 def all_in(seen: dict[str, Any]) -> dict[str, int]:
     return {name: int(own["action_mask"].sum()) - 1 for name, own in seen.items()}
-
-
-def test_pettingzoos_own_tests() -> None:
-    two = [{"count": 4}, {"count": 3, "urgencies": [0.0, 1.0, 9.0]}]
-    for game in (
-        small(),
-        rv.games.karma(kmax=4, kbar=2.0, types=two, agents=7, idle="random", payment="PBS"),
-    ):
-        parallel_api_test(EconomyEnv(game, periods=5), num_cycles=12)
-        # it draws bids without looking at masks
-        parallel_seed_test(lambda game=game: EconomyEnv(game, periods=5, cap=True), num_cycles=8)
 
 
 def test_bids_above_karma_are_all_there_is_where_they_are_capped() -> None:

@@ -1,5 +1,6 @@
 """Games as environments of other people's learners: PettingZoo for all players, Gymnasium for one."""
 
+from rivalry.envs.cities import CityEnv, city_policy
 from rivalry.envs.economies import EconomyEnv, policy_table
 from rivalry.envs.games import GameEnv
 from rivalry.envs.making import aec_env, parallel_env
@@ -7,11 +8,13 @@ from rivalry.envs.single import PlayerEnv, single_agent_env
 from rivalry.envs.turns import TurnEnv
 
 __all__ = [
+    "CityEnv",
     "EconomyEnv",
     "GameEnv",
     "PlayerEnv",
     "TurnEnv",
     "aec_env",
+    "city_policy",
     "parallel_env",
     "policy_table",
     "single_agent_env",

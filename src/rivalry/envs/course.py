@@ -23,6 +23,7 @@ class Told(NamedTuple):
     seen: np.ndarray  # [player feature]
     movers: np.ndarray  # [player]: whose turn it is
     rewards: np.ndarray  # [player]: of the last step
+    legal: np.ndarray  # [player action]: what each may do, where the game limits that; else absent
     over: np.ndarray  # [player]: whether play has ended for it
     cut: bool
 
@@ -40,7 +41,7 @@ class Course:
         self.state: Any = None
         self.steps = 0
         space = game.space
-        self.columns = space.shape[1] if hasattr(space, "low") else 1
+        self.actions = max(space.sizes) if _limits(game) else 0
         self._form, self._leaves = _taken_apart((game, _middle(game) if scaled else None))
         self._nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
         self._key = np.asarray(jax.random.key_data(jax.random.key(0)))
@@ -70,12 +71,18 @@ class Course:
         return self._read(told)
 
     def _read(self, told: Any) -> Told:
-        n = self._nobody[0].size
-        flat = np.array(told)  # a copy: what learners are given they may write on
-        seen = flat[: -3 * n - 1].reshape(n, -1)
-        movers, rewards, over = flat[-3 * n - 1 : -1].reshape(3, n)
+        told = np.array(told)  # a copy: what learners are given they may write on
+        flat = told[:-1].reshape(self._nobody[0].size, -1)
+        wide = self.actions + 3
         late = self.limit is not None and self.steps >= self.limit
-        return Told(seen, movers > 0, rewards, over > 0, bool(flat[-1]) or late)
+        return Told(
+            seen=flat[:, wide:],
+            movers=flat[:, 0] > 0,
+            rewards=flat[:, 1],
+            over=flat[:, 2] > 0,
+            legal=flat[:, 3:wide] > 0,
+            cut=bool(told[-1]) or late,
+        )
 
 
 class _Form:
@@ -153,14 +160,17 @@ def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, he
 
 
 def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
-    """What is told of a state and of the step that led there, in one row."""
+    """What is told of a state and of the step that led there, in one row: player by player, then the cut."""
     players = game.space.shape[0]
     everybody = jnp.ones(players, dtype=bool)
     movers = game.movers(state) if hasattr(game, "movers") else everybody
     alive = game.alive(state) if hasattr(game, "alive") else everybody
     over = jnp.broadcast_to(ended | ~alive, (players,))
-    parts = [_seen(game, middle, state), movers, jnp.broadcast_to(rewards, (players,)), over, cut]
-    return jnp.concatenate([jnp.ravel(part).astype(float) for part in parts])
+    columns = [movers, jnp.broadcast_to(rewards, (players,)), over]
+    parts = [part[:, None] for part in columns]
+    parts += [game.legal(state)] if _limits(game) else []
+    rows = jnp.concatenate([part.astype(float) for part in (*parts, _seen(game, middle, state))], axis=1)
+    return jnp.append(rows.ravel(), jnp.asarray(cut, dtype=float))
 
 
 def _seen(game: Any, middle: Any, state: Any) -> Any:
@@ -191,7 +201,7 @@ def _by_chance(game: Any, keys: Any) -> Any:
     def course(key: Any) -> Any:
         def step(state: Any, key: Any) -> Any:
             acts, goes, anew = jax.random.split(key, 3)
-            following, _, ended, cut = game.step(state, _any_strategies(game.space, acts), goes)
+            following, _, ended, cut = game.step(state, _any_strategies(game, state, acts), goes)
             fresh, over = game.reset(anew), ended | cut
             following = jax.tree.map(lambda a, b: jnp.where(over, a, b), fresh, following)
             return following, game.observe(state)
@@ -202,9 +212,17 @@ def _by_chance(game: Any, keys: Any) -> Any:
     return jax.vmap(course)(keys)
 
 
-def _any_strategies(space: Any, key: Any) -> Any:
-    """Actions drawn evenly."""
-    if hasattr(space, "low"):
+def _any_strategies(game: Any, state: Any, key: Any) -> Any:
+    """Actions drawn evenly, of those that the game allows."""
+    space = game.space
+    if not hasattr(space, "sizes"):
         return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
-    sizes = np.asarray(space.sizes)[:, None]
-    return strategies(space, jax.random.randint(key, sizes.shape, 0, sizes))
+    there = jnp.arange(max(space.sizes)) < jnp.asarray(space.sizes)[:, None]
+    there = there & game.legal(state) if _limits(game) else there
+    numbers = jax.random.categorical(key, jnp.where(there, 0.0, -jnp.inf), axis=1)
+    return strategies(space, numbers[:, None].astype(float))
+
+
+def _limits(game: Any) -> bool:
+    """Whether a finite game says which actions are possible."""
+    return hasattr(game, "legal") and hasattr(game.space, "sizes")

@@ -43,7 +43,7 @@ class EconomyEnv(AgentsEnv):
 
     def _go(self, entries: np.ndarray) -> np.ndarray:
         act(self.economy, self.now, entries, no_tallies())
-        paid: np.ndarray = self.now.reward
+        paid: np.ndarray = self.now.reward.copy()
         return paid
 
     def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from rivalry.game import Game, MarkovGame, PopulationGame
 from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
 
-Seen = dict[str, np.ndarray]
+Seen = dict[str, Any]
 PERIODS = 100
 ROUNDING = 1e-6  # an action may lie this far outside its box: it comes in single precision
 
@@ -32,8 +32,9 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     What is seen is in units of the game; with ``scaled`` it is of order 1: what was played from -1 to 1, as
     actions are, and of all else the middle and the range in play by chance (`Course`) become 0 and -1..1; so
     are the moves of a walk. Where the game has ``movers``, actions of those whose turn it is not are ignored
-    (`TurnEnv`). Who is no longer ``alive`` is terminated, and play goes on without it. ``now`` is the state
-    of the game. Raises `ValueError` for other spaces, and for actions that are none.
+    (`TurnEnv`); where it says what is ``legal(state)``, what is seen is a dictionary with ``observation`` and
+    ``action_mask``. Who is no longer ``alive`` is terminated, and play goes on without it. ``now`` is the
+    state of the game. Raises `ValueError` for other spaces, and for actions that are none.
 
     >>> import rivalry as rv
     >>> env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=3)
@@ -56,7 +57,12 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         kind, most = (np.float32, NEAR) if scaled else (np.float64, FAR)
         self._kind = kind
         everywhere = spaces.Box(-most, most, self._course.now.seen.shape[1:], kind)
-        self._observations = dict.fromkeys(self.possible_agents, everywhere)
+        self._masked = self._course.actions > 0
+        self._observations: dict[str, spaces.Space[Any]] = dict.fromkeys(self.possible_agents, everywhere)
+        if self._masked:
+            for name, size in zip(self.possible_agents, self.game.space.sizes, strict=True):
+                limits: dict[str, spaces.Space[Any]] = {"observation": everywhere, "action_mask": spaces.MultiBinary(size)}
+                self._observations[name] = spaces.Dict(limits)
         self._held: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
@@ -91,7 +97,8 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """As `step`; those whose turn it is not, or who are out, may be left out of ``actions``."""
         names = self.agents
-        now = self._course.onward(self._actions.read(self.possible_agents, actions), self._held)
+        given = self._actions.read(self.possible_agents, actions, self._course.now.legal)
+        now = self._course.onward(given, self._held)
         over, paid = now.over.tolist(), now.rewards.tolist()
         if len(names) == len(self.possible_agents):
             ended, rewards = dict(zip(names, over, strict=True)), dict(zip(names, paid, strict=True))
@@ -112,7 +119,7 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
 
     def check(self, agent: str, action: Any) -> None:
         """Raises `ValueError` for what is no action of an agent."""
-        self._actions.read(self.possible_agents, {agent: action})
+        self._actions.read(self.possible_agents, {agent: action}, self._course.now.legal)
 
     def hold(self, profile: object, but: int) -> None:
         """From now on all but one player play their row of a profile. Raises `ValueError`."""
@@ -120,7 +127,11 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         self._held = np.arange(len(x)) != but, x
 
     def _seen(self) -> Seen:
-        rows = self._course.now.seen.astype(self._kind, copy=False)
+        rows: Any = self._course.now.seen.astype(self._kind, copy=False)
+        if self._masked:
+            masks = zip(self._course.now.legal.astype(np.int8), self.game.space.sizes, strict=True)
+            told = zip(rows, masks, strict=True)
+            rows = [{"observation": row, "action_mask": mask[:size]} for row, (mask, size) in told]
         if len(self.agents) == len(rows):
             return dict(zip(self.agents, rows, strict=True))
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
@@ -153,13 +164,16 @@ class Actions:
         else:
             raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
 
-    def read(self, names: Sequence[str], actions: Mapping[str, Any]) -> np.ndarray:
+    def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: np.ndarray) -> np.ndarray:
         """Actions ``[player column]`` for the course, 0 where there is none. Raises `ValueError`."""
         found = np.zeros(self.shape)
         if self.sizes:
             for k, name in enumerate(names):
                 if name in actions:
-                    found[k, 0] = _number(actions[name], self.sizes[k], name)
+                    number = found[k, 0] = _number(actions[name], self.sizes[k], name)
+                    if legal.size and not legal[k, number]:
+                        known = np.flatnonzero(legal[k]).tolist()
+                        raise ValueError(f"action of {name}: {number} is not legal; must be one of {known}")
             return found
         for k, name in enumerate(names):
             if name in actions:

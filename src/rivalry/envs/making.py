@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from rivalry._registry import lazy, near
+from rivalry.envs import cities, economies
+from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
 from rivalry.envs.games import GameEnv
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
-from rivalry.kernels.shapes import Economy
+from rivalry.kernels.shapes import City, Economy
 
 
 def parallel_env(
     game: Any, *, periods: int | None = None, scaled: bool = False, cap: bool = False
-) -> GameEnv | EconomyEnv:
+) -> GameEnv | EconomyEnv | CityEnv:
     """A game as a parallel environment of PettingZoo, in which all act at once.
 
     ``game`` is a game, or the name of a family for its default game. Games of players are played as in
-    `GameEnv`, economies of agents as in `EconomyEnv`. Play is cut after ``periods`` (default: 100
-    of a game, 1000 of an economy, as it says itself of one that is played on and on). With ``scaled``
-    all that is seen is of order 1, for learners; with ``cap`` bids above the karma held are all there is,
-    for learners that know no masks. Raises `ValueError` for what is no game.
+    `GameEnv`, economies of agents as in `EconomyEnv`, cities as in `CityEnv`. Play is cut after ``periods``
+    (default: 100 of a game, 1000 of an economy or a city; a game that is played on and on cuts itself). With
+    ``scaled`` all that is seen is of order 1, for learners; with ``cap`` bids above the karma held are all
+    there is, for learners that know no masks. Raises `ValueError` for what is no game.
 
     >>> env = parallel_env("influencer", periods=10)
     >>> seen, _ = env.reset(seed=1)
@@ -31,7 +33,10 @@ def parallel_env(
     found = made(game)
     world = found.world() if hasattr(found, "world") else None
     if isinstance(world, Economy):
-        return EconomyEnv(found, periods=1000 if periods is None else periods, cap=cap, scaled=scaled)
+        steps = economies.PERIODS if periods is None else periods
+        return EconomyEnv(found, periods=steps, cap=cap, scaled=scaled)
+    if isinstance(world, City):
+        return CityEnv(found, periods=cities.PERIODS if periods is None else periods, cap=cap, scaled=scaled)
     return GameEnv(found, periods=periods, scaled=scaled)
 
 

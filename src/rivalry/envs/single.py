@@ -18,7 +18,8 @@ class PlayerEnv(gym.Env[Any, Any]):
     leads to where it is the player's turn again; what it is paid meanwhile is added up. ``others`` tells what
     the others do: a function ``(agent's name, what it sees) -> action``; of games of players a profile
     ``[player axis]`` of one period, in units of the game, whose row of ``player`` is not used; of an economy
-    a policy table ``[type private karma bid]`` or ``[state bid]``. Raises `ValueError` for others that are
+    a policy table ``[type private karma bid]`` or ``[state bid]``; of a city ``uniform``, ``zero``,
+    ``all_in`` or a table ``[agent row karma entry]`` (`city_policy`). Raises `ValueError` for others that are
     none of these, and a player that there is not.
 
     >>> import rivalry as rv

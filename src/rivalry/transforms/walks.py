@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -15,8 +15,8 @@ from rivalry.game import Game, started
 from rivalry.space import Box, Choices, Profile, Simplex
 from rivalry.transforms.units import units
 
-Moves = Literal["discrete", "continuous"]
-Observation = Literal["own", "joint"]
+MOVES = ("discrete", "continuous")
+OBSERVATIONS = ("own", "joint")
 
 NEAR = 1e-6  # of a step: so far from the grid a start may be, and so much a box may lack of a step
 
@@ -40,10 +40,10 @@ class Walks(eqx.Module):
     origin: Float[Array, "player axis"]
     unit: Float[Array, "player axis"]
     most: Float[Array, "player axis"]
-    directions: Float[Array, "player move axis"]  # in units; absent where moves are continuous
+    directions: Float[Array, "player move axis"] | None  # in units; None where moves are continuous
     start: Float[Array, "player axis"] | None
     periods: int | None = eqx.field(static=True)
-    observation: Observation = eqx.field(static=True)
+    observation: str = eqx.field(static=True)
     edge: int = eqx.field(static=True, default=0)  # steps from corner to corner of a simplex
 
     own_units = True  # where learners are told nothing else, their moves are in units of the space of moves
@@ -72,11 +72,6 @@ class Walks(eqx.Module):
         """That of the game."""
         return getattr(self.game, "scale", 1.0)
 
-    @property
-    def on_grid(self) -> bool:
-        """Whether moves are discrete."""
-        return self.directions.size > 0
-
     def _seen(self, at: Array) -> Array:
         if self.observation == "own":
             return at
@@ -87,7 +82,7 @@ class Walks(eqx.Module):
     def _moved(self, position: Array, x: Profile) -> Array:
         """Where moves lead; who would leave the space stays where it is."""
         here = _inner(self.game.space, position)
-        if self.on_grid:
+        if self.directions is not None:
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
             steps = jnp.round(_counted(here, self.origin, self.unit)) + moves
             stays = jnp.any((steps < 0) | (steps > self.most), axis=1, keepdims=True)
@@ -103,7 +98,7 @@ class Walks(eqx.Module):
             keys = jax.random.split(key, len(space.sizes))
             counts = jnp.stack([self._lattice(k, own) for k, own in enumerate(keys)])
             return self.origin + self.unit * counts
-        if self.on_grid:
+        if self.directions is not None:
             steps = jax.random.randint(key, self.most.shape, 0, self.most.astype(int) + 1)
             return _outer(space, self.origin + self.unit * steps)
         return _outer(space, self.origin + self.most * self.unit * jax.random.uniform(key, self.most.shape))
@@ -118,12 +113,12 @@ class Walks(eqx.Module):
 
 
 def walks(
-    game: Game,
+    game: Any,
     *,
-    step: float | list[float],
-    moves: Moves = "discrete",
+    step: object,
+    moves: str = "discrete",
     periods: int | None = None,
-    observation: Observation = "own",
+    observation: str = "own",
     start: object = None,
 ) -> Walks:
     """The game whose players walk: in every period all move at once, and are paid where they have arrived.
@@ -149,8 +144,8 @@ def walks(
     >>> bool((rewards == game.game.payoffs(state.position)).all())
     True
     """
-    _word("moves", moves, get_args(Moves))
-    _word("observation", observation, get_args(Observation))
+    _word("moves", moves, MOVES)
+    _word("observation", observation, OBSERVATIONS)
     if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
         raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
     if not isinstance(game, Game):
@@ -181,7 +176,7 @@ def walks(
         origin=put(origin),
         unit=put(unit),
         most=put(most),
-        directions=put(directions if discrete else np.zeros((0, 0, 0))),
+        directions=put(directions) if discrete else None,
         start=None if start is None else _start(game, start, discrete, origin, unit),
         periods=periods,
         observation=observation,

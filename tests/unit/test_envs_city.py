@@ -1,0 +1,235 @@
+"""Cities as environments: the kernels' play to the bit, what agents see, and policies as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+
+pytest.importorskip("pettingzoo")
+pytest.importorskip("gymnasium")
+
+from rivalry.envs import CityEnv, aec_env, city_policy, single_agent_env
+from rivalry.envs.cities import FEATURES
+from rivalry.kernels.city import fresh, no_tallies, play, rows
+from rivalry.kernels.city_learning import entry_counts, policy_rows
+from rivalry.methods.city.gains import gains
+from rivalry.methods.city.simulation import chances_of
+from rivalry.methods.city.streets import streets_of, watched
+from tests.unit.env_families import city
+
+RULES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "rules": {"toll": 0.5, "subsidy": 0.25, "local": 0.5, "payment": "uniform_highest_refused"},
+    "start": {"planning": "start"},
+    "nodes": {"planning": "nodes", "types": [{"count": 8}, {"count": 12, "urgencies": [2.0, 9.0, 4.0]}]},
+    "coalition": {"coalition": 4, "transfer": "even"},
+}
+
+
+def never_in_doubt(game: Any) -> np.ndarray:
+    """A policy of pure choices, drawn at random, ``[agent row karma entry]``."""
+    counts = entry_counts(game.world())
+    entries = max(game.most + 1, game.world().options.shape[2])
+    chosen = np.random.default_rng(5).integers(0, counts)
+    return np.eye(entries)[chosen]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_pure_choices_are_the_kernels_play(name: str) -> None:
+    game = city(**RULES[name])
+    table, world = never_in_doubt(game), game.world()
+    env = CityEnv(game, periods=40)
+    env.reset(seed=3)
+    drivers = fresh(world, np.random.SeedSequence(3).spawn(1)[0])
+    turns = 0
+    while env.agents:
+        entries = table[np.arange(20), env._desk.row, env.now.karma].argmax(axis=1)
+        turns += bool((env.now.spot < -1).any())
+        env.play(dict(zip(env.agents, entries.tolist(), strict=True)))
+    play(world, drivers, policy_rows(world, table), no_tallies(), 40)
+    for field in drivers._fields:
+        if field != "stream":  # what chance holds for the next step is drawn already
+            np.testing.assert_array_equal(getattr(env.now, field), getattr(drivers, field), err_msg=field)
+    assert int(env.now.stream[1]) == int(drivers.stream[1]) + 2 * 20
+    assert (turns > 0) == (name in ("start", "nodes"))
+
+
+def steps(env: CityEnv) -> Iterator[tuple[dict[str, Any], dict[str, float], bool]]:
+    """An episode in which everybody bids all it has: what was seen, what was paid, whether it was cut."""
+    seen, _ = env.reset(seed=1)
+    while env.agents:
+        movers = set(env.movers())
+        following, paid, _, cut, _ = env.step(
+            {name: int(own["action_mask"].sum()) - 1 for name, own in seen.items()}
+        )
+        yield seen, {name: paid[name] for name in movers}, all(cut.values())
+        seen = following
+
+
+def test_what_agents_see() -> None:
+    """Karma adds up; who is refused pays its urgency; dormant agents have one bid; lanes lead to the goal."""
+    game = city()
+    env = CityEnv(game, periods=30)
+    lanes, at = game.network.lanes, np.asarray(game.network.at)
+    for seen, paid, cut in steps(env):
+        told = {name: dict(zip(FEATURES, own["observation"], strict=True)) for name, own in seen.items()}
+        assert sum(own["karma"] for own in told.values()) == 40
+        for name, own in told.items():
+            awake = own["trip"] < 4
+            assert seen[name]["action_mask"].sum() == (own["karma"] + 1 if awake else 1)
+            assert paid[name] in (0.0, -own["urgency"])
+            assert (own["lane"] >= 0) == awake
+            if awake:
+                assert own["urgency"] == (1.0, 5.0)[int(own["trip"]) % 2]
+                start, end = at[lanes[int(own["lane"])]]
+                assert (own["from x"], own["from y"], own["to x"], own["to y"]) == (*start, *end)
+            else:
+                assert own["urgency"] == 0
+                assert own["from x"] == at[:, 0].mean()
+        assert cut == (env.agents == [])
+    assert int(env.now.clock[0]) == 30
+
+
+def test_agents_at_junctions_choose_first() -> None:
+    """No time passes, nobody is paid, the others wait; then everybody has a lane."""
+    game = city(planning="nodes")
+    env = CityEnv(game, periods=10)
+    seen, _ = env.reset(seed=1)
+    turns = 0
+    while env.agents:
+        clock, movers = int(env.now.clock[0]), env.movers()
+        spots = {name: own["observation"][FEATURES.index("spot")] for name, own in seen.items()}
+        waiting = [name for name in env.agents if name not in movers]
+        if any(spot < -1 for spot in spots.values()):
+            turns += 1
+            assert movers == [name for name in env.agents if spots[name] < -1]
+            assert all(seen[name]["action_mask"].sum() == 1 for name in waiting)
+            assert all(seen[name]["action_mask"].sum() >= 2 for name in movers)
+            seen, paid, *_ = env.play(dict.fromkeys(movers, 1))
+            assert not any(paid.values())
+            assert int(env.now.clock[0]) == clock
+            assert env.movers() == env.agents
+        else:
+            assert waiting == []
+            seen, *_ = env.step(dict.fromkeys(env.agents, 0))
+            assert int(env.now.clock[0]) == clock + 1
+    assert turns > 3
+    turn_by_turn = aec_env(city(planning="start"), periods=10)
+    turn_by_turn.reset(seed=1)
+    first = turn_by_turn.agent_selection
+    assert turn_by_turn.observe(first)["observation"][FEATURES.index("spot")] < -1
+
+
+def test_seen_by_learners_is_of_order_one() -> None:
+    game = city(planning="nodes")
+    plain, scaled = CityEnv(game), CityEnv(game, scaled=True)
+    there, _ = plain.reset(seed=1)
+    seen, _ = scaled.reset(seed=1)
+    low, high = (getattr(plain.observation_space("agent_0")["observation"], end) for end in ("low", "high"))
+    for name, own in seen.items():
+        shares = (there[name]["observation"] - low) / (high - low)
+        np.testing.assert_allclose(own["observation"], 2 * shares - 1, atol=1e-6)
+        assert own["observation"].dtype == np.float32
+
+
+@pytest.mark.parametrize("planning", ["none", "nodes"])
+def test_a_function_as_a_policy(planning: str) -> None:
+    """Every state is told as the environment tells it, and the table plays what the function says."""
+    game = city(planning=planning)
+    env = CityEnv(game, periods=20)
+    asked: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def half(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        asked[agent] = seen, masks
+        return np.eye(masks.shape[1])[(masks.sum(axis=1) - 1) // 2]
+
+    table = city_policy(game, half)
+    levels = game.most + 1
+    assert table.shape == (20, rows(game.world()), levels, levels)
+    seen, _ = env.reset(seed=2)
+    while env.agents:
+        actions = {}
+        for agent, name in enumerate(env.movers() and env.possible_agents):
+            place = int(env._desk.row[agent]) * levels + int(env.now.karma[agent])
+            np.testing.assert_array_equal(asked[agent][0][place], seen[name]["observation"])
+            if name in env.movers():
+                np.testing.assert_array_equal(asked[agent][1][place], seen[name]["action_mask"])
+            actions[name] = int(table.reshape(20, -1, levels)[agent, place].argmax())
+        seen, *_ = env.step(actions)
+    streets = streets_of(game)
+    drivers = fresh(streets.city, np.random.SeedSequence(1))
+    tallied = watched(
+        streets.city, drivers, policy_rows(streets.city, table), np.random.SeedSequence(2), 50, 400
+    )
+    found = gains(streets, tallied, table)
+    assert np.isfinite(found.payoff).all()
+    assert found.gain.max() > 0
+
+
+def test_one_agent_among_others() -> None:
+    """Others by a word and by the same word's table are the same where nobody doubts; a function, too."""
+    game = city()
+
+    def everything(name: str, seen: dict[str, np.ndarray]) -> int:
+        return int(seen["action_mask"].sum()) - 1
+
+    courses = []
+    for others in ("all_in", chances_of(game.world(), "all_in"), everything):
+        env = single_agent_env(game, 3, others, periods=30)
+        seen, _ = env.reset(seed=4)
+        course, cut = [], False
+        while not cut:
+            seen, paid, over, cut, _ = env.step(int(seen["action_mask"].sum()) - 1)
+            course.append((seen["observation"].tolist(), paid))
+            assert not over
+        assert len(course) == 30
+        courses.append(course)
+    assert courses[0] == courses[1] == courses[2]
+
+
+def test_one_agent_who_plans_is_asked_at_its_junctions_and_for_its_bids() -> None:
+    env = single_agent_env(city(planning="nodes"), 0, "uniform", periods=40)
+    seen, _ = env.reset(seed=1)
+    kinds, cut = [], False
+    while not cut:
+        kinds.append(bool(seen["observation"][FEATURES.index("spot")] < -1))
+        assert seen["action_mask"].sum() >= 1 + kinds[-1]
+        seen, _, _, cut, _ = env.step(0)
+    assert kinds.count(False) == 40
+    assert 0 < kinds.count(True) <= 40
+
+
+def test_wrong_input() -> None:
+    game = city()
+    env = CityEnv(game)
+    seen, _ = env.reset(seed=1)
+    name = next(name for name, own in seen.items() if own["action_mask"].sum() > 1)
+    number = int(name[6:])
+    with pytest.raises(
+        ValueError, match=rf"agent {number} bids 3 with karma 2; must be a whole number in 0\.\.2"
+    ):
+        env.play({name: 3})
+    with pytest.raises(ValueError, match="game: Matrix must be a city"):
+        CityEnv(rv.games.matrix("chicken"))
+    even = chances_of(game.world(), "uniform")
+    for others, told in (
+        ("some", "others: 'some' is unknown; .*uniform"),
+        (even[:3], r"others: shape \(3, .* must be \(20, 17, 5, 5\)"),
+        (object(), "others: object must be"),
+        (even * 2, "others: agent 0 in row 0 with karma 0 has 2 on entry 0; its row must sum to 1"),
+        (even[..., ::-1], "others: agent 0 in row 0 with karma 0 has 1 on entry 4; must be 0"),
+        (-even, "has -1 on entry 0; must be a chance"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            single_agent_env(game, 0, others)
+    with pytest.raises(ValueError, match=r"policy: agent 0 has \(85,\); must be \(85, 5\)"):
+        city_policy(game, lambda agent, seen, mask: np.ones(len(seen)))
+    planning = CityEnv(city(planning="start"))
+    planning.reset(seed=1)
+    with pytest.raises(ValueError, match=r"takes option 4 at its junction; must be a whole number in 0\.\."):
+        planning.play({planning.movers()[0]: 4})

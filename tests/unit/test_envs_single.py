@@ -1,0 +1,141 @@
+"""One player against others who never change: profiles, tables, functions, and whose turn it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+
+pytest.importorskip("pettingzoo")
+pytest.importorskip("gymnasium")
+
+from rivalry.envs import EconomyEnv, parallel_env, single_agent_env
+from rivalry.transforms import walks
+
+
+def test_a_profile_and_a_function_that_plays_it_are_the_same() -> None:
+    """Rivals at 0.25 of a unit interval are rivals who always answer -0.5."""
+    game = rv.games.influencer(players=3)
+    held = single_agent_env(game, 1, [0.25, 0.0, 0.25], periods=5)
+    asked = single_agent_env(game, 1, lambda name, seen: np.array([-0.5]), periods=5)
+    for env in (held, asked):
+        env.reset(seed=3)
+    for k in range(5):
+        action = np.array([k / 5], dtype=np.float32)
+        seen, paid, over, cut, _ = held.step(action)
+        other = asked.step(action)
+        np.testing.assert_array_equal(seen, other[0])
+        assert (paid, over, cut) == other[1:4]
+        x = np.array([[0.25], [(1 + float(action[0])) / 2], [0.25]])
+        np.testing.assert_allclose(paid, game.payoffs(game.space.check(x))[1])
+        np.testing.assert_allclose(seen, x.ravel())
+    assert cut
+
+
+def test_mixed_rivals_pay_what_is_expected() -> None:
+    game = rv.games.matrix("matching_pennies")
+    env = single_agent_env(game, 0, [[1.0, 0.0], [0.25, 0.75]], periods=3)
+    env.reset(seed=0)
+    assert env.step(0)[1] == pytest.approx(-0.5)
+
+
+def test_functions_see_what_their_agents_see() -> None:
+    game = walks(rv.games.influencer(players=3), step=0.1, start=[0.1, 0.5, 0.9])
+    seen_by: dict[str, float] = {}
+
+    def stay(name: str, seen: np.ndarray) -> int:
+        seen_by[name] = float(seen[0])
+        return 1
+
+    env = single_agent_env(game, 2, stay, periods=4)
+    seen, _ = env.reset(seed=0)
+    assert seen.tolist() == [0.9]
+    seen, *_ = env.step(0)
+    assert seen[0] == pytest.approx(0.8)
+    assert seen_by == {"player_0": 0.1, "player_1": 0.5}
+
+
+def test_steps_lead_to_the_players_next_turn() -> None:
+    """A follower sees what its leader chose; a period is one step of it, and pays once."""
+    game = rv.games.market(stages=[[1], [0]])
+    market = game.market
+    env = single_agent_env(game, 0, lambda name, seen: np.array([0.2]), periods=3)
+    seen, _ = env.reset(seed=1)
+    high = np.asarray(market.space.high)[:, 0]
+    cuts = []
+    for _ in range(3):
+        assert np.isclose(seen, 0.6 * high[1]).any()
+        seen, paid, _, cut, _ = env.step(np.zeros(1, dtype=np.float32))
+        x = np.array([[0.5 * high[0]], [0.6 * high[1]]])
+        np.testing.assert_allclose(paid, np.asarray(market.payoffs(market.space.check(x)))[0])
+        cuts.append(cut)
+    assert cuts == [False, False, True]
+
+
+def test_tables_of_economies() -> None:
+    """All in, as a table of the game's states and as one by type, and as a function: the same course."""
+    game = rv.games.karma(agents=6, kmax=4, kbar=2.0)
+    table = np.asarray(game.named_start("all_in"))
+
+    def everything(name: str, seen: dict[str, np.ndarray]) -> int:
+        return int(seen["action_mask"].sum()) - 1
+
+    courses = []
+    for others in (table, table.reshape(1, 2, 5, 5), everything):
+        env = single_agent_env(game, 2, others, periods=40)
+        seen, _ = env.reset(seed=5)
+        course, cut = [], False
+        while not cut:
+            seen, paid, _, cut, _ = env.step(0)
+            course.append((*seen["observation"].tolist(), paid))
+        courses.append(course)
+    assert courses[0] == courses[1] == courses[2]
+    assert len(courses[0]) == 40
+
+
+def test_tables_of_economies_are_drawn_from() -> None:
+    """Whoever holds 2 bids 0, 1 or 2 by the chances of its row."""
+    game = rv.games.karma(agents=1000, kmax=4, kbar=2.0)
+    env = EconomyEnv(game)
+    env.restart(1)
+    table = np.zeros((2, 5, 5))
+    table[:, :, 0] = 1
+    table[:, 2, :3] = [0.5, 0.2, 0.3]
+    bids = env.drawn(env.table(table[None]), np.random.default_rng(0))
+    np.testing.assert_allclose(np.bincount(bids) / 1000, [0.5, 0.2, 0.3], atol=4 * 0.016)
+
+
+def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
+    def episodes(seed: int) -> list[list[float]]:
+        env = single_agent_env("karma", 0, np.asarray(game.named_start("uniform")), periods=20)
+        told = []
+        for given in (seed, None):
+            env.reset(seed=given)
+            told.append([env.step(0)[1] for _ in range(20)])
+        return told
+
+    game = rv.games.karma()
+    first, again, other = episodes(1), episodes(1), episodes(2)
+    assert first == again
+    assert first[0] != first[1]
+    assert first != other
+
+
+@pytest.mark.parametrize("player", [2, -1, True])
+def test_players_that_there_are_not(player: Any) -> None:
+    with pytest.raises(ValueError, match=r"player: .* must be a whole number in 0\.\.1"):
+        single_agent_env("influencer", player, [0.5, 0.5])
+
+
+def test_others_that_are_none() -> None:
+    with pytest.raises(ValueError, match="others: player 0 is at 3; must be in"):
+        single_agent_env("influencer", 0, [3.0, 0.5])
+    with pytest.raises(ValueError, match="others: str must be a function, or a table"):
+        single_agent_env("karma", 0, "uniform")
+    with pytest.raises(ValueError, match="others"):
+        single_agent_env("karma", 0, np.ones((3, 3)))
+    with pytest.raises(ValueError, match="game: 'matrix' has no default game"):
+        parallel_env("matrix")
