@@ -41,7 +41,7 @@ HOMES = {
     "jinja2": {"report"},
     "sqlite3": {"store"},
     "pettingzoo": {"envs"},
-    "gymnasium": {"envs"},
+    "gymnasium": {"envs", "contrib"},
     "ray": {"contrib"},
     "torch": {"contrib"},
     "optuna": {"contrib"},

@@ -129,6 +129,18 @@ METHODS = {
     "replicator": Entry(
         ("rivalry.methods.replicator:Replicator",), "on simplices, what pays more than the average grows"
     ),
+    "rllib.dqn": Entry(
+        ("rivalry.contrib.rllib.algorithms:DQN",),
+        "deep Q-networks of numbered actions, by RLlib (extra deep)",
+    ),
+    "rllib.ppo": Entry(
+        ("rivalry.contrib.rllib.algorithms:PPO",),
+        "proximal policy optimisation, of any choices, by RLlib (extra deep)",
+    ),
+    "rllib.sac": Entry(
+        ("rivalry.contrib.rllib.algorithms:SAC",),
+        "soft actor-critic of choices in a box, by RLlib (extra deep)",
+    ),
     "scaling_law": Entry(
         ("rivalry.methods.population.scaling:ScalingLaw",),
         "populations: whether bids scale with karma, at the logit equilibria of two economies",

@@ -115,16 +115,26 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
     found |= _over_trials("last", _positions(world, standing))
     if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: nothing is rolled out
         return found | _rewards(rule, learners)
-    rest = _rests(world)
-    found["grid_equilibria"] = (("grid_equilibrium", "player", "axis"), rest)
-    if rule.asynchronous:  # greedy play is in turn too, player 0 first
-        world = in_turn(world)
+    world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
     start = np.where(rule.begin < 0, spread(world), rule.begin)
-    found |= _ends(world, policies, start, rest)
-    led = rollout(world, modal, start)
-    found["rollout"] = (("rollout_step", "player", "axis"), _positions(world, led.path))
-    found |= _policy_regrets(world, rule, modal, led.cycle)
-    return found | _history(world, rule, learners, rest)
+    led = led_to(world, policies, start)
+    cycle = rollout(world, modal, start).cycle
+    found |= led | _policy_regrets(world, rule, modal, cycle)
+    return found | _history(world, rule, learners, led["grid_equilibria"][1])
+
+
+def led_to(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
+    """Where greedy play of ``policies [trial player state]`` leads from ``start [player]``, as in `record`.
+
+    ``rollout`` is that of the commonest policies.
+    """
+    rest = _rests(world)
+    led = rollout(world, commonest(policies)[0], start)
+    return {
+        "grid_equilibria": (("grid_equilibrium", "player", "axis"), rest),
+        **_ends(world, policies, start, rest),
+        "rollout": (("rollout_step", "player", "axis"), _positions(world, led.path)),
+    }
 
 
 def _rests(world: Tabulated) -> np.ndarray:

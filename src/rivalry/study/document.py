@@ -189,7 +189,7 @@ def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if not isinstance(kind, str):
             rule = "is missing; see `rivalry list methods`" if kind is None else f"{shown(kind)} must be text"
             raise StudyError(rule, key=f"method[{k}].kind")
-        default = kind.rpartition(":")[2] if ".py:" in kind else kind
+        default = kind.rpartition(":")[2] if ".py:" in kind else kind.replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))
         if any(row["name"] == other["name"] for other in named):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import equinox as eqx
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
 POLICIES = ("uniform", "zero", "all_in")
+SURE = 1e-6  # chances sum to 1 within this
 SUMS = "sum_"  # before tallies in a session
 
 
@@ -26,7 +28,8 @@ class CitySimulation(eqx.Module):
     """Agents of a city travel on with policies that do not change; nothing is learned.
 
     ``plays``: all bid ``zero``, ``all_in``, or ``uniform``ly from what they have, and draw what they do at
-    junctions evenly; or there is no karma, and lanes go by a ``coin``, to the higher ``stake`` (urgency), or
+    junctions evenly; or do as numbers say, ``[agent row karma entry]``, in Python, or a ``.npy`` file of
+    these; or there is no karma, and lanes go by a ``coin``, to the higher ``stake`` (urgency), or
     by ``turn``, to whose share of admissions in attempts is lowest so far. Ties are broken as the city says.
 
     The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
@@ -46,7 +49,8 @@ class CitySimulation(eqx.Module):
     """
 
     plays: Annotated[
-        Literal["coin", "stake", "turn", "uniform", "zero", "all_in"], "what decides, or what all bid"
+        Any,
+        "what decides, coin, stake, turn; or what all bid, uniform, zero, all_in, numbers or a file of these",
     ] = "coin"
     evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
     warm_up: Annotated[int, Ge(0), "steps before these"] = 2000
@@ -54,8 +58,14 @@ class CitySimulation(eqx.Module):
     def __check_init__(self) -> None:
         check_whole("evaluation", self.evaluation)
         check_whole("warm_up", self.warm_up, 0)
-        if self.plays not in (*AWARDS, *POLICIES):
-            raise ValueError(f"plays: {self.plays!r} must be one of {', '.join((*AWARDS, *POLICIES))}")
+        if isinstance(self.plays, str) and self.plays not in (*AWARDS, *POLICIES) and not _file(self.plays):
+            known = ", ".join((*AWARDS, *POLICIES))
+            raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a .npy file of one")
+
+    @property
+    def bids(self) -> bool:
+        """Whether there is a policy at all."""
+        return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
     @classmethod
     def fits(cls, game: Any) -> bool:
@@ -65,17 +75,20 @@ class CitySimulation(eqx.Module):
     def world(self, game: Any) -> Streets:
         """The game with its streets; `Streets` pass."""
         found = streets_of(game)
-        return found._replace(city=found.city._replace(award=AWARDS.get(self.plays, BIDS)))
+        award = BIDS if self.bids else AWARDS[str(self.plays)]
+        return found._replace(city=found.city._replace(award=award))
 
     def length(self, world: Streets) -> int:
         """Steps counted, and those before."""
         return self.warm_up + self.evaluation
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
-        """Agents at the first step."""
+        """Agents at the first step. Raises `ValueError` for what is no policy of the city."""
         from rivalry.kernels.city import fresh, tallies
 
-        sums = tallies(world.city, each=self.plays in POLICIES)._asdict()
+        if self.bids:
+            chances_of(world.city, self.plays)
+        sums = tallies(world.city, each=self.bids)._asdict()
         return fresh(world.city, stream)._asdict() | {f"{SUMS}{name}": array for name, array in sums.items()}
 
     def advance(self, world: Streets, session: Session, steps: int) -> int:
@@ -85,7 +98,7 @@ class CitySimulation(eqx.Module):
 
         drivers, sums = _parts(session)
         policy = np.zeros((0, 0, 0, stride(world.city)), dtype=np.float32)
-        if self.plays in POLICIES:
+        if self.bids:
             policy = policy_rows(world.city, chances_of(world.city, self.plays))
         taken = 0
         for until, into in ((self.warm_up, no_tallies()), (self.length(world), sums)):
@@ -101,17 +114,22 @@ class CitySimulation(eqx.Module):
         drivers, sums = _parts(session)
         steps = max(int(drivers.clock[0]) - self.warm_up, 1)
         found = outcome_of(sums, steps).record(world)
-        if self.plays in POLICIES and not refusal(world.city):
+        if self.bids and not refusal(world.city):
             found |= gains_record(world, gains(world, sums, chances_of(world.city, self.plays)))
         return found
 
 
-def chances_of(city: City, plays: str) -> np.ndarray:
-    """A policy by name, the same for all agents, ``[agent row karma entry]``."""
+def chances_of(city: City, plays: Any) -> np.ndarray:
+    """A policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
+
+    Raises `ValueError` for numbers of another shape, and where they are no chances.
+    """
     from rivalry.kernels.city_learning import entry_counts
 
     counts = entry_counts(city)[..., None]
     entry = np.arange(max(city.most + 1, city.options.shape[2]))
+    if not (isinstance(plays, str) and plays in POLICIES):
+        return _given(np.load(plays) if isinstance(plays, str) else plays, entry < counts)
     even: np.ndarray = (entry < counts) / counts
     bids = {"zero": entry == 0, "all_in": entry == counts - 1}.get(plays)
     if bids is None:
@@ -121,6 +139,24 @@ def chances_of(city: City, plays: str) -> np.ndarray:
     junction = (row % spots >= city.lane.shape[1]) & (row < counts.shape[1] - 1)
     found: np.ndarray = np.where(junction[:, None, None], even, np.broadcast_to(bids, even.shape) * 1.0)
     return found
+
+
+def _given(numbers: Any, there: np.ndarray) -> np.ndarray:
+    """Numbers as a policy of the choices ``there [agent row karma entry]``. Raises `ValueError`."""
+    found = np.asarray(numbers, dtype=float)
+    if found.shape != there.shape:
+        raise ValueError(f"plays: shape {found.shape} must be {there.shape} (agent, row, karma, entry)")
+    wrong = ~(found >= 0) | (~there & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
+    if wrong.any():
+        agent, row, karma, _ = (int(n) for n in np.argwhere(wrong)[0])
+        rule = "must be chances of the choices that there are, and sum to 1"
+        raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
+    return found
+
+
+def _file(name: str) -> bool:
+    """Whether a word is a file of numbers."""
+    return Path(name).suffix == ".npy" and Path(name).is_file()
 
 
 def _parts(session: Session) -> tuple[Drivers, Tallies]:

@@ -1,0 +1,95 @@
+"""Economies of agents, who see their own state and bid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.contrib.rllib.arenas import Networks, Reading, grouped
+from rivalry.contrib.rllib.networks import Network, capped
+from rivalry.contrib.rllib.rounds import one_for_all
+from rivalry.envs import EconomyEnv, parallel_env, policy_table
+from rivalry.methods import Simulation
+from rivalry.results import Record
+from rivalry.run import learn
+
+if TYPE_CHECKING:
+    from rivalry.contrib.rllib.learner import DeepLearner
+
+WARM_UP = 500  # periods before policies are judged
+KEPT = ("policy", "efficiency", "access_fairness", "reward_fairness", "payoff", "exploitability")
+
+
+@dataclass(frozen=True)
+class EconomyArena:
+    """An economy; a bid above the karma held is all of it."""
+
+    given: Any
+    periods: int
+    discount: float
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+    players: tuple[int, ...]
+    scale: float  # rewards are urgencies: the most urgent one's
+
+    @classmethod
+    def of(cls, game: Any, learner: DeepLearner) -> EconomyArena:
+        """Raises `ValueError` for a population that finitely many agents cannot play."""
+        env = parallel_env(game, periods=1)
+        if not isinstance(env, EconomyEnv):
+            raise ValueError(f"game: {type(game).__name__} has no agents who could learn")
+        names, kinds = tuple(env.possible_agents), tuple(np.asarray(env.economy.type_of).tolist())
+        return cls(
+            game,
+            learner.periods,
+            one_for_all(game.discount, learner.gamma),
+            grouped(names, kinds, learner.policies == "shared"),
+            names,
+            kinds,
+            float(env.economy.stakes.max()),
+        )
+
+    def env(self) -> Any:
+        """The economy."""
+        return parallel_env(self.given, periods=self.periods, cap=True, scaled=True)
+
+    def look(self, name: str, seen: dict[str, np.ndarray]) -> np.ndarray:
+        """Urgency, karma, private state and type."""
+        return seen["observation"].astype(np.float32)
+
+    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        """Policies, judged by play of the economy's agents and dynamic programming there.
+
+        Agents of a type who learned apart are judged by their mean policy.
+        """
+        seed = np.random.SeedSequence(words.tolist())
+        plain, explored = (self._judged(networks, explore, seed, options) for explore in (False, True))
+        found: Record = {**plain, **{f"explored_{name}": explored[name] for name in KEPT if name in explored}}
+        return found | {"status": ((), np.asarray("budget spent"))}
+
+    def _judged(
+        self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
+    ) -> Record:
+        table = self._table(networks, explore)
+        watched = Simulation(plays=table, warm_up=WARM_UP, evaluation=options.evaluation)
+        return learn(self.given, watched, seed=seed).record
+
+    def _table(self, networks: Networks, explore: bool) -> np.ndarray:
+        """The mean policy of the agents of a type, ``[type private karma bid]``."""
+        kinds = np.array(self.players)
+        tables = []
+        for kind in range(kinds.max() + 1):
+            members = [networks[self.names[k]] for k in np.flatnonzero(kinds == kind)]
+            apart = {id(network.module): network for network in members}
+            shares = [sum(id(network.module) == key for network in members) for key in apart]
+            each = [self._policy(network, explore)[kind] for network in apart.values()]
+            tables.append(np.average(each, axis=0, weights=shares))
+        return np.stack(tables)
+
+    def _policy(self, network: Network, explore: bool) -> np.ndarray:
+        def chances(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
+            return capped(network, seen.astype(np.float32), masks, explore)
+
+        return policy_table(self.given, chances, scaled=True)

@@ -1,0 +1,36 @@
+"""Which arena a game is played in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rivalry.contrib.rllib.arenas import Arena
+from rivalry.game import AgentGame, Game, MarkovGame, PopulationGame
+
+if TYPE_CHECKING:
+    from rivalry.contrib.rllib.learner import DeepLearner
+
+
+def arena(game: Any, learner: DeepLearner) -> Arena:
+    """The arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
+    if isinstance(game, AgentGame):
+        from rivalry.contrib.rllib.cities import CityArena
+
+        return CityArena.of(game, learner)
+    if isinstance(game, PopulationGame):
+        from rivalry.contrib.rllib.economies import EconomyArena
+
+        return EconomyArena.of(game, learner)
+    if learner.moves == "lived" or (isinstance(game, MarkovGame) and not isinstance(game, Game)):
+        from rivalry.contrib.rllib.lived import Lived
+
+        return Lived.of(game, learner)
+    if not isinstance(game, Game):
+        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
+    if learner.moves in ("any", "levels"):
+        from rivalry.contrib.rllib.rounds import Rounds
+
+        return Rounds.of(game, learner)
+    from rivalry.contrib.rllib.walks import Walk
+
+    return Walk.of(game, learner)

@@ -1,0 +1,157 @@
+"""How RLlib is told what to do: its configuration, an iteration, its state, its networks."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.contrib.rllib import libraries
+from rivalry.contrib.rllib.arenas import Arena, Ground, Networks, Reading
+from rivalry.contrib.rllib.networks import Network
+
+if TYPE_CHECKING:
+    from rivalry.contrib.rllib.learner import DeepLearner, Training
+
+
+def iteration(learner: DeepLearner, arena: Ground, session: Training) -> np.ndarray:
+    """Plays and learns once; mean rewards of a period ``[agent]``, NaN where no episode ended."""
+    algorithm = _alive(learner, arena, session)
+    with _quiet():
+        found = algorithm.train()
+    means = found["env_runners"].get("agent_episode_returns_mean", {})
+    length = found["env_runners"].get("episode_len_mean", np.nan)
+    each = np.array([float(means.get(name, np.nan)) for name in arena.names])
+    rewards: np.ndarray = each * arena.scale / length
+    return rewards
+
+
+def networks(learner: DeepLearner, arena: Ground, session: Training) -> Networks:
+    """What every agent follows now."""
+    algorithm, env = _alive(learner, arena, session), arena.env()
+    epsilon = float(getattr(learner, "epsilon", 0.0))
+    return {
+        name: Network(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
+        for name, group in zip(arena.names, arena.groups, strict=True)
+    }
+
+
+def state(session: Training) -> bytes:
+    """All that RLlib would go on with; what it does not keep are streams of chance."""
+    if session.algorithm is None:
+        return session.kept or b""
+    with _quiet():
+        return pickle.dumps(session.algorithm.get_state())
+
+
+def stop(session: Training) -> None:
+    """RLlib's processes of this session end."""
+    if session.algorithm is not None:
+        session.kept = state(session)
+        with _quiet(), suppress(Exception):
+            session.algorithm.stop()
+        session.algorithm = None
+
+
+def _alive(learner: DeepLearner, arena: Ground, session: Training) -> Any:
+    """RLlib's algorithm, made anew or from what was kept."""
+    if session.algorithm is None:
+        with _quiet():
+            session.algorithm = configured(learner, arena, int(session.words[0] % 2**31)).build_algo()
+            if session.kept:
+                session.algorithm.set_state(pickle.loads(session.kept))
+            elif _normal(learner, arena):
+                _narrow(session.algorithm, float(getattr(learner, "deviation", 1.0)))
+    return session.algorithm
+
+
+def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
+    """RLlib's configuration of an algorithm. Raises `ValueError` for settings that it does not know."""
+    libraries.started()
+    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
+    from ray.tune.registry import get_trainable_cls, register_env
+
+    from rivalry.contrib.rllib.bridge import Bridge
+
+    register_env("rivalry", lambda _: Bridge(arena.env(), arena.look, arena.scale))
+    group_of = dict(zip(arena.names, arena.groups, strict=True))
+    config = get_trainable_cls(learner.algorithm).get_default_config()
+    episodes = max(1, learner.batch // learner.periods)
+    try:
+        config.training(gamma=float(arena.discount), **(learner.told() | dict(learner.settings)))
+    except TypeError as error:
+        raise ValueError(f"settings: {error}; see RLlib's {learner.algorithm}Config.training") from None
+    return (
+        config.environment("rivalry", disable_env_checking=True)
+        .framework("torch")
+        .env_runners(
+            num_env_runners=learner.runners,
+            num_envs_per_env_runner=learner.envs,
+            rollout_fragment_length=learner.fragment,
+            batch_mode="truncate_episodes",
+        )
+        .learners(num_learners=0)
+        .multi_agent(policies=set(arena.groups), policy_mapping_fn=lambda name, episode, **_: group_of[name])
+        .rl_module(
+            model_config=DefaultModelConfig(
+                fcnet_hiddens=list(learner.hidden),
+                fcnet_activation="tanh",
+                vf_share_layers=False,
+                free_log_std=_normal(learner, arena),
+            )
+        )
+        .reporting(
+            min_sample_timesteps_per_iteration=learner.batch,
+            min_time_s_per_iteration=None,
+            metrics_num_episodes_for_smoothing=episodes,
+        )
+        .debugging(seed=seed, log_level="ERROR")
+    )
+
+
+def _normal(learner: Any, arena: Ground) -> bool:
+    """Whether policies draw from normal distributions."""
+    env = arena.env()
+    return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
+
+
+def _narrow(algorithm: Any, deviation: float) -> None:
+    """Policies begin with that deviation; RLlib's own, 1, is from the middle of a box to its ends."""
+
+    def prime(learner: Any) -> None:
+        for _, module in learner.module.items():
+            for name, parameter in module.named_parameters():
+                if name.endswith("log_std"):
+                    parameter.data.fill_(float(np.log(deviation)))
+
+    algorithm.learner_group.foreach_learner(prime)
+    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """RLlib warns of itself at length."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
+    """How policies are watched, and how best responses to them are trained."""
+    from rivalry.contrib.rllib.learner import Training
+    from rivalry.contrib.rllib.replies import Alone
+
+    def trained(player: int, others: Networks) -> Network:
+        sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
+        alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
+        for _ in range(learner.reply_iterations):
+            iteration(learner, alone, session)
+        found = networks(learner, alone, session)[arena.names[player]]
+        stop(session)
+        return found
+
+    return Reading(learner.evaluation, learner.rounds, trained if learner.reply_iterations else None)
