@@ -13,13 +13,15 @@ class Entry(NamedTuple):
     """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence.
 
     A family may say in ``symbols`` what its players get, as a formula in plain text, for reports. A method
-    may name in ``controls`` the negative controls that go with it: values of its option ``control``.
+    may name in ``controls`` the negative controls that go with it: values of its option ``control``, and in
+    ``uses`` the packages whose versions belong to its results beside those of every run.
     """
 
     targets: tuple[str, ...]
     title: str
     symbols: str = ""
     controls: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

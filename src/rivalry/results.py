@@ -6,7 +6,7 @@ where labels are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -359,8 +359,8 @@ def read_netcdf(path: Path) -> Dataset:
         return stored.load()
 
 
-def provenance() -> dict[str, str]:
-    """Versions and platform, as stored with every run."""
+def provenance(also: Iterable[str] = ()) -> dict[str, str]:
+    """Versions and platform, as stored with every run; of the packages ``also`` named too."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -380,6 +380,7 @@ def provenance() -> dict[str, str]:
         "scipy",
         "quantecon",
         "xarray",
+        *sorted(also),
     ):
         try:
             found[name] = version(name)

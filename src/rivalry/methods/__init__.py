@@ -132,14 +132,17 @@ METHODS = {
     "rllib.dqn": Entry(
         ("rivalry.contrib.rllib.algorithms:DQN",),
         "deep Q-networks of numbered actions, by RLlib (extra deep)",
+        uses=("ray", "torch"),
     ),
     "rllib.ppo": Entry(
         ("rivalry.contrib.rllib.algorithms:PPO",),
         "proximal policy optimisation, of any choices, by RLlib (extra deep)",
+        uses=("ray", "torch"),
     ),
     "rllib.sac": Entry(
         ("rivalry.contrib.rllib.algorithms:SAC",),
         "soft actor-critic of choices in a box, by RLlib (extra deep)",
+        uses=("ray", "torch"),
     ),
     "scaling_law": Entry(
         ("rivalry.methods.population.scaling:ScalingLaw",),

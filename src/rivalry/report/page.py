@@ -15,6 +15,7 @@ from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge
+from rivalry.report.networks import Networks, networks
 from rivalry.report.sessions import Sessions, channels, sessions
 from rivalry.report.travellers import Travellers, travellers
 from rivalry.report.warned import Warned, lines, warned
@@ -57,6 +58,7 @@ class Section(NamedTuple):
     judged: list[Judged]
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
+    networks: Networks | None  # of learners that RLlib trains
     travellers: list[Travellers]  # classes of agents of a city
     channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
     monitored: bool  # agents were looked at while they learned
@@ -147,6 +149,7 @@ def _section(name: str, run: Run) -> Section:
         judged=judge(study, data),
         groups=_groups(data),
         sessions=sessions(data),
+        networks=networks(data, run.made_by),
         travellers=travellers(data),
         channels=channels(data),
         monitored="monitor_step" in data,

@@ -20,7 +20,7 @@ from rivalry.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.results import SCHEMA, Record
 from rivalry.store.distances import with_distances
 from rivalry.store.index import Index
-from rivalry.store.making import FOLDERS, head_of, make, write_text
+from rivalry.store.making import FOLDERS, head_of, make, used, write_text
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -167,7 +167,7 @@ class Run:
         from rivalry.results import provenance
 
         history = [*self.head["history"], self.head["made_by"]]
-        self.head = {**self.head, "made_by": provenance(), "history": history}
+        self.head = {**self.head, "made_by": provenance(used(self.study)), "history": history}
         files.write_json(self.folder / "study.json", self.head)
 
     # -- how far it is ---------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry import files
 from rivalry.files import StoreError
+from rivalry.methods import METHODS
 from rivalry.results import SCHEMA, provenance
 
 if TYPE_CHECKING:
@@ -34,10 +35,16 @@ def head_of(study: Study) -> dict[str, Any]:
         "companions": study.companions() if cells else {},
         "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
         "parts": sorted(study.parts(), key=list(study.parts()).index),
-        "made_by": provenance(),
+        "made_by": provenance(used(study)),
         "history": [],
     }
     return dict(json.loads(json.dumps(head)))
+
+
+def used(study: Study) -> set[str]:
+    """Packages beyond those of every run whose versions belong to a study's results."""
+    named = [table["kind"] for table in study.method if table["kind"] in METHODS]
+    return {package for kind in named for package in METHODS[kind].uses}
 
 
 def make(folder: Path, head: Mapping[str, Any], study: Study) -> None:

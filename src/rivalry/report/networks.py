@@ -1,0 +1,97 @@
+"""What neural networks came to, as the page's table: what could be gained without and with exploration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.intervals import half_width, told
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+MARK = "continued"  # only networks say whether they went on from a checkpoint
+GAINS = {
+    "regret": "Gain",
+    "explored_regret": "… exploring",
+    "policy_regret": "Gain by policies",
+    "policy_regret_exploring": "… exploring",
+    "exploitability": "Exploitability",
+    "explored_exploitability": "… exploring",
+    "efficiency": "Efficiency",
+    "explored_efficiency": "… exploring",
+    "trained_gain": "Gain by training",
+}
+"""What is told of them, in the order of the table's columns; of players the largest."""
+
+
+class Networks(NamedTuple):
+    """The table of a study's networks."""
+
+    columns: list[str]
+    rows: list[tuple[str, int, str, list[str]]]  # where, replications, how they ran, a text a column
+    libraries: str  # with versions
+    trained: bool  # whether best responses were trained
+
+
+def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
+    """What could be gained from every method's networks, point by point; None where there are none.
+
+    Means over replications with their 95 % intervals.
+    """
+    if MARK not in data or "status" not in data:
+        return None
+    known = [name for name in GAINS if name in data]
+    rows = []
+    for where, cell in _cells(data):
+        went_on = np.ravel(cell[MARK].values.astype(float))
+        went_on = went_on[np.isfinite(went_on)]
+        if not len(went_on):
+            continue
+        broken = int(went_on.sum())
+        told_of = "unbroken" if not broken else "continued" if len(went_on) == 1 else f"{broken} continued"
+        place = ", ".join(_named(name, value) for name, value in where.items())
+        rows.append((place, len(went_on), told_of, [_told(cell[name], cell) for name in known]))
+    if not rows:
+        return None
+    used = [k for k in range(len(known)) if any(parts[k] for *_, parts in rows)]
+    versions = [f"{name} {made_by[name]}" for name in ("ray", "torch") if name in made_by]
+    return Networks(
+        [GAINS[known[k]] for k in used],
+        [(place, count, how, [parts[k] for k in used]) for place, count, how, parts in rows],
+        " and ".join(versions),
+        any(known[k] == "trained_gain" for k in used),
+    )
+
+
+def _cells(data: Dataset) -> Iterator[tuple[dict[str, Any], Dataset]]:
+    """Every point of a run with its method, and what its replications came to."""
+    lead = [str(dim) for dim in data["status"].dims if dim in data.coords and dim != "replication"]
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        cell = data.isel(dict(zip(lead, index, strict=True)))
+        yield {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}, cell
+
+
+def _named(name: str, value: Any) -> str:
+    if name == "method" or isinstance(value, str):
+        return str(value) if name == "method" else f"{name} = {value}"
+    return f"{name} = {value:g}"
+
+
+def _told(values: DataArray, cell: Dataset) -> str:
+    """The largest over players, in the mean over replications; as trained, with the band of its play."""
+    table = np.asarray(values.values, dtype=float)
+    if "replication" in values.dims:
+        table = np.moveaxis(table, values.dims.index("replication"), 0)
+    table = table.reshape(len(table) if "replication" in values.dims else 1, -1)
+    table = table[~np.isnan(table).all(axis=1)]
+    if not len(table):
+        return ""
+    most = np.nanmax(table, axis=1)
+    half = float(half_width(most))
+    band = f"{values.name}_band"
+    if len(most) == 1 and band in cell:
+        half = float(np.ravel(cell[band].values)[int(np.nanargmax(table))])
+    return told(float(most.mean()), half)

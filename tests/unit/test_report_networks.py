@@ -1,0 +1,60 @@
+"""The report's table of networks, from small datasets written by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rivalry.report.networks import networks
+from rivalry.store.making import used
+from rivalry.study import Study
+
+MADE_BY = {"rivalry": "1.0", "ray": "2.60.0", "torch": "2.13.0"}
+GAME = {"family": "matrix", "name": "shapley"}
+
+
+def data(**more: Any) -> xr.Dataset:
+    """A network at two seeds, of which one was broken off, beside a method without networks."""
+    over = ("method", "replication")
+    variables = {
+        "status": (over, [["settled"] * 2, ["budget spent"] * 2]),
+        "continued": (over, [[np.nan] * 2, [0.0, 1.0]]),
+        "regret": ((*over, "player"), [[[0.0, 0.0]] * 2, [[0.1, 0.3], [0.5, 0.2]]]),
+        "explored_regret": ((*over, "player"), [[[np.nan] * 2] * 2, [[1.0, 2.0], [2.0, 1.0]]]),
+    }
+    return xr.Dataset(variables | more, coords={"method": ["reply", "ppo"], "replication": [0, 1]})
+
+
+def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
+    found = networks(data(), MADE_BY)
+    assert found is not None
+    assert found.columns == ["Gain", "… exploring"]
+    half = 1.959963984540054 * np.std([0.3, 0.5], ddof=1) / np.sqrt(2)
+    assert found.rows == [("ppo", 2, "1 continued", [f"0.40 ± {half:.2f}", "2"])]
+    assert found.libraries == "ray 2.60.0 and torch 2.13.0"
+    assert not found.trained
+
+
+def test_trained_gains_have_the_band_of_their_play() -> None:
+    one = data().isel(replication=[0])
+    over = ("method", "replication", "player")
+    one["trained_gain"] = (over, [[[np.nan] * 2], [[0.2, 0.4]]])
+    one["trained_gain_band"] = (over, [[[np.nan] * 2], [[0.01, 0.05]]])
+    found = networks(one, {"rivalry": "1.0"})
+    assert found is not None
+    assert found.rows == [("ppo", 1, "unbroken", ["0.3", "2", "0.400 ± 0.050"])]
+    assert found.trained
+    assert found.libraries == ""
+
+
+def test_there_is_no_table_without_networks() -> None:
+    assert networks(data().drop_vars("continued"), MADE_BY) is None
+    assert networks(data().isel(method=[0]), MADE_BY) is None
+
+
+def test_studies_of_networks_note_the_versions_of_their_libraries() -> None:
+    plain, deep = ({"name": "a", "kind": kind} for kind in ("pure_equilibria", "rllib.dqn"))
+    assert used(Study(name="one", game=GAME, method=[plain])) == set()
+    assert used(Study(name="one", game=GAME, method=[plain, deep | {"name": "b"}])) == {"ray", "torch"}
