@@ -88,7 +88,8 @@ class MarkovGame(Protocol):
     """Played on and on; pure.
 
     Optional: ``movers(state)``, whose turn it is; ``alive(state)``, who has not left for good;
-    ``legal(state)``; ``stage(state, ahead)``.
+    ``legal(state)`` ``[player action]``, what each may do; ``shown(state)``, what ``observe`` tells in
+    numbers of order 1, for learners; ``stage(state, ahead)``.
     """
 
     @property

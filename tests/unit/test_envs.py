@@ -266,6 +266,8 @@ def test_wrong_input() -> None:
             env.step(action)
     box = parallel_env("influencer")
     box.reset()
+    with pytest.raises(ValueError, match="actions: that of player_1 is missing; must be one an agent"):
+        box.step({"player_0": [0.0]})
     for action in ([1.1], [np.nan], 0.5, [0.0, 0.0], "left"):
         with pytest.raises(
             ValueError, match=r"action of player_1: .* must be in the box \[-1, 1\], 1 number"

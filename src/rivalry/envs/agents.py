@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
-from rivalry.envs.games import check_periods
+from rivalry.envs.games import check_periods, everybodys
 from rivalry.game import BrokenInvariant
 from rivalry.kernels.economy import RUNNING
 
@@ -90,20 +90,34 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """One step with what everybody chooses; afterwards nobody is left where play was cut."""
-        return self.play({name: actions[name] for name in self.agents})
+        return self.play(everybodys(self.agents, actions))
 
     def play(
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """As `step`; those whose turn it is not may be left out of ``actions``."""
-        entries = np.zeros(len(self.counts), dtype=np.int64)
-        for name, action in actions.items():
-            entries[self._number[name]] = self.entry(name, action)
         names = self.agents
-        paid, cut = self.onward(entries)
+        paid, cut = self.onward(self._entries(actions))
         rewards = dict(zip(names, paid.tolist(), strict=True))
         infos: dict[str, dict[str, Any]] = {name: {} for name in names}
         return self._seen(), rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
+
+    def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
+        """What agents choose, ``[agent]``, 0 where nothing is said. Raises `ValueError`."""
+        if len(actions) == len(self.agents):  # all at once, where nothing is wrong
+            try:
+                given = np.array([actions[name] for name in self.agents])
+            except (KeyError, ValueError):
+                given = np.zeros(0)
+            if given.ndim == 1 and given.dtype.kind in "iu":
+                found: np.ndarray = np.where(self.acting, given, 0)
+                found = np.minimum(found, self.counts - 1) if self.cap else found
+                if (found >= 0).all() and (found < self.counts).all() and (given < self.views.entries).all():
+                    return found
+        entries = np.zeros(len(self.counts), dtype=np.int64)
+        for name, action in actions.items():
+            entries[self._number[name]] = self.entry(name, action)
+        return entries
 
     def onward(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
         """One step of everybody's entries ``[agent]``: rewards, and whether play was cut."""

@@ -61,7 +61,10 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         self._observations: dict[str, spaces.Space[Any]] = dict.fromkeys(self.possible_agents, everywhere)
         if self._masked:
             for name, size in zip(self.possible_agents, self.game.space.sizes, strict=True):
-                limits: dict[str, spaces.Space[Any]] = {"observation": everywhere, "action_mask": spaces.MultiBinary(size)}
+                limits: dict[str, spaces.Space[Any]] = {
+                    "observation": everywhere,
+                    "action_mask": spaces.MultiBinary(size),
+                }
                 self._observations[name] = spaces.Dict(limits)
         self._held: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -90,7 +93,7 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """One period; afterwards nobody is left where play has ended or was cut, and nobody who is out."""
-        return self.play({name: actions[name] for name in self.agents})
+        return self.play(everybodys(self.agents, actions))
 
     def play(
         self, actions: Mapping[str, Any]
@@ -163,6 +166,7 @@ class Actions:
             self.spaces = [spaces.Discrete(size) for size in space.sizes]
         else:
             raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
+        self.middle, self.half = (self.low + self.high) / 2, (self.high - self.low) / 2
 
     def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: np.ndarray) -> np.ndarray:
         """Actions ``[player column]`` for the course, 0 where there is none. Raises `ValueError`."""
@@ -175,6 +179,16 @@ class Actions:
                         known = np.flatnonzero(legal[k]).tolist()
                         raise ValueError(f"action of {name}: {number} is not legal; must be one of {known}")
             return found
+        if len(actions) == len(names):  # all at once, where nothing is wrong
+            try:
+                given = np.array([actions[name] for name in names], dtype=float)
+            except (KeyError, TypeError, ValueError):
+                given = np.zeros(0)
+            if given.shape == self.shape:
+                shares: np.ndarray = (given - self.middle) / self.half
+                if np.abs(shares).max() <= 1 + ROUNDING:
+                    found[:] = np.clip(shares, -1, 1)
+                    return found
         for k, name in enumerate(names):
             if name in actions:
                 found[k] = self._within(actions[name], k, name)
@@ -182,14 +196,14 @@ class Actions:
 
     def _within(self, action: Any, player: int, name: str) -> np.ndarray:
         """An action in its box, from -1 to 1. Raises `ValueError`."""
-        low, high = self.low[player], self.high[player]
+        low, high, middle = self.low[player], self.high[player], self.middle[player]
         try:
             given = np.asarray(action, dtype=float)
         except (TypeError, ValueError):
             given = np.full(1, np.nan)
         inside = given.shape == low.shape
         if inside:
-            share = 2 * (given - low) / (high - low) - 1
+            share = (given - middle) / self.half[player]
             inside = bool((np.abs(share) <= 1 + ROUNDING).all())
         if not inside:
             given_as = action.tolist() if isinstance(action, np.ndarray) else action
@@ -218,6 +232,14 @@ def _whole(action: Any) -> bool:
         return float(action).is_integer()
     except (TypeError, ValueError):
         return False
+
+
+def everybodys(names: Sequence[str], actions: Mapping[str, Any]) -> dict[str, Any]:
+    """The actions of all who are named. Raises `ValueError` where one is missing."""
+    try:
+        return {name: actions[name] for name in names}
+    except KeyError as missing:
+        raise ValueError(f"actions: that of {missing.args[0]} is missing; must be one an agent") from None
 
 
 def check_periods(periods: object) -> None:

@@ -1,0 +1,112 @@
+"""Steps of environments beside what no dictionary can save: the compiled program, or the kernel's step.
+
+An item is a step of everybody. Actions are ready, as a learner's would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+
+pytest.importorskip("pettingzoo")
+
+from rivalry.envs import aec_env, course, parallel_env, single_agent_env
+from rivalry.kernels.city import no_tallies as nothing
+from rivalry.kernels.city_acts import bid, ready
+from rivalry.kernels.economy import no_tallies
+from rivalry.kernels.economy_acts import act
+
+STEPS = 500
+EVER = 10**9
+
+GAMES: dict[str, Callable[[], Any]] = {
+    "influencer": rv.games.influencer,
+    "walk": lambda: rv.transforms.walks(rv.games.influencer(), step=0.05),
+    "race": partial(rv.games.race, kappa=1e-9, end_on="win", horizon="inf", gamma=0.9),
+    "market": rv.games.market,
+    "matrix": partial(rv.games.matrix, "chicken"),
+}
+AGENTS: dict[str, Callable[[], Any]] = {"karma": rv.games.karma, "city": rv.games.city}
+
+
+def begun(make: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    env = parallel_env(make(), periods=EVER)
+    seen, _ = env.reset(seed=1)
+    masked = isinstance(next(iter(seen.values())), dict)
+    return env, {name: 0 if masked else env.action_space(name).sample() for name in seen}
+
+
+def again(what: Callable[[], object]) -> None:
+    for _ in range(STEPS):
+        what()
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_games(race: Callable[..., object], name: str) -> None:
+    env, actions = begun(GAMES[name])
+    play = env._course
+    given = env._actions.read(env.possible_agents, actions, play.now.legal)
+    program = partial(course._next, play._form, play._leaves, play.state, play._key, given, *play._nobody)
+    race(
+        lambda: again(lambda: env.step(actions)),
+        lambda: again(program),
+        rival="compiled program",
+        same=None,
+        items=STEPS,
+        name=f"envs[{name}]",
+    )
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_agents(race: Callable[..., object], name: str) -> None:
+    env, actions = begun(AGENTS[name])
+    other, zeros = begun(AGENTS[name])[0], np.zeros(len(actions), dtype=np.int64)
+
+    def kernel() -> None:
+        if name == "karma":
+            act(other.economy, other.now, zeros, no_tallies())
+        else:
+            bid(other.city, other.now, other._desk, zeros, nothing())
+            ready(other.city, other.now, other._desk)
+
+    race(
+        lambda: again(lambda: env.step(actions)),
+        lambda: again(kernel),
+        rival=f"kernel, {len(actions)} agents",
+        same=None,
+        items=STEPS,
+        name=f"envs[{name}]",
+    )
+
+
+@pytest.mark.parametrize("name", ["influencer", "karma"])
+def test_one_at_a_time_and_alone(race: Callable[..., object], name: str) -> None:
+    """Agent by agent, and one agent among others who are drawn for; beside all at once."""
+    make = (GAMES | AGENTS)[name]
+    env, actions = begun(make)
+    turns = aec_env(make(), periods=EVER)
+    turns.reset(seed=1)
+    one = next(iter(actions.values()))
+    start = {"influencer": [0.5, 0.5], "karma": np.asarray(rv.games.karma().named_start("uniform"))}
+    alone = single_agent_env(make(), 0, start[name], periods=EVER)
+    alone.reset(seed=1)
+
+    def all_turns() -> None:
+        for _ in actions:
+            turns.step(one)
+
+    for label, step in (("agent by agent", all_turns), ("alone", lambda: alone.step(one))):
+        race(
+            lambda step=step: again(step),
+            lambda: again(lambda: env.step(actions)),
+            rival="all at once",
+            same=None,
+            items=STEPS,
+            name=f"envs[{name}], {label}",
+        )
