@@ -14,7 +14,7 @@ from rivalry.transforms.units import strategies
 FAR = 1e12  # nothing that is seen is larger
 NEAR = 10.0  # nor this, where all is told in numbers of order 1
 
-COURSES, STEPS, EDGES = 32, 64, (5.0, 50.0, 95.0)  # of the play by chance that tells what is of order 1
+COURSES, STEPS, MOSTLY = 32, 64, 90.0  # of the play by chance that tells what is of order 1
 
 
 class Told(NamedTuple):
@@ -32,8 +32,8 @@ class Course:
     """The course that play of a `MarkovGame` takes; it is cut after ``limit`` steps, where one is given.
 
     With ``scaled`` all that is seen is in numbers of order 1: as the game says in ``shown(state)``; of others
-    less its median, over half the range from the 5th to the 95th percentile, in 32 courses of 64 steps in
-    which everybody acts by chance.
+    less its median, over the 90th percentile of how far from it lies what differs from it, in 32 courses of
+    64 steps in which everybody acts by chance.
     """
 
     def __init__(self, game: Any, *, limit: int | None = None, scaled: bool = False) -> None:
@@ -178,20 +178,23 @@ def _seen(game: Any, middle: Any, state: Any) -> Any:
         return jnp.clip(game.observe(state), -FAR, FAR)
     if hasattr(game, "shown"):
         return jnp.clip(game.shown(state), -NEAR, NEAR)
-    centre, half = middle
-    return jnp.clip((game.observe(state) - centre) / half, -NEAR, NEAR)
+    centre, reach = middle
+    return jnp.clip((game.observe(state) - centre) / reach, -NEAR, NEAR)
 
 
 def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of what is seen, and half its range, ``[player feature]``; where it never differs, 1."""
-    none = np.zeros(()), np.ones(())
+    """The median of what is seen, and how far from it that mostly lies, ``[player feature]``."""
     if hasattr(game, "shown"):
-        return none
-    keys = jax.random.split(jax.random.key(0), COURSES)
-    seen = np.asarray(_by_chance(game, keys))
-    low, middle, high = np.percentile(seen.reshape(-1, *seen.shape[2:]), EDGES, axis=0)
-    half = (high - low) / 2
-    return middle, np.where(half > 0, half, np.maximum(np.abs(middle), 1.0))
+        return np.zeros(()), np.ones(())
+    seen = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
+    seen = seen.reshape(-1, *seen.shape[2:])
+    middle = np.median(seen, axis=0)
+    far, reach = np.abs(seen - middle), np.maximum(np.abs(middle), 1.0)
+    for feature in np.ndindex(reach.shape):
+        differs = far[(slice(None), *feature)]
+        if differs.any():
+            reach[feature] = np.percentile(differs[differs > 0], MOSTLY)
+    return middle, reach
 
 
 @eqx.filter_jit

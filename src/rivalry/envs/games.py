@@ -30,11 +30,11 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     box is searched; in finite games it is a pure action's number. Of a walk it is the move, in its own units.
 
     What is seen is in units of the game; with ``scaled`` it is of order 1: what was played from -1 to 1, as
-    actions are, and of all else the middle and the range in play by chance (`Course`) become 0 and -1..1; so
-    are the moves of a walk. Where the game has ``movers``, actions of those whose turn it is not are ignored
-    (`TurnEnv`); where it says what is ``legal(state)``, what is seen is a dictionary with ``observation`` and
-    ``action_mask``. Who is no longer ``alive`` is terminated, and play goes on without it. ``now`` is the
-    state of the game. Raises `ValueError` for other spaces, and for actions that are none.
+    actions are, and so are the moves of a walk; all else less its median in play by chance, in units of how
+    far from it that mostly lies (`Course`). Where the game has ``movers``, actions of those whose turn it is
+    not are ignored (`TurnEnv`); where it says what is ``legal(state)``, what is seen is a dictionary with
+    ``observation`` and ``action_mask``. Who is no longer ``alive`` is terminated, and play goes on without
+    it. ``now`` is the state of the game. Raises `ValueError` for other spaces, and for actions that are none.
 
     >>> import rivalry as rv
     >>> env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=3)
