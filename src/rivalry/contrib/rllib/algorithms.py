@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.contrib.rllib.learner import DeepLearner
+from rivalry.methods.exploration import check_numbers, check_whole
 
 Table = dict[str, Any]
 
@@ -37,6 +39,14 @@ class PPO(DeepLearner):
     entropy: Annotated[float, Ge(0), "reward for the entropy of policies"] = 0.0
     deviation: Annotated[float, Gt(0), "of choices in a box at the beginning, half the box being 1"] = 0.5
 
+    def __check_init__(self) -> None:
+        for name in ("epochs", "minibatch"):
+            check_whole(name, getattr(self, name))
+        for name in ("rate", "clip", "deviation"):
+            check_numbers(name, getattr(self, name), "above 0", lambda v: v > 0)
+        check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        check_numbers("entropy", self.entropy, "at least 0", lambda v: v >= 0)
+
     def family(self, space: Any) -> str:
         """What the networks' outputs are."""
         return "logits" if hasattr(space, "n") else "normal"
@@ -65,6 +75,11 @@ class _OffPolicy(DeepLearner):
     memory: Annotated[int, Ge(1), "steps that are remembered"] = 20_000
     warm_up: Annotated[int, Ge(0), "steps before the first update"] = 400
     updates: Annotated[int, Ge(1), "of the networks, in an iteration"] = 100
+
+    def __check_init__(self) -> None:
+        for name, least in (("minibatch", 1), ("memory", 1), ("warm_up", 0), ("updates", 1)):
+            check_whole(name, getattr(self, name), least)
+        check_numbers("rate", self.rate, "above 0", lambda v: v > 0)
 
     @property
     def fragment(self) -> int:
@@ -101,6 +116,11 @@ class DQN(_OffPolicy):
     epsilon: Annotated[float, Ge(0), Le(1), "chance of a random action at the end"] = 0.05
     exploration: Annotated[float, Gt(0), Le(1), "share of the iterations until then"] = 0.5
     target_every: Annotated[int, Ge(1), "steps between two copies to the target network"] = 500
+
+    def __check_init__(self) -> None:
+        check_whole("target_every", self.target_every)
+        check_numbers("epsilon", self.epsilon, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        check_numbers("exploration", self.exploration, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
 
     def family(self, space: Any) -> str:
         """Values. Raises `ValueError` for a box."""
@@ -140,6 +160,11 @@ class SAC(_OffPolicy):
     target_entropy: Annotated[
         float | Literal["auto"], "entropy that the worth of it aims at; auto: minus the number of axes"
     ] = "auto"
+
+    def __check_init__(self) -> None:
+        check_numbers("temperature", self.temperature, "above 0", lambda v: v > 0)
+        if self.target_entropy != "auto":
+            check_numbers("target_entropy", self.target_entropy, "a number, or auto", np.isfinite)
 
     def family(self, space: Any) -> str:
         """Squashed choices. Raises `ValueError` for numbered actions."""

@@ -40,6 +40,10 @@ class Ground(Protocol):
         """A new parallel environment."""
         ...
 
+    def lasted(self, steps: float) -> float:
+        """Periods of an episode of so many steps of the environment."""
+        ...
+
     def look(self, name: str, seen: Any) -> np.ndarray:
         """What an agent is shown of what it could see, as a row of numbers."""
         ...
@@ -51,6 +55,11 @@ class Arena(Ground, Protocol):
     @property
     def players(self) -> tuple[int, ...]:
         """The player of the game, or the type, that each agent is."""
+        ...
+
+    @property
+    def who(self) -> str:
+        """What these are called: ``player``, or ``seat`` where the game's players are only the leaders."""
         ...
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:

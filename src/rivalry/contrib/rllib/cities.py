@@ -59,9 +59,18 @@ class CityArena:
             float(env.city.stakes.max()),
         )
 
+    @property
+    def who(self) -> str:
+        """Types."""
+        return "player"
+
     def env(self) -> Any:
         """The city."""
         return parallel_env(self.given, periods=self.periods, cap=True, scaled=True)
+
+    def lasted(self, steps: float) -> float:
+        """All of them."""
+        return float(self.periods)
 
     def look(self, name: str, seen: dict[str, np.ndarray]) -> np.ndarray:
         """Urgency, karma, trip, place, and where they are on the map."""

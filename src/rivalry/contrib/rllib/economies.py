@@ -51,9 +51,18 @@ class EconomyArena:
             float(env.economy.stakes.max()),
         )
 
+    @property
+    def who(self) -> str:
+        """Types."""
+        return "player"
+
     def env(self) -> Any:
         """The economy."""
         return parallel_env(self.given, periods=self.periods, cap=True, scaled=True)
+
+    def lasted(self, steps: float) -> float:
+        """All of them."""
+        return float(self.periods)
 
     def look(self, name: str, seen: dict[str, np.ndarray]) -> np.ndarray:
         """Urgency, karma, private state and type."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -18,19 +19,10 @@ from rivalry.results import Record
 
 if TYPE_CHECKING:
     from rivalry.contrib.rllib.arenas import Arena
+    from rivalry.contrib.rllib.session import Training
 
 Table = dict[str, Any]
 STATE, CURVES = "algorithm.pickle", "curves.npz"
-
-
-class Training:
-    """A session: RLlib's algorithm, made when it is first needed, and what was noted on the way."""
-
-    def __init__(self, words: np.ndarray, kept: bytes | None = None) -> None:
-        self.words, self.kept = words, kept
-        self.algorithm: Any = None
-        self.rewards: list[np.ndarray] = []  # [agent], by iteration
-        self.broken = kept is not None  # went on from a checkpoint: not the bits of an unbroken run
 
 
 class DeepLearner(eqx.Module):
@@ -168,15 +160,18 @@ class DeepLearner(eqx.Module):
 
     def begin(self, world: Arena, stream: np.random.SeedSequence) -> Training:
         """Networks not yet trained."""
+        from rivalry.contrib.rllib.session import Training
+
         return Training(stream.generate_state(4, np.uint32))
 
     def advance(self, world: Arena, session: Training, steps: int) -> int:
         """Plays and learns for so many iterations."""
         from rivalry.contrib.rllib import training
 
-        taken = min(steps, self.iterations - len(session.rewards))
-        for _ in range(taken):
+        taken = 0
+        while taken < min(steps, self.iterations - len(session.rewards) + taken) and not session.lost:
             session.rewards.append(training.iteration(self, world, session))
+            taken += 1
         return taken
 
     def read(self, world: Arena, session: Training) -> Record:
@@ -189,6 +184,9 @@ class DeepLearner(eqx.Module):
         if session.rewards:
             record |= self._curve(world, np.stack(session.rewards))
         record["continued"] = ((), np.asarray(session.broken))
+        if session.lost:
+            record["status"] = ((), np.asarray("no answer"))
+            warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
         training.stop(session)
         return record
 
@@ -198,14 +196,16 @@ class DeepLearner(eqx.Module):
 
         (folder / STATE).write_bytes(training.state(session))
         held = io.BytesIO()
-        np.savez(held, words=session.words, rewards=np.array(session.rewards))
+        np.savez(held, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
         (folder / CURVES).write_bytes(held.getvalue())
 
     def load(self, folder: Path) -> Training:
         """A session to go on with."""
+        from rivalry.contrib.rllib.session import Training
+
         with np.load(folder / CURVES) as noted:
             found = Training(noted["words"], (folder / STATE).read_bytes())
-            found.rewards = list(noted["rewards"])
+            found.rewards, found.lost = list(noted["rewards"]), str(noted["lost"])
         return found
 
     def _curve(self, world: Arena, rewards: np.ndarray) -> Record:
@@ -215,5 +215,5 @@ class DeepLearner(eqx.Module):
         mean = np.stack([rewards[:, players == p].mean(axis=1) for p in range(players.max() + 1)], axis=1)
         return {
             "learning_step": (("sample",), taken * self.batch),
-            "learning_reward": (("sample", "player"), mean),
+            "learning_reward": (("sample", world.who), mean),
         }

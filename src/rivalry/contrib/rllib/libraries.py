@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
 import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
 NEEDED = ("ray", "torch", "gymnasium", "pettingzoo")
 REMEDY = "pip install 'rivalry[deep]'"
+PREFIX = "rivalry-rllib-"  # of the folders that Ray has while it runs; short: it puts sockets there
+STORE = 128 * 2**20  # bytes for what travels between processes
 
 
 def refusal() -> str:
@@ -31,17 +37,30 @@ def started() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Ray itself is going to change
         import ray
-        import torch
 
-        torch.set_num_threads(1)
         for name in ("ray", "ray.rllib", "ray.tune"):
             logging.getLogger(name).setLevel(logging.ERROR)
         if not ray.is_initialized():
+            folder = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.name == "posix" else None)
+            atexit.register(_ended, os.getpid(), folder)
             ray.init(
                 "local",  # else it would join any that runs on this machine
-                num_cpus=1,
+                num_cpus=0,  # no workers in advance; those that play ask for none
+                object_store_memory=STORE,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                _temp_dir=folder,
             )
     return ray
+
+
+def _ended(process: int, folder: str) -> None:
+    """Ray ends with the process that began it, and its folder goes."""
+    if os.getpid() != process:
+        return
+    import ray
+
+    with suppress(Exception):
+        ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from rivalry.game import MarkovGame, alike, scale
 from rivalry.intervals import NORMAL
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Certificate, Record
+from rivalry.transforms.periods import Staged
 
 if TYPE_CHECKING:
     from rivalry.contrib.rllib.learner import DeepLearner
@@ -30,6 +31,7 @@ class Lived:
     discount: float
     groups: tuple[str, ...]
     names: tuple[str, ...]
+    stages: int  # of a period, each a step
 
     @classmethod
     def of(cls, game: Any, learner: DeepLearner) -> Lived:
@@ -44,6 +46,7 @@ class Lived:
             discount(game, learner.gamma),
             grouped(names, kinds, learner.policies == "shared"),
             names,
+            _stages(game),
         )
 
     @property
@@ -55,6 +58,15 @@ class Lived:
     def scale(self) -> float:
         """The game's own."""
         return scale(self.given)
+
+    @property
+    def who(self) -> str:
+        """Players."""
+        return "player"
+
+    def lasted(self, steps: float) -> float:
+        """A step a stage."""
+        return steps / self.stages
 
     def env(self) -> Any:
         """The game."""
@@ -92,22 +104,29 @@ class Lived:
     def _returns(
         self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
     ) -> np.ndarray:
-        """Discounted sums of rewards ``[episode player]``; the same chance whoever plays."""
+        """Sums of rewards ``[episode player]``, discounted by turns of one's own; the same chance whoever plays."""
         draw = np.random.default_rng(sequence) if explore else None
         env, episodes = self.env(), max(2, options.evaluation // self.periods)
         found = np.zeros((episodes, len(self.names)))
         seeds = sequence.generate_state(episodes, np.uint32)
         for episode in range(episodes):
             seen, _ = env.reset(seed=int(seeds[episode]))
-            worth = 1.0
+            worth, taken = np.ones(len(self.names)), np.zeros(len(self.names), dtype=bool)
             while env.agents:
                 turn = [name for name in env.movers() if name in seen]
+                moves = np.array([name in turn for name in self.names])
+                worth, taken = np.where(moves & taken, worth * self.discount, worth), taken | moves
                 actions = acted(networks, {name: self.look(name, seen[name]) for name in turn}, draw)
                 seen, paid, *_ = env.play(actions)
-                for player, name in enumerate(self.names):
-                    found[episode, player] += worth * paid.get(name, 0.0)
-                worth *= self.discount
+                found[episode] += worth * [paid.get(name, 0.0) for name in self.names]
         return found
+
+
+def _stages(game: Any) -> int:
+    """How many steps a period takes."""
+    if hasattr(game, "play"):
+        return len(getattr(game, "stages", ((),)))
+    return len(game.moves) if isinstance(game, Staged) else 1
 
 
 def _band(each: np.ndarray) -> np.ndarray:

@@ -38,6 +38,10 @@ class Alone:
         """As among all."""
         return self.arena.discount
 
+    def lasted(self, steps: float) -> float:
+        """As it is told."""
+        return steps
+
     def env(self) -> Any:
         """The game with the others in it."""
         return Against(self.arena, self.names[0], self.others)

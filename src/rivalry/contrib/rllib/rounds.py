@@ -82,11 +82,20 @@ class Rounds:
         """The game's own."""
         return scale(self.base)
 
+    @property
+    def who(self) -> str:
+        """Seats, where followers have some."""
+        return "player" if self.leaders is None else "seat"
+
     def env(self) -> Any:
         """The game played again and again."""
         whole = [list(stage) for stage in self.stages]
         again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
         return parallel_env(again or repeat(self.board, periods=self.periods), scaled=True)
+
+    def lasted(self, steps: float) -> float:
+        """All of them."""
+        return float(self.periods)
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
         """Last choices as far as they are seen, and in stages what was chosen in this period."""
@@ -109,8 +118,8 @@ class Rounds:
         }
         if self.leaders is not None:
             record |= {
-                "learned_choice": (("seat", "axis"), x),
-                "learned_payoff": (("seat",), np.asarray(self.base.payoffs(put(x)))),
+                "learned_choice": ((self.who, "axis"), x),
+                "learned_payoff": ((self.who,), np.asarray(self.base.payoffs(put(x)))),
             }
         record |= self._away(x)
         return record | self._explored(networks, words)
@@ -156,7 +165,6 @@ class Rounds:
         """How far the choice of each is from its best reply, in amounts."""
         if not isinstance(self.base.space, Box):
             return {}
-        who = "player" if self.leaders is None else "seat"
         found = np.full(len(x), np.nan)
         own = x if self.leaders is None else x[list(self.leaders)]
         known = range(len(x)) if self.leaders is None else self.leaders
@@ -165,7 +173,7 @@ class Rounds:
         if self.leaders is not None:
             for player in self.stages[-1]:
                 found[player] = np.abs(best_reply(self.base, put(x), player).strategy - x[player]).max()
-        return {"reply_distance": ((who,), found)}
+        return {"reply_distance": ((self.who,), found)}
 
     def _explored(self, networks: Networks, words: np.ndarray) -> Record:
         """Mixtures that are played with exploration, where all choose at once, and what could be gained."""
@@ -223,12 +231,14 @@ def _finite_record(game: Any, weights: np.ndarray) -> Record:
 def discount(game: Any, given: float | None) -> float:
     """What a unit of the next period is worth: as given, else as the game says, else 0.95.
 
-    A game says so by ``gamma``, or by ``weights`` of its periods. Raises `ValueError` where players differ.
+    A game says so by ``gamma``, or by ``weights [period player]`` of the periods that it offers to ``play``.
+    Raises `ValueError` where players or periods differ.
     """
     known = getattr(game, "gamma", None)
-    if known is None and getattr(game, "weights", None) is not None:
-        weights = np.asarray(game.weights)
-        known = weights[1:] / weights[:-1] if len(weights) > 1 else None
+    weights = getattr(game, "weights", None) if hasattr(game, "play") else None
+    if known is None and weights is not None and len(weights) > 1:
+        before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
+        known = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)
     return one_for_all(USUAL_GAMMA if known is None else known, given)
 
 
@@ -238,5 +248,6 @@ def one_for_all(own: Any, given: float | None) -> float:
         return float(given)
     each = np.unique(np.asarray(own, dtype=float).round(12))
     if len(each) > 1:
-        raise ValueError(f"gamma: the game's own differ, {each.tolist()}; RLlib has one for all: set gamma")
+        told = f"from {each[0]:g} to {each[-1]:g}"
+        raise ValueError(f"gamma: the game's own differ, {told}; RLlib has one for all: set gamma")
     return float(each[0])

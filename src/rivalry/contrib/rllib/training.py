@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,26 +12,44 @@ import numpy as np
 from rivalry.contrib.rllib import libraries
 from rivalry.contrib.rllib.arenas import Arena, Ground, Networks, Reading
 from rivalry.contrib.rllib.networks import Network
+from rivalry.contrib.rllib.session import Training
 
 if TYPE_CHECKING:
-    from rivalry.contrib.rllib.learner import DeepLearner, Training
+    from rivalry.contrib.rllib.learner import DeepLearner
+
+LOSS = "total_loss"  # of a network, as RLlib tells it of every iteration
 
 
 def iteration(learner: DeepLearner, arena: Ground, session: Training) -> np.ndarray:
-    """Plays and learns once; mean rewards of a period ``[agent]``, NaN where no episode ended."""
-    algorithm = _alive(learner, arena, session)
-    with _quiet():
-        found = algorithm.train()
+    """Plays and learns once; mean rewards of a period ``[agent]``, NaN where no episode ended.
+
+    The session is ``lost`` where rewards or losses are no numbers: RLlib itself would pass over them.
+    """
+    from rivalry.contrib.rllib.bridge import NoNumber
+
+    with session.own():
+        algorithm = _alive(learner, arena, session)
+        try:
+            found = algorithm.train()
+        except NoNumber as error:
+            session.lost = str(error)
+            return np.full(len(arena.names), np.nan)
+    losses = {name: row.get(LOSS, 0.0) for name, row in found.get("learners", {}).items() if LOSS in row}
+    trained = {name: row.get("num_module_steps_trained", 0) for name, row in found["learners"].items()}
+    for name, loss in losses.items():
+        if trained[name] > 0 and not np.isfinite(float(loss)):
+            session.lost = f"the loss of {name} became {float(loss)}"
     means = found["env_runners"].get("agent_episode_returns_mean", {})
     length = found["env_runners"].get("episode_len_mean", np.nan)
     each = np.array([float(means.get(name, np.nan)) for name in arena.names])
-    rewards: np.ndarray = each * arena.scale / length
+    rewards: np.ndarray = each * arena.scale / arena.lasted(float(length))
     return rewards
 
 
 def networks(learner: DeepLearner, arena: Ground, session: Training) -> Networks:
     """What every agent follows now."""
-    algorithm, env = _alive(learner, arena, session), arena.env()
+    with session.own():
+        algorithm, env = _alive(learner, arena, session), arena.env()
     epsilon = float(getattr(learner, "epsilon", 0.0))
     return {
         name: Network(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
@@ -41,18 +58,18 @@ def networks(learner: DeepLearner, arena: Ground, session: Training) -> Networks
 
 
 def state(session: Training) -> bytes:
-    """All that RLlib would go on with; what it does not keep are streams of chance."""
+    """All that RLlib would go on with; what it does not keep are the games that are being played."""
     if session.algorithm is None:
         return session.kept or b""
-    with _quiet():
-        return pickle.dumps(session.algorithm.get_state())
+    with session.own():
+        return pickle.dumps((session.algorithm.get_state(), session.streams))
 
 
 def stop(session: Training) -> None:
     """RLlib's processes of this session end."""
     if session.algorithm is not None:
         session.kept = state(session)
-        with _quiet(), suppress(Exception):
+        with session.own(), suppress(Exception):
             session.algorithm.stop()
         session.algorithm = None
 
@@ -60,13 +77,27 @@ def stop(session: Training) -> None:
 def _alive(learner: DeepLearner, arena: Ground, session: Training) -> Any:
     """RLlib's algorithm, made anew or from what was kept."""
     if session.algorithm is None:
-        with _quiet():
+        try:
             session.algorithm = configured(learner, arena, int(session.words[0] % 2**31)).build_algo()
-            if session.kept:
-                session.algorithm.set_state(pickle.loads(session.kept))
-            elif _normal(learner, arena):
-                _narrow(session.algorithm, float(getattr(learner, "deviation", 1.0)))
+        except ValueError as error:
+            raise ValueError(f"{learner.kind}: {' '.join(str(error).split())}") from None
+        _seeded(session.algorithm, arena, session.words)
+        if session.kept:
+            found, streams = pickle.loads(session.kept)
+            session.algorithm.set_state(found)
+            if streams is not None:
+                streams.set()
+        elif _normal(learner, arena):
+            _narrow(session.algorithm, float(getattr(learner, "deviation", 1.0)))
     return session.algorithm
+
+
+def _seeded(algorithm: Any, arena: Ground, words: np.ndarray) -> None:
+    """Memories draw from the seed, and policy by policy in the same order in every process."""
+    memory = algorithm.local_replay_buffer
+    if memory is not None:
+        memory.rng = np.random.default_rng(np.random.SeedSequence(words.tolist(), spawn_key=(1,)))
+        memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
 def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
@@ -90,12 +121,16 @@ def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
         .framework("torch")
         .env_runners(
             num_env_runners=learner.runners,
+            num_cpus_per_env_runner=0,  # else they would wait for processors that cells hold
             num_envs_per_env_runner=learner.envs,
             rollout_fragment_length=learner.fragment,
             batch_mode="truncate_episodes",
         )
         .learners(num_learners=0)
-        .multi_agent(policies=set(arena.groups), policy_mapping_fn=lambda name, episode, **_: group_of[name])
+        .multi_agent(
+            policies=sorted(set(arena.groups)),
+            policy_mapping_fn=lambda name, episode, **_: group_of[str(name)],
+        )
         .rl_module(
             model_config=DefaultModelConfig(
                 fcnet_hiddens=list(learner.hidden),
@@ -132,17 +167,8 @@ def _narrow(algorithm: Any, deviation: float) -> None:
     algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """RLlib warns of itself at length."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
     """How policies are watched, and how best responses to them are trained."""
-    from rivalry.contrib.rllib.learner import Training
     from rivalry.contrib.rllib.replies import Alone
 
     def trained(player: int, others: Networks) -> Network:
@@ -150,6 +176,8 @@ def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
         for _ in range(learner.reply_iterations):
             iteration(learner, alone, session)
+            if session.lost:
+                break
         found = networks(learner, alone, session)[arena.names[player]]
         stop(session)
         return found

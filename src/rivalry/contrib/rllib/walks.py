@@ -57,13 +57,16 @@ class Walk:
             periods=learner.periods,
         )
         names = tuple(f"player_{k}" for k in range(game.space.shape[0]))
+        worth = discount(game, learner.gamma)
+        if grid and worth >= 1:
+            raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
         return cls(
             game,
             walk,
             places,
             seen == "joint",
             learner.periods,
-            discount(game, learner.gamma),
+            worth,
             grouped(names, alike(game), learner.policies == "shared"),
         )
 
@@ -82,9 +85,18 @@ class Walk:
         """The game's own."""
         return scale(self.given)
 
+    @property
+    def who(self) -> str:
+        """Players."""
+        return "player"
+
     def env(self) -> Any:
         """The walk."""
         return parallel_env(self.walk, periods=self.periods, scaled=True)
+
+    def lasted(self, steps: float) -> float:
+        """All of them."""
+        return float(self.periods)
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
         """Where it stands, or where all do, itself first."""
