@@ -290,7 +290,12 @@ def _is_coordinate(
 def _aligned(
     name: str, values: Sequence[tuple[tuple[str, ...], np.ndarray]]
 ) -> tuple[tuple[str, ...], list[np.ndarray]]:
-    """The dimensions that hold all ``values``, and the arrays with all of them."""
+    """The dimensions that hold all ``values``, and the arrays with all of them.
+
+    Where some cells have seats, followers included, and others players, all are seats.
+    """
+    if any("seat" in own for own, _ in values):
+        values = [(tuple("seat" if d == "player" else d for d in own), array) for own, array in values]
     dims = max((dims for dims, _ in values), key=len)
     arrays = []
     for own, array in values:

@@ -423,3 +423,31 @@ def test_axes_are_called_what_the_game_calls_them() -> None:
     told = walk.assign(axis_name=("axis", np.array(["place", "reach"])))
     assert rv.plots.paths(told).get_ylabel() == "reach (units of the space)"
     assert "player 1, reach" in labels(rv.plots.paths(told, space=False))
+
+
+def test_learners_stand_beside_what_learns_nothing() -> None:
+    over = ("method", "replication")
+    rewards = np.full((3, 2, 4, 2), np.nan)
+    rewards[0] = np.arange(8.0).reshape(4, 2)
+    rewards[1, :, :2] = [[1.0, 3.0], [2.0, 4.0]]
+    clock = np.broadcast_to(np.array([0.0, 400.0, 800.0, 1200.0]), (3, 2, 4))
+    data = xr.Dataset(
+        {
+            "learning_reward": ((*over, "sample", "player"), rewards),
+            "learning_step": ((*over, "sample"), clock),
+            "payoff": ((*over, "player"), np.full((3, 2, 2), 5.0)),
+            "claim": (over, [["not an equilibrium"] * 2] * 2 + [["equilibrium"] * 2]),
+        },
+        coords={"method": ["ppo", "tables", "reply"], "replication": [0, 1]},
+    )
+    ax = rv.plots.learners(data)
+    assert labels(ax) == ["ppo", "tables", "reply: 5"]
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xydata(), [[400, 2.5], [800, 4.5], [1200, 6.5]])
+    np.testing.assert_array_equal(ax.get_lines()[1].get_xydata(), [[400, 3.0]])
+    one = rv.plots.learners(data, player=1, methods=["ppo"], lines={"Cournot": 6.0})
+    np.testing.assert_array_equal(one.get_lines()[0].get_ydata(), [3.0, 5.0, 7.0])
+    assert labels(one) == ["ppo", "Cournot: 6"]
+    with pytest.raises(ValueError, match="player: 2 must be"):
+        rv.plots.learners(data, player=2)
+    with pytest.raises(NoSuchPoint):
+        rv.plots.learners(data, methods=["reply"])

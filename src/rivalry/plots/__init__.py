@@ -109,6 +109,10 @@ PLOTS = {
         "rivalry.plots.congestion:lane_load",
         "how many want each lane in free flow, against its capacity",
     ),
+    "learners": PlotEntry(
+        "rivalry.plots.learners:learners",
+        "what several learners are paid as they learn, beside what equilibria pay",
+    ),
     "learning": PlotEntry(
         "rivalry.plots.mixtures:learning", "a measure and the regret as mixtures are learned, by method"
     ),
