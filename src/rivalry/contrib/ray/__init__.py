@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "ClusterError", "ClusterLost"]
 
-REACH = 15.0  # seconds for joining a cluster that is there
+REACH = 13.0  # seconds for joining a cluster that is there
 START = 120.0  # seconds for what a busy machine may take to load Ray, or to start it
-LEAVE = 10.0  # seconds for ending what runs
 
 
 class ClusterError(ValueError):
@@ -85,15 +84,18 @@ class Cluster:
             try:
                 self._line.open()
             except BaseException:
-                self.close()
+                self.close(wait=False)
                 raise
         return self._line
 
-    def close(self) -> None:
-        """Leaves the cluster, or ends the Ray that was started; a cell that runs is broken off."""
+    def close(self, *, wait: bool = True) -> None:
+        """Leaves the cluster, or ends the Ray that was started; a cell that runs is broken off.
+
+        This takes a second or two, which the caller need not ``wait`` for.
+        """
         line, self._line = self._line, None
         if line is not None:
-            line.close()
+            line.close(wait)
 
     def __repr__(self) -> str:
         return f"Cluster({'' if self.address is None else repr(self.address)})"
@@ -164,13 +166,12 @@ class _Line:
         said = f": {why}" if why else ""
         return ClusterLost(f"the connection to Ray was lost{said}; finished cells are kept, resume goes on")
 
-    def close(self) -> None:
+    def close(self, wait: bool) -> None:
         """The bridge ends what it has begun, and itself."""
         self.pipe.close()
-        self.process.join(LEAVE)
-        self.process.kill()
-        self.process.join()
-        self.process.close()
+        if wait:
+            self.process.join()
+            self.process.close()
 
 
 class _Cells:
@@ -234,7 +235,7 @@ class _Cells:
         self._stopped = True
         if self._running:
             self._running.clear()
-            self.cluster.close()
+            self.cluster.close(wait=False)
 
 
 def _files(jobs: Sequence[Job]) -> dict[str, bytes]:

@@ -24,7 +24,11 @@ from rivalry.executor.pool import Outcome
 from rivalry.files import Lock
 
 PREFIX = "rivalry-ray-"
+HASTE = 3.0  # seconds for what runs to end in good order, on a busy machine
+LEAVE = 10.0  # seconds for leaving, or ending, Ray
 LOOK = 5.0  # seconds between two looks at how many processors there are
+LONG = 400  # characters of a line on what is wrong, at most
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": False}
 STORE = 512 * 2**20  # bytes for what travels between processes here, at most; more goes to the disk
 
 
@@ -35,32 +39,72 @@ def serve(pipe: Connection, address: str | None, processors: int) -> None:
     `rivalry.contrib.ray.cell.Message` for every word on an order; at last ``("refused", why)`` where cells
     cannot be carried out there, or ``("lost", why)`` where the cluster went away.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    own = _own_folder()
-    log = os.open(own / "driver.log", os.O_WRONLY | os.O_CREAT, 0o600)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    lock = Lock(own)
-    lock.acquire()
+    for word in (signal.SIGINT, signal.SIGTERM):  # it ends when the pipe does, in good order
+        signal.signal(word, lambda *_: None)  # ignored, they would be in all that it starts
+    if os.name == "posix":
+        os.setsid()  # so that all it starts can be ended together
+    if not os.environ.get("RIVALRY_DEBUG"):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+    heard = _Heard(pipe)
     try:
         with suppress(OSError, EOFError):
-            _serve(pipe, address, processors, own)
+            _serve(pipe, heard, address, processors)
     finally:
-        shutil.rmtree(own, ignore_errors=True)
-        os._exit(0)  # what Ray registered for the end has been done
+        heard.end(0)  # what Ray registered for the end has been done
 
 
-def _serve(pipe: Connection, address: str | None, processors: int, own: Path) -> None:
+class _Heard:
+    """What the parent says, as it comes; after its last word the process ends, whatever it waits for."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.own = pipe, Path()
+        self.lock: Lock | None = None
+        self.events: SimpleQueue[Any] = SimpleQueue()
+        self.grace = HASTE
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self.events.put(self.pipe.recv())
+        self.events.put(None)
+        time.sleep(self.grace)
+        self.end(1)
+
+    def folder(self) -> Path:
+        """A folder of this process's, which goes with it. Its name is short: Ray puts sockets below it."""
+        home = os.environ.get("RAY_TMPDIR") or ("/tmp" if os.name == "posix" else tempfile.gettempdir())
+        cell.swept(Path(home), PREFIX)
+        self.own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+        self.lock = Lock(self.own)
+        self.lock.acquire()
+        return self.own
+
+    def end(self, status: int) -> None:
+        """The end of the process, and of all that it has started, whether or not it is in good order."""
+        if self.lock is not None:
+            shutil.rmtree(self.own, ignore_errors=True)
+            if os.name == "posix":
+                os.killpg(0, signal.SIGKILL)
+        os._exit(status)
+
+
+def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int) -> None:
     import ray
 
     pipe.send(("begun", ""))
     try:
-        _connect(ray, address, processors, own)
+        if address is None:
+            _start(ray, processors, heard.folder())
+        else:
+            _join(ray, address)
     except BaseException as error:
         pipe.send(("refused", one_line(error)))
         return
-    bridge = _Bridge(ray, pipe)
+    heard.grace = LEAVE
+    bridge = _Bridge(ray, pipe, heard.events)
     try:
         bridge.work()
     except (ray.exceptions.RayTaskError, ray.exceptions.RuntimeEnvSetupError) as error:
@@ -71,14 +115,19 @@ def _serve(pipe: Connection, address: str | None, processors: int, own: Path) ->
         bridge.leave()
 
 
-def _connect(ray: Any, address: str | None, processors: int, own: Path) -> None:
-    """Joins a cluster, or starts one on this machine alone: no dashboard, no log, no statistics."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": False}
-    if address is not None:
-        _reach(address)
-        ray.init(address, **quiet)
-        return
+def _join(ray: Any, address: str) -> None:
+    """Joins a cluster. Raises `OSError` at once where nobody listens; Ray would try for most of a minute."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    ray.init(address, **QUIET)
+
+
+def _start(ray: Any, processors: int, own: Path) -> None:
+    """Starts Ray on this machine alone: no dashboard, no statistics."""
+    os.environ["TMPDIR"] = str(own)  # for what cells leave behind when they are ended
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_worker_niceness", "0")  # cells are what this machine is there for
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is left in the user's home
     ray.init(
         "local",
@@ -86,32 +135,17 @@ def _connect(ray: Any, address: str | None, processors: int, own: Path) -> None:
         include_dashboard=False,
         object_store_memory=STORE,
         _temp_dir=str(own),
-        **quiet,
+        **QUIET,
     )
-
-
-def _reach(address: str) -> None:
-    """Raises `OSError` at once where nobody listens; Ray itself would try for most of a minute."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-
-
-def _own_folder() -> Path:
-    """A folder of this process's; its name is short, for Ray puts sockets below it."""
-    home = os.environ.get("RAY_TMPDIR") or ("/tmp" if os.name == "posix" else tempfile.gettempdir())
-    cell.swept(Path(home), PREFIX)
-    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
 
 
 class _Bridge:
     """Orders to tasks of Ray, and what becomes of these to messages. One CPU a cell."""
 
-    def __init__(self, ray: Any, pipe: Connection) -> None:
+    def __init__(self, ray: Any, pipe: Connection, events: SimpleQueue[Any]) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self.ray, self.pipe = ray, pipe
-        self.events: SimpleQueue[Any] = SimpleQueue()
+        self.ray, self.pipe, self.events = ray, pipe, events
         self.running: dict[int, Any] = {}
         self.files: Any = None
         # the process of a dead node's cell is gone at once; we begin it again ourselves, from its checkpoint
@@ -122,7 +156,6 @@ class _Bridge:
 
     def work(self) -> None:
         """Until the parent closes the pipe."""
-        threading.Thread(target=self._read, daemon=True).start()
         self._listen()
         room, look = -1, time.monotonic()
         while True:
@@ -139,12 +172,6 @@ class _Bridge:
                 return
             kind, value = event
             getattr(self, f"_on_{kind}")(value)
-
-    def _read(self) -> None:
-        with suppress(EOFError, OSError):
-            while True:
-                self.events.put(self.pipe.recv())
-        self.events.put(None)
 
     def _tell(self, ref: Any, kind: str, *more: Any) -> None:
         """The event ``kind`` as soon as a reference of Ray's has its value."""
@@ -182,9 +209,14 @@ class _Bridge:
 
     def leave(self) -> None:
         """Ends what is running; a Ray that was started here ends altogether."""
-        with suppress(Exception):
-            for ref in self.running.values():
-                self.ray.cancel(ref, force=True)
+        left = list(self.running.values())
+        for force in (False, True):  # first a chance to remove its folder
+            for ref in left:
+                with suppress(Exception):
+                    self.ray.cancel(ref, force=force)
+            if left:
+                with suppress(Exception):
+                    _, left = self.ray.wait(left, num_returns=len(left), timeout=HASTE)
         with suppress(Exception):
             self.ray.shutdown()
 
@@ -206,5 +238,6 @@ def one_line(error: BaseException) -> str:
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):
         error = cause
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    words = " ".join(text.partition(" Please specify")[0].split())
+    return (words if len(words) <= LONG else f"{words[:LONG]} ..") or type(error).__name__

@@ -1,0 +1,160 @@
+"""What cells on Ray need that needs no Ray: files that travel, folders, words on what went wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rivalry.contrib import ray
+from rivalry.contrib.ray import bridge, cell
+from rivalry.files import Lock
+from rivalry.study import Study
+from rivalry.worker import Job, carry_out
+from tests.duels import study
+
+
+class Mailbox:
+    """A mailbox as an actor's handle looks."""
+
+    def __init__(self) -> None:
+        self.messages: list[cell.Message] = []
+        self.put = self
+
+    def remote(self, message: cell.Message) -> None:
+        self.messages.append(message)
+
+
+def job_of(one: Study, out: Path, every: float = 10.0) -> Job:
+    (first, *_) = one.cells()
+    return Job(first.id, first.task, str(one.folder), str(out), every)
+
+
+def computed(job: Job, mailbox: Mailbox, saved: bytes | None = None, **made_by: str) -> cell.Message:
+    import pickle
+
+    order = cell.Order(7, job, saved, cell.versions() | made_by)
+    return cell.compute(pickle.dumps(order), ray._files([job]), mailbox)
+
+
+@pytest.fixture
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where cells have their folders."""
+    place = tmp_path / "apart"
+    place.mkdir()
+    monkeypatch.setattr(cell.tempfile, "tempdir", str(place))
+    monkeypatch.setattr(cell, "_own", None)
+    return place
+
+
+@pytest.mark.parametrize("family", ["duel.py:duel", "../duel.py:duel", "/duel.py:duel"])
+def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path, family: str) -> None:
+    study(tmp_path)
+    (tmp_path / "below").mkdir()
+    here = tmp_path if family == "duel.py:duel" else tmp_path / "below"
+    family = f"{tmp_path}{family}" if family.startswith("/") else family
+    job = job_of(study(here, game={"family": family}), tmp_path / "run")
+    for name in ("cells", "checkpoints"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+    carry_out(job)
+    ticket, outcome, data = computed(job, Mailbox())
+    assert (ticket, outcome.kind, outcome.id) == (7, "done", job.id)
+    assert data == (tmp_path / "run" / "cells" / f"{job.id}.npz").read_bytes()
+    assert not list(apart.iterdir())
+
+
+def test_a_user_s_file_is_one_module_for_all_cells_of_a_process(tmp_path: Path, apart: Path) -> None:
+    from rivalry import _registry
+
+    job, other = (
+        job_of(study(tmp_path, game={"family": "duel.py:duel", "prize": prize}), tmp_path)
+        for prize in (1.0, 2.0)
+    )
+    computed(job, Mailbox())
+    modules = len(_registry._modules)
+    computed(other, Mailbox())
+    assert len(_registry._modules) == modules
+
+
+def test_what_is_saved_travels_and_what_was_saved_is_used(tmp_path: Path, apart: Path) -> None:
+    method = [{"kind": "duel.py:Climb", "max_steps": 50_000, "path": False}]
+    job, mailbox = job_of(study(tmp_path, method=method), tmp_path, every=0.0), Mailbox()
+    *_, whole = computed(job, mailbox)
+    saves = [data for ticket, outcome, data in mailbox.messages if data is not None]
+    assert {ticket for ticket, *_ in mailbox.messages} == {7}
+    assert len(saves) > 1
+    again = Mailbox()
+    *_, resumed = computed(job, again, saves[-1])
+    assert resumed == whole
+    assert len(again.messages) < len(mailbox.messages)
+
+
+def test_a_failure_names_the_user_s_own_file(tmp_path: Path, apart: Path) -> None:
+    one = study(tmp_path, game={"family": "duel.py:duel", "trouble": "raise"}, sweep={"game.prize": [2.0]})
+    _, outcome, data = computed(job_of(one, tmp_path), Mailbox())
+    assert (outcome.kind, data) == ("failed", None)
+    assert f"{tmp_path}/duel.py:27: RuntimeError: the duel was called off" in outcome.message
+    assert str(apart) not in outcome.trace
+
+
+def test_other_versions_are_named(tmp_path: Path, apart: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"has jax .*, this run 0\.1; install the same versions on every"):
+        computed(job_of(study(tmp_path), tmp_path), Mailbox(), jax="0.1")
+
+
+def test_folders_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    old, held, new, other = (tmp_path / name for name in ("r-old", "r-held", "r-new", "s-old"))
+    for folder in (old, held, new, other):
+        folder.mkdir()
+    lock = Lock(held)
+    lock.acquire()
+    for folder in (old, held, other):
+        os.utime(folder, (0, 0))
+    cell.swept(tmp_path, "r-")
+    lock.release()
+    assert {path.name for path in tmp_path.iterdir()} == {"r-held", "r-new", "s-old"}
+
+
+def test_a_full_disk_there_says_where(tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    from rivalry import worker
+    from rivalry.files import DiskFull
+
+    def full(*_: Any) -> float:
+        raise DiskFull("cells/x.npz: no space left for it")
+
+    monkeypatch.setattr(worker, "carry_out", full)
+    _, outcome, _ = computed(job_of(study(tmp_path), tmp_path), Mailbox())
+    assert outcome.kind == "full"
+    assert outcome.message.startswith(f"{socket.gethostname()}: cells/x.npz: no space left")
+
+
+def test_without_ray_one_line_says_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs ray; pip install 'rivalry\[deep\]'"):
+        ray.Cluster()
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    job = job_of(study(tmp_path), tmp_path)
+    (tmp_path / "duel.py").unlink()
+    with pytest.raises(ray.ClusterError, match=r"duel\.py: No such file"):
+        ray._files([job])
+
+
+def test_words_on_what_went_wrong() -> None:
+    class WorkerCrashedError(Exception):
+        pass
+
+    assert bridge.how(WorkerCrashedError()) == "worker died"
+    assert bridge.how(ArithmeticError()) == "worker lost: ArithmeticError"
+    assert bridge.one_line(ConnectionRefusedError(111, "Connection refused")) == "Connection refused"
+    assert bridge.one_line(ValueError("a\n  b")) == "a b"
+    assert bridge.one_line(ValueError()) == "ValueError"
+    assert len(bridge.one_line(ValueError("x" * 1000))) < 410
+    outer = ValueError("traceback\n of Ray's")
+    outer.cause = RuntimeError("node has jax")  # type: ignore[attr-defined]
+    assert bridge.one_line(outer) == "node has jax"
