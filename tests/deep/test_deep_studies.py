@@ -1,4 +1,4 @@
-"""The bundled studies of networks, carried out in their quick form; what they state in the full form, at night."""
+"""The bundled studies of networks: in their quick form, and at night in the full one with what they state."""
 
 from __future__ import annotations
 
