@@ -442,10 +442,12 @@ def test_learners_stand_beside_what_learns_nothing() -> None:
     )
     ax = rv.plots.learners(data)
     assert labels(ax) == ["ppo", "tables", "reply: 5"]
-    np.testing.assert_array_equal(ax.get_lines()[0].get_xydata(), [[400, 2.5], [800, 4.5], [1200, 6.5]])
-    np.testing.assert_array_equal(ax.get_lines()[1].get_xydata(), [[400, 3.0]])
+    drawn = {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+    np.testing.assert_array_equal(drawn["ppo"], [[400, 2.5], [800, 4.5], [1200, 6.5]])
+    np.testing.assert_array_equal(drawn["tables"], [[400, 3.0]])
+    assert len(ax.get_lines()) == 2 * 3 + 1  # of two replications each is drawn
     one = rv.plots.learners(data, player=1, methods=["ppo"], lines={"Cournot": 6.0})
-    np.testing.assert_array_equal(one.get_lines()[0].get_ydata(), [3.0, 5.0, 7.0])
+    np.testing.assert_array_equal(one.get_lines()[-2].get_ydata(), [3.0, 5.0, 7.0])
     assert labels(one) == ["ppo", "Cournot: 6"]
     with pytest.raises(ValueError, match="player: 2 must be"):
         rv.plots.learners(data, player=2)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 MAIN, CLOCK = "learning_reward", "learning_step"
+FEW = 3  # fewer replications are drawn one by one: their band would be wider than the picture
 
 
 class _Way(NamedTuple):
@@ -42,9 +43,10 @@ def learners(
     """What learners were paid in a step of learning, ``learning_reward [sample player]``, by method.
 
     In the mean over players, or of one ``player``, at ``learning_step`` on a logarithmic axis, with a 95 %
-    band over replications (Student's t). A method without such a history is a horizontal line at its
-    ``level``: dashed where ``claim`` is certified, dotted where not. ``lines`` are further levels by name,
-    ``methods`` picks and orders. Steps are each method's own: of play, or updates of policies.
+    band over replications (Student's t), of which fewer than three are drawn each. A method without such a
+    history is a horizontal line at its ``level``: dashed where ``claim`` is certified, dotted where not.
+    ``lines`` are further levels by name, ``methods`` picks and orders. Steps are each method's own: of play,
+    or updates of policies.
 
     Raises `NoSuchPoint` where no method has a history here.
 
@@ -63,10 +65,13 @@ def learners(
         if not curves:
             raise NoSuchPoint(f"data: no method has {MAIN} here")
         for way, colour in zip(curves, colours(len(curves)), strict=True):
+            if len(way.values) < FEW:
+                axes.plot(way.clock, way.values.T, color=colour, linewidth=0.8, alpha=0.5)
+                axes.plot(way.clock, way.values.mean(axis=0), color=colour, label=way.name)
+                continue
             mean, half = band(way.values)
             axes.plot(way.clock, mean, color=colour, label=way.name)
-            if len(way.values) > 1:
-                axes.fill_between(way.clock, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between(way.clock, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
         levels = [way for way in every if not len(way.clock) and np.isfinite(way.end)]
         for k, way in enumerate(levels):
             told = f"{way.name}: {way.end:.5g}" + ("" if way.certified else ", not certified")
@@ -82,7 +87,8 @@ def learners(
         axes.set_xlabel("step of learning")
         count = max(len(way.values) for way in curves)
         levelled = f"lines: {word(level)}" if levels else ""
-        note(axes, words, levelled, f"n = {count} replications, mean and 95 % band" if count > 1 else "")
+        spread = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
+        note(axes, words, levelled, f"n = {count} replications, {spread}" if count > 1 else "")
         legend(axes)
         return axes
 
