@@ -79,6 +79,8 @@ class _OffPolicy(DeepLearner):
     def __check_init__(self) -> None:
         for name, least in (("minibatch", 1), ("memory", 1), ("warm_up", 0), ("updates", 1)):
             check_whole(name, getattr(self, name), least)
+        if self.memory < self.batch:
+            raise ValueError(f"memory: {self.memory} must be at least batch = {self.batch}")
         check_numbers("rate", self.rate, "above 0", lambda v: v > 0)
 
     @property

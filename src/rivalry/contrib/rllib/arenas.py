@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from rivalry.results import Record
 Networks = Mapping[str, Network]  # by agent
 
 
+@runtime_checkable
 class Ground(Protocol):
     """Where agents learn."""
 
@@ -49,6 +50,7 @@ class Ground(Protocol):
         ...
 
 
+@runtime_checkable
 class Arena(Ground, Protocol):
     """A game made ready for RLlib, and how what was learned in it is read."""
 

@@ -11,11 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
+from rivalry.contrib.rllib.session import NoNumber
+
 Look = Callable[[str, Any], np.ndarray]
-
-
-class NoNumber(ArithmeticError):
-    """An agent was paid what is no number; nothing can be learned from that."""
 
 
 class Agent(str):
@@ -54,7 +52,7 @@ class Bridge(MultiAgentEnv):  # type: ignore[misc]
         seen, _ = self.env.reset(seed=seed)
         return self._shown(seen, self._acting()), {}
 
-    def step(self, action_dict: dict[Agent, Any]) -> tuple[dict[str, Any], ...]:
+    def step(self, action_dict: dict[Agent, Any]) -> tuple[dict[Any, Any], ...]:
         """One step of the environment, by those whose turn it is."""
         play = getattr(self.env, "play", self.env.step)
         seen, paid, over, short, _ = play({str(agent): action for agent, action in action_dict.items()})

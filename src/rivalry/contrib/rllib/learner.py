@@ -118,7 +118,7 @@ class DeepLearner(eqx.Module):
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {words}")
         if self.gamma is not None:
             check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        if not isinstance(self.hidden, list | tuple):
+        if not isinstance(self.hidden, list | tuple) or not self.hidden:
             raise ValueError(f"hidden: {self.hidden!r} must be a list of whole numbers, such as [64, 64]")
         for k, units in enumerate(self.hidden):
             check_whole(f"hidden[{k}]", units, 1)
@@ -178,15 +178,16 @@ class DeepLearner(eqx.Module):
         """What was learned, judged; RLlib is told to stop."""
         from rivalry.contrib.rllib import training
 
-        networks = training.networks(self, world, session)
-        options = training.reading(self, world, session.words)
-        record = world.read(networks, session.words, options)
+        if session.lost:
+            warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
+            record: Record = {"status": ((), np.asarray("no answer"))}
+        else:
+            networks = training.networks(self, world, session)
+            options = training.reading(self, world, session.words)
+            record = world.read(networks, session.words, options)
         if session.rewards:
             record |= self._curve(world, np.stack(session.rewards))
         record["continued"] = ((), np.asarray(session.broken))
-        if session.lost:
-            record["status"] = ((), np.asarray("no answer"))
-            warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
         training.stop(session)
         return record
 

@@ -39,7 +39,7 @@ def started() -> Any:
         import ray
 
         for name in ("ray", "ray.rllib", "ray.tune"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised as well
         if not ray.is_initialized():
             folder = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.name == "posix" else None)
             atexit.register(_ended, os.getpid(), folder)

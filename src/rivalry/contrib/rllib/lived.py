@@ -104,7 +104,7 @@ class Lived:
     def _returns(
         self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
     ) -> np.ndarray:
-        """Sums of rewards ``[episode player]``, discounted by turns of one's own; the same chance whoever plays."""
+        """Sums of rewards ``[episode player]``, discounted by own turns; the same chance whoever plays."""
         draw = np.random.default_rng(sequence) if explore else None
         env, episodes = self.env(), max(2, options.evaluation // self.periods)
         found = np.zeros((episodes, len(self.names)))

@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+class NoNumber(ArithmeticError):
+    """An agent was paid what is no number; nothing can be learned from that."""
+
+
 class Streams(NamedTuple):
     """The generators that a process has one of, which RLlib draws from."""
 
@@ -23,14 +27,14 @@ class Streams(NamedTuple):
         """As they stand."""
         import torch
 
-        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state())
+        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
 
     def set(self) -> None:
         """The generators stand here again."""
         import torch
 
         random.setstate(self.plain)
-        np.random.set_state(self.numpy)
+        np.random.set_state(self.numpy)  # noqa: NPY002
         torch.set_rng_state(self.torch)
 
 

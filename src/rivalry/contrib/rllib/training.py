@@ -12,12 +12,12 @@ import numpy as np
 from rivalry.contrib.rllib import libraries
 from rivalry.contrib.rllib.arenas import Arena, Ground, Networks, Reading
 from rivalry.contrib.rllib.networks import Network
-from rivalry.contrib.rllib.session import Training
+from rivalry.contrib.rllib.session import NoNumber, Training
 
 if TYPE_CHECKING:
     from rivalry.contrib.rllib.learner import DeepLearner
 
-LOSS = "total_loss"  # of a network, as RLlib tells it of every iteration
+LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # of a network, as RLlib tells it of an iteration
 
 
 def iteration(learner: DeepLearner, arena: Ground, session: Training) -> np.ndarray:
@@ -25,20 +25,18 @@ def iteration(learner: DeepLearner, arena: Ground, session: Training) -> np.ndar
 
     The session is ``lost`` where rewards or losses are no numbers: RLlib itself would pass over them.
     """
-    from rivalry.contrib.rllib.bridge import NoNumber
-
     with session.own():
         algorithm = _alive(learner, arena, session)
         try:
             found = algorithm.train()
-        except NoNumber as error:
-            session.lost = str(error)
+        except RuntimeError as error:  # what an environment raises, RLlib raises so
+            if not isinstance(error.__cause__, NoNumber):
+                raise error.__cause__ or error from None
+            session.lost = str(error.__cause__)
             return np.full(len(arena.names), np.nan)
-    losses = {name: row.get(LOSS, 0.0) for name, row in found.get("learners", {}).items() if LOSS in row}
-    trained = {name: row.get("num_module_steps_trained", 0) for name, row in found["learners"].items()}
-    for name, loss in losses.items():
-        if trained[name] > 0 and not np.isfinite(float(loss)):
-            session.lost = f"the loss of {name} became {float(loss)}"
+    for name, row in found.get("learners", {}).items():  # nobody before the first update
+        if row.get(TRAINED, 0) > 0 and not np.isfinite(float(row.get(LOSS, 0.0))):
+            session.lost = f"the loss of {name} became {float(row[LOSS])}"
     means = found["env_runners"].get("agent_episode_returns_mean", {})
     length = found["env_runners"].get("episode_len_mean", np.nan)
     each = np.array([float(means.get(name, np.nan)) for name in arena.names])
@@ -79,8 +77,9 @@ def _alive(learner: DeepLearner, arena: Ground, session: Training) -> Any:
     if session.algorithm is None:
         try:
             session.algorithm = configured(learner, arena, int(session.words[0] % 2**31)).build_algo()
-        except ValueError as error:
-            raise ValueError(f"{learner.kind}: {' '.join(str(error).split())}") from None
+        except (ValueError, TypeError) as error:
+            what = f"settings {dict(learner.settings)}: " if learner.settings else ""
+            raise ValueError(f"{learner.kind}: {what}{' '.join(str(error).split())}") from None
         _seeded(session.algorithm, arena, session.words)
         if session.kept:
             found, streams = pickle.loads(session.kept)
@@ -135,6 +134,7 @@ def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
             model_config=DefaultModelConfig(
                 fcnet_hiddens=list(learner.hidden),
                 fcnet_activation="tanh",
+                fusionnet_hiddens=list(learner.hidden),  # where critics bring what is seen and done together
                 vf_share_layers=False,
                 free_log_std=_normal(learner, arena),
             )
@@ -144,7 +144,7 @@ def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
             min_time_s_per_iteration=None,
             metrics_num_episodes_for_smoothing=episodes,
         )
-        .debugging(seed=seed, log_level="ERROR")
+        .debugging(seed=seed, log_level="CRITICAL")
     )
 
 

@@ -147,7 +147,7 @@ class Walk:
         rows = np.zeros((len(sizes), max(sizes), space.shape[1]))
         for place in range(max(sizes)):
             x = world.places[np.arange(len(sizes)), np.minimum(place, np.array(sizes) - 1)]
-            rows[:, place] = np.asarray(units(space, x))
+            rows[:, place] = np.asarray(units(space, put(x)))
         if not self.joint:
             return rows[player, : sizes[player]]
         at = np.indices(sizes).reshape(len(sizes), -1)

@@ -1,0 +1,234 @@
+"""What RLlib is given and gives back: who acts, who is paid what, ends and cuts, and what networks do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import put
+from rivalry.contrib.rllib import DQN, PPO, SAC, training
+from rivalry.contrib.rllib.learner import DeepLearner
+from rivalry.contrib.rllib.networks import Network, capped
+from rivalry.transforms.units import strategies
+
+pytest.importorskip("ray")
+torch = pytest.importorskip("torch")
+
+
+SEED = np.random.SeedSequence(3)
+SHORT: dict[str, Any] = {"iterations": 1, "batch": 24, "envs": 2, "periods": 5, "minibatch": 8}
+
+
+def played(game: Any, learner: DeepLearner, steps: tuple[int, ...]) -> list[Any]:
+    """Episodes, or parts of them, as RLlib learns from them."""
+    world = learner.world(game)
+    session = learner.begin(world, SEED)
+    with session.own():
+        algorithm = training._alive(learner, world, session)
+        found = [part for count in steps for part in algorithm.env_runner.sample(num_timesteps=count)]
+    training.stop(session)
+    return found
+
+
+def whole(parts: list[Any]) -> dict[str, dict[str, list[Any]]]:
+    """Actions, rewards and observations of every episode that came to its end, agent by agent."""
+    found: dict[str, dict[str, Any]] = {}
+    done = {part.id_ for part in parts if part.is_done}
+    for part in parts:
+        for agent, own in part.agent_episodes.items():
+            row = found.setdefault(part.id_, {}).setdefault(
+                str(agent), {"action": [], "reward": [], "seen": [], "over": False, "cut": False}
+            )
+            row["action"] += list(own.get_actions())
+            row["reward"] += list(own.get_rewards())
+            row["seen"] += list(own.get_observations()[:-1])
+            row["over"], row["cut"] = own.is_terminated, own.is_truncated
+    return {key: rows for key, rows in found.items() if key in done}
+
+
+def test_a_staged_market_is_paid_as_by_hand() -> None:
+    game = rv.games.market(stages=[[1], [0]])
+    learner = PPO(**SHORT)
+    world = learner.world(game)
+    episodes = whole(played(game, learner, (7, 7, 6, 8, 12)))  # chunks end in the middle of periods
+    assert len(episodes) >= 3
+    for rows in episodes.values():
+        first, second = (np.array(rows[f"player_{k}"]["action"])[:, 0] for k in (0, 1))
+        assert len(first) == len(second) == 5
+        acts = np.clip(np.stack([first, second], axis=1), -1, 1)[:, :, None]
+        pays = np.array([game.payoffs(strategies(game.space, put(row))) for row in acts])
+        for k in (0, 1):
+            own = np.array(rows[f"player_{k}"]["reward"]) * world.scale
+            np.testing.assert_allclose(own, pays[:, k], rtol=1e-5, atol=1e-3)
+            assert rows[f"player_{k}"]["cut"]
+            assert not rows[f"player_{k}"]["over"]
+        # who follows sees what was chosen in this period: shown from -1 to 1 behind what comes first
+        seen = np.array(rows["player_0"]["seen"])
+        np.testing.assert_allclose(seen[:, 1], np.clip(second, -1, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [rv.games.influencer, lambda: rv.games.karma(agents=4)])
+def test_a_horizon_is_no_end(make: Any) -> None:
+    parts = played(make(), PPO(**SHORT), (24,))
+    done = [part for part in parts if part.is_done]
+    assert done
+    for part in done:
+        assert part.is_truncated
+        assert not part.is_terminated
+        for own in part.agent_episodes.values():
+            assert own.is_truncated
+            assert not own.is_terminated
+            assert len(own) == 5
+
+
+def test_a_race_ends() -> None:
+    game = rv.games.race(horizon=3)
+    parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 50}), (30,))
+    done = [part for part in parts if part.is_done]
+    assert done
+    for part in done:
+        assert len(part) <= 3
+        for own in part.agent_episodes.values():
+            assert own.is_terminated
+            assert not own.is_truncated
+
+
+def test_firms_that_leave_are_done_and_the_others_play_on() -> None:
+    game = rv.games.market(a=60.0, c=[10.0, 59.0], cash=[1e6, 0.0], F=[0.0, 1000.0])
+    parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 8}), (16, 16, 16))
+    episodes = whole(parts)
+    left = [rows for rows in episodes.values() if rows["player_1"]["over"]]
+    assert left
+    for rows in left:
+        assert len(rows["player_1"]["reward"]) < len(rows["player_0"]["reward"]) == 8
+        assert rows["player_0"]["cut"]
+
+
+def test_karma_is_paid_to_whom_it_says() -> None:
+    game = rv.games.karma(agents=4)
+    rows = whole(played(game, PPO(**SHORT | {"policies": "shared"}), (24,)))
+    scale = PPO().world(game).scale
+    for agents in rows.values():
+        paid = np.array([agents[f"agent_{k}"]["reward"] for k in range(4)]) * scale
+        stakes = (np.array([agents[f"agent_{k}"]["seen"] for k in range(4)])[:, :, 0] + 1) / 2 * scale
+        lost = paid < 0
+        np.testing.assert_allclose(paid[lost], -stakes[lost], rtol=1e-5)
+
+
+def trained(learner: DeepLearner, game: Any) -> tuple[Network, int]:
+    world = learner.world(game)
+    session = learner.begin(world, SEED)
+    learner.advance(world, session, 1)
+    found = training.networks(learner, world, session)
+    training.stop(session)
+    name = world.names[0]
+    env = world.env()
+    seen, _ = env.reset(seed=0)
+    return found[name], len(world.look(name, seen[name]))
+
+
+def theirs(network: Network, rows: np.ndarray) -> Any:
+    """RLlib's own distribution of actions at rows of what is seen."""
+    with torch.no_grad():
+        numbers = network.module.forward_inference({"obs": torch.as_tensor(rows)})["action_dist_inputs"]
+    return network.module.get_exploration_action_dist_cls().from_logits(numbers)
+
+
+@pytest.mark.parametrize("kind", [PPO, SAC])
+def test_choices_in_a_box_are_rllibs(kind: Any) -> None:
+    network, width = trained(kind(moves="steps", **SHORT), rv.games.influencer())
+    rows = np.random.default_rng(0).normal(size=(6, width)).astype(np.float32)
+    law = theirs(network, rows)
+    middle = law.to_deterministic().sample().numpy()  # which RLlib does not squash
+    best = np.tanh(middle) if kind is SAC else np.clip(middle, -1, 1)
+    np.testing.assert_allclose(network.best(rows), best, atol=1e-6)
+    draw = np.random.default_rng(1)
+    ours = np.array([network.drawn(rows, draw) for _ in range(4000)])[..., 0]
+    torch.manual_seed(1)
+    other = np.clip(np.array([law.sample().numpy() for _ in range(4000)])[..., 0], -1, 1)
+    for q in (0.1, 0.25, 0.5, 0.75, 0.9):
+        np.testing.assert_allclose(np.quantile(ours, q, axis=0), np.quantile(other, q, axis=0), atol=0.06)
+    np.testing.assert_allclose(ours.std(axis=0), other.std(axis=0), atol=0.03)
+
+
+def test_numbered_chances_are_rllibs() -> None:
+    network, width = trained(PPO(moves="grid", places=5, **SHORT), rv.games.influencer())
+    rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
+    soft = theirs(network, rows)
+    each = np.stack([np.exp(soft.logp(torch.full((3,), a)).numpy()) for a in range(3)], axis=1)
+    np.testing.assert_allclose(network.chances(rows), each, atol=1e-6)
+    np.testing.assert_array_equal(network.best(rows), each.argmax(axis=1))
+    frequencies(network, rows)
+
+
+def test_values_and_chances_of_any_are_rllibs() -> None:
+    short = SHORT | {"warm_up": 0, "updates": 5}
+    network, width = trained(
+        DQN(moves="grid", places=5, epsilon=0.3, exploration=1.0, **short), rv.games.influencer()
+    )
+    rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
+    with torch.no_grad():
+        best = network.module.forward_inference({"obs": torch.as_tensor(rows)})["actions"].numpy()
+    np.testing.assert_array_equal(network.best(rows), best)
+    chances = network.chances(rows)
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0)
+    np.testing.assert_allclose(chances[np.arange(3), best], 0.8)
+    frequencies(network, rows)
+
+
+def frequencies(network: Network, rows: np.ndarray) -> None:
+    draw, chances = np.random.default_rng(2), network.chances(rows)
+    often = np.zeros_like(chances)
+    for _ in range(3000):
+        often[np.arange(len(rows)), network.drawn(rows, draw)] += 1
+    np.testing.assert_allclose(often / 3000, chances, atol=0.04)
+
+
+class Fixed(Network):
+    """A network whose chances are given."""
+
+    def chances(self, seen: np.ndarray) -> np.ndarray:
+        return np.tile([0.1, 0.2, 0.3, 0.4], (len(seen), 1))
+
+    def best(self, seen: np.ndarray) -> np.ndarray:
+        return np.full(len(seen), 3)
+
+
+def test_what_is_beyond_a_mask_goes_to_the_last_there_is() -> None:
+    masks = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]])
+    network = Fixed(None, "logits")
+    found = capped(network, np.zeros((3, 1)), masks, explore=True)
+    np.testing.assert_allclose(found, [[0.1, 0.2, 0.3, 0.4], [0.1, 0.9, 0, 0], [1, 0, 0, 0]])
+    plain = capped(network, np.zeros((3, 1)), masks, explore=False)
+    np.testing.assert_allclose(plain, [[0, 0, 0, 1], [0, 1, 0, 0], [1, 0, 0, 0]])
+
+
+class Broken:
+    """The influencers' game, of which nothing is known beyond the middle."""
+
+    def __init__(self, worth: float) -> None:
+        self.game, self.worth = rv.games.influencer(), worth
+        self.space = self.game.space
+
+    def payoffs(self, x: Any) -> Any:
+        import jax.numpy as jnp
+
+        return jnp.where(x[:, 0] > 0.3, self.worth, self.game.payoffs(x))
+
+
+@pytest.mark.parametrize("worth", [float("nan"), float("inf")])
+def test_payoffs_that_are_no_numbers_are_told(worth: float) -> None:
+    with pytest.warns(UserWarning, match=r"rllib.ppo: nothing can be learned: player_\d was paid (nan|inf)"):
+        found = rv.learn(Broken(worth), PPO(iterations=3, batch=40, periods=5), seed=1, tolerance=None)
+    assert str(found.data.status.values) == "no answer"
+    assert int(found.data.steps) == 1
+
+
+def test_losses_that_are_no_numbers_are_told() -> None:
+    learner = PPO(iterations=4, batch=40, periods=5, rate=1e30)
+    with pytest.warns(UserWarning, match="nothing can be learned"):
+        found = rv.learn(rv.games.influencer(), learner, seed=1)
+    assert str(found.data.status.values) == "no answer"

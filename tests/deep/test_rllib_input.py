@@ -1,0 +1,192 @@
+"""What deep learners refuse, each in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import util
+from typing import Any
+
+import pytest
+
+import rivalry as rv
+from rivalry._jax import put
+from rivalry.contrib.rllib import DQN, PPO, SAC
+from rivalry.space import Box
+
+pytest.importorskip("ray")
+pytest.importorskip("torch")
+
+
+SHORT: dict[str, Any] = {"iterations": 1, "batch": 20, "envs": 2, "periods": 5, "rounds": 5, "evaluation": 10}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        *(
+            (PPO, {name: 0}, f"{name}: 0 must be a whole number of at least 1")
+            for name in (
+                "iterations",
+                "batch",
+                "envs",
+                "periods",
+                "evaluation",
+                "rounds",
+                "epochs",
+                "minibatch",
+            )
+        ),
+        (PPO, {"runners": -1}, "runners: -1 must be a whole number of at least 0"),
+        (PPO, {"reply_iterations": -1}, "reply_iterations: -1"),
+        (PPO, {"step": 0.0}, "step: 0 must be in"),
+        (PPO, {"step": 1.0}, "step: 1 must be in"),
+        (PPO, {"places": 1}, "places: 1 must be"),
+        (PPO, {"hidden": []}, r"hidden: \[\] must be a list of whole numbers"),
+        (PPO, {"hidden": [64, 0]}, r"hidden\[1\]: 0 must be"),
+        (PPO, {"gamma": 1.5}, r"gamma: 1.5 must be in \[0, 1\]"),
+        (PPO, {"gamma": float("nan")}, "gamma: nan"),
+        (PPO, {"rate": 0.0}, "rate: 0 must be above 0"),
+        (PPO, {"rate": float("inf")}, "rate: inf must be above 0"),
+        (PPO, {"clip": -0.1}, "clip: -0.1 must be above 0"),
+        (PPO, {"trace": 1.1}, r"trace: 1.1 must be in \[0, 1\]"),
+        (PPO, {"entropy": -1.0}, "entropy: -1 must be at least 0"),
+        (PPO, {"deviation": 0.0}, "deviation: 0 must be above 0"),
+        (DQN, {"epsilon": 1.5}, r"epsilon: 1.5 must be in \[0, 1\]"),
+        (DQN, {"exploration": 0.0}, r"exploration: 0 must be in \(0, 1\]"),
+        (DQN, {"target_every": 0}, "target_every: 0"),
+        (DQN, {"memory": 0}, "memory: 0"),
+        (DQN, {"warm_up": -1}, "warm_up: -1"),
+        (DQN, {"updates": 0}, "updates: 0"),
+        (DQN, {"minibatch": 0}, "minibatch: 0"),
+        (DQN, {"rate": -1.0}, "rate: -1"),
+        (SAC, {"temperature": 0.0}, "temperature: 0 must be above 0"),
+        (SAC, {"target_entropy": float("nan")}, "target_entropy: nan must be a number, or auto"),
+        (SAC, {"memory": 5}, "memory: 5 must be at least batch = 400"),
+    ],
+)
+def test_options(kind: Any, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        kind(**options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("game", "learner", "words"),
+    [
+        (rv.games.influencer, DQN(), "rllib.dqn: needs numbered actions; set moves = 'levels' or 'grid'"),
+        (lambda: rv.games.matrix("chicken"), SAC(), "rllib.sac: needs choices in a box"),
+        (rv.games.influencer, SAC(moves="grid", places=5), "rllib.sac: needs choices in a box"),
+        (lambda: rv.games.karma(agents=4), SAC(), "rllib.sac: needs choices in a box"),
+        (rv.games.influencer, PPO(moves="steps", observation="none"), "observation: 'none' must be 'own' or"),
+        (rv.games.influencer, PPO(moves="lived"), "moves: 'lived' needs a game with periods of its own"),
+        (rv.games.influencer, PPO(moves="grid", gamma=1.0), "gamma: 1 must be below 1 on a grid"),
+        (lambda: rv.games.matrix("chicken"), PPO(moves="steps"), "space: .* to be walked through"),
+        (
+            lambda: rv.games.market(gamma=[0.5, 0.9]),
+            PPO(moves="lived"),
+            "gamma: .* differ, from 0.5 to",
+        ),
+        (lambda: rv.games.market(timing="alternating"), PPO(), "timing: 'alternating' must be"),
+        (lambda: 3, PPO(), "game: int has neither payoffs nor steps nor agents"),
+    ],
+)
+def test_games_that_cannot_be_played(game: Any, learner: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        learner.world(game())
+    assert "\n" not in str(caught.value)
+
+
+def test_boxes_of_several_widths_are_not_walked_through() -> None:
+    class Wide:
+        space = Box(put([[0.0], [0.0]]), put([[1.0], [2.0]]))
+
+        def payoffs(self, x: Any) -> Any:
+            return -(x[:, 0] ** 2)
+
+    for moves in ("grid", "steps"):
+        with pytest.raises(ValueError, match=r"moves: players' boxes are .* wide; steps need them alike"):
+            PPO(moves=moves).world(Wide())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"learning_speed": 3}, "settings: .*learning_speed"), ({"lr": "fast"}, "rllib.ppo: settings .*fast")],
+)
+def test_settings_of_rllib(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        rv.learn(rv.games.influencer(), PPO(settings=settings, **SHORT))
+    assert "\n" not in str(caught.value)
+
+
+def test_known_settings_reach_rllib() -> None:
+    found = rv.learn(rv.games.influencer(), PPO(settings={"use_critic": True}, **SHORT), seed=1)
+    assert str(found.data.status.values) in ("settled", "cycling")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (PPO, {"batch": 1, "envs": 8}),
+        (PPO, {"batch": 7, "envs": 3, "minibatch": 100}),
+        (PPO, {"batch": 30, "envs": 4, "periods": 100}),
+        (SAC, {"batch": 3, "envs": 8, "updates": 2, "warm_up": 0, "minibatch": 50}),
+        (SAC, {"batch": 30, "envs": 4, "memory": 30, "updates": 2, "warm_up": 0, "minibatch": 3}),
+        (SAC, {"batch": 20, "envs": 2, "updates": 1, "warm_up": 10**6}),
+        (SAC, {"batch": 50, "envs": 2, "updates": 1, "minibatch": 1, "warm_up": 0, "hidden": [3]}),
+    ],
+)
+def test_odd_sizes_fit(kind: Any, options: dict[str, Any]) -> None:
+    found = rv.learn(rv.games.influencer(), kind(**SHORT | options), seed=1, tolerance=None)
+    assert str(found.data.status.values) in ("settled", "cycling")
+
+
+def test_libraries_that_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rivalry.contrib.rllib import libraries
+
+    known = util.find_spec
+    monkeypatch.setattr(
+        libraries, "find_spec", lambda name: None if name in ("ray", "torch") else known(name)
+    )
+    with pytest.raises(ValueError, match=r"rllib.ppo: needs ray, torch; pip install 'rivalry\[deep\]'"):
+        PPO().world(rv.games.influencer())
+
+
+MISTYPED = """
+for kind, options in (
+    (PPO, {"batch": 1.5}), (PPO, {"envs": True}), (PPO, {"epochs": "many"}), (PPO, {"moves": "walk"}),
+    (PPO, {"observation": "all"}), (PPO, {"policies": "own"}), (PPO, {"followers": "exact"}),
+    (PPO, {"hidden": 64}), (PPO, {"settings": 3}), (PPO, {"rate": "high"}), (PPO, {"places": "many"}),
+    (PPO, {"moves": "grid", "places": [{"low": 0.0}]}), (SAC, {"target_entropy": "none"}),
+):
+    try:
+        kind(**options)
+        print("nothing", options)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_what_is_of_another_type() -> None:
+    found = subprocess.run([sys.executable, "-c", MISTYPED], capture_output=True, text=True, check=True)
+    told = found.stdout.splitlines()
+    assert len(told) == 13
+    for line, word in zip(
+        told,
+        (
+            "batch: 1.5",
+            "envs: True",
+            "epochs: 'many'",
+            "moves: 'walk' must be one of any, levels, steps, grid",
+        )
+        + ("observation: 'all' must", "policies: 'own' must", "followers: 'exact' must", "hidden: 64 must")
+        + (
+            "settings: 3 must",
+            "rate: 'high' must",
+            "places: ",
+            "places[0].kind: None",
+            "target_entropy: 'none' must",
+        ),
+        strict=True,
+    ):
+        assert line.startswith(word)

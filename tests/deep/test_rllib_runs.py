@@ -1,0 +1,211 @@
+"""Runs of deep learners: the same bits again, broken off and gone on with, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.contrib.rllib import DQN, PPO, SAC
+from rivalry.contrib.rllib.learner import DeepLearner
+
+pytest.importorskip("ray")
+torch = pytest.importorskip("torch")
+psutil = pytest.importorskip("psutil")
+
+
+SHORT: dict[str, Any] = {
+    "iterations": 2,
+    "batch": 40,
+    "envs": 2,
+    "periods": 10,
+    "minibatch": 16,
+    "rounds": 10,
+    "evaluation": 20,
+}
+LEARNERS: dict[str, DeepLearner] = {
+    "ppo": PPO(policies="shared", **SHORT),
+    "dqn": DQN(moves="grid", places=5, warm_up=0, updates=5, **SHORT),
+    "sac": SAC(warm_up=0, updates=5, **SHORT),
+}
+ALONE = """
+import sys
+from tests.deep.test_rllib_runs import LEARNERS, bits
+for name in sys.argv[1:]: print(bits(LEARNERS[name], 1))
+"""
+
+
+def found(learner: DeepLearner, seed: int) -> Any:
+    return rv.learn(rv.games.influencer(reach=[0.2, 0.3]), learner, seed=seed, tolerance=None).data
+
+
+def bits(learner: DeepLearner, seed: int) -> str:
+    data = found(learner, seed)
+    text = {name: np.asarray(data[name]).tolist() for name in sorted(data.data_vars)}
+    return json.dumps(text, sort_keys=True)
+
+
+def lines(words: list[str], hashes: str) -> list[str]:
+    """What processes of their own come to, in which sets of words have an order of their own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ALONE, *words],
+        env=os.environ | {"PYTHONHASHSEED": hashes},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_one_seed_has_one_result_whatever_came_before() -> None:
+    words = list(LEARNERS)
+    there = lines(words, "1")
+    back = lines(words[::-1], "2")
+    assert there == back[::-1]
+
+
+def test_seeds_differ_and_generators_of_others_stay() -> None:
+    np.random.seed(5), torch.manual_seed(5)  # noqa: NPY002
+    threads = torch.get_num_threads()
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    one, two = (found(LEARNERS["ppo"], seed) for seed in (1, 2))
+    assert not np.array_equal(one.learning_reward, two.learning_reward)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert torch.get_num_threads() == threads
+    np.random.seed(3), torch.manual_seed(8)  # noqa: NPY002
+    np.testing.assert_array_equal(found(LEARNERS["ppo"], 1).learning_reward, one.learning_reward)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    game, learner = rv.games.influencer(), LEARNERS[name]
+    world = learner.world(game)
+    session = learner.begin(world, np.random.SeedSequence(1))
+    assert learner.advance(world, session, 1) == 1
+    began = time.perf_counter()
+    learner.save(session, tmp_path)
+    took = time.perf_counter() - began
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 4e6
+    assert took < 5
+    weights = session.algorithm.get_weights()
+    again = learner.load(tmp_path)
+    np.testing.assert_array_equal(again.rewards[0], session.rewards[0])
+    assert learner.advance(world, again, 0) == 0
+    from rivalry.contrib.rllib import training
+
+    training.networks(learner, world, again)  # made anew
+    for group, own in again.algorithm.get_weights().items():
+        for key, value in own.items():
+            np.testing.assert_array_equal(value, weights[group][key])
+    assert learner.advance(world, again, 5) == 1
+    record = learner.read(world, again)
+    assert bool(record["continued"][1])
+    assert len(record["learning_step"][1]) == 2
+    np.testing.assert_array_equal(record["learning_step"][1], [0, 40])
+    assert not bool(learner.read(world, session)["continued"][1])
+
+
+def test_rewards_of_a_period_in_stages() -> None:
+    game = rv.games.market(stages=[[1], [0]])
+    learner = PPO(**SHORT | {"iterations": 4})
+    record = rv.learn(game, learner, seed=1).data
+    # 40 steps of two copies are 10 periods of 2 stages: an episode of each, in every iteration
+    assert record.learning_reward.shape == (4, 2)
+    assert np.all(np.abs(record.learning_reward) < 2025 * 2)
+
+
+def test_episodes_longer_than_iterations_are_told_where_they_end() -> None:
+    record = rv.learn(rv.games.influencer(), PPO(**SHORT | {"iterations": 5, "periods": 50}), seed=1).data
+    np.testing.assert_array_equal(record.learning_step, [80, 160])
+    np.testing.assert_allclose(record.learning_reward.sum("player"), 100, atol=1e-3)
+
+
+def test_leaders_whose_followers_learn_have_curves_of_all() -> None:
+    data = rv.learn(rv.games.market(stages=[[0], [1]]), PPO(**SHORT), seed=1).data
+    assert data.profile.shape == (1, 1)
+    assert data.learning_reward.dims == ("sample", "seat")
+    assert data.learning_reward.shape[1] == 2
+
+
+STUDY = """
+title = "short"
+[game]
+family = "influencer"
+
+[[method]]
+kind = "rllib.ppo"
+iterations = {iterations}
+batch = 40
+envs = 2
+periods = 10
+minibatch = 16
+epochs = 1
+"""
+
+
+MAIN = "import sys; from rivalry.cli import main; sys.exit(main())"
+HASTY = """
+from rivalry.executor import carry_out
+from rivalry.store import Run
+from rivalry.study import load
+if __name__ == "__main__":
+    carry_out(Run.create_or_open("run", load("short.toml")), workers=1, checkpoint_every=0.5)
+"""
+
+
+def begun(*words: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def of_ray(before: set[int]) -> list[str]:
+    """Ray's processes that were not there before."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if process.info["pid"] not in before and "rivalry-rllib-" in words:
+            found.append(words[:80])
+    return found
+
+
+def test_killed_and_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "short.toml").write_text(STUDY.format(iterations=60))
+    before = {process.pid for process in psutil.process_iter()}
+    process = begun("-c", HASTY, cwd=tmp_path)
+    saved = tmp_path / "run" / "checkpoints"
+    end = time.monotonic() + 120
+    while time.monotonic() < end and not (saved.is_dir() and any(saved.iterdir())):
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    end = time.monotonic() + 30
+    while of_ray(before) and time.monotonic() < end:
+        time.sleep(0.3)
+    assert of_ray(before) == []
+    again = begun("-c", MAIN, "resume", "run", "--json", cwd=tmp_path)
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    for line in out.splitlines():
+        json.loads(line)
+    assert of_ray(before) == []
+    data = rv.open_run(tmp_path / "run").data
+    assert bool(np.asarray(data.continued).all())
+    assert data.learning_reward.sizes["sample"] == 60
