@@ -291,6 +291,21 @@ def test_a_cell_may_use_ray_itself(tmp_path: Path, cluster: Cluster) -> None:
     assert run_study(chosen, tmp_path / "run", executor=cluster).status == "done"
 
 
+@pytest.mark.nightly
+def test_networks_are_trained_in_cells_too(tmp_path: Path, cluster: Cluster) -> None:
+    pytest.importorskip("torch")
+    method = [{"kind": "rllib.ppo", "iterations": 3, "batch": 40, "periods": 5}]
+    chosen = Study(
+        name="deep",
+        title="Networks on Ray within Ray",
+        game={"family": "influencer", "players": 2},
+        method=method,
+        replications={"count": 2, "seed": 3},
+    )
+    alone, away = run_study(chosen, tmp_path / "alone"), tmp_path / "away"
+    assert contents(alone) == contents(run_study(chosen, away, executor=cluster))
+
+
 def test_other_versions_are_refused(tmp_path: Path, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.contrib.ray import cell
 

@@ -10,9 +10,12 @@ import pytest
 
 from rivalry.contrib import ray
 from rivalry.contrib.ray import bridge, cell
+from rivalry.executor import Event, Outcome, carry_out, run_study
 from rivalry.files import Lock
+from rivalry.store import Run
 from rivalry.study import Study
-from rivalry.worker import Job, carry_out
+from rivalry.worker import Job
+from rivalry.worker import carry_out as carried_out
 from tests.duels import study
 
 
@@ -58,7 +61,7 @@ def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path,
     job = job_of(study(here, game={"family": family}), tmp_path / "run")
     for name in ("cells", "checkpoints"):
         (tmp_path / "run" / name).mkdir(parents=True)
-    carry_out(job)
+    carried_out(job)
     ticket, outcome, data = computed(job, Mailbox())
     assert (ticket, outcome.kind, outcome.id) == (7, "done", job.id)
     assert data == (tmp_path / "run" / "cells" / f"{job.id}.npz").read_bytes()
@@ -115,6 +118,94 @@ def test_folders_of_killed_processes_are_swept(tmp_path: Path) -> None:
     cell.swept(tmp_path, "r-")
     lock.release()
     assert {path.name for path in tmp_path.iterdir()} == {"r-held", "r-new", "s-old"}
+
+
+class Line:
+    """A line to a cluster in this process: an order is computed when word on it is waited for."""
+
+    def __init__(self, *words: Any, room: int = 2) -> None:
+        self.words, self.room = list(words), room
+        self.orders: list[tuple[int, str, bytes]] = []
+        self.files: dict[str, bytes] = {}
+        self.closed = False
+        self.most = 0
+
+    def send(self, kind: str, value: Any) -> None:
+        assert not self.closed
+        if kind == "files":
+            self.files = value
+        else:
+            self.orders.append(value)
+            self.most = max(self.most, len(self.orders))
+
+    def receive(self) -> cell.Message | None:
+        assert not self.closed
+        word = self.words.pop(0) if self.words else "compute"
+        if isinstance(word, Exception):
+            raise word
+        if word is None:
+            self.room += 1
+            return None
+        ticket, id, data = self.orders.pop(0)
+        if word == "die":
+            return ticket, Outcome("worker_died", id, message="worker died"), None
+        return cell.compute(data, self.files, Mailbox())
+
+    def close(self, wait: bool) -> None:
+        self.closed = True
+
+
+def joined(line: Line) -> ray.Cluster:
+    found = ray.Cluster.__new__(ray.Cluster)  # there need be no Ray
+    found.address, found._held, found._line = None, 0, line  # type: ignore[assignment]
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path, apart: Path) -> Run:
+    return Run.create_or_open(tmp_path / "run", study(tmp_path))
+
+
+def test_the_parent_writes_what_comes_back(tmp_path: Path, run: Run) -> None:
+    line, alone = Line(None), run_study(study(tmp_path), tmp_path / "alone")
+    assert carry_out(run, executor=joined(line)) == "done"
+    assert line.most == 3  # there was more room
+    for place in run.cells:
+        assert run.cell_path(place.id).read_bytes() == alone.cell_path(place.id).read_bytes()
+    assert (run.folder / "dataset.nc").read_bytes() == (alone.folder / "dataset.nc").read_bytes()
+
+
+def test_so_many_at_a_time(run: Run) -> None:
+    line = Line(room=5)
+    assert carry_out(run, workers=1, executor=joined(line)) == "done"
+    assert line.most == 1
+
+
+def test_what_dies_is_begun_again_twice(run: Run) -> None:
+    events: list[Event] = []
+    line = Line("die", "die", room=1)
+    assert carry_out(run, executor=joined(line), progress=events.append) == "done"
+    assert [event.message for event in events if event.kind == "worker_died"] == ["worker died"] * 2
+    run.cell_path(run.cells[0].id).unlink()
+    assert carry_out(run, executor=joined(Line("die", "die", "die"))) == "failed"
+    assert list(run.failures().values()) == ["worker died, 3 times; out of memory?"]
+
+
+@pytest.mark.parametrize("kind", ["started", "done"])
+def test_stopping_ends_the_line(run: Run, kind: str) -> None:
+    line = Line()
+    assert carry_out(run, executor=joined(line), progress=lambda event: event.kind == kind) == "partial"
+    assert line.closed
+    assert run.counts()["done"] == (kind == "done")
+
+
+def test_a_cluster_that_goes_away_loses_nothing_that_is_done(run: Run) -> None:
+    line = Line("compute", "compute", ray.ClusterLost("the connection to Ray was lost"))
+    with pytest.raises(ray.ClusterLost, match="was lost"):
+        carry_out(run, executor=joined(line))
+    assert line.closed
+    assert run.counts()["done"] == 2
+    assert carry_out(run, executor=joined(Line())) == "done"
 
 
 def test_a_full_disk_there_says_where(tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:

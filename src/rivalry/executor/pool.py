@@ -66,7 +66,7 @@ class Executor(Protocol):
 
 @runtime_checkable
 class Hire(Protocol):
-    """What makes an executor: a class, such as `Workers`, or an object that is called.
+    """What makes an executor when it is called: a cluster, say.
 
     One that is a context manager as well is entered for as long as a run is carried out.
     """

@@ -192,12 +192,13 @@ class _Cells:
             try:
                 line.send("files", _files(jobs))
                 while (waiting or self._running) and not self._stopped:
-                    while waiting and len(self._running) < (self.count or max(1, line.room)):
+                    if waiting and len(self._running) < (self.count or max(1, line.room)):
                         job, ticket = waiting.popleft(), ticket + 1
                         self._running[ticket] = job
                         order = pickle.dumps(Order(ticket, job, _saved(job), made_by))
                         line.send("order", (ticket, job.id, order))
                         yield Outcome("started", job.id)
+                        continue
                     message = line.receive()
                     outcome = self._heard(message, waiting, deaths) if message is not None else None
                     if outcome is None:

@@ -9,8 +9,10 @@ import asyncio
 import os
 import pickle
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -83,7 +85,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
             f"{socket.gethostname()} has {name} {has}, this run {order.made_by.get(name, 'none')};"
             " install the same versions on every node"
         )
-    with _own_folder() as own, one_thread():
+    with _cancellable(), _own_folder() as own, one_thread():
         job = _unpacked(order, files, own)
         outcome = _worked(order, job, mailbox)
         path = Path(job.out) / "cells" / f"{job.id}.npz"
@@ -165,6 +167,21 @@ def moved(value: Any, places: Mapping[str, str]) -> Any:
         name, _, attribute = value.rpartition(":")
         return f"{places.get(name, name)}:{attribute}"
     return value
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Ray cancels by an interrupt, which does nothing below a node that was started in the background."""
+    ignored = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    )
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _own: Path | None = None
