@@ -186,7 +186,7 @@ def of_ray(before: set[int]) -> list[str]:
 
 
 def test_killed_and_gone_on_with(tmp_path: Path) -> None:
-    (tmp_path / "short.toml").write_text(STUDY.format(iterations=60))
+    (tmp_path / "short.toml").write_text(STUDY.format(iterations=40))
     before = {process.pid for process in psutil.process_iter()}
     process = begun("-c", HASTY, cwd=tmp_path)
     saved = tmp_path / "run" / "checkpoints"
@@ -206,6 +206,6 @@ def test_killed_and_gone_on_with(tmp_path: Path) -> None:
     for line in out.splitlines():
         json.loads(line)
     assert of_ray(before) == []
-    data = rv.open_run(tmp_path / "run").data
+    data = rv.load_run(tmp_path / "run").dataset()
     assert bool(np.asarray(data.continued).all())
-    assert data.learning_reward.sizes["sample"] == 60
+    assert data.learning_reward.sizes["sample"] == 40

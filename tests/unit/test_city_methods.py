@@ -157,6 +157,46 @@ def test_learning_serves_the_urgent() -> None:
     assert bids[urgency == 5].mean() > bids[urgency == 1].mean()
 
 
+@pytest.mark.parametrize("plays", ["uniform", "zero", "all_in"])
+def test_policies_may_be_numbers(plays: str, tmp_path: Any) -> None:
+    numbers = chances_of(streets_of(small()).city, plays)
+    named = ran(CitySimulation(plays=plays, evaluation=500, warm_up=100), seed=3)
+    same(named, ran(CitySimulation(plays=numbers, evaluation=500, warm_up=100), seed=3))
+    np.save(tmp_path / "policy.npy", numbers)
+    stored = CitySimulation(plays=str(tmp_path / "policy.npy"), evaluation=500, warm_up=100)
+    same(named, ran(stored, seed=3))
+
+
+def test_each_agent_may_have_its_own_policy() -> None:
+    city = streets_of(small()).city
+    numbers = chances_of(city, "zero").copy()
+    numbers[5] = chances_of(city, "all_in")[5]
+    found = ran(CitySimulation(plays=numbers, evaluation=2000, warm_up=0), seed=1)
+    bids = np.nansum(found["agent_trip_bid"].reshape(len(numbers), -1), axis=1)
+    assert bids[5] > 0
+    assert np.delete(bids, 5).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("at", "number", "message"),
+    [
+        (None, None, r"plays: shape \(3,\) must be"),
+        ((0, 0, 1, 0), -0.5, r"plays\[0, 0, 1\]: .* must be chances"),
+        ((1, 0, 1, 4), 0.5, r"plays\[1, 0, 1\]: .* must be chances of the choices that there are"),
+        ((2, 0, 2, 0), 0.9, r"plays\[2, 0, 2\]: .* sum to 1"),
+        ((2, 0, 2, 0), np.nan, r"plays\[2, 0, 2\]"),
+    ],
+)
+def test_numbers_that_are_no_policy(at: Any, number: Any, message: str) -> None:
+    numbers = chances_of(streets_of(small()).city, "uniform").copy()
+    if at is None:
+        numbers = np.ones(3)
+    else:
+        numbers[at] = number
+    with pytest.raises(ValueError, match=message):
+        ran(CitySimulation(plays=numbers, evaluation=10))
+
+
 def test_policies_come_and_go() -> None:
     """Chances, as kernels take them, and back; how far two are apart."""
     city = streets_of(small(planning="nodes")).city
