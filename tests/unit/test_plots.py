@@ -446,7 +446,8 @@ def test_learners_stand_beside_what_learns_nothing() -> None:
     np.testing.assert_array_equal(drawn["ppo"], [[400, 2.5], [800, 4.5], [1200, 6.5]])
     np.testing.assert_array_equal(drawn["tables"], [[400, 3.0]])
     assert len(ax.get_lines()) == 2 * 3 + 1  # of two replications each is drawn
-    one = rv.plots.learners(data, player=1, methods=["ppo"], lines={"Cournot": 6.0})
+    one = rv.plots.learners(data, player=1, methods=["ppo"], lines={"Cournot": 6.0}, floor=2.0)
+    assert one.get_ylim()[0] == 2.0
     np.testing.assert_array_equal(one.get_lines()[-2].get_ydata(), [3.0, 5.0, 7.0])
     assert labels(one) == ["ppo", "Cournot: 6"]
     with pytest.raises(ValueError, match="player: 2 must be"):

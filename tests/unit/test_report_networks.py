@@ -44,9 +44,20 @@ def test_trained_gains_have_the_band_of_their_play() -> None:
     one["trained_gain_band"] = (over, [[[np.nan] * 2], [[0.01, 0.05]]])
     found = networks(one, {"rivalry": "1.0"})
     assert found is not None
-    assert found.rows == [("ppo", 1, "unbroken", ["0.3", "2", "0.400 ± 0.050"])]
+    assert found.columns == ["… exploring", "Gain by training"]
+    assert found.rows == [("ppo", 1, "unbroken", ["2", "0.400 ± 0.050"])]
     assert found.trained
     assert found.libraries == ""
+
+
+def test_bands_of_rounding_are_left_out() -> None:
+    one = data().isel(replication=[0])
+    over = ("method", "replication", "player")
+    one["trained_gain"] = (over, np.zeros((2, 1, 2)))
+    one["trained_gain_band"] = (over, np.full((2, 1, 2), 5e-17))
+    found = networks(one, MADE_BY)
+    assert found is not None
+    assert found.rows[0][3] == ["2", "0"]
 
 
 def test_there_is_no_table_without_networks() -> None:

@@ -37,6 +37,7 @@ def learners(
     level: str = "payoff",
     player: int | None = None,
     lines: Mapping[str, float] | None = None,
+    floor: float | None = None,
     at: Mapping[str, Any] | None = None,
     methods: Sequence[str] | None = None,
 ) -> Axes:
@@ -45,8 +46,8 @@ def learners(
     In the mean over players, or of one ``player``, at ``learning_step`` on a logarithmic axis, with a 95 %
     band over replications (Student's t), of which fewer than three are drawn each. A method without such a
     history is a horizontal line at its ``level``: dashed where ``claim`` is certified, dotted where not.
-    ``lines`` are further levels by name, ``methods`` picks and orders. Steps are each method's own: of play,
-    or updates of policies.
+    ``lines`` are further levels by name, below ``floor`` nothing is shown, ``methods`` picks and orders.
+    Steps are each method's own: of play, or updates of policies.
 
     Raises `NoSuchPoint` where no method has a history here.
 
@@ -82,6 +83,8 @@ def learners(
             axes.axhline(value, linestyle=dash, color=INK, linewidth=1.0, label=f"{name}: {value:.5g}")
         who = "mean over players" if player is None else f"player {player}"
         axes.set_ylabel(f"reward a step ({who})")
+        if floor is not None:
+            axes.set_ylim(bottom=floor)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("step of learning")

@@ -10,8 +10,9 @@ import numpy as np
 from rivalry.intervals import half_width, told
 
 if TYPE_CHECKING:
-    from xarray import DataArray, Dataset
+    from xarray import Dataset
 
+ROUNDING = 1e-12  # bands below this are those of sums in another order
 MARK = "continued"  # only networks say whether they went on from a checkpoint
 GAINS = {
     "regret": "Gain",
@@ -53,7 +54,7 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         broken = int(went_on.sum())
         told_of = "unbroken" if not broken else "continued" if len(went_on) == 1 else f"{broken} continued"
         place = ", ".join(_named(name, value) for name, value in where.items())
-        rows.append((place, len(went_on), told_of, [_told(cell[name], cell) for name in known]))
+        rows.append((place, len(went_on), told_of, [_told(name, cell) for name in known]))
     if not rows:
         return None
     used = [k for k in range(len(known)) if any(parts[k] for *_, parts in rows)]
@@ -80,8 +81,14 @@ def _named(name: str, value: Any) -> str:
     return f"{name} = {value:g}"
 
 
-def _told(values: DataArray, cell: Dataset) -> str:
-    """The largest over players, in the mean over replications; as trained, with the band of its play."""
+def _told(name: str, cell: Dataset) -> str:
+    """The largest over players, in the mean over replications; as trained, with the band of its play.
+
+    What was found by training is told there, and not as a gain that was searched for.
+    """
+    values = cell[name]
+    if name == "regret" and "trained_gain" in cell and np.isfinite(cell["trained_gain"].values).any():
+        return ""
     table = np.asarray(values.values, dtype=float)
     if "replication" in values.dims:
         table = np.moveaxis(table, values.dims.index("replication"), 0)
@@ -91,7 +98,7 @@ def _told(values: DataArray, cell: Dataset) -> str:
         return ""
     most = np.nanmax(table, axis=1)
     half = float(half_width(most))
-    band = f"{values.name}_band"
+    band = f"{name}_band"
     if len(most) == 1 and band in cell:
         half = float(np.ravel(cell[band].values)[int(np.nanargmax(table))])
-    return told(float(most.mean()), half)
+    return told(float(most.mean()), half if half > ROUNDING else np.nan)
