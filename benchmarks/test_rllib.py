@@ -41,7 +41,7 @@ def test_learning(race: Callable[..., object], name: str) -> None:
     session = learner.begin(world, np.random.SeedSequence(1))
     learner.advance(world, session, 2)
     env = world.env()
-    seen, _ = env.reset(seed=1)
+    env.reset(seed=1)
     actions = {agent: env.action_space(agent).sample() for agent in env.possible_agents}
 
     def alone() -> None:

@@ -57,8 +57,12 @@ class DeepLearner(eqx.Module):
     ``reply_iterations``, and what it gains in ``evaluation`` periods is told as a lower bound.
     ``learning_reward`` (sample, player) are mean rewards of a period, by iteration.
 
+    A cut is no end: what would follow counts. Where players move in turn, ``lived`` discounts by turns of
+    one's own. Where rewards or losses become no numbers, learning ends with ``no answer`` and a warning.
+
     One seed gives one result on one machine, with ``runners = 0`` and unbroken: a run that went on from a
-    checkpoint is told by ``continued``, as RLlib does not keep its streams of chance.
+    checkpoint is told by ``continued``, as games that are being played, and memories of DQN and SAC, begin
+    anew there.
 
     Raises `ValueError` for options out of range, spaces that an algorithm cannot play, and without Ray and
     PyTorch.

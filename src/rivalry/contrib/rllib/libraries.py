@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import shutil
@@ -10,11 +9,13 @@ import tempfile
 import warnings
 from contextlib import suppress
 from importlib.util import find_spec
+from multiprocessing.util import Finalize
+from pathlib import Path
 from typing import Any
 
 NEEDED = ("ray", "torch", "gymnasium", "pettingzoo")
 REMEDY = "pip install 'rivalry[deep]'"
-PREFIX = "rivalry-rllib-"  # of the folders that Ray has while it runs; short: it puts sockets there
+PREFIX = "rivalry-rllib-"  # of the folders that Ray has while it runs
 STORE = 128 * 2**20  # bytes for what travels between processes
 
 
@@ -41,8 +42,10 @@ def started() -> Any:
         for name in ("ray", "ray.rllib", "ray.tune"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised as well
         if not ray.is_initialized():
-            folder = tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.name == "posix" else None)
-            atexit.register(_ended, os.getpid(), folder)
+            place = "/tmp" if os.name == "posix" else tempfile.gettempdir()  # short: Ray puts sockets there
+            _swept(Path(place))
+            folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
+            Finalize(None, _ended, args=(os.getpid(), folder), exitpriority=0)  # also where processes spawn
             ray.init(
                 "local",  # else it would join any that runs on this machine
                 num_cpus=0,  # no workers in advance; those that play ask for none
@@ -53,6 +56,24 @@ def started() -> Any:
                 _temp_dir=folder,
             )
     return ray
+
+
+def _swept(place: Path) -> None:
+    """Folders go that processes left behind which were killed."""
+    for folder in place.glob(f"{PREFIX}*-*"):
+        number = folder.name.removeprefix(PREFIX).split("-")[0]
+        if number.isdigit() and os.name == "posix" and not _lives(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _ended(process: int, folder: str) -> None:

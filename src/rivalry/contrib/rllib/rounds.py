@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,12 +100,20 @@ class Rounds:
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
         """Last choices as far as they are seen, and in stages what was chosen in this period."""
-        players, axes = self.board.space.shape
-        own = self.names.index(name)
+        players, axes = self._shape
+        own = self._number[name]
         before = seen[: players * axes].reshape(players, axes)
         last = {"none": before[:0], "own": before[own : own + 1], "joint": before}[self.seen]
         now = seen[players * axes :] if len(self.stages) > 1 else np.ones(1)
         return np.concatenate([last.ravel(), now]).astype(np.float32)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        return tuple(self.board.space.shape)
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.names)}
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """The profile that play without exploration leads to; mixtures with exploration beside it."""
