@@ -48,6 +48,7 @@ class Training:
         self.rewards: list[np.ndarray] = []  # [agent], by iteration
         self.broken = kept is not None  # went on from a checkpoint: not the bits of an unbroken run
         self.lost = ""  # why learning cannot go on
+        self.first: dict[str, Any] = {}  # by policy: the network that it begins as, where not anew
 
     @contextmanager
     def own(self) -> Iterator[None]:

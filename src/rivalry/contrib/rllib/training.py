@@ -88,6 +88,8 @@ def _alive(learner: DeepLearner, arena: Ground, session: Training) -> Any:
                 streams.set()
         elif _normal(learner, arena):
             _narrow(session.algorithm, float(getattr(learner, "deviation", 1.0)))
+        if session.first and not session.kept:
+            _taken_over(session.algorithm, session.first)
     return session.algorithm
 
 
@@ -167,6 +169,17 @@ def _narrow(algorithm: Any, deviation: float) -> None:
     algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
+def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
+    """Policies begin as other networks are, in all parts that both have."""
+
+    def prime(learner: Any) -> None:
+        for group, network in first.items():
+            learner.module[group].load_state_dict(network.state_dict(), strict=False)
+
+    algorithm.learner_group.foreach_learner(prime)
+    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
+
+
 def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
     """How policies are watched, and how best responses to them are trained."""
     from rivalry.contrib.rllib.replies import Alone
@@ -174,6 +187,7 @@ def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
     def trained(player: int, others: Networks) -> Network:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
+        session.first = {arena.names[player]: others[arena.names[player]].module}
         for _ in range(learner.reply_iterations):
             iteration(learner, alone, session)
             if session.lost:

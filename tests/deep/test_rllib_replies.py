@@ -1,0 +1,35 @@
+"""Best responses that are trained: from where they begin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+
+pytest.importorskip("ray")
+pytest.importorskip("torch")
+
+from rivalry.contrib.rllib import PPO, training
+from rivalry.contrib.rllib.replies import Alone
+from rivalry.contrib.rllib.session import Training
+
+
+def test_a_reply_begins_as_the_player_s_own_network() -> None:
+    learner = PPO(moves="lived", batch=80, periods=5, iterations=1, hidden=[8])
+    arena = learner.world(rv.games.race(horizon=2))
+    session = learner.begin(arena, np.random.SeedSequence(1))
+    learner.advance(arena, session, 1)
+    networks = training.networks(learner, arena, session)
+    own, alone = networks["player_1"], Alone(arena, 1, networks)
+    words = np.random.SeedSequence(2).generate_state(4, np.uint32)
+    fresh, begun = Training(words), Training(words)
+    begun.first = {"player_1": own.module}
+    seen = np.linspace(-1, 1, 15).reshape(3, 5)
+    found = training.networks(learner, alone, begun)["player_1"]
+    assert np.array_equal(found.outputs(seen), own.outputs(seen))
+    other = training.networks(learner, alone, fresh)["player_1"]
+    assert not np.array_equal(other.outputs(seen), own.outputs(seen))
+    training.iteration(learner, alone, begun)
+    for each in (session, fresh, begun):
+        training.stop(each)
