@@ -27,7 +27,7 @@ class Listed(eqx.Module):
         found: Array = self.game.payoffs(self.profile(x))
         return found
 
-    def profile(self, x: Profile) -> Profile:
+    def profile(self, x: Profile) -> Float[Array, "player coordinate"]:
         """The strategies ``[player axis]`` that numbers ``[player 1]`` stand for."""
         return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
 
