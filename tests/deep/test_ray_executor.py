@@ -366,7 +366,9 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         return started[-1]
 
     yield lambda *words: _watched(begin(*words), family)
-    assert until(lambda: not [one for one in family if one.is_running()], 30), family
+    assert until(lambda: not [one for one in family if one.is_running()], 30), [
+        (p, name_of(p)) for p in family if p.is_running()
+    ]
     for process in started:
         process.communicate()
 

@@ -10,9 +10,11 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -83,12 +85,56 @@ class _Heard:
         return self.own
 
     def end(self, status: int) -> None:
-        """The end of the process, and of all that it has started, whether or not it is in good order."""
+        """The end of the process, and of all that it has started."""
         if self.lock is not None:
+            _signal_all("SIGSTOP")  # so that nothing more is written, or begun
             shutil.rmtree(self.own, ignore_errors=True)
-            if os.name == "posix":
-                os.killpg(0, signal.SIGKILL)
+            _signal_all("SIGKILL")
         os._exit(status)
+
+
+def _signal_all(name: str) -> None:
+    """Sends a signal to all that was started here.
+
+    Ray's own way to end may take this process along, in the middle of it, and so does the end of its chief
+    process, which is our child: the others come first, and what we start ends with us.
+    """
+    if os.name != "posix":
+        return
+    told: set[int] = set()
+    while new := [pid for pid in _session() if pid not in told]:
+        for pid in new:
+            with suppress(OSError):
+                os.kill(pid, getattr(signal, name))
+        told.update(new)
+
+
+def _session() -> list[int]:
+    """The processes of this one's session, without it; its own children last."""
+    me = os.getpid()
+    ours = [(parent == me, pid) for pid, parent in _processes() if _session_of(pid) == me != pid]
+    return [pid for _, pid in sorted(ours)]
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """Every process there is, and its parent."""
+    stats = list(Path("/proc").glob("[0-9]*/stat"))
+    for path in stats:
+        with suppress(OSError):
+            yield int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
+    if not stats:  # not Linux
+        with suppress(OSError):
+            found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
+            for line in found.stdout.splitlines():
+                pid, parent = line.split()
+                yield int(pid), int(parent)
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int) -> None:
@@ -103,7 +149,7 @@ def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int
     except BaseException as error:
         pipe.send(("refused", one_line(error)))
         return
-    heard.grace = LEAVE
+    heard.grace = LEAVE if address is not None else HASTE
     bridge = _Bridge(ray, pipe, heard.events)
     try:
         bridge.work()
@@ -112,7 +158,8 @@ def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int
     except (ray.exceptions.RayError, ConnectionError) as error:
         pipe.send(("lost", one_line(error)))
     finally:
-        bridge.leave()
+        if address is not None:
+            bridge.leave()
 
 
 def _join(ray: Any, address: str) -> None:
@@ -208,7 +255,7 @@ class _Bridge:
         self.pipe.send(message)
 
     def leave(self) -> None:
-        """Ends what is running; a Ray that was started here ends altogether."""
+        """Leaves a cluster as it was. The process may end in here: nothing that matters comes after."""
         left = list(self.running.values())
         for force in (False, True):  # first a chance to remove its folder
             for ref in left:
