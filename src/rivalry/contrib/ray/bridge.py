@@ -285,6 +285,8 @@ def one_line(error: BaseException) -> str:
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):
         error = cause
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     words = " ".join(text.partition(" Please specify")[0].split())
     return (words if len(words) <= LONG else f"{words[:LONG]} ..") or type(error).__name__
