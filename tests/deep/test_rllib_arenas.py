@@ -276,7 +276,7 @@ def test_agents_who_learned_apart_are_judged_by_their_mean() -> None:
     assert len(set(arena.groups)) == 4
     entries = arena.env().action_space("agent_0").n
     bids = [Rule(lambda row, bid=bid: np.eye(entries)[bid], "logits") for bid in (0, 0, 1, 2)]
-    table = arena._table(dict(zip(arena.names, bids, strict=True)), explore=False)
+    table = arena._of_types(dict(zip(arena.names, bids, strict=True)), explore=False)
     np.testing.assert_allclose(table[0, 0, 3, :4], [0.5, 0.25, 0.25, 0.0])
     np.testing.assert_allclose(table[0, 0, 1, :3], [0.5, 0.5, 0.0])  # all there is
     np.testing.assert_allclose(table.sum(axis=-1), 1.0)

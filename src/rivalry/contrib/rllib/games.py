@@ -13,14 +13,10 @@ if TYPE_CHECKING:
 
 def arena(game: Any, learner: DeepLearner) -> Arena:
     """The arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
-    if isinstance(game, AgentGame):
-        from rivalry.contrib.rllib.cities import CityArena
+    if isinstance(game, AgentGame | PopulationGame):
+        from rivalry.contrib.rllib.agents import Agents
 
-        return CityArena.of(game, learner)
-    if isinstance(game, PopulationGame):
-        from rivalry.contrib.rllib.economies import EconomyArena
-
-        return EconomyArena.of(game, learner)
+        return Agents.of(game, learner)
     if learner.moves == "lived" or (isinstance(game, MarkovGame) and not isinstance(game, Game)):
         from rivalry.contrib.rllib.lived import Lived
 

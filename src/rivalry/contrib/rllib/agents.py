@@ -1,4 +1,4 @@
-"""Economies of agents, who see their own state and bid."""
+"""Economies and cities of agents, who see their own state and bid."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from rivalry.contrib.rllib.arenas import Networks, Reading, grouped
 from rivalry.contrib.rllib.networks import Network, capped
 from rivalry.contrib.rllib.rounds import one_for_all
-from rivalry.envs import EconomyEnv, parallel_env, policy_table
-from rivalry.methods import Simulation
+from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
+from rivalry.methods import CitySimulation, Simulation
 from rivalry.results import Record
 from rivalry.run import learn
 
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
     from rivalry.contrib.rllib.learner import DeepLearner
 
 WARM_UP = 500  # periods before policies are judged
-KEPT = ("policy", "efficiency", "access_fairness", "reward_fairness", "payoff", "exploitability")
+KEPT = (  # of play with exploration
+    "policy",
+    "efficiency",
+    "access_fairness",
+    "reward_fairness",
+    "trips_per_step",
+    "payoff",
+    "exploitability",
+    "mean_relative_exploitability",
+)
 
 
 @dataclass(frozen=True)
-class EconomyArena:
-    """An economy; a bid above the karma held is all of it."""
+class Agents:
+    """Agents who choose among entries; one beyond those there are is the last there is."""
 
     given: Any
+    city: bool
     periods: int
     discount: float
     groups: tuple[str, ...]
@@ -35,20 +45,23 @@ class EconomyArena:
     scale: float  # rewards are urgencies: the most urgent one's
 
     @classmethod
-    def of(cls, game: Any, learner: DeepLearner) -> EconomyArena:
-        """Raises `ValueError` for a population that finitely many agents cannot play."""
+    def of(cls, game: Any, learner: DeepLearner) -> Agents:
+        """Raises `ValueError` for a game that finitely many agents cannot play."""
         env = parallel_env(game, periods=1)
-        if not isinstance(env, EconomyEnv):
+        if not isinstance(env, EconomyEnv | CityEnv):
             raise ValueError(f"game: {type(game).__name__} has no agents who could learn")
-        names, kinds = tuple(env.possible_agents), tuple(np.asarray(env.economy.type_of).tolist())
+        world = env.city if isinstance(env, CityEnv) else env.economy
+        names, kinds = tuple(env.possible_agents), tuple(np.asarray(world.type_of).tolist())
+        own = env.city.discount if isinstance(env, CityEnv) else game.discount
         return cls(
             game,
+            isinstance(env, CityEnv),
             learner.periods,
-            one_for_all(game.discount, learner.gamma),
+            one_for_all(own, learner.gamma),
             grouped(names, kinds, learner.policies == "shared"),
             names,
             kinds,
-            float(env.economy.stakes.max()),
+            float(world.stakes.max()),
         )
 
     @property
@@ -57,7 +70,7 @@ class EconomyArena:
         return "player"
 
     def env(self) -> Any:
-        """The economy."""
+        """The economy, or the city."""
         return parallel_env(self.given, periods=self.periods, cap=True, scaled=True)
 
     def lasted(self, steps: float) -> float:
@@ -65,13 +78,13 @@ class EconomyArena:
         return float(self.periods)
 
     def look(self, name: str, seen: dict[str, np.ndarray]) -> np.ndarray:
-        """Urgency, karma, private state and type."""
+        """What the environment tells, without the mask."""
         return seen["observation"].astype(np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """Policies, judged by play of the economy's agents and dynamic programming there.
+        """Policies, judged by play of the game's agents and dynamic programming in what was measured.
 
-        Agents of a type who learned apart are judged by their mean policy.
+        Agents of a type of an economy who learned apart are judged by their mean policy.
         """
         seed = np.random.SeedSequence(words.tolist())
         plain, explored = (self._judged(networks, explore, seed, options) for explore in (False, True))
@@ -81,11 +94,22 @@ class EconomyArena:
     def _judged(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
     ) -> Record:
-        table = self._table(networks, explore)
-        watched = Simulation(plays=table, warm_up=WARM_UP, evaluation=options.evaluation)
+        watching = {"warm_up": WARM_UP, "evaluation": options.evaluation}
+        if self.city:
+            watched: Any = CitySimulation(plays=self._of_agents(networks, explore), **watching)
+        else:
+            watched = Simulation(plays=self._of_types(networks, explore), **watching)
         return learn(self.given, watched, seed=seed).record
 
-    def _table(self, networks: Networks, explore: bool) -> np.ndarray:
+    def _of_agents(self, networks: Networks, explore: bool) -> np.ndarray:
+        """Everybody's policy, ``[agent row karma entry]``."""
+
+        def chances(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
+            return capped(networks[self.names[agent]], seen.astype(np.float32), masks, explore)
+
+        return city_policy(self.given, chances, scaled=True)
+
+    def _of_types(self, networks: Networks, explore: bool) -> np.ndarray:
         """The mean policy of the agents of a type, ``[type private karma bid]``."""
         kinds = np.array(self.players)
         tables = []
@@ -93,11 +117,13 @@ class EconomyArena:
             members = [networks[self.names[k]] for k in np.flatnonzero(kinds == kind)]
             apart = {id(network.module): network for network in members}
             shares = [sum(id(network.module) == key for network in members) for key in apart]
-            each = [self._policy(network, explore)[kind] for network in apart.values()]
+            each = [self._of_all(network, explore)[kind] for network in apart.values()]
             tables.append(np.average(each, axis=0, weights=shares))
         return np.stack(tables)
 
-    def _policy(self, network: Network, explore: bool) -> np.ndarray:
+    def _of_all(self, network: Network, explore: bool) -> np.ndarray:
+        """What a network does in every state, ``[type private karma bid]``."""
+
         def chances(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
             return capped(network, seen.astype(np.float32), masks, explore)
 
