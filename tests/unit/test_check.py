@@ -109,8 +109,8 @@ EACH = [
 
 @pytest.mark.parametrize("name", EACH)
 def test_every_registered_method_conforms(name: str) -> None:
-    if name == "bayesian_design":
-        pytest.importorskip("optuna")
+    for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:
+        pytest.importorskip(library)
     game = PLAYED[name]() if name in PLAYED else None
     method = getattr(rv.methods, name)(**OPTIONS.get(name, {}))
     assert check_method(method, game)[0] == "protocol"
