@@ -99,9 +99,9 @@ def test_games_of_agents_are_tried() -> None:
         check_game(ToldNothing())
 
 
-# feedback play compiles for long, and has tests of its own; methods for populations are in another file
+# feedback play and networks take long, and have tests of their own; methods for populations are in another file
 EACH = [
-    pytest.param(name, marks=pytest.mark.nightly) if name == "feedback" else name
+    pytest.param(name, marks=pytest.mark.nightly) if name == "feedback" or "rllib" in name else name
     for name, entry in METHODS.items()
     if ".population." not in entry.targets[0]
 ]
