@@ -99,7 +99,7 @@ def test_games_of_agents_are_tried() -> None:
         check_game(ToldNothing())
 
 
-# feedback play and networks take long, and have tests of their own; methods for populations are in another file
+# feedback play and networks take long, and have tests of their own; populations are in another file
 EACH = [
     pytest.param(name, marks=pytest.mark.nightly) if name == "feedback" or "rllib" in name else name
     for name, entry in METHODS.items()

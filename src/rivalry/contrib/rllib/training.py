@@ -187,7 +187,9 @@ def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
     def trained(player: int, others: Networks) -> Network:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
-        session.first = {arena.names[player]: others[arena.names[player]].module}
+        own = others[arena.names[player]].module
+        if hasattr(own, "state_dict"):  # else it is no network, and the reply begins anew
+            session.first = {arena.names[player]: own}
         for _ in range(learner.reply_iterations):
             iteration(learner, alone, session)
             if session.lost:
