@@ -214,6 +214,44 @@ def test_what_fails_and_what_warns_is_on_record(tmp_path: Path, cluster: Cluster
     assert len(run.warnings()) == 4
 
 
+HOLD = """
+import sys, ray
+ray.init(sys.argv[1], log_to_driver=False, logging_level="CRITICAL")
+@ray.remote(num_cpus=1)
+class Held:
+    def begun(self):
+        return True
+holds = [Held.remote() for _ in range(2)]
+ray.get([one.begun.remote() for one in holds])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
+    command = [sys.executable, "-c", HOLD, nodes.address]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    others = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | SETTINGS, **pipes)
+    said: list[Event] = []
+
+    def note(event: Event) -> None:
+        said.append(event)
+        if event.kind == "waiting":
+            others.kill()
+
+    try:
+        assert others.stdout is not None
+        assert others.stdout.readline() == "held\n"
+        found = tabular().run(tmp_path, progress=note, executor=cluster)
+    finally:
+        others.kill()
+        others.communicate()
+    assert [event.kind for event in said[:2]] == ["waiting", "started"]
+    assert said[0].message == "not begun within 20 seconds; 0 of the cluster's 2 CPUs are free"
+    assert said[0].message in (tmp_path / "log.txt").read_text()
+    assert found.status == "done"
+
+
 def test_a_worker_that_dies_three_times_over_a_cell_fails_it(tmp_path: Path, cluster: Cluster) -> None:
     game = {"family": "duel.py:duel", "trouble": "die"}
     run = make(tmp_path, game=game, replications={"count": 1})

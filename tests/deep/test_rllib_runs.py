@@ -116,6 +116,26 @@ def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     assert not bool(learner.read(world, session)["continued"][1])
 
 
+@pytest.mark.parametrize("game", [rv.games.influencer, rv.games.race])
+def test_played_by_other_processes(game: Any) -> None:
+    learner = PPO(moves="grid", places=5, runners=2, **SHORT)
+    result = rv.learn(game(), learner, seed=1, tolerance=None)
+    assert result.data.learning_reward.dims == ("sample", "player")
+    assert result.data.sizes["sample"] == 2
+    assert np.isfinite(result.data.learning_reward).all()
+    end = time.monotonic() + 30
+    while any(runs_games(process) for process in psutil.Process().children(recursive=True)):
+        assert time.monotonic() < end, "the processes that played are still there"
+        time.sleep(0.1)
+
+
+def runs_games(process: Any) -> bool:
+    try:
+        return "EnvRunner" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
 def test_rewards_of_a_period_in_stages() -> None:
     game = rv.games.market(stages=[[1], [0]])
     learner = PPO(**SHORT | {"iterations": 4})

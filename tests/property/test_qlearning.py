@@ -29,7 +29,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     options, st.integers(2, 3), st.integers(2, 4), st.sampled_from(["own", "joint"]), st.integers(0, 2**32)
 )

@@ -29,6 +29,7 @@ MADE = {
 
 # Options that a method must be given, and a game it is for where the usual one does not do.
 OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
+NETWORK = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4], "evaluation": 20}
 OPTIONS: dict[str, dict[str, Any]] = {
     "bayesian_design": {
         "choices": {"kbar": {"from": 1, "to": 3}},
@@ -41,6 +42,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "comparative_statics": {"parameter": "reach"},
     "feedback": {"halve": False},
     "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
+    "rllib.dqn": NETWORK,
+    "rllib.ppo": NETWORK,
+    "rllib.sac": NETWORK,
     "thresholds": OVER,
 }
 PLAYED: dict[str, Callable[[], Any]] = {
@@ -56,6 +60,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
+    "rllib.sac": rv.games.market,
     "theory": lambda: rv.games.karma(kmax=4, kbar=2.0),
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }
@@ -99,9 +104,9 @@ def test_games_of_agents_are_tried() -> None:
         check_game(ToldNothing())
 
 
-# feedback play and networks take long, and have tests of their own; populations are in another file
+# feedback play takes long, and has tests of its own; populations are in another file
 EACH = [
-    pytest.param(name, marks=pytest.mark.nightly) if name == "feedback" or "rllib" in name else name
+    pytest.param(name, marks=pytest.mark.nightly) if name == "feedback" else name
     for name, entry in METHODS.items()
     if ".population." not in entry.targets[0]
 ]

@@ -206,6 +206,7 @@ def test_what_is_no_policy_is_refused() -> None:
         population_certificate(game, np.full(game.space.shape, 0.2))
 
 
+@pytest.mark.nightly
 def test_where_nothing_is_shared_out_the_level_is_found_at_its_edge() -> None:
     """No loser is paid more than it can hold, so no karma is ever left over: the level is 0."""
     game = small(overflow="winner_pays_room")

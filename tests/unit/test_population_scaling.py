@@ -20,6 +20,7 @@ def mean_bids(**changes: float) -> np.ndarray:
     return np.asarray(found.data.mean_bid)
 
 
+@pytest.mark.nightly  # compiles three equilibria
 def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
     found = rv.learn(rv.games.karma(**SMALL), Sublinearity(beta=10.0, fill=(0.25, 0.5))).data
     poor, rich = mean_bids(kbar=1.0), mean_bids(kbar=2.0)

@@ -48,6 +48,7 @@ def same(one: Any, two: Any) -> None:
 # what is best
 
 
+@pytest.mark.nightly  # compiles an economy four times
 def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
     each = []
     for kbar in KBAR["kbar"]:

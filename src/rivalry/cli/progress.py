@@ -43,6 +43,8 @@ def shown(title: str) -> Iterator[EventCallback]:
             display.say(f"cell {event.cell} failed: {event.message}")
         elif event.kind == "worker_died":
             display.say(f"cell {event.cell}: {event.message}; begun again")
+        elif event.kind == "waiting":
+            display.say(f"cell {event.cell}: {event.message}")
         elif event.kind == "damaged":
             display.say(event.message)
         display.show(event, event.done + sum(running.values()))

@@ -33,7 +33,7 @@ __all__ = [
 
 QUICK = 3.0  # seconds of work; below, starting workers costs more than they save
 
-Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died"]
+Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died", "waiting"]
 
 
 class Event(NamedTuple):
@@ -261,6 +261,9 @@ class _Work:
             self._tell("worker_died", id, outcome.message)
         elif outcome.kind == "started":
             self._tell("started", id)
+        elif outcome.kind == "waiting":
+            self.run.log(f"cell {id}: {outcome.message}")
+            self._tell("waiting", id, outcome.message)
 
     def _tell(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
         if self.progress is not None:

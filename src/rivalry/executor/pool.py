@@ -38,7 +38,7 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 class Outcome(NamedTuple):
     """What became of a cell, or how far it is (``fraction`` of its steps)."""
 
-    kind: Literal["started", "progress", "done", "failed", "slow", "worker_died", "full"]
+    kind: Literal["started", "progress", "done", "failed", "slow", "worker_died", "full", "waiting"]
     id: str
     seconds: float = 0.0
     fraction: float = 0.0

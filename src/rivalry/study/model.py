@@ -376,16 +376,19 @@ class Study:
         self,
         out: str | Path | None = None,
         *,
-        workers: int = 1,
+        workers: int | None = None,
         progress: Callable[[Any], object] | None = None,
+        executor: Any = None,
     ) -> Any:
         """Carry the study out in the folder ``out`` (default `default_folder`), or on; returns the run.
 
-        ``progress`` receives plain events; returning True stops the work. Raises `StudyError`.
+        ``workers``: at most so many cells at a time. ``progress`` receives plain events; returning True stops
+        the work. ``executor``: what carries cells out elsewhere, such as `rivalry.contrib.ray.Cluster`. All as
+        `rivalry.run_study` takes them. Raises `StudyError`, `StoreError`.
         """
         run_study = load("rivalry.executor:run_study")  # by its name: carrying out stands above studies
         folder = self.default_folder if out is None else out
-        return run_study(self, folder, workers=workers, progress=progress)
+        return run_study(self, folder, workers=workers, progress=progress, executor=executor)
 
     def _summary(self) -> str:
         if self.include:

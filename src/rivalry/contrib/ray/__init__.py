@@ -197,7 +197,6 @@ class _Cells:
                         self._running[ticket] = job
                         order = pickle.dumps(Order(ticket, job, _saved(job), made_by))
                         line.send("order", (ticket, job.id, order))
-                        yield Outcome("started", job.id)
                         continue
                     message = line.receive()
                     outcome = self._heard(message, waiting, deaths) if message is not None else None
@@ -219,6 +218,8 @@ class _Cells:
                 return outcome
             files.write(_checkpoint(job), data, durable=True)
             return None
+        if outcome.kind in ("started", "waiting"):
+            return outcome
         del self._running[ticket]
         if outcome.kind == "worker_died":
             deaths[job.id] += 1

@@ -29,6 +29,7 @@ PREFIX = "rivalry-ray-"
 HASTE = 3.0  # seconds for what runs to end in good order, on a busy machine
 LEAVE = 10.0  # seconds for leaving, or ending, Ray
 LOOK = 5.0  # seconds between two looks at how many processors there are
+PATIENCE = 20.0  # seconds in which no cell is begun, until we say so
 LONG = 400  # characters of a line on what is wrong, at most
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": False}
 STORE = 512 * 2**20  # bytes for what travels between processes here, at most; more goes to the disk
@@ -194,6 +195,8 @@ class _Bridge:
 
         self.ray, self.pipe, self.events = ray, pipe, events
         self.running: dict[int, Any] = {}
+        self.waiting: dict[int, str] = {}  # the cells that no node has begun
+        self.patient = time.monotonic()  # when something last began, or was ordered while nothing waited
         self.files: Any = None
         # the process of a dead node's cell is gone at once; we begin it again ourselves, from its checkpoint
         self.task = ray.remote(num_cpus=1, max_retries=0)(cell.compute)
@@ -210,6 +213,7 @@ class _Bridge:
                 room, before = int(self.ray.cluster_resources().get("CPU", 0)), room
                 if room != before:
                     self.pipe.send(("room", room))
+                self._tell_waiting(room)
                 look = time.monotonic() + LOOK
             try:
                 event = self.events.get(timeout=max(0.0, look - time.monotonic()))
@@ -224,6 +228,17 @@ class _Bridge:
         """The event ``kind`` as soon as a reference of Ray's has its value."""
         ref.future().add_done_callback(lambda future: self.events.put((kind, (future, *more))))
 
+    def _tell_waiting(self, room: int) -> None:
+        """Says so, once, where every order waits: others may hold the cluster's processors."""
+        if len(self.waiting) < len(self.running) or not self.waiting:
+            self.patient = time.monotonic()
+        elif time.monotonic() - self.patient > PATIENCE:
+            self.patient = float("inf")
+            free = int(self.ray.available_resources().get("CPU", 0))
+            ticket, id = min(self.waiting.items())
+            said = f"not begun within {PATIENCE:.0f} seconds; {free} of the cluster's {room} CPUs are free"
+            self.pipe.send((ticket, Outcome("waiting", id, message=said), None))
+
     def _listen(self) -> None:
         self._tell(self.mailbox.take.remote(), "mail")
 
@@ -232,11 +247,15 @@ class _Bridge:
 
     def _on_order(self, order: tuple[int, str, bytes]) -> None:
         ticket, id, data = order
+        if not self.running:
+            self.patient = time.monotonic()
         self.running[ticket] = ref = self.task.remote(data, self.files, self.mailbox)
+        self.waiting[ticket] = id
         self._tell(ref, "ended", ticket, id)
 
     def _on_mail(self, event: tuple[Any]) -> None:
         for message in event[0].result():
+            self.waiting.pop(message[0], None)
             if message[0] in self.running:
                 self.pipe.send(message)
         self._listen()
@@ -245,6 +264,8 @@ class _Bridge:
         """A cell is computed, or what computed it is gone. Raises what would keep every cell from it."""
         future, ticket, id = event
         del self.running[ticket]
+        self.waiting.pop(ticket, None)
+        self.patient = time.monotonic()
         failed = self.ray.exceptions
         try:
             message = future.result()

@@ -85,6 +85,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
             f"{socket.gethostname()} has {name} {has}, this run {order.made_by.get(name, 'none')};"
             " install the same versions on every node"
         )
+    mailbox.put.remote((order.ticket, Outcome("started", order.job.id), None))
     with _cancellable(), _own_folder() as own, one_thread():
         job = _unpacked(order, files, own)
         outcome = _worked(order, job, mailbox)
