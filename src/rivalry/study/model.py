@@ -383,8 +383,8 @@ class Study:
         """Carry the study out in the folder ``out`` (default `default_folder`), or on; returns the run.
 
         ``workers``: at most so many cells at a time. ``progress`` receives plain events; returning True stops
-        the work. ``executor``: what carries cells out elsewhere, such as `rivalry.contrib.ray.Cluster`. All as
-        `rivalry.run_study` takes them. Raises `StudyError`, `StoreError`.
+        the work. ``executor``: what carries cells out elsewhere, such as `rivalry.contrib.ray.Cluster`. All
+        as `rivalry.run_study` takes them. Raises `StudyError`, `StoreError`.
         """
         run_study = load("rivalry.executor:run_study")  # by its name: carrying out stands above studies
         folder = self.default_folder if out is None else out
