@@ -181,7 +181,7 @@ def test_a_node_that_dies_loses_nothing(tmp_path: Path, nodes: Nodes, cluster: C
 
 
 def test_a_cell_that_was_stopped_goes_on(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
-    long = tabular().changed({"method.q_learning.epochs": 400_000, "replications.count": 1})
+    long = tabular().changed({"method.q_learning.epochs": 1_500_000, "replications.count": 1})
     alone, run = (Run.create_or_open(tmp_path / name, long) for name in ("alone", "run"))
     assert carry_out(alone, workers=1) == "done"
     saved = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"
@@ -237,7 +237,7 @@ def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, c
     def note(event: Event) -> None:
         said.append(event)
         if event.kind == "waiting":
-            others.kill()
+            others.communicate(timeout=60)  # which ends it
 
     try:
         assert others.stdout is not None
@@ -245,7 +245,7 @@ def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, c
         found = tabular().run(tmp_path, progress=note, executor=cluster)
     finally:
         others.kill()
-        others.communicate()
+        others.wait()
     assert [event.kind for event in said[:2]] == ["waiting", "started"]
     assert said[0].message == "not begun within 20 seconds; 0 of the cluster's 2 CPUs are free"
     assert said[0].message in (tmp_path / "log.txt").read_text()

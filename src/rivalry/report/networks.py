@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rivalry.intervals import half_width, told
+from rivalry.report.cells import cells
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -46,14 +46,13 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         return None
     known = [name for name in GAINS if name in data]
     rows = []
-    for where, cell in _cells(data):
+    for _, place, cell in cells(data, together=("replication",)):
         went_on = np.ravel(cell[MARK].values.astype(float))
         went_on = went_on[np.isfinite(went_on)]
         if not len(went_on):
             continue
         broken = int(went_on.sum())
         told_of = "unbroken" if not broken else "continued" if len(went_on) == 1 else f"{broken} continued"
-        place = ", ".join(_named(name, value) for name, value in where.items())
         rows.append((place, len(went_on), told_of, [_told(name, cell) for name in known]))
     if not rows:
         return None
@@ -65,20 +64,6 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         " and ".join(versions),
         any(known[k] == "trained_gain" for k in used),
     )
-
-
-def _cells(data: Dataset) -> Iterator[tuple[dict[str, Any], Dataset]]:
-    """Every point of a run with its method, and what its replications came to."""
-    lead = [str(dim) for dim in data["status"].dims if dim in data.coords and dim != "replication"]
-    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
-        cell = data.isel(dict(zip(lead, index, strict=True)))
-        yield {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}, cell
-
-
-def _named(name: str, value: Any) -> str:
-    if name == "method" or isinstance(value, str):
-        return str(value) if name == "method" else f"{name} = {value}"
-    return f"{name} = {value:g}"
 
 
 def _told(name: str, cell: Dataset) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rivalry.intervals import half_width, told
+from rivalry.report.cells import cells
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -43,11 +43,10 @@ def sessions(data: Dataset) -> Sessions | None:
     if not known or "status" not in data:
         return None
     rows: list[tuple[str, int, list[str]]] = []
-    for where, cell in _cells(data):
+    for _, place, cell in cells(data):
         parts = [_told(cell[name]) for name in known]
         if not np.any(cell["status"].values != "") or not any(parts):
             continue
-        place = ", ".join(_named(name, value) for name, value in where.items())
         rows.append((place, _count(cell), parts))
     used = [k for k in range(len(known)) if any(parts[k] for _, _, parts in rows)]
     if not rows:
@@ -63,25 +62,11 @@ def channels(data: Dataset) -> list[tuple[str, str]]:
     if "gamma_channels" not in data or "status" not in data:
         return []
     names: dict[str, dict[str, None]] = {}
-    for where, cell in _cells(data):
+    for method, _, cell in cells(data):
         for text in np.unique(cell["gamma_channels"].values.astype(str)):
             if text:
-                names.setdefault(str(text), {})[str(where["method"])] = None
+                names.setdefault(str(text), {})[method] = None
     return [(", ".join(methods), text) for text, methods in names.items()]
-
-
-def _cells(data: Dataset) -> Iterator[tuple[dict[str, Any], Dataset]]:
-    """Every point of a run with its method, and what is there."""
-    lead = [str(dim) for dim in data["status"].dims if dim in data.coords]
-    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
-        cell = data.isel(dict(zip(lead, index, strict=True)))
-        yield {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}, cell
-
-
-def _named(name: str, value: Any) -> str:
-    if name == "method" or isinstance(value, str):
-        return str(value) if name == "method" else f"{name} = {value}"
-    return f"{name} = {value:g}"
 
 
 def _count(cell: Dataset) -> int:
