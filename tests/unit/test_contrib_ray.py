@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,8 @@ class Line:
         self.words, self.room = list(words), room
         self.orders: list[tuple[int, str, bytes]] = []
         self.files: dict[str, bytes] = {}
+        self.tickets = count(1)
+        self.begun: int | None = None
         self.closed = False
         self.most = 0
 
@@ -140,6 +143,9 @@ class Line:
 
     def receive(self) -> cell.Message | None:
         assert not self.closed
+        if self.words[:1] in ([], ["compute"]) and self.begun != self.orders[0][0]:
+            self.begun, id, _ = self.orders[0]
+            return self.begun, Outcome("started", id), None
         word = self.words.pop(0) if self.words else "compute"
         if isinstance(word, Exception):
             raise word
@@ -173,6 +179,22 @@ def test_the_parent_writes_what_comes_back(tmp_path: Path, run: Run) -> None:
     for place in run.cells:
         assert run.cell_path(place.id).read_bytes() == alone.cell_path(place.id).read_bytes()
     assert (run.folder / "dataset.nc").read_bytes() == (alone.folder / "dataset.nc").read_bytes()
+
+
+def test_no_two_attempts_have_one_ticket(tmp_path: Path, run: Run) -> None:
+    """Word of one may come when the next run has begun."""
+    line = Line("die")
+    cluster, tickets = joined(line), list[int]()
+
+    def send(kind: str, value: Any) -> None:
+        tickets.extend([value[0]] if kind == "order" else [])
+        Line.send(line, kind, value)
+
+    line.send = send  # type: ignore[method-assign]
+    with cluster:
+        for one in (run, Run.create_or_open(tmp_path / "next", study(tmp_path))):
+            assert carry_out(one, executor=cluster) == "done"
+    assert len(tickets) == len(set(tickets)) == 2 * len(run.cells) + 1
 
 
 def test_so_many_at_a_time(run: Run) -> None:

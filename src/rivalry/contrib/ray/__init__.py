@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,7 @@ class _Line:
         from rivalry.contrib.ray import bridge
 
         self.address, self.room = address, 0
+        self.tickets = count(1)  # never twice: word of an attempt may come when another run has begun
         context = multiprocessing.get_context("spawn")
         self.pipe: Connection
         self.pipe, theirs = context.Pipe()
@@ -186,14 +188,14 @@ class _Cells:
         """See `Executor`. Raises `ClusterError`, `DiskFull`."""
         from rivalry.contrib.ray.cell import Order, versions
 
-        waiting, deaths, made_by, ticket = deque(jobs), Counter[str](), versions(), 0
+        waiting, deaths, made_by = deque(jobs), Counter[str](), versions()
         with self.cluster:
             line = self.cluster.line(max(cores(), min(self.count or 0, len(jobs))))
             try:
                 line.send("files", _files(jobs))
                 while (waiting or self._running) and not self._stopped:
                     if waiting and len(self._running) < (self.count or max(1, line.room)):
-                        job, ticket = waiting.popleft(), ticket + 1
+                        job, ticket = waiting.popleft(), next(line.tickets)
                         self._running[ticket] = job
                         order = pickle.dumps(Order(ticket, job, _saved(job), made_by))
                         line.send("order", (ticket, job.id, order))
