@@ -309,8 +309,9 @@ NESTED = """
 class Nested(Climb):
     def init(self, game, start, key):
         import ray
-        # the study is checked where there is no Ray
-        assert not ray.is_initialized() or ray.get(ray.remote(num_cpus=1)(lambda: 7).remote()) == 7
+        # the study is checked where there is no Ray, or one of networks, which has no processors to give
+        if ray.is_initialized() and ray.cluster_resources().get("CPU", 0) > 0:
+            assert ray.get(ray.remote(num_cpus=1)(lambda: 7).remote()) == 7
         return State(start)
 """
 
