@@ -113,6 +113,7 @@ def test_payoffs_are_those_found_slowly(payment: str) -> None:
             assert found[f"payoff_{who}_h"][1][place] == pytest.approx(regular, abs=1e-9)
 
 
+@pytest.mark.nightly
 def test_who_gets_further_away_is_counted() -> None:
     """At high beta steps overshoot, at low beta they contract: each is told by its own distances."""
     for beta, some in ((1.0, False), (500.0, True)):

@@ -217,6 +217,7 @@ def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
     np.testing.assert_allclose(payoff_estimates(*how, Paid(1 / 3)), np.arange(8.0) + bonus)
 
 
+@pytest.mark.nightly
 def test_sampled_gains_come_to_the_exact_ones() -> None:
     # where nothing changes, tables taught for long tell what dynamic programming does, up to sampling
     game = rv.games.karma(**(SMALL | {"agents": 40, "gamma": 0.5}))

@@ -132,6 +132,7 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
     return game, game.inputs(case["inputs"]["strategies"]), case["expected"]
 
 
+@pytest.mark.nightly
 def test_investors_settle_in_a_cycle_of_four_moves() -> None:
     """Gains and payoffs of the cycle as measured by independent code (to four, five digits)."""
     game, x, expected = demo()

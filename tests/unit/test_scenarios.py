@@ -41,6 +41,7 @@ def test_points_that_are_not_certified_are_left_out() -> None:
     assert (float(found.share), found.left_out.values.tolist()) == (1.0, [1, 0])
 
 
+@pytest.mark.nightly
 def test_the_more_productive_are_safer() -> None:
     """Over all pairs, and not one side with itself."""
     game = rv.games.race(theta=1.0, d=0.0)

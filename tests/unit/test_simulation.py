@@ -34,6 +34,7 @@ def test_without_karma_there_is_no_policy() -> None:
         assert "regret" not in found
 
 
+@pytest.mark.nightly
 def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() -> None:
     game = rv.games.karma(kmax=3, kbar=1.5, agents=100, gamma=0.9)
     found = ran(game, plays="equilibrium", evaluation=20_000, warm_up=500)
