@@ -340,6 +340,25 @@ class Forgets(Counts):
         return steps
 
 
+class GoesOnOtherwise(Forgets):
+    """Something is lost with every break, and its record says so."""
+
+    def begin(self, world: Any, stream: Any) -> Any:
+        return {"count": np.zeros(1), "calls": np.zeros(1)}
+
+    def advance(self, world: Any, session: Any, steps: int) -> Any:
+        session["calls"][0] += 1
+        return super().advance(world, session, steps)
+
+    def read(self, world: Any, session: Any) -> Any:
+        return super().read(world, session) | {"continued": ((), session["calls"][0] > 1)}
+
+
+class SaysSoAlways(GoesOnOtherwise):
+    def read(self, world: Any, session: Any) -> Any:
+        return super().read(world, session) | {"continued": ((), np.asarray(True))}
+
+
 class Overshoots(Counts):
     def advance(self, world: Any, session: Any, steps: int) -> Any:
         return steps + 1
@@ -364,6 +383,7 @@ class NoProfile(Counts):
         (Grows(), r"step: an array of the state turns from float64\(2, 1\) into float32"),
         (Branches(), "step: raised .*; must be written with jax.numpy"),
         (Forgets(), "advance: 'count' differs when the same steps are taken in parts"),
+        (SaysSoAlways(), "advance: 'count' differs when the same steps are taken in parts"),
         (Overshoots(), "advance: answered 36; must be the number of steps taken, at most 35"),
         (Objects(), "begin: 'count' must be a NumPy array"),
         (NoProfile(), "read: must hold `profile`"),
@@ -378,3 +398,8 @@ def test_breaches_of_methods_are_named(method: Any, message: str) -> None:
 @pytest.mark.parametrize("method", [Stay(), Counts()], ids=["method", "learner"])
 def test_right_methods_pass(method: Any) -> None:
     assert check_method(method)[0] == "protocol"
+
+
+def test_a_learner_may_go_on_otherwise_if_it_says_so() -> None:
+    assert "same seed, same bits" in check_method(GoesOnOtherwise())
+    assert "whole = parts, saved between" in check_method(Counts())

@@ -134,7 +134,7 @@ def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
     record(one, "read")
     require(bool(one), "read: must hold `profile`, or measures")
     how, tried = "in parts, saved between", "whole = parts, saved between"
-    if bool(two.get("continued", ((), False))[1]):  # it says itself that it did not go on as it was
+    if _continued(two) and not _continued(one):  # it says itself that it did not go on as it was
         again = _fresh(learner, world, seed)
         learner.advance(world, again, total)
         two, how, tried = learner.read(world, again), "again", "same seed, same bits"
@@ -142,6 +142,10 @@ def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
         same = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
         require(same, f"advance: {name!r} differs when the same steps are taken {how}; must not")
     return ("protocol", "begin", "advance", tried, "read")
+
+
+def _continued(record: Any) -> bool:
+    return bool(record.get("continued", ((), False))[1])
 
 
 def _fresh(learner: Any, world: Any, seed: int) -> Any:
