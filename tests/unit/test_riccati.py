@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import quantecon as qe
 from scipy.linalg import solve_discrete_lyapunov
-from scipy.optimize import minimize_scalar
 
 from rivalry.kernels.shapes import LinearQuadraticGame
 from rivalry.methods import riccati
@@ -132,8 +131,8 @@ def test_three_players_by_replies_in_turn_in_every_period() -> None:
 
 
 @pytest.mark.parametrize("leader", [0, 1])
-def test_leading_within_a_period_by_search(leader: int) -> None:
-    """The leader's move against the follower's, both found by a search along a line."""
+def test_leading_within_a_period_by_parabolas(leader: int) -> None:
+    """The leader's move against the follower's: costs are quadratic, so three values give each minimum."""
     game = firms(gamma=(0.9, 0.96), phi=(12.0, 30.0), mc=(0.5, 0.0))
     _, cost = backwards(game, 40)
     feedback, _, reply = riccati.leading_step(game, cost, leader)
@@ -144,13 +143,17 @@ def test_leading_within_a_period_by_search(leader: int) -> None:
         own = lead if player == leader else follow
         return float(game.Q[player][0, 0] * own**2 + game.gamma[player] * after @ cost[player] @ after)
 
-    def follows(lead: float) -> float:
-        return float(minimize_scalar(lambda u: ahead(f, lead, u), (-1, 1), options={"xtol": 1e-12}).x)
+    def lowest(cost: Callable[[float], float]) -> float:
+        left, middle, right = cost(-1.0), cost(0.0), cost(1.0)
+        return (left - right) / (2 * (left - 2 * middle + right))
 
-    lead = float(minimize_scalar(lambda u: ahead(leader, u, follows(u)), (-1, 1)).x)
-    assert np.allclose(-feedback[leader] @ x, lead, atol=1e-6)
-    assert np.allclose(-feedback[f] @ x, follows(lead), atol=1e-6)
-    assert np.allclose(-(reply.K @ x) - reply.k @ [0.4], follows(0.4), atol=1e-6)
+    def follows(lead: float) -> float:
+        return lowest(lambda u: ahead(f, lead, u))
+
+    lead = lowest(lambda u: ahead(leader, u, follows(u)))
+    assert np.allclose(-feedback[leader] @ x, lead, rtol=1e-10, atol=1e-12)
+    assert np.allclose(-feedback[f] @ x, follows(lead), rtol=1e-10, atol=1e-12)
+    assert np.allclose(-(reply.K @ x) - reply.k @ [0.4], follows(0.4), rtol=1e-10, atol=1e-12)
 
 
 def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, float]:
