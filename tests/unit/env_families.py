@@ -81,10 +81,20 @@ SHORT = ("race", "race over periods")  # they end by themselves
 KARMA = ("karma", "karma, PBS", "city", "city, planning")
 
 
-def idle(game: Any) -> Callable[[str, Any], Any]:
-    """Others who always do the same."""
-    spaces = parallel_env(game).action_space
-    return lambda name, seen: np.zeros(spaces(name).shape, dtype=spaces(name).dtype)
+class Idle:
+    """Others who always do the same; unlike a lambda, they can be pickled."""
+
+    def __init__(self, env: Any) -> None:
+        spaces = {name: env.action_space(name) for name in env.possible_agents}
+        self.actions = {name: np.zeros(space.shape, dtype=space.dtype) for name, space in spaces.items()}
+
+    def __call__(self, name: str, seen: Any) -> Any:
+        return self.actions[name]
+
+
+def idle(game: Any) -> Idle:
+    """Others in a game who always do the same."""
+    return Idle(parallel_env(game))
 
 
 def libraries_tests(name: str, scaled: bool) -> None:

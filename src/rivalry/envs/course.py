@@ -42,10 +42,19 @@ class Course:
         self.steps = 0
         space = game.space
         self.actions = max(space.sizes) if _limits(game) else 0
-        self._form, self._leaves = _taken_apart((game, _middle(game) if scaled else None))
+        self._middle = _middle(game) if scaled else None
+        self._form, self._leaves = _taken_apart((game, self._middle))
         self._nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
         self._key = np.asarray(jax.random.key_data(jax.random.key(0)))
         self.now = self._begin()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # forms are compared by hashes and identities of one process: copies make their own
+        return {name: part for name, part in self.__dict__.items() if name not in ("_form", "_leaves")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._form, self._leaves = _taken_apart((self.game, self._middle))
 
     def begin(self, seed: int | None) -> Told:
         """A new episode; ``seed`` begins the stream of chance anew."""

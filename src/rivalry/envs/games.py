@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -67,6 +68,12 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
                 }
                 self._observations[name] = spaces.Dict(limits)
         self._held: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:
+        memo[id(self.game)] = self.game  # games are values; a copied one may have to be compiled again
+        other = memo[id(self)] = GameEnv.__new__(type(self))
+        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return other
 
     @property
     def now(self) -> Any:

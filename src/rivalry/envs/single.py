@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from rivalry.envs.agents import AgentsEnv
 from rivalry.envs.making import parallel_env
@@ -49,6 +50,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         self.player, self.name = player, names[player]
         self.observation_space = self.inner.observation_space(self.name)
         self.action_space = self.inner.action_space(self.name)
+        self.np_random = np.random.default_rng(0)  # without a seed, too, copies draw alike
         self._ask: Callable[[str, Any], Any] | None = others if callable(others) else None
         self._table: Any = None
         if self._ask is None and isinstance(self.inner, AgentsEnv):

@@ -1,0 +1,175 @@
+"""Copies of environments: in mid-episode, by every way libraries copy, they continue as the original does."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pettingzoo")
+pytest.importorskip("gymnasium")
+
+from rivalry.envs import aec_env, parallel_env, single_agent_env
+from tests.unit.env_families import FAMILIES, KARMA, Congestion, idle
+
+cloudpickle = pytest.importorskip("cloudpickle")
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda env: pickle.loads(pickle.dumps(env)),
+    "cloudpickle": lambda env: cloudpickle.loads(cloudpickle.dumps(env)),
+}
+
+
+def plain(seen: Any) -> Any:
+    """What is seen, as numbers that can be compared."""
+    if isinstance(seen, dict):
+        return {name: plain(part) for name, part in seen.items()}
+    return np.asarray(seen).tolist()
+
+
+def parallel_course(env: Any, steps: int) -> list[Any]:
+    """What ``steps`` steps tell, with actions sampled from the environment's own spaces."""
+    told = []
+    for _ in range(steps):
+        if not env.agents:
+            told.append(plain(env.reset()[0]))
+        actions = {name: env.action_space(name).sample() for name in env.agents}
+        seen, *rest = env.step(actions)
+        told.append((plain(actions), plain(seen), *rest))
+    return told
+
+
+def turns_course(env: Any, steps: int) -> list[Any]:
+    told = []
+    for _ in range(steps):
+        if not env.agents:
+            env.reset()
+        name = env.agent_selection
+        seen, paid, over, cut, _ = env.last()
+        action = None if over or cut else env.action_space(name).sample()
+        env.step(action)
+        told.append((name, plain(seen), paid, over, cut, plain(action)))
+    return told
+
+
+def single_course(env: Any, steps: int) -> list[Any]:
+    told = []
+    for _ in range(steps):
+        action = env.action_space.sample()
+        seen, *rest = env.step(action)
+        told.append((plain(action), plain(seen), *rest))
+        if rest[1] or rest[2]:
+            told.append(plain(env.reset()[0]))
+    return told
+
+
+def others(name: str, game: Any) -> Any:
+    """Others who do not change, drawn by chance where that can be."""
+    if name in KARMA:
+        return "uniform" if name.startswith("city") else np.asarray(game.named_start("uniform"))
+    return idle(game)
+
+
+def begun(env: Any) -> Any:
+    """The environment with its chance and the samples of its action spaces seeded."""
+    env.reset(seed=3)
+    spaces = map(env.action_space, env.possible_agents) if hasattr(env, "agents") else [env.action_space]
+    for k, space in enumerate(spaces):
+        space.seed(k)
+    return env
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
+    """Observations, rewards, ends, samples of the action spaces, and the next episode; each on its own."""
+    game = FAMILIES[name]()
+    kinds = (
+        (begun(parallel_env(game, periods=4, cap=True)), parallel_course, 7),
+        (begun(aec_env(game, periods=4, cap=True)), turns_course, 23),
+        (begun(single_agent_env(game, 0, others(name, game), periods=4, cap=True)), single_course, 7),
+    )
+    for env, course, steps in kinds:
+        course(env, 2)
+        copies = {how: made(env) for how, made in COPIES.items()}
+        wanted = course(env, steps)
+        for how, other in copies.items():
+            assert course(other, steps) == wanted, how
+
+
+def test_a_copy_of_an_environment_that_was_never_seeded_draws_alike() -> None:
+    game = FAMILIES["karma"]()
+    env = single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=9, cap=True)
+    env.action_space.seed(1)
+    other = copy.deepcopy(env)
+    env.reset()
+    other.reset()
+    assert single_course(env, 9) == single_course(other, 9)
+
+
+def test_a_deep_copy_of_a_users_game_is_not_compiled_again() -> None:
+    class Counted(Congestion):
+        def payoffs(self, x: Any) -> Any:
+            traced.append(x)
+            return super().payoffs(x)
+
+    traced: list[Any] = []
+    env = begun(parallel_env(Counted(), periods=9))
+    parallel_course(env, 1)
+    assert traced
+    traced.clear()
+    other = copy.deepcopy(env)
+    assert parallel_course(other, 3) == parallel_course(env, 3)
+    assert not traced
+
+
+CONTINUES = """
+import pickle, sys
+from tests.unit.test_envs_copies import parallel_course, single_course
+
+several, one = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(pickle.dumps([*(parallel_course(env, 5) for env in several), single_course(one, 5)]))
+"""
+
+
+def test_another_process_continues_as_this_one() -> None:
+    """Where hashes of text differ, and nothing was compiled: what libraries' workers do."""
+    several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]
+    game = FAMILIES["karma"]()
+    one = begun(single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=4, cap=True))
+    for env in several:
+        parallel_course(env, 2)
+    single_course(one, 2)
+    sent = pickle.dumps((several, one))
+    wanted = [*(parallel_course(env, 5) for env in several), single_course(one, 5)]
+    there = subprocess.run([sys.executable, "-c", CONTINUES], input=sent, capture_output=True, check=True)
+    assert pickle.loads(there.stdout) == wanted
+
+
+@pytest.mark.parametrize(
+    "name", ["influencer", "walk", "race over periods", "market", "own", "karma", "city"]
+)
+def test_vector_environments_of_supersuit(name: str) -> None:
+    """Copies in one vector: each begun with a seed of its own, all with the rewards of the game."""
+    supersuit = pytest.importorskip("supersuit")
+    game = FAMILIES[name]()
+    env = parallel_env(game, periods=3, cap=True)
+    players = len(env.possible_agents)
+    vector = supersuit.concat_vec_envs_v1(supersuit.pettingzoo_env_to_vec_env_v1(env), 2)
+    vector.reset(seed=5)
+    single = [vector.action_space.sample() for _ in range(players)]
+    actions = np.array(single * 2)
+    _, paid, _, cut, _ = vector.step(actions)
+    alone = []
+    for seed in (5, 6):
+        env.reset(seed=seed)
+        _, own, *_ = env.step(dict(zip(env.agents, single, strict=True)))
+        alone.extend(own.values())
+    np.testing.assert_allclose(paid, alone, rtol=1e-6)
+    assert not cut.any()
