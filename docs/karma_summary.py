@@ -94,7 +94,7 @@ def table(rows: dict[str, str], columns: dict[str, str]) -> str:
 
 def _words(key: str, value: Any) -> str:
     name = key.rpartition(".")[2]
-    return str(value) if name in ("method", "payment") else f"{name} {value:g}"
+    return str(value) if name in ("algorithm", "payment") else f"{name} {value:g}"
 
 
 def _number(value: float, title: str) -> str:

@@ -38,7 +38,7 @@ tolerance = 1e-9
 
 RUN = {"run", "study", "status", "cells", "expectations", "certificates", "warnings", "report"}
 EXPECTATION = {"quantity", "published", "expected", "ours", "tolerance", "within", "verdict"}
-CERTIFICATE = {"cell", "method", "regret", "bound", "coverage", "claim"}
+CERTIFICATE = {"cell", "algorithm", "regret", "bound", "coverage", "claim"}
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
     assert [row["verdict"] for row in found["expectations"]] == ["agrees", "differs"]
     assert found["expectations"][0]["published"] == 0.0
     assert found["expectations"][0]["expected"] is None
-    assert {row["method"] for row in found["certificates"]} == {"pure_equilibria"}
+    assert {row["algorithm"] for row in found["certificates"]} == {"pure_equilibria"}
     assert Path(found["report"]).is_file()
     assert Path(found["run"]) == Path("runs/chicken")
 

@@ -46,12 +46,16 @@ def test_its_cells_have_the_names_they_had(run: Run) -> None:
 
 def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None:
     data = run.dataset()
-    assert data.sizes["reach"] == data.sizes["method"] == 2
-    newton = {"method": "newton", "replication": 0}
+    assert data.sizes["reach"] == data.sizes["algorithm"] == 2
+    newton = {"algorithm": "newton", "replication": 0}
     middle = data.profile.sel(newton | {"reach": 0.25}).values.ravel()
     np.testing.assert_allclose(middle, 0.5, atol=1e-9)  # the resource is symmetric
     assert str(data.claim.sel(newton | {"reach": 0.25}).item()) == "equilibrium"
     assert str(data.status.sel(newton | {"reach": 0.2}).item()) == ""  # not done
+    assert data.sel(algorithm="newton").sizes["reach"] == 2
+    assert "method" not in data.dims
+    (row,) = run.head["study"]["expect"]
+    assert row["at"] == {"reach": 0.25, "algorithm": "newton", "player": 0}
     page = build(run.folder).read_text(encoding="utf-8")
     assert "Two players, one line" in page
     assert "0.1.0" in page

@@ -23,7 +23,7 @@ def record(profile: Any, claim: Any = "", alike: list[int] | None = None) -> Rec
 
 
 def row(method: str, reach: float, found: Record, **more: Any) -> Row:
-    return {"reach": reach, "method": method, "replication": 0} | more, found
+    return {"reach": reach, "algorithm": method, "replication": 0} | more, found
 
 
 def told(rows: list[Row]) -> list[tuple[float, str]]:
@@ -96,7 +96,7 @@ def test_a_batched_key_of_the_game_separates_points() -> None:
         "profile": (("reach", "player", "axis"), profile),
         "claim": (("reach",), np.asarray(["not an equilibrium", "equilibrium"])),
     }
-    ((_, found),) = with_distances([({"method": "a"}, batch)], {"reach"})
+    ((_, found),) = with_distances([({"algorithm": "a"}, batch)], {"reach"})
     np.testing.assert_array_equal(found["distance"][1], [np.nan, 0.0])
 
 
@@ -115,7 +115,7 @@ def test_a_runs_dataset_has_them(tmp_path: Path) -> None:
     sweep = {"game.prize": [0.5, 1.0], "method.climb.size": [1e-3, 2e-3]}
     made = study(tmp_path, method=methods, sweep=sweep, replications={})
     data = run_study(made, tmp_path / "run").dataset()
-    ours = data.sel({"method": "climb"})
+    ours = data.sel({"algorithm": "climb"})
     # the equilibrium is prize / 4 each
     want = np.sqrt(((ours.profile - data.prize / 4) ** 2).sum("axis").mean("player"))
     np.testing.assert_allclose(ours.distance, want, atol=1e-6)

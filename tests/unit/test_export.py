@@ -42,7 +42,11 @@ def test_every_variable_is_in_one_table_and_every_number_comes_back(run: Run, tm
     players = table(tmp_path / "out" / "player.csv")
     assert len(players) == 6 * 2
     for row in players:
-        at = {"prize": float(row["prize"]), "method": row["method"], "replication": int(row["replication"])}
+        at = {
+            "prize": float(row["prize"]),
+            "algorithm": row["algorithm"],
+            "replication": int(row["replication"]),
+        }
         found = data.sel(at).isel(player=int(row["player"]))
         for name in ("payoff", "regret", "bound"):
             assert float(row[name]) == float(found[name])

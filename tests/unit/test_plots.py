@@ -32,8 +32,8 @@ def _closed() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def run() -> xr.Dataset:
-    rows = [({"reach": r, "method": "climb", "replication": 0}, ascent(r)) for r in REACHES]
-    return collect(rows, {"reach": REACHES, "method": ["climb"], "replication": [0]})
+    rows = [({"reach": r, "algorithm": "climb", "replication": 0}, ascent(r)) for r in REACHES]
+    return collect(rows, {"reach": REACHES, "algorithm": ["climb"], "replication": [0]})
 
 
 def labels(ax: Axes) -> list[str]:
@@ -123,7 +123,7 @@ def test_points_that_hold_nothing_are_passed_over(run: xr.Dataset) -> None:
     ("at", "message"),
     [
         ({"raech": 0.2}, "at.raech: no coordinate of this data; did you mean 'reach'?"),
-        ({"method": "flow"}, "at.method: 'flow' is none of climb"),
+        ({"algorithm": "flow"}, "at.algorithm: 'flow' is none of climb"),
         ({"reach": 0.1}, "at.reach: 0.1 must be in 0.17 to 0.25"),
         ({"reach": "wide"}, "at.reach: 'wide' is none of 0.17, 0.2, 0.25"),
     ],
@@ -426,7 +426,7 @@ def test_axes_are_called_what_the_game_calls_them() -> None:
 
 
 def test_learners_stand_beside_what_learns_nothing() -> None:
-    over = ("method", "replication")
+    over = ("algorithm", "replication")
     rewards = np.full((3, 2, 4, 2), np.nan)
     rewards[0] = np.arange(8.0).reshape(4, 2)
     rewards[1, :, :2] = [[1.0, 3.0], [2.0, 4.0]]
@@ -438,7 +438,7 @@ def test_learners_stand_beside_what_learns_nothing() -> None:
             "payoff": ((*over, "player"), np.full((3, 2, 2), 5.0)),
             "claim": (over, [["not an equilibrium"] * 2] * 2 + [["equilibrium"] * 2]),
         },
-        coords={"method": ["ppo", "tables", "reply"], "replication": [0, 1]},
+        coords={"algorithm": ["ppo", "tables", "reply"], "replication": [0, 1]},
     )
     ax = rv.plots.learners(data)
     assert labels(ax) == ["ppo", "tables", "reply: 5"]

@@ -86,9 +86,9 @@ def one() -> xr.Dataset:
 @pytest.fixture(scope="module")
 def run() -> xr.Dataset:
     """Two methods of one study: runs at every reach, branches found once."""
-    rows: list[Any] = [({"reach": reach, "method": "climb"}, ends(reach)) for reach in REACHES]
-    rows.append(({"reach": REACHES[0], "method": "branches"}, branches()))
-    return collect(rows, {"reach": REACHES, "method": ["climb", "branches"]})
+    rows: list[Any] = [({"reach": reach, "algorithm": "climb"}, ends(reach)) for reach in REACHES]
+    rows.append(({"reach": REACHES[0], "algorithm": "branches"}, branches()))
+    return collect(rows, {"reach": REACHES, "algorithm": ["climb", "branches"]})
 
 
 def test_branches_are_solid_where_stable_and_thin_where_not_certified(one: xr.Dataset) -> None:
@@ -133,7 +133,7 @@ def test_runs_and_branches_are_one_picture(run: xr.Dataset) -> None:
     assert len(marks) == 3
     centre = [line for line in lines(ax, "_branch") if set(line.get_ydata()) == {0.5}]
     assert max(line.get_linewidth() for line in centre) > 2  # the total that only climbs store is no bar
-    alone = rv.plots.bifurcation(run, at={"method": "branches"})
+    alone = rv.plots.bifurcation(run, at={"algorithm": "branches"})
     assert "stable point" not in labels(alone)
     assert "all 3 together" in labels(alone)
 
@@ -245,9 +245,9 @@ def test_spectra_in_the_complex_plane(one: xr.Dataset, run: xr.Dataset) -> None:
 
 
 def test_crossings_are_lines_beside_the_runs(run: xr.Dataset) -> None:
-    rows: list[Any] = [({"reach": reach, "method": "climb"}, ends(reach)) for reach in REACHES]
-    rows.append(({"reach": REACHES[0], "method": "scan"}, crossing(0.12, 0.2)))
-    data = collect(rows, {"reach": REACHES, "method": ["climb", "scan"]})
+    rows: list[Any] = [({"reach": reach, "algorithm": "climb"}, ends(reach)) for reach in REACHES]
+    rows.append(({"reach": REACHES[0], "algorithm": "scan"}, crossing(0.12, 0.2)))
+    data = collect(rows, {"reach": REACHES, "algorithm": ["climb", "scan"]})
     told = labels(rv.plots.bifurcation(data))
     assert {"centre gains stability at 0.12", "centre loses stability at 0.2"} <= set(told)
     assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "centre" in text]

@@ -67,11 +67,14 @@ def one(**more: tuple[tuple[str, ...], np.ndarray]) -> xr.Dataset:
 def run(methods: tuple[str, ...] = ("karma", "coin"), replications: int = 3) -> xr.Dataset:
     """Several methods with replications, as a study's run has them."""
     rows = [
-        ({"method": name, "replication": k}, record() | ({"lane_bid": TOLD["lane_free_flow"]} if k else {}))
+        (
+            {"algorithm": name, "replication": k},
+            record() | ({"lane_bid": TOLD["lane_free_flow"]} if k else {}),
+        )
         for name in methods
         for k in range(replications)
     ]
-    return collect(rows, {"method": methods, "replication": range(replications)})
+    return collect(rows, {"algorithm": methods, "replication": range(replications)})
 
 
 def bars(panel: Axes) -> np.ndarray:
@@ -319,9 +322,9 @@ def test_karma_of_a_city_is_one_law() -> None:
 
 def test_rules_without_bids_are_baselines_in_the_fairness_plane() -> None:
     plain = {name: value for name, value in record().items() if not name.startswith("example_")}
-    rows = [({"method": "karma"}, record()), ({"method": "coin"}, plain)]
-    data = collect(rows, {"method": ["karma", "coin"]})
-    data["example_policy"] = (("method", "example"), [[1.0], [np.nan]])
+    rows = [({"algorithm": "karma"}, record()), ({"algorithm": "coin"}, plain)]
+    data = collect(rows, {"algorithm": ["karma", "coin"]})
+    data["example_policy"] = (("algorithm", "example"), [[1.0], [np.nan]])
     ax = rv.plots.fairness_plane(data)
     coin = lines(ax, "coin")[0]
     assert coin.get_linestyle() == "None"
@@ -359,8 +362,8 @@ def test_the_table_has_example_agents_and_means_of_classes() -> None:
 
 def test_there_is_a_table_for_each_method_without_bids_where_nobody_bids() -> None:
     idle = record() | {"agent_trip_bid": (("agent", "trip"), np.zeros((AGENTS, 4)))}
-    rows = [({"method": "karma"}, record()), ({"method": "coin"}, idle)]
-    tables = travellers(collect(rows, {"method": ["karma", "coin"]}))
+    rows = [({"algorithm": "karma"}, record()), ({"algorithm": "coin"}, idle)]
+    tables = travellers(collect(rows, {"algorithm": ["karma", "coin"]}))
     assert [table.where for table in tables] == ["karma", "coin"]
     assert [label for label, _ in tables[1].rows] == ["reward a step", "moves a step"]
     assert travellers(xr.Dataset({"payoff": ("player", [1.0])})) == []

@@ -58,9 +58,9 @@ def climbed(reach: float) -> Record:
 @pytest.fixture(scope="module")
 def run() -> xr.Dataset:
     """A dynamic and a learner of one study."""
-    rows = [({"reach": r, "method": "climb"}, climbed(r)) for r in REACHES]
-    rows += [({"reach": r, "method": "q"}, learned(seed=k)) for k, r in enumerate(REACHES)]
-    return collect(rows, {"reach": REACHES, "method": ["climb", "q"]})
+    rows = [({"reach": r, "algorithm": "climb"}, climbed(r)) for r in REACHES]
+    rows += [({"reach": r, "algorithm": "q"}, learned(seed=k)) for k, r in enumerate(REACHES)]
+    return collect(rows, {"reach": REACHES, "algorithm": ["climb", "q"]})
 
 
 # -- ends ----------------------------------------------------------------------------------------------
@@ -212,13 +212,13 @@ def test_methods_are_picked_by_name(run: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="'clim' is not in this data"):
         rv.plots.dynamics_vs_learning(run, methods=["clim"])
     with pytest.raises(ValueError, match="this plot draws several; pick them"):
-        rv.plots.dynamics_vs_learning(run, at={"method": "q"})
+        rv.plots.dynamics_vs_learning(run, at={"algorithm": "q"})
     with pytest.raises(ValueError, match="methods: this data has no methods to pick from"):
-        rv.plots.dynamics_vs_learning(run.isel(method=0, drop=True), methods=["climb"])
+        rv.plots.dynamics_vs_learning(run.isel(algorithm=0, drop=True), methods=["climb"])
 
 
 def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
-    ax = rv.plots.dynamics_vs_learning(run.isel(method=0, drop=True)[["profile", "claim"]])
+    ax = rv.plots.dynamics_vs_learning(run.isel(algorithm=0, drop=True)[["profile", "claim"]])
     assert labels(ax) == ["runs"]
 
 

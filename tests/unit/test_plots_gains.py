@@ -16,7 +16,7 @@ from rivalry.plots.style import PALETTE, picture
 from tests.pictures import caption, half_width, labels, lines
 
 DRAWN = np.random.default_rng(5)
-AT = ("method", "replication")
+AT = ("algorithm", "replication")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def monitored(replications: int = 2) -> xr.Dataset:
     return xr.Dataset(
         {f"monitor_{name}": ((*AT, "monitor"), array) for name, array in held.items()}
         | {"eps": (AT, np.full((1, replications), 0.05)), "beta": (AT, np.full((1, replications), 1000.0))},
-        {"method": ["learner"], "replication": np.arange(replications)},
+        {"algorithm": ["learner"], "replication": np.arange(replications)},
     )
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_stopped_early_stays_where_it_was() -> None:
 
 
 def test_several_learners_have_a_colour_each() -> None:
-    two = xr.concat([monitored(1), monitored(1)], "method").assign_coords(method=["slow", "fast"])
+    two = xr.concat([monitored(1), monitored(1)], "algorithm").assign_coords(algorithm=["slow", "fast"])
     ax = rv.plots.exploitability_curve(two, quantities=["exploitability", "sampled_greedy"])
     assert [(line.get_color(), line.get_linestyle()) for line in lines(ax, "_mean")] == [
         (shade, dash) for shade in PALETTE[:2] for dash in ("-", "--")
@@ -153,7 +153,7 @@ GAMMA = np.array([0.9, 0.0, 0.5])  # swept in no order
 
 def fair() -> xr.Dataset:
     """A method with a policy, and a rule without."""
-    own = ("method", "gamma", "replication")
+    own = ("algorithm", "gamma", "replication")
     profile = np.where(np.arange(2)[:, None, None, None, None] == 0, 1.0, np.nan) * np.ones((2, 3, 4, 1, 1))
     return xr.Dataset(
         {
@@ -162,7 +162,7 @@ def fair() -> xr.Dataset:
             "reward_fairness": (own, DRAWN.uniform(-0.02, -0.01, (2, 3, 4))),
             "policy": ((*own, "state", "action"), profile),
         },
-        {"method": ["equilibrium", "coin"], "gamma": GAMMA, "replication": np.arange(4)},
+        {"algorithm": ["equilibrium", "coin"], "gamma": GAMMA, "replication": np.arange(4)},
     )
 
 
@@ -279,10 +279,10 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -
 
 def test_without_a_swept_parameter_every_method_is_a_point() -> None:
     mean, spread = [[-1.0, -1.1], [-1.5, -1.5]], [[-0.002, -0.003], [-0.005, -0.005]]
-    dims = ("method", "replication")
+    dims = ("algorithm", "replication")
     data = xr.Dataset(
         {"efficiency": (dims, mean), "access_fairness": (dims, spread)},
-        {"method": ["karma", "COIN"], "replication": [0, 1]},
+        {"algorithm": ["karma", "COIN"], "replication": [0, 1]},
     )
     ax = rv.plots.fairness_plane(data)
     np.testing.assert_allclose(lines(ax, "karma")[0].get_xydata(), [[-0.0025, -1.05]])

@@ -19,7 +19,7 @@ from tests.pictures import caption, half_width, labels, lines
 
 K = 5  # levels of karma
 DRAWN = np.random.default_rng(5)
-AT = ("method", "replication")
+AT = ("algorithm", "replication")
 URGENCY = (("player", "private"), [[1.0, 5.0]])
 
 
@@ -53,7 +53,7 @@ def economy(replications: int = 3) -> xr.Dataset:
             "urgency": URGENCY,
             "eps": (AT, eps),
         },
-        {"method": ["learner", "newton"], "replication": np.arange(replications)},
+        {"algorithm": ["learner", "newton"], "replication": np.arange(replications)},
     )
 
 
@@ -64,8 +64,8 @@ def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing
     values = DRAWN.uniform(size=(2, 2, 3))
     values[1, :, 2] = np.nan
     data = xr.Dataset(
-        {"efficiency": (("method", "payment", "replication"), values)},
-        {"method": ["a", "b"], "payment": ["PBP", "PBS"], "replication": [0, 1, 2]},
+        {"efficiency": (("algorithm", "payment", "replication"), values)},
+        {"algorithm": ["a", "b"], "payment": ["PBP", "PBS"], "replication": [0, 1, 2]},
     )
     found = cells(data, "efficiency", series="payment")
     assert [one.name for one in found] == [
@@ -76,7 +76,7 @@ def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing
     ]
     assert [one.runs for one in found] == [3, 3, 2, 2]
     np.testing.assert_array_equal(found[3].arrays["efficiency"], values[1, 1, :2])
-    (one,) = cells(data, "efficiency", at={"method": "b"})
+    (one,) = cells(data, "efficiency", at={"algorithm": "b"})
     assert (one.name, one.words) == ("", "payment = PBP (first of 2)")
     assert [one.method for one in cells(data, "efficiency", methods=["b", "a"])] == ["b", "a"]
 
@@ -96,8 +96,8 @@ def test_lists_of_methods_are_checked() -> None:
         rv.plots.mean_bids(data, methods=["newtn"])
     with pytest.raises(ValueError, match=r"^methods: 'newton' must be a list of names$"):
         rv.plots.mean_bids(data, methods="newton")
-    with pytest.raises(ValueError, match=r"^at.method: this plot draws several; pick them with methods$"):
-        rv.plots.mean_bids(data, methods=["newton"], at={"method": "learner"})
+    with pytest.raises(ValueError, match=r"^at.algorithm: this plot draws several; pick them with methods$"):
+        rv.plots.mean_bids(data, methods=["newton"], at={"algorithm": "learner"})
     with pytest.raises(ValueError, match=r"^methods: this data has no methods to pick from$"):
         method_names(xr.Dataset({"x": ((), 1.0)}), "x", ["newton"])
     with pytest.raises(ValueError, match=r"^series: 'beta' is not swept"):
@@ -163,7 +163,7 @@ def test_a_policy_by_states_is_one_by_type_urgency_and_karma() -> None:
 def test_other_arrays_are_no_policies() -> None:
     data = economy()
     with pytest.raises(ValueError, match=r"must be a policy of agents who bid$"):
-        rv.plots.policy_map(data, quantities=["win_probability"], at={"method": "learner"})
+        rv.plots.policy_map(data, quantities=["win_probability"], at={"algorithm": "learner"})
     with pytest.raises(
         ValueError, match=r"^quantities: 'profil' is not in this data; did you mean 'profile'\?$"
     ):

@@ -32,15 +32,15 @@ def learned() -> xr.Dataset:
     """A learner of 30 sessions and two controls, one of them with 20."""
     gains = np.stack([GAINS, np.append(GAINS[:20] - 0.4, np.full(10, np.nan)), np.full(30, 0.5)])
     payoff = 0.2 + 0.1 * gains[..., None] + np.array([0.01, -0.01])
-    own = ("method", "replication", "session")
+    own = ("algorithm", "replication", "session")
     return xr.Dataset(
         {
             "pooled_gain": (own, gains[:, None]),
             "end_payoff": ((*own, "player"), payoff[:, None]),
-            "nash_payoff": (("method", "replication", "player"), np.full((3, 1, 2), 0.2)),
-            "joint_payoff": (("method", "replication", "player"), np.full((3, 1, 2), 0.3)),
+            "nash_payoff": (("algorithm", "replication", "player"), np.full((3, 1, 2), 0.2)),
+            "joint_payoff": (("algorithm", "replication", "player"), np.full((3, 1, 2), 0.3)),
         },
-        {"method": NAMES, "replication": [0]},
+        {"algorithm": NAMES, "replication": [0]},
     )
 
 
@@ -111,7 +111,7 @@ def test_last_payoffs_come_before_those_of_greedy_play_and_any_measure_can_be_dr
 
 
 def test_a_learner_stands_above_its_controls() -> None:
-    data = learned().isel(method=[1, 0, 2])
+    data = learned().isel(algorithm=[1, 0, 2])
     ax = rv.plots.control_panel(data)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["learning", "gamma 0", "random play"]
     means = [box.lines[0].get_xdata()[0] for box in ax.containers]
@@ -144,7 +144,8 @@ def test_replications_are_more_sessions_and_whole_numbers_lose_their_padding() -
         ({"methods": ["learn"]}, "methods: 'learn' is not in this data; did you mean 'learning'?"),
         ({"methods": "learning"}, "methods: 'learning' must be a list of names"),
         ({"bins": 0}, "bins: 0 must be at least 1"),
-        ({"at": {"method": "klein"}}, "at.method: 'klein' is none of"),
+        ({"at": {"method": "learning"}}, 'at.method: is called algorithm: write at={"algorithm": "NAME"}'),
+        ({"at": {"algorithm": "klein"}}, "at.algorithm: 'klein' is none of"),
     ],
 )
 def test_wrong_options_of_a_histogram_are_refused(options: dict[str, Any], message: str) -> None:

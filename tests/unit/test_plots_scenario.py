@@ -171,12 +171,12 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
     chance, level = np.array([[0.25, 0.5], [0.5, 0.5]]), np.array([[2.0, 4.0], [1.0, 3.0]])
     data = xr.Dataset(
         {
-            "p": (("method", "player"), level),
-            "q": (("method", "player"), chance),
-            "disaster": ("method", [0.3, 0.1]),
-            "claim": ("method", ["equilibrium", "local equilibrium"]),
+            "p": (("algorithm", "player"), level),
+            "q": (("algorithm", "player"), chance),
+            "disaster": ("algorithm", [0.3, 0.1]),
+            "claim": ("algorithm", ["equilibrium", "local equilibrium"]),
         },
-        {"method": ["together", "leader"]},
+        {"algorithm": ["together", "leader"]},
     )
     ax = rv.plots.safety_frontier(data)
     marks = lines(ax, "_mark")
@@ -189,8 +189,10 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
     np.testing.assert_allclose(lines(staged, "_mark")[0].get_xydata(), [[10 / 3, 0.3]])
     mean = lines(rv.plots.safety_frontier(data.drop_vars("q")), "_mark")
     assert [mark.get_xdata()[0] for mark in mean] == [3.0, 2.0]
-    with pytest.raises(ValueError, match="over: 'methid' tells no results apart; did you mean 'method'"):
-        rv.plots.safety_frontier(data, over="methid")
+    with pytest.raises(
+        ValueError, match="over: 'algorithn' tells no results apart; did you mean 'algorithm'"
+    ):
+        rv.plots.safety_frontier(data, over="algorithn")
     with pytest.raises(ValueError, match="no variable 'disaster', which this plot draws"):
         rv.plots.safety_frontier(xr.Dataset())
 
@@ -199,12 +201,12 @@ def test_performance_over_periods_counts_those_that_are_reached() -> None:
     p = np.array([[[1.0, 1.0], [5.0, 5.0]]])
     data = xr.Dataset(
         {
-            "p": (("method", "period", "player"), p),
-            "q": (("method", "period", "player"), np.full((1, 2, 2), 0.5)),
-            "alive": (("method", "stage"), [[1.0, 0.25, 0.1]]),
-            "disaster": ("method", [0.2]),
+            "p": (("algorithm", "period", "player"), p),
+            "q": (("algorithm", "period", "player"), np.full((1, 2, 2), 0.5)),
+            "alive": (("algorithm", "stage"), [[1.0, 0.25, 0.1]]),
+            "disaster": ("algorithm", [0.2]),
         },
-        {"method": ["together"]},
+        {"algorithm": ["together"]},
     )
     (mark,) = lines(rv.plots.safety_frontier(data), "_mark")
     assert mark.get_xdata()[0] == pytest.approx((1 + 0.25 * 5) / 1.25)
@@ -215,9 +217,9 @@ def test_subsidies_by_price_and_player() -> None:
     claims = ["equilibrium"] * 3 + ["not an equilibrium"]
     data = xr.Dataset(
         {
-            "slope_safe": ("method", [-1.0, 2.0, -3.0, 4.0]),
-            "parameter_name": ("method", names),
-            "claim": ("method", claims),
+            "slope_safe": ("algorithm", [-1.0, 2.0, -3.0, 4.0]),
+            "parameter_name": ("algorithm", names),
+            "claim": ("algorithm", claims),
         }
     )
     ax = rv.plots.subsidy(data)
@@ -278,7 +280,7 @@ def learned() -> xr.Dataset:
     steps = np.tile([1, 10, 100], (3, 2, 1))
     safe = np.array([[[0.5, 0.6, 0.7], [0.5, 0.7, 0.9]], [[0.4, 0.5, 0.6]] * 2, [[np.nan] * 3] * 2])
     gaps = np.where(np.isnan(safe), np.nan, 1 - safe)
-    dims = ("method", "replication", "sample")
+    dims = ("algorithm", "replication", "sample")
     claims = np.array([["not an equilibrium"] * 2] * 2 + [["equilibrium"] * 2])
     return xr.Dataset(
         {
@@ -288,7 +290,7 @@ def learned() -> xr.Dataset:
             "safe": (dims[:2], [[0.7, 0.9], [0.6, 0.6], [0.8, 0.8]]),
             "claim": (dims[:2], claims),
         },
-        {"method": ["hedge", "matching", "replies"], "replication": [0, 1]},
+        {"algorithm": ["hedge", "matching", "replies"], "replication": [0, 1]},
     )
 
 
@@ -306,7 +308,7 @@ def test_learners_beside_the_equilibrium() -> None:
 
 
 def test_one_learner_needs_no_name() -> None:
-    alone = learned().isel(method=0, replication=0, drop=True).drop_vars("regret_curve")
+    alone = learned().isel(algorithm=0, replication=0, drop=True).drop_vars("regret_curve")
     ax = rv.plots.learning(alone)
     assert labels(ax) == ["learning"]
     assert ax.figure.axes == [ax]

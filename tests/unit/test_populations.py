@@ -83,7 +83,7 @@ def test_a_study_takes_a_population(tmp_path: Path, starts: int | None) -> None:
     run = run_study(study, tmp_path / "run")
     data = run.dataset()
     lanes = () if starts is None else ("lane",)
-    assert data.profile.dims == ("slopes[0]", "method", "replication", *lanes, "state", "action")
+    assert data.profile.dims == ("slopes[0]", "algorithm", "replication", *lanes, "state", "action")
     assert (data.claim == "equilibrium").all()
     shares = data.profile.sel({"slopes[0]": 1.0}).values.reshape(-1, 3)
     np.testing.assert_allclose(shares, [SHARES] * len(shares), atol=1e-9)

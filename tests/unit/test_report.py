@@ -48,12 +48,12 @@ def data_of(cells: dict[tuple[float, str], Record], planned: int = 4) -> xr.Data
     every = [(reach, method) for reach in (0.1, 0.2) for method in ("a", "b")][:planned]
     rows = [
         (
-            {"reach": reach, "method": method},
+            {"reach": reach, "algorithm": method},
             {"cell": ((), np.asarray(f"{reach}{method}"))} | cells.get((reach, method), {}),
         )
         for reach, method in every
     ]
-    return collect(rows, {"reach": [0.1, 0.2], "method": ["a", "b"]})
+    return collect(rows, {"reach": [0.1, 0.2], "algorithm": ["a", "b"]})
 
 
 def full(**values: Any) -> xr.Dataset:
@@ -104,10 +104,10 @@ def test_at_picks_coordinates_players_and_methods() -> None:
     data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
     assert row(data, quantity="gain", at={"reach": 0.2, "player": 1}, published=2.0)["verdict"] == "agrees"
     assert (
-        row(data, quantity="gain", at={"method": "b", "player": 0, "reach": 0.1}, published=0.1)["ours"]
+        row(data, quantity="gain", at={"algorithm": "b", "player": 0, "reach": 0.1}, published=0.1)["ours"]
         == 0.1
     )
-    for at in ({"reach": 0.15, "player": 0}, {"reach": 0.1, "player": 2}, {"method": "c"}, {"width": 1}):
+    for at in ({"reach": 0.15, "player": 0}, {"reach": 0.1, "player": 2}, {"algorithm": "c"}, {"width": 1}):
         assert row(data, quantity="gain", at=at, published=0.1)["verdict"] == "not judged"
 
 
@@ -172,7 +172,8 @@ def test_missing_cells_and_missing_values_are_not_judged() -> None:
     )
     assert (other.row["ours"], other.why) == (None, "other is in no cell of this run")
     assert (
-        row(partial, quantity="gain", at={"reach": 0.1, "method": "a"}, published=1.0)["verdict"] == "agrees"
+        row(partial, quantity="gain", at={"reach": 0.1, "algorithm": "a"}, published=1.0)["verdict"]
+        == "agrees"
     )
     assert row(partial, quantity="gain", at={"reach": 0.2}, published=1.0)["ours"] is None
     assert row(full(gain=np.nan), quantity="gain", over="mean", published=1.0)["ours"] is None
@@ -224,7 +225,7 @@ def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
         del cells[0.1, "a"][name]
     assert judge(STUDY | {"expect": [{"quantity": "gain", "published": 1}]}, data_of(cells))[0].claim is None
     assert certificates(data_of(cells))[0] == {
-        "cell": "0.1a", "method": "a", "regret": None, "bound": None, "coverage": None, "claim": None,
+        "cell": "0.1a", "algorithm": "a", "regret": None, "bound": None, "coverage": None, "claim": None,
     }  # fmt: skip
 
 
@@ -234,7 +235,7 @@ def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
 def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
     cells = {(0.1, "a"): record(regret=[0.5, 2.0], bound=[1.0, np.inf]), (0.2, "b"): record()}
     found = certificates(data_of(cells))
-    assert [list(one) for one in found] == [["cell", "method", "regret", "bound", "coverage", "claim"]] * 2
+    assert [list(one) for one in found] == [["cell", "algorithm", "regret", "bound", "coverage", "claim"]] * 2
     assert [one["cell"] for one in found] == ["0.1a", "0.2b"]
     assert (found[0]["regret"], found[0]["bound"]) == (2.0, None)
     assert (found[1]["regret"], found[1]["bound"]) == (0.0, 1e-9)
@@ -247,8 +248,8 @@ def test_padding_of_whole_numbers_does_not_count() -> None:
     two: Record = record() | {"move": (("player",), np.array([2, 0]))}
     three: Record = record() | {"move": (("player",), np.array([1, 1, 1]))}
     data = data_of({(0.1, "a"): two, (0.1, "b"): three}, planned=2)
-    assert row(data, quantity="move", at={"method": "a"}, over="min", expected=0)["verdict"] == "agrees"
-    found = row(data, quantity="move", at={"method": "a", "player": 2}, expected=0)
+    assert row(data, quantity="move", at={"algorithm": "a"}, over="min", expected=0)["verdict"] == "agrees"
+    found = row(data, quantity="move", at={"algorithm": "a", "player": 2}, expected=0)
     assert (found["ours"], found["verdict"]) == (None, "not judged")
 
 
@@ -269,7 +270,7 @@ def test_lanes_count_together_beside_cells_without() -> None:
     }
     found = certificates(data_of({(0.1, "a"): lanes, (0.1, "b"): record()}, planned=2))
     assert found[0] | {"cell": ""} == {
-        "cell": "", "method": "a", "regret": 3.0, "bound": None,
+        "cell": "", "algorithm": "a", "regret": 3.0, "bound": None,
         "coverage": "lower bound", "claim": "no deviation found",
     }  # fmt: skip
     assert found[1]["claim"] == "equilibrium"

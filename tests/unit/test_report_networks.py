@@ -17,14 +17,14 @@ GAME = {"family": "matrix", "name": "shapley"}
 
 def data(**more: Any) -> xr.Dataset:
     """A network at two seeds, of which one was broken off, beside a method without networks."""
-    over = ("method", "replication")
+    over = ("algorithm", "replication")
     variables = {
         "status": (over, [["settled"] * 2, ["budget spent"] * 2]),
         "continued": (over, [[np.nan] * 2, [0.0, 1.0]]),
         "regret": ((*over, "player"), [[[0.0, 0.0]] * 2, [[0.1, 0.3], [0.5, 0.2]]]),
         "explored_regret": ((*over, "player"), [[[np.nan] * 2] * 2, [[1.0, 2.0], [2.0, 1.0]]]),
     }
-    return xr.Dataset(variables | more, coords={"method": ["reply", "ppo"], "replication": [0, 1]})
+    return xr.Dataset(variables | more, coords={"algorithm": ["reply", "ppo"], "replication": [0, 1]})
 
 
 def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
@@ -39,7 +39,7 @@ def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
 
 def test_trained_gains_have_the_band_of_their_play() -> None:
     one = data().isel(replication=[0])
-    over = ("method", "replication", "player")
+    over = ("algorithm", "replication", "player")
     one["trained_gain"] = (over, [[[np.nan] * 2], [[0.2, 0.4]]])
     one["trained_gain_band"] = (over, [[[np.nan] * 2], [[0.01, 0.05]]])
     found = networks(one, {"rivalry": "1.0"})
@@ -52,7 +52,7 @@ def test_trained_gains_have_the_band_of_their_play() -> None:
 
 def test_bands_of_rounding_are_left_out() -> None:
     one = data().isel(replication=[0])
-    over = ("method", "replication", "player")
+    over = ("algorithm", "replication", "player")
     one["trained_gain"] = (over, np.zeros((2, 1, 2)))
     one["trained_gain_band"] = (over, np.full((2, 1, 2), 5e-17))
     found = networks(one, MADE_BY)
@@ -62,7 +62,7 @@ def test_bands_of_rounding_are_left_out() -> None:
 
 def test_there_is_no_table_without_networks() -> None:
     assert networks(data().drop_vars("continued"), MADE_BY) is None
-    assert networks(data().isel(method=[0]), MADE_BY) is None
+    assert networks(data().isel(algorithm=[0]), MADE_BY) is None
 
 
 def test_studies_of_networks_note_the_versions_of_their_libraries() -> None:

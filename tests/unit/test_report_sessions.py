@@ -13,12 +13,12 @@ def data(**more):
     gain = np.array([[0.5, 0.7, 0.9], [0.1, 0.3, np.nan]])
     periods = np.array([[10, 20, 30], [5, 6, -1]])
     variables = {
-        "status": (("method",), ["settled", "settled"]),
-        "pooled_gain": (("method", "session"), gain),
-        "periods": (("method", "session"), periods),
-        "gamma_channels": (("method",), ["memory", "nothing"]),
+        "status": (("algorithm",), ["settled", "settled"]),
+        "pooled_gain": (("algorithm", "session"), gain),
+        "periods": (("algorithm", "session"), periods),
+        "gamma_channels": (("algorithm",), ["memory", "nothing"]),
     }
-    return xr.Dataset(variables | more, coords={"method": ["play", "play-random"]})
+    return xr.Dataset(variables | more, coords={"algorithm": ["play", "play-random"]})
 
 
 def test_means_over_sessions_stand_with_their_intervals():
@@ -32,26 +32,26 @@ def test_means_over_sessions_stand_with_their_intervals():
 
 def test_prices_and_outputs_stand_beside_gains_and_large_numbers_are_written_out():
     price = np.array([[11000.0, 11100.0, 11200.0], [1.5, 1.5, np.nan]])
-    found = sessions(data(end_mean_price=(("method", "session"), price)))
+    found = sessions(data(end_mean_price=(("algorithm", "session"), price)))
     assert found.columns == ["Gain", "Price"]
     assert [parts[1] for _, _, parts in found.rows] == ["11100 ± 113", "1.5"]
 
 
 def test_players_stand_apart_where_they_differ():
     values = np.array([[[1.0, 2.0]] * 3, [[1.0, 1.0], [1.0, 1.0], [np.nan, np.nan]]])
-    found = sessions(data(value=(("method", "session", "player"), values)))
+    found = sessions(data(value=(("algorithm", "session", "player"), values)))
     assert [parts[1] for _, _, parts in found.rows] == ["1 / 2", "1"]
 
 
 def test_there_is_no_table_where_nothing_was_learned_so():
     assert sessions(data().drop_vars("pooled_gain")) is None
     unfinished = data()
-    unfinished["status"] = (("method",), ["", ""])
+    unfinished["status"] = (("algorithm",), ["", ""])
     assert sessions(unfinished) is None
 
 
 def test_truth_values_are_shares():
     values = np.array([[True, True, False], [True, False, False]])
-    found = sessions(data(converged=(("method", "session"), values)))
+    found = sessions(data(converged=(("algorithm", "session"), values)))
     column = found.columns.index("Converged")
     assert found.rows[0][2][column].startswith("0.67 ± ")

@@ -20,14 +20,14 @@ from rivalry.results import (
 )
 from tests.duels import record
 
-AXES = {"reach": [0.1, 0.2], "method": ["climb", "step"], "replication": [0, 1]}
+AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}
 PLACES = [dict(zip(AXES, place, strict=True)) for place in product(*AXES.values())]
 ROWS = [(at, record(k)) for k, at in enumerate(PLACES)]
 
 
 def test_every_number_stands_at_its_place() -> None:
     data = collect(ROWS, AXES)
-    assert data.profile.dims == ("reach", "method", "replication", "player", "axis")
+    assert data.profile.dims == ("reach", "algorithm", "replication", "player", "axis")
     for at, found in ROWS:
         cell = data.sel(at)
         np.testing.assert_array_equal(cell.profile, found["profile"][1])
@@ -37,7 +37,7 @@ def test_every_number_stands_at_its_place() -> None:
 
 def test_what_is_missing_is_known_as_missing() -> None:
     data = collect(ROWS[:1], AXES)
-    missing = data.sel({"reach": 0.2, "method": "climb", "replication": 0})
+    missing = data.sel({"reach": 0.2, "algorithm": "climb", "replication": 0})
     assert np.isnan(missing.profile).all()
     assert missing.status == ""
     assert missing.steps == -1
@@ -61,10 +61,10 @@ def test_unequal_lengths_are_padded_at_the_end() -> None:
 def test_cells_without_lanes_fill_the_first_lane() -> None:
     one = {"payoff": (("player",), np.array([1.0, 2.0]))}
     many = {"payoff": (("lane", "player"), np.arange(6.0).reshape(3, 2))}
-    data = collect([({"method": "a"}, one), ({"method": "b"}, many)], {"method": ["a", "b"]})
-    assert data.payoff.dims == ("method", "lane", "player")
-    np.testing.assert_array_equal(data.payoff.sel({"method": "a"})[0], [1, 2])
-    assert np.isnan(data.payoff.sel({"method": "a"})[1:]).all()
+    data = collect([({"algorithm": "a"}, one), ({"algorithm": "b"}, many)], {"algorithm": ["a", "b"]})
+    assert data.payoff.dims == ("algorithm", "lane", "player")
+    np.testing.assert_array_equal(data.payoff.sel({"algorithm": "a"})[0], [1, 2])
+    assert np.isnan(data.payoff.sel({"algorithm": "a"})[1:]).all()
 
 
 def test_dimensions_in_another_order_are_refused() -> None:
@@ -149,7 +149,9 @@ def test_a_solution_shows_itself() -> None:
 def test_a_truth_value_that_pads_is_missing_not_false() -> None:
     lanes = {"stable": (("lane",), np.array([True, True]))}
     one = {"stable": ((), np.array(True))}
-    data = collect([({"method": "many"}, lanes), ({"method": "one"}, one)], {"method": ["many", "one"]})
+    data = collect(
+        [({"algorithm": "many"}, lanes), ({"algorithm": "one"}, one)], {"algorithm": ["many", "one"]}
+    )
     np.testing.assert_array_equal(data.stable.values, [[1.0, 1.0], [1.0, np.nan]])
 
 

@@ -97,13 +97,13 @@ def test_cells_are_points_times_methods_times_replications() -> None:
     assert study.axes(cells) == {
         "reach": [0.1, 0.2],
         "resource": ["bimodal", "unimodal"],
-        "method": ["climb", "flow"],
+        "algorithm": ["climb", "flow"],
         "replication": [0, 1, 2],
     }
     first = cells[0]
     assert first.point == {"reach": 0.1, "resource": "bimodal"}
     assert first.task["game"]["reach"] == [0.1, 0.1, 0.1]
-    assert study.place(first) == {"reach": 0.1, "resource": "bimodal", "method": "climb", "replication": 0}
+    assert study.place(first) == {"reach": 0.1, "resource": "bimodal", "algorithm": "climb", "replication": 0}
     assert json.loads(json.dumps(first.task)) == first.task
 
 
@@ -144,7 +144,7 @@ def test_keys_in_step_share_a_dimension() -> None:
     study = one(sweep={"zip": True, "game.reach": [0.1, 0.2], "game.budgets": [1.0, 3.0]})
     cells = study.cells()
     assert [cell.point for cell in cells] == [{"reach": 0.1, "budgets": 1.0}, {"reach": 0.2, "budgets": 3.0}]
-    assert study.axes(cells) == {"reach": [0.1, 0.2], "method": ["gradient_ascent"], "replication": [0]}
+    assert study.axes(cells) == {"reach": [0.1, 0.2], "algorithm": ["gradient_ascent"], "replication": [0]}
     assert study.companions() == {"budgets": ("reach", [1.0, 3.0])}
     three = one(sweep={"zip": True, "game.reach": [0.1, 0.2, 0.3], "game.budgets": [1.0, 3.0, 5.0]})
     fewer = three.changed({"sweep.game.reach": [0.1, 0.2], "sweep.game.budgets": [1.0, 3.0]})
@@ -152,7 +152,7 @@ def test_keys_in_step_share_a_dimension() -> None:
     with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
         three.changed({"sweep.game.reach": [0.1]})
     repeated = one(sweep={"zip": True, "game.reach": [0.1, 0.1], "game.budgets": [1.0, 1.0]})
-    assert list(repeated.axes(cells)) == ["point", "method", "replication"]
+    assert list(repeated.axes(cells)) == ["point", "algorithm", "replication"]
     assert set(repeated.companions()) == {"reach", "budgets"}
 
 
@@ -318,7 +318,7 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
         ({"sweep": {"game.reach": [float("inf")]}}, "inf must be finite"),
         ({"sweep": {"game.resource.means": [[0.1]]}}, "needs a table with a key 'means', but 'bimodal'"),
         ({"plots": [{"at": {}}]}, r"plots\[0\]\.kind: is missing"),
-        ({"plots": [{"kind": "paths", "at": {"method": "climb"}}]}, r"plots\[0\]\.at\.method: 'climb'"),
+        ({"plots": [{"kind": "paths", "at": {"algorithm": "climb"}}]}, r"plots\[0\]\.at\.algorithm: 'climb'"),
         ({"plots": [{"kind": "paths", "at": 3}]}, r"plots\[0\]\.at: 3 must be a table"),
         ({"expect": [{"quantity": "regret"}]}, "needs published, expected or within"),
         ({"expect": [{"quantity": "regret", "within": [1, 0]}]}, r"must be \[low, high\]"),
@@ -328,7 +328,15 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
             "not a coordinate here",
         ),
         (
-            {"expect": [{"quantity": "regret", "published": 0, "at": {"method": "climb"}}]},
+            {"expect": [{"quantity": "regret", "published": 0, "at": {"method": "gradient_ascent"}}]},
+            r'expect\[0\]\.at\.method: is called algorithm: write at = \{ algorithm = "NAME" \}',
+        ),
+        (
+            {"plots": [{"kind": "paths", "at": {"method": "gradient_ascent"}}]},
+            r"plots\[0\]\.at\.method: is called algorithm",
+        ),
+        (
+            {"expect": [{"quantity": "regret", "published": 0, "at": {"algorithm": "climb"}}]},
             "'climb' is not among",
         ),
     ],

@@ -302,7 +302,7 @@ def certify(folder: Path) -> Done:
     if interrupt.pressed():
         raise KeyboardInterrupt
     found = [_within(name, row) for name, data in datasets(run).items() for row in certificates(data)]
-    head = ["cell", "method", "claim", "coverage", "regret", "bound"]
+    head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     table = output.table(head, [[row[key] for key in head] for row in found])
     words = f"{table}\n{count} certificates recomputed; `rivalry report {folder}` shows them"
     return Done(0, {"run": str(folder), "certificates": found}, words)

@@ -56,7 +56,7 @@ def branch_point(
     """
     if main not in data:
         return None
-    places = [dict(at or {}), {name: value for name, value in (at or {}).items() if name != "method"}]
+    places = [dict(at or {}), {name: value for name, value in (at or {}).items() if name != "algorithm"}]
     dims = {str(dim) for dim in data[main].dims[: data[main].ndim - rank]}
     for place in places:
         chosen = {name: value for name, value in place.items() if name in dims}

@@ -57,18 +57,18 @@ def cells(
     Raises `ValueError` for a method, variable or series that is not there, `NoSuchPoint` where none has any.
 
     >>> import xarray as xr
-    >>> data = xr.Dataset({"efficiency": (("method", "gamma"), [[-1.2, -1.1]])},
-    ...                   {"method": ["newton"], "gamma": [0.5, 0.9]})
+    >>> data = xr.Dataset({"efficiency": (("algorithm", "gamma"), [[-1.2, -1.1]])},
+    ...                   {"algorithm": ["newton"], "gamma": [0.5, 0.9]})
     >>> [one.name for one in cells(data, "efficiency", series="gamma")]
     ['gamma = 0.5', 'gamma = 0.9']
     """
     checked(data)
     holds(data, main)
     names, found = method_names(data, main, methods, at), []
-    rest = {name: value for name, value in (at or {}).items() if name != "method" or names == [None]}
+    rest = {name: value for name, value in (at or {}).items() if name != "algorithm" or names == [None]}
     for name in names:
         for label, index in _steps(data, main, series, rest):
-            part = data.isel(index | ({} if name is None else {"method": _place(data, name)}))
+            part = data.isel(index | ({} if name is None else {"algorithm": _place(data, name)}))
             if blank(part[main].values):
                 continue
             here = point(part, main, own_rank(part, main), also, at=rest, keep=("replication", *keep))
@@ -85,17 +85,19 @@ def method_names(
     data: Dataset, main: str, wanted: Sequence[str] | None, at: Mapping[str, Any] | None = None
 ) -> list[str | None]:
     """The methods' names, or those ``wanted``; a single None for data that have but one, without a name."""
-    if main not in data or "method" not in data[main].dims:
+    if main not in data or "algorithm" not in data[main].dims:
         if wanted is not None:
             raise ValueError("methods: this data has no methods to pick from")
         return [None]
     if isinstance(wanted, str) or (wanted is not None and not wanted):
         raise ValueError(f"methods: {wanted!r} must be a list of names")
-    known = [str(name) for name in data["method"].values]
-    if wanted is not None and "method" in (at or {}):
-        raise ValueError("at.method: this plot draws several; pick them with methods")
+    known = [str(name) for name in data["algorithm"].values]
+    if wanted is not None and "algorithm" in (at or {}):
+        raise ValueError("at.algorithm: this plot draws several; pick them with methods")
     chosen = (
-        [str((at or {})["method"])] if "method" in (at or {}) else list(known if wanted is None else wanted)
+        [str((at or {})["algorithm"])]
+        if "algorithm" in (at or {})
+        else list(known if wanted is None else wanted)
     )
     for name in chosen:
         if name not in known:
@@ -118,7 +120,7 @@ def is_own(data: Dataset, name: str, dim: str) -> bool:
 
 
 def _place(data: Dataset, name: str) -> int:
-    return [str(known) for known in data["method"].values].index(name)
+    return [str(known) for known in data["algorithm"].values].index(name)
 
 
 def _steps(

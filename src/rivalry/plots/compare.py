@@ -50,8 +50,8 @@ def dynamics_vs_learning(
     checked(data)
     with canvas(ax) as axes:
         over = swept(data, "profile", 2, at, over)
-        if methods is None and "method" in (at or {}):
-            raise ValueError("at.method: this plot draws several; pick them with methods")
+        if methods is None and "algorithm" in (at or {}):
+            raise ValueError("at.algorithm: this plot draws several; pick them with methods")
         names = method_names(data, "profile", methods)
         every = [found for name in names if (found := _ends(data, at, over, name, axis)) is not None]
         if not every:
@@ -83,7 +83,7 @@ def dynamics_vs_learning(
 
 
 def _at(at: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:
-    return dict(at or {}) | ({} if name is None else {"method": name})
+    return dict(at or {}) | ({} if name is None else {"algorithm": name})
 
 
 def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | None, axis: int) -> Ends | None:
@@ -153,7 +153,7 @@ def _distances(
     (low,) = below(axes, 1)
     dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
-        place = _at(at, name if "method" in data["distance"].dims else None)
+        place = _at(at, name if "algorithm" in data["distance"].dims else None)
         found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
         values = found.arrays["distance"].reshape(len(x), -1)
         if blank(values):

@@ -89,13 +89,13 @@ def design_search(
 
 
 def _has(data: Dataset, name: str | None) -> bool:
-    part = data if name is None else data.sel({"method": name})
+    part = data if name is None else data.sel({"algorithm": name})
     return not blank(part[MAIN].values)
 
 
 def _search(data: Dataset, name: str | None, at: Mapping[str, Any] | None) -> Search:
-    place = {key: value for key, value in (at or {}).items() if key != "method"}
-    place |= {} if name is None else {"method": name}
+    place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
+    place |= {} if name is None else {"algorithm": name}
     here = point(data, MAIN, 2, at=place)
     told = {key: point(data, key, _rank(key), at=place) for key in (*ALSO, *WORDS) if key in data}
     arrays = {key: one.arrays[key] for key, one in told.items()}

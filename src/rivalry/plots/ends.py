@@ -96,8 +96,8 @@ def _certified(data: Dataset, at: Mapping[str, Any] | None) -> np.ndarray:
     """Every method's certified profile at this point, ``[profile player axis]``."""
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
-    chosen = {name: value for name, value in (at or {}).items() if name not in ("method", "replication")}
-    keep = ("method", "replication", "lane")
+    chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}
+    keep = ("algorithm", "replication", "lane")
     found = point(data, "profile", 2, ("claim",), at=chosen, keep=keep)
     profile, claim = found.arrays["profile"], found.arrays["claim"]
     flat = profile.reshape(-1, *profile.shape[-2:])

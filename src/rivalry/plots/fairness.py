@@ -169,13 +169,13 @@ def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> lis
             raise ValueError(f"baselines: {name!r} is no method drawn here; {near(name, names)}")
     if wanted is not None:
         return list(wanted)
-    policies = [key for key in POLICIES if key in data and "method" in data[key].dims]
+    policies = [key for key in POLICIES if key in data and "algorithm" in data[key].dims]
     if not policies:
         return []
     return [
         name
         for name in names
-        if name and all(blank(data[key].sel({"method": name}).values) for key in policies)
+        if name and all(blank(data[key].sel({"algorithm": name}).values) for key in policies)
     ]
 
 

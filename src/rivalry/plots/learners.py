@@ -60,7 +60,7 @@ def learners(
     checked(data)
     with canvas(ax) as axes:
         names = method_names(data, MAIN, methods)
-        words = point(data, MAIN, 2, at=at, keep=("method", "replication")).words
+        words = point(data, MAIN, 2, at=at, keep=("algorithm", "replication")).words
         every = [_way(data, name, level, player, at) for name in names]
         curves = [way for way in every if len(way.clock)]
         if not curves:
@@ -99,7 +99,7 @@ def learners(
 def _way(
     data: Dataset, name: str | None, level: str, player: int | None, at: Mapping[str, Any] | None
 ) -> _Way:
-    place = dict(at or {}) | ({} if name is None else {"method": name})
+    place = dict(at or {}) | ({} if name is None else {"algorithm": name})
     found = point(data, MAIN, 2, (CLOCK,), at=place, keep=("replication",))
     rewards = found.arrays[MAIN].astype(float)
     end, certified = np.nan, False

@@ -51,7 +51,7 @@ def learning(
     """
     checked(data)
     with canvas(ax) as axes:
-        found = point(data, f"{quantity}_curve", 1, at=at, keep=("method", "replication"))
+        found = point(data, f"{quantity}_curve", 1, at=at, keep=("algorithm", "replication"))
         names = method_names(data, f"{quantity}_curve", methods)
         every = [_learned(data, quantity, name, at) for name in names]
         curves = [one for one in every if one.measure]
@@ -75,7 +75,7 @@ def learning(
 
 
 def _learned(data: Dataset, quantity: str, name: str | None, at: Mapping[str, Any] | None) -> Learned:
-    place = dict(at or {}) | ({} if name is None else {"method": name})
+    place = dict(at or {}) | ({} if name is None else {"algorithm": name})
     histories = []
     for main in (f"{quantity}_curve", "regret_curve"):
         found = point(data, main, 1, (CLOCK,), at=place, keep=("replication",)) if main in data else None

@@ -23,7 +23,7 @@ def safety_frontier(
     data: Dataset,
     ax: Axes | None = None,
     *,
-    over: str = "method",
+    over: str = "algorithm",
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
     """The chance of a disaster against performance, for several results: lower right is better.
@@ -35,8 +35,8 @@ def safety_frontier(
     filled where ``claim`` is certified.
 
     >>> import numpy as np, xarray as xr
-    >>> two = xr.Dataset({"p": (("method", "player"), [[1.0, 1.0], [2.0, 1.0]]),
-    ...                   "disaster": ("method", [0.2, 0.3])}, {"method": ["together", "leader"]})
+    >>> two = xr.Dataset({"p": (("algorithm", "player"), [[1.0, 1.0], [2.0, 1.0]]),
+    ...                   "disaster": ("algorithm", [0.2, 0.3])}, {"algorithm": ["together", "leader"]})
     >>> safety_frontier(two).get_ylabel()
     'chance of a disaster'
     """
@@ -115,8 +115,8 @@ def subsidy(
     not certified.
 
     >>> import numpy as np, xarray as xr
-    >>> names = ("method", ["r[0]", "r[1]"])
-    >>> slopes = xr.Dataset({"slope_safe": ("method", [-0.3, 0.1]), "parameter_name": names})
+    >>> names = ("algorithm", ["r[0]", "r[1]"])
+    >>> slopes = xr.Dataset({"slope_safe": ("algorithm", [-0.3, 0.1]), "parameter_name": names})
     >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
     [0.3, -0.1]
     """

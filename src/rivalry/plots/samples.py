@@ -67,13 +67,13 @@ def samples(
     `NoSuchPoint` where no method has any.
 
     >>> import xarray as xr
-    >>> data = xr.Dataset({"gain": (("method", "session"), [[0.5, 0.7], [0.1, 0.3]])},
-    ...                   {"method": ["learning", "learning-random"]})
+    >>> data = xr.Dataset({"gain": (("algorithm", "session"), [[0.5, 0.7], [0.1, 0.3]])},
+    ...                   {"algorithm": ["learning", "learning-random"]})
     >>> [one.told() for one in samples(data, "gain", controls=True)[0]]
     ['0.6 ± 1.3', '0.2 ± 1.3']
     """
     own = _own(data, quantity)
-    found = point(data, quantity, len(own), at=at, keep=("method", "replication"))
+    found = point(data, quantity, len(own), at=at, keep=("algorithm", "replication"))
     levels = [_level(data, name, at) for name in ("nash_payoff", "joint_payoff")]
     every = []
     for name in _picked(data, methods, controls, at):
@@ -109,7 +109,7 @@ def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
 
 
 def _names(data: Dataset) -> list[str]:
-    return [str(name) for name in data["method"].values] if "method" in data.coords else []
+    return [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
 
 
 def _picked(
@@ -124,8 +124,8 @@ def _picked(
             raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
     if wanted is not None:
         return list(wanted)
-    if "method" in (at or {}):
-        return [str((at or {})["method"])]
+    if "algorithm" in (at or {}):
+        return [str((at or {})["algorithm"])]
     return [name for name in known if controls or not base_of(name, known)] or [None]
 
 
@@ -148,7 +148,7 @@ def _level(data: Dataset, name: str, at: Mapping[str, Any] | None) -> np.ndarray
     """A benchmark's mean over players, ``[method]``; NaN where it is not stored."""
     if name not in data:
         return np.full(1, np.nan)
-    values = point(data, name, 1, at=at, keep=("method",)).arrays[name].astype(float)
+    values = point(data, name, 1, at=at, keep=("algorithm",)).arrays[name].astype(float)
     there = ~np.isnan(values)
     mean = np.where(there, values, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return np.asarray(np.where(there.any(axis=1), mean, np.nan))

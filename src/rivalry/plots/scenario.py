@@ -120,7 +120,7 @@ def family(
 
 def _label(series: str, value: Any) -> str:
     short = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return short if series in ("method", "information") else f"{series.rpartition('.')[2]} = {short}"
+    return short if series in ("algorithm", "information") else f"{series.rpartition('.')[2]} = {short}"
 
 
 def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:

@@ -191,6 +191,8 @@ def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str
     """The dimension and the index that ``at`` means by one coordinate."""
     dim = name if name in spots else dimension(data, name)
     if dim not in spots:
+        if name == "method":
+            raise ValueError('at.method: is called algorithm: write at={"algorithm": "NAME"}')
         raise ValueError(
             f"at.{name}: no coordinate of this data; {near(name, spots) if spots else 'it has none'}"
         )

@@ -252,8 +252,8 @@ def control_panel(
     Raises `ValueError` for a quantity or a method that is not there.
 
     >>> import numpy as np, xarray as xr
-    >>> data = xr.Dataset({"pooled_gain": (("method", "session"), [[0.8, 0.9], [0.2, 0.3]])},
-    ...                   {"method": ["learning", "learning-gamma_zero"]})
+    >>> data = xr.Dataset({"pooled_gain": (("algorithm", "session"), [[0.8, 0.9], [0.2, 0.3]])},
+    ...                   {"algorithm": ["learning", "learning-gamma_zero"]})
     >>> [tick.get_text() for tick in control_panel(data).get_yticklabels()]
     ['learning', 'gamma 0']
     """

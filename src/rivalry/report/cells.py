@@ -20,12 +20,12 @@ def cells(data: Dataset, *, together: tuple[str, ...] = ()) -> Iterator[tuple[st
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         cell = data.isel(dict(zip(lead, index, strict=True)))
         where = [
-            _named(dim, cell[dim].values.item()) for dim in lead if data.sizes[dim] > 1 or dim == "method"
+            _named(dim, cell[dim].values.item()) for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"
         ]
-        yield str(cell["method"].values.item()), ", ".join(where), cell
+        yield str(cell["algorithm"].values.item()), ", ".join(where), cell
 
 
 def _named(name: str, value: Any) -> str:
-    if name == "method":
+    if name == "algorithm":
         return str(value)
     return f"{name} = {value}" if isinstance(value, str) else f"{name} = {value:g}"

@@ -77,7 +77,7 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
             label = ", ".join(f"{name}={value}" for name, value in where.items())
             words = np.unique(cell["status"].values[finished])
             status = str(words[0]) if len(words) == 1 else "mixed"
-            row = {"cell": str(cell["cell"].values) if named else label, "method": where.get("method")}
+            row = {"cell": str(cell["cell"].values) if named else label, "algorithm": where.get("algorithm")}
             place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
             about = {"status": status, "distance": _farthest(cell, finished)}
             found.append((row | _certificate(cell, finished), place | about))

@@ -195,7 +195,7 @@ def _groups(data: Dataset) -> list[Group]:
     """Finished cells by method, claim and status, each with the largest regret and where it is."""
     held: dict[tuple[str, str, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for certificate, where in cells(data):
-        key = (str(certificate["method"]), certificate["claim"] or "no certificate", where["status"])
+        key = (str(certificate["algorithm"]), certificate["claim"] or "no certificate", where["status"])
         held[key].append((certificate, where))
     strength = ("no certificate", *CLAIMS)
     order = sorted(held, key=lambda key: (key[0], -strength.index(key[1]), key[2]))
@@ -205,7 +205,7 @@ def _groups(data: Dataset) -> list[Group]:
 def _group(method: str, claim: str, status: str, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Group:
     worst, where = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
-    place = _where({k: v for k, v in where.items() if k not in ("method", "status", "distance")})
+    place = _where({k: v for k, v in where.items() if k not in ("algorithm", "status", "distance")})
     away = [about["distance"] for _, about in rows]
     farthest = None if None in away else max(away)
     shared = coverages.pop() if len(coverages) == 1 else "mixed"

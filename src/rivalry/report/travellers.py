@@ -43,8 +43,8 @@ def travellers(data: Dataset) -> list[Travellers]:
             continue
         table = table_of(one)
         rows = [(label, [words_of(values) for values in each.T]) for label, each in table.rows]
-        where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "method"}
-        place = ", ".join(str(v) if dim == "method" else f"{dim} = {v}" for dim, v in where.items())
+        where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
+        place = ", ".join(str(v) if dim == "algorithm" else f"{dim} = {v}" for dim, v in where.items())
         rules = [str(np.ravel(one.arrays[name])[0]) for name in RULES if name in one.arrays]
         found.append(Travellers(place, table.columns, rows, ". Single agents: ".join(rules)))
     return found[:MOST]

@@ -20,7 +20,7 @@ from rivalry.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.results import SCHEMA, Record
 from rivalry.store.distances import with_distances
 from rivalry.store.index import Index
-from rivalry.store.making import FOLDERS, head_of, make, used, write_text
+from rivalry.store.making import FOLDERS, head_of, make, upgraded, used, write_text
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -77,7 +77,7 @@ class Run:
         if not head.is_file():
             what = "not a run folder (no study.json in it)" if folder.is_dir() else "no such run folder"
             raise StoreError(f"{folder}: {what}")
-        return cls(folder, files.read_json(head))
+        return cls(folder, upgraded(files.read_json(head)))
 
     @classmethod
     def create_or_open(cls, folder: str | os.PathLike[str], study: Study) -> Run:
@@ -246,7 +246,7 @@ class Run:
 
         Brings the index in line with the files. To be used while the folder is locked.
         """
-        on_disk_head = files.read_json(self.folder / "study.json")
+        on_disk_head = upgraded(files.read_json(self.folder / "study.json"))
         if on_disk_head["cells"] != [list(place) for place in self.cells]:
             raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
         for name in FOLDERS:

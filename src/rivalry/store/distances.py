@@ -52,7 +52,7 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
                 if mark not in seen[found.point]:
                     seen[found.point].add(mark)
                     known[found.point].profiles.append(profile)
-                    known[found.point].methods.append(str(at.get("method", "")))
+                    known[found.point].methods.append(str(at.get("algorithm", "")))
     return [(at, record | _distances(at, record, game_keys, known)) for at, record in rows]
 
 

@@ -41,6 +41,45 @@ def head_of(study: Study) -> dict[str, Any]:
     return dict(json.loads(json.dumps(head)))
 
 
+def upgraded(head: Mapping[str, Any]) -> dict[str, Any]:
+    """The same ``study.json`` in the words of this version; earlier ones are read, never written anew.
+
+    The names of methods lay along ``method``, which ``sel`` of xarray takes for its own keyword.
+    """
+    new = {**head, "study": _upgraded(head["study"])}
+    if "method" in head["axes"]:
+        new["axes"] = {_ALGORITHM.get(name, name): values for name, values in head["axes"].items()}
+        new["cells"] = [
+            [*cell, {_ALGORITHM.get(name, name): value for name, value in at.items()}]
+            for *cell, at in head["cells"]
+        ]
+    return new
+
+
+_ALGORITHM = {"method": "algorithm"}
+
+
+def _upgraded(study: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved study in the words of this version."""
+    new = dict(study)
+    new["plots"] = [_renamed(row) for row in study.get("plots", ())]
+    new["expect"] = [_renamed(row) for row in study.get("expect", ())]
+    if "included" in study:
+        new["included"] = {name: _upgraded(part) for name, part in study["included"].items()}
+    return new
+
+
+def _renamed(row: Any) -> Any:
+    if not isinstance(row, Mapping):
+        return row
+    new = dict(row)
+    if isinstance(row.get("at"), Mapping):
+        new["at"] = {_ALGORITHM.get(name, name): value for name, value in row["at"].items()}
+    if row.get("over") == "method":
+        new["over"] = "algorithm"
+    return new
+
+
 def used(study: Study) -> set[str]:
     """Packages beyond those of every run whose versions belong to a study's results."""
     named = [table["kind"] for table in study.method if table["kind"] in METHODS]

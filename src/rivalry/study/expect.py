@@ -66,12 +66,14 @@ def _places(study: Study, at: Mapping[str, Any], key: str, inner: Sequence[str],
     known: dict[str, Sequence[Any]] = {
         **study.coordinates,
         **study.lanes,
-        "method": study.methods,
+        "algorithm": study.methods,
         "replication": range(study.replications["count"]),
     }
     dims = {*known, *inner, *(("lane",) if _lanes(study) else ())}
     for name, value in at.items():
         place = f"{key}.{name}"
+        if name == "method" and name not in known:
+            raise StudyError('is called algorithm: write at = { algorithm = "NAME" }', key=place)
         if name in known:
             _among(value, known[name], place)
         elif _fixed(study, name, value):

@@ -329,7 +329,7 @@ class Study:
         return views(self.plots)
 
     def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
-        """The dataset's dimensions with their values: swept coordinates, ``method``, ``replication``.
+        """The dataset's dimensions with their values: swept coordinates, ``algorithm``, ``replication``.
 
         Keys that go in step (``zip = true``) share one dimension, see `companions`.
         """
@@ -339,7 +339,7 @@ class Study:
             swept = {self._step: swept.get(self._step, list(range(len(self._grid.points()))))}
         methods = [name for name in self.methods if any(cell.method == name for cell in cells)]
         replications = sorted({cell.replication for cell in cells})
-        return {**swept, "method": methods, "replication": replications}
+        return {**swept, "algorithm": methods, "replication": replications}
 
     def companions(self) -> dict[str, tuple[str, list[Any]]]:
         """Coordinates that go in step with a dimension: ``{name: (dimension, values)}``."""
@@ -349,7 +349,7 @@ class Study:
 
     def place(self, cell: Cell) -> dict[str, Any]:
         """Where a cell stands in the dataset: a value for each of `axes`."""
-        return {**cell.point, "method": cell.method, "replication": cell.replication}
+        return {**cell.point, "algorithm": cell.method, "replication": cell.replication}
 
     @property
     def _step(self) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rivalry.study.errors import StudyError, dotted, from_pydantic, shown, unknown
 
 # dimensions and variables that every dataset has; a swept key of that name goes by its full name
-_DIMENSIONS = "method replication player axis step lane departure point"
+_DIMENSIONS = "algorithm method replication player axis step lane departure point"
 _VARIABLES = (
     "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual "
     "end_state path path_step left alike distance nearest_method"
