@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+
+from rivalry.arguments import check_options
+from rivalry.arguments import near as near
 
 
 class Entry(NamedTuple):
@@ -44,18 +47,12 @@ class Room(ModuleType):
 
 
 def load(target: str) -> Any:
-    """The object ``module:attribute``."""
+    """The object ``module:attribute``; of the package's own classes, one that checks its options."""
     module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: ``did you mean 'x'?``, or the known ones."""
-    import difflib
-
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, type) and module.startswith("rivalry.") and hasattr(found, "__dataclass_fields__"):
+        check_options(found)
+    return found
 
 
 def from_file(target: str, folder: Path) -> Any:

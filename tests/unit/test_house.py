@@ -50,6 +50,7 @@ HOMES = {
 
 # Rooms from the ground up: one may import only rooms that stand on a lower floor.
 FLOORS: list[set[str]] = [
+    {"arguments"},
     {"_registry", "_jax", "kernels"},
     {"space", "results", "profiles", "intervals", "recipes"},
     {"files", "game", "plots", "scenarios"},

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
 from rivalry._registry import near
+from rivalry.arguments import checked
 from rivalry.game import Record
 from rivalry.kernels.shapes import FiniteGame, one_state
 from rivalry.space import Profile, Simplex, Strategy
@@ -133,6 +134,7 @@ class Matrix(eqx.Module):
         return jnp.pad(rest, (0, x.shape[1] - self.sizes[player]))
 
 
+@checked
 def matrix(
     name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
     *,

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
+from rivalry.arguments import is_table, type_name, written
 from rivalry.study.errors import StudyError, dotted, from_pydantic
 
 _PLAIN = (bool, int, float, str, type(None), dict, list, tuple)
@@ -62,7 +63,7 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
         meaning = "; ".join(note for note in notes if isinstance(note, str))
         bounds = ", ".join(dict.fromkeys(filter(None, (_bound(note) for note in notes))))
         found.append(
-            Parameter(name, _type_name(hint), None if required else default, required, bounds, meaning)
+            Parameter(name, type_name(hint), None if required else default, required, bounds, meaning)
         )
     return found
 
@@ -179,7 +180,7 @@ def _bounded(hint: Any, notes: list[Any]) -> Any:
         inner, *more = get_args(hint)
         return _bounded(inner, [n for n in more if not isinstance(n, str)] + notes)
     if origin in (Union, types.UnionType):
-        return Union[tuple(_bounded(member, notes) for member in _written(hint))]  # noqa: UP007
+        return Union[tuple(_bounded(member, notes) for member in written(hint))]  # noqa: UP007
     numeric = [n for n in notes if not _is_length(n)]
     lengths = tuple(n for n in notes if _is_length(n))
     if origin is list:
@@ -192,27 +193,9 @@ def _bounded(hint: Any, notes: list[Any]) -> Any:
         return hint
     if isinstance(hint, type) and issubclass(hint, float | int) and hint is not bool:
         return _annotated(hint, tuple(notes))
-    if hint in _PLAIN or hint is None or _is_table(hint):
+    if hint in _PLAIN or hint is None or is_table(hint):
         return hint
     return Any  # arrays, callables, objects: the factory checks them
-
-
-def _written(union: Any) -> tuple[Any, ...]:
-    """The members of a union that a file can hold: arrays and functions are for Python only."""
-    members = get_args(union)
-    return tuple(member for member in members if not _is_object(member)) or members
-
-
-def _is_object(hint: Any) -> bool:
-    if get_origin(hint) is Callable:
-        return True
-    return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")
-
-
-def _is_table(hint: Any) -> bool:
-    from typing import is_typeddict
-
-    return is_typeddict(hint) or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
 
 
 def _is_length(note: Any) -> bool:
@@ -247,34 +230,3 @@ def _bound(note: Any) -> str:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-_NAMES = {
-    float: "number",
-    int: "whole number",
-    bool: "true or false",
-    str: "text",
-    dict: "table",
-    list: "list",
-}
-
-
-def _plural(words: str) -> str:
-    return words.replace("list", "lists", 1) if words.startswith("list") else f"{words}s"
-
-
-def _type_name(hint: Any) -> str:
-    """An annotation in a reader's words."""
-    origin, members = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _type_name(members[0])
-    if origin is Literal:
-        return " | ".join(json.dumps(m) for m in members)
-    if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_type_name(m) for m in _written(hint) if m is not type(None)))
-    if origin in (list, tuple):
-        inner = " or ".join(dict.fromkeys(_type_name(m) for m in members if m is not Ellipsis))
-        return f"list of ({inner})" if " or " in inner else f"list of {_plural(inner)}" if inner else "list"
-    if origin is dict or _is_table(hint):
-        return "table"
-    return _NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
+from rivalry.arguments import checked
 from rivalry.games.city.allocation import Allocation, drawn, routed, slots_of
 from rivalry.games.city.city import INDEPENDENT, City
 from rivalry.games.city.classes import centre_of, classes_of, unavoidable
@@ -38,6 +39,7 @@ NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
 
 
+@checked
 def city(
     *,
     network: Annotated[

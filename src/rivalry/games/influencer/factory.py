@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from rivalry._jax import put
+from rivalry.arguments import checked
 from rivalry.games.influencer.checks import EDGE, Ground, ground_of, one_of, per_player, players_of
 from rivalry.games.influencer.continuous import Rule, refined
 from rivalry.games.influencer.game import Influencer
@@ -26,6 +27,7 @@ PerPlayer = Positive | list[Positive] | np.ndarray
 Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 
 
+@checked
 def influencer(
     *,
     players: Annotated[int | None, Ge(2), "how many play; needed where no list tells (default 2)"] = None,

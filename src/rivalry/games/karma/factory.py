@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 
 from rivalry._jax import put
+from rivalry.arguments import checked
 from rivalry.games.karma.agents import check_initial, counts, dealt
 from rivalry.games.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
 from rivalry.games.karma.economy import KarmaEconomy
@@ -25,6 +26,7 @@ NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
 
 
+@checked
 def karma(
     *,
     urgencies: Annotated[

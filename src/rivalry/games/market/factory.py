@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry._jax import jnp, put
+from rivalry.arguments import checked
 from rivalry.games.market.checks import (
     ALONE,
     OWN,
@@ -56,6 +57,7 @@ WORDS = {
 }
 
 
+@checked
 def market(
     *,
     players: Annotated[int | None, Ge(1), "how many firms; needed where no list tells (default 2)"] = None,

@@ -42,7 +42,8 @@ def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
     for name in names:
         value = given[name]
         if isinstance(value, list | tuple | np.ndarray) and np.ndim(np.asarray(value, dtype=object)) >= 1:
-            length = len(value[0]) if isinstance(value[0], list | tuple | np.ndarray) else len(value)
+            row = value[0] if len(value) and isinstance(value[0], list | tuple | np.ndarray) else value
+            length = len(row)
             if length < 2:
                 raise ValueError(f"{name}: names {length} player; a race needs at least 2")
             return length

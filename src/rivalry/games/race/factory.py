@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry._jax import jnp, put
 from rivalry._registry import near
+from rivalry.arguments import checked
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
 from rivalry.games.race.checks import (
     alone,
@@ -48,6 +49,7 @@ LEAST = 1e-25  # the smallest effort that is told apart from none
 MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never further
 
 
+@checked
 def race(
     *,
     players: Annotated[int | None, Ge(2), "how many play; needed where no list tells (default 2)"] = None,

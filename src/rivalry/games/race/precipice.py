@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
+from rivalry.arguments import checked
 from rivalry.games.race.checks import one_of
 from rivalry.metrics import Reply
 from rivalry.results import Record
@@ -264,6 +265,7 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
     return 1 / e, 1 - mu / (e * (n + 1)) * (1 - short ** (n + 1))
 
 
+@checked
 def precipice(
     *,
     players: Annotated[int, Ge(2), "how many teams race"] = 2,
