@@ -1,25 +1,37 @@
-"""How well a mean over independent runs is known."""
+"""The package's 95 % confidence intervals: Student's t for means of independent runs, Wilson's for shares."""
 
 from __future__ import annotations
 
 import numpy as np
 
-NORMAL = 1.959963984540054  # half width of a 95 % interval, in standard errors
+NORMAL = 1.959963984540054  # 97.5 % quantile of the normal distribution, which Wilson's interval uses
 CERTAIN = 5e-5  # of a mean: intervals narrower than this do not show in four digits
 
 
 def half_width(each: np.ndarray) -> np.ndarray:
     """Half the width of the 95 % interval of a mean over runs, in the unit of the values; NaN of one run.
 
-    ``each`` is ``[run ...]``, the answer ``[...]``: ``1.96 s / sqrt(n)``, of ``n`` runs with deviation ``s``.
+    ``each`` is ``[run ...]``, the answer ``[...]``: ``t s / sqrt(n)`` of ``n`` runs with standard deviation
+    ``s``, where ``t`` is the 97.5 % quantile of Student's t distribution with ``n - 1`` degrees of freedom.
 
-    >>> half_width(np.array([[1.0, 5.0], [3.0, 5.0]])).round(2)
-    array([1.96, 0.  ])
+    >>> half_width(np.array([[1.0, 5.0], [3.0, 5.0]])).round(3)
+    array([12.706,  0.   ])
     """
     if len(each) < 2:
         return np.full(each.shape[1:], np.nan)
-    half: np.ndarray = np.asarray(NORMAL * each.std(axis=0, ddof=1) / np.sqrt(len(each)))
-    return half
+    return half_width_of(each.std(axis=0, ddof=1), len(each))
+
+
+def half_width_of(deviation: np.ndarray, count: int | np.ndarray) -> np.ndarray:
+    """The same from standard deviations and numbers of runs; NaN for one run.
+
+    >>> half_width_of(np.array([1.0, 1.0]), np.array([9, 1])).round(3)
+    array([0.769,   nan])
+    """
+    from scipy.special import stdtrit  # takes 0.1 s to import
+
+    many = np.asarray(count, dtype=float)
+    return np.asarray(stdtrit(many - 1, 0.975) * deviation / np.sqrt(many))
 
 
 def share_interval(times: int, count: int) -> np.ndarray:

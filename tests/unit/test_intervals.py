@@ -1,18 +1,27 @@
-"""Intervals of means against SciPy's normal distribution."""
+"""Intervals of means against SciPy's Student distribution."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm, sem
+from scipy.stats import sem, t
 
-from rivalry.intervals import half_width, share_interval
+from rivalry.intervals import half_width, half_width_of, share_interval
+from rivalry.plots.select import band
 
 
-def test_of_independent_runs_it_is_the_normal_interval() -> None:
-    each = np.random.default_rng(0).normal(size=(30, 2, 3))
-    low, high = norm.interval(0.95, loc=each.mean(axis=0), scale=sem(each, axis=0))
-    assert half_width(each) == pytest.approx((high - low) / 2, rel=1e-14)
+@pytest.mark.parametrize("count", [2, 3, 30])
+def test_of_independent_runs_it_is_students_interval(count: int) -> None:
+    each = np.random.default_rng(0).normal(size=(count, 2, 3))
+    low, high = t.interval(0.95, count - 1, loc=each.mean(axis=0), scale=sem(each, axis=0))
+    assert half_width(each) == pytest.approx((high - low) / 2, rel=1e-12)
+    counts = np.full((2, 3), count)
+    assert half_width_of(each.std(axis=0, ddof=1), counts) == pytest.approx((high - low) / 2, rel=1e-12)
+
+
+def test_figures_and_tables_have_the_same_interval() -> None:
+    each = np.random.default_rng(1).normal(size=(4, 5))
+    assert band(each)[1].tolist() == half_width(each).tolist()
 
 
 def test_of_one_run_it_is_unknown() -> None:

@@ -31,8 +31,8 @@ def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
     found = networks(data(), MADE_BY)
     assert found is not None
     assert found.columns == ["Gain", "… exploring"]
-    half = 1.959963984540054 * np.std([0.3, 0.5], ddof=1) / np.sqrt(2)
-    assert found.rows == [("ppo", 2, "1 continued", [f"0.40 ± {half:.2f}", "2"])]
+    half = 12.706204736432095 * np.std([0.3, 0.5], ddof=1) / np.sqrt(2)  # Student's t, 1 degree
+    assert found.rows == [("ppo", 2, "1 continued", [f"0.4 ± {half:.1f}", "2"])]
     assert found.libraries == "ray 2.60.0 and torch 2.13.0"
     assert not found.trained
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy.stats import binomtest
 
 from rivalry.report.sessions import channels, sessions
 
@@ -24,7 +25,7 @@ def data(**more):
 def test_means_over_sessions_stand_with_their_intervals():
     found = sessions(data())
     assert found.columns == ["Gain"]
-    half = 1.959963984540054 * np.std([0.5, 0.7, 0.9], ddof=1) / np.sqrt(3)
+    half = 4.302652729911275 * np.std([0.5, 0.7, 0.9], ddof=1) / np.sqrt(3)  # Student's t, 2 degrees
     assert found.rows[0] == ("play", 3, [f"{0.7:.2f} ± {half:.2f}"])
     assert found.rows[1][:2] == ("play-random", 2)
     assert channels(data()) == [("play", "memory"), ("play-random", "nothing")]
@@ -34,7 +35,7 @@ def test_prices_and_outputs_stand_beside_gains_and_large_numbers_are_written_out
     price = np.array([[11000.0, 11100.0, 11200.0], [1.5, 1.5, np.nan]])
     found = sessions(data(end_mean_price=(("algorithm", "session"), price)))
     assert found.columns == ["Gain", "Price"]
-    assert [parts[1] for _, _, parts in found.rows] == ["11100 ± 113", "1.5"]
+    assert [parts[1] for _, _, parts in found.rows] == ["11100 ± 248", "1.5"]
 
 
 def test_players_stand_apart_where_they_differ():
@@ -54,4 +55,5 @@ def test_truth_values_are_shares():
     values = np.array([[True, True, False], [True, False, False]])
     found = sessions(data(converged=(("algorithm", "session"), values)))
     column = found.columns.index("Converged")
-    assert found.rows[0][2][column].startswith("0.67 ± ")
+    low, high = binomtest(2, 3).proportion_ci(0.95, method="wilson")
+    assert found.rows[0][2][column] == f"0.67 ({low:.2f} to {high:.2f})"

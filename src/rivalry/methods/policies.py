@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from rivalry.intervals import NORMAL, half_width
+from rivalry.intervals import half_width, half_width_of
 from rivalry.kernels.shapes import LearningRule, Tabulated
 from rivalry.profiles import distances
 from rivalry.results import Record
@@ -252,5 +252,5 @@ def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
     return {
         "learning_step": (("sample",), rule.marks[:count]),
         "learning_reward": (("sample", "player"), mean),
-        "learning_reward_band": (("sample", "player"), NORMAL * np.sqrt(square / number[:, None])),
+        "learning_reward_band": (("sample", "player"), half_width_of(np.sqrt(square), number[:, None])),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.intervals import half_width
 from rivalry.results import CERTIFIED
 
 if TYPE_CHECKING:
@@ -121,13 +122,9 @@ def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> float(mean[0]), round(float(half[0]), 3)
     (2.0, 12.706)
     """
-    count = len(values)
-    if count < 2:
+    if len(values) < 2:
         return values[0], np.zeros_like(values[0])
-    from scipy.special import stdtrit
-
-    spread = values.std(axis=0, ddof=1) / np.sqrt(count)
-    return values.mean(axis=0), stdtrit(count - 1, 0.975) * spread
+    return values.mean(axis=0), half_width(values)
 
 
 def blank(array: np.ndarray) -> bool:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.intervals import half_width, told
+from rivalry.intervals import half_width, share_interval, told
 from rivalry.report.cells import cells
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
+CONVERGED = "converged"  # true or false of a session: its mean is a share
 SHOWN = {
     "pooled_gain": "Gain",
     "end_mean_price": "Price",
@@ -25,7 +26,7 @@ SHOWN = {
     "one_shot_loss": "One-shot loss",
     "full_gap": "Full gap",
     "deviation_pays": "Departures that pay",
-    "converged": "Converged",
+    CONVERGED: "Converged",
 }
 """Variables by session, in the order of the table's columns, and what these are called."""
 
@@ -84,5 +85,8 @@ def _told(values: DataArray) -> str:
     if not len(table):
         return ""
     mean = table.mean(axis=0)
+    if values.name == CONVERGED:
+        low, high = share_interval(int(table.sum()), len(table))
+        return f"{mean[0]:.2f} ({low:.2f} to {high:.2f})"
     parts = [told(float(m), float(h)) for m, h in zip(mean, half_width(table), strict=True)]
     return parts[0] if len(set(parts)) == 1 else " / ".join(parts)

@@ -11,7 +11,7 @@ from rivalry.contrib.rllib.arenas import Networks, Reading, acted, grouped
 from rivalry.contrib.rllib.rounds import discount
 from rivalry.envs import parallel_env
 from rivalry.game import MarkovGame, alike, scale
-from rivalry.intervals import NORMAL
+from rivalry.intervals import half_width
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Certificate, Record
 from rivalry.transforms.periods import Staged
@@ -83,7 +83,7 @@ class Lived:
         random = self._returns(networks, options, again, explore=True)
         found: Record = {
             "episode_return": (("player",), plain.mean(axis=0)),
-            "episode_return_band": (("player",), _band(plain)),
+            "episode_return_band": (("player",), half_width(plain)),
             "explored_return": (("player",), random.mean(axis=0)),
             "status": ((), np.asarray("budget spent")),
         }
@@ -93,7 +93,7 @@ class Lived:
         for player, name in enumerate(self.names):
             reply = {**networks, name: options.reply(player, networks)}
             more = self._returns(reply, options, first, explore=False)[:, player] - plain[:, player]
-            gain[player], band[player] = max(float(more.mean()), 0.0), _band(more[:, None])[0]
+            gain[player], band[player] = max(float(more.mean()), 0.0), half_width(more[:, None])[0]
         proof = Certificate(gain, np.full(len(gain), np.inf), "lower bound", HOW, TOLERANCE * self.scale)
         return (
             found
@@ -127,9 +127,3 @@ def _stages(game: Any) -> int:
     if hasattr(game, "play"):
         return len(getattr(game, "stages", ((),)))
     return len(game.moves) if isinstance(game, Staged) else 1
-
-
-def _band(each: np.ndarray) -> np.ndarray:
-    """Half widths of 95 % intervals of means over episodes ``[episode player]``."""
-    half: np.ndarray = NORMAL * each.std(axis=0, ddof=1) / np.sqrt(len(each))
-    return half
