@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -10,8 +11,8 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved, flattened
-from rivalry.game import Game, payoff_against, scale
-from rivalry.results import COVERAGES, Certificate, Coverage
+from rivalry.game import Game, payoff_against
+from rivalry.results import COVERAGES, Certificate, Coverage, Rounding
 from rivalry.space import Simplex
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 
     from rivalry.space import Profile, Strategy
 
-TOLERANCE = 1e-6  # times the game's payoff scale
+TOLERANCE = 1e-6  # times what a player can win or lose by its own choice
+ROUNDING = 64 * float(np.finfo(float).eps)  # times the payoff's size: what rounding may make of a sum
+RUIN = 30.0  # the payoff at stake is at most this many times what an ordinary mistake costs
+FEW = 9  # strategies that tell what is at stake where the best response needs no search
 CLIMBS, CLIMB_STEPS = 8, 200
+GROWTH = 20  # at most so many times the points of a line are searched where there are more axes
+PAIRS = 12  # corners up to which a search drops every pair of them
 SHORT = 1e-12  # of a climb's first step: so short a step ends it
 BATCH, CELLS = 64, 40_000
-TIE = 1e-10  # times the payoff scale: replies that differ by less are equally good
+TIE = 1e-10  # times the payoff at stake: replies that differ by less are equally good
+PROVED = 1e-8  # times the payoff at stake: a bound that near to the best payoff is not narrowed further
 
 
 class Reply(NamedTuple):
@@ -34,13 +41,15 @@ class Reply(NamedTuple):
     bound: float  # what no payoff can exceed; inf where nothing is proved
     coverage: Coverage
     method: str
+    tried: np.ndarray | None = None  # payoffs of the strategies that were looked at, wherever the player is
 
 
 def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
     """Every player's regret at ``x``, searched over its whole space, and the bound that is proved.
 
-    ``tolerance`` is relative to the game's payoff scale; ``points`` is the size of the search grid. Raises
-    `ValueError` for a profile outside the space.
+    ``tolerance`` is relative to what each player can win or lose by its own choice (`payoff_at_stake`), to
+    which `ROUNDING` times the size of its payoff is added; ``points`` is the size of the search grid on a
+    line. Raises `ValueError` for a profile outside the space.
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
@@ -48,18 +57,66 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     'equilibrium'
     """
     x = _placed(game, x)
-    allowed = tolerance * scale(game)
     here = np.asarray(payoffs(game, x))
     replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
-    regret = np.array([max(reply.payoff - own, 0.0) for reply, own in zip(replies, here, strict=True)])
-    bound = np.array([max(reply.bound - own, 0.0) for reply, own in zip(replies, here, strict=True)])
+    tried = [_tried(game, x, player, reply) for player, reply in enumerate(replies)]
+    found = np.array([np.max(part, initial=reply.payoff) for part, reply in zip(tried, replies, strict=True)])
+    regret = np.maximum(found - here, 0.0)
+    bound = np.maximum(np.maximum([reply.bound for reply in replies], found) - here, 0.0)
+    at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
+    size = np.array([np.max(np.abs(part), initial=0.0) for part in tried])
+    allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
     least = min(replies, key=lambda reply: COVERAGES.index(reply.coverage))
     weakest = least.coverage
     if weakest in ("exact", "bounded"):
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
-    return Certificate(regret, bound, weakest, least.method, allowed)
+    rounding: Rounding = "floating point" if np.any(np.isfinite(bound)) else ""
+    return Certificate(regret, bound, weakest, least.method, allowed, at_stake, rounding)
+
+
+def payoff_at_stake(tried: np.ndarray, best: float) -> float:
+    """What a player can win or lose by its own choice: its best payoff less the smallest one tried.
+
+    A few ruinous strategies must not make gains look small: it is at most `RUIN` times what an ordinary
+    mistake costs, the lower quartile of the losses there are.
+
+    >>> payoff_at_stake(np.array([0.0, 0.7, 1.0, -2e6]), 1.0)
+    9.0
+    """
+    losses = np.sort(best - tried)
+    losses = losses[losses > ROUNDING * np.max(np.abs(tried), initial=abs(best))]
+    return float(min(losses[-1], RUIN * losses[(len(losses) - 1) // 4])) if len(losses) else 0.0
+
+
+def _tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
+    """Payoffs of a player's strategies against the others at ``x``: those searched, or a few ordinary ones."""
+    found = reply.tried
+    if found is None:
+        rows = _ordinary(game, player, reply.strategy)
+        if len(rows) > 4 * FEW:
+            found = np.asarray(_values(game, x, put(player), put(rows)))
+        else:  # payoffs of profiles are compiled already
+            each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
+            each[:, player] = rows
+            found = np.array([np.asarray(payoffs(game, put(one)))[player] for one in each])
+    return found[np.isfinite(found)]
+
+
+def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
+    """Strategies ``[candidate axis]`` that tell what is at stake: a coarse grid of the space.
+
+    Amounts that count by their logarithms have bounds that nobody comes near: there the grid is one of the
+    usual part, and every amount of the best response is also left out, halved and doubled.
+    """
+    space: Any = game.space
+    if not curved(game):
+        return np.asarray(space.grid(player, FEW))
+    low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
+    parts = np.concatenate([np.eye(len(low)), np.ones((1, len(low)))])
+    changed = [np.where(part > 0, factor * best, best) for part in parts for factor in (0.0, 0.5, 2.0)]
+    return np.concatenate([space.usual.grid(player, FEW), np.clip(changed, low, high)])
 
 
 def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
@@ -103,15 +160,34 @@ def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Arr
 
 def _searched(game: Game, x: Profile, player: int, points: int) -> Reply:
     """The best strategy that a search finds; no payoff exceeds its bound, where the game has ceilings."""
-    grid = game.space.grid(player, points)
-    strategies, values = (np.asarray(part) for part in _search(game, x, put(player), grid))
+    grid = search_grid(game, player, points)
+    strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
     payoff = float(np.max(values))
-    strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * scale(game))
-    method = f"{len(grid)}-point grid + climb"
+    stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
+    strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
+    method = f"{len(tried)} grid points, {len(values)} climbs"
     if not hasattr(game, "ceiling") or isinstance(game.space, Simplex):
-        return Reply(strategy, payoff, np.inf, "lower bound", method)
-    strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff)
-    return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound")
+        return Reply(strategy, payoff, np.inf, "lower bound", method, tried)
+    strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
+    return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound", tried)
+
+
+def search_grid(game: Game, player: int, points: int) -> Array:
+    """Where a search begins, whoever plays what: ``[point axis]``, ``points`` on a line and more elsewhere.
+
+    A game adds strategies of its own that may be good responses (`candidates`).
+    """
+    space = game.space
+    axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
+    grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
+    own = candidates(game, player)
+    return grid if own is None else jnp.concatenate([grid, own])
+
+
+def candidates(game: Any, player: int) -> Array | None:
+    """Strategies ``[point axis]`` that the game itself proposes for a search; None without any."""
+    known = getattr(game, "candidates", None) if type(game).__module__.startswith("rivalry.") else None
+    return None if known is None else known(player)
 
 
 def _placed(game: Game, x: Any) -> Profile:
@@ -138,23 +214,57 @@ def payoffs(game: Game, x: Profile) -> Array:
 def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
     """Strategies of ``player`` [candidate axis] and their payoffs [candidate]; may be used inside ``jit``.
 
-    The best points of ``grid`` [point axis] and the player's own place, each after a projected climb.
+    The best points of ``grid`` [point axis] and the player's own place, each after a projected climb. On a
+    simplex the faces next to the own place are tried as well.
     """
+    return _searching(game, x, player, grid)[:2]
 
+
+def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
+    """The same, and the payoffs of all points that were tried."""
     payoff = payoff_against(game, x, player)
 
     def project(strategy: Strategy) -> Strategy:
         return game.space.project(x.at[player].set(strategy))[player]
 
-    values = jax.lax.map(payoff, grid, batch_size=256)
-    _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
-    begin = jnp.concatenate([grid[best], x[player][None]])
     reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
     first = jnp.max(reach) / jnp.sqrt(len(grid))
-    return jax.vmap(partial(_climb, payoff, project, first))(begin)  # type: ignore[no-any-return]
+    if isinstance(game.space, Simplex):
+        near = jax.vmap(project)(_faces(x[player]))
+        grid = jnp.concatenate([grid, near])
+    values = jax.lax.map(payoff, grid, batch_size=256)
+    _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
+    if grid.shape[1] > 1:  # the best points may all lead to one place: also the best of every part
+        parts = -(-len(grid) // CLIMBS)
+        padded = jnp.pad(values, (0, CLIMBS * parts - len(grid)), constant_values=-jnp.inf)
+        regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
+        best = jnp.concatenate([best, jnp.minimum(regional, len(grid) - 1)])
+    begin = jnp.concatenate([grid[best], x[player][None]])
+    strategies, found = jax.vmap(partial(_climb, payoff, project, first))(begin)
+    return strategies, found, values
 
 
-_search = eqx.filter_jit(search)
+def _faces(own: Strategy) -> Array:
+    """``own`` with corners given up ``[face corner]``: each alone, pairs of few, all but the largest."""
+    size = own.shape[0]
+    rank = jnp.argsort(jnp.argsort(-own))
+    gone = [np.eye(size, dtype=bool)]
+    if size <= PAIRS:
+        gone.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
+    kept = jnp.concatenate([~np.concatenate(gone), rank[None] < jnp.arange(1, size)[:, None]])
+    rest = jnp.where(kept, own, 0.0)
+    total = jnp.sum(rest, axis=1, keepdims=True)
+    even = kept / jnp.sum(kept, axis=1, keepdims=True)
+    return jnp.where(total > 0, rest / jnp.where(total > 0, total, 1.0), even)
+
+
+_search = eqx.filter_jit(_searching)
+
+
+@eqx.filter_jit
+def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
+    """Payoffs of many own strategies ``[candidate axis]``."""
+    return jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
 
 
 def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
@@ -192,10 +302,10 @@ def _cells(
 
 
 def _branch_and_bound(
-    game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float
+    game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float, stake: float
 ) -> tuple[np.ndarray, float, float]:
-    """Split the cells of largest ceiling until no payoff can exceed the best one by 1e-8 of the scale."""
-    enough = 1e-8 * scale(game)
+    """Split the cells of largest ceiling until no payoff can exceed the best one by `PROVED` of the stake."""
+    enough = PROVED * stake + ROUNDING * abs(payoff) / 4
     space, who = game.space, put(player)
     # on a line few cells are in doubt at a time
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
@@ -225,7 +335,7 @@ def _branch_and_bound(
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # with no payoff at a place there is no best one
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
-        if values.max() > payoff + TIE * scale(game):  # what differs by rounding is no better reply
+        if values.max() > payoff + TIE * stake:  # what differs by rounding is no better reply
             strategy = points[np.argmax(values)]
         payoff = max(payoff, float(values.max()))
         # a ceiling of a part never exceeds that of the whole

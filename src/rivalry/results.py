@@ -22,16 +22,34 @@ SCHEMA = 1  # of every stored file; a newer package reads older ones
 
 Coverage = Literal["exact", "bounded", "lower bound", "local", "estimated"]
 Status = Literal["settled", "budget spent", "cycling", "no answer"]
-Claim = Literal["equilibrium", "no deviation found", "local equilibrium", "not an equilibrium"]
+Claim = Literal[
+    "equilibrium",
+    "approximate equilibrium",
+    "no deviation found",
+    "local equilibrium",
+    "not an equilibrium",
+]
+Rounding = Literal["exact", "outward", "floating point", ""]
 
 COVERAGES: tuple[Coverage, ...] = ("estimated", "local", "lower bound", "bounded", "exact")
 """From the weakest to the strongest; what is estimated was worked out from play that was watched."""
 
-CLAIMS: tuple[Claim, ...] = ("not an equilibrium", "local equilibrium", "no deviation found", "equilibrium")
-"""From the weakest to the strongest."""
+CLAIMS: tuple[Claim, ...] = (
+    "not an equilibrium",
+    "local equilibrium",
+    "no deviation found",
+    "approximate equilibrium",
+    "equilibrium",
+)
+"""From the weakest to the strongest: a proof, if only to within 1 %, is above a search."""
 
-CERTIFIED = CLAIMS[2:]
-"""The claims that a search of the whole strategy space stands behind."""
+CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
+"""The claims that count as certified: a proved bound within the tolerance."""
+
+UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
+"""The claims that a search of the whole strategy space, if no proof, supports at the tolerance."""
+
+APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
 
 
 # What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
@@ -39,17 +57,38 @@ Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
 class Certificate(NamedTuple):
-    """How much any player could still gain, and what that number is worth.
+    """The largest unilateral gain of every player, and what that number can claim.
 
-    ``regret`` is the largest gain found and ``bound`` what no gain can exceed (infinite where nothing is
-    proved), both ``[player]`` in units of payoff; ``tolerance`` is in the same units.
+    Arrays are ``[player]``, in units of payoff.
+
+    Parameters
+    ----------
+    regret
+        The largest gain found.
+    bound
+        What no gain exceeds; infinite where nothing is proved.
+    coverage, method
+        How ``regret`` was computed.
+    tolerance
+        What ``regret`` and ``bound`` may be at an equilibrium: relative to ``at_stake``, or one number for
+        all players.
+    at_stake
+        What each player can win or lose by its own choice while the others stay; None where unknown.
+    rounding
+        Of ``bound``: ``exact`` (rational), ``outward`` or ``floating point``; empty without a bound.
+    concept, residual
+        What the solver solved for, where that is no Nash equilibrium, and how far it is from its solution.
     """
 
     regret: np.ndarray
     bound: np.ndarray
     coverage: Coverage
     method: str
-    tolerance: float
+    tolerance: float | np.ndarray
+    at_stake: np.ndarray | None = None
+    rounding: Rounding = ""
+    concept: str = "Nash"
+    residual: float | None = None
 
     @property
     def claim(self) -> Claim:
@@ -58,45 +97,103 @@ class Certificate(NamedTuple):
         >>> Certificate(np.array([0.0]), np.array([1e-9]), "exact", "vertices", 1e-6).claim
         'equilibrium'
         """
-        if not np.all(self.regret <= self.tolerance):
-            return "not an equilibrium"
+        within = bool(np.all(self.regret <= self.tolerance))
         if self.coverage == "local":
-            return "local equilibrium"
-        return "equilibrium" if np.all(self.bound <= self.tolerance) else "no deviation found"
+            return "local equilibrium" if within else "not an equilibrium"
+        if within and np.all(self.bound <= self.tolerance):
+            return "equilibrium"
+        if self.largest_gain <= APPROXIMATE and np.all(np.isfinite(self.regret)):
+            return "approximate equilibrium"
+        return "no deviation found" if within else "not an equilibrium"
+
+    @property
+    def largest_gain(self) -> float:
+        """The largest bound as a fraction of the payoff at stake; infinite where either is unknown.
+
+        >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).largest_gain
+        0.005
+        """
+        if self.at_stake is None or not np.all(np.isfinite(self.bound)):
+            return float("inf")
+        bound = np.maximum(self.bound - self.tolerance, 0.0)  # rounding is no gain where nothing is at stake
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = np.where(bound > 0, self.bound / self.at_stake, 0.0)
+        return float(np.max(parts, initial=0.0))
+
+    @property
+    def statement(self) -> str:
+        """The claim as it is printed: an approximate equilibrium with its bound, a search with its name.
+
+        >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).statement
+        'approximate equilibrium: no gain above 0.5 % of the payoff at stake'
+        """
+        if self.claim == "approximate equilibrium":
+            return f"{self.claim}: {gain_in_words(self.largest_gain)}"
+        return f"{self.claim} ({self.method})" if self.claim == "no deviation found" else self.claim
 
     def record(self) -> Record:
         """The certificate as it is stored."""
-        return {
-            "regret": (("player",), np.asarray(self.regret, dtype=float)),
-            "bound": (("player",), np.asarray(self.bound, dtype=float)),
+        players = ("player",)
+        tolerance = np.asarray(self.tolerance, dtype=float)
+        found: Record = {
+            "regret": (players, np.asarray(self.regret, dtype=float)),
+            "bound": (players, np.asarray(self.bound, dtype=float)),
             "coverage": ((), np.asarray(self.coverage)),
             "certificate_method": ((), np.asarray(self.method)),
-            "tolerance": ((), np.asarray(self.tolerance, dtype=float)),
+            "tolerance": (players if tolerance.ndim else (), tolerance),
             "claim": ((), np.asarray(self.claim)),
+            "rounding": ((), np.asarray(self.rounding)),
+            "concept": ((), np.asarray(self.concept)),
         }
+        if self.at_stake is not None:
+            found["at_stake"] = (players, np.asarray(self.at_stake, dtype=float))
+        if self.residual is not None:
+            found["concept_residual"] = ((), np.asarray(self.residual, dtype=float))
+        return found
 
     @classmethod
     def from_record(cls, record: Record) -> Certificate | None:
-        """The certificate stored in a record, if any."""
+        """The certificate stored in a record, if any; older records lack the last four fields."""
         if "regret" not in record:
             return None
-        read = {
-            name: record[name][1]
-            for name in ("regret", "bound", "coverage", "certificate_method", "tolerance")
-        }
+        held = {name: array for name, (_, array) in record.items()}
+        tolerance = np.asarray(held["tolerance"], dtype=float)
+        residual = held.get("concept_residual")
         return cls(
-            read["regret"],
-            read["bound"],
-            str(read["coverage"]),  # type: ignore[arg-type]
-            str(read["certificate_method"]),
-            float(read["tolerance"]),
+            held["regret"],
+            held["bound"],
+            str(held["coverage"]),  # type: ignore[arg-type]
+            str(held["certificate_method"]),
+            tolerance if tolerance.ndim else float(tolerance),
+            held.get("at_stake"),
+            str(held.get("rounding", "")),  # type: ignore[arg-type]
+            str(held.get("concept", "Nash")),
+            None if residual is None else float(residual),
         )
 
     def __repr__(self) -> str:
-        return (
-            f"{self.claim}: regret {np.max(self.regret):.3g}, bound {np.max(self.bound):.3g}, "
-            f"{self.coverage} ({self.method}), tolerance {self.tolerance:.3g}"
+        """One line: the claim, the largest regret and bound, and how they were computed."""
+        how = ", ".join(part for part in (self.coverage, self.rounding) if part)
+        text = (
+            f"{self.statement if self.claim == 'approximate equilibrium' else self.claim}: "
+            f"regret {np.max(self.regret):.3g}, bound {np.max(self.bound):.3g}, "
+            f"{how} ({self.method}), tolerance {np.max(self.tolerance):.3g}"
         )
+        if self.concept == "Nash":
+            return text
+        return f"{text}, {self.concept}" + ("" if self.residual is None else f" to {self.residual:.3g}")
+
+
+def gain_in_words(fraction: float) -> str:
+    """What an approximate equilibrium is printed with.
+
+    >>> gain_in_words(4e-5)
+    'no gain above 0.004 % of the payoff at stake'
+    """
+    percent = 100 * fraction
+    digit = 10.0 ** (np.floor(np.log10(percent)) - 1) if percent > 0 else 1.0
+    above = np.ceil(percent / digit - 1e-9) * digit  # rounded up: the bound holds as printed
+    return f"no gain above {above:.2g} % of the payoff at stake"
 
 
 @dataclass(frozen=True)

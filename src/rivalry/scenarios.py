@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.results import CERTIFIED, Record, dataset
+from rivalry.results import UNREFUTED, Record, dataset
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -78,7 +78,7 @@ def _points(data: Dataset, quantity: str, side: str) -> tuple[np.ndarray, Record
         )
     claims = data["claim"].values
     values = np.broadcast_to(data[quantity].broadcast_like(data["claim"]).values, claims.shape)
-    kept = np.isin(claims, CERTIFIED) & np.isfinite(values)
+    kept = np.isin(claims, UNREFUTED) & np.isfinite(values)
     if not kept.any():
         raise ValueError(f"{side}: no point has a certified equilibrium with {quantity}")
     record: Record = {}

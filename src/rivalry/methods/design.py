@@ -15,10 +15,11 @@ from rivalry._jax import jax, put
 from rivalry.game import Record, measures
 from rivalry.methods.inner import ends_from
 from rivalry.methods.parameters import Dial, dial, precise
-from rivalry.results import CERTIFIED, CLAIMS
+from rivalry.results import CLAIMS, UNREFUTED
 
 FINE = 1e-6  # of the range between two grid values: how far a refinement goes
 WELFARE = "welfare"
+COUNTED = [CLAIMS.index(claim) for claim in UNREFUTED]
 
 Session = dict[str, np.ndarray]
 Objective = Callable[[Any, Any], float]
@@ -204,7 +205,7 @@ class Design(eqx.Module):
     def _loss(self, session: Session) -> np.ndarray:
         """What is to be small, ``[trial]``: infinite for trials that are not certified, if any is."""
         found: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
-        certified = session["claim"] >= CLAIMS.index(CERTIFIED[0])
+        certified = np.isin(session["claim"], COUNTED)
         return np.where(certified, found, np.inf) if certified.any() else found
 
     def _try(self, world: Trials, session: Session, values: np.ndarray) -> None:
@@ -221,7 +222,7 @@ class Design(eqx.Module):
             sign * np.min(sign * found.objectives),
         )
         session["claim"][k] = CLAIMS.index(found.claim)
-        session["equilibria"][k] = len(found.objectives) if found.claim in CERTIFIED else 0
+        session["equilibria"][k] = len(found.objectives) if found.claim in UNREFUTED else 0
         session["regret"][k], session["profile"][k] = found.regret, found.profile
         session["done"][0] = k + 1
 
@@ -229,7 +230,7 @@ class Design(eqx.Module):
         """The equilibria that replies from ``starts`` lead to; those with the strongest claims count."""
         profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
         proofs = [metrics.certificate(game, put(x)) for x in profiles]
-        certified = [k for k, proof in enumerate(proofs) if proof.claim in CERTIFIED]
+        certified = [k for k, proof in enumerate(proofs) if proof.claim in UNREFUTED]
         counted = certified or list(range(len(proofs)))
         if not counted:
             shape = starts.shape[1:]
@@ -260,14 +261,14 @@ class Design(eqx.Module):
         trial = ("trial",)
         claims = session["claim"][:done]
         objective = session["objective"][:done]
-        certified = claims >= CLAIMS.index(CERTIFIED[0])
+        certified = np.isin(claims, COUNTED)
         record: Record = {
             "choice_name": (("choice",), np.asarray([one.name for one in world.dials])),
             "parameters": (("trial", "choice"), session["parameters"][:done].copy()),
             "objective": (trial, objective[:, 0].copy()),
             "objective_best": (trial, objective[:, 1].copy()),
             "objective_worst": (trial, objective[:, 2].copy()),
-            "trial_claim": (trial, np.asarray([CLAIMS[k] for k in claims], dtype="U18")),
+            "trial_claim": (trial, np.asarray([CLAIMS[k] for k in claims], dtype="U23")),
             "trial_certified": (trial, certified),
             "trial_equilibria": (trial, session["equilibria"][:done].copy()),
             "trial_regret": (("trial", "player"), session["regret"][:done].copy()),

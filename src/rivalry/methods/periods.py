@@ -12,7 +12,7 @@ from rivalry import metrics
 from rivalry._jax import jax, put
 from rivalry.game import Game, Record, scale
 from rivalry.methods.inner import ends_from
-from rivalry.results import CERTIFIED
+from rivalry.results import UNREFUTED
 
 REST = 1e-12  # of the payoff scale: values that move less have come to rest
 ITERATIONS = 200  # most passes over a horizon without end
@@ -126,7 +126,7 @@ class Periods(eqx.Module):
         ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
         for x in ends_from(stage, starts[: self.tries], rounds=self.rounds, points=self.points):
             proof = metrics.certificate(stage, put(x))
-            ends.append((proof.claim in CERTIFIED, x, proof.regret))
+            ends.append((proof.claim in UNREFUTED, x, proof.regret))
         ends.sort(key=lambda end: not end[0])  # those that are certified first, in the order of the starts
         if ends:
             _, session["profile"][t], session["regret"][t] = ends[0]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.profiles import nearest
-from rivalry.results import CERTIFIED, Record
+from rivalry.results import UNREFUTED, Record
 
 SAME = 9  # digits: profiles equal so far are one equilibrium
 
@@ -88,7 +88,7 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
     labels = np.broadcast_to(labels, (*lead, players))
     for index in np.ndindex(*lead):
         inner = ((dim, k) for dim, k in zip(dims, index, strict=False) if dim in game_keys)
-        certified = str(claims[index]) in CERTIFIED
+        certified = str(claims[index]) in UNREFUTED
         yield _Result((swept, tuple(inner)), index, profiles[index], labels[index], certified)
 
 
