@@ -62,7 +62,7 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     tried = [_tried(game, x, player, reply) for player, reply in enumerate(replies)]
     found = np.array([np.max(part, initial=reply.payoff) for part, reply in zip(tried, replies, strict=True)])
     regret = np.maximum(found - here, 0.0)
-    bound = np.maximum(np.maximum([reply.bound for reply in replies], found) - here, 0.0)
+    bound = np.maximum(np.fmax([reply.bound for reply in replies], found) - here, 0.0)
     at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
     size = np.array([np.max(np.abs(part), initial=0.0) for part in tried])
     allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))

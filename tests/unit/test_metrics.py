@@ -104,8 +104,10 @@ def test_bound_is_never_below_the_true_gain() -> None:
 
 def test_tolerance_decides_the_claim() -> None:
     near = jnp.full((2, 1), 1 / 3 + 1e-3)  # regret: about (1.5e-3)^2
-    assert certificate(Told(), near).claim == "not an equilibrium"
+    found = certificate(Told(), near)
+    assert (found.claim, np.all(found.regret > found.tolerance)) == ("approximate equilibrium", True)
     assert certificate(Told(), near, tolerance=1e-5).claim == "equilibrium"
+    assert certificate(Cournot(), near).claim == "not an equilibrium"  # a search proves no approximation
 
 
 def test_a_profile_without_a_number_is_no_equilibrium() -> None:

@@ -1,0 +1,136 @@
+"""What certificates claim: tolerances by what is at stake, approximate equilibria, and stored certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.metrics import TOLERANCE, certificate, payoff_at_stake
+from rivalry.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
+from rivalry.space import Box
+
+
+class Quadratic(eqx.Module):
+    """Every player's payoff is ``height (1 - (x - 1/2)^2) + level``, whatever the others do."""
+
+    height: Any
+    level: Any
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        return self.height * (1 - (x[:, 0] - 0.5) ** 2) + self.level
+
+
+def quadratic(height: float, level: float = 0.0) -> Quadratic:
+    return Quadratic(jnp.array([height, 1.0]), jnp.array([level, 0.0]))
+
+
+@pytest.mark.parametrize("height", [1e-9, 1.0, 1e9])
+def test_the_tolerance_is_in_units_of_what_each_player_can_win(height: float) -> None:
+    proof = certificate(quadratic(height), jnp.array([[0.5 + 1e-4], [0.5]]))
+    np.testing.assert_allclose(proof.at_stake, [height / 4, 1 / 4], rtol=1e-12)
+    np.testing.assert_allclose(proof.tolerance, TOLERANCE * proof.at_stake, rtol=1e-6)
+    # 1e-8 of the height is gained, whatever the other player's payoffs are
+    assert proof.claim == "no deviation found"
+    assert certificate(quadratic(height), jnp.array([[0.5 + 1e-2], [0.5]])).claim == "not an equilibrium"
+
+
+def test_a_large_constant_does_not_make_gains_small() -> None:
+    proof = certificate(quadratic(1.0, level=1e6), jnp.array([[0.51], [0.5]]))
+    assert proof.regret[0] == pytest.approx(1e-4, rel=1e-4)
+    assert proof.claim == "not an equilibrium"
+
+
+def test_a_ruinous_strategy_does_not_make_gains_small() -> None:
+    table = [[[1.0, 0.31], [0.31, 1.0], [-2e6, -2e6]], [[1.0, 0.31], [0.31, 1.0], [0.5, 0.5]]]
+    game = rv.games.matrix(payoffs=table)
+    assert certificate(game, game.pure(1, 0)).claim == "not an equilibrium"  # each loses 0.69
+    assert certificate(game, game.pure(0, 0)).claim == "equilibrium"
+
+
+def test_what_is_at_stake_is_the_range_of_payoffs_unless_few_are_far_off() -> None:
+    line = np.linspace(0.0, 1.0, 201)
+    assert payoff_at_stake(-((line - 0.5) ** 2), 0.0) == pytest.approx(0.25)
+    assert payoff_at_stake(line, 1.0) == pytest.approx(1.0)
+    assert payoff_at_stake(np.append(line, -1e9), 1.0) < 10.0
+    assert payoff_at_stake(np.full(5, 3.0), 3.0) == 0.0
+    assert payoff_at_stake(np.empty(0), 1.0) == 0.0
+
+
+def test_a_race_with_a_large_disaster() -> None:
+    race = rv.games.race(d=2e6)
+    proof = certificate(race, race.space.check([[0.7, 1e-20]] * 2))
+    assert proof.regret.max() > 0.5  # the prize is 1
+    assert np.all(proof.tolerance < 1e-3)
+    assert proof.claim == "not an equilibrium"
+
+
+def test_a_third_party_that_takes_nearly_all() -> None:
+    game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e6] * 100)
+    proof = certificate(game, game.space.check([0.001, 0.999]))
+    assert proof.regret.max() > 0.5 * float(game.payoffs(jnp.array([[0.001], [0.999]])).max())
+    assert proof.claim == "not an equilibrium"
+    assert certificate(game, game.space.check([0.5, 0.5])).claim == "equilibrium"  # too weak to compete
+
+
+def made(regret: float, bound: float, coverage: Any = "exact", stake: float | None = 1.0) -> Certificate:
+    at_stake = None if stake is None else np.array([stake, 1.0])
+    return Certificate(
+        np.array([regret, 0.0]), np.array([bound, 0.0]), coverage, "search", np.array([1e-6, 1e-6]), at_stake
+    )
+
+
+@pytest.mark.parametrize(
+    ("proof", "claim"),
+    [
+        (made(0.0, 1e-7), "equilibrium"),
+        (made(1e-3, 2e-3), "approximate equilibrium"),
+        (made(0.0, 2e-3), "approximate equilibrium"),
+        (made(1e-3, 2e-2), "not an equilibrium"),
+        (made(1e-3, 2e-3, stake=None), "not an equilibrium"),
+        (made(0.0, np.inf, "lower bound"), "no deviation found"),
+        (made(0.0, 2e-2, "bounded"), "no deviation found"),
+        (made(0.0, np.inf, "local"), "local equilibrium"),
+        (made(np.nan, 0.0), "not an equilibrium"),
+        (made(np.nan, np.inf), "not an equilibrium"),
+    ],
+)
+def test_the_strongest_claim_that_the_numbers_allow(proof: Certificate, claim: str) -> None:
+    assert proof.claim == claim
+    assert claim in CLAIMS
+    assert (claim in CERTIFIED) == (claim == "equilibrium")
+
+
+def test_approximate_equilibria_are_printed_with_their_bound() -> None:
+    proof = made(1e-3, 2e-3)
+    words = "approximate equilibrium: no gain above 0.2 % of the payoff at stake"
+    assert proof.statement == words
+    assert words in repr(proof)
+    assert (
+        gain_in_words(0.0000401) == "no gain above 0.0041 % of the payoff at stake"
+    )  # never below the bound
+
+
+def test_a_certificate_comes_back_as_it_was_stored() -> None:
+    proof = made(1e-3, 2e-3)._replace(rounding="floating point", concept="logit at beta 10", residual=1e-12)
+    back = Certificate.from_record(proof.record())
+    assert back is not None
+    assert repr(back) == repr(proof)
+    assert (back.claim, back.concept, back.residual) == (proof.claim, proof.concept, 1e-12)
+    np.testing.assert_array_equal(back.at_stake, proof.at_stake)
+
+
+def test_certificates_stored_before_stakes_were_known_are_read() -> None:
+    old = {name: made(0.0, 1e-7).record()[name] for name in ("regret", "bound", "coverage")}
+    old |= {"certificate_method": ((), np.asarray("grid")), "tolerance": ((), np.asarray(1e-4))}
+    back = Certificate.from_record(old)
+    assert back is not None
+    assert (back.claim, back.tolerance, back.at_stake, back.concept) == ("equilibrium", 1e-4, None, "Nash")
