@@ -91,7 +91,7 @@ def payoff_at_stake(tried: np.ndarray, best: float) -> float:
 
 
 def _tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
-    """Payoffs of a player's strategies against the others at ``x``: those searched, or a few ordinary ones."""
+    """Payoffs of a player's strategies against the others at ``x``: those searched, or ordinary ones."""
     found = reply.tried
     if found is None:
         rows = _ordinary(game, player, reply.strategy)
@@ -101,7 +101,8 @@ def _tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
             each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
             each[:, player] = rows
             found = np.array([np.asarray(payoffs(game, put(one)))[player] for one in each])
-    return found[np.isfinite(found)]
+    finite: np.ndarray = found[np.isfinite(found)]
+    return finite
 
 
 def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
@@ -264,7 +265,8 @@ _search = eqx.filter_jit(_searching)
 @eqx.filter_jit
 def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
     """Payoffs of many own strategies ``[candidate axis]``."""
-    return jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
+    found: Array = jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
+    return found
 
 
 def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]

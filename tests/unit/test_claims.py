@@ -1,4 +1,4 @@
-"""What certificates claim: tolerances by what is at stake, approximate equilibria, and stored certificates."""
+"""What certificates claim: tolerances by what is at stake, approximate equilibria, stored certificates."""
 
 from __future__ import annotations
 
