@@ -223,7 +223,9 @@ def test_alone_among_others_who_never_change(stages: list[list[int]]) -> None:
     others = {name: chooses(0.3) for name in arena.names}
     for player, name in enumerate(arena.names):
         ours = Against(arena, name, others)
-        theirs = single_agent_env(game, player, lambda name, seen: np.array([0.3]), periods=6, scaled=True)
+        theirs = single_agent_env(
+            game, player, lambda name, seen: np.array([0.3]), periods=6, normalize_spaces=True
+        )
         seen, _ = ours.reset(seed=4)
         told, _ = theirs.reset(seed=4)
         np.testing.assert_allclose(seen[name], told)
@@ -263,7 +265,7 @@ def test_an_economy_is_judged_as_by_simulation(options: dict[str, Any]) -> None:
         kept[np.arange(len(kept)), last] += 1 - kept.sum(axis=1)
         return kept
 
-    table = policy_table(game, capped, scaled=True)
+    table = policy_table(game, capped, normalize_spaces=True)
     watched = Simulation(plays=table, warm_up=500, evaluation=200)
     same = rv.learn(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
     for name in ("efficiency", "access_fairness", "payoff", "exploitability"):
@@ -294,7 +296,9 @@ def test_a_city_is_judged_as_by_simulation() -> None:
         kept[np.arange(len(kept)), masks.sum(axis=1) - 1] += 1 - kept.sum(axis=1)
         return kept
 
-    watched = CitySimulation(plays=city_policy(game, capped, scaled=True), warm_up=500, evaluation=200)
+    watched = CitySimulation(
+        plays=city_policy(game, capped, normalize_spaces=True), warm_up=500, evaluation=200
+    )
     same = rv.learn(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
     for name in ("efficiency", "access_fairness", "payoff", "trips_per_step"):
         np.testing.assert_allclose(record[f"explored_{name}"][1], same[name][1])

@@ -99,19 +99,20 @@ def idle(game: Any) -> Idle:
 
 def libraries_tests(name: str, scaled: bool) -> None:
     """All of them, for one kind; what is warned of is an error, but for what they say of dictionaries."""
-    game, told = FAMILIES[name](), {"periods": 4, "scaled": scaled}
+    game, told = FAMILIES[name](), {"periods": 4, "normalize_spaces": scaled}
     with warnings.catch_warnings():
         for text in ("Observation is", "Observation numpy array is all zeros", "Observation space for each"):
             warnings.filterwarnings("ignore", message=text)
         parallel_api_test(parallel_env(game, **told), num_cycles=8)
         api_test(aec_env(game, **told), num_cycles=8)
         # these draw actions without looking at masks
-        parallel_seed_test(lambda: parallel_env(game, cap=True, **told), num_cycles=6)
-        seed_test(lambda: aec_env(game, cap=True, **told), num_cycles=6)
+        warnings.filterwarnings("ignore", message=".* clipped to .*, as all illegal actions")
+        parallel_seed_test(lambda: parallel_env(game, **told), num_cycles=6)
+        seed_test(lambda: aec_env(game, **told), num_cycles=6)
         if name not in STAGED + SHORT:
             makers = SimpleNamespace(
-                parallel_env=lambda max_cycles: parallel_env(game, periods=max_cycles, cap=True),
-                env=lambda max_cycles: aec_env(game, periods=max_cycles, cap=True),
+                parallel_env=lambda max_cycles: parallel_env(game, periods=max_cycles, illegal="clip"),
+                env=lambda max_cycles: aec_env(game, periods=max_cycles, illegal="clip"),
             )
             max_cycles_test(makers)
-        check_env(single_agent_env(game, 0, idle(game), cap=True, **told), skip_render_check=True)
+        check_env(single_agent_env(game, 0, idle(game), illegal="clip", **told), skip_render_check=True)

@@ -13,6 +13,7 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+from gymnasium.spaces import Discrete
 from pettingzoo.test import api_test
 
 from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, parallel_env, single_agent_env
@@ -102,13 +103,13 @@ def test_families_by_name(name: str) -> None:
 def test_what_was_played_is_told_from_minus_one_to_one() -> None:
     """In boxes as actions are; shares as they are; in logarithms where the box is searched in these."""
     for game in (Congestion(), rv.games.race(), rv.games.market()):
-        env = parallel_env(repeat(game), scaled=True)
+        env = parallel_env(repeat(game), normalize_spaces=True)
         env.reset(seed=0)
         actions = {name: env.action_space(name).sample() for name in env.agents}
         seen, *_ = env.step(actions)
         for own in seen.values():
             np.testing.assert_allclose(own, np.concatenate(list(actions.values())), atol=1e-5)
-    env = parallel_env(rv.games.matrix("chicken"), scaled=True)
+    env = parallel_env(rv.games.matrix("chicken"), normalize_spaces=True)
     env.reset(seed=0)
     assert env.step({"player_0": 1, "player_1": 0})[0]["player_0"].tolist() == [0.0, 1.0, 1.0, 0.0]
 
@@ -117,7 +118,7 @@ def test_what_was_played_is_told_from_minus_one_to_one() -> None:
 def test_what_learners_are_told_is_of_order_one(name: str) -> None:
     """In play by chance, whatever the game's own numbers: few lie beyond the range of most."""
     game = FAMILIES[name]()
-    env = parallel_env(game, scaled=True, periods=20)
+    env = parallel_env(game, normalize_spaces=True, periods=20)
     told = []
     for number, agent in enumerate(env.possible_agents):
         env.action_space(agent).seed(number)
@@ -131,9 +132,78 @@ def test_what_learners_are_told_is_of_order_one(name: str) -> None:
     assert np.ptp(told, axis=0).max() > 1
 
 
+@pytest.mark.parametrize("name", ["simplex", "matrix"])
+def test_points_of_a_simplex_are_actions(name: str) -> None:
+    """They pay what the game pays there; what lies off the simplex is its nearest point, worked out apart."""
+    game = FAMILIES[name]()
+    env = parallel_env(game, simplex="points")
+    corners = game.space.shape[1]
+    for player in env.possible_agents:
+        space = env.action_space(player)
+        assert (space.shape, space.low.min(), space.high.max()) == ((corners,), 0, 1)
+    draw = np.random.default_rng(0)
+    env.reset(seed=0)
+    for given in [draw.dirichlet(np.ones(corners), 2), np.eye(corners)[:2], draw.random((2, corners))]:
+        x = np.array([nearest_shares(row, game.space.least) for row in given])
+        seen, paid, *_ = env.step(dict(zip(env.agents, given, strict=True)))
+        np.testing.assert_allclose(list(paid.values()), game.payoffs(jnp.asarray(x)), rtol=1e-9)
+        np.testing.assert_allclose(seen["player_0"], x.ravel(), atol=1e-8)
+
+
+def nearest_shares(point: np.ndarray, least: float) -> np.ndarray:
+    """The Euclidean projection to the simplex, by bisection of the shift that it takes from all entries."""
+    low, high = point.min() - 1, point.max()
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.maximum(point - middle, least).sum() > 1 else (low, middle)
+    found: np.ndarray = np.maximum(point - high, least)
+    return found
+
+
+def test_points_of_simplices_of_several_sizes() -> None:
+    """A player's action has as many numbers as it has pure actions."""
+    game = rv.games.matrix(payoffs=[[[1.0, 2.0, 6.0], [4.0, 8.0, 3.0]]] * 2)
+    env = aec_env(game, simplex="points", periods=3)
+    assert [env.action_space(name).shape for name in env.possible_agents] == [(2,), (3,)]
+    env.reset(seed=1)
+    env.step(np.array([0.5, 0.5]))
+    env.step(np.array([0.0, 0.25, 0.75]))
+    assert env.rewards == pytest.approx(dict.fromkeys(env.possible_agents, (10 / 2 / 4) + (9 / 2 * 0.75)))
+    with pytest.raises(ValueError, match=r"action of player_0: .* must be in the box \[0, 1\], 2 numbers"):
+        env.step(np.array([0.5, 0.25, 0.25]))
+    one = single_agent_env(game, 1, [[1.0, 0, 0], [0, 0, 1.0]], simplex="points")
+    one.reset(seed=0)
+    assert one.step(np.array([0.5, 0.5, 0.0]))[1] == pytest.approx(1.5)
+
+
+def test_before_the_first_period_a_mixed_strategy_is_seen_that_the_seed_draws() -> None:
+    """Spread evenly over the simplex, so each share has mean 1/3 and variance 2/36; later rows are pure."""
+    env = parallel_env(rv.games.matrix("rock_paper_scissors"))
+    first = np.array([env.reset(seed=seed)[0]["player_0"] for seed in range(200)]).reshape(-1, 3)
+    np.testing.assert_allclose(first.sum(axis=1), 1)
+    np.testing.assert_allclose(first.mean(axis=0), 1 / 3, atol=4 * np.sqrt(1 / 18 / 400))
+    np.testing.assert_allclose(first.var(axis=0), 1 / 18, rtol=0.25)
+    seen, *_ = env.step({"player_0": 2, "player_1": 0})
+    assert seen["player_1"].tolist() == [0, 0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["race", "market", "walk, continuous", "karma"])
+def test_rewards_are_in_units_of_the_game_where_spaces_are_normalized(name: str) -> None:
+    game = FAMILIES[name]()
+    paid = []
+    for normalized in (False, True):
+        env = parallel_env(game, normalize_spaces=normalized)
+        env.reset(seed=1)
+        high = {player: env.action_space(player) for player in env.agents}
+        actions = {player: 1 if isinstance(s, Discrete) else 0.5 * s.high for player, s in high.items()}
+        paid.append(list(env.step(actions)[1].values()))
+    np.testing.assert_allclose(*paid, rtol=1e-6)
+    assert np.any(paid[0])
+
+
 def test_walks_are_played_in_their_own_units() -> None:
     game = walks(rv.games.influencer(), step=0.1, moves="continuous", start=[0.2, 0.8])
-    plain, scaled = parallel_env(game, periods=2), parallel_env(game, periods=2, scaled=True)
+    plain, scaled = parallel_env(game, periods=2), parallel_env(game, periods=2, normalize_spaces=True)
     np.testing.assert_allclose(plain.action_space("player_0").high, 0.1)
     np.testing.assert_allclose(scaled.action_space("player_0").high, 1.0)
     plain.reset(seed=0)
@@ -195,7 +265,7 @@ def test_a_game_that_limits_what_may_be_done() -> None:
     assert all(over.values())
     assert not any(cut.values())
     for scaled in (False, True):
-        api_test(aec_env(Nim(), scaled=scaled), num_cycles=20)
+        api_test(aec_env(Nim(), normalize_spaces=scaled), num_cycles=20)
 
 
 def test_a_game_that_is_played_on_and_on_is_cut_where_that_is_asked() -> None:
@@ -234,7 +304,7 @@ def test_one_seed_one_course() -> None:
     first, again = courses(parallel_env("influencer")), courses(parallel_env("influencer"))
     assert first == again
     assert len({tuple(row) for row in first}) == 3
-    assert courses(parallel_env("market", scaled=True)) != first
+    assert courses(parallel_env("market", normalize_spaces=True)) != first
 
 
 def test_observations_are_the_learners_own() -> None:
@@ -262,6 +332,17 @@ def test_wrong_input() -> None:
         aec_env("matrix")
     with pytest.raises(ValueError, match="periods: 0 must be a whole number, at least 1"):
         parallel_env("market", periods=0)
+    for points, told in (
+        ("influencer", "'points' must be 'corners' for a game on a Box"),
+        ("karma", "'points' must be 'corners': agents of KarmaEconomy bid whole numbers"),
+        (Nim(), "'points' must be 'corners' for a game on a Choices"),
+    ):
+        with pytest.raises(ValueError, match=f"simplex: {told}"):
+            parallel_env(points, simplex="points")
+    with pytest.raises(ValueError, match="simplex: 'inside' must be one of 'corners', 'points'"):
+        parallel_env(game, simplex="inside")
+    with pytest.raises(ValueError, match="illegal: 'ignore' must be one of 'warn', 'clip', 'raise'"):
+        aec_env(game, illegal="ignore")
     env = TurnEnv(game)
     env.reset()
     for action in (2, -1, 0.5, "swerve", np.zeros(2), None):

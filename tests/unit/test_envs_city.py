@@ -127,7 +127,7 @@ def test_agents_at_junctions_choose_first() -> None:
 
 def test_seen_by_learners_is_of_order_one() -> None:
     game = city(planning="nodes")
-    plain, scaled = CityEnv(game), CityEnv(game, scaled=True)
+    plain, scaled = CityEnv(game), CityEnv(game, normalize_spaces=True)
     there, _ = plain.reset(seed=1)
     seen, _ = scaled.reset(seed=1)
     low, high = (getattr(plain.observation_space("agent_0")["observation"], end) for end in ("low", "high"))
@@ -206,7 +206,7 @@ def test_one_agent_who_plans_is_asked_at_its_junctions_and_for_its_bids() -> Non
 
 def test_wrong_input() -> None:
     game = city()
-    env = CityEnv(game)
+    env = CityEnv(game, illegal="raise")
     seen, _ = env.reset(seed=1)
     name = next(name for name, own in seen.items() if own["action_mask"].sum() > 1)
     number = int(name[6:])
@@ -229,7 +229,7 @@ def test_wrong_input() -> None:
             single_agent_env(game, 0, others)
     with pytest.raises(ValueError, match=r"policy: agent 0 has \(85,\); must be \(85, 5\)"):
         city_policy(game, lambda agent, seen, mask: np.ones(len(seen)))
-    planning = CityEnv(city(planning="start"))
+    planning = CityEnv(city(planning="start"), illegal="raise")
     planning.reset(seed=1)
     with pytest.raises(ValueError, match=r"takes option 4 at its junction; must be a whole number in 0\.\."):
         planning.play({planning.movers()[0]: 4})

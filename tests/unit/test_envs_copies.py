@@ -91,9 +91,9 @@ def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
     """Observations, rewards, ends, samples of the action spaces, and the next episode; each on its own."""
     game = FAMILIES[name]()
     kinds = (
-        (begun(parallel_env(game, periods=4, cap=True)), parallel_course, 7),
-        (begun(aec_env(game, periods=4, cap=True)), turns_course, 23),
-        (begun(single_agent_env(game, 0, others(name, game), periods=4, cap=True)), single_course, 7),
+        (begun(parallel_env(game, periods=4, illegal="clip")), parallel_course, 7),
+        (begun(aec_env(game, periods=4, illegal="clip")), turns_course, 23),
+        (begun(single_agent_env(game, 0, others(name, game), periods=4, illegal="clip")), single_course, 7),
     )
     for env, course, steps in kinds:
         course(env, 2)
@@ -105,7 +105,7 @@ def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
 
 def test_a_copy_of_an_environment_that_was_never_seeded_draws_alike() -> None:
     game = FAMILIES["karma"]()
-    env = single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=9, cap=True)
+    env = single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=9, illegal="clip")
     env.action_space.seed(1)
     other = copy.deepcopy(env)
     env.reset()
@@ -142,7 +142,7 @@ def test_another_process_continues_as_this_one() -> None:
     """Where hashes of text differ, and nothing was compiled: what libraries' workers do."""
     several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]
     game = FAMILIES["karma"]()
-    one = begun(single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=4, cap=True))
+    one = begun(single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=4, illegal="clip"))
     for env in several:
         parallel_course(env, 2)
     single_course(one, 2)
@@ -159,7 +159,7 @@ def test_vector_environments_of_supersuit(name: str) -> None:
     """Copies in one vector: each begun with a seed of its own, all with the rewards of the game."""
     supersuit = pytest.importorskip("supersuit")
     game = FAMILIES[name]()
-    env = parallel_env(game, periods=3, cap=True)
+    env = parallel_env(game, periods=3, illegal="clip")
     players = len(env.possible_agents)
     vector = supersuit.concat_vec_envs_v1(supersuit.pettingzoo_env_to_vec_env_v1(env), 2)
     vector.reset(seed=5)

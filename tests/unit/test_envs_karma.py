@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,23 @@ def all_in(seen: dict[str, Any]) -> dict[str, int]:
     return {name: int(own["action_mask"].sum()) - 1 for name, own in seen.items()}
 
 
-def test_bids_above_karma_are_all_there_is_where_they_are_capped() -> None:
-    plain, capped = EconomyEnv(small()), EconomyEnv(small(), cap=True)
+@pytest.mark.parametrize("illegal", ["clip", "warn"])
+def test_bids_above_karma_are_clipped_to_it(illegal: str) -> None:
+    """By default with one warning per environment; what is outside the action space is refused."""
+    plain, clipped = EconomyEnv(small(), illegal="raise"), EconomyEnv(small(), illegal=illegal)
     seen, _ = plain.reset(seed=2)
-    capped.reset(seed=2)
-    for _ in range(5):
-        there = capped.step(dict.fromkeys(capped.agents, 4))
-        seen, paid, *_ = plain.step(all_in(seen))
-        assert there[1] == paid
+    clipped.reset(seed=2)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(5):
+            there = clipped.step(dict.fromkeys(clipped.agents, 4))
+            seen, paid, *_ = plain.step(all_in(seen))
+            assert there[1] == paid
+    assert len(told) == (illegal == "warn")
+    for warning in told:
+        assert "agent 0 bids 4 with karma 2; clipped to 2" in str(warning.message)
     with pytest.raises(ValueError, match="agent 0 bids 5 with karma"):
-        capped.step(dict.fromkeys(capped.agents, 5))
+        clipped.step(dict.fromkeys(clipped.agents, 5))
 
 
 def test_bids_of_policies_that_never_doubt_are_the_kernels_play() -> None:
@@ -102,7 +110,7 @@ def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
 
 
 def test_wrong_bids_are_named() -> None:
-    env = EconomyEnv(small())
+    env = EconomyEnv(small(), illegal="raise")
     seen, _ = env.reset(seed=0)
     for bid, told in ((3, "3"), (-1, "-1"), (0.5, "0.5")):
         with pytest.raises(ValueError, match=rf"agent 3 bids {told} with karma 2; .* in 0\.\.2$"):

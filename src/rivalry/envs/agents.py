@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
-from rivalry.envs.games import check_periods, everybodys
+from rivalry.envs.games import check_periods, check_word, everybodys
 from rivalry.game import BrokenInvariant
 from rivalry.kernels.economy import RUNNING
 
 Seen = dict[str, dict[str, np.ndarray]]
+Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip without, refuse
 
 
 class Views(NamedTuple):
-    """What is told of agents, from the least to the most that it can be, and from -1 to 1 where asked."""
+    """What agents observe, from the least to the most that it can be, and from -1 to 1 where asked."""
 
     low: np.ndarray  # [feature]
     high: np.ndarray  # [feature], above
     entries: int  # the most that anybody can choose from
-    scaled: bool
+    normalized: bool
 
     def of(self, features: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Observations ``[agent feature]`` and masks ``[agent entry]`` of who have so many entries."""
         masks = (np.arange(self.entries) < counts[:, None]).astype(np.int8)
-        if not self.scaled:
+        if not self.normalized:
             return features, masks
         shares = (features - self.low) / (self.high - self.low)
         return (2 * shares - 1).astype(np.float32), masks
 
     def space(self) -> spaces.Space[Any]:
         """What an agent sees, as Gymnasium says it."""
-        if self.scaled:
+        if self.normalized:
             told = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
         else:
             told = spaces.Box(self.low, self.high, dtype=np.float64)  # type: ignore[arg-type]
@@ -51,9 +53,11 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
     now: Any  # the agents, as the kernels have them; they change in place
 
-    def __init__(self, agents: int, views: Views, periods: int, cap: bool) -> None:
+    def __init__(self, agents: int, views: Views, periods: int, illegal: Illegal) -> None:
         check_periods(periods)
-        self.views, self.periods, self.cap = views, periods, cap
+        check_word("illegal", illegal, Illegal)
+        self.views, self.periods, self.illegal = views, periods, illegal
+        self._silent = illegal == "clip"  # or where it has warned
         self.render_mode = None
         self.possible_agents = [f"agent_{k}" for k in range(agents)]
         self.agents: list[str] = []
@@ -111,9 +115,10 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
                 given = np.zeros(0)
             if given.ndim == 1 and given.dtype.kind in "iu":
                 found: np.ndarray = np.where(self.acting, given, 0)
-                found = np.minimum(found, self.counts - 1) if self.cap else found
-                if (found >= 0).all() and (found < self.counts).all() and (given < self.views.entries).all():
-                    return found
+                if (found >= 0).all() and (given < self.views.entries).all():
+                    legal = (found < self.counts).all()
+                    if legal or self._silent:
+                        return found if legal else np.minimum(found, self.counts - 1)
         entries = np.zeros(len(self.counts), dtype=np.int64)
         for name, action in actions.items():
             entries[self._number[name]] = self.entry(name, action)
@@ -154,18 +159,23 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         raise NotImplementedError
 
     def entry(self, name: str, action: Any) -> int:
-        """What an agent chooses. Raises `ValueError` for what it cannot."""
+        """What an agent chooses, clipped unless that is refused. Raises `ValueError`."""
         k = self._number[name]
         if not self.acting[k]:
             return 0
         count, given = int(self.counts[k]), np.asarray(action)
         entry = given.item() if given.ndim == 0 else action
-        if self.cap and isinstance(entry, int) and count <= entry < self.views.entries:
-            return count - 1
-        if not (isinstance(entry, int | float) and entry in range(count)):
-            what = f"agent {k} {self._does(k).format(entry)}"
-            raise ValueError(f"action of {name}: {what}; must be a whole number in 0..{count - 1}")
-        return int(entry)
+        number = isinstance(entry, int | float)
+        if number and entry in range(count):
+            return int(entry)
+        what = f"action of {name}: agent {k} {self._does(k).format(entry)}"
+        if self.illegal == "raise" or not (number and entry in range(self.views.entries)):
+            raise ValueError(f"{what}; must be a whole number in 0..{count - 1}")
+        if not self._silent:
+            self._silent = True
+            told = f"clipped to {count - 1}, as all illegal actions of this environment"
+            warnings.warn(f"{what}; {told} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
+        return count - 1
 
     def _seen(self) -> Seen:
         rows = zip(self.possible_agents, *self.views.of(self.features, self._open()), strict=True)

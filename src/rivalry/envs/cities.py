@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.envs.agents import AgentsEnv, Views, drawn
+from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
 from rivalry.kernels.city import desk_of, fresh, no_tallies, rows, trips
 from rivalry.kernels.city_acts import bid, ready, take
 from rivalry.kernels.city_learning import entry_counts
@@ -42,14 +42,17 @@ class CityEnv(AgentsEnv):
     karma and type, the numbers of its trip (the last: dormant), of its spot (a place of the journey, or the
     junction ``j`` as ``-2 - j``) and of the lane it wants (-1: none), and on the map of the network where it
     stands, where that lane ends and where its trip ends (`FEATURES`; of the dormant, who are nowhere, the
-    middle of the map). With ``scaled`` each is from -1, the least, to 1, the most there is.
+    middle of the map). With ``normalize_spaces`` each is from -1, the least, to 1, the most there
+    is; rewards are not changed.
 
     It bids a whole number in 0..karma, the dormant 0. Where somebody is at a junction, those who are choose
     first, in a step in which no time passes and nobody is paid: an entry is then the number of an option, and
     entries of the others, whose masks leave only 0, are ignored (``movers``). Its reward is minus its urgency
     where its lane refuses it; of a coalition whose members learn together, their mean. Nobody leaves; play is
-    cut after ``periods`` steps of the city. An entry beyond the mask raises `ValueError`, or with ``cap`` is
-    the last there is, for learners that know no masks. Raises `ValueError` for a game that is no city.
+    cut after ``periods`` steps of the city. An entry beyond the mask is clipped to the largest legal
+    one, with one warning per environment or, with ``illegal="clip"``, none; with ``illegal="raise"`` it
+    raises `ValueError`, as an action outside the action space always does. Raises `ValueError` for a game
+    that is no city.
 
     >>> import rivalry as rv
     >>> env = CityEnv(rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2), periods=10)
@@ -60,13 +63,20 @@ class CityEnv(AgentsEnv):
 
     metadata = {"name": "rivalry_city_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(self, game: Any, *, periods: int = PERIODS, cap: bool = False, scaled: bool = False) -> None:
+    def __init__(
+        self,
+        game: Any,
+        *,
+        periods: int = PERIODS,
+        illegal: Illegal = "warn",
+        normalize_spaces: bool = False,
+    ) -> None:
         self.city, self.game = city_of(game), game
         self._map = _map_of(game, self.city)
         self._desk = desk_of(self.city)
         entries = max(self.city.most + 1, self.city.options.shape[2])
-        views = Views(*self._map.bounds, entries, scaled)
-        super().__init__(len(self.city.type_of), views, periods, cap)
+        views = Views(*self._map.bounds, entries, normalize_spaces)
+        super().__init__(len(self.city.type_of), views, periods, illegal)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.city, sequence)
@@ -115,7 +125,7 @@ class CityEnv(AgentsEnv):
 
 
 def city_policy(
-    game: Any, policy: Callable[[int, np.ndarray, np.ndarray], object], *, scaled: bool = False
+    game: Any, policy: Callable[[int, np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
 ) -> np.ndarray:
     """What learners' policies do everywhere, ``[agent row karma entry]``, as the city's kernels number it.
 
@@ -132,7 +142,7 @@ def city_policy(
     city = city_of(game)
     charts, levels = _map_of(game, city), city.most + 1
     entries = max(levels, city.options.shape[2])
-    views = Views(*charts.bounds, entries, scaled)
+    views = Views(*charts.bounds, entries, normalize_spaces)
     agents, counts = len(city.type_of), entry_counts(city)
     trip, spot = charts.spots_of_rows()
     karma = np.tile(np.arange(levels), len(trip))

@@ -31,18 +31,18 @@ class Told(NamedTuple):
 class Course:
     """The course that play of a `MarkovGame` takes; it is cut after ``limit`` steps, where one is given.
 
-    With ``scaled`` all that is seen is in numbers of order 1: as the game says in ``shown(state)``; of others
-    less its median, over the 90th percentile of how far from it lies what differs from it, in 32 courses of
-    64 steps in which everybody acts by chance.
+    With ``normalized`` all that is seen is in numbers of order 1: as the game says in ``shown(state)``; of
+    others less its median, over the 90th percentile of how far from it lies what differs from it, in 32
+    courses of 64 steps in which everybody acts by chance.
     """
 
-    def __init__(self, game: Any, *, limit: int | None = None, scaled: bool = False) -> None:
+    def __init__(self, game: Any, *, limit: int | None = None, normalized: bool = False) -> None:
         self.game, self.limit = game, limit
         self.state: Any = None
         self.steps = 0
         space = game.space
         self.actions = max(space.sizes) if _limits(game) else 0
-        self._middle = _middle(game) if scaled else None
+        self._middle = _middle(game) if normalized else None
         self._form, self._leaves = _taken_apart((game, self._middle))
         self._nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
         self._key = np.asarray(jax.random.key_data(jax.random.key(0)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.envs.agents import AgentsEnv, Views, drawn
+from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
 from rivalry.kernels.economy import fresh, no_tallies
 from rivalry.kernels.economy_acts import act
 from rivalry.kernels.shapes import Economy
@@ -19,11 +19,12 @@ class EconomyEnv(AgentsEnv):
     """A karma economy as a parallel environment of PettingZoo; agents are ``agent_0``, ``agent_1``, ..
 
     An agent sees ``{"observation": [urgency, karma, private state, type], "action_mask": [bid]}`` of its own,
-    states and types by number, with ``scaled`` each from -1, the least, to 1, the most there is. It bids a
-    whole number in 0..karma, where the mask is 1. Its reward is minus its urgency where it loses. Nobody
-    leaves; play is cut after ``periods`` steps. A bid above karma raises `ValueError`, or with ``cap`` bids
-    all there is, for learners that know no masks. Raises `ValueError` for a game that is no economy of
-    agents.
+    states and types by number, with ``normalize_spaces`` each from -1, the least, to 1, the most there is;
+    rewards are not changed. It bids a whole number in 0..karma, where the mask is 1. Its reward is minus its
+    urgency where it loses. Nobody leaves; play is cut after ``periods`` steps. A bid above karma is clipped
+    to karma, with one warning per environment or, with ``illegal="clip"``, none; with ``illegal="raise"`` it
+    raises `ValueError`, as an action outside the action space always does. Raises `ValueError` for a game
+    that is no economy of agents.
 
     >>> import rivalry as rv
     >>> env = EconomyEnv(rv.games.karma(agents=4), periods=10)
@@ -34,9 +35,17 @@ class EconomyEnv(AgentsEnv):
 
     metadata = {"name": "rivalry_economy_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(self, game: Any, *, periods: int = PERIODS, cap: bool = False, scaled: bool = False) -> None:
+    def __init__(
+        self,
+        game: Any,
+        *,
+        periods: int = PERIODS,
+        illegal: Illegal = "warn",
+        normalize_spaces: bool = False,
+    ) -> None:
         self.economy, self.game = economy_of(game), game
-        super().__init__(len(self.economy.type_of), _views(self.economy, scaled), periods, cap)
+        views = _views(self.economy, normalize_spaces)
+        super().__init__(len(self.economy.type_of), views, periods, illegal)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.economy, sequence)
@@ -72,7 +81,7 @@ class EconomyEnv(AgentsEnv):
 
 
 def policy_table(
-    game: Any, policy: Callable[[np.ndarray, np.ndarray], object], *, scaled: bool = False
+    game: Any, policy: Callable[[np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
 ) -> np.ndarray:
     """What a learner's policy does in every state, ``[type private karma bid]``: so all metrics take it.
 
@@ -91,7 +100,7 @@ def policy_table(
     economy = economy_of(game)
     levels = economy.most + 1
     kinds, private, karma = np.indices((*economy.stakes.shape, levels)).reshape(3, -1)
-    told = _views(economy, scaled).of(_features(economy, kinds, private, karma), karma + 1)
+    told = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
     chances = game.space.check(policy(*told), "policy")
     return np.asarray(chances).reshape(*economy.stakes.shape, levels, levels)
 
@@ -111,7 +120,7 @@ def _features(economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: n
     return np.stack([economy.stakes[kinds, private], karma, private, kinds], axis=1).astype(np.float64)
 
 
-def _views(economy: Economy, scaled: bool) -> Views:
+def _views(economy: Economy, normalized: bool) -> Views:
     types, privates = economy.stakes.shape
     most = np.array([economy.stakes.max(), economy.most, privates - 1, types - 1], dtype=float)
-    return Views(np.zeros(4), np.where(most > 0, most, 1.0), economy.most + 1, scaled)
+    return Views(np.zeros(4), np.where(most > 0, most, 1.0), economy.most + 1, normalized)

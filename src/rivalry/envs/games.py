@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from gymnasium import spaces
@@ -18,6 +18,7 @@ from rivalry.transforms import repeat
 
 Seen = dict[str, Any]
 PERIODS = 100
+OnSimplex = Literal["corners", "points"]
 ROUNDING = 1e-6  # an action may lie this far outside its box: it comes in single precision
 
 
@@ -26,16 +27,28 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
 
     A `MarkovGame` is played as it is, and so is a game that offers ``play()``, such as a race over periods;
     any other game is repeated, everybody seeing what was played last. Play is cut after ``periods``, by
-    default 100; a `MarkovGame` cuts itself, and where ``periods`` are given earlier, after so many steps. In
-    a box an action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in which the
-    box is searched; in finite games it is a pure action's number. Of a walk it is the move, in its own units.
+    default 100; a `MarkovGame` cuts itself, and where ``periods`` are given earlier, after so many steps.
 
-    What is seen is in units of the game; with ``scaled`` it is of order 1: what was played from -1 to 1, as
-    actions are, and so are the moves of a walk; all else less its median in play by chance, in units of how
-    far from it that mostly lies (`Course`). Where the game has ``movers``, actions of those whose turn it is
-    not are ignored (`TurnEnv`); where it says what is ``legal(state)``, what is seen is a dictionary with
-    ``observation`` and ``action_mask``. Who is no longer ``alive`` is terminated, and play goes on without
-    it. ``now`` is the state of the game. Raises `ValueError` for other spaces, and for actions that are none.
+    In a box an action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in which
+    the box is searched; in finite games and on a simplex it is the number of a pure action or a corner. Of a
+    walk it is the move, in its own units. With ``simplex="points"`` an action on a simplex is ``[corner]``
+    from 0 to 1, and what is played is the nearest point of the simplex (its Euclidean projection): points of
+    the simplex are played as they are, mixed strategies of a matrix game at their expected payoffs.
+
+    The first observation of a repeated game stands for what was played before, although nothing was: a
+    profile drawn from the space as random starts are, with the environment's seed (``memory`` profiles, where
+    so many are seen). In a matrix game it holds one mixed strategy per player, uniform on the simplex, where
+    later observations hold the pure actions played, as rows of 0 and 1.
+
+    Observations are in units of the game. With ``normalize_spaces`` they are of order 1: what was played from
+    -1 to 1, as actions are, shares on a simplex as they are, all else less its median in play by chance,
+    in units of how far from it that mostly lies (`Course`); moves of a walk are then from -1 to 1 as well.
+    Rewards are the game's payoffs either way.
+
+    Where the game has ``movers``, actions of those whose turn it is not are ignored (`TurnEnv`); where it
+    says what is ``legal(state)``, observations are dictionaries with ``observation`` and ``action_mask``. Who
+    is no longer ``alive`` is terminated, and play goes on without it. ``now`` is the state of the game.
+    Raises `ValueError` for other spaces, and for actions that are none.
 
     >>> import rivalry as rv
     >>> env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=3)
@@ -46,16 +59,23 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
 
     metadata = {"name": "rivalry_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(self, game: Any, *, periods: int | None = None, scaled: bool = False) -> None:
+    def __init__(
+        self,
+        game: Any,
+        *,
+        periods: int | None = None,
+        normalize_spaces: bool = False,
+        simplex: OnSimplex = "corners",
+    ) -> None:
         check_periods(periods)
         self.game: Any = markov(game, PERIODS if periods is None else periods)
         self.render_mode = None
         limit = periods if self.game is game else None
         self.possible_agents = [f"player_{k}" for k in range(self.game.space.shape[0])]
         self.agents: list[str] = []
-        self._actions = Actions(self.game, scaled)
-        self._course = Course(self.game, limit=limit, scaled=scaled)
-        kind, most = (np.float32, NEAR) if scaled else (np.float64, FAR)
+        self._actions = Actions(self.game, normalize_spaces, simplex)
+        self._course = Course(self.game, limit=limit, normalized=normalize_spaces)
+        kind, most = (np.float32, NEAR) if normalize_spaces else (np.float64, FAR)
         self._kind = kind
         everywhere = spaces.Box(-most, most, self._course.now.seen.shape[1:], kind)
         self._masked = self._course.actions > 0
@@ -156,24 +176,24 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
 class Actions:
     """What players may do, as Gymnasium says it, and how it is read. Raises `ValueError` for other spaces."""
 
-    def __init__(self, game: Any, scaled: bool) -> None:
+    def __init__(self, game: Any, normalized: bool, simplex: OnSimplex) -> None:
         space = game.space
-        self.shape = (space.shape[0], space.shape[1] if isinstance(space, Box) else 1)
-        self.sizes: Sequence[int] = ()
-        self.low, self.high = -np.ones(self.shape), np.ones(self.shape)
-        if isinstance(space, Box):
-            if getattr(game, "own_units", False) and not scaled:
-                self.low, self.high = np.asarray(space.low), np.asarray(space.high)
-            self.spaces: list[spaces.Space[Any]] = [
-                spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
-                for low, high in zip(self.low, self.high, strict=True)
-            ]
-        elif isinstance(space, Simplex | Choices):
-            self.sizes = space.sizes
-            self.spaces = [spaces.Discrete(size) for size in space.sizes]
-        else:
+        if not isinstance(space, Box | Simplex | Choices):
             raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
-        self.middle, self.half = (self.low + self.high) / 2, (self.high - self.low) / 2
+        points, sizes = _as_points(game, simplex), () if isinstance(space, Box) else space.sizes
+        self.sizes: Sequence[int] = () if points else sizes  # of players who choose by number
+        self.shape = (space.shape[0], 1 if self.sizes else space.shape[1])
+        self.columns: Sequence[int] = sizes if points else (self.shape[1],) * self.shape[0]
+        self.least = 0.0 if points else -1.0  # of an action as the course takes it; the most is 1
+        self.low, self.high = np.full(self.shape, self.least), np.ones(self.shape)
+        self.middle, self.half = np.zeros(self.shape), np.ones(self.shape)
+        if isinstance(space, Box) and getattr(game, "own_units", False) and not normalized:
+            self.low, self.high = np.asarray(space.low), np.asarray(space.high)
+            self.middle, self.half = (self.low + self.high) / 2, (self.high - self.low) / 2
+        self.spaces: list[spaces.Space[Any]] = [spaces.Discrete(size) for size in self.sizes] or [
+            spaces.Box(low[:count].astype(np.float32), high[:count].astype(np.float32), dtype=np.float32)
+            for low, high, count in zip(self.low, self.high, self.columns, strict=True)
+        ]
 
     def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: np.ndarray) -> np.ndarray:
         """Actions ``[player column]`` for the course, 0 where there is none. Raises `ValueError`."""
@@ -193,30 +213,45 @@ class Actions:
                 given = np.zeros(0)
             if given.shape == self.shape:
                 shares: np.ndarray = (given - self.middle) / self.half
-                if np.abs(shares).max() <= 1 + ROUNDING:
-                    found[:] = np.clip(shares, -1, 1)
+                if shares.min() >= self.least - ROUNDING and shares.max() <= 1 + ROUNDING:
+                    found[:] = np.clip(shares, self.least, 1)
                     return found
         for k, name in enumerate(names):
             if name in actions:
-                found[k] = self._within(actions[name], k, name)
+                found[k, : self.columns[k]] = self._within(actions[name], k, name)
         return found
 
     def _within(self, action: Any, player: int, name: str) -> np.ndarray:
-        """An action in its box, from -1 to 1. Raises `ValueError`."""
-        low, high, middle = self.low[player], self.high[player], self.middle[player]
+        """An action in its box, as the course takes it. Raises `ValueError`."""
+        count = self.columns[player]
+        low, high, middle, half = (
+            each[player, :count] for each in (self.low, self.high, self.middle, self.half)
+        )
         try:
             given = np.asarray(action, dtype=float)
         except (TypeError, ValueError):
             given = np.full(1, np.nan)
         inside = given.shape == low.shape
         if inside:
-            share = (given - middle) / self.half[player]
-            inside = bool((np.abs(share) <= 1 + ROUNDING).all())
+            share = (given - middle) / half
+            inside = bool(((share >= self.least - ROUNDING) & (share <= 1 + ROUNDING)).all())
         if not inside:
             given_as = action.tolist() if isinstance(action, np.ndarray) else action
-            rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {_numbers(len(low))}"
+            rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {_numbers(count)}"
             raise ValueError(f"action of {name}: {given_as!r} {rule}")
-        return np.clip(share, -1, 1)  # type: ignore[no-any-return]
+        return np.clip(share, self.least, 1)  # type: ignore[no-any-return]
+
+
+def _as_points(game: Any, simplex: OnSimplex) -> bool:
+    """Whether actions are points of a simplex. Raises `ValueError` where they cannot be."""
+    check_word("simplex", simplex, OnSimplex)
+    if simplex == "corners":
+        return False
+    if not isinstance(game.space, Simplex):
+        raise ValueError(f"simplex: 'points' must be 'corners' for a game on a {type(game.space).__name__}")
+    if hasattr(game, "legal"):
+        raise ValueError("simplex: 'points' must be 'corners' for a game that limits pure actions by `legal`")
+    return bool(game.space.shape[1] > 1)  # else there is nothing to choose
 
 
 def _numbers(count: int) -> str:
@@ -253,6 +288,12 @@ def check_periods(periods: object) -> None:
     """Raises `ValueError` for what is neither None nor a count."""
     if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
         raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
+
+
+def check_word(name: str, word: str, kind: Any) -> None:
+    """Raises `ValueError` for a word that is none of a `Literal`."""
+    if word not in get_args(kind):
+        raise ValueError(f"{name}: {word!r} must be one of {', '.join(map(repr, get_args(kind)))}")
 
 
 def markov(game: Any, periods: int) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from rivalry.envs.agents import AgentsEnv
+from rivalry.envs.agents import AgentsEnv, Illegal
+from rivalry.envs.games import OnSimplex
 from rivalry.envs.making import parallel_env
 
 
@@ -40,10 +41,13 @@ class PlayerEnv(gym.Env[Any, Any]):
         others: Any,
         *,
         periods: int | None = None,
-        scaled: bool = False,
-        cap: bool = False,
+        illegal: Illegal = "warn",
+        normalize_spaces: bool = False,
+        simplex: OnSimplex = "corners",
     ) -> None:
-        self.inner: Any = parallel_env(game, periods=periods, scaled=scaled, cap=cap)
+        self.inner: Any = parallel_env(
+            game, periods=periods, illegal=illegal, normalize_spaces=normalize_spaces, simplex=simplex
+        )
         names = self.inner.possible_agents
         if isinstance(player, bool) or not isinstance(player, int) or not 0 <= player < len(names):
             raise ValueError(f"player: {player!r} must be a whole number in 0..{len(names) - 1}")
@@ -119,12 +123,13 @@ def single_agent_env(
     others: Any,
     *,
     periods: int | None = None,
-    scaled: bool = False,
-    cap: bool = False,
+    illegal: Illegal = "warn",
+    normalize_spaces: bool = False,
+    simplex: OnSimplex = "corners",
 ) -> PlayerEnv:
     """One player's problem against others who never change, as an environment of Gymnasium (`PlayerEnv`).
 
-    ``game``, ``periods``, ``scaled`` and ``cap`` are those of `parallel_env`. Raises `ValueError`.
+    The keywords are those of `parallel_env`. Raises `ValueError`.
 
     >>> import numpy as np
     >>> env = single_agent_env("influencer", 0, np.full((2, 1), 0.5), periods=10)
@@ -132,4 +137,12 @@ def single_agent_env(
     >>> env.step(np.zeros(1, dtype=np.float32))[2:4]
     (False, False)
     """
-    return PlayerEnv(game, player, others, periods=periods, scaled=scaled, cap=cap)
+    return PlayerEnv(
+        game,
+        player,
+        others,
+        periods=periods,
+        illegal=illegal,
+        normalize_spaces=normalize_spaces,
+        simplex=simplex,
+    )

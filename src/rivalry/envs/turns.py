@@ -27,10 +27,10 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     metadata = {"name": "rivalry_turns_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(self, game: Any, *, periods: int | None = None, scaled: bool = False) -> None:
+    def __init__(self, game: Any, *, periods: int | None = None, normalize_spaces: bool = False) -> None:
         super().__init__()
         given = hasattr(game, "possible_agents")
-        self.inner: Any = game if given else GameEnv(game, periods=periods, scaled=scaled)
+        self.inner: Any = game if given else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
         self.possible_agents = list(self.inner.possible_agents)
         self.agents: list[str] = []
         self.agent_selection = self.possible_agents[0]

@@ -15,8 +15,9 @@ def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
     """The profile that everybody's actions stand for.
 
     In a `Box` an action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in
-    which the box is searched; elsewhere it is the number of a pure action or a corner, in one column. Raises
-    `ValueError` for other spaces.
+    which the box is searched; elsewhere it is the number of a pure action or a corner, in one column. On a
+    `Simplex` it may also be ``[axis]``, of which the nearest point of the simplex is taken (its projection).
+    Raises `ValueError` for other spaces.
 
     >>> strategies(Box.interval(0.0, 4.0, players=2), jnp.array([[-1.0], [0.5]])).tolist()
     [[0.0], [3.0]]
@@ -29,6 +30,8 @@ def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
         inside: Array = jnp.clip(there, space.low, space.high)
         return inside
     if isinstance(space, Simplex):
+        if actions.shape[1] > 1:
+            return space.project(actions)
         corner = jax.nn.one_hot(actions[:, 0].astype(int), space.shape[1], dtype=float)
         return corner if not space.least else jnp.where(space.mask, space.least + space.spare * corner, 0.0)
     if isinstance(space, Choices):

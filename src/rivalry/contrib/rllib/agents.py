@@ -71,7 +71,7 @@ class Agents:
 
     def env(self) -> Any:
         """The economy, or the city."""
-        return parallel_env(self.given, periods=self.periods, cap=True, scaled=True)
+        return parallel_env(self.given, periods=self.periods, illegal="clip", normalize_spaces=True)
 
     def lasted(self, steps: float) -> float:
         """All of them."""
@@ -107,7 +107,7 @@ class Agents:
         def chances(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
             return capped(networks[self.names[agent]], seen.astype(np.float32), masks, explore)
 
-        return city_policy(self.given, chances, scaled=True)
+        return city_policy(self.given, chances, normalize_spaces=True)
 
     def _of_types(self, networks: Networks, explore: bool) -> np.ndarray:
         """The mean policy of the agents of a type, ``[type private karma bid]``."""
@@ -127,4 +127,4 @@ class Agents:
         def chances(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
             return capped(network, seen.astype(np.float32), masks, explore)
 
-        return policy_table(self.given, chances, scaled=True)
+        return policy_table(self.given, chances, normalize_spaces=True)

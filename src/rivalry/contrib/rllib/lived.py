@@ -70,7 +70,7 @@ class Lived:
 
     def env(self) -> Any:
         """The game."""
-        return parallel_env(self.given, periods=self.periods, scaled=True)
+        return parallel_env(self.given, periods=self.periods, normalize_spaces=True)
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
         """All that the game tells."""

@@ -92,7 +92,7 @@ class Rounds:
         """The game played again and again."""
         whole = [list(stage) for stage in self.stages]
         again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
-        return parallel_env(again or repeat(self.board, periods=self.periods), scaled=True)
+        return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
     def lasted(self, steps: float) -> float:
         """All of them."""

@@ -92,7 +92,7 @@ class Walk:
 
     def env(self) -> Any:
         """The walk."""
-        return parallel_env(self.walk, periods=self.periods, scaled=True)
+        return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
 
     def lasted(self, steps: float) -> float:
         """All of them."""
@@ -174,7 +174,7 @@ class Walk:
         self, networks: Networks, draw: np.random.Generator | None, periods: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Positions ``[period player axis]`` in one long walk, and what they paid ``[period player]``."""
-        env: Any = parallel_env(self.walk, scaled=True)
+        env: Any = parallel_env(self.walk, normalize_spaces=True)
         seen, _ = env.reset(seed=0)
         path, paid = [], []
         for _ in range(periods):
