@@ -11,10 +11,12 @@ import errno
 import io
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -25,6 +27,8 @@ from rivalry.results import SCHEMA, Record
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _DIGEST = 64
+_EMPTY = 1_000_000  # the most places of an array that holds nothing
+DIGESTS = 2  # the schema from which on JSON files have a digest
 
 
 class StoreError(ValueError):
@@ -61,7 +65,7 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
     """
     arrays = {name: np.asarray(array) for name, (_, array) in record.items()}
     for name, array in arrays.items():
-        if array.dtype.kind not in "biufcU":
+        if not _storable(array.dtype):
             raise ValueError(f"{name}: an array of {array.dtype} cannot be stored; numbers and text can")
     dims = {name: list(dims) for name, (dims, _) in record.items()}
     head = {"schema": SCHEMA, **meta, "dims": dims}
@@ -77,6 +81,11 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
     return body + sha256(body).hexdigest().encode()
 
 
+def _storable(dtype: np.dtype[Any]) -> bool:
+    """Numbers as NetCDF knows them, truth values and text."""
+    return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
+
+
 def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.create_system = 3  # else the bytes would tell Windows from the rest
@@ -87,7 +96,9 @@ def _member(name: str) -> zipfile.ZipInfo:
 def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
     """What the bytes of a file hold.
 
-    Raises `DamagedFile` where they are not what `pack` made, `StoreError` for a newer schema.
+    Whoever made the bytes: nothing is unpickled, nothing is decompressed, and no array is larger than the
+    bytes it is read from. Raises `DamagedFile` where they are not what `pack` makes, `StoreError` for a newer
+    schema.
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     if len(data) <= _DIGEST or not digest.isalnum():
@@ -96,16 +107,74 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
         raise DamagedFile(path, "its bytes do not match its digest")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _plain_members(archive, len(data))
             meta = json.loads(archive.read("meta.json"))
             _readable(path, meta["schema"])
-            record = {name: (tuple(dims), _array(archive, name)) for name, dims in meta.pop("dims").items()}
-    except (KeyError, TypeError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise DamagedFile(path, f"{type(error).__name__}: {error}") from None
+            dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
+            record = {name: (own, _array(archive.read(f"{name}.npy"), own)) for name, own in dims.items()}
+    except StoreError:
+        raise
+    except _Crafted as error:
+        raise DamagedFile(path, str(error)) from None
+    except Exception as error:  # whatever the zip, JSON and NumPy libraries make of bytes of somebody else's
+        raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
     return Stored(meta, record)
 
 
-def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    return np.asarray(np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False))
+class _Crafted(Exception):
+    """Bytes with a right digest that `pack` did not make."""
+
+
+def _plain_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuses, unread, members that would unpack to more bytes than the file has."""
+    members = archive.infolist()
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            unpacked = f"{member.file_size} bytes in {member.compress_size}"
+            raise _Crafted(f"{member.filename[:60]} is compressed ({unpacked}); nothing stored is")
+    if sum(member.file_size for member in members) > size:  # members that share their bytes
+        raise _Crafted(f"its members unpack to more than its {size} bytes")
+
+
+def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
+    words = [name, *dims]
+    if not isinstance(dims, list) or not all(isinstance(w, str) and w.isprintable() and w for w in words):
+        raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
+    if len(set(dims)) < len(dims) or any("/" in word for word in words):
+        raise _Crafted(f"{name[:60]!r} has dimensions {', '.join(dims)[:60]!r}, which no variable can have")
+    return tuple(dims)
+
+
+def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
+    """The array of a member, where header, bytes and dimensions fit together."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in reader:
+        raise _Crafted(f"an array in format {version}; must be (1, 0) or (2, 0)")
+    shape, _, dtype = reader[version](stream)
+    if not _storable(dtype):
+        raise _Crafted(f"an array of {dtype}; numbers and text can be stored")
+    if len(shape) != len(dims):
+        raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
+    held, declared = len(data) - stream.tell(), prod(shape) * dtype.itemsize
+    if held != declared or prod(max(length, 1) for length in shape) > max(held, _EMPTY):
+        raise _Crafted(f"an array of shape {shape} and {dtype} in {held} bytes")
+    stream.seek(0)
+    array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+    if dtype.kind == "U":
+        _readable_text(array)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _readable_text(array: np.ndarray) -> None:
+    """Refuses code points that no file of text can hold, NUL among them where it is not padding."""
+    width = array.dtype.itemsize // 4
+    if width and array.size:
+        codes = np.ascontiguousarray(array).view(array.dtype.byteorder + "u4").reshape(-1, width)
+        broken = ((codes >= 0xD800) & (codes < 0xE000)) | (codes > 0x10FFFF)
+        if broken.any() or ((codes[:, :-1] == 0) & (codes[:, 1:] != 0)).any():
+            raise _Crafted("text with characters that are none")
 
 
 def read(path: Path, **expected: Any) -> Stored:
@@ -113,15 +182,30 @@ def read(path: Path, **expected: Any) -> Stored:
 
     Raises `DamagedFile` for a file that is missing, cut short, altered or not the one expected.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DamagedFile(path, "missing") from None
-    stored = unpack(data, path)
+    stored = unpack(read_bytes(path), path)
     for key, value in expected.items():
         if stored.meta.get(key) != value:
             raise DamagedFile(path, f"{key} is {stored.meta.get(key)!r}, not {value!r}")
     return stored
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a plain file. Raises `DamagedFile` for a missing one, a folder, a pipe, a device."""
+    try:
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise DamagedFile(path, "missing") from None
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR):
+            raise
+        raise DamagedFile(path, "is no plain file") from None
+    with open(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise DamagedFile(path, "is no plain file")
+        try:
+            return stream.read()
+        except OSError as error:
+            raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
 
 
 def write(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -163,23 +247,63 @@ def room_for(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_json(path: Path, value: Any) -> None:
-    """A value as readable JSON, written aside and renamed. Raises `DiskFull`."""
-    write(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A table as readable JSON with its digest, written aside and renamed. Raises `DiskFull`."""
+    whole = {**value, "digest": _digest_of(value)}
+    write(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """The value of a JSON file. Raises `DamagedFile`, `StoreError` for a newer schema."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The table that `write_json` wrote; of schema 1 there are tables without a digest.
+
+    Raises `DamagedFile` where it is not what was written, `StoreError` for a newer schema.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        schema = value["schema"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DamagedFile(path, f"{type(error).__name__}: {error}") from None
-    _readable(path, schema)
-    return value
+        text = read_bytes(path).decode()
+        value = json.loads(text)
+        text.encode()
+        _check_depth(value)
+        found: dict[str, Any] = value
+        schema, digest = found["schema"], found.pop("digest", None)
+        _readable(path, schema)
+        known = _digest_of(found)
+    except StoreError:
+        raise
+    except Exception as error:  # whatever the JSON library makes of bytes of somebody else's
+        raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+    if digest is None and schema >= DIGESTS:
+        raise DamagedFile(path, "has no digest")
+    if digest is not None and digest != known:
+        raise DamagedFile(path, "its content does not match its digest")
+    return found
 
 
-def _readable(path: Path, schema: int) -> None:
+def _digest_of(value: Mapping[str, Any]) -> str:
+    """SHA-256 of a table's JSON, whatever its layout; keys in their order, which is that of the dimensions.
+
+    Raises `UnicodeEncodeError` for text that cannot be written.
+    """
+    return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def _check_depth(value: Any, most: int = 64) -> None:
+    """Raises `ValueError` for nesting that would exhaust the stack of whatever walks through it."""
+    level = [value]
+    for _ in range(most):
+        if not level:
+            return
+        level = [
+            inner
+            for table in level
+            if isinstance(table, dict | list)
+            for inner in (table.values() if isinstance(table, dict) else table)
+        ]
+    raise ValueError(f"nested more than {most} deep")
+
+
+def _readable(path: Path, schema: Any) -> None:
+    if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
+        raise DamagedFile(path, f"schema {schema!r} is not a whole number above 0")
     if schema > SCHEMA:
         raise StoreError(f"{path}: schema {schema}, above this rivalry's {SCHEMA}; a newer rivalry reads it")
 

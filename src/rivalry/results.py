@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 
-SCHEMA = 1  # of every stored file; a newer package reads older ones
+SCHEMA = 2  # of every stored file; a newer package reads older ones (1: study.json without a digest)
 
 Coverage = Literal["exact", "bounded", "lower bound", "local", "estimated"]
 Status = Literal["settled", "budget spent", "cycling", "no answer"]
@@ -307,8 +307,8 @@ def collect(
 
     lead = tuple(axes)
     lengths = tuple(len(axes[name]) for name in lead)
-    place = {name: {_key(value): k for k, value in enumerate(values)} for name, values in axes.items()}
-    where = [tuple(place[name][_key(at[name])] for name in lead) for at, _ in rows]
+    place = {name: {place_key(value): k for k, value in enumerate(values)} for name, values in axes.items()}
+    where = [tuple(place[name][place_key(at[name])] for name in lead) for at, _ in rows]
     coordinates: dict[str, Any] = {name: (name, _coordinate(values)) for name, values in axes.items()}
     for name, (along, values) in (companions or {}).items():
         coordinates[name] = (along, _coordinate(values))
@@ -419,7 +419,8 @@ def _renamed(
     return lead + own
 
 
-def _key(value: Any) -> Any:
+def place_key(value: Any) -> Any:
+    """A coordinate's value as it can be looked up: lists of numbers by their numbers."""
     if not isinstance(value, list | tuple | np.ndarray | dict):
         return value
     try:

@@ -169,7 +169,7 @@ class _Work:
         if left:
             self._compute(left)
         if self.done:
-            self.run.dataset()
+            self.run.write_dataset()
         return self.run.status
 
     def _check_version(self, accept: bool) -> None:
@@ -210,11 +210,6 @@ class _Work:
         from rivalry.worker import Job
 
         tasks, folder = self.run.tasks(), str(self.run.head["folder"])
-        missing = set(left) - set(tasks)
-        if missing:
-            raise StoreError(
-                f"{self.run.folder}: {min(missing)} is not a cell of its study; run the study again"
-            )
         return {id: Job(id, tasks[id], folder, str(self.run.folder), **self.every) for id in left}
 
     def _here_while_quick(self, jobs: dict[str, Job]) -> dict[str, Job]:
@@ -302,5 +297,5 @@ def certify(run: Run, *, progress: EventCallback | None = None) -> int:
                 if progress is not None and progress(Event("done", id, k + 1, len(done))) is True:
                     break
         if done:
-            run.dataset()
+            run.write_dataset()
         return count

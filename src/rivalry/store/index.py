@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rivalry.files import DiskFull
+from rivalry.files import DamagedFile, DiskFull, read_bytes
 
 
 class Index:
@@ -80,14 +80,40 @@ class Index:
     @classmethod
     def peek(cls, path: Path) -> dict[str, tuple[str, str]]:
         """State and message of every cell, without writing; nothing where the index is missing or damaged."""
+        try:
+            return cls._rows(path)
+        except (sqlite3.DatabaseError, DamagedFile):
+            return {}
+
+    @classmethod
+    def fault(cls, path: Path) -> str:
+        """Why an index cannot be read; nothing where it can, or there is none."""
+        try:
+            cls._rows(path)
+        except sqlite3.DatabaseError as error:
+            return str(error)
+        except DamagedFile as error:
+            return error.why
+        return ""
+
+    @classmethod
+    def _rows(cls, path: Path) -> dict[str, tuple[str, str]]:
+        """From a copy in memory: no lock, no journal, no limit on the path's length."""
         if not path.exists():
             return {}
+        data = read_bytes(path)
+        db = sqlite3.connect(":memory:")
         try:
-            db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-            try:
-                rows = db.execute("select id, state, message from cells").fetchall()
-            finally:
-                db.close()
-        except sqlite3.DatabaseError:
-            return {}
+            if data:
+                db.deserialize(data)
+                if db.execute("pragma quick_check").fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("its pages are not those of a database")
+            kind = db.execute("select type from sqlite_master where name = 'cells'").fetchone()
+            if kind != ("table",):
+                raise sqlite3.DatabaseError("it has no table of cells")
+            rows = db.execute("select id, state, message from cells").fetchall()
+        finally:
+            db.close()
+        if not all(isinstance(value, str) for row in rows for value in row):
+            raise sqlite3.DatabaseError("it holds what is no text")
         return {id: (state, message) for id, state, message in rows}

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,18 @@ from rivalry import files
 from rivalry.files import StoreError
 from rivalry.methods import METHODS
 from rivalry.results import SCHEMA, provenance
+from rivalry.store.sums import NAME as SUMS
 
 if TYPE_CHECKING:
     from rivalry.study import Study
 
 FOLDERS = ("cells", "checkpoints", "certificates", "damaged", "figures")
+FILES = (
+    *FOLDERS,
+    *("study.json", "study.toml", "index.sqlite", "dataset.nc", "log.txt", "lock", "report.html"),
+    *("export", SUMS),
+)
+LONGEST = 500  # bytes of the index's path: SQLite takes 512
 
 
 def head_of(study: Study) -> dict[str, Any]:
@@ -31,6 +39,7 @@ def head_of(study: Study) -> dict[str, Any]:
         "name": study.name,
         "folder": str(study.folder.resolve()),
         "study": study.resolved(),
+        "toml": text_digest(study.text.encode()) if study.text else "",
         "axes": {name: list(values) for name, values in study.axes(cells).items()} if cells else {},
         "companions": study.companions() if cells else {},
         "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
@@ -86,8 +95,14 @@ def used(study: Study) -> set[str]:
     return {package for kind in named for package in METHODS[kind].uses}
 
 
+def text_digest(text: bytes) -> str:
+    """What ``study.json`` keeps of ``study.toml``: its SHA-256."""
+    return sha256(text).hexdigest()
+
+
 def make(folder: Path, head: Mapping[str, Any], study: Study) -> None:
     """A run folder, whole from the moment it is there: made aside and renamed."""
+    check_length(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder}: exists and is not a run folder; choose another")
     with files.room_for(folder):
@@ -114,6 +129,16 @@ def make(folder: Path, head: Mapping[str, Any], study: Study) -> None:
                 raise
 
 
+def check_length(folder: Path) -> None:
+    """Raises `StoreError` for a folder whose path leaves no room for the files in it."""
+    length = len(os.fsencode(os.path.abspath(folder / "index.sqlite")))
+    if length > LONGEST:
+        raise StoreError(
+            f"{str(folder)[:40]}...: a path of {length} bytes with its files; must be at most {LONGEST},"
+            " choose a folder nearer to the root"
+        )
+
+
 def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
@@ -122,6 +147,7 @@ def _umask() -> int:
 
 def write_text(folder: Path, study: Study) -> None:
     """The study as it was written, where it was read from a file."""
-    text = getattr(study, "text", None)
-    if text:
-        files.write(folder / "study.toml", text.encode())
+    if study.text:
+        files.write(folder / "study.toml", study.text.encode())
+    else:
+        (folder / "study.toml").unlink(missing_ok=True)

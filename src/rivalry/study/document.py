@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rivalry.study.errors import StudyError, from_pydantic, shown
+from rivalry.study.points import Grid
 
 Number = int | float
 MANY = ("random", "grid")  # starts of which there may be many
@@ -94,6 +95,29 @@ def read(data: Mapping[str, Any]) -> Document:
     else:
         _complete(document)
     return document.model_copy(update={"method": _methods(document.method)})
+
+
+def check_stored(study: Mapping[str, Any]) -> None:
+    """Whether a resolved study has the form that `rivalry.study.Study.resolved` gives it.
+
+    What its names stand for is not looked up, so a run can be read where a plug-in is missing. Raises
+    `StudyError`.
+    """
+    given = {key: study.get(key) for key in Document.model_fields}
+    read({key: value for key, value in given.items() if value not in (None, {}, [], "")})
+    for table in ("sweep", "batch"):
+        Grid(study.get(table) or {}, table)
+    for k, plot in enumerate(study.get("plots") or []):
+        if not isinstance(plot if isinstance(plot, str) else plot.get("kind"), str):
+            raise StudyError("has no kind", key=f"plots[{k}]")
+    known = study.get("files") or {}
+    if not isinstance(known, Mapping) or not all(isinstance(digest, str) for digest in known.values()):
+        raise StudyError("must be digests by the names of files", key="files")
+    included = study.get("included") or {}
+    if not isinstance(included, Mapping) or not all(isinstance(part, Mapping) for part in included.values()):
+        raise StudyError("must be studies by their names", key="included")
+    for part in included.values():
+        check_stored(part)
 
 
 def expectation(row: Expect) -> dict[str, Any]:
