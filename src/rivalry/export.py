@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.files import StoreError, write
+from rivalry.files import StoreError, folder_for, write
+from rivalry.results import netcdf
+from rivalry.store import LeftOut
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-    from rivalry.store import Run
+    from rivalry.store import DamagedFile, Run
 
 FORMATS = ("csv", "netcdf", "latex")
 LATEX_ROWS = 2_000  # a longer table is no table for a paper
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of a formula
 
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -28,34 +33,54 @@ _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }
 
 
-def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Write a run's numbers to ``out`` (default: ``export`` in its folder); the files that were written.
+class Exported(NamedTuple):
+    """The files that were written, what they lack and why, and the stored files that are damaged."""
+
+    files: list[Path]
+    left_out: list[LeftOut]
+    damaged: list[DamagedFile]
+
+
+def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Exported:
+    """Write a run's numbers to ``out`` (default: ``export`` in its folder); nothing else in it is written.
 
     ``csv``: one table for all variables that have the same dimensions, a row for each point, rows sorted,
     floats in the shortest form that reads back the same. ``latex``: the same tables, where they have at most
     2000 rows, six digits. ``netcdf``: the dataset. Equal data give equal bytes. A study's parts go to folders
-    of their own. Raises `StoreError` for another format, or a run without a finished cell.
+    of their own, and ``part/`` goes before the names of what they lack. Raises `StoreError` for another
+    format, or a run without a finished cell; `DamagedFile` where its only cells are damaged.
     """
     if to not in FORMATS:
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
     folder = run.folder / "export" if out is None else Path(out)
     parts = run.parts()
     if parts:
-        return [path for name, part in parts.items() for path in export(part, to, folder / name)]
-    if not run.counts()["done"]:
+        return _joined({name: export(part, to, folder / name) for name, part in parts.items()})
+    data, damaged = run.collect()
+    left_out = run.left_out(damaged)
+    if len(left_out) == len(run.cells):
+        if damaged:
+            raise damaged[0]
         raise StoreError(f"{run.folder}: no cell is done yet; there is nothing to export")
-    data = run.dataset()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise StoreError(f"{folder}: is a file; choose a folder") from None
+    folder_for(folder)
     if to == "netcdf":
-        write(folder / f"{run.name}.nc", (run.folder / "dataset.nc").read_bytes())
-        return [folder / f"{run.name}.nc"]
-    return list(_tables(data, list(run.axes), folder, to))
+        path = folder / f"{run.name}.nc"
+        write(path, netcdf(data))
+        return Exported([path], left_out, damaged)
+    tables = list(_tables(data, list(run.axes), folder, to))
+    written = [table for table in tables if isinstance(table, Path)]
+    return Exported(written, left_out + [t for t in tables if isinstance(t, LeftOut)], damaged)
 
 
-def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterator[Path]:
+def _joined(parts: Mapping[str, Exported]) -> Exported:
+    return Exported(
+        [path for part in parts.values() for path in part.files],
+        [row._replace(name=f"{name}/{row.name}") for name, part in parts.items() for row in part.left_out],
+        [error for part in parts.values() for error in part.damaged],
+    )
+
+
+def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterator[Path | LeftOut]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(map(str, data.data_vars)):
         groups.setdefault(tuple(map(str, data[name].dims)), []).append(name)
@@ -65,7 +90,9 @@ def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterat
         if to == "csv":
             path, text = folder / f"{stem}.csv", to_csv(data, dims, names)
         else:
-            if np.prod([data.sizes[dim] for dim in dims], dtype=float) > LATEX_ROWS:
+            count = prod(data.sizes[dim] for dim in dims)
+            if count > LATEX_ROWS:
+                yield LeftOut(f"{stem}.tex", f"{count} rows, above the {LATEX_ROWS} of a LaTeX table")
                 continue
             path, text = folder / f"{stem}.tex", to_latex(data, dims, names)
         write(path, text.encode())
@@ -108,11 +135,14 @@ def _known(value: Any) -> bool:
 
 
 def to_csv(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
-    """A tidy table as comma-separated text; what is not a number is empty."""
+    """A tidy table as comma-separated text; what is not a number is empty.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it, in the header too.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head, sheet = rows(data, dims, names)
-    writer.writerow(head)
+    writer.writerow([_plain(name) for name in head])
     writer.writerows([[_plain(value) for value in row] for row in sheet])
     return text.getvalue()
 
@@ -122,6 +152,8 @@ def _plain(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return "" if np.isnan(value) else repr(value)
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return str(value)
 
 

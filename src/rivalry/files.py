@@ -208,6 +208,17 @@ def read_bytes(path: Path) -> bytes:
             raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
 
 
+def folder_for(path: Path) -> Path:
+    """A folder to write into, made where there is none. Raises `StoreError` where there can be none."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        dangling = path.is_symlink() and not path.exists()
+        what = "a link that leads nowhere" if dangling else "a file, or in one"
+        raise StoreError(f"{path}: is {what}; choose a folder") from None
+    return path
+
+
 def write(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write aside and rename: whoever reads ``path`` sees the old file or the new one, never a part.
 

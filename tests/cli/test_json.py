@@ -94,7 +94,8 @@ def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
     assert set(certified) == {"run", "certificates"}
     assert certified["certificates"] == found["certificates"]
     files = rivalry("export", run, "--to", "csv", "--out", "numbers", "--json").value
-    assert set(files) == {"files"}
+    assert set(files) == {"files", "left_out"}
+    assert files["left_out"] == []
     assert files["files"]
     assert all(Path(file).is_file() for file in files["files"])
 

@@ -19,6 +19,8 @@ from rivalry.report import build
 from rivalry.store import Run, StoreError, load_run
 from rivalry.worker import run_cell
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*written by an older version")
+
 OLD = Path(__file__).parent / "run-1"
 
 
@@ -59,8 +61,8 @@ def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None
     page = build(run.folder).read_text(encoding="utf-8")
     assert "Two players, one line" in page
     assert "0.1.0" in page
-    assert [path.name for path in export(run, "netcdf", tmp_path / "out")] == ["two.nc"]
-    assert {"cells.csv", "player.csv"} <= {path.name for path in export(run, "csv", tmp_path / "out")}
+    assert [path.name for path in export(run, "netcdf", tmp_path / "out").files] == ["two.nc"]
+    assert {"cells.csv", "player.csv"} <= {path.name for path in export(run, "csv", tmp_path / "out").files}
 
 
 def test_it_is_certified_again(run: Run) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from rivalry import executor
 from rivalry.executor import Event, carry_out, certify, pool, run_study
+from rivalry.files import write_json
 from rivalry.report import warned
 from rivalry.results import read_netcdf
 from rivalry.store import DiskFull, Run, StoreError, load_run
@@ -168,7 +169,7 @@ def test_another_version_has_to_be_accepted(tmp_path: Path) -> None:
     run = make(tmp_path)
     carry_out(run, workers=1, progress=lambda event: event.done == 2)
     head = run.folder / "study.json"
-    head.write_text(head.read_text().replace(f'"rivalry": "{run.made_by["rivalry"]}"', '"rivalry": "0.0.9"'))
+    write_json(head, {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     old = load_run(run.folder)
     with pytest.raises(StoreError, match=r"made by rivalry 0\.0\.9; resume with --accept-version"):
         carry_out(old, workers=1)

@@ -31,7 +31,8 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_variable_is_in_one_table_and_every_number_comes_back(run: Run, tmp_path: Path) -> None:
-    paths = export(run, "csv", tmp_path / "out")
+    paths, left_out, damaged = export(run, "csv", tmp_path / "out")
+    assert (left_out, damaged) == ([], [])
     assert sorted(p.name for p in paths) == [
         "cells.csv",
         "player.csv",
@@ -84,7 +85,7 @@ def test_a_float_reads_back_as_itself(number: float) -> None:
 
 
 def test_netcdf_is_the_dataset(run: Run, tmp_path: Path) -> None:
-    (path,) = export(run, "netcdf", tmp_path / "out")
+    (path,) = export(run, "netcdf", tmp_path / "out").files
     assert path.name == "duel.nc"
     assert read_netcdf(path).identical(run.dataset())
 
@@ -96,7 +97,7 @@ def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
     assert r"0 & 50\% & $0.333333$ \\" in text
     assert r"1 & a\_b & $1\cdot 10^{-9}$ \\" in text
     assert r"2 & c & -- \\" in text
-    assert {path.suffix for path in export(run, "latex", tmp_path / "out")} == {".tex"}
+    assert {path.suffix for path in export(run, "latex", tmp_path / "out").files} == {".tex"}
 
 
 def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     for k, place in reversed(list(enumerate(other.cells))):
         other.write_cell(place.id, record(k))
     for form in ("csv", "latex", "netcdf"):
-        one, two = export(run, form), export(other, form)
+        one, two = export(run, form).files, export(other, form).files
         assert [p.name for p in one] == [p.name for p in two]
         assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
         assert one[0].parent == run.folder / "export"

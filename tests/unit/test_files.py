@@ -55,7 +55,7 @@ def test_numpy_reads_a_file_without_us() -> None:
         np.testing.assert_array_equal(stored["profile"], record(3)["profile"][1])
     with zipfile.ZipFile(io.BytesIO(DATA)) as archive:
         assert archive.testzip() is None
-        assert json.loads(archive.read("meta.json"))["schema"] == 1
+        assert json.loads(archive.read("meta.json"))["schema"] == 2
 
 
 @given(st.integers(0, len(DATA) * 8 - 1))

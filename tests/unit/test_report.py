@@ -460,7 +460,8 @@ def test_quick_partial_failed_and_damaged_are_said(tmp_path: Path) -> None:
         "Not complete.",
         "ValueError: reach must be above 0",
         "reach = 0.3",
-        "was damaged and set aside",
+        f"cells/{path.name}",
+        "and left out",
         "not judged",
     ):
         assert words in text, words

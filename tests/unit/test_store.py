@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rivalry.files import write_json
 from rivalry.results import read_netcdf
 from rivalry.store import DamagedFile, Run, StoreError, load_run
 from tests.duels import record, study
@@ -40,7 +41,7 @@ def test_a_new_run_is_whole_and_empty(run: Run) -> None:
     assert run.status == "partial"
     assert {p.name for p in run.folder.parent.iterdir()} == {"run", "duel.py", "duel.toml"}
     head = json.loads((run.folder / "study.json").read_text())
-    assert head["schema"] == 1
+    assert head["schema"] == 2
     assert head["made_by"]["rivalry"] == head["made_by"]["rivalry"]
     assert run.study == study(run.folder.parent)
 
@@ -84,9 +85,14 @@ def test_a_dataset_of_damaged_cells_names_them_once(run: Run) -> None:
     fill(run)
     for place in run.cells[:2]:
         flip(run.cell_path(place.id))
-    with pytest.raises(DamagedFile, match=r"1 more\); .*|and 1 more"):
-        run.dataset()
-    assert run.counts()["left"] == 2
+    with pytest.warns(UserWarning, match="left out, `rivalry resume` redoes it") as told:
+        data = run.dataset()
+    named = [str(run.cell_path(place.id)) for place in run.cells[:2]]
+    assert [str(warning.message).split(": ")[0] for warning in told] == named
+    assert np.isnan(data.payoff[0]).all()
+    assert run.counts()["left"] == 0  # looking sets nothing aside
+    with run.locked():
+        assert run.reconcile().left == [place.id for place in run.cells[:2]]
     assert np.isnan(run.dataset().payoff[0]).all()
 
 
@@ -103,9 +109,16 @@ def test_the_index_is_made_anew_from_the_files(run: Run, loss: str) -> None:
         index.write_bytes(b"no database" * 99 if loss == "garbage" else index.read_bytes()[:5000])
     again = load_run(run.folder)
     assert again.counts()["done"] == 4
-    with again.locked():
-        assert again.reconcile().left == [place.id for place in run.cells[-2:]]
-        assert again.index.known() == {place.id for place in run.cells[:4]}
+    assert [error.path for error in again.damaged()] == [index]
+
+    def carried_on() -> tuple[list[str], set[str]]:
+        with again.locked():
+            return again.reconcile().left, again.index.known()
+
+    with pytest.warns(UserWarning, match=r"index\.sqlite: damaged"):
+        left, known = carried_on()
+    assert left == [place.id for place in run.cells[-2:]]
+    assert known == {place.id for place in run.cells[:4]}
 
 
 def test_the_index_forgets_cells_without_a_file(run: Run) -> None:
@@ -149,12 +162,12 @@ def test_a_run_opened_before_its_study_changed_says_so(run: Run) -> None:
 
 
 def test_the_dataset_does_not_depend_on_how_it_came_about(run: Run, tmp_path: Path) -> None:
-    fill(run).dataset()
+    fill(run).write_dataset()
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))
     for k, place in reversed(list(enumerate(other.cells))):
-        other.dataset()
+        other.write_dataset()
         other.write_cell(place.id, record(k), seconds=2.0)
-    other.dataset()
+    other.write_dataset()
     assert (other.folder / "dataset.nc").read_bytes() == (run.folder / "dataset.nc").read_bytes()
     assert read_netcdf(run.folder / "dataset.nc").identical(run.dataset())
 
@@ -174,8 +187,11 @@ def test_recomputed_certificates_are_taken_while_they_fit(run: Run) -> None:
 def test_a_damaged_certificate_is_set_aside(run: Run) -> None:
     fill(run).write_certificate(run.cells[0].id, record(77))
     flip(run.folder / "certificates" / f"{run.cells[0].id}.npz")
-    with pytest.raises(DamagedFile, match=r"certificates.*certify redoes it"):
-        run.dataset()
+    with pytest.warns(UserWarning, match=r"certificates.*`rivalry certify` redoes it"):
+        data = run.dataset()
+    np.testing.assert_array_equal(data.regret[0, 0, 0], record(0)["regret"][1])
+    with run.locked():
+        assert run.reconcile().left == []
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(0)["regret"][1])
 
 
@@ -210,7 +226,7 @@ def test_a_second_process_gets_one_line(run: Run) -> None:
 
 def test_another_version_is_told(run: Run) -> None:
     head = run.folder / "study.json"
-    head.write_text(head.read_text().replace(f'"rivalry": "{run.made_by["rivalry"]}"', '"rivalry": "0.0.9"'))
+    write_json(head, {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     again = load_run(run.folder)
     assert again.other_version() is None  # nothing was computed by it
     fill(again)

@@ -226,11 +226,17 @@ def status(run: RunFolder, json: Json = False) -> None:
 
 
 @app.command()
-def report(run: RunFolder, json: Json = False) -> None:
+def report(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where; default RUN itself.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Rebuild the figures, the table and report.html from stored data only."""
     from rivalry.cli import work
 
-    path = work.report(run)
+    path = work.report(run, out)
     output.value({"run": str(run), "report": str(path)}) if json else output.text(str(path))
 
 
@@ -246,8 +252,8 @@ def export(
     """Take the numbers elsewhere."""
     from rivalry.cli import work
 
-    paths = [str(path) for path in work.export(run, to, out)]
-    output.value({"files": paths}) if json else output.text("\n".join(paths))
+    done = work.export(run, to, out)
+    output.value(done) if json else output.text("\n".join(done["files"]))
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.executor import Hire
-    from rivalry.store import Run
+    from rivalry.store import DamagedFile, LeftOut, Run
     from rivalry.study import Study
 
 FORMATS = ("csv", "latex", "netcdf")
@@ -92,7 +93,7 @@ def run(
     from rivalry.cli.progress import checking
     from rivalry.executor import held
 
-    _tell_files(chosen, drawn=True)
+    _tell_files([chosen, *chosen.parts().values()], drawn=True)
     with held(hire):
         chosen.check(checking())
         from rivalry.store import Run
@@ -111,9 +112,11 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
     from rivalry.store import Run
 
     there = Run.open(folder)
-    _tell_files(there.study, drawn=True)
+    studies = [part.study for part in _each(there)]
+    _tell_files(studies, drawn=True)
     with held(hire):
-        there.study.check(checking())
+        for one in studies:
+            one.check(checking())
         status = _carry_out(there, workers, hire, accept_version)
     return _done(there, status)
 
@@ -130,10 +133,13 @@ def _same_study(folder: Path, name: str) -> None:
             raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
 
 
-def _tell_files(one: Study, *, drawn: bool = False) -> None:
-    """Say by name which files of the user's are going to be used; ``drawn``: those that draw plots too."""
-    for part in [one, *one.parts().values()]:
-        for name in sorted({*(part.files or {}), *(part.plot_files if drawn else ())}):
+def _tell_files(studies: Sequence[Study], *, drawn: bool = False) -> None:
+    """Say by name which files of the user's are going to be used; ``drawn``: those that draw plots too.
+
+    As the studies' own tables name them: what else a stored study says of files is somebody's word.
+    """
+    for part in studies:
+        for name in sorted({*part.own_files, *(part.plot_files if drawn else ())}):
             verb = "runs" if name.endswith(".py") else "reads"
             output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
@@ -251,14 +257,18 @@ def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any
 
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:
-    """How far a run is: as JSON, and in words."""
-    from rivalry.store import Run
+    """How far a run is: as JSON, and in words; damaged files are named on stderr."""
+    from rivalry.store import Run, status_of
 
     run = Run.open(folder)
-    counts = run.counts()
-    found = {"run": str(folder), "status": run.status, "cells": counts}
+    damaged = [error for part in _each(run) for error in part.damaged()]
+    for error in damaged:
+        output.note(f"{error}; `rivalry resume {folder}` sets it aside and makes it anew")
+    _tell_texts(run)
+    counts = run.counts(damaged)
+    found = {"run": str(folder), "status": status_of(counts), "cells": counts}
     lines = [
-        f"{run.name}: {run.status}",
+        f"{run.name}: {status_of(counts)}",
         ", ".join(f"{counts[k]} {k}" for k in ("total", "done", "failed", "left")),
     ]
     for name, part in (run.parts() or {"": run}).items():
@@ -266,17 +276,42 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     return found, "\n".join(lines)
 
 
-def report(folder: Path) -> Path:
-    """Rebuild the report from what is stored."""
+def report(folder: Path, out: Path | None = None) -> Path:
+    """Rebuild the report from what is stored, in the run or in the folder ``out``."""
     from rivalry.report import build
     from rivalry.store import Run
 
-    Run.open(folder)
-    return build(folder, output.note)
+    run = Run.open(folder)
+    _tell_left_out(run)
+    return build(folder, output.note, out)
 
 
-def export(folder: Path, to: str, out: Path | None) -> Iterable[Path]:
-    """Write the numbers in another form. Raises `OptionError` for an unknown one."""
+def _tell_left_out(run: Run) -> None:
+    """Say which stored files are damaged and which cells an output lacks; what was done to study.toml."""
+    for part in _each(run):
+        damaged = part.damaged()
+        _tell(part, part.left_out(damaged), damaged)
+    _tell_texts(run)
+
+
+def _tell(run: Run, left_out: Sequence[LeftOut], damaged: Sequence[DamagedFile]) -> None:
+    for error in damaged:
+        output.note(f"{error}; left out, `rivalry resume` makes it anew")
+    counted = Counter(row.reason.partition(" (")[0] for row in left_out)
+    if counted:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+        what = f"{len(left_out)} of {len(run.cells)} cells are left out ({kinds})"
+        output.note(f"{run.folder}: {what}; `rivalry resume` computes them")
+
+
+def _tell_texts(run: Run) -> None:
+    for part in dict.fromkeys([run, *_each(run)]):
+        if part.text_fault:
+            output.note(part.text_fault)
+
+
+def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
+    """Write the numbers in another form: the files, and what they lack. Raises `OptionError`."""
     if to not in FORMATS:
         raise OptionError(f"--to {to}: {near(to, FORMATS)}")
     from rivalry.export import export as write
@@ -285,7 +320,12 @@ def export(folder: Path, to: str, out: Path | None) -> Iterable[Path]:
     run = Run.open(folder)
     if out is not None and out.exists() and not out.is_dir():
         raise OptionError(f"--out {out}: is a file; must be a folder")
-    return write(run, to, out)
+    done = write(run, to, out)
+    _tell_left_out(run)
+    for row in done.left_out:
+        if row.name.endswith(".tex"):
+            output.note(f"{row.name}: not written, {row.reason}; csv has no limit")
+    return {"files": [str(path) for path in done.files], "left_out": [row._asdict() for row in done.left_out]}
 
 
 def certify(folder: Path) -> Done:
@@ -296,11 +336,12 @@ def certify(folder: Path) -> Done:
     from rivalry.store import Run
 
     run = Run.open(folder)
-    _tell_files(run.study)
+    _tell_files([part.study for part in _each(run)])
     with shown(str(folder)) as tell:
         count = recompute(run, progress=tell)
     if interrupt.pressed():
         raise KeyboardInterrupt
+    _tell_left_out(run)
     found = [_within(name, row) for name, data in datasets(run).items() for row in certificates(data)]
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     table = output.table(head, [[row[key] for key in head] for row in found])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry import plots
-from rivalry.files import write
+from rivalry.files import folder_for, write
 from rivalry.plots.select import NoSuchPoint
 
 if TYPE_CHECKING:
@@ -30,14 +30,19 @@ class Figure(NamedTuple):
     absent: bool = False  # the run has no such point; the study's full form may
 
 
-def draw(wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path) -> list[Figure]:
-    """Every entry of a study's ``plots`` as ``folder/NN-kind.svg``; older files of that form are removed.
+def draw(
+    wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path, stored: Path
+) -> list[Figure]:
+    """Every entry of a study's ``plots`` as ``folder/NN-kind.svg``.
 
     One that cannot be drawn is told with the reason, and the others go on. Those that are not the package's
-    are taken as `draw_own` left them.
+    are taken from ``stored``, the run's own folder, as `draw_own` left them. There, older files of that form
+    are removed.
     """
-    folder.mkdir(exist_ok=True)
-    drawn = [_draw(k, entry, data, folder) for k, entry in enumerate(wanted, start=1)]
+    folder_for(folder)
+    drawn = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    if folder != stored:
+        return drawn
     for old in folder.glob("[0-9][0-9]-*.svg"):
         if old.name not in {figure.file for figure in drawn if not figure.why}:
             old.unlink()
@@ -81,7 +86,7 @@ def _file(number: int, kind: str) -> str:
 
 def _stored(kind: str, path: Path) -> Figure:
     """A figure as it lies there. As an image it can run nothing and mixes with nothing on the page."""
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():  # a page shows nothing from elsewhere
         return Figure(
             kind,
             path.name,
@@ -93,13 +98,13 @@ def _stored(kind: str, path: Path) -> Figure:
     return Figure(kind, path.name, f"Drawn by {kind}.", image)
 
 
-def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Path) -> Figure:
+def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Path, stored: Path) -> Figure:
     from rivalry.plots.style import picture
 
     kind, options = _split(entry)
     file = _file(number, kind)
     if kind not in plots.PLOTS:
-        return _stored(kind, folder / file)
+        return _stored(kind, stored / file)
     try:
         svg, where, hollow = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:

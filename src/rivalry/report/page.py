@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.files import DamagedFile, write
+from rivalry.files import folder_for, write
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
@@ -20,7 +20,7 @@ from rivalry.report.sessions import Sessions, channels, sessions
 from rivalry.report.travellers import Travellers, travellers
 from rivalry.report.warned import Warned, lines, warned
 from rivalry.results import CLAIMS
-from rivalry.store import Run
+from rivalry.store import Run, status_of
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -66,7 +66,9 @@ class Section(NamedTuple):
     figures: list[Figure]
     warnings: list[Warned]
     failures: list[tuple[str, str, str]]  # cell, where, why
-    damaged: list[str]
+    damaged: list[tuple[str, str]]  # files of the run, and why
+    aside: list[str]  # files that were damaged earlier
+    edited: str  # how study.toml differs from what the run was made of; empty where it does not
     text: str
 
     @property
@@ -80,16 +82,23 @@ class Section(NamedTuple):
         return any(group.claim == "no certificate" for group in self.groups)
 
 
-def build(run_folder: str | os.PathLike[str], tell: Callable[[str], None] = lambda line: None) -> Path:
+def build(
+    run_folder: str | os.PathLike[str],
+    tell: Callable[[str], None] = lambda line: None,
+    out: str | os.PathLike[str] | None = None,
+) -> Path:
     """(Re)build the figures and ``report.html`` of a run from its stored files; returns the page's path.
 
     The page is one file that needs nothing else. No game is built and no file of the user's is run. ``tell``
-    is told which of the package's figures could not be drawn, and why, a line each. Raises
-    `rivalry.store.StoreError` where the folder is no run.
+    is told which of the package's figures could not be drawn, and why, a line each. With ``out`` the page and
+    the figures are written there, and nothing into the run. Raises `rivalry.store.StoreError` where the
+    folder is no run.
     """
     run = Run.open(run_folder)
     parts = run.parts() or {run.name: run}
-    sections = [_section(name, part) for name, part in parts.items()]
+    target = run.folder if out is None else folder_for(Path(out))
+    homes = {name: target / part.folder.relative_to(run.folder) for name, part in parts.items()}
+    sections = [_section(name, part, homes[name] / "figures") for name, part in parts.items()]
     for part, number, figure in [(s, k, f) for s in sections for k, f in enumerate(s.figures)]:
         if figure.why and figure.kind in PLOTS and not (figure.absent and part.study.get("quick_form")):
             tell(f"{part.anchor}: plots[{number}] ({figure.kind}) was not drawn: {figure.why}")
@@ -101,8 +110,8 @@ def build(run_folder: str | os.PathLike[str], tell: Callable[[str], None] = lamb
             title=run.title,
             study=run.head["study"],
             whole=len(run.head["parts"]) > 0,
-            status=run.status,
-            counts=run.counts(),
+            status=status_of(counts := _summed([section.counts for section in sections])),
+            counts=counts,
             sections=sections,
             commands=(commands := _commands(run)),
             width=max(len(command) for command, _ in commands),
@@ -111,9 +120,16 @@ def build(run_folder: str | os.PathLike[str], tell: Callable[[str], None] = lamb
             schema=run.head["schema"],
         )
     )
-    path = run.folder / "report.html"
+    path = target / "report.html"
     write(path, page.encode())
+    if out is None:
+        for one in {run.folder: run, **{part.folder: part for part in parts.values()}}.values():
+            one.seal()
     return path
+
+
+def _summed(each: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {key: sum(counts[key] for counts in each) for key in each[0]}
 
 
 def _commands(run: Run) -> list[tuple[str, str]]:
@@ -130,12 +146,12 @@ def _commands(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _section(name: str, run: Run) -> Section:
+def _section(name: str, run: Run, figures: Path) -> Section:
     study = run.head["study"]
-    data = _data(run)
+    data, damaged = run.collect()
+    counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    text = run.folder / "study.toml"
     return Section(
         anchor=name,
         study=study,
@@ -144,8 +160,8 @@ def _section(name: str, run: Run) -> Section:
         symbols=entry.symbols if entry else "",
         parameters=_parameters(study),
         methods=[_method(table) for table in study["method"]],
-        counts=run.counts(),
-        status=run.status,
+        counts=counts,
+        status=status_of(counts),
         judged=judge(study, data),
         groups=_groups(data),
         sessions=sessions(data),
@@ -154,11 +170,13 @@ def _section(name: str, run: Run) -> Section:
         channels=channels(data),
         monitored="monitor_step" in data,
         softmax="beta" in data.variables and "policy" in data,
-        figures=draw(study["plots"], data, run.folder / "figures"),
+        figures=draw(study["plots"], data, figures, run.folder / "figures"),
         warnings=warned(run.warnings().values()),
         failures=_failures(run),
-        damaged=sorted(path.name for path in (run.folder / "damaged").glob("*")),
-        text=text.read_text(encoding="utf-8") if text.exists() else json.dumps(study, indent=1),
+        damaged=[(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
+        aside=sorted(path.name for path in (run.folder / "damaged").glob("*")),
+        edited=run.text_fault.removeprefix(f"{run.folder}{os.sep}"),
+        text=json.dumps(study, indent=1) if run.text is None else run.text,
     )
 
 
@@ -171,13 +189,6 @@ def _parameters(study: Mapping[str, Any]) -> list[tuple[str, str]]:
         if root == "game":
             told[name] = f"varied: {shown(value)}"
     return list(told.items())
-
-
-def _data(run: Run) -> Dataset:
-    try:
-        return run.dataset()
-    except DamagedFile:  # now set aside, and told of on the page
-        return run.dataset()
 
 
 def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -341,8 +341,7 @@ class Run:
         self._lock.acquire()
         try:
             for error in altered(self.folder):  # all of them can be made anew
-                self._set_aside(error)
-                warnings.warn(f"{error}; moved to damaged/", stacklevel=4)
+                warnings.warn(self._set_aside(error), stacklevel=4)
             (self.folder / SUMS).unlink(missing_ok=True)
             yield
         finally:
@@ -446,14 +445,18 @@ class Run:
             raise DamagedFile(path, "leads out of the run's folder")
         return files.read(path, **expected)
 
-    def _set_aside(self, error: DamagedFile, kind: str = "") -> None:
+    def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
+        """Move a damaged file to ``damaged/``; returns the line that the log got."""
+        line = f"{error}; made anew"
         if os.path.lexists(error.path):
             aside = self.folder / "damaged"
             aside.mkdir(exist_ok=True)
             kind = kind or _KINDS.get(error.path.parent.name, "file")
             name = f"{time.strftime('%Y%m%dT%H%M%S')}-{kind}-{error.path.name}"
             error.path.replace(aside / name)
-        self.log(f"{error}; moved to damaged/")
+            line = f"{error}; moved to damaged/"
+        self.log(line)
+        return line
 
     def note(self, id: str, state: str, seconds: float | None = None, message: str = "") -> None:
         """Write into the index how a cell ended: ``done`` (what it warned of) or ``failed`` (why)."""

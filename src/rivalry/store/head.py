@@ -108,8 +108,8 @@ def _versions(head: Mapping[str, Any]) -> Iterator[str]:
     for made in [head["made_by"], *head["history"]]:
         if not isinstance(made, dict) or not all(isinstance(v, str) for v in made.values()):
             yield "made_by, history: must be tables of versions"
-        elif "rivalry" not in made:
-            yield "made_by, history: no version of rivalry"
+        elif not {"rivalry", "python"} <= set(made):
+            yield "made_by, history: no version of rivalry, or of Python"
 
 
 def _parts(head: Mapping[str, Any]) -> Iterator[str]:

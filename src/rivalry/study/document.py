@@ -12,6 +12,10 @@ from rivalry.study.errors import StudyError, from_pydantic, shown
 from rivalry.study.points import Grid
 
 Number = int | float
+_STORED = (  # what every version stored of a study
+    *("title", "question", "source", "cost", "game", "method", "sweep", "batch", "replications"),
+    *("expect", "certificate", "plots", "include"),
+)
 MANY = ("random", "grid")  # starts of which there may be many
 Start = str | list[Number] | list[list[Number]]
 
@@ -103,6 +107,9 @@ def check_stored(study: Mapping[str, Any]) -> None:
     What its names stand for is not looked up, so a run can be read where a plug-in is missing. Raises
     `StudyError`.
     """
+    for key in _STORED:
+        if key not in study:
+            raise StudyError("is missing", key=key)
     given = {key: study.get(key) for key in Document.model_fields}
     read({key: value for key, value in given.items() if value not in (None, {}, [], "")})
     for table in ("sweep", "batch"):

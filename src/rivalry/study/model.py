@@ -103,7 +103,8 @@ class Study:
         self._check_keys()
         views(self.plots)
         if self.files is None:
-            put(self, "files", hashed(file_targets([self.game, *self.method]), self.folder))
+            tables = [self.game, *self.method, self.sweep, self.batch]
+            put(self, "files", hashed(file_targets(tables), self.folder))
         if self.as_written:
             expect.check(self)
             expect.check_plots(self)
@@ -208,7 +209,7 @@ class Study:
             if self.include:
                 raise StudyError(self._takers(), key=f"{root}.{rest}", where=self.label)
             table = self._respaced(table, rest, value, f"{root}.{rest}")
-        new: dict[str, Any] = {root: table}
+        new: dict[str, Any] = {root: table, "files": None}
         return replace(self, as_written=False, **new)
 
     def _with_one(self, key: str, value: Any) -> Study:
@@ -316,6 +317,12 @@ class Study:
             "files": self.files,
         }
         return Cell(digest(task).hex()[:16], at, str(table["name"]), replication, task)
+
+    @property
+    def own_files(self) -> list[str]:
+        """The ``.py`` and data files that game, methods, sweep and batch name: what runs or is read."""
+        tables = [self.game, *self.method, self.sweep, self.batch]
+        return sorted({target.rpartition(":")[0] for target in file_targets(tables)})
 
     @property
     def plot_files(self) -> list[str]:
