@@ -150,7 +150,7 @@ def refuse(name: str, hint: Any, value: Any, *, bounds: bool = True) -> None:
         raise ValueError(one_line(f"{name}{fault.where}: {fault.rule}"))
 
 
-def limit(name: str, *sizes: int, what: str = "numbers") -> None:
+def limit(name: str, *sizes: int) -> None:
     """Raises `ValueError` where an array of these ``sizes`` would be too large to be made.
 
     >>> limit("players", 10**9, 100)
@@ -162,7 +162,7 @@ def limit(name: str, *sizes: int, what: str = "numbers") -> None:
         total *= size
     if total > ROOM:
         product = " x ".join(str(size) if size < 10**15 else f"{size:.3g}" for size in sizes)
-        raise ValueError(f"{name}: {product} {what} are too many; must be at most {ROOM:.0e} in all")
+        raise ValueError(f"{name}: {product} numbers are too many; must be at most {ROOM:.0e} in all")
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -175,10 +175,10 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: its text on one line, cut where it is long.
+    """A value as an error message shows it: short, on one line.
 
-    >>> shown("wide"), shown([0.25] * 40)
-    ("'wide'", '[0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0 ..')
+    >>> shown("gausian"), shown([0.1] * 100)
+    ("'gausian'", '[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, ...')
     """
     if isinstance(value, type) or callable(value):
         return f"{'the class ' if isinstance(value, type) else ''}{getattr(value, '__name__', 'a function')}"
@@ -186,7 +186,7 @@ def shown(value: Any) -> str:
         words = " ".join(repr(value[:100] if isinstance(value, str) else value).split())
     except Exception:  # an object that cannot say what it is
         words = type(value).__name__
-    return words if len(words) <= 66 else f"{words[:62].rstrip()} .."
+    return words if len(words) <= 60 else f"{words[:30].rstrip()} ..."
 
 
 def one_line(error: object) -> str:

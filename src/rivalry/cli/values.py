@@ -7,6 +7,8 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+from rivalry.arguments import shown
+
 
 class OptionError(ValueError):
     """An option's value cannot be used; one line that says what would be right."""
@@ -65,7 +67,7 @@ def _split(text: str, option: str, example: str) -> tuple[str, str]:
 def _value(text: str, where: str) -> Any:
     try:
         found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         found = {}
     if list(found) == ["value"]:
         return found["value"]
@@ -75,7 +77,9 @@ def _value(text: str, where: str) -> Any:
         pass
     if _WORD.fullmatch(text):
         return text
-    raise OptionError(f"{where}: {text!r} must be a number, true or false, a word, or a list like [0.1, 0.2]")
+    raise OptionError(
+        f"{where[:100]}: {shown(text)} must be a number, true or false, a word, or a list like [0.1, 0.2]"
+    )
 
 
 def _span(value: str, text: str) -> dict[str, Any]:

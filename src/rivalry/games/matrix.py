@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
 from rivalry._registry import near
-from rivalry.arguments import checked
+from rivalry.arguments import checked, limit
 from rivalry.game import Record
 from rivalry.kernels.shapes import FiniteGame, one_state
 from rivalry.space import Profile, Simplex, Strategy
@@ -144,8 +144,9 @@ def matrix(
     actions: Annotated[
         list[str] | list[list[str]] | None, "their names, for all or a list a player (default 0, 1, ..)"
     ] = None,
-    players: Annotated[int, Ge(2), "number of players, where the classic takes any"] | None = None,
-    size: Annotated[int, Ge(2), "actions of each player, where the classic takes any"] | None = None,
+    players: Annotated[int, Ge(2), Le(25), "number of players, where the classic takes any"] | None = None,
+    size: Annotated[int, Ge(2), Le(5_000), "actions of each player, where the classic takes any"]
+    | None = None,
     win: Annotated[float, Gt(0), "what winning pays in rock_paper_scissors; losing costs 1"] | None = None,
     multiplier: Annotated[float, Gt(0), "what public_goods makes of a contribution of 1"] | None = None,
     cost: Annotated[float, Gt(0), "of volunteering, or of a unit of effort"] | None = None,
@@ -240,6 +241,11 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
         least = 2 if key in ("players", "size") else 0
         if not np.isfinite(value) or value < least or (least == 0 and value == 0):
             raise ValueError(f"{key}: {value!r} must be {'at least 2' if least else 'above 0'}")
+    for key in ("players", "size"):
+        if key in given:  # tables of this size are made at once
+            defaults = {other: one.default for other, one in takes.items()}
+            sizes = [(defaults | given).get(other, 2) for other in ("players", "size")]
+            limit(key, sizes[0], *[sizes[1]] * sizes[0])
     made = CLASSICS[name](**given)
     labels = made.actions if isinstance(made.actions[0], tuple) else (made.actions,) * len(made.table)
     return made.table, labels

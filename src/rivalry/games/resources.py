@@ -6,11 +6,13 @@ Everything here works on concrete numbers; a game keeps only the two arrays.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import comb
 from typing import Any
 
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.arguments import limit
 from rivalry.games.data_files import from_file
 from rivalry.games.formula import coordinates, named, parse
 from rivalry.space import simplex_lattice
@@ -90,6 +92,7 @@ def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
         raise ValueError(f"resource_points.m: {m!r} must be a whole number in 0..10")
     steps = 2 ** int(m)
+    limit("resource_points.m", comb(steps + corners - 1, corners - 1), corners)
     return np.asarray(simplex_lattice(corners, steps)[::-1] / steps)  # the first corner's share rises
 
 
@@ -320,7 +323,9 @@ def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
     start, stop, num = _only(rest, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
-    return np.linspace(float(start), float(stop), _count(num, "resource_points.num"))[:, None]
+    count = _count(num, "resource_points.num")
+    limit("resource_points.num", count)
+    return np.linspace(float(start), float(stop), count)[:, None]
 
 
 def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
@@ -333,6 +338,7 @@ def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndar
         raise ValueError(
             f"resource_points.num: {len(counts)} numbers for {len(edges)} axes; must be one an axis"
         )
+    limit("resource_points.num", *(_count(n, f"resource_points.num[{k}]") for k, n in enumerate(counts)))
     lines = [
         np.linspace(low, high, _count(count, f"resource_points.num[{axis}]"))
         for axis, ((low, high), count) in enumerate(zip(edges, counts, strict=True))

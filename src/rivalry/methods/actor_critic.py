@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry._jax import put
 from rivalry._registry import near
+from rivalry.arguments import limit
 from rivalry.game import scale_of
 from rivalry.methods import networks, rollouts
 from rivalry.methods.exploration import Table, check_numbers, check_whole
@@ -84,8 +85,8 @@ class ActorCritic(eqx.Module):
 
     rate: Annotated[float, Gt(0), "step size of Adam at the beginning; it falls evenly to 0"] = 0.02
     updates: Annotated[int, Ge(1), "steps of the networks"] = 2000
-    batch: Annotated[int, Ge(2), "copies of the game that play at a time"] = 64
-    rollout: Annotated[int, Ge(1), "periods that each plays for an update"] = 4
+    batch: Annotated[int, Ge(2), Le(100_000), "copies of the game that play at a time"] = 64
+    rollout: Annotated[int, Ge(1), Le(10_000), "periods that each plays for an update"] = 4
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
     ] = None
@@ -95,7 +96,7 @@ class ActorCritic(eqx.Module):
         Le(1),
         "weight of what followed in the roll-out, against the critic's value (default: 0; with memory 1)",
     ] = None
-    hidden: Annotated[int, Ge(1), "units of each network"] = 16
+    hidden: Annotated[int, Ge(1), Le(10_000), "units of each network"] = 16
     deviation: Annotated[float, Gt(0), "of policies at the beginning, before squashing"] = 0.5
     least_deviation: Annotated[float, Gt(0), "below which it never falls"] = 0.05
     observation: Annotated[
@@ -106,6 +107,7 @@ class ActorCritic(eqx.Module):
     ] = "learns"
 
     def __check_init__(self) -> None:
+        limit("batch", self.batch, self.rollout, self.hidden)
         for name in ("rate", "deviation", "least_deviation"):
             check_numbers(name, getattr(self, name), "above 0", lambda v: v > 0)
         if self.deviation <= self.least_deviation:

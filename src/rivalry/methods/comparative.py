@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Array
 
 from rivalry import coordinates
@@ -85,7 +85,7 @@ class ComparativeStatics(eqx.Module):
         float, Gt(0), "the check's step, times the parameter's size (times 1 where it is 0)"
     ] = 1e-4
     rounds: Annotated[int, Ge(1), "most rounds of replies towards the equilibrium"] = 200
-    points: Annotated[int, Ge(2), "strategies on the search grid of every player"] = 201
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
     def __check_init__(self) -> None:
         if not self.difference > 0:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from rivalry import metrics
 from rivalry._jax import jax, put
+from rivalry.arguments import limit
 from rivalry.game import Record, measures
 from rivalry.methods.inner import ends_from
 from rivalry.methods.parameters import Dial, dial, precise
@@ -86,10 +87,10 @@ class Design(eqx.Module):
         Literal["pessimistic", "optimistic"],
         "of several equilibria the designer counts on the worst, or best",
     ] = "pessimistic"
-    tries: Annotated[int, Ge(1), "starts of the players' replies at every trial"] = 4
-    refine: Annotated[int, Ge(0), "most trials between grid values"] = 20
+    tries: Annotated[int, Ge(1), Le(100_000), "starts of the players' replies at every trial"] = 4
+    refine: Annotated[int, Ge(0), Le(1_000_000), "most trials between grid values"] = 20
     rounds: Annotated[int, Ge(1), "most rounds of replies"] = 200
-    points: Annotated[int, Ge(2), "strategies on the search grid of every player"] = 201
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
     def __check_init__(self) -> None:
         if self.pick not in ("pessimistic", "optimistic"):
@@ -329,6 +330,7 @@ def _values(name: str, given: Any) -> np.ndarray:
         low, high, count = given["from"], given["to"], given["count"]
         if isinstance(count, bool) or not isinstance(count, int) or count < 2:
             raise ValueError(f"choices: {name}: count {count!r} must be a whole number of at least 2")
+        limit("choices", count)
         values = np.linspace(float(low), float(high), count)
     else:
         try:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float, UInt32
 
 from rivalry._jax import jax, jnp, put
+from rivalry.arguments import limit
 from rivalry.game import with_
 from rivalry.intervals import half_width
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player
@@ -125,9 +126,9 @@ class Directional(eqx.Module):
     initial: Annotated[
         Table | None, "first choices: {kind = 'uniform', from, to} (default: where starts usually come from)"
     ] = None
-    runs: Annotated[int, Ge(1), "independent repetitions"] = 20
+    runs: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 20
     first_run: Annotated[int, Ge(0), "number of the first of them"] = 0
-    periods: Annotated[int, Ge(2), "of every run"] = 20_000
+    periods: Annotated[int, Ge(2), Le(1_000_000_000), "of every run"] = 20_000
 
     def __check_init__(self) -> None:
         check_numbers("step_size", self.step_size, "above 0", lambda v: v > 0)
@@ -201,6 +202,7 @@ class Directional(eqx.Module):
 
     def _begun(self, world: Seating, stream: np.random.SeedSequence, start: np.ndarray | None) -> Session:
         players, samples = world.players, len(self._marks())
+        limit("runs", self.runs, samples, players)
         zeros = np.zeros((self.runs, players))
         curves = np.zeros((self.runs, samples, players))
         space, box = world.game.space, self._initial(world)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, put
@@ -61,8 +61,8 @@ class DoubleOracle(eqx.Module):
 
     enough: Annotated[float, Gt(0), "the gain that counts as none, times the payoff scale"] = 1e-7
     rounds: Annotated[int, Ge(1), "most rounds"] = 100
-    most: Annotated[int, Ge(2), "atoms a player keeps"] = 64
-    points: Annotated[int, Ge(2), "strategies on the search grid of every player"] = 1024
+    most: Annotated[int, Ge(2), Le(10_000), "atoms a player keeps"] = 64
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 1024
 
     @staticmethod
     def fits(game: Any) -> bool:

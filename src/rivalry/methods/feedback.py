@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
@@ -61,13 +61,13 @@ class Feedback(eqx.Module):
     Reference: Maskin and Tirole (2001), Markov perfect equilibrium I.
     """
 
-    levels: Annotated[int, Ge(5), "of every stock that can change; an odd number"] = 7
+    levels: Annotated[int, Ge(5), Le(10_001), "of every stock that can change; an odd number"] = 7
     highest: Annotated[
         float | None, Gt(1), "largest stock on the grid, in units of the largest at the start (default: all)"
     ] = None
-    budget: Annotated[int, Ge(1), "most nodes in a period"] = 20_000
+    budget: Annotated[int, Ge(1), Le(10_000_000), "most nodes in a period"] = 20_000
     rounds: Annotated[int, Ge(1), "most rounds of replies at a node"] = 60
-    tries: Annotated[int, Ge(1), "starts at a node where no equilibrium is found"] = 3
+    tries: Annotated[int, Ge(1), Le(100_000), "starts at a node where no equilibrium is found"] = 3
     halve: Annotated[bool, "solve on every second level too, for the error of the grid"] = True
 
     def __check_init__(self) -> None:

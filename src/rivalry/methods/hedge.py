@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from rivalry.methods import mixtures
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player
@@ -21,7 +21,10 @@ class _Softmax(eqx.Module):
     """What the learners of this file share: logits, a step that adds to them, histories, the record."""
 
     places: Annotated[
-        int | Table | list[Table], Ge(2), "of a continuous game: how many an axis, or the levels of its axes"
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "of a continuous game: how many an axis, or the levels of its axes",
     ] = 9
     rounds: Annotated[int, Ge(1), "updates, where the run does not say"] = 2000
     play: Annotated[

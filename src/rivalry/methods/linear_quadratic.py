@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from rivalry.game import Record, scale
 from rivalry.kernels.shapes import LinearQuadraticGame
@@ -92,7 +92,7 @@ class LinearQuadratic(eqx.Module):
         "who knows what when it moves",
     ] = "markov_perfect"
     leader: Annotated[int, Ge(0), "who moves first, where somebody does"] = 0
-    periods: Annotated[int, Ge(1), "of the path that is kept"] = 200
+    periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is kept"] = 200
     budget: Annotated[int, Ge(1), "most periods to go back"] = 100_000
     open_ended: ClassVar[bool] = True
 

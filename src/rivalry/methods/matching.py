@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from rivalry.kernels.shapes import stateless_tables
 from rivalry.methods import mixtures
@@ -21,7 +21,10 @@ class _Repeated(eqx.Module):
     """What the learners of this file share: a period is a step, the profile is the empirical play."""
 
     places: Annotated[
-        int | Table | list[Table], Ge(2), "of a continuous game: how many an axis, or the levels of its axes"
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "of a continuous game: how many an axis, or the levels of its axes",
     ] = 9
 
     rule: ClassVar[str]

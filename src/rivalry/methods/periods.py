@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from rivalry import metrics
 from rivalry._jax import jax, put
@@ -45,9 +45,9 @@ class Periods(eqx.Module):
     ('settled', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
     """
 
-    tries: Annotated[int, Ge(1), "profiles from which every period's replies begin"] = 1
+    tries: Annotated[int, Ge(1), Le(100_000), "profiles from which every period's replies begin"] = 1
     rounds: Annotated[int, Ge(1), "most rounds of replies in a period"] = 200
-    points: Annotated[int, Ge(2), "strategies on the search grid of every player"] = 201
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
     @staticmethod
     def fits(game: Any) -> bool:

@@ -73,17 +73,20 @@ class PlanOptions(eqx.Module):
 
     delta: Annotated[float, Ge(0), "what changing the plan must be worth; inf: never"] = 0.0
     charge: Annotated[bool, "whether a change of plan is paid for"] = False
-    targets: Annotated[Annotated[int, Ge(1)] | list[float], "outputs that plans lead to, or how many"] = 9
+    targets: Annotated[
+        Annotated[int, Ge(1), Le(10_000)] | list[float], "outputs that plans lead to, or how many"
+    ] = 9
     ramps: Annotated[
         float | list[float] | None, Gt(0), "largest changes a period (default: 1/40, 1/20, 1/10 of the range)"
     ] = None
     levels: Annotated[
-        Annotated[int, Ge(2)] | list[float], "outputs on the grid, or how many, of a game that asks"
+        Annotated[int, Ge(2), Le(10_000)] | list[float],
+        "outputs on the grid, or how many, of a game that asks",
     ] = 41
     noise: Annotated[float, Ge(0), "standard deviation of a disturbance of either's output"] = 0.0
     leader: Annotated[int, Ge(0), Le(1), "which firm announces plans"] = 0
     rounds: Annotated[int, Ge(1), "most sweeps"] = 2000
-    periods: Annotated[int, Ge(1), "of the path that is told"] = 60
+    periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is told"] = 60
 
     def __check_init__(self) -> None:
         if not self.delta >= 0:

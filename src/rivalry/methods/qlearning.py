@@ -88,7 +88,7 @@ class QLearning(eqx.Module):
 
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.005
     gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one a player"] = 0.3
-    epochs: Annotated[int, Ge(1), "number of epochs"] = 5000
+    epochs: Annotated[int, Ge(1), Le(100_000_000), "number of epochs"] = 5000
     episodes: Annotated[
         int | Table, "steps of an epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
     ] = _table("reverse_cosine", min=10, max=100)
@@ -111,9 +111,12 @@ class QLearning(eqx.Module):
         "normalised"
     )
     places: Annotated[
-        int | Table | list[Table], Ge(2), "places on each axis of the grid, or the levels of the axes"
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "places on each axis of the grid, or the levels of the axes",
     ] = 11
-    trials: Annotated[int, Ge(1), "independent repetitions"] = 1
+    trials: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 1
     first_trial: Annotated[int, Ge(0), "number of the first of them"] = 0
     carry_tables: Annotated[bool, "hand each trial's tables on to the next"] = False
     max_table_bytes: Annotated[int, Ge(0), "above this, payoffs are summed when needed"] = 2**28

@@ -85,7 +85,7 @@ class RepeatedQLearning(eqx.Module):
     ('settled', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
     """
 
-    sessions: Annotated[int, Ge(1), "independent repetitions"] = 100
+    sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
     first_session: Annotated[int, Ge(0), "number of the first of them"] = 0
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.15
     gamma: Annotated[
@@ -102,8 +102,10 @@ class RepeatedQLearning(eqx.Module):
     observation: Annotated[
         str | list[str], "none, actions, own, others, price or own_and_price; one, or one a player"
     ] = "actions"
-    memory: Annotated[int | list[int], Ge(0), "rounds remembered, for all or one a player"] = 1
-    places: Annotated[int | Table | list[Any], Ge(2), "places on each axis, or the levels of the axes"] = 15
+    memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one a player"] = 1
+    places: Annotated[
+        int | Table | list[Any], Ge(2), Le(100_000), "places on each axis, or the levels of the axes"
+    ] = 15
     initial: Annotated[
         str | float | Table, "values to begin with: mean_payoff, a number, {kind = 'uniform', min, max}"
     ] = "mean_payoff"
@@ -118,7 +120,9 @@ class RepeatedQLearning(eqx.Module):
     cap: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
     periods: Annotated[int | None, Ge(1), "a fixed number of periods instead"] = None
     last: Annotated[int | None, Ge(1), "of these, over how many payoffs are averaged"] = None
-    notes: Annotated[int, Ge(0), "how often greedy play is looked at on the way, evenly in logarithms"] = 12
+    notes: Annotated[
+        int, Ge(0), Le(10_000), "how often greedy play is looked at on the way, evenly in logarithms"
+    ] = 12
     control: Annotated[
         Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
         "a negative control in place of these sessions",

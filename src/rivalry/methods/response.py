@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Gt, Interval
+from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
@@ -57,7 +57,7 @@ class BestResponse(eqx.Module):
     damping: Annotated[
         float, Interval(gt=0, le=1), "part of the way to the best reply that a player goes"
     ] = 1.0
-    points: Annotated[int, Gt(1), "strategies on the search grid of every player"] = eqx.field(
+    points: Annotated[int, Gt(1), Le(100_000), "strategies on the search grid of every player"] = eqx.field(
         static=True, default=201
     )
     polish: Annotated[

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.arguments import limit
 from rivalry.recipes import variant
 from rivalry.results import Record
 
@@ -130,6 +131,7 @@ def _range(name: str, form: Mapping[str, Any]) -> Choice:
     if scale == "log" and low <= 0:
         raise ValueError(f"{what}: from {low:g} must be above 0 on a log scale")
     whole = isinstance(low, int) and isinstance(high, int)
+    limit(f"choices.{name}.count", count or 0)
     if whole and count and scale == "linear":  # as in a sweep: 1, 2.5, 4 are asked for by 1, 4 and 3
         whole = (high - low) % (count - 1) == 0
     return Choice(name, (), float(low), float(high), count, scale == "log", whole)

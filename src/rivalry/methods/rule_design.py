@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from rivalry.game import AgentGame, PopulationGame
 from rivalry.intervals import half_width
@@ -103,9 +103,11 @@ class RuleDesign(eqx.Module):
     )
     maximise: Annotated[bool, "whether more of the objective is better"] = True
     search: Annotated[Literal["grid", "random"], "all combinations, or some that are drawn"] = "grid"
-    trials: Annotated[int | None, Ge(1), "how many are drawn (default: 20); a grid has its own number"] = None
+    trials: Annotated[
+        int | None, Ge(1), Le(1_000_000), "how many are drawn (default: 20); a grid has its own number"
+    ] = None
     seeds: Annotated[
-        int | None, Ge(1), "runs of every trial (default: 3, of newton, which draws nothing, 1)"
+        int | None, Ge(1), Le(100_000), "runs of every trial (default: 3, of newton, which draws nothing, 1)"
     ] = None
     inner: Annotated[
         Any, "how the players come to play: {kind = .., ..} (default: newton, or q_learning)"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from rivalry import symmetric
 from rivalry._jax import put
@@ -61,7 +61,7 @@ class Thresholds(eqx.Module):
     parameter: Annotated[str | Callable[[float], Any], "the name of one of the game's arrays"]
     low: Annotated[float, "the least value"]
     high: Annotated[float, "the largest value"]
-    points: Annotated[int, Ge(2), "how many values are looked at"] = 201
+    points: Annotated[int, Ge(2), Le(1_000_000), "how many values are looked at"] = 201
     position: Annotated[
         float | list[float] | None, "one place [axis] where everybody stays, at every value"
     ] = None

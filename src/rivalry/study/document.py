@@ -27,7 +27,7 @@ class _Table(BaseModel):
 class Replications(_Table):
     """How often everything is repeated; all randomness comes from ``seed``."""
 
-    count: Annotated[int, Field(ge=1)] = 1
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     paired: bool = False
 
@@ -59,7 +59,7 @@ class RunKeys(_Table):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
     kind: str
     start: Start = "random"
-    starts: Annotated[int, Field(ge=1)] | None = None
+    starts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     tol: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_steps: Annotated[int, Field(ge=1)] | None = None
     max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

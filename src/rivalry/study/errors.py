@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from rivalry._registry import near
+from rivalry.arguments import shown as shown
 
 
 class StudyError(ValueError):
@@ -23,16 +24,6 @@ class StudyError(ValueError):
     def inside(self, where: str) -> StudyError:
         """The same error, said of a file or a study's name, unless it names one already."""
         return self if self.where else StudyError(self.message, key=self.key, where=where)
-
-
-def shown(value: object) -> str:
-    """A value as an error message shows it: short, on one line.
-
-    >>> shown("gausian"), shown([0.1] * 100)
-    ("'gausian'", '[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, ...')
-    """
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:30].rstrip() + " ..."
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -82,7 +82,9 @@ def _read(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str]:
         raise StudyError(f"cannot be read: {error}", where=where) from None
     try:
         return tomllib.loads(text), text
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise StudyError("tables or lists are nested too deeply to be read", where=where) from None
+    except ValueError as error:  # also for whole numbers of thousands of digits
         raise StudyError(f"is not TOML: {error}", where=where) from None
 
 

@@ -9,17 +9,22 @@ from typing import Any
 
 from rivalry.study.errors import StudyError, shown
 
+DEEPEST = 30  # tables and lists within each other; what reads them further on calls itself for each
 
-def plain(value: Any, key: str = "") -> Any:
+
+def plain(value: Any, key: str = "", depth: int = 0) -> Any:
     """What TOML can hold, as plain dicts and lists; arrays become lists. Raises `StudyError`."""
+    if depth > DEEPEST:
+        raise StudyError(f"must be at most {DEEPEST} tables and lists deep", key=key[:30])
     if isinstance(value, Mapping):
         return {
-            str(name): plain(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items()
+            str(name): plain(inner, f"{key}.{name}" if key else str(name), depth + 1)
+            for name, inner in value.items()
         }
     if hasattr(value, "tolist"):  # an array of NumPy or JAX
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [plain(inner, f"{key}[{k}]") for k, inner in enumerate(value)]
+        return [plain(inner, f"{key}[{k}]", depth + 1) for k, inner in enumerate(value)]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise StudyError(f"{shown(value)} must be a number, true or false, a word, a list or a table", key=key)

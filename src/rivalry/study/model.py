@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from rivalry.study.controls import with_controls
 from rivalry.study.errors import StudyError, unknown
 from rivalry.study.identity import digest, plain, words
 from rivalry.study.names import file_targets, hashed, views
-from rivalry.study.points import Grid, flat, placed, short_names, split
+from rivalry.study.points import MOST, Grid, flat, placed, short_names, split
 
 SCHEMA = 1  # of a resolved study and of a cell's task
 
@@ -125,12 +126,15 @@ class Study:
     def _check_keys(self) -> None:
         """Every swept key has a place, none has two, and no lanes are given twice."""
         for what, grid in (("sweep", self._grid), ("batch", self._lanes)):
-            for point in grid.points()[:1]:
+            for point in islice(grid, 1):
                 try:
                     placed(self.game or {}, self.method, point)
                 except StudyError as error:
                     raise StudyError(error.message, key=f"{what}.{error.key}") from None
-        with_controls(self.method)
+        count = self._grid.count * len(with_controls(self.method)) * self.replications["count"]
+        if count > MOST["sweep"]:
+            key = "replications.count" if self.replications["count"] > 1 else "sweep"
+            raise StudyError(f"{count:.6g} cells are too many; must be at most {MOST['sweep']}", key=key)
         for key in self._lanes.forms:
             if key in self._grid.forms:
                 raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ _VARIABLES = (
     "end_state path path_step left alike distance nearest_method"
 )
 RESERVED = frozenset([*_DIMENSIONS.split(), *_VARIABLES.split()])
+
+
+MOST = {"sweep": 1_000_000, "batch": 100_000}  # points; each is listed, built and checked before a run
 
 
 class Span(BaseModel):
@@ -127,6 +131,14 @@ class Grid:
         if self.zipped and len(set(lengths.values())) > 1:
             told = ", ".join(f"{key} has {n}" for key, n in lengths.items())
             raise StudyError(f"needs keys with equally many values; {told}", key=f"{what}.zip")
+        if self.count > MOST[what]:
+            raise StudyError(f"{self.count:.6g} points are too many; must be at most {MOST[what]}", key=what)
+
+    @property
+    def count(self) -> int:
+        """How many points there are."""
+        lengths = [len(found) for found in self.values.values()]
+        return lengths[0] if self.zipped and lengths else prod(lengths)
 
     @property
     def table(self) -> dict[str, Any]:
@@ -135,12 +147,15 @@ class Grid:
 
     def points(self) -> list[dict[str, Any]]:
         """Every point, ``{dotted key: value}``; the last key varies fastest. One empty point without keys."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         rows: Iterable[tuple[Any, ...]] = (
             zip(*self.values.values(), strict=True)
             if self.zipped and self.values
             else product(*self.values.values())
         )
-        return [dict(zip(self.values, row, strict=True)) for row in rows]
+        return (dict(zip(self.values, row, strict=True)) for row in rows)
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:

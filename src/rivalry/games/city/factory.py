@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from rivalry.arguments import checked
+from rivalry.arguments import checked, limit
 from rivalry.games.city.allocation import Allocation, drawn, routed, slots_of
 from rivalry.games.city.city import INDEPENDENT, City
 from rivalry.games.city.classes import centre_of, classes_of, unavoidable
@@ -48,8 +48,12 @@ def city(
         "terminals, or {kind = 'file', path}: .json, .graphml or .csv",
     ] = "stubs_4x4",
     exclude_same_node: Annotated[bool, "leave out trips between stubs at the same core node"] = True,
-    agents: Annotated[int | None, Ge(1), "how many travel (default: as many as routes, or 1000)"] = None,
-    paths_per_agent: Annotated[int | None, Ge(1), "paths an agent has (default: as in routes, or 2)"] = None,
+    agents: Annotated[
+        int | None, Ge(1), Le(10_000_000), "how many travel (default: as many as routes, or 1000)"
+    ] = None,
+    paths_per_agent: Annotated[
+        int | None, Ge(1), Le(1_000), "paths an agent has (default: as in routes, or 2)"
+    ] = None,
     allocation: Annotated[int, Ge(0), "number of the random allocation of paths to agents"] = 0,
     routes: Annotated[
         list[list[list[str]]] | None, "in place of a random allocation: for each agent its paths, as nodes"
@@ -65,7 +69,7 @@ def city(
         "dormancy last (default: by p_dormant, paths alike, and urgency_law)",
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
-    kmax: Annotated[int, Ge(1), "most karma that an agent can hold"] = 14,
+    kmax: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 14,
     kbar: Annotated[float, Ge(0), "karma a head"] = 9.0,
     initial_karma: Annotated[
         list[int] | np.ndarray | None, "karma that every agent starts with (default: kbar)"
@@ -102,6 +106,7 @@ def city(
     alternatives: Annotated[
         int | None,
         Ge(1),
+        Le(10_000),
         "start: at most so many shortest paths to choose from, drawn for each; idle otherwise",
     ] = None,
     tie: Annotated[Literal["coin", "lowest_index"], "who is admitted among equal bids"] = "coin",
@@ -135,6 +140,7 @@ def city(
     graph, slots = network_of(network), slots_of(given)
     who, told = travellers(given, slots)
     count = _count(told, routes)
+    limit("agents", count, slots)
     mean = float(numbers("kbar", kbar, most=kmax))
     type_of = _types(who, count)
     made = routed(graph, given) if routes is not None else drawn(graph, given, count, slots)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.arguments import limit
 from rivalry.games.karma.chains import stationary
 from rivalry.games.karma.checks import check_keys, numbers, shares_of, whole
 
@@ -78,6 +79,7 @@ def _one(where: str, table: Mapping[str, Any], slots: int) -> _Type:
 def _law(where: str, table: Mapping[str, Any], urgencies: int, slots: int) -> tuple[np.ndarray, np.ndarray]:
     """From a trip that ended to the next, ``[trip trip]``, and the stationary law. Raises `ValueError`."""
     name, size = f"{where}trip_law", slots * urgencies + 1
+    limit("paths_per_agent", size, size)
     if table["trip_law"] is None:
         rest = float(numbers(f"{where}p_dormant", table["p_dormant"]))
         if not 0 <= rest < 1:

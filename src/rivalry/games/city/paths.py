@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from rivalry.games.city.networks import CORE, Network
 
 MOST = 200_000  # paths that are listed
+COUNTED = 1_500  # nodes between which all paths are counted, in seconds
 
 
 class Paths(eqx.Module):
@@ -81,6 +82,9 @@ def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
     >>> len(shortest(stubs()).lanes), len(shortest(stubs(), exclude_same_node=False).lanes)
     (1024, 1032)
     """
+    if len(network.nodes) > COUNTED:
+        rule = f"must have at most {COUNTED} for its shortest paths to be counted; give routes"
+        raise ValueError(f"network: {network.name} has {len(network.nodes)} nodes; {rule}")
     pairs = pairs_of(network, exclude_same_node)
     if not pairs:
         raise ValueError(

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from warnings import warn
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from rivalry._jax import put
-from rivalry.arguments import checked
+from rivalry.arguments import checked, limit
 from rivalry.games.influencer.checks import EDGE, Ground, ground_of, one_of, per_player, players_of
 from rivalry.games.influencer.continuous import Rule, refined
 from rivalry.games.influencer.game import Influencer
@@ -30,9 +30,13 @@ Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 @checked
 def influencer(
     *,
-    players: Annotated[int | None, Ge(2), "how many play; needed where no list tells (default 2)"] = None,
+    players: Annotated[
+        int | None, Ge(2), Le(100_000), "how many play; needed where no list tells (default 2)"
+    ] = None,
     space: Annotated[Literal["interval", "box", "simplex"], "where players and resource are"] = "interval",
-    corners: Annotated[int | None, Ge(2), "simplex: how many coordinates, which sum to 1 (default 3)"] = None,
+    corners: Annotated[
+        int | None, Ge(2), Le(10_000), "simplex: how many coordinates, which sum to 1 (default 3)"
+    ] = None,
     bounds: Annotated[
         list[float] | list[list[float]] | np.ndarray | None,
         "[low, high] of the interval, or one an axis of the box (default 0 to 1)",
@@ -120,7 +124,9 @@ def influencer(
 
 def _build(**given: Any) -> Influencer:
     ground = ground_of(given)
-    space = _space(given, ground, players_of(given))
+    players = players_of(given)
+    limit("players", players, ground.axes)
+    space = _space(given, ground, players)
     spec = given["resource_points"]
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
         rule = Rule.of(spec, given["resource"], ground, graded=given["kernel"] == "dirichlet")
@@ -151,6 +157,7 @@ def _at(
 ) -> Influencer:
     """The game with its resource at ``points [point axis]``."""
     players = space.shape[0]
+    limit("resource_points", players, len(points))
     kernel = kernel_of(given, players, points, ground)
     chosen = given["choose_reach"] is not None
     return Influencer(

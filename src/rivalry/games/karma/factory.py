@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 
 from rivalry._jax import put
-from rivalry.arguments import checked
+from rivalry.arguments import checked, limit
 from rivalry.games.karma.agents import check_initial, counts, dealt
 from rivalry.games.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
 from rivalry.games.karma.economy import KarmaEconomy
@@ -41,7 +41,7 @@ def karma(
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
     kbar: Annotated[float, Ge(0), "karma a head"] = 10.0,
-    kmax: Annotated[int, Ge(1), "most karma that an agent can hold"] = 20,
+    kmax: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 20,
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
         "what the winner pays: its bid to the loser (PBP), or to society (PBS); what its bid exceeds the "
@@ -77,7 +77,10 @@ def karma(
         "tables of name, share or count, urgencies, chain, private_names, gamma, initial_karma",
     ] = None,
     agents: Annotated[
-        int | None, Ge(1), "how many play, where they are simulated (default: the types' counts, or 100)"
+        int | None,
+        Ge(1),
+        Le(10_000_000),
+        "how many play, where they are simulated (default: the types' counts, or 100)",
     ] = None,
     initial_karma: Annotated[
         list[int] | np.ndarray | None, "karma that every agent starts with (default: kbar)"
@@ -107,7 +110,9 @@ def karma(
     table = charge_of(payment, price, charge, kmax)
     beyond = overflow_of(overflow, payee)
     mean = float(numbers("kbar", kbar, most=kmax))
+    limit("kmax", sum(len(kind.urgencies) for kind in kinds) * (kmax + 1), kmax + 1)
     count = AGENTS if told is None else told
+    limit("agents", count)
     if count % 2 == 1 and one_of("idle", idle, IDLE) == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
     seen = signal_of(signal, kmax)

@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry._jax import jnp, put
-from rivalry.arguments import checked
+from rivalry.arguments import checked, limit
 from rivalry.games.market.checks import (
     ALONE,
     OWN,
@@ -60,7 +60,9 @@ WORDS = {
 @checked
 def market(
     *,
-    players: Annotated[int | None, Ge(1), "how many firms; needed where no list tells (default 2)"] = None,
+    players: Annotated[
+        int | None, Ge(1), Le(10_000), "how many firms; needed where no list tells (default 2)"
+    ] = None,
     demand: Annotated[
         Literal["linear", "isoelastic", "differentiated", "logit"],
         "linear or isoelastic in total output; differentiated linear; logit shares",
@@ -120,7 +122,9 @@ def market(
     survival: Annotated[Shares, "chance of surviving a period, with wacc"] = 1.0,
     tax: Annotated[Shares, "on profits"] = 0.0,
     tax_losses: Annotated[Literal["refunded", "none"], "whether losses are refunded"] = "refunded",
-    horizon: Annotated[int | None, Ge(1), "periods that are valued one by one (default: without end)"] = None,
+    horizon: Annotated[
+        int | None, Ge(1), Le(1_000_000), "periods that are valued one by one (default: without end)"
+    ] = None,
     convention: Annotated[
         Literal["period0", "mid", "end"], "when in its period a cash flow comes in"
     ] = "period0",
@@ -149,6 +153,7 @@ def market(
     check_rule(demand, choice)
     check_unused(given, demand)
     count = players_of(given, FIRMS)
+    limit("players", count, count)
     if horizon is not None and (isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1):
         raise ValueError(f"horizon: {horizon!r} must be a whole number, at least 1")
     numbers = _numbers(given, count)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rivalry._jax import put
 from rivalry._registry import near
+from rivalry.arguments import limit
 from rivalry.games.market.game import Shock
 
 KINDS = {"iid": ("levels", "odds"), "ar1": ("rho", "sd", "count"), "markov": ("levels", "chain")}
@@ -71,6 +72,7 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     rho, sd, count = table["rho"], table["sd"], table["count"]
     if not (isinstance(count, int) and not isinstance(count, bool) and count >= 2):
         raise ValueError(f"shock.count: {count!r} must be a whole number of at least 2")
+    limit("shock.count", count, count)
     if not -1 < rho < 1:
         raise ValueError(f"shock.rho: {rho!r} must be above -1 and below 1")
     if not sd > 0:

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry._jax import jnp, put
 from rivalry._registry import near
-from rivalry.arguments import checked
+from rivalry.arguments import checked, limit
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
 from rivalry.games.race.checks import (
     alone,
@@ -52,7 +52,9 @@ MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never fu
 @checked
 def race(
     *,
-    players: Annotated[int | None, Ge(2), "how many play; needed where no list tells (default 2)"] = None,
+    players: Annotated[
+        int | None, Ge(2), Le(2_000), "how many play; needed where no list tells (default 2)"
+    ] = None,
     A: Annotated[Amounts, "productivity in safety"] = 10.0,
     B: Annotated[Amounts, "productivity in performance"] = 10.0,
     alpha: Annotated[Positives, "power of the safety input; above 1 replies are searched less surely"] = 0.5,
@@ -200,6 +202,8 @@ def _build(**given: Any) -> Race:
     clashes(given)
     endless = _endless(given)
     periods = 1 if endless else _periods(given["horizon"])
+    limit("players", players, players)
+    limit("horizon", periods, players, len(COLUMNS))
     numbers, damage = _numbers(given, players, periods)
     rules = _rules(given)
     _sharing_passes(given, players)

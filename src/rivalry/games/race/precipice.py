@@ -268,7 +268,7 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
 @checked
 def precipice(
     *,
-    players: Annotated[int, Ge(2), "how many teams race"] = 2,
+    players: Annotated[int, Ge(2), Le(100), "how many teams race"] = 2,
     mu: Annotated[float, Gt(0), "largest capability, in units of safety"] = 1.0,
     enmity: Annotated[float, Gt(0), Le(1), "part of the prize that another's safe win takes away"] = 0.5,
     information: Annotated[

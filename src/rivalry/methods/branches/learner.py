@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from rivalry.game import refuse_jumps
 from rivalry.methods.branches import trace
@@ -62,9 +62,11 @@ class Branches(eqx.Module):
         eqx.field(default_factory=lambda: [1e-6, 0.02])
     )
     switch: Annotated[int, Ge(0), "generations of branches born at events"] = 1
-    most_branches: Annotated[int, Ge(1), "branches followed in all"] = 30
-    most_points: Annotated[int, Ge(2), "points of one branch"] = 2000
-    searches: Annotated[int, Ge(1), "places where the search for symmetric equilibria begins"] = 12
+    most_branches: Annotated[int, Ge(1), Le(100_000), "branches followed in all"] = 30
+    most_points: Annotated[int, Ge(2), Le(1_000_000), "points of one branch"] = 2000
+    searches: Annotated[
+        int, Ge(1), Le(100_000), "places where the search for symmetric equilibria begins"
+    ] = 12
     cycles: Annotated[
         int | list[float], "values of the parameter at which cycles are wanted, or how many"
     ] = 0
@@ -72,7 +74,7 @@ class Branches(eqx.Module):
         Literal["search", "full", "none"],
         "gains of points: by a search, with proofs where the game has them, or not at all",
     ] = "search"
-    points: Annotated[int, Ge(2), "grid of the search for gains"] = 101
+    points: Annotated[int, Ge(2), Le(100_000), "grid of the search for gains"] = 101
     continuation: Annotated[Literal["own", "jaxcont"], "what follows the branches"] = "own"
     open_ended: ClassVar[bool] = True
 

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.arguments import limit
 from rivalry.methods.city.learning_record import CHANGES, LOOKS, carried, look, record_of, taken_over
 from rivalry.methods.city.streets import Session, Streets, checked, streets_of, travels
 from rivalry.methods.exploration import Table, check_numbers, check_whole
@@ -130,6 +131,8 @@ class CityQLearning(eqx.Module):
         """
         from rivalry.kernels import city, city_learning
 
+        per_agent = city.rows(world.city), world.city.most + 1, city.stride(world.city)
+        limit("agents", len(world.city.type_of), *per_agent)
         session = city.fresh(world.city, stream)._asdict()
         session |= city_learning.begin(world.city, self.rule(), float(self.q0))._asdict()
         session["words"] = stream.generate_state(4, np.uint32)
@@ -137,6 +140,7 @@ class CityQLearning(eqx.Module):
             session = taken_over(self.carry_on, session)
         begun = int(session["clock"][0])
         looks = (begun + self.training) // self.period - begun // self.period if self.period else 0
+        limit("training", looks, len(LOOKS))
         return session | {
             "begun": np.array([begun]),
             "curve": np.full((looks, len(LOOKS)), np.nan),

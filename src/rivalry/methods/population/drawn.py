@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry._jax import put
@@ -36,7 +36,7 @@ class OnDrawn(eqx.Module):
     """The options of an experiment, its equilibrium, and which policies it looks at, batch by batch."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium, per unit of payoff"] = 1.0
-    policies: Annotated[int, Ge(1), "how many that qualify are looked at"] = 200
+    policies: Annotated[int, Ge(1), Le(1_000_000), "how many that qualify are looked at"] = 200
     generator: Annotated[Rule, "how policies are drawn"] = "dirichlet_state"
     entropy_rule: Annotated[
         EntropyRule, "they have at least the equilibrium's entropy: in the mean over states, or in every one"

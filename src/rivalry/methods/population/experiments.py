@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp, put
@@ -54,7 +54,7 @@ class Contractivity(OnDrawn):
     (0.0, (8, 5))
     """
 
-    map_steps: Annotated[int, Ge(1), "steps that each policy is followed"] = 20
+    map_steps: Annotated[int, Ge(1), Le(100_000), "steps that each policy is followed"] = 20
     distance: Annotated[Distance, "of policies: how far bids are moved, or l1"] = "mean"
     stop_below: Annotated[float, Ge(0), "distance below which a policy counts as arrived"] = 1e-8
 

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.arguments import limit
 from rivalry.methods.exploration import Table, check_numbers, check_whole
 from rivalry.methods.population.crowds import Crowd, checked, crowd_of, plays
 from rivalry.methods.population.epochs import ALGORITHMS, UPDATES, Stop, rule_of, stop_of, temperatures
@@ -203,6 +204,7 @@ class PopulationQLearning(eqx.Module):
             if self.stop is not None and self.stop.metric not in names:
                 raise ValueError(f"stop_when.metric: {self.stop.metric!r} has no meaning: {world.refusal}")
         entries = world.shape[1] * world.shape[2] * (world.shape[2] + 1) // 2
+        limit("agents", len(world.economy.karma), entries)
         values = np.full((1, entries), float(self.q0))
         agents = economy.fresh(world.economy, stream)
         learning = economy_learning.begin(
@@ -214,6 +216,7 @@ class PopulationQLearning(eqx.Module):
             session = taken_over(self.carry_on, session)
         begun = int(session["clock"][0])
         looks = (begun + self.training) // self.period - begun // self.period if self.period else 0
+        limit("training", looks, len(look_names(self, world)))
         types, private, levels = world.shape
         session |= {
             "begun": np.array([begun]),

@@ -88,7 +88,7 @@ class ScalingLaw(_Compared):
     ((1, 2, 3), True)
     """
 
-    factor: Annotated[int, Ge(2), "how much more karma there is in the second economy"] = 2
+    factor: Annotated[int, Ge(2), Le(10_000), "how much more karma there is in the second economy"] = 2
 
     needs: ClassVar[str] = "scaled"
 
