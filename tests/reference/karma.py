@@ -221,6 +221,25 @@ def _finite(inputs: Inputs) -> dict[str, Any]:
     return _mean_of_seeds(game, method)
 
 
+def _two_agents(inputs: Inputs) -> dict[str, Any]:
+    names = ("gamma", "urgencies", "payment")
+    given = {name: inputs[name] for name in names} | {
+        "kbar": inputs["mean_karma"],
+        "kmax": inputs["max_karma"],
+    }
+    policy = np.asarray(inputs["policy"])
+    method = rv.methods.Simulation(plays=policy / policy.sum(axis=-1, keepdims=True), evaluation=1000)
+    found = rv.learn(rv.games.karma(**given, agents=2), method)
+    record = _plain(found.record)
+    assert str(record["coverage"]) == "exact"
+    return {
+        "payoff": float(record["payoff"][0]),
+        "exploitability": float(record["regret"][0]),
+        "relative_exploitability": float(record["relative_exploitability"][0]),
+        "efficiency": float(record["stationary_efficiency"]),
+    }
+
+
 def _baseline_simulation(inputs: Inputs) -> dict[str, Any]:
     words = {"COIN": "coin", "DICT": "stake", "TURN": "turn"}
     game = rv.games.karma(
@@ -317,4 +336,5 @@ KINDS = {
     "population_step": _step,
     "redistribution_level": _level,
     "scaling_law": _scaling,
+    "two_agents": _two_agents,
 }

@@ -14,8 +14,8 @@ import pytest
 from tests.reference import karma
 from tests.reference.__main__ import choose, judge, read
 
-FILE = Path(__file__).with_name("karma.json")
-CASES = choose(read(FILE), cost="full")
+FILES = [Path(__file__).with_name(name) for name in ("karma.json", "karma_small.json")]
+CASES = [case for file in FILES for case in choose(read(file), cost="full")]
 BY_DAY = (
     "mfe_PBP_g0.98_beta1000_eps0.0",
     "mfe_PBP_g0.98_beta1000_eps0.05",

@@ -211,7 +211,7 @@ def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
     how = world, agents, rows, owner, q, np.random.SeedSequence(2), 50
     np.testing.assert_allclose(payoff_estimates(*how), np.arange(8.0))
     # even play of 0..k, by the karma that was held
-    tallied = watched(world.economy, agents, rows, owner, how[-2], 0, 50)
+    tallied = watched(world.economy, agents, rows, owner, how[-2], 0, 50)[0]
     held = tallied.each.sum(axis=1) / 50
     bonus = held @ np.log(np.arange(1, 5)) / 3.0
     np.testing.assert_allclose(payoff_estimates(*how, Paid(1 / 3)), np.arange(8.0) + bonus)

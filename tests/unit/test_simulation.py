@@ -18,6 +18,7 @@ from rivalry.study import StudyError, build_method
 from tests.unit.test_agents import table
 
 SMALL = {"kmax": 4, "kbar": 2, "agents": 10}
+MANY = SMALL | {"agents": 30}  # more than those whose bids are taken as dependent on the own karma
 
 
 def ran(game: Any, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
@@ -53,16 +54,16 @@ def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() 
 def test_numbers_of_agents_share_programs() -> None:
     """Nor does it matter how karma is dealt out at the start."""
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
-    ran(rv.games.karma(**SMALL), **options)
+    ran(rv.games.karma(**MANY), **options)
     programs = crowds._environment, simulation._worth
     compiled = [program._cached._cache_size() for program in programs]
-    for more in ({"agents": 6}, {"initial_karma": [0, 4] * 5}):
-        ran(rv.games.karma(**(SMALL | more)), **options)
+    for more in ({"agents": 26}, {"initial_karma": [0, 4] * 15}):
+        ran(rv.games.karma(**(MANY | more)), **options)
     assert [program._cached._cache_size() for program in programs] == compiled
 
 
 def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> None:
-    game = rv.games.karma(**SMALL, gamma=0.9)
+    game = rv.games.karma(**MANY, gamma=0.9)
     found = ran(game, plays="uniform", evaluation=3000)
     mu, pi = found["karma_law"].reshape(-1), found["policy"].reshape(-1, 5)
     env = game.environment(put(mu), put(pi))._replace(level=put(found["level"]))

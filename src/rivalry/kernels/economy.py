@@ -152,6 +152,67 @@ def _play(economy, agents, policy, choice, owner, tallied, steps):  # type: igno
     close(agents, desk, tallied)
 
 
+def probe(
+    economy: Economy,
+    agents: Agents,
+    policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
+    owner: np.ndarray,  # [agent]: whose rows it follows
+    steps: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Play ``steps`` further steps and try every legal bid of every agent on the way.
+
+    A trial repeats the step with one agent's bid replaced, all random numbers unchanged, and is then undone.
+    The agents change in place, as in `play`. Signals are not supported.
+
+    Returns
+    -------
+    won : array, [type private karma bid]
+        How many trials the agent won.
+    moved : array, [type private karma bid karma]
+        How many trials led from one amount of karma to another.
+    """
+    shape = (len(economy.stakes), views_of(economy), economy.most + 1, economy.most + 1)
+    won = np.zeros(shape, dtype=np.int64)
+    moved = np.zeros((*shape, shape[-1]), dtype=np.int64)
+    with draws.quiet():
+        index = choices(policy, economy.most)
+        _probe(economy, agents, copied(agents), policy, index, owner, no_tallies(), steps, won, moved)
+    return won, moved
+
+
+@njit(cache=True, nogil=True)
+def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, moved):  # type: ignore[no-untyped-def]
+    desk, other = desk_of(economy, agents), desk_of(economy, trial)
+    flat, index = policy.reshape(-1), choice.reshape(-1)
+    for _ in range(steps):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, desk.words)
+        matched(economy, agents, desk)
+        _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
+        for i in range(owner.shape[0]):
+            kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
+            for bid in range(k + 1):
+                _reset(trial, agents)
+                other.words[:], other.bids[:] = desk.words, desk.bids
+                other.bids[i] = bid
+                step(economy, trial, other, none)
+                won[kind, z, k, bid] += trial.wins[i] - agents.wins[i]
+                moved[kind, z, k, bid, trial.karma[i]] += 1
+        step(economy, agents, desk, none)
+
+
+@inner
+def _reset(trial, agents):  # type: ignore[no-untyped-def]
+    """Set all that a step changes to what it is for other agents."""
+    for n in range(2):
+        trial.stream[n] = agents.stream[n]
+    trial.clock[0], trial.pool[0], trial.burnt[0] = agents.clock[0], agents.pool[0], agents.burnt[0]
+    for i in range(agents.karma.shape[0]):
+        trial.karma[i], trial.private[i], trial.wins[i] = agents.karma[i], agents.private[i], agents.wins[i]
+        trial.order[i], trial.lucky[i] = agents.order[i], agents.lucky[i]
+
+
 @njit(cache=True, nogil=True)
 def desk_of(economy, agents):  # type: ignore[no-untyped-def]
     """The desk of a run of an economy."""

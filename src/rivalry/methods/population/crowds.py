@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -16,6 +17,11 @@ from rivalry.results import Certificate, Record
 
 if TYPE_CHECKING:
     from rivalry.kernels.economy import Agents, Tallies
+
+
+BATCHES = 20  # of play, for the standard error of its mean reward
+FAR = 4.0 * 2**0.5  # standard errors of one of two estimates by which they differ beyond noise
+POOLED = "policy iteration in the population measured, rivals' bids taken as independent of the own karma"
 
 
 class Crowd(NamedTuple):
@@ -50,6 +56,7 @@ class Measured(NamedTuple):
     """What play of policies that do not change has shown."""
 
     efficiency: float  # mean reward of an agent and step
+    error: float  # its standard error, by batch means
     reward: np.ndarray  # [agent], a step
     wins: np.ndarray  # [agent], a step
     law: np.ndarray  # [type private karma], of all agents
@@ -115,22 +122,45 @@ def watched(
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
-) -> Tallies:
-    """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own."""
+) -> tuple[Tallies, np.ndarray]:
+    """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own.
+
+    Also returns the sum of their rewards up to the end of each batch, ``[batch]``.
+    """
     from rivalry.kernels import draws
     from rivalry.kernels.economy import copied, no_tallies, play, tallies
 
     others = copied(agents)._replace(stream=draws.stream(sequence))
     play(economy, others, rows, owner, no_tallies(), warm_up)
-    tallied = tallies(economy, each=True)
-    play(economy, others, rows, owner, tallied, steps)
+    tallied, batches = tallies(economy, each=True), []
+    for part in np.diff(batch_ends(steps), prepend=0):
+        play(economy, others, rows, owner, tallied, int(part))
+        batches.append(tallied.rewards.sum())
     checked(others)
-    return tallied
+    return tallied, np.array(batches)
+
+
+def batch_ends(steps: int) -> np.ndarray:
+    """After how many of ``steps`` steps each batch of play ends, ``[batch]``."""
+    return np.arange(1, BATCHES + 1) * steps // BATCHES
+
+
+def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
+    """The standard error of the mean reward per agent and step, from rewards up to the end of each batch.
+
+    Infinite for fewer steps than batches.
+    """
+    lengths = np.diff(batch_ends(steps), prepend=0)
+    if not lengths.all():
+        return np.inf
+    means = np.diff(batches, prepend=0.0) / (lengths * agents)
+    return float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
 def measured(
     crowd: Crowd,
     tallied: Tallies,
+    batches: np.ndarray,  # [batch]
     policies: np.ndarray,  # [owner own bid]
     owner: np.ndarray,  # [agent]
     steps: int,
@@ -138,15 +168,16 @@ def measured(
     """Tallies of agents with policies of their own as means over agents and steps."""
     kinds, shape = crowd.economy.type_of, crowd.shape
     met = _met(tallied.each.reshape(len(kinds), -1), policies, owner, kinds, shape[0])
-    return counted(crowd, tallied, met.reshape(*shape, -1), steps)
+    return counted(crowd, tallied, batches, met.reshape(*shape, -1), steps)
 
 
-def counted(crowd: Crowd, tallied: Tallies, policy: np.ndarray, steps: int) -> Measured:
+def counted(crowd: Crowd, tallied: Tallies, batches: np.ndarray, policy: np.ndarray, steps: int) -> Measured:
     """Tallies as means over agents and steps, where all follow ``policy [type private karma bid]``."""
     heads = steps * len(crowd.economy.type_of)
     flows = tallied.flows / heads
     return Measured(
         efficiency=float(tallied.rewards.sum() / heads),
+        error=standard_error(batches, steps, len(crowd.economy.type_of)),
         reward=tallied.rewards / steps,
         wins=tallied.wins / steps,
         law=tallied.held / heads,
@@ -198,14 +229,26 @@ def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     return {} if known is None else dict(known(env, mu, pi))
 
 
-def estimated(crowd: Crowd, gain: np.ndarray, method: str) -> Certificate:
-    """What gains ``[type]`` in a population that was measured come to: an estimate, from play.
+def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> Record:
+    """The mean reward per agent and step that payoffs ``[type]`` stand for, ``(1 - gamma) payoff``.
 
-    Finitely many agents who notice that one departs may do what such gains do not count, so nothing is
-    bounded.
+    Warns where it differs from the measured one by more than noise: then the decision process that gains
+    are computed in is not the one that the agents play in.
     """
-    unknown = np.full(len(gain), np.inf)
-    return Certificate(gain, unknown, "estimated", method, TOLERANCE * scale(crowd.game))
+    share = crowd.sizes / crowd.sizes.sum()
+    mean = float(share @ ((1 - crowd.economy.discount) * payoff))
+    if abs(mean - found.efficiency) > FAR * found.error:
+        warnings.warn(
+            f"(1 - gamma) x payoff is {mean:.6g} and the measured efficiency {found.efficiency:.6g}, "
+            f"standard error {found.error:.2g}: the difference is more than noise, do not rely on the gains",
+            stacklevel=2,
+        )
+    return {"stationary_efficiency": ((), np.asarray(mean))}
+
+
+def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str) -> Certificate:
+    """The certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
+    return Certificate(gain, bound, coverage, method, TOLERANCE * scale(crowd.game))  # type: ignore[arg-type]
 
 
 def without_exploration(policies: np.ndarray, eps: float) -> np.ndarray:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.files import read
-from rivalry.methods.population.crowds import Crowd, estimated, mean_policy, measures_of, views
+from rivalry.methods.population.crowds import (
+    Crowd,
+    certified,
+    mean_policy,
+    measures_of,
+    stationary_efficiency,
+    views,
+)
 from rivalry.methods.population.epochs import temperatures
 from rivalry.methods.population.monitors import (
     RARELY,
@@ -240,8 +247,8 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     kinds = world.economy.type_of
     members = [np.flatnonzero(kinds == kind) for kind in range(world.shape[0])]
     payoff, gain = (found.numbers[name][owner] for name in ("agent_payoff", "exploitability"))
-    regret = np.array([gain[each].max() for each in members])
-    how = "policy iteration in the population measured, the largest gain of an agent"
+    regret, bound = (np.array([part[each].max() for each in members]) for part in (gain, found.bound[owner]))
+    how = f"{found.method}, the largest gain of an agent"
     means = {
         name.removeprefix("agent_"): np.array([array[owner][each].mean() for each in members])
         for name, array in found.numbers.items()
@@ -249,7 +256,8 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     }
     mean = np.array([payoff[each].mean() for each in members])
     told: Record = {name: (("player",), array) for name, array in means.items()}
-    return told | {"payoff": (("player",), mean)} | estimated(world, regret, how).record()
+    told |= {"payoff": (("player",), mean)} | stationary_efficiency(world, mean, found.measured)
+    return told | certified(world, regret, bound, found.coverage, how).record()
 
 
 def _curves(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:

@@ -14,6 +14,7 @@ import numpy as np
 from rivalry._jax import put
 from rivalry.methods.exploration import Table, check_numbers, check_whole
 from rivalry.methods.population.crowds import (
+    POOLED,
     Crowd,
     Measured,
     checked,
@@ -23,7 +24,8 @@ from rivalry.methods.population.crowds import (
     without_exploration,
 )
 from rivalry.methods.population.epochs import step_sizes
-from rivalry.population.agents import NOTHING, AgentsJudged, Paid, judged_agents
+from rivalry.methods.population.few_agents import Judged, few, judged_few
+from rivalry.population.agents import NOTHING, Paid, judged_agents
 from rivalry.population.distances import entropies, policy_distance
 
 if TYPE_CHECKING:
@@ -93,6 +95,9 @@ class Snapshot(NamedTuple):
     environment: Any
     numbers: Numbers  # [owner] each
     efficiency: float  # without exploration
+    bound: np.ndarray  # [owner]: what no gain exceeds
+    coverage: str  # of the gains
+    method: str  # by which they were computed
 
 
 def names_of(eps: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
@@ -166,28 +171,41 @@ def _played(
     economy, levels = crowd.economy, crowd.shape[2]
     policies = _policies(crowd, rows)
     own = policies.reshape(len(rows), -1, levels)
-    tallied = watched(economy, agents, rows, owner, sequence, warm_up, steps)
-    found = measured(crowd, tallied, own, owner, steps)
+    tallied, batches = watched(economy, agents, rows, owner, sequence, warm_up, steps)
+    found = measured(crowd, tallied, batches, own, owner, steps)
     if crowd.refusal:
-        return Snapshot(found, None, {}, found.efficiency)
+        return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
     env, kinds = environment_of(crowd, found), kinds_of(crowd, owner)
     numbers: Numbers = {}
-    for bonus in (None,) if paid is None else (None, paid):
-        each = judged_agents(crowd.game, env, put(own), kinds, put(equilibria), bonus or NOTHING)
-        told = _told(each, owner)
-        numbers |= told if bonus is None else {f"{name}{REGULARISED}": told[name] for name in told}
+    bonuses = (NOTHING,) if paid is None else (NOTHING, paid)
+    if few(crowd):
+        each = judged_few(crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses)
+    else:
+        each = [_pooled(crowd, env, own, kinds, equilibria, bonus) for bonus in bonuses]
+    for suffix, one in zip(("", REGULARISED), each, strict=False):
+        numbers |= {f"{name}{suffix}": array for name, array in _told(one, owner).items()}
     for target, name in zip(equilibria, ("", "_eps"), strict=False):
         of_kind = target.reshape(*crowd.shape, levels)[kinds]
         numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind, far, found.law[kinds])
-    return Snapshot(found, env, numbers, found.efficiency)
+    first = each[0]
+    return Snapshot(found, env, numbers, found.efficiency, first.bound, first.coverage, first.method)
 
 
-def _told(each: AgentsJudged, owner: np.ndarray) -> Numbers:
+def _pooled(
+    crowd: Crowd, env: Any, own: np.ndarray, kinds: np.ndarray, equilibria: np.ndarray, paid: Paid
+) -> Judged:
+    """Agents of very many, in the environment that all of them make."""
+    found = judged_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
+    payoff, gain, gaps = (np.asarray(part) for part in (found.payoff, found.gain, found.gaps))
+    return Judged(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
+
+
+def _told(each: Judged, owner: np.ndarray) -> Numbers:
     """What was found of each owner of a policy, by the names of `EXACT` and `FAR`."""
-    payoff, gain = np.asarray(each.payoff), np.asarray(each.gain)
+    payoff, gain = each.payoff, each.gain
     scale = abs(float(payoff[owner].mean()))
     numbers = {"agent_payoff": payoff, "exploitability": gain, "relative_exploitability": gain / scale}
-    for gap, name in zip(np.asarray(each.gaps).T, ("", "_eps"), strict=False):
+    for gap, name in zip(each.gaps.T, ("", "_eps"), strict=False):
         numbers[f"gap_to_equilibrium{name}"] = gap
         numbers[f"relative_gap_to_equilibrium{name}"] = gap / scale
     return numbers
@@ -230,7 +248,7 @@ def payoff_estimates(
     values = (policies * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
     if paid is not None:
         values = values + paid.weight * np.asarray(entropies(put(policies)))
-    met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps).each
+    met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps)[0].each
     estimates: np.ndarray = (met * values[owner]).sum(axis=(1, 2)) / steps
     return estimates
 

@@ -53,7 +53,8 @@ class PopulationQLearning(eqx.Module):
 
     Every ``monitor_every`` epochs copies of the agents play on with frozen policies, by a stream of their
     own, so that looking changes nothing: bid law and level are measured over ``monitor_steps`` after
-    ``evaluation_warm_up``, and each agent's gain is found by dynamic programming there. Beside this,
+    ``evaluation_warm_up``, and each agent's gain is found by dynamic programming there; of up to 20 agents
+    with rivals' bids as they depend on the own karma, of two exactly (`Simulation`). Beside this,
     ``monitor = "parallel"`` samples gains as Algorithm 3 does, ``"alone"`` as Algorithm 4; as a table
     ``{kind, t_monitor, t_burn, sample_every, tables, alpha, expected, double, agents, explore}``
     (`rivalry.methods.population.monitors.Sampling`). Sampled gains need far longer monitoring than is usual.

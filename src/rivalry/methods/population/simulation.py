@@ -14,18 +14,23 @@ from rivalry._jax import put
 from rivalry.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN, Economy
 from rivalry.methods.exploration import check_numbers, check_whole
 from rivalry.methods.population.crowds import (
+    BATCHES,
+    POOLED,
     Crowd,
     Measured,
+    batch_ends,
+    certified,
     checked,
     counted,
     crowd_of,
     environment_of,
-    estimated,
     measures_of,
     plays,
+    stationary_efficiency,
     views,
 )
 from rivalry.methods.population.equilibrium import equilibrium
+from rivalry.methods.population.few_agents import few, judged_few
 from rivalry.methods.population.newton import ENOUGH
 from rivalry.population import best_response, policy_values
 from rivalry.population.operators import Policy, Values
@@ -54,10 +59,17 @@ class Simulation(eqx.Module):
     The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
     and step, ``reward_fairness`` and ``access_fairness``, minus standard deviations over agents of rewards
     and wins a step; ``agent_reward``, ``agent_wins``; ``karma_law``, ``bid_law``. Of policies it has as well
-    what one agent could gain while all others go on: the best response by dynamic programming in the
-    environment that was measured, weighted by the states that agents were in; ``payoff`` and
-    ``exploitability`` by type, and the certificate. It tends to 0 with many agents where the policy is an
-    equilibrium of the population. ``policy`` (player, private, karma, bid) is the policy.
+    ``payoff`` and ``exploitability`` by type, what one agent could gain while all others keep to theirs, the
+    certificate, and ``stationary_efficiency``, the mean reward that payoffs stand for; a warning says where
+    it differs from the measured one by more than noise. ``policy`` (player, private, karma, bid) is the
+    policy.
+
+    Of two agents gains are exact: the own karma determines the rival's. Where urgencies are not drawn anew in
+    every step the rival's is hidden, and gains are ``bounded`` by that of an agent who sees it. Of up to 20
+    agents they are estimated with the rivals' bids as they depend on the own karma, in two further runs of
+    ``evaluation`` steps that try every bid. Of more, in the population measured with rivals' bids taken as
+    independent of the own karma, weighted by the states that agents were in. Gains tend to 0 with many agents
+    where the policy is an equilibrium of the population.
 
     Raises `ValueError` for parameters out of range, and for what is no policy of the game.
 
@@ -111,7 +123,7 @@ class Simulation(eqx.Module):
         policy = self._policy(world) if self.bids else np.zeros((0, 0))
         session = dict(fresh(world.economy, stream)._asdict())
         sums = {f"{SUMS}{name}": array for name, array in tallies(world.economy)._asdict().items()}
-        return session | sums | {"policy_of_all": policy}
+        return session | sums | {"policy_of_all": policy, "batches": np.full(BATCHES, np.nan)}
 
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
         """Plays."""
@@ -123,11 +135,15 @@ class Simulation(eqx.Module):
         policy = session["policy_of_all"].reshape(-1, private, levels, levels)
         rows = cumulative(policy) if self.bids else uniform_rows(types, private, levels - 1)
         taken, economy = 0, self._economy(world)
-        for until, into in ((self.warm_up, no_tallies()), (self.length(world), sums)):
-            part = min(steps - taken, until - int(agents.clock[0]))
+        ends = self.warm_up + batch_ends(self.evaluation)
+        for number, until in enumerate((self.warm_up, *ends), start=-1):
+            part = min(steps - taken, int(until) - int(agents.clock[0]))
             if part > 0:
+                into = no_tallies() if number < 0 else sums
                 play(economy, agents, rows, economy.type_of, into, part)
                 taken += part
+                if number >= 0 and agents.clock[0] == until:
+                    session["batches"][number] = sums.rewards.sum()
         checked(agents)
         return taken
 
@@ -141,14 +157,14 @@ class Simulation(eqx.Module):
             return record
         shape = (*world.shape, world.shape[2])
         policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
-        found = counted(world, sums, policy, steps)
+        found = counted(world, sums, session["batches"], policy, steps)
         record |= found.record(kinds)
         if not self.bids:
             return record
         record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
         record["policy"] = (("player", "private", "karma", "bid"), policy)
         record |= views(world)
-        return (_gains(world, found) if not world.refusal else {}) | record
+        return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
 
     def _economy(self, world: Crowd) -> Economy:
         return world.economy if self.bids else world.economy._replace(award=AWARDS[self.plays])
@@ -192,21 +208,48 @@ def _parts(session: Session) -> tuple[Agents, Tallies]:
     )
 
 
-def _gains(world: Crowd, found: Measured) -> Record:
-    """What the policy is worth in the population measured, and what one agent could gain there."""
+def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
+    """Payoffs of the policy, and what one agent could gain while the others keep to it."""
     env, levels = environment_of(world, found), world.shape[2]
-    values, best = (np.asarray(v) for v in _worth(world.game, env, put(found.policy.reshape(-1, levels))))
-    weights = found.law.reshape(world.shape[0], -1)
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
-    gain = np.maximum(most - payoff, 0.0)
-    proof = estimated(world, gain, "policy iteration in the population measured")
+    if few(world):
+        payoff, gain, bound, coverage, method = _few(world, found, env, agents, steps)
+    else:
+        values, best = (np.asarray(v) for v in _worth(world.game, env, put(found.policy.reshape(-1, levels))))
+        weights = found.law.reshape(world.shape[0], -1)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
+        gain, bound = np.maximum(most - payoff, 0.0), np.full(len(payoff), np.inf)
+        coverage, method = "estimated", POOLED
     return measures_of(world, env, found) | {
         "payoff": (("player",), payoff),
         "exploitability": (("player",), gain),
         "relative_exploitability": (("player",), gain / np.abs(payoff)),
-        **proof.record(),
+        **stationary_efficiency(world, payoff, found),
+        **certified(world, gain, bound, coverage, method).record(),
     }
+
+
+def _few(
+    world: Crowd, found: Measured, env: Any, agents: Agents, steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
+    """Payoff, gain and bound ``[type]`` among few agents, the coverage and the method."""
+    from rivalry.kernels.choices import cumulative
+
+    (types, private, levels), economy = world.shape, world.economy
+    policy, sequence = found.policy, np.random.SeedSequence([int(word) for word in agents.stream])
+    judged = judged_few(
+        world,
+        env,
+        agents,
+        cumulative(policy),
+        policy.reshape(types, private * levels, levels),
+        economy.type_of,
+        np.arange(types),
+        np.zeros((0, types * private * levels, levels)),
+        sequence,
+        steps,
+    )[0]
+    return judged.payoff, judged.gain, judged.bound, judged.coverage, judged.method
 
 
 @eqx.filter_jit

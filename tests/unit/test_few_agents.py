@@ -1,0 +1,323 @@
+"""Gains among few agents: against value iteration over joint states, with rules restated in plain Python."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.kernels import shapes
+from rivalry.kernels.choices import cumulative, probabilities
+from rivalry.kernels.economy import fresh
+from rivalry.methods.population import few_agents
+from rivalry.methods.population.crowds import crowd_of
+from rivalry.methods.population.few_agents import Judged, against, judged_few
+
+Law = dict[tuple[int, ...], float]
+
+
+def after(economy: shapes.Economy, held: tuple[int, ...], bids: Any, pairs: Any, order: Any) -> Law:
+    """Where karma ends and how often: ``order`` ranks equal bids of a pair, as (first wins, second wins)."""
+    ends: Law = {(*held, 0): 1.0}  # the surplus last
+    for (i, j), (first, second) in zip(pairs, order, strict=True):
+        clear = float(bids[i] > bids[j]), float(bids[i] < bids[j])
+        chances = (first, second) if bids[i] == bids[j] else clear
+        ends = mixed(ends, lambda here, i=i, j=j, c=chances: paid(economy, here, bids, (i, j), c))
+    for agent in range(len(held)):
+        ends = mixed(ends, lambda here, agent=agent: taxed(economy, here, agent))
+    return {here[:-1]: p for here, p in mixed(ends, lambda here: shared(economy.most, here)).items()}
+
+
+def mixed(law: Law, step: Any) -> Law:
+    found: Law = {}
+    for here, p in law.items():
+        for there, q in step(here):
+            found[there] = found.get(there, 0.0) + p * q
+    return found
+
+
+def paid(economy: shapes.Economy, here: Any, bids: Any, pair: Any, chances: Any) -> Iterator[Any]:
+    yield here, 1 - sum(chances)
+    for (winner, loser), chance in zip((pair, pair[::-1]), chances, strict=True):
+        there, price = list(here), int(economy.charge[bids[winner], bids[loser]])
+        if economy.receiver == shapes.SOCIETY:
+            there[-1] += price
+        else:
+            if economy.overflow == shapes.ROOM:
+                price = min(price, economy.most - there[loser])
+            there[-1] += max(there[loser] + price - economy.most, 0)
+            there[loser] = min(there[loser] + price, economy.most)
+        there[winner] -= price
+        yield tuple(there), chance
+
+
+def taxed(economy: shapes.Economy, here: Any, agent: int) -> Iterator[Any]:
+    whole, part = divmod(float(economy.tax[here[agent]]), 1.0)
+    for more, chance in ((0, 1 - part), (1, part)):
+        there = list(here)
+        due = min(int(whole) + more, here[agent])
+        there[agent] -= due
+        there[-1] += due
+        yield tuple(there), chance
+
+
+def shared(most: int, here: Any) -> Iterator[Any]:
+    *held, surplus = here
+    count = len(held)
+    while surplus >= count and any(k < most for k in held):
+        share = surplus // count
+        for agent in range(count):
+            gain = min(share, most - held[agent])
+            held[agent], surplus = held[agent] + gain, surplus - gain
+    room = [agent for agent in range(count) if held[agent] < most]
+    subsets = list(itertools.combinations(room, min(surplus, len(room))))
+    for lucky in subsets:
+        there = [k + (agent in lucky) for agent, k in enumerate(held)]
+        left = surplus - len(lucky)
+        yield (*there, left), 1 / len(subsets)
+
+
+class Two:
+    """Both agents' joint chain on (urgency, karma) of each, from what everybody does in every joint state."""
+
+    def __init__(self, economy: shapes.Economy, agent: int) -> None:
+        self.economy, self.agent = economy, agent
+        self.kinds = economy.type_of
+        self.chains = np.diff(economy.chain, axis=-1, prepend=0.0)
+        privates, levels, supply = economy.stakes.shape[1], economy.most + 1, int(economy.karma.sum())
+        amounts = [(a, supply - a) for a in range(levels) if 0 <= supply - a < levels]
+        self.states = [(u, v, *k) for u in range(privates) for v in range(privates) for k in amounts]
+
+    def tied(self, u: int, v: int) -> tuple[float, float]:
+        stakes = self.economy.stakes[self.kinds[0], u], self.economy.stakes[self.kinds[1], v]
+        if self.economy.tie == shapes.NOBODY:
+            return 0.0, 0.0
+        if self.economy.tie == shapes.LOWEST_INDEX:
+            return 1.0, 0.0
+        if self.economy.tie == shapes.HIGHEST_STAKE and stakes[0] != stakes[1]:
+            return float(stakes[0] > stakes[1]), float(stakes[1] > stakes[0])
+        return 0.5, 0.5
+
+    def tables(self, rival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Own rewards ``[joint bid]`` and moves ``[joint bid joint]`` against the rival's policy."""
+        place = {state: n for n, state in enumerate(self.states)}
+        levels, me = self.economy.most + 1, self.agent
+        reward = np.zeros((len(place), levels))
+        moves = np.zeros((len(place), levels, len(place)))
+        for n, (u, v, k, m) in enumerate(self.states):
+            other = 1 - me
+            for own, theirs in itertools.product(range((k, m)[me] + 1), range((k, m)[other] + 1)):
+                chance = rival[(u, v)[other], (k, m)[other], theirs]
+                bids = (own, theirs) if me == 0 else (theirs, own)
+                win = self.tied(u, v)[me] if own == theirs else float(own > theirs)
+                stake = self.economy.stakes[self.kinds[me], (u, v)[me]]
+                reward[n, own] -= chance * stake * (1 - win)
+                for held, p in after(self.economy, (k, m), bids, [(0, 1)], [self.tied(u, v)]).items():
+                    for x, y in itertools.product(range(len(self.chains[0])), repeat=2):
+                        q = self.chains[self.kinds[0], u, x] * self.chains[self.kinds[1], v, y]
+                        if q * p * chance:
+                            moves[n, own, place[(x, y, *held)]] += chance * p * q
+        return reward, moves
+
+    def own(self) -> np.ndarray:
+        """The own (urgency, karma) of every joint state, as a place in ``[own]``."""
+        me, levels = self.agent, self.economy.most + 1
+        return np.array([state[me] * levels + state[2 + me] for state in self.states])
+
+
+def long_run(economy: shapes.Economy, states: Any, steps: np.ndarray) -> np.ndarray:
+    """The limit of time averages from the first deal, urgencies as they begin."""
+    first = np.diff(economy.first, axis=-1, prepend=0.0)[economy.type_of]
+    law = np.array([first[0, u] * first[1, v] * ((k, m) == tuple(economy.karma)) for u, v, k, m in states])
+    power = steps
+    for _ in range(40):
+        power = (power + power @ steps) / 2 if _ == 0 else power @ power
+        power /= power.sum(axis=1, keepdims=True)
+    return np.asarray(law @ power)
+
+
+def dirichlet(seed: int, privates: int, levels: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    weights = np.tril(rng.gamma(0.7, size=(privates, levels, levels)) + 1e-9)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def judged(game: Any, policies: np.ndarray) -> Judged:
+    """Two agents who follow the policies ``[type private karma bid]`` of their types."""
+    types, private, levels = game.shape
+    rows, shape = cumulative(policies), (types, private * levels, levels)
+    crowd, none = crowd_of(game), np.zeros((0, types * private * levels, levels))
+    agents, seed = fresh(crowd.economy, np.random.SeedSequence(0)), np.random.SeedSequence(0)
+    owner, kinds = crowd.economy.type_of, np.arange(types)
+    (found,) = judged_few(crowd, None, agents, rows, policies.reshape(shape), owner, kinds, none, seed, 1)
+    return found
+
+
+RULES: dict[str, dict[str, Any]] = {
+    "peer": {},
+    "society": {"payment": "PBS"},
+    "room": {"overflow": "winner_pays_room", "tie": "highest_urgency"},
+    "second price": {"payment": "highest_losing_bid", "tie": "nobody", "tax": 0.3},
+    "unequal": {"kbar": 2.5, "kmax": 4, "tie": "lowest_index", "tax": 0.15},
+    "three urgencies": {"urgencies": [0.0, 1.0, 4.0], "chain": [0.2, 0.3, 0.5], "payment": "difference"},
+}
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=list(RULES))
+def test_two_agents_are_judged_exactly(rules: dict[str, Any]) -> None:
+    game = rv.games.karma(**({"kmax": 3, "kbar": 2.0, "gamma": 0.9, "agents": 2} | rules))
+    economy, policy = game.world(), dirichlet(3, game.shape[1], game.shape[2])
+    found = judged(game, policy[None])
+    payoffs, gains = [], []
+    for agent in range(2):
+        pair = Two(economy, agent)
+        reward, moves = pair.tables(policy)
+        own = pair.own()
+        pi = policy.reshape(-1, policy.shape[-1])[own]
+        steps = np.einsum("nb,nbm->nm", pi, moves)
+        values = np.linalg.solve(np.eye(len(steps)) - 0.9 * steps, (pi * reward).sum(axis=1))
+        law = long_run(economy, pair.states, steps)
+        # the rival's urgency is not seen, and drawn anew in every step
+        member = own[:, None] == np.unique(own)
+        seen = np.diff(economy.first, axis=-1, prepend=0.0)[0][[s[1 - agent] for s in pair.states]]
+        average = (member * seen[:, None]).T
+        legal = np.arange(policy.shape[-1]) <= np.unique(own)[:, None] % policy.shape[-1]
+        best = np.zeros(member.shape[1])
+        for _ in range(400):
+            q = average @ reward + 0.9 * np.einsum("sn,nbm,m->sb", average, moves, member @ best)
+            best = np.where(legal, q, -np.inf).max(axis=1)
+        payoffs.append(law @ values)
+        gains.append(law @ (member @ best - values))
+    np.testing.assert_allclose(found.payoff, [np.mean(payoffs)], rtol=1e-9)
+    np.testing.assert_allclose(found.gain, [np.mean(gains)], rtol=1e-9)
+    np.testing.assert_allclose(found.bound, found.gain, rtol=1e-9)
+    assert found.coverage == "exact"
+
+
+def test_two_types_of_one_agent_each_answer_each_other() -> None:
+    types = [
+        {"count": 1, "gamma": 0.9},
+        {"count": 1, "gamma": 0.5, "urgencies": [2.0, 3.0], "chain": [0.9, 0.1]},
+    ]
+    game = rv.games.karma(kmax=3, kbar=1.5, types=types)
+    policies = np.stack([dirichlet(1, 2, 4), dirichlet(2, 2, 4)])
+    found, economy = judged(game, policies), game.world()
+    for agent, gamma in enumerate((0.9, 0.5)):
+        pair = Two(economy, agent)
+        reward, moves = pair.tables(policies[1 - agent])
+        pi = policies[agent].reshape(8, 4)[pair.own()]
+        steps = np.einsum("nb,nbm->nm", pi, moves)
+        values = np.linalg.solve(np.eye(len(steps)) - gamma * steps, (pi * reward).sum(axis=1))
+        payoff = long_run(economy, pair.states, steps) @ values
+        np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-9)
+
+
+def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> None:
+    """All 36 policies without randomness are tried: the best is between the gain and the bound."""
+    game = rv.games.karma(kmax=2, kbar=1, agents=2, gamma=0.9, chain=[[0.9, 0.1], [0.2, 0.8]])
+    policy, economy = dirichlet(5, 2, 3), game.world()
+    found = judged(game, policy[None])
+    pair = Two(economy, 0)
+    (reward, moves), own = pair.tables(policy), pair.own()
+
+    def worth(pi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        steps = np.einsum("nb,nbm->nm", pi[own], moves)
+        paid = (pi[own] * reward).sum(axis=1)
+        return np.linalg.solve(np.eye(len(steps)) - 0.9 * steps, paid), steps
+
+    values, steps = worth(policy.reshape(6, 3))
+    law = long_run(economy, pair.states, steps)
+    sure = [np.eye(3)[list(bids)] for bids in itertools.product(*(range(k + 1) for k in (0, 1, 2) * 2))]
+    most = max(float(law @ (worth(bids)[0] - values)) for bids in sure)
+    (gain,), (bound,) = found.gain, found.bound
+    assert gain <= most * (1 + 1e-9) <= bound * (1 + 2e-9)
+    assert bound > gain > 0.8 * most
+    assert found.coverage == "bounded"
+    np.testing.assert_allclose(found.payoff, [law @ values], rtol=1e-9)
+
+
+def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
+    process, memory = against(
+        rv.games.karma(kmax=4, kbar=1.0, agents=2).world(), 0, dirichlet(0, 2, 5).reshape(10, 5)
+    )
+    assert memory == 1
+    np.testing.assert_allclose(process.moves.sum(axis=-1)[[0, 1, 2, 5, 6, 7]][:, 0], 1.0)
+    assert np.array_equal(process.moves[3].argmax(axis=-1) % 5, np.full(5, 3))
+
+
+def four(payment: str) -> tuple[Any, np.ndarray, float]:
+    """An economy of four, a policy, and the most that one of them gains by any policy of its own state."""
+    game = rv.games.karma(kmax=3, kbar=1, agents=4, gamma=0.9, payment=payment)
+    economy, policy = game.world(), dirichlet(8, 2, 4)
+    held = [k for k in itertools.product(range(4), repeat=4) if sum(k) == 4]
+    place, bid = {k: n for n, k in enumerate(held)}, policy.mean(axis=0)  # urgencies are a fair coin
+    lost, moves = np.zeros((len(held), 4)), np.zeros((len(held), 4, len(held)))
+    for n, k in enumerate(held):
+        for rival, rest in ((1, (2, 3)), (2, (1, 3)), (3, (1, 2))):
+            for bids in itertools.product(*(range(x + 1) for x in k)):
+                chance = np.prod([bid[k[j], bids[j]] for j in (1, 2, 3)]) / 3
+                if chance:
+                    lost[n, bids[0]] += chance * (0.5 * (bids[0] == bids[rival]) + (bids[0] < bids[rival]))
+                    for there, p in after(economy, k, bids, [(0, rival), rest], [(0.5, 0.5)] * 2).items():
+                        moves[n, bids[0], place[there]] += chance * p
+    own = np.array([k[0] for k in held])
+
+    def worth(pi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Before the own urgency is drawn, by what all hold."""
+        steps = np.einsum("nb,nbm->nm", pi.mean(axis=0)[own], moves)
+        paid = -(np.einsum("u,unb,nb->n", [0.5, 2.5], pi[:, own], lost))
+        return np.linalg.solve(np.eye(len(steps)) - 0.9 * steps, paid), steps
+
+    values, steps = worth(policy)
+    power = np.linalg.matrix_power(steps, 2**20)
+    law = power[place[(1, 1, 1, 1)]]
+    sure = [np.eye(4)[list(bids)] for bids in itertools.product(range(1), range(2), range(3), range(4))]
+    most = max(law @ (worth(np.stack(each))[0] - values) for each in itertools.product(sure, repeat=2))
+    return game, policy, float(most)
+
+
+@pytest.mark.parametrize("payment", ["PBP", "PBS"])
+def test_of_four_agents_the_gain_is_estimated_without_bias(payment: str) -> None:
+    game, policy, most = four(payment)
+    found = rv.learn(game, rv.methods.Simulation(plays=policy, evaluation=20_000)).data
+    np.testing.assert_allclose(found.regret.item(), most, rtol=0.03)
+    assert str(found.coverage.values) == "estimated"
+
+
+def test_learners_in_pairs_are_judged_against_each_other_not_against_the_mean() -> None:
+    game = rv.games.karma(kmax=3, kbar=2, agents=2, gamma=0.9)
+    learner = rv.methods.PopulationQLearning(
+        training=4000, epoch=100, monitor_every=0, beta=20.0, compare=False, evaluation=200
+    )
+    world, seed = learner.world(game), np.random.SeedSequence(4)
+    session = learner.begin(world, seed)
+    learner.advance(world, session, 4000)
+    record = {name: array for name, (_, array) in learner.read(world, session).items()}
+    policies = probabilities(session["policy"], 3).reshape(2, 8, 4)
+    gains = []
+    for agent in range(2):
+        process, _ = against(crowd_of(game).economy, agent, policies[1 - agent])
+        mu, values = process.stationary(policies[agent]), process.values(policies[agent])
+        best = np.zeros(8)
+        for _ in range(500):
+            q = process.reward + 0.9 * process.moves @ best
+            best = np.where(np.tile(np.tri(4, dtype=bool), (2, 1)), q, -np.inf).max(axis=1)
+        gains.append(mu @ (best - values))
+    np.testing.assert_allclose(record["agent_exploitability"], gains, rtol=1e-8)
+    np.testing.assert_allclose(record["regret"], [max(gains)], rtol=1e-8)
+    assert str(record["coverage"]) == "exact"
+
+
+def test_a_payoff_that_is_not_what_is_played_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken as independent of the own karma, as of many agents, the bids of two are another game."""
+    game = rv.games.karma(kmax=4, kbar=2, agents=2)
+    policy = np.broadcast_to(np.eye(5)[(np.arange(5) + 1) // 2], (2, 5, 5))
+    run = rv.methods.Simulation(plays=policy, evaluation=5000)
+    assert rv.learn(game, run).certificate.coverage == "exact"
+    monkeypatch.setattr(few_agents, "FEW", 0)
+    with pytest.warns(UserWarning, match=r"\(1 - gamma\) x payoff is .* do not rely on the gains"):
+        rv.learn(game, run)
