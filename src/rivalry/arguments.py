@@ -6,6 +6,7 @@ import inspect
 import json
 import operator
 import re
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, wraps
@@ -202,11 +203,25 @@ def one_line(error: object) -> str:
 
 @cache
 def _signature(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
-    try:
-        hints = get_type_hints(target, include_extras=True)
-    except (NameError, TypeError):  # annotations that only a type checker can read
-        hints = {}
-    return dict(inspect.signature(target).parameters), hints
+    known = dict(inspect.signature(target).parameters)
+    hints: dict[str, Any] = {}
+    if isinstance(target, type):
+        return known, get_type_hints(target, include_extras=True)
+    for name, one in known.items():
+        try:
+            hints |= get_type_hints(_OneAnnotation(target, name, one.annotation), include_extras=True)
+        except (NameError, TypeError):  # one that only a type checker can read
+            continue
+    return known, hints
+
+
+class _OneAnnotation:
+    """What `get_type_hints` takes for a function with a single parameter, whatever the function returns."""
+
+    def __init__(self, target: Callable[..., Any], name: str, annotation: Any) -> None:
+        home = inspect.unwrap(target)
+        self.__globals__ = vars(sys.modules[home.__module__])
+        self.__annotations__ = {name: annotation}
 
 
 def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
@@ -219,7 +234,7 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
         return _among(members, value)
     if origin in (list, tuple):
         return _listed(hint, members, value, notes)
-    if origin is dict or hint is dict:
+    if origin in (dict, Mapping) or hint is dict:
         return _tabled(members, value, notes)
     if origin is Callable:
         return None if callable(value) else _wrong("a function", value)
@@ -229,7 +244,7 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
         return None if isinstance(value, str) else _wrong("text", value)
     if hint is type(None) or hint is None:
         return None if value is None else _wrong("left out", value)
-    if _is_object(hint):
+    if _is_object(hint) and hint.__name__ in ("ndarray", "Array"):
         good = hasattr(value, "dtype") and hasattr(value, "shape") and _numeric(value)
         return None if good else _wrong("numbers", value)
     return None  # any object: whoever uses it looks at it

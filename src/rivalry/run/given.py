@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.arguments import shown
 from rivalry.game import PopulationGame
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
@@ -91,26 +92,28 @@ def checked_game(game: Any) -> None:
 def checked_count(value: Any, name: str, least: int = 0) -> int:
     """A whole number of at least ``least``. Raises `ValueError`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ValueError(f"{name}: {value!r} must be a whole number of at least {least}")
+        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {least}")
     return int(value)
 
 
 def checked_seconds(value: Any) -> float | None:
     """A time limit in seconds, or None. Raises `ValueError`."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
-        raise ValueError(f"max_seconds: {value!r} must be a number above 0")
+        raise ValueError(f"max_seconds: {shown(value)} must be a number above 0")
     return value  # type: ignore[return-value]
 
 
-def checked_settings(seed: Any, tol: Any, progress: Any) -> None:
-    """Raises `ValueError` for a seed, a tolerance or a callback that cannot be one."""
+def checked_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
+    """Raises `ValueError` for a seed, a tolerance, a callback or a checkpoint that cannot be one."""
+    if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
+        raise ValueError(f"checkpoint: {shown(checkpoint)} must have load, save and due")
     if not isinstance(seed, np.random.SeedSequence):
         checked_count(seed, "seed")
     if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
-        raise ValueError(f"tol: {tol!r} must be a number")
+        raise ValueError(f"tol: {shown(tol)} must be a number")
     if progress is not None and not callable(progress):
-        raise ValueError(f"progress: {progress!r} must be a function of an event")
+        raise ValueError(f"progress: {shown(progress)} must be a function of an event")
 
 
 def _named(value: Any) -> str:
-    return repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
+    return shown(value) if isinstance(value, str | int | float | None) else type(value).__name__

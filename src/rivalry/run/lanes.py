@@ -11,6 +11,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, stacked
+from rivalry.arguments import check
 from rivalry.game import Finish, Game, Method, Playable, profile_dims, started, with_
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Record, Solution, collect
@@ -182,6 +183,7 @@ def sweep(
     >>> found.claim.values.tolist()
     ['equilibrium', 'equilibrium']
     """
+    check(sweep, (), dict(locals()))
     checked_game(game)
     checked_method(method)
     checked_settings(seed, tol, None)

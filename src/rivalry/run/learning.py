@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.arguments import check
 from rivalry.game import Learner, played, started, world_of
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
@@ -42,8 +43,9 @@ def learn(
     nothing.
     Raises `ValueError` for what is no learner, seed or number of steps, and for a start it does not take.
     """
+    check(learn, (), dict(locals()))
     checked_method(learner, LEARNER)
-    checked_settings(seed, 0.0, progress)
+    checked_settings(seed, 0.0, progress, checkpoint)
     world = world_of(game, learner)
     known = steps is not None or not getattr(learner, "open_ended", False)
     steps = length_of(learner, world) if steps is None else checked_count(steps, "steps")

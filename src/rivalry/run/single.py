@@ -9,6 +9,7 @@ from warnings import warn
 import numpy as np
 
 from rivalry._jax import jax, jnp, put
+from rivalry.arguments import check
 from rivalry.game import Learner, Method, Playable, PopulationGame, profile_dims, started
 from rivalry.metrics import TOLERANCE
 from rivalry.population.certificate import exploitability_along
@@ -75,6 +76,7 @@ def solve(
     >>> found.status, found.claim
     ('settled', 'equilibrium')
     """
+    check(solve, (), dict(locals()))
     if isinstance(method, type):
         checked_method(method)
     if isinstance(method, Learner):
@@ -92,7 +94,7 @@ def solve(
     checked_game(game)
     checked_method(method)
     checked_fit(method, game)
-    checked_settings(seed, tol, progress)
+    checked_settings(seed, tol, progress, checkpoint)
     checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     key, start_key = keys_of(sequence, 2)
@@ -267,6 +269,7 @@ def trace(
     game: Playable, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
 ) -> Dataset:
     """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
+    check(trace, (), dict(locals()))
     checked_game(game)
     checked_method(method)
     checked_settings(seed, 0.0, None)
