@@ -21,7 +21,7 @@ from tests.reference.compare import disagreements, names_all
 
 COSTS = ("test", "nightly", "full")
 PROGRAMS = 20  # cases whose compiled programs are kept in memory; nearly every case has sizes of its own
-FAMILIES = ("influencer", "race", "market", "karma")
+FAMILIES = ("influencer", "race", "market", "karma", "matrix")
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 

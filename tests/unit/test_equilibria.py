@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import matrix
+from rivalry.methods import equilibria
 from rivalry.methods.equilibria import MixedEquilibria, PureEquilibria
+from rivalry.tabular.extreme import TooMany
 from tests.unit.test_matrix import EQUILIBRIA
 
 
@@ -59,13 +61,98 @@ def test_all_equilibria_of_the_classics(name: str) -> None:
     assert matched(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
 
 
-def test_five_volunteers() -> None:
-    game = matrix("volunteers_dilemma", players=5, cost=0.3)
-    idle = 0.3**0.25
-    ours = found(game, MixedEquilibria())
-    pure = [np.asarray(game.pure(*(int(p == one) for p in range(5)))) for one in range(5)]
-    assert all(any(np.allclose(x, want) for x in ours) for want in pure)
-    assert any(np.allclose(x, [[idle, 1 - idle]] * 5, atol=1e-12) for x in ours)
+def test_volunteers_of_any_number() -> None:
+    """One volunteers for sure, or any k of them each stay idle with cost^(1/(k-1))."""
+    game = matrix("volunteers_dilemma", players=4, cost=0.3)
+    want = [np.asarray(game.pure(*(int(p == one) for p in range(4)))) for one in range(4)]
+    for k in (2, 3, 4):
+        for who in combinations(range(4), k):
+            idle = np.where(np.isin(range(4), who), 0.3 ** (1 / (k - 1)), 1.0)
+            want.append(np.stack([idle, 1 - idle], axis=1))
+    assert matched(found(game, MixedEquilibria()), want)
+
+
+# Gambit's example 2x2x2 (McKelvey and McLennan): payoffs by cell, player 0's action fastest
+NINE = [(9, 8, 12), (0, 0, 0), (0, 0, 0), (9, 8, 2), (0, 0, 0), (3, 4, 6), (3, 4, 6), (0, 0, 0)]
+
+
+def test_nine_equilibria_of_gambits_example() -> None:
+    """Four are pure, three have one pure player, and two are totally mixed; in closed form."""
+    table = np.zeros((3, 2, 2, 2))
+    for cell, pays in enumerate(NINE):
+        table[:, cell % 2, cell // 2 % 2, cell // 4] = pays
+    want = [
+        [1, 1, 1],
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+        [0, 1 / 4, 1 / 3],
+        [1 / 3, 1, 1 / 4],
+        [1 / 2, 1 / 2, 1],
+    ]
+    want += [[2 / 5, 1 / 2, 1 / 3], [1 / 2, 2 / 5, 1 / 4]]
+    for factor, shift in ((1.0, 0.0), (1e-12, 0.0), (1e12, 0.0), (1.0, 1e6)):
+        solution = rv.solve(matrix(payoffs=(table * factor + shift).tolist()), MixedEquilibria())
+        ours = solution.record["equilibria"][1]
+        assert matched(ours, [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in want], 1e-8)
+        assert int(solution.record["pure_count"][1]) == 4
+        assert not bool(solution.record["complete"][1])
+
+
+def roots_of_three(table: np.ndarray) -> list[np.ndarray]:
+    """All equilibria of a 2x2x2 game in general position, by elimination."""
+
+    def gains(player: int, x: list[float]) -> float:
+        rest = np.moveaxis(table[player], player, 0)
+        others = [x[p] for p in range(3) if p != player]
+        weights = np.multiply.outer(*([q, 1 - q] for q in others))
+        return float(((rest[0] - rest[1]) * weights).sum())
+
+    def bilinear(player: int) -> np.ndarray:
+        """c[0] + c[1] r + c[2] q + c[3] q r, the gain from the first action against q and r."""
+        d = np.moveaxis(table[player], player, 0)
+        d = d[0] - d[1]
+        return np.array(
+            [d[1, 1], d[1, 0] - d[1, 1], d[0, 1] - d[1, 1], d[0, 0] - d[0, 1] - d[1, 0] + d[1, 1]]
+        )
+
+    tries = [list(map(float, x)) for x in product((0, 1), repeat=3)]
+    for alone, sure in product(range(3), (0.0, 1.0)):  # one plays for sure, the other two mix
+        one, other = (p for p in range(3) if p != alone)
+        x = [sure] * 3
+        for mixes, cares in ((one, other), (other, one)):
+            at = [gains(cares, [*x[:mixes], q, *x[mixes + 1 :]]) for q in (0.0, 1.0)]
+            x[mixes] = at[0] / (at[0] - at[1])
+        tries.append(x)
+    a, b, c = (bilinear(p) for p in range(3))  # a(q, r), b(p, r), c(p, q), all to be 0
+    # q = -(c0 + c2 p)/(c1 + c3 p) and r = -(b0 + b2 p)/(b1 + b3 p) in a: a quadratic in p
+    poly = np.polynomial.polynomial
+    q, qd, r, rd = [-c[0], -c[2]], [c[1], c[3]], [-b[0], -b[2]], [b[1], b[3]]
+    parts = (a[0] * poly.polymul(qd, rd), a[1] * poly.polymul(r, qd))
+    parts += (a[2] * poly.polymul(q, rd), a[3] * poly.polymul(q, r))
+    for p in poly.polyroots(sum(parts)):
+        if abs(p.imag) < 1e-12:
+            p = float(p.real)
+            tries.append(
+                [p, poly.polyval(p, q) / poly.polyval(p, qd), poly.polyval(p, r) / poly.polyval(p, rd)]
+            )
+
+    def rests(x: list[float]) -> bool:
+        pays = [gains(p, x) for p in range(3)]
+        inside = all(0 <= q <= 1 for q in x)
+        return inside and all(
+            abs(g) < 1e-9 if 0 < q < 1 else (g >= 0) == (q == 1) for q, g in zip(x, pays, strict=True)
+        )
+
+    return [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in tries if rests(x)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
+    table = np.random.default_rng(seed).normal(size=(3, 2, 2, 2))
+    want = roots_of_three(table)
+    assert len(want) % 2 == 1
+    assert matched(found(matrix(payoffs=table.tolist()), MixedEquilibria()), want, 1e-7)
 
 
 def test_coordination_has_two_to_the_size_less_one() -> None:
@@ -92,7 +179,7 @@ def test_two_players_agree_with_nashpy(algorithm: str, seed: int) -> None:
 def test_lemke_howson_finds_some_of_them() -> None:
     game = matrix("battle_of_the_sexes")
     solution = rv.solve(game, MixedEquilibria(algorithm="lemke_howson"))
-    assert str(solution.record["complete"][1]) == "some"
+    assert not bool(solution.record["complete"][1])
     assert int(solution.data.equilibrium_count) >= 1
     assert solution.claim == "equilibrium"
 
@@ -122,11 +209,40 @@ def test_degenerate_games_are_named() -> None:
     # player 1 does not care: every mixture of hers is in equilibrium with the better row
     solution = rv.solve(matrix(payoffs=[[[1, 1], [0, 0]], [[2, 2], [1, 1]]]), MixedEquilibria())
     assert bool(solution.data.degenerate)
-    assert str(solution.record["complete"][1]) == "some"
+    assert bool(solution.data.complete)
+    assert [int(solution.data[f"{name}_count"]) for name in ("extreme", "pure", "component")] == [2, 2, 1]
     assert solution.claim == "equilibrium"
     clean = rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria())
     assert not bool(clean.data.degenerate)
-    assert str(clean.record["complete"][1]) == "all"
+    assert bool(clean.data.complete)
+    assert clean.data.component.values.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("name", "replaced"), [("chicken", "extreme_equilibria"), ("jordan", "candidates")])
+def test_games_too_large_are_searched_and_say_so(
+    name: str, replaced: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(tables: np.ndarray) -> None:
+        raise TooMany("as a test has it")
+
+    monkeypatch.setattr(equilibria, replaced, too_many)
+    solution = rv.solve(matrix(name), MixedEquilibria())
+    assert solution.claim == "equilibrium"
+    assert not bool(solution.record["complete"][1])
+    assert str(solution.record["complete_reason"][1]).endswith("; as a test has it")
+    algorithm = "vertex_enumeration" if name == "chicken" else "support_enumeration"
+    with pytest.raises(ValueError, match=f"algorithm: {algorithm}: as a test has it; use "):
+        rv.solve(matrix(name), MixedEquilibria(algorithm=algorithm))
+
+
+def test_ties_are_relative_to_the_range_of_payoffs() -> None:
+    """A player who is paid 1e-14 or nothing is not indifferent; nor one who is paid 1e9 and 1e-5 more."""
+    tiny = [[[0, 0], [1e-14, 1e-14]], [[0, 1e-14], [0, 1e-14]]]
+    large = [[[1e9, 1e9], [1e9 + 1e-5, 1e9 + 1e-5]], [[1e9, 1e9 + 1e-5]] * 2]
+    for payoffs in (tiny, large):
+        for method in (PureEquilibria(), MixedEquilibria()):
+            ours = found(matrix(payoffs=payoffs), method, tolerance=None)
+            assert ours.tolist() == [[[0.0, 1.0], [0.0, 1.0]]]
 
 
 def test_fewest_played_actions_come_first() -> None:

@@ -165,8 +165,8 @@ def matrix(
     - ``shapley`` (Shapley 1964): only a third each; fictitious play does not find it.
     - ``coordination`` (``players``, ``size``): with two players 2**size - 1, uniform on every set of actions.
     - ``public_goods`` (``players``, ``multiplier``): nobody contributes while ``multiplier < players``.
-    - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one volunteers (pure), or each stays idle with
-      ``cost ** (1 / (players - 1))`` (Diekmann 1985).
+    - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one volunteers (pure), or any ``k`` of them, two
+      or more, each stay idle with ``cost ** (1 / (k - 1))`` and the others for sure (Diekmann 1985: all).
     - ``minimum_effort`` (``players``, ``size``, ``cost`` below 1): all pure equilibria are equal efforts
       (Van Huyck, Battalio and Beil 1990).
 

@@ -1,0 +1,268 @@
+"""All extreme equilibria of a two-player game: vertices of both best-response polytopes, in exact arithmetic.
+
+The equilibria of a bimatrix game form finitely many maximal Nash subsets, products of two polytopes whose
+vertices are *extreme* equilibria; the list of these therefore describes all equilibria, of degenerate games
+too. An extreme equilibrium is a pair of vertices, one of each best-response polytope, that together carry all
+labels: every action is either not played or a best response. Vertices are enumerated by pivoting in whole
+numbers (Edmonds 1967, Bareiss 1968) with a lexicographic rule, so no outcome depends on rounding.
+
+Sources: von Stengel, "Computing equilibria for two-person games", Handbook of Game Theory 3, 2002; Avis,
+Rosenberg, Savani and von Stengel, "Enumeration of Nash equilibria for two-player games", Economic Theory 42,
+2010.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from fractions import Fraction
+from math import lcm
+from typing import NamedTuple
+
+import numpy as np
+
+TIES = 1e-12  # payoffs this close, relative to the player's range of payoffs, are equal
+ROUNDING = 4 * float(np.finfo(float).eps)  # relative error of a payoff that was computed in floating point
+DENOMINATOR = 10_000  # largest of a payoff, in parts of the range, that is read as a fraction
+WHOLE = 10**12  # payoffs that are whole multiples of a unit, at most so many, are taken as they are
+BITS = 60  # binary digits, of a player's range, to which other payoffs are taken
+MOST_BASES = 30_000  # visited per polytope, in about 20 s; no two players with 12 actions have more
+
+
+class TooMany(Exception):
+    """A list of equilibria would take too long."""
+
+
+class WholePayoffs(NamedTuple):
+    """A player's payoffs as whole numbers, equal to the given ones up to a positive affine transformation."""
+
+    table: np.ndarray  # Python ints; same shape as the payoffs, smallest entry 0
+    exact: bool  # whether the payoffs are those given, or the fractions that these stand for
+
+
+class ExtremeEquilibria(NamedTuple):
+    """All extreme equilibria of a two-player game."""
+
+    first: list[tuple[Fraction, ...]]  # mixed strategies of player 0 that occur in one
+    second: list[tuple[Fraction, ...]]  # of player 1
+    pairs: np.ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
+    component: np.ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
+    degenerate: bool  # whether some strategy has more pure best responses than actions played
+    exact: bool  # whether the arithmetic was exact for the payoffs given
+    near_tie: bool  # whether a tie is missed by less than the rounding of the payoffs
+
+
+def equal_within(table: np.ndarray) -> float:
+    """The difference below which two payoffs in a player's ``table`` count as equal.
+
+    It is `TIES` times the player's range of payoffs, plus the rounding of the largest of them.
+
+    >>> equal_within(np.array([0.0, 1e-12])) < 1e-20, equal_within(np.array([1e9, 1e9 + 1])) < 1e-5
+    (True, True)
+    """
+    return TIES * float(np.ptp(table)) + ROUNDING * float(np.max(np.abs(table)))
+
+
+def whole_payoffs(table: np.ndarray) -> WholePayoffs:
+    """A player's payoffs as whole numbers.
+
+    Whole multiples of a decimal or binary unit are taken as they are. Others are read, in parts of the
+    player's range, as fractions of small denominator where all of them are such fractions up to rounding; so
+    equilibria do not change when payoffs are scaled or shifted. Others are taken to `BITS` binary digits.
+
+    >>> whole_payoffs(np.array([0.1, 0.2, 0.4])).table.tolist()
+    [0, 1, 3]
+    >>> whole_payoffs(np.array([1 / 3, 1e9 / 3, 2e9 / 3]) * 1e-12).exact
+    True
+    """
+    values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
+    place = place.reshape(np.shape(table))
+    low, span = Fraction(float(values[0])), Fraction(float(values[-1])) - Fraction(float(values[0]))
+    if len(values) == 1:
+        return WholePayoffs(np.zeros(place.shape, dtype=int).astype(object), True)
+    for read in (lambda v: Fraction(repr(v)), Fraction):
+        fractions = [read(float(v)) for v in values]
+        unit = lcm(*(f.denominator for f in fractions))
+        if max(abs(f) * unit for f in fractions) <= WHOLE:
+            return WholePayoffs(_whole(fractions)[place], True)
+    parts = [(Fraction(float(v)) - low) / span for v in values]
+    error = Fraction(ROUNDING) * max(abs(Fraction(float(v))) for v in (values[0], values[-1])) / span
+    # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
+    denominator = min(DENOMINATOR, int((1e-3 / float(error)) ** 0.5))
+    simple = [part.limit_denominator(max(denominator, 1)) for part in parts]
+    if all(abs(s - p) <= error for s, p in zip(simple, parts, strict=True)):
+        return WholePayoffs(_whole(simple)[place], True)
+    # a chain of values, each within TIES of the one before, is one value
+    first = np.flatnonzero(np.diff(values, prepend=-np.inf) > equal_within(values))
+    chain = np.searchsorted(first, np.arange(len(values)), side="right") - 1
+    rounded = np.array([round(parts[k] * 2**BITS) for k in first[chain]], dtype=object)
+    return WholePayoffs(rounded[place], False)
+
+
+def _whole(fractions: list[Fraction]) -> np.ndarray:
+    """Fractions, less the smallest, as whole multiples of a common unit."""
+    low = min(fractions)
+    unit = lcm(*((f - low).denominator for f in fractions))
+    found = [int((f - low) * unit) for f in fractions]
+    common = int(np.gcd.reduce(np.array(found, dtype=object)))
+    return np.array([f // common for f in found], dtype=object)
+
+
+def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> ExtremeEquilibria:
+    """All extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
+
+    Raises `TooMany` where one of the polytopes has more than ``most`` bases.
+
+    >>> found = extreme_equilibria(np.array([[[1.0, 1.0], [0.0, 0.0]], [[2.0, 2.0], [1.0, 1.0]]]))
+    >>> len(found.pairs), int(found.component.max()) + 1, found.degenerate
+    (2, 1, True)
+    """
+    own, other = (whole_payoffs(table) for table in tables)
+    rows, columns = own.table.shape
+    # player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, in units of the best payoff
+    xs = _vertices(_positive(other.table).T, most)
+    ys = _vertices(_positive(own.table), most)
+    x_labels = xs.labels  # own actions not played, then the other's best responses
+    y_labels = np.concatenate([ys.labels[:, columns:], ys.labels[:, :columns]], axis=1)
+    pairs = _complementary(x_labels, y_labels)
+    kept = [np.unique(pairs[:, side]) for side in (0, 1)]
+    component = _components(pairs)
+    return ExtremeEquilibria(
+        first=[xs.strategies[k] for k in kept[0]],
+        second=[ys.strategies[k] for k in kept[1]],
+        pairs=np.stack([np.searchsorted(kept[side], pairs[:, side]) for side in (0, 1)], axis=1),
+        component=component,
+        degenerate=bool(np.any(x_labels.sum(axis=1) > rows) or np.any(y_labels.sum(axis=1) > columns)),
+        exact=own.exact and other.exact,
+        near_tie=not (own.exact and other.exact) and min(xs.least, ys.least) < TIES,
+    )
+
+
+def _positive(table: np.ndarray) -> np.ndarray:
+    """Payoffs from 1 to 2 in units of their range: the best payoff is then positive."""
+    return table + max(int(table.max()), 1)
+
+
+class _Vertices(NamedTuple):
+    strategies: list[tuple[Fraction, ...]]  # normalised to sum 1
+    labels: np.ndarray  # [vertex label], bool: the constraints that bind
+    least: float  # the smallest number above 0 among probabilities and slacks
+
+
+class _Dictionary(NamedTuple):
+    """A basis of ``C z + s = 1``: basic variables as functions of the others, times ``scale``."""
+
+    table: np.ndarray  # [row column]; the last column is the basic variables' value
+    basic: tuple[int, ...]  # [row]: variable; z come first, then slacks
+    free: tuple[int, ...]  # [column]
+    scale: int
+
+
+def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
+    """All vertices but 0 of ``{z >= 0, matrix z <= 1}``, the matrix being positive, by a search over bases.
+
+    Neighbours are found by a lexicographic ratio test: the bases visited are those of a nearby polytope that
+    is simple, and every vertex belongs to at least one of them.
+    """
+    slacks, size = matrix.shape
+    table = np.concatenate([matrix, np.ones((slacks, 1), dtype=int)], axis=1).astype(object)
+    begin = _Dictionary(table, tuple(range(size, size + slacks)), tuple(range(size)), 1)
+    seen = {frozenset(begin.basic)}
+    waiting = deque([begin])
+    found: dict[bytes, tuple[Fraction, ...]] = {}
+    least = 1.0
+    while waiting:
+        here = waiting.popleft()
+        values = [0] * (size + slacks)
+        for variable, value in zip(here.basic, here.table[:, -1], strict=True):
+            values[variable] = value
+        binding = np.array([value == 0 for value in values]).tobytes()
+        total = sum(values[:size])
+        if total and binding not in found:
+            found[binding] = tuple(Fraction(value, total) for value in values[:size])
+            smallest = [value / unit for part, unit in ((values[:size], total), (values[size:], here.scale))
+                        for value in part if value]  # fmt: skip
+            least = min(least, *smallest)
+        for column, row in enumerate(_leaving(here)):
+            basis = frozenset(here.basic) - {here.basic[row]} | {here.free[column]}
+            if basis not in seen:
+                seen.add(basis)
+                if len(seen) > most:
+                    raise TooMany(f"a best-response polytope has more than {most} bases")
+                waiting.append(_pivoted(here, row, column))
+    labels = np.frombuffer(b"".join(found), dtype=bool).reshape(len(found), size + slacks)
+    return _Vertices(list(found.values()), labels, least)
+
+
+def _leaving(here: _Dictionary) -> list[int]:
+    """The row that leaves the basis for each column: the lexicographically smallest ratio."""
+    table = here.table[:, :-1]
+    value = here.table[:, -1]
+    approximate = (here.table / here.scale).astype(float)  # correctly rounded, whatever the size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(approximate[:, :-1] > 0, approximate[:, -1:] / approximate[:, :-1], np.inf)
+    smallest = ratio.min(axis=0)
+    near = ratio <= smallest * (1 + 1e-12)
+    rows = ratio.argmin(axis=0).tolist()
+    for column in np.flatnonzero(near.sum(axis=0) > 1).tolist():
+        tied = np.flatnonzero(near[:, column]).tolist()
+        best = tied[0]
+        for row in tied[1:]:
+            if _before(here, value, table[:, column], row, best):
+                best = row
+        rows[column] = best
+    return rows
+
+
+def _before(here: _Dictionary, value: np.ndarray, pivots: np.ndarray, row: int, best: int) -> bool:
+    """Whether ``row`` has a smaller ratio than ``best``; ties are broken by the slacks' columns in turn."""
+    one, other = pivots[row], pivots[best]
+    difference = value[row] * other - value[best] * one
+    slack = len(here.free)  # the first slack's number is the number of z
+    while difference == 0:
+        entries = [_entry(here, each, slack) for each in (row, best)]
+        difference = entries[0] * other - entries[1] * one
+        slack += 1
+    return bool(difference < 0)
+
+
+def _entry(here: _Dictionary, row: int, variable: int) -> int:
+    """A row's coefficient of a variable, basic or not."""
+    if variable in here.free:
+        return int(here.table[row, here.free.index(variable)])
+    return here.scale if here.basic[row] == variable else 0
+
+
+def _pivoted(here: _Dictionary, row: int, column: int) -> _Dictionary:
+    """The dictionary after an exchange; every division leaves no remainder."""
+    old, pivot = here.table, here.table[row, column]
+    table = (old * pivot - np.outer(old[:, column], old[row])) // here.scale
+    table[:, column] = -old[:, column]
+    table[row] = old[row]
+    table[row, column] = here.scale
+    basic, free = list(here.basic), list(here.free)
+    basic[row], free[column] = free[column], basic[row]
+    return _Dictionary(table, tuple(basic), tuple(free), int(pivot))
+
+
+def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pairs ``[pair 2]`` of rows that together have every label."""
+    missing = (~second).astype(np.float32).T
+    found = []
+    for start in range(0, len(first), 1024):
+        lacking = (~first[start : start + 1024]).astype(np.float32) @ missing
+        found.append(np.argwhere(lacking == 0) + np.array([start, 0]))
+    return np.concatenate(found)
+
+
+def _components(pairs: np.ndarray) -> np.ndarray:
+    """The connected component of every pair, in the graph in which the pairs are edges; numbered in order."""
+    component = np.arange(len(pairs))
+    while True:
+        before = component.copy()
+        for side in (0, 1):
+            _, vertex = np.unique(pairs[:, side], return_inverse=True)
+            smallest = np.full(len(pairs), len(pairs))
+            np.minimum.at(smallest, vertex, component)
+            component = smallest[vertex]
+        if np.array_equal(component, before):
+            return np.unique(component, return_inverse=True)[1]

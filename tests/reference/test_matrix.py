@@ -1,0 +1,17 @@
+"""All cases of the matrix reference file agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.reference.__main__ import judge, read
+from tests.reference.matrix import answer
+
+CASES = read(Path(__file__).parent / "matrix.json")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_case(case):
+    assert judge(case, answer) == []
