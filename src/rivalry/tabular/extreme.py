@@ -202,7 +202,7 @@ def _leaving(here: _Dictionary) -> list[int]:
         ratio = np.where(approximate[:, :-1] > 0, approximate[:, -1:] / approximate[:, :-1], np.inf)
     smallest = ratio.min(axis=0)
     near = ratio <= smallest * (1 + 1e-12)
-    rows = ratio.argmin(axis=0).tolist()
+    rows: list[int] = ratio.argmin(axis=0).tolist()
     for column in np.flatnonzero(near.sum(axis=0) > 1).tolist():
         tied = np.flatnonzero(near[:, column]).tolist()
         best = tied[0]
