@@ -124,11 +124,11 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
     mixing = np.array([[p for p, played in enumerate(s) if len(played) > 1] for s in supports])
     parts = []
     for i, players in enumerate(mixing.T):
-        each = np.stack(
-            [tables[p][np.ix_(*s)].reshape(sizes) for p, s in zip(players, supports, strict=True)]
-        )
-        one, rest = np.split(np.stack(each), [1], axis=1 + i)
-        parts.append(np.repeat((rest - one).astype(complex), len(begin), axis=0))
+        each = np.zeros((len(supports), *sizes), dtype=complex)
+        for k, support in enumerate(supports):
+            each[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
+        one, rest = np.split(each, [1], axis=1 + i)
+        parts.append(np.repeat(rest - one, len(begin), axis=0))
     ends = _followed(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
     for number, z in enumerate(ends):
         if not np.all(np.isfinite(z)) or np.max(np.abs(z.imag)) > 1e-4:
