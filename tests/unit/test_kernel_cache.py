@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pickle
+import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from numba.core import caching
+
 import rivalry.kernels
+from rivalry.kernels.cache import njit
 
 TELL = "import rivalry.kernels.shapes; import os; print(os.environ['NUMBA_CACHE_DIR'])"
 
@@ -43,3 +51,79 @@ def test_where_nothing_may_be_written_kernels_run_all_the_same(tmp_path: Path) -
         "print(draws.uniform(draws.stream(np.random.SeedSequence(1))))"
     )
     assert 0 <= float(str(folder(code, NUMBA_CACHE_DIR=str(blocked)))) < 1
+
+
+def stored(folder: Path) -> caching.IndexDataCacheFile:
+    """The files of a function of two signatures; what is kept of them is plain data here."""
+    found = caching.IndexDataCacheFile(str(folder), "loop-1.py311", ("stamp", 1))
+    for key in ("a", "b"):
+        found.save(key, {"code": key * 100})
+    return found
+
+
+def test_what_was_compiled_comes_back_and_plain_numba_reads_it(tmp_path: Path) -> None:
+    assert stored(tmp_path).load("b") == {"code": "b" * 100}
+    assert len(list(tmp_path.iterdir())) == 3
+    (plain,) = caching.IndexDataCacheFile.__bases__
+    assert plain(str(tmp_path), "loop-1.py311", ("stamp", 1)).load("b") == {"code": "b" * 100}
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "folder", "plain"])
+def test_a_damaged_file_counts_as_absent_and_is_written_anew(tmp_path: Path, damage: str) -> None:
+    cache = stored(tmp_path)
+    for name, keys in (("nbi", "ab"), ("1.nbc", "a"), ("2.nbc", "b")):
+        path = tmp_path / f"loop-1.py311.{name}"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 3] ^= 4
+        path.unlink()
+        if damage == "folder":
+            path.mkdir()
+        else:
+            damaged = {"flip": data, "cut": data[:-5], "empty": b"", "plain": pickle.dumps("other")}
+            path.write_bytes(damaged[damage])
+        assert [key for key in "ab" if cache.load(key) is None] == list(keys)
+        if damage == "folder":
+            cache.save(keys[0], {"code": "anew"})  # no place for it: no error either
+            path.rmdir()
+        for key in "ab":
+            cache.save(key, {"code": key * 100})
+            assert cache.load(key) == {"code": key * 100}
+
+
+def test_a_full_disk_keeps_nothing_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = stored(tmp_path)
+
+    def full(*arguments: object, **options: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", full)
+        cache.save("c", {"code": "c"})
+    assert cache.load("c") is None
+    assert cache.load("a") == {"code": "a" * 100}
+
+
+def test_without_any_place_for_a_cache_loops_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+
+    def twice(x: float) -> float:
+        return 2 * x
+
+    assert njit(cache=True)(twice).py_func is twice
+
+
+@pytest.mark.nightly
+def test_thirty_damaged_caches_thirty_runs(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np; from rivalry.kernels import draws; "
+        "print(draws.uniform(draws.stream(np.random.SeedSequence(1))))"
+    )
+    whole = folder(code, NUMBA_CACHE_DIR=str(tmp_path / "kept"))
+    chance = random.Random(1)
+    for k in range(30):
+        shutil.copytree(tmp_path / "kept", tmp_path / str(k))
+        path = chance.choice(sorted((tmp_path / str(k)).rglob("*.nb[ic]")))
+        data = bytearray(path.read_bytes())
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data[: chance.randrange(len(data))] if k % 2 else data)
+        assert folder(code, NUMBA_CACHE_DIR=str(tmp_path / str(k))) == whole

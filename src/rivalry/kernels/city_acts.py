@@ -7,9 +7,9 @@ words of a step are drawn as it begins, and one more for every choice at a junct
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rivalry.kernels import draws
+from rivalry.kernels.cache import njit
 from rivalry.kernels.city import Desk, Drivers, Tallies, locate_all, step, turn
 from rivalry.kernels.shapes import City
 

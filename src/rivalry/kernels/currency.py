@@ -7,9 +7,9 @@ none is ever shuffled as a whole. Lots are 32-bit numbers; a place among ``n`` i
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rivalry.kernels import draws
+from rivalry.kernels.cache import njit
 from rivalry.kernels.history import inner
 
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)

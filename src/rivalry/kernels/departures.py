@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.history import branch_of, inner, leads_to, moves_in, nature_of, nobody, play_round
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from rivalry.kernels import draws
+from rivalry.kernels.cache import njit
 from rivalry.kernels.choices import choices, drawn
 from rivalry.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.kernels.economy_rules import meet, meet_fast, note, tax

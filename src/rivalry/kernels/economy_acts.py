@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rivalry.kernels import draws
+from rivalry.kernels.cache import njit
 from rivalry.kernels.economy import RUNNING, Agents, Tallies, close, desk_of, matched, step
 from rivalry.kernels.shapes import Economy
 

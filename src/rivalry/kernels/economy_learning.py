@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from rivalry.kernels import draws
+from rivalry.kernels.cache import njit
 from rivalry.kernels.choices import drawn, renew, slate, start_of
 from rivalry.kernels.currency import at, high
 from rivalry.kernels.economy import NOT_FINITE, RUNNING, Agents, Tallies, close, desk_of, matched, step

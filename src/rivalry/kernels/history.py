@@ -8,8 +8,8 @@ policy's value is summed along the way to its cycle, in time linear in the numbe
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.learn import UNCOUNTED
 
 # As `bare`, and parts of one function: only kernels call them.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import cos, exp, inf, log, log2, pi
 from typing import Any
 
-from numba import njit
+from rivalry.kernels.cache import njit
 
 # Without reference counts, and part of their callers: these functions hand arrays to each other many times a
 # step. Counting them (locked instructions) and passing them on would take nineteen twentieths of the time.

@@ -13,8 +13,8 @@ The loop knows tables and integers only. A rule is a number:
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.draws import uniform
 
 MATCHING, CONDITIONAL, FICTITIOUS = 0, 1, 2

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.draws import unit, word
 from rivalry.kernels.sessions import RUNNING, SessionRule, Sessions, act, at, ended, level_at, teach
 from rivalry.kernels.table import inner

@@ -8,7 +8,8 @@ is the aim, so that what lies ahead is interpolated linearly.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from rivalry.kernels.cache import njit
 
 
 @njit(cache=True, nogil=True)

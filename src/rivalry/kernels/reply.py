@@ -7,7 +7,8 @@ the number of joint actions, plus the joint action that stands.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from rivalry.kernels.cache import njit
 
 
 @njit(cache=True, nogil=True)

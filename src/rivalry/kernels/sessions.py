@@ -14,8 +14,8 @@ from math import exp, inf
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.draws import uniform
 from rivalry.kernels.learn import MAX, ON_POLICY, choose, expected
 from rivalry.kernels.shapes import FiniteGame

@@ -8,7 +8,8 @@ another, with the last player's actions side by side: a table and a sum on the f
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from rivalry.kernels.cache import njit
 
 LEAST = 1e-200  # all plain influence below this has underflowed: logarithms from here on
 

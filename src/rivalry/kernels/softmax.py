@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import exp
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.draws import uniform
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from rivalry.kernels.cache import njit
 from rivalry.kernels.draws import uniform
 from rivalry.kernels.learn import EXPECTED, MAX, UNCOUNTED, best, choose, expected, explore
 from rivalry.kernels.shapes import Learners, LearningRule, Tabulated

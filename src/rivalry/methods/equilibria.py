@@ -316,6 +316,7 @@ def _by_quantecon(
     tables: np.ndarray, algorithm: str, start: Any = None, epsilon: float = 1e-4
 ) -> list[np.ndarray]:
     """Profiles [player action] that QuantEcon's algorithm finds, sharpened."""
+    import rivalry.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
     from quantecon import game_theory as qe
 
     tables = _even(tables)

@@ -1,0 +1,75 @@
+"""Numba's cache of compiled loops, where damage is noticed: a file that is not as it was written is absent.
+
+Numba unpickles its files as they are, and runs the machine code in them. Here the SHA-256 of a file's bytes
+stands after them, where a pickle has ended, so that a plain Numba reads them too. A function whose file is
+missing, cut short, altered or unreadable is compiled again; where nothing can be written, it is compiled in
+every process. Import this before a package whose loops Numba keeps.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numba
+from numba.core import caching
+
+_DIGEST = 32  # bytes
+
+
+class _CheckedFile(caching.IndexDataCacheFile):
+    """The index and the data files of one function."""
+
+    def save(self, key: Any, data: Any) -> None:
+        with suppress(OSError):  # no space, or no right to write: what was compiled is in memory
+            super().save(key, data)  # type: ignore[no-untyped-call]
+
+    def _load_index(self) -> dict[Any, str]:
+        return dict(super()._load_index()) if _whole(self._index_path) else {}  # type: ignore[no-untyped-call]
+
+    def _load_data(self, name: str) -> Any:
+        if not _whole(self._data_path(name)):  # type: ignore[no-untyped-call]
+            raise OSError(f"{name}: damaged")  # for Numba a file that is not there
+        return super()._load_data(name)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+        with super()._open_for_write(filepath) as file:
+            buffer = io.BytesIO()
+            yield buffer
+            file.write(buffer.getvalue() + sha256(buffer.getvalue()).digest())
+
+
+def _whole(path: str) -> bool:
+    """Whether a file ends with the digest of what comes before."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return False
+    return sha256(data[:-_DIGEST]).digest() == data[-_DIGEST:]
+
+
+caching.IndexDataCacheFile = _CheckedFile  # type: ignore[misc]
+
+
+if TYPE_CHECKING:
+    from numba import njit
+else:
+
+    def njit(**options):
+        """Numba's decorator; without a cache where there is no place for one."""
+
+        def compiled(function):
+            try:
+                return numba.njit(**options)(function)
+            except RuntimeError:  # no folder can be made or written to
+                return numba.njit(**{**options, "cache": False})(function)
+
+        return compiled
+
+
+__all__ = ["njit"]
