@@ -9,20 +9,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rivalry.cli import interrupt
+from rivalry.cli import interrupt, output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Never raises for what a user can get wrong."""
+    if arguments is None:
+        output.opened()
     with interrupt.watched():
         try:
             from rivalry.cli.commands import carry_out
 
             return carry_out(sys.argv[1:] if arguments is None else list(arguments))
         except KeyboardInterrupt:
-            print("interrupted; all finished cells are kept, `rivalry resume` goes on", file=sys.stderr)
+            output.note("interrupted; all finished cells are kept, `rivalry resume` goes on")
             if arguments is None:  # a process of its own: taking JAX down in good order would take a second
-                sys.stderr.flush()
                 os._exit(130)
             return 130
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from errno import EBADF, EIO, ENOSPC, EPIPE
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,11 +57,19 @@ def carry_out(arguments: list[str]) -> int:
     except ValueError as error:
         return _told(error)
     except OSError as error:  # a folder that may not be written, a file that is gone
+        if error.errno in (EPIPE, ENOSPC, EBADF, EIO) and error.filename is None:
+            return output.lost(error)
         if error.filename is None:
             return output.broken(error)
         return output.mistake(f"{error.filename}: {error.strerror}")
+    except MemoryError as error:
+        output.note(f"rivalry: not enough memory: {output.one_line(error) or 'take fewer or smaller cells'}")
+        return FAILED
     except Exception as error:  # ours to mend; the user gets one line, and the rest on demand
-        return output.broken(error)
+        from rivalry.cli.doctor import missing_device
+
+        why = missing_device()
+        return output.mistake(why) if why else output.broken(error)
 
 
 def _told(error: ValueError) -> int:
@@ -106,7 +115,7 @@ def _print_version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
-        print(version("rivalry"))
+        output.text(version("rivalry"))
         raise typer.Exit
     return wanted
 

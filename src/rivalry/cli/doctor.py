@@ -66,15 +66,19 @@ def _devices() -> list[dict[str, Any]]:
         from rivalry._jax import jax
 
         return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
-    except (ImportError, RuntimeError) as error:  # no backend: JAX says so by a RuntimeError
-        return [
-            _row(
-                "device",
-                None,
-                f"missing: {output.one_line(error)}",
-                "pip install --force-reinstall jax jaxlib",
-            )
-        ]
+    except (ImportError, RuntimeError, AssertionError) as error:  # JAX says by either that it has no backend
+        wanted = os.environ.get("JAX_PLATFORMS")
+        remedy = "unset JAX_PLATFORMS" if wanted else "pip install --force-reinstall jax jaxlib"
+        why = output.one_line(error) or f"JAX_PLATFORMS={wanted} is not available"
+        return [_row("device", None, f"missing: {why}", remedy)]
+
+
+def missing_device() -> str:
+    """Why JAX cannot compute here, where that is due to JAX_PLATFORMS; else an empty text."""
+    wanted = os.environ.get("JAX_PLATFORMS", "")
+    if not wanted or all(row["remedy"] is None for row in _devices()):
+        return ""
+    return f"JAX_PLATFORMS={wanted}: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu"
 
 
 def _cache() -> dict[str, Any]:

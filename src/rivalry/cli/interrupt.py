@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 GRACE = 0.8  # seconds between the signal and the end, where the interpreter cannot be reached
+AGAIN = 0.02  # seconds after which a lost one is tried again
 
 _pressed = threading.Event()
 
@@ -34,13 +38,30 @@ def watched() -> Iterator[None]:
     os.set_blocking(write, False)
     threading.Thread(target=_wait, args=(read,), daemon=True).start()
     before = signal.signal(signal.SIGINT, _on_signal)
+    told, sys.unraisablehook = sys.unraisablehook, _once_more(sys.unraisablehook)
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     try:
         yield
     finally:
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = told
         os.close(write)  # the thread reads the end of the pipe
+
+
+def _once_more(told: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A hook for exceptions that nothing can catch: Ctrl-C that met a finaliser comes again, a little later.
+
+    Finalisers run in the middle of anything, as when garbage is collected; what they raise is dropped.
+    """
+
+    def hook(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            threading.Timer(AGAIN, _thread.interrupt_main).start()
+        else:
+            told(unraisable)
+
+    return hook
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -8,7 +8,8 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
+from errno import EPIPE
 from typing import Any
 
 
@@ -61,18 +62,49 @@ def text(words: str) -> None:
         _print(words)
 
 
+def opened() -> None:
+    """Open what was closed of stdin, stdout and stderr, to nowhere: the next file would take its number.
+
+    For the first line of a process of its own.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def _print(words: str) -> None:
     """To stdout; quietly to nowhere if its reader has gone, as in ``rivalry list | head -1``."""
     try:
         print(words, flush=True)
     except BrokenPipeError:
-        # what is still in the buffer would be tried again at the end of the process
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere(sys.stdout)
+
+
+def _to_nowhere(stream: Any) -> None:
+    """What is still in a stream's buffer would be tried again at the end of the process."""
+    with suppress(OSError, ValueError):  # a test's stream has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def lost(error: OSError) -> int:
+    """For output that could not be written; quietly where its reader has gone. Returns the exit status."""
+    _to_nowhere(sys.stdout)
+    if error.errno == EPIPE:
+        return 0
+    note(f"rivalry: output cannot be written: {error.strerror}")
+    return 1
 
 
 def note(line: str) -> None:
-    """One line on stderr."""
-    print(" ".join(line.split()), file=sys.stderr, flush=True)
+    """One line on stderr; to nowhere if nothing can be written there."""
+    try:
+        print(" ".join(line.split()), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _to_nowhere(sys.stderr)
 
 
 def mistake(line: str) -> int:

@@ -82,6 +82,8 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             raise StudyError("is missing; see `rivalry list plots`", key=key)
         if is_file(kind):
             continue
+        if not isinstance(kind, str):
+            raise StudyError(f"{shown(kind)} must be text", key=key)
         if kind not in known:
             hint = "; a file of your own is written my_file.py:name" if ".py" in str(kind) else ""
             raise StudyError(unknown(kind, known, "a plot") + hint, key=key)

@@ -1,0 +1,106 @@
+"""Streams that are closed or full, no device, Ctrl-C in a finaliser: one line each, and the right status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rivalry.cli import main
+from rivalry.cli.interrupt import watched
+
+RIVALRY = f"{sys.executable} -m rivalry"
+STUDY = """
+[game]
+family = "matrix"
+name = "chicken"
+[[method]]
+kind = "pure_equilibria"
+"""
+
+
+def shell(command: str, **variables: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        (f"{RIVALRY} list studies | head -1 > /dev/null", 0, ""),
+        (f"{RIVALRY} list studies >&-", 0, ""),
+        (f"{RIVALRY} list studies <&- >&- 2>&-", 0, ""),
+        (f"{RIVALRY} --help >&-", 0, ""),
+        (f"{RIVALRY} list nonsense 2>&-", 2, ""),
+        (f"{RIVALRY} list nonsense 2> /dev/full", 2, ""),
+        (
+            f"{RIVALRY} --version > /dev/full",
+            1,
+            "rivalry: output cannot be written: No space left on device\n",
+        ),
+        (
+            f"{RIVALRY} list games > /dev/full",
+            1,
+            "rivalry: output cannot be written: No space left on device\n",
+        ),
+    ],
+)
+def test_streams(command: str, status: int, words: str) -> None:
+    code, _, told = shell(command)
+    assert (code, told) == (status, words)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
+def test_a_run_without_any_stream_is_carried_out(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY)
+    assert shell(f"cd {tmp_path}; {RIVALRY} run mine.toml --out run <&- >&- 2>&-")[0] == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_device_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY)
+    code, out, told = shell(f"cd {tmp_path}; {RIVALRY} run mine.toml", JAX_PLATFORMS="tpu")
+    assert (code, out) == (2, "")
+    assert told == (
+        "rivalry: JAX_PLATFORMS=tpu: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ['["paths"]', "{ a = 1 }", "3"])
+def test_a_plot_whose_kind_is_no_text(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.toml").write_text(f"plots = [{{ kind = {kind} }}]\n{STUDY}")
+    assert main(["run", str(tmp_path / "mine.toml")]) == 2
+    assert "plots[0].kind: " in (told := capsys.readouterr().err)
+    assert told.endswith("must be text\n")
+
+
+class _Finalised:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0)  # the signal is handled here, where nothing can be raised
+
+
+def _finalised_while_watched(end: float) -> None:
+    with watched():
+        _Finalised()
+        while time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def test_ctrl_c_in_a_finaliser_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    end = time.monotonic() + 0.5  # before an answer is forced
+    with pytest.raises(KeyboardInterrupt):
+        _finalised_while_watched(end)
+    assert time.monotonic() < end
+    assert capsys.readouterr().err == ""
