@@ -24,20 +24,38 @@ kind = "pure_equilibria"
 "game.name" = ["chicken", "coordination"]
 [[expect]]
 quantity = "regret"
-over = "max"
+reduce = "max"
 at = { name = "chicken" }
 published = 0.0
-tolerance = 1e-9
+published_tolerance = 1e-9
+published_tolerance_reason = "exact"
 [[expect]]
 quantity = "regret"
-over = "max"
+reduce = "max"
 published = 3.0
-expected = 4.0
+published_tolerance = 0.5
+published_tolerance_reason = "rounding"
+why = "a slip of the source"
+expected = 0.0
 tolerance = 1e-9
 """
 
-RUN = {"run", "study", "status", "cells", "expectations", "certificates", "warnings", "report"}
-EXPECTATION = {"quantity", "published", "expected", "ours", "tolerance", "within", "verdict"}
+RUN = {"run", "study", "status", "cells", "expectations", "certificates", "changed", "warnings", "report"}
+EXPECTATION = {
+    *("study", "quantity", "at", "reduce", "ours"),
+    *("published", "published_tolerance", "published_tolerance_reason", "published_verdict"),
+    *(
+        "read",
+        "locator",
+        "why",
+        "expected",
+        "tolerance",
+        "within",
+        "expected_verdict",
+        "reason",
+        "certificate",
+    ),
+}
 CERTIFICATE = {"cell", "algorithm", "regret", "bound", "coverage", "claim"}
 
 
@@ -75,7 +93,9 @@ def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
     assert found["cells"] == {"total": 2, "done": 2, "failed": 0}
     assert all(set(row) == EXPECTATION for row in found["expectations"])
     assert all(set(row) == CERTIFICATE for row in found["certificates"])
-    assert [row["verdict"] for row in found["expectations"]] == ["agrees", "differs"]
+    assert [row["published_verdict"] for row in found["expectations"]] == ["agrees", "differs"]
+    assert [row["expected_verdict"] for row in found["expectations"]] == [None, "agrees"]
+    assert found["changed"] == []
     assert found["expectations"][0]["published"] == 0.0
     assert found["expectations"][0]["expected"] is None
     assert {row["algorithm"] for row in found["certificates"]} == {"pure_equilibria"}
@@ -105,7 +125,9 @@ def test_without_json_the_last_line_is_the_report(rivalry: Command, study: str) 
     assert answer.status == 0
     assert Path(answer.out.splitlines()[-1]).name == "report.html"
     assert Path(answer.out.splitlines()[-1]).is_file()
-    assert "agrees" in answer.out
+    words = "2 published values: 1 agrees, 1 differs (explained); 1 independent check: 1 agrees"
+    assert words in answer.out
+    assert "differs from the published value: max regret: a slip of the source" in answer.out
 
 
 @pytest.mark.filterwarnings("default:a prize")
@@ -122,7 +144,11 @@ def test_options_change_the_study(rivalry: Command, study: str) -> None:
     found = rivalry(*line, "--workers", "1").value
     assert found["cells"]["total"] == 2  # the sweep of the name has gone
     assert found["run"] == "elsewhere"
-    assert found["expectations"][0]["verdict"] == "not judged"
+    assert found["changed"] == ["game.name", "replications.count"]
+    for row in found["expectations"]:
+        assert row["published_verdict"] == "not compared"
+    said = "game.name = 'jordan' in this run, 'chicken', 'coordination' in the study"
+    assert found["expectations"][1]["reason"] == said
 
 
 def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study: str) -> None:

@@ -31,6 +31,9 @@ seed = 7
 quantity = "threshold"
 at = { reach = 0.25 }
 published = 0.188815
+published_tolerance = 5e-7
+published_tolerance_reason = "rounding"
+expected = 0.188816
 tolerance = 1e-5
 [quick]
 "game.reach" = 0.25
@@ -172,7 +175,7 @@ STUDIES = {
     ),
     "one table of methods": Wrong("[[method]]", "[method]", ("method", "[[method]]")),
     "a name with a blank": Wrong("start = [", 'name = "a b"\nstart = [', (".name", "'a b'", "letters")),
-    "equals without share": Wrong("published", "equals = 1\npublished", ("expect[0].equals", "share")),
+    "equals without share": Wrong("published =", "equals = 1\npublished =", ("expect[0].equals", "share")),
     "published list": Wrong(
         "0.188815", "[0.1]", ("expect[0].published", "true or false or a number or text")
     ),
@@ -200,9 +203,20 @@ STUDIES = {
     "expect's quantity": Wrong('"threshold"', '"regrett"', ("expect[0].quantity", "did you mean 'regret'?")),
     "expect's key": Wrong("published =", "publisht =", ("expect[0].publisht", "did you mean 'published'?")),
     "expect's rules clash": Wrong(
-        "published", "within = [0, 1]\npublished", ("expect[0].tolerance", "within")
+        "published =", "within = [0, 1]\npublished =", ("expect[0].tolerance", "within")
     ),
-    "expect's over": Wrong("published", 'over = "sum"\npublished', ("expect[0].over", "'sum'", "'mean'")),
+    "expect's reduce": Wrong(
+        "published =", 'reduce = "sum"\npublished =', ("expect[0].reduce", "'sum'", "'mean'")
+    ),
+    "expect's over": Wrong(
+        "published =", 'over = "max"\npublished =', ("expect[0].over", "is called reduce")
+    ),
+    "published without tolerance": Wrong(
+        "published_tolerance = 5e-7\n", "", ("expect[0].published_tolerance", "is missing", "0.005 for 0.85")
+    ),
+    "how it was read": Wrong(
+        "published =", 'read = "somewhere"\npublished =', ("expect[0].read", "'somewhere'", "'first-hand'")
+    ),
     "cost": Wrong("[game]", 'cost = "cheap"\n[game]', ("cost",)),
     "quick's key": Wrong('"game.reach" = 0.25', '"gmae.reach" = 0.25', ("[quick]", "gmae.reach", "'game'?")),
     "include beside game": Wrong("plots", 'include = ["x"]\nplots', ("include",)),

@@ -96,7 +96,17 @@ def study(**changes: Any) -> Study:
         "method": {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]},
         "sweep": {"game.reach": [0.16, 0.17, 0.2, 0.25, 0.3]},
         "expect": [
-            {"quantity": "threshold", "published": 0.188815, "tolerance": 1e-5, "note": "closed form"}
+            {
+                "quantity": "threshold",
+                "published": 0.188815,
+                "published_tolerance": 5e-7,
+                "published_tolerance_reason": "rounding of the printed digits",
+                "read": "first-hand",
+                "locator": "Fig. 6",
+                "expected": float(THRESHOLD),
+                "tolerance": 1e-9,
+                "note": "closed form",
+            }
         ],
         "plots": ["bifurcation", {"kind": "paths", "at": {"reach": 0.17}}],
     }

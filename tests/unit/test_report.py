@@ -17,7 +17,7 @@ import xarray as xr
 
 from rivalry.report import build, certificates, draw_own, expectations
 from rivalry.report.judge import cells as judged_cells
-from rivalry.report.judge import judge
+from rivalry.report.judge import judge, tally
 from rivalry.report.page import number, shown
 from rivalry.results import CLAIMS, Record, collect
 from rivalry.store import Run
@@ -67,144 +67,285 @@ def row(data: xr.Dataset, quick: bool = False, **expect: Any) -> dict[str, Any]:
 # -- verdicts ------------------------------------------------------------------------------------------
 
 
+KEYS = [
+    "study", "quantity", "at", "reduce", "ours",
+    "published", "published_tolerance", "published_tolerance_reason", "published_verdict",
+    "read", "locator", "why", "expected", "tolerance", "within", "expected_verdict", "reason", "certificate",
+]  # fmt: skip
+
+
+def verdicts(found: dict[str, Any]) -> tuple[str | None, str | None]:
+    return found["published_verdict"], found["expected_verdict"]
+
+
 def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
-    found = row(full(threshold=0.19), quantity="threshold", published=0.188815, tolerance=0.01)
-    assert list(found) == ["quantity", "published", "expected", "ours", "tolerance", "within", "verdict"]
-    assert found["ours"] == 0.19
-    assert (found["expected"], found["within"], found["verdict"]) == (None, None, "agrees")
+    found = row(full(threshold=0.19), quantity="threshold", expected=0.188815, tolerance=0.01)
+    assert list(found) == KEYS
+    assert (found["ours"], found["certificate"]) == (0.19, "equilibrium")
+    assert verdicts(found) == (None, "agrees")
+    rest = set(KEYS) - {
+        "quantity",
+        "at",
+        "ours",
+        "expected",
+        "tolerance",
+        "expected_verdict",
+        "certificate",
+        "study",
+    }
+    assert all(found[key] is None for key in rest)
 
 
 @pytest.mark.parametrize(
-    ("expect", "verdict"),
+    ("expect", "both"),
     [
-        ({"published": 0.2, "tolerance": 0.01}, "agrees"),
-        ({"published": 0.2, "tolerance": 0.009}, "differs"),
-        ({"published": 0.2, "expected": 0.19, "tolerance": 1e-6}, "agrees"),  # the independent number decides
-        ({"published": 0.19, "expected": 0.2, "tolerance": 1e-6}, "differs"),
-        ({"within": [0.18, 0.19]}, "agrees"),
-        ({"within": [0.1, 0.18], "published": 0.19}, "differs"),
-        ({"published": 0.19}, "agrees"),
-        ({"published": 0.1901}, "differs"),
-        ({"published": "wide"}, "not judged"),
-        ({}, "not judged"),
+        ({"published": 0.2, "published_tolerance": 0.01}, ("agrees", None)),
+        ({"published": 0.2, "published_tolerance": 0.009}, ("differs", None)),
+        (
+            {"published": 0.2, "published_tolerance": 0.0, "expected": 0.19, "tolerance": 1e-6},
+            ("differs", "agrees"),
+        ),
+        (
+            {"published": 0.19, "published_tolerance": 0.0, "expected": 0.2, "tolerance": 0.001},
+            ("agrees", "differs"),
+        ),
+        (
+            {"published": 0.2, "published_tolerance": 0.001, "expected": 0.19, "tolerance": 1},
+            ("differs", "agrees"),
+        ),
+        ({"within": [0.18, 0.19]}, (None, "agrees")),
+        ({"within": [0.1, 0.18], "published": 0.19, "published_tolerance": 0}, ("agrees", "differs")),
+        ({"expected": 0.19}, (None, "agrees")),
+        ({"expected": 0.1901}, (None, "differs")),
+        ({"published": "wide"}, ("not compared", None)),
+        ({"published": "wide", "expected": 0.19}, ("not compared", "agrees")),
     ],
 )
-def test_verdict_compares_with_what_was_allowed(expect: dict[str, Any], verdict: str) -> None:
-    assert row(full(threshold=0.19), quantity="threshold", **expect)["verdict"] == verdict
+def test_each_reference_has_a_verdict_of_its_own(
+    expect: dict[str, Any], both: tuple[str | None, ...]
+) -> None:
+    assert verdicts(row(full(threshold=0.19), quantity="threshold", **expect)) == both
 
 
 def test_text_and_truth_are_compared_as_they_are() -> None:
-    assert row(full(), quantity="claim", published="equilibrium")["verdict"] == "agrees"
-    assert row(full(), quantity="status", published="cycling")["verdict"] == "differs"
+    assert verdicts(row(full(), quantity="claim", published="equilibrium"))[0] == "agrees"
+    assert verdicts(row(full(), quantity="status", published="cycling"))[0] == "differs"
     found = row(full(safe=True), quantity="safe", published=True)
-    assert (found["ours"], found["verdict"]) == (True, "agrees")
+    assert (found["ours"], found["published_verdict"]) == (True, "agrees")
+
+
+def test_counts_name_both_references() -> None:
+    data = full(threshold=0.19)
+    rows = [
+        row(data, quantity="threshold", published=0.19, published_tolerance=0.0, expected=0.19),
+        row(data, quantity="threshold", published=0.2, published_tolerance=0.0, expected=0.19, why="a slip"),
+        row(data, quantity="threshold", published=0.3, published_tolerance=0.0, why="another"),
+        row(data, quantity="treshold", published=0.3, published_tolerance=0.0),
+    ]
+    words = (
+        "4 published values: 1 agrees, 2 differ (explained), 1 not compared; 2 independent checks: 2 agree"
+    )
+    assert tally(rows) == words
+    rows[1]["why"] = None
+    assert "2 differ (1 explained)" in tally(rows)
+    assert tally([]) == ""
+
+
+# -- a run of a changed study ---------------------------------------------------------------------------
+
+
+def changed(changes: dict[str, Any], data: xr.Dataset, **expect: Any) -> dict[str, Any]:
+    tables: dict[str, Any] = {
+        "game": {"family": "influencer", "reach": [0.2, 0.2], "resource": "bimodal"},
+        "method": [{"name": name, "kind": "newton", "start": [0.3, 0.6]} for name in ("a", "b")],
+        "sweep": {"game.reach": [0.1, 0.2]},
+    }
+    study = Study(**tables).changed(changes).resolved()
+    return expectations({**study, "expect": [{"quantity": "gain", "expected": 1.0, **expect}]}, data)[0]
+
+
+UNCHANGED: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"replications.count": 5, "replications.seed": 3}, {}),
+    ({"game.reach": 0.2}, {"at": {"reach": 0.2}}),
+    ({"sweep.game.reach": [0.2, 0.3]}, {"at": {"reach": 0.2}}),
+    ({"method.a.max_steps": 7}, {"at": {"algorithm": "b"}}),
+    ({"game.resource": "bimodal"}, {}),
+    ({"certificate.tolerance": 1e-3}, {}),
+]
+
+
+@pytest.mark.parametrize(("changes", "expect"), UNCHANGED)
+def test_what_a_change_does_not_concern_is_compared(changes: dict[str, Any], expect: dict[str, Any]) -> None:
+    data = data_of({(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")})
+    data = data.isel(reach=1, drop=True) if changes == {"game.reach": 0.2} else data
+    assert verdicts(changed(changes, data, **expect))[1] == "agrees"
+
+
+CHANGED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"game.resource": "unimodal"}, {}, "game.resource = 'unimodal' in this run, 'bimodal' in the study"),
+    ({"game.reach": 0.3}, {}, "game.reach = [0.3, 0.3] in this run, 0.1, 0.2 in the study"),
+    (
+        {"game.reach": 0.3},
+        {"at": {"reach": 0.2}},
+        "game.reach = [0.3, 0.3] in this run, 0.1, 0.2 in the study",
+    ),
+    (
+        {"sweep.game.reach": [0.2, 0.3]},
+        {"reduce": "max"},
+        "game.reach = 0.2, 0.3 in this run, 0.1, 0.2 in the study",
+    ),
+    ({"method.a.max_steps": 7}, {}, "method.a.max_steps = 7 in this run, the default in the study"),
+    (
+        {"method.a.max_steps": 7},
+        {"at": {"algorithm": "a"}},
+        "method.a.max_steps = 7 in this run, the default in the study",
+    ),
+    (
+        {"certificate.tolerance": 1e-3},
+        {"quantity": "claim", "expected": "equilibrium"},
+        "certificate.tolerance = 0.001 in this run, 1e-06 in the study",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "expect", "reason"), CHANGED)
+def test_what_was_changed_is_not_compared_and_named(
+    changes: dict[str, Any], expect: dict[str, Any], reason: str
+) -> None:
+    found = changed(changes, full(gain=1.0), **expect)
+    assert (verdicts(found)[1], found["reason"]) == ("not compared", reason)
+
+
+def test_of_a_new_sweep_the_value_of_the_study_is_compared() -> None:
+    data = data_of({(r, m): record(gain=10 * r) for r in (0.1, 0.2) for m in ("a", "b")})
+    tables: dict[str, Any] = {
+        "game": {"family": "influencer", "reach": [0.1, 0.1]},
+        "method": {"kind": "newton"},
+        "expect": [{"quantity": "gain", "expected": 1.0}],
+    }
+    study = Study(**tables)
+    (found,) = expectations(study.changed({"sweep.game.reach": [0.1, 0.2]}).resolved(), data)
+    assert (found["ours"], found["expected_verdict"]) == (1.0, "agrees")
+    (found,) = expectations(study.changed({"sweep.game.reach": [0.2, 0.3]}).resolved(), data)
+    assert found["expected_verdict"] == "not compared"
 
 
 def test_at_picks_coordinates_players_and_methods() -> None:
     data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
-    assert row(data, quantity="gain", at={"reach": 0.2, "player": 1}, published=2.0)["verdict"] == "agrees"
     assert (
-        row(data, quantity="gain", at={"algorithm": "b", "player": 0, "reach": 0.1}, published=0.1)["ours"]
+        row(data, quantity="gain", at={"reach": 0.2, "player": 1}, expected=2.0)["expected_verdict"]
+        == "agrees"
+    )
+    assert (
+        row(data, quantity="gain", at={"algorithm": "b", "player": 0, "reach": 0.1}, expected=0.1)["ours"]
         == 0.1
     )
     for at in ({"reach": 0.15, "player": 0}, {"reach": 0.1, "player": 2}, {"algorithm": "c"}, {"width": 1}):
-        assert row(data, quantity="gain", at=at, published=0.1)["verdict"] == "not judged"
+        assert row(data, quantity="gain", at=at, expected=0.1)["expected_verdict"] == "not compared"
 
 
 def test_at_may_name_a_coordinate_that_goes_in_step() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
     data = data.assign_coords(width=("reach", [5.0, 6.0]))
-    assert row(data, quantity="gain", at={"width": 6}, published=0.2)["verdict"] == "agrees"
-    assert row(data, quantity="gain", at={"width": 7}, published=0.2)["verdict"] == "not judged"
+    assert row(data, quantity="gain", at={"width": 6}, expected=0.2)["expected_verdict"] == "agrees"
+    assert row(data, quantity="gain", at={"width": 7}, expected=0.2)["expected_verdict"] == "not compared"
 
 
 def test_at_may_name_what_the_game_has_throughout() -> None:
     data = full(threshold=0.19).isel(reach=0, drop=True)
-    assert row(data, quantity="threshold", at={"reach": 0.2}, published=0.19)["verdict"] == "agrees"
-    assert row(data, quantity="threshold", at={"reach": 0.3}, published=0.19)["verdict"] == "not judged"
+    assert row(data, quantity="threshold", at={"reach": 0.2}, expected=0.19)["expected_verdict"] == "agrees"
+    assert (
+        row(data, quantity="threshold", at={"reach": 0.3}, expected=0.19)["expected_verdict"]
+        == "not compared"
+    )
 
 
-@pytest.mark.parametrize(("over", "ours"), [("mean", 0.825), ("min", 0.1), ("max", 2.0), ("share", 1.0)])
-def test_over_reduces_the_rest(over: str, ours: float) -> None:
+@pytest.mark.parametrize(("reduce", "ours"), [("mean", 0.825), ("min", 0.1), ("max", 2.0), ("share", 1.0)])
+def test_reduce_combines_the_rest(reduce: str, ours: float) -> None:
     data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
-    assert row(data, quantity="gain", over=over, published=ours, tolerance=1e-12)["ours"] == pytest.approx(
+    assert row(data, quantity="gain", reduce=reduce, expected=ours, tolerance=1e-12)["ours"] == pytest.approx(
         ours
     )
 
 
 def test_share_counts_what_is_true() -> None:
     data = data_of({(r, m): record(safe=r > 0.1) for r in (0.1, 0.2) for m in ("a", "b")})
-    assert row(data, quantity="safe", over="share", published=0.5)["verdict"] == "agrees"
+    assert row(data, quantity="safe", reduce="share", expected=0.5)["expected_verdict"] == "agrees"
 
 
 def test_share_counts_what_equals_a_word_or_a_number() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
-    count = {"over": "share", "tolerance": 1e-12}
-    assert row(data, quantity="claim", equals="equilibrium", published=1, **count)["verdict"] == "agrees"
-    assert row(data, quantity="claim", equals="not an equilibrium", published=0, **count)["ours"] == 0.0
-    assert row(data, quantity="gain", equals=0.1, published=0.5, **count)["verdict"] == "agrees"
-    assert row(data, quantity="claim", published=1, **count)["verdict"] == "not judged"
+    count = {"reduce": "share", "tolerance": 1e-12}
+    assert (
+        row(data, quantity="claim", equals="equilibrium", expected=1, **count)["expected_verdict"] == "agrees"
+    )
+    assert row(data, quantity="claim", equals="not an equilibrium", expected=0, **count)["ours"] == 0.0
+    assert row(data, quantity="gain", equals=0.1, expected=0.5, **count)["expected_verdict"] == "agrees"
+    assert row(data, quantity="claim", expected=1, **count)["expected_verdict"] == "not compared"
 
 
 def test_a_quantity_that_is_nowhere_is_named_with_the_nearest() -> None:
     data = data_of({(0.1, "a"): record(threshold=0.2)})
-    (one,) = judge({**STUDY, "expect": [{"quantity": "treshold", "published": 1.0}]}, data)
-    assert one.why == "treshold is in no cell of this run; did you mean 'threshold'?"
+    (one,) = judge({**STUDY, "expect": [{"quantity": "treshold", "expected": 1.0}]}, data)
+    assert one.row["reason"] == "treshold is in no cell of this run; did you mean 'threshold'?"
 
 
 def test_values_that_differ_are_no_number_unless_reduced() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
-    study = STUDY | {"expect": [{"quantity": "gain", "published": 0.1}]}
-    assert judge(study, data)[0].why == "4 values that differ: pick one with at, or reduce them with over"
-    assert row(data, quantity="claim", over="mean", published=1)["verdict"] == "not judged"
+    study = STUDY | {"expect": [{"quantity": "gain", "expected": 0.1}]}
+    assert judge(study, data)[0].row["reason"] == "4 values that differ: pick one with at, or give reduce"
+    assert row(data, quantity="claim", reduce="mean", expected=1)["expected_verdict"] == "not compared"
 
 
 def test_missing_cells_and_missing_values_are_not_judged() -> None:
     partial = data_of({(0.1, "a"): record(gain=1.0)})
     study = STUDY | {
-        "expect": [{"quantity": "gain", "published": 1.0}, {"quantity": "other", "published": 1.0}]
+        "expect": [{"quantity": "gain", "expected": 1.0}, {"quantity": "other", "expected": 1.0}]
     }
     first, other = judge(study, partial)
-    assert (first.row["ours"], first.row["verdict"], first.why) == (
+    assert (first.row["ours"], first.row["expected_verdict"], first.row["reason"]) == (
         1.0,
-        "not judged",
+        "not compared",
         "3 of 4 cells are missing",
     )
-    assert (other.row["ours"], other.why) == (None, "other is in no cell of this run")
+    assert (other.row["ours"], other.row["reason"]) == (None, "other is in no cell of this run")
     assert (
-        row(partial, quantity="gain", at={"reach": 0.1, "algorithm": "a"}, published=1.0)["verdict"]
+        row(partial, quantity="gain", at={"reach": 0.1, "algorithm": "a"}, expected=1.0)["expected_verdict"]
         == "agrees"
     )
-    assert row(partial, quantity="gain", at={"reach": 0.2}, published=1.0)["ours"] is None
-    assert row(full(gain=np.nan), quantity="gain", over="mean", published=1.0)["ours"] is None
-    assert row(full(gain=np.inf), quantity="gain", over="max", published=1.0)["ours"] is None
+    assert row(partial, quantity="gain", at={"reach": 0.2}, expected=1.0)["ours"] is None
+    assert row(full(gain=np.nan), quantity="gain", reduce="mean", expected=1.0)["ours"] is None
+    assert row(full(gain=np.inf), quantity="gain", reduce="max", expected=1.0)["ours"] is None
 
 
 def test_an_empty_run_is_not_judged() -> None:
-    assert row(data_of({}), quantity="gain", published=1.0)["verdict"] == "not judged"
+    assert row(data_of({}), quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
     assert certificates(data_of({})) == []
 
 
 def test_cells_that_were_never_planned_are_not_missed() -> None:
     """A method that a swept key does not concern is computed once."""
     data = data_of({(0.1, "a"): record(gain=1.0), (0.1, "b"): record(gain=1.0)}, planned=2)
-    assert row(data, quantity="gain", published=1.0)["verdict"] == "agrees"
+    assert row(data, quantity="gain", expected=1.0)["expected_verdict"] == "agrees"
 
 
 def test_padding_of_uneven_players_is_left_out() -> None:
     data = data_of(
         {(r, m): record(gain=[1.0] if r < 0.2 else [1.0, 3.0]) for r in (0.1, 0.2) for m in ("a", "b")}
     )
-    assert row(data, quantity="gain", over="mean", published=10 / 6, tolerance=1e-9)["verdict"] == "agrees"
+    assert (
+        row(data, quantity="gain", reduce="mean", expected=10 / 6, tolerance=1e-9)["expected_verdict"]
+        == "agrees"
+    )
 
 
 def test_quick_form_judges_only_what_says_so() -> None:
     data = full(gain=1.0)
-    assert row(data, quick=True, quantity="gain", published=1.0)["verdict"] == "not judged"
-    assert row(data, quick=True, quantity="gain", published=1.0)["ours"] == 1.0
-    assert row(data, quick=True, quantity="gain", published=1.0)["verdict"] == "not judged"
-    marked = STUDY | {"quick_form": True, "expect": [{"quantity": "gain", "published": 1.0, "quick": True}]}
-    assert expectations(marked, data)[0]["verdict"] == "agrees"
+    assert row(data, quick=True, quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
+    assert row(data, quick=True, quantity="gain", expected=1.0)["ours"] == 1.0
+    assert row(data, quick=True, quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
+    marked = STUDY | {"quick_form": True, "expect": [{"quantity": "gain", "expected": 1.0, "quick": True}]}
+    assert expectations(marked, data)[0]["expected_verdict"] == "agrees"
 
 
 @pytest.mark.parametrize("weakest", CLAIMS)
@@ -212,18 +353,21 @@ def test_a_row_carries_the_weakest_certificate_of_its_cells(weakest: str) -> Non
     cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
     cells[0.2, "b"]["claim"] = ((), np.asarray(weakest))
     expect = [
-        {"quantity": "gain", "published": 1},
-        {"quantity": "gain", "published": 1, "at": {"reach": 0.1}},
+        {"quantity": "gain", "expected": 1},
+        {"quantity": "gain", "expected": 1, "at": {"reach": 0.1}},
     ]
     both, first = judge(STUDY | {"expect": expect}, data_of(cells))
-    assert (both.claim, first.claim) == (weakest, "equilibrium")
+    assert (both.row["certificate"], first.row["certificate"]) == (weakest, "equilibrium")
 
 
 def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
     cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
     for name in ("claim", "regret", "bound", "coverage"):
         del cells[0.1, "a"][name]
-    assert judge(STUDY | {"expect": [{"quantity": "gain", "published": 1}]}, data_of(cells))[0].claim is None
+    assert (
+        judge(STUDY | {"expect": [{"quantity": "gain", "expected": 1}]}, data_of(cells))[0].row["certificate"]
+        is None
+    )
     assert certificates(data_of(cells))[0] == {
         "cell": "0.1a", "algorithm": "a", "regret": None, "bound": None, "coverage": None, "claim": None,
     }  # fmt: skip
@@ -248,9 +392,12 @@ def test_padding_of_whole_numbers_does_not_count() -> None:
     two: Record = record() | {"move": (("player",), np.array([2, 0]))}
     three: Record = record() | {"move": (("player",), np.array([1, 1, 1]))}
     data = data_of({(0.1, "a"): two, (0.1, "b"): three}, planned=2)
-    assert row(data, quantity="move", at={"algorithm": "a"}, over="min", expected=0)["verdict"] == "agrees"
+    assert (
+        row(data, quantity="move", at={"algorithm": "a"}, reduce="min", expected=0)["expected_verdict"]
+        == "agrees"
+    )
     found = row(data, quantity="move", at={"algorithm": "a", "player": 2}, expected=0)
-    assert (found["ours"], found["verdict"]) == (None, "not judged")
+    assert (found["ours"], found["expected_verdict"]) == (None, "not compared")
 
 
 def test_the_largest_distance_is_told_beside_each_cell() -> None:
@@ -383,7 +530,7 @@ def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
         title=evil,
         question=evil,
         source=evil,
-        expect=[{"quantity": "threshold", "published": evil, "note": evil}],
+        expect=[{"quantity": "threshold", "published": evil, "why": evil, "locator": evil, "note": evil}],
         sweep={"game.reach": [0.17, 0.2]},
     )
     text = build(stored(tmp_path / "evil", made, leave=1, fail=evil).folder).read_text(encoding="utf-8")
@@ -462,7 +609,8 @@ def test_quick_partial_failed_and_damaged_are_said(tmp_path: Path) -> None:
         "reach = 0.3",
         f"cells/{path.name}",
         "and left out",
-        "not judged",
+        "not compared",
+        "not valid in a reduced run",
     ):
         assert words in text, words
 
@@ -495,10 +643,31 @@ def test_numbers_are_short_and_plain() -> None:
     assert shown(list(range(40))).endswith("11, … (40 values)")
 
 
-def test_the_command_line_shows_the_range_that_a_number_must_lie_in(tmp_path: Path) -> None:
-    from rivalry.cli.work import _judged
+def test_the_command_line_names_both_verdicts_and_why_a_published_value_differs(tmp_path: Path) -> None:
+    from rivalry.cli.work import _references
 
-    rows = [{"quantity": "regret", "over": "max", "published": 1.0, "within": [0.5, 20]}]
-    run = stored(tmp_path / "run", study(expect=rows))
-    found = _judged("", run.head["study"], run.dataset())
-    assert [line[1:3] for line in found] == [[1.0, "0.5 to 20"]]
+    given = {"quantity": "threshold", "published": 0.2, "published_tolerance": 0.005, "why": "a slip"}
+    given["published_tolerance_reason"] = "rounding"
+    rows = [{**given, "within": [0.1, 0.3]}, {"quantity": "treshhold", "expected": 1}]
+    run = stored(tmp_path / "run", study(expect=rows, sweep={"game.reach": [0.17]}))
+    found = _references(expectations(run.head["study"], run.dataset()), parts=False)
+    assert found[0] == (
+        "reference values: 1 published value: 1 differs (explained); "
+        "2 independent checks: 1 agrees, 1 not compared"
+    )
+    assert "0.1 to 0.3" in found[2]
+    assert found[-2:] == [
+        "differs from the published value: threshold: a slip",
+        "not compared: 1 (treshhold is in no cell of this run; did you mean 'threshold'?)",
+    ]
+
+
+def test_what_was_changed_is_said(tmp_path: Path) -> None:
+    made = study(sweep={"game.reach": [0.17, 0.2]}).changed({"method.gradient_ascent.max_steps": 3})
+    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
+    assert "Changed from the study:" in text
+    assert "<code>method.gradient_ascent.max_steps</code> = 3 (in the study the default)" in text
+    assert "1 value not compared" in text
+    again = Study.from_resolved(json.loads(json.dumps(made.resolved())))
+    assert again == made
+    assert again.changed({"replications.count": 2}).base == made.base

@@ -33,6 +33,10 @@ seed = 7
 [[expect]]
 quantity = "threshold"
 published = 0.188815
+published_tolerance = 5e-7
+published_tolerance_reason = "rounding"
+read = "first-hand"
+expected = 0.188815
 tolerance = 1e-5
 [quick]
 "sweep.game.reach" = [0.2]
@@ -55,7 +59,17 @@ def test_toml_and_python_are_one_object(tmp_path: Path) -> None:
         method=[METHOD],
         sweep={"game.reach": {"from": 0.1, "to": 0.3, "count": 3}},
         replications={"count": 2, "seed": 7},
-        expect=[{"quantity": "threshold", "published": 0.188815, "tolerance": 1e-5}],
+        expect=[
+            {
+                "quantity": "threshold",
+                "published": 0.188815,
+                "published_tolerance": 5e-7,
+                "published_tolerance_reason": "rounding",
+                "read": "first-hand",
+                "expected": 0.188815,
+                "tolerance": 1e-5,
+            }
+        ],
         quick={"sweep.game.reach": [0.2], "replications.count": 1},
     )
     assert load(path) == load(str(path)) == same
@@ -74,6 +88,16 @@ def test_every_bundled_study_resolves_and_returns(name: str) -> None:
         assert back.axes(back.cells()) == form.axes(form.cells())
     assert study.title
     assert study.source or study.include
+
+
+@pytest.mark.parametrize("name", sorted(studies()))
+def test_published_values_of_bundled_studies_say_how_they_were_read(name: str) -> None:
+    for row in load(name).expect:
+        if "published" in row:
+            assert row.get("read"), row
+            assert row.get("locator") or row["read"] == "second-hand", row
+        if "within" in row:
+            assert row["within"][0] < row["within"][1], row
 
 
 def test_a_newer_stored_study_is_refused() -> None:
@@ -115,7 +139,7 @@ def test_a_longer_sweep_keeps_its_old_cells() -> None:
 
 def test_names_of_cells_follow_what_they_compute() -> None:
     (cell,) = one().cells()
-    same = one(title="Another", question="?", expect=[{"quantity": "regret", "published": 0.0}])
+    same = one(title="Another", question="?", expect=[{"quantity": "regret", "expected": 0.0}])
     assert same.cells()[0].id == cell.id
     others = [
         one(replications={"seed": 1}),
@@ -230,7 +254,7 @@ def test_quick_form_once(tmp_path: Path) -> None:
 
 
 def test_expectations_that_a_change_makes_void_are_kept() -> None:
-    expect = [{"quantity": "threshold", "at": {"reach": 0.1}, "published": 0.2}]
+    expect = [{"quantity": "threshold", "at": {"reach": 0.1}, "expected": 0.2}]
     study = one(sweep={"game.reach": [0.1, 0.2]}, expect=expect)
     assert list(study.changed({"sweep.game.reach": [0.5]}).expect) == expect
     with pytest.raises(StudyError, match=r"expect\[0\]\.at\.reach"):
@@ -321,14 +345,34 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
         ({"plots": [{"kind": "paths", "at": {"algorithm": "climb"}}]}, r"plots\[0\]\.at\.algorithm: 'climb'"),
         ({"plots": [{"kind": "paths", "at": 3}]}, r"plots\[0\]\.at: 3 must be a table"),
         ({"expect": [{"quantity": "regret"}]}, "needs published, expected or within"),
+        (
+            {"expect": [{"quantity": "regret", "over": "max", "expected": 0}]},
+            r"expect\[0\]\.over: is called reduce",
+        ),
+        (
+            {"expect": [{"quantity": "regret", "published": 0.85}]},
+            r"expect\[0\]\.published_tolerance: is missing; give half a unit of the last printed digit",
+        ),
+        (
+            {"expect": [{"quantity": "regret", "published": 0.85, "published_tolerance": 0.005}]},
+            r"published_tolerance_reason: is missing; say where the tolerance comes from",
+        ),
+        (
+            {"expect": [{"quantity": "regret", "published": "a", "tolerance": 0.1}]},
+            "tolerance: belongs to expected, which is missing; that of published is published_tolerance",
+        ),
+        (
+            {"expect": [{"quantity": "regret", "expected": 1, "read": "first-hand"}]},
+            "read: describes a published value; give published too",
+        ),
         ({"expect": [{"quantity": "regret", "within": [1, 0]}]}, r"must be \[low, high\]"),
-        ({"expect": [{"quantity": "regret", "published": 0, "at": {"player": -1}}]}, "whole number from 0"),
+        ({"expect": [{"quantity": "regret", "expected": 0, "at": {"player": -1}}]}, "whole number from 0"),
         (
             {"expect": [{"quantity": "claim", "published": "x", "at": {"player": 0}}]},
             "not a coordinate here",
         ),
         (
-            {"expect": [{"quantity": "regret", "published": 0, "at": {"method": "gradient_ascent"}}]},
+            {"expect": [{"quantity": "regret", "expected": 0, "at": {"method": "gradient_ascent"}}]},
             r'expect\[0\]\.at\.method: is called algorithm: write at = \{ algorithm = "NAME" \}',
         ),
         (
@@ -336,7 +380,7 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
             r"plots\[0\]\.at\.method: is called algorithm",
         ),
         (
-            {"expect": [{"quantity": "regret", "published": 0, "at": {"algorithm": "climb"}}]},
+            {"expect": [{"quantity": "regret", "expected": 0, "at": {"algorithm": "climb"}}]},
             "'climb' is not among",
         ),
     ],

@@ -183,6 +183,7 @@ def datasets(run: Run) -> dict[str, Dataset]:
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
     """What ``run --json`` prints; the lists of a study's parts are joined."""
     from rivalry.report import certificates, expectations, warned
+    from rivalry.study.expect import differences
 
     counts, studies = run.counts(), _studies(run)
     return {
@@ -192,6 +193,7 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
         "expectations": [row for name in data for row in expectations(studies[name], data[name])],
         "certificates": [_within(name, row) for name in data for row in certificates(data[name])],
+        "changed": [one.key for study in studies.values() for one in differences(study)],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
             for part in _each(run)
@@ -215,11 +217,9 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     cells = found["cells"]
     lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
-    studies = _studies(run)
-    rows = [row for name in data for row in _judged(name, studies[name], data[name])]
-    if rows:
-        head = ["quantity", "published", "expected", "ours", "certificate", "verdict"]
-        lines += ["", output.table(head, rows), ""]
+    if found["changed"]:
+        lines.append(f"changed from the study: {', '.join(found['changed'])}")
+    lines += _references(found["expectations"], parts=len(data) > 1)
     claims = [row["claim"] for row in found["certificates"] if row["claim"]]
     if claims:
         counted = [f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)]
@@ -240,20 +240,39 @@ def _each(run: Run) -> list[Run]:
     return list(run.parts().values()) or [run]
 
 
-def _judged(part: str, study: Mapping[str, Any], data: Dataset) -> list[list[Any]]:
-    """A line for every number that a study expects: where, what was published, ours, what it is worth."""
-    from rivalry.report.judge import FULL_ONLY, judge
+def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
+    """Our values beside published and independent ones; values that were not compared are only counted."""
+    from rivalry.report.judge import NOT_COMPARED, tally
 
-    lines = []
-    for one in judge(study, data):
-        at = ", ".join(f"{name}={value}" for name, value in one.at.items())
-        what = " ".join(filter(None, [part, one.over, one.row["quantity"], f"({at})" if at else ""]))
-        band = one.row["within"]
-        asked = f"{band[0]:g} to {band[1]:g}" if band is not None else one.row["expected"]
-        numbers = [one.row["published"], asked, one.row["ours"]]
-        why = f": {one.why}" if one.why and one.why != FULL_ONLY else ""
-        lines.append([what, *numbers, one.claim, one.row["verdict"] + why])
-    return lines
+    if not rows:
+        return []
+    words = ("published_verdict", "expected_verdict")
+    compared = [row for row in rows if any(row[key] not in (None, NOT_COMPARED) for key in words)]
+    head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
+    lines = [f"reference values: {tally(rows)}"]
+    if compared:
+        lines += ["", output.table(head, [_reference(row, parts) for row in compared]), ""]
+    for row in compared:
+        if row["published_verdict"] == "differs":
+            why = row["why"] or "the study gives no explanation"
+            lines.append(f"differs from the published value: {_called(row, parts)}: {why}")
+    reasons = [str(row["reason"]) for row in rows if row not in compared]
+    counted = [f"{reasons.count(reason)} ({reason})" for reason in dict.fromkeys(reasons)]
+    return lines + [f"not compared: {', '.join(counted)}"] * bool(counted)
+
+
+def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
+    band = row["within"]
+    asked = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
+    published = [row["published"], row["published_verdict"]]
+    return [_called(row, parts), row["ours"], *published, asked, row["expected_verdict"], row["certificate"]]
+
+
+def _called(row: Mapping[str, Any], parts: bool) -> str:
+    """A quantity with its study, if there are several, its reduction and its place."""
+    at = ", ".join(f"{name}={value}" for name, value in row["at"].items())
+    part = row["study"] if parts else ""
+    return " ".join(filter(None, [part, row["reduce"], row["quantity"], f"({at})" if at else ""]))
 
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:

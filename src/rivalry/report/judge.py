@@ -1,4 +1,4 @@
-"""Ours beside what was published: numbers, verdicts and what the certificates behind them say."""
+"""Our values beside published and independent ones: two verdicts, and the certificates behind them."""
 
 from __future__ import annotations
 
@@ -10,44 +10,82 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 from rivalry.results import CLAIMS, COVERAGES
+from rivalry.study.expect import Difference, applicable, differences
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 ROUNDING = 1e-9  # relative: numbers this close are the same number
-NOT_JUDGED = "not judged"
-FULL_ONLY = "in the full form only"
+NOT_COMPARED = "not compared"
+REDUCED = "not valid in a reduced run"
 
 
 class Judged(NamedTuple):
-    """One ``[[expect]]`` of a study: the row that scripts get, and what the report adds."""
+    """One ``[[expect]]`` of a study: the row that scripts get, and the study's remark on it."""
 
     row: dict[str, Any]
-    at: dict[str, Any]
-    over: str | None
     note: str
-    claim: str | None  # the weakest of the cells behind our number; None where there is none
-    why: str  # why it is not judged
+
+    @property
+    def compared(self) -> bool:
+        """Whether our value was compared with any reference."""
+        return any(self.row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
+
+
+REFERENCES = ("published", "expected")
 
 
 class _Ours(NamedTuple):
     value: bool | float | str | None
-    claim: str | None
+    claim: str | None  # the weakest of the cells behind our number; None where there is none
     why: str
 
 
-def expectations(study: Mapping[str, Any], data: Dataset) -> list[dict[str, Any]]:
+def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
     """Every ``[[expect]]`` of a resolved study beside our value, as ``--json`` prints it.
 
-    Keys: quantity, published, expected, ours, tolerance, within, verdict (``agrees``, ``differs`` or ``not
-    judged``); values are finite or None.
+    ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``not compared`` (``reason``
+    says why), or None where the study gives no such reference. ``certificate`` is the weakest claim of the
+    cells behind our value. ``name``: of the study, where it is not its own.
     """
-    return [judged.row for judged in judge(study, data)]
+    return [judged.row for judged in judge(study, data, name)]
 
 
-def judge(study: Mapping[str, Any], data: Dataset) -> list[Judged]:
-    """Every ``[[expect]]`` of a resolved study, judged by the run's dataset."""
-    return [_judged(study, dict(row), data) for row in study.get("expect", ())]
+def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[Judged]:
+    """Every ``[[expect]]`` of a resolved study, compared with the run's dataset."""
+    changed = differences(study)
+    called = study.get("name", "") if name is None else name
+    return [_judged(study, changed, called, dict(row), data) for row in study.get("expect", ())]
+
+
+def tally(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many references there are of both kinds, and what became of them, in words.
+
+    >>> tally([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
+    '1 published value: 1 differs (explained); 1 independent check: 1 agrees'
+    """
+    parts = []
+    for name, word in (("published", "published value"), ("expected", "independent check")):
+        own = [row for row in rows if row[f"{name}_verdict"] is not None]
+        if not own:
+            continue
+        told = []
+        for verdict, one, many in (
+            ("agrees", "agrees", "agree"),
+            ("differs", "differs", "differ"),
+            (NOT_COMPARED, NOT_COMPARED, NOT_COMPARED),
+        ):
+            those = [row for row in own if row[f"{name}_verdict"] == verdict]
+            if those:
+                aside = _explained(those) if (name, verdict) == ("published", "differs") else ""
+                told.append(f"{len(those)} {one if len(those) == 1 else many}{aside}")
+        parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(told)}")
+    return "; ".join(parts)
+
+
+def _explained(rows: Sequence[Mapping[str, Any]]) -> str:
+    count = sum(bool(row["why"]) for row in rows)
+    return " (explained)" if count == len(rows) else f" ({count} explained)"
 
 
 def certificates(data: Dataset) -> list[dict[str, Any]]:
@@ -123,42 +161,74 @@ def _weakest_of(words: np.ndarray, order: Sequence[str]) -> str | None:
     return min(found, key=order.index) if found and found <= set(order) else None
 
 
-def _judged(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> Judged:
-    ours = _ours(study, row, data)
-    verdict, why = NOT_JUDGED, ours.why
-    if study.get("quick_form") and not row.get("quick"):
-        why = FULL_ONLY
-    elif not why:
-        verdict, why = _verdict(row, ours.value)
-    given = {key: row.get(key) for key in ("published", "expected", "tolerance", "within")}
-    told = {"quantity": row["quantity"], "published": given["published"], "expected": given["expected"]}
-    told |= {
+def _judged(
+    study: Mapping[str, Any],
+    changed: Sequence[Difference],
+    called: str,
+    row: Mapping[str, Any],
+    data: Dataset,
+) -> Judged:
+    at, reason = applicable(changed, row)
+    ours = _ours(study, {**row, "at": at}, data)
+    if not reason and study.get("quick_form") and not row.get("quick"):
+        reason = REDUCED
+    reason = reason or ours.why
+    published, why_not = _published(row, ours.value)
+    expected, why_not_either = _expected(row, ours.value)
+    verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
+    told = {
+        "study": called,
+        "quantity": row["quantity"],
+        "at": dict(row.get("at", {})),
+        "reduce": row.get("reduce"),
         "ours": ours.value,
-        "tolerance": given["tolerance"],
-        "within": given["within"],
-        "verdict": verdict,
+        "published": row.get("published"),
+        "published_tolerance": row.get("published_tolerance"),
+        "published_tolerance_reason": row.get("published_tolerance_reason") or None,
+        "published_verdict": verdicts[0],
+        "read": row.get("read"),
+        "locator": row.get("locator") or None,
+        "why": row.get("why") or None,
+        "expected": row.get("expected"),
+        "tolerance": row.get("tolerance"),
+        "within": row.get("within"),
+        "expected_verdict": verdicts[1],
+        "reason": reason or why_not or why_not_either or None,
+        "certificate": ours.claim,
     }
-    return Judged(told, dict(row.get("at", {})), row.get("over"), row.get("note", ""), ours.claim, why)
+    return Judged(told, row.get("note", ""))
 
 
-def _verdict(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str, str]:
-    """``agrees``, ``differs``, or not judged and why."""
-    within, target = row.get("within"), row.get("expected")
-    target = row.get("published") if target is None else target
+def _published(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
+    """The verdict on the published value, and why it is not compared; None where there is no such value."""
+    value = row.get("published")
+    if value is None:
+        return None, ""
+    return _compared(value, row.get("published_tolerance"), ours)
+
+
+def _expected(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
+    """The same for the independent computation: a value, or a range ``within`` which ours has to be."""
+    within = row.get("within")
     if within is not None:
         if isinstance(ours, str) or ours is None:
-            return NOT_JUDGED, "ours is no number"
+            return NOT_COMPARED, "ours is no number"
         return ("agrees" if within[0] <= ours <= within[1] else "differs"), ""
-    if target is None:
-        return NOT_JUDGED, "nothing was published to compare with"
-    if isinstance(target, str) != isinstance(ours, str):
-        return NOT_JUDGED, "one is text, the other a number"
-    if isinstance(ours, str):
-        return ("agrees" if ours == target else "differs"), ""
-    near = row.get("tolerance")
+    if row.get("expected") is None:
+        return None, ""
+    return _compared(row["expected"], row.get("tolerance"), ours)
+
+
+def _compared(
+    value: bool | float | str, tolerance: float | None, ours: bool | float | str | None
+) -> tuple[str, str]:
+    if isinstance(value, str) != isinstance(ours, str):
+        return NOT_COMPARED, "one is text, the other a number"
+    if isinstance(value, str) or isinstance(ours, str):
+        return ("agrees" if ours == value else "differs"), ""
     # a hair more, so that a difference of exactly the tolerance is not decided by rounding
-    allowed = ROUNDING * abs(target) if near is None else near + ROUNDING * near
-    return ("agrees" if abs(float(ours or 0) - float(target)) <= allowed else "differs"), ""
+    allowed = ROUNDING * abs(value) if tolerance is None else tolerance + ROUNDING * tolerance
+    return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
 
 
 def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _Ours:
@@ -182,7 +252,7 @@ def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _O
         claim = _weakest_of(claims[finished], CLAIMS)
     if row.get("equals") is not None:
         values = _equal(values, row["equals"])
-    value, why = _reduced(values, row.get("over"))
+    value, why = _reduced(values, row.get("reduce"))
     return _Ours(value, claim, why or _unfinished(picked))
 
 
@@ -238,7 +308,7 @@ def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=ROUNDING, atol=0.0))
 
 
-def _reduced(rows: np.ndarray, over: str | None) -> tuple[bool | float | str | None, str]:
+def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
     """One number from values ``[cell, own]``, or None and why not. Padding beside numbers does not count."""
     kept = _kept(rows)
     empty = int((~kept).all(axis=1).sum())
@@ -247,17 +317,17 @@ def _reduced(rows: np.ndarray, over: str | None) -> tuple[bool | float | str | N
             rows
         ) else f"{empty} of {len(rows)} cells have no value"
     values = rows[kept]
-    if over is not None and values.dtype.kind == "U":
-        return None, f"text has no {over}" + (": name one by equals" if over == "share" else "")
-    if over is not None:
-        return _finite(_OVER[over](values))
+    if reduce is not None and values.dtype.kind == "U":
+        return None, f"text has no {reduce}" + (": name one by equals" if reduce == "share" else "")
+    if reduce is not None:
+        return _finite(_REDUCE[reduce](values))
     first = values[0]
     if values.dtype.kind == "f":
         same = np.isclose(values, first, rtol=ROUNDING, atol=0.0, equal_nan=True).all()
     else:
         same = (values == first).all()
     if not same:
-        return None, f"{len(values)} values that differ: pick one with at, or reduce them with over"
+        return None, f"{len(values)} values that differ: pick one with at, or give reduce"
     return _finite(first)
 
 
@@ -268,7 +338,7 @@ def _kept(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows != -1) if rows.dtype.kind == "i" else np.ones(rows.shape, dtype=bool)
 
 
-_OVER: dict[str, Callable[[np.ndarray], Any]] = {
+_REDUCE: dict[str, Callable[[np.ndarray], Any]] = {
     "mean": lambda values: np.mean(values, dtype=float),
     "min": np.min,
     "max": np.max,
@@ -283,4 +353,4 @@ def _finite(value: Any) -> tuple[bool | float | str | None, str]:
     return plain, ""
 
 
-__all__ = ["Judged", "cells", "certificates", "expectations", "judge"]
+__all__ = ["NOT_COMPARED", "REDUCED", "Judged", "cells", "certificates", "expectations", "judge", "tally"]

@@ -14,13 +14,14 @@ from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 from rivalry.report.figures import Figure, draw
-from rivalry.report.judge import Judged, cells, judge
+from rivalry.report.judge import Judged, cells, judge, tally
 from rivalry.report.networks import Networks, networks
 from rivalry.report.sessions import Sessions, channels, sessions
 from rivalry.report.travellers import Travellers, travellers
 from rivalry.report.warned import Warned, lines, warned
 from rivalry.results import CLAIMS
 from rivalry.store import Run, status_of
+from rivalry.study.expect import Difference, differences
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -56,6 +57,8 @@ class Section(NamedTuple):
     counts: Mapping[str, int]
     status: str
     judged: list[Judged]
+    tally: str
+    changed: list[Difference]
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
     networks: Networks | None  # of learners that RLlib trains
@@ -162,7 +165,9 @@ def _section(name: str, run: Run, figures: Path) -> Section:
         methods=[_method(table) for table in study["method"]],
         counts=counts,
         status=status_of(counts),
-        judged=judge(study, data),
+        judged=(judged := judge(study, data)),
+        tally=tally([one.row for one in judged]),
+        changed=differences(study),
         groups=_groups(data),
         sessions=sessions(data),
         networks=networks(data, run.made_by),

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,9 +73,27 @@ def _upgraded(study: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved study in the words of this version."""
     new = dict(study)
     new["plots"] = [_renamed(row) for row in study.get("plots", ())]
-    new["expect"] = [_renamed(row) for row in study.get("expect", ())]
+    new["expect"] = [_two_references(_renamed(row)) for row in study.get("expect", ())]
     if "included" in study:
         new["included"] = {name: _upgraded(part) for name, part in study["included"].items()}
+    return new
+
+
+def _two_references(row: dict[str, Any]) -> dict[str, Any]:
+    """An expectation whose published value has a tolerance of its own; earlier rows had one for both."""
+    new = dict(row)
+    if "over" in new:
+        new["reduce"] = new.pop("over")
+    published = new.get("published")
+    if published is None or isinstance(published, str | bool) or "published_tolerance" in new:
+        return new
+    if "tolerance" in new and "expected" not in new:
+        new["published_tolerance"] = new.pop("tolerance")
+        new["published_tolerance_reason"] = "the tolerance of the study"
+    else:
+        digit = int(Decimal(repr(published)).as_tuple().exponent)
+        new["published_tolerance"] = 0.5 * 10.0**digit
+        new["published_tolerance_reason"] = "half a unit of the last stored digit"
     return new
 
 

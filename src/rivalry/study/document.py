@@ -39,15 +39,20 @@ class Certificate(_Table):
 
 
 class Expect(_Table):
-    """A number that a source prints, or that was found independently, and where ours is."""
+    """A value that a source prints, one that was computed independently, or both, and where ours is."""
 
     quantity: str
     at: dict[str, bool | int | float | str] = {}
-    over: Literal["mean", "min", "max", "share"] | None = None
-    equals: bool | int | float | str | None = None  # what ``over = "share"`` counts; what is true otherwise
+    reduce: Literal["mean", "min", "max", "share"] | None = None
+    equals: bool | int | float | str | None = None  # what ``reduce = "share"`` counts; otherwise what is true
     published: bool | int | float | str | None = None
+    published_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    published_tolerance_reason: str = ""
+    locator: str = ""
+    read: Literal["first-hand", "second-hand", "from a figure"] | None = None
+    why: str = ""
     expected: bool | int | float | str | None = None
-    tolerance: Annotated[float, Field(ge=0)] | None = None
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     within: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     quick: bool = False
     note: str = ""
@@ -93,6 +98,9 @@ def read(data: Mapping[str, Any]) -> Document:
     for key in ("method", "expect"):
         if isinstance(plain.get(key), Mapping):
             raise StudyError(f"is one table; must be a list of them, each headed [[{key}]]", key=key)
+    for k, row in enumerate(plain.get("expect") or ()):
+        if isinstance(row, Mapping) and "over" in row:
+            raise StudyError("is called reduce", key=f"expect[{k}].over")
     document: Document = _validated(Document, plain, ())
     if document.include:
         _alone(plain)
@@ -125,6 +133,20 @@ def check_stored(study: Mapping[str, Any]) -> None:
         raise StudyError("must be studies by their names", key="included")
     for part in included.values():
         check_stored(part)
+    if study.get("base") is not None:
+        _check_base(study["base"])
+
+
+def _check_base(base: Any) -> None:
+    """Whether the tables that a study had before it was changed are tables of a study."""
+    if not isinstance(base, Mapping) or set(base) - set(Document.model_fields):
+        raise StudyError("must be tables of a study", key="base")
+    try:
+        read({key: value for key, value in base.items() if value not in (None, {}, [], "")})
+        for table in ("sweep", "batch"):
+            Grid(base.get(table) or {}, table)
+    except StudyError as error:
+        raise StudyError(str(error), key="base") from None
 
 
 def expectation(row: Expect) -> dict[str, Any]:
@@ -202,14 +224,39 @@ def _complete(document: Document) -> None:
     if not document.method:
         raise StudyError("is missing: a study needs at least one [[method]]", key="method")
     for k, row in enumerate(document.expect):
-        if row.tolerance is not None and row.within is not None:
-            raise StudyError("clashes with within: give one of them", key=f"expect[{k}].tolerance")
-        if row.equals is not None and row.over != "share":
-            raise StudyError('needs over = "share", of what equals it', key=f"expect[{k}].equals")
-        if row.within is not None and row.within[0] > row.within[1]:
-            raise StudyError(f"{row.within} must be [low, high]", key=f"expect[{k}].within")
-        if row.published is None and row.expected is None and row.within is None:
-            raise StudyError("needs published, expected or within", key=f"expect[{k}]")
+        _references(row, f"expect[{k}]")
+
+
+def _references(row: Expect, key: str) -> None:
+    """Whether a row says what it is compared with, and how exactly each reference is known."""
+    if row.tolerance is not None and row.within is not None:
+        raise StudyError("clashes with within: give one of them", key=f"{key}.tolerance")
+    if row.equals is not None and row.reduce != "share":
+        raise StudyError('needs reduce = "share", of what equals it', key=f"{key}.equals")
+    if row.within is not None and row.within[0] > row.within[1]:
+        raise StudyError(f"{row.within} must be [low, high]", key=f"{key}.within")
+    if row.published is None and row.expected is None and row.within is None:
+        raise StudyError("needs published, expected or within", key=key)
+    if row.published is None:
+        for name in ("published_tolerance", "published_tolerance_reason", "locator", "read", "why"):
+            if getattr(row, name) not in (None, ""):
+                raise StudyError("describes a published value; give published too", key=f"{key}.{name}")
+    elif _is_number(row.published):
+        if row.published_tolerance is None:
+            rule = "is missing; give half a unit of the last printed digit, as in 0.005 for 0.85"
+            raise StudyError(rule, key=f"{key}.published_tolerance")
+        if not row.published_tolerance_reason:
+            rule = 'is missing; say where the tolerance comes from, as in "rounding of two printed decimals"'
+            raise StudyError(rule, key=f"{key}.published_tolerance_reason")
+    if row.tolerance is not None and row.expected is None:
+        rule = "belongs to expected, which is missing"
+        if row.published is not None:
+            rule += "; that of published is published_tolerance"
+        raise StudyError(rule, key=f"{key}.tolerance")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,13 +1,14 @@
-"""Whether a study's expectations point at something its dataset will have."""
+"""Whether a study's expectations point at something its dataset will have, and still apply after changes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.study.errors import StudyError, shown, unknown
+from rivalry.study.points import Grid, short_names, split
 
 if TYPE_CHECKING:
     from rivalry.study.model import Study
@@ -28,6 +29,142 @@ SOLUTION: Mapping[str, tuple[str, ...]] = {
     "distance": (),
     "nearest_method": (),
 }
+
+
+TABLES = ("game", "method", "sweep", "batch", "replications", "certificate")
+"""The tables of a study that determine its results."""
+
+ABOUT_ALL = ("distance", "nearest_method")  # quantities that depend on the results of every method
+ABOUT_CLAIMS = ("claim", "tolerance", *ABOUT_ALL)  # quantities that depend on the certificates' tolerance
+_UNSET = "the default"
+
+
+class Difference(NamedTuple):
+    """A key that differs between a run and its study: the values in the study and in the run.
+
+    Each is a list: the swept values, or the one value that the key has throughout. ``name`` is the key's
+    coordinate in the run, ``old_name`` that in the study.
+    """
+
+    key: str
+    before: list[Any]
+    after: list[Any]
+    name: str
+    old_name: str
+    swept: bool  # in the run
+    was_swept: bool  # in the study
+
+    @property
+    def words(self) -> str:
+        """Why a value is not compared."""
+        return f"{self.key} = {self.after_words} in this run, {self.before_words} in the study"
+
+    @property
+    def before_words(self) -> str:
+        """The values in the study, shortened."""
+        return _said(self.before)
+
+    @property
+    def after_words(self) -> str:
+        """The values in the run, shortened."""
+        return _said(self.after)
+
+
+def differences(study: Mapping[str, Any]) -> list[Difference]:
+    """The keys in which a resolved study differs from the study as it was written (or its quick form)."""
+    base = study.get("base")
+    if not base:
+        return []
+    old, new = _values(base), _values(study)
+    found = []
+    for key in [*new, *(key for key in old if key not in new)]:
+        before = old.get(key) or ([_held(base, key)], "", False)
+        after = new.get(key) or ([_held(study, key)], "", False)
+        if before[0] != after[0]:
+            short = key.split(".", 1)[1]
+            names = (after[1] or short, before[1] or short)
+            found.append(Difference(key, before[0], after[0], *names, after[2], before[2]))
+    return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
+
+
+def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Where an expectation applies in a changed run: its ``at``, completed; or why it does not.
+
+    A row applies as long as the study computed the same cells. A swept key that the row picks a value of is
+    as good as unchanged; of a key that the run sweeps and the study does not, the study's value is picked.
+    """
+    at = dict(row.get("at", {}))
+    for one in differences:
+        root, *rest = one.key.split(".")
+        if root == "replications" or (root == "certificate" and row["quantity"] not in ABOUT_CLAIMS):
+            continue
+        if root == "method" and row["quantity"] not in ABOUT_ALL and "algorithm" in at:
+            algorithm = str(at["algorithm"])
+            if algorithm != rest[0] and not algorithm.startswith(f"{rest[0]}-"):
+                continue
+        if one.old_name in at and one.name == one.old_name and (one.swept or one.was_swept):
+            if any(_covers(at[one.name], value) or _same(at[one.name], value) for value in one.after):
+                continue
+            return at, one.words
+        same = [value for value in one.after if _covers(value, one.before[0])]
+        if one.swept and len(one.before) == 1 and same:
+            at[one.name] = same[0]
+            continue
+        return at, one.words
+    return at, ""
+
+
+def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]:
+    """For every key that determines results its values, its coordinate, and whether it is swept."""
+    found: dict[str, tuple[list[Any], str, bool]] = {}
+    fixed = {"game": tables.get("game") or {}}
+    fixed |= {f"method.{table['name']}": table for table in tables.get("method", ())}
+    fixed |= {key: tables.get(key) or {} for key in ("replications", "certificate")}
+    for root, table in fixed.items():
+        for key, value in _leaves(table, root):
+            found[key] = ([value], "", False)
+    swept: dict[str, list[Any]] = {}
+    for what in ("sweep", "batch"):
+        grid = Grid(tables.get(what) or {}, what)
+        swept |= grid.values
+        if grid.zipped:
+            found[f"{what}.zip"] = ([True], "", False)
+    names = short_names(swept)
+    return found | {key: (values, names[key], True) for key, values in swept.items()}
+
+
+def _held(tables: Mapping[str, Any], key: str) -> Any:
+    """The value that a key has in a game's or a method's table."""
+    root, *rest = split(key)
+    value: Any = tables.get(str(root))
+    if root == "method":
+        value = {table["name"]: table for table in tables.get("method", ())}
+    for part in rest:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return _UNSET
+    return value
+
+
+def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}", value
+
+
+def _covers(value: Any, given: Any) -> bool:
+    """Whether a swept value is the one that a key had: for all players where it has one per player."""
+    if isinstance(given, list) and not isinstance(value, list):
+        return bool(given) and all(_same(value, one) for one in given)
+    return _same(value, given)
+
+
+def _said(values: Sequence[Any]) -> str:
+    told = [one if one is _UNSET else shown(one) for one in values[:3]]
+    return ", ".join(told) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 
 
 def check(study: Study) -> None:

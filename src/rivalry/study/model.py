@@ -72,6 +72,7 @@ class Study:
     included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
     is_quick: bool = False
     as_written: bool = field(default=True, compare=False)  # not changed since it was written
+    base: Mapping[str, Any] | None = None  # the tables before the changes, where these made a difference
     files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
     folder: Path = field(default=Path("."), compare=False)
     text: str = field(default="", compare=False)  # the file as it was read, if it was one
@@ -204,7 +205,13 @@ class Study:
                 new = new._with_one(key, value)
         for root, own in spread.items():
             new = new._respread(root, own) if own else new
-        return new
+        base = self._numbers if self.base is None else self.base
+        return new if new is self else replace(new, base=None if new._numbers == base else base)
+
+    @property
+    def _numbers(self) -> dict[str, Any]:
+        """The tables that determine the results; see `rivalry.study.expect.differences`."""
+        return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
     def _respread(self, root: str, own: Mapping[str, Any]) -> Study:
         """A copy with other values of some swept keys, all at once: of a zip they change together."""
@@ -254,7 +261,10 @@ class Study:
             return self
         try:
             new = self.changed(flat(self.quick))
-            return replace(new, is_quick=True, as_written=self.as_written)
+            base = self.base  # what the quick form changes is the study's own
+            if base is not None:
+                base = replace(self, **base, base=None).changed(flat(self.quick))._numbers
+            return replace(new, is_quick=True, as_written=self.as_written, base=base)
         except StudyError as error:
             key = f"[quick] {error.key}" if error.key else "[quick]"
             raise StudyError(error.message, key=key, where=self.label) from None
@@ -264,6 +274,8 @@ class Study:
         found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         found |= {"files": dict(self.files or {})}
         found |= {key: plain(getattr(self, key)) for key in document.Document.model_fields}
+        if self.base is not None:
+            found["base"] = plain(self.base)
         if self.include:
             found["included"] = {name: part.resolved() for name, part in self.included.items()}
         return found
