@@ -51,6 +51,8 @@ UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
 
+LISTED, SHORT = 50, 6  # equilibria that are printed; actions of a strategy that is printed whole
+
 
 # What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
 Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
@@ -269,6 +271,8 @@ class Solution:
             lines.append(f"  payoff  {np.array2string(self.record['payoff'][1], precision=6, threshold=30)}")
         if self.end_state:
             lines.append(f"  ends in {self.end_state}")
+        if "equilibria" in self.record and "complete" in self.record:
+            lines += [f"  {line}" for line in _listed(self.record)]
         lines.append(f"  {self.certificate!r}" if self.certificate else "  no certificate")
         return "\n".join(lines)
 
@@ -276,6 +280,47 @@ class Solution:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _listed(record: Record, most: int = LISTED) -> list[str]:
+    """The equilibria of a record, a line each, under a line that says whether these are all."""
+    found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+    components = record["component"][1] if "component" in record else None
+    complete = "true" if record["complete"][1] else "false"
+    lines = [f"equilibria: {counted(record)}; complete: {complete} ({record['complete_reason'][1]})"]
+    for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
+        strategies = "  ".join(strategy_in_words(row) for row in profile)
+        where = "" if components is None else f"  component {components[k]}"
+        lines.append(f"  {k}: {strategies}  payoff {np.array2string(payoff, precision=6)}{where}")
+    if len(found) > most:
+        lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
+    return lines
+
+
+def counted(record: Mapping[str, Any]) -> str:
+    """How many equilibria a record lists, and of what kinds.
+
+    >>> counted({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
+    '3, of these 2 pure, in 3 components'
+    """
+    numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
+    text = str(numbers["equilibrium_count"])
+    if "pure_count" in numbers:
+        text += f", of these {numbers['pure_count']} pure"
+    if "component_count" in numbers:
+        text += f", in {numbers['component_count']} component{'s' * (numbers['component_count'] != 1)}"
+    return text
+
+
+def strategy_in_words(row: np.ndarray) -> str:
+    """A mixed strategy ``[action]``; of many actions those that are played, with their probabilities.
+
+    >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
+    ('[0.5 0.5]', '{0: 0.25, 8: 0.75}')
+    """
+    if len(row) <= SHORT:
+        return np.array2string(row, precision=6, suppress_small=True)
+    return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
 
 
 def dataset(record: Record) -> Dataset:

@@ -259,3 +259,18 @@ def test_two_player_algorithms_are_refused_for_three() -> None:
 def test_payoffs_of_equilibria_are_stored() -> None:
     solution = rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria())
     np.testing.assert_allclose(solution.record["equilibrium_payoff"][1], [[3, 2], [2, 3], [1.2, 1.2]])
+
+
+def test_print_lists_all_equilibria_and_whether_these_are_all() -> None:
+    text = repr(rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria()))
+    assert "equilibria: 3, of these 2 pure, in 3 components; complete: true (all extreme equilibria" in text
+    assert "  2: [0.6 0.4]  [0.4 0.6]  payoff [1.2 1.2]  component 2" in text
+    text = repr(rv.solve(matrix("jordan"), MixedEquilibria()))
+    assert (
+        "equilibria: 1, of these 0 pure; complete: false (all pure equilibria; mixed ones by supports" in text
+    )
+    text = repr(rv.solve(matrix("chicken"), PureEquilibria()))
+    assert "equilibria: 2; complete: false (every pure equilibrium; mixed ones were not sought)" in text
+    lines = repr(rv.solve(matrix("coordination", size=6), MixedEquilibria())).splitlines()
+    assert len([line for line in lines if "component " in line]) == 50
+    assert "    ... and 13 more, in data.equilibria" in lines

@@ -25,7 +25,7 @@ class PureEquilibria(eqx.Module):
 
     One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
     equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
-    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, true when all players were checked; the
+    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
     profile is the first. Without any the status is ``no answer``.
 
     >>> import rivalry as rv
@@ -54,7 +54,7 @@ class PureEquilibria(eqx.Module):
             none = np.zeros((0, len(sizes), max(sizes)))
             return _told(tables, none, "budget spent", False, "not all players were checked")
         found = _vertices(session["stable"].reshape(sizes))
-        return _told(tables, found, "settled", True, "every pure equilibrium")
+        return _told(tables, found, "settled", False, "every pure equilibrium; mixed ones were not sought")
 
 
 class MixedEquilibria(eqx.Module):

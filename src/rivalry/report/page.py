@@ -13,6 +13,7 @@ from rivalry.files import folder_for, write
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
+from rivalry.report.equilibria import Listed, equilibria
 from rivalry.report.figures import Figure, draw
 from rivalry.report.judge import Judged, cells, judge, tally
 from rivalry.report.networks import Networks, networks
@@ -62,6 +63,7 @@ class Section(NamedTuple):
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
     networks: Networks | None  # of learners that RLlib trains
+    equilibria: tuple[list[Listed], int]  # of finite games, and the points that are left out
     travellers: list[Travellers]  # classes of agents of a city
     channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
     monitored: bool  # agents were looked at while they learned
@@ -171,6 +173,7 @@ def _section(name: str, run: Run, figures: Path) -> Section:
         groups=_groups(data),
         sessions=sessions(data),
         networks=networks(data, run.made_by),
+        equilibria=equilibria(data),
         travellers=travellers(data),
         channels=channels(data),
         monitored="monitor_step" in data,
