@@ -141,9 +141,9 @@ def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Rep
         bound = float(payoff) if coverage == "exact" else np.inf
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
     if not curved(game):
-        return _searched(game, x, player, points)
+        return searched(game, x, player, points)
     flat = flattened(game)
-    found = _searched(flat, flat.inner(x), player, points)
+    found = searched(flat, flat.inner(x), player, points)
     there = flat.outer(flat.inner(x).at[player].set(found.strategy))
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
 
@@ -159,7 +159,7 @@ def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Arr
         return None
 
 
-def _searched(game: Game, x: Profile, player: int, points: int) -> Reply:
+def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
     """The best strategy that a search finds; no payoff exceeds its bound, where the game has ceilings."""
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
@@ -231,7 +231,7 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
     reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
     first = jnp.max(reach) / jnp.sqrt(len(grid))
     if isinstance(game.space, Simplex):
-        near = jax.vmap(project)(_faces(x[player]))
+        near = jax.vmap(project)(faces(x[player]))
         grid = jnp.concatenate([grid, near])
     values = jax.lax.map(payoff, grid, batch_size=256)
     _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
@@ -245,18 +245,18 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
     return strategies, found, values
 
 
-def _faces(own: Strategy) -> Array:
+def faces(own: Any, xp: Any = jnp) -> Any:
     """``own`` with corners given up ``[face corner]``: each alone, pairs of few, all but the largest."""
     size = own.shape[0]
-    rank = jnp.argsort(jnp.argsort(-own))
+    rank = xp.argsort(xp.argsort(-own))
     gone = [np.eye(size, dtype=bool)]
     if size <= PAIRS:
         gone.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
-    kept = jnp.concatenate([~np.concatenate(gone), rank[None] < jnp.arange(1, size)[:, None]])
-    rest = jnp.where(kept, own, 0.0)
-    total = jnp.sum(rest, axis=1, keepdims=True)
-    even = kept / jnp.sum(kept, axis=1, keepdims=True)
-    return jnp.where(total > 0, rest / jnp.where(total > 0, total, 1.0), even)
+    kept = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
+    rest = xp.where(kept, own, 0.0)
+    total = xp.sum(rest, axis=1, keepdims=True)
+    even = kept / xp.maximum(xp.sum(kept, axis=1, keepdims=True), 1)
+    return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
 
 
 _search = eqx.filter_jit(_searching)

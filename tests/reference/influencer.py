@@ -61,6 +61,15 @@ def static(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     }
 
 
+def claim(inputs: Inputs, case: Inputs) -> dict[str, Any]:
+    """The claim at a profile and the largest regret; an approximate equilibrium is none here."""
+    game = game_of(inputs["game"], case["folder"], players=_players(inputs, "positions"))
+    proof = rv.certificate(game, game.space.check(inputs["positions"], "positions"))
+    regret = float(proof.regret.max())
+    word = "not an equilibrium" if proof.claim == "approximate equilibrium" else proof.claim
+    return {"claim": word, "regret": regret, "regret_at_least": regret}
+
+
 def jacobian_of(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The Jacobian of own gradients."""
     game = game_of(inputs["game"], case["folder"], players=_players(inputs, "positions"))
@@ -289,6 +298,7 @@ def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 KINDS: dict[str, Callable[[Inputs, Inputs], dict[str, Any]]] = {
     "static": static,
+    "claim": claim,
     "continuous": static,
     "jacobian": jacobian_of,
     "threshold_reach_closed_form": threshold_reach_closed_form,

@@ -16,7 +16,7 @@ from tests.reference.__main__ import choose, judge, main, read
 
 FILE = Path(__file__).with_name("influencer.json")
 DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
-CASES = list(choose(read(FILE), without=DYNAMIC))
+CASES = list(choose(read(FILE), without=DYNAMIC)) + read(FILE.with_name("claims.json"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rivalry._jax import jax, jnp
 from rivalry.game import ENDINGS, Finish, Game, Record, own_payoff, scale_of
 from rivalry.methods import end_state
-from rivalry.metrics import search, traceable_reply
+from rivalry.metrics import search, search_grid, traceable_reply
 from rivalry.space import Profile, Strategy, width
 
 REMEMBERED = 64  # past profiles: cycles of up to so many rounds are seen
@@ -136,7 +136,7 @@ def _period(game: Game, x: Profile, past: Array) -> Array:
 
 def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
     """Every player's search grid; shorter ones repeat their last row."""
-    grids = [game.space.grid(player, points) for player in range(game.space.shape[0])]
+    grids = [search_grid(game, player, points) for player in range(game.space.shape[0])]
     longest = max(map(len, grids))
     return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
 

@@ -32,7 +32,7 @@ def ceiling(
     game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """What ``player`` cannot exceed by any position in ``[low, high]`` while the others stay at ``x``."""
-    rest = _rest(game, x, player) - jnp.log(game.budgets[player])
+    rest = rest_of(game, x, player)
     most = _most(game, x, player, low, high, rest)
     bound = game.weights @ most - _cost(game, player, low)
     smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MOST_AXES
@@ -45,7 +45,7 @@ def payoff_against(
     game: Influencer, x: Profile, player: int | Array
 ) -> Callable[[Strategy], Float[Array, ""]]:
     """``player``'s payoff as a function of its own position, the others' influence worked out once."""
-    rest = _rest(game, x, player) - jnp.log(game.budgets[player])
+    rest = rest_of(game, x, player)
     kernel = alone(game.kernel, player, 1)
 
     def payoff(strategy: Strategy) -> Float[Array, ""]:
@@ -82,15 +82,18 @@ def _most(
     return jax.lax.logistic(game.kernel.peak(player, low, high, game.points) - rest)
 
 
-def _rest(game: Influencer, x: Profile, player: int | Array) -> Float[Array, "point"]:
-    """The logarithm of what the rivals and the third party have at every point; -inf where it is nothing."""
+def rest_of(game: Influencer, x: Profile, player: int | Array) -> Float[Array, "point"]:
+    """The logarithm of what the rivals and the third party have at every point, per own budget.
+
+    Minus infinity where that is nothing.
+    """
     logs = game.kernel.logs(x, game.points) + jnp.log(game.budgets)[:, None]
     logs = logs.at[player].set(-jnp.inf)
     if game.third_party is not None:
         logs = jnp.concatenate([logs, jnp.log(game.third_party)[None]])
     top = jnp.max(logs, axis=0)
     top = jnp.where(jnp.isneginf(top), 0.0, top)
-    return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0))
+    return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0)) - jnp.log(game.budgets[player])
 
 
 def _away(game: Influencer, x: Profile, player: int | Array, own: Array) -> Array:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.game import Record
+from rivalry.games.influencer.candidates import candidates
 from rivalry.games.influencer.ceiling import available, ceiling, payoff_against
 from rivalry.games.influencer.contest import contest
 from rivalry.games.influencer.geometry import apart, square
@@ -258,6 +259,25 @@ class Influencer(eqx.Module):
         if not available(self):
             raise AttributeError("no largest value is known for a custom kernel, or on a simplex")
         return partial(ceiling, self)
+
+    @property
+    def candidates(self) -> Callable[[int], Float[Array, "candidate axis"]]:
+        """``candidates(player)``: positions that searches try beside their grid.
+
+        Not on an interval with a kernel of the family, where branch and bound finds what a grid misses.
+        """
+        if available(self) and self.space.shape[1] == 1:
+            raise AttributeError("no candidates are needed on an interval")
+        return partial(candidates, self)
+
+    @property
+    def proved_reply(self) -> Callable[[Profile, int], Any]:
+        """The best response with its bound: in Blotto contests, found by `blotto.best_division`."""
+        from rivalry.games.influencer import blotto
+
+        if not blotto.known(self):
+            raise AttributeError("no proof beyond that of a search")
+        return partial(blotto.best_division, self)
 
     @property
     def views(self) -> tuple[str, ...]:
