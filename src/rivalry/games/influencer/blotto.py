@@ -18,15 +18,16 @@ import numpy as np
 from rivalry._jax import put
 from rivalry.games.influencer.ceiling import rest_of
 from rivalry.games.influencer.kernels import Blotto
-from rivalry.metrics import PROVED, ROUNDING, Reply, payoff_at_stake, payoffs, searched
+from rivalry.metrics import PROVED, ROUNDING, TIE, Reply, payoff_at_stake, payoffs, searched
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
     from rivalry.space import Profile
 
-BOXES, TOGETHER = 2_000, 32  # of the branch and bound, in all and per round
+BOXES, TOGETHER = 1_000, 32  # of the branch and bound, in all and per round
+FIELDS, LIKELY, BETWEEN = 11, 32, 3  # so many fields' faces are all tried; the best of them again
+AMOUNTS, ZOOMS = 16, 9  # tried for a field that gets little, each time between the neighbours of the best
 HALVINGS, NEWTON = 60, 40  # of the price; steps to a battlefield's answer
-SURE = 1e-3  # times the gain found: a bound need not be nearer to a gain that refutes an equilibrium
 CLOSE = 1e-15  # of a logarithm: Newton's steps end
 
 
@@ -50,6 +51,15 @@ class Division(NamedTuple):
         slope = np.log(self.weight * self.power) - np.logaddexp(0, z) - np.logaddexp(0, -z) - t
         return slope, self.power * np.tanh(-z / 2) - 1
 
+    @property
+    def bend(self) -> np.ndarray:
+        """The amounts ``[field]`` up to which gains rise ever faster; 0 where they never do."""
+        p = self.power
+        if p <= 1:
+            return np.zeros(len(self.weight))
+        found: np.ndarray = np.exp((np.log((p - 1) / (p + 1)) - self.ease) / p)
+        return found
+
 
 class Boxes(NamedTuple):
     """Ranges of amounts ``[box field]`` and what is known of the best division within each, ``[box]``."""
@@ -58,6 +68,7 @@ class Boxes(NamedTuple):
     high: np.ndarray
     bound: np.ndarray
     divided: np.ndarray  # [box field], where the envelopes are largest
+    gap: np.ndarray  # [box field], by how much they are above the gains there
 
     def chosen(self, which: np.ndarray) -> Boxes:
         return Boxes(*(part[which] for part in self))
@@ -79,9 +90,7 @@ def best_division(game: Influencer, x: Profile, player: int, points: int = 201) 
     if not len(field):
         return found
     assert found.tried is not None
-    gain = found.payoff - float(payoffs(game, x)[player])
     enough = PROVED * payoff_at_stake(found.tried, found.payoff) + ROUNDING * abs(found.payoff) / 4
-    enough = max(enough, SURE * gain)
     start = np.maximum(found.strategy[field], game.space.least)  # type: ignore[union-attr]
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
     s, bound = _branch_and_bound(problem, start, float(game.space.least), enough, rounds)  # type: ignore[union-attr]
@@ -120,8 +129,7 @@ def _branch_and_bound(
     fields = len(s)
     top = problem.budget - least * (fields - 1)
     open_ = _bounded(problem, np.full((1, fields), least), np.full((1, fields), top))
-    best = problem.gain(s).sum()
-    s, best = _improved(problem, open_, s, best, least)
+    s, best = _improved(problem, open_, *_local_best(problem, s, least), least)
     given_up = -np.inf
     for _ in range(rounds):
         alive = open_.bound > best + enough
@@ -140,12 +148,8 @@ def _branch_and_bound(
 def _split(problem: Division, boxes: Boxes) -> Boxes:
     """Every box in two, at the amount of the battlefield whose envelope is farthest above its gain."""
     rows = np.arange(len(boxes.bound))
-    ends = problem.gain(boxes.low), problem.gain(boxes.high)
-    part = (boxes.divided - boxes.low) / np.maximum(boxes.high - boxes.low, 1e-300)
-    # a chord's height is enough to compare: envelopes are above it, and both end at the same points
-    gap = np.maximum(ends[0] + part * (ends[1] - ends[0]) - problem.gain(boxes.divided), 0.0)
-    width = (boxes.high - boxes.low) * (gap.max(axis=1, keepdims=True) <= 0)
-    field = np.argmax(np.where(gap.max(axis=1, keepdims=True) > 0, gap, width), axis=1)
+    tight = boxes.gap.max(axis=1, keepdims=True) <= 0
+    field = np.argmax(np.where(tight, boxes.high - boxes.low, boxes.gap), axis=1)
     at = boxes.divided[rows, field]
     low, high = boxes.low[rows, field], boxes.high[rows, field]
     margin = 1e-3 * (high - low)
@@ -156,13 +160,13 @@ def _split(problem: Division, boxes: Boxes) -> Boxes:
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
-def _bounded(problem: Division, low: np.ndarray, high: np.ndarray) -> Boxes:
+def _bounded(problem: Division, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
     """What no division within the ranges ``[box field]`` exceeds: the dual at the price that clears them."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
     steepest = np.log(problem.power * problem.weight.max() / low.min())
     cheap, dear = np.full((len(low), 1), steepest - 120.0), np.full((len(low), 1), steepest)
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         middle = (cheap + dear) / 2
         over = _answers(problem, low, high, middle).sum(axis=1, keepdims=True) > budget
         cheap, dear = np.where(over, middle, cheap), np.where(over, dear, middle)
@@ -177,7 +181,9 @@ def _bounded(problem: Division, low: np.ndarray, high: np.ndarray) -> Boxes:
     room = np.maximum(high - divided, 0.0)
     left = budget - divided.sum(axis=1, keepdims=True)  # where even free amounts would not spend it
     divided = divided + np.maximum(left, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
-    return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), divided)
+    gains = [problem.gain(s) for s in both]
+    gap = np.where(left > 0, 0.0, part * gains[0] + (1 - part) * gains[1] - problem.gain(divided))
+    return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), divided, gap)
 
 
 def _answers(problem: Division, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
@@ -187,8 +193,7 @@ def _answers(problem: Division, low: np.ndarray, high: np.ndarray, log_price: np
     in logarithms, which comes to it from above without passing it, as the log slope is concave.
     """
     p = problem.power
-    peak = (np.log((p - 1) / (p + 1)) - problem.ease) / p if p > 1 else -np.inf  # of the slope
-    first, last = np.maximum(np.log(low), peak), np.log(high)
+    first, last = np.log(np.maximum(low, problem.bend)), np.log(high)
     begin = (np.log(problem.weight * p) - problem.ease - log_price) / (p + 1)
     t = np.clip(begin, np.minimum(first, last), last)
     for _ in range(NEWTON):
@@ -208,23 +213,89 @@ def _answers(problem: Division, low: np.ndarray, high: np.ndarray, log_price: np
 def _improved(
     problem: Division, boxes: Boxes, s: np.ndarray, best: float, least: float
 ) -> tuple[np.ndarray, float]:
-    """The best division known, or a better one: of a box, on the fields that it does not give up."""
-    rows = np.flatnonzero(np.isfinite(boxes.bound))
-    if not len(rows):
+    """The best division known, or a better one: that of a box, or on the fields that it does not give up."""
+    boxes = boxes.chosen(np.flatnonzero(np.isfinite(boxes.bound)))
+    if not len(boxes.bound):
         return s, best
-    divided = boxes.divided[rows]
-    row = rows[np.argmax(problem.gain(divided).sum(axis=1))]
-    for share in (0.0, 0.5):  # of what an even division would give: fields with less are given up
-        held = boxes.divided[row] > np.maximum(4 * least, share * problem.budget / len(s))
-        if not held.any():
-            continue
-        p = problem.power
-        bend = np.exp((np.log((p - 1) / (p + 1)) - problem.ease) / p) if p > 1 else np.zeros(len(s))
-        low = np.where(held, np.clip(bend, least, boxes.divided[row]), least)
-        high = np.where(held, problem.budget, least * (1 + 1e-12))
-        face = _bounded(problem, low[None], high[None])
-        divided = np.concatenate([divided, face.divided])
-    worth = problem.gain(divided).sum(axis=1)
-    worth = np.where(np.abs(divided.sum(axis=1) - problem.budget) <= 1e-12, worth, -np.inf)
-    k = int(np.argmax(worth))
-    return (divided[k], float(worth[k])) if worth[k] > best else (s, best)
+    row = boxes.divided[np.argmax(problem.gain(boxes.divided).sum(axis=1))]
+    held = np.stack([row > 4 * least, row > problem.budget / len(row) / 2])
+    return _better(problem, _on_faces(problem, held, least), *_better(problem, boxes, s, best))
+
+
+def _local_best(problem: Division, s: np.ndarray, least: float) -> tuple[np.ndarray, float]:
+    """The best division found on faces: of few fields all, else those next to that of ``s``.
+
+    At most one field of the best division gets less than the amount at which its gain begins to slow down:
+    such amounts are tried for every field.
+    """
+    best = problem.gain(s).sum()
+    fields = len(s)
+    if fields <= FIELDS:
+        every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
+        every = every[(every * problem.bend).sum(axis=1) <= problem.budget]
+        likely = every[np.argsort(-_worth(problem, _on_faces(problem, every, least, halvings=24)))[:LIKELY]]
+        s, best = _better(problem, _on_faces(problem, likely, least), s, best)
+    else:
+        likely = (s > 4 * least)[None]
+        single = np.eye(fields, dtype=bool)
+        flips = np.concatenate([single, *(single[:, None] | single[None, :])])
+        for _ in range(2 * fields):
+            before = best
+            s, best = _better(problem, _on_faces(problem, (s > 4 * least) ^ flips, least), s, best)
+            if not best > before + TIE * before:
+                break
+    for held in [*likely[:BETWEEN], s > problem.bend] if problem.power > 1 else []:
+        s, best = _better(problem, _with_little(problem, held, least), s, best)
+    return s, best
+
+
+def _with_little(problem: Division, held: np.ndarray, least: float) -> Boxes:
+    """Divisions on the face ``held`` and one field that gets less than where its gain begins to slow down."""
+    fields = len(held)
+    bend = np.clip(problem.bend, least, problem.budget)
+    low, high, which = np.full(fields, least), bend, np.arange(fields)
+    without = held[None] & ~np.eye(fields, dtype=bool)
+    for _ in range(ZOOMS):
+        amount = np.linspace(low, high, AMOUNTS, axis=1).ravel()
+        boxes = _on_faces(
+            problem, np.repeat(without[which], AMOUNTS, axis=0), least, (np.repeat(which, AMOUNTS), amount)
+        )
+        k = int(np.argmax(_worth(problem, boxes)))
+        row = k // AMOUNTS
+        step = (high[row] - low[row]) / (AMOUNTS - 1)
+        low, high = np.array([max(amount[k] - step, least)]), np.array([amount[k] + step])
+        which = which[row : row + 1]
+    return boxes
+
+
+def _on_faces(
+    problem: Division,
+    held: np.ndarray,
+    least: float,
+    given: tuple[np.ndarray, np.ndarray] | None = None,
+    halvings: int = HALVINGS,
+) -> Boxes:
+    """The divisions that give up all fields but those ``held [face field]``.
+
+    There gains rise ever slower, so that the dual's division is the best one. In each, one field may have an
+    amount that is ``given``: which, and how much.
+    """
+    low = np.where(held, np.clip(problem.bend, least, problem.budget), least)
+    high = np.where(held, problem.budget, least)
+    if given is not None:
+        rows = np.arange(len(held))
+        low[rows, given[0]] = high[rows, given[0]] = given[1]
+    return _bounded(problem, low, high, halvings)
+
+
+def _worth(problem: Division, boxes: Boxes) -> np.ndarray:
+    """What the boxes' divisions pay, ``[box]``; minus infinity for those that are none."""
+    spent = np.abs(boxes.divided.sum(axis=1) - problem.budget) <= 1e-12
+    return np.where(spent & np.isfinite(boxes.bound), problem.gain(boxes.divided).sum(axis=1), -np.inf)
+
+
+def _better(problem: Division, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
+    """The best of the boxes' divisions, or the one known."""
+    worth = _worth(problem, boxes)
+    k = int(np.argmax(worth)) if len(worth) else 0
+    return (boxes.divided[k], float(worth[k])) if len(worth) and worth[k] > best else (s, best)

@@ -1,0 +1,139 @@
+"""Best responses where a grid is too coarse: Blotto contests, many corners, and narrow influence in space."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.metrics import best_reply, certificate
+from rivalry.space import simplex_lattice
+
+PRIZES = np.arange(1.0, 9.0)
+
+
+def contest(prizes: np.ndarray, exponent: Any) -> Any:
+    return rv.games.influencer(
+        space="simplex", corners=len(prizes), kernel="blotto", exponent=exponent, resource=prizes.tolist()
+    )
+
+
+def gains(prizes: np.ndarray, rivals: np.ndarray, p: float, s: np.ndarray) -> np.ndarray:
+    """What divisions ``s [division field]`` are paid against ``rivals [rival field]``, by the definition."""
+    return np.asarray((prizes * s**p / (s**p + (rivals**p).sum(axis=0))).sum(axis=1))
+
+
+@pytest.fixture(scope="module")
+def eight() -> tuple[Any, np.ndarray, Any]:
+    game = contest(PRIZES, [3.0, 3.0])
+    even = PRIZES / PRIZES.sum()
+    return game, even, certificate(game, game.space.check([even, even]))
+
+
+def test_giving_up_one_of_eight_battlefields_pays(eight: tuple[Any, np.ndarray, Any]) -> None:
+    _, even, proof = eight
+    kept = (even * (1 - np.eye(8))) / (1 - even)[:, None]
+    gained = gains(PRIZES, even[None], 3.0, kept).max() - PRIZES.sum() / 2
+    assert gained == pytest.approx(1.04, abs=0.01)
+    assert proof.claim == "not an equilibrium"
+    assert np.all(proof.regret >= gained - 1e-6)  # no field gets less than 1e-9
+    assert np.all(proof.bound >= proof.regret)
+
+
+def test_best_response_dynamics_leave_a_profile_that_is_no_equilibrium(
+    eight: tuple[Any, np.ndarray, Any],
+) -> None:
+    game, even, _ = eight
+    path = rv.trace(game, rv.methods.BestResponse(polish=False), start=[even, even], steps=1).path.values
+    assert np.max(np.abs(path[-1] - even)) > 0.01
+
+
+def test_proportional_division_is_an_equilibrium_of_the_lottery_contest(
+    eight: tuple[Any, np.ndarray, Any],
+) -> None:
+    game, even, _ = eight
+    proof = certificate(rv.with_(game, exponent=1.0), game.space.check([even, even]))
+    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "exact", "floating point")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_hold_and_are_near_against_all_divisions_of_a_lattice(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    prizes, p = rng.uniform(1, 9, 4), float(rng.choice([0.7, 1.6, 2.9]))
+    game = contest(prizes, [p] * 3)
+    x = np.asarray(game.space.check(rng.dirichlet(np.full(4, 0.5), 3)))
+    lattice = np.maximum(simplex_lattice(4, 60) / 60, 1e-9)
+    for player in range(3):
+        dense = gains(prizes, np.delete(x, player, axis=0), p, lattice).max()
+        reply = best_reply(game, x, player)
+        paid = gains(prizes, np.delete(x, player, axis=0), p, np.asarray(reply.strategy)[None])[0]
+        assert paid == pytest.approx(reply.payoff, rel=1e-9)
+        assert dense - 1e-9 <= reply.payoff <= reply.bound + 1e-12
+        assert reply.bound - reply.payoff <= 1e-6 * prizes.sum()
+
+
+def test_rivals_of_unequal_strength_and_a_third_party() -> None:
+    game = rv.games.influencer(
+        space="simplex",
+        corners=3,
+        kernel="blotto",
+        exponent=[1.5, 2.5],
+        budgets=[1.0, 3.0],
+        resource=[1, 2, 3],
+        third_party=[0.0, 0.5, 0.1],
+    )
+    x = game.space.check([[0.2, 0.3, 0.5], [0.4, 0.3, 0.3]])
+    lattice = np.maximum(simplex_lattice(3, 400) / 400, 1e-9)
+    own = lattice**1.5
+    rest = 3.0 * np.array([0.4, 0.3, 0.3]) ** 2.5 + [0.0, 0.5, 0.1]
+    dense = (np.array([1, 2, 3]) * own / (own + rest)).sum(axis=1).max()
+    reply = best_reply(game, x, 0)
+    assert dense - 1e-9 <= reply.payoff <= reply.bound <= dense + 1e-3
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_a_heavy_point_that_a_grid_misses(axes: int) -> None:
+    rng = np.random.default_rng(axes)
+    points = rng.random((40, axes)).round(4)
+    weights = np.where(np.arange(40) == 17, 72.0, 0.01)
+    apart = "+".join(f"(b{k + 1}-x{k + 1})^2" for k in range(axes)) if axes > 1 else "(b-x)^2"
+    game = rv.games.influencer(
+        space="box" if axes > 1 else "interval",
+        bounds=[[0, 1]] * axes if axes > 1 else [0, 1],
+        kernel="custom",
+        influence=f"exp(-({apart})/(2*s^2))",
+        parameters={"s": [0.0004, 0.3]},
+        resource_points=points.tolist() if axes > 1 else points[:, 0].tolist(),
+        resource=weights.tolist(),
+        zero_influence="lost",
+    )
+    proof = certificate(game, game.space.check([points[3], points[3]]))
+    there = game.payoffs(game.space.check([points[17], points[3]]))[0]
+    here = game.payoffs(game.space.check([points[3], points[3]]))[0]
+    assert float(there - here) > 20
+    assert proof.regret[0] >= float(there - here) * (1 - 1e-12)
+    assert proof.claim == "not an equilibrium"
+    assert (proof.coverage, "grid points" in proof.method) == ("lower bound", True)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(24))
+def test_no_division_on_any_face_gains_more_than_the_regret(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    fields, players, p = int(rng.integers(5, 10)), int(rng.integers(2, 5)), float(rng.uniform(1, 3.5))
+    prizes = rng.uniform(1, 9, fields).round(2)
+    even = prizes / prizes.sum()
+    game = contest(prizes, [p] * players)
+    proof = certificate(game, game.space.check([even] * players))
+    rivals = np.repeat(even[None], players - 1, axis=0)
+    faces = [list(kept) for size in range(1, fields + 1) for kept in combinations(range(fields), size)]
+    s = np.full((len(faces), fields), 1e-9)
+    for row, kept in zip(s, faces, strict=True):
+        row[kept] = even[kept] / even[kept].sum()
+    gained = gains(prizes, rivals, p, s).max() - prizes.sum() / players
+    assert proof.regret.max() >= gained - 1e-6
+    assert proof.bound.max() >= gained - 1e-9
+    assert (proof.claim == "not an equilibrium") or gained <= 1e-2 * prizes.sum()
