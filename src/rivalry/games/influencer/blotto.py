@@ -19,6 +19,7 @@ from rivalry._jax import put
 from rivalry.games.influencer.ceiling import rest_of
 from rivalry.games.influencer.kernels import Blotto
 from rivalry.metrics import PROVED, ROUNDING, TIE, Reply, payoff_at_stake, payoffs, searched
+from rivalry.space import Simplex
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
@@ -85,16 +86,18 @@ def best_division(game: Influencer, x: Profile, player: int, points: int = 201) 
 
     Abstention only takes away, and is left out of the bound.
     """
+    assert isinstance(game.space, Simplex)
+    least = game.space.least
     found = searched(game, x, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
     assert found.tried is not None
     enough = PROVED * payoff_at_stake(found.tried, found.payoff) + ROUNDING * abs(found.payoff) / 4
-    start = np.maximum(found.strategy[field], game.space.least)  # type: ignore[union-attr]
+    start = np.maximum(found.strategy[field], least)
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
-    s, bound = _branch_and_bound(problem, start, float(game.space.least), enough, rounds)  # type: ignore[union-attr]
-    strategy = np.full(x.shape[1], float(game.space.least))  # type: ignore[union-attr]
+    s, bound = _branch_and_bound(problem, start, least, enough, rounds)
+    strategy = np.full(x.shape[1], least)  # type: ignore[union-attr]
     strategy[field] = s
     there = np.array(x)
     there[player] = strategy
@@ -113,7 +116,8 @@ def _problem(game: Influencer, x: Profile, player: int) -> tuple[np.ndarray, Div
     corner = np.asarray(game.points).argmax(axis=1)
     contested = (weight > 0) & np.isfinite(rest)
     alone = float(weight[(weight > 0) & ~contested].sum())
-    least = float(game.space.least)  # type: ignore[union-attr]
+    assert isinstance(game.space, Simplex)
+    least = game.space.least
     budget = 1 - least * (x.shape[1] - contested.sum())
     power = float(game.kernel.exponent[player])
     return corner[contested], Division(weight[contested], -rest[contested], power, budget), alone
