@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.kernels.shapes import Contest, contest
 from rivalry.space import Box
@@ -29,11 +30,6 @@ class Shared(eqx.Module):
     def space(self) -> Box:
         return Box.of([[0.0, 1.0]] * self.axes, players=len(self.steepness))
 
-    @property
-    def alike(self) -> np.ndarray:
-        own = np.stack([np.asarray(self.steepness), np.asarray(self.cost)], axis=1)
-        return np.array([np.flatnonzero((own == row).all(axis=1))[0] for row in own])
-
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         squares = jnp.sum((self.points - x[:, None, :]) ** 2, axis=-1)
         influence = jnp.exp(-self.steepness[:, None] * jnp.sqrt(squares))
@@ -42,6 +38,13 @@ class Shared(eqx.Module):
         return shares @ self.weights - self.cost * x[:, 0]
 
 
+@oracles.exchangeable.register(Shared)
+def _(game: Shared) -> np.ndarray:
+    own = np.stack([np.asarray(game.steepness), np.asarray(game.cost)], axis=1)
+    return np.array([np.flatnonzero((own == row).all(axis=1))[0] for row in own])
+
+
+@oracles.offers("contest")
 class Offering(Shared):
     """The same, which offers what its tables are made of."""
 

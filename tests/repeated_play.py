@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jnp
 from rivalry.kernels.shapes import FiniteGame
+from rivalry.oracles import offers
 from rivalry.space import Box
 from tests.walks import Words
 
@@ -43,6 +44,7 @@ def tables(
     )
 
 
+@offers("repeated", "gamma")
 class Duopoly(eqx.Module):
     """Price 10 - sum of quantities, unit cost 1; a leader and a follower, firms in turns, or both at once."""
 

@@ -38,7 +38,7 @@ _HOMES = {
     "view": "game",
     "with_": "game",
 }
-_ROOMS = ("games", "methods", "plots", "tabular", "transforms")
+_ROOMS = ("games", "methods", "oracles", "plots", "tabular", "transforms")
 
 __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
 
@@ -46,6 +46,7 @@ __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
 if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry import games as games
     from rivalry import methods as methods
+    from rivalry import oracles as oracles
     from rivalry import plots as plots
     from rivalry import tabular as tabular
     from rivalry import transforms as transforms

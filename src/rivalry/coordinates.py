@@ -7,16 +7,20 @@ gives the same game with the inner coordinates of its `Box` for strategies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.game import Game, own_gradients, scale_of
 from rivalry.game import jacobian as jacobian_of
 from rivalry.game import payoff_against as payoff_against_of
+from rivalry.oracles import forwarded
+from rivalry.results import Coverage, Record
 from rivalry.space import Box, Profile, Strategy
 
 DOWN = -1e-30  # times the payoff scale: the slope at zero, where zero is infinitely far down
@@ -69,11 +73,6 @@ class Flat(eqx.Module):
         flat: Box = self.game.space.flat()
         return flat
 
-    @property
-    def jumps(self) -> str:
-        """Why payoffs jump, or nothing."""
-        return str(getattr(self.game, "jumps", ""))
-
     def inner(self, x: Profile) -> Profile:
         """The inner coordinates of a profile of amounts."""
         y: Array = self.game.space.inner(x)
@@ -118,56 +117,95 @@ class Flat(eqx.Module):
 
         return jax.jvp(first, (y,), (one,))
 
-    @property
-    def best_reply(self) -> Any:
-        """The game's own, where it has one."""
-        known = self.game.best_reply  # AttributeError where it has none, as it should be
 
-        def reply(y: Profile, player: int | Array) -> tuple[Array, Array, str]:
-            x = self.outer(y)
-            strategy, payoff, coverage = known(x, player)
-            return self.inner(x.at[player].set(strategy))[player], payoff, coverage
+@oracles.payoff_scale.register(Flat)
+def _(game: Flat) -> Any:
+    return oracles.payoff_scale(game.game)
 
-        return reply
 
-    @property
-    def ceiling(self) -> Any:
-        """The game's own, where it has one: coordinates rise with amounts, and cells stay cells."""
-        known = self.game.ceiling
+@oracles.discontinuity.register(Flat)
+def _(game: Flat) -> str:
+    return oracles.discontinuity(game.game)
 
-        def above(y: Profile, player: int | Array, low: Array, high: Array) -> Array:
-            edges = (self.outer(y.at[player].set(edge))[player] for edge in (low, high))
-            found: Array = known(self.outer(y), player, *edges)
-            return found
 
-        return above
+@oracles.labels.register(Flat)
+def _(game: Flat) -> oracles.Labels:
+    return oracles.labels(game.game)
 
-    @property
-    def measures(self) -> Any:
-        """The game's own, at the amounts."""
-        known = self.game.measures
-        return lambda y: known(self.outer(y))
 
-    @property
-    def scale(self) -> Any:
-        return getattr(self.game, "scale", 1.0)
+@oracles.exchangeable.register(Flat, when=forwarded(oracles.exchangeable))
+def _(game: Flat) -> np.ndarray:
+    return oracles.exchangeable(game.game)
 
-    @property
-    def alike(self) -> Any:
-        """As in the game, where it says so."""
-        return self.game.alike
 
-    @property
-    def refuses(self) -> Any:
-        """As in the game, where it says so."""
-        return self.game.refuses
+@oracles.validate_parameter.register(Flat, when=forwarded(oracles.validate_parameter))
+def _(game: Flat, name: str, value: float) -> str:
+    return oracles.validate_parameter(game.game, name, value)
 
-    @property
-    def player_names(self) -> Any:
-        """As in the game, where it has them."""
-        return self.game.player_names
 
-    @property
-    def axis_names(self) -> Any:
-        """As in the game, where it has them."""
-        return self.game.axis_names
+@oracles.metrics.register(Flat, when=forwarded(oracles.metrics))
+def _(game: Flat, x: Profile) -> Record:
+    return oracles.metrics(game.game, game.outer(x))
+
+
+@oracles.traced_metrics.register(Flat, when=forwarded(oracles.traced_metrics))
+def _(game: Flat, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    return oracles.traced_metrics(game.game, game.outer(x))
+
+
+@oracles.named_start.register(Flat, when=forwarded(oracles.named_start))
+def _(game: Flat, name: str) -> Profile:
+    return game.inner(oracles.named_start(game.game, name))
+
+
+@oracles.closed_form.register(Flat, when=forwarded(oracles.closed_form))
+def _(game: Flat) -> np.ndarray:
+    return np.array([game.inner(jnp.asarray(root)) for root in oracles.closed_form(game.game)])
+
+
+@oracles.best_response.register(Flat, when=forwarded(oracles.best_response))
+def _(game: Flat, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+    amounts = game.outer(x)
+    strategy, payoff, coverage = oracles.best_response(game.game, amounts, player)
+    return game.inner(amounts.at[player].set(strategy))[player], payoff, coverage
+
+
+@oracles.proved_response.register(Flat, when=forwarded(oracles.proved_response))
+def _(game: Flat, x: Profile, player: int) -> oracles.Response:
+    amounts = game.outer(x)
+    found = oracles.proved_response(game.game, amounts, player)
+    inside = game.inner(amounts.at[player].set(found.strategy))[player]
+    return found._replace(strategy=np.asarray(inside))
+
+
+@oracles.mixed_best_response.register(Flat, when=forwarded(oracles.mixed_best_response))
+def _(game: Flat, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
+    amounts = np.asarray(jax.vmap(game.outer, in_axes=1, out_axes=1)(jnp.asarray(places)))
+    strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
+    anywhere = jnp.asarray(amounts[:, 0])
+    return game.inner(anywhere.at[player].set(strategy))[player], payoff, coverage
+
+
+@oracles.search_points.register(Flat, when=forwarded(oracles.search_points))
+def _(game: Flat, player: int) -> Array:
+    def row(own: Array) -> Array:
+        return game.inner(jnp.broadcast_to(own, game.game.space.shape))[player]
+
+    return jax.vmap(row)(oracles.search_points(game.game, player))
+
+
+@oracles.plot_data.register(Flat, when=forwarded(oracles.plot_data))
+def _(game: Flat) -> Mapping[str, Callable[[Profile], Record]]:
+    known = oracles.plot_data(game.game)
+
+    def drawn(name: str) -> Callable[[Profile], Record]:
+        return lambda x: known[name](game.outer(x))
+
+    return {name: drawn(name) for name in known}
+
+
+@oracles.payoff_bound.register(Flat, when=forwarded(oracles.payoff_bound))
+def _(game: Flat, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
+    # coordinates rise with amounts: cells stay cells
+    edges = (game.outer(x.at[player].set(edge))[player] for edge in (low, high))
+    return oracles.payoff_bound(game.game, game.outer(x), player, *edges)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
+from rivalry.oracles import offered
 from rivalry.results import Record as Record  # a word of this room too
 from rivalry.space import Profile, Space, Strategy
 
@@ -248,6 +250,21 @@ class Learner(Protocol):
         ...
 
 
+def is_population(game: object) -> TypeGuard[PopulationGame]:
+    """Whether a game is a `PopulationGame`. One with payoffs is a `Game`, whatever else it is called."""
+    return not isinstance(game, Game) and isinstance(game, PopulationGame)
+
+
+def is_markov(game: object) -> TypeGuard[MarkovGame]:
+    """Whether a game is a `MarkovGame`, and no one-shot game with fields of those names."""
+    return not isinstance(game, Game) and isinstance(game, MarkovGame)
+
+
+def is_agents(game: object) -> TypeGuard[AgentGame]:
+    """Whether a game is an `AgentGame`, and nothing that has profiles."""
+    return not hasattr(game, "space") and isinstance(game, AgentGame)
+
+
 ENDINGS = ("going on", "settled", "cycling", "no answer")
 """What ``Method.ended`` can say, by index."""
 
@@ -270,25 +287,31 @@ class BrokenInvariant(RuntimeError):
 
 def scale(game: object) -> float:
     """What payoffs of ``game`` are compared with: its ``scale``, or 1."""
-    return float(getattr(game, "scale", 1.0))
+    return float(oracles.payoff_scale(game))
 
 
 def scale_of(game: object) -> Float[Array, ""]:
     """The same as an array, also where the game is being traced."""
-    return jnp.asarray(getattr(game, "scale", 1.0), dtype=float)
+    return jnp.asarray(oracles.payoff_scale(game), dtype=float)
 
 
 def alike(game: Any) -> np.ndarray:
     """One whole number a player, equal for those who may change places: the game's own, or all differ."""
-    known = getattr(game, "alike", None)
-    return np.arange(game.space.shape[0]) if known is None else np.asarray(known)
+    return np.asarray(oracles.exchangeable(game))
 
 
 def world_of(game: Any, learner: Any) -> Any:
     """What a learner is played in: made by it, or by the game, or the game itself."""
     if hasattr(learner, "world"):
         return learner.world(game)
-    return game.world() if hasattr(game, "world") else game
+    world = own_world(game)
+    return game if world is None else world()
+
+
+def own_world(game: Any) -> Callable[[], Any] | None:
+    """What makes the tuple of arrays that kernels take, where a game has such a world."""
+    found: Callable[[], Any] | None = game.world if is_agents(game) else offered(game, "world")
+    return found
 
 
 def played(game: Any, learner: Any, record: Record) -> Any:
@@ -302,22 +325,19 @@ def started(game: Any, start: object) -> Profile:
     Raises `ValueError` for a profile outside the space, and a word that the game does not know.
     """
     if isinstance(start, str):
-        if not hasattr(game, "named_start"):
-            raise ValueError(f"start: {start!r} must be a profile; this game has no named starts")
-        start = game.named_start(start)
+        start = oracles.named_start(game, start)
     found: Profile = game.space.check(start)
     return found
 
 
 def profile_dims(game: object) -> tuple[str, str]:
     """What the two dimensions of a profile of ``game`` are called."""
-    return ("state", "action") if isinstance(game, PopulationGame) else ("player", "axis")
+    return ("state", "action") if is_population(game) else ("player", "axis")
 
 
 def measures(game: object, x: Profile) -> Record:
     """The named arrays the game computes from a profile, or none."""
-    found = getattr(game, "measures", None)
-    return dict(found(x)) if found is not None else {}
+    return dict(oracles.metrics(game, x))
 
 
 def view(game: Any, name: str, x: Profile) -> Dataset:
@@ -328,10 +348,10 @@ def view(game: Any, name: str, x: Profile) -> Dataset:
     from rivalry._registry import near
     from rivalry.results import dataset
 
-    known = getattr(game, "views", ())
+    known = oracles.plot_data(game)
     if name not in known:
         raise ValueError(f"view {name!r}: no view of this game; {near(name, known)}")
-    return dataset(game.view(name, game.space.check(x, "profile")))
+    return dataset(known[name](game.space.check(x, "profile")))
 
 
 def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
@@ -340,19 +360,13 @@ def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) 
 
 
 def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    """``player``'s payoff as a function of its own strategy [axis], while the others stay at ``x``.
-
-    A game that need not work out the others anew for every strategy offers ``payoff_against(x, player)``.
-    """
-    known = getattr(game, "payoff_against", None)
-    if known is not None:
-        return known(x, player)  # type: ignore[no-any-return]
-    return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
+    """``player``'s payoff as a function of its own strategy [axis], while the others stay at ``x``."""
+    return oracles.deviation_payoff(game, x, player)
 
 
 def refuse_jumps(game: Any) -> None:
     """For methods that follow slopes. Raises `ValueError` where the game says that its payoffs jump."""
-    why = getattr(game, "jumps", "")
+    why = oracles.discontinuity(game)
     if why:
         raise ValueError(
             f"{why}: payoffs jump, and this method follows their slopes; use best_response or double_oracle"
@@ -361,7 +375,7 @@ def refuse_jumps(game: Any) -> None:
 
 def refuse_mean_field(game: Any) -> None:
     """For what needs a stationary population. Raises `ValueError` where the game says that it has none."""
-    why = getattr(game, "refuses_mean_field", "")
+    why = offered(game, "refuses_mean_field", "")
     if why:
         raise ValueError(why)
 
@@ -369,38 +383,18 @@ def refuse_mean_field(game: Any) -> None:
 def own_gradients(
     game: Game, x: Profile, players: tuple[int, ...] | None = None
 ) -> Float[Array, "mover axis"]:
-    """Each player's gradient of its own payoff in its own strategy; only those of ``players``, where given.
-
-    A game that knows a faster way than differentiating every payoff offers ``gradients(x)``.
-    """
-    rows = jnp.arange(x.shape[0]) if players is None else jnp.asarray(players)
-    known = getattr(game, "gradients", None)
-    if known is not None:
-        everyone: Profile = known(x)
-        return everyone if players is None else everyone[rows]
-
-    def own(player: Array) -> Array:
-        slope: Array = jax.grad(lambda strategy: own_payoff(game, x, player, strategy))(x[player])
-        return slope
-
-    gradients: Array = jax.vmap(own)(rows)
-    return gradients
+    """Each player's gradient of its own payoff in its own strategy; of ``players`` alone, where given."""
+    if players is None:
+        return oracles.gradients(game, x)
+    rows = jnp.asarray(players)
+    if oracles.gradients.knows(game):
+        return oracles.gradients(game, x)[rows]
+    return oracles.gradients_of(game, x, rows)
 
 
 def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
-    """Derivative of the stacked own gradients in the stacked profile, player-major.
-
-    A game that knows it in closed form offers ``jacobian(x)``.
-    """
-    known = getattr(game, "jacobian", None)
-    if known is not None:
-        return known(x)  # type: ignore[no-any-return]
-
-    def stacked(y: Array) -> Array:
-        return own_gradients(game, y.reshape(x.shape)).ravel()
-
-    rows: Array = jax.jacfwd(stacked)(x.ravel())
-    return rows.reshape(x.size, x.size)
+    """Derivative of the stacked own gradients in the stacked profile, player-major."""
+    return oracles.jacobian(game, x)
 
 
 def arrays(game: Any) -> dict[str, Array | np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, payoff_against
-from rivalry.results import COVERAGES, Certificate, Coverage, Rounding
+from rivalry.oracles import Response, best_response, payoff_bound, proved_response, search_points
+from rivalry.results import COVERAGES, Certificate, Rounding
 from rivalry.space import Simplex
 
 if TYPE_CHECKING:
@@ -32,16 +33,7 @@ BATCH, CELLS = 64, 40_000
 TIE = 1e-10  # times the payoff at stake: replies that differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound that near to the best payoff is not narrowed further
 
-
-class Reply(NamedTuple):
-    """A player's best reply as far as it was found."""
-
-    strategy: np.ndarray  # [axis]
-    payoff: float
-    bound: float  # what no payoff can exceed; inf where nothing is proved
-    coverage: Coverage
-    method: str
-    tried: np.ndarray | None = None  # payoffs of the strategies that were looked at, wherever the player is
+Reply = Response  # a word of this room too
 
 
 def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
@@ -123,23 +115,16 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
 def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
     """The best strategy of ``player`` against the others at ``x``, over its whole space.
 
-    It is the game's own ``proved_reply``, or ``best_reply``, where it has one. Else it is searched, in the
-    coordinates in which the game's box is.
+    It is that of the oracles `proved_response` or `best_response` where one is known. Else it is searched, in
+    the coordinates in which the game's box is.
 
     Raises `ValueError` for a profile outside the space, or a player that there is not.
     """
     x = _placed(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
-    proved = getattr(game, "proved_reply", None)
-    if proved is not None:
-        found: Reply = proved(x, player)
-        return found
-    known = getattr(game, "best_reply", None)
-    if known is not None:
-        strategy, payoff, coverage = known(x, player)
-        bound = float(payoff) if coverage == "exact" else np.inf
-        return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+    if proved_response.knows(game) or best_response.knows(game):
+        return proved_response(game, x, player)
     if not curved(game):
         return searched(game, x, player, points)
     flat = flattened(game)
@@ -149,11 +134,11 @@ def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Rep
 
 
 def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
-    """The game's own best reply and its payoff, if it has one that JAX can trace for any ``player``."""
-    if not hasattr(game, "best_reply"):
+    """The best response that is known and its payoff, if JAX can trace it for any ``player``."""
+    if not best_response.knows(game):
         return None
     try:
-        strategy, payoff, _ = game.best_reply(x, player)
+        strategy, payoff, _ = best_response(game, x, player)
         return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # it needs concrete numbers
         return None
@@ -167,7 +152,7 @@ def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
     stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
     strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
     method = f"{len(tried)} grid points, {len(values)} climbs"
-    if not hasattr(game, "ceiling") or isinstance(game.space, Simplex):
+    if not payoff_bound.knows(game) or isinstance(game.space, Simplex):
         return Reply(strategy, payoff, np.inf, "lower bound", method, tried)
     strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
     return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound", tried)
@@ -176,19 +161,12 @@ def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
 def search_grid(game: Game, player: int, points: int) -> Array:
     """Where a search begins, whoever plays what: ``[point axis]``, ``points`` on a line and more elsewhere.
 
-    A game adds strategies of its own that may be good responses (`candidates`).
+    The oracle `search_points` adds strategies that may be good responses.
     """
     space = game.space
     axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
     grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
-    own = candidates(game, player)
-    return grid if own is None else jnp.concatenate([grid, own])
-
-
-def candidates(game: Any, player: int) -> Array | None:
-    """Strategies ``[point axis]`` that the game itself proposes for a search; None without any."""
-    known = getattr(game, "candidates", None) if type(game).__module__.startswith("rivalry.") else None
-    return None if known is None else known(player)
+    return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
 
 def _placed(game: Game, x: Any) -> Profile:
@@ -299,7 +277,7 @@ def _cells(
 ) -> tuple[Array, Array, Array]:
     """Ceilings of cells ``[cell axis]``, their midpoints, and the payoffs there."""
     middle = jnp.divide(low + high, 2)
-    ceilings = jax.vmap(lambda a, c: game.ceiling(x, player, a, c))(low, high)  # type: ignore[attr-defined]
+    ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
     return ceilings, middle, jax.vmap(payoff_against(game, x, player))(middle)
 
 

@@ -14,6 +14,7 @@ from rivalry import files, run
 from rivalry._jax import forget_programs, jax, jnp
 from rivalry.game import Game, Learner, played
 from rivalry.metrics import certificate
+from rivalry.oracles import named_start, plot_data
 from rivalry.plots import PATH_VIEWS
 from rivalry.results import Record, stacked, unstacked
 from rivalry.run import Progress, ProgressCallback
@@ -237,7 +238,7 @@ def _starts(task: Task, lanes: Lanes) -> list[Any]:
     if not isinstance(start, str):
         return [game.space.check(np.asarray(start, dtype=float)) for game in lanes.games]
     if start != "random":
-        return [game.named_start(start) for game in lanes.games]  # type: ignore[attr-defined]
+        return [named_start(game, start) for game in lanes.games]
     key = run.key_of(run.stream(task["seed"], "start", task["point"], task["replication"]))
     keys = jax.random.split(key, len(lanes.games)) if lanes.shape else [key]
     return [game.space.sample(own) for game, own in zip(lanes.games, keys, strict=True)]
@@ -252,8 +253,8 @@ def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
     for name in wanted:
         if name in PATH_VIEWS:
             found |= path_view(game, record, name)
-        elif name in getattr(game, "views", ()):
-            view = game.view(name, x).items()
+        elif name in (drawn := plot_data(game)):
+            view = drawn[name](x).items()
             found |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
     return found
 

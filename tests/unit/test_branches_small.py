@@ -10,6 +10,7 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jnp
 from rivalry.methods.branches.groups import System, grouped, relabelled
 from rivalry.methods.branches.learner import Branches
@@ -26,10 +27,6 @@ class Cubic(eqx.Module):
     names: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
     @property
-    def alike(self) -> np.ndarray | None:
-        return None if self.names is None else np.asarray(self.names)
-
-    @property
     def space(self) -> Box:
         return Box.interval(-2.0, 2.0, players=2)
 
@@ -38,6 +35,11 @@ class Cubic(eqx.Module):
         return (
             self.drive * own + self.growth * own**2 / 2 - own**4 / 4 - self.apart * (own - own[::-1]) ** 2 / 2
         )
+
+
+@oracles.exchangeable.register(Cubic, when=lambda game: game.names is not None)
+def _(game: Cubic) -> np.ndarray:
+    return np.asarray(game.names)
 
 
 def cubic(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.check import Unfit, check_game, check_method
 from rivalry.game import AgentGame, PopulationGame
@@ -162,9 +163,15 @@ class WrongGradients(Contest):
         return jnp.ones_like(x)
 
 
+oracles.gradients.register(WrongGradients)(WrongGradients.gradients)
+
+
 class WrongJacobian(Contest):
     def jacobian(self, x: jax.Array) -> Any:
         return jnp.eye(2)
+
+
+oracles.jacobian.register(WrongJacobian)(WrongJacobian.jacobian)
 
 
 class WrongPayoffAgainst(Contest):
@@ -172,11 +179,16 @@ class WrongPayoffAgainst(Contest):
         return lambda strategy: self.payoffs(x)[player]
 
 
+oracles.deviation_payoff.register(WrongPayoffAgainst)(WrongPayoffAgainst.payoff_against)
+
+
+@oracles.offers("contest")
 class WrongTables(Contest):
     def contest(self, places: np.ndarray) -> Any:
         return shapes.contest(np.ones(1), np.zeros((*places.shape[:2], 1)))
 
 
+@oracles.offers("contest")
 class ListTables(Contest):
     def contest(self, places: np.ndarray) -> Any:
         return [places]
@@ -188,9 +200,15 @@ class LazyReply(Contest):
         return reply, self.payoffs(x.at[player].set(reply))[player], "exact"
 
 
+oracles.best_response.register(LazyReply)(LazyReply.best_reply)
+
+
 class LyingReply(Contest):
     def best_reply(self, x: jax.Array, player: int) -> Any:
         return jnp.array([0.1]), jnp.asarray(99.0), "exact"
+
+
+oracles.best_response.register(LyingReply)(LyingReply.best_reply)
 
 
 class LowBound(Contest):
@@ -200,13 +218,22 @@ class LowBound(Contest):
         return Reply(np.asarray(reply), payoff, payoff - 1.0, "bounded", "a guess")
 
 
+oracles.proved_response.register(LowBound)(LowBound.proved_reply)
+
+
 class LowCeiling(Contest):
     def ceiling(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> Any:
         return jnp.asarray(-1.0)
 
 
+oracles.payoff_bound.register(LowCeiling)(LowCeiling.ceiling)
+
+
 class NoScale(Contest):
-    scale = 0.0
+    pass
+
+
+oracles.payoff_scale.register(NoScale)(lambda game: 0.0)
 
 
 class WrongMeasure(Contest):
@@ -214,6 +241,10 @@ class WrongMeasure(Contest):
         return {"total": (("player",), np.asarray(1.0))}
 
 
+oracles.metrics.register(WrongMeasure)(WrongMeasure.measures)
+
+
+@oracles.offers("world")
 class ListWorld(Contest):
     def world(self) -> Any:
         return [1, 2]

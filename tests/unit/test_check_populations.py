@@ -13,6 +13,7 @@ from rivalry._registry import load
 from rivalry.check import Unfit, check_game, check_method, check_population
 from rivalry.game import BrokenInvariant, Learner
 from rivalry.methods import METHODS
+from rivalry.oracles import offers
 from tests.crowds import Commute, commute
 
 
@@ -68,6 +69,7 @@ class Bent(Commute):
         return lambda values: jnp.broadcast_to(values[:, None] ** 2, (1, len(self.slopes)))
 
 
+@offers("transitions")
 class WrongMatrix(Commute):
     def transitions(self, env: Any, weights: Any) -> Any:
         return jnp.full((1, 1), 0.5)
@@ -88,21 +90,25 @@ class NeverZero(Commute):
         return 1.0 + env**2
 
 
+@offers("possible")
 class Refusing(Commute):
     def possible(self, env: Any) -> Any:
         return jnp.asarray(False)
 
 
+@offers("first_law")
 class OffFirst(Commute):
     def first_law(self) -> Any:
         return jnp.full(1, 0.5)
 
 
+@offers("world")
 class NoTuple(Commute):
     def world(self) -> Any:
         return [np.zeros(1)]
 
 
+@offers("drift")
 class Drifting(Commute):
     def drift(self, mu: Any, pi: Any) -> Any:
         return 1e-6 * mu.sum()

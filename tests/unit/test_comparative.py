@@ -10,6 +10,7 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jnp
 from rivalry.methods.comparative import ComparativeStatics
 from rivalry.space import Box
@@ -40,6 +41,10 @@ class Contest(eqx.Module):
             "effort": (("player",), np.asarray(x[:, 0])),
             "word": ((), np.asarray("none")),
         }
+
+
+oracles.traced_metrics.register(Contest)(Contest.outcomes)
+oracles.metrics.register(Contest)(Contest.measures)
 
 
 def contest(cap: float = 10.0) -> Contest:

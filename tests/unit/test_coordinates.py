@@ -6,6 +6,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.coordinates import curved, flattened
 from rivalry.game import jacobian, own_gradients
@@ -31,9 +32,6 @@ class Market(eqx.Module):
 class Told(Prize):
     """The prize, by a game that answers itself and knows two names."""
 
-    alike = np.arange(3)
-    player_names = ("a", "b", "c")
-
     def best_reply(self, x: jax.Array, player: int) -> tuple[jax.Array, jax.Array, str]:
         return jnp.full(1, 0.5), jnp.asarray(2.0), "local"
 
@@ -47,6 +45,14 @@ class Told(Prize):
 
     def measures(self, x: jax.Array) -> dict[str, object]:
         return {"spent": ((), x.sum())}
+
+
+oracles.exchangeable.register(Told)(lambda game: np.arange(3))
+oracles.labels.register(Told)(lambda game: oracles.Labels(players=("a", "b", "c")))
+oracles.best_response.register(Told)(Told.best_reply)
+oracles.proved_response.register(Told)(Told.proved_reply)
+oracles.payoff_bound.register(Told)(Told.ceiling)
+oracles.metrics.register(Told)(Told.measures)
 
 
 def by_hand(x: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,18 +92,17 @@ def test_amounts_are_their_own_coordinates_elsewhere() -> None:
 
 def test_what_the_game_offers_is_passed_on_and_nothing_else() -> None:
     plain, told = flattened(prize(COSTS)), flattened(Told(**vars(prize(COSTS))))
-    for name in ("best_reply", "ceiling", "measures", "alike", "player_names"):
-        assert hasattr(told, name)
-        assert not hasattr(plain, name)
+    for known in (oracles.best_response, oracles.payoff_bound, oracles.metrics, oracles.exchangeable):
+        assert known.knows(told)
+        assert not known.knows(plain)
     y = told.inner(jnp.array([[0.1], [0.2], [0.3]]))
-    strategy, payoff, coverage = told.best_reply(y, 1)
+    strategy, payoff, coverage = oracles.best_response(told, y, 1)
     np.testing.assert_allclose(strategy, np.log(0.5))
     assert (float(payoff), coverage) == (2.0, "local")
-    assert float(told.ceiling(y, 0, jnp.log(jnp.full(1, 0.1)), jnp.log(jnp.full(1, 0.7)))) == pytest.approx(
-        0.7
-    )
-    assert float(told.measures(y)["spent"][1]) == pytest.approx(0.6)
-    assert (told.scale, told.player_names) == (1.0, ("a", "b", "c"))
+    low, high = jnp.log(jnp.full(1, 0.1)), jnp.log(jnp.full(1, 0.7))
+    assert float(oracles.payoff_bound(told, y, 0, low, high)) == pytest.approx(0.7)
+    assert float(oracles.metrics(told, y)["spent"][1]) == pytest.approx(0.6)
+    assert (oracles.payoff_scale(told), oracles.labels(told).players) == (1.0, ("a", "b", "c"))
 
 
 def test_certificates_take_the_proof_and_name_the_weakest() -> None:

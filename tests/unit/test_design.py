@@ -11,6 +11,7 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jnp
 from rivalry.methods.design import Design
 from rivalry.space import Box
@@ -42,6 +43,9 @@ class Contest(eqx.Module):
             "first": ((), np.asarray(x[0, 0])),
             "paid": ((), np.asarray(self.prize**2 / 2)),
         }
+
+
+oracles.metrics.register(Contest)(Contest.measures)
 
 
 def contest(prize: float = 1.0, tax: float = 0.0, meet: float = 0.0) -> Contest:

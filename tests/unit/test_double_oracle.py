@@ -10,6 +10,7 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jnp
 from rivalry.methods.double_oracle import DoubleOracle
 from rivalry.methods.equilibria import one_mixed
@@ -36,6 +37,9 @@ class Quadratic(eqx.Module):
 
     def measures(self, x: Any) -> Any:
         return {"apart": ((), np.asarray((x[0, 0] - x[1, 0]) ** 2))}
+
+
+oracles.metrics.register(Quadratic)(Quadratic.measures)
 
 
 def quadratic(drive: Any, curve: Any, cross: Any, other: Any, edges: Any, kind: Any = Quadratic) -> Any:
@@ -137,6 +141,8 @@ def test_the_games_own_reply_is_taken() -> None:
             pays = {x: x**2 - 2 * x * mean + square + float(self.drive[0]) * x for x in (0.0, 1.0)}
             best = max(pays, key=pays.__getitem__)
             return np.array([best]), pays[best], "exact"
+
+    oracles.mixed_best_response.register(Told)(Told.reply_to_mixture)
 
     found = found_by(seek(0.3, Told), [0.2, 0.7])
     assert (found.status, found.claim) == ("settled", "equilibrium")

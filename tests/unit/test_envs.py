@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.oracles import offers
 
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
@@ -223,6 +224,7 @@ def test_walks_are_played_in_their_own_units() -> None:
         plain.check("player_0", np.array([0.2]))
 
 
+@offers("movers", "legal")
 class Nim:
     """Players in turn take one or two of five matches; who takes the last has won."""
 

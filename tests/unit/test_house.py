@@ -53,6 +53,7 @@ FLOORS: list[set[str]] = [
     {"arguments"},
     {"_registry", "_jax", "kernels"},
     {"space", "results", "profiles", "intervals", "recipes"},
+    {"oracles"},
     {"files", "game", "plots", "scenarios"},
     {"coordinates"},
     {"metrics", "population", "symmetric", "tabular"},

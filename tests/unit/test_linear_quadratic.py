@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import rivalry as rv
 from rivalry.kernels.shapes import LinearQuadraticGame
 from rivalry.methods.linear_quadratic import LinearQuadratic
+from rivalry.oracles import offers
 from tests.unit.test_riccati import firms
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))
@@ -21,6 +22,7 @@ CASES = {case["id"]: case for case in REFERENCE["cases"] if case["kind"].startsw
 SOLUTIONS = ("markov_perfect", "feedback_stackelberg", "commitment_stackelberg", "joint")
 
 
+@offers("linear_quadratic")
 class Firms:
     """A game that offers itself as linear-quadratic."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
+from rivalry import oracles
 from rivalry._jax import jnp
 from rivalry.game import Game
 from rivalry.metrics import best_reply, certificate
@@ -35,12 +36,18 @@ class Bounded(Cournot):
         return jnp.maximum(high[0] * price, 0.0)
 
 
+oracles.payoff_bound.register(Bounded)(Bounded.ceiling)
+
+
 class Told(Cournot):
     """The same, which knows its best reply."""
 
     def best_reply(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
         other = float(x[1 - player, 0])
         return jnp.array([(1 - other) / 2]), ((1 - other) / 2) ** 2, "exact"
+
+
+oracles.best_response.register(Told)(Told.best_reply)
 
 
 class Broken(Bounded):
@@ -51,6 +58,9 @@ class Broken(Bounded):
         return jnp.where(hole, jnp.nan, super().payoffs(x))
 
 
+oracles.payoff_bound.register(Broken)(Broken.ceiling)
+
+
 class Unproved(Bounded):
     """The same with a ceiling that is no number on some cells."""
 
@@ -58,6 +68,9 @@ class Unproved(Bounded):
         self, x: Float[Array, "player axis"], player: Array, low: Strategy, high: Strategy
     ) -> Float[Array, ""]:
         return jnp.where(low[0] >= 0.5, jnp.nan, super().ceiling(x, player, low, high))
+
+
+oracles.payoff_bound.register(Unproved)(Unproved.ceiling)
 
 
 HERE = np.array([[0.2], [0.5]])

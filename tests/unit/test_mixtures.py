@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.games.matrix import matrix
 from rivalry.methods import mixtures
 from rivalry.results import Certificate
@@ -31,6 +32,10 @@ class Tug(eqx.Module):
 
     def measures(self, x: Any) -> dict[str, Any]:
         return {name: (dims, np.asarray(value)) for name, (dims, value) in self.outcomes(x).items()}
+
+
+oracles.traced_metrics.register(Tug)(Tug.outcomes)
+oracles.metrics.register(Tug)(Tug.measures)
 
 
 TUG = Tug(Box.of([[0.0, 2.0], [0.0, 1.0]], players=2))

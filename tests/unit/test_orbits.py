@@ -11,6 +11,7 @@ import pytest
 from jaxtyping import Array
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jax, jnp, put
 from rivalry.game import with_
 from rivalry.methods import orbits
@@ -32,6 +33,9 @@ class Field(eqx.Module):
 
     def gradients(self, x: Array) -> Array:
         return self.slope(x.ravel(), self.parameter).reshape(x.shape)
+
+
+oracles.gradients.register(Field)(Field.gradients)
 
 
 def plane(slope: Callable[[Array, Array], Array], parameter: object = 0.0, players: int = 2) -> Field:

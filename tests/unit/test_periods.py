@@ -10,10 +10,12 @@ from jaxtyping import Array, Float
 import rivalry as rv
 from rivalry._jax import jnp
 from rivalry.methods.periods import Periods
+from rivalry.oracles import offers
 from rivalry.space import Box
 from tests.small_games import cournot
 
 
+@offers("periods", "endless", "gamma", "stage")
 class Selling(eqx.Module):
     """Cournot over periods; selling ends with a chance that falls in total supply, ``P = 1 - hazard X``.
 

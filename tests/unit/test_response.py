@@ -10,6 +10,7 @@ import pytest
 from jaxtyping import Array
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.methods.response import BestResponse, nearest_best_reply
 from rivalry.space import Box
@@ -144,6 +145,9 @@ class Followed(eqx.Module):
     def best_reply(self, x: Any, player: Any) -> Any:
         strategy = self.wish(x)[player]
         return strategy, self.payoffs(x.at[player].set(strategy))[player], "exact"
+
+
+oracles.best_response.register(Followed)(Followed.best_reply)
 
 
 def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None:

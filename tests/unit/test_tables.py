@@ -10,6 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.games.matrix import matrix
 from rivalry.kernels.shapes import FiniteGame
+from rivalry.oracles import offers
 from rivalry.space import Choices
 from rivalry.tabular import in_turn, largest_payoff, normalised, payoffs, tabulate
 from tests.contests import Offering, Shared, by_rule, every, shared
@@ -140,6 +141,7 @@ class Broken(Shared):
         return super().payoffs(x) / (x[0, 0] != 0.5)
 
 
+@offers("world")
 class WithWorld:
     space = Choices((2, 2))
 

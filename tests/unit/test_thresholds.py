@@ -13,6 +13,7 @@ from jaxtyping import Array
 from scipy.optimize import brentq
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jnp, put
 from rivalry.game import arrays, with_
 from rivalry.games.influencer import threshold_reach, threshold_variance
@@ -42,6 +43,9 @@ class Field(eqx.Module):
 
     def gradients(self, x: Array) -> Array:
         return self.slope(x, self.p)
+
+
+oracles.gradients.register(Field)(Field.gradients)
 
 
 class Apart(eqx.Module):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.game import MarkovGame, jacobian, own_gradients
 from rivalry.games.matrix import matrix
@@ -29,10 +30,6 @@ class Cournot(eqx.Module):
     def space(self) -> rv.Box:
         return rv.Box.interval(0.0, 100.0, players=self.cost.shape[0])
 
-    @property
-    def scale(self) -> float:
-        return 1000.0
-
     def payoffs(self, x: jax.Array) -> jax.Array:
         price = jnp.maximum(self.intercept - x.sum(), 0.0)
         return (price - self.cost) * x[:, 0]
@@ -42,6 +39,10 @@ class Cournot(eqx.Module):
         price = jnp.maximum(self.intercept - others - low[0], 0.0)
         margin = price - self.cost[player]
         return jnp.where(margin > 0, margin * high[0], margin * low[0])
+
+
+oracles.payoff_scale.register(Cournot)(lambda game: 1000.0)
+oracles.payoff_bound.register(Cournot)(Cournot.ceiling)
 
 
 class Separable(eqx.Module):
@@ -169,7 +170,7 @@ def test_freezing_leaves_the_others_game() -> None:
         game.payoffs(x),
         duopoly(10.0, 10.0, 20.0).payoffs(jnp.array([[20.0], [25.0], [5.0]]))[jnp.array([0, 2])],
     )
-    assert game.player_names == ("0", "2")
+    assert oracles.labels(game).players == ("0", "2")
     # against 25 the reply to 5 is (90 - 30) / 2, with a proved bound from the whole game's ceiling
     reply = rv.best_reply(game, x, 0)
     assert reply.coverage == "bounded"
@@ -185,8 +186,8 @@ def test_freezing_a_mixture_averages_the_tables() -> None:
     x = plain.space.sample(KEY)
     assert game.space.shape == plain.space.shape
     np.testing.assert_allclose(game.payoffs(x), plain.payoffs(x), atol=1e-14)
-    np.testing.assert_allclose(game.gradients(x), plain.gradients(x), atol=1e-14)
-    np.testing.assert_allclose(game.best_reply(x, 1)[0], plain.best_reply(x, 1)[0])
+    np.testing.assert_allclose(oracles.gradients(game, x), plain.gradients(x), atol=1e-14)
+    np.testing.assert_allclose(oracles.best_response(game, x, 1)[0], plain.best_reply(x, 1)[0])
     np.testing.assert_allclose(game.world().payoff, plain.world().payoff, atol=1e-14)
     ours = rv.solve(game, rv.methods.PureEquilibria()).record["equilibria"][1]
     theirs = rv.solve(plain, rv.methods.PureEquilibria()).record["equilibria"][1]
@@ -261,7 +262,7 @@ def test_schedules_pay_discounted_sums() -> None:
     want = [stage[:, 0] @ jnp.array([1.0, 0.5, 0.25]), stage[:, 1].sum()]
     np.testing.assert_allclose(game.payoffs(x), want)
     assert game.space.shape == (2, 3)
-    assert game.axis_names == ("0.0", "1.0", "2.0")
+    assert oracles.labels(game).axes == ("0.0", "1.0", "2.0")
 
 
 def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
@@ -272,8 +273,9 @@ def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
     low, high = jnp.array([10.0, 25.0]), jnp.array([20.0, 50.0])
     inside = low + (high - low) * jax.random.uniform(KEY, (50, 2))
     pays = [game.payoffs(x.at[1].set(s))[1] for s in inside]
-    assert max(map(float, pays)) <= float(game.ceiling(x, jnp.asarray(1), low, high))
-    np.testing.assert_allclose(game.ceiling(x, jnp.asarray(1), x[1], x[1]), game.payoffs(x)[1])
+    one = jnp.asarray(1)
+    assert max(map(float, pays)) <= float(oracles.payoff_bound(game, x, one, low, high))
+    np.testing.assert_allclose(oracles.payoff_bound(game, x, one, x[1], x[1]), game.payoffs(x)[1])
 
 
 def test_schedules_of_a_matrix_game_know_the_best_reply() -> None:

@@ -10,14 +10,15 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.check.populations import check_population
 from rivalry.check.rules import attempt, inside, record, require
 from rivalry.check.spaces import PLACES, check_scale, check_space
-from rivalry.game import AgentGame, Game, PopulationGame, own_gradients, own_payoff
+from rivalry.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff, world_of
 from rivalry.game import scale as scale_of
 from rivalry.kernels.shapes import Contest
-from rivalry.metrics import Reply
+from rivalry.oracles import has, offered
 from rivalry.space import Box, Profile
 
 GRID = 33
@@ -36,13 +37,13 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     >>> rv.check_game(rv.games.matrix("chicken"))
     ('protocol', 'space', 'payoffs', 'jit', 'vmap', 'gradients', 'best_reply', 'scale', 'measures', 'world')
     """
-    if isinstance(game, PopulationGame):
+    if is_population(game):
         return check_population(game, seed=seed)
-    if isinstance(game, AgentGame):
+    if is_agents(game):
         return _check_agents(game)
     require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
     done = ["protocol"]
-    if hasattr(game, "scale"):  # what the other checks call close
+    if oracles.payoff_scale.knows(game):  # what the other checks call close
         check_scale(game)
     places = check_space(game.space, seed)
     done.append("space")
@@ -51,7 +52,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     _check_gradients(game, places[0])
     done.append("gradients")
     for name, check in _OPTIONAL.items():
-        if hasattr(game, name):
+        if _known(game, name):
             check(game, places)
             done.append(name)
     return tuple(done)
@@ -63,7 +64,7 @@ def _check_agents(game: AgentGame) -> tuple[str, ...]:
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple")
     record(attempt("told()", "must answer a record", game.told), "told()")
     done = ["protocol", "world", "told"]
-    if hasattr(game, "scale"):
+    if oracles.payoff_scale.knows(game):
         check_scale(game)
         done.append("scale")
     return tuple(done)
@@ -100,7 +101,7 @@ def _check_gradients(game: Game, x: Profile) -> None:
         jnp.all(jnp.isfinite(found)),
         f"gradients: {np.asarray(found).tolist()} at {np.asarray(x).tolist()}; must be finite",
     )
-    if not hasattr(game, "gradients"):
+    if not oracles.gradients.knows(game):
         return
     for player in range(x.shape[0]):
         slope = jax.grad(lambda s, p=player: own_payoff(game, x, p, s))(x[player])
@@ -131,7 +132,7 @@ def _check_payoff_against(game: Any, places: list[Profile]) -> None:
             what = f"payoff_against(x, {player})"
             remedy = "must answer a function of one's own strategy, written with jax.numpy"
             points = game.space.grid(player, GRID)
-            payoff = attempt(what, remedy, partial(game.payoff_against, x, player))
+            payoff = attempt(what, remedy, partial(oracles.deviation_payoff, game, x, player))
             found = attempt(what, remedy, partial(jax.vmap(payoff), points))
             _close(game, found, _tried(game, x, player, points), f"{what}: differs from payoffs")
 
@@ -139,7 +140,8 @@ def _check_payoff_against(game: Any, places: list[Profile]) -> None:
 def _check_jacobian(game: Any, places: list[Profile]) -> None:
     """The Jacobian that the game offers is that of its own gradients."""
     x = places[0]
-    found = attempt("jacobian(x)", "must be the derivative of the own gradients", partial(game.jacobian, x))
+    remedy = "must be the derivative of the own gradients"
+    found = attempt("jacobian(x)", remedy, partial(oracles.jacobian, game, x))
     found = jnp.asarray(found)
     require(found.shape == (x.size, x.size), f"jacobian(x): shape {found.shape} must be {(x.size, x.size)}")
     right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
@@ -155,7 +157,8 @@ def _check_best_reply(game: Any, places: list[Profile]) -> None:
         for player in range(x.shape[0]):
             what = f"best_reply(x, {player})"
             remedy = "must answer (strategy, payoff, coverage)"
-            strategy, payoff, coverage = attempt(what, remedy, partial(game.best_reply, x, player))
+            found = attempt(what, remedy, partial(oracles.best_response, game, x, player))
+            strategy, payoff, coverage = found
             known = ("exact", "bounded", "lower bound", "local")
             require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
             reply = x.at[player].set(jnp.asarray(strategy))
@@ -179,8 +182,11 @@ def _check_proved_reply(game: Any, places: list[Profile]) -> None:
     x = places[0]
     for player in range(x.shape[0]):
         what = f"proved_reply(x, {player})"
-        found = attempt(what, "must answer a metrics.Reply", partial(game.proved_reply, x, player))
-        require(isinstance(found, Reply), f"{what}: {type(found).__name__} must be a metrics.Reply")
+        remedy = "must answer a metrics.Reply"
+        found = attempt(what, remedy, partial(oracles.proved_response, game, x, player))
+        require(
+            isinstance(found, oracles.Response), f"{what}: {type(found).__name__} must be a metrics.Reply"
+        )
         reply = x.at[player].set(jnp.asarray(found.strategy))
         inside(game.space, reply, what)
         right = game.payoffs(reply)[player]
@@ -193,7 +199,7 @@ def _check_ceiling(game: Any, places: list[Profile]) -> None:
     space = game.space
     require(isinstance(space, Box), "ceiling: is for boxes; leave it out for other spaces")
     draw = np.random.default_rng(0)
-    ceiling = eqx.filter_jit(lambda g, *given: g.ceiling(*given))  # one program for all cells
+    ceiling = eqx.filter_jit(lambda g, *given: oracles.payoff_bound(g, *given))  # one program for all cells
     for x in places:
         for player in range(x.shape[0]):
             low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
@@ -213,19 +219,19 @@ def _check_ceiling(game: Any, places: list[Profile]) -> None:
 
 def _check_measures(game: Any, places: list[Profile]) -> None:
     found = attempt(
-        "measures(x)", "must answer {name: (dimensions, array)}", lambda: game.measures(places[0])
+        "measures(x)", "must answer {name: (dimensions, array)}", lambda: oracles.metrics(game, places[0])
     )
     record(found, "measures(x)")
 
 
 def _check_views(game: Any, places: list[Profile]) -> None:
-    for name in game.views:
+    for name, draw in oracles.plot_data(game).items():
         what = f"view({name!r}, x)"
-        record(attempt(what, "must answer a record", partial(game.view, name, places[0])), what)
+        record(attempt(what, "must answer a record", partial(draw, places[0])), what)
 
 
 def _check_world(game: Any, places: list[Profile]) -> None:
-    world = attempt("world()", "must answer a tuple of arrays, or be left out", lambda: game.world())
+    world = attempt("world()", "must answer a tuple of arrays, or be left out", lambda: world_of(game, None))
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple of arrays")
     bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray)]
     require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
@@ -237,7 +243,7 @@ def _check_contest(game: Any, places: list[Profile]) -> None:
 
     at = np.stack([np.asarray(x) for x in places], axis=1)  # [player action axis]
     remedy = "must answer the Contest of places [player action axis], or be left out"
-    made = attempt("contest(places)", remedy, partial(game.contest, at))
+    made = attempt("contest(places)", remedy, partial(offered(game, "contest"), at))
     require(isinstance(made, Contest), f"contest(places): {type(made).__name__} must be a Contest")
     players, count = at.shape[:2]
     actions = np.random.default_rng(0).integers(0, count, size=(PLACES, players))
@@ -246,6 +252,22 @@ def _check_contest(game: Any, places: list[Profile]) -> None:
     right = jnp.stack([game.payoffs(jnp.asarray(at[np.arange(players), row])) for row in actions])
     _close(game, summed, right, "contest(places): sums to other payoffs")
 
+
+def _known(game: Any, name: str) -> bool:
+    known = _ORACLES.get(name)
+    return has(game, name) if known is None else known.knows(game)
+
+
+_ORACLES: dict[str, oracles.Oracle[..., Any]] = {
+    "payoff_against": oracles.deviation_payoff,
+    "jacobian": oracles.jacobian,
+    "best_reply": oracles.best_response,
+    "proved_reply": oracles.proved_response,
+    "ceiling": oracles.payoff_bound,
+    "scale": oracles.payoff_scale,
+    "measures": oracles.metrics,
+    "views": oracles.plot_data,
+}
 
 _OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
     "payoff_against": _check_payoff_against,

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp, put
 from rivalry.check.rules import attempt, record, require
 from rivalry.check.spaces import check_scale, check_space
-from rivalry.game import PopulationGame
+from rivalry.game import is_population
+from rivalry.oracles import has, offered, payoff_scale
 from rivalry.population import settled
 from rivalry.population.consistent import first_law
 from rivalry.population.operators import by_type, push, shares_of, spread_out, types_of
@@ -36,11 +37,11 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     ('protocol', 'scale', 'space', 'shapes', 'first_law')
     """
     require(
-        isinstance(game, PopulationGame),
+        is_population(game),
         f"game: needs `space`, `discount`, `legal`, {', '.join(f'`{name}`' for name in ASKED)}",
     )
     done = ["protocol"]
-    if hasattr(game, "scale"):  # what the other checks call close
+    if payoff_scale.knows(game):  # what the other checks call close
         check_scale(game)
         done.append("scale")
     pi = check_space(game.space, seed)[0]
@@ -50,16 +51,16 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     _check_reward(game, env)
     _check_expect(game, env, seed)
     done += ["space", "shapes", "first_law", "environment", "reward", "expect", "jit"]
-    if hasattr(game, "transitions"):
+    if has(game, "transitions"):
         _check_transitions(game, env, pi)
         done.append("transitions")
     _check_balance(game, env, mu, pi)
     done += ["balance", "gradients"]
-    if not getattr(game, "refuses_mean_field", ""):
+    if not offered(game, "refuses_mean_field", ""):
         mu, env = _check_settled(game, pi)
         done.append("stationary population")
     for name, check in _OPTIONAL.items():
-        if hasattr(game, name):
+        if has(game, name):
             check(game, env, mu, pi)
             done.append(name)
     return tuple(done)
@@ -92,7 +93,7 @@ def _check_shapes(game: Any) -> None:
 
 def _check_first_law(game: Any) -> Law:
     """Where the population begins; evenly over states where there is no stationary population."""
-    if getattr(game, "refuses_mean_field", ""):
+    if offered(game, "refuses_mean_field", ""):
         return spread_out(game, shares_of(game))
     mu: Law = attempt("first_law", "must answer a law [state]", lambda: eqx.filter_jit(first_law)(game))
     require(mu.shape == game.space.shape[:1], f"first_law: shape {mu.shape} must be {game.space.shape[:1]}")
@@ -229,7 +230,7 @@ def _check_drift(game: Any, env: Any, mu: Law, pi: Policy) -> None:
         what, "must answer a number", lambda: eqx.filter_jit(lambda g, m, p: g.drift(m, p))(game, mu, pi)
     )
     require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
-    if not getattr(game, "refuses_mean_field", ""):
+    if not offered(game, "refuses_mean_field", ""):
         _same(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
 
 

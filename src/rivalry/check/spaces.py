@@ -8,6 +8,7 @@ import numpy as np
 
 from rivalry._jax import jax, jnp
 from rivalry.check.rules import attempt, inside, require
+from rivalry.oracles import payoff_scale
 from rivalry.space import Profile, Space
 
 PLACES, GRID = 8, 33
@@ -45,7 +46,7 @@ def check_space(space: Space, seed: int) -> list[Profile]:
 
 def check_scale(game: Any) -> None:
     """What payoffs are compared with is a number above 0."""
-    found = attempt("scale", "must be a number", lambda: float(game.scale))
+    found = attempt("scale", "must be a number", lambda: float(payoff_scale(game)))
     require(
         np.isfinite(found) and found > 0, f"scale: {found} must be above 0: what payoffs are compared with"
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from rivalry._registry import near
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
+from rivalry.game import world_of
 from rivalry.kernels.city import desk_of, fresh, no_tallies, rows, trips
 from rivalry.kernels.city_acts import bid, ready, take
 from rivalry.kernels.city_learning import entry_counts
@@ -187,7 +188,7 @@ def checked_policy(city: City, given: Any, name: str) -> np.ndarray:
 
 def city_of(game: Any) -> City:
     """The city of a game. Raises `ValueError` for another game."""
-    found = game.world() if hasattr(game, "world") else None
+    found = world_of(game, None)
     if not isinstance(found, City):
         raise ValueError(f"game: {type(game).__name__} must be a city; others are for parallel_env")
     return found

@@ -9,6 +9,8 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp
+from rivalry.oracles import has
+from rivalry.space import Choices, Simplex
 from rivalry.transforms.units import strategies
 
 FAR = 1e12  # nothing that is seen is larger
@@ -172,8 +174,8 @@ def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any
     """What is told of a state and of the step that led there, in one row: player by player, then the cut."""
     players = game.space.shape[0]
     everybody = jnp.ones(players, dtype=bool)
-    movers = game.movers(state) if hasattr(game, "movers") else everybody
-    alive = game.alive(state) if hasattr(game, "alive") else everybody
+    movers = game.movers(state) if has(game, "movers") else everybody
+    alive = game.alive(state) if has(game, "alive") else everybody
     over = jnp.broadcast_to(ended | ~alive, (players,))
     columns = [movers, jnp.broadcast_to(rewards, (players,)), over]
     parts = [part[:, None] for part in columns]
@@ -185,7 +187,7 @@ def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any
 def _seen(game: Any, middle: Any, state: Any) -> Any:
     if middle is None:
         return jnp.clip(game.observe(state), -FAR, FAR)
-    if hasattr(game, "shown"):
+    if has(game, "shown"):
         return jnp.clip(game.shown(state), -NEAR, NEAR)
     centre, reach = middle
     return jnp.clip((game.observe(state) - centre) / reach, -NEAR, NEAR)
@@ -193,7 +195,7 @@ def _seen(game: Any, middle: Any, state: Any) -> Any:
 
 def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
     """The median of what is seen, and how far from it that mostly lies, ``[player feature]``."""
-    if hasattr(game, "shown"):
+    if has(game, "shown"):
         return np.zeros(()), np.ones(())
     seen = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
     seen = seen.reshape(-1, *seen.shape[2:])
@@ -227,7 +229,7 @@ def _by_chance(game: Any, keys: Any) -> Any:
 def _any_strategies(game: Any, state: Any, key: Any) -> Any:
     """Actions drawn evenly, of those that the game allows."""
     space = game.space
-    if not hasattr(space, "sizes"):
+    if not isinstance(space, Simplex | Choices):
         return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
     there = jnp.arange(max(space.sizes)) < jnp.asarray(space.sizes)[:, None]
     there = there & game.legal(state) if _limits(game) else there
@@ -237,4 +239,4 @@ def _any_strategies(game: Any, state: Any, key: Any) -> Any:
 
 def _limits(game: Any) -> bool:
     """Whether a finite game says which actions are possible."""
-    return hasattr(game, "legal") and hasattr(game.space, "sizes")
+    return has(game, "legal") and isinstance(game.space, Simplex | Choices)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
+from rivalry.game import world_of
 from rivalry.kernels.economy import fresh, no_tallies
 from rivalry.kernels.economy_acts import act
 from rivalry.kernels.shapes import Economy
@@ -107,7 +108,7 @@ def policy_table(
 
 def economy_of(game: Any) -> Economy:
     """The agents of a game. Raises `ValueError` for another."""
-    found = game.world() if hasattr(game, "world") else None
+    found = world_of(game, None)
     if not isinstance(found, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
     if found.signal.size:

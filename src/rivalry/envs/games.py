@@ -12,7 +12,8 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.envs.course import FAR, NEAR, Course
-from rivalry.game import Game, MarkovGame, PopulationGame
+from rivalry.game import Game, is_markov, is_population
+from rivalry.oracles import has, offered
 from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
 
@@ -187,7 +188,7 @@ class Actions:
         self.least = 0.0 if points else -1.0  # of an action as the course takes it; the most is 1
         self.low, self.high = np.full(self.shape, self.least), np.ones(self.shape)
         self.middle, self.half = np.zeros(self.shape), np.ones(self.shape)
-        if isinstance(space, Box) and getattr(game, "own_units", False) and not normalized:
+        if isinstance(space, Box) and offered(game, "own_units", False) and not normalized:
             self.low, self.high = np.asarray(space.low), np.asarray(space.high)
             self.middle, self.half = (self.low + self.high) / 2, (self.high - self.low) / 2
         self.spaces: list[spaces.Space[Any]] = [spaces.Discrete(size) for size in self.sizes] or [
@@ -249,7 +250,7 @@ def _as_points(game: Any, simplex: OnSimplex) -> bool:
         return False
     if not isinstance(game.space, Simplex):
         raise ValueError(f"simplex: 'points' must be 'corners' for a game on a {type(game.space).__name__}")
-    if hasattr(game, "legal"):
+    if has(game, "legal"):
         raise ValueError("simplex: 'points' must be 'corners' for a game that limits pure actions by `legal`")
     return bool(game.space.shape[1] > 1)  # else there is nothing to choose
 
@@ -298,11 +299,11 @@ def check_word(name: str, word: str, kind: Any) -> None:
 
 def markov(game: Any, periods: int) -> Any:
     """The game that is played on and on: as it is, as it says itself, or repeated. Raises `ValueError`."""
-    if hasattr(game, "play"):
-        return game.play(periods)
-    if isinstance(game, MarkovGame):
+    if has(game, "play"):
+        return offered(game, "play")(periods)
+    if is_markov(game):
         return game
     if not isinstance(game, Game):
-        hint = "; populations are for EconomyEnv" if isinstance(game, PopulationGame) else ""
+        hint = "; populations are for EconomyEnv" if is_population(game) else ""
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps{hint}")
     return repeat(game, periods=periods)

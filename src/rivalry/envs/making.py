@@ -11,6 +11,7 @@ from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
 from rivalry.envs.games import GameEnv, OnSimplex, check_word
 from rivalry.envs.turns import TurnEnv
+from rivalry.game import world_of
 from rivalry.games import GAMES
 from rivalry.kernels.shapes import City, Economy
 
@@ -42,7 +43,7 @@ def parallel_env(
     found = made(game)
     check_word("illegal", illegal, Illegal)
     check_word("simplex", simplex, OnSimplex)
-    world = found.world() if hasattr(found, "world") else None
+    world = world_of(found, None)
     if isinstance(world, Economy | City) and simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")

@@ -29,7 +29,7 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     def __init__(self, game: Any, *, periods: int | None = None, normalize_spaces: bool = False) -> None:
         super().__init__()
-        given = hasattr(game, "possible_agents")
+        given = hasattr(game, "possible_agents") and not hasattr(game, "space")
         self.inner: Any = game if given else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
         self.possible_agents = list(self.inner.possible_agents)
         self.agents: list[str] = []

@@ -18,6 +18,7 @@ from rivalry.methods.end_state import at_rest
 from rivalry.methods.inner import equilibrium_from, root_near
 from rivalry.methods.parameters import Dial, dial, precise
 from rivalry.methods.tangent import SLACK, free, newton_system, projector
+from rivalry.oracles import traced_metrics
 from rivalry.space import Box, Profile
 
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with it are not chance
@@ -264,8 +265,8 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
     """Derivatives of the game's measures that are one number, or one a player."""
     x, along, step = put(profile), put(slope), difference * _size(world)
     found: Record = {}
-    if hasattr(world.game, "outcomes"):
-        form = {name: dims for name, (dims, _) in world.game.outcomes(x).items()}
+    if traced_metrics.knows(world.game):
+        form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}
         traced = _outcome_slopes(*world, x, along)
         found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
     exact = set(found)
@@ -287,7 +288,7 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
 @eqx.filter_jit
 def _outcome_slopes(game: Any, moved: Dial, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
-        known = moved.moved(game, amount).outcomes(x).items()
+        known = traced_metrics(moved.moved(game, amount), x).items()
         return {name: value for name, (dims, value) in known if _told(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])

@@ -18,6 +18,7 @@ from rivalry.intervals import half_width
 from rivalry.methods.exploration import Table, check_numbers, check_whole, each_player
 from rivalry.methods.schedules import check_keys
 from rivalry.methods.seating import Seating, boxed, check_gamma, discounts, seating
+from rivalry.oracles import offered
 from rivalry.results import Record
 from rivalry.space import Box
 
@@ -157,7 +158,7 @@ class Directional(eqx.Module):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         found = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
-        if noisy and getattr(getattr(found.game, "c", None), "shape", ()) != (found.players,):
+        if noisy and getattr(offered(found.game, "c"), "shape", ()) != (found.players,):
             raise ValueError(
                 f"cost_noise: {self.cost_noise} must be 0 in a game without unit costs `c`, one a player"
             )

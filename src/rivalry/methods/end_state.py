@@ -27,7 +27,7 @@ from rivalry.methods.tangent import (
     newton_system,
     projector,
 )
-from rivalry.space import Box, Profile, width
+from rivalry.space import Box, Profile, Simplex, width
 
 if TYPE_CHECKING:
     from rivalry.methods.crossings import Orbit
@@ -168,7 +168,7 @@ def _look(game: Game, x: Profile, motion: Motion) -> _Local:
     if isinstance(space, Box):
         low = x < (space.low + space.high) / 2
         x = jnp.where(held, jnp.where(low, space.low, space.high), x)
-    elif hasattr(space, "sizes"):
+    elif isinstance(space, Simplex):
         rest = jnp.where(held, 0.0, x)  # in proportion: projected as they are, all would have a part again
         x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
     gradient = own_gradients(game, x)

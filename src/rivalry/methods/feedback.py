@@ -15,6 +15,7 @@ from rivalry.game import Record, scale
 from rivalry.methods.surfaces import Surface, fitted, level_grids, refined
 from rivalry.methods.tangent import SLACK
 from rivalry.metrics import TOLERANCE
+from rivalry.oracles import has
 from rivalry.space import Profile, width
 
 CHUNK = 64  # nodes that one call of the compiled program solves
@@ -77,7 +78,7 @@ class Feedback(eqx.Module):
     @staticmethod
     def fits(game: Any) -> bool:
         """On games that offer their periods as nodes."""
-        return all(hasattr(game, name) for name in ("node", "opening", "stock_range", "periods"))
+        return has(game, "node", "opening", "stock_range", "periods")
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` where it has no last period, or too many nodes."""

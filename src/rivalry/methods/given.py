@@ -8,7 +8,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jnp
-from rivalry.game import Playable, PopulationGame
+from rivalry.game import Playable, is_population
 from rivalry.space import Profile
 
 
@@ -34,7 +34,7 @@ class Given(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For games with payoffs, and for populations."""
-        return hasattr(game, "payoffs") or isinstance(game, PopulationGame)
+        return hasattr(game, "payoffs") or is_population(game)
 
     def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> Stands:
         """The start; the key is not needed."""

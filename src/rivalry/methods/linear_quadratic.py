@@ -16,6 +16,7 @@ from rivalry.methods import riccati
 from rivalry.methods.commitment import commitment, plan_costs
 from rivalry.methods.linear_strategies import committed, played
 from rivalry.metrics import TOLERANCE
+from rivalry.oracles import has, offered
 
 RESTS, WAITS = 1e-9, 20  # strategies that move less, and no less in so many passes, have come to rest
 NOISE = 1e-8  # what is smaller, relative to the largest entry of strategies, need not settle to its own size
@@ -99,11 +100,11 @@ class LinearQuadratic(eqx.Module):
     @staticmethod
     def fits(game: Any) -> bool:
         """On games that offer themselves as linear-quadratic."""
-        return hasattr(game, "linear_quadratic")
+        return has(game, "linear_quadratic")
 
     def world(self, game: Any) -> World:
         """The game's matrices. Raises `ValueError` where they, or the solution for them, do not fit."""
-        made = checked(game.linear_quadratic())
+        made = checked(offered(game, "linear_quadratic")())
         rates = made.gamma.tolist()
         if self.solution.endswith("stackelberg"):
             if len(rates) != 2:
@@ -114,7 +115,7 @@ class LinearQuadratic(eqx.Module):
             raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
         if self.solution == "commitment_stackelberg":
             _euler(made, 1 - self.leader)
-        return World(made, scale(game), getattr(game, "outside_linear", None))
+        return World(made, scale(game), offered(game, "outside_linear"))
 
     def length(self, world: World) -> int:
         """At most the budget."""

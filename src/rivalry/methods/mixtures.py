@@ -10,14 +10,15 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
-from rivalry.game import AgentGame, PopulationGame, measures, own_payoff, scale, scale_of
+from rivalry.game import is_agents, is_population, measures, own_payoff, own_world, scale, scale_of, world_of
 from rivalry.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.methods.exploration import check_whole
 from rivalry.metrics import TOLERANCE, Reply, best_reply, search
 from rivalry.results import Certificate, Record
-from rivalry.space import Profile, Space, Strategy
+from rivalry.space import Box, Profile, Space, Strategy
 from rivalry.tabular import tabulate
 from rivalry.tabular.levels import are_levels, check_levels
 from rivalry.tabular.places import Places
@@ -43,9 +44,9 @@ class Board(NamedTuple):
 
 def playable(game: Any) -> bool:
     """Whether a game is finite, or has payoffs at a profile: what learners of mixtures can play."""
-    if isinstance(game, PopulationGame | AgentGame):  # whose world is of agents, not of tables
+    if is_population(game) or is_agents(game):  # whose world is of agents, not of tables
         return False
-    return hasattr(game, "world") or (hasattr(game, "payoffs") and hasattr(game, "space"))
+    return own_world(game) is not None or (hasattr(game, "payoffs") and hasattr(game, "space"))
 
 
 def check_places(places: Any) -> None:
@@ -58,8 +59,8 @@ def check_places(places: Any) -> None:
 
 def world(game: Any, places: Places) -> Any:
     """What learners of mixtures are played in: a finite game's own tables, a board, or what is given."""
-    if hasattr(game, "world"):
-        return game.world()
+    if own_world(game) is not None:
+        return world_of(game, None)
     return board(game, places) if playable(game) else game
 
 
@@ -77,13 +78,13 @@ def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> B
         joints = int(np.prod(made.tables.sizes.astype(object)))
         raise ValueError(f"places: {joints} joint actions need more than {max_table_bytes} bytes; take fewer")
     known: dict[str, np.ndarray] = {}
-    if hasattr(game, "outcomes"):
+    if oracles.traced_metrics.knows(game):
         known = values_at(_scalars, game, made.places, made.tables.sizes)
     return Board(made.tables, made.places, game, known)
 
 
 def _scalars(game: Any, x: Profile) -> dict[str, Array]:
-    return {name: value for name, (dims, value) in game.outcomes(x).items() if dims == ()}
+    return {name: value for name, (dims, value) in oracles.traced_metrics(game, x).items() if dims == ()}
 
 
 def tables_of(world: Any) -> FiniteGame:
@@ -130,7 +131,7 @@ def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _seen(space: Any, places: np.ndarray) -> np.ndarray:
     """Places in the coordinates in which their space is searched: those in which distances are measured."""
-    if not getattr(space, "curved", False):
+    if not (isinstance(space, Box) and space.curved):
         return places
     return np.moveaxis(np.asarray(space.inner(put(np.moveaxis(places, 1, 0)))), 0, 1)
 
@@ -223,7 +224,7 @@ def expected(
     """Means of the game's scalar measures; nothing where these are neither ``known`` nor soon computed."""
     if known:
         return {name: ((), np.asarray(expectation(table, sizes, weights))) for name, table in known.items()}
-    if not hasattr(game, "measures"):
+    if not oracles.metrics.knows(game):
         return {}
     if np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
@@ -332,13 +333,12 @@ def reply_to_mixtures(
 ) -> Reply:
     """The best strategy of ``player`` against the others' independent mixtures, over its whole space.
 
-    The game's own ``reply_to_mixture(places, weights, player) -> (strategy, payoff, coverage)``, where it has
-    one; else a search from a grid of ``points``, and from the player's place number ``stand``, with climbs.
-    In spaces of many axes it begins at drawn strategies, all places, and best replies to the likeliest atoms.
+    That of the oracle `mixed_best_response` where one is known; else a search from a grid of ``points``, and
+    from the player's place number ``stand``, with climbs. In spaces of many axes it begins at drawn
+    strategies, all places, and best replies to the likeliest atoms.
     """
-    known = getattr(game, "reply_to_mixture", None)
-    if known is not None:
-        strategy, payoff, coverage = known(places, weights, player)
+    if oracles.mixed_best_response.knows(game):
+        strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
         bound = float(payoff) if coverage == "exact" else np.inf
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
     profiles, odds = _evened(*joint_atoms(places, weights, without=player))
@@ -362,7 +362,7 @@ def _from_many(against: Against, x: np.ndarray, places: np.ndarray, player: int)
     begin = np.concatenate([drawn, own, *(row[None] for row in alone)])
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
-    flat, curved = flattened(against), hasattr(space, "inner")
+    flat, curved = flattened(against), isinstance(space, Box)
     inner, here = (put(space.inner(put(part)) if curved else part) for part in (full, x))
     strategies, values = _climbed(flat, here, put(player), inner[:, player])
     best = int(np.argmax(np.asarray(values)))
@@ -373,7 +373,7 @@ def _from_many(against: Against, x: np.ndarray, places: np.ndarray, player: int)
 
 
 def _replies(game: Any) -> bool:
-    return hasattr(game, "best_reply") or hasattr(game, "proved_reply")
+    return oracles.best_response.knows(game) or oracles.proved_response.knows(game)
 
 
 _climbed = eqx.filter_jit(search)

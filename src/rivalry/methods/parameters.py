@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import with_
+from rivalry.oracles import validate_parameter
 
 Place = tuple[str, tuple[int, ...]]
 
@@ -52,10 +53,7 @@ class Dial(NamedTuple):
 
     def refusal(self, game: Any, value: float) -> str:
         """Why the game does not take ``value``, or an empty text."""
-        refuses: Callable[[str, float], str] | None = getattr(game, "refuses", None)
-        if refuses is None:
-            return ""
-        return next((why for name, _ in self.places if (why := refuses(name, value))), "")
+        return next((why for name, _ in self.places if (why := validate_parameter(game, name, value))), "")
 
 
 def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:

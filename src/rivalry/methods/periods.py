@@ -12,6 +12,7 @@ from rivalry import metrics
 from rivalry._jax import jax, put
 from rivalry.game import Game, Record, scale
 from rivalry.methods.inner import ends_from
+from rivalry.oracles import has, offered
 from rivalry.results import UNREFUTED
 
 REST = 1e-12  # of the payoff scale: values that move less have come to rest
@@ -52,11 +53,11 @@ class Periods(eqx.Module):
     @staticmethod
     def fits(game: Any) -> bool:
         """On one-shot games that offer ``stage(t, ahead)`` and ``periods``."""
-        return all(hasattr(game, name) for name in ("payoffs", "stage", "periods"))
+        return hasattr(game, "payoffs") and has(game, "stage", "periods")
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` where a period depends on more than the values ahead."""
-        why = getattr(game, "linked", "")
+        why = offered(game, "linked", "")
         if why:
             raise ValueError(f"periods: {why}; use best_response or feedback")
         return game
@@ -153,4 +154,4 @@ def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
 
 
 def _endless(game: Any) -> bool:
-    return bool(getattr(game, "endless", False))
+    return bool(offered(game, "endless", False))

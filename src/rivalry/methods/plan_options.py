@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.methods.exploration import check_numbers, check_whole
 from rivalry.methods.plan_values import EXACT, Announced, ahead, judged
 from rivalry.metrics import TOLERANCE
+from rivalry.oracles import has, offered
 from rivalry.results import Certificate, Coverage, Record
 from rivalry.tabular.plans import AdjustmentTables, announced
 
@@ -104,11 +105,12 @@ class PlanOptions(eqx.Module):
     @staticmethod
     def fits(game: Any) -> bool:
         """On adjustment tables, and games that make them."""
-        return isinstance(game, AdjustmentTables) or hasattr(game, "adjustment_tables")
+        return isinstance(game, AdjustmentTables) or has(game, "adjustment_tables")
 
     def world(self, game: Any) -> Announced:
         """The tables with the plans. Raises `ValueError` for targets outside the leader's levels."""
-        tables = game if isinstance(game, AdjustmentTables) else game.adjustment_tables(self.levels)
+        made = isinstance(game, AdjustmentTables)
+        tables = game if made else offered(game, "adjustment_tables")(self.levels)
         own = tables.levels[self.leader]
         low, high = float(own[0]), float(own[-1])
         if isinstance(self.targets, int):

@@ -18,6 +18,7 @@ from rivalry.methods.roles import LEARNS, RANDOM, Role, check_roles, roles_of
 from rivalry.methods.session_curve import curves, marks, note
 from rivalry.methods.session_measures import answering, channels, outcomes
 from rivalry.methods.session_record import greedy_play
+from rivalry.oracles import has
 from rivalry.results import Record
 from rivalry.tabular.periods import over_periods
 from rivalry.tabular.play import states
@@ -155,7 +156,7 @@ class RepeatedQLearning(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """Finite games, games with payoffs at a profile, and who says how it is played on and on."""
-        return hasattr(game, "repeated") or (
+        return has(game, "repeated") or (
             playable(game) and not (over_periods(game) and int(game.periods) > 1)
         )
 

@@ -97,7 +97,7 @@ class Replicator(eqx.Module):
         if end.onward is None:
             return end
         # moved apart, as far as they can without what is absent
-        apart = jnp.where(end.profile > getattr(game.space, "least", 0.0), end.onward, end.profile)
+        apart = jnp.where(end.profile > _least(game.space), end.onward, end.profile)
         apart = apart / jnp.sum(apart, axis=1, keepdims=True)
         stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
         return end._replace(onward=None if stuck else apart)
@@ -109,6 +109,10 @@ def _ahead(space: Space, x: Profile, gradient: Profile) -> Profile:
     return jnp.where(space.mask, mine - jnp.sum(x * mine, axis=1, keepdims=True), 0.0)
 
 
+def _least(space: Space) -> float:
+    return space.least if isinstance(space, Simplex) else 0.0
+
+
 def _field(game: Game, y: Profile) -> Profile:
     # an integrator's stages may leave the space: there the field goes on smoothly
     return y * _ahead(game.space, y, own_gradients(game, game.space.project(y)))
@@ -116,14 +120,14 @@ def _field(game: Game, y: Profile) -> Profile:
 
 def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[Array, "player axis"]:
     """Entries that are there where the motion rests: neither absent nor on their way out."""
-    absent = x <= getattr(space, "least", 0.0) + slack
+    absent = x <= _least(space) + slack
     leaving = (x <= NEAR) & (_ahead(space, x, gradient) < 0)
     return space.mask & ~(absent | leaving)
 
 
 def _in_proportion(space: Space, x: Profile, y: Profile) -> Profile:
     """What a step leads to: what was absent stays so, which a Euclidean projection would not keep."""
-    there = jnp.where(x > 0, jnp.maximum(y, getattr(space, "least", 0.0)), 0.0)
+    there = jnp.where(x > 0, jnp.maximum(y, _least(space)), 0.0)
     return there / jnp.sum(there, axis=1, keepdims=True)
 
 

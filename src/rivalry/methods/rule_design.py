@@ -11,7 +11,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.game import AgentGame, PopulationGame
+from rivalry.game import is_agents, is_population
 from rivalry.intervals import half_width
 from rivalry.methods.exploration import Table, check_whole
 from rivalry.methods.population.newton import PopulationNewton
@@ -132,7 +132,7 @@ class RuleDesign(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """On populations and on games of agents that can be made anew."""
-        return isinstance(game, PopulationGame | AgentGame) and recipe_of(game) is not None
+        return (is_population(game) or is_agents(game)) and recipe_of(game) is not None
 
     def world(self, game: Any) -> Rules:
         """What is tried. Raises `ValueError` for a keyword or a value that the game refuses."""

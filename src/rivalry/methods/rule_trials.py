@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from rivalry._registry import load, near
-from rivalry.game import ENDINGS, Learner, PopulationGame, refuse_mean_field, world_of
+from rivalry.game import ENDINGS, Learner, is_population, refuse_mean_field, world_of
 from rivalry.methods import METHODS
 from rivalry.methods.population.equilibrium import followed
 from rivalry.methods.population.newton import ENOUGH, PopulationNewton
+from rivalry.oracles import offered
 from rivalry.population import record_of, uniform
 from rivalry.results import Record
 
@@ -29,7 +30,7 @@ def inner_of(given: Any, game: Any) -> Any:
     Without any: Newton's method where the game has a mean field, else Q-learning.
     """
     if given is None:
-        stationary = isinstance(game, PopulationGame) and not getattr(game, "refuses_mean_field", "")
+        stationary = is_population(game) and not offered(game, "refuses_mean_field", "")
         given = {"kind": "newton" if stationary else "q_learning"}
     method = _made(dict(given), game) if isinstance(given, Mapping) else given
     if not isinstance(method, Learner | PopulationNewton):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.methods.exploration import check_numbers, each_player
+from rivalry.oracles import offered
 from rivalry.space import Box
 from rivalry.transforms import Leadership
 
@@ -47,8 +48,8 @@ def seating(game: Any) -> Seating:
     led = isinstance(game, Leadership)
     base = game.everybody if led else game
     everyone = tuple(range(base.space.shape[0]))
-    stages = tuple(tuple(stage) for stage in getattr(game, "stages", (everyone,)))
-    alternating = getattr(base, "timing", "simultaneous") == "alternating"
+    stages = tuple(tuple(stage) for stage in offered(game, "stages", (everyone,)))
+    alternating = offered(base, "timing", "simultaneous") == "alternating"
     return Seating(base, stages, alternating, stages[0] if led else everyone, led)
 
 
@@ -69,9 +70,9 @@ def discounts(game: Any, gamma: Any) -> np.ndarray:
     ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
     Raises `ValueError` where the sum over periods diverges.
     """
-    own = getattr(game, "gamma", USUAL_GAMMA) if gamma is None else gamma
+    own = offered(game, "gamma", USUAL_GAMMA) if gamma is None else gamma
     each = each_player("gamma", own if not hasattr(own, "tolist") else own.tolist(), game.space.shape[0])
-    growth = float(getattr(game, "growth", 0.0))
+    growth = float(offered(game, "growth", 0.0))
     for player, one in enumerate(each):
         if not 0 <= one * (1 + growth) < 1:
             rule = "gamma (1 + growth) must be below 1"

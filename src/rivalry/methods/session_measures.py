@@ -9,6 +9,7 @@ import numpy as np
 
 from rivalry.intervals import half_width
 from rivalry.methods.roles import FIXED, RANDOM, Role
+from rivalry.oracles import offered, traced_metrics
 from rivalry.results import Record
 from rivalry.tabular.deviations import deviations
 from rivalry.tabular.history import Cycles, by_chance
@@ -42,7 +43,7 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     players; its mean over sessions, standard deviation and half width of the 95 % interval;
     ``critical_discount`` (player), from which Nash play for ever would hold each to the joint maximum.
     """
-    between = getattr(world.game, "gain_between", None)
+    between = offered(world.game, "gain_between")
     if between is None:
         return {}
     try:
@@ -78,7 +79,7 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
     ``learns [player]``: who learns with a discount above 0, whatever the game's own.
     Where that is learning alone, a warning says so too.
     """
-    told = getattr(world.game, "gamma_channels", None)
+    told = offered(world.game, "gamma_channels")
     if told is None:
         return {}
     found = told(world.tables, learns, [float(own) for own in learns])
@@ -99,7 +100,7 @@ def losses(loss: np.ndarray, name: str) -> Record:
 def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray) -> Record:
     """The game's measures, means over joint actions ``[session turn]``: ``end_price`` and so on."""
     tables = world.tables
-    if not hasattr(world.game, "outcomes") or int(np.prod(tables.sizes)) > MOST_JOINT:
+    if not traced_metrics.knows(world.game) or int(np.prod(tables.sizes)) > MOST_JOINT:
         return {}
     found: Record = {}
     for measure, table in values_at(_measures, world.game, world.places, tables.sizes).items():
@@ -110,12 +111,12 @@ def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndar
 
 
 def _measures(game: Any, x: Any) -> Any:
-    return {name: array for name, (_, array) in game.outcomes(x).items()}
+    return {name: array for name, (_, array) in traced_metrics(game, x).items()}
 
 
 def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
     """What the firms are worth when play goes on round its cycle, as the game values cash flows."""
-    valued = getattr(world.game, "valued", None)
+    valued = offered(world.game, "valued")
     if valued is None:
         return {}
     value, share = valued(cycles.payoff, gamma)
@@ -125,7 +126,7 @@ def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
 def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
     """Leaders beside subgame-perfect play on the grid, and how well followers answer."""
     tables, players = world.tables, len(world.tables.sizes)
-    stages = [list(stage) for stage in getattr(world.game, "stages", ())]
+    stages = [list(stage) for stage in offered(world.game, "stages", ())]
     if len(stages) < 2 or len(tables.payoff) > 1:
         return {}
     exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)

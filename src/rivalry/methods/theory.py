@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from rivalry.oracles import has
 from rivalry.results import Record
 
 
@@ -24,7 +25,7 @@ class Theory(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For games that tell."""
-        return hasattr(game, "theory")
+        return has(game, "theory")
 
     def world(self, game: Any) -> Any:
         """The game itself."""

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from rivalry._jax import jax, jnp, put
 from rivalry.game import PopulationGame
+from rivalry.oracles import offered
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Law, Policy, Values, by_type, law, shares_of, types_of
 from rivalry.population.values import best_response, policy_values
@@ -96,7 +97,7 @@ def measured_environment(
     how often what was held before the surplus was shared out, and ``surplus`` what was shared, a head and
     step. A game that does not know how to use these makes its environment of ``mu`` and ``pi``.
     """
-    known = getattr(game, "measured", None)
+    known = offered(game, "measured")
     return game.environment(mu, pi) if known is None else known(mu, pi, after, surplus)
 
 

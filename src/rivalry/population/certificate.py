@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jnp, put
 from rivalry.game import BrokenInvariant, PopulationGame, scale
+from rivalry.oracles import offered
 from rivalry.population.consistent import Settled, settled
 from rivalry.population.operators import Law, Policy, Values, by_type, shares_of
 from rivalry.population.values import best_response, policy_values
@@ -49,7 +50,7 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     # policy iteration starts from the policy's own most likely actions, so rounding alone makes a loss
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
-    known = getattr(game, "drift", None)
+    known = offered(game, "drift")
     drift = jnp.zeros(()) if known is None else known(there.mu, pi)
     return Judged(there, values, best.values, mean(values), gain, bound, drift)
 
@@ -109,7 +110,7 @@ def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, C
         "relative_exploitability": (("player",), np.asarray(found.regret) / np.abs(payoff)),
         "population_residual": ((), np.asarray(there.residual)),
     }
-    known = getattr(game, "population_measures", None)
+    known = offered(game, "population_measures")
     if known is not None:
         record |= known(there.env, there.mu, pi)
     return record | ({} if proof is None else proof.record()), proof

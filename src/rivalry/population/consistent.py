@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame, refuse_mean_field
+from rivalry.oracles import offered
 from rivalry.population.operators import Law, Policy, flow, law, shares_of, spread_out
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
@@ -32,7 +33,7 @@ def first_law(game: Any) -> Law:
     Raises `ValueError` for a game that has no stationary population.
     """
     refuse_mean_field(game)
-    known = getattr(game, "first_law", None)
+    known = offered(game, "first_law")
     return spread_out(game, shares_of(game)) if known is None else known()
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame
+from rivalry.oracles import offered
 
 Law = Float[Array, "state"]
 Values = Float[Array, "state"]
@@ -21,13 +22,13 @@ Policy = Float[Array, "state action"]
 
 def types_of(game: Any) -> np.ndarray:
     """The type of every state, ``[state]``: one for all where the game does not tell."""
-    known = getattr(game, "types", None)
+    known = offered(game, "types")
     return np.zeros(game.space.shape[0], dtype=int) if known is None else np.asarray(known)
 
 
 def shares_of(game: Any) -> Float[Array, "type"]:
     """The types' shares of the population."""
-    known = getattr(game, "share", None)
+    known = offered(game, "share")
     return jnp.ones(1) if known is None else jnp.asarray(known)
 
 
@@ -70,7 +71,7 @@ def push(game: PopulationGame, env: Any, mass: Policy) -> Law:
 
 def transitions(game: PopulationGame, env: Any, weights: Policy) -> Float[Array, "state state"]:
     """The matrix whose row of a state is where it leads, its actions counted with ``weights``."""
-    known = getattr(game, "transitions", None)
+    known = offered(game, "transitions")
     if known is not None:
         return known(env, weights)  # type: ignore[no-any-return]
     rows = jnp.eye(len(weights))

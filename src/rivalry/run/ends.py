@@ -14,12 +14,13 @@ from rivalry.game import (
     Game,
     Method,
     Playable,
-    PopulationGame,
     alike,
+    is_population,
     measures,
     profile_dims,
 )
 from rivalry.metrics import certificate, payoffs
+from rivalry.oracles import exchangeable, labels, offered
 from rivalry.population import record_of
 from rivalry.results import Certificate, Record, Solution
 from rivalry.space import Profile
@@ -32,7 +33,7 @@ def told(game: Playable, method: Any, state: Any, ended: int) -> Record:
     """How the steps ended, by an index into `ENDINGS`, and what the method tells of its last state."""
     settled = ENDINGS[ended] == "settled"
     found: Record = {"status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent"))}
-    if isinstance(game, PopulationGame):
+    if is_population(game):
         found["converged"] = ((), np.asarray(settled))
     if hasattr(method, "account"):
         found |= method.account(game, state)
@@ -129,20 +130,20 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     types are called of a population of several (``player_name``).
     """
     proof = Certificate.from_record(record)
-    channels = getattr(game, "gamma_channels", None)
+    channels = offered(game, "gamma_channels")
     if channels is not None:
         record.setdefault("gamma_channels", ((), np.asarray(channels().text)))
-    stationary = not getattr(game, "refuses_mean_field", "")
-    names = tuple(getattr(game, "player_names", ()))
-    if isinstance(game, PopulationGame) and len(names) > 1:
+    stationary = not offered(game, "refuses_mean_field", "")
+    names = labels(game).players
+    if is_population(game) and len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
-    if isinstance(game, PopulationGame) and has_answer(record) and stationary:
+    if is_population(game) and has_answer(record) and stationary:
         known, proof = record_of(game, put(record["profile"][1]), tolerance)
         return Solution(record | known, proof)
     if isinstance(game, Game) and has_answer(record):
         profile = put(record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
-        if getattr(game, "alike", None) is not None:
+        if exchangeable.knows(game):
             record["alike"] = (("player",), alike(game))
         if curved(game):
             record |= _inner(game.space, record)

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.arguments import shown
-from rivalry.game import PopulationGame
+from rivalry.game import is_population
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 _BOUNDS: dict[Any, tuple[str, str, Callable[[float, float], bool]]] = {
@@ -49,7 +49,7 @@ def checked_fit(method: Any, game: Any) -> None:
     ...
     ValueError: method: Newton is for games with payoffs; for a population use PopulationNewton, Smoothing ..
     """
-    if hasattr(game, "payoffs") or not isinstance(game, PopulationGame):
+    if not is_population(game):
         return
     fits = getattr(type(method), "fits", None)
     known = fits(game) if fits is not None else type(method).__module__.split(".")[0] != "rivalry"

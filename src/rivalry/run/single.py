@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry.arguments import check
-from rivalry.game import Learner, Method, Playable, PopulationGame, profile_dims, started
+from rivalry.game import Learner, Method, Playable, is_population, profile_dims, started
 from rivalry.metrics import TOLERANCE
 from rivalry.population.certificate import exploitability_along
 from rivalry.results import Record, Solution, dataset
@@ -103,7 +103,7 @@ def solve(
     settings = _Settings(tol, max_steps, path)
     watch = Limited(progress, checked_seconds(max_seconds))
     record = _solve_record(game, method, first, key, settings, watch, checkpoint)
-    if path and tolerance is not None and isinstance(game, PopulationGame):
+    if path and tolerance is not None and is_population(game):
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
     found = certified(game, record | out_of_time(record, watch.over), tolerance)
@@ -171,7 +171,7 @@ class _Run:
         self.times = [np.zeros(1)]
         self.residuals = [np.asarray(left_of(self.carry))[None]]
         self.left: list[Profile] = []  # where it ended and went on again
-        self.most = HISTORY if isinstance(game, PopulationGame) else PATH
+        self.most = HISTORY if is_population(game) else PATH
 
     @property
     def done(self) -> int:

@@ -103,13 +103,13 @@ def _own(name: Any) -> str:
 
 def _fits(target: Any, game: Any) -> bool:
     """Whether a registered method can be tried on a game: as it says itself, else by what it is made for."""
-    from rivalry.game import AgentGame, PopulationGame
+    from rivalry.game import is_agents, is_population, own_world
 
     fits = getattr(target, "fits", None)
     if fits is not None:
         return bool(fits(game))
     if callable(getattr(target, "begin", None)):  # learners know players, unless they say otherwise
-        return hasattr(game, "world") and not isinstance(game, PopulationGame | AgentGame)
+        return own_world(game) is not None and not (is_population(game) or is_agents(game))
     return hasattr(game, "payoffs")
 
 

@@ -120,12 +120,12 @@ class _Checker:
 
     def game(self, table: Table) -> Any:
         """The game of a table."""
-        from rivalry.game import AgentGame
+        from rivalry.game import is_agents
 
         key = _text(table)
         if key != self.last[0]:
             game = build_game(table, self.folder)
-            if not hasattr(game, "space") and not isinstance(game, AgentGame):
+            if not hasattr(game, "space") and not is_agents(game):
                 made, rule = type(game).__name__, "a game has a space, or a world of agents and told()"
                 raise StudyError(f"{shown(table['family'])} makes {made}: {rule}", key="game.family")
             if names.is_file(table["family"]) and hasattr(game, "payoffs"):
@@ -222,6 +222,7 @@ def _first_line(error: Exception) -> str:
 def _start(game: Any, start: Any, key: str) -> Any:
     """The profile that a start means; of many, one."""
     from rivalry._jax import jax
+    from rivalry.oracles import named_start
 
     if not hasattr(game, "space"):
         if start == "random":
@@ -232,8 +233,8 @@ def _start(game: Any, start: Any, key: str) -> Any:
     try:
         if not isinstance(start, str):
             return game.space.check(start, key)
-        if hasattr(game, "named_start"):
-            return game.space.check(game.named_start(start), key)
+        if named_start.knows(game):
+            return game.space.check(named_start(game, start), key)
         raise StudyError(unknown(start, MANY, "a start of this game"), key=key)
     except StudyError:
         raise
@@ -243,7 +244,9 @@ def _start(game: Any, start: Any, key: str) -> Any:
 
 def _plots(study: Study, game: Any) -> None:
     """Whether the game offers the views that the plots draw, and the plots the options they are given."""
-    offered = set(getattr(game, "views", ()))
+    from rivalry.oracles import plot_data
+
+    offered = set(plot_data(game))
     offered |= {"path_gradients", "path_moves", "path_payoffs"} if hasattr(game, "payoffs") else set()
     offered |= {"snapshots"} if "influence" in offered else set()
     for k, row in enumerate(study.plots):

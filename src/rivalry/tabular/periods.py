@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from rivalry._jax import put
 from rivalry.kernels.shapes import FiniteGame, Tabulated, no_contest
+from rivalry.oracles import has
 from rivalry.tabular.levels import are_levels
 from rivalry.tabular.places import Places, places_of
 from rivalry.tabular.play import checked_policies
@@ -73,7 +74,7 @@ def tabulate_periods(
 
 def over_periods(game: Any) -> bool:
     """Whether a game can be gone through period by period."""
-    return all(hasattr(game, name) for name in ("opening", "period", "period_space", "periods", "weights"))
+    return has(game, "opening", "period", "period_space", "periods", "weights")
 
 
 def period_values(

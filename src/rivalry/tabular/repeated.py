@@ -9,6 +9,7 @@ import numpy as np
 from rivalry._registry import near
 from rivalry.game import scale
 from rivalry.kernels.shapes import FiniteGame
+from rivalry.oracles import has, offered
 from rivalry.tabular.places import Places, check_rising, places_of
 from rivalry.tabular.play import states
 from rivalry.tabular.tables import TABLE_BYTES, own_levels, tabulate
@@ -54,10 +55,10 @@ def repeated(
     >>> world.tables.sees.tolist()
     [[[0, 1], [1, 1]], [[0, 2], [0, 1]]]
     """
-    stages = getattr(game, "stages", None)
-    game = getattr(game, "everybody", game)  # of leaders: all play
+    stages = offered(game, "stages")
+    game = offered(game, "everybody", game)  # of leaders: all play
     tables, found = _tables(game, places, max_table_bytes)
-    if stages is not None and not hasattr(game, "repeated"):
+    if stages is not None and not has(game, "repeated"):
         tables = in_stages(tables, stages)
     players = len(tables.sizes)
     if tables.moves.size:
@@ -72,8 +73,8 @@ def repeated(
     tables = tables._replace(sees=sees)
     refuse_large(tables, max_table_bytes)
     # payoffs of a market that grows are per unit of its size
-    grown = 1.0 + float(getattr(game, "growth", 0.0))
-    own_gamma = grown * np.asarray(getattr(game, "gamma", np.nan), dtype=float)
+    grown = 1.0 + float(offered(game, "growth", 0.0))
+    own_gamma = grown * np.asarray(offered(game, "gamma", np.nan), dtype=float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
     return RepeatedWorld(tables, found, gamma, scale(game), game)
 
@@ -124,7 +125,7 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
     if isinstance(game, FiniteGame):
         actions = np.arange(game.sizes.max(), dtype=float)
         return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
-    if not hasattr(game, "repeated"):
+    if not has(game, "repeated"):
         made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
         if not made.tables.payoff.size:
             raise ValueError(f"places: payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer")
@@ -139,7 +140,7 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
             f"places: {sizes.tolist()} actions make a table of {need} bytes, above max_table_bytes, "
             f"{max_table_bytes}; take fewer"
         )
-    return game.repeated(found, sizes), found
+    return offered(game, "repeated")(found, sizes), found
 
 
 def _each(name: str, value: Any, players: int) -> list[Any]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
-from rivalry.game import alike
+from rivalry.game import alike, own_world, world_of
 from rivalry.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
+from rivalry.oracles import has, offered
 from rivalry.tabular.places import Places, moves_between, places_of
 
 TABLE_BYTES = 2**28
@@ -57,7 +58,7 @@ def tabulate(
     """
     _one_of("observation", observation, OBSERVATIONS)
     _one_of("play", play, PLAYS)
-    if hasattr(game, "world"):
+    if own_world(game) is not None:
         return _finite(game, observation, play)
     places = own_levels(game, places)
     found = places_of(game.space, places)
@@ -65,9 +66,9 @@ def tabulate(
     sizes = there.sum(axis=1).astype(np.int64)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     contest = no_contest()
-    offered = getattr(game, "contest", None)
+    contested = offered(game, "contest")
     if need > max_table_bytes:
-        if offered is None:
+        if contested is None:
             raise ValueError(
                 f"places: a table of {need} bytes is above max_table_bytes, {max_table_bytes}; take fewer"
             )
@@ -76,10 +77,10 @@ def tabulate(
             f"{max_table_bytes}",
             stacklevel=2,
         )
-        contest = offered(np.where(there[..., None], found, found[:, :1]))
+        contest = contested(np.where(there[..., None], found, found[:, :1]))
         payoff = np.zeros((0, len(sizes), 0))
-    elif offered is not None:
-        payoff = _by_contest(offered(np.where(there[..., None], found, found[:, :1])), sizes)
+    elif contested is not None:
+        payoff = _by_contest(contested(np.where(there[..., None], found, found[:, :1])), sizes)
     else:
         payoff = _by_payoffs(game, found, sizes)
     _refuse_nan(game, payoff, found, sizes)
@@ -90,11 +91,11 @@ def tabulate(
 
 def own_levels(game: Any, places: Places) -> Places:
     """The levels that a game offers itself, ``levels(count)``, where no more than their number is given."""
-    if isinstance(places, int | np.integer) and not isinstance(places, bool) and hasattr(game, "levels"):
+    if isinstance(places, int | np.integer) and not isinstance(places, bool) and has(game, "levels"):
         if places < 2:
             raise ValueError(f"places: {places} must be at least 2")
-        offered: Places = game.levels(int(places))
-        return offered
+        found: Places = offered(game, "levels")(int(places))
+        return found
     return places
 
 
@@ -105,7 +106,7 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _finite(game: Any, observation: str, play: str) -> Tabulated:
     """A finite game as it is; a game without states gets what players see and when they move."""
-    world = game.world()
+    world = world_of(game, None)
     if not isinstance(world, FiniteGame):
         raise ValueError(f"game: its world() is a {type(world).__name__}; must be a FiniteGame")
     sizes = world.sizes

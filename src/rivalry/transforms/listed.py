@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry import oracles
 from rivalry._jax import jnp, put
-from rivalry.game import Game, alike
+from rivalry.game import Game
+from rivalry.oracles import forwarded
+from rivalry.results import Record
 from rivalry.space import Choices, Profile
 from rivalry.tabular.places import Places, places_of
 from rivalry.tabular.tables import own_levels
@@ -31,17 +35,53 @@ class Listed(eqx.Module):
         """The strategies ``[player axis]`` that numbers ``[player 1]`` stand for."""
         return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
 
-    @property
-    def scale(self) -> Any:
-        """That of the game."""
-        return getattr(self.game, "scale", 1.0)
 
-    @property
-    def alike(self) -> np.ndarray:
-        """Who is alike in the game and has the same list."""
-        kinds: dict[tuple[int, bytes], int] = {}
-        rows = zip(alike(self.game).tolist(), np.asarray(self.places), strict=True)
-        return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])
+@oracles.payoff_scale.register(Listed)
+def _(game: Listed) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Listed)
+def _(game: Listed) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Listed)
+def _(game: Listed) -> oracles.Labels:
+    return oracles.Labels(oracles.labels(game.game).players)
+
+
+@oracles.metrics.register(Listed, when=forwarded(oracles.metrics))
+def _(game: Listed, x: Profile) -> Record:
+    return oracles.metrics(game.game, game.profile(x))
+
+
+@oracles.traced_metrics.register(Listed, when=forwarded(oracles.traced_metrics))
+def _(game: Listed, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    return oracles.traced_metrics(game.game, game.profile(x))
+
+
+@oracles.plot_data.register(Listed, when=forwarded(oracles.plot_data))
+def _(game: Listed) -> Mapping[str, Callable[[Profile], Record]]:
+    known = oracles.plot_data(game.game)
+
+    def drawn(name: str) -> Callable[[Profile], Record]:
+        return lambda x: known[name](game.profile(x))
+
+    return {name: drawn(name) for name in known}
+
+
+@oracles.validate_parameter.register(Listed, when=forwarded(oracles.validate_parameter))
+def _(game: Listed, name: str, value: float) -> str:
+    return oracles.validate_parameter(game.game, name, value)
+
+
+@oracles.exchangeable.register(Listed)
+def _(game: Listed) -> np.ndarray:
+    """Those who are exchangeable in the game and have the same list."""
+    kinds: dict[tuple[int, bytes], int] = {}
+    rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.places), strict=True)
+    return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])
 
 
 def listed(game: Game, places: Places) -> Listed:

@@ -10,9 +10,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.game import Game, MarkovGame
-from rivalry.results import COVERAGES
+from rivalry.results import COVERAGES, Coverage, Record
 from rivalry.space import Box, Profile, Space
 from rivalry.transforms.units import units
 
@@ -87,6 +88,21 @@ def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeat
     return Repeated(game, memory, periods)
 
 
+@oracles.payoff_scale.register(Repeated)
+def _(game: Repeated) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Repeated)
+def _(game: Repeated) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Repeated)
+def _(game: Repeated) -> oracles.Labels:
+    return oracles.labels(game.game)
+
+
 class StagedState(NamedTuple):
     """Last period's profile, what was played so far in this one, whose turn it is, and the period."""
 
@@ -147,6 +163,21 @@ class Staged(eqx.Module):
         return self.moves[state.stage]
 
 
+@oracles.payoff_scale.register(Staged)
+def _(game: Staged) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Staged)
+def _(game: Staged) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Staged)
+def _(game: Staged) -> oracles.Labels:
+    return oracles.labels(game.game)
+
+
 def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | None = None) -> Staged:
     """The game played again and again in stages: later ones see what earlier ones chose in the same period.
 
@@ -203,7 +234,7 @@ class OpenLoop(eqx.Module):
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Discounted sums; what comes after play has ended counts nothing."""
         rows, weights = self.rows(x), self.weights
-        if not isinstance(self.game, MarkovGame):
+        if isinstance(self.game, Game):
             stage: Array = jax.vmap(self.game.payoffs)(rows)
             return jnp.sum(weights * stage, axis=0)
         # the game is taken to be without chance: the same keys whatever is chosen
@@ -227,50 +258,95 @@ class OpenLoop(eqx.Module):
         """What a unit of payoff is worth in every period."""
         return self.discount ** jnp.arange(self.periods)[:, None]
 
-    @property
-    def scale(self) -> Float[Array, ""]:
-        return jnp.asarray(getattr(self.game, "scale", 1.0)) * self.weights.sum(axis=0).max()
 
-    @property
-    def axis_names(self) -> tuple[str, ...]:
-        """Period and column."""
-        axes = self.game.space.shape[1]
-        names = getattr(self.game, "axis_names", None) or tuple(str(axis) for axis in range(axes))
-        return tuple(f"{period}.{name}" for period in range(self.periods) for name in names)
+def _stage_knows(oracle: oracles.Oracle[..., Any]) -> Any:
+    """Whether it is known of the game of one period; those of a game with a state touch each other."""
+    return lambda loop: isinstance(loop.game, Game) and oracle.knows(loop.game)
 
-    @property
-    def best_reply(self) -> Any:
-        """The stage game's in every period, where it knows one: periods do not touch each other."""
-        known = self._stage("best_reply")
 
-        def reply(x: Profile, player: int) -> tuple[Array, Array, str]:
-            found = [known(row, player) for row in self.rows(x)]
-            payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(self.weights, found, strict=True))
-            weakest = min((c for _, _, c in found), key=COVERAGES.index)
-            return jnp.concatenate([strategy for strategy, _, _ in found]), jnp.asarray(payoff), weakest
+@oracles.payoff_scale.register(OpenLoop)
+def _(game: OpenLoop) -> Array:
+    return jnp.asarray(oracles.payoff_scale(game.game)) * game.weights.sum(axis=0).max()
 
-        return reply
 
-    @property
-    def ceiling(self) -> Any:
-        """The discounted sum of the stage game's, where it has one."""
-        known = self._stage("ceiling")
+@oracles.discontinuity.register(OpenLoop)
+def _(game: OpenLoop) -> str:
+    return oracles.discontinuity(game.game)
 
-        def above(x: Profile, player: Array, low: Array, high: Array) -> Array:
-            def top(row: Array, low: Array, high: Array) -> Array:
-                found: Array = known(row, player, low, high)
-                return found
 
-            split = (self.periods, -1)
-            tops: Array = jax.vmap(top)(self.rows(x), low.reshape(split), high.reshape(split))
-            return jnp.sum(self.weights[:, player] * tops)
+@oracles.labels.register(OpenLoop)
+def _(game: OpenLoop) -> oracles.Labels:
+    """Axes are period and column."""
+    axes = game.game.space.shape[1]
+    known = oracles.labels(game.game)
+    names = known.axes or tuple(str(axis) for axis in range(axes))
+    return known._replace(axes=tuple(f"{period}.{name}" for period in range(game.periods) for name in names))
 
-        return above
 
-    def _stage(self, name: str) -> Any:
-        if isinstance(self.game, MarkovGame):
-            raise AttributeError(f"{name}: periods of a game with a state touch each other")
-        return getattr(self.game, name)
+@oracles.metrics.register(OpenLoop, when=_stage_knows(oracles.metrics))
+def _(game: OpenLoop, x: Profile) -> Record:
+    """The stage game's in every period."""
+    each = [oracles.metrics(game.game, row) for row in game.rows(x)]
+    return {
+        name: (("period", *("stage_period" if d == "period" else d for d in dims)), np.stack(arrays))
+        for name, (dims, _) in each[0].items()
+        if (arrays := [found[name][1] for found in each])
+    }
+
+
+@oracles.named_start.register(OpenLoop, when=_stage_knows(oracles.named_start))
+def _(game: OpenLoop, name: str) -> Profile:
+    return jnp.tile(oracles.named_start(game.game, name), game.periods)
+
+
+@oracles.exchangeable.register(OpenLoop, when=_stage_knows(oracles.exchangeable))
+def _(game: OpenLoop) -> np.ndarray:
+    """Those who are exchangeable in the stage game and discount alike."""
+    pairs = np.stack([oracles.exchangeable(game.game), np.asarray(game.discount)], axis=1)
+    return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+
+
+@oracles.gradients.register(OpenLoop, when=_stage_knows(oracles.gradients))
+def _(game: OpenLoop, x: Profile) -> Profile:
+    each = jax.vmap(lambda row: oracles.gradients(game.game, row))(game.rows(x))
+    return jnp.moveaxis(each * game.weights[:, :, None], 0, 1).reshape(x.shape)
+
+
+@oracles.best_response.register(OpenLoop, when=_stage_knows(oracles.best_response))
+def _(game: OpenLoop, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    """The stage game's in every period: periods do not touch each other."""
+    found = [oracles.best_response(game.game, row, player) for row in game.rows(x)]
+    payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(game.weights, found, strict=True))
+    weakest = min((coverage for _, _, coverage in found), key=COVERAGES.index)
+    return jnp.concatenate([strategy for strategy, _, _ in found]), jnp.asarray(payoff), weakest
+
+
+@oracles.proved_response.register(OpenLoop, when=_stage_knows(oracles.proved_response))
+def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
+    """The discounted sum of the stage game's; a period that counts nothing needs no bound."""
+    found = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
+    weights = np.asarray(game.weights)[:, player].tolist()
+    counted = [(w, one) for w, one in zip(weights, found, strict=True) if w > 0]
+    least = min((one for _, one in counted), key=lambda one: COVERAGES.index(one.coverage))
+    return oracles.Response(
+        np.concatenate([one.strategy for one in found]),
+        sum(w * one.payoff for w, one in counted),
+        sum(w * one.bound for w, one in counted),
+        least.coverage,
+        f"{least.method}, in every period",
+    )
+
+
+@oracles.payoff_bound.register(OpenLoop, when=_stage_knows(oracles.payoff_bound))
+def _(game: OpenLoop, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
+    """The discounted sum of the stage game's."""
+
+    def top(row: Array, low: Array, high: Array) -> Array:
+        return oracles.payoff_bound(game.game, row, player, low, high)
+
+    split = (game.periods, -1)
+    tops: Array = jax.vmap(top)(game.rows(x), low.reshape(split), high.reshape(split))
+    return jnp.sum(game.weights[:, player] * tops)
 
 
 def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> OpenLoop:

@@ -12,11 +12,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, Record, own_gradients
 from rivalry.game import measures as measures_of
 from rivalry.kernels.shapes import FiniteGame, one_state, stateless_tables
+from rivalry.oracles import forwarded, offered
+from rivalry.results import Coverage
 from rivalry.space import Box, Choices, Profile, Simplex, Space
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
@@ -93,16 +96,6 @@ class _Seats(eqx.Module):
     def space(self) -> Space:
         return part(self.game.space, self.players, self.base)
 
-    @property
-    def scale(self) -> Any:
-        return getattr(self.game, "scale", 1.0)
-
-    @property
-    def player_names(self) -> tuple[str, ...]:
-        """The names these players have in the whole game; numbers where it has none."""
-        known = getattr(self.game, "player_names", None)
-        return tuple(known[p] if known else str(p) for p in self.players)
-
     def put(self, x: Profile) -> Float[Array, "seat column"]:
         """The whole profile, with these players at ``x``."""
         return self.base.at[jnp.asarray(self.players), : x.shape[1]].set(x)
@@ -119,7 +112,7 @@ class _Seats(eqx.Module):
         """``play``, ``play_payoff``, and the whole game's measures, its players along ``seat``."""
         everyone = _whole(self, x)
         if isinstance(self.game, _Seats):  # those below tell of everybody
-            return self.game.measures(everyone)
+            return measures_of(self.game, everyone)
         found: Record = {
             "play": (("seat", "axis"), np.asarray(everyone)),
             "play_payoff": (("seat",), np.asarray(self.game.payoffs(everyone))),
@@ -145,34 +138,11 @@ class Frozen(_Seats):
         return self.put(x)
 
     @property
-    def best_reply(self) -> Any:
-        """The whole game's, where it has one."""
-        known = self.game.best_reply  # AttributeError where it has none, as it should be
-
-        def reply(x: Profile, player: int | Array) -> tuple[Array, Array, str]:
-            seat = self.players[player] if isinstance(player, int) else jnp.asarray(self.players)[player]
-            strategy, payoff, coverage = known(self.put(x), seat)
-            return strategy[: x.shape[1]], payoff, coverage
-
-        return reply
-
-    @property
-    def ceiling(self) -> Any:
-        """The whole game's, where it has one."""
-        known = self.game.ceiling
-        seats = jnp.asarray(self.players)
-        return lambda x, player, low, high: known(self.put(x), seats[player], low, high)
-
-    @property
-    def gradients(self) -> Any:
-        """The whole game's, where it has them."""
-        known = self.game.gradients
-        return lambda x: known(self.put(x))[jnp.asarray(self.players), : x.shape[1]]
-
-    @property
     def world(self) -> Any:
         """Tables averaged over the fixed players' mixtures, where the whole game is finite with one state."""
-        known = self.game.world
+        known = offered(self.game, "world")
+        if known is None:
+            raise AttributeError("world")
 
         def averaged() -> FiniteGame:
             tables = stateless_tables(known())
@@ -198,7 +168,7 @@ class Leadership(_Seats):
     @property
     def everybody(self) -> Any:
         """The game in which all choose, leaders and followers of every stage."""
-        return getattr(self.game, "everybody", self.game)
+        return offered(self.game, "everybody", self.game)
 
     @property
     def stages(self) -> tuple[tuple[int, ...], ...]:
@@ -212,6 +182,86 @@ class Leadership(_Seats):
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         everyone: Array = _answered(self, self.put(x))
         return everyone
+
+
+@oracles.payoff_scale.register(_Seats)
+def _(game: _Seats) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(_Seats)
+def _(game: _Seats) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(_Seats)
+def _(game: _Seats) -> oracles.Labels:
+    """The names these players have in the whole game; numbers where it has none."""
+    known = oracles.labels(game.game)
+    players = tuple(known.players[p] if known.players else str(p) for p in game.players)
+    return oracles.Labels(players, known.axes[: game.space.shape[1]])
+
+
+@oracles.named_start.register(_Seats, when=forwarded(oracles.named_start))
+def _(game: _Seats, name: str) -> Profile:
+    rows = oracles.named_start(game.game, name)[jnp.asarray(game.players)]
+    return rows[:, : game.space.shape[1]]
+
+
+@oracles.exchangeable.register(Frozen, when=forwarded(oracles.exchangeable))
+def _(game: Frozen) -> np.ndarray:
+    return oracles.exchangeable(game.game)[list(game.players)]
+
+
+def _even(led: Leadership) -> bool:
+    """Whether leaders are told apart by the game alone: a reply made elsewhere may do so as well."""
+    ours = type(led.respond).__module__.startswith("rivalry.")
+    return ours and oracles.exchangeable.knows(led.game)
+
+
+@oracles.exchangeable.register(Leadership, when=_even)
+def _(game: Leadership) -> np.ndarray:
+    return oracles.exchangeable(game.game)[list(game.players)]
+
+
+@oracles.best_response.register(Frozen, when=forwarded(oracles.best_response))
+def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+    seat = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
+    strategy, payoff, coverage = oracles.best_response(game.game, game.put(x), seat)
+    return strategy[: x.shape[1]], payoff, coverage
+
+
+@oracles.proved_response.register(Frozen, when=forwarded(oracles.proved_response))
+def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
+    found = oracles.proved_response(game.game, game.put(x), game.players[player])
+    return found._replace(strategy=found.strategy[: x.shape[1]])
+
+
+@oracles.mixed_best_response.register(Frozen, when=forwarded(oracles.mixed_best_response))
+def _(game: Frozen, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
+    """Those who are fixed play a mixture of one place."""
+    seats, (_, actions, axes) = list(game.players), np.shape(places)
+    base = np.asarray(game.base)
+    whole, odds = np.repeat(base[:, None], actions, axis=1), np.eye(1, actions).repeat(len(base), axis=0)
+    whole[seats, :, :axes], odds[seats] = places, weights
+    strategy, payoff, coverage = oracles.mixed_best_response(game.game, whole, odds, seats[player])
+    return strategy[:axes], payoff, coverage
+
+
+@oracles.search_points.register(Frozen, when=forwarded(oracles.search_points))
+def _(game: Frozen, player: int) -> Array:
+    points = oracles.search_points(game.game, game.players[player])
+    return points[:, : game.space.shape[1]]
+
+
+@oracles.payoff_bound.register(Frozen, when=forwarded(oracles.payoff_bound))
+def _(game: Frozen, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
+    return oracles.payoff_bound(game.game, game.put(x), jnp.asarray(game.players)[player], low, high)
+
+
+@oracles.gradients.register(Frozen, when=forwarded(oracles.gradients))
+def _(game: Frozen, x: Profile) -> Profile:
+    return oracles.gradients(game.game, game.put(x))[jnp.asarray(game.players), : x.shape[1]]
 
 
 @eqx.filter_custom_jvp

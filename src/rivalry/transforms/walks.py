@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from rivalry import oracles
 from rivalry._jax import jax, jnp, put
 from rivalry._registry import near
 from rivalry.game import Game, started
@@ -67,11 +68,6 @@ class Walks(eqx.Module):
         """The same from -1 to 1 in boxes, in shares on simplices."""
         return self._seen(units(self.game.space, state.position))
 
-    @property
-    def scale(self) -> Any:
-        """That of the game."""
-        return getattr(self.game, "scale", 1.0)
-
     def _seen(self, at: Array) -> Array:
         if self.observation == "own":
             return at
@@ -110,6 +106,22 @@ class Walks(eqx.Module):
         bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])
         ends = jnp.concatenate([jnp.array([-1]), bars, jnp.array([slots])])
         return jnp.pad(jnp.diff(ends) - 1, (0, self.game.space.shape[1] - size))
+
+
+@oracles.payoff_scale.register(Walks)
+def _(game: Walks) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Walks)
+def _(game: Walks) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Walks)
+def _(game: Walks) -> oracles.Labels:
+    known = oracles.labels(game.game)
+    return known if game.directions is None else oracles.Labels(known.players)
 
 
 def walks(

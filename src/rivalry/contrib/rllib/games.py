@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rivalry.contrib.rllib.arenas import Arena
-from rivalry.game import AgentGame, Game, MarkovGame, PopulationGame
+from rivalry.game import Game, is_agents, is_markov, is_population
 
 if TYPE_CHECKING:
     from rivalry.contrib.rllib.learner import DeepLearner
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def arena(game: Any, learner: DeepLearner) -> Arena:
     """The arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
-    if isinstance(game, AgentGame | PopulationGame):
+    if is_agents(game) or is_population(game):
         from rivalry.contrib.rllib.agents import Agents
 
         return Agents.of(game, learner)
-    if learner.moves == "lived" or (isinstance(game, MarkovGame) and not isinstance(game, Game)):
+    if learner.moves == "lived" or is_markov(game):
         from rivalry.contrib.rllib.lived import Lived
 
         return Lived.of(game, learner)

@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.contrib.rllib import libraries
-from rivalry.game import PopulationGame
+from rivalry.game import is_population, own_world
 from rivalry.methods.exploration import check_numbers, check_whole
 from rivalry.methods.mixtures import check_places
 from rivalry.results import Record
@@ -133,9 +133,9 @@ class DeepLearner(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For games of every family; populations are played by finitely many agents."""
-        if isinstance(game, PopulationGame):
-            return hasattr(game, "world")
-        return hasattr(game, "space") or hasattr(game, "world")
+        if is_population(game):
+            return own_world(game) is not None
+        return hasattr(game, "space") or own_world(game) is not None
 
     @property
     def fragment(self) -> int | str:

@@ -10,9 +10,10 @@ import numpy as np
 from rivalry.contrib.rllib.arenas import Networks, Reading, acted, grouped
 from rivalry.contrib.rllib.rounds import discount
 from rivalry.envs import parallel_env
-from rivalry.game import MarkovGame, alike, scale
+from rivalry.game import alike, is_markov, scale
 from rivalry.intervals import half_width
 from rivalry.metrics import TOLERANCE
+from rivalry.oracles import has, offered
 from rivalry.results import Certificate, Record
 from rivalry.transforms.periods import Staged
 
@@ -36,7 +37,7 @@ class Lived:
     @classmethod
     def of(cls, game: Any, learner: DeepLearner) -> Lived:
         """Raises `ValueError` for a one-shot game that is not lived otherwise than by repetition."""
-        if not (hasattr(game, "play") or isinstance(game, MarkovGame)):
+        if not (has(game, "play") or is_markov(game)):
             raise ValueError("moves: 'lived' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
         kinds = alike(game)
@@ -124,6 +125,6 @@ class Lived:
 
 def _stages(game: Any) -> int:
     """How many steps a period takes."""
-    if hasattr(game, "play"):
-        return len(getattr(game, "stages", ((),)))
+    if has(game, "play"):
+        return len(offered(game, "stages", ((),)))
     return len(game.moves) if isinstance(game, Staged) else 1

@@ -15,6 +15,7 @@ from rivalry.game import alike, scale
 from rivalry.methods.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.seating import USUAL_GAMMA, seating
 from rivalry.metrics import best_reply
+from rivalry.oracles import has, offered
 from rivalry.results import Record
 from rivalry.space import Box
 from rivalry.transforms import in_stages, repeat
@@ -243,8 +244,8 @@ def discount(game: Any, given: float | None) -> float:
     A game says so by ``gamma``, or by ``weights [period player]`` of the periods that it offers to ``play``.
     Raises `ValueError` where players or periods differ.
     """
-    known = getattr(game, "gamma", None)
-    weights = getattr(game, "weights", None) if hasattr(game, "play") else None
+    known = offered(game, "gamma")
+    weights = offered(game, "weights") if has(game, "play") else None
     if known is None and weights is not None and len(weights) > 1:
         before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
         known = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)

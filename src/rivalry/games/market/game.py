@@ -125,6 +125,16 @@ class Market(eqx.Module):
         """Every firm's discount factor of a period."""
         return self.numbers["gamma"]
 
+    @property
+    def growth(self) -> Array:
+        """How much the market grows from period to period, relative to its size."""
+        return self.numbers["growth"]
+
+    @property
+    def c(self) -> Float[Array, "player"]:
+        """Every firm's unit cost."""
+        return self.numbers["c"]
+
     def cleared(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """The market with choices ``x``, its intercept moved by ``shift``."""
         name = demand.INTERCEPT[self.rule.demand]

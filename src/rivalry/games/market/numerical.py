@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp
+from rivalry.oracles import best_response
 from rivalry.transforms import Leadership
 
 ROUNDS, REST = 500, 1e-11  # of best replies in turn; movement, relative to the box, that is rest
@@ -31,7 +32,7 @@ def reply(game: Any, x: np.ndarray, player: int) -> float:
 
     The peak must be wider than a step of the first grid, a two-hundredth of the box.
     """
-    if hasattr(game, "best_reply"):
+    if best_response.knows(game):
         return float(_known(game, jnp.asarray(x), jnp.asarray(player)))
     low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
     ends = low, high
@@ -50,7 +51,7 @@ def settled(game: Any, start: np.ndarray) -> np.ndarray:
     x = np.array(start, dtype=float)[:, None]
     wide = np.asarray(game.space.high - game.space.low)[:, 0]
     # a search compares payoffs, which are flat at their peak to the square root of rounding
-    rest = REST if hasattr(game, "best_reply") else 1e-7
+    rest = REST if best_response.knows(game) else 1e-7
     for turn in range(ROUNDS):
         before = x.copy()
         for player in range(len(x)):

@@ -11,6 +11,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.games.market import numerical
 from rivalry.games.market.benchmarks import benchmarks
 from rivalry.games.market.dcf_view import sensitivity_view
+from rivalry.oracles import best_response, proved_response
 from rivalry.results import Record
 from rivalry.space import Profile
 
@@ -81,15 +82,15 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
 
 def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
     """The best choice of each against the other's ``line [duellist place]``."""
-    if hasattr(market, "best_reply"):
+    if best_response.knows(market):
         return np.asarray(_known(market, put(x), put(line)))
     rows = np.zeros_like(line)
     for player in range(2):
         for k, rival in enumerate(line[1 - player]):
             there = x.copy()
             there[1 - player, 0] = rival
-            if hasattr(market, "proved_reply"):
-                rows[player, k] = market.proved_reply(there, player).strategy[0]
+            if proved_response.knows(market):
+                rows[player, k] = proved_response(market, put(there), player).strategy[0]
             else:
                 rows[player, k] = numerical.reply(market, there, player)
     return rows

@@ -13,6 +13,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import Game, alike, jacobian, own_gradients, scale, with_
 from rivalry.methods.parameters import precise, real_array
 from rivalry.metrics import search
+from rivalry.oracles import exchangeable, validate_parameter
 from rivalry.space import Box, Profile, Simplex, directions, width
 
 APART = 1e-6  # of the parameter's range: how far differences reach where the parameter is a function
@@ -95,7 +96,7 @@ class Family:
 
         What the game says, else what exchanging pairs of players at a few drawn profiles shows.
         """
-        if getattr(self.game, "alike", None) is not None:
+        if exchangeable.knows(self.game):
             return alike(self.game)
         found = np.arange(self.space.shape[0])
         games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
@@ -135,9 +136,8 @@ class Family:
 
 def _check_ends(game: Any, name: str, **ends: float) -> None:
     """Raises `ValueError` for an end of the range that the game says its array may not take."""
-    refuses = getattr(game, "refuses", None)
     for end, value in ends.items():
-        why = refuses(name, value) if refuses is not None else ""
+        why = validate_parameter(game, name, value)
         if why:
             raise ValueError(f"{end}: {value:g} {why}, as a value of {name}")
 

@@ -13,6 +13,7 @@ from rivalry.methods.branches.groups import Spectrum, System, grouped
 from rivalry.methods.branches.session import NONE, Session, add, curve
 from rivalry.methods.branches.switching import births, lies_on
 from rivalry.methods.branches.walk import Follow, Point, at_value, correct, follow, search, step, tangent
+from rivalry.space import Simplex
 
 if TYPE_CHECKING:
     from rivalry.methods.branches.learner import Branches
@@ -299,7 +300,7 @@ class Tracer:
         """Where searches begin: the middle of the space, then drawn."""
         space: Any = self.family.space
         shape = space.shape
-        if hasattr(space, "sizes"):
+        if isinstance(space, Simplex):
             mask = np.asarray(space.mask)
             profiles = [mask / mask.sum(axis=1, keepdims=True)]
             for _ in range(self.options.searches - 1):

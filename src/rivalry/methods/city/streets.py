@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.game import AgentGame, BrokenInvariant
+from rivalry.game import BrokenInvariant, is_agents
 from rivalry.kernels.shapes import City
+from rivalry.oracles import has
 from rivalry.results import Record
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Outcome(NamedTuple):
 
 def travels(game: Any) -> bool:
     """Whether a game is a city that agents travel through."""
-    return isinstance(game, Streets) or (isinstance(game, AgentGame) and hasattr(game, "free_flow"))
+    return isinstance(game, Streets) or (is_agents(game) and has(game, "free_flow"))
 
 
 def streets_of(game: Any) -> Streets:

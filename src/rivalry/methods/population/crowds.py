@@ -9,8 +9,9 @@ import equinox as eqx
 import numpy as np
 
 from rivalry._jax import put
-from rivalry.game import BrokenInvariant, PopulationGame, scale
+from rivalry.game import BrokenInvariant, is_population, scale
 from rivalry.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
+from rivalry.oracles import has, offered
 from rivalry.population.agents import measured_environment
 from rivalry.population.certificate import TOLERANCE
 from rivalry.results import Certificate, Record
@@ -90,7 +91,7 @@ def views(crowd: Crowd) -> Record:
 
 def plays(game: Any) -> bool:
     """Whether a game is a population that finitely many agents can stand for."""
-    return isinstance(game, Crowd) or (isinstance(game, PopulationGame) and hasattr(game, "world"))
+    return isinstance(game, Crowd) or (is_population(game) and has(game, "world"))
 
 
 def crowd_of(game: Any) -> Crowd:
@@ -100,8 +101,8 @@ def crowd_of(game: Any) -> Crowd:
     if isinstance(game, Crowd):
         return game
     # programs are compiled for a game: one that does not know how many agents there are
-    alike = getattr(game, "continuum", None)
-    refusal = str(getattr(game, "refuses_mean_field", ""))
+    alike = offered(game, "continuum")
+    refusal = str(offered(game, "refuses_mean_field", ""))
     return Crowd(game if alike is None else alike(), game.world(), refusal)
 
 
@@ -224,7 +225,7 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
 def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     """What the game tells of the population that was measured, as it does of any other."""
     levels = crowd.shape[2]
-    known = getattr(crowd.game, "population_measures", None)
+    known = offered(crowd.game, "population_measures")
     mu, pi = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
     return {} if known is None else dict(known(env, mu, pi))
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry._jax import put
-from rivalry.game import PopulationGame
+from rivalry.game import PopulationGame, is_population
 from rivalry.methods.population.equilibrium import equilibrium
 from rivalry.methods.population.newton import ENOUGH
 from rivalry.population import uniform
@@ -58,7 +58,7 @@ class OnDrawn(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For populations whose actions are bids of what is held: 0 to k, k rising in steps of 1."""
-        if not isinstance(game, PopulationGame):
+        if not is_population(game):
             return False
         legal = np.asarray(game.legal)
         states, actions = legal.shape

@@ -12,9 +12,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
-from rivalry.game import ENDINGS, PopulationGame, scale_of
+from rivalry.game import ENDINGS, PopulationGame, is_population, scale_of
 from rivalry.methods.population.answers import Rule, bonus, rule
 from rivalry.methods.population.records import check_numbers, noted
+from rivalry.oracles import offered
 from rivalry.population import action_values, policy_values, push, settled, softmax, transitions
 from rivalry.population.operators import (
     Law,
@@ -107,7 +108,7 @@ class PopulationNewton(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For populations."""
-        return isinstance(game, PopulationGame)
+        return is_population(game)
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """The population of the start and what its policy is worth; the key is not needed."""
@@ -241,7 +242,7 @@ def _size(game: PopulationGame, point: Point, left: tuple[Values, Law, Array]) -
     """The largest residual, values over the payoff scale; infinite where there is no such population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
-    known = getattr(game, "possible", None)
+    known = offered(game, "possible")
     real = jnp.min(point.mu) > -NEGATIVE
     real = real if known is None else real & known(point.env)
     return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)

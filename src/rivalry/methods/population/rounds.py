@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry._jax import jnp
-from rivalry.game import ENDINGS, PopulationGame
+from rivalry.game import ENDINGS, PopulationGame, is_population
 from rivalry.methods import annealing
 from rivalry.methods.population.answers import Answered, Rule, rule
 from rivalry.methods.population.records import noted
@@ -67,7 +67,7 @@ class Rounds(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For populations."""
-        return isinstance(game, PopulationGame)
+        return is_population(game)
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
         """The start in its population; the key is not needed."""

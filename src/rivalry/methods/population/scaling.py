@@ -8,8 +8,9 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len
 
-from rivalry.game import PopulationGame
+from rivalry.game import is_population
 from rivalry.methods.population.equilibrium import equilibrium
+from rivalry.oracles import has, offered
 from rivalry.population.scaling import scaling_gap, sublinearity
 from rivalry.results import Record
 
@@ -26,7 +27,7 @@ class _Compared(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """For populations whose karma can be changed in this way."""
-        return isinstance(game, PopulationGame) and hasattr(game, cls.needs)
+        return is_population(game) and has(game, cls.needs)
 
     def economies(self, game: Any) -> list[Any]:
         """Those that are compared."""
@@ -151,7 +152,7 @@ class Sublinearity(_Compared):
         """By how much premise and conclusion are missed."""
         means = self._means(game)
         found = sublinearity(np.stack(bids), means)
-        urgency = getattr(game, "stakes", None)
+        urgency = offered(game, "stakes")
         return ({} if urgency is None else {"urgency": (BID[:2], np.asarray(urgency))}) | {
             "kbar": (("kbar",), np.asarray(means)),
             "mean_bid": (("kbar", *BID), np.stack(bids)),
