@@ -254,7 +254,36 @@ def test_normalise() -> None:
     assert float(game.scale) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("players", "expected"), [(2, [0.1, 0.9]), (7, [0.1, 0.3, 0.4, 0.2, 0.6, 0.7, 0.9])])
+STARTS = [
+    (2, [0.1, 0.9]),
+    (7, [0.1, 0.3, 0.4, 0.2, 0.6, 0.7, 0.9]),
+    (9, [0.1, 0.25, 0.3, 0.35, 0.45, 0.65, 0.75, 0.7, 0.9]),
+    (12, [0.1, 0.2, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.8, 0.9]),
+    (
+        16,
+        [
+            0.115,
+            0.115,
+            0.21,
+            0.21,
+            0.29,
+            0.29,
+            0.391,
+            0.391,
+            0.609,
+            0.609,
+            0.71,
+            0.71,
+            0.79,
+            0.79,
+            0.885,
+            0.885,
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("players", "expected"), STARTS)
 def test_named_start(players: int, expected: list[float]) -> None:
     game = rv.games.influencer(players=players)
     np.testing.assert_allclose(game.named_start("paper_default")[:, 0], expected, rtol=1e-14)
@@ -263,8 +292,8 @@ def test_named_start(players: int, expected: list[float]) -> None:
 def test_named_start_on_other_intervals_and_of_many() -> None:
     wide = rv.games.influencer(players=2, bounds=[10, 20])
     assert np.asarray(wide.named_start("paper_default")).ravel().tolist() == [11, 19]
-    many = rv.games.influencer(players=9).named_start("paper_default")[:, 0]
-    np.testing.assert_allclose(many, np.linspace(0.1, 0.9, 9))
+    many = rv.games.influencer(players=13).named_start("paper_default")[:, 0]
+    np.testing.assert_allclose(many, np.linspace(0.1, 0.9, 13))
     with pytest.raises(ValueError, match="'paper' is no named start"):
         wide.named_start("paper")
     with pytest.raises(ValueError, match="for an interval"):

@@ -118,7 +118,7 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
     """For every key that determines results its values, its coordinate, and whether it is swept."""
     found: dict[str, tuple[list[Any], str, bool]] = {}
     fixed = {"game": tables.get("game") or {}}
-    fixed |= {f"method.{table['name']}": table for table in tables.get("method", ())}
+    fixed |= {f"method.{table.get('name')}": table for table in tables.get("method", ())}
     fixed |= {key: tables.get(key) or {} for key in ("replications", "certificate")}
     for root, table in fixed.items():
         for key, value in _leaves(table, root):
@@ -138,7 +138,7 @@ def _held(tables: Mapping[str, Any], key: str) -> Any:
     root, *rest = split(key)
     value: Any = tables.get(str(root))
     if root == "method":
-        value = {table["name"]: table for table in tables.get("method", ())}
+        value = {table.get("name"): table for table in tables.get("method", ())}
     for part in rest:
         try:
             value = value[part]

@@ -30,6 +30,11 @@ STARTS = {
     6: [0.1, 0.3, 0.4, 0.6, 0.7, 0.9],
     7: [0.1, 0.3, 0.4, 0.2, 0.6, 0.7, 0.9],
     8: [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9],
+    9: [0.1, 0.25, 0.3, 0.35, 0.45, 0.65, 0.75, 0.7, 0.9],
+    10: [0.1, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.9],
+    11: [0.1, 0.2, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.9],
+    12: [0.1, 0.2, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.8, 0.9],
+    16: [p for p in (0.115, 0.21, 0.29, 0.391, 0.609, 0.71, 0.79, 0.885) for _ in range(2)],  # eight pairs
 }
 
 
@@ -315,7 +320,7 @@ class Influencer(eqx.Module):
         return view(self, name, x)
 
     def named_start(self, name: str) -> Profile:
-        """``paper_default``: the source's starts on an interval; beyond 8 players evenly spaced, 0.1 to 0.9.
+        """``paper_default``: the source's starts on an interval (2 to 12, 16 players); else evenly spaced.
 
         Reaches that are chosen start in the middle of their range.
         Raises `ValueError` for another name, and on a box or a simplex.
