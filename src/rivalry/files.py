@@ -199,9 +199,10 @@ def read_bytes(path: Path) -> bytes:
         if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR):
             raise
         raise DamagedFile(path, "is no plain file") from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise DamagedFile(path, "is no plain file")
     with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise DamagedFile(path, "is no plain file")
         try:
             return stream.read()
         except OSError as error:

@@ -340,7 +340,7 @@ class Run:
         check_length(self.folder)
         self._lock.acquire()
         try:
-            for error in altered(self.folder):  # all of them can be made anew
+            for error in list(altered(self.folder)):  # all of them can be made anew
                 warnings.warn(self._set_aside(error), stacklevel=4)
             (self.folder / SUMS).unlink(missing_ok=True)
             yield

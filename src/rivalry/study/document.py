@@ -120,6 +120,9 @@ def check_stored(study: Mapping[str, Any]) -> None:
             raise StudyError("is missing", key=key)
     given = {key: study.get(key) for key in Document.model_fields}
     read({key: value for key, value in given.items() if value not in (None, {}, [], "")})
+    for k, method in enumerate(study.get("method") or []):
+        if "name" not in method:
+            raise StudyError("has no name", key=f"method[{k}]")
     for table in ("sweep", "batch"):
         Grid(study.get(table) or {}, table)
     for k, plot in enumerate(study.get("plots") or []):

@@ -1,0 +1,545 @@
+"""Run folders of somebody else's: flipped bits, crafted heads and cells, links, read-only places."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import csv
+import errno
+import io
+import json
+import os
+import random
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry import files
+from rivalry.export import export
+from rivalry.files import DamagedFile, StoreError, write_json
+from rivalry.report import build
+from rivalry.store import Run, load_run
+from tests.cli.conftest import Command, rivalry
+from tests.duels import record, study
+
+__all__ = ["rivalry"]
+
+pytestmark = pytest.mark.filterwarnings("always:.*(older version|damaged)")
+
+Head = dict[str, Any]
+EXPECT = [{"quantity": "steps", "expected": 3}]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six cells, done, at rest, with a report."""
+    folder = tmp_path_factory.mktemp("made")
+    run = Run.create_or_open(folder / "run", study(folder, expect=EXPECT))
+    with run.locked():
+        for k, place in enumerate(run.cells):
+            run.write_cell(place.id, record(k))
+        run.write_dataset()
+        run.log("done")
+    build(run.folder)
+    return folder
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Run:
+    """The same, to be damaged."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return load_run(tmp_path / "run")
+
+
+def numbers(run: Run, folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in export(load_run(run.folder), "csv", folder).files}
+
+
+# -- study.json ---------------------------------------------------------------------------------------------
+
+
+def flipped(text: bytes, count: int, seed: int) -> Iterator[bytes]:
+    """Single-bit flips that stay JSON."""
+    chance = random.Random(seed)
+    while count:
+        data = bytearray(text)
+        bit = chance.randrange(len(data) * 8)
+        data[bit // 8] ^= 1 << bit % 8
+        try:
+            json.loads(data.decode())
+        except ValueError:
+            continue
+        count -= 1
+        yield bytes(data)
+
+
+def test_no_flipped_bit_of_the_head_goes_unseen(run: Run, tmp_path: Path) -> None:
+    path = run.folder / "study.json"
+    before = numbers(run, tmp_path / "before")
+    for k, data in enumerate(flipped(path.read_bytes(), 60, seed=1)):
+        path.write_bytes(data)
+        try:
+            found = numbers(run, tmp_path / str(k))
+        except StoreError as error:
+            told = str(error)
+            assert re.fullmatch(r"\S*study\.json: [^\n]*", told)
+        else:
+            assert found == before  # a flip in the layout changes nothing
+
+
+def test_a_head_without_a_digest_breaks_in_no_other_way(run: Run, rivalry: Command) -> None:
+    path = run.folder / "study.json"
+    old = {key: value for key, value in run.head.items() if key != "toml"} | {"schema": 1}
+    text = json.dumps(old, indent=1).encode()
+    path.write_bytes(text)
+    with pytest.warns(UserWarning, match=r"study\.json was written by an older version: its content is not"):
+        assert load_run(run.folder).status == "done"
+    for data in flipped(text, 25, seed=2):
+        path.write_bytes(data)
+        answer = rivalry("export", str(run.folder), "--to", "csv", "--out", "out")
+        assert answer.status in (0, 1, 2)
+        assert "internal error" not in answer.err
+        assert "study.json" in answer.err  # damaged, or not protected
+
+
+def test_a_digest_cannot_be_taken_away(run: Run) -> None:
+    path = run.folder / "study.json"
+    head = json.loads(path.read_text())
+    for wrong in ({**head, "digest": None}, {**head, "schema": 0}, {**head, "schema": True}, [head], 3):
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(DamagedFile, match=r"study\.json: damaged"):
+            load_run(run.folder)
+    path.write_text(json.dumps(head, indent=7))  # another layout of the same content
+    assert load_run(run.folder).head == run.head
+
+
+def change(path: str, value: Any = None) -> Callable[[Head], None]:
+    """Sets an entry of a head, or removes it."""
+
+    def changed(head: Any) -> None:
+        *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+        for step in steps:
+            head = head[step]
+        if value is None:
+            del head[last]
+        else:
+            head[last] = value
+
+    return changed
+
+
+DEEP: Any = []
+for _ in range(200):
+    DEEP = [DEEP]
+
+HEADS = {
+    "a name that leads out": change("name", "../../x"),
+    "an absolute name": change("name", "/tmp/x"),
+    "no name": change("name"),
+    "a part above": change("parts", ["../other"]),
+    "an absolute part": change("parts", ["/etc"]),
+    "a part that is no text": change("parts", [3]),
+    "a part that the study has not": change("parts", ["more"]),
+    "a cell that leads out": change("cells.0.0", "../../../etc/passwd"),
+    "a cell's name": change("cells.0.0", "ab"),
+    "the same cell twice": lambda head: head["cells"].append(head["cells"][0]),
+    "a cell off its axis": change("cells.0.4.prize", 9.5),
+    "a cell without a place": change("cells.0.4.prize"),
+    "a cell of four": lambda head: head["cells"][0].pop(),
+    "cells as a table": change("cells", {}),
+    "axes as a list": change("axes", []),
+    "an axis that is a number": change("axes.prize", 3),
+    "an axis of the same twice": change("axes.prize", [0.5, 0.5, 1.5]),
+    "an axis too many": change("axes.other", [1]),
+    "endless axes": lambda head: head["axes"].update({"prize": list(range(2000)), "x": list(range(2000))}),
+    "an axis named as a path": change("axes.a/b", [1]),
+    "a number beyond 64 bits": change("axes.prize.0", 10**30),
+    "companions of nothing": change("companions", {"b": ["nothing", [1]]}),
+    "no companions": change("companions"),
+    "no game": change("study.game"),
+    "a game that is a word": change("study.game", "matrix"),
+    "a family that is a number": change("study.game.family", 3),
+    "a method without a name": change("study.method.0.name"),
+    "a method without a kind": change("study.method.0.kind"),
+    "an expectation of nothing": change("study.expect.0.quantity"),
+    "a plot that is a number": change("study.plots", [3]),
+    "a plot without a kind": change("study.plots", [{"cell": 3}]),
+    "a sweep that is a list": change("study.sweep", [3]),
+    "a sweep of no key": change("study.sweep", {"prize": [1]}),
+    "a title of NUL": change("study.title", "a\0b"),
+    "a title that is a list": change("study.title", ["a"]),
+    "files as a list": change("study.files", ["a.py"]),
+    "no versions": change("made_by", {"python": "3"}),
+    "versions as a word": change("made_by", "1"),
+    "history of numbers": change("history", [3]),
+    "too deep": change("study.game.deep", DEEP),
+    "a digest of the text that is a number": change("toml", 3),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_crafted_head_is_named_by_every_command(run: Run, name: str, rivalry: Command) -> None:
+    head = copy.deepcopy(json.loads(json.dumps(run.head)))
+    HEADS[name](head)
+    write_json(run.folder / "study.json", head)
+    for command in ("status", "report", "resume"):
+        answer = rivalry(command, str(run.folder))
+        assert answer.status == 1, answer
+        assert re.fullmatch(r"rivalry: \S*study\.json: damaged \([^\n]*\)\n", answer.err), answer.err
+        assert answer.out == ""
+
+
+def test_parts_and_files_that_lead_out_are_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("log.txt", "cells", "figures", "export", "lock", "dataset.nc"):
+        mine = run.folder / name
+        if mine.exists():
+            mine.rename(tmp_path / "kept")
+        mine.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(StoreError, match=rf"{name}: leads out of the run's folder"):
+            load_run(run.folder)
+        mine.unlink()
+        if (tmp_path / "kept").exists():
+            (tmp_path / "kept").rename(mine)
+    assert load_run(run.folder).status == "done"
+
+
+def test_a_cell_that_leads_out_is_damaged(run: Run, tmp_path: Path) -> None:
+    cell = run.cell_path(run.cells[0].id)
+    cell.rename(tmp_path / "kept.npz")
+    cell.symlink_to(tmp_path / "kept.npz")
+    (error,) = load_run(run.folder).damaged()
+    assert (error.path, error.why) == (cell, "leads out of the run's folder")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(run: Run) -> None:
+    cell = run.cell_path(run.cells[0].id)
+    cell.unlink()
+    os.mkfifo(cell)
+    run.cell_path(run.cells[1].id).unlink()
+    run.cell_path(run.cells[1].id).mkdir()
+    assert [error.why for error in run.damaged()] == ["is no plain file"] * 2
+
+
+# -- files that run -----------------------------------------------------------------------------------------
+
+
+def test_code_that_a_stored_study_hides_is_announced(run: Run, rivalry: Command) -> None:
+    """``files`` is what the folder says of itself; what runs is what the tables name."""
+    head = copy.deepcopy(run.head)
+    head["study"]["files"] = {}
+    head["study"]["sweep"] = {"game.prize": [0.5, 1.0, 1.5], "game.trouble": ["hidden.py:trouble"]}
+    write_json(run.folder / "study.json", head)
+    Path(head["folder"], "hidden.py").write_text("raise RuntimeError('ran')\n")
+    for command in ("resume", "certify"):
+        answer = rivalry(command, str(run.folder))
+        told = [line.split()[1].rstrip(",") for line in answer.err.splitlines() if line.startswith("runs ")]
+        assert [Path(path).name for path in told] == ["duel.py", "hidden.py"]
+    for line in (["status"], ["report", "--out", "r"], ["export", "--to", "csv", "--out", "e"]):
+        answer = rivalry(line[0], str(run.folder), *line[1:])
+        assert answer.status == 0
+        assert "runs " not in answer.err
+
+
+def test_a_file_that_is_swept_belongs_to_the_cells(tmp_path: Path) -> None:
+    (tmp_path / "words.py").write_text("none = 'none'\n")
+    swept = study(tmp_path, sweep={"game.trouble": ["words.py:none", "none"]})
+    assert set(swept.files or {}) == {"duel.py", "words.py"}
+    assert swept.own_files == ["duel.py", "words.py"]
+
+
+# -- cells --------------------------------------------------------------------------------------------------
+
+
+def sealed(body: bytes) -> bytes:
+    return body[:-64] + sha256(body[:-64]).hexdigest().encode()
+
+
+def crafted(
+    id: str,
+    arrays: dict[str, bytes],
+    dims: Any,
+    *,
+    how: int = zipfile.ZIP_STORED,
+    meta: dict[str, Any] | None = None,
+) -> bytes:
+    """A cell with a right digest and any contents."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", how) as archive:
+        head = {"schema": 2, "kind": "cell", "name": id, "dims": dims, **(meta or {})}
+        archive.writestr("meta.json", json.dumps(head))
+        for name, data in arrays.items():
+            archive.writestr(f"{name}.npy", data)
+        archive.comment = b"0" * 64
+    return sealed(buffer.getvalue())
+
+
+def npy(array: Any, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(array), **options)
+    return stream.getvalue()
+
+
+def header(shape: tuple[int, ...], descr: str, data: bytes = b"") -> bytes:
+    stream = io.BytesIO()
+    said = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, said)
+    return stream.getvalue() + data
+
+
+def changed(**changes: Any) -> Callable[[str], bytes]:
+    """A record as it should be, with some variables replaced or (None) left out."""
+
+    def made(id: str) -> bytes:
+        whole = {name: value for name, value in {**record(0), **changes}.items() if value is not None}
+        return files.pack(whole, kind="cell", name=id)
+
+    return made
+
+
+STATUS = {"status": npy("settled")}
+CELLS: dict[str, Callable[[str], bytes]] = {
+    "another cell": lambda id: files.pack(record(0), kind="cell", name="0" * 16),
+    "another kind": lambda id: files.pack(record(0), kind="checkpoint", name=id),
+    "nothing": lambda id: files.pack({}, kind="cell", name=id),
+    "no status": changed(status=None),
+    "a status of numbers": changed(status=((), np.asarray(3.0))),
+    "a claim of its own": changed(claim=((), np.asarray("proven"))),
+    "a claim for every player": changed(claim=(("player",), np.asarray(["equilibrium"] * 2))),
+    "a regret of text": changed(regret=(("player",), np.asarray(["a", "b"]))),
+    "a regret of no player": changed(regret=((), np.asarray(0.0))),
+    "half a certificate": changed(bound=None),
+    "another cell's name": changed(cell=((), np.asarray("x"))),
+    "payoffs along another dimension": changed(payoff=(("world",), np.zeros(2))),
+    "payoffs of text": changed(payoff=(("player",), np.asarray(["=1", "b"]))),
+    "objects": lambda id: crafted(
+        id, {**STATUS, "x": npy([None], allow_pickle=True)}, {"status": [], "x": ["a"]}
+    ),
+    "complex numbers": lambda id: crafted(id, {**STATUS, "x": npy([1j])}, {"status": [], "x": ["a"]}),
+    "a missing array": lambda id: crafted(id, STATUS, {"status": [], "x": ["a"]}),
+    "dimensions for another array": lambda id: crafted(id, STATUS, {"status": ["a", "b"]}),
+    "dimensions that are a word": lambda id: crafted(id, STATUS, {"status": "ab"}),
+    "dimensions that are a list": lambda id: crafted(id, STATUS, ["status"]),
+    "a dimension twice": lambda id: crafted(id, {"x": npy(np.eye(2))}, {"x": ["a", "a"]}),
+    "a name that is a path": lambda id: crafted(id, {"a/b": npy(1.0)}, {"a/b": []}),
+    "a schema of text": lambda id: crafted(id, STATUS, {"status": []}, meta={"schema": "2"}),
+    "more shape than bytes": lambda id: crafted(id, {"x": header((10**12,), "<f8")}, {"x": ["a"]}),
+    "more bytes than shape": lambda id: crafted(id, {"x": npy([1.0]) + bytes(80)}, {"x": ["a"]}),
+    "endless nothing": lambda id: crafted(id, {"x": header((10**12, 0), "<f8")}, {"x": ["a", "b"]}),
+    "endless empty text": lambda id: crafted(id, {"x": header((10**12,), "<U0")}, {"x": ["a"]}),
+    "a bomb": lambda id: crafted(
+        id, {**STATUS, "x": npy(np.zeros(10**6))}, {"status": [], "x": ["a"]}, how=zipfile.ZIP_DEFLATED
+    ),
+    "text that is none": lambda id: crafted(
+        id, {"status": header((), "<U1", (0xD800).to_bytes(4, "little"))}, {"status": []}
+    ),
+    "no zip": lambda id: sealed(b"x" * 300),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_crafted_cell_is_named_left_out_and_set_aside(run: Run, tmp_path: Path, name: str) -> None:
+    path = run.cell_path(run.cells[2].id)
+    path.write_bytes(CELLS[name](path.stem))
+    (error,) = load_run(run.folder).damaged()
+    assert error.path == path
+    assert "\n" not in str(error)
+    done = export(load_run(run.folder), "csv", tmp_path / "out")
+    assert done.left_out == [(path.stem, f"damaged ({error.why})")]
+    with (tmp_path / "out" / "cells.csv").open(newline="") as file:
+        assert [bool(row["status"]) for row in csv.DictReader(file)].count(True) == 5
+    page = build(run.folder, out=tmp_path / "page").read_text(encoding="utf-8")
+    assert f"cells/{path.name}" in page
+    with run.locked():
+        left, damaged = run.reconcile()
+    assert (left, [one.path for one in damaged]) == ([path.stem], [path])
+    assert not path.exists()
+
+
+def test_a_bomb_is_refused_unread(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run.cell_path(run.cells[0].id)
+    path.write_bytes(CELLS["a bomb"](path.stem))
+
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("a member was unpacked")
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", opened)
+    with pytest.raises(DamagedFile, match=r"is compressed \(.* bytes in .*\); nothing stored is"):
+        files.read(path)
+
+
+# -- what is left out, and what is said ---------------------------------------------------------------------
+
+
+def test_left_out_cells_are_said_and_listed(run: Run, rivalry: Command) -> None:
+    failed, missing, broken = (place.id for place in run.cells[:3])
+    with run.locked():
+        run.note(failed, "failed", message="RuntimeError: called off")
+    run.cell_path(failed).unlink()
+    run.cell_path(missing).unlink()
+    run.cell_path(broken).write_bytes(b"x" * 100)
+    answer = rivalry("export", str(run.folder), "--to", "csv", "--out", "out", "--json")
+    assert answer.status == 0
+    assert [row["name"] for row in answer.value["left_out"]] == [failed, missing, broken]
+    reasons = [row["reason"] for row in answer.value["left_out"]]
+    assert reasons[:2] == ["failed (RuntimeError: called off)", "not done"]
+    assert reasons[2].startswith("damaged (")
+    for line in (["export", "--to", "csv", "--out", "out"], ["report", "--out", "page"]):
+        said = rivalry(line[0], str(run.folder), *line[1:]).err.splitlines()
+        assert f"{broken}.npz: damaged" in said[0]
+        assert "3 of 6 cells are left out (1 failed, 1 not done, 1 damaged)" in said[1]
+    counts = rivalry("status", str(run.folder), "--json").value["cells"]
+    assert counts == {"total": 6, "done": 3, "failed": 1, "left": 2}
+
+
+@pytest.mark.parametrize("name", ["dataset.nc", "index.sqlite", "log.txt", "SHA256SUMS", "report.html"])
+def test_damage_in_any_other_file_is_named_and_mended(run: Run, name: str, rivalry: Command) -> None:
+    path = run.folder / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    for line in (["status"], ["export", "--to", "csv", "--out", "out"], ["report", "--out", "page"]):
+        answer = rivalry(line[0], str(run.folder), *line[1:])
+        assert answer.status == 0
+        assert f"{name}: damaged (" in answer.err, answer
+    assert path.read_bytes() == data  # looking mends nothing
+
+    def carried_on() -> None:
+        with run.locked():
+            run.reconcile()
+            run.write_dataset()
+
+    with pytest.warns(UserWarning, match=rf"{name}: damaged .*moved to damaged/"):
+        carried_on()
+    assert run.damaged() == []
+    assert len(list((run.folder / "damaged").iterdir())) == 1
+    assert [aside.name for aside in (run.folder / "damaged").glob(f"*{name}")]
+
+
+def test_damaged_checkpoints_are_named_and_set_aside(run: Run) -> None:
+    path = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"
+    path.write_bytes(b"x" * 200)
+    assert [error.path for error in run.damaged()] == [path]
+    with run.locked():
+        assert run.reconcile().left == []
+    assert not path.exists()
+
+
+def test_an_edited_text_is_told(tmp_path: Path, rivalry: Command) -> None:
+    from rivalry.study import load
+
+    study(tmp_path)
+    run = Run.create_or_open(tmp_path / "run", load(tmp_path / "duel.toml"))
+    run.write_cell(run.cells[0].id, record(0))
+    text = run.folder / "study.toml"
+    assert run.text_fault == ""
+    for data, words in (
+        (text.read_bytes() + b"# more\n", "was edited after the run was made"),
+        (b"title = '\xff'\n", "is not UTF-8"),
+        (None, "missing"),
+    ):
+        text.unlink() if data is None else text.write_bytes(data)
+        assert words in run.text_fault
+        assert words in rivalry("status", str(run.folder)).err
+        answer = rivalry("report", str(run.folder), "--out", "page")
+        assert answer.status == 0
+        assert words in answer.err
+        assert words in Path("page/report.html").read_text(encoding="utf-8")
+
+
+# -- places -------------------------------------------------------------------------------------------------
+
+
+def test_a_read_only_run_is_read_reported_and_exported(
+    run: Run, rivalry: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = str(run.folder)
+
+    def listed() -> dict[str, tuple[int, bytes]]:
+        found = [path for path in run.folder.rglob("*") if path.is_file()]
+        return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+    def guarded(real: Callable[..., Any], writes: Callable[..., bool]) -> Callable[..., Any]:
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            inside = isinstance(path, str | os.PathLike) and os.path.abspath(path).startswith(home)
+            if inside and writes(*arguments, **options):
+                raise OSError(errno.EROFS, "Read-only file system", str(path))
+            return real(path, *arguments, **options)
+
+        return call
+
+    run.cell_path(run.cells[0].id).write_bytes(b"x" * 100)  # damage is named, and not set aside
+    before = listed()
+    writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", guarded(os.open, lambda flags, *_, **__: bool(flags & writes)))
+        opened = guarded(builtins.open, lambda mode="r", *_, **__: mode not in ("r", "rb"))
+        patch.setattr(builtins, "open", opened)
+        patch.setattr(io, "open", opened)
+        for name in ("mkdir", "unlink", "rename", "replace", "rmdir"):
+            patch.setattr(os, name, guarded(getattr(os, name), lambda *_, **__: True))
+        for line in (["status"], ["report", "--out", "page"], ["export", "--to", "csv", "--out", "out"]):
+            answer = rivalry(line[0], home, *line[1:])
+            assert answer.status == 0, answer
+        answer = rivalry("report", home)  # one that writes into it says so
+        assert answer.status == 2
+        assert answer.err.splitlines()[-1].endswith("Read-only file system")
+    assert Path("page/report.html").is_file()
+    assert Path("out/cells.csv").is_file()
+    assert listed() == before
+
+
+def test_a_path_too_long_for_an_index_is_one_line(tmp_path: Path, rivalry: Command) -> None:
+    study(tmp_path)
+    deep = Path(*["d" * 99] * 6)
+    answer = rivalry("run", "duel.toml", "--out", str(deep))
+    assert answer.status == 2
+    assert re.fullmatch(r"runs [^\n]*\nrivalry: d+\.\.\.: a path of \d+ bytes [^\n]*\n", answer.err), answer
+    assert deep.parts[0] not in os.listdir()
+
+
+def test_a_run_that_was_moved_to_a_long_path_can_be_read(run: Run, rivalry: Command) -> None:
+    with run.locked():
+        run.note(run.cells[0].id, "failed", message="no")
+        run.cell_path(run.cells[0].id).unlink()
+    deep = Path(*["d" * 99] * 6)
+    deep.parent.mkdir(parents=True)
+    run.folder.rename(deep)
+    assert "failed: " in rivalry("status", str(deep)).out
+    assert rivalry("export", str(deep), "--to", "csv", "--out", "out").status == 0
+    answer = rivalry("resume", str(deep))
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1].startswith("rivalry: ddd")
+
+
+def test_links_as_the_place_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "scratch")
+    run = Run.create_or_open(link, study(tmp_path))
+    assert run.folder == tmp_path / "scratch"
+    assert link.is_symlink()
+    assert Run.create_or_open(link, study(tmp_path)).folder == run.folder
+    for wrong in ("nothing", "self"):
+        (tmp_path / wrong).symlink_to(tmp_path / {"nothing": "gone", "self": "self"}[wrong])
+        with pytest.raises(StoreError, match="a link that leads nowhere; choose another folder"):
+            Run.create_or_open(tmp_path / wrong, study(tmp_path))
+
+
+def test_outputs_into_links(run: Run, tmp_path: Path, rivalry: Command) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "good").symlink_to("there")
+    (tmp_path / "bad").symlink_to("gone")
+    for line in (["report"], ["export", "--to", "csv"]):
+        assert rivalry(line[0], str(run.folder), *line[1:], "--out", "good").status == 0
+        answer = rivalry(line[0], str(run.folder), *line[1:], "--out", "bad")
+        assert answer.status == 2
+        assert answer.err.splitlines()[-1].startswith("rivalry: bad: is a link that leads nowhere")
