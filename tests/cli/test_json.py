@@ -40,7 +40,18 @@ expected = 0.0
 tolerance = 1e-9
 """
 
-RUN = {"run", "study", "status", "cells", "expectations", "certificates", "changed", "warnings", "report"}
+RUN = {
+    "run",
+    "study",
+    "status",
+    "cells",
+    "results",
+    "expectations",
+    "certificates",
+    "changed",
+    "warnings",
+    "report",
+}
 EXPECTATION = {
     *("study", "quantity", "at", "reduce", "ours"),
     *("published", "published_tolerance", "published_tolerance_reason", "published_verdict"),
@@ -56,7 +67,8 @@ EXPECTATION = {
         "certificate",
     ),
 }
-CERTIFICATE = {"cell", "algorithm", "regret", "bound", "coverage", "claim"}
+CERTIFICATE = {"study", "cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "claim"}
+RESULT = {"study", "algorithm", "at", "status", "claim", "payoff", "metrics"}
 
 
 @pytest.fixture
@@ -93,6 +105,12 @@ def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
     assert found["cells"] == {"total": 2, "done": 2, "failed": 0}
     assert all(set(row) == EXPECTATION for row in found["expectations"])
     assert all(set(row) == CERTIFICATE for row in found["certificates"])
+    assert all(set(row) == RESULT for row in found["results"])
+    assert [row["at"] for row in found["results"]] == [
+        {"name": name, "replication": 0} for name in ("chicken", "coordination")
+    ]
+    assert [len(row["payoff"]) for row in found["results"]] == [2, 2]
+    assert found["results"][0]["metrics"]["steps"] >= 0
     assert [row["published_verdict"] for row in found["expectations"]] == ["agrees", "differs"]
     assert [row["expected_verdict"] for row in found["expectations"]] == [None, "agrees"]
     assert found["changed"] == []

@@ -74,6 +74,9 @@ KEYS = [
 ]  # fmt: skip
 
 
+CERTIFICATE = ["cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "claim"]
+
+
 def verdicts(found: dict[str, Any]) -> tuple[str | None, str | None]:
     return found["published_verdict"], found["expected_verdict"]
 
@@ -369,7 +372,8 @@ def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
         is None
     )
     assert certificates(data_of(cells))[0] == {
-        "cell": "0.1a", "algorithm": "a", "regret": None, "bound": None, "coverage": None, "claim": None,
+        "cell": "0.1a", "algorithm": "a", "at": {"reach": 0.1},
+        "regret": None, "bound": None, "coverage": None, "rounding": None, "claim": None,
     }  # fmt: skip
 
 
@@ -379,7 +383,7 @@ def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
 def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
     cells = {(0.1, "a"): record(regret=[0.5, 2.0], bound=[1.0, np.inf]), (0.2, "b"): record()}
     found = certificates(data_of(cells))
-    assert [list(one) for one in found] == [["cell", "algorithm", "regret", "bound", "coverage", "claim"]] * 2
+    assert [list(one) for one in found] == [CERTIFICATE] * 2
     assert [one["cell"] for one in found] == ["0.1a", "0.2b"]
     assert (found[0]["regret"], found[0]["bound"]) == (2.0, None)
     assert (found[1]["regret"], found[1]["bound"]) == (0.0, 1e-9)
@@ -417,8 +421,8 @@ def test_lanes_count_together_beside_cells_without() -> None:
     }
     found = certificates(data_of({(0.1, "a"): lanes, (0.1, "b"): record()}, planned=2))
     assert found[0] | {"cell": ""} == {
-        "cell": "", "algorithm": "a", "regret": 3.0, "bound": None,
-        "coverage": "lower bound", "claim": "no deviation found",
+        "cell": "", "algorithm": "a", "at": {"reach": 0.1}, "regret": 3.0, "bound": None,
+        "coverage": "lower bound", "rounding": None, "claim": "no deviation found",
     }  # fmt: skip
     assert found[1]["claim"] == "equilibrium"
 

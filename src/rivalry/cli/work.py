@@ -182,7 +182,7 @@ def datasets(run: Run) -> dict[str, Dataset]:
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
     """What ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.report import certificates, expectations, warned
+    from rivalry.report import expectations, results, warned
     from rivalry.study.expect import differences
 
     counts, studies = run.counts(), _studies(run)
@@ -191,8 +191,11 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
         "study": run.name,
         "status": status,
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
+        "results": [
+            {"study": part or run.name, **row} for part, found in data.items() for row in results(found)
+        ],
         "expectations": [row for name in data for row in expectations(studies[name], data[name])],
-        "certificates": [_within(name, row) for name in data for row in certificates(data[name])],
+        "certificates": [row for name in data for row in _certificates(run, name, data[name])],
         "changed": [one.key for study in studies.values() for one in differences(study)],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
@@ -208,8 +211,14 @@ def _studies(run: Run) -> dict[str, Mapping[str, Any]]:
     return {name: part.head["study"] for name, part in (run.parts() or {"": run}).items()}
 
 
-def _within(part: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "cell": f"{part}/{row['cell']}"} if part else dict(row)
+def _certificates(run: Run, part: str, data: Dataset) -> list[dict[str, Any]]:
+    """The certificates of a run, or of one of its parts, whose cells are named ``PART/CELL``."""
+    from rivalry.report import certificates
+
+    rows = certificates(data)
+    return [
+        {"study": part or run.name, **row, "cell": f"{part}{'/' * bool(part)}{row['cell']}"} for row in rows
+    ]
 
 
 def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
@@ -351,7 +360,6 @@ def certify(folder: Path) -> Done:
     """Recompute certificates; the report takes them from then on."""
     from rivalry.cli.progress import shown
     from rivalry.executor import certify as recompute
-    from rivalry.report import certificates
     from rivalry.store import Run
 
     run = Run.open(folder)
@@ -361,7 +369,7 @@ def certify(folder: Path) -> Done:
     if interrupt.pressed():
         raise KeyboardInterrupt
     _tell_left_out(run)
-    found = [_within(name, row) for name, data in datasets(run).items() for row in certificates(data)]
+    found = [row for name, data in datasets(run).items() for row in _certificates(run, name, data)]
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     table = output.table(head, [[row[key] for key in head] for row in found])
     words = f"{table}\n{count} certificates recomputed; `rivalry report {folder}` shows them"

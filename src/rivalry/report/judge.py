@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from rivalry.study.expect import Difference, applicable, differences
 if TYPE_CHECKING:
     from xarray import Dataset
 
+ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakest
 ROUNDING = 1e-9  # relative: numbers this close are the same number
 NOT_COMPARED = "not compared"
 REDUCED = "not valid in a reduced run"
@@ -91,10 +92,42 @@ def _explained(rows: Sequence[Mapping[str, Any]]) -> str:
 def certificates(data: Dataset) -> list[dict[str, Any]]:
     """For every finished cell what its certificate says, as ``--json`` prints it.
 
-    Keys: cell, method, regret and bound (the largest over players; None where infinite or unknown), coverage,
-    claim (the weakest where a cell holds many lanes).
+    Keys: cell, algorithm, at, regret and bound (the largest over players; None where infinite or unknown),
+    coverage, rounding and claim (the weakest where a cell holds many results).
     """
     return [certificate for certificate, _ in cells(data)]
+
+
+def results(data: Dataset) -> list[dict[str, Any]]:
+    """What every finished cell found, as ``--json`` prints it.
+
+    Keys: algorithm, at, status, claim, payoff (per player; a list of these where a cell holds many results)
+    and metrics, the variables that are one number, word or truth value per cell.
+    """
+    found = []
+    for (certificate, about), cell in zip(cells(data), _finished(data), strict=True):
+        row = {key: certificate[key] for key in ("algorithm", "at")}
+        row |= {"status": about["status"], "claim": certificate["claim"]}
+        row["payoff"] = cell["payoff"].values.tolist() if "payoff" in cell else None
+        single = [name for name in map(str, cell.data_vars) if cell[name].ndim == 0 and name not in ABOUT]
+        row["metrics"] = {
+            name: cell[name].values.item() for name in single if _kept(cell[name].values[None])[0]
+        }
+        found.append(row)
+    return found
+
+
+ABOUT = (
+    "cell",
+    "status",
+    "claim",
+    "coverage",
+    "rounding",
+    "concept",
+    "concept_residual",
+    "certificate_method",
+)
+"""Variables that describe a result, and are no metrics of it."""
 
 
 def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -102,24 +135,39 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
     With them goes ``distance``, the largest over lanes to the nearest equilibrium found, None where unknown.
     """
-    if "status" not in data:
-        return []
-    named = "cell" in data
-    lead = [str(dim) for dim in (data["cell"].dims if named else data["status"].dims) if dim in data.coords]
     found = []
+    for cell in _finished(data):
+        finished = np.asarray(cell["status"].values != "")
+        where = {dim: cell[dim].values.item() for dim in _lead(data)}
+        label = ", ".join(f"{name}={value}" for name, value in where.items())
+        words = np.unique(cell["status"].values[finished])
+        status = str(words[0]) if len(words) == 1 else "mixed"
+        row: dict[str, Any] = {
+            "cell": str(cell["cell"].values) if "cell" in data else label,
+            "algorithm": where.get("algorithm"),
+            "at": {k: v for k, v in where.items() if k != "algorithm"},
+        }
+        place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
+        about = {"status": status, "distance": _farthest(cell, finished)}
+        found.append((row | _certificate(cell, finished), place | about))
+    return found
+
+
+def _lead(data: Dataset) -> list[str]:
+    """The dimensions of cells."""
+    dims = data["cell"].dims if "cell" in data else data["status"].dims
+    return [str(dim) for dim in dims if dim in data.coords]
+
+
+def _finished(data: Dataset) -> Iterator[Dataset]:
+    """The data of every finished cell."""
+    if "status" not in data:
+        return
+    lead = _lead(data)
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         cell = data.isel(dict(zip(lead, index, strict=True)))
-        finished = np.asarray(cell["status"].values != "")
-        if finished.any():
-            where = {dim: cell[dim].values.item() for dim in lead}
-            label = ", ".join(f"{name}={value}" for name, value in where.items())
-            words = np.unique(cell["status"].values[finished])
-            status = str(words[0]) if len(words) == 1 else "mixed"
-            row = {"cell": str(cell["cell"].values) if named else label, "algorithm": where.get("algorithm")}
-            place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
-            about = {"status": status, "distance": _farthest(cell, finished)}
-            found.append((row | _certificate(cell, finished), place | about))
-    return found
+        if np.any(cell["status"].values != ""):
+            yield cell
 
 
 def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
@@ -128,6 +176,7 @@ def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
         "regret": _largest(cell, "regret", finished),
         "bound": _largest(cell, "bound", finished),
         "coverage": _weakest(cell, "coverage", finished, COVERAGES),
+        "rounding": _weakest(cell, "rounding", finished, ROUNDINGS),
         "claim": _weakest(cell, "claim", finished, CLAIMS),
     }
 
@@ -353,4 +402,14 @@ def _finite(value: Any) -> tuple[bool | float | str | None, str]:
     return plain, ""
 
 
-__all__ = ["NOT_COMPARED", "REDUCED", "Judged", "cells", "certificates", "expectations", "judge", "tally"]
+__all__ = [
+    "NOT_COMPARED",
+    "REDUCED",
+    "Judged",
+    "cells",
+    "certificates",
+    "expectations",
+    "judge",
+    "results",
+    "tally",
+]
