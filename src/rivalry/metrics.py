@@ -13,7 +13,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, payoff_against
 from rivalry.oracles import Response, best_response, payoff_bound, proved_response, search_points
-from rivalry.results import COVERAGES, Certificate, Rounding
+from rivalry.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.space import Simplex
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rivalry.space import Profile, Strategy
 
 TOLERANCE = 1e-6  # times what a player can win or lose by its own choice
-ROUNDING = 64 * float(np.finfo(float).eps)  # times the payoff's size: what rounding may make of a sum
 RUIN = 30.0  # the payoff at stake is at most this many times what an ordinary mistake costs
 FEW = 9  # strategies that tell what is at stake where the best response needs no search
 CLIMBS, CLIMB_STEPS = 8, 200

@@ -49,6 +49,7 @@ CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
 UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 """The claims that a search of the whole strategy space, if no proof, supports at the tolerance."""
 
+ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: what rounding may make of a sum
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
 
 LISTED, SHORT = 50, 6  # equilibria that are printed; actions of a strategy that is printed whole

@@ -98,6 +98,8 @@ class _Softmax(eqx.Module):
             **mixtures.played(world, average if self.play == "average" else last),
             "average_play": (("player", "action"), average),
             "correlated_regret": (("player",), _gains(sizes, session)),
+            "concept": ((), np.asarray("coarse correlated")),
+            "concept_residual": ((), np.asarray(_gains(sizes, session).max())),
             "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
             **mixtures.histories(world, session["play_curve"][:noted]),
         }

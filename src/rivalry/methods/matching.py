@@ -84,14 +84,24 @@ class _Repeated(eqx.Module):
         clock, noted = max(int(session["clock"][0]), 1), int(session["noted"][0])
         gains = session["would"] - session["earned"][:, None]
         there = np.arange(gains.shape[1]) < tables_of(world).sizes[:, None]
+        best = _largest(gains, there) / clock
+        swaps = _largest(session["swaps"], there[:, None]).sum(axis=1) / clock
+        concepts = {
+            "MATCHING": ("coarse correlated", best),
+            "CONDITIONAL": ("correlated", swaps),
+            "FICTITIOUS": None,  # Nash
+        }
+        concept = concepts[self._rule()]
+        solved: Record = {}
+        if concept is not None:
+            solved["concept"] = ((), np.asarray(concept[0]))
+            solved["concept_residual"] = ((), np.asarray(concept[1].max()))
         return {
             **mixtures.played(world, session["counts"] / clock),
+            **solved,
             "joint_play": (("joint",), session["joint_counts"] / clock),
-            "correlated_regret": (("player",), _largest(gains, there) / clock),
-            "conditional_regret": (
-                ("player",),
-                _largest(session["swaps"], there[:, None]).sum(axis=1) / clock,
-            ),
+            "correlated_regret": (("player",), best),
+            "conditional_regret": (("player",), swaps),
             "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
             **mixtures.histories(world, session["play_curve"][:noted]),
         }

@@ -12,15 +12,15 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp, put
-from rivalry.game import BrokenInvariant, PopulationGame, scale
+from rivalry._jax import jax, jnp, put
+from rivalry.game import BrokenInvariant, PopulationGame
 from rivalry.oracles import offered
 from rivalry.population.consistent import Settled, settled
-from rivalry.population.operators import Law, Policy, Values, by_type, shares_of
+from rivalry.population.operators import Law, Policy, Values, action_values, by_type, shares_of
 from rivalry.population.values import best_response, policy_values
-from rivalry.results import Certificate, Record
+from rivalry.results import ROUNDING, Certificate, Record
 
-TOLERANCE = 1e-6  # times the payoff scale
+TOLERANCE = 1e-6  # times what an agent of a type can win or lose
 CONSERVED = 1e-9  # what a step may add to, or take from, what it must conserve
 
 
@@ -33,6 +33,7 @@ class Judged(NamedTuple):
     payoff: Float[Array, "type"]
     regret: Float[Array, "type"]  # exploitability of a type
     bound: Float[Array, "type"]
+    at_stake: Float[Array, "type"]  # the best response's payoff less that of the worst actions
     drift: Float[Array, ""]  # what a step adds to what it must conserve
 
 
@@ -50,9 +51,12 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     # policy iteration starts from the policy's own most likely actions, so rounding alone makes a loss
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
+    q = jnp.where(game.legal, action_values(game, there.env, best.values), jnp.inf)
+    worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
+    at_stake = jnp.maximum(mean(best.values - policy_values(game, there.env, worst)), gain)
     known = offered(game, "drift")
     drift = jnp.zeros(()) if known is None else known(there.mu, pi)
-    return Judged(there, values, best.values, mean(values), gain, bound, drift)
+    return Judged(there, values, best.values, mean(values), gain, bound, at_stake, drift)
 
 
 def conserved(found: Judged) -> Judged:
@@ -69,12 +73,16 @@ def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarr
 
 def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLERANCE) -> Certificate:
     """The certificate of a judged policy; exact as far as its population is its own."""
-    allowed = tolerance * scale(game)
+    at_stake, payoff = np.asarray(found.at_stake), np.asarray(found.payoff)
+    allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
     if not (np.all(np.isfinite(regret)) and float(found.settled.residual) <= 1e-8):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
-    return Certificate(regret, bound, coverage, "policy iteration in the policy's own population", allowed)
+    method = "policy iteration in the policy's own population"
+    return Certificate(
+        regret, bound, coverage, method, allowed, at_stake, "floating point", concept="mean field"
+    )
 
 
 def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:

@@ -139,6 +139,9 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
         record.setdefault("player_name", (("player",), np.asarray(names)))
     if is_population(game) and has_answer(record) and stationary:
         known, proof = record_of(game, put(record["profile"][1]), tolerance)
+        if proof is not None:
+            proof = _of_concept(record, proof)
+            known |= proof.record()
         return Solution(record | known, proof)
     if isinstance(game, Game) and has_answer(record):
         profile = put(record["profile"][1])
@@ -149,9 +152,18 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
             record |= _inner(game.space, record)
         record |= measures(game, profile)
         if tolerance is not None:
-            proof = certificate(game, profile, tolerance=tolerance)
+            proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
     return Solution(record, proof)
+
+
+def _of_concept(record: Record, proof: Certificate) -> Certificate:
+    """The certificate with what the method solved for, and how nearly, where that is no Nash equilibrium."""
+    if "concept" not in record:
+        return proof
+    left = record.get("concept_residual", record.get("residual"))
+    residual = None if left is None else float(left[1])
+    return proof._replace(concept=str(record["concept"][1]), residual=residual)
 
 
 def _inner(space: Any, record: Record) -> Record:

@@ -18,7 +18,8 @@ import numpy as np
 from rivalry._jax import put
 from rivalry.games.influencer.ceiling import rest_of
 from rivalry.games.influencer.kernels import Blotto
-from rivalry.metrics import PROVED, ROUNDING, TIE, Reply, payoff_at_stake, payoffs, searched
+from rivalry.metrics import PROVED, TIE, Reply, payoff_at_stake, payoffs, searched
+from rivalry.results import ROUNDING
 from rivalry.space import Simplex
 
 if TYPE_CHECKING:

@@ -41,6 +41,8 @@ def check_beta(beta: Any, *, infinite: bool = False) -> None:
 def noted(game: PopulationGame, pi: Policy, by: Rule) -> Record:
     """The rule that a policy was made by; with entropy paid, its payoff then, a head of each type."""
     found: Record = {"beta": ((), np.asarray(by.beta)), "eps": ((), np.asarray(by.eps))}
+    if np.isfinite(float(by.beta)):
+        found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
     if float(by.entropy):
         found["payoff_regularised"] = (("player",), np.asarray(_worth(game, pi, by)))
     return found
