@@ -170,7 +170,9 @@ def search_grid(game: Game, player: int, points: int) -> Array:
 
 def _placed(game: Game, x: Any) -> Profile:
     """An array as it is; lists, and arrays of another shape, as far as they are a profile."""
-    found: Profile = x if getattr(x, "shape", ()) == game.space.shape else game.space.check(x, "profile")
+    if getattr(x, "shape", ()) != game.space.shape:
+        x = game.space.check(x, "profile")
+    found: Profile = x if isinstance(x, jax.Array) else put(np.asarray(x, dtype=float))
     return found
 
 

@@ -1,0 +1,253 @@
+"""What is known of a game is said by its class: no field of a user's game is read as knowledge."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import oracles
+from rivalry._jax import jnp
+from rivalry.check import check_game
+from rivalry.game import is_agents, is_markov, is_population
+from rivalry.metrics import certificate
+from rivalry.oracles import Oracle
+from rivalry.space import Box
+from tests.unit.test_metrics import HERE, REGRETS
+
+# optional members of games, required ones of the other protocols, and the oracles' own names
+HOOKS = sorted(
+    oracles.DESCRIPTIVE
+    | oracles.OFFERED
+    | {hook for oracle in oracles.ORACLES for hook in oracle._hooks}
+    | {oracle.__name__ for oracle in oracles.ORACLES}  # type: ignore[attr-defined]
+    | {"balance", "environment", "expect", "legal", "discount", "observe", "reset", "reward", "step", "told"}
+    | {"candidates", "endowed", "possible_agents", "view", "world"}
+)
+
+
+class Plain:
+    """Two firms, price 1 - q1 - q2; further fields are the user's own."""
+
+    space = Box.interval(0.0, 1.0, players=2)
+
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+    def payoffs(self, x: Any) -> Any:
+        return x[:, 0] * (1 - x.sum())
+
+
+def payoffs(self: Any, x: Any) -> Any:
+    return x[:, 0] * (1 - x.sum())
+
+
+def module(fields: list[str]) -> Any:
+    """The same as a module whose fields of these names are arrays."""
+    space = property(lambda self: Plain.space)
+    kind = type(
+        "Own",
+        (eqx.Module,),
+        {"__annotations__": dict.fromkeys(fields, Any), "space": space, "payoffs": payoffs},
+    )
+    return kind(*[jnp.asarray(0.25)] * len(fields))
+
+
+OWN = {
+    "module": lambda: module(HOOKS),
+    "plain": lambda: Plain(**dict.fromkeys(HOOKS, 1e6)),
+}
+
+
+@pytest.mark.parametrize("make", OWN.values(), ids=OWN)
+def test_no_field_of_a_users_game_is_knowledge(make: Any) -> None:
+    game = make()
+    assert [kind(game) for kind in (is_population, is_markov, is_agents)] == [False] * 3
+    assert not [name for name in HOOKS if oracles.has(game, name)]
+    assert not [oracle for oracle in oracles.ORACLES if oracle.knows(game)]
+    found = certificate(game, HERE)
+    np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
+    assert (found.claim, found.coverage) == ("not an equilibrium", "lower bound")
+
+
+@pytest.fixture(scope="module")
+def own() -> Any:
+    return module(HOOKS)
+
+
+def test_a_game_with_fields_of_every_name_is_solved_and_checked(own: Any) -> None:
+    assert set(check_game(own)) == {"protocol", "space", "payoffs", "jit", "vmap", "gradients"}
+    solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)
+    np.testing.assert_allclose(solved.profile, 1 / 3, atol=1e-6)
+    assert solved.claim == "no deviation found"
+    learned = rv.learn(own, rv.methods.QLearning(places=3), steps=10)
+    assert learned.profile.shape == (2, 1)
+    with pytest.raises(ValueError, match="no named starts"):
+        rv.solve(own, rv.methods.GradientAscent(), start="scale")
+
+
+def test_a_game_with_fields_of_every_name_is_an_environment(own: Any) -> None:
+    pytest.importorskip("pettingzoo")
+    from rivalry.envs import aec_env, parallel_env
+
+    env = parallel_env(own, periods=2)
+    env.reset(seed=0)
+    _, paid, *_ = env.step({name: np.zeros(1, dtype=np.float32) for name in env.agents})
+    assert paid == {"player_0": 0.0, "player_1": 0.0}  # the middle of the box: (1 - 0.5 - 0.5) / 2
+    aec_env(own, periods=2).reset(seed=0)
+
+
+class Known(Plain):
+    """A game that more is known of."""
+
+
+@oracles.best_response.register(Known)
+def _(game: Known, x: Any, player: Any) -> Any:
+    own = (1 - (x.sum() - x[player])) / 2
+    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+
+oracles.payoff_scale.register(Known)(lambda game: 3.0)
+oracles.discontinuity.register(Known)(lambda game: "a step")
+oracles.exchangeable.register(Known)(lambda game: np.zeros(2, dtype=int))
+
+
+class Named(Known):
+    """One more method, and another value: the proofs hold."""
+
+    colour = "red"
+
+    def report(self) -> str:
+        return "nothing"
+
+
+class Taxed(Known):
+    def payoffs(self, x: Any) -> Any:
+        return super().payoffs(x) - x[:, 0] / 10
+
+
+class Narrow(Known):
+    space = Box.interval(0.0, 0.2, players=2)
+
+
+def test_registered_answers_are_used() -> None:
+    found = certificate(Known(), HERE)
+    np.testing.assert_allclose(found.regret, REGRETS, atol=1e-15)
+    assert (found.coverage, found.method) == ("exact", "the game's own best reply")
+    assert oracles.proved_response.knows(Known()) is False  # made of the other by its generic answer
+    with pytest.raises(ValueError, match="a step: payoffs jump"):
+        rv.solve(Known(), rv.methods.GradientAscent(), start=HERE)
+
+
+def test_proofs_do_not_outlive_payoffs_or_space() -> None:
+    assert oracles.best_response.knows(Named())
+    for changed in (Taxed(), Narrow()):
+        assert not oracles.best_response.knows(changed)
+        assert not oracles.exchangeable.knows(changed)
+        assert (oracles.payoff_scale(changed), oracles.discontinuity(changed)) == (3.0, "a step")
+    reply = rv.best_reply(Taxed(), HERE, 0)
+    assert (reply.coverage, reply.strategy[0]) == ("lower bound", pytest.approx((0.9 - 0.5) / 2, abs=1e-6))
+
+
+class Dearer(type(rv.games.market())):  # type: ignore[misc]
+    """A market of the package with a levy on quantity, and a field of its own."""
+
+    levels: Any = 0.0
+    scale: Any = 1e9
+
+    def payoffs(self, x: Any) -> Any:
+        return super().payoffs(x) - 5.0 * x[:, 0]
+
+
+class Painted(type(rv.games.market())):  # type: ignore[misc]
+    """The market itself, with fields of its own."""
+
+    levels: Any = 0.0
+    scale: Any = 1e9
+    best_reply: Any = None
+
+
+def as_kind(kind: Any, game: Any) -> Any:
+    made = object.__new__(kind)
+    fields = {"levels": 0.0, "scale": 1e9, "best_reply": None}
+    for name, value in (vars(game) | fields).items():
+        if name in kind.__dataclass_fields__:
+            object.__setattr__(made, name, value)
+    return made
+
+
+def test_a_subclass_of_the_packages_keeps_descriptions_and_loses_proofs() -> None:
+    market = rv.games.market()
+    dearer, painted = (as_kind(kind, market) for kind in (Dearer, Painted))
+    assert oracles.best_response.knows(painted)
+    assert not oracles.best_response.knows(dearer)
+    for game in (dearer, painted):
+        assert float(oracles.payoff_scale(game)) == float(market.scale)
+        assert oracles.labels(game).axes == ("quantity",)
+    assert oracles.has(painted, "linear_quadratic")
+    assert not oracles.has(dearer, "linear_quadratic")
+    assert not oracles.has(dearer, "levels")
+
+
+def test_when_is_asked_of_the_game_and_errors_surface() -> None:
+    class Sometimes(Plain):
+        pass
+
+    @oracles.payoff_scale.register(Sometimes, when=lambda game: game.known)
+    def _(game: Sometimes) -> float:
+        return game.typo  # type: ignore[attr-defined, no-any-return]
+
+    assert oracles.payoff_scale(Sometimes(known=False)) == 1.0
+    assert oracles.payoff_scale.knows(Sometimes(known=True))
+    with pytest.raises(AttributeError, match="typo"):
+        oracles.payoff_scale(Sometimes(known=True))
+    with pytest.raises(AttributeError, match="known"):
+        oracles.payoff_scale(Sometimes())
+
+
+@pytest.mark.parametrize("kind", [object, rv.Game, 3, "Known"])
+def test_answers_for_every_game_are_refused(kind: Any) -> None:
+    with pytest.raises(TypeError, match="must be a class of games"):
+        oracles.payoff_scale.register(kind)
+
+
+def test_an_answer_registered_late_replaces_compiled_programs() -> None:
+    class Late(eqx.Module):
+        @property
+        def space(self) -> Box:
+            return Plain.space
+
+        payoffs = payoffs
+
+    @eqx.filter_jit
+    def scale(game: Late) -> Any:
+        return jnp.asarray(oracles.payoff_scale(game))
+
+    assert float(scale(Late())) == 1.0
+    oracles.payoff_scale.register(Late)(lambda game: 100.0)
+    assert float(scale(Late())) == 100.0
+
+
+def test_oracles_pickle_by_name() -> None:
+    for oracle in oracles.ORACLES:
+        assert isinstance(oracle, Oracle)
+        assert pickle.loads(pickle.dumps(oracle)) is oracle
+
+
+def test_members_are_declared_by_name() -> None:
+    @oracles.offers("gamma", "levels")
+    class Declared(Plain):
+        def levels(self, count: int) -> Any:
+            return [np.linspace(0.2, 0.8, count)] * 2
+
+    assert oracles.offered(Declared(gamma=0.5), "gamma") == 0.5
+    found = rv.tabular.tabulate(Declared(gamma=0.5), 3)
+    np.testing.assert_allclose(found.places[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
+    with pytest.raises(
+        ValueError, match=r"offers: 'level' is not an optional member .* did you mean 'levels'"
+    ):
+        oracles.offers("level")
