@@ -1,10 +1,15 @@
 """Games of competition: equilibria, what learning agents do, and the certified distance between the two.
 
-Nothing is defined or imported here: a name is loaded from its home when it is first used.
+Nothing is defined here: a name is loaded from its home when it is first used. Importing the package has two
+side effects. It sets ``JAX_ENABLE_X64`` and ``XLA_FLAGS`` in the environment, so that JAX computes in double
+precision and to the same bits whatever is imported first; where JAX is imported already it updates JAX's
+configuration, with a warning where JAX has computed before.
 """
 
 import typing as _typing
 from importlib import import_module as _import_module
+
+from rivalry.precision import configure as _configure
 
 _HOMES = {
     "Box": "space",
@@ -39,6 +44,8 @@ _HOMES = {
     "with_": "game",
 }
 _ROOMS = ("games", "methods", "oracles", "plots", "tabular", "transforms")
+
+_configure()
 
 __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
 

@@ -8,18 +8,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-# Reductions split over threads change their last bit with the number of cores, and two threads cost
-# more processor time than one on the small arrays of games: one thread, in every process.
-# Vectors as wide as the processor has: by itself LLVM halves them, and the exponentials take a third longer.
-_FLAGS = (
-    "--xla_cpu_prefer_vector_width=512",
-    "--xla_cpu_multi_thread_eigen=false",
-    "intra_op_parallelism_threads=1",  # without dashes it must come last: what follows it is not read
-)
-_present = os.environ.get("XLA_FLAGS", "")
-_missing = [flag for flag in _FLAGS if flag.split("=")[0] not in _present]
-os.environ["XLA_FLAGS"] = " ".join([_present, *_missing]).strip()
-
 # What these modules make lives as long as the process: looking for garbage in it is a tenth of their start.
 _collecting = gc.isenabled()
 gc.disable()

@@ -51,6 +51,7 @@ HOMES = {
 # Rooms from the ground up: one may import only rooms that stand on a lower floor.
 FLOORS: list[set[str]] = [
     {"arguments"},
+    {"precision"},
     {"_registry", "_jax", "kernels"},
     {"space", "results", "profiles", "intervals", "recipes"},
     {"oracles"},

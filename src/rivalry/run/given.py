@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.arguments import shown
 from rivalry.game import is_population
+from rivalry.precision import imprecise
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 _BOUNDS: dict[Any, tuple[str, str, Callable[[float, float], bool]]] = {
@@ -84,9 +85,11 @@ def _bound(name: str, value: float, rule: Any) -> None:
 
 
 def checked_game(game: Any) -> None:
-    """Raises `ValueError` for what is no game."""
+    """Raises `ValueError` for what is no game, and for one with numbers of single precision."""
     if isinstance(game, type) or not hasattr(game, "space"):
         raise ValueError(f"game: {_named(game)} must be a game, as in rv.games.matrix('chicken')")
+    if why := imprecise(game):
+        raise ValueError(why)
 
 
 def checked_count(value: Any, name: str, least: int = 0) -> int:

@@ -1,0 +1,64 @@
+"""Double precision: switched on before JAX makes its first array, and asked of games."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Any
+
+# Reductions split over threads change their last bit with the number of cores, and two threads cost
+# more processor time than one on the small arrays of games: one thread, in every process.
+# Vectors as wide as the processor has: by itself LLVM halves them, and the exponentials take a third longer.
+_FLAGS = (
+    "--xla_cpu_prefer_vector_width=512",
+    "--xla_cpu_multi_thread_eigen=false",
+    "intra_op_parallelism_threads=1",  # without dashes it must come last: what follows it is not read
+)
+DEPTH = 3  # of plain objects within each other
+
+
+def configure() -> None:
+    """Set ``JAX_ENABLE_X64`` and ``XLA_FLAGS``, which JAX reads as it is imported and as its backend starts.
+
+    JAX itself is not imported. Where it is already, its configuration is updated; a `UserWarning` tells where
+    its backend runs and the flags come too late.
+    """
+    os.environ["JAX_ENABLE_X64"] = "true"
+    present = os.environ.get("XLA_FLAGS", "")
+    missing = [flag for flag in _FLAGS if flag.split("=")[0] not in present]
+    os.environ["XLA_FLAGS"] = " ".join([present, *missing]).strip()
+    if "jax" not in sys.modules:
+        return
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    if missing and getattr(bridge, "_backends", None):
+        told = "JAX computed before rivalry was imported: last bits may differ from other runs"
+        warnings.warn(f"{told}; import rivalry first", stacklevel=3)
+
+
+def imprecise(game: Any) -> str:
+    """Which number of a game or its space has less than 64 bits, with the remedy; an empty text if none."""
+    found = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
+    if not found:
+        return ""
+    return f"{found}; must be float64: import rivalry before arrays are made, or make it with dtype=float"
+
+
+def _single(tree: Any, name: str, depth: int) -> str:
+    """The first array of less than double precision: its path and its dtype."""
+    import jax
+    import numpy as np
+
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        where = name + jax.tree_util.keystr(path)
+        if isinstance(leaf, jax.Array | np.ndarray | np.generic):
+            if jax.numpy.issubdtype(leaf.dtype, np.inexact) and jax.numpy.finfo(leaf.dtype).bits < 64:
+                return f"game: {where.lstrip('.')} is {leaf.dtype}"
+        elif depth and hasattr(leaf, "__dict__") and not callable(leaf):  # a plain class is one leaf
+            for key, value in {**vars(type(leaf)), **vars(leaf)}.items():
+                if found := _single(value, f"{where}.{key}", depth - 1):
+                    return found
+    return ""

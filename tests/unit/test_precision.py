@@ -1,0 +1,112 @@
+"""Double precision whatever is imported first, and games in single precision refused with the remedy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.check import Unfit, check_game
+from rivalry.precision import imprecise
+
+GAME = """
+import jax.numpy as jnp
+class Game:
+    a = jnp.array([1.0, 2.0]) / 3
+    def payoffs(self, x):
+        return -((x[:, 0] - self.a) ** 2)
+made = Game.a.dtype, float(Game.a[0])
+"""
+LATER = """
+Game.space = rv.Box.interval(0.0, 1.0, players=2)
+print(made[0], made[1] == 1 / 3, rv.solve(Game(), rv.methods.BestResponse(), [0.5, 0.5]).claim)
+"""
+
+
+def printed(code: str, **environment: str) -> tuple[str, str]:
+    """What a fresh interpreter writes to both streams, without settings of JAX."""
+    bare = {k: v for k, v in os.environ.items() if k not in ("JAX_ENABLE_X64", "XLA_FLAGS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=bare | environment
+    )
+    return done.stdout.strip(), done.stderr.strip()
+
+
+@pytest.mark.parametrize("first", ["import rivalry as rv", "import jax; import rivalry as rv"])
+def test_arrays_made_after_the_import_are_double(first: str) -> None:
+    out, told = printed(first + GAME + LATER, JAX_ENABLE_X64="0")
+    assert (out, told) == ("float64 True no deviation found", "")
+
+
+def test_arrays_made_before_the_import_are_refused() -> None:
+    out, told = printed(GAME + "import rivalry as rv" + LATER)
+    assert out == ""
+    assert "UserWarning: JAX computed before rivalry was imported" in told
+    last = told.splitlines()[-1]
+    assert last.startswith(
+        "ValueError: game: a is float32; must be float64: import rivalry before arrays are"
+    )
+
+
+def test_the_import_sets_two_variables_and_loads_nothing() -> None:
+    code = """
+import os, sys
+before = dict(os.environ)
+import rivalry
+print(sorted(k for k in os.environ if os.environ[k] != before.get(k)), {"jax", "numpy"} & set(sys.modules))
+print(os.environ["XLA_FLAGS"].split()[0])
+"""
+    out, told = printed(code, XLA_FLAGS="--xla_cpu_enable_fast_math=false")
+    names, flag = out.splitlines()
+    assert names == "['JAX_ENABLE_X64', 'XLA_FLAGS'] set()"
+    assert (flag, told) == ("--xla_cpu_enable_fast_math=false", "")
+
+
+class Plain:
+    """A game with a number of a given precision in a field."""
+
+    space = rv.Box.interval(0.0, 1.0, players=2)
+
+    def __init__(self, a: Any) -> None:
+        self.a = a
+
+    def payoffs(self, x: Any) -> Any:
+        return x[:, 0] * jnp.asarray(self.a, dtype=float)
+
+
+class Module(eqx.Module):
+    a: Any
+    space: rv.Box = rv.Box.interval(0.0, 1.0, players=2)
+    payoffs = Plain.payoffs
+
+
+@pytest.mark.parametrize("kind", [Plain, Module])
+def test_fields_of_single_precision_are_refused(kind: Any) -> None:
+    for bad in (np.float32(0.5), np.ones(2, dtype=np.float16), jnp.ones(2, dtype=jnp.float32)):
+        with pytest.raises(ValueError, match=rf"^game: a is {bad.dtype}; must be float64"):
+            rv.solve(kind(bad), rv.methods.BestResponse(), [0.5, 0.5])
+        with pytest.raises(Unfit, match=r"^game: a is float"):
+            check_game(kind(bad))
+    for good in (0.5, 1, np.ones(2), jnp.ones(2), jnp.arange(2), "word", None, np.float64(0.5)):
+        assert imprecise(kind(good)) == ""
+
+
+def test_spaces_and_games_within_games_are_looked_at() -> None:
+    edge = jnp.ones((2, 1), dtype=jnp.float32)
+    low, high = 0 * edge, edge
+    narrow = Module(1.0, rv.Box(low, high))
+    assert imprecise(narrow).startswith("game: space.low is float32")
+    frozen = rv.transforms.freeze(Plain(np.float32(0.5)), {0: [0.5]})
+    assert imprecise(frozen).startswith("game: game.a is float32")
+
+
+@pytest.mark.parametrize("make", [rv.games.matrix, rv.games.influencer, rv.games.market, rv.games.race])
+def test_games_of_the_package_are_double(make: Any) -> None:
+    assert imprecise(make("chicken") if make is rv.games.matrix else make()) == ""
