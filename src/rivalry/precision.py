@@ -55,7 +55,8 @@ def _single(tree: Any, name: str, depth: int) -> str:
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
         where = name + jax.tree_util.keystr(path)
         if isinstance(leaf, jax.Array | np.ndarray | np.generic):
-            if jax.numpy.issubdtype(leaf.dtype, np.inexact) and jax.numpy.finfo(leaf.dtype).bits < 64:
+            double = 16 if jax.numpy.issubdtype(leaf.dtype, np.complexfloating) else 8
+            if jax.numpy.issubdtype(leaf.dtype, np.inexact) and leaf.dtype.itemsize < double:
                 return f"game: {where.lstrip('.')} is {leaf.dtype}"
         elif depth and hasattr(leaf, "__dict__") and not callable(leaf):  # a plain class is one leaf
             for key, value in {**vars(type(leaf)), **vars(leaf)}.items():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from annotated_types import Ge, Lt
 from jax import Array
 
+from rivalry.oracles import payoff_scale
 from rivalry.space import Simplex
 
 
@@ -30,10 +31,6 @@ class Places(eqx.Module):
     def discount(self) -> Array:
         return jnp.full(len(self.worth), self.gamma)
 
-    @property
-    def scale(self) -> Array:  # what payoffs are compared with
-        return jnp.max(self.worth) / (1 - self.gamma)
-
     def environment(self, mu: Array, pi: Array) -> Array:
         return mu
 
@@ -51,6 +48,11 @@ class Places(eqx.Module):
 
     def balance(self, env: Array, mu: Array, pi: Array) -> Array:
         return mu - env
+
+
+@payoff_scale.register(Places)
+def _(game: Places) -> Array:  # what payoffs are compared with
+    return jnp.max(game.worth) / (1 - game.gamma)
 
 
 def places(
