@@ -91,7 +91,8 @@ def test_a_pure_equilibrium_is_told_as_one() -> None:
 
 def test_a_broken_off_run_says_what_could_be_gained() -> None:
     game = seek(0.0)
-    found = found_by(game, [0.2, 0.7], rounds=2, points=65)
+    with pytest.warns(UserWarning, match=r"not settled: some player still gains .*: raise rounds"):
+        found = found_by(game, [0.2, 0.7], rounds=2, points=65)
     assert (found.status, found.claim) == ("budget spent", "not an equilibrium")
     # the first replies: the hider to 1, far from 0.7's 0.2; the seeker to 0.2
     np.testing.assert_allclose(found.data.oracle_gap[0], [0.7**2 - 0.5**2, 0.5**2], atol=1e-9)
@@ -173,3 +174,104 @@ def test_many_axes_are_searched_from_drawn_strategies() -> None:
     np.testing.assert_allclose(reply.strategy, 0.5, atol=1e-5)
     np.testing.assert_allclose(reply.payoff, -0.25, atol=1e-9)
     assert reply.coverage == "lower bound"
+
+
+def test_an_auction_on_a_grid_is_solved_exactly() -> None:
+    """All pay their bids of 0, 1/10 .. 1, and the highest wins 1: best replies in the table are exact."""
+    bids = np.linspace(0, 1, 11)
+    wins = (bids[:, None] > bids) + 0.5 * (bids[:, None] == bids) - bids[:, None]
+    game = rv.games.matrix(payoffs=[wins.tolist(), wins.T.tolist()])
+    found = rv.learn(game, DoubleOracle(), start=game.pure(3, 4))
+    assert (found.status, found.claim) == ("settled", "equilibrium")
+    x = found.data.mean_profile.values
+    assert max((wins @ x[1]).max() - x[0] @ wins @ x[1], (wins @ x[0]).max() - x[1] @ wins @ x[0]) < 1e-9
+    assert found.data.jumps.values.tolist() == [0, 0]
+
+
+class AllPay(eqx.Module):
+    """The highest bid wins 1, tied ones share it, and all pay."""
+
+    prize: Float[Array, ""]
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        top = x[:, 0] == x[:, 0].max()
+        return self.prize * top / top.sum() - x[:, 0]
+
+
+class Edgeworth(eqx.Module):
+    """Two firms of the same capacity set prices; demand 1 - p is served by the cheaper one first."""
+
+    capacity: Float[Array, ""]
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        own, rival, k = x[:, 0], x[::-1, 0], self.capacity
+        demand = 1 - own
+        left = jnp.maximum(demand - k, 0.0)
+        cheaper, dearer = jnp.minimum(k, demand), jnp.minimum(k, left)
+        tied = jnp.minimum(k, jnp.maximum(demand / 2, demand - k))
+        return own * jnp.where(own < rival, cheaper, jnp.where(own > rival, dearer, tied))
+
+
+class Line(eqx.Module):
+    """Three firms on a line, each paid the customers who are nearest to it."""
+
+    length: Float[Array, ""]
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=3)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        at = x[:, 0]
+        apart = at[None] - at[:, None]
+        left = jnp.min(jnp.where(apart < 0, -apart, jnp.inf), axis=1)
+        right = jnp.min(jnp.where(apart > 0, apart, jnp.inf), axis=1)
+        reach = jnp.where(jnp.isinf(left), at, left / 2) + jnp.where(jnp.isinf(right), 1 - at, right / 2)
+        return self.length * reach / jnp.sum(apart == 0, axis=1)
+
+
+def jumping(game: Any, start: Any, **options: Any) -> Any:
+    with pytest.warns(
+        UserWarning, match=r"not settled: some player still gains .*: payoffs jump, best replies"
+    ):
+        found = found_by(game, start, points=129, **options)
+    assert found.status == "budget spent"
+    assert found.claim not in ("equilibrium", "no deviation found", "local equilibrium")
+    assert found.data.jumps.values.max() > 0
+    assert "payoffs jump" in str(found.data.remedy.values)
+    return found
+
+
+def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
+    """In equilibrium both mix evenly on [0, 1] and get nothing; atoms leave what outbidding them gains."""
+    found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=4, most=32)
+    for player in (0, 1):
+        bids, weights = found.data.places.values[1 - player, :, 0], found.data.mixture.values[1 - player]
+        held = [0.0, *bids[weights > 0]]
+        best = max(weights[bids <= bid].sum() - bid for bid in held)  # just above a bid
+        np.testing.assert_allclose(
+            found.certificate.regret[player], max(best - float(found.payoff[player]), 0.0), atol=1e-3
+        )
+    assert 1e-3 < found.certificate.regret.max() < 0.1
+    np.testing.assert_allclose(found.payoff.values, 0.0, atol=0.1)
+    np.testing.assert_allclose(found.data.mean_profile.values, 0.5, atol=0.1)
+
+
+def test_a_price_war_with_capacities_comes_near_its_mixture() -> None:
+    """In equilibrium both get what the best price alone on the demand that is left brings, 0.2 * 0.2."""
+    found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=6, most=32)
+    assert found.certificate.regret.max() < 0.03
+    np.testing.assert_allclose(found.payoff.values, 0.04, atol=0.03)
+
+
+def test_three_firms_on_a_line_are_not_said_to_rest() -> None:
+    found = jumping(Line(jnp.array(1.0)), [0.2, 0.5, 0.7], rounds=2)
+    assert found.certificate.regret.max() > 0.05

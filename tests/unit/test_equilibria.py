@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import combinations, product
 
 import numpy as np
@@ -11,6 +12,8 @@ import rivalry as rv
 from rivalry.games.matrix import matrix
 from rivalry.methods import equilibria
 from rivalry.methods.equilibria import MixedEquilibria, PureEquilibria
+from rivalry.tabular import equilibria as equilibria_of
+from rivalry.tabular import tabulate
 from rivalry.tabular.extreme import TooMany
 from tests.unit.test_matrix import EQUILIBRIA
 
@@ -222,7 +225,7 @@ def test_degenerate_games_are_named() -> None:
 def test_games_too_large_are_searched_and_say_so(
     name: str, replaced: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_many(tables: np.ndarray) -> None:
+    def too_many(tables: np.ndarray, most: int) -> None:
         raise TooMany("as a test has it")
 
     monkeypatch.setattr(equilibria, replaced, too_many)
@@ -243,6 +246,20 @@ def test_ties_are_relative_to_the_range_of_payoffs() -> None:
         for method in (PureEquilibria(), MixedEquilibria()):
             ours = found(matrix(payoffs=payoffs), method, tolerance=None)
             assert ours.tolist() == [[[0.0, 1.0], [0.0, 1.0]]]
+        assert equilibria_of(tabulate(matrix(payoffs=payoffs))).tolist() == [[1, 1]]
+
+
+def test_fractions_keep_their_ties() -> None:
+    """Row 2 pays what an even mixture of the others pays: 1/3 twice, which floats do not quite."""
+    rows = [[Fraction(1, 7), Fraction(11, 21)], [Fraction(11, 21), Fraction(1, 7)], [Fraction(1, 3)] * 2]
+    assert 0.5 * float(rows[0][0]) + 0.5 * float(rows[0][1]) != float(rows[2][0])
+    table = [rows, [[1, 0], [0, 1], [0, 0]]]
+    solution = rv.solve(matrix(payoffs=table), MixedEquilibria())
+    assert bool(solution.data.degenerate)
+    assert bool(solution.data.complete)
+    assert str(solution.data.complete_reason.values) == "all extreme equilibria, in exact arithmetic"
+    scaled = [[[21 * x for x in row] for row in rows], table[1]]
+    assert matched(solution.record["equilibria"][1], list(found(matrix(payoffs=scaled), MixedEquilibria())))
 
 
 def test_fewest_played_actions_come_first() -> None:

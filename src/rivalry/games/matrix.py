@@ -77,6 +77,18 @@ class Matrix(eqx.Module):
         best = jnp.argmax(values)
         return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
 
+    def reply_to_mixture(
+        self, places: np.ndarray, weights: np.ndarray, player: int
+    ) -> tuple[np.ndarray, float, Literal["exact"]]:
+        """The best pure action against mixtures ``weights`` over ``places``: only their means matter."""
+        mean = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
+        rest = np.asarray(self.table)[player]
+        for other in reversed(range(len(self.sizes))):
+            if other != player:
+                rest = np.moveaxis(rest, other, -1) @ mean[other, : self.sizes[other]]
+        best = int(np.argmax(rest))
+        return np.eye(self.space.shape[1])[best], float(rest[best]), "exact"
+
     def measures(self, x: Profile) -> Record:
         """``welfare``, the sum of payoffs, and ``support``, the actions that are played."""
         return {
@@ -154,7 +166,8 @@ def matrix(
     """A finite game from its payoff tables, or a classic by name.
 
     ``payoffs`` is one table a player, ``[player][action of player 0][action of player 1]...``; ``actions``
-    are names, one list for all or one list a player. The classics, and all their equilibria:
+    are names, one list for all or one list a player. Payoffs may be whole numbers, fractions and floats; all
+    are kept as floats, and `MixedEquilibria` reads them back exactly. The classics, and all their equilibria:
 
     - ``prisoners_dilemma``: only (defect, defect).
     - ``matching_pennies``: only one half each. ``jordan``, its three-player form (Jordan 1993): the same.

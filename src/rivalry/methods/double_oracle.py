@@ -13,12 +13,14 @@ from rivalry._jax import jax, put
 from rivalry.game import Game, scale
 from rivalry.kernels.shapes import one_state
 from rivalry.methods.equilibria import one_mixed
-from rivalry.methods.mixtures import ATOM, action_payoffs, mixture_record, reply_to_mixtures
+from rivalry.methods.mixtures import ATOM, action_payoffs, joint_atoms, mixture_record, reply_to_mixtures
 from rivalry.methods.parameters import precise
 from rivalry.results import Record
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME = 1e-12  # of the largest entry: strategies nearer than this are one atom
+JUMPS = "payoffs jump, best replies are approached but not attained; raise most, or use hedge on places"
+NEAR = 1e-9  # of the space: a reply this near to an atom that gains by more than it does is beyond a jump
 
 Session = dict[str, np.ndarray]
 
@@ -43,6 +45,12 @@ class DoubleOracle(eqx.Module):
     player) -> (strategy, payoff, coverage)``, where it has one; else it is searched from a grid of ``points``
     and from the best atoms, with climbs. Where a player has more than ``most`` atoms, those go that have been
     played least lately.
+
+    Where payoffs jump, as in auctions and price wars, a best reply need not exist: payoffs rise towards an
+    atom and differ at the atom itself. The reply is then taken one step of the search grid away. Mixtures
+    over finitely many strategies of such a game may keep a gain that falls only as atoms are added; a run
+    that ends so has a ``remedy`` that says so, and is never called an equilibrium. ``jumps`` (player) counts
+    these replies.
 
     The record is that of mixtures: ``mixture`` (player, action), the weights, and ``places`` (player, action,
     axis), those atoms that are played; ``mean_profile``, ``payoff``, ``grid_regret``, expected measures, and
@@ -93,7 +101,8 @@ class DoubleOracle(eqx.Module):
             "played": np.zeros((players, 1), dtype=np.int64),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
             "seen": np.ones(players, dtype=np.int64),
-            "over": np.zeros(1, dtype=np.int64),  # 1: settled, 2: the finite game was not solved
+            "over": np.zeros(1, dtype=np.int64),  # 1: settled, 2: not solved, 3: no reply to add
+            "jumps": np.zeros(players, dtype=np.int64),
         }
 
     def advance(self, world: Arena, session: Session, steps: int) -> int:
@@ -120,7 +129,16 @@ class DoubleOracle(eqx.Module):
         elif np.max(gains) <= self.enough * scale(game):
             session["over"][0] = 1
         else:
-            _add(session, replies, gains > self.enough * scale(game))
+            gaining = gains > self.enough * scale(game)
+            first = not np.any(session["jumps"])
+            for player in np.flatnonzero(gaining).tolist():
+                away = _beyond_jump(game, session, player, replies[player], self.points)
+                if away is not None:
+                    replies[player] = away
+                    session["jumps"][player] += 1
+            _add(session, replies, gaining)
+            if first and np.any(session["jumps"]) and replies.shape == (2, 1):
+                _spread(game, session, self.most // 2)
             _drop(session, self.most)
 
     def _replies(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
@@ -137,14 +155,28 @@ class DoubleOracle(eqx.Module):
         gains = np.array([reply.payoff for reply in found]) - value
         return np.stack([reply.strategy for reply in found]), np.maximum(gains, 0.0)
 
+    def _remedy(self, session: Session) -> str:
+        """One line on why a run ended without settling."""
+        gap = f"some player still gains {np.max(session['gap'][-1]):.3g}"
+        if np.any(session["jumps"]):
+            return f"{gap}: {JUMPS}"
+        if session["over"][0] == 2:
+            return f"{gap}: the finite game on the atoms was not solved; start elsewhere, or use hedge"
+        if session["over"][0] == 3:
+            return f"{gap}: its best reply is an atom already; payoffs there are too near to rounding"
+        return f"{gap}: raise rounds or loosen enough"
+
     def read(self, world: Arena, session: Session) -> Record:
         """The mixtures of the last round, on the atoms that are played."""
         over = int(session["over"][0])
         record: Record = {
             "oracle_gap": (("round", "player"), session["gap"].copy()),
             "atoms": (("player",), session["seen"].copy()),
-            "status": ((), np.asarray(("budget spent", "settled", "no answer")[over])),
+            "jumps": (("player",), session["jumps"].copy()),
+            "status": ((), np.asarray(("budget spent", "settled", "no answer", "no answer")[over])),
         }
+        if over != 1 and len(session["gap"]):
+            record["remedy"] = ((), np.asarray(self._remedy(session)))
         if not len(session["gap"]):
             return record
         places, weights, tables = _told(session)
@@ -153,15 +185,48 @@ class DoubleOracle(eqx.Module):
         return record | {"pure": ((), np.asarray(pure))}
 
 
+def _beyond_jump(
+    game: Any, session: Session, player: int, reply: np.ndarray, points: int
+) -> np.ndarray | None:
+    """The best strategy one grid step away from a reply that lies beside an atom; None where it does not."""
+    corners = np.asarray(game.space.grid(player, 2))
+    span = float(np.max(np.ptp(corners, axis=0)))
+    apart = np.max(np.abs(session["atoms"][player] - reply), axis=1)
+    if not np.nanmin(apart) <= NEAR * span:
+        return None
+    step = span / (points - 1)
+    near = (
+        session["atoms"][:, 0].repeat(2 * len(reply), axis=0).reshape(len(session["atoms"]), -1, len(reply))
+    )
+    near = np.swapaxes(near, 0, 1).copy()
+    near[:, player] = reply + step * np.concatenate([np.eye(len(reply)), -np.eye(len(reply))])
+    tried = np.array([np.asarray(game.space.project(put(x)))[player] for x in near])
+    profiles, odds = joint_atoms(session["atoms"], session["weights"], without=player)
+    pays = np.zeros(len(tried))
+    for k, strategy in enumerate(tried):
+        profiles[:, player] = strategy
+        pays[k] = odds @ _payoffs_of(game, profiles)[:, player]
+    found: np.ndarray = tried[int(np.argmax(pays))]
+    return found
+
+
+def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
+    """Payoffs ``[profile player]``, so many at a time that one program does for all."""
+    found = np.zeros(profiles.shape[:2])
+    for first in range(0, len(profiles), BATCH):
+        part = profiles[first : first + BATCH]
+        padded = np.concatenate([part, np.repeat(part[:1], BATCH - len(part), axis=0)])
+        found[first : first + BATCH] = np.asarray(_payoffs(game, put(padded)))[: len(part)]
+    return found
+
+
 def _fill(game: Any, session: Session) -> None:
     """Payoffs at the joint atoms that have none yet, so many at a time that one program does for all."""
     tables, atoms = session["tables"], session["atoms"]
     wanted = np.argwhere(np.isnan(tables[0]))
-    for first in range(0, len(wanted), BATCH):
-        part = wanted[first : first + BATCH]
-        joint = np.concatenate([part, np.repeat(part[:1], BATCH - len(part), axis=0)])
-        profiles = atoms[np.arange(joint.shape[1]), joint]
-        tables[(slice(None), *part.T)] = np.asarray(_payoffs(game, put(profiles)))[: len(part)].T
+    if len(wanted):
+        profiles = atoms[np.arange(wanted.shape[1]), wanted]
+        tables[(slice(None), *wanted.T)] = _payoffs_of(game, profiles).T
 
 
 @eqx.filter_jit
@@ -171,19 +236,31 @@ def _payoffs(game: Game, profiles: Float[Array, "atom player axis"]) -> Float[Ar
 
 def _add(session: Session, replies: np.ndarray, gaining: np.ndarray) -> None:
     """The replies of those who gain become atoms; where all are atoms already, no round would differ."""
-    fresh = [p for p in np.flatnonzero(gaining) if not _known(session["atoms"][p], replies[p])]
+    fresh = [p for p in np.flatnonzero(gaining).tolist() if not _known(session["atoms"][p], replies[p])]
     if not fresh:
-        session["over"][0] = 2
-    now = len(session["gap"])
+        session["over"][0] = 3
     for player in fresh:
-        count = session["tables"].shape[1 + player]
-        if count == session["atoms"].shape[1]:
-            _widen(session)
-        session["atoms"][player, count] = replies[player]
-        session["played"][player, count] = now
-        session["seen"][player] += 1
-        room = [(0, int(axis == 1 + player)) for axis in range(session["tables"].ndim)]
-        session["tables"] = np.pad(session["tables"], room, constant_values=np.nan)
+        _append(session, player, replies[player])
+
+
+def _append(session: Session, player: int, atom: np.ndarray) -> None:
+    """One more atom of a player."""
+    count = session["tables"].shape[1 + player]
+    if count == session["atoms"].shape[1]:
+        _widen(session)
+    session["atoms"][player, count] = atom
+    session["played"][player, count] = len(session["gap"])
+    session["seen"][player] += 1
+    room = [(0, int(axis == 1 + player)) for axis in range(session["tables"].ndim)]
+    session["tables"] = np.pad(session["tables"], room, constant_values=np.nan)
+
+
+def _spread(game: Any, session: Session, count: int) -> None:
+    """Evenly spread atoms: one reply at a time would outbid or undercut by a step of the grid for ever."""
+    for player in range(len(session["atoms"])):
+        for atom in np.asarray(game.space.grid(player, count)):
+            if not _known(session["atoms"][player], atom):
+                _append(session, player, atom)
 
 
 def _known(atoms: np.ndarray, reply: np.ndarray) -> bool:

@@ -10,11 +10,12 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from rivalry.kernels.shapes import stateless_tables
-from rivalry.methods.supports import candidates
+from rivalry.methods.supports import PATHS, candidates
 from rivalry.results import Record
-from rivalry.tabular.extreme import BITS, TIES, TooMany, equal_within, extreme_equilibria
+from rivalry.tabular.extreme import BITS, MOST_BASES, TIES, TooMany, equal_within, extreme_equilibria
 
 SAME = 1e-6  # approximate equilibria this close in every probability are one
+FEW = 2_000  # bases or paths of a list that is a last resort
 REGRET = 1e-9  # largest of what is listed where arithmetic is not exact, in units of a player's payoff range
 
 Session = dict[str, np.ndarray]
@@ -180,7 +181,8 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     """One equilibrium ``[player action]`` of ``tables [player action_0 ..]``; None where none is found.
 
     A pure one, if there is any; else what Lemke and Howson's method finds (two players), from one label after
-    the other, or McLennan and Tourky's, from the uniform profile and then from pure ones.
+    the other, or McLennan and Tourky's, from the uniform profile and then from pure ones. Where these fail
+    it is the first of all extreme ones, or of those found by supports.
 
     >>> pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
     >>> one_mixed(pennies).round(6).tolist()
@@ -199,12 +201,16 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
         found = _by_quantecon(tables, algorithm, start, epsilon)[0]
         if _regret(even, found) <= REGRET:
             return found
-    return None
+    try:  # degenerate games are where these fail
+        listed = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
+    except TooMany:
+        return None
+    return listed[0] if len(listed) else None
 
 
-def _vertex_list(tables: np.ndarray) -> Session:
+def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
     """All extreme equilibria of two players."""
-    listed = extreme_equilibria(tables)
+    listed = extreme_equilibria(tables, most=most)
     found = np.zeros((len(listed.pairs), 2, max(tables.shape[1:])))
     for k, (one, other) in enumerate(listed.pairs):
         for player, strategy in enumerate((listed.first[one], listed.second[other])):
@@ -221,10 +227,10 @@ def _vertex_list(tables: np.ndarray) -> Session:
     }
 
 
-def _support_list(tables: np.ndarray) -> Session:
+def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
     """Pure equilibria and those that are found by supports."""
     even = _even(tables)
-    more = [_newton(even, np.maximum(x, 0.0), x != 0) for x in candidates(even)]
+    more = [_newton(even, np.maximum(x, 0.0), x != 0) for x in candidates(even, most=most)]
     found = _verified(tables, _pure(tables), [x for x in more if x is not None])
     return _over(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
+from warnings import warn
 
 import numpy as np
 
@@ -71,6 +72,8 @@ def learn(
     record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
     record["steps"] = ((), np.asarray(done))
     record |= out_of_time(record, watch.over and done < steps)
+    if "remedy" in record and not stopped:
+        warn(f"not settled: {record['remedy'][1]}", stacklevel=2)
     return certified(played(game, learner, record), record, tolerance)
 
 

@@ -11,8 +11,9 @@ from math import comb
 import numpy as np
 
 from rivalry.kernels.shapes import FiniteGame, Tabulated
+from rivalry.tabular.extreme import equal_within
 
-TIE = 1e-12  # of the largest payoff: gains below this are rounding
+TIE = 1e-12  # of all that is shared out: gains below this are rounding
 MOST_JOINT = 5_000_000  # joint actions gone through where there is no table
 
 
@@ -79,10 +80,9 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
     if not tables.payoff.size:
         return _summed_equilibria(tabulated, before, most)
     rests = np.ones(sizes, dtype=bool)
-    tie = TIE * float(np.abs(tables.payoff).max())
     for player in range(len(sizes)):
         pays = tables.payoff[0, player].reshape(sizes)
-        rests &= pays >= pays.max(axis=player, keepdims=True) - tie
+        rests &= pays >= pays.max(axis=player, keepdims=True) - equal_within(pays)
     found = np.argwhere(rests)
     kept = np.ones(len(found), dtype=bool)
     for player, other in enumerate(before):
