@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.files import StoreError, folder_for, write
-from rivalry.results import netcdf
+from rivalry.results import is_truth, netcdf
 from rivalry.store import LeftOut
 
 if TYPE_CHECKING:
@@ -113,14 +111,15 @@ def rows(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> tuple[list
         columns.append((dim, axis, values))
         others = sorted(str(c) for c in data.coords if c != dim and data.coords[c].dims == (dim,))
         columns += [(other, axis, data.coords[other].values) for other in others]
-    arrays = [data[name].values for name in names]
+    arrays, truths = [data[name].values for name in names], [is_truth(data[name]) for name in names]
     sheet = []
     for place in np.ndindex(*(data.sizes[dim] for dim in dims)):
         index = tuple(order[k] for order, k in zip(orders, place, strict=True))
         found = [array[index] for array in arrays]
         if any(_known(value) for value in found):
             at = [values[index[axis]] for _, axis, values in columns]
-            sheet.append([value.item() for value in map(np.asarray, (*at, *found))])
+            known = [bool(v) if t and _known(v) else v for v, t in zip(found, truths, strict=True)]
+            sheet.append([value.item() for value in map(np.asarray, (*at, *known))])
     return [name for name, _, _ in columns] + list(names), sheet
 
 
@@ -139,12 +138,14 @@ def to_csv(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
 
     Text that a spreadsheet would take for a formula has an apostrophe before it, in the header too.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     head, sheet = rows(data, dims, names)
-    writer.writerow([_plain(name) for name in head])
-    writer.writerows([[_plain(value) for value in row] for row in sheet])
-    return text.getvalue()
+    return "".join(",".join(map(_field, map(_plain, row))) + "\n" for row in [head, *sheet])
+
+
+def _field(text: str) -> str:
+    """A field as it stands between commas; the csv module leaves a carriage return bare."""
+    special = any(c in text for c in ',"\r\n')
+    return '"{}"'.format(text.replace('"', '""')) if special else text
 
 
 def _plain(value: Any) -> str:

@@ -55,6 +55,12 @@ APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an 
 LISTED, SHORT = 50, 6  # equilibria that are printed; actions of a strategy that is printed whole
 
 
+TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
+"""Attributes of truth values in a run's dataset, in the words of the CF conventions for NetCDF."""
+
+LARGE = 2**30  # bytes of a variable from which on padding is counted
+SPARSE = 1000  # the most bytes of padding per byte of a large variable
+
 # What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
 Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
@@ -340,10 +346,13 @@ def collect(
 
     ``rows`` pairs every record with its place, one coordinate value for each name in ``axes``; ``axes``
     gives each coordinate's values in order, ``companions`` those of further coordinates along an axis.
-    What is missing is NaN (numbers and truth values), empty (text) or -1 (whole numbers); arrays of unequal
-    length are padded the same way, at the end. A variable of the name of a coordinate in ``axes`` is left
-    out. Where some cells lack a dimension that others have, they fill its first place. A record's variable
-    that is its own dimension, the same in all cells, is a coordinate.
+    What is missing is NaN (numbers), empty (text) or -1 (whole numbers); arrays of unequal length are padded
+    the same way, at the end. Truth values are 1.0, 0.0 and NaN, whether any is missing or not, and have the
+    attributes `TRUTH`: so a variable's type does not tell how much of a run is done.
+
+    A variable of the name of a coordinate in ``axes`` is left out. Where some cells lack a dimension that
+    others have, they fill its first place. A record's variable that is its own dimension, the same in all
+    cells, is a coordinate.
 
     >>> rows = [({"reach": 0.1}, {"payoff": (("player",), np.array([1.0, 2.0]))})]
     >>> collect(rows, {"reach": [0.1, 0.2]}).payoff.values.tolist()
@@ -359,6 +368,7 @@ def collect(
     for name, (along, values) in (companions or {}).items():
         coordinates[name] = (along, _coordinate(values))
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    attributes: dict[str, dict[str, Any]] = {}
     for name in sorted({name for _, record in rows for name in record}):
         if name in axes:  # what is swept is told by its coordinate
             continue
@@ -367,9 +377,22 @@ def collect(
         if _is_coordinate(name, [value for _, value in held], coordinates):
             coordinates[name] = held[0][1]
             continue
+        if any(array.dtype.kind == "b" for _, (_, array) in held):
+            held = [(index, (dims, _as_numbers(array))) for index, (dims, array) in held]
+            attributes[name] = TRUTH
         dims, whole = _gathered(name, held, lengths)
         variables[name] = (_renamed(name, dims, whole.shape[len(lead) :], variables, lead), whole)
-    return xr.Dataset(variables, coords=coordinates)
+    known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
+    return xr.Dataset(known, coords=coordinates)
+
+
+def is_truth(values: DataArray) -> bool:
+    """Whether a variable of a run's dataset holds truth values."""
+    return "flag_meanings" in values.attrs
+
+
+def _as_numbers(array: np.ndarray) -> np.ndarray:
+    return array.astype(float) if array.dtype.kind == "b" else array
 
 
 def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
@@ -414,7 +437,11 @@ def _gathered(
     dims, arrays = _aligned(name, [value for _, value in held])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
     complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
-    whole = np.full(lengths + shape, *_blank(arrays, complete=complete))
+    blank, dtype = _blank(arrays, complete=complete)
+    size, held_size = prod(lengths + shape) * dtype.itemsize, sum(array.nbytes for array in arrays)
+    if size > LARGE and size * len(arrays) > SPARSE * held_size * prod(lengths):
+        raise ValueError(f"{name}: {held_size} bytes in {len(arrays)} cells would be padded to {size}")
+    whole = np.full(lengths + shape, blank, dtype)
     for (index, _), array in zip(held, arrays, strict=True):
         corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
         whole[corner] = array
@@ -488,7 +515,9 @@ def _blank(arrays: Sequence[np.ndarray], *, complete: bool) -> tuple[Any, Any]:
     dtype = np.result_type(*arrays)
     if dtype.kind == "b":
         return (False, dtype) if complete else (np.nan, np.dtype(float))
-    return (-1, dtype) if dtype.kind in "iu" else (np.nan, dtype)
+    if dtype.kind == "u":  # which has no place for -1
+        return -1, np.dtype(np.int64)
+    return (-1, dtype) if dtype.kind == "i" else (np.nan, dtype)
 
 
 def netcdf(data: Dataset) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,18 @@ def test_missing_values_are_empty_and_rows_of_nothing_are_left_out() -> None:
 def test_coordinates_in_step_stand_beside_their_dimension() -> None:
     data = xr.Dataset({"x": ("a", [1.0])}, {"a": [0.5], "b": ("a", ["w"])})
     assert rows(data, ("a",), ["x"]) == (["a", "b", "x"], [[0.5, "w", 1.0]])
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_text_is_no_formula_and_numbers_stay_numbers(first: str) -> None:
+    data = xr.Dataset(
+        {"=x": ("k", [-1.5]), "s": ("k", [f"{first}1+cmd"]), "i": ("k", [-2])}, {"k": [f"{first}k"]}
+    )
+    text = to_csv(data, ("k",), ["=x", "i", "s"])
+    head, row = csv.reader(io.StringIO(text, newline=""))
+    assert head == ["k", "'=x", "i", "s"]
+    assert row == [f"'{first}k", "-1.5", "-2", f"'{first}1+cmd"]
+    assert f"'{first}1+cmd" in to_latex(data, ("k",), ["s"])
 
 
 @given(st.floats(allow_nan=False))

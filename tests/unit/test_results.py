@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rivalry.export import to_csv
 from rivalry.results import (
     Certificate,
     Solution,
     collect,
     dataset,
+    is_truth,
     netcdf,
     read_netcdf,
     stacked,
@@ -43,9 +45,9 @@ def test_what_is_missing_is_known_as_missing() -> None:
     assert missing.steps == -1
 
 
-def test_truth_values_stay_where_all_are_known_and_are_numbers_else() -> None:
+def test_truth_values_are_numbers_whether_any_is_missing_or_not() -> None:
     safe = {"safe": ((), np.asarray(True))}
-    assert collect([({"a": 1}, safe)], {"a": [1]}).safe.dtype == bool
+    assert collect([({"a": 1}, safe)], {"a": [1]}).safe.values.tolist() == [1.0]
     np.testing.assert_array_equal(collect([({"a": 1}, safe)], {"a": [1, 2]}).safe, [1.0, np.nan])
 
 
@@ -160,3 +162,31 @@ def test_what_is_swept_is_told_by_its_coordinate_alone() -> None:
     data = collect(rows, {"beta": [2.0, 4.0]})
     assert data.beta.values.tolist() == [2.0, 4.0]
     assert data.gain.sel(beta=4.0).item() == 0.25
+
+
+def test_types_do_not_tell_how_much_is_done() -> None:
+    whole = {
+        "flag": ((), np.asarray(True)),
+        "flags": (("k",), np.array([True, False])),
+        "count": ((), np.asarray(3)),
+        "size": ((), np.asarray(3, dtype=np.uint8)),
+        "word": ((), np.asarray("abc")),
+        "number": ((), np.asarray(0.5)),
+    }
+    axes = {"x": [1, 2]}
+    done = collect([({"x": 1}, whole), ({"x": 2}, whole)], axes)
+    half = collect([({"x": 1}, whole), ({"x": 2}, {})], axes)
+    assert {name: str(v.dtype) for name, v in done.items()} == {n: str(v.dtype) for n, v in half.items()}
+    assert {name: v.attrs.keys() for name, v in done.items()} == {n: v.attrs.keys() for n, v in half.items()}
+    np.testing.assert_array_equal(half["flag"], [1.0, np.nan])
+    assert [str(name) for name, v in done.items() if is_truth(v)] == ["flag", "flags"]
+    for data, last in ((done, "2,3,true,0.5,3,abc"), (half, None)):
+        lines = to_csv(data, ("x",), ["count", "flag", "number", "size", "word"]).splitlines()
+        assert lines[1] == "1,3,true,0.5,3,abc"
+        assert lines[2:] == ([last] if last else [])
+
+
+def test_a_large_variable_that_is_nearly_all_padding_is_refused() -> None:
+    long = {f"{k}": {"a": (("i", "j"), np.zeros((1, 20_000) if k else (20_000, 1)))} for k in (0, 1)}
+    with pytest.raises(ValueError, match="a: 320000 bytes in 2 cells would be padded to 6400000000"):
+        collect([({"x": x}, one) for x, one in long.items()], {"x": list(long)})

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry._registry import near
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
-from rivalry.results import CLAIMS, COVERAGES
+from rivalry.results import CLAIMS, COVERAGES, is_truth
 from rivalry.study.expect import Difference, applicable, differences
 
 if TYPE_CHECKING:
@@ -302,6 +302,9 @@ def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _O
     if row.get("equals") is not None:
         values = _equal(values, row["equals"])
     value, why = _reduced(values, row.get("reduce"))
+    whole = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
+    if value is not None and whole and is_truth(data[name]):
+        value = bool(value)
     return _Ours(value, claim, why or _unfinished(picked))
 
 
