@@ -15,7 +15,7 @@ import pytest
 
 from rivalry.executor import carry_out, certify
 from rivalry.export import export
-from rivalry.report import build
+from rivalry.report import build, expectations
 from rivalry.store import Run, StoreError, load_run
 from rivalry.worker import run_cell
 
@@ -63,6 +63,25 @@ def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None
     assert "0.1.0" in page
     assert [path.name for path in export(run, "netcdf", tmp_path / "out").files] == ["two.nc"]
     assert {"cells.csv", "player.csv"} <= {path.name for path in export(run, "csv", tmp_path / "out").files}
+
+
+def test_its_one_tolerance_is_that_of_the_reference_it_was_for(run: Run) -> None:
+    path = run.folder / "study.json"
+    head = json.loads(path.read_text(encoding="utf-8"))
+    (row,) = head["study"]["expect"]
+    rows = [
+        row,
+        row | {"expected": 0.5, "published": 0.85, "over": "max"},
+        {key: row[key] for key in ("quantity", "at")} | {"published": "x", "within": [0.0, 1.0]},
+    ]
+    path.write_text(json.dumps(head | {"study": head["study"] | {"expect": rows}}), encoding="utf-8")
+    old = load_run(run.folder)
+    first, both, text = expectations(old.head["study"], old.dataset())
+    assert (first["published_verdict"], first["published_tolerance"]) == ("agrees", 1e-6)
+    assert (both["published_verdict"], both["published_tolerance"]) == ("differs", pytest.approx(0.005))
+    assert (both["expected_verdict"], both["tolerance"], both["reduce"]) == ("agrees", 1e-6, "max")
+    assert (text["published_verdict"], text["expected_verdict"]) == ("not compared", "agrees")
+    assert len(old.study.expect) == 3
 
 
 def test_it_is_certified_again(run: Run) -> None:
