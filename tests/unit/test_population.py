@@ -214,3 +214,31 @@ def test_where_nothing_is_shared_out_the_level_is_found_at_its_edge() -> None:
     assert found.status == "settled"
     assert abs(float(found.data.level)) < 1e-12
     assert abs(float(found.data.karma_drift)) < 1e-11
+
+
+def thrifty(game: Any, least: int) -> Any:
+    """Who holds ``least`` karma or more bids 1, the others nothing."""
+    held = np.arange(len(game.legal)) % (KMAX + 1)
+    return jnp.asarray(np.eye(KMAX + 1)[(held >= least).astype(int)])
+
+
+@pytest.mark.parametrize(("kbar", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
+def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(kbar: float, least: int) -> None:
+    """Nobody bids below some amount of karma, and losers get nothing: there every amount is kept for ever."""
+    game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).endowed(kbar)
+    pi = thrifty(game, least)
+    env = game.environment(game.first_law(), pi)._replace(level=jnp.zeros(()))
+    steps = np.asarray(transitions(game, env, pi))
+    assert (np.linalg.svd(np.eye(20) - steps)[1] < 1e-12).sum() > 2  # classes, of two types
+    power = np.linalg.matrix_power((np.eye(20) + steps) / 2, 2**14)
+    np.testing.assert_allclose(law(game, env, pi), np.asarray(game.first_law()) @ power, atol=1e-9)
+
+
+def test_where_nobody_bids_everybody_keeps_its_karma() -> None:
+    game = small()
+    proof = population_certificate(game, game.named_start("zero"))
+    there = judged(game, game.named_start("zero"))
+    np.testing.assert_allclose(there.settled.mu, game.first_law(), atol=1e-10)
+    assert (proof.coverage, proof.claim) == ("exact", "not an equilibrium")
+    # a coin for every stake, of 1 in four steps of seven and of 3 else
+    np.testing.assert_allclose(there.payoff, [-(4 / 7 + 3 * 3 / 7) / 2 / (1 - GAMMA)], rtol=1e-9)

@@ -103,3 +103,12 @@ def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: 
     again = solved(found.profile.values, begin=BETA)
     assert again.steps == 1
     np.testing.assert_allclose(again.profile, found.profile, atol=1e-8)
+
+
+@pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (2.5, OTHER), (3.0, OTHER)])
+def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known: tuple[float, ...]) -> None:
+    """Where nobody bids no karma moves, and no first stage leads on from there."""
+    found = solved("zero", factor=factor)
+    assert bool(found.data.restarted)
+    here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
+    np.testing.assert_allclose(here, known, atol=2e-6)

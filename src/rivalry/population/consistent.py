@@ -10,8 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame, refuse_mean_field
-from rivalry.oracles import offered
-from rivalry.population.operators import Law, Policy, flow, law, shares_of, spread_out
+from rivalry.population.operators import Law, Policy, first_distribution, flow, law
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
@@ -33,8 +32,7 @@ def first_law(game: Any) -> Law:
     Raises `ValueError` for a game that has no stationary population.
     """
     refuse_mean_field(game)
-    known = offered(game, "first_law")
-    return spread_out(game, shares_of(game)) if known is None else known()
+    return first_distribution(game)
 
 
 @eqx.filter_jit

@@ -15,6 +15,9 @@ from rivalry._jax import jax, jnp
 from rivalry.game import PopulationGame
 from rivalry.oracles import offered
 
+SINGULAR = 1e-12  # pivots of a part this small: there are several stationary laws
+REPLACED = 1e-5  # part of the agents per step
+
 Law = Float[Array, "state"]
 Values = Float[Array, "state"]
 Policy = Float[Array, "state action"]
@@ -103,11 +106,43 @@ def spread_out(game: Any, of_type: Float[Array, "type"]) -> Law:
     return found
 
 
+def first_distribution(game: Any) -> Law:
+    """Where the population begins: as the game says, else every type evenly over its states."""
+    known = offered(game, "first_law")
+    return spread_out(game, shares_of(game)) if known is None else known()
+
+
 def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
     """The stationary law of a policy while the environment stays as it is, by a linear solve.
 
-    Every type is taken to have one closed class of states.
+    Where a type has several closed classes of states, as where nobody bids and no karma moves, it is not
+    unique. Then it is the long-run distribution from where the population begins: the limit of chains in
+    which agents are replaced by new ones, as that becomes rare.
     """
-    matrix = balanced(game, transitions(game, env, pi))
-    found: Law = jnp.linalg.solve(matrix, -spread_out(game, shares_of(game)))
+    matrix, mass = balanced(game, transitions(game, env, pi)), -spread_out(game, shares_of(game))
+    factors = jax.scipy.linalg.lu_factor(matrix)
+    pivots = jnp.abs(jnp.diagonal(factors[0]))
+    unique = jnp.min(pivots) > SINGULAR * jnp.max(pivots)
+    found: Law = jax.lax.cond(
+        unique,
+        lambda: jax.scipy.linalg.lu_solve(factors, mass),
+        lambda: _long_run(game, matrix, mass),
+    )
+    return found
+
+
+def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Law) -> Law:
+    """The stationary law that replacing a part `REPLACED` of the agents selects, as that part goes to 0.
+
+    The corrections are for the part not being 0; what is replaced has no share in them.
+    """
+    types = types_of(game)
+    alike = jnp.asarray(types[:, None] == types[None, :], dtype=float)
+    begin = first_distribution(game)
+    new = alike * (begin / shares_of(game)[types])[:, None]
+    moved = matrix + jnp.eye(len(types)) + alike / np.bincount(types)[types][:, None]
+    factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - moved))
+    found: Law = jax.scipy.linalg.lu_solve(factors, mass)
+    for _ in range(4):
+        found = found + jax.scipy.linalg.lu_solve(factors, mass - matrix @ found)
     return found

@@ -36,6 +36,7 @@ TOGETHER = 8  # directions
 NEGATIVE = 1e-9  # rounding may take so much from a law
 ENOUGH = 1e-11
 GENTLEST = 1.0 + 1e-4  # smaller factors are given up
+LOWEST = 1e-6  # of the first beta: lower ones are given up
 
 
 class Point(NamedTuple):
@@ -65,6 +66,8 @@ class PopulationNewtonState(NamedTuple):
     factor: Float[Array, ""]
     residual: Float[Array, ""]
     newton_steps: Array
+    uniform: Point  # the population of uniform play
+    restarted: Array  # stages begin there, because none leads on from the start
 
     @property
     def time(self) -> Float[Array, ""]:
@@ -86,6 +89,9 @@ class PopulationNewton(eqx.Module):
     the start; longer ones, a ``factor`` of 3 or 4, may come to others. With ``begin`` at ``beta`` the first
     stage begins at the start's own values and population, and finds an equilibrium near them; if there is
     none, beta is lowered first, and raised again.
+
+    Where not even the gentlest first stage leads on from the population of the start, as where nobody bids,
+    stages begin at that of uniform play, which the policy tends to as beta goes to 0; ``restarted`` says so.
 
     It settles where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
     and never answers with a point that does not. Raises `ValueError` for options out of range.
@@ -112,13 +118,11 @@ class PopulationNewton(eqx.Module):
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """The population of the start and what its policy is worth; the key is not needed."""
-        mu, env, _ = settled(game, start)
-        point = Point(policy_values(game, env, start), mu, env)
+        point, even = (_point_of(game, policy) for policy in (start, uniform(game)))
         first = jnp.minimum(jnp.asarray(self.begin), self.beta)
-        zero = jnp.zeros(())
-        return PopulationNewtonState(
-            start, point, point, zero, zero, first, jnp.asarray(jnp.inf), jnp.asarray(0)
-        )
+        zero, none = jnp.zeros(()), jnp.asarray(0)
+        far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
+        return PopulationNewtonState(start, point, point, zero, zero, first, far, none, even, no)
 
     def step(
         self, game: PopulationGame, state: PopulationNewtonState, key: PRNGKeyArray
@@ -134,9 +138,13 @@ class PopulationNewton(eqx.Module):
         found = newton(game, guess, rule(beta, self.eps, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; longer ones than the first might jump to another equilibrium
+        lost = ~begun & ~good & (state.factor / 4 < LOWEST * self.begin)
         longer = jnp.where(begun, jnp.minimum(state.factor**1.5, self.factor), self.factor)
         shorter = jnp.where(begun, jnp.sqrt(state.factor), state.factor / 4)
-        here = jax.tree.map(partial(jnp.where, good), found.point, state.point)
+        again = lost & ~state.restarted
+        shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
+        behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
+        here = jax.tree.map(partial(jnp.where, good), found.point, behind)
         q = action_values(game, here.env, here.values)
         policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.eps))
         return PopulationNewtonState(
@@ -148,6 +156,8 @@ class PopulationNewton(eqx.Module):
             factor=jnp.where(good, longer, shorter),
             residual=jnp.where(good, found.residual, state.residual),
             newton_steps=state.newton_steps + found.steps,
+            uniform=state.uniform,
+            restarted=state.restarted | again,
         )
 
     def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
@@ -156,21 +166,33 @@ class PopulationNewton(eqx.Module):
 
     def ended(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
         """No answer where even the shortest stage fails."""
-        lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < 1e-6 * self.begin)
+        lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("no answer"), 0)
 
     def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
         """What is left of the equations at which beta, and how many Newton steps it took."""
         by = rule(state.beta, self.eps, self.regularised)
         found = noted(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
+        found["restarted"] = ((), np.asarray(state.restarted))
         return found | {"residual": ((), np.asarray(state.residual))}
 
     def remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
         """What to do where it did not get to the full beta."""
+        if float(state.beta) == 0:
+            return (
+                "no first stage was solved, neither from the population of the start nor from that of "
+                "uniform play: set begin to beta, or use another start"
+            )
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
             "raise max_steps or factor, or set begin to beta: no small step may lead on from there"
         )
+
+
+def _point_of(game: PopulationGame, policy: Policy) -> Point:
+    """The values of a policy in its own population, and that."""
+    mu, env, _ = settled(game, policy)
+    return Point(policy_values(game, env, policy), mu, env)
 
 
 def _predicted(state: PopulationNewtonState, beta: Array) -> Point:
