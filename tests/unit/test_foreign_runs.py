@@ -543,3 +543,53 @@ def test_outputs_into_links(run: Run, tmp_path: Path, rivalry: Command) -> None:
         answer = rivalry(line[0], str(run.folder), *line[1:], "--out", "bad")
         assert answer.status == 2
         assert answer.err.splitlines()[-1].startswith("rivalry: bad: is a link that leads nowhere")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder that is removed while a process is in it")
+def test_a_working_directory_that_is_gone_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rivalry.cli import main
+
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for line in (["report", "--out", "page"], ["export", "--to", "csv", "--out", "out"]):
+        assert main([line[0], str(run.folder), *line[1:]]) == 2
+        assert (
+            capsys.readouterr()
+            .err.splitlines()[-1]
+            .endswith("directory no longer exists; change to one that does")
+        )
+    assert main(["run", "matrix_classics", "--quick"]) == 2
+    assert "working directory no longer exists" in capsys.readouterr().err
+
+
+# -- studies of studies -------------------------------------------------------------------------------------
+
+
+def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
+    from rivalry.study import load
+
+    study(tmp_path)
+    (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
+    whole = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    (part,) = whole.parts().values()
+    with part.locked():
+        for k, place in enumerate(part.cells):
+            part.write_cell(place.id, record(k))
+    (tmp_path / "more.py").write_text("trouble = 'none'\n")
+    head = copy.deepcopy(part.head)
+    head["study"]["game"]["trouble"] = "more.py:trouble"  # the whole's own study does not name it
+    write_json(part.folder / "study.json", head)
+    said = rivalry("certify", str(whole.folder)).err
+    assert f"runs {tmp_path / 'more.py'}, which the study duel names" in said
+    part.folder.rename(tmp_path / "elsewhere")
+    part.folder.symlink_to(tmp_path / "elsewhere")
+    answer = rivalry("status", str(whole.folder))
+    assert answer.status == 2
+    assert "both/duel: leads out of the run's folder" in answer.err
+    part.folder.unlink()
+    assert "duel: no such run folder" in rivalry("status", str(whole.folder)).err
+    shutil.copytree(whole.folder, part.folder)  # a part with parts, which would have parts
+    assert "parts: a part has none of its own" in rivalry("status", str(whole.folder)).err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from errno import EBADF, EIO, ENOSPC, EPIPE
 from pathlib import Path
@@ -57,6 +58,8 @@ def carry_out(arguments: list[str]) -> int:
     except ValueError as error:
         return _told(error)
     except OSError as error:  # a folder that may not be written, a file that is gone
+        if not _working_folder():
+            return output.mistake("the working directory no longer exists; change to one that does")
         if error.errno in (EPIPE, ENOSPC, EBADF, EIO) and error.filename is None:
             return output.lost(error)
         if error.filename is None:
@@ -70,6 +73,15 @@ def carry_out(arguments: list[str]) -> int:
 
         why = missing_device()
         return output.mistake(why) if why else output.broken(error)
+
+
+def _working_folder() -> bool:
+    """Whether the folder that relative paths lead from is still there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _told(error: ValueError) -> int:

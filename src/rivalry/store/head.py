@@ -91,17 +91,19 @@ def is_file_name(name: Any) -> bool:
 
 def _texts(value: Any) -> Iterator[str]:
     """Text and numbers that no dataset can hold."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _texts(key)
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    elif isinstance(value, str) and "\0" in value:
-        yield f"{_short(value)} has a character NUL"
-    elif isinstance(value, int) and abs(value) >= 2**63:
-        yield f"{_short(value)} is beyond 64 bits"
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str):
+            if "\0" in one:
+                yield f"{_short(one)} has a character NUL"
+        elif isinstance(one, int) and abs(one) >= 2**63:
+            yield f"{_short(one)} is beyond 64 bits"
 
 
 def _versions(head: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,15 @@ class Index:
         """From a copy in memory: no lock, no journal, no limit on the path's length."""
         if not path.exists():
             return {}
+        for wait in (0.02, 0.1):  # a copy made while another process writes may be of two states
+            try:
+                return cls._copied(path)
+            except sqlite3.DatabaseError:
+                time.sleep(wait)
+        return cls._copied(path)
+
+    @classmethod
+    def _copied(cls, path: Path) -> dict[str, tuple[str, str]]:
         data = read_bytes(path)
         db = sqlite3.connect(":memory:")
         try:
