@@ -25,6 +25,16 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 }
 
 
+class Recipe(NamedTuple):
+    """The factory of a game, and its keywords with their values; see `rivalry.recipes`."""
+
+    make: Callable[..., Any]
+    given: Mapping[str, Any]
+
+
+HELD = "_recipe"  # the attribute of a game that holds its recipe; no field's name
+
+
 class Fault(NamedTuple):
     """What is wrong with a value: the place in it, the rule, and of what kind that is.
 
@@ -41,7 +51,7 @@ class Fault(NamedTuple):
 
 
 def checked(factory: F) -> F:
-    """Decorate a factory: arguments that its annotations do not allow are refused.
+    """Decorate a factory: arguments that its annotations do not allow are refused, the others remembered.
 
     Raises `ValueError`, one line that names the argument, before the factory is called. What the factory
     itself raises as `ValueError` is told in one line of bounded length; where tables or functions were given,
@@ -55,6 +65,9 @@ def checked(factory: F) -> F:
         try:
             found = factory(*args, **kwargs)
             check(factory, args, kwargs)
+            if not any(map(_holds_function, given.values())):  # a game must remain fit for pickle
+                usual = {name: one.default for name, one in _signature(factory)[0].items()}
+                object.__setattr__(found, HELD, Recipe(call, usual | given))  # values are frozen
             return found
         except Exception as error:
             words = _told(error, given, _signature(factory)[0])
@@ -350,6 +363,12 @@ def _open(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_open, value)) or any(isinstance(entry, list | tuple) for entry in value)
     return isinstance(value, Mapping) or callable(value)
+
+
+def _holds_function(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_function, value.values()))
+    return any(map(_holds_function, value)) if isinstance(value, list | tuple) else callable(value)
 
 
 _NAMES = {

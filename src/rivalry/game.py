@@ -198,6 +198,7 @@ class Method(Protocol):
     - ``account(game, state) -> Record``: what the last state tells, stored however the steps ended;
     - ``remedy(game, state) -> str``: what is left and what to do about it, one line, where it did not settle:
       stored, and said as a warning;
+    - ``check_game(game)``: raises `ValueError` for a game whose numbers it cannot take, before it begins;
     - ``fits(game) -> bool``, on the class: whether it can be tried on a game (default: on one with payoffs).
       Of several classes that are registered for one kind, a study takes the first that fits;
     - a state's ``time`` and ``residual``: stored beside the path, as ``path_time`` and ``path_residual``;

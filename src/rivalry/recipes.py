@@ -1,34 +1,22 @@
 """Games that remember what they were made of, so that they can be made anew under another rule.
 
-What a game remembers is no field of it: programs compiled for one game serve all that have its arrays and
-static fields. A copy that was changed (`rivalry.game.with_`) is not what was made, and remembers nothing.
+A factory that `rivalry.arguments.checked` decorates lets its games remember, unless a function was among
+what it was given. What a game remembers is no field of it: programs compiled for one game serve all that have
+its arrays and static fields. A copy that was changed (`rivalry.game.with_`) is not what was made, and
+remembers nothing.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from rivalry._registry import near
+from rivalry.arguments import HELD, Recipe
 
 G = TypeVar("G")
-
-HELD = "_recipe"  # no field's name
-
-
-class Recipe(NamedTuple):
-    """The factory of a game, and every keyword that it was called with."""
-
-    make: Callable[..., Any]
-    given: Mapping[str, Any]
-
-
-def remembered(game: G, make: Callable[..., Any], given: Mapping[str, Any]) -> G:
-    """The same game, which remembers that ``make(**given)`` made it. For the last line of a factory."""
-    object.__setattr__(game, HELD, Recipe(make, dict(given)))  # values are frozen
-    return game
 
 
 def recipe_of(game: object) -> Recipe | None:

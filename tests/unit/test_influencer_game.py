@@ -332,6 +332,12 @@ def test_views() -> None:
     assert field.field.shape == (40, 40, 2)
     y = x.at[0, 0].set(float(field.field_at_i[3])).at[1, 0].set(float(field.field_at_j[7]))
     np.testing.assert_allclose(field.field[3, 7], game.gradients(y)[:2, 0], rtol=1e-10)
+    three = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
+    field = rv.view(three, "vector_field", [0.2, 0.5, 0.8])
+    (pair,) = np.flatnonzero((field.field_pair == [0, 2]).all("component"))
+    y = jnp.asarray([[float(field.field_at_i[3])], [0.5], [float(field.field_at_j[7])]])
+    np.testing.assert_allclose(field.field_of_pair[pair, 3, 7], three.gradients(y)[[0, 2], 0], rtol=1e-10)
+    np.testing.assert_array_equal(field.field_of_pair[0], field.field)
     plane, _ = built("box")
     assert "vector_field" not in plane.views
     with pytest.raises(ValueError, match="did you mean 'shares'"):

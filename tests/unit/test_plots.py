@@ -268,6 +268,21 @@ def test_nullclines_pass_through_a_stationary_point(run: xr.Dataset) -> None:
     assert min(np.abs(v - here).sum(axis=1).min() for v in vertices) < 0.03
 
 
+def test_nullclines_of_chosen_players() -> None:
+    x = np.array([[0.2], [0.5], [0.8]])
+    game = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
+    data = dataset(game.view("vector_field", x) | {"profile": (("player", "axis"), x)})
+    ax = rv.plots.vector_field(data, players=[2, 0])
+    assert {"player 2: gradient is zero", "player 0: gradient is zero"} <= set(labels(ax))
+    assert ax.get_xlabel() == "position of player 2 (units of the space)"
+    assert ax.get_ylabel() == "position of player 0 (units of the space)"
+    stood = next(one for one in ax.get_lines() if str(one.get_label()).startswith("where they stand"))
+    assert (stood.get_xdata()[0], stood.get_ydata()[0]) == (0.8, 0.2)
+    for players, told in (([0, 9], r"\[0, 9\] must be two of the pairs"), ([1, 1], "two different players")):
+        with pytest.raises(ValueError, match=told):
+            rv.plots.vector_field(data, players=players)
+
+
 def test_bifurcation_marks_threshold_ends_and_worth(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run)
     assert ax.get_xlabel() == "reach"

@@ -156,3 +156,64 @@ def test_other_spaces_are_refused_in_one_line() -> None:
 def test_rates_must_be_one_a_player() -> None:
     with pytest.raises(ValueError, match="rate: 3 numbers must be 2, one a player"):
         rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
+
+
+def test_one_population_goes_to_the_evolutionarily_stable_strategy() -> None:
+    """Where two populations of hawks and doves part, one stays: along the diagonal the slope is -3 * 2/9."""
+    game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
+    found = rv.solve(game, Replicator(populations="one"), [[0.2, 0.8], [0.2, 0.8]])
+    assert (found.status, found.end_state, found.claim) == ("settled", "stable_point", "equilibrium")
+    np.testing.assert_allclose(found.profile.values, [[2 / 3, 1 / 3]] * 2, atol=1e-9)
+    np.testing.assert_allclose(found.data.max_real_eigenvalue, -2 / 3, atol=1e-9)
+    path = found.record["path"][1]
+    np.testing.assert_array_equal(path[:, 0], path[:, 1])
+    mean = rv.trace(game, Replicator(populations="one"), [[0.1, 0.9], [0.3, 0.7]], steps=1)
+    np.testing.assert_allclose(mean.path.values[1:, 1], mean.path.values[1:, 0], atol=0)
+    np.testing.assert_allclose(mean.path.values[1, 0], [0.2, 0.8], atol=1e-3)
+
+
+def test_one_population_follows_its_equation() -> None:
+    table = np.random.default_rng(8).uniform(-1, 1, (3, 3))
+    game = rv.games.matrix(payoffs=[table.tolist(), table.T.tolist()], actions=ACTIONS)
+    start = np.array([0.6, 0.3, 0.1])
+
+    def field(_: float, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x * (table @ x - x @ table @ x))
+
+    method = Replicator(populations="one")
+    found = rv.solve(game, method, [start, start], max_steps=60, tolerance=None)
+    times, rows = found.record["path_time"][1], found.record["path"][1]
+    late = times <= 20.0
+    right = solve_ivp(field, (0, 20), start, t_eval=times[late], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(rows[late, 0], right.y.T, atol=1e-7)
+
+
+@pytest.mark.parametrize(("win", "word"), [(2.0, "stable_point"), (0.5, "unstable_point")])
+def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
+    """At a third each the eigenvalues are (1 - win)/6 +- i (1 + win)/(2 sqrt 3): it attracts if win > 1."""
+    game = rv.games.matrix("rock_paper_scissors", win=win)
+    found = rv.solve(game, Replicator(populations="one"), np.full((2, 3), 1 / 3))
+    assert found.end_state == word
+    np.testing.assert_allclose(found.data.max_real_eigenvalue, (1 - win) / 6, atol=1e-9)
+    np.testing.assert_allclose(found.data.max_imag_eigenvalue, (1 + win) / (2 * np.sqrt(3)), atol=1e-9)
+    if win > 1:
+        left = rv.solve(game, Replicator(populations="one"), [[0.5, 0.3, 0.2]] * 2)
+        np.testing.assert_allclose(left.profile.values, np.full((2, 3), 1 / 3), atol=1e-6)
+
+
+def test_one_population_of_three_players() -> None:
+    """Volunteers (Diekmann 1985): idle with cost^(1/(n - 1)); the mirror form comes to the same."""
+    game = rv.games.matrix("volunteers_dilemma", cost=0.5)
+    for method in (Replicator(populations="one"), Replicator("mirror", 0.5, populations="one")):
+        found = rv.solve(game, method, [[0.2, 0.8]] * 3)
+        assert (found.end_state, found.claim) == ("stable_point", "equilibrium")
+        np.testing.assert_allclose(found.profile.values[:, 0], np.sqrt(0.5), atol=1e-9)
+
+
+def test_one_population_needs_a_symmetric_game() -> None:
+    for name in ("matching_pennies", "battle_of_the_sexes"):
+        with pytest.raises(ValueError, match=r"^populations: .* must be symmetric for one population"):
+            rv.solve(rv.games.matrix(name), Replicator(populations="one"))
+    study = {"game": {"family": "matrix", "name": "jordan"}}
+    with pytest.raises(StudyError, match="must be symmetric"):
+        rv.Study(**study, method={"kind": "replicator", "populations": "one"}).check()

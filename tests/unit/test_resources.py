@@ -55,6 +55,13 @@ def test_mixture_in_the_plane() -> None:
     np.testing.assert_allclose(round_one, same, rtol=1e-13)
 
 
+def test_text_that_is_no_word_is_a_formula() -> None:
+    points = np.array([[0.0], [0.5], [1.0]])
+    np.testing.assert_allclose(resource_weights("exp(-b)", points), np.exp(-points[:, 0]), rtol=1e-15)
+    plane = np.array([[0.5, 2.0], [1.0, 0.0]])
+    np.testing.assert_allclose(resource_weights("1 + b1*b2", plane), [2.0, 1.0])
+
+
 @pytest.mark.parametrize("kind", ["beta", "beta_pdf"])
 def test_beta_is_the_density(kind: str) -> None:
     spec = {"kind": kind, "a": 2, "b": 5}

@@ -5,6 +5,7 @@ Everything here works on concrete numbers; a game keeps only the two arrays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import comb
 from typing import Any
@@ -139,8 +140,9 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
 def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
     """How much there is at each point, ``[point]``, never normalised here.
 
-    ``spec`` is a word (``bimodal``, ``unimodal``, ``uniform``), an array, a callable density of one point
-    (a number where there is one axis, else an array ``[axis]``), or a table with a ``kind``:
+    ``spec`` is a word (``bimodal``, ``unimodal``, ``uniform``), a formula of b as text, an array, a callable
+    density of one point (a number where there is one axis, else an array ``[axis]``), or a table with a
+    ``kind``:
 
     - ``mixture``: ``sum_m w_m exp(-q' S_m^-1 q / 2)``, ``q = b - mean_m``, with ``means`` and ``stds``
       (standard deviations, any number of axes) or ``covariances``, and ``weights`` (default 1 each);
@@ -157,9 +159,9 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
     [1.0, 0.606531]
     """
     if isinstance(spec, str):
-        if spec not in WORDS:
-            raise ValueError(f"resource: {spec!r} is no known word; {near(spec, WORDS)}")
         axes = points.shape[1]
+        spec = worded(spec, axes)
+    if isinstance(spec, str):
         if axes > 1 and "means" in WORDS[spec]:
             raise ValueError(f"resource: {spec!r} is for an interval; give a mixture of {axes} coordinates")
         spec = WORDS[spec]
@@ -170,17 +172,30 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
         weights = _table(spec, points)
     else:
         weights = _numbers(spec, "resource")
-    return checked_weights(weights, len(points), "resource", some=True)
+    return checked_weights(weights, len(points), "resource")
 
 
-def checked_weights(weights: np.ndarray, count: int, name: str, *, some: bool) -> np.ndarray:
-    """``weights`` if they are ``count`` finite numbers of at least 0 (with ``some``: not all 0)."""
+def worded(spec: str, axes: int) -> str | dict[str, Any]:
+    """A known word as it is, a formula of b as a table of that kind. Raises `ValueError` for another word.
+
+    >>> worded("exp(-b)", 1)
+    {'kind': 'formula', 'formula': 'exp(-b)'}
+    """
+    if spec in WORDS:
+        return spec
+    if re.fullmatch(r"\s*([^\W\d]\w*)?\s*", spec) and spec.strip() not in coordinates("b", axes):
+        raise ValueError(f"resource: {spec!r} is no known word; {near(spec, WORDS)}")
+    return {"kind": "formula", "formula": spec}
+
+
+def checked_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
+    """``weights`` if they are ``count`` finite numbers of at least 0, not all 0."""
     if weights.shape != (count,):
         raise ValueError(f"{name}: {weights.size} values for {count} resource points; must be one a point")
     bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if bad.size:
         raise ValueError(f"{name}[{bad[0]}]: {weights[bad[0]]} must be a finite number of at least 0")
-    if some and not weights.any():
+    if not weights.any():
         raise ValueError(f"{name}: all {count} values are 0; at least one must be above 0")
     return weights
 

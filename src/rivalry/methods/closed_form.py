@@ -33,7 +33,9 @@ class ClosedForm(eqx.Module):
         return closed_form.knows(game)
 
     def world(self, game: Any) -> Any:
-        """The game itself."""
+        """The game itself. Raises `ValueError` for one that knows nothing in closed form."""
+        if not self.fits(game):
+            raise ValueError(f"game: {type(game).__name__} has no closed form; those of market and race have")
         return game
 
     def length(self, world: Any) -> int:

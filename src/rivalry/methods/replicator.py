@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from rivalry._jax import jnp
+from rivalry._jax import jax, jnp, put
 from rivalry.game import Finish, Game, own_gradients, scale_of
 from rivalry.methods import boundaries, end_state, integrate, schedules
 from rivalry.methods.end_state import NEAR
@@ -26,11 +27,74 @@ class Multiplied(NamedTuple):
     time: Float[Array, ""]
 
 
+class Shared(NamedTuple):
+    """Where one population stands, as a profile of equal rows; ``own`` is the state of its single row."""
+
+    profile: Profile
+    own: Any
+
+    @property
+    def time(self) -> Float[Array, ""]:
+        return self.own.time  # type: ignore[no-any-return]
+
+
+class Population(eqx.Module):
+    """A symmetric game as one population plays it: a profile ``[1 axis]`` is its members' average strategy.
+
+    An entry's gradient is what a member would get by that action against the others, who are drawn at
+    random from the population; the payoff is their mean.
+    """
+
+    game: Any
+
+    @property
+    def space(self) -> Simplex:
+        space = self.game.space
+        return Simplex(space.sizes[:1], space.least)
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """The game's own."""
+        return scale_of(self.game)
+
+    def everybody(self, x: Profile) -> Profile:
+        """The profile ``[player axis]`` in which every player plays as the population does."""
+        return jnp.broadcast_to(x, self.game.space.shape)
+
+    def payoffs(self, x: Profile) -> Float[Array, "1"]:
+        payoffs: Array = self.game.payoffs(self.everybody(x))[:1]
+        return payoffs
+
+    def gradients(self, x: Profile) -> Profile:
+        return own_gradients(self.game, self.everybody(x), (0,))
+
+
+def symmetric(game: Game) -> bool:
+    """Whether players who change places take their payoffs with them, tried at two drawn profiles."""
+    if len(set(getattr(game.space, "sizes", ()))) > 1:
+        return False
+    close = 1e-9 * float(scale_of(game))
+    for seed in range(2):
+        x = np.asarray(game.space.sample(jax.random.key(seed)))
+        found = np.asarray(game.payoffs(put(x)))
+        for other in range(1, len(x)):
+            order = np.arange(len(x))
+            order[[0, other]] = other, 0
+            if np.max(np.abs(np.asarray(game.payoffs(put(x[order]))) - found[order])) > close:
+                return False
+    return True
+
+
 class Replicator(eqx.Module):
     """Entries that pay more than a player's average grow: ``x_l' = x_l (g_l - sum_m x_m g_m)``.
 
     ``g`` is the gradient of the player's own payoff: in a matrix game what each pure action would pay, so
-    that this is the classical replicator equation, one population a player. For simplices only.
+    that this is the classical replicator equation. For simplices only.
+
+    ``populations`` says who meets whom. `each`: every player is drawn from a population of its own. `one`:
+    all are drawn from the same population, whose state every row of the profile repeats; for symmetric
+    games. A start is then the mean of its rows. Rest points that all players share are the same in both, but
+    not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
 
     ``form`` says how it moves. `continuous`: one step of the method is one accepted step of a stiff adaptive
     solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l exp(rate g_l)``,
@@ -55,6 +119,9 @@ class Replicator(eqx.Module):
         static=True, default="continuous"
     )
     rate: Annotated[Rate, "mirror: step size, a number, one a player, or a schedule"] = 0.01
+    populations: Annotated[
+        Literal["each", "one"], "a population for each player, or one for all, in a symmetric game"
+    ] = eqx.field(static=True, default="each")
 
     def __check_init__(self) -> None:
         if self.form not in get_args(Form):
@@ -66,17 +133,37 @@ class Replicator(eqx.Module):
         """On games of payoffs that are played on simplices."""
         return hasattr(game, "payoffs") and isinstance(getattr(game, "space", None), Simplex)
 
-    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.Flow | Multiplied:
+    def check_game(self, game: Any) -> None:
+        """Raises `ValueError` where one population is to play a game that is not symmetric."""
+        if self.populations == "one" and self.fits(game) and not symmetric(game):
+            rule = "must be symmetric for one population; take populations = 'each'"
+            raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.Flow | Multiplied | Shared:
         """At the start; the key is not needed. Raises `ValueError` on another space than a simplex."""
         if not isinstance(game.space, Simplex):
             raise ValueError(f"space: {type(game.space).__name__} must be a Simplex for the replicator")
+        if self.populations == "one":
+            common = Population(game)
+            own = self._begun(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True))
+            return Shared(common.everybody(own.profile), own)
+        return self._begun(game, start)
+
+    def _begun(self, game: Game, start: Profile) -> integrate.Flow | Multiplied:
         schedules.check_players(self.rate, len(start))
         if self.form == "continuous":
             return integrate.begin(game, jnp.asarray(start), motion=REPLICATION)
         return Multiplied(jnp.asarray(start), jnp.zeros((), dtype=int), jnp.zeros(()))
 
-    def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.Flow | Multiplied:
+    def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.Flow | Multiplied | Shared:
         """One accepted step of the solver, or one multiplication; the key is not needed."""
+        if isinstance(state, Shared):
+            common = Population(game)
+            own = self._moved(common, state.own)
+            return Shared(common.everybody(own.profile), own)
+        return self._moved(game, state)
+
+    def _moved(self, game: Game, state: Any) -> integrate.Flow | Multiplied:
         if self.form == "continuous":
             return integrate.advance(game, state, motion=REPLICATION)
         rate = schedules.each(self.rate, state.taken, len(state.profile))
@@ -93,6 +180,8 @@ class Replicator(eqx.Module):
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Polish, spectrum of this field, cycle; coincident players are moved apart on an unstable point."""
+        if self.populations == "one":
+            return _finished(Population(game), profile, key)
         end = end_state.analyse(game, profile, key, motion=REPLICATION)
         if end.onward is None:
             return end
@@ -101,6 +190,16 @@ class Replicator(eqx.Module):
         apart = apart / jnp.sum(apart, axis=1, keepdims=True)
         stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
         return end._replace(onward=None if stuck else apart)
+
+
+def _finished(common: Population, profile: Profile, key: PRNGKeyArray) -> Finish:
+    """The end of one population, in its own directions alone; on an unstable point it stays."""
+    end = end_state.analyse(common, profile[:1], key, motion=REPLICATION)
+    measures = {
+        name: (dims, np.tile(value, (len(profile), 1)) if dims == ("player", "axis") else value)
+        for name, (dims, value) in end.measures.items()
+    }
+    return Finish(common.everybody(end.profile), end.end_state, measures)
 
 
 def _ahead(space: Space, x: Profile, gradient: Profile) -> Profile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,23 +52,34 @@ def landscape(
         return axes
 
 
-def vector_field(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """The gradients ``field [i_place j_place component]`` of players 0 and 1, the others where they stand.
+def vector_field(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    players: Sequence[int] = (0, 1),
+) -> Axes:
+    """The gradients ``field [i_place j_place component]`` of two players, the others where they stand.
+
+    ``players`` are 0 and 1, or any two, whose gradients are in ``field_of_pair [pair ..]``. Raises
+    `ValueError` for a pair that the data does not have.
 
     Arrows give the direction and, by colour, the size; nullclines are where one player's own gradient
     vanishes; on the dotted diagonal the two players coincide.
     """
     with canvas(ax) as axes:
-        found = point(data, "field", 3, ("field_at_i", "field_at_j", "profile", "claim"), at=at)
-        field = found.arrays["field"]
+        i, j = _two(players)
+        also = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
+        found = point(data, "field", 3, also, at=at)
+        field = _field_of(found, i, j)
         x = found.arrays.get("field_at_i", np.arange(field.shape[0])).ravel()
         y = found.arrays.get("field_at_j", np.arange(field.shape[1])).ravel()
         _arrows(axes, x, y, field)
-        for k, colour in enumerate(PALETTE[:2]):
-            component = field[..., k].T
+        for k, player in enumerate((i, j)):
+            component, colour = field[..., k].T, PALETTE[k]
             if component.min() < 0 < component.max():
                 axes.contour(x, y, component, levels=[0.0], colors=[colour], linewidths=1.6)
-                axes.plot([], [], color=colour, label=f"player {k}: gradient is zero")
+                axes.plot([], [], color=colour, label=f"player {player}: gradient is zero")
         low, high = max(x.min(), y.min()), min(x.max(), y.max())
         if low < high:
             axes.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
@@ -76,14 +87,37 @@ def vector_field(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
             worth = found.certified()
             mark = end_marker(worth is not None and bool(worth), INK)
             axes.plot(
-                profile[0, 0], profile[1, 0], "o", markersize=7, zorder=5, label="where they stand", **mark
+                profile[i, 0], profile[j, 0], "o", markersize=7, zorder=5, label="where they stand", **mark
             )
-        axes.set_xlabel("position of player 0 (units of the space)")
-        axes.set_ylabel("position of player 1 (units of the space)")
+        axes.set_xlabel(f"position of player {i} (units of the space)")
+        axes.set_ylabel(f"position of player {j} (units of the space)")
         axes.set_aspect("equal")
         note(axes, found.words)
         legend(axes, under=True)
         return axes
+
+
+def _two(players: Any) -> tuple[int, int]:
+    """Two players by number. Raises `ValueError`."""
+    listed = list(players) if isinstance(players, list | tuple | np.ndarray) else []
+    whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in listed)
+    if len(listed) != 2 or not whole or listed[0] == listed[1]:
+        raise ValueError(f"players: {players!r} must be two different players, as in [0, 2]")
+    return int(listed[0]), int(listed[1])
+
+
+def _field_of(found: Point, i: int, j: int) -> np.ndarray:
+    """``[i_place j_place component]`` of players i and j. Raises `ValueError`."""
+    if (i, j) == (0, 1):
+        return found.arrays["field"]
+    pairs = found.arrays.get("field_pair", np.array([[0, 1]]))
+    fields = found.arrays.get("field_of_pair", found.arrays["field"][None])
+    at = np.flatnonzero((pairs == sorted((i, j))).all(axis=1))
+    if not at.size:
+        known = ", ".join(str(pair.tolist()) for pair in pairs)
+        raise ValueError(f"players: [{i}, {j}] must be two of the pairs whose field is known: {known}")
+    field = np.asarray(fields[at[0]])
+    return field if i < j else field.transpose(1, 0, 2)[..., ::-1]
 
 
 def _curves(axes: Axes, found: Point, players: range | list[int]) -> None:

@@ -42,7 +42,7 @@ def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
 
 
 def checked_fit(method: Any, game: Any) -> None:
-    """Raises `ValueError` for a population and a method that is for games of players.
+    """Raises `ValueError` for a game that a method refuses, and a population where it is for players.
 
     >>> import rivalry as rv
     >>> checked_fit(rv.methods.Newton(), rv.games.karma())
@@ -50,6 +50,8 @@ def checked_fit(method: Any, game: Any) -> None:
     ...
     ValueError: method: Newton is for games with payoffs; for a population use PopulationNewton, Smoothing ..
     """
+    if hasattr(method, "check_game"):
+        method.check_game(game)
     if not is_population(game):
         return
     fits = getattr(type(method), "fits", None)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 
 from rivalry._jax import jax, jnp, stacked
-from rivalry.arguments import check
-from rivalry.game import Finish, Game, Method, Playable, profile_dims, started, with_
+from rivalry.arguments import Recipe, check
+from rivalry.game import Finish, Game, Method, Playable, arrays, profile_dims, started, with_
 from rivalry.metrics import TOLERANCE
+from rivalry.recipes import recipe_of, variant
 from rivalry.results import Record, Solution, collect
 from rivalry.run.ends import (
     RESTARTS,
@@ -26,7 +29,14 @@ from rivalry.run.ends import (
     stayed,
     told,
 )
-from rivalry.run.given import checked_count, checked_game, checked_method, checked_seconds, checked_settings
+from rivalry.run.given import (
+    checked_count,
+    checked_fit,
+    checked_game,
+    checked_method,
+    checked_seconds,
+    checked_settings,
+)
 from rivalry.run.inward import inward
 from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import key_of, stream
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 
+MOST = 100_000  # points of a sweep, each of which is a game
 CHUNK = 2_000  # steps of all lanes between two looks at them
 
 
@@ -59,6 +70,8 @@ def solve_lanes(
     them together. Raises `ValueError` otherwise.
     """
     watch = Limited(progress, checked_seconds(max_seconds))
+    for game, method in zip(games, methods, strict=True):
+        checked_fit(method, game)
     methods = [inward(game, method) for game, method in zip(games, methods, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
@@ -173,9 +186,13 @@ def sweep(
     max_steps: int = 10_000,
     tolerance: float | None = TOLERANCE,
 ) -> Dataset:
-    """One batched program over the values of one or more of the game's array fields.
+    """One batched program over the values of whatever a study can sweep.
 
-    ``over`` maps field names to values; several fields are multiplied. Every point starts at ``start``.
+    ``over`` maps names to values; several names are multiplied. A name is that of an array of the game
+    (``reach``; numbers go to all its entries), of a keyword of its factory, which makes the game anew (``r``
+    of a race, ``resource.stds``, ``reach[1]``), or ``method.OPTION``. As in a study ``game.`` may stand in
+    front. Every point starts at ``start``. Points that differ in more than numbers take a program each.
+    Raises `ValueError` for a name that is none of these, and what the factory says of a value.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2] * 3)
@@ -191,19 +208,58 @@ def sweep(
     for name, values in over.items():
         if isinstance(values, str) or not np.ndim(values) or not len(values):
             raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")
+    if (count := prod(map(len, over.values()))) > MOST:
+        raise ValueError(f"over: {count} points are too many; must be at most {MOST}")
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
-    games = [with_(game, **point) for point in points]
-    first = started(game, start)
-    found = solve_lanes(
-        games,
-        [method] * len(games),
-        [first] * len(games),
-        seed=seed,
-        tol=tol,
-        max_steps=max_steps,
-        tolerance=tolerance,
-    )
-    return collect([(point, s.record) for point, s in zip(points, found, strict=True)], over)
+    games, methods = zip(*(_varied(game, method, point) for point in points), strict=True)
+    starts = [started(one, start) for one in games]
+    found: dict[int, Record] = {}
+    for group in _alike(games, methods):
+        solutions = solve_lanes(
+            [games[k] for k in group],
+            [methods[k] for k in group],
+            [starts[k] for k in group],
+            seed=seed,
+            tol=tol,
+            max_steps=max_steps,
+            tolerance=tolerance,
+        )
+        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+    return collect([(point, found[k]) for k, point in enumerate(points)], over)
+
+
+def _varied(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The game and the method at a point. Raises `ValueError`."""
+    plain = {name.removeprefix("game."): value for name, value in point.items()}
+    options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
+    for name in options:
+        if name not in getattr(method, "__dataclass_fields__", ()):
+            raise ValueError(f"over: method.{name} is no option of {type(method).__name__}")
+    given = {name: value for name, value in plain.items() if not name.startswith("method.")}
+    fields = {name: value for name, value in given.items() if name in arrays(game)}
+    if keywords := {name: value for name, value in given.items() if name not in fields}:
+        recipe = recipe_of(game)
+        if recipe is None:  # made by no factory, or changed since
+            with_(game, **keywords)
+        else:
+            game = variant(game, **{name: _for_all(recipe, name, v) for name, v in keywords.items()})
+    return (with_(game, **fields) if fields else game), (replace(method, **options) if options else method)
+
+
+def _for_all(recipe: Recipe, name: str, value: Any) -> Any:
+    """A number in place of a list of numbers goes to all of them, as in a study."""
+    old = recipe.given.get(name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return [value] * len(old) if number and isinstance(old, list | tuple) and np.ndim(old) == 1 else value
+
+
+def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
+    """Points whose games and methods differ in numbers only, together."""
+    found: dict[str, list[int]] = {}
+    for k, pair in enumerate(zip(games, methods, strict=True)):
+        leaves, tree = jax.tree.flatten(as_arrays(pair))
+        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]}", []).append(k)
+    return list(found.values())
 
 
 @eqx.filter_jit

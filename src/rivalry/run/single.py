@@ -272,6 +272,7 @@ def trace(
     check(trace, (), dict(locals()))
     checked_game(game)
     checked_method(method)
+    checked_fit(method, game)
     checked_settings(seed, 0.0, None)
     checked_count(steps, "steps")
     checked_count(every, "every", 1)

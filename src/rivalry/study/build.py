@@ -70,7 +70,7 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     if target is None:
         fitting = [k for k, entry in names.methods().items() if any(_fits(t, game) for t in _loaded(entry))]
         raise StudyError(
-            f"{shown(kind)} does not fit this game; these do: {', '.join(sorted(fitting))}",
+            f"{shown(kind)} does not fit this game; {_few(sorted(fitting))}",
             key=dotted([*prefix, "kind"]),
         )
     if not callable(target):
@@ -94,6 +94,11 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
     if not callable(function):
         raise StudyError(f"{shown(kind)} is not a function that draws a dataset", key=key)
     return cast(Callable[..., Any], function)
+
+
+def _few(fitting: Sequence[str]) -> str:
+    more = len(fitting) - 8
+    return f"these do: {', '.join(fitting[:8])}" + (f" and {more} more" if more > 0 else "")
 
 
 def _own(name: Any) -> str:

@@ -178,6 +178,8 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
             else:
                 _begin_at(method, world, stream, *given)
         else:
+            if hasattr(method, "check_game"):
+                method.check_game(game)
             start = jax.ShapeDtypeStruct(game.space.shape, float)
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
     except ValueError as error:

@@ -20,7 +20,6 @@ from rivalry.games.city.networks import Network
 from rivalry.games.karma.agents import check_initial, counts, dealt
 from rivalry.games.karma.checks import numbers, one_of, whole
 from rivalry.kernels import shapes
-from rivalry.recipes import remembered
 
 PRICES = {
     "PBS": shapes.OWN_BID,
@@ -177,7 +176,7 @@ def city(
         planning=planning,
         notes=(rule,) if rule else (),
     )
-    return remembered(found, city, given)
+    return found
 
 
 def _count(told: int | None, routes: Any) -> int:

@@ -18,7 +18,7 @@ from rivalry._registry import near
 from rivalry.games.influencer.checks import Ground
 from rivalry.games.influencer.game import Influencer
 from rivalry.games.quadrature import on_box, on_simplex
-from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights
+from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights, worded
 from rivalry.space import Box
 
 TOLERANCE = 1e-10  # relative: when payoffs and gradients at the profiles below no longer move
@@ -57,9 +57,8 @@ class Rule(NamedTuple):
         if fixed is not None and (isinstance(fixed, bool) or not isinstance(fixed, int) or fixed < 2):
             raise ValueError(f"resource_points.nodes: {fixed!r} must be a whole number of at least 2")
         if isinstance(density, str):
-            if density not in WORDS:
-                raise ValueError(f"resource: {density!r} is no known word; {near(density, WORDS)}")
-            density = WORDS[density]
+            density = worded(density, ground.axes)
+            density = WORDS[density] if isinstance(density, str) else density
         kind = density.get("kind") if isinstance(density, Mapping) else None
         if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):
             raise ValueError(

@@ -92,8 +92,8 @@ def influencer(
     ] = None,
     resource: Annotated[
         str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any],
-        "how much is there: bimodal, unimodal, uniform, {kind = mixture, beta, dirichlet, formula, array or "
-        "file}, or a list",
+        "how much is there: bimodal, unimodal, uniform, a formula of b, {kind = mixture, beta, dirichlet, "
+        "formula, array or file}, or a list",
     ] = "uniform",
     normalise: Annotated[bool, "scale the resource to sum 1"] = False,
     budgets: Annotated[PerPlayer, "what multiplies each player's influence"] = 1.0,

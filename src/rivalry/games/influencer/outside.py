@@ -32,7 +32,7 @@ def third_party(spec: object, points: np.ndarray) -> Any:
             values = np.asarray(spec, dtype=float)
         except (TypeError, ValueError):
             raise ValueError(f"third_party: {spec!r} must be a formula, numbers or a function of b") from None
-    return put(checked_weights(values, len(points), "third_party", some=False))
+    return put(checked_weights(values, len(points), "third_party"))
 
 
 def _third_party_of_table(spec: Mapping[str, Any]) -> Any:

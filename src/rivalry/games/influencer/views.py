@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry._jax import jax, jnp
+from rivalry._jax import jax, jnp, put
 from rivalry.game import Record, payoff_against
 from rivalry.games.influencer.closed_forms import known_threshold
 from rivalry.metrics import best_reply
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("influence", "shares", "landscape", "resource", "vector_field")
 PLACES, FIELD, SQUARE = 201, 40, 41 * 41
+PAIRED = 6  # players of whom every two have a field of their own
 
 
 def measures(game: Influencer, x: Profile) -> Record:
@@ -116,16 +118,27 @@ def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
 
 def _vector_field(game: Influencer, x: Profile) -> Record:
     first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
-    return {
-        "field": (("i_place", "j_place", "component"), np.asarray(_field(game, x, first, second))),
+    pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
+    fields = np.asarray(_fields(game, x, first, second, put(pairs)))
+    found: Record = {
+        "field": (("i_place", "j_place", "component"), fields[0]),  # of players 0 and 1
         "field_at_i": (("i_place",), np.asarray(first)),
         "field_at_j": (("j_place",), np.asarray(second)),
     }
+    if len(pairs) > 1:
+        found["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
+        found["field_pair"] = (("pair", "component"), pairs)
+    return found
 
 
 @eqx.filter_jit
-def _field(game: Influencer, x: Profile, first: Array, second: Array) -> Array:
-    def at(y: Array, z: Array) -> Array:
-        return game.gradients(x.at[0, 0].set(y).at[1, 0].set(z))[:2, 0]
+def _fields(game: Influencer, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
+    """Gradients of two players where both stand anywhere, ``[pair i_place j_place component]``."""
 
-    return jax.vmap(lambda y: jax.vmap(lambda z: at(y, z))(second))(first)
+    def at(pair: Array, y: Array, z: Array) -> Array:
+        return game.gradients(x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
+
+    def of(pair: Array) -> Array:
+        return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(second))(first)
+
+    return jnp.asarray(jax.lax.map(of, pairs))

@@ -17,7 +17,6 @@ from rivalry.games.karma.economy import KarmaEconomy
 from rivalry.games.karma.payments import PAYMENTS, charge_of, overflow_of, receiver_of
 from rivalry.games.karma.signals import signal_of
 from rivalry.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY
-from rivalry.recipes import remembered
 
 TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
 IDLE = ("none", "random")
@@ -140,7 +139,7 @@ def karma(
         every=whole("redistribute_every", redistribute_every, 1),
         idle=IDLE.index(one_of("idle", idle, IDLE)),
     )
-    return remembered(economy, karma, given)
+    return economy
 
 
 def _tables(kinds: list[Kind]) -> dict[str, Any]:
