@@ -8,7 +8,7 @@ import operator
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -242,7 +242,7 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if origin is Annotated:
         return _fault(members[0], value, (*notes, *members[1:]))
     if origin in (Union, types.UnionType):
-        return _of_several(hint, members, value, notes)
+        return _of_several(members, value, notes)
     if origin is Literal:
         return _among(members, value)
     if origin in (list, tuple):
@@ -267,7 +267,7 @@ def _wrong(rule: str, value: Any) -> Fault:
     return Fault("", f"{shown(value)} must be {rule}", "type")
 
 
-def _of_several(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _of_several(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
     faults = []
     for member in members:
         fault = _fault(member, value, notes)
@@ -277,25 +277,29 @@ def _of_several(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any,
     close = [fault for fault in faults if fault.kind != "type"]
     if close:
         return max(close, key=lambda fault: len(fault.where))
-    if isinstance(value, str):
-        words = [word for member in members for word in _words(member)]
-        if words:
-            return Fault("", f"{shown(value)} is unknown; {near(value, words)}", "type")
-    return _wrong(_with_article(type_name(hint)), value)
+    known = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
+    rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not _is_object(m)]
+    words = dict.fromkeys("function" if get_origin(one) is Callable else type_name(one) for one in rest)
+    rules = [_one_of(known)] if known else []
+    rules += [_with_article(" or ".join(words))] if words else []
+    return _wrong(" or ".join(rules) + _meant(value, known), value)
 
 
-def _words(hint: Any) -> Iterator[str]:
-    if get_origin(hint) is Literal:
-        yield from (member for member in get_args(hint) if isinstance(member, str))
+def _one_of(known: Iterable[Any]) -> str:
+    return f"one of {', '.join(map(repr, known))}"
+
+
+def _meant(value: Any, known: Iterable[Any]) -> str:
+    """The nearest of some words, where one is near."""
+    hint = near(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
+    return f"; {hint}" if hint.startswith("did") else ""
 
 
 def _among(known: Sequence[Any], value: Any) -> Fault | None:
     plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
     if any(type(one) is type(plain) and one == plain for one in known):
         return None
-    if isinstance(value, str):
-        return Fault("", f"{shown(value)} is unknown; {near(value, [str(one) for one in known])}", "type")
-    return _wrong(f"one of {', '.join(str(one) for one in known)}", value)
+    return _wrong(_one_of(known) + _meant(value, known), value)
 
 
 def _listed(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
