@@ -1,0 +1,345 @@
+"""Random games of every family, with tiny and huge numbers, corners and asymmetries, at random profiles.
+
+Shapes are few, so that few programs compile; numbers are drawn anew for every case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import rivalry as rv
+from tests.referee import models
+from tests.referee.models import Case, Payoff
+from tests.referee.search import settle
+
+
+def cases(seed: int, count: int, families: list[str] | None = None) -> Iterator[Case]:
+    """Yield ``count`` cases, the families in turn; every case has a random stream of its own."""
+    names = families or list(FAMILIES)
+    for number in range(count):
+        name = names[number % len(names)]
+        rng = np.random.default_rng([seed, number])
+        yield FAMILIES[name](rng)._replace(name=f"{name}-{seed}-{number}")
+
+
+def wide(rng: np.random.Generator, low: float, high: float, size: Any = None) -> np.ndarray:
+    """Draw numbers that are uniform in their logarithm."""
+    return np.exp(rng.uniform(np.log(low), np.log(high), size))
+
+
+def box(low: np.ndarray, high: np.ndarray) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """Return dense candidates and the projection of a box that is the same for all players."""
+
+    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+        axes = len(low)
+        count = {1: 2001, 2: 61}[axes]
+        lines = [np.linspace(low[k], high[k], count) for k in range(axes)]
+        grid = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, axes)
+        return np.concatenate([grid, rng.uniform(low, high, (400, axes))])
+
+    return candidates, lambda own: np.clip(own, low, high)
+
+
+def simplex(corners: int, centres: np.ndarray) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """Return candidates on a simplex and its faces, some proportional to ``centres``, and the projection."""
+
+    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+        spread = rng.dirichlet(np.ones(corners), 1500)
+        faces = rng.dirichlet(np.ones(corners), 1500) * (rng.random((1500, corners)) < 0.6)
+        near = centres * (rng.random((1500, corners)) < rng.uniform(0.2, 1, (1500, 1)))
+        near = near ** rng.choice([0.5, 1.0, 2.0], (1500, 1)) * (near > 0)
+        found = np.concatenate([spread, faces, near, np.eye(corners)])
+        found = found[found.sum(axis=1) > 0]
+        return found / found.sum(axis=1, keepdims=True)
+
+    def project(own: np.ndarray) -> np.ndarray:
+        own = np.maximum(own, 0.0)
+        total = own.sum(axis=1, keepdims=True)
+        return np.where(total > 0, own / np.where(total > 0, total, 1.0), 1 / corners)
+
+    return candidates, project
+
+
+def inside(space: Any) -> Any:
+    """Return the candidates and projection with coordinates of 1e-9 at least, the least that is allowed."""
+    candidates, project = space
+
+    def kept(own: np.ndarray) -> np.ndarray:
+        return project(np.maximum(own, 2e-9))
+
+    return lambda rng, player: kept(candidates(rng, player)), kept
+
+
+def checked(game: Any, x: np.ndarray) -> Any:
+    """Place our profile in the package's game."""
+    return game.space.check(x, "profile")
+
+
+def placed(
+    rng: np.random.Generator, payoff: Payoff, players: int, candidates: Any, project: Any
+) -> np.ndarray:
+    """Draw a profile: at random, on the boundary, the same for all, or near where best responses end."""
+    start = np.stack([rng.choice(candidates(rng, player), axis=0) for player in range(players)])
+    kind = rng.integers(4)
+    if kind == 0:
+        return start
+    if kind == 1:
+        return np.repeat(start[:1], players, axis=0)
+    ended = settle(payoff, start, candidates, project, rng)
+    if kind == 2:
+        return ended
+    spread = 10.0 ** rng.uniform(-7, -1)
+    return project(ended + spread * rng.standard_normal(ended.shape) * np.abs(start).max())
+
+
+def _finished(
+    rng: np.random.Generator, make: Any, payoff: Payoff, players: int, space: Any, **more: Any
+) -> Case:
+    candidates, project = space
+    with np.errstate(all="ignore"):
+        profile = placed(rng, payoff, players, candidates, project)
+    place = more.pop("place", checked)
+    return Case("", make, place, profile, payoff, candidates, project, **more)
+
+
+def line(rng: np.random.Generator) -> Case:
+    """Three players on a line; budgets, a third party and abstention come and go by their numbers."""
+    points = np.linspace(0.01, 0.99, 40)
+    weights = wide(rng, 1e-3, 1e3) * rng.random(40) ** rng.integers(1, 6)
+    reach, budgets = wide(rng, 0.02, 1.0, 3), wide(rng, 0.1, 10, 3)
+    third = wide(rng, 1e-8, 1e6) * np.exp(-((points - rng.random()) ** 2) / (2 * wide(rng, 0.02, 1) ** 2))
+    away = wide(rng, 1e-6, 1e4)
+
+    def outside(places: np.ndarray) -> list[np.ndarray]:
+        with np.errstate(divide="ignore"):
+            stay = np.log(away) + np.log((points - places) ** 2).sum(axis=1)
+        return [np.log(third)[None], stay]
+
+    def make() -> Any:
+        return rv.games.influencer(
+            reach=reach, budgets=budgets, third_party=third, abstention=away,
+            resource_points=points.tolist(), resource=weights,
+        )  # fmt: skip
+
+    payoff = models.contest(models.gaussian(points[:, None], reach, budgets), weights, outside, "error")
+    return _finished(rng, make, payoff, 3, box(np.zeros(1), np.ones(1)))
+
+
+def plane(rng: np.random.Generator) -> Case:
+    """Two players in a square, with a kernel that a formula names: nothing but a search stands behind it."""
+    points = rng.random((30, 2))
+    weights = wide(rng, 1e-2, 1e2) * rng.random(30) ** rng.integers(1, 8)
+    width = wide(rng, 0.01, 0.5, 2)
+
+    def make() -> Any:
+        return rv.games.influencer(
+            space="box", bounds=[[0, 1], [0, 1]], kernel="custom", parameters={"w": width},
+            influence="exp(-(abs(b1 - x1) + abs(b2 - x2)) / w)", resource_points=points, resource=weights,
+        )  # fmt: skip
+
+    payoff = models.contest(models.laplace(points, width), weights, lambda places: [], "error")
+    candidates, project = box(np.zeros(2), np.ones(2))
+    return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
+
+
+def battlefields(corners: int) -> Callable[[np.random.Generator], Case]:
+    """Return the draw of Blotto games of so many battlefields."""
+
+    def draw(rng: np.random.Generator) -> Case:
+        players = 2
+        prizes = wide(rng, 0.2, 10, corners)
+        exponent = rng.uniform(0.3, 4, players)
+
+        def make() -> Any:
+            return rv.games.influencer(
+                space="simplex", corners=corners, kernel="blotto", exponent=exponent,
+                resource_points={"kind": "corners"}, resource=prizes, zero_influence="share",
+            )  # fmt: skip
+
+        payoff = models.contest(models.blotto(exponent), prizes, lambda places: [], "share")
+        space = inside(simplex(corners, prizes))
+        case = _finished(rng, make, payoff, players, space, attained=False)
+        if rng.random() < 0.5:
+            share = prizes / prizes.sum()
+            case = case._replace(profile=np.repeat(share[None], players, axis=0))
+        return case
+
+    return draw
+
+
+def opinions(rng: np.random.Generator) -> Case:
+    """Three players on a triangle with Dirichlet influence."""
+    points = rng.dirichlet(np.ones(3), 25) * 0.97 + 0.01
+    weights = wide(rng, 0.1, 10, 25)
+    alpha = wide(rng, 0.3, 20, 3)
+
+    def make() -> Any:
+        return rv.games.influencer(
+            space="simplex", corners=3, kernel="dirichlet", alpha=alpha,
+            resource_points=points, resource=weights,
+        )  # fmt: skip
+
+    payoff = models.contest(models.dirichlet(points, alpha, 0), weights, lambda places: [], "error")
+    return _finished(rng, make, payoff, 3, inside(simplex(3, points.mean(axis=0))), attained=False)
+
+
+def racing(rng: np.random.Generator) -> Case:
+    """Three competitors in one period."""
+    n = 3
+    par = {
+        "A": wide(rng, 0.1, 1e3, n), "B": wide(rng, 0.1, 1e3, n), "alpha": rng.uniform(0.2, 1, n),
+        "beta": rng.uniform(0.2, 1, n), "theta": rng.uniform(0, 1.5, n), "win_a": wide(rng, 0.1, 10, n),
+        "d": wide(rng, 1e-3, 1e7, n), "r_s": wide(rng, 1e-3, 10, n), "r_p": wide(rng, 1e-3, 10, n),
+    }  # fmt: skip
+
+    def make() -> Any:
+        return rv.games.race(players=n, **par)
+
+    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+        lines = np.concatenate([[0.0], np.geomspace(1e-12, 1e5, 90)])
+        grid = np.stack(np.meshgrid(lines, lines), axis=-1).reshape(-1, 2)
+        return np.concatenate([grid, wide(rng, 1e-6, 1e3, (400, 2))])
+
+    return _finished(
+        rng, make, models.race(par), n, (candidates, lambda own: np.maximum(own, 0.0)),
+        place=lambda game, x: game.inputs(xs=x[:, 0], xp=x[:, 1]), attained=False,
+    )  # fmt: skip
+
+
+def outputs(rng: np.random.Generator) -> Case:
+    """Three firms choose quantities, with convex and fixed costs."""
+    a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
+    c, d = a * rng.uniform(0, 1.1, 3), wide(rng, 1e-3, 10, 3) * b * rng.integers(0, 2, 3)
+    fixed = a**2 / b * rng.choice([0, 1e-6, 0.01, 0.05], 3)
+
+    def make() -> Any:
+        return rv.games.market(a=a, b=b, c=c, d=d, F=fixed)
+
+    payoff = models.cournot(a, b, c, d, fixed)
+    return _finished(rng, make, payoff, 3, _amounts(make, 1.0 * a / b))
+
+
+def prices(rng: np.random.Generator) -> Case:
+    """Two firms undercut each other: the best payoff is a supremum that no price attains."""
+    a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
+    c = a * rng.uniform(0, 1.1, 2)
+
+    def make() -> Any:
+        return rv.games.market(choice="price", a=a, b=b, c=c)
+
+    return _finished(rng, make, models.bertrand(a, b, c), 2, _amounts(make, a), attained=False)
+
+
+def tastes(rng: np.random.Generator) -> Case:
+    """Three firms price against logit demand."""
+    mu = wide(rng, 0.05, 2)
+    quality, c = rng.uniform(0, 4, 3), rng.uniform(0, 2, 3)
+    nothing = float(rng.uniform(-2, 2))
+
+    def make() -> Any:
+        return rv.games.market(demand="logit", a=quality, a0=nothing, mu=mu, c=c)
+
+    return _finished(rng, make, models.logit(quality, nothing, float(mu), c), 3, _amounts(make, 10.0))
+
+
+def varieties(rng: np.random.Generator) -> Case:
+    """Two firms sell substitutes or complements."""
+    size, b = wide(rng, 1, 1e3), wide(rng, 0.1, 10)
+    g = float(b * rng.uniform(-0.9, 0.9))
+    c = size * rng.uniform(0, 0.9, 2)
+
+    def make() -> Any:
+        return rv.games.market(demand="differentiated", choice="quantity", A=size, b=b, g_s=g, c=c)
+
+    return _finished(
+        rng, make, models.differentiated(float(size), float(b), g, c), 2, _amounts(make, size / b)
+    )
+
+
+def _amounts(make: Callable[[], Any], largest: Any) -> Any:
+    """Return candidates and projection between the package's bounds, which may differ between firms."""
+    space = make().space
+    low, high = np.asarray(space.low), np.minimum(np.asarray(space.high), 1e3 * largest)
+
+    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+        grid = np.linspace(low[player], high[player], 2001)
+        return np.concatenate([grid, rng.uniform(low[player], high[player], (400, 1))])
+
+    return candidates, lambda own: np.clip(own, low.min(), high.max())
+
+
+def finite(*sizes: int) -> Callable[[np.random.Generator], Case]:
+    """Return the draw of finite games with so many actions per player."""
+
+    def draw(rng: np.random.Generator) -> Case:
+        kind = rng.integers(3)
+        payoffs = rng.integers(-3, 4, (len(sizes), *sizes)).astype(float)  # ties on purpose
+        if kind == 1:
+            payoffs = rng.standard_normal((len(sizes), *sizes))
+        payoffs = payoffs * wide(rng, 1e-9, 1e9) + (kind == 2) * wide(rng, 1, 1e3)
+        width = max(sizes)
+
+        def make() -> Any:
+            return rv.games.matrix(payoffs=payoffs.tolist())
+
+        def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+            own = np.zeros((sizes[player] + 200, width))
+            own[: sizes[player], : sizes[player]] = np.eye(sizes[player])
+            own[sizes[player] :, : sizes[player]] = rng.dirichlet(np.ones(sizes[player]), 200)
+            return own
+
+        def project(own: np.ndarray) -> np.ndarray:
+            own = np.maximum(own, 0.0)
+            return own / own.sum(axis=1, keepdims=True)
+
+        return _finished(rng, make, models.tables(payoffs), len(sizes), (candidates, project))
+
+    return draw
+
+
+class Bumps:
+    """A plain class of one's own, with spikes; its fields have names that mean nothing to the package."""
+
+    def __init__(self, height: np.ndarray, centre: np.ndarray, width: np.ndarray, pull: float) -> None:
+        self.height, self.centre, self.width, self.pull = height, centre, width, pull
+        self.scale = 1e6  # no word of the package's
+        self.space = rv.Box(np.zeros((2, 1)), np.ones((2, 1)))
+
+    def payoffs(self, x: Any) -> Any:
+        """Return the payoffs at ``x`` [player axis]."""
+        import jax.numpy as jnp
+
+        parts = self.height * jnp.exp(-(((x - self.centre) / self.width) ** 2))
+        return parts.sum(axis=1) - self.pull * (x[:, 0] - x[::-1, 0]) ** 2
+
+
+def custom(rng: np.random.Generator) -> Case:
+    """Two players of a plain class with five bumps each, wide enough for a grid of 201 points to see."""
+    height, centre = wide(rng, 1e-2, 1e2, (2, 5)), rng.random((2, 5))
+    width, pull = wide(rng, 0.01, 0.3, (2, 5)), float(rng.uniform(0, 5))
+
+    def make() -> Any:
+        return Bumps(height, centre, width, pull)
+
+    payoff = models.bumps(height, centre, width, pull)
+    return _finished(rng, make, payoff, 2, box(np.zeros(1), np.ones(1)))
+
+
+FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
+    "line": line,
+    "plane": plane,
+    "blotto5": battlefields(5),
+    "blotto8": battlefields(8),
+    "dirichlet": opinions,
+    "race": racing,
+    "cournot": outputs,
+    "bertrand": prices,
+    "logit": tastes,
+    "differentiated": varieties,
+    "bimatrix": finite(4, 4),
+    "trimatrix": finite(3, 3, 3),
+    "custom": custom,
+}

@@ -1,0 +1,198 @@
+"""Payoffs of every family of one-shot games, in plain NumPy: one player's own strategies in, payoffs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+Payoff = Callable[[np.ndarray, int, np.ndarray], np.ndarray]
+"""``(profile [player axis], player, own strategies [candidate axis]) -> payoffs [candidate]``"""
+Influence = Callable[[int, np.ndarray], np.ndarray]
+"""``(player, strategies [candidate axis]) -> log influence [candidate point]``"""
+
+
+class Case(NamedTuple):
+    """A game as the package makes it, a profile, and the same game written out."""
+
+    name: str
+    make: Callable[[], Any]  # the package's game
+    place: Callable[[Any, np.ndarray], Any]  # its profile, from ours
+    profile: np.ndarray  # [player axis]
+    payoff: Payoff
+    candidates: Callable[[np.random.Generator, int], np.ndarray]  # [candidate axis], dense
+    project: Callable[[np.ndarray], np.ndarray]  # strategies back into the space
+    attained: bool = True  # whether the best payoff is a maximum, not only a supremum
+
+
+def contest(log_influence: Callable[[int, np.ndarray], np.ndarray], weights: np.ndarray,
+            outside: Callable[[np.ndarray], list[np.ndarray]], nobody: str) -> Payoff:  # fmt: skip
+    """Share every resource point in proportion to influence.
+
+    ``log_influence(player, strategies [candidate axis]) -> [candidate point]``; ``outside(positions
+    [candidate player axis]) -> rows [candidate point]`` of log influence of those who do not play.
+    """
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        rows = []
+        for rival in range(len(x)):
+            mine = own if rival == player else x[rival][None]
+            rows.append(np.broadcast_to(log_influence(rival, mine), (len(own), len(weights))))
+        places = np.repeat(x[None], len(own), axis=0)
+        places[:, player] = own
+        rows += [np.broadcast_to(row, (len(own), len(weights))) for row in outside(places)]
+        stack = np.stack(rows)  # [row candidate point]
+        top = stack.max(axis=0)
+        with np.errstate(invalid="ignore"):
+            parts = np.exp(stack - np.where(np.isfinite(top), top, 0.0))
+        total = parts.sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = parts[player] / total
+        if nobody == "share":
+            share = np.where(np.isfinite(top), share, 1 / len(x))
+        elif nobody == "lost":
+            share = np.where(np.isfinite(top), share, 0.0)
+        return share @ weights
+
+    return payoff
+
+
+def gaussian(points: np.ndarray, reach: np.ndarray, budgets: np.ndarray) -> Influence:
+    """Log influence ``ln w - |b - x|^2 / (2 reach^2)``, points ``[point axis]``."""
+
+    def log_influence(player: int, own: np.ndarray) -> np.ndarray:
+        apart = ((points[None] - own[:, None]) ** 2).sum(axis=2)
+        return np.log(budgets[player]) - apart / (2 * reach[player] ** 2)
+
+    return log_influence
+
+
+def blotto(exponent: np.ndarray) -> Influence:
+    """Log influence ``p ln x_k`` at battlefield k."""
+
+    def log_influence(player: int, own: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return exponent[player] * np.log(own)
+
+    return log_influence
+
+
+def dirichlet(points: np.ndarray, alpha: np.ndarray, corner: int) -> Influence:
+    """Log density at a point of the Dirichlet law with parameters ``alpha x_l / x_corner``."""
+
+    def log_influence(player: int, own: np.ndarray) -> np.ndarray:
+        own = np.maximum(own, 1e-9)
+        a = alpha[player] * own / own[:, [corner]]
+        front = gammaln(a.sum(axis=1)) - gammaln(a).sum(axis=1)
+        return front[:, None] + (a - 1) @ np.log(points).T
+
+    return log_influence
+
+
+def laplace(points: np.ndarray, width: np.ndarray) -> Influence:
+    """Log influence ``-sum |b - x| / width``: a kernel that only a formula names."""
+
+    def log_influence(player: int, own: np.ndarray) -> np.ndarray:
+        return -np.abs(points[None] - own[:, None]).sum(axis=2) / width[player]
+
+    return log_influence
+
+
+def race(par: dict[str, np.ndarray]) -> Payoff:
+    """One period of the race with the ratio contest, the winner's safety and linear costs."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        places = np.repeat(x[None], len(own), axis=0)  # [candidate player column]
+        places[:, player] = own
+        xs, xp = places[..., 0], places[..., 1]
+        s, p = par["A"] * xs ** par["alpha"], par["B"] * xp ** par["beta"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = s / p ** par["theta"]
+            sigma = np.where(p == 0, 1.0, np.where(np.isinf(odds), 1.0, odds / (1 + odds)))
+            total = p.sum(axis=1, keepdims=True)
+            q = np.where(total > 0, p / total, 0.0)
+        prize = (par["win_a"] * sigma - par["d"] * (1 - sigma)) * q  # the player's own win
+        gets = prize[:, player]
+        for rival in range(len(x)):
+            if rival != player:  # a rival's disaster costs this player too
+                gets = gets - par["d"][player] * q[:, rival] * (1 - sigma[:, rival])
+        return gets - par["r_s"][player] * xs[:, player] - par["r_p"][player] * xp[:, player]
+
+    return payoff
+
+
+def cournot(a: float, b: float, c: np.ndarray, d: np.ndarray, fixed: np.ndarray) -> Payoff:
+    """Profit at the price ``max(a - b Q, 0)``."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        q = own[:, 0]
+        price = np.maximum(a - b * (x[:, 0].sum() - x[player, 0] + q), 0.0)
+        return price * q - c[player] * q - d[player] * q**2 / 2 - fixed[player] * (q > 0)
+
+    return payoff
+
+
+def bertrand(a: float, b: float, c: np.ndarray) -> Payoff:
+    """Profit where the cheapest serves all demand ``(a - p) / b``, and ties split it."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        p = own[:, 0]
+        rival = np.delete(x[:, 0], player)
+        low, ties = rival.min(), (rival == rival.min()).sum()
+        share = np.where(p < low, 1.0, np.where(p == low, 1 / (1 + ties), 0.0))
+        return share * np.maximum(a - p, 0.0) / b * (p - c[player])
+
+    return payoff
+
+
+def logit(quality: np.ndarray, outside: float, mu: float, c: np.ndarray) -> Payoff:
+    """Profit at logit shares."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        p = own[:, 0]
+        value = [
+            np.broadcast_to((quality[j] - (p if j == player else x[j, 0])) / mu, p.shape)
+            for j in range(len(x))
+        ]
+        stack = np.stack([*value, np.full(p.shape, outside / mu)])
+        parts = np.exp(stack - stack.max(axis=0))
+        return parts[player] / parts.sum(axis=0) * (p - c[player])
+
+    return payoff
+
+
+def differentiated(size: float, b: float, g: float, c: np.ndarray) -> Payoff:
+    """Profit at prices ``max(A - b q_i - g sum of the others' q, 0)``."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        q = own[:, 0]
+        price = np.maximum(size - b * q - g * (x[:, 0].sum() - x[player, 0]), 0.0)
+        return (price - c[player]) * q
+
+    return payoff
+
+
+def tables(payoffs: np.ndarray) -> Payoff:
+    """Expected payoff of mixed strategies, ``payoffs [player, action of 0, action of 1, ..]``."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        table = np.moveaxis(payoffs[player], player, 0)
+        for rival in reversed([j for j in range(len(x)) if j != player]):
+            table = table @ x[rival][: table.shape[-1]]
+        return own[:, : len(table)] @ table
+
+    return payoff
+
+
+def bumps(height: np.ndarray, centre: np.ndarray, width: np.ndarray, pull: float) -> Payoff:
+    """A game of one's own: bumps on a line, and a pull towards the others' mean."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        y = own[:, 0]
+        others = np.delete(x[:, 0], player).mean()
+        value = (height[player] * np.exp(-(((y[:, None] - centre[player]) / width[player]) ** 2))).sum(axis=1)
+        return value - pull * (y - others) ** 2
+
+    return payoff

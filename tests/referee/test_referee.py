@@ -1,0 +1,28 @@
+"""No certificate of a random game claims more than a referee's deviations allow."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.referee.draws import FAMILIES, cases
+from tests.referee.judge import faults
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_certificates_of_random_games(family: str) -> None:
+    for case in cases(seed=1, count=8, families=[family]):
+        assert faults(case) == [], case.name
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_thousand_certificates(family: str) -> None:
+    wrong = {case.name: faults(case) for case in cases(seed=2, count=154, families=[family])}
+    assert {name: lines for name, lines in wrong.items() if lines} == {}
+
+
+def test_the_referee_sees_a_hidden_deviation() -> None:
+    """A referee that finds nothing anywhere would pass everything."""
+    for case in cases(seed=3, count=4, families=["custom", "blotto5"]):
+        found = faults(case._replace(payoff=lambda x, i, own: own[:, 0] * 1e3))
+        assert found, case.name
