@@ -87,7 +87,7 @@ def placed(
     if kind == 0:
         return start
     if kind == 1:
-        return np.repeat(start[:1], players, axis=0)
+        return project(np.repeat(start[:1], players, axis=0))
     ended = settle(payoff, start, candidates, project, rng)
     if kind == 2:
         return ended
@@ -268,7 +268,7 @@ def _amounts(make: Callable[[], Any], largest: Any) -> Any:
         grid = np.linspace(low[player], high[player], 2001)
         return np.concatenate([grid, rng.uniform(low[player], high[player], (400, 1))])
 
-    return candidates, lambda own: np.clip(own, low.min(), high.max())
+    return candidates, lambda own: np.clip(own, low.max(), high.min())  # inside every firm's
 
 
 def finite(*sizes: int) -> Callable[[np.random.Generator], Case]:

@@ -110,14 +110,14 @@ def race(par: dict[str, np.ndarray]) -> Payoff:
         s, p = par["A"] * xs ** par["alpha"], par["B"] * xp ** par["beta"]
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = s / p ** par["theta"]
-            sigma = np.where(p == 0, 1.0, np.where(np.isinf(odds), 1.0, odds / (1 + odds)))
+            unsafe = np.where(p == 0, 0.0, 1 / (1 + odds))  # not 1 - sigma, which loses digits
             total = p.sum(axis=1, keepdims=True)
             q = np.where(total > 0, p / total, 0.0)
-        prize = (par["win_a"] * sigma - par["d"] * (1 - sigma)) * q  # the player's own win
+        prize = (par["win_a"] * (1 - unsafe) - par["d"] * unsafe) * q  # the player's own win
         gets = prize[:, player]
         for rival in range(len(x)):
             if rival != player:  # a rival's disaster costs this player too
-                gets = gets - par["d"][player] * q[:, rival] * (1 - sigma[:, rival])
+                gets = gets - par["d"][player] * q[:, rival] * unsafe[:, rival]
         return gets - par["r_s"][player] * xs[:, player] - par["r_p"][player] * xp[:, player]
 
     return payoff
