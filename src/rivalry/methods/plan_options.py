@@ -216,7 +216,22 @@ class PlanOptions(eqx.Module):
             "cycle_rounds": ((), session["over"][1]),
             "status": ((), np.asarray(("budget spent", "settled", "cycling")[session["over"][0]])),
         }
+        if session["over"][0] != 1:
+            record["remedy"] = ((), np.asarray(_tried(session, proof, found.at_start, self.noise)))
         return record | _path(world, switch, aim, chosen[0], self.periods) | proof.record()
+
+
+def _tried(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
+    """What was tried, how far from an equilibrium the kept policies are, and what might help."""
+    over, length = (int(k) for k in session["over"])
+    course = f"repeat every {length} sweeps" if over == 2 else "still change"
+    advice = "a larger noise, more levels" if noise else "noise above 0 (it smooths what lies ahead)"
+    gains = f"{proof.bound.max():.3g} at the worst node and {at_start.max():.3g} from the start"
+    return (
+        f"after {int(session['clock'][0])} sweeps of backward induction the policies {course}; "
+        f"the best of those examined leave a gain of {gains}; "
+        f"try {advice}, more rounds or a larger delta"
+    )
 
 
 def _path(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
