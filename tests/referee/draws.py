@@ -111,12 +111,14 @@ def line(rng: np.random.Generator) -> Case:
     weights = wide(rng, 1e-3, 1e3) * rng.random(40) ** rng.integers(1, 6)
     reach, budgets = wide(rng, 0.02, 1.0, 3), wide(rng, 0.1, 10, 3)
     third = wide(rng, 1e-8, 1e6) * np.exp(-((points - rng.random()) ** 2) / (2 * wide(rng, 0.02, 1) ** 2))
+    with np.errstate(divide="ignore"):
+        log_third = np.log(third)[None]
     away = wide(rng, 1e-6, 1e4)
 
     def outside(places: np.ndarray) -> list[np.ndarray]:
         with np.errstate(divide="ignore"):
             stay = np.log(away) + np.log((points - places) ** 2).sum(axis=1)
-        return [np.log(third)[None], stay]
+        return [log_third, stay]
 
     def make() -> Any:
         return rv.games.influencer(
