@@ -35,7 +35,9 @@ def faults(case: Case, seed: int = 0) -> list[str]:
         gains[player], stakes[player] = max(most - here, 0.0), max(most, here) - min(least, here)
         if gains[player] > proof.bound[player] + slack:
             found.append(f"player {player} gains {gains[player]:.6g}; stated bound {proof.bound[player]:.6g}")
-        missed = SEARCHED * gains[player] if proof.coverage == "lower bound" else 1e-3 * stakes[player]
+        missed = 1e-3 * stakes[player]
+        if proof.coverage == "lower bound":
+            missed = max(missed, SEARCHED * gains[player])
         if gains[player] - proof.regret[player] > missed + 10 * slack:
             found.append(
                 f"player {player} gains {gains[player]:.6g} of {stakes[player]:.6g}; "
