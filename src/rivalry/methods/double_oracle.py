@@ -64,7 +64,7 @@ class DoubleOracle(eqx.Module):
     >>> game = rv.games.matrix("rock_paper_scissors")
     >>> found = rv.learn(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
     >>> found.status, found.claim, found.data.mean_profile.values[0].round(6).tolist()
-    ('settled', 'no deviation found', [0.333333, 0.333333, 0.333333])
+    ('settled', 'equilibrium', [0.333333, 0.333333, 0.333333])
     """
 
     enough: Annotated[float, Gt(0), "the gain that counts as none, times the payoff scale"] = 1e-7
