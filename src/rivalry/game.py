@@ -33,46 +33,30 @@ G = TypeVar("G")
 class Game(Protocol):
     """One shot, differentiable: players, where they choose, what they get.
 
-    A game may also offer, and the package uses where present:
+    ``space`` and ``payoffs`` are the only reserved names. What is known of a game beyond these two is
+    registered for its class (`rivalry.oracles`). Games over periods and for learners have further members,
+    which are used where the class declares them (`rivalry.oracles.offers`):
 
-    - ``best_reply(x, player) -> (strategy [axis], payoff, coverage)`` where it knows better than a search;
-    - ``proved_reply(x, player) -> metrics.Reply`` for certificates only, where it can say more than that:
-      what no strategy can exceed, and how it knows; ``player`` is a whole number;
-    - ``reply_to_mixture(places [player action axis], weights [player action], player)``: the same as
-      ``best_reply``, against the others' independent mixtures over places;
-    - ``ceiling(x, player, low [axis], high [axis]) -> float``: no own strategy in that cell pays more;
-    - ``measures(x) -> Record``: named arrays stored with every result;
-    - ``view(name, x) -> Record`` and ``views``, the names: larger arrays, stored where a plot needs them;
-    - ``named_start(name) -> Profile``: starts that have a name;
-    - ``gradients(x)``: every player's own gradient, where there is a faster way than differentiating payoffs;
-    - ``payoff_against(x, player)``: one's payoff as a function of one's own strategy, without the others'
-      part being worked out for each;
-    - ``jacobian(x)``: the derivative of the stacked own gradients, where there is a closed form;
     - ``world()``: the tuple of arrays that learners' kernels take;
     - ``contest(places)``: what tables of its payoffs at places ``[player action axis]`` are summed from, the
       tuple `kernels.shapes.Contest` (`tabular.tabulate` goes through ``payoffs`` elsewhere);
-    - ``outcomes(x)``: its measures as arrays that JAX can trace, ``{name: (dimensions, array)}``, for tables
-      of them;
     - ``levels(count)``: the levels of its axes on tables, where only their number is given
       (`tabular.levels`);
-    - ``closed_form() -> [root player axis]``: first-order points that it knows without a search, the most
-      plausible first (`methods.ClosedForm`);
+    - ``gamma``: the players' discount factors, where a learner is not given any; ``growth`` of payoffs;
+    - ``stages`` and ``timing``: who chooses when;
     - ``periods``, ``period_space``, ``weights``, ``opening()`` and ``period(t, state, row)``, where it is
       played over periods: what `tabular.tabulate_periods` makes tables of;
     - ``periods`` and ``stage(t, ahead)``: a period as a game of its own, in which going on is worth
       ``ahead`` [player] (`methods.Periods`); with ``linked``, why that does not do, or an empty text, and,
       where its one period stands for all, ``endless`` and ``gamma``;
-    - ``node(t, state, ahead)`` and ``stock_range(t)``: a period in a state ``[stock player]``, as a game with
-      a ``best_reply`` and ``after(x)``, and how low and high states can be (`methods.Feedback`);
+    - ``node(t, state, ahead)`` and ``stock_range(t)``: a period in a state ``[stock player]``, as a game of
+      which a best response is known and with ``after(x)``, and how low and high states can be
+      (`methods.Feedback`);
     - ``linear_quadratic()``: itself played for ever as the tuple `kernels.shapes.LinearQuadraticGame`, where
       its motion is linear and its payoffs are quadratic (`methods.LinearQuadratic`);
+    - ``repeated(places, sizes)``: its tables where players choose among places, period after period;
     - ``play(periods) -> MarkovGame``: the game as it is lived period by period (`envs`);
-    - ``scale``: what payoffs are compared with (default: 1), a number or an array that JAX can trace;
-    - ``alike``: one whole number a player, equal for players who may change places (default: none may);
-    - ``refuses(name, value) -> str``: why one of its arrays may not take a value, or an empty text;
-    - ``gamma_channels()``, with a ``text``: through what discount factors can matter, for reports;
-    - ``jumps``: which rules let payoffs jump, or an empty text; methods that follow slopes refuse such games;
-    - ``player_names``, ``axis_names``: labels.
+    - ``gamma_channels()``, with a ``text``: through what discount factors can matter, for reports.
     """
 
     @property
@@ -89,9 +73,10 @@ class Game(Protocol):
 class MarkovGame(Protocol):
     """Played on and on; pure.
 
-    Optional: ``movers(state)``, whose turn it is; ``alive(state)``, who has not left for good;
-    ``legal(state)`` ``[player action]``, what each may do; ``shown(state)``, what ``observe`` tells in
-    numbers of order 1, for learners; ``stage(state, ahead)``.
+    Optional, where the class declares them (`rivalry.oracles.offers`): ``movers(state)``, whose turn it is;
+    ``alive(state)``, who has not left for good; ``legal(state)`` ``[player action]``, what each may do;
+    ``shown(state)``, what ``observe`` tells in numbers of order 1, for learners. A class with ``payoffs`` is
+    a `Game`, whatever its other fields are called.
     """
 
     @property
@@ -119,7 +104,7 @@ class PopulationGame(Protocol):
     """A continuum of players on finitely many states; a type is a closed block of states.
 
     A profile is the policy that all of them follow, ``[state action]``; its types are the players of records.
-    A population game may also offer, and the package uses where present:
+    A population game may also have these members, where its class declares them (`rivalry.oracles.offers`):
 
     - ``types [state]`` and ``share [type]``: the type of every state, and how much of the population it is;
     - ``first_law() -> [state]``: where the population begins;
@@ -135,8 +120,9 @@ class PopulationGame(Protocol):
     - ``world()``: the tuple of arrays that kernels take where finitely many agents play it;
     - ``continuum()``: the same without what tells of finitely many agents alone, whose numbers then share
       programs;
-    - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result;
-    - ``named_start(name)``, ``view(name, x)`` and ``views``, ``scale``, ``player_names``: as for a `Game`.
+    - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result.
+
+    Starts that have a name, plot data, the payoff scale and labels are registered as for a `Game`.
     """
 
     @property
@@ -168,7 +154,7 @@ class PopulationGame(Protocol):
 class AgentGame(Protocol):
     """Played by finitely many agents in a world that kernels know; it has no profiles, so nothing solves it.
 
-    Optional: ``scale``, ``player_names``, as for a `Game`; its types are the players of records.
+    Its types are the players of records; payoff scale and labels are registered as for a `Game`.
     """
 
     def world(self) -> Any:

@@ -209,7 +209,7 @@ def test_when_is_asked_of_the_game_and_errors_surface() -> None:
         oracles.payoff_scale(Sometimes())
 
 
-@pytest.mark.parametrize("kind", [object, rv.Game, 3, "Known"])
+@pytest.mark.parametrize("kind", [object, rv.Game])
 def test_answers_for_every_game_are_refused(kind: Any) -> None:
     with pytest.raises(TypeError, match="must be a class of games"):
         oracles.payoff_scale.register(kind)

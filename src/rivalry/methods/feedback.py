@@ -15,7 +15,7 @@ from rivalry.game import Record, scale
 from rivalry.methods.surfaces import Surface, fitted, level_grids, refined
 from rivalry.methods.tangent import SLACK
 from rivalry.metrics import TOLERANCE
-from rivalry.oracles import has
+from rivalry.oracles import best_response, has, payoff_scale
 from rivalry.space import Profile, width
 
 CHUNK = 64  # nodes that one call of the compiled program solves
@@ -273,7 +273,7 @@ def _best_replies(
 ) -> tuple[Array, Array]:
     def one(state: Array, x: Profile) -> tuple[Array, Array]:
         node = game.node(t, state, ahead)
-        strategy, payoff, _ = node.best_reply(x, player)
+        strategy, payoff, _ = best_response(node, x, player)
         return strategy, payoff - node.payoffs(x)[player]
 
     return jax.vmap(one)(states, x)
@@ -321,5 +321,5 @@ def _root(node: Any, x: Profile) -> Profile:
         return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, least
 
     _, y, left = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
-    good: Array = (left <= ROOT * node.scale) & (jnp.max(jnp.abs(y - begin) / width(space)) <= NEAR)
+    good: Array = (left <= ROOT * payoff_scale(node)) & (jnp.max(jnp.abs(y - begin) / width(space)) <= NEAR)
     return jnp.where(good, node.space.project(flat.outer(y)), x)

@@ -24,7 +24,7 @@ def _line(game: Any, x: Any, player: Any, own: Any) -> Any:
 
 @eqx.filter_jit
 def _known(game: Any, x: Any, player: Any) -> Any:
-    return game.best_reply(x, player)[0][0]
+    return best_response(game, x, player)[0][0]
 
 
 def reply(game: Any, x: np.ndarray, player: int) -> float:

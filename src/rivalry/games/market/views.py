@@ -99,6 +99,6 @@ def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
 @eqx.filter_jit
 def _known(market: Market, x: Any, line: Any) -> Any:
     def one(player: Any, rival: Any) -> Any:
-        return market.best_reply(x.at[1 - player, 0].set(rival), player)[0][0]
+        return best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
 
     return jax.vmap(jax.vmap(one, (None, 0)))(jnp.arange(2), line[::-1])
