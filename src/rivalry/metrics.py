@@ -11,7 +11,7 @@ import numpy as np
 
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved, flattened
-from rivalry.game import Game, payoff_against
+from rivalry.game import Game, payoff_against, scale
 from rivalry.oracles import Response, best_response, payoff_bound, proved_response, search_points
 from rivalry.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.space import Simplex
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rivalry.space import Profile, Strategy
 
 TOLERANCE = 1e-6  # times what a player can win or lose by its own choice
+SMALL = 1e-2  # of the payoff scale: who can win or lose less is judged by that
 RUIN = 30.0  # the payoff at stake is at most this many times what an ordinary mistake costs
 FEW = 9  # strategies that tell what is at stake where the best response needs no search
 CLIMBS, CLIMB_STEPS = 8, 200
@@ -79,6 +80,19 @@ def payoff_at_stake(tried: np.ndarray, best: float) -> float:
     losses = np.sort(best - tried)
     losses = losses[losses > ROUNDING * np.max(np.abs(tried), initial=abs(best))]
     return float(min(losses[-1], RUIN * losses[(len(losses) - 1) // 4])) if len(losses) else 0.0
+
+
+def payoff_units(game: Game, x: Profile) -> np.ndarray:
+    """The unit ``[player]`` in which a player's gradients are judged: the payoff scale.
+
+    For who can win or lose less than a hundredth of that by its own choice, it is what this player can; but
+    no less than 1e-4 of its payoff, below which gradients may be rounding.
+    """
+    whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
+    best = [Reply(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
+    ranges = [np.ptp(_tried(game, x, player, one)) for player, one in enumerate(best)]
+    found: np.ndarray = np.where(np.array(ranges) >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
+    return np.where(found > 0, found, whole)
 
 
 def _tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:

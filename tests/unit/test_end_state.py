@@ -139,3 +139,18 @@ def test_moving_apart_touches_only_those_together() -> None:
     assert float(moved[2, 0]) == 5.0
     assert 0 < np.abs(moved - x)[:2].max() < 1e-3
     assert end_state.move_apart(game, column(1.0, 2.0, 5.0), KEY) is None
+
+
+def test_a_plateau_of_tiny_influence_is_no_settled_end() -> None:
+    resource = {"kind": "mixture", "means": [0.5], "stds": [0.02]}
+    game = rv.games.influencer(reach=[0.05, 0.05], resource=resource, third_party=[1.0] * 100)
+    with pytest.warns(UserWarning, match="no point of rest is near"):
+        found = rv.solve(game, GradientAscent(), start=[0.11, 0.89], path=False)
+    assert (found.status, found.end_state, found.claim) == ("no answer", "moving", "not an equilibrium")
+
+
+def test_an_ascent_that_a_third_party_holds_back_did_not_settle() -> None:
+    game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e9] * 100)
+    with pytest.warns(UserWarning, match="no point of rest is near"):
+        found = rv.solve(game, GradientAscent(), start=[0.001, 0.9], path=False)
+    assert (found.status, found.claim) == ("no answer", "not an equilibrium")

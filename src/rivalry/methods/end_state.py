@@ -27,12 +27,13 @@ from rivalry.methods.tangent import (
     newton_system,
     projector,
 )
+from rivalry.metrics import payoff_units
 from rivalry.space import Box, Profile, Simplex, width
 
 if TYPE_CHECKING:
     from rivalry.methods.crossings import Orbit
 
-POLISHED = 1e-11  # of the payoff scale: the largest projected gradient of a polished point
+POLISHED = 1e-11  # of the unit of payoff: the largest projected gradient of a polished point
 NEAR = 1e-4  # of the width: a root further off is another point, not this end
 APART = 1e-6  # of the width: by this much players who coincide are moved apart
 PERIODIC = 1e-5  # of the width: so well must a cycle close
@@ -56,10 +57,11 @@ def analyse(
     millionth of the width: the result's ``onward``, where the steps go on. Identical players stay together
     for ever, in floating point, where the least difference would part them.
     """
-    end = _polish(game, profile, motion)
+    unit = payoff_units(game, profile)
+    end = _polish(game, profile, motion, unit)
     point = end.profile
     near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
-    if not (near and float(end.left) <= POLISHED * scale(game)):
+    if not (near and _most(end, unit) <= POLISHED):
         orbit = _orbit(game, profile, key, motion) if moves else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
     values, held = (_of_field(game, end, motion), bool(end.held)) if motion.whole else _eigenvalues(end)
@@ -85,10 +87,11 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
     """
     if not isinstance(game.space, Box):
         return None
-    end = _polish(game, profile, CLIMB, idle=True)
+    unit = payoff_units(game, profile)
+    end = _polish(game, profile, CLIMB, unit, idle=True)
     point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
     gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
-    root = gap <= near and float(end.left) <= POLISHED * scale(game) and np.all(np.isfinite(derivative))
+    root = gap <= near and _most(end, unit) <= POLISHED and np.all(np.isfinite(derivative))
     if not root:
         return Finish(
             profile, "", _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
@@ -152,7 +155,7 @@ class _Local(NamedTuple):
 
     profile: Profile
     width: Profile
-    left: Array  # the largest projected gradient
+    left: Array  # the largest projected gradient, [player]
     gradient: Array  # [row], player-major like the next two
     jacobian: Array
     keep: Array  # projects on what may move
@@ -173,23 +176,22 @@ def _look(game: Game, x: Profile, motion: Motion) -> _Local:
         x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
     gradient = own_gradients(game, x)
     kept = motion.free(space, x, gradient, SLACK)
-    left = jnp.max(jnp.abs(among(space, kept, gradient)))
+    left = jnp.max(jnp.abs(among(space, kept, gradient)), axis=1)
     some_held = jnp.any(~kept & space.mask)
     return _Local(
         x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, kept), some_held
     )
 
 
-def _polish(game: Game, x: Profile, motion: Motion, *, idle: bool = False) -> _Local:
+def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: bool = False) -> _Local:
     """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract.
 
     With ``idle`` entries of a box without any slope or curvature stay where they are.
     """
-    enough = POLISHED * scale(game)
     here = _look(game, x, motion)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are nearly free, and leave only rounding
-        if float(here.left) <= 1e-4 * enough:
+        if _most(here, unit) <= 1e-4 * POLISHED:
             break
         here = _without_idle(here) if idle else here
         system = newton_system(*(np.asarray(part) for part in (here.jacobian, here.keep, here.gradient)))
@@ -198,10 +200,15 @@ def _polish(game: Game, x: Profile, motion: Motion, *, idle: bool = False) -> _L
         except np.linalg.LinAlgError:
             break
         there = _look(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
-        if not float(there.left) < float(here.left):
+        if not _most(there, unit) < _most(here, unit):
             break
         here = there
     return _without_idle(here) if idle else here
+
+
+def _most(here: _Local, unit: np.ndarray) -> float:
+    """The largest projected gradient in units of payoff of each player."""
+    return float(np.max(np.asarray(here.left) / unit))
 
 
 def _without_idle(here: _Local) -> _Local:

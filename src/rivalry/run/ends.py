@@ -25,6 +25,7 @@ from rivalry.population import record_of
 from rivalry.results import Certificate, Record, Solution
 from rivalry.space import Profile
 
+PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
 RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
 GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as large as the space
 
@@ -73,19 +74,25 @@ def gone_round(game: Playable, method: Method, end: Finish, key: jax.Array) -> F
     return orbit if orbit is not None and orbit.end_state == "cycle" else end._replace(end_state="moving")
 
 
-def ended_in(game: Playable, end: Finish, left: list[Finish]) -> Record:
+def ended_in(game: Playable, end: Finish, left: list[Finish], record: Record) -> Record:
     """What the analysis of an end adds to a record; a cycle is a status as well.
 
     So is a way that leads from one unstable point to the next: cycling where it has come back to one of those
-    in ``left``, and else given up.
+    in ``left``, and else given up. Steps that stopped where no point of rest is near, as on a plateau of tiny
+    influence, did not settle.
     """
     found: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     found["end_state"] = ((), np.asarray(end.end_state))
+    replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, taken as it is
+    stopped = str(record["status"][1]) == "settled" and not replay
     if end.end_state == "cycle":
         found["status"] = ((), np.asarray("cycling"))
     elif end.end_state == "moving" and end.onward is not None:
         again = any(same(end.profile, one.profile) for one in left)
         found["status"] = ((), np.asarray("cycling" if again else "budget spent"))
+    elif end.end_state == "moving" and stopped:
+        found["status"] = ((), np.asarray("no answer"))
+        found["remedy"] = ((), np.asarray(PLATEAU))
     return found | end.measures
 
 

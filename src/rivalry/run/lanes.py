@@ -167,7 +167,7 @@ def _lane_record(
     }
     state = jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, carry.state)
     record |= told(game, method, state, int(carry.ended[lane]))
-    return record if end is None else record | ended_in(game, end, left)
+    return record if end is None else record | ended_in(game, end, left, record)
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:

@@ -153,7 +153,7 @@ def _solve_record(
         run.go_on_from(onward)
     record = run.record()
     if end is not None:
-        record |= ended_in(game, end, left)
+        record |= ended_in(game, end, left, record)
     return record | departures(game, left)
 
 
