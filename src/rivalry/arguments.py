@@ -105,15 +105,15 @@ def check_options(method: type) -> None:
 
     init.checks_options = True  # type: ignore[attr-defined]
     method.__init__ = init  # type: ignore[misc]
-    # equinox calls those of all bases by itself, the class's own first: its words before the annotations'
-    own = method.__dict__.get("__check_init__")
+    # equinox calls the class's own first: here those of its bases, too, come before the annotations' bounds
+    looks = [vars(base)["__check_init__"] for base in method.__mro__ if "__check_init__" in vars(base)]
 
     def check_init(self: Any) -> None:
         known, hints = _signature(method)
         given = {name: getattr(self, name) for name in known}
         try:
-            if own is not None:
-                own(self)
+            for look in looks:
+                look(self)
         except Exception as error:
             words = _told(error, given, known)
             if words == str(error):
@@ -258,8 +258,8 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if hint is type(None) or hint is None:
         return None if value is None else _wrong("left out", value)
     if _is_object(hint) and hint.__name__ in ("ndarray", "Array"):
-        good = hasattr(value, "dtype") and hasattr(value, "shape") and _numeric(value)
-        return None if good else _wrong("numbers", value)
+        good = hasattr(value, "dtype") and getattr(value, "ndim", 0) > 0 and _numeric(value)
+        return None if good else _wrong("an array of numbers", value)
     return None  # any object: whoever uses it looks at it
 
 

@@ -16,7 +16,14 @@ from rivalry.game import Learner, played, started, world_of
 from rivalry.metrics import TOLERANCE
 from rivalry.results import Solution
 from rivalry.run.ends import certified, out_of_time
-from rivalry.run.given import LEARNER, checked_count, checked_method, checked_seconds, checked_settings
+from rivalry.run.given import (
+    LEARNER,
+    checked_count,
+    checked_game,
+    checked_method,
+    checked_seconds,
+    checked_settings,
+)
 from rivalry.run.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.run.randomness import stream
 
@@ -45,6 +52,8 @@ def learn(
     Raises `ValueError` for what is no learner, seed or number of steps, and for a start it does not take.
     """
     check(learn, (), dict(locals()))
+    if isinstance(game, type):  # anything else a learner may take as its world
+        checked_game(game)
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress, checkpoint)
     world = world_of(game, learner)

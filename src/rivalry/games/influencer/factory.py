@@ -202,6 +202,6 @@ def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
         warn(
             f"choose_reach: player {free[0]}'s reach costs nothing, so the widest always wins; "
             "set reach_cost, or normalised = true",
-            stacklevel=5,
+            stacklevel=6,
         )
     return cost

@@ -122,7 +122,7 @@ def karma(
         counts(count, np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds))
         dealt(count, mean)
     if beyond == BURN:
-        warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=2)
+        warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
     economy = KarmaEconomy(
         **_tables(kinds),
         kbar=put(mean),

@@ -273,7 +273,7 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
     if np.any(np.asarray(found["alpha"]) > 1):
         warn(
             "alpha: above 1 safety has rising returns, and a player's best reply is only searched",
-            stacklevel=4,
+            stacklevel=6,
         )
     return found, damage
 
@@ -303,7 +303,7 @@ def _rules(given: dict[str, Any]) -> Rules:
 
 def _sharing_passes(given: dict[str, Any], players: int) -> None:
     if given["share"] and given["spill"] == "sum" and players > 2:
-        warn("spill: with three players or more a sum can lift a laggard above the leader", stacklevel=4)
+        warn("spill: with three players or more a sum can lift a laggard above the leader", stacklevel=6)
 
 
 def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
