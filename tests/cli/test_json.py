@@ -171,13 +171,13 @@ def test_options_change_the_study(rivalry: Command, study: str) -> None:
 
 def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study: str) -> None:
     Path("game.py").write_text(
-        "import equinox as eqx\nfrom rivalry import Box\nprint('chatter')\n"
+        "import equinox as eqx\nfrom rivalry import Box, oracles\nprint('chatter')\n"
         "class Hill(eqx.Module):\n"
         "    top: float\n    space: Box\n"
         "    def payoffs(self, x):\n        return -((x[:, 0] - self.top) ** 2)\n"
-        "    def measures(self, x):\n"
-        "        if float(self.top) > 0.5:\n            raise ArithmeticError('too high')\n"
-        "        return {}\n"
+        "@oracles.metrics.register(Hill)\ndef known(game, x):\n"
+        "    if float(game.top) > 0.5:\n        raise ArithmeticError('too high')\n"
+        "    return {}\n"
         "def hill(top: float = 0.2):\n    return Hill(top, Box.interval(0.0, 1.0, players=2))\n"
     )
     Path("hill.toml").write_text(
