@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from rivalry import oracles
 from rivalry._jax import jax, jnp
 from rivalry.oracles import offered
+from rivalry.plain import attributes, is_plain, replaced
 from rivalry.results import Record as Record  # a word of this room too
 from rivalry.space import Profile, Space, Strategy
 
@@ -387,7 +388,9 @@ def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
 def arrays(game: Any) -> dict[str, Array | np.ndarray]:
     """A game's arrays by the names that `with_` takes: its own, and those of its parts that it passes on."""
     kinds = jax.Array | np.ndarray
-    found: dict[str, Any] = {name: value for name, value in vars(game).items() if isinstance(value, kinds)}
+    found: dict[str, Any] = {
+        name: value for name, value in attributes(game).items() if isinstance(value, kinds)
+    }
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
         name = str(getattr(path[-1], "name", getattr(path[-1], "key", ""))) if path else ""
         if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
@@ -402,6 +405,7 @@ def with_(game: G, **changes: object) -> G:
     """
     import equinox as eqx
 
+    plain = is_plain(game)
     for name, value in changes.items():
         old = getattr(game, name, None)
         if not isinstance(old, jax.Array | np.ndarray):
@@ -410,5 +414,5 @@ def with_(game: G, **changes: object) -> G:
             new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
-        game = eqx.tree_at(attrgetter(name), game, new)
+        game = replaced(game, name, new) if plain else eqx.tree_at(attrgetter(name), game, new)
     return game

@@ -13,6 +13,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import curved, flattened
 from rivalry.game import Game, payoff_against, scale
 from rivalry.oracles import Response, best_response, payoff_bound, proved_response, search_points
+from rivalry.plain import registered
 from rivalry.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.space import Simplex
 
@@ -183,8 +184,9 @@ def search_grid(game: Game, player: int, points: int) -> Array:
 
 
 def _placed(game: Game, x: Any) -> Profile:
-    """An array as it is; lists, and arrays of another shape, as far as they are a profile."""
-    if getattr(x, "shape", ()) != game.space.shape:
+    """An array as it is; lists, labelled arrays and arrays of another shape, as far as they are a profile."""
+    registered(game)
+    if not isinstance(x, jax.Array | np.ndarray) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     found: Profile = x if isinstance(x, jax.Array) else put(np.asarray(x, dtype=float))
     return found

@@ -53,7 +53,7 @@ FLOORS: list[set[str]] = [
     {"arguments"},
     {"precision"},
     {"_registry", "_jax", "kernels"},
-    {"space", "results", "profiles", "intervals", "recipes"},
+    {"space", "results", "profiles", "intervals", "plain", "recipes"},
     {"oracles"},
     {"files", "game", "plots", "scenarios"},
     {"coordinates"},

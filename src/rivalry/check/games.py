@@ -19,6 +19,7 @@ from rivalry.game import AgentGame, Game, is_agents, is_population, own_gradient
 from rivalry.game import scale as scale_of
 from rivalry.kernels.shapes import Contest
 from rivalry.oracles import has, offered
+from rivalry.plain import registered
 from rivalry.precision import imprecise
 from rivalry.space import Box, Profile
 
@@ -38,6 +39,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     >>> rv.check_game(rv.games.matrix("chicken"))
     ('protocol', 'space', 'payoffs', 'jit', 'vmap', 'gradients', 'best_reply', 'scale', 'measures', 'world')
     """
+    registered(game)
     require(not (why := imprecise(game)), why)
     if is_population(game):
         return check_population(game, seed=seed)

@@ -15,6 +15,7 @@ from rivalry.check.rules import attempt, record, require
 from rivalry.check.spaces import check_scale, check_space
 from rivalry.game import is_population
 from rivalry.oracles import has, offered, payoff_scale
+from rivalry.plain import registered
 from rivalry.population import settled
 from rivalry.population.consistent import first_law
 from rivalry.population.operators import by_type, push, shares_of, spread_out, types_of
@@ -41,6 +42,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
         f"game: needs `space`, `discount`, `legal`, {', '.join(f'`{name}`' for name in ASKED)}",
     )
     done = ["protocol"]
+    registered(game)
     if payoff_scale.knows(game):  # what the other checks call close
         check_scale(game)
         done.append("scale")

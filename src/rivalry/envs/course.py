@@ -10,6 +10,7 @@ import numpy as np
 
 from rivalry._jax import jax, jnp
 from rivalry.oracles import has
+from rivalry.plain import Same
 from rivalry.space import Choices, Simplex
 from rivalry.transforms.units import strategies
 
@@ -100,12 +101,8 @@ class _Form:
     """All of a game but its arrays: what a program is compiled for. Equal forms share programs."""
 
     def __init__(self, definition: Any, rest: tuple[Any, ...]) -> None:
-        self.definition, self.rest = definition, rest
-        try:
-            self.number = hash((definition, rest))
-        except TypeError:  # something of a user's own that cannot be compared
-            self.rest = tuple(_Same(part) for part in rest)
-            self.number = hash(self.rest)
+        self.definition, self.rest = definition, tuple(Same(part) for part in rest)
+        self.number = hash((definition, self.rest))
 
     def __hash__(self) -> int:
         return self.number
@@ -122,22 +119,9 @@ class _Form:
 
     def whole(self, leaves: list[Any]) -> Any:
         """What was taken apart."""
-        rest = [part.value if isinstance(part, _Same) else part for part in self.rest]
         there = iter(leaves)
-        return jax.tree.unflatten(self.definition, [next(there) if part is _ARRAY else part for part in rest])
-
-
-class _Same:
-    """Equal to what holds the same object."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
+        parts = [next(there) if part.value is _ARRAY else part.value for part in self.rest]
+        return jax.tree.unflatten(self.definition, parts)
 
 
 _ARRAY = object()  # stands where an array was

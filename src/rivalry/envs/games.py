@@ -14,6 +14,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from rivalry.envs.course import FAR, NEAR, Course
 from rivalry.game import Game, is_markov, is_population
 from rivalry.oracles import has, offered
+from rivalry.plain import registered
 from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
 
@@ -299,6 +300,7 @@ def check_word(name: str, word: str, kind: Any) -> None:
 
 def markov(game: Any, periods: int) -> Any:
     """The game that is played on and on: as it is, as it says itself, or repeated. Raises `ValueError`."""
+    registered(game)
     if has(game, "play"):
         return offered(game, "play")(periods)
     if is_markov(game):

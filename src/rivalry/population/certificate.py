@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from rivalry._jax import jax, jnp, put
 from rivalry.game import BrokenInvariant, PopulationGame
 from rivalry.oracles import offered
+from rivalry.plain import registered
 from rivalry.population.consistent import Settled, settled
 from rivalry.population.operators import Law, Policy, Values, action_values, by_type, shares_of
 from rivalry.population.values import best_response, policy_values
@@ -96,7 +97,7 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
     >>> population_certificate(game, game.named_start("uniform")).claim
     'not an equilibrium'
     """
-    found = judged(game, put(game.space.check(pi, "policy")))
+    found = judged(registered(game), put(game.space.check(pi, "policy")))
     return certificate_of(game, conserved(found), tolerance)
 
 

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.arguments import shown
 from rivalry.game import is_population
+from rivalry.plain import registered
 from rivalry.precision import imprecise
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
@@ -92,6 +93,7 @@ def checked_game(game: Any) -> None:
         raise ValueError(f"game: {_named(game)} must be a game, as in rv.games.matrix('chicken')")
     if why := imprecise(game):
         raise ValueError(why)
+    registered(game)
 
 
 def checked_count(value: Any, name: str, least: int = 0) -> int:

@@ -16,6 +16,7 @@ from rivalry._jax import jax, jnp, stacked
 from rivalry.arguments import Recipe, check
 from rivalry.game import Finish, Game, Method, Playable, arrays, profile_dims, started, with_
 from rivalry.metrics import TOLERANCE
+from rivalry.plain import is_plain, registered
 from rivalry.recipes import recipe_of, variant
 from rivalry.results import Record, Solution, collect
 from rivalry.run.ends import (
@@ -70,11 +71,33 @@ def solve_lanes(
     them together. Raises `ValueError` otherwise.
     """
     watch = Limited(progress, checked_seconds(max_seconds))
+    games = [registered(game) for game in games]
     for game, method in zip(games, methods, strict=True):
         checked_fit(method, game)
     methods = [inward(game, method) for game, method in zip(games, methods, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
+    if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
+        # numbers of plain classes are constants of a program: each lane has its own
+        return [
+            _solved([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
+            for game, method, start, key in zip(games, methods, starts, keys, strict=True)
+        ]
+    return _solved(games, methods, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
+
+
+def _solved(
+    games: Sequence[Playable],
+    methods: Sequence[Method],
+    starts: Sequence[Profile],
+    keys: jax.Array,
+    tol: float,
+    max_steps: int,
+    watch: Limited,
+    tolerance: float | None,
+    checkpoint: Checkpoint | None,
+) -> list[Solution]:
+    """As `solve_lanes`, of games of one form."""
     lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
     carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))

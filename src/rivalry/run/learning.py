@@ -14,6 +14,7 @@ import numpy as np
 from rivalry.arguments import check
 from rivalry.game import Learner, played, started, world_of
 from rivalry.metrics import TOLERANCE
+from rivalry.plain import registered
 from rivalry.results import Solution
 from rivalry.run.ends import certified, out_of_time
 from rivalry.run.given import (
@@ -56,7 +57,7 @@ def learn(
         checked_game(game)
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress, checkpoint)
-    world = world_of(game, learner)
+    world = world_of(registered(game), learner)
     known = steps is not None or not getattr(learner, "open_ended", False)
     steps = length_of(learner, world) if steps is None else checked_count(steps, "steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")

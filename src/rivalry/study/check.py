@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry._registry import near
+from rivalry.plain import is_plain
 from rivalry.plots import PLOTS
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method, build_plot, told
@@ -151,6 +152,8 @@ def _form(game: Any) -> str:
     """What must be the same for two games to share a compiled program."""
     from rivalry._jax import jax
 
+    if is_plain(game):  # its lanes are solved one by one
+        return f"{type(game)} {game.space.shape}"
     leaves, tree = jax.tree.flatten(game)
     return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
 

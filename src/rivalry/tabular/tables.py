@@ -13,6 +13,7 @@ from rivalry._registry import near
 from rivalry.game import alike, own_world, world_of
 from rivalry.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
 from rivalry.oracles import has, offered
+from rivalry.plain import registered
 from rivalry.tabular.places import Places, moves_between, places_of
 
 TABLE_BYTES = 2**28
@@ -58,6 +59,7 @@ def tabulate(
     """
     _one_of("observation", observation, OBSERVATIONS)
     _one_of("play", play, PLAYS)
+    registered(game)
     if own_world(game) is not None:
         return _finite(game, observation, play)
     places = own_levels(game, places)

@@ -1,0 +1,258 @@
+"""Games of plain classes work wherever `check_game` passes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry._jax import jnp
+from rivalry.executor import certify, run_study
+from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
+from rivalry.population import population_certificate
+from rivalry.run import solve_lanes
+from rivalry.transforms import open_loop
+
+START = [0.2, 0.3]
+SLOPES = np.array([1.0, 1.5])
+ASCENT = GradientAscent(rate=0.2)
+
+
+def pays(game: Any, x: Any) -> Any:
+    """Cournot, linear: in equilibrium x_i = (1 - x_j) / (2 slope_i)."""
+    return x[:, 0] * (1 - x.sum()) - (game.slopes - 1) * x[:, 0] ** 2
+
+
+def equilibrium(first: float, second: float) -> list[float]:
+    return np.linalg.solve([[2 * first, 1], [1, 2 * second]], [1, 1]).tolist()  # type: ignore[no-any-return]
+
+
+def unit(game: Any) -> rv.Box:
+    return rv.Box.interval(0.0, 1.0, players=2)
+
+
+class Plain:
+    def __init__(self, slopes: Any = SLOPES) -> None:
+        self.space, self.slopes = unit(self), np.asarray(slopes)
+
+    payoffs = pays
+
+
+class Comparable(Plain):
+    """With ``__eq__`` and thus without a hash."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Comparable)
+
+
+@dataclass
+class Data:
+    slopes: Any = field(default_factory=lambda: SLOPES)
+    space = property(unit)
+    payoffs = pays
+
+
+@dataclass(frozen=True)
+class Frozen:
+    slopes: Any = field(default_factory=lambda: jnp.asarray(SLOPES))
+    space = property(unit)
+    payoffs = pays
+
+
+@dataclass(slots=True)
+class Slots:
+    slopes: Any = field(default_factory=lambda: SLOPES)
+    space = property(unit)
+    payoffs = pays
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    kind.__name__: kind for kind in (Plain, Comparable, Data, Frozen, Slots)
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plain_class_is_solved(kind: str) -> None:
+    game = KINDS[kind]()
+    assert rv.check_game(game)[:2] == ("protocol", "space")
+    found = rv.solve(game, ASCENT, START)
+    np.testing.assert_allclose(found.profile[:, 0], equilibrium(1.0, 1.5), atol=1e-6)
+    assert found.claim == "no deviation found"
+    np.testing.assert_allclose(rv.certificate(game, jnp.zeros((2, 1))).regret, 1 / (4 * SLOPES), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Plain", "Frozen"])
+def test_arrays_of_a_plain_class_are_swept(kind: str) -> None:
+    game = KINDS[kind]()
+    swept = rv.sweep(game, {"slopes": [1.0, 2.0]}, ASCENT, START)
+    for slope in (1.0, 2.0):
+        there = swept.profile.sel(slopes=slope).values[:, 0]
+        np.testing.assert_allclose(there, equilibrium(slope, slope), atol=1e-6)
+    np.testing.assert_array_equal(game.slopes, SLOPES)
+
+
+def test_a_parameter_of_a_plain_class_is_followed() -> None:
+    """The symmetric equilibrium 1 / (1 + 2 slope), from one slope to another."""
+    branch = rv.learn(Plain(np.ones(2)), Branches(parameter="slopes", low=1.0, high=2.0)).data
+    slope = branch.branch_parameter.values
+    assert slope.min() < 1.05
+    assert slope.max() > 1.95
+    np.testing.assert_allclose(branch.branch_position.values[:, 0, 0], 1 / (1 + 2 * slope), rtol=1e-6)
+
+
+def test_slots_have_no_place_for_what_is_swept() -> None:
+    with pytest.raises(ValueError, match="slopes: cannot be changed in a Slots with __slots__; must be"):
+        rv.with_(Slots(), slopes=1.0)
+    with pytest.raises(ValueError, match="gain: no array of this game; it has slopes"):
+        rv.with_(Slots(), gain=1.0)
+
+
+@pytest.mark.parametrize("change", ["array", "entry", "list"])
+def test_a_plain_game_that_was_changed_is_solved_anew(change: str) -> None:
+    """Whatever was compiled for it before: a new array, an entry of the old one, a part of a part."""
+    game: Any = Plain(np.array(SLOPES))
+    game.parts = {"list": [1.0]}
+    game.payoffs = lambda x: pays(game, x) * game.parts["list"][0]
+    before = rv.solve(game, ASCENT, START)
+    if change == "array":
+        game.slopes = np.array([2.0, 2.0])
+    elif change == "entry":
+        game.slopes[:] = 2.0
+    else:
+        game.parts["list"][0] = -1.0
+    after = rv.certificate(game, before.profile)
+    assert before.claim == "no deviation found"
+    assert after.claim == "not an equilibrium"
+
+
+class Roads:
+    """The commute of `tests.crowds`, as a plain class."""
+
+    def __init__(self, slopes: Any = (1.0, 3.0)) -> None:
+        self.slopes = np.asarray(slopes, dtype=float)
+        roads = len(self.slopes)
+        self.space = rv.Simplex((roads,))
+        self.discount, self.legal = jnp.zeros(1), jnp.ones((1, roads), dtype=bool)
+
+    def environment(self, mu: Any, pi: Any) -> Any:
+        return mu @ pi
+
+    def reward(self, env: Any) -> Any:
+        return -(self.slopes * env)[None]
+
+    def expect(self, env: Any) -> Any:
+        return lambda values: jnp.broadcast_to(values[:, None], self.legal.shape)
+
+    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
+        return env - self.environment(mu, pi)
+
+
+def test_a_plain_population_is_solved() -> None:
+    """Wardrop's shares are as one over the slopes, which the logit equilibrium at beta 1000 is close to."""
+    game = Roads()
+    assert "balance" in rv.check_game(game)
+    np.testing.assert_allclose(rv.solve(game, PopulationNewton()).profile, [[0.75, 0.25]], atol=0.002)
+    proof = population_certificate(game, [[0.5, 0.5]])
+    np.testing.assert_allclose(proof.regret, [1.0 - 0.5], rtol=1e-9)  # (0.5 + 1.5) / 2 for 0.5
+    game.slopes = np.array([3.0, 1.0])
+    np.testing.assert_allclose(rv.solve(game, PopulationNewton()).profile[0, 0], 0.25, atol=0.002)
+
+
+class Counter:
+    """A plain `MarkovGame`: a stock that grows by what is chosen, and pays what it is."""
+
+    def __init__(self, gain: float) -> None:
+        self.gain = np.array([gain, 2 * gain])
+        self.space = rv.Box.interval(0.0, 1.0, players=2)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def reset(self, key: Any) -> Any:
+        return jnp.zeros(2)
+
+    def step(self, state: Any, x: Any, key: Any) -> Any:
+        following = state + x[:, 0]
+        return following, self.gain * following, jnp.asarray(False), jnp.asarray(False)
+
+    def observe(self, state: Any) -> Any:
+        return jnp.broadcast_to(state, (2, 2))
+
+
+def test_a_plain_game_over_time() -> None:
+    game = Counter(1.0)
+    found = rv.solve(open_loop(game, 2), ASCENT, [[0.5, 0.5]] * 2)
+    np.testing.assert_allclose(found.profile, 1.0)
+    np.testing.assert_allclose(found.payoff, [3.0, 6.0])
+    game.gain *= 2
+    assert rv.solve(open_loop(game, 2), ASCENT, [[0.5, 0.5]] * 2).payoff[0] == 6.0
+    envs = pytest.importorskip("rivalry.envs")
+    env = envs.parallel_env(game, periods=2)
+    env.reset(seed=1)
+    assert env.step(dict.fromkeys(env.agents, np.ones(1)))[1] == {"player_0": 2.0, "player_1": 4.0}
+
+
+def test_learners_take_a_plain_finite_game() -> None:
+    """Prisoners on a simplex of mixed strategies: both learn to defect."""
+
+    class Prisoners(Plain):
+        def __init__(self) -> None:
+            self.space = rv.Simplex((2, 2))
+            self.table = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]])
+
+        def payoffs(self, x: Any) -> Any:
+            return jnp.einsum("pab,a,b->p", self.table, x[0], x[1])
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+    found = rv.learn(Prisoners(), Hedge(), steps=2000)
+    np.testing.assert_allclose(found.data.mean_profile[:, 1], 1.0, atol=1e-3)
+
+
+FAMILY = """
+import numpy as np
+
+from tests.unit.test_plain_games import Data, Roads
+
+def data(first: float = 1.0):
+    return Data(np.array([first, 1.5]))
+
+def roads(first: float = 1.0):
+    return Roads([first, 3.0])
+"""
+
+
+@pytest.mark.parametrize("swept", ["sweep", "batch"])
+@pytest.mark.parametrize("family", ["data", "roads"])
+def test_a_study_of_a_plain_game(family: str, swept: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(FAMILY, encoding="utf-8")
+    ascent = {"kind": "gradient_ascent", "start": START, "rate": 0.2}
+    study = rv.Study(
+        name="own",
+        folder=tmp_path,
+        game={"family": f"own.py:{family}"},
+        method={"kind": "newton"} if family == "roads" else ascent,
+        **{swept: {"game.first": [1.0, 2.0]}},
+    )
+    run = run_study(study, tmp_path / "run")
+    for first in (1.0, 2.0):
+        found = run.dataset().profile.sel(first=first).values.ravel()
+        right = equilibrium(first, 1.5) if family == "data" else [3 / (3 + first), first / (3 + first)]
+        np.testing.assert_allclose(found, right, atol=1e-6 if family == "data" else 2e-3)
+    assert certify(run) == (0 if family == "roads" else len(run.cells))  # the method certified populations
+
+
+def test_lanes_of_different_plain_games() -> None:
+    games = [Plain([1.0, 1.5]), Plain([2.0, 1.5])]
+    starts = [games[0].space.check(START)] * 2
+    found = solve_lanes(games, [ASCENT] * 2, starts)
+    for each, first in zip(found, (1.0, 2.0), strict=True):
+        np.testing.assert_allclose(each.profile[:, 0], equilibrium(first, 1.5), atol=1e-6)
+    again = solve_lanes([games[0]] * 2, [ASCENT] * 2, starts)
+    np.testing.assert_allclose(again[1].profile, found[0].profile, rtol=1e-12)
