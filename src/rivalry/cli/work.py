@@ -229,11 +229,24 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
     if found["changed"]:
         lines.append(f"changed from the study: {', '.join(found['changed'])}")
     lines += _references(found["expectations"], parts=len(data) > 1)
-    claims = [row["claim"] for row in found["certificates"] if row["claim"]]
-    if claims:
-        counted = [f"{claims.count(claim)} {claim}" for claim in dict.fromkeys(claims)]
-        lines.append(f"certificates: {', '.join(counted)}")
+    lines += _claims(data)
     return "\n".join([*lines, *_warnings(run), found["report"]])
+
+
+def _claims(data: Mapping[str, Dataset]) -> list[str]:
+    """How many certificates make which claim; approximate equilibria with their bound."""
+    from rivalry.report.judge import cells
+    from rivalry.results import gain_in_words
+
+    rows = [row for part in data.values() for row in cells(part) if row[0]["claim"]]
+    claims = [certificate["claim"] for certificate, _ in rows]
+    counted = []
+    for claim in dict.fromkeys(claims):
+        counted.append(f"{claims.count(claim)} {claim}")
+        if claim == "approximate equilibrium":
+            worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
+            counted[-1] += f" ({gain_in_words(worst)})"
+    return [f"certificates: {', '.join(counted)}"] if counted else []
 
 
 def _warnings(run: Run) -> list[str]:
@@ -372,6 +385,7 @@ def certify(folder: Path) -> Done:
     found = [row for name, data in datasets(run).items() for row in _certificates(run, name, data)]
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     table = output.table(head, [[row[key] for key in head] for row in found])
+    table = "\n".join([table, *_claims(datasets(run))])
     words = f"{table}\n{count} certificates recomputed; `rivalry report {folder}` shows them"
     return Done(0, {"run": str(folder), "certificates": found}, words)
 

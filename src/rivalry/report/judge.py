@@ -149,6 +149,7 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         }
         place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
         about = {"status": status, "distance": _farthest(cell, finished)}
+        about |= {"gain": _gain(cell, finished), "search": _search(cell, finished)}
         found.append((row | _certificate(cell, finished), place | about))
     return found
 
@@ -179,6 +180,21 @@ def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
         "rounding": _weakest(cell, "rounding", finished, ROUNDINGS),
         "claim": _weakest(cell, "claim", finished, CLAIMS),
     }
+
+
+def _gain(cell: Dataset, finished: np.ndarray) -> float:
+    """The largest bound over players and lanes as a fraction of the payoff at stake; 0 where unknown."""
+    if not {"bound", "at_stake"} <= set(cell):
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = cell["bound"].values[finished] / cell["at_stake"].values[finished]
+    return float(np.max(parts[np.isfinite(parts)], initial=0.0))
+
+
+def _search(cell: Dataset, finished: np.ndarray) -> str:
+    """How regrets were computed, where that is the same for all lanes."""
+    words = np.unique(cell["certificate_method"].values[finished]) if "certificate_method" in cell else []
+    return str(words[0]) if len(words) == 1 else ""
 
 
 def _largest(cell: Dataset, name: str, finished: np.ndarray) -> float | None:

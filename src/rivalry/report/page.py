@@ -20,7 +20,7 @@ from rivalry.report.networks import Networks, networks
 from rivalry.report.sessions import Sessions, channels, sessions
 from rivalry.report.travellers import Travellers, travellers
 from rivalry.report.warned import Warned, lines, warned
-from rivalry.results import CLAIMS
+from rivalry.results import CLAIMS, gain_in_words
 from rivalry.store import Run, status_of
 from rivalry.study.expect import Difference, differences
 
@@ -43,6 +43,7 @@ class Group(NamedTuple):
     cell: str
     where: str
     distance: float | None  # the largest to the nearest equilibrium found; None where unknown
+    words: str  # what the claim is printed with, or nothing
 
 
 class Section(NamedTuple):
@@ -224,7 +225,8 @@ def _groups(data: Dataset) -> list[Group]:
 def _group(method: str, claim: str, status: str, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Group:
     worst, where = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
-    place = _where({k: v for k, v in where.items() if k not in ("algorithm", "status", "distance")})
+    about = ("algorithm", "status", "distance", "gain", "search")
+    place = _where({k: v for k, v in where.items() if k not in about})
     away = [about["distance"] for _, about in rows]
     farthest = None if None in away else max(away)
     shared = coverages.pop() if len(coverages) == 1 else "mixed"
@@ -239,7 +241,16 @@ def _group(method: str, claim: str, status: str, rows: list[tuple[dict[str, Any]
         worst["cell"],
         place,
         farthest,
+        _printed_with(claim, shared, [about for _, about in rows]),
     )
+
+
+def _printed_with(claim: str, coverage: str, rows: list[dict[str, Any]]) -> str:
+    """What a claim is printed with: the bound of approximate equilibria, the search of a lower bound."""
+    if claim == "approximate equilibrium":
+        return gain_in_words(max(row["gain"] for row in rows))
+    searches = sorted({row["search"] for row in rows} - {""})
+    return ", ".join(searches[:3]) if coverage == "lower bound" else ""
 
 
 def _where(at: Mapping[str, Any]) -> str:
