@@ -193,7 +193,9 @@ def _gain(cell: Dataset, finished: np.ndarray) -> float:
 
 def _search(cell: Dataset, finished: np.ndarray) -> str:
     """How regrets were computed, where that is the same for all lanes."""
-    words = np.unique(cell["certificate_method"].values[finished]) if "certificate_method" in cell else []
+    if "certificate_method" not in cell:
+        return ""
+    words = np.unique(cell["certificate_method"].values[finished])
     return str(words[0]) if len(words) == 1 else ""
 
 
