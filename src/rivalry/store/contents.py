@@ -12,6 +12,7 @@ from rivalry.results import CLAIMS, COVERAGES, Record
 
 _WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
 _PER_PLAYER = ("regret", "bound")
+_NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
 _OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not of a cell
 
 
@@ -35,6 +36,16 @@ def fault(record: Record) -> str:
     if "status" not in record or record["status"][1].dtype.kind != "U":
         return "no status"
     dims, status = record["status"]
+    if "steps" not in record or record["steps"][1].dtype.kind not in "iu":
+        return "no steps"
+    for name in _NUMBERS:
+        if name in record and record[name][1].dtype.kind not in "fiu":
+            return f"{name} is an array of {record[name][1].dtype}; must be numbers"
+    players = {
+        n for own, array in record.values() for d, n in zip(own, array.shape, strict=True) if d == "player"
+    }
+    if len(players) > 1:
+        return f"its variables are of {' and of '.join(map(str, sorted(players)))} players"
     for name in _OWN:
         if name in record:
             return f"{name} is no variable of a cell"
