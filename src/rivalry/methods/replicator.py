@@ -57,7 +57,7 @@ class Population(eqx.Module):
         """The game's own."""
         return scale_of(self.game)
 
-    def everybody(self, x: Profile) -> Profile:
+    def everybody(self, x: Float[Array, "1 axis"]) -> Profile:
         """The profile ``[player axis]`` in which every player plays as the population does."""
         return jnp.broadcast_to(x, self.game.space.shape)
 
