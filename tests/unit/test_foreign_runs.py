@@ -571,6 +571,15 @@ def test_a_working_directory_that_is_gone_is_one_line(
 # -- studies of studies -------------------------------------------------------------------------------------
 
 
+def test_a_stored_message_commands_no_terminal(run: Run, rivalry: Command) -> None:
+    with run.locked():
+        run.note(run.cells[0].id, "failed", message="\x1b]0;mine\x07 \x9b2J")
+        run.cell_path(run.cells[0].id).unlink()
+    answer = rivalry("status", str(run.folder))
+    assert "\ufffd]0;mine\ufffd \ufffd2J" in answer.out
+    assert not set("\x1b\x07\x9b") & set(answer.out)
+
+
 def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
     from rivalry.study import load
 

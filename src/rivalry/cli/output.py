@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from errno import EPIPE
 from typing import Any
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def value(data: Any) -> None:
@@ -59,7 +62,16 @@ def reserved() -> Iterator[None]:
 def text(words: str) -> None:
     """Words for the reader, on stdout."""
     if words:
-        _print(words)
+        _print(harmless(words))
+
+
+def harmless(words: str) -> str:
+    """Text without the characters that command a terminal: names and messages may be of anybody's run.
+
+    >>> harmless("a title\x1b]0;another\x07")
+    'a title\ufffd]0;another\ufffd'
+    """
+    return _COMMANDS.sub("\ufffd", words)
 
 
 def opened() -> None:
@@ -102,7 +114,7 @@ def lost(error: OSError) -> int:
 def note(line: str) -> None:
     """One line on stderr; to nowhere if nothing can be written there."""
     try:
-        print(" ".join(line.split()), file=sys.stderr, flush=True)
+        print(harmless(" ".join(line.split())), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _to_nowhere(sys.stderr)
 
