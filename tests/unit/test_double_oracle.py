@@ -252,7 +252,7 @@ def jumping(game: Any, start: Any, **options: Any) -> Any:
 
 def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
     """In equilibrium both mix evenly on [0, 1] and get nothing; atoms leave what outbidding them gains."""
-    found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=4, most=32)
+    found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, most=32)
     for player in (0, 1):
         bids, weights = found.data.places.values[1 - player, :, 0], found.data.mixture.values[1 - player]
         held = [0.0, *bids[weights > 0]]
@@ -267,7 +267,7 @@ def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
 
 def test_a_price_war_with_capacities_comes_near_its_mixture() -> None:
     """In equilibrium both get what the best price alone on the demand that is left brings, 0.2 * 0.2."""
-    found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=6, most=32)
+    found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=3, most=32)
     assert found.certificate.regret.max() < 0.03
     np.testing.assert_allclose(found.payoff.values, 0.04, atol=0.03)
 
