@@ -299,6 +299,21 @@ def test_training_ends_where_a_metric_stays_small() -> None:
     assert more["last_clock"][0] == 240
 
 
+def test_training_ends_where_a_metric_is_small_for_all_agents_but_some() -> None:
+    """Just below the largest gain at the first monitor: one agent is above, and only one may be."""
+    largest = ran(quick(monitor_every=2))["monitor_largest_exploitability"][0]
+    stop = {"metric": "exploitability", "delta": largest * (1 - 1e-9)}
+    tolerant, strict = (
+        ran(quick(monitor_every=2, stop_when=stop | {"tolerated_agents": count})) for count in (1, 0)
+    )
+    assert tolerant["status"] == "settled"
+    assert tolerant["steps"] == 40 < strict["steps"]
+    with pytest.raises(
+        ValueError, match=r"stop_when.tolerated_agents: 8 must be below the number of agents, 8"
+    ):
+        ran(quick(monitor_every=2, stop_when=stop | {"tolerated_agents": 8}))
+
+
 def test_values_that_are_no_numbers_stop_a_run() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
@@ -391,6 +406,10 @@ def test_schedules() -> None:
         (
             {"stop_when": {"metric": "policy_change", "delta": 1.0, "often": 1}},
             "stop_when.often: is not known",
+        ),
+        (
+            {"stop_when": {"metric": "policy_change", "delta": 1.0, "tolerated_agents": -1}},
+            "stop_when.tolerated_agents: -1 must be a whole number of at least 0",
         ),
         (
             {"stop_when": {"metric": "policy_change", "delta": 1.0}, "monitor_every": 0},

@@ -30,7 +30,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "passed": ("agent",),
     "lucky": ("agent",),
     "q": ("agent", "row", "karma", "line"),
-    "policy": ("agent", "row", "karma", "line"),
+    "policy": ("agent", "row", "karma", "line"),  # cumulative
     "visits": ("agent", "row", "karma", "line"),
     "pending": ("agent",),
     "made": ("agent", "rate"),
@@ -54,19 +54,16 @@ def look(learner: CityQLearning, world: Streets, session: Session) -> None:
     tallied = _watched(world, session, LOOK, 0, learner.monitor_steps)
     values = {name: outcome_of(tallied, learner.monitor_steps).scalars()[name] for name in SOCIAL}
     estimate = _estimate(world.city, session, tallied) / learner.monitor_steps
+    of_agent = {}
     if session["last_estimate"].size:
-        values["payoff_change"] = float(np.abs(estimate - session["last_estimate"]).max())
-        moved = policy_moves(world.city, session["policy"], session["last_policy"])
-        values["policy_change"] = float(moved.max())
+        of_agent["payoff_change"] = np.abs(estimate - session["last_estimate"])
+        of_agent["policy_change"] = policy_moves(world.city, session["policy"], session["last_policy"])
+        values |= {name: float(changes.max()) for name, changes in of_agent.items()}
     number = int(session["looked"][0])
     session["curve"][number] = [values.get(name, np.nan) for name in LOOKS]
     session["looked"][0] = number + 1
     session["last_policy"], session["last_estimate"] = session["policy"].copy(), estimate
-    stop = learner.stop
-    if stop is not None:
-        below = values.get(stop.metric, np.nan) <= stop.delta
-        session["met"][0] = session["met"][0] + 1 if below else 0
-        session["stopped"][0] = session["met"][0] >= stop.times
+    population.stopped(learner.stop, session, of_agent)
 
 
 def policy_moves(city: City, policy: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -34,8 +34,8 @@ class CityQLearning(eqx.Module):
     by a stream of their own; looking changes nothing. Then are noted the social metrics,
     ``monitor_policy_change`` (the largest over agents of the mean of W1/k over rows and karma k) and
     ``monitor_payoff_change`` (the largest change of what an agent's own table says of the states it met).
-    ``stop_when = {metric, delta, times}`` ends training once a change is at most ``delta`` so many times
-    running.
+    ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a change is at most ``delta``
+    for all agents but ``tolerated_agents`` (default: 0) so many times running.
 
     At the end policies are frozen and ``evaluation`` steps played. The record has what `CitySimulation`
     tells, ``class_..`` (means over lucky, average and unlucky agents), ``example_policy`` of one agent of
@@ -73,7 +73,7 @@ class CityQLearning(eqx.Module):
     evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 0
     monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 500
     monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures"] = 2000
-    stop_when: Annotated[Table | None, "end training early: {metric, delta, times}"] = None
+    stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
     exploit: Annotated[bool, "work out what each agent could gain"] = True
     keep: Annotated[bool, "store tables, states and stream, to carry on from"] = False
     carry_on: Annotated[Any, "a run to go on from: a stored cell's file, or in Python a solution"] = None
@@ -131,6 +131,8 @@ class CityQLearning(eqx.Module):
         """
         from rivalry.kernels import city, city_learning
 
+        if self.stop is not None:
+            self.stop.check_agents(len(world.city.type_of))
         per_agent = city.rows(world.city), world.city.most + 1, city.stride(world.city)
         limit("agents", len(world.city.type_of), *per_agent)
         session = city.fresh(world.city, stream)._asdict()

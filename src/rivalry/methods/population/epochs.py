@@ -103,32 +103,52 @@ def _stages(name: str, value: Any, rule: str, good: Any) -> Staged:
 
 
 class Stop(NamedTuple):
-    """Training ends once a metric's maximum over agents is at most ``delta`` at so many monitors running."""
+    """Training ends once a metric is at most ``delta`` at ``times`` monitors running.
+
+    It has to be so for all agents but ``tolerated_agents``.
+    """
 
     metric: str
     delta: float
     times: int
+    tolerated_agents: int = 0
+
+    def holds(self, of_agent: np.ndarray) -> bool:
+        """Whether the metric ``[agent]`` is low enough; where it is unknown it is not.
+
+        >>> Stop("policy_change", 0.1, 1, tolerated_agents=1).holds(np.array([0.0, 0.5, 0.1]))
+        True
+        """
+        above = int(np.sum(~(of_agent <= self.delta)))
+        return of_agent.size > 0 and above <= self.tolerated_agents
+
+    def check_agents(self, agents: int) -> None:
+        """Raises `ValueError` where as many agents are tolerated as there are."""
+        if self.tolerated_agents >= agents:
+            what = f"{self.tolerated_agents} must be below the number of agents, {agents}"
+            raise ValueError(f"stop_when.tolerated_agents: {what}")
 
 
 def stop_of(value: Table | None, known: tuple[str, ...]) -> Stop | None:
     """The table ``stop_when``. Raises `ValueError` for keys and metrics that are not known.
 
     >>> stop_of({"metric": "policy_change", "delta": 0.01}, ("policy_change",))
-    Stop(metric='policy_change', delta=0.01, times=1)
+    Stop(metric='policy_change', delta=0.01, times=1, tolerated_agents=0)
     """
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        raise ValueError(f"stop_when: {value!r} must be a table {{metric, delta, times}}")
+        raise ValueError(f"stop_when: {value!r} must be a table {{metric, delta, times, tolerated_agents}}")
     for key in value:
         if key not in Stop._fields:
             raise ValueError(f"stop_when.{key}: is not known; it takes {', '.join(Stop._fields)}")
     if value.get("metric") not in known:
         raise ValueError(f"stop_when.metric: {value.get('metric')!r} must be one of {', '.join(known)}")
-    delta, times = value.get("delta"), value.get("times", 1)
+    delta, times, tolerated = value.get("delta"), value.get("times", 1), value.get("tolerated_agents", 0)
     check_numbers("stop_when.delta", delta, "at least 0", lambda v: v >= 0)
     check_whole("stop_when.times", times)
-    return Stop(str(value["metric"]), float(delta), int(times))  # type: ignore[arg-type]
+    check_whole("stop_when.tolerated_agents", tolerated, 0)
+    return Stop(str(value["metric"]), float(delta), int(times), int(tolerated))  # type: ignore[arg-type]
 
 
 def rule_of(alpha: Any, beta: Any, eps: float, epoch: int, update: str, p_update: float) -> EpochRule:

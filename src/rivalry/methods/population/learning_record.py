@@ -18,7 +18,7 @@ from rivalry.methods.population.crowds import (
     stationary_efficiency,
     views,
 )
-from rivalry.methods.population.epochs import temperatures
+from rivalry.methods.population.epochs import Stop, temperatures
 from rivalry.methods.population.monitors import (
     RARELY,
     REGULARISED,
@@ -55,13 +55,14 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "lucky": ("agent",),
     "q": ("table", "owner", "entry"),
     "visits": ("owner", "entry"),
-    "policy": ("owner", "entry"),
+    "policy": ("owner", "entry"),  # cumulative
     "choice": ("owner", "row"),
     "touched": ("owner", "row"),
     "made": ("owner", "rate"),
     "pending": ("agent",),
 }
-LOOKS = ("efficiency", "reward_fairness", "access_fairness", "payoff_change", "policy_change")
+CHANGES = ("payoff_change", "policy_change")
+LOOKS = ("efficiency", "reward_fairness", "access_fairness", *CHANGES)
 PAID_CHANGE = f"payoff_change{REGULARISED}"
 BARE = "efficiency_without_exploration"
 END, LOOK, ESTIMATE, SAMPLE = (0, 1), (2, 3), 4, 5  # streams for copies of the agents
@@ -124,13 +125,14 @@ def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
             for paid in ((None,) if learner.paid is None else (None, learner.paid))
         ]
     )
-    policies = _policies(world, rows)
+    policies, of_agent = _policies(world, rows), {name: v[owner] for name, v in found.numbers.items()}
     if session["last_rows"].size:
         law = found.measured.law[kinds_of(world, owner)]
         moved = distances(policies, _policies(world, session["last_rows"]), learner.distance, law)
-        changes = np.abs(estimate - session["last_estimate"]).max(axis=1)
-        values |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
-        values["policy_change"] = np.max(moved)
+        changes = np.abs(estimate - session["last_estimate"])
+        of_agent |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
+        of_agent["policy_change"] = moved[owner]
+        values |= {name: of_agent[name].max() for name in (*CHANGES, PAID_CHANGE) if name in of_agent}
     if learner.how.kind != "exact":
         sequence = sequence_of(session, SAMPLE)
         gains, rare = sampled(
@@ -141,21 +143,21 @@ def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
         names = sampled_names(learner.paid is not None)
         seen = {name: gains[k, watched] for k, name in enumerate(names)}
         values |= {f"{how}_{name}": v for how, name, v in _spread(seen, np.arange(len(watched)))}
+        of_agent |= seen
     number = int(session["looked"][0])
     session["curve"][number] = [values.get(name, np.nan) for name in look_names(learner, world)]
     session["looked"][0] = number + 1
     session["last_rows"], session["last_estimate"] = rows.copy(), estimate
     if number == 0:
         session["first_policy"] = _mean_policy(world, rows, owner)
-    _stop(learner, session, values)
+    stopped(learner.stop, session, of_agent)
 
 
-def _stop(learner: PopulationQLearning, session: Session, values: dict[str, Any]) -> None:
-    """Whether what was asked for has now held often enough."""
-    stop = learner.stop
+def stopped(stop: Stop | None, session: Session, of_agent: Mapping[str, np.ndarray]) -> None:
+    """Note whether what was asked for, of metrics ``[agent]``, has now held often enough."""
     if stop is not None:
-        value = values.get(stop.metric, values.get(f"largest_{stop.metric}", np.nan))
-        session["met"][0] = session["met"][0] + 1 if value <= stop.delta else 0
+        holds = stop.metric in of_agent and stop.holds(of_agent[stop.metric])
+        session["met"][0] = session["met"][0] + 1 if holds else 0
         session["stopped"][0] = session["met"][0] >= stop.times
 
 

@@ -64,10 +64,11 @@ class PopulationQLearning(eqx.Module):
     populations have it, or ``once``, where a value is read, as (4.1) to (4.4) print it. Nobody learns by it.
     The best bids are sure and earn none, so that these gains may be below 0.
 
-    ``stop_when = {metric, delta, times}`` ends training once the largest of a metric over agents is at most
-    ``delta`` at ``times`` monitors running. The record of a run holds its tables, states and stream, and
-    ``carry_on``, a solution, its record or a stored cell's file, goes on from there to the bit, for
-    ``training`` further steps.
+    ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a metric is at most ``delta``
+    for all agents but ``tolerated_agents`` (default: 0) at ``times`` monitors running. The record of a run
+    holds its tables, states and stream, ``last_..``, and ``carry_on``, a solution, its record or a stored
+    cell's file, goes on from there to the bit, for ``training`` further steps. ``last_policy`` (owner, entry)
+    is cumulative: in every state the sums of the chances of bids 0 to b, for b = 0 .. karma, the last 1.
 
     One step of the loop is one step of all agents. At the end, whenever that is, policies are evaluated as by
     a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness`` and
@@ -124,7 +125,7 @@ class PopulationQLearning(eqx.Module):
     regularised: Annotated[
         bool | Literal["once"], "tell payoffs with the entropy over beta paid as well: at every step, or once"
     ] = False
-    stop_when: Annotated[Table | None, "end training early: {metric, delta, times}"] = None
+    stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
     payoff_steps: Annotated[int, Ge(1), "steps over which payoffs are estimated from tables"] = 1000
     distance: Annotated[
         Distance, "of policies: the mean or the sum over states, weighted by who is there, or l1 of chances"
@@ -200,6 +201,8 @@ class PopulationQLearning(eqx.Module):
         """
         from rivalry.kernels import economy, economy_learning
 
+        if self.stop is not None:
+            self.stop.check_agents(len(world.economy.type_of))
         if self.monitor_every and world.refusal:
             names = look_names(self, world)
             if self.stop is not None and self.stop.metric not in names:
