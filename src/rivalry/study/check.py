@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.plain import is_plain
 from rivalry.plots import PLOTS
 from rivalry.study import names
 from rivalry.study.build import build_game, build_method, build_plot, told
@@ -151,6 +150,7 @@ def _shape(value: Any) -> Any:
 def _form(game: Any) -> str:
     """What must be the same for two games to share a compiled program."""
     from rivalry._jax import jax
+    from rivalry.plain import is_plain  # which imports JAX
 
     if is_plain(game):  # its lanes are solved one by one
         return f"{type(game)} {game.space.shape}"
