@@ -22,6 +22,7 @@ from rivalry.report.page import number, shown
 from rivalry.results import CLAIMS, Record, collect
 from rivalry.store import Run
 from rivalry.study import Study
+from rivalry.study.expect import applicable, differences
 from tests.unit.stored_run import THRESHOLD, stored, study
 
 STUDY: dict[str, Any] = {"game": {"family": "influencer", "reach": [0.2, 0.2]}}
@@ -231,6 +232,15 @@ def test_of_a_new_sweep_the_value_of_the_study_is_compared() -> None:
     assert (found["ours"], found["expected_verdict"]) == (1.0, "agrees")
     (found,) = expectations(study.changed({"sweep.game.reach": [0.2, 0.3]}).resolved(), data)
     assert found["expected_verdict"] == "not compared"
+
+
+def test_a_key_that_the_study_leaves_out_has_its_default() -> None:
+    study = Study(game={"family": "race"}, method={"kind": "closed_form"})
+    assert study.changed({"game.d": 1.0}).base is None
+    (one,) = differences(study.changed({"game.d": 4.0}).resolved())
+    assert one.words == "game.d = 4.0 in this run, 1.0 in the study"
+    (one,) = differences(study.changed({"sweep.game.d": [1.0, 4.0]}).resolved())
+    assert applicable([one], {"quantity": "payoff"}) == ({"d": 1.0}, "")
 
 
 def test_at_picks_coordinates_players_and_methods() -> None:

@@ -16,7 +16,7 @@ from rivalry.study import document, expect
 from rivalry.study.controls import with_controls
 from rivalry.study.errors import StudyError, unknown
 from rivalry.study.identity import digest, plain, words
-from rivalry.study.names import file_targets, hashed, views
+from rivalry.study.names import defaults, file_targets, hashed, views
 from rivalry.study.points import MOST, Grid, flat, placed, short_names, split
 
 SCHEMA = 1  # of a resolved study and of a cell's task
@@ -195,6 +195,15 @@ class Study:
         ``batch``. A swept key of the game or of a method that is changed is no longer swept. Values of
         swept keys are put in place last and together, so that keys that go in step may all be shortened.
         """
+        new = self._changed(changes)
+        if new is self:
+            return self
+        base = dict(self._numbers if self.base is None else self.base)
+        game = base["game"] or {}
+        base["game"] = defaults(str(self.family), changes, game) | game
+        return replace(new, base=None if new._numbers == base else base)
+
+    def _changed(self, changes: Mapping[str, Any]) -> Study:
         new = self
         spread: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
         for key, value in changes.items():
@@ -205,8 +214,7 @@ class Study:
                 new = new._with_one(key, value)
         for root, own in spread.items():
             new = new._respread(root, own) if own else new
-        base = self._numbers if self.base is None else self.base
-        return new if new is self else replace(new, base=None if new._numbers == base else base)
+        return new
 
     @property
     def _numbers(self) -> dict[str, Any]:
@@ -260,10 +268,10 @@ class Study:
         if self.is_quick or self.include:
             return self
         try:
-            new = self.changed(flat(self.quick))
+            new = self._changed(flat(self.quick))
             base = self.base  # what the quick form changes is the study's own
             if base is not None:
-                base = replace(self, **base, base=None).changed(flat(self.quick))._numbers
+                base = replace(self, **base, base=None)._changed(flat(self.quick))._numbers
             return replace(new, is_quick=True, as_written=self.as_written, base=base)
         except StudyError as error:
             key = f"[quick] {error.key}" if error.key else "[quick]"

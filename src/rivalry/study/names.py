@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def _with_plugged(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
 def games() -> dict[str, Entry]:
     """All families by name."""
     return _with_plugged(GAMES, "rivalry.games")
+
+
+def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of a bundled family's parameters that changes concern and a study does not give.
+
+    >>> defaults("race", ["game.d", "sweep.game.kappa", "game.players"], {"players": 2})
+    {'d': 1.0}
+    """
+    named = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
+    wanted = [key.removeprefix("game.") for key in named if key.startswith("game.")]
+    wanted = [name for name in wanted if name not in given and name.isidentifier()]
+    if not wanted or family not in GAMES:
+        return {}
+    known = signature(load(GAMES[family].targets[0])).parameters
+    found = {name: known[name].default for name in wanted if name in known}
+    return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str)}
 
 
 def methods() -> dict[str, Entry]:
