@@ -605,3 +605,15 @@ def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, riva
     assert "duel: no such run folder" in rivalry("status", str(whole.folder)).err
     shutil.copytree(whole.folder, part.folder)  # a part with parts, which would have parts
     assert "parts: a part has none of its own" in rivalry("status", str(whole.folder)).err
+
+
+def test_what_is_drawn_and_logged_after_the_work_is_no_damage(tmp_path: Path, rivalry: Command) -> None:
+    (tmp_path / "mine.py").write_text("def broken(data, ax=None):\n    raise RuntimeError('no')\n")
+    (tmp_path / "small.toml").write_text(
+        'plots = ["mine.py:broken"]\n[game]\nfamily = "matrix"\nname = "chicken"\n'
+        '[[method]]\nkind = "pure_equilibria"\n'
+    )
+    assert "was not drawn: RuntimeError: no" in rivalry("run", "small.toml", "--workers", "1").err
+    assert "was not drawn: RuntimeError: no" in Path("runs/small/log.txt").read_text()
+    for line in (["status"], ["export", "--to", "csv"], ["report"], ["status"]):
+        assert "damaged" not in rivalry(line[0], "runs/small", *line[1:]).err

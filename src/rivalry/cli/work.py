@@ -170,9 +170,10 @@ def _draw_own(run: Run) -> None:
     from rivalry.report import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
-        for line in draw_own(part):
-            output.note(f"{name}: {line}")
-            part.log(line)
+        with part.locked():
+            for line in draw_own(part):
+                output.note(f"{name}: {line}")
+                part.log(line)
 
 
 def datasets(run: Run) -> dict[str, Dataset]:
