@@ -86,15 +86,16 @@ def test_a_warning_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch
 SLOW = """
 import time
 import equinox as eqx
-from rivalry import Box
+from rivalry import Box, oracles
 class Slow(eqx.Module):
     level: float
     space: Box
     def payoffs(self, x):
         return -((x[:, 0] - self.level) ** 2)
-    def measures(self, x):
-        time.sleep(1000.0 if float(self.level) > 0.15 else 0.0)
-        return {}
+@oracles.metrics.register(Slow)
+def metrics(game, x):
+    time.sleep(1000.0 if float(game.level) > 0.15 else 0.0)
+    return {}
 def slow(level: float = 0.1):
     return Slow(level, Box.interval(0.0, 1.0, players=2))
 """
