@@ -13,6 +13,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.game import Record, payoff_against
 from rivalry.games.influencer.closed_forms import known_threshold
 from rivalry.metrics import best_reply
+from rivalry.oracles import payoff_scale
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def measures(game: Influencer, x: Profile) -> Record:
     game.refuse_nan(shares)
     found: Record = {
         "gradient_norm": ((), np.asarray(norm)),
-        "resource_total": ((), np.asarray(game.scale)),
+        "resource_total": ((), np.asarray(payoff_scale(game))),
     }
     if len(payoffs) > x.shape[0]:
         found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))

@@ -16,6 +16,7 @@ from rivalry.games.market.cournot import MOST_SUBSETS
 from rivalry.games.market.demand import INTERCEPT
 from rivalry.games.market.stage_replies import StageReplies
 from rivalry.metrics import payoffs
+from rivalry.oracles import payoff_scale
 from rivalry.results import Record
 from rivalry.transforms import hierarchy
 
@@ -81,7 +82,7 @@ def gain_between(market: Market) -> tuple[np.ndarray, np.ndarray]:
     """
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel").payoff
     for firm, (low, high) in enumerate(zip(nash, joint, strict=True)):
-        if abs(high - low) <= ALIKE * float(market.scale):
+        if abs(high - low) <= ALIKE * float(payoff_scale(market)):
             raise ValueError(
                 f"profit gain: firm {firm} earns {low:g} in equilibrium and at the joint maximum: undefined"
             )

@@ -13,6 +13,7 @@ from rivalry.games.market.benchmarks import Benchmark, benchmarks
 from rivalry.games.market.game import Market
 from rivalry.games.market.stage_replies import StageReplies, best_output, linear
 from rivalry.metrics import Reply, payoffs
+from rivalry.oracles import payoff_scale
 from rivalry.results import Record
 from rivalry.space import Profile
 from rivalry.transforms import Leadership, stackelberg
@@ -139,7 +140,7 @@ def _proved(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
     there[player, 0] = float(q)
     paid = float(np.asarray(payoffs(game, put(there)))[player])
     best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
-    agreed = abs(best - paid) <= AGREE * float(market.scale)
+    agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
     return Reply(
         there[player],
         paid,

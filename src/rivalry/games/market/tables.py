@@ -9,6 +9,7 @@ import numpy as np
 from rivalry._jax import jax, put
 from rivalry.games.market.cash_flow import opening, settle
 from rivalry.kernels.shapes import FiniteGame, LinearQuadraticGame
+from rivalry.oracles import payoff_scale
 from rivalry.space import Profile
 from rivalry.tabular.plans import AdjustmentTables
 from rivalry.tabular.tables import TABLE_BYTES, values_at
@@ -124,7 +125,7 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
 
 def outside_linear(market: Market, states: np.ndarray) -> str:
     """Where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
-    low = -1e-9 * float(market.scale)
+    low = -1e-9 * float(payoff_scale(market))
     for period, q in enumerate(states[:, 1:]):
         if not np.all(np.isfinite(q)):
             return ""

@@ -9,6 +9,7 @@ import numpy as np
 from rivalry._jax import put
 from rivalry.games.market.benchmarks import ALIKE, benchmark
 from rivalry.metrics import best_reply
+from rivalry.oracles import payoff_scale
 from rivalry.tabular import Staged, equilibria, regrets, staged_values, tabulate
 from rivalry.tabular import payoffs as table_payoffs
 
@@ -50,7 +51,8 @@ def critical_discount(market: Market) -> Critical:
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
     x = put(joint.choice[:, None])
     best = np.array([best_reply(market, x, firm).payoff for firm in range(market.players)])
-    return Critical(_critical(best, joint.payoff, nash, float(market.scale)), nash, joint.payoff, best)
+    delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
+    return Critical(delta, nash, joint.payoff, best)
 
 
 def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
@@ -76,7 +78,7 @@ def on_grid(market: Market, places: Any) -> OnGrid:
     tables = tabulated.tables
     total = tables.payoff[0].sum(axis=0)
     spread = np.ptp(tables.payoff[0], axis=0)
-    scale = float(market.scale)
+    scale = float(payoff_scale(market))
     best = np.flatnonzero(total >= total.max() - ALIKE * scale)
     joint = np.array(np.unravel_index(best[np.argmin(spread[best])], tuple(tables.sizes)))
     earned = table_payoffs(tabulated, joint)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Array
 
 from rivalry._jax import jax, jnp
+from rivalry.oracles import payoff_scale
 from rivalry.space import EDGE, Profile, Strategy
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tu
     low, high = space.inner(space.low)[player], space.inner(space.high)[player]
     rows = space.inner(x)
     logs = jnp.array([kind == "log" for kind in space.kinds])
-    noise = NOISE * race.scale
+    noise = NOISE * payoff_scale(race)
 
     def paid(y: Array) -> Array:
         return race.payoffs(space.outer(rows.at[player].set(y)))[player]

@@ -14,6 +14,7 @@ from rivalry.games.race.bounds import Problem, best_inputs, bound, provable
 from rivalry.games.race.own_problem import RISKS, Own, moved, own_problem, place_of, power_of_safety
 from rivalry.games.race.schedule_reply import by_effort, compiled_reply, resolution
 from rivalry.metrics import Reply, payoffs
+from rivalry.oracles import payoff_scale
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _by_bounds(race: Race, x: Profile, player: int) -> Reply | None:
     No program has to be compiled for it but the payoffs'.
     """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
-    scale, going = float(race.scale), race.end_on != "none"
+    scale, going = float(payoff_scale(race)), race.end_on != "none"
     most = paid = float(race.ahead[player])  # what is still to come: at most, and by the inputs found
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
@@ -80,7 +81,7 @@ def _endless_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
     """What nothing pays more than over a horizon without end."""
     assert race.gamma is not None
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
-    scale, gamma = float(race.scale), float(race.gamma[player])
+    scale, gamma = float(payoff_scale(race)), float(race.gamma[player])
     # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
     tried = payoff + 1e-8 * scale
     problem, idle = _problem(race, stages, 0, gamma * tried)

@@ -15,6 +15,7 @@ from rivalry._jax import jax, jnp, put
 from rivalry.games.race import period
 from rivalry.games.race.grid_reply import GRID, grid_reply
 from rivalry.games.race.own_problem import Own, best_safety, known, own_problem, place_of
+from rivalry.oracles import payoff_scale
 from rivalry.space import Profile
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def details(race: Race, x: Profile, player: int) -> dict[str, Any]:
     """The value of the best reply, whether it is attained, the strategy, and how it was searched."""
     found = _compiled(race, x, put(player))
     payoff, limit = float(found.payoff), float(found.limit)
-    attained = not limit > payoff + 1e-12 * float(race.scale)
+    attained = not limit > payoff + 1e-12 * float(payoff_scale(race))
     return {
         "value": limit,
         "strategy": np.asarray(found.strategy),
