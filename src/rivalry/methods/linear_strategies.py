@@ -150,4 +150,4 @@ def _gain(alone: LinearQuadraticGame, cost: float) -> float:
 def _certificate(gains: list[float], allowed: float) -> Record:
     """Gains by best replies: regrets; what rounding makes negative counts in the bound all the same."""
     regret, bound = np.maximum(gains, 0.0), np.abs(gains)
-    return Certificate(regret, bound, "exact", METHOD, allowed).record()
+    return Certificate(regret, bound, "exact", METHOD, allowed, rounding="floating point").record()

@@ -13,11 +13,11 @@ from jaxtyping import Array, Float
 from rivalry import oracles
 from rivalry._jax import jax, jnp, put
 from rivalry.coordinates import flattened
-from rivalry.game import is_agents, is_population, measures, own_payoff, own_world, scale, scale_of, world_of
+from rivalry.game import is_agents, is_population, measures, own_payoff, own_world, scale_of, world_of
 from rivalry.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.methods.exploration import check_whole
-from rivalry.metrics import TOLERANCE, Reply, best_reply, search
-from rivalry.results import Certificate, Record
+from rivalry.metrics import TOLERANCE, Reply, best_reply, payoff_at_stake, search
+from rivalry.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.space import Box, Profile, Space, Strategy
 from rivalry.tabular import tabulate
 from rivalry.tabular.levels import are_levels, check_levels
@@ -165,7 +165,7 @@ def mixture_record(
         tables, known = made.tables, made.measures
     pays = action_payoffs(tables, weights)
     payoff = _weighted(weights, pays)
-    proof = certificate(game, places, weights, payoff, np.nanargmax(pays, axis=1), tolerance=tolerance)
+    proof = certificate(game, places, weights, payoff, pays, tolerance=tolerance)
     record: Record = {
         "mixture": (("player", "action"), weights),
         "places": (("player", "action", "axis"), places),
@@ -303,7 +303,7 @@ def certificate(
     places: np.ndarray,
     weights: np.ndarray,
     payoff: np.ndarray,
-    best: np.ndarray,
+    pays: np.ndarray,
     *,
     tolerance: float = TOLERANCE,
     points: int = POINTS,
@@ -311,12 +311,12 @@ def certificate(
     """What each player could gain in the continuous game against the others' mixtures, as far as is found.
 
     Expected payoffs over the others' joint atoms are searched from a grid of ``points``, with climbs, and
-    from the best place ``best [player]``, so that no regret is below that on the places. ``tolerance`` is
-    relative to the game's payoff scale.
+    from the place that ``pays [player action]`` most, so that no regret is below that on the places.
+    ``tolerance`` is relative to what each player can win or lose by its own choice.
     """
     replies = [
         reply_to_mixtures(game, places, weights, player, int(place), points=points)
-        for player, place in enumerate(best)
+        for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
     regret, bound = (
         np.array([max(found - own, 0.0) for found, own in zip(each, payoff, strict=True)])
@@ -324,8 +324,19 @@ def certificate(
     )
     exact = all(reply.coverage == "exact" for reply in replies)
     method = f"{replies[0].method} against mixtures"
-    allowed = tolerance * scale(game)
-    return Certificate(regret, bound, "exact" if exact else "lower bound", method, allowed)
+    tried = [_numbers(*pair) for pair in zip(pays, replies, strict=True)]
+    at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
+    allowed = tolerance * at_stake + ROUNDING * np.array([np.abs(each).max() for each in tried])
+    coverage: Coverage = "exact" if exact else "lower bound"
+    rounding: Rounding = "floating point" if exact else ""
+    return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)
+
+
+def _numbers(pays: np.ndarray, reply: Reply) -> np.ndarray:
+    """Payoffs of all strategies of a player that were looked at."""
+    every = np.append(pays if reply.tried is None else np.concatenate([pays, reply.tried]), reply.payoff)
+    found: np.ndarray = every[np.isfinite(every)]
+    return found
 
 
 def reply_to_mixtures(

@@ -199,7 +199,9 @@ class PlanOptions(eqx.Module):
         method = "exact best replies at every node of the grid"
         allowed = TOLERANCE * found.scale
         coverage: Coverage = "exact" if np.all(found.bound - found.regret <= allowed) else "bounded"
-        proof = Certificate(found.regret[turn], found.bound[turn], coverage, method, allowed)
+        proof = Certificate(
+            found.regret[turn], found.bound[turn], coverage, method, allowed, rounding="floating point"
+        )
         nodes = ("plan", "leader_level", "follower_level")
         record: Record = {
             "value": (("player",), found.realised[(slice(None), *chosen)][turn]),

@@ -98,6 +98,7 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
     regret = ((1 - gamma) * found.full_gain).max(axis=0)
     coverage = "exact" if found.coverage == "exact" else "bounded"
     method = "dynamic programming against the others' policies"
-    proof = Certificate(regret, regret, coverage, method, TOLERANCE * world.scale)  # type: ignore[arg-type]
+    allowed = TOLERANCE * world.scale
+    proof = Certificate(regret, regret, coverage, method, allowed, rounding="floating point")  # type: ignore[arg-type]
     record |= losses(found.one_shot_loss, "one_shot") | losses(found.full_gap, "full")
     return record | proof.record()

@@ -249,7 +249,9 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
 
 def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str) -> Certificate:
     """The certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
-    return Certificate(gain, bound, coverage, method, TOLERANCE * scale(crowd.game))  # type: ignore[arg-type]
+    rounding: Any = "floating point" if np.any(np.isfinite(bound)) else ""
+    allowed = TOLERANCE * scale(crowd.game)
+    return Certificate(gain, bound, coverage, method, allowed, rounding=rounding)  # type: ignore[arg-type]
 
 
 def without_exploration(policies: np.ndarray, eps: float) -> np.ndarray:
