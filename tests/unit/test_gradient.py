@@ -77,6 +77,24 @@ def test_every_rule_stops_near_the_root_and_is_named(rule: str) -> None:
     np.testing.assert_allclose(found.profile.values[:, 0], ROOT, atol=1e-10)  # polished
 
 
+@pytest.mark.parametrize("rule", ["gradient", "step", "displacement"])
+def test_all_players_but_some_have_to_be_stationary(rule: str) -> None:
+    """The third player's slope is a thousandth of the others', so it moves long after they stopped."""
+    game, tol = linear(np.diag([-1.0, -1.0, -1e-3]), [0.0, 0.0, 0.0]), 1e-6
+    (all_, but_one), start = (
+        [GradientAscent(rate=0.5, stop=rule, tolerated_agents=count) for count in (0, 1)],
+        [1.0, 1.0, 1.0],
+    )
+    full, early = (
+        rv.solve(game, method, start, tolerance=None, tol=tol, max_steps=60) for method in (all_, but_one)
+    )
+    assert (full.status, early.status) == ("budget spent", "settled")
+    assert 10 < early.steps < 40
+    assert early.end_state == "moving"
+    with pytest.raises(ValueError, match="tolerated_agents: 3 must be below the number of players, 3"):
+        rv.solve(game, GradientAscent(stop=rule, tolerated_agents=3), start)
+
+
 def test_of_several_rules_the_first_met_is_named() -> None:
     found = rv.solve(GAME, GradientAscent(rate=0.1, stop=["gradient", "displacement"]), START, tolerance=None)
     assert str(found.data.stopped_by.values) == "displacement"
@@ -164,6 +182,7 @@ def test_each_player_may_have_a_schedule() -> None:
         ({"stop": "late"}, "stop: 'late' must be one of"),
         ({"stop": ["gradient", "late"]}, "stop: 'late' must be one of"),
         ({"every": 0}, "every: 0 must be above 0"),
+        ({"tolerated_agents": -1}, "tolerated_agents: -1 must be at least 0"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:

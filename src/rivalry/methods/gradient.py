@@ -7,7 +7,7 @@ from warnings import warn
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry._jax import jax, jnp
@@ -50,7 +50,9 @@ class GradientAscent(eqx.Module):
     `step`: the largest displacement divided by the rate, five times running;
     `certificate`: the largest gain within 1 % of the width, tested every ``every`` steps;
     `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
-    takes small steps for convergence, and serves replays only.
+    takes small steps for convergence, and serves replays only. All but `certificate` leave out the
+    ``tolerated_agents`` players whose numbers are largest: the others have to be stationary. Where
+    those are still on their way ``end_state`` is `moving`.
 
     The end is polished by Newton's method and judged (`end_state`). Euler steps have a stability limit of
     their own, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit`` and a
@@ -78,6 +80,9 @@ class GradientAscent(eqx.Module):
         default="gradient",
         converter=lambda rules: rules if isinstance(rules, str) else tuple(rules),
     )
+    tolerated_agents: Annotated[int, Ge(0), "players who need not be stationary for a stop"] = eqx.field(
+        static=True, default=0
+    )
     every: Annotated[int, Gt(0), "steps between two tests of the rule `certificate`"] = eqx.field(
         static=True, default=100
     )
@@ -97,6 +102,8 @@ class GradientAscent(eqx.Module):
         for rule in self.rules:
             if rule not in get_args(Rule):
                 raise ValueError(f"stop: {rule!r} must be one of {', '.join(get_args(Rule))}")
+        if isinstance(self.tolerated_agents, bool) or not self.tolerated_agents >= 0:
+            raise ValueError(f"tolerated_agents: {self.tolerated_agents} must be at least 0")
         if not self.every > 0:
             raise ValueError(f"every: {self.every} must be above 0")
         if self.unit_gradient:
@@ -112,6 +119,9 @@ class GradientAscent(eqx.Module):
         refuse_jumps(game)
         boundaries.check(self.boundary, game.space)
         schedules.check_players(self.rate, len(start))
+        if self.tolerated_agents >= len(start):
+            what = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
+            raise ValueError(f"tolerated_agents: {what}")
         start = jnp.asarray(start)
         endless = jnp.asarray(jnp.inf)
         return Ascent(
@@ -139,16 +149,21 @@ class GradientAscent(eqx.Module):
     def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """What the stopping rules in use must know of the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
-            moved = jnp.max(jnp.abs(x - state.profile) / rate)
+            moved = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
             state = state._replace(moved=jnp.roll(state.moved, 1).at[0].set(moved))
         if "displacement" in self.rules:
             # before the second step nothing lies two steps back
-            back = jnp.where(state.taken > 0, jnp.sum(jnp.abs(x - state.earlier)), jnp.inf)
+            each = jnp.sum(jnp.abs(x - state.earlier), axis=1)
+            back = jnp.where(state.taken > 0, jnp.sum(self._others(each)), jnp.inf)
             state = state._replace(back=back, earlier=state.profile)
         if "certificate" in self.rules:
             due = (state.taken + 1) % self.every == 0
             state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
         return state
+
+    def _others(self, each: Float[Array, "player"]) -> Array:
+        """Numbers of players without the largest ones, which are tolerated."""
+        return jnp.sort(each)[: len(each) - self.tolerated_agents] if self.tolerated_agents else each
 
     def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def pushed(x: Profile, gradient: Profile) -> Profile:
@@ -180,7 +195,7 @@ class GradientAscent(eqx.Module):
         rate = schedules.each(self.rate, state.taken, len(state.profile))
         pushed = game.space.project(state.profile + rate * state.gradient)
         found = {
-            "gradient": jnp.max(jnp.abs(pushed - state.profile) / rate),
+            "gradient": jnp.max(self._others(jnp.max(jnp.abs(pushed - state.profile) / rate, axis=1))),
             "step": jnp.max(state.moved),
             "certificate": state.gain,
         }
@@ -192,14 +207,24 @@ class GradientAscent(eqx.Module):
         return jnp.where(met, ENDINGS.index("settled"), 0)
 
     def notes(self, game: Game, state: Ascent) -> Record:
-        """``stopped_by``: the rule whose number was least; stored where the ascent settled."""
+        """``stopped_by``: the rule whose number was least; stored where the ascent settled.
+
+        ``tolerated_agents`` stands beside it where there are some.
+        """
+        found: Record = {"stopped_by": ((), np.asarray(self._met(game, state)))}
+        if self.tolerated_agents:
+            found["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))
+        return found
+
+    def _met(self, game: Game, state: Ascent) -> str:
+        """The rule that ended the ascent."""
         if "displacement" in self.rules and float(state.back) <= DISPLACED:
-            return {"stopped_by": ((), np.asarray("displacement"))}
+            return "displacement"
         if len(self.rules) == 1:
-            return {"stopped_by": ((), np.asarray(self.rules[0]))}
+            return self.rules[0]
         numbers = _residuals(self, game, state)
         found = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
-        return {"stopped_by": ((), np.asarray(min(found, key=found.__getitem__) if found else ""))}
+        return min(found, key=found.__getitem__) if found else ""
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Polish, spectrum, cycle and Euler's own limit; warns where the last rate is above that limit."""

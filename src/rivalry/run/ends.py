@@ -84,7 +84,8 @@ def ended_in(game: Playable, end: Finish, left: list[Finish], record: Record) ->
     found: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     found["end_state"] = ((), np.asarray(end.end_state))
     replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, taken as it is
-    stopped = str(record["status"][1]) == "settled" and not replay
+    tolerant = "tolerated_agents" in record  # some may be on their way, as was asked for
+    stopped = str(record["status"][1]) == "settled" and not replay and not tolerant
     if end.end_state == "cycle":
         found["status"] = ((), np.asarray("cycling"))
     elif end.end_state == "moving" and end.onward is not None:
