@@ -249,6 +249,25 @@ def test_ties_are_relative_to_the_range_of_payoffs() -> None:
         assert equilibria_of(tabulate(matrix(payoffs=payoffs))).tolist() == [[1, 1]]
 
 
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.nightly), 1, 2, 3])
+def test_three_players_full_of_ties_have_a_list_without_regret(seed: int) -> None:
+    """Singular equations end no run; of an auction on a grid with three bidders, too."""
+    table = np.random.default_rng(seed).integers(0, 2, size=(3, 2, 3, 2)).astype(float)
+    if seed == 0:
+        bids = np.stack(np.meshgrid(*[np.arange(3) / 2] * 3, indexing="ij"))
+        top = bids == bids.max(axis=0)
+        table = top / top.sum(axis=0) - bids
+    solution = rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria(), tolerance=None)
+    assert not bool(solution.data.complete)
+    assert int(solution.data.equilibrium_count) > 0
+    for x in solution.record["equilibria"][1]:
+        for player in range(3):
+            rest = np.moveaxis(table[player], player, 0)
+            one, other = (x[p, : table.shape[1 + p]] for p in range(3) if p != player)
+            values = rest @ other @ one
+            assert values.max() - values @ x[player, : len(values)] < 1e-8
+
+
 def test_fractions_keep_their_ties() -> None:
     """Row 2 pays what an even mixture of the others pays: 1/3 twice, which floats do not quite."""
     rows = [[Fraction(1, 7), Fraction(11, 21)], [Fraction(11, 21), Fraction(1, 7)], [Fraction(1, 3)] * 2]

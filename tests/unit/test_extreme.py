@@ -117,7 +117,7 @@ def test_games_in_general_position_have_an_odd_number_each_without_regret(size: 
 @pytest.mark.nightly
 def test_twelve_actions_each() -> None:
     table = np.random.default_rng(1).normal(size=(2, 12, 12))
-    assert len(extreme_equilibria(table).pairs) == 11  # as Nashpy's and QuantEcon's enumerations
+    assert len(extreme_equilibria(table).pairs) == 11  # as QuantEcon's vertex enumeration
 
 
 def test_what_takes_too_long_is_refused() -> None:

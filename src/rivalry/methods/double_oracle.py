@@ -19,7 +19,7 @@ from rivalry.results import Record
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME = 1e-12  # of the largest entry: strategies nearer than this are one atom
-JUMPS = "payoffs jump, best replies are approached but not attained; raise most, or use hedge on places"
+JUMPS = "payoffs jump, best replies are approached but not attained"
 NEAR = 1e-9  # of the space: a reply this near to an atom that gains by more than it does is beyond a jump
 
 Session = dict[str, np.ndarray]
@@ -159,7 +159,8 @@ class DoubleOracle(eqx.Module):
         """One line on why a run ended without settling."""
         gap = f"some player still gains {np.max(session['gap'][-1]):.3g}"
         if np.any(session["jumps"]):
-            return f"{gap}: {JUMPS}"
+            two = len(session["jumps"]) == 2
+            return f"{gap}: {JUMPS}; {'raise most' if two else 'solve it on a grid, by mixed_equilibria'}"
         if session["over"][0] == 2:
             return f"{gap}: the finite game on the atoms was not solved; start elsewhere, or use hedge"
         if session["over"][0] == 3:

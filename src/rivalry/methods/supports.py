@@ -16,6 +16,7 @@ Sources: Datta, "Finding all Nash equilibria of a finite game using polynomial a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import combinations, islice, product
 from math import comb, prod
@@ -165,6 +166,11 @@ def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
 
 def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
     """The ends ``[path coordinate]`` of all paths; NaN where one goes to infinity or is lost on its way."""
+    with np.errstate(all="ignore"):  # a path that is lost may overflow
+        return _follow(system, begin)
+
+
+def _follow(system: _System, begin: np.ndarray) -> np.ndarray:
     z, t = begin.copy(), np.zeros(len(begin))
     step = np.full(len(begin), FIRST)
     going = np.arange(len(begin))
@@ -193,12 +199,14 @@ def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
 
 
 def _solved(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Solutions of linear systems ``[path row column]``; where there is none, of a system close by."""
-    found: np.ndarray
+    """Solutions of linear systems ``[path row column]``; NaN where there is none."""
+    found = np.full_like(value, np.nan)
     try:
-        found = np.linalg.solve(slope, value[..., None])[..., 0]
-    except np.linalg.LinAlgError:
-        found = np.linalg.solve(slope + 1e-14 * np.eye(slope.shape[1]), value[..., None])[..., 0]
+        found[:] = np.linalg.solve(slope, value[..., None])[..., 0]
+    except np.linalg.LinAlgError:  # some path's is singular
+        for k in range(len(slope)):
+            with suppress(np.linalg.LinAlgError):
+                found[k] = np.linalg.solve(slope[k], value[k])
     return found
 
 
