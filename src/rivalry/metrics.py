@@ -52,7 +52,7 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     x = _placed(game, x)
     here = np.asarray(payoffs(game, x))
     replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
-    tried = [_tried(game, x, player, reply) for player, reply in enumerate(replies)]
+    tried = [payoffs_tried(game, x, player, reply) for player, reply in enumerate(replies)]
     found = np.array([np.max(part, initial=reply.payoff) for part, reply in zip(tried, replies, strict=True)])
     regret = np.maximum(found - here, 0.0)
     bound = np.maximum(np.fmax([reply.bound for reply in replies], found) - here, 0.0)
@@ -91,12 +91,12 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     """
     whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
     best = [Reply(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
-    ranges = [np.ptp(_tried(game, x, player, one)) for player, one in enumerate(best)]
+    ranges = [np.ptp(payoffs_tried(game, x, player, one)) for player, one in enumerate(best)]
     found: np.ndarray = np.where(np.array(ranges) >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
     return np.where(found > 0, found, whole)
 
 
-def _tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
+def payoffs_tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
     """Payoffs of a player's strategies against the others at ``x``: those searched, or ordinary ones."""
     found = reply.tried
     if found is None:

@@ -16,7 +16,7 @@ from rivalry.coordinates import flattened
 from rivalry.game import is_agents, is_population, measures, own_payoff, own_world, scale_of, world_of
 from rivalry.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.methods.exploration import check_whole
-from rivalry.metrics import TOLERANCE, Reply, best_reply, payoff_at_stake, search
+from rivalry.metrics import TOLERANCE, Reply, best_reply, payoff_at_stake, payoffs_tried, search
 from rivalry.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.space import Box, Profile, Space, Strategy
 from rivalry.tabular import tabulate
@@ -324,17 +324,26 @@ def certificate(
     )
     exact = all(reply.coverage == "exact" for reply in replies)
     method = f"{replies[0].method} against mixtures"
-    tried = [_numbers(*pair) for pair in zip(pays, replies, strict=True)]
+    tried = [
+        _numbers(game, places, weights, player, pays[player], each) for player, each in enumerate(replies)
+    ]
     at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
-    allowed = tolerance * at_stake + ROUNDING * np.array([np.abs(each).max() for each in tried])
+    # expectations may cancel to 0: they are rounded like the payoffs that are summed
+    size = np.array([max(np.abs(each).max(), float(scale_of(game))) for each in tried])
+    allowed = tolerance * at_stake + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
     return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)
 
 
-def _numbers(pays: np.ndarray, reply: Reply) -> np.ndarray:
-    """Payoffs of all strategies of a player that were looked at."""
-    every = np.append(pays if reply.tried is None else np.concatenate([pays, reply.tried]), reply.payoff)
+def _numbers(
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, reply: Reply
+) -> np.ndarray:
+    """Payoffs of all strategies of a player that were looked at; the atoms alone may all pay the same."""
+    profiles, odds = _evened(*joint_atoms(places, weights, without=player))
+    against = Against(game, put(profiles), put(odds))
+    tried = payoffs_tried(against, put(np.array(profiles[0])), player, reply)
+    every = np.concatenate([pays, tried, [reply.payoff]])
     found: np.ndarray = every[np.isfinite(every)]
     return found
 
