@@ -145,7 +145,7 @@ def test_the_games_own_reply_is_taken() -> None:
 
     oracles.mixed_best_response.register(Told)(Told.reply_to_mixture)
 
-    found = found_by(seek(0.3, Told), [0.2, 0.7])
+    found = found_by(seek(0.3, Told), [0.2, 0.7], enough=1e-10)
     assert (found.status, found.claim) == ("settled", "equilibrium")
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"
