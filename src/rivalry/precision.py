@@ -52,13 +52,17 @@ def _single(tree: Any, name: str, depth: int) -> str:
     import jax
     import numpy as np
 
-    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+    def plain(node: Any) -> bool:
+        """Whether an object holds no arrays as JAX sees it; a game that is a plain class does not."""
+        return hasattr(node, "__dict__") and not jax.tree.leaves(node)
+
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree, is_leaf=plain)[0]:
         where = name + jax.tree_util.keystr(path)
         if isinstance(leaf, jax.Array | np.ndarray | np.generic):
             double = 16 if jax.numpy.issubdtype(leaf.dtype, np.complexfloating) else 8
             if jax.numpy.issubdtype(leaf.dtype, np.inexact) and leaf.dtype.itemsize < double:
                 return f"game: {where.lstrip('.')} is {leaf.dtype}"
-        elif depth and hasattr(leaf, "__dict__") and not callable(leaf):  # a plain class is one leaf
+        elif depth and hasattr(leaf, "__dict__") and not callable(leaf):
             for key, value in {**vars(type(leaf)), **vars(leaf)}.items():
                 if found := _single(value, f"{where}.{key}", depth - 1):
                     return found
