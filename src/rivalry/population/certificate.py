@@ -17,11 +17,12 @@ from rivalry.game import BrokenInvariant, PopulationGame
 from rivalry.oracles import offered
 from rivalry.plain import registered
 from rivalry.population.consistent import Settled, settled
-from rivalry.population.operators import Law, Policy, Values, action_values, by_type, shares_of
+from rivalry.population.operators import Law, Policy, Values, action_values, by_type, shares_of, uniform
 from rivalry.population.values import best_response, policy_values
 from rivalry.results import ROUNDING, Certificate, Record
 
 TOLERANCE = 1e-6  # times what an agent of a type can win or lose
+FLAT = 1e-6  # of the payoff: an agent's own choice that moves its payoff by less is no measure of gains
 CONSERVED = 1e-9  # what a step may add to, or take from, what it must conserve
 
 
@@ -75,6 +76,11 @@ def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarr
 def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLERANCE) -> Certificate:
     """The certificate of a judged policy; exact as far as its population is its own."""
     at_stake, payoff = np.asarray(found.at_stake), np.asarray(found.payoff)
+    flat = at_stake <= FLAT * np.abs(payoff)
+    if flat.any():
+        # where all that is played pays the same nothing is at stake; it is where everybody plays at random
+        elsewhere = np.asarray(judged(game, uniform(game)).at_stake)
+        at_stake = np.where(flat, np.maximum(at_stake, elsewhere), at_stake)
     allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
     if not (np.all(np.isfinite(regret)) and float(found.settled.residual) <= 1e-8):
