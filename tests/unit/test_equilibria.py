@@ -310,3 +310,10 @@ def test_print_lists_all_equilibria_and_whether_these_are_all() -> None:
     lines = repr(rv.solve(matrix("coordination", size=6), MixedEquilibria())).splitlines()
     assert len([line for line in lines if "component " in line]) == 50
     assert "    ... and 13 more, in data.equilibria" in lines
+
+
+def test_a_game_in_which_every_action_pays_nothing_at_equilibrium_is_certified() -> None:
+    """Nothing is at stake there, and payoffs cancel but for the rounding of the entries."""
+    first = np.array([[0.0, -1.1, 1.3], [1.1, 0.0, -0.7], [-1.3, 0.7, 0.0]])
+    solution = rv.solve(matrix(payoffs=[first.tolist(), (-first).tolist()]), MixedEquilibria())
+    assert solution.claim == "equilibrium"
