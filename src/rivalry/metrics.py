@@ -57,8 +57,9 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     regret = np.maximum(found - here, 0.0)
     bound = np.maximum(np.fmax([reply.bound for reply in replies], found) - here, 0.0)
     at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
-    # expectations may cancel to 0: they are rounded like the payoffs that are summed
-    size = np.array([np.max(np.abs(part), initial=scale(game)) for part in tried])
+    # expectations of mixed strategies may cancel to 0: they are rounded like the payoffs that are summed
+    summed = scale(game) if isinstance(game.space, Simplex) else 0.0
+    size = np.array([np.max(np.abs(part), initial=summed) for part in tried])
     allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
