@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rivalry._registry import near
-from rivalry.results import UNREFUTED, Record, dataset
+from rivalry.results import CERTIFIED, CLAIMS, Record, dataset
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -24,19 +24,26 @@ RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def compare(
-    left: Dataset, right: Dataset, quantity: str, relation: Relation = ">", *, margin: float = 0.0
+    left: Dataset,
+    right: Dataset,
+    quantity: str,
+    relation: Relation = ">",
+    *,
+    margin: float = 0.0,
+    claims: Sequence[str] = CERTIFIED,
 ) -> Dataset:
     """Over all pairs of a point of ``left`` and one of ``right``, where ``left relation right`` holds.
 
     ``left`` and ``right`` are datasets of sweeps or runs, ``quantity`` a variable with one number a point.
-    Only points with a certified equilibrium count: where ``claim`` says that there is one, or that no
-    deviation was found. Both sides of the inequality may be off by rounding: it must hold by ``margin``.
+    Only points with a certified equilibrium count. Where nothing is proved, as in games whose best responses
+    are only searched, weaker ``claims`` can be admitted by name (`rivalry.results.CLAIMS`). Both sides of the
+    inequality may be off by rounding: it must hold by ``margin``.
 
     Gives ``share`` of the pairs for which it holds, ``pairs``, ``holds`` (left_point, right_point), the
     values ``left_value`` and ``right_value`` with each point's swept coordinates (``left_theta`` ..), the
     pairs of points for which it fails, ``failure`` (pair, side), and how many points were left out as not
     certified, ``left_out`` (side). Raises `ValueError` for a variable or a relation that is not known, one
-    with more than a number a point, and sets without a certified point.
+    with more than a number a point, and sets without a point of these claims.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.3] * 2)
@@ -48,7 +55,10 @@ def compare(
     """
     if relation not in RELATIONS:
         raise ValueError(f"relation: {relation!r} is unknown; {near(str(relation), RELATIONS)}")
-    sides = [_points(data, quantity, name) for name, data in (("left", left), ("right", right))]
+    for claim in claims:
+        if claim not in CLAIMS:
+            raise ValueError(f"claims: {claim!r} is unknown; {near(str(claim), CLAIMS)}")
+    sides = [_points(data, quantity, name, claims) for name, data in (("left", left), ("right", right))]
     (first, own_first, _), (second, own_second, _) = sides
     apart = first[:, None] - second[None, :]
     sign = 1.0 if relation.startswith(">") else -1.0
@@ -65,7 +75,9 @@ def compare(
     return dataset(record | own_first | own_second)
 
 
-def _points(data: Dataset, quantity: str, side: str) -> tuple[np.ndarray, Record, int]:
+def _points(
+    data: Dataset, quantity: str, side: str, admitted: Sequence[str]
+) -> tuple[np.ndarray, Record, int]:
     """The values at certified points, the points' coordinates, and how many points were left out."""
     for name in (quantity, "claim"):
         if name not in data:
@@ -78,9 +90,12 @@ def _points(data: Dataset, quantity: str, side: str) -> tuple[np.ndarray, Record
         )
     claims = data["claim"].values
     values = np.broadcast_to(data[quantity].broadcast_like(data["claim"]).values, claims.shape)
-    kept = np.isin(claims, UNREFUTED) & np.isfinite(values)
+    kept = np.isin(claims, list(admitted)) & np.isfinite(values)
     if not kept.any():
-        raise ValueError(f"{side}: no point has a certified equilibrium with {quantity}")
+        there = ", ".join(sorted({str(claim) for claim in claims.ravel() if claim})) or "none"
+        raise ValueError(
+            f"{side}: no point with {quantity} has a claim of {list(admitted)}; there are: {there}"
+        )
     record: Record = {}
     for name in map(str, dims):
         if name in data.coords and data.sizes[name] > 1:

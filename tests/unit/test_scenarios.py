@@ -36,9 +36,11 @@ def test_a_margin_works_both_ways() -> None:
 
 
 def test_points_that_are_not_certified_are_left_out() -> None:
-    left = points([0.5, 0.1], ["no deviation found", "not an equilibrium"])
+    left = points([0.5, 0.1, 0.2], ["equilibrium", "not an equilibrium", "no deviation found"])
     found = rv.compare(left, points([0.3]), "safe")
-    assert (float(found.share), found.left_out.values.tolist()) == (1.0, [1, 0])
+    assert (float(found.share), found.left_out.values.tolist()) == (1.0, [2, 0])
+    admitted = rv.compare(left, points([0.3]), "safe", claims=["equilibrium", "no deviation found"])
+    assert (float(admitted.share), admitted.left_out.values.tolist()) == (0.5, [1, 0])
 
 
 @pytest.mark.nightly
@@ -59,7 +61,11 @@ def test_wrong_input_is_one_line() -> None:
     for call, words in [
         (lambda: rv.compare(one, one, "save"), "left: no variable 'save'; did you mean 'safe'"),
         (lambda: rv.compare(several, one, "q"), "left: q has a number for each player; pick one"),
-        (lambda: rv.compare(one, points([0.5], ["not an equilibrium"]), "safe"), "right: no point has"),
+        (
+            lambda: rv.compare(one, points([0.5], ["not an equilibrium"]), "safe"),
+            "right: no point with safe has",
+        ),
+        (lambda: rv.compare(one, one, "safe", claims=["proved"]), "claims: 'proved' is unknown"),
     ]:
         with pytest.raises(ValueError, match=words):
             call()
