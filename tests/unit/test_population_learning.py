@@ -133,6 +133,19 @@ def test_centralised_learning_has_a_table_and_a_policy_a_type() -> None:
     np.testing.assert_allclose(probabilities(found["last_policy"], 3), found["policy"], atol=1e-15)
 
 
+def test_types_that_differ_in_urgency_learn_each_its_own_part() -> None:
+    types = [{"count": 4, "urgencies": [1.0, 9.0]}, {"count": 4, "urgencies": [1.0, 2.0]}]
+    game = rv.games.karma(**SMALL, types=types)
+    how: dict[str, Any] = {"training": 8000, "monitor_steps": 500, "evaluation": 1000, "compare": True}
+    found, begun = (ran(quick(**how, p_update=chance), game) for chance in (1.0, 0.0))
+    assert np.all(found["exploitability"] < 0.5 * begun["exploitability"])
+    # where much is at stake a type bids more than where little is, and more so the more it differs
+    steps = found["mean_bid"][:, 1, 1:].mean(axis=1) - found["mean_bid"][:, 0, 1:].mean(axis=1)
+    assert steps[0] > steps[1] > 0
+    for name in ("gap_to_equilibrium", "relative_gap_to_equilibrium_eps", "distance_to_equilibrium"):
+        np.testing.assert_allclose(found[f"type_{name}"], found[name].reshape(2, 4).mean(axis=1))
+
+
 def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> None:
     learner = quick(p_update=0.0)
     game = rv.games.karma(**SMALL)

@@ -244,6 +244,11 @@ def _of_agent(name: str) -> str:
     return f"agent_{name}" if "exploitability" in name else name
 
 
+def _of_type(name: str) -> str:
+    """The name of the mean over the agents of a type, where agents have one of that name."""
+    return name.removeprefix("agent_") if "exploitability" in name or "payoff" in name else f"type_{name}"
+
+
 def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     """Mean payoffs and gains, and the largest: what no agent exceeds while the others stay as measured."""
     kinds = world.economy.type_of
@@ -252,9 +257,9 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     regret, bound = (np.array([part[each].max() for each in members]) for part in (gain, found.bound[owner]))
     how = f"{found.method}, the largest gain of an agent"
     means = {
-        name.removeprefix("agent_"): np.array([array[owner][each].mean() for each in members])
+        _of_type(name): np.array([array[owner][each].mean() for each in members])
         for name, array in found.numbers.items()
-        if "exploitability" in name or name == f"agent_payoff{REGULARISED}"
+        if not name.startswith("agent_payoff") or name == f"agent_payoff{REGULARISED}"
     }
     mean = np.array([payoff[each].mean() for each in members])
     told: Record = {name: (("player",), array) for name, array in means.items()}

@@ -80,7 +80,8 @@ class PopulationQLearning(eqx.Module):
     well), ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and
     karma of at least 1, the ``sum``, ``mu_weighted`` by the measured law of states of the type, or ``l1``);
     all again ``.._without_exploration`` of policies and their environment; ``mean_..`` and ``largest_..``
-    over agents, among whom ``policy_change`` is the largest. ``policy`` (player, private, karma, bid) is the
+    over agents, ``type_..`` the mean over a type where agents have the plain name (gaps and distances);
+    ``policy_change`` is the largest of any agent. ``policy`` (player, private, karma, bid) is the
     mean policy of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the
     population measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest
     gain of any agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning
