@@ -22,7 +22,7 @@ def half_width(each: np.ndarray) -> np.ndarray:
     return half_width_of(each.std(axis=0, ddof=1), len(each))
 
 
-def half_width_of(deviation: np.ndarray, count: int | np.ndarray) -> np.ndarray:
+def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.ndarray) -> np.ndarray:
     """The same from standard deviations and numbers of runs; NaN for one run.
 
     >>> half_width_of(np.array([1.0, 1.0]), np.array([9, 1])).round(3)

@@ -114,14 +114,15 @@ def payoffs_tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarr
 
 
 def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
-    """Strategies ``[candidate axis]`` that tell what is at stake: a coarse grid of the space.
+    """Strategies ``[candidate axis]`` that tell what is at stake: a coarse grid of the space, and ``best``.
 
-    Amounts that count by their logarithms have bounds that nobody comes near: there the grid is one of the
-    usual part, and every amount of the best response is also left out, halved and doubled.
+    On a simplex the grid has faces alone, where all payoffs may vanish. Amounts that count by their
+    logarithms have bounds that nobody comes near: there the grid is one of the usual part, and every amount
+    of the best response is also left out, halved and doubled.
     """
     space: Any = game.space
     if not curved(game):
-        return np.asarray(space.grid(player, FEW))
+        return np.concatenate([np.asarray(space.grid(player, FEW)), best[None]])
     low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
     parts = np.concatenate([np.eye(len(low)), np.ones((1, len(low)))])
     changed = [np.where(part > 0, factor * best, best) for part in parts for factor in (0.0, 0.5, 2.0)]

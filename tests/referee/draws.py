@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry._jax import jnp
 from tests.referee import models
 from tests.referee.models import Case, Payoff
 from tests.referee.search import settle
@@ -308,12 +309,10 @@ class Bumps:
     def __init__(self, height: np.ndarray, centre: np.ndarray, width: np.ndarray, pull: float) -> None:
         self.height, self.centre, self.width, self.pull = height, centre, width, pull
         self.scale = 1e6  # no word of the package's
-        self.space = rv.Box(np.zeros((2, 1)), np.ones((2, 1)))
+        self.space = rv.Box(jnp.zeros((2, 1)), jnp.ones((2, 1)))
 
     def payoffs(self, x: Any) -> Any:
         """Return the payoffs at ``x`` [player axis]."""
-        import jax.numpy as jnp
-
         parts = self.height * jnp.exp(-(((x - self.centre) / self.width) ** 2))
         return parts.sum(axis=1) - self.pull * (x[:, 0] - x[::-1, 0]) ** 2
 

@@ -124,7 +124,7 @@ def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
 
 def test_the_report_draws_the_triangle(tmp_path: Path) -> None:
     wanted = ["paths", "ternary"]
-    drawn = draw(wanted, dataset(on_a_simplex()), tmp_path)
+    drawn = draw(wanted, dataset(on_a_simplex()), tmp_path, tmp_path)
     assert [figure.why for figure in drawn] == ["", ""]
     assert [figure.file for figure in drawn] == ["01-paths.svg", "02-ternary.svg"]
     assert drawn[1].caption.endswith("(player 0).")

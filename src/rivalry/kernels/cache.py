@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numba
 from numba.core import caching
@@ -56,20 +56,16 @@ def _whole(path: str) -> bool:
 caching.IndexDataCacheFile = _CheckedFile  # type: ignore[misc]
 
 
-if TYPE_CHECKING:
-    from numba import njit
-else:
+def njit(**options: Any) -> Any:
+    """Numba's decorator; without a cache where there is no place for one."""
 
-    def njit(**options):
-        """Numba's decorator; without a cache where there is no place for one."""
+    def compiled(function: Any) -> Any:
+        try:
+            return numba.njit(**options)(function)
+        except RuntimeError:  # no folder can be made or written to
+            return numba.njit(**{**options, "cache": False})(function)
 
-        def compiled(function):
-            try:
-                return numba.njit(**options)(function)
-            except RuntimeError:  # no folder can be made or written to
-                return numba.njit(**{**options, "cache": False})(function)
-
-        return compiled
+    return compiled
 
 
 __all__ = ["njit"]

@@ -185,7 +185,7 @@ def _judged_pair(
         if memory > 1:  # the rival's private state is not seen: a best response that does not use it
             best = spread(_averaged(process, mu, memory).best(policies[owner[agent]], legal)[1])
             top = process.values(best)
-        aims = _of_kind(targets, shape, kinds[owner[agent]])
+        aims = _of_kind(targets, shape, int(kinds[owner[agent]]))
         gaps = np.array([mu @ (values - _worth(process, spread(aim), paid)) for aim in aims])
         found.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
     each = [np.array(part) for part in zip(*found, strict=True)]
@@ -202,7 +202,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
     every step there is nothing to remember, and memory has one value; otherwise it is the rival's private
     state, which the agent does not see. Returns the process and the number of values of memory.
     """
-    kind, other = economy.type_of[agent], economy.type_of[1 - agent]
+    kind, other = int(economy.type_of[agent]), int(economy.type_of[1 - agent])
     private, levels = economy.stakes.shape[1], economy.most + 1
     own_chain, chain = (np.diff(economy.chain[t], axis=-1, prepend=0.0) for t in (kind, other))
     drawn = bool(np.all(chain == chain[0]))
@@ -366,7 +366,7 @@ def _judged_halves(
         for pi, kind in zip(policies, kinds, strict=True):
             process = other[kind]
             values, mu = _worth(process, pi, paid), process.stationary(pi)
-            aims = _of_kind(targets, crowd.shape, kind)
+            aims = _of_kind(targets, crowd.shape, int(kind))
             gaps = np.array([mu @ (values - _worth(process, aim, paid)) for aim in aims])
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
         found.append([np.array(part) for part in zip(*row, strict=True)])
