@@ -205,6 +205,14 @@ def test_what_is_told_agrees_with_itself() -> None:
     assert found["regret"] == found["largest_exploitability"]
 
 
+def test_gains_of_more_agents_than_are_solved_for_together_come_to_an_end() -> None:
+    # of the default size: solved side by side, two stationary laws of 100 agents once waited for each other
+    learner = quick(training=20, evaluation=20, evaluation_warm_up=0)
+    found = ran(learner, rv.games.karma(agents=100))
+    assert found["agent_exploitability"].shape == (100,)
+    assert np.all(found["agent_exploitability"] >= 0)
+
+
 def test_without_exploration_there_is_nothing_to_remove() -> None:
     found = ran(quick(eps=0.0, compare=True))
     assert not any(name.endswith(("_eps", "_without_exploration")) for name in found if name != BARE)

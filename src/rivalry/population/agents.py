@@ -166,7 +166,9 @@ def _judged(
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own
 
-    found = jax.lax.map(jax.vmap(one), rounds)  # [batch round type ..]
+    # one by one: side by side the choice between two stationary laws computes both, and on few threads
+    # their linear solves wait for each other for ever
+    found = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
     size = rounds.shape[1]
     payoff, gain, bound, gaps, own = (each[of_agent // size, of_agent % size, kinds] for each in found)
     return AgentsJudged(payoff, gain, bound, gaps, own, best.values)
