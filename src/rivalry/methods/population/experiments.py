@@ -26,7 +26,6 @@ from rivalry.population.operators import Law, Policy
 from rivalry.population.random_policies import Rule
 from rivalry.results import Record
 
-TOGETHER = 8  # policies of a batch as one array
 AGREES = 1e-8  # a policy's population is its own, up to this
 TIE = 1e-12  # times the payoff scale: payoffs so near are equal
 
@@ -151,7 +150,7 @@ def _mirrored(
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
         return jnp.concatenate([far(pi)[None], away]), jnp.max(residual)
 
-    found: tuple[Array, Array] = jax.lax.map(followed, policies, batch_size=TOGETHER)
+    found: tuple[Array, Array] = jax.lax.map(followed, policies)  # one by one, as in `judged_agents`
     return found
 
 
@@ -167,7 +166,7 @@ def _compared(
         paid = jnp.stack([there.mu @ _worth(game, there.env, each, by) for each in (target, pi)])
         return paid, there.residual
 
-    found: tuple[Array, Array] = jax.lax.map(both, policies, batch_size=TOGETHER)
+    found: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `judged_agents`
     return found
 
 
