@@ -7,13 +7,11 @@ import sys
 import warnings
 from typing import Any
 
-# Reductions split over threads change their last bit with the number of cores, and two threads cost
-# more processor time than one on the small arrays of games: one thread, in every process.
+# Reductions split over threads change their last bit with the number of cores.
 # Vectors as wide as the processor has: by itself LLVM halves them, and the exponentials take a third longer.
 _FLAGS = (
     "--xla_cpu_prefer_vector_width=512",
     "--xla_cpu_multi_thread_eigen=false",
-    "intra_op_parallelism_threads=1",  # without dashes it must come last: what follows it is not read
 )
 DEPTH = 3  # of plain objects within each other
 
@@ -27,7 +25,8 @@ def configure() -> None:
     os.environ["JAX_ENABLE_X64"] = "true"
     present = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in _FLAGS if flag.split("=")[0] not in present]
-    os.environ["XLA_FLAGS"] = " ".join([present, *missing]).strip()
+    # before what is there: nothing is read after a flag without dashes
+    os.environ["XLA_FLAGS"] = " ".join([*missing, present]).strip()
     if "jax" not in sys.modules:
         return
     import jax
