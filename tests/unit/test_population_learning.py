@@ -173,8 +173,8 @@ def test_distances_are_those_of_the_rule_that_was_asked_for() -> None:
     for kind in kinds:
         np.testing.assert_allclose(found[kind]["distance_to_equilibrium"], known[kind], rtol=1e-9)
         assert found[kind]["distance_rule"] == kind
-        told = ("distance", "mean_distance", "largest_distance", "type_distance", "monitor_")
-        same(found["mean"], found[kind], told)
+        of_rule = ("distance", "mean_distance", "largest_distance", "type_distance", "monitor_")
+        same(found["mean"], found[kind], of_rule)
     changes = [found[kind]["monitor_policy_change"][1:] for kind in kinds]
     np.testing.assert_allclose(changes[1], 6 * changes[0])
     assert np.all(changes[2] <= changes[1] * (1 + 1e-12))
