@@ -10,7 +10,8 @@ import pytest
 
 import rivalry as rv
 from rivalry._jax import jax, jnp
-from rivalry.methods.gradient import GradientAscent, local_regret
+from rivalry.methods import GradientAscent
+from rivalry.methods.gradient import local_regret
 from tests.small_games import Linear, cournot, linear
 
 # budgets are small here on purpose; the warning has a test of its own
@@ -180,13 +181,13 @@ def test_each_player_may_have_a_schedule() -> None:
     [
         ({"rate": -1.0}, "rate: -1.0 must be a finite number above 0"),
         ({"stop": "late"}, "stop: 'late' must be one of"),
-        ({"stop": ["gradient", "late"]}, "stop: 'late' must be one of"),
+        ({"stop": ["gradient", "late"]}, "stop[1]: 'late' must be one of"),
         ({"every": 0}, "every: 0 must be above 0"),
         ({"tolerated_agents": -1}, "tolerated_agents: -1 must be at least 0"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=r"^\w+: ") as caught:
+    with pytest.raises(ValueError, match=r"^[\w\[\]]+: ") as caught:
         GradientAscent(**options)
     assert str(caught.value).startswith(told)
 
