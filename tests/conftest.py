@@ -39,6 +39,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Classes of methods check their options once the registry has loaded them, whichever test comes first."""
+    from rivalry._registry import load
+    from rivalry.methods import METHODS
+
+    for entry in METHODS.values():
+        for target in entry.targets:
+            if not target.startswith("rivalry.contrib"):  # these need libraries of extras
+                load(target)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _programs() -> Iterator[None]:
     """One process runs all tests: it may not keep every program that any of them compiled."""

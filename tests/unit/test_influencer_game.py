@@ -333,7 +333,7 @@ def test_views() -> None:
     y = x.at[0, 0].set(float(field.field_at_i[3])).at[1, 0].set(float(field.field_at_j[7]))
     np.testing.assert_allclose(field.field[3, 7], game.gradients(y)[:2, 0], rtol=1e-10)
     three = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
-    field = rv.view(three, "vector_field", [0.2, 0.5, 0.8])
+    field = rv.view(three, "vector_field", three.space.check([0.2, 0.5, 0.8]))
     (pair,) = np.flatnonzero((field.field_pair == [0, 2]).all("component"))
     y = jnp.asarray([[float(field.field_at_i[3])], [0.5], [float(field.field_at_j[7])]])
     np.testing.assert_allclose(field.field_of_pair[pair, 3, 7], three.gradients(y)[[0, 2], 0], rtol=1e-10)

@@ -204,7 +204,7 @@ BAD = [
     ({"epsilon": {"kind": "cosine", "min": 0.8, "max": 0.3}}, r"^epsilon: min 0.8, max 0.3 must keep"),
     ({"epsilon": {"kind": "cosine", "min": 0.1}}, r"^epsilon.max: is missing; cosine takes min, max$"),
     ({"epsilon": {"kind": "sine"}}, r"^epsilon.kind: 'sine' must be one of fixed, cosine, log$"),
-    ({"epsilon": {"kind": "log", "scale": 0.0, "min": 0.0}}, r"^scale: 0 must be above 0$"),
+    ({"epsilon": {"kind": "log", "scale": 0.0, "min": 0.0}}, r"scale: 0 must be above 0"),
     (
         {"epsilon": {"kind": "fixed", "value": 0.1, "max": 1}},
         r"^epsilon.max: is not known; fixed takes value$",
