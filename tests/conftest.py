@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Classes of methods check their options once the registry has loaded them, whichever test comes first."""
+    """Load every class of methods: then all check their options, whichever test comes first."""
     from rivalry._registry import load
     from rivalry.methods import METHODS
 
