@@ -109,7 +109,8 @@ def check_options(method: type) -> None:
     looks = [vars(base)["__check_init__"] for base in method.__mro__ if "__check_init__" in vars(base)]
 
     def check_init(self: Any) -> None:
-        known, hints = _signature(type(self))  # a class below may allow more
+        kind: type = type(self)  # a class below may allow more
+        known, hints = _signature(kind)
         given = {name: getattr(self, name) for name in known}
         try:
             for look in looks:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.oracles import exchangeable
 from rivalry.results import Record
 from rivalry.run.basins import grouped
 from tests.small_games import Linear, linear, prize
@@ -14,7 +15,10 @@ from tests.small_games import Linear, linear, prize
 class Alike(Linear):
     """Two players who may change places."""
 
-    alike = np.zeros(2, dtype=int)
+
+@exchangeable.register(Alike)
+def _(game: Alike) -> np.ndarray:
+    return np.zeros(2, dtype=int)
 
 
 def game(*, alike: bool) -> Any:
