@@ -44,7 +44,7 @@ class Told(Prize):
         return high[0]
 
     def measures(self, x: jax.Array) -> dict[str, object]:
-        return {"spent": ((), x.sum())}
+        return {"spent": ((), np.asarray(x.sum()))}
 
 
 oracles.exchangeable.register(Told)(lambda game: np.arange(3))
