@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import unwrap
 from typing import Any
 
 import jax.numpy as jnp
@@ -342,9 +343,9 @@ def test_wrong_input() -> None:
         with pytest.raises(ValueError, match=f"simplex: {told}"):
             parallel_env(points, simplex="points")
     with pytest.raises(ValueError, match="simplex: 'inside' must be one of 'corners', 'points'"):
-        parallel_env(game, simplex="inside")
+        unwrap(parallel_env)(game, simplex="inside")
     with pytest.raises(ValueError, match="illegal: 'ignore' must be one of 'warn', 'clip', 'raise'"):
-        aec_env(game, illegal="ignore")
+        unwrap(parallel_env)(game, illegal="ignore")
     env = TurnEnv(game)
     env.reset()
     for action in (2, -1, 0.5, "swerve", np.zeros(2), None):
