@@ -77,7 +77,7 @@ def payoff_at_stake(tried: np.ndarray, best: float) -> float:
     A few ruinous strategies must not make gains look small: it is at most `RUIN` times what an ordinary
     mistake costs, the lower quartile of the losses there are.
 
-    >>> payoff_at_stake(np.array([0.0, 0.7, 1.0, -2e6]), 1.0)
+    >>> round(payoff_at_stake(np.array([0.0, 0.7, 1.0, -2e6]), 1.0), 6)
     9.0
     """
     losses = np.sort(best - tried)

@@ -126,12 +126,12 @@ class Market(eqx.Module):
         return self.numbers["gamma"]
 
     @property
-    def growth(self) -> Array:
+    def growth(self) -> Any:  # an array; while a copy is made, the place of one
         """How much the market grows from period to period, relative to its size."""
         return self.numbers["growth"]
 
     @property
-    def c(self) -> Float[Array, "player"]:
+    def c(self) -> Any:  # [player]; while a copy is made, the place of it
         """Every firm's unit cost."""
         return self.numbers["c"]
 
