@@ -41,11 +41,11 @@ def _cache_folder() -> str:
 jax.config.update("jax_enable_x64", True)
 # in the calling thread: on the one thread of the pool, a program that wants the pool might wait for ever
 jax.config.update("jax_cpu_enable_async_dispatch", False)
-# Two threads cost more processor time than one on the small arrays of games. Not set any earlier: where JAX
-# computes before this line, its dispatch is not synchronous, and one thread would wait for itself.
-# Without dashes it must come last: what follows it is not read.
-if "intra_op_parallelism_threads" not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " intra_op_parallelism_threads=1").strip()
+# One thread of XLA per process. With several, a program that has two batched LAPACK calls side by side may
+# wait for ever: each holds a thread and waits for its parts to be run by another. Two threads also cost more
+# processor time than one on the small arrays of games. Not set any earlier: a program dispatched
+# asynchronously takes that one thread and may wait for itself.
+os.environ.setdefault("PJRT_NPROC", "1")
 if not os.environ.get("RIVALRY_NO_CACHE"):
     jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

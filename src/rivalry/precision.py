@@ -25,8 +25,7 @@ def configure() -> None:
     os.environ["JAX_ENABLE_X64"] = "true"
     present = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in _FLAGS if flag.split("=")[0] not in present]
-    # before what is there: nothing is read after a flag without dashes
-    os.environ["XLA_FLAGS"] = " ".join([*missing, present]).strip()
+    os.environ["XLA_FLAGS"] = " ".join([present, *missing]).strip()
     if "jax" not in sys.modules:
         return
     import jax

@@ -69,6 +69,24 @@ print("--xla_cpu_enable_fast_math=false" in os.environ["XLA_FLAGS"].split())
     assert (flag, told) == ("True", "")
 
 
+BATCHES = """
+import numpy as np
+from rivalry._jax import jax, jnp
+def inverses(_, x):
+    return jnp.stack([jax.vmap(jnp.linalg.inv)(each) for each in x])
+a = jnp.asarray(np.random.default_rng(0).normal(size=(2, 60, 42, 42)))
+print(jax.jit(lambda x: jax.lax.fori_loop(0, 200, inverses, x))(a).shape)
+"""
+
+
+def test_batched_linear_algebra_side_by_side_comes_to_an_end() -> None:
+    """On two threads of XLA most runs of this wait for ever; one thread has nobody to wait for."""
+    bare = {k: v for k, v in os.environ.items() if k not in ("PJRT_NPROC", "NPROC", "XLA_FLAGS")}
+    command = [sys.executable, "-c", BATCHES]
+    done = subprocess.run(command, capture_output=True, text=True, env=bare, timeout=120)
+    assert done.stdout.strip() == "(2, 60, 42, 42)"
+
+
 class Plain:
     """A game with a number of a given precision in a field."""
 

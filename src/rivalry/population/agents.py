@@ -166,8 +166,7 @@ def _judged(
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own
 
-    # one by one: side by side the choice between two stationary laws computes both, and on few threads
-    # their linear solves wait for each other for ever
+    # one by one: side by side the choice between two stationary laws would compute both
     found = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
     size = rounds.shape[1]
     payoff, gain, bound, gaps, own = (each[of_agent // size, of_agent % size, kinds] for each in found)
