@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry._jax import jax, jnp
 
 BETA, GAMMA, MOST, KBAR = 1000.0, 0.98, 20, 10.0
 STAKES = np.array([1.0, 5.0])
@@ -112,3 +113,14 @@ def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known:
     assert bool(found.data.restarted)
     here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
     np.testing.assert_allclose(here, known, atol=2e-6)
+
+
+def test_the_remedy_names_the_absence_of_movement() -> None:
+    game = rv.games.karma(kmax=6, kbar=3)
+    method = rv.methods.PopulationNewton(beta=20.0)
+    for start, several in (("zero", True), ("uniform", False)):
+        policy = rv.solve(game, rv.methods.Given(), start).profile.values
+        state = method.init(game, jnp.asarray(policy), jax.random.key(0))
+        said = method.remedy(game, state)
+        assert ("several stationary distributions" in said) is several
+        assert said.startswith("no first stage was solved")

@@ -121,14 +121,22 @@ def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
     """
     matrix, mass = balanced(game, transitions(game, env, pi)), -spread_out(game, shares_of(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
-    pivots = jnp.abs(jnp.diagonal(factors[0]))
-    unique = jnp.min(pivots) > SINGULAR * jnp.max(pivots)
     found: Law = jax.lax.cond(
-        unique,
+        _regular(factors[0]),
         lambda: jax.scipy.linalg.lu_solve(factors, mass),
         lambda: _long_run(game, matrix, mass),
     )
     return found
+
+
+def has_unique_law(game: PopulationGame, env: Any, pi: Policy) -> Array:
+    """Whether a policy has one stationary distribution only, while the environment stays as it is."""
+    return _regular(jax.scipy.linalg.lu_factor(balanced(game, transitions(game, env, pi)))[0])
+
+
+def _regular(factors: Float[Array, "state state"]) -> Array:
+    pivots = jnp.abs(jnp.diagonal(factors))
+    return jnp.min(pivots) > SINGULAR * jnp.max(pivots)
 
 
 def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Law) -> Law:

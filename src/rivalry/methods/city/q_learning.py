@@ -43,7 +43,8 @@ class CityQLearning(eqx.Module):
     against the chances of admission by lane and bid, and the sharing out, that were measured. These are
     averages over time: what one could foresee of a queue it has just met is not in them, nor what others
     would make of its departure. With ``keep`` the tables are stored (63 MB at 1000 agents), and ``carry_on``
-    goes on from such a run to the bit.
+    goes on from such a run to the bit. Stored policies (``last_policy``) are cumulative: in every row and at
+    every karma the sums of the probabilities of bids 0 to b.
 
     Tables are float32 in rows of 64 bytes: about 61 KB an agent by default, twice that while it runs with
     monitors.

@@ -23,6 +23,7 @@ from rivalry.population.operators import (
     Values,
     balanced,
     by_type,
+    has_unique_law,
     logit,
     shares_of,
     spread_out,
@@ -37,6 +38,7 @@ NEGATIVE = 1e-9  # rounding may take so much from a law
 ENOUGH = 1e-11
 GENTLEST = 1.0 + 1e-4  # smaller factors are given up
 LOWEST = 1e-6  # of the first beta: lower ones are given up
+SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
 
 
 class Point(NamedTuple):
@@ -178,14 +180,17 @@ class PopulationNewton(eqx.Module):
 
     def remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
         """What to do where it did not get to the full beta."""
+        env = settled(game, state.profile)[1]
+        unique = bool(has_unique_law(game, env, state.profile))
+        cause = "" if unique else f"; {SEVERAL}"
         if float(state.beta) == 0:
             return (
                 "no first stage was solved, neither from the population of the start nor from that of "
-                "uniform play: set begin to beta, or use another start"
+                f"uniform play: set begin to beta, or use another start{cause}"
             )
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
-            "raise max_steps or factor, or set begin to beta: no small step may lead on from there"
+            f"raise max_steps or factor, or set begin to beta: no small step may lead on from there{cause}"
         )
 
 
