@@ -23,7 +23,7 @@ def bare(task: dict[str, Any]) -> int:
 
 def empty_cell(task: dict[str, Any], folder: Path, **_: Any) -> Any:
     """A cell that only draws its seed: what is left is the runner's own cost."""
-    from rivalry.run import stream
+    from rivalry.solving import stream
 
     seed = stream(task["seed"], "play", task["point"], task["replication"])
     return {
@@ -35,8 +35,8 @@ def empty_cell(task: dict[str, Any], folder: Path, **_: Any) -> Any:
 
 def serve_empty_cells(pipe: Any) -> None:
     """A worker whose cells are empty."""
-    from rivalry import worker
-    from rivalry.executor import pool
+    from rivalry.lab import worker
+    from rivalry.lab.executor import pool
 
     worker.run_cell = empty_cell
     pool._serve(pipe)
@@ -52,9 +52,9 @@ def pool_of_one() -> Iterator[Any]:
 def test_cell_overhead(
     race: Callable[..., Any], tmp_path: Path, pool_of_one: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rivalry.executor import _Work, pool
-    from rivalry.store import Run
-    from rivalry.study import Study
+    from rivalry.lab.executor import _Work, pool
+    from rivalry.lab.store import Run
+    from rivalry.lab.study import Study
 
     game = {"family": "matrix", "name": "chicken"}
     method = [{"kind": "pure_equilibria"}]

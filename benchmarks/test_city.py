@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.kernels import city as kernel
-from rivalry.kernels.city_learning import CityLearning, begin, learn
-from rivalry.kernels.economy import RUNNING
-from rivalry.kernels.economy_learning import SARSA, EpochRule
-from rivalry.kernels.shapes import City
+from rivalry.economies.kernels import city as kernel
+from rivalry.economies.kernels.city_learning import CityLearning, begin, learn
+from rivalry.economies.kernels.economy import RUNNING
+from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
+from rivalry.tables.kernels.shapes import City
 
 ALPHA, BETA, EPOCH = 0.01, 10.0, 100
 SEED = np.random.SeedSequence(1)

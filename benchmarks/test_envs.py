@@ -16,11 +16,11 @@ import rivalry as rv
 
 pytest.importorskip("pettingzoo")
 
+from rivalry.economies.kernels.city import no_tallies as nothing
+from rivalry.economies.kernels.city_acts import bid, ready
+from rivalry.economies.kernels.economy import no_tallies
+from rivalry.economies.kernels.economy_acts import act
 from rivalry.envs import aec_env, course, parallel_env, single_agent_env
-from rivalry.kernels.city import no_tallies as nothing
-from rivalry.kernels.city_acts import bid, ready
-from rivalry.kernels.economy import no_tallies
-from rivalry.kernels.economy_acts import act
 
 STEPS = 500
 EVER = 10**9

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.kernels.shapes import FiniteGame, one_state
-from rivalry.tabular import gaps, limit_cycles, replies
+from rivalry.tables import gaps, limit_cycles, replies
+from rivalry.tables.kernels.shapes import FiniteGame, one_state
 
 PRICES, GAMMA, SESSIONS = 15, 0.95, 100
 STATES = PRICES**2

@@ -30,13 +30,13 @@ def in_numpy(game: Any) -> Callable[[], np.ndarray]:
 
 def test_influencer_field(race: Callable[..., Any]) -> None:
     import rivalry as rv
-    from rivalry.games.influencer import views
+    from rivalry.games.influencer import plot_data
 
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     x = game.named_start("paper_default")
     places = game.space.grid(0, PLACES)[:, 0]
 
     def ours() -> np.ndarray:
-        return np.asarray(views._field(game, x, places, places))
+        return np.asarray(plot_data._field(game, x, places, places))
 
     race(ours, in_numpy(game), rival="NumPy, a pair at a time", target=0.5, name="influencer_field")

@@ -35,16 +35,16 @@ class Ours:
     """The package's own program for ``count`` reaches, compiled once; ``make`` gives the game of a reach."""
 
     def __init__(self, count: int, make: Callable[[float], Any] = built_in) -> None:
-        from rivalry import run
-        from rivalry._jax import jax, jnp
-        from rivalry.methods.gradient import GradientAscent
+        from rivalry import solving
+        from rivalry.core.jax import jax, jnp
+        from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 
-        self.jax, self.run, self.count = jax, run, count
-        games = [run.as_arrays(make(float(reach))) for reach in reaches(count)]
+        self.jax, self.run, self.count = jax, solving, count
+        games = [solving.as_arrays(make(float(reach))) for reach in reaches(count)]
         first = built_in(0.2)
         self.points, self.weights = np.asarray(first.points)[:, 0], np.asarray(first.weights)
         method, start, key = (
-            run.as_arrays(GradientAscent(rate=RATE)),
+            solving.as_arrays(GradientAscent(rate=RATE)),
             jnp.asarray(START)[:, None],
             jax.random.key(0),
         )
@@ -52,15 +52,15 @@ class Ours:
         zero = jnp.zeros((), dtype=int)
         if count == 1:
             self.game, self.method, self.key = games[0], method, key
-            self.begin = run.steps.begin(self.game, method, start, key, zero)
+            self.begin = solving.steps.begin(self.game, method, start, key, zero)
         else:
             self.game, self.method = (
-                run.lanes._stack("game", games),
-                run.lanes._stack("method", [method] * count),
+                solving.lanes._stack("game", games),
+                solving.lanes._stack("method", [method] * count),
             )
             self.key = jax.random.split(key, count)
             begins = jnp.broadcast_to(start, (count, *start.shape))
-            self.begin = run.lanes._begin_lanes(
+            self.begin = solving.lanes._begin_lanes(
                 self.game, self.method, begins, self.key, jnp.zeros(count, dtype=int)
             )
 

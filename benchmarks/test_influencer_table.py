@@ -24,7 +24,7 @@ class Ours:
         self.game = rv.games.influencer(reach=[0.2] * PLAYERS, resource="bimodal")
 
     def __call__(self) -> np.ndarray:
-        from rivalry.tabular import tabulate
+        from rivalry.tables import tabulate
 
         return tabulate(self.game, PLACES).tables.payoff[0]
 
@@ -48,7 +48,7 @@ def state_by_state(game: Any) -> Callable[[], np.ndarray]:
 def mapped(game: Any) -> Callable[[], np.ndarray]:
     import equinox as eqx
 
-    from rivalry.tabular import tabulate
+    from rivalry.tables import tabulate
 
     class Payoffs(eqx.Module):
         game: Any

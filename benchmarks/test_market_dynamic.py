@@ -10,7 +10,7 @@ import pytest
 import quantecon as qe
 
 import rivalry as rv
-from rivalry.methods.linear_quadratic import LinearQuadratic
+from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic
 from tests.unit.test_linear_quadratic import Firms
 from tests.unit.test_riccati import firms
 

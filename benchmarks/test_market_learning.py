@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.methods.repeated import RepeatedQLearning
-from rivalry.tabular.repeated import RepeatedWorld
+from rivalry.methods.q_learning.repeated import RepeatedQLearning
+from rivalry.tables.kernels.shapes import FiniteGame
+from rivalry.tables.repeated import RepeatedWorld
 
 SEED = np.random.SeedSequence(1)
 SESSIONS = 12

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp, put
+from rivalry.core.jax import jax, jnp, put
 from rivalry.population import action_values, push
-from rivalry.run.steps import advance, as_arrays, begin
+from rivalry.solving.steps import advance, as_arrays, begin
 
 GAMMA, BETA, FIRST, FACTOR = 0.98, 1000.0, 5.0, 1.3
 URGENCIES = np.array([1.0, 5.0])

@@ -51,8 +51,8 @@ def in_numpy(rows: np.ndarray, gamma: np.ndarray) -> np.ndarray:
 def test_race_gradient(race: Callable[..., Any], size: tuple[int, int]) -> None:
     import equinox as eqx
 
-    from rivalry._jax import jax
-    from rivalry.run import as_arrays
+    from rivalry.core.jax import jax
+    from rivalry.solving import as_arrays
 
     game = as_arrays(made(*size, invest=True))
     x = game.named_start("moderate")

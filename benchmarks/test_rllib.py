@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.contrib.rllib import PPO
+from rivalry.integrations.rllib import PPO
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")

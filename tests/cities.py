@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.kernels import shapes
-from rivalry.kernels.city import Drivers, rows, trips
-from rivalry.kernels.city_learning import entry_counts
-from rivalry.kernels.economy_learning import EXPECTED, SARSA, EpochRule
+from rivalry.economies.kernels.city import Drivers, rows, trips
+from rivalry.economies.kernels.city_learning import entry_counts
+from rivalry.economies.kernels.economy_learning import EXPECTED, SARSA, EpochRule
+from rivalry.tables.kernels import shapes
 from tests.economies import Row, at_stage, shared, soft, word
 
 

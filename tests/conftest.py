@@ -41,12 +41,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Load every class of methods: then all check their options, whichever test comes first."""
-    from rivalry._registry import load
+    from rivalry.core.registry import load
     from rivalry.methods import METHODS
 
     for entry in METHODS.values():
         for target in entry.targets:
-            if not target.startswith("rivalry.contrib"):  # these need libraries of extras
+            if not target.startswith("rivalry.integrations"):  # these need libraries of extras
                 load(target)
 
 
@@ -55,6 +55,6 @@ def _programs() -> Iterator[None]:
     """One process runs all tests: it may not keep every program that any of them compiled."""
     yield
     if "jax" in sys.modules:
-        from rivalry._jax import forget_programs
+        from rivalry.core.jax import forget_programs
 
         forget_programs()

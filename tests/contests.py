@@ -9,10 +9,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry import oracles
-from rivalry._jax import jax, jnp
-from rivalry.kernels.shapes import Contest, contest
-from rivalry.space import Box
+from rivalry.core import oracles
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box
+from rivalry.tables.kernels.shapes import Contest, contest
 
 
 class Shared(eqx.Module):

@@ -14,10 +14,10 @@ import numpy as np
 from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry._jax import jax, jnp
-from rivalry.game import PopulationGame
-from rivalry.results import Certificate, Record
-from rivalry.space import Simplex
+from rivalry.core.game import PopulationGame
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import Certificate, Record
+from rivalry.core.space import Simplex
 
 
 class Commute(eqx.Module):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.results import Certificate, Record
-from rivalry.study import Study
+from rivalry.core.results import Certificate, Record
+from rivalry.lab.study import Study
 
 GAME = '''
 import os

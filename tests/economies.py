@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.kernels import shapes
-from rivalry.kernels.economy import Agents
-from rivalry.kernels.economy_learning import DOUBLE, EXPECTED, SARSA, EpochRule
-from rivalry.kernels.economy_monitor import MonitorRule
+from rivalry.economies.kernels.economy import Agents
+from rivalry.economies.kernels.economy_learning import DOUBLE, EXPECTED, SARSA, EpochRule
+from rivalry.economies.kernels.economy_monitor import MonitorRule
+from rivalry.tables.kernels import shapes
 
 FOREVER = np.array([2**62])
 

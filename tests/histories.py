@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.tabular.play import states
+from rivalry.tables.greedy_play import states
+from rivalry.tables.kernels.shapes import FiniteGame
 
 DEPTH = 4  # rounds of the past that are kept
 

@@ -11,10 +11,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.oracles import offers
-from rivalry.space import Box
+from rivalry.core.jax import jnp
+from rivalry.core.oracles import offers
+from rivalry.core.space import Box
+from rivalry.tables.kernels.shapes import FiniteGame
 from tests.walks import Words
 
 
@@ -99,7 +99,7 @@ class Plain:
 
     def _values(self, session: Session, number: int) -> Any:
         """The values to begin with, by player and state number."""
-        from rivalry.tabular.play import states
+        from rivalry.tables.greedy_play import states
 
         seen, flat, at = states(self.game), session["values"][number], 0
         found = []
@@ -235,7 +235,7 @@ class Plain:
 
 def by_player(game: FiniteGame, session: Session, number: int) -> Any:
     """A session's values and greedy actions, ``{player: ([state action], [state])}``."""
-    from rivalry.tabular.play import states
+    from rivalry.tables.greedy_play import states
 
     found, seen = defaultdict(tuple), states(game)
     value, state = 0, 0

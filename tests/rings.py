@@ -9,8 +9,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
-from rivalry.space import Simplex
+from rivalry.core.jax import jnp
+from rivalry.core.space import Simplex
 
 
 class Ring(eqx.Module):

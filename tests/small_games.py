@@ -5,8 +5,8 @@ from __future__ import annotations
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
-from rivalry.space import Box
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
 
 
 class Linear(eqx.Module):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.kernels.shapes import FiniteGame
+from rivalry.tables.kernels.shapes import FiniteGame
 
 MASK = 2**64 - 1
 

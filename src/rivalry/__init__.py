@@ -9,41 +9,43 @@ configuration, with a warning where JAX has computed before.
 import typing as _typing
 from importlib import import_module as _import_module
 
-from rivalry.precision import configure as _configure
+from rivalry.core.precision import configure as _configure
 
 _HOMES = {
-    "Box": "space",
-    "Certificate": "results",
-    "Choices": "space",
-    "Finish": "game",
-    "Game": "game",
-    "Learner": "game",
-    "MarkovGame": "game",
-    "Method": "game",
-    "PopulationGame": "game",
-    "Progress": "run",
-    "Simplex": "space",
-    "Solution": "results",
-    "Study": "study",
-    "basins": "profiles",
-    "best_reply": "metrics",
-    "certificate": "metrics",
+    "Box": "core.space",
+    "Certificate": "core.results",
+    "Choices": "core.space",
+    "Finish": "core.game",
+    "Game": "core.game",
+    "Learner": "core.game",
+    "MarkovGame": "core.game",
+    "Method": "core.game",
+    "PopulationGame": "core.game",
+    "Progress": "solving",
+    "Simplex": "core.space",
+    "Solution": "core.results",
+    "Study": "lab.study",
+    "basins": "core.profiles",
+    "best_reply": "core.certify",
+    "certificate": "core.certify",
     "check_game": "check",
     "check_method": "check",
-    "compare": "scenarios",
-    "distance": "profiles",
-    "learn": "run",
-    "load_run": "store",
-    "load_study": "study",
-    "nearest": "profiles",
-    "run_study": "executor",
-    "solve": "run",
-    "sweep": "run",
-    "trace": "run",
-    "view": "game",
-    "with_": "game",
+    "compare": "core.compare",
+    "distance": "core.profiles",
+    "learn": "solving",
+    "load_run": "lab.store",
+    "load_study": "lab.study",
+    "nearest": "core.profiles",
+    "run_study": "lab.executor",
+    "solve": "solving",
+    "sweep": "solving",
+    "trace": "solving",
+    "view": "core.game",
+    "with_": "core.game",
 }
-_ROOMS = ("games", "methods", "oracles", "plots", "tabular", "transforms")
+_ROOMS = {name: name for name in ("games", "methods", "plots", "tables", "transforms")} | {
+    "oracles": "core.oracles"
+}
 
 _configure()
 
@@ -53,54 +55,54 @@ __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
 if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry import games as games
     from rivalry import methods as methods
-    from rivalry import oracles as oracles
     from rivalry import plots as plots
-    from rivalry import tabular as tabular
+    from rivalry import tables as tables
     from rivalry import transforms as transforms
     from rivalry.check import check_game as check_game
     from rivalry.check import check_method as check_method
-    from rivalry.executor import run_study as run_study
-    from rivalry.game import Finish as Finish
-    from rivalry.game import Game as Game
-    from rivalry.game import Learner as Learner
-    from rivalry.game import MarkovGame as MarkovGame
-    from rivalry.game import Method as Method
-    from rivalry.game import PopulationGame as PopulationGame
-    from rivalry.game import view as view
-    from rivalry.game import with_ as with_
-    from rivalry.metrics import best_reply as best_reply
-    from rivalry.metrics import certificate as certificate
-    from rivalry.profiles import basins as basins
-    from rivalry.profiles import distance as distance
-    from rivalry.profiles import nearest as nearest
-    from rivalry.results import Certificate as Certificate
-    from rivalry.results import Solution as Solution
-    from rivalry.run import Progress as Progress
-    from rivalry.run import learn as learn
-    from rivalry.run import solve as solve
-    from rivalry.run import sweep as sweep
-    from rivalry.run import trace as trace
-    from rivalry.scenarios import compare as compare
-    from rivalry.space import Box as Box
-    from rivalry.space import Choices as Choices
-    from rivalry.space import Simplex as Simplex
-    from rivalry.store import load_run as load_run
-    from rivalry.study import Study as Study
-    from rivalry.study import load_study as load_study
+    from rivalry.core import oracles as oracles
+    from rivalry.core.certify import best_reply as best_reply
+    from rivalry.core.certify import certificate as certificate
+    from rivalry.core.compare import compare as compare
+    from rivalry.core.game import Finish as Finish
+    from rivalry.core.game import Game as Game
+    from rivalry.core.game import Learner as Learner
+    from rivalry.core.game import MarkovGame as MarkovGame
+    from rivalry.core.game import Method as Method
+    from rivalry.core.game import PopulationGame as PopulationGame
+    from rivalry.core.game import view as view
+    from rivalry.core.game import with_ as with_
+    from rivalry.core.profiles import basins as basins
+    from rivalry.core.profiles import distance as distance
+    from rivalry.core.profiles import nearest as nearest
+    from rivalry.core.results import Certificate as Certificate
+    from rivalry.core.results import Solution as Solution
+    from rivalry.core.space import Box as Box
+    from rivalry.core.space import Choices as Choices
+    from rivalry.core.space import Simplex as Simplex
+    from rivalry.lab.executor import run_study as run_study
+    from rivalry.lab.store import load_run as load_run
+    from rivalry.lab.study import Study as Study
+    from rivalry.lab.study import load_study as load_study
+    from rivalry.solving import Progress as Progress
+    from rivalry.solving import learn as learn
+    from rivalry.solving import solve as solve
+    from rivalry.solving import sweep as sweep
+    from rivalry.solving import trace as trace
 
 
 def __getattr__(name: str) -> _typing.Any:
     if name in _HOMES:
         return getattr(_import_module(f"rivalry.{_HOMES[name]}"), name)
     if name in _ROOMS:
-        return _import_module(f"rivalry.{name}")
+        return _import_module(f"rivalry.{_ROOMS[name]}")
     if name == "__version__":
         from importlib.metadata import version
 
         return version("rivalry")
     if name.startswith("_"):
         raise AttributeError(f"module 'rivalry' has no attribute {name!r}")
-    from rivalry._registry import near
+    from rivalry.core.registry import near
 
     known = (*_HOMES, *_ROOMS)
     raise AttributeError(f"module 'rivalry' has no attribute {name!r}; {near(name, known)}")

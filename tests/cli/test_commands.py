@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.cli import interrupt, progress, values
-from rivalry.executor import Event
+from rivalry.lab.executor import Event
 from tests.cli.conftest import Command
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")

@@ -216,7 +216,7 @@ def test_a_study_of_studies_joins_its_parts(rivalry: Command, study: str) -> Non
 
 
 def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) -> None:
-    from rivalry.study import Study, load
+    from rivalry.lab.study import Study, load
 
     assert Study.from_resolved(rivalry("show", study, "--json").value) == load(study)
     rows = rivalry("show", "influencer", "--json").value

@@ -369,8 +369,8 @@ def test_a_mistake_on_the_command_line(rivalry: Command, case: str) -> None:
     Path("full").mkdir()
     Path("full/letter.txt").write_text("not yours")
     if "other" in line:
-        from rivalry.store import Run
-        from rivalry.study import Study
+        from rivalry.lab.store import Run
+        from rivalry.lab.study import Study
 
         game = {"family": "matrix", "name": "chicken"}
         Run.create_or_open("other", Study("theirs", game=game, method={"kind": "pure_equilibria"}))

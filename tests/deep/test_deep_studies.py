@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import report
-from rivalry.study import load, studies
+from rivalry.lab import report
+from rivalry.lab.study import load, studies
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from rivalry import executor, files
-from rivalry.contrib.ray import Cluster, ClusterError
-from rivalry.executor import Event, carry_out, run_study
-from rivalry.store import DiskFull, Run
-from rivalry.study import Study, load
+from rivalry.core import files
+from rivalry.integrations.ray import Cluster, ClusterError
+from rivalry.lab import executor
+from rivalry.lab.executor import Event, carry_out, run_study
+from rivalry.lab.store import DiskFull, Run
+from rivalry.lab.study import Study, load
 from tests import duels
 from tests.duels import study
 
@@ -346,7 +347,7 @@ def test_networks_are_trained_in_cells_too(tmp_path: Path, cluster: Cluster) -> 
 
 
 def test_other_versions_are_refused(tmp_path: Path, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rivalry.contrib.ray import cell
+    from rivalry.integrations.ray import cell
 
     monkeypatch.setattr(cell, "versions", lambda: {"rivalry": "9.9"})
     with pytest.raises(ClusterError, match=r"has rivalry .*, this run 9\.9; install the same versions"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.contrib.rllib import DQN, PPO, SAC
+from rivalry.integrations.rllib import DQN, PPO, SAC
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")

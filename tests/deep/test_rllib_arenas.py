@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, put
-from rivalry.contrib.rllib import PPO, training
-from rivalry.contrib.rllib.arenas import Reading
-from rivalry.contrib.rllib.networks import Network
-from rivalry.contrib.rllib.replies import Against
+from rivalry.core.jax import jax, put
 from rivalry.envs import city_policy, policy_table, single_agent_env
+from rivalry.integrations.rllib import PPO, training
+from rivalry.integrations.rllib.arenas import Reading
+from rivalry.integrations.rllib.best_response import Against
+from rivalry.integrations.rllib.networks import Network
 from rivalry.methods import CitySimulation, Simulation
-from rivalry.methods.mixtures import mixture_record
-from rivalry.tabular import tabulate
+from rivalry.methods.continuous.mixtures import mixture_record
+from rivalry.tables import tabulate
 from rivalry.transforms import in_stages, repeat
-from rivalry.transforms.walks import Walking
+from rivalry.transforms.walk import Walking
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import put
-from rivalry.contrib.rllib import DQN, PPO, SAC, training
-from rivalry.contrib.rllib.learner import DeepLearner
-from rivalry.contrib.rllib.networks import Network, capped
+from rivalry.core.jax import put
+from rivalry.integrations.rllib import DQN, PPO, SAC, training
+from rivalry.integrations.rllib.learner import DeepLearner
+from rivalry.integrations.rllib.networks import Network, capped
 from rivalry.transforms.units import strategies
 
 pytest.importorskip("ray")

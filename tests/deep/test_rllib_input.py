@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import rivalry as rv
-from rivalry._jax import put
-from rivalry.contrib.rllib import DQN, PPO, SAC
-from rivalry.space import Box
+from rivalry.core.jax import put
+from rivalry.core.space import Box
+from rivalry.integrations.rllib import DQN, PPO, SAC
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")
@@ -142,7 +142,7 @@ def test_odd_sizes_fit(kind: Any, options: dict[str, Any]) -> None:
 
 
 def test_libraries_that_lack(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rivalry.contrib.rllib import libraries
+    from rivalry.integrations.rllib import libraries
 
     known = util.find_spec
     monkeypatch.setattr(
@@ -153,7 +153,7 @@ def test_libraries_that_lack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MISTYPED = """
-from rivalry.contrib.rllib import PPO, SAC
+from rivalry.integrations.rllib import PPO, SAC
 for kind, options in (
     (PPO, {"batch": 1.5}), (PPO, {"envs": True}), (PPO, {"epochs": "many"}), (PPO, {"moves": "walk"}),
     (PPO, {"observation": "all"}), (PPO, {"policies": "own"}), (PPO, {"followers": "exact"}),

@@ -10,9 +10,9 @@ import rivalry as rv
 pytest.importorskip("ray")
 pytest.importorskip("torch")
 
-from rivalry.contrib.rllib import PPO, training
-from rivalry.contrib.rllib.replies import Alone
-from rivalry.contrib.rllib.session import Training
+from rivalry.integrations.rllib import PPO, training
+from rivalry.integrations.rllib.best_response import Alone
+from rivalry.integrations.rllib.session import Training
 
 
 def test_a_reply_begins_as_the_player_s_own_network() -> None:

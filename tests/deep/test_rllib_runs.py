@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.contrib.rllib import DQN, PPO, SAC
-from rivalry.contrib.rllib.learner import DeepLearner
+from rivalry.integrations.rllib import DQN, PPO, SAC
+from rivalry.integrations.rllib.learner import DeepLearner
 
 pytest.importorskip("ray")
 torch = pytest.importorskip("torch")
@@ -102,7 +102,7 @@ def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     again = learner.load(tmp_path)
     np.testing.assert_array_equal(again.rewards[0], session.rewards[0])
     assert learner.advance(world, again, 0) == 0
-    from rivalry.contrib.rllib import training
+    from rivalry.integrations.rllib import training
 
     training.networks(learner, world, again)  # made anew
     for group, own in again.algorithm.get_weights().items():
@@ -176,9 +176,9 @@ epochs = 1
 
 MAIN = "import sys; from rivalry.cli import main; sys.exit(main())"
 HASTY = """
-from rivalry.executor import carry_out
-from rivalry.store import Run
-from rivalry.study import load
+from rivalry.lab.executor import carry_out
+from rivalry.lab.store import Run
+from rivalry.lab.study import load
 if __name__ == "__main__":
     carry_out(Run.create_or_open("run", load("short.toml")), workers=1, checkpoint_every=0.5)
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rivalry.results import netcdf
+
 from tests.golden.studies import HERE, dataset, studies
 
 if __name__ == "__main__":

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xarray import Dataset
-
 from rivalry.executor import run_study
 from rivalry.study import Study, load
+from xarray import Dataset
 
 HERE = Path(__file__).parent
 

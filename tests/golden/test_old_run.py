@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from rivalry.executor import carry_out, certify
 from rivalry.export import export
 from rivalry.report import build, expectations

@@ -49,7 +49,7 @@ def main() -> int:
 
 def bundled() -> list[str]:
     """Return the studies that need no library of an extra and are not made of others."""
-    from rivalry.study import load, studies
+    from rivalry.lab.study import load, studies
 
     return [name for name in sorted(studies()) if "_deep" not in name and not load(name).include]
 

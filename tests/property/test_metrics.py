@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rivalry as rv
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from rivalry.games.matrix import Matrix, matrix
 
 TABLES = arrays(np.float64, (2, 3, 3), elements=st.integers(-5, 5).map(float))

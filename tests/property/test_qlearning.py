@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rivalry.methods.qlearning import QLearning
+from rivalry.methods.q_learning.independent import QLearning
 from tests.walks import walk
 
 chance = st.floats(0.0, 1.0)

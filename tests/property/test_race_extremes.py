@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import put
-from rivalry.coordinates import flattened
-from rivalry.games.race.schedule_reply import compiled_reply
+from rivalry.core.jax import put
+from rivalry.core.reparametrisation import flattened
+from rivalry.games.race.schedule_response import compiled_reply
 
 WILD = {
     "A": (0.0, 1e-9, 1.0, 1e9),

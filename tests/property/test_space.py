@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rivalry._jax import jax, jnp
-from rivalry.run.starts import lattice
-from rivalry.space import Box, Simplex
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Simplex
+from rivalry.solving.starts import lattice
 
 numbers = st.floats(-5, 5, width=64)
 SIZES = (4, 2, 3)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
-from rivalry.tabular import equilibria, payoffs, regrets, tabulate
+from rivalry.tables import equilibria, payoffs, regrets, tabulate
 from tests.contests import every
 
 PLAYERS, POINTS, PLACES = 3, 6, 4  # one shape, one compilation

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from tests.referee import models
 from tests.referee.models import Case, Payoff
 from tests.referee.search import settle

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.games.city.networks import CORE
-from rivalry.games.city.paths import counts, shortest
+from rivalry.economies.city.networks import CORE
+from rivalry.economies.city.shortest_paths import counts, shortest
 
 Inputs = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry import tabular
-from rivalry.game import jacobian, own_gradients, with_
+from rivalry import tables
+from rivalry.core.game import jacobian, own_gradients, with_
 from rivalry.games.influencer import (
     Influencer,
     group_levels,
@@ -21,7 +21,8 @@ from rivalry.games.influencer import (
     threshold_variance,
 )
 from rivalry.games.resources import resource_points, resource_weights
-from rivalry.methods import exploration, schedules
+from rivalry.methods.dynamics import step_sizes
+from rivalry.methods.q_learning import exploration
 from tests.reference.games import Inputs, NotAnswered, axes_of, game_of, is_swept, points_of, resource_of
 
 VALUES = 301  # looked at in a scan: two crossings nearer than that are not told apart
@@ -185,8 +186,8 @@ def best_deviation(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 def _step(low: float, high: float, steps: int, taken: int) -> float:
     """A step size, as an ascent takes it: what it refuses is refused here."""
     rate = {"kind": "cosine", "min": low, "max": high, "steps": steps}
-    schedules.check(rate)
-    return float(schedules.at(rate, taken))
+    step_sizes.check(rate)
+    return float(step_sizes.at(rate, taken))
 
 
 def schedule_values(inputs: Inputs, case: Inputs) -> dict[str, Any]:
@@ -243,11 +244,11 @@ def reward_table(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Payoffs on a grid, raw and divided by the largest of the whole table."""
     players = len(inputs["joint_states"][0])
     game = game_of(inputs["game"], case["folder"], players=players)
-    raw = tabular.tabulate(game, inputs["grid_states"])
+    raw = tables.tabulate(game, inputs["grid_states"])
     return {
-        "raw": tabular.payoffs(raw, inputs["joint_states"]).tolist(),
-        "table_maximum": tabular.largest_payoff(raw),
-        "normalised": tabular.payoffs(tabular.normalised(raw), inputs["joint_states"]).tolist(),
+        "raw": tables.payoffs(raw, inputs["joint_states"]).tolist(),
+        "table_maximum": tables.largest_payoff(raw),
+        "normalised": tables.payoffs(tables.normalised(raw), inputs["joint_states"]).tolist(),
     }
 
 
@@ -283,7 +284,7 @@ def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     world = learner.world(game)
     every = np.stack(np.meshgrid(*[np.arange(places)] * len(reaches)), axis=-1).reshape(-1, len(reaches))
     ends = np.unique(
-        [tabular.rollout(world, [modal] * len(reaches), at).cycle.mean(axis=0) for at in every], axis=0
+        [tables.rollout(world, [modal] * len(reaches), at).cycle.mean(axis=0) for at in every], axis=0
     )
     right, left = expected["states_going_right"], expected["states_going_left"]
     return {

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.coordinates import flattened
-from rivalry.game import own_gradients
+from rivalry.core.game import own_gradients
+from rivalry.core.reparametrisation import flattened
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.games.race.statics import dsigma
-from rivalry.tabular import tabulate
+from rivalry.tables import tabulate
 
 Inputs = Mapping[str, Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.results import Record
-from rivalry.store import Run
-from rivalry.study import Study
+from rivalry.core.results import Record
+from rivalry.lab.store import Run
+from rivalry.lab.study import Study
 
 POINTS = np.linspace(0.001, 0.999, 100)
 WEIGHTS = np.exp(-((POINTS - 0.25) ** 2) / 0.02) + np.exp(-((POINTS - 0.75) ** 2) / 0.02)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.games.matrix import matrix
-from rivalry.methods import networks, rollouts
-from rivalry.methods.actor_critic import ActorCritic
+from rivalry.methods.continuous import networks, rollouts
+from rivalry.methods.continuous.actor_critic import ActorCritic
 from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(6)

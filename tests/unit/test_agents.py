@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import rivalry as rv
-from rivalry._jax import jax, jnp, put
+from rivalry.core.jax import jax, jnp, put
 from rivalry.population import settled
 from rivalry.population.agents import AgentsJudged, Paid, judged_agents, measured_environment, places_of
 from tests.crowds import commute

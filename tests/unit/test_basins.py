@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.oracles import exchangeable
-from rivalry.results import Record
-from rivalry.run.basins import grouped
+from rivalry.core.oracles import exchangeable
+from rivalry.core.results import Record
+from rivalry.solving.basins import grouped
 from tests.small_games import Linear, linear, prize
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.metrics import best_reply, certificate
-from rivalry.space import simplex_lattice
+from rivalry.core.certify import best_reply, certificate
+from rivalry.core.space import simplex_lattice
 
 PRIZES = np.arange(1.0, 9.0)
 

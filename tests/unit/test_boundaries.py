@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry._jax import jax, jnp
-from rivalry.methods import boundaries
-from rivalry.space import Box, Simplex
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Simplex
+from rivalry.methods.dynamics import boundaries
 
 LINE = Box.interval(0.0, 1.0, players=2)
 X = jnp.array([[0.9], [0.5]])

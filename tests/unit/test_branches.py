@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import put
-from rivalry.game import jacobian, with_
-from rivalry.metrics import certificate
+from rivalry.core.certify import certificate
+from rivalry.core.game import jacobian, with_
+from rivalry.core.jax import put
 
 if TYPE_CHECKING:
     from xarray import Dataset

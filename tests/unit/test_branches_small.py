@@ -10,11 +10,11 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jnp
-from rivalry.methods.branches.groups import System, grouped, relabelled
-from rivalry.methods.branches.learner import Branches
-from rivalry.space import Box, Simplex
+from rivalry.core import oracles
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box, Simplex
+from rivalry.methods.continuation.branches import Branches
+from rivalry.methods.continuation.groups import System, grouped, relabelled
 from tests.small_games import cournot, turning
 
 
@@ -255,7 +255,7 @@ def test_groups_by_place_and_kind() -> None:
 
 
 def test_unknowns_and_profiles_are_each_others_inverse() -> None:
-    from rivalry.methods.branches.family import Family
+    from rivalry.methods.continuation.parametrised_game import Family
 
     game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
     system = System(Family(game, "exponent", 1.0, 2.0), np.array([0, 1, 0]))

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jax, jnp
 from rivalry.check import Unfit, check_game, check_method
-from rivalry.game import AgentGame, PopulationGame
+from rivalry.core import oracles
+from rivalry.core.certify import Reply
+from rivalry.core.game import AgentGame, PopulationGame
+from rivalry.core.jax import jax, jnp
 from rivalry.games import GAMES
-from rivalry.kernels import shapes
 from rivalry.methods import METHODS
-from rivalry.metrics import Reply
-from rivalry.tabular.plans import adjustment_tables
+from rivalry.tables.kernels import shapes
+from rivalry.tables.plans import adjustment_tables
 from tests.unit.test_linear_quadratic import Firms
 from tests.unit.test_periods import selling
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry._registry import load
 from rivalry.check import Unfit, check_game, check_method, check_population
-from rivalry.game import BrokenInvariant, Learner
+from rivalry.core.game import BrokenInvariant, Learner
+from rivalry.core.jax import jnp
+from rivalry.core.oracles import offers
+from rivalry.core.registry import load
 from rivalry.methods import METHODS
-from rivalry.oracles import offers
 from tests.crowds import Commute, commute
 
 

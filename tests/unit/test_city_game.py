@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.games.city.city import City
-from rivalry.games.city.free_flow import Trips, of_agents
-from rivalry.games.city.journeys import fixed
-from rivalry.games.city.paths import distances, shortest
-from rivalry.kernels import shapes
+from rivalry.economies.city.city import City
+from rivalry.economies.city.free_flow import Trips, of_agents
+from rivalry.economies.city.journeys import fixed
+from rivalry.economies.city.shortest_paths import distances, shortest
+from rivalry.tables.kernels import shapes
 
 PLANNING: dict[str, dict[str, Any]] = {
     "none": {},

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import rivalry as rv
-from rivalry.study import StudyError
-from rivalry.study.build import build_game
+from rivalry.lab.study import StudyError
+from rivalry.lab.study.build import build_game
 
 STUDIES = ("city_collusion", "city_learning", "city_mechanisms", "city_planning", "city_rules")
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry.kernels import city as kernel
-from rivalry.kernels import shapes
-from rivalry.kernels.city_learning import chances, entry_counts, policy_rows
-from rivalry.kernels.economy import RUNNING, UNBALANCED
+from rivalry.economies.kernels import city as kernel
+from rivalry.economies.kernels.city_learning import chances, entry_counts, policy_rows
+from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
+from rivalry.tables.kernels import shapes
 from tests.cities import PlainCity, city, paths, ways
 from tests.economies import Row
 
@@ -217,7 +217,7 @@ SCRIPT = """
 import numpy as np
 from tests.cities import city, paths, ways
 from tests.economies import rule
-from rivalry.kernels import city as kernel, city_learning, shapes
+from rivalry.tables.kernels import city as kernel, city_learning, shapes
 sums = {"toll": np.array([0.4, 1.0, 0.0, 1.7, 3.0]), "local": 0.5}
 sums |= {"subsidy": np.array([0.0, 0.3, 1.0, 2.5, 0.0])}
 alike = {"coalition": np.array([1, 1, 1, 0, 0, 0]), "transfer": shapes.URGENT, "dormant_share": 0}

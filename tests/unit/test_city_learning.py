@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.kernels import city as kernel
-from rivalry.kernels import shapes
-from rivalry.kernels.city_learning import CityLearning, begin, chances, learn
-from rivalry.kernels.economy import NOT_FINITE, RUNNING
-from rivalry.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
+from rivalry.economies.kernels import city as kernel
+from rivalry.economies.kernels.city_learning import CityLearning, begin, chances, learn
+from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
+from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
+from rivalry.tables.kernels import shapes
 from tests.cities import PlainDrivers, city, paths, ways
 from tests.economies import rule
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.kernels.city import fresh
-from rivalry.kernels.city_learning import chances, policy_rows
+from rivalry.economies.kernels.city import fresh
+from rivalry.economies.kernels.city_learning import chances, policy_rows
+from rivalry.economies.learning.city_drivers import outcome_of, streets_of, watched
+from rivalry.economies.learning.city_record import policy_moves
+from rivalry.economies.learning.city_simulation import chances_of
+from rivalry.lab.study import StudyError
+from rivalry.lab.study.build import build_method
 from rivalry.methods import METHODS, CityQLearning, CitySimulation
-from rivalry.methods.city.learning_record import policy_moves
-from rivalry.methods.city.simulation import chances_of
-from rivalry.methods.city.streets import outcome_of, streets_of, watched
-from rivalry.study import StudyError
-from rivalry.study.build import build_method
 
 Record = dict[str, np.ndarray]
 

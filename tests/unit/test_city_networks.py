@@ -13,10 +13,10 @@ import networkx
 import numpy as np
 import pytest
 
-from rivalry.games.city.network_data import network_of
-from rivalry.games.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
-from rivalry.games.city.paths import between, counts, distances, pairs_of, path_counts, shortest
-from rivalry.study.build import build_game
+from rivalry.economies.city.network_data import network_of
+from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
+from rivalry.economies.city.shortest_paths import between, counts, distances, pairs_of, path_counts, shortest
+from rivalry.lab.study.build import build_game
 from tests.reference import city as reference
 from tests.reference.__main__ import choose, judge, read
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.kernels import shapes
-from rivalry.kernels.city_learning import entry_counts
-from rivalry.kernels.city_values import Surroundings, worth
-from rivalry.methods.city.simulation import CitySimulation
+from rivalry.economies.kernels.city_learning import entry_counts
+from rivalry.economies.kernels.city_values import Surroundings, worth
+from rivalry.economies.learning.city_simulation import CitySimulation
+from rivalry.tables.kernels import shapes
 from tests.cities import city, paths, ways
 from tests.unit.test_city_kernels import random_chances
 

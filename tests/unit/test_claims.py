@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry.metrics import TOLERANCE, certificate, payoff_at_stake
-from rivalry.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
-from rivalry.space import Box
+from rivalry.core.certify import TOLERANCE, certificate, payoff_at_stake
+from rivalry.core.jax import jnp
+from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
+from rivalry.core.space import Box
 
 
 class Quadratic(eqx.Module):

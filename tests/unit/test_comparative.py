@@ -10,10 +10,10 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jnp
-from rivalry.methods.comparative import ComparativeStatics
-from rivalry.space import Box
+from rivalry.core import oracles
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
+from rivalry.methods.continuation.comparative_statics import ComparativeStatics
 
 
 class Contest(eqx.Module):

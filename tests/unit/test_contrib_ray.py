@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from rivalry.contrib import ray
-from rivalry.contrib.ray import bridge, cell
-from rivalry.executor import Event, Outcome, carry_out, run_study
-from rivalry.files import Lock
-from rivalry.store import Run
-from rivalry.study import Study
-from rivalry.worker import Job
-from rivalry.worker import carry_out as carried_out
+from rivalry.core.files import Lock
+from rivalry.integrations import ray
+from rivalry.integrations.ray import bridge, cell
+from rivalry.lab.executor import Event, Outcome, carry_out, run_study
+from rivalry.lab.store import Run
+from rivalry.lab.study import Study
+from rivalry.lab.worker import Job
+from rivalry.lab.worker import carry_out as carried_out
 from tests.duels import study
 
 
@@ -70,16 +70,16 @@ def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path,
 
 
 def test_a_user_s_file_is_one_module_for_all_cells_of_a_process(tmp_path: Path, apart: Path) -> None:
-    from rivalry import _registry
+    from rivalry.core import registry
 
     job, other = (
         job_of(study(tmp_path, game={"family": "duel.py:duel", "prize": prize}), tmp_path)
         for prize in (1.0, 2.0)
     )
     computed(job, Mailbox())
-    modules = len(_registry._modules)
+    modules = len(registry._modules)
     computed(other, Mailbox())
-    assert len(_registry._modules) == modules
+    assert len(registry._modules) == modules
 
 
 def test_what_is_saved_travels_and_what_was_saved_is_used(tmp_path: Path, apart: Path) -> None:
@@ -233,8 +233,8 @@ def test_a_cluster_that_goes_away_loses_nothing_that_is_done(run: Run) -> None:
 def test_a_full_disk_there_says_where(tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    from rivalry import worker
-    from rivalry.files import DiskFull
+    from rivalry.core.files import DiskFull
+    from rivalry.lab import worker
 
     def full(*_: Any) -> float:
         raise DiskFull("cells/x.npz: no space left for it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rivalry.study import Study, StudyError
+from rivalry.lab.study import Study, StudyError
 
 GAME = {"family": "matrix", "name": "prisoners_dilemma"}
 LEARNING = {"name": "play", "kind": "repeated_q_learning", "sessions": 4, "gamma": 0.9}

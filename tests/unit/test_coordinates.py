@@ -6,13 +6,13 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from rivalry import oracles
-from rivalry._jax import jax, jnp
-from rivalry.coordinates import curved, flattened
-from rivalry.game import jacobian, own_gradients
+from rivalry.core import oracles
+from rivalry.core.certify import Reply, best_reply, certificate
+from rivalry.core.game import jacobian, own_gradients
+from rivalry.core.jax import jax, jnp
+from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.space import Box
 from rivalry.games.matrix import matrix
-from rivalry.metrics import Reply, best_reply, certificate
-from rivalry.space import Box
 from rivalry.transforms import freeze, open_loop, stackelberg
 from rivalry.transforms.followers import Followers
 from tests.small_games import Prize, cournot, prize

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry.kernels import currency, draws
+from rivalry.economies.kernels import currency
+from rivalry.tables.kernels import draws
 from tests import economies
 
 CHANCE = 1e-4  # fixed seeds: met once, met always

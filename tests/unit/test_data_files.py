@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.data_files import from_file
-from rivalry.study import load
+from rivalry.lab.study import load
 
 POINTS, DEMAND = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], [1.0, 2.5]
 STUDY = """
@@ -104,7 +104,7 @@ def test_a_column_of_text_may_stand_beside_numbers(folder: Path) -> None:
 
 
 def test_paths_in_a_study_start_at_its_folder(folder: Path) -> None:
-    from rivalry.study.build import build_game
+    from rivalry.lab.study.build import build_game
 
     study = load(folder / "study.toml")
     assert sorted(study.files or {}) == ["data/demand.json", "data/topics.csv"]

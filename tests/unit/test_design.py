@@ -11,11 +11,11 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jnp
-from rivalry.methods.design import Design
-from rivalry.space import Box
-from rivalry.worker import recertify, run_cell
+from rivalry.core import oracles
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
+from rivalry.lab.worker import recertify, run_cell
+from rivalry.methods.design.design import Design
 from tests.duels import study
 
 

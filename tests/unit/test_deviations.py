@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.tabular.deviations import deviations, static_best_reply
-from rivalry.tabular.gaps import replies
-from rivalry.tabular.history import limit_cycles, whole_states
+from rivalry.tables.deviations import deviations, static_best_reply
+from rivalry.tables.gaps import replies
+from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import CERTAIN, GAMES, drawn_policies, one_round, past_of
 from tests.unit.test_history import dilemma
 

@@ -9,8 +9,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import matrix
-from rivalry.methods.directional import Directional
-from rivalry.methods.seating import discounts, seating
+from rivalry.methods.dynamics.directional import Directional
+from rivalry.methods.q_learning.seating import discounts, seating
 from rivalry.transforms import Followers, hierarchy, stackelberg
 from tests.small_games import cournot
 

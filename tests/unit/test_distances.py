@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.executor import run_study
-from rivalry.results import Record
-from rivalry.store.distances import Row, with_distances
+from rivalry.core.results import Record
+from rivalry.lab.executor import run_study
+from rivalry.lab.store.distances import Row, with_distances
 from tests.duels import study
 
 

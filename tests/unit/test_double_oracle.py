@@ -10,12 +10,12 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jnp
-from rivalry.methods.double_oracle import DoubleOracle
-from rivalry.methods.equilibria import one_mixed
-from rivalry.methods.mixtures import reply_to_mixtures
-from rivalry.space import Box
+from rivalry.core import oracles
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
+from rivalry.methods.continuous.double_oracle import DoubleOracle
+from rivalry.methods.continuous.mixtures import reply_to_mixtures
+from rivalry.methods.finite.equilibria import one_mixed
 
 
 class Quadratic(eqx.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from rivalry.kernels import draws
+from rivalry.tables.kernels import draws
 
 # the first words of splitmix64 from the seed 1234567, as other implementations print them
 WORDS = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]

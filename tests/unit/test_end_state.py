@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.methods import end_state
-from rivalry.methods.crossings import closed_orbit
-from rivalry.methods.flow import GradientFlow
-from rivalry.methods.gradient import GradientAscent
+from rivalry.core.jax import jax, jnp
+from rivalry.methods.dynamics.gradient_ascent import GradientAscent
+from rivalry.methods.dynamics.gradient_flow import GradientFlow
+from rivalry.methods.limit_sets import end_state
+from rivalry.methods.limit_sets.poincare_sections import closed_orbit
 from tests.small_games import linear, repelling, turning
 
 KEY = jax.random.key(0)
@@ -85,7 +85,7 @@ def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFl
 
 
 def test_lanes_leave_saddles_as_single_runs_do() -> None:
-    from rivalry.run import solve_lanes
+    from rivalry.solving import solve_lanes
 
     games = [repelling(), repelling(2.0), repelling()]
     starts = [column(0.0, 0.0), column(0.0, 0.0), column(0.6, -0.3)]
@@ -100,7 +100,7 @@ def test_lanes_leave_saddles_as_single_runs_do() -> None:
 @pytest.mark.filterwarnings("ignore:rate")
 def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
     """A pair and a single player at small reach: the pair meets anew, to the last bit, at every saddle."""
-    from rivalry.run import solve_lanes
+    from rivalry.solving import solve_lanes
 
     game = rv.games.influencer(players=3, reach=0.06, resource="bimodal")
     start = game.named_start("paper_default")
@@ -114,7 +114,7 @@ def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
 
 
 def test_who_comes_back_at_once_had_not_left() -> None:
-    from rivalry.run.ends import stayed
+    from rivalry.solving.ends import stayed
 
     game = linear([[2.0, 0.0], [0.0, 2.0]], [0.0, 0.0])  # a disturbance doubles in 0.35
     end = end_state.analyse(game, column(0.0, 0.0), KEY)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.oracles import offers
+from rivalry.core.oracles import offers
 
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")

@@ -13,13 +13,13 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+from rivalry.economies.kernels.city import fresh, no_tallies, play, rows
+from rivalry.economies.kernels.city_learning import entry_counts, policy_rows
+from rivalry.economies.learning.city_drivers import streets_of, watched
+from rivalry.economies.learning.city_gains import gains
+from rivalry.economies.learning.city_simulation import chances_of
 from rivalry.envs import CityEnv, aec_env, city_policy, single_agent_env
 from rivalry.envs.cities import FEATURES
-from rivalry.kernels.city import fresh, no_tallies, play, rows
-from rivalry.kernels.city_learning import entry_counts, policy_rows
-from rivalry.methods.city.gains import gains
-from rivalry.methods.city.simulation import chances_of
-from rivalry.methods.city.streets import streets_of, watched
 from tests.unit.env_families import city
 
 RULES: dict[str, dict[str, Any]] = {

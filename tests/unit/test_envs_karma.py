@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.kernels.economy import fresh, no_tallies, play, tallies
+from rivalry.economies.kernels.economy import fresh, no_tallies, play, tallies
 
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+from rivalry.economies.kernels.choices import cumulative
+from rivalry.economies.kernels.economy_acts import act
 from rivalry.envs import EconomyEnv, GameEnv, policy_table
-from rivalry.kernels.choices import cumulative
-from rivalry.kernels.economy_acts import act
 
 SMALL = {"agents": 6, "kmax": 4, "kbar": 2.0}
 

@@ -10,11 +10,11 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import matrix
-from rivalry.methods import equilibria
-from rivalry.methods.equilibria import MixedEquilibria, PureEquilibria
-from rivalry.tabular import equilibria as equilibria_of
-from rivalry.tabular import tabulate
-from rivalry.tabular.extreme import TooMany
+from rivalry.methods.finite import equilibria
+from rivalry.methods.finite.equilibria import MixedEquilibria, PureEquilibria
+from rivalry.tables import equilibria as equilibria_of
+from rivalry.tables import tabulate
+from rivalry.tables.extreme_equilibria import TooMany
 from tests.unit.test_matrix import EQUILIBRIA
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rivalry.games.matrix import matrix
-from rivalry.tabular import equilibria, exact, largest_payoff, payoffs, regrets, tabulate
+from rivalry.tables import equilibria, exact, largest_payoff, payoffs, regrets, tabulate
 from tests.contests import every, shared
 
 

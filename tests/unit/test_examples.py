@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._registry import from_file
-from rivalry.worker import run_cell
+from rivalry.core.registry import from_file
+from rivalry.lab.worker import run_cell
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "tutorial" / "examples"
 

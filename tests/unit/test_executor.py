@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry import executor
-from rivalry.executor import Event, carry_out, certify, pool, run_study
-from rivalry.files import write_json
-from rivalry.report import warned
-from rivalry.results import read_netcdf
-from rivalry.store import DiskFull, Run, StoreError, load_run
+from rivalry.core.files import write_json
+from rivalry.core.results import read_netcdf
+from rivalry.lab import executor
+from rivalry.lab.executor import Event, carry_out, certify, pool, run_study
+from rivalry.lab.report import warned
+from rivalry.lab.store import DiskFull, Run, StoreError, load_run
 from tests.duels import study
 
 
@@ -139,7 +139,7 @@ def test_a_long_cell_is_left_to_the_workers(tmp_path: Path, monkeypatch: pytest.
 
 
 def _jobs(run: Run) -> list[Any]:
-    from rivalry.worker import Job
+    from rivalry.lab.worker import Job
 
     tasks = run.tasks()
     return [Job(id, task, run.head["folder"], str(run.folder)) for id, task in tasks.items()]
@@ -148,7 +148,7 @@ def _jobs(run: Run) -> list[Any]:
 def test_a_full_disk_stops_the_run_with_everything_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rivalry import worker
+    from rivalry.lab import worker
 
     run, real = make(tmp_path), worker.carry_out
 
@@ -194,7 +194,7 @@ def test_a_damaged_cell_is_told_and_redone(tmp_path: Path) -> None:
 
 
 def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
-    from rivalry.study import load
+    from rivalry.lab.study import load
 
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
@@ -231,7 +231,7 @@ def test_the_surroundings_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_compiled_program_that_was_cut_short_is_removed(tmp_path: Path) -> None:
-    from rivalry._jax import jax, mend_cache
+    from rivalry.core.jax import jax, mend_cache
 
     (entry, *_) = Path(jax.config.jax_compilation_cache_dir).glob("jit_*-cache")
     good, bad = tmp_path / entry.name, tmp_path / f"jit_cut-{entry.name}"

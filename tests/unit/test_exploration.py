@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.methods import exploration
+from rivalry.methods.q_learning import exploration
 
 
 def test_epsilon_falls_from_max_to_min() -> None:

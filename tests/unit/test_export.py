@@ -12,9 +12,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.export import export, rows, to_csv, to_latex
-from rivalry.results import read_netcdf
-from rivalry.store import Run, StoreError
+from rivalry.core.results import read_netcdf
+from rivalry.lab.export import export, rows, to_csv, to_latex
+from rivalry.lab.store import Run, StoreError
 from tests.duels import record, study
 
 

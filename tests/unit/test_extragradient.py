@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.extragradient import Extragradient
-from rivalry.methods.gradient import GradientAscent
+from rivalry.methods.dynamics.extragradient import Extragradient
+from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 from tests.small_games import linear
 
 COURNOT = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0])  # price 10 less quantities, unit cost 1

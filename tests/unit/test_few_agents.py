@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.kernels import shapes
-from rivalry.kernels.choices import cumulative, probabilities
-from rivalry.kernels.economy import fresh
-from rivalry.methods.population import few_agents
-from rivalry.methods.population.crowds import crowd_of
-from rivalry.methods.population.few_agents import Judged, against, judged_few
+from rivalry.economies.kernels.choices import cumulative, probabilities
+from rivalry.economies.kernels.economy import fresh
+from rivalry.economies.learning import few_agents
+from rivalry.economies.learning.crowds import crowd_of
+from rivalry.economies.learning.few_agents import Judged, against, judged_few
+from rivalry.tables.kernels import shapes
 
 Law = dict[tuple[int, ...], float]
 

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from rivalry import files
-from rivalry.files import DamagedFile, DiskFull, Lock, StoreError
+from rivalry.core import files
+from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from tests.duels import record
 
 DATA = files.pack(record(3), kind="cell", name="a1")
@@ -130,7 +130,7 @@ def test_json_is_checked(tmp_path: Path) -> None:
 
 def test_a_lock_holds_against_another_process_and_goes_with_it(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from rivalry.files import Lock;"
+        "import sys; from pathlib import Path; from rivalry.core.files import Lock;"
         "lock = Lock(Path(sys.argv[1])); lock.acquire(); print('mine', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 
 import rivalry as rv
-from rivalry.methods.flow import GradientFlow
+from rivalry.methods.dynamics.gradient_flow import GradientFlow
 from tests.small_games import linear, turning
 
 STIFF = np.array([[-1.0, 0.5], [0.2, -5000.0]])

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry import files
-from rivalry.export import export
-from rivalry.files import DamagedFile, StoreError, write_json
-from rivalry.report import build
-from rivalry.store import Run, load_run
+from rivalry.core import files
+from rivalry.core.files import DamagedFile, StoreError, write_json
+from rivalry.lab.export import export
+from rivalry.lab.report import build
+from rivalry.lab.store import Run, load_run
 from tests.cli.conftest import Command, rivalry
 from tests.duels import record, study
 
@@ -437,7 +437,7 @@ def test_damaged_checkpoints_are_named_and_set_aside(run: Run) -> None:
 
 
 def test_an_edited_text_is_told(tmp_path: Path, rivalry: Command) -> None:
-    from rivalry.study import load
+    from rivalry.lab.study import load
 
     study(tmp_path)
     run = Run.create_or_open(tmp_path / "run", load(tmp_path / "duel.toml"))
@@ -581,7 +581,7 @@ def test_a_stored_message_commands_no_terminal(run: Run, rivalry: Command) -> No
 
 
 def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
-    from rivalry.study import load
+    from rivalry.lab.study import load
 
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')

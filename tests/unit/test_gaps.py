@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.tabular import best_reply
-from rivalry.tabular.gaps import gaps, replies, sees_enough
-from rivalry.tabular.history import limit_cycles, whole_states
+from rivalry.tables import best_reply
+from rivalry.tables.gaps import gaps, replies, sees_enough
+from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import GAMES, chances, drawn_policies, every_policy, value_iteration
 from tests.unit.test_history import dilemma
 

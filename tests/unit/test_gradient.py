@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.methods import GradientAscent
-from rivalry.methods.gradient import local_regret
+from rivalry.methods.dynamics.gradient_ascent import local_regret
 from tests.small_games import Linear, cournot, linear
 
 # budgets are small here on purpose; the warning has a test of its own

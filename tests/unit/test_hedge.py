@@ -9,8 +9,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import Matrix, matrix
-from rivalry.methods.hedge import Hedge, SoftmaxPolicyGradient
-from rivalry.methods.matching import FictitiousPlay
+from rivalry.methods.finite.hedge import Hedge, SoftmaxPolicyGradient
+from rivalry.methods.finite.matching import FictitiousPlay
 
 RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4))
 

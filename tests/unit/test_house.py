@@ -19,54 +19,57 @@ import rivalry
 
 SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 
-# One library, one home: rooms (folders) and modules that may import it, lazily or not.
+# One library, one home: subpackages and modules that may import it, lazily or not.
 HOMES = {
-    "numba": {"kernels"},
-    "llvmlite": {"kernels"},
-    "xarray": {"results", "plots"},
-    "h5netcdf": {"results", "plots"},
-    "pandas": {"results", "plots"},
-    "matplotlib": {"plots"},
+    "numba": {"tables.kernels", "economies.kernels"},
+    "llvmlite": {"tables.kernels"},
+    "xarray": {"core.results", "plots", "economies.figures"},
+    "h5netcdf": {"core.results", "plots"},
+    "pandas": {"core.results", "plots"},
+    "matplotlib": {"plots", "economies.figures"},
     "mpltern": {"plots"},
     "quantecon": {"methods"},
     "optax": {"methods"},
     "optimistix": {"methods"},
     "diffrax": {"methods"},
     "jaxcont": {"methods"},
-    "networkx": {"games"},
-    "pydantic": {"study", "web"},
+    "networkx": {"economies"},
+    "pydantic": {"lab.study", "web"},
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"report"},
-    "sqlite3": {"store"},
+    "jinja2": {"lab.report"},
+    "sqlite3": {"lab.store"},
     "pettingzoo": {"envs"},
-    "gymnasium": {"envs", "contrib"},
-    "ray": {"contrib"},
-    "torch": {"contrib"},
-    "optuna": {"contrib"},
+    "gymnasium": {"envs", "integrations"},
+    "ray": {"integrations"},
+    "torch": {"integrations"},
+    "optuna": {"integrations"},
     "fastapi": {"web"},
 }
 
-# Rooms from the ground up: one may import only rooms that stand on a lower floor.
+# Subpackages from the ground up: one may import only what stands on a lower floor.
 FLOORS: list[set[str]] = [
-    {"arguments"},
-    {"precision"},
-    {"_registry", "_jax", "kernels"},
-    {"space", "results", "profiles", "intervals", "plain", "recipes"},
-    {"oracles"},
-    {"files", "game", "plots", "scenarios"},
-    {"coordinates"},
-    {"metrics", "population", "symmetric", "tabular"},
+    {"core.validate"},
+    {"core.precision"},
+    {"core.registry", "core.jax", "tables.kernels"},
+    {"economies.kernels"},
+    {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
+    {"core.oracles"},
+    {"core.files", "core.game", "core.compare", "plots"},
+    {"core.reparametrisation", "economies.figures"},
+    {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},
     {"games", "methods"},
-    {"run", "study"},
-    {"check", "worker", "envs", "store"},
-    {"executor", "export", "report"},
-    {"contrib"},
+    {"economies"},
+    {"solving", "lab.study"},
+    {"check", "envs", "lab.worker", "lab.store"},
+    {"lab.executor", "lab.export", "lab.report"},
+    {"integrations"},
     {"cli", "web"},
     {"__main__"},
 ]
+APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Nothing of these may be loaded by `import rivalry` or `rivalry --help`.
@@ -106,8 +109,10 @@ MODULES = {module_of(path): path for path in sources()}
 
 
 def room_of(module: str) -> str:
-    """The folder or module of the package that a module belongs to; "" for the face."""
-    return [*module.split("."), ""][1]
+    """The subpackage that a module belongs to; a module of core or lab by itself; "" for the face."""
+    first, second, *_ = [*module.split(".")[1:], "", ""]
+    both = f"{first}.{second}".strip(".")
+    return both if first in APART or both in APART else first
 
 
 @cache
@@ -167,7 +172,7 @@ def test_every_library_is_declared() -> None:
 
 
 def test_every_room_has_a_floor() -> None:
-    rooms = {room_of(module) for module in MODULES} - {""}
+    rooms = {room_of(module) for module in MODULES} - {"", "core", "lab"}
     assert rooms <= set(FLOOR), rooms - set(FLOOR)
 
 
@@ -223,7 +228,7 @@ def test_every_name_of_the_face_resolves_to_its_home(name: str) -> None:
         home = f"rivalry.{rivalry._HOMES[name]}"
         assert found.__module__ == home or found.__module__.startswith(f"{home}.")
     else:
-        assert found.__name__ == f"rivalry.{name}"
+        assert found.__name__ == f"rivalry.{rivalry._ROOMS[name]}"
     assert (found.__doc__ or "").strip(), f"{name} has no docstring"
 
 
@@ -236,7 +241,7 @@ def test_type_checkers_see_the_same_face() -> None:
         if isinstance(node, ast.ImportFrom)
         for name in node.names
     }
-    rooms = dict.fromkeys(rivalry._ROOMS, "rivalry")
+    rooms = {name: f"rivalry.{home}".rpartition(".")[0] for name, home in rivalry._ROOMS.items()}
     assert named == {name: f"rivalry.{home}" for name, home in rivalry._HOMES.items()} | rooms
 
 

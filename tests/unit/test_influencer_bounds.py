@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import metrics
+from rivalry.core import certify
 
 SQUARE: dict[str, Any] = {
     "space": "box",
@@ -63,8 +63,8 @@ def test_no_payoff_in_a_cell_exceeds_its_ceiling(name: str) -> None:
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """A certificate to the last 1e-8, and the cells that one player's proof took at most."""
-    cells, most = metrics._cells, [0]
-    search = metrics._branch_and_bound
+    cells, most = certify._cells, [0]
+    search = certify._branch_and_bound
 
     def counting(game: Any, x: Any, player: Any, low: Any, high: Any) -> Any:
         most[-1] += len(np.unique(np.concatenate([np.asarray(low), np.asarray(high)], axis=1), axis=0))
@@ -74,9 +74,9 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
         most.append(0)
         return search(*args)
 
-    monkeypatch.setattr(metrics, "_cells", counting)
-    monkeypatch.setattr(metrics, "_branch_and_bound", starting)
-    return metrics.certificate(game, game.space.check(x), tolerance=1e-8), max(most)
+    monkeypatch.setattr(certify, "_cells", counting)
+    monkeypatch.setattr(certify, "_branch_and_bound", starting)
+    return certify.certificate(game, game.space.check(x), tolerance=1e-8), max(most)
 
 
 def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.game import jacobian
+from rivalry.core.game import jacobian
 from rivalry.games.influencer import (
     group_levels,
     moments,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.game import Game, jacobian, own_gradients
+from rivalry.core.game import Game, jacobian, own_gradients
 
 OUTSIDE = "exp(-b^2/(2*0.1^2)) + exp(-(1-b)^2/(2*0.1^2))"
 SQUARE: dict[str, Any] = {

@@ -5,8 +5,8 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry import Box
-from rivalry._jax import jnp
-from rivalry.methods.inner import ends_from
+from rivalry.core.jax import jnp
+from rivalry.methods.design.inner import ends_from
 
 LOW, HIGH = np.log(0.1), np.log(0.5)
 

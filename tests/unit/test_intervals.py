@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import sem, t
 
-from rivalry.intervals import half_width, half_width_of, share_interval
+from rivalry.core.statistics import half_width, half_width_of, share_interval
 from rivalry.plots.select import band
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.methods.newton import Newton
-from rivalry.methods.response import BestResponse
-from rivalry.run import solve_lanes
-from rivalry.run.inward import Inward, inward
+from rivalry.core.jax import jax, jnp
+from rivalry.methods.dynamics.best_response import BestResponse
+from rivalry.methods.limit_sets.newton import Newton
+from rivalry.solving import solve_lanes
+from rivalry.solving.reparametrised import Inward, inward
 from tests.small_games import cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rivalry._jax import forget_programs, jax, jnp
+from rivalry.core.jax import forget_programs, jax, jnp
 
 MAPS = Path("/proc/self/maps")
 

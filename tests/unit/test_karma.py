@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry.game import with_
-from rivalry.games.karma.agents import dealt
-from rivalry.games.karma.chains import resting
-from rivalry.games.karma.payments import charge_of
-from rivalry.games.karma.redistribution import checked_level
-from rivalry.kernels.choices import cumulative, probabilities
-from rivalry.kernels.economy import fresh
+from rivalry.core.game import with_
+from rivalry.core.jax import jnp
+from rivalry.economies.karma.agents import dealt
+from rivalry.economies.karma.chains import resting
+from rivalry.economies.karma.payments import charge_of
+from rivalry.economies.karma.redistribution import checked_level
+from rivalry.economies.kernels.choices import cumulative, probabilities
+from rivalry.economies.kernels.economy import fresh
 from rivalry.population import best_response, judged, policy_values, push
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.games.karma.checks import numbers, one_of, whole
+from rivalry.economies.karma.checks import numbers, one_of, whole
+from rivalry.lab.study import StudyError
 from rivalry.population import judged
-from rivalry.study import StudyError
 
 UNIFORM = "uniform"
 
@@ -291,7 +291,7 @@ def test_agents_come_out_whole_where_they_play() -> None:
 
 
 def test_learners_of_players_do_not_take_agents() -> None:
-    from rivalry.study import build_method
+    from rivalry.lab.study import build_method
 
     for kind in ("hedge", "regret_matching", "repeated_q_learning"):
         with pytest.raises(StudyError, match="does not fit this game"):

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.games.karma import pairs
-from rivalry.kernels.economy import fresh, tallies
-from rivalry.kernels.economy_acts import act
-from rivalry.kernels.shapes import BURN, BURNT, OVERFLOW, PAID, SHARED, SURPLUS, TAXED
+from rivalry.core.jax import jax, jnp
+from rivalry.economies.karma import pairs
+from rivalry.economies.kernels.economy import fresh, tallies
+from rivalry.economies.kernels.economy_acts import act
 from rivalry.population import push
+from rivalry.tables.kernels.shapes import BURN, BURNT, OVERFLOW, PAID, SHARED, SURPLUS, TAXED
 
 MOST, AGENTS, REPEATS = 3, 20_000, 8
 SURE = 5.0  # standard errors

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.karma.signals import signal_of
 from rivalry.envs.economies import EconomyEnv
-from rivalry.games.karma.signals import signal_of
+from rivalry.lab.study import StudyError, build_game, build_method
 from rivalry.methods import PopulationQLearning, Simulation
-from rivalry.study import StudyError, build_game, build_method
 
 SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
 REFUSED = "signal: agents who see something of their peers have no mean field here; use 'none'"

@@ -7,16 +7,16 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rivalry.games.karma import baselines, karma
-from rivalry.games.karma.baselines import MECHANISMS, exact_baseline
-from rivalry.games.karma.chains import stationary
-from rivalry.games.karma.lasry_lions import (
+from rivalry.economies.karma import baselines, karma
+from rivalry.economies.karma.baselines import MECHANISMS, exact_baseline
+from rivalry.economies.karma.chains import stationary
+from rivalry.economies.karma.lasry_lions import (
     change_matrix,
     find_counterexample,
     lasry_lions_sum,
     theta_matrix,
 )
-from rivalry.games.karma.lipschitz import constants, kernel_constant, ratios, tables_of
+from rivalry.economies.karma.lipschitz import constants, kernel_constant, ratios, tables_of
 from rivalry.population.scaling import scaling_gap, sublinearity
 
 CHAINS = {

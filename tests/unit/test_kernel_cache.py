@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from numba.core import caching
 
-import rivalry.kernels
-from rivalry.kernels.cache import njit
+import rivalry.tables.kernels
+from rivalry.tables.kernels.cache import njit
 
-TELL = "import rivalry.kernels.shapes; import os; print(os.environ['NUMBA_CACHE_DIR'])"
+TELL = "import rivalry.tables.kernels.shapes; import os; print(os.environ['NUMBA_CACHE_DIR'])"
 
 
 def folder(code: str = TELL, **environment: str) -> Path:
@@ -31,7 +31,7 @@ def folder(code: str = TELL, **environment: str) -> Path:
 
 
 def test_the_folder_is_keyed_by_what_kernels_are_made_of(tmp_path: Path) -> None:
-    name = f"kernels-{rivalry.kernels._key()}"
+    name = f"kernels-{rivalry.tables.kernels._key()}"
     assert folder().name == name
     assert folder(RIVALRY_CACHE=str(tmp_path)) == tmp_path / name
     assert folder(NUMBA_CACHE_DIR=str(tmp_path)) == tmp_path / name
@@ -39,7 +39,7 @@ def test_the_folder_is_keyed_by_what_kernels_are_made_of(tmp_path: Path) -> None
 
 
 def test_numba_that_was_there_before_is_told(tmp_path: Path) -> None:
-    code = "import numba; import rivalry.kernels.shapes; print(numba.config.CACHE_DIR)"
+    code = "import numba; import rivalry.tables.kernels.shapes; print(numba.config.CACHE_DIR)"
     assert folder(code, NUMBA_CACHE_DIR=str(tmp_path)).parent == tmp_path
 
 
@@ -47,7 +47,7 @@ def test_where_nothing_may_be_written_kernels_run_all_the_same(tmp_path: Path) -
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     code = (
-        "import numpy as np; from rivalry.kernels import draws; "
+        "import numpy as np; from rivalry.tables.kernels import draws; "
         "print(draws.uniform(draws.stream(np.random.SeedSequence(1))))"
     )
     assert 0 <= float(str(folder(code, NUMBA_CACHE_DIR=str(blocked)))) < 1
@@ -115,7 +115,7 @@ def test_without_any_place_for_a_cache_loops_are_compiled(monkeypatch: pytest.Mo
 @pytest.mark.nightly
 def test_thirty_damaged_caches_thirty_runs(tmp_path: Path) -> None:
     code = (
-        "import numpy as np; from rivalry.kernels import draws; "
+        "import numpy as np; from rivalry.tables.kernels import draws; "
         "print(draws.uniform(draws.stream(np.random.SeedSequence(1))))"
     )
     whole = folder(code, NUMBA_CACHE_DIR=str(tmp_path / "kept"))

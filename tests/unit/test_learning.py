@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.results import Record
+from rivalry.core.results import Record
 
 
 class Kept:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
-from rivalry.kernels.shapes import LinearQuadraticGame
-from rivalry.methods.linear_quadratic import LinearQuadratic
-from rivalry.oracles import offers
+from rivalry.core.oracles import offers
+from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic
+from rivalry.tables.kernels.shapes import LinearQuadraticGame
 from tests.unit.test_riccati import firms
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rivalry import files
-from rivalry.files import DiskFull, StoreError
-from rivalry.store import Run
-from rivalry.store.making import FOLDERS, head_of, make
+from rivalry.core import files
+from rivalry.core.files import DiskFull, StoreError
+from rivalry.lab.store import Run
+from rivalry.lab.store.making import FOLDERS, head_of, make
 from tests.duels import study
 
 

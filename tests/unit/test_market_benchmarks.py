@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry.game import view
+from rivalry.core.certify import payoffs
+from rivalry.core.game import view
+from rivalry.core.jax import jnp
 from rivalry.games.market import numerical
 from rivalry.games.market.benchmarks import benchmark, benchmarks, gain_between
 from rivalry.games.market.thresholds import critical_discount, led_on_grid, on_grid
-from rivalry.metrics import payoffs
 
 
 def test_the_four_benchmarks_of_the_textbook() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry.game import own_gradients
+from rivalry.core.game import own_gradients
+from rivalry.core.jax import jnp
 from rivalry.games.market import leadership
 from rivalry.transforms import Followers, hierarchy
 

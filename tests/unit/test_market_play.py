@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.games.market.simulation import simulate
 
 WHOLE: dict[str, dict[str, Any]] = {

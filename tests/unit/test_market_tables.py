@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.games.market.channels import Channels, gamma_channels, remembered, warn_of_learning
+from rivalry.core.jax import jax, jnp
+from rivalry.games.market.discounting_channels import Channels, gamma_channels, remembered, warn_of_learning
 from rivalry.games.market.simulation import simulate
 from rivalry.games.market.tables import adjustment_tables, levels, linear_quadratic, repeated
-from rivalry.tabular import plans
-from rivalry.tabular.repeated import repeated as remembering
+from rivalry.tables import plans
+from rivalry.tables.repeated import repeated as remembering
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
 BEFORE: dict[str, Any] = {

@@ -13,8 +13,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import Matrix, matrix
-from rivalry.kernels import draws, matching
-from rivalry.methods.matching import FictitiousPlay, RegretMatching
+from rivalry.methods.finite.matching import FictitiousPlay, RegretMatching
+from rivalry.tables.kernels import draws, matching
 
 LEARNERS = [RegretMatching(), RegretMatching(regrets="conditional"), FictitiousPlay()]
 NAMES = ["unconditional", "conditional", "fictitious"]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.game import own_gradients
+from rivalry.core.game import own_gradients
+from rivalry.core.jax import jax, jnp
 from rivalry.games.matrix import CLASSICS, Matrix, matrix
-from rivalry.kernels.shapes import FiniteGame, one_state, stateless_tables
+from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
 RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))
 THIRD = 1 / 3

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from rivalry import oracles
-from rivalry._jax import jnp
-from rivalry.game import Game
-from rivalry.metrics import best_reply, certificate
-from rivalry.profiles import distance
-from rivalry.space import Box, Strategy
+from rivalry.core import oracles
+from rivalry.core.certify import best_reply, certificate
+from rivalry.core.game import Game
+from rivalry.core.jax import jnp
+from rivalry.core.profiles import distance
+from rivalry.core.space import Box, Strategy
 
 
 class Cournot(eqx.Module):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import oracles
+from rivalry.core import oracles
+from rivalry.core.results import Certificate
+from rivalry.core.space import Box
 from rivalry.games.matrix import matrix
-from rivalry.methods import mixtures
-from rivalry.results import Certificate
-from rivalry.space import Box
+from rivalry.methods.continuous import mixtures
 
 RNG = np.random.default_rng(12)
 

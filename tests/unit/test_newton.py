@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import rivalry as rv
-from rivalry.methods.newton import Newton
+from rivalry.methods.limit_sets.newton import Newton
 from tests.small_games import Turning, cournot, linear, repelling, turning
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jnp
 from rivalry.check import check_game
-from rivalry.game import is_agents, is_markov, is_population
-from rivalry.metrics import certificate
-from rivalry.oracles import Oracle
-from rivalry.space import Box
+from rivalry.core import oracles
+from rivalry.core.certify import certificate
+from rivalry.core.game import is_agents, is_markov, is_population
+from rivalry.core.jax import jnp
+from rivalry.core.oracles import Oracle
+from rivalry.core.space import Box
 from tests.unit.test_metrics import HERE, REGRETS
 
 # optional members of games, required ones of the other protocols, and the oracles' own names
@@ -245,7 +245,7 @@ def test_members_are_declared_by_name() -> None:
             return [np.linspace(0.2, 0.8, count)] * 2
 
     assert oracles.offered(Declared(gamma=0.5), "gamma") == 0.5
-    found = rv.tabular.tabulate(Declared(gamma=0.5), 3)
+    found = rv.tables.tabulate(Declared(gamma=0.5), 3)
     np.testing.assert_allclose(found.places[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
     with pytest.raises(
         ValueError, match=r"offers: 'level' is not an optional member .* did you mean 'levels'"

@@ -11,11 +11,11 @@ import pytest
 from jaxtyping import Array
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jax, jnp, put
-from rivalry.game import with_
-from rivalry.methods import orbits
-from rivalry.space import Box, Simplex, Space
+from rivalry.core import oracles
+from rivalry.core.game import with_
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box, Simplex, Space
+from rivalry.methods.limit_sets import periodic_orbits
 
 HOPF, DISTANCE = 0.15818468164430274, 0.15036106100538038
 FREQUENCY = 62.28242444425924
@@ -71,7 +71,7 @@ def at_hopf() -> Array:
 
 def test_coefficient_of_a_bent_normal_form() -> None:
     # a vector (1, -i, 0) / sqrt 2 of length 1 makes |z|^2 = 2 |w|^2, so c = 2 (a + ib)
-    found = orbits.hopf_coefficient(plane(bent, players=3), jnp.zeros((3, 1)))
+    found = periodic_orbits.hopf_coefficient(plane(bent, players=3), jnp.zeros((3, 1)))
     assert found.frequency == pytest.approx(3.0, rel=1e-12)
     assert found.lyapunov == pytest.approx(2 * -0.7 / 3.0, rel=1e-10)
     assert found.cubic.real == pytest.approx(2 * -0.7, rel=1e-10)
@@ -91,7 +91,7 @@ def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
     import jaxcont
 
     game, x = bimodal(HOPF), at_hopf()
-    found = orbits.hopf_coefficient(game, x)
+    found = periodic_orbits.hopf_coefficient(game, x)
     vector = found.vector.ravel()
     other = jax.jit(partial(jaxcont.lyapunov_coefficient, holomorphic))(
         x.ravel(),
@@ -108,7 +108,7 @@ def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
 def test_orbit_of_the_normal_form_is_its_circle() -> None:
     mu, a, b, w = 0.35, -0.7, 0.4, 3.0
     game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], mu)
-    orbit = orbits.small_orbit(game, jnp.zeros((2, 1)))
+    orbit = periodic_orbits.small_orbit(game, jnp.zeros((2, 1)))
     assert orbit is not None
     radius = np.sqrt(mu / -a)
     assert orbit.period == pytest.approx(2 * np.pi / (w + b * mu / -a), rel=1e-9)
@@ -121,7 +121,7 @@ def test_orbit_of_the_normal_form_is_its_circle() -> None:
 
 def test_the_cycles_are_on_one_side_only() -> None:
     game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], -0.35)
-    assert orbits.small_orbit(game, jnp.zeros((2, 1))) is None
+    assert periodic_orbits.small_orbit(game, jnp.zeros((2, 1))) is None
 
 
 @pytest.mark.parametrize(("mu", "period"), [(1.0, 6.6632868593231), (5.0, 11.6122306677)])
@@ -129,9 +129,9 @@ def test_van_der_pol(mu: float, period: float) -> None:
     angle = -2 * np.pi * np.arange(40) / 40
     guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
     game = plane(van_der_pol, 0.1)
-    first = orbits.periodic_orbit(game, guess, 6.3)
+    first = periodic_orbits.periodic_orbit(game, guess, 6.3)
     assert first is not None
-    (orbit,) = orbits.continued_orbits(lambda p: with_(game, parameter=p), first, 0.1, [mu])
+    (orbit,) = periodic_orbits.continued_orbits(lambda p: with_(game, parameter=p), first, 0.1, [mu])
     assert orbit is not None
     assert orbit.period == pytest.approx(period, rel=1e-9)
     # Liouville: the multiplier is exp of the divergence's integral; sums over equal times converge fast
@@ -143,7 +143,9 @@ def test_van_der_pol(mu: float, period: float) -> None:
 
 def test_orbits_are_sought_nearer_where_the_pair_has_become_real() -> None:
     game = plane(van_der_pol, 0.1)  # the eigenvalues at rest are real from mu = 2 on
-    _, orbit = orbits.orbits_beyond(lambda p: with_(game, parameter=p), 0.0, jnp.zeros((2, 1)), [2.5, 5.0])
+    _, orbit = periodic_orbits.orbits_beyond(
+        lambda p: with_(game, parameter=p), 0.0, jnp.zeros((2, 1)), [2.5, 5.0]
+    )
     assert orbit is not None
     assert orbit.period == pytest.approx(11.6122306677, rel=1e-9)
 
@@ -152,7 +154,7 @@ def test_an_orbit_that_repels_is_found_as_well() -> None:
     game = plane(lambda x, p: -van_der_pol(x, p), 1.0)
     angle = 2 * np.pi * np.arange(12) / 12
     guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
-    orbit = orbits.periodic_orbit(game, guess, 6.5)
+    orbit = periodic_orbits.periodic_orbit(game, guess, 6.5)
     assert orbit is not None
     assert orbit.period == pytest.approx(6.6632868593231, rel=1e-9)
     assert not orbit.stable
@@ -167,7 +169,7 @@ def test_orbit_on_a_simplex_keeps_its_sum() -> None:
         return frame.T @ normal_form(jnp.append(u, 0.0), mu, a=-10.0)[:2] + 7.0
 
     game = Field(Simplex((3,)), put(0.1), slope)
-    orbit = orbits.small_orbit(game, jnp.full((1, 3), 1 / 3))
+    orbit = periodic_orbits.small_orbit(game, jnp.full((1, 3), 1 / 3))
     assert orbit is not None
     np.testing.assert_allclose(orbit.path.sum(axis=-1), 1.0, atol=1e-12)
     assert orbit.period == pytest.approx(2 * np.pi / (3.0 + 0.4 * 0.01), rel=1e-9)
@@ -186,7 +188,7 @@ def test_the_cycles_beyond_the_hopf_point_of_three_players() -> None:
     from scipy.integrate import solve_ivp
 
     reaches = [0.158, 0.1575, 0.157, 0.15]
-    found = orbits.orbits_beyond(bimodal, HOPF, at_hopf(), reaches)
+    found = periodic_orbits.orbits_beyond(bimodal, HOPF, at_hopf(), reaches)
     cycles = [orbit for orbit in found if orbit is not None]
     assert len(cycles) == 4
     amplitude = [float(orbit.high[1, 0] - orbit.low[1, 0]) / 2 for orbit in cycles[:3]]
@@ -207,11 +209,11 @@ def test_the_cycles_beyond_the_hopf_point_of_three_players() -> None:
 def test_bad_input() -> None:
     game, x = bimodal(0.25), put(np.full((3, 1), 0.5))
     with pytest.raises(ValueError, match="eigenvalues are real"):
-        orbits.hopf_coefficient(game, x)
+        periodic_orbits.hopf_coefficient(game, x)
     with pytest.raises(ValueError, match=r"points: shape \(3, 3, 1\) must be \(points, 3, 1\)"):
-        orbits.periodic_orbit(game, np.zeros((3, 3, 1)), 1.0)
+        periodic_orbits.periodic_orbit(game, np.zeros((3, 3, 1)), 1.0)
     with pytest.raises(ValueError, match="period: -1 must be above 0"):
-        orbits.periodic_orbit(game, np.zeros((8, 3, 1)), -1.0)
+        periodic_orbits.periodic_orbit(game, np.zeros((8, 3, 1)), -1.0)
     with pytest.raises(ValueError, match="must lead away from the Hopf point"):
-        orbits.orbits_beyond(bimodal, HOPF, x, [0.157, 0.158])
-    assert orbits.orbits_beyond(bimodal, HOPF, x, []) == []
+        periodic_orbits.orbits_beyond(bimodal, HOPF, x, [0.157, 0.158])
+    assert periodic_orbits.orbits_beyond(bimodal, HOPF, x, []) == []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import metrics
-from rivalry.tabular import (
+from rivalry.core import certify
+from rivalry.tables import (
     equilibria,
     led_through,
     payoffs,
@@ -39,7 +39,7 @@ def test_tables_pay_schedules_as_the_game_does(race: Any) -> None:
         policies = RNG.integers(0, choices, size=(2, len(tables.period)))
         value, best = period_values(tables, policies)
         rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
-        paid = metrics.payoffs(race, race.inputs(rows))
+        paid = certify.payoffs(race, race.inputs(rows))
         np.testing.assert_allclose(value[0], paid, rtol=1e-12)
         assert np.all(best >= value)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import metrics
+from rivalry.core import certify
 from rivalry.methods import METHODS
-from rivalry.methods.periodic import PeriodQLearning
-from rivalry.methods.qlearning import QLearning
-from rivalry.tabular import equilibria, tabulate, tabulate_periods
+from rivalry.methods.q_learning.independent import QLearning
+from rivalry.methods.q_learning.over_periods import PeriodQLearning
+from rivalry.tables import equilibria, tabulate, tabulate_periods
 
 PLACES = [
     {"kind": "levels", "levels": [0.2, 0.67, 2.0]},
@@ -73,7 +73,7 @@ def test_play_that_a_win_ends_is_learned_backwards() -> None:
     found = _learned(game, learner, seed=2)
     np.testing.assert_array_equal(found["policy"][:, :, :2], np.repeat(expected.T[None], 3, axis=0))
     np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
-    paid = metrics.payoffs(game, game.space.check(found["profile"]))
+    paid = certify.payoffs(game, game.space.check(found["profile"]))
     np.testing.assert_allclose(found["policy_value"], np.repeat(paid[None], 3, axis=0), rtol=1e-12)
     assert found["state_period"].tolist() == [0, 1, 2]
     assert found["learning_reward"].shape[1] == 2
@@ -94,7 +94,7 @@ def test_a_study_takes_the_class_that_fits() -> None:
     once, often = rv.games.race(), rv.games.race(horizon=2)
     assert [QLearning.fits(once), PeriodQLearning.fits(once)] == [True, False]
     assert [QLearning.fits(often), PeriodQLearning.fits(often)] == [False, True]
-    assert "rivalry.methods.periodic:PeriodQLearning" in METHODS["q_learning"].targets
+    assert "rivalry.methods.q_learning.over_periods:PeriodQLearning" in METHODS["q_learning"].targets
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry.methods.periods import Periods
-from rivalry.oracles import offers
-from rivalry.space import Box
+from rivalry.core.jax import jnp
+from rivalry.core.oracles import offers
+from rivalry.core.space import Box
+from rivalry.methods.dynamic_games.backward_induction import Periods
 from tests.small_games import cournot
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.space import Box, Choices, Simplex, simplex_lattice
-from rivalry.tabular.places import moves_between, places_of
+from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
+from rivalry.tables.action_grid import moves_between, places_of
 
 
 def test_an_interval_is_walked_left_and_right() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
-from rivalry.executor import certify, run_study
+from rivalry.core.jax import jnp
+from rivalry.lab.executor import certify, run_study
 from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
 from rivalry.population import population_certificate
-from rivalry.run import solve_lanes
+from rivalry.solving import solve_lanes
 from rivalry.transforms import open_loop
 
 START = [0.2, 0.3]

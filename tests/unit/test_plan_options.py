@@ -7,8 +7,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods import PlanOptions
-from rivalry.methods.plan_values import judged
-from rivalry.tabular.plans import AdjustmentTables, adjustment_tables, announced
+from rivalry.methods.dynamic_games.plan_values import judged
+from rivalry.tables.plans import AdjustmentTables, adjustment_tables, announced
 
 INF = float("inf")
 TARGETS, RAMPS = [0.5, 1.5, 2.0, 2.5], [0.25, 0.5]

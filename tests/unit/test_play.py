@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rivalry.games.matrix import matrix
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.tabular import in_turn, payoffs, rollout, tabulate
+from rivalry.tables import in_turn, payoffs, rollout, tabulate
+from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import shared
 from tests.small_games import cournot
 

@@ -16,9 +16,9 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
+from rivalry.core.results import collect, dataset
 from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
 from rivalry.plots.style import PALETTE, SIZE, colours, picture
-from rivalry.results import collect, dataset
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
 
 REACHES = [0.17, 0.2, 0.25]

@@ -12,9 +12,9 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import QuadMesh
 
 import rivalry as rv
+from rivalry.core.results import Record, collect, dataset
 from rivalry.plots.branches import structure
 from rivalry.plots.style import picture
-from rivalry.results import Record, collect, dataset
 from tests.pictures import labels, lines
 
 LOSS, HOPF = 0.19, 0.158

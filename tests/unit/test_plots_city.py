@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 import rivalry as rv
+from rivalry.core.results import collect
+from rivalry.economies.figures.streets import _scale
+from rivalry.economies.report import travellers
 from rivalry.plots.cells import cells, own_rank
 from rivalry.plots.select import NoSuchPoint
-from rivalry.plots.streets import _scale
 from rivalry.plots.style import picture
-from rivalry.report.travellers import travellers
-from rivalry.results import collect
 from tests.pictures import caption, half_width, labels, lines
 
 DRAWN = np.random.default_rng(11)

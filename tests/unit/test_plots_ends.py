@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 import rivalry as rv
-from rivalry.results import Record, collect, dataset
+from rivalry.core.results import Record, collect, dataset
 from tests.pictures import labels, lines
 
 REACHES = [0.1, 0.2, 0.3]

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import rivalry as rv
+from rivalry.core.results import Record, dataset
+from rivalry.lab.report.figures import draw
 from rivalry.plots.style import picture
 from rivalry.plots.triangle import slopes
-from rivalry.report.figures import draw
-from rivalry.results import Record, dataset
 from tests.pictures import labels, lines
 
 HIGH = np.sqrt(3) / 2

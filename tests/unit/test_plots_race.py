@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 import rivalry as rv
 from rivalry.plots.replies import crossings
 from rivalry.plots.style import PALETTE, colours, picture
-from rivalry.run.path_views import path_view
+from rivalry.solving.path_data import path_view
 from tests.pictures import labels, lines
 from tests.small_games import cournot
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods import policies
-from rivalry.methods.qlearning import QLearning
-from rivalry.tabular import best_reply, in_turn, rollout, tabulate
+from rivalry.methods.q_learning import policies
+from rivalry.methods.q_learning.independent import QLearning
+from rivalry.tables import best_reply, in_turn, rollout, tabulate
 
 
 def test_policies_are_certified_where_they_lead() -> None:

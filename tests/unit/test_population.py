@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.games.karma import KarmaEconomy
+from rivalry.core.jax import jax, jnp
+from rivalry.economies.karma import KarmaEconomy
 from rivalry.population import (
     action_values,
     best_response,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 
 BETA, GAMMA, MOST, KBAR = 1000.0, 0.98, 20, 10.0
 STAKES = np.array([1.0, 5.0])

@@ -11,15 +11,15 @@ import pytest
 from scipy import stats
 
 import rivalry as rv
-from rivalry._jax import jax, jnp, put
-from rivalry.intervals import NORMAL, share_interval
-from rivalry.methods.population import drawn as sampling
-from rivalry.methods.population import equilibrium as continuation
-from rivalry.methods.population import experiments
-from rivalry.methods.population.experiments import Contractivity, Monotonicity
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.statistics import NORMAL, share_interval
+from rivalry.economies.learning import drawn as sampling
+from rivalry.economies.learning import experiments
+from rivalry.economies.learning.experiments import Contractivity, Monotonicity
+from rivalry.methods.populations import logit_equilibrium as continuation
 from rivalry.population import flow
 from rivalry.population.random_policies import draw_policies
-from rivalry.run.learning import learn
+from rivalry.solving.learn import learn
 
 LEVELS = 5
 PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # one compiles for as long as the other

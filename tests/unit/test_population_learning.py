@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import files
-from rivalry.executor import run_study
-from rivalry.kernels.choices import probabilities, uniform_rows
-from rivalry.kernels.economy import fresh
+from rivalry.core import files
+from rivalry.economies.kernels.choices import probabilities, uniform_rows
+from rivalry.economies.kernels.economy import fresh
+from rivalry.economies.learning.crowds import watched
+from rivalry.economies.learning.epochs import step_sizes, stop_of, temperatures
+from rivalry.economies.learning.monitors import payoff_estimates, sampling
+from rivalry.economies.learning.record import look_names
+from rivalry.lab.executor import run_study
+from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import PopulationQLearning
-from rivalry.methods.population.crowds import watched
-from rivalry.methods.population.epochs import step_sizes, stop_of, temperatures
-from rivalry.methods.population.equilibrium import equilibrium
-from rivalry.methods.population.learning_record import look_names
-from rivalry.methods.population.monitors import payoff_estimates, sampling
+from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.population.agents import Paid
-from rivalry.study import StudyError, build_method
 
 SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
 QUICK: dict[str, Any] = {

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.methods.population.answers import mirrored, rule
-from rivalry.methods.population.newton import Point, direction, equations, slopes_at
+from rivalry.core.jax import jax, jnp
+from rivalry.lab.study import build_method
+from rivalry.methods.populations.newton import Point, direction, equations, slopes_at
+from rivalry.methods.populations.response import mirrored, rule
 from rivalry.population import action_values, flow, judged, softmax
 from rivalry.population.distances import entropies
 from rivalry.population.operators import by_type, shares_of
 from rivalry.population.values import policy_values
-from rivalry.study import build_method
 from tests.crowds import commute
 from tests.rings import ring
 from tests.small_games import cournot

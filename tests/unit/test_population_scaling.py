@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.population.scaling import ScalingLaw, Sublinearity
-from rivalry.study import StudyError, build_method
+from rivalry.economies.learning.scaling_laws import ScalingLaw, Sublinearity
+from rivalry.lab.study import StudyError, build_method
 
 M = rv.methods
 SMALL = {"kmax": 4, "kbar": 2.0, "gamma": 0.9}

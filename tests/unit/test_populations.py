@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._registry import Entry
-from rivalry.executor import certify, run_study
+from rivalry.core.registry import Entry
+from rivalry.core.results import Certificate, Record
 from rivalry.games import GAMES
+from rivalry.lab.executor import certify, run_study
+from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS
-from rivalry.results import Certificate, Record
-from rivalry.run import solve_lanes
-from rivalry.study import StudyError, build_method
+from rivalry.solving import solve_lanes
 from tests.crowds import Commute, Drift, commute
 from tests.small_games import cournot
 

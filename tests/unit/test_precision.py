@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
 from rivalry.check import Unfit, check_game
-from rivalry.precision import imprecise
+from rivalry.core.jax import jnp
+from rivalry.core.precision import imprecise
 
 GAME = """
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ print("--xla_cpu_enable_fast_math=false" in os.environ["XLA_FLAGS"].split())
 
 BATCHES = """
 import numpy as np
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 def inverses(_, x):
     return jnp.stack([jax.vmap(jnp.linalg.inv)(each) for each in x])
 a = jnp.asarray(np.random.default_rng(0).normal(size=(2, 60, 42, 42)))

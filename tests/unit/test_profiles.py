@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from rivalry.profiles import distances, nearest
+from rivalry.core.profiles import distances, nearest
 
 
 @pytest.mark.parametrize("axes", [1, 2])

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.kernels import learn
-from rivalry.methods import exploration
-from rivalry.methods.qlearning import QLearning
-from rivalry.tabular import tabulate
+from rivalry.methods.q_learning import exploration
+from rivalry.methods.q_learning.independent import QLearning
+from rivalry.tables import tabulate
+from rivalry.tables.kernels import learn
 from tests.walks import Plain, walk
 
 RNG = np.random.default_rng(3)
@@ -274,7 +274,7 @@ def test_without_a_state_and_a_future_it_is_a_bandit() -> None:
     stream = begun["stream"][0].copy()
     learner.advance(world, begun, 400)
 
-    from rivalry.kernels import draws
+    from rivalry.tables.kernels import draws
 
     def drawn() -> float:
         with draws.quiet():

@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.race.closed_forms import symmetric_equilibria
-from rivalry.study.points import placed
+from rivalry.lab.study.points import placed
 
 CAUTIOUS = [{"A": 5.0}, {}]
 

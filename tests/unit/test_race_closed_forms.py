@@ -11,8 +11,8 @@ from scipy.optimize import root
 from scipy.special import expit
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.game import own_gradients
+from rivalry.core.game import own_gradients
+from rivalry.core.jax import jax, jnp
 from rivalry.games.race.closed_forms import Point, symmetric_equilibria
 
 RISKS = ("winner_only", "multiplicative", "additive")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from rivalry.games.race import factory
 
 WRONG: list[tuple[dict[str, Any], list[str]]] = [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax
-from rivalry.game import own_gradients
-from rivalry.metrics import payoffs
+from rivalry.core.certify import payoffs
+from rivalry.core.game import own_gradients
+from rivalry.core.jax import jax
 
 RNG = np.random.default_rng(7)
 N = 3

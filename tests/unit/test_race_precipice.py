@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 import rivalry as rv
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from rivalry.games.race.precipice import INFORMATION, solution
 
 

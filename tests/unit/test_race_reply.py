@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import jax, jnp, put
+from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race.own_problem import best_safety, own_problem, place_of
-from rivalry.games.race.schedule_reply import compiled_reply
+from rivalry.games.race.schedule_response import compiled_reply
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]
 SYMMETRIC = (0.8707895489271279, 0.5338482588141955)

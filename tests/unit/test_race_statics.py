@@ -12,8 +12,8 @@ from scipy.special import logit
 import rivalry as rv
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.games.race.statics import PARAMETERS, dsigma
-from rivalry.methods.comparative import slopes
-from rivalry.methods.parameters import dial
+from rivalry.methods.continuation.comparative_statics import slopes
+from rivalry.methods.continuation.parameters import dial
 
 KEYS = {"r": ("r_s", "r_p")}
 

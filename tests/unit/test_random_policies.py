@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from rivalry.population.distances import DISTANCES, entropies, mean_entropy, policy_distance, transport
 from rivalry.population.random_policies import GENERATORS, as_undecided, draw_policies
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.game import with_
-from rivalry.recipes import recipe_of, variant
+from rivalry.core.construction import recipe_of, variant
+from rivalry.core.game import with_
 
 SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.0, "agents": 8}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import rivalry as rv
-from rivalry.report import expectations
-from rivalry.study import load, studies
+from rivalry.lab.report import expectations
+from rivalry.lab.study import load, studies
 
 SHORT = sorted(name for name in studies() if "_deep" not in name and not load(name).include)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import rivalry as rv
-from rivalry._registry import from_file, lazy, load, near
+from rivalry.core.registry import from_file, lazy, load, near
 
 
 def test_a_hint_is_the_nearest_name_or_all_of_them() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.fading import fading
-from rivalry.methods.repeated import RepeatedQLearning
-from rivalry.methods.roles import myopic_replies, roles_of
-from rivalry.methods.sessions import mean_payoffs
-from rivalry.tabular.repeated import OBSERVATIONS, RepeatedWorld, repeated
+from rivalry.methods.q_learning.decay import fading
+from rivalry.methods.q_learning.repeated import RepeatedQLearning
+from rivalry.methods.q_learning.roles import myopic_replies, roles_of
+from rivalry.methods.q_learning.sessions import mean_payoffs
+from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, repeated
 from tests.repeated_play import Duopoly, tables
 
 DICE = np.random.default_rng(5)
@@ -324,8 +324,8 @@ def test_a_fixed_number_of_periods_settles() -> None:
 
 
 def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rivalry.methods.session_record.STORED", 10)
-    monkeypatch.setattr("rivalry.methods.session_record.WEIGHED", 10)
+    monkeypatch.setattr("rivalry.methods.q_learning.session_record.STORED", 10)
+    monkeypatch.setattr("rivalry.methods.q_learning.session_record.WEIGHED", 10)
     with pytest.warns(UserWarning, match="best replies in 12 whole states are not worked out"):
         record = rv.learn(tables(PAIR, (3, 4)), quick(), seed=5).record
     assert "policy" not in record

@@ -10,11 +10,11 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import rivalry as rv
-from rivalry._jax import jax, jnp
-from rivalry.methods.replicator import Replicator
-from rivalry.run import solve_lanes
-from rivalry.study import StudyError
-from rivalry.study.build import build_method
+from rivalry.core.jax import jax, jnp
+from rivalry.lab.study import StudyError
+from rivalry.lab.study.build import build_method
+from rivalry.methods.dynamics.replicator import Replicator
+from rivalry.solving import solve_lanes
 from tests.small_games import linear
 
 HAWK_DOVE = [[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]]  # prize 4, fight costs 6: hawks 2/3

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rivalry.games.matrix import matrix
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.tabular import best_reply, in_turn, mixed, policy_regrets, reply, tabulate
+from rivalry.tables import best_reply, best_response, in_turn, mixed, policy_regrets, tabulate
+from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import every, shared
 
 
@@ -89,7 +89,7 @@ CASES = [
 def test_no_policy_of_all_does_better(case: dict[str, Any], player: int) -> None:
     tables = drawn_game(**case)
     draw = np.random.default_rng(1)
-    needed, most = reply.states(tables), reply.choices(tables)
+    needed, most = best_response.states(tables), best_response.choices(tables)
     chances = np.zeros((2, needed.max(), most.max()))
     for who in range(2):
         chances[who, : needed[who], : most[who]] = draw.dirichlet(np.ones(most[who]), needed[who])
@@ -131,7 +131,7 @@ def test_many_states_are_swept_to_the_same_values(monkeypatch: pytest.MonkeyPatc
     made = tabulate(shared(players=3), 4)
     policies = np.random.default_rng(2).integers(0, 3, size=(3, 4))
     solved = best_reply(made, policies, 1, 0.9, epsilon=0.2)
-    monkeypatch.setattr(reply, "DENSE", 0)
+    monkeypatch.setattr(best_response, "DENSE", 0)
     swept = best_reply(made, policies, 1, 0.9, epsilon=0.2)
     np.testing.assert_allclose(swept.value, solved.value, rtol=1e-12)
     np.testing.assert_allclose(swept.own, solved.own, rtol=1e-12)

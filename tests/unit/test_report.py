@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.report import build, certificates, draw_own, expectations
-from rivalry.report.judge import cells as judged_cells
-from rivalry.report.judge import judge, tally
-from rivalry.report.page import number, shown
-from rivalry.results import CLAIMS, Record, collect
-from rivalry.store import Run
-from rivalry.study import Study
-from rivalry.study.expect import applicable, differences
+from rivalry.core.results import CLAIMS, Record, collect
+from rivalry.lab.report import build, certificates, draw_own, expectations
+from rivalry.lab.report.judge import cells as judged_cells
+from rivalry.lab.report.judge import judge, tally
+from rivalry.lab.report.page import number, shown
+from rivalry.lab.store import Run
+from rivalry.lab.study import Study
+from rivalry.lab.study.expect import applicable, differences
 from tests.unit.stored_run import THRESHOLD, stored, study
 
 STUDY: dict[str, Any] = {"game": {"family": "influencer", "reach": [0.2, 0.2]}}
@@ -566,7 +566,7 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
     made = study(game={"family": "mine.py:contest", "reach": 0.2}, sweep={}, folder=tmp_path)
     folder = stored(tmp_path / "run", made).folder
     code = (
-        "import sys; from rivalry.report import build; build(sys.argv[1]); "
+        "import sys; from rivalry.lab.report import build; build(sys.argv[1]); "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] in ('jax', 'mine', 'equinox') "
         "or name.startswith(('rivalry.games.', 'rivalry_user'))))"
     )

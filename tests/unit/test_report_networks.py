@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rivalry.report.networks import networks
-from rivalry.store.making import used
-from rivalry.study import Study
+from rivalry.lab.report.networks import networks
+from rivalry.lab.store.making import used
+from rivalry.lab.study import Study
 
 MADE_BY = {"rivalry": "1.0", "ray": "2.60.0", "torch": "2.13.0"}
 GAME = {"family": "matrix", "name": "shapley"}

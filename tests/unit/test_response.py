@@ -10,10 +10,10 @@ import pytest
 from jaxtyping import Array
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jax, jnp
-from rivalry.methods.response import BestResponse, nearest_best_reply
-from rivalry.space import Box
+from rivalry.core import oracles
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box
+from rivalry.methods.dynamics.best_response import BestResponse, nearest_best_reply
 from tests.small_games import Linear, cournot, linear
 
 KEY = jax.random.key(0)

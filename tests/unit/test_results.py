@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rivalry.export import to_csv
-from rivalry.results import (
+from rivalry.core.results import (
     Certificate,
     Solution,
     collect,
@@ -20,6 +19,7 @@ from rivalry.results import (
     read_netcdf,
     stacked,
 )
+from rivalry.lab.export import to_csv
 from tests.duels import record
 
 AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}

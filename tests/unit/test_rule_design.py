@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.population.equilibrium import followed
-from rivalry.methods.rule_choices import choices_of, grid_of
-from rivalry.methods.rule_design import RuleDesign, stream_of
-from rivalry.methods.rule_trials import run_inner
-from rivalry.study import StudyError, build_method
+from rivalry.lab.study import StudyError, build_method
+from rivalry.methods.design.rule_choices import choices_of, grid_of
+from rivalry.methods.design.rule_design import RuleDesign, stream_of
+from rivalry.methods.design.rule_trials import run_inner
+from rivalry.methods.populations.logit_equilibrium import followed
 
 TINY: dict[str, Any] = {"kmax": 2, "kbar": 1.0, "agents": 8}
 NEWTON = {"kind": "newton", "beta": 5.0}
@@ -91,7 +91,7 @@ def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -
         state, left = followed(method, game)
         return state, np.inf if float(game.kbar) == 1.0 else left
 
-    monkeypatch.setattr("rivalry.methods.rule_trials.followed", lost)
+    monkeypatch.setattr("rivalry.methods.design.rule_trials.followed", lost)
     best = designed(choices={"kbar": [0.5, 1.0]}, objective="mean_karma")
     assert best.data.trial_status.values.tolist() == ["settled", "budget spent"]
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import run
-from rivalry._jax import jax, jnp
-from rivalry.methods.matching import RegretMatching
+from rivalry import solving
+from rivalry.core.jax import jax, jnp
+from rivalry.methods.finite.matching import RegretMatching
 
 # budgets are small here on purpose; the warning has a test of its own
 pytestmark = pytest.mark.filterwarnings("ignore:not settled")
@@ -115,7 +115,9 @@ def test_seconds_are_a_cap_too() -> None:
     with pytest.warns(UserWarning, match="not settled after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
     assert (found.status, str(found.data.stopped_by.values)) == ("budget spent", "max_seconds")
-    lanes = run.solve_lanes([GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9)
+    lanes = solving.solve_lanes(
+        [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9
+    )
     assert [str(lane.data.stopped_by.values) for lane in lanes] == ["max_seconds"] * 2
     assert lanes[0].steps < 10_000
     assert "stopped_by" not in rv.solve(GOAL, Halve(), START, max_seconds=1e9).record
@@ -153,7 +155,7 @@ def test_paths_hold_start_and_end_and_thin_out() -> None:
     np.testing.assert_array_equal(short.record["path"][1][-1], short.record["profile"][1])
     long = rv.solve(GOAL, Halve(part=1e-5), START, max_steps=5000, tol=0.0)
     steps = long.record["path_step"][1]
-    assert len(steps) <= run.PATH + run.ROWS
+    assert len(steps) <= solving.PATH + solving.ROWS
     assert (steps[0], steps[-1]) == (0, 5000)
     assert np.all(np.diff(steps) > 0)
     assert rv.solve(GOAL, Halve(), START, path=False).path is None
@@ -168,7 +170,7 @@ def test_progress_stops_the_work_and_keeps_what_was_reached() -> None:
 
     found = rv.solve(GOAL, Halve(part=1e-6), START, progress=stop, max_steps=10_000)
     assert len(events) == 2
-    assert found.steps == events[-1].done == 2 * run.ROWS
+    assert found.steps == events[-1].done == 2 * solving.ROWS
     assert found.status == "budget spent"
     assert found.certificate is not None
 
@@ -228,7 +230,7 @@ def test_starts_are_drawn_from_the_seed() -> None:
 
 def test_streams_differ_by_purpose_point_and_replication() -> None:
     places = [("start", (), 0), ("play", (), 0), ("play", (1, 2), 0), ("play", (1, 2), 1)]
-    drawn = [tuple(run.stream(3, purpose, point, r).generate_state(2)) for purpose, point, r in places]
+    drawn = [tuple(solving.stream(3, purpose, point, r).generate_state(2)) for purpose, point, r in places]
     assert len(set(drawn)) == 4
 
 
@@ -247,7 +249,7 @@ def test_lanes_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
     begin = GOAL.space.check(START)
-    lanes = run.solve_lanes(games, methods, [begin] * 3)
+    lanes = solving.solve_lanes(games, methods, [begin] * 3)
     for game, method, lane in zip(games, methods, lanes, strict=True):
         single = rv.solve(game, method, START)
         assert (lane.status, lane.steps) == (single.status, single.steps)
@@ -258,7 +260,7 @@ def test_lanes_equal_single_runs() -> None:
 def test_lanes_of_other_forms_are_refused() -> None:
     begin = GOAL.space.check(START)
     with pytest.raises(ValueError, match="batch: lane 1 has a method of another form"):
-        run.solve_lanes([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
+        solving.solve_lanes([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
 
 
 def test_sweep_labels_its_points() -> None:

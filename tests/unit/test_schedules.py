@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry._jax import jax
-from rivalry.methods import schedules
+from rivalry.core.jax import jax
+from rivalry.methods.dynamics import step_sizes
 
 FALLING = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
 
@@ -17,19 +17,19 @@ FALLING = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
 @pytest.mark.parametrize("step", [0, 1, 60, 125, 249, 250, 251, 400])
 def test_cosine_falls_and_stays(step: int) -> None:
     expected = 0.02 + 0.04 * (1 + math.cos(math.pi * min(step, 250) / 250))
-    np.testing.assert_allclose(schedules.at(FALLING, step), expected, rtol=1e-13)
-    np.testing.assert_allclose(jax.jit(lambda t: schedules.at(FALLING, t))(step), expected, rtol=1e-13)
+    np.testing.assert_allclose(step_sizes.at(FALLING, step), expected, rtol=1e-13)
+    np.testing.assert_allclose(jax.jit(lambda t: step_sizes.at(FALLING, t))(step), expected, rtol=1e-13)
 
 
 def test_fixed_is_one_number_or_one_a_player() -> None:
-    assert float(schedules.at(1e-4, 77)) == 1e-4
-    assert schedules.at([1e-4, 2e-4], 3).tolist() == [1e-4, 2e-4]
-    assert schedules.at({"kind": "fixed", "value": [1e-4, 2e-4]}, 3).tolist() == [1e-4, 2e-4]
+    assert float(step_sizes.at(1e-4, 77)) == 1e-4
+    assert step_sizes.at([1e-4, 2e-4], 3).tolist() == [1e-4, 2e-4]
+    assert step_sizes.at({"kind": "fixed", "value": [1e-4, 2e-4]}, 3).tolist() == [1e-4, 2e-4]
 
 
 def test_last_is_the_limit() -> None:
-    assert float(schedules.last(FALLING)) == float(schedules.at(FALLING, 10**9)) == 0.02
-    assert schedules.last({"kind": "fixed", "value": 0.3}).tolist() == 0.3
+    assert float(step_sizes.last(FALLING)) == float(step_sizes.at(FALLING, 10**9)) == 0.02
+    assert step_sizes.last({"kind": "fixed", "value": 0.3}).tolist() == 0.3
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_last_is_the_limit() -> None:
 )
 def test_wrong_rates_are_named(rate: Any, told: str) -> None:
     with pytest.raises(ValueError, match=r"^rate") as caught:
-        schedules.check(rate)
+        step_sizes.check(rate)
     assert str(caught.value).startswith(told)
 
 
@@ -68,4 +68,4 @@ def test_wrong_rates_are_named(rate: Any, told: str) -> None:
 )
 def test_lists_are_one_number_a_player(rate: Any, told: str) -> None:
     with pytest.raises(ValueError, match=rf"^{told}$"):
-        schedules.check_players(rate, 2)
+        step_sizes.check_players(rate, 2)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.methods import sessions
-from rivalry.methods.repeated import RepeatedQLearning
-from rivalry.tabular.repeated import RepeatedWorld
+from rivalry.methods.q_learning import sessions
+from rivalry.methods.q_learning.repeated import RepeatedQLearning
+from rivalry.tables.kernels.shapes import FiniteGame
+from rivalry.tables.repeated import RepeatedWorld
 from tests.repeated_play import Options, Plain, by_player, tables
 
 SEED = np.random.SeedSequence(11)
@@ -89,7 +89,7 @@ def agree(made: RepeatedQLearning, world: RepeatedWorld, options: Options, atol:
 
 
 def place(game: FiniteGame, player: int, state: tuple[int, ...]) -> int:
-    from rivalry.tabular.play import observed_sizes
+    from rivalry.tables.greedy_play import observed_sizes
 
     sizes = observed_sizes(game)
     shape = [sizes[who] for who, _ in game.sees[player].tolist() if who >= 0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.kernels import shares
-from rivalry.kernels.shapes import contest
+from rivalry.tables.kernels import contests
+from rivalry.tables.kernels.shapes import contest
 from tests.contests import every, shared
 
 
@@ -15,12 +15,12 @@ def test_the_interpreter_makes_the_same_table() -> None:
     sizes = np.array([3, 3, 3])
     made = game.contest(places)
     compiled, plain = np.zeros((3, 27)), np.zeros((3, 27))
-    shares.tabulate(made, sizes, compiled)
-    shares.tabulate.py_func(made, sizes, plain)
+    contests.tabulate(made, sizes, compiled)
+    contests.tabulate.py_func(made, sizes, plain)
     assert np.array_equal(compiled, plain)
     out = np.zeros(3)
     for joint, actions in enumerate(every(sizes)):
-        shares.pay.py_func(made, np.array(actions), out)
+        contests.pay.py_func(made, np.array(actions), out)
         assert np.array_equal(out, compiled[:, joint])
 
 
@@ -29,7 +29,7 @@ def test_joint_actions_in_order_are_gone_through_once() -> None:
     actions, seen = np.zeros(4, dtype=np.int64), []
     while True:
         seen.append(tuple(actions.tolist()))
-        if not shares.following(actions, sizes, before):
+        if not contests.following(actions, sizes, before):
             break
     assert seen == [a for a in every(sizes) if a[0] <= a[2] <= a[3]]
 
@@ -40,7 +40,7 @@ def test_a_player_without_any_influence_gets_nothing() -> None:
     for third, expected in ((np.log([4.0, 1.0]), [1 / 8, 3 / 8]), (None, [0.25 + 0.5, 0.75 + 0.5])):
         made = contest(np.ones(2), logs, third, zero_influence="share")
         table = np.zeros((2, 1))
-        shares.tabulate(made, np.array([1, 1]), table)
+        contests.tabulate(made, np.array([1, 1]), table)
         np.testing.assert_allclose(table[:, 0], expected, rtol=1e-14)
 
 
@@ -52,7 +52,7 @@ def test_abstention_has_its_part_where_all_is_tiny() -> None:
     away[:, 0] = -200 * np.log(10.0)  # the product of both factors is 1e-400
     made = contest(np.ones(1), tiny, None, 2.0, away)
     out = np.zeros(2)
-    shares.pay(made, np.array([0, 0]), out)
+    contests.pay(made, np.array([0, 0]), out)
     np.testing.assert_allclose(out, [0.25, 0.25], rtol=1e-12)
-    shares.pay(made, np.array([1, 1]), out)
+    contests.pay(made, np.array([1, 1]), out)
     np.testing.assert_allclose(out, [0.25, 0.25], rtol=1e-12)

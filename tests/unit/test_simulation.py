@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry._jax import put
+from rivalry.core.jax import put
+from rivalry.economies.learning import crowds, simulation
+from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS, Simulation
-from rivalry.methods.population import crowds, simulation
 from rivalry.population import record_of, settled
-from rivalry.study import StudyError, build_method
 from tests.unit.test_agents import table
 
 SMALL = {"kmax": 4, "kbar": 2, "agents": 10}
@@ -135,7 +135,7 @@ def test_types_are_told_apart() -> None:
 
 
 def test_studies_find_it_by_its_kind() -> None:
-    assert "rivalry.methods.population.simulation:Simulation" in METHODS["simulation"].targets
+    assert "rivalry.economies.learning.simulation:Simulation" in METHODS["simulation"].targets
     game = rv.games.karma(**SMALL)
     assert isinstance(build_method({"kind": "simulation", "plays": "turn"}, game=game), Simulation)
     with pytest.raises(StudyError, match="does not fit this game"):

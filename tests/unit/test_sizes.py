@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.cli import main
-from rivalry.study import Study, StudyError
+from rivalry.lab.study import Study, StudyError
 
 HUGE = 10**9
 GAME = {"family": "influencer", "reach": [0.2, 0.3]}

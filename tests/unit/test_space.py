@@ -9,8 +9,8 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from rivalry._jax import jax, jnp
-from rivalry.space import Box, Choices, Simplex, Space, directions
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Choices, Simplex, Space, directions
 
 SPACES = [
     Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),

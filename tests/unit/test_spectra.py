@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.game import with_
+from rivalry.core.game import with_
 from rivalry.games.influencer import symmetric_spectrum
-from rivalry.methods.spectra import rest_point, spectra
+from rivalry.methods.limit_sets.eigenvalues import rest_point, spectra
 
 HOPF = 0.15818468164430274
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.run.starts import lattice
-from rivalry.space import Box, Choices, Simplex, Space
+from rivalry.core.space import Box, Choices, Simplex, Space
+from rivalry.solving.starts import lattice
 
 SPACES = {
     "interval": (Box.interval(0.0, 1.0, players=3), 30),

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rivalry.files import write_json
-from rivalry.results import read_netcdf
-from rivalry.store import DamagedFile, Run, StoreError, load_run
+from rivalry.core.files import write_json
+from rivalry.core.results import read_netcdf
+from rivalry.lab.store import DamagedFile, Run, StoreError, load_run
 from tests.duels import record, study
 
 
@@ -216,9 +216,7 @@ def test_leftover_parts_are_cleared(run: Run) -> None:
 
 
 def test_a_second_process_gets_one_line(run: Run) -> None:
-    code = (
-        "import sys; from rivalry.store import load_run; run = load_run(sys.argv[1])\nwith run.locked(): pass"
-    )
+    code = "import sys; from rivalry.lab.store import load_run\nwith load_run(sys.argv[1]).locked(): pass"
     with run.locked():
         done = subprocess.run([sys.executable, "-c", code, run.folder], capture_output=True, text=True)
     assert re.search(f"run: in use by process {os.getpid()}; wait for it", done.stderr.splitlines()[-1])
@@ -286,7 +284,7 @@ def test_a_users_file_that_changed_is_told_before_anything_runs(run: Run) -> Non
 
 
 def test_a_study_of_studies_has_a_run_for_each(tmp_path: Path) -> None:
-    from rivalry.study import load
+    from rivalry.lab.study import load
 
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')

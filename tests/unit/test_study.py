@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import rivalry as rv
-from rivalry.study import Study, StudyError, load, studies
+from rivalry.lab.study import Study, StudyError, load, studies
 
 GAME = {"family": "influencer", "reach": [0.2, 0.2, 0.2], "resource": "bimodal"}
 METHOD = {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]}
@@ -301,7 +301,7 @@ def test_a_resource_of_ones_own(tmp_path: Path) -> None:
 def test_plugged_in_families_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import EntryPoint, EntryPoints
 
-    from rivalry.study import names
+    from rivalry.lab.study import names
 
     point = EntryPoint("duopoly", "rivalry.games.matrix:matrix", "rivalry.games")
     monkeypatch.setattr(names, "entry_points", lambda group: EntryPoints([point] if "games" in group else []))

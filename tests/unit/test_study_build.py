@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.study import StudyError, build_game
+from rivalry.lab.study import StudyError, build_game
 
 SEXES = {"family": "matrix", "name": "battle_of_the_sexes"}
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.study import StudyError
-from rivalry.study.points import Grid, flat, placed, put, short_names, split, values
+from rivalry.lab.study import StudyError
+from rivalry.lab.study.points import Grid, flat, placed, put, short_names, split, values
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 keys = st.lists(names, min_size=1, max_size=4)

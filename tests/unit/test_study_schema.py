@@ -10,8 +10,8 @@ import pytest
 from annotated_types import Ge, Gt, Len, Lt
 from jaxtyping import Array, Float
 
-from rivalry.study import StudyError, json_schema, parameters
-from rivalry.study.schema import checked
+from rivalry.lab.study import StudyError, json_schema, parameters
+from rivalry.lab.study.schema import checked
 
 Positive = Annotated[float, Gt(0)]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from rivalry import symmetric
-from rivalry._jax import jnp
-from rivalry.game import with_
-from rivalry.space import Box, Simplex, directions
+from rivalry.core import symmetric
+from rivalry.core.game import with_
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box, Simplex, directions
 
 
 class Wells(eqx.Module):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.oracles import offers
+from rivalry.core.space import Choices
 from rivalry.games.matrix import matrix
-from rivalry.kernels.shapes import FiniteGame
-from rivalry.oracles import offers
-from rivalry.space import Choices
-from rivalry.tabular import in_turn, largest_payoff, normalised, payoffs, tabulate
+from rivalry.tables import in_turn, largest_payoff, normalised, payoffs, tabulate
+from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
 
@@ -38,9 +38,8 @@ def test_ragged_places_and_no_outside_rows() -> None:
 
 
 def test_chunks_of_the_general_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rivalry.tabular import tables
 
-    monkeypatch.setattr(tables, "CHUNK", 50)
+    monkeypatch.setattr(discretize, "CHUNK", 50)
     game = cournot(3)
     made = tabulate(game, 5)
     q = made.places[0, :, 0]
@@ -163,5 +162,5 @@ def test_bad_input() -> None:
 
 
 def test_the_face_has_the_room() -> None:
-    made = rv.tabular.tabulate(cournot(2), 3)
+    made = rv.tables.tabulate(cournot(2), 3)
     assert isinstance(made.tables, FiniteGame)

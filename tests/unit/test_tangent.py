@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry._jax import jax, jnp
-from rivalry.methods import tangent
-from rivalry.space import Box, Choices, Simplex, Space, width
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Choices, Simplex, Space, width
+from rivalry.methods.dynamics import tangent_cone
 from tests.small_games import linear
 
 SPACES = [
@@ -36,26 +36,26 @@ def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> N
     gradient = jnp.where(space.mask, jax.random.normal(jax.random.key(100 + seed), x.shape), 0.0)
     step = 1e-6  # shorter than any way to a bound that x is not on
     moved = (space.project(x + step * gradient) - x) / step
-    np.testing.assert_allclose(tangent.along(space, x, gradient), moved, atol=1e-8)
+    np.testing.assert_allclose(tangent_cone.along(space, x, gradient), moved, atol=1e-8)
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
 def test_projector_keeps_what_the_space_allows(space: Space) -> None:
     x = at_bounds(space, 3)
     gradient = jnp.where(space.mask, jax.random.normal(jax.random.key(5), x.shape), 0.0)
-    kept = tangent.free(space, x, gradient)
-    keep = np.asarray(tangent.projector(space, kept))
+    kept = tangent_cone.free(space, x, gradient)
+    keep = np.asarray(tangent_cone.projector(space, kept))
     np.testing.assert_allclose(keep @ keep, keep, atol=1e-12)
     np.testing.assert_allclose(keep, keep.T, atol=1e-15)
-    flow = np.asarray(tangent.along(space, x, gradient)).ravel()
+    flow = np.asarray(tangent_cone.along(space, x, gradient)).ravel()
     np.testing.assert_allclose(keep @ flow, flow, atol=1e-12)
-    directions = tangent.basis(keep)
+    directions = tangent_cone.basis(keep)
     np.testing.assert_allclose(directions @ directions.T, keep, atol=1e-12)
 
 
 def test_spaces_without_known_bounds_are_free() -> None:
     space = Choices((2, 3))
-    assert bool(jnp.all(tangent.free(space, jnp.zeros((2, 1)), jnp.ones((2, 1)))))
+    assert bool(jnp.all(tangent_cone.free(space, jnp.zeros((2, 1)), jnp.ones((2, 1)))))
     assert width(space).ravel().tolist() == [1.0, 2.0]
     assert width(Simplex((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
@@ -64,16 +64,16 @@ def test_newton_is_exact_on_a_linear_game() -> None:
     matrix, drive = np.array([[-2.0, 1.0], [0.5, -3.0]]), np.array([1.0, 2.0])
     game, x = linear(matrix, drive), jnp.array([[3.0], [-2.0]])
     root = np.linalg.solve(matrix, -drive)
-    np.testing.assert_allclose((x + tangent.newton_step(game, x)).ravel(), root, rtol=1e-13)
+    np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), root, rtol=1e-13)
 
 
 def test_newton_leaves_what_a_bound_holds() -> None:
     # the first player is pressed against its upper bound, the second alone is free
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     x = jnp.array([[10.0], [0.0]])
-    np.testing.assert_allclose((x + tangent.newton_step(game, x)).ravel(), [10.0, 5.0], rtol=1e-13)
+    np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), [10.0, 5.0], rtol=1e-13)
 
 
 def test_newton_on_a_singular_matrix_is_not_finite() -> None:
     game = linear([[1.0, 1.0], [1.0, 1.0]], [1.0, 2.0])
-    assert not bool(jnp.all(jnp.isfinite(tangent.newton_step(game, jnp.zeros((2, 1))))))
+    assert not bool(jnp.all(jnp.isfinite(tangent_cone.newton_step(game, jnp.zeros((2, 1))))))

@@ -13,13 +13,13 @@ from jaxtyping import Array
 from scipy.optimize import brentq
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jnp, put
-from rivalry.game import arrays, with_
+from rivalry.core import oracles
+from rivalry.core.game import arrays, with_
+from rivalry.core.jax import jnp, put
+from rivalry.core.results import collect, netcdf, read_netcdf
+from rivalry.core.space import Box, Simplex, Space
 from rivalry.games.influencer import threshold_reach, threshold_variance
-from rivalry.methods.thresholds import Thresholds
-from rivalry.results import collect, netcdf, read_netcdf
-from rivalry.space import Box, Simplex, Space
+from rivalry.methods.continuation.thresholds import Thresholds
 
 BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(
     -((np.linspace(0.001, 0.999, 100) - 0.75) ** 2) / 0.02

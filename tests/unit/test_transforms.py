@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jax, jnp
-from rivalry.game import MarkovGame, jacobian, own_gradients
+from rivalry.core import oracles
+from rivalry.core.game import MarkovGame, jacobian, own_gradients
+from rivalry.core.jax import jax, jnp
 from rivalry.games.matrix import matrix
 from rivalry.transforms import freeze, in_stages, open_loop, repeat, stackelberg
 from rivalry.transforms.followers import Followers

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.tabular.places import moves_between, places_of
+from rivalry.tables.action_grid import moves_between, places_of
 from rivalry.transforms import walks
 
 KEY = jax.random.key(0)

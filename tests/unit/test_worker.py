@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import run
-from rivalry.results import Record
-from rivalry.study import Cell, build_game
-from rivalry.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
+from rivalry import solving
+from rivalry.core.results import Record
+from rivalry.lab.study import Cell, build_game
+from rivalry.lab.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
 from tests.duels import study
 
 # budgets are small here on purpose; the warning has a test of its own
@@ -150,7 +150,7 @@ class Breaking:
         self.kept = Kept(path, every=0.0)
         self.left = after
 
-    def __call__(self, event: run.Progress) -> bool:
+    def __call__(self, event: solving.Progress) -> bool:
         self.left -= 1
         return self.left <= 0
 
@@ -263,10 +263,10 @@ def test_lanes_that_went_on_survive_a_break(tmp_path: Path) -> None:
     starts = [game.space.check([first, 0.5]) for first in (0.6, 0.9, 1.1)]
     settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
     many = ([game] * 3, [Restless()] * 3, starts)
-    whole = run.solve_lanes(*many, **settings)
+    whole = solving.solve_lanes(*many, **settings)
     assert [len(one.record["left"][1]) if "left" in one.record else 0 for one in whole] == [2, 1, 0]
     path = tmp_path / "checkpoints" / "a.npz"
     attempt = Breaking(path, 2)
-    run.solve_lanes(*many, progress=attempt, checkpoint=attempt.kept, **settings)
-    resumed = run.solve_lanes(*many, checkpoint=Kept(path, every=0.0), **settings)
+    solving.solve_lanes(*many, progress=attempt, checkpoint=attempt.kept, **settings)
+    resumed = solving.solve_lanes(*many, checkpoint=Kept(path, every=0.0), **settings)
     assert all(same(one.record, other.record) for one, other in zip(resumed, whole, strict=True))

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry import oracles
-from rivalry._jax import jax, jnp
-from rivalry.coordinates import flattened
-from rivalry.game import own_payoff
-from rivalry.metrics import certificate, payoffs
-from rivalry.space import Box
+from rivalry.core import oracles
+from rivalry.core.certify import certificate, payoffs
+from rivalry.core.game import own_payoff
+from rivalry.core.jax import jax, jnp
+from rivalry.core.reparametrisation import flattened
+from rivalry.core.space import Box
 from rivalry.transforms import Followers, freeze, in_stages, open_loop, repeat, stackelberg, walks
-from rivalry.transforms.listed import listed
+from rivalry.transforms.discretise import listed
 
 COST = 0.1
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from annotated_types import Ge, Lt
 from jax import Array
 
-from rivalry.oracles import payoff_scale
-from rivalry.space import Simplex
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.space import Simplex
 
 
 class Places(eqx.Module):

@@ -10,18 +10,18 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry import oracles
-from rivalry._jax import jax, jnp
 from rivalry.check.populations import check_population
 from rivalry.check.rules import attempt, inside, record, require
 from rivalry.check.spaces import PLACES, check_scale, check_space
-from rivalry.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff, world_of
-from rivalry.game import scale as scale_of
-from rivalry.kernels.shapes import Contest
-from rivalry.oracles import has, offered
-from rivalry.plain import registered
-from rivalry.precision import imprecise
-from rivalry.space import Box, Profile
+from rivalry.core import oracles
+from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff, world_of
+from rivalry.core.game import scale as scale_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import has, offered
+from rivalry.core.plain import registered
+from rivalry.core.precision import imprecise
+from rivalry.core.space import Box, Profile
+from rivalry.tables.kernels.shapes import Contest
 
 GRID = 33
 CLOSE = 1e-9  # times the payoff scale: what rounding may make of equal payoffs
@@ -243,7 +243,7 @@ def _check_world(game: Any, places: list[Profile]) -> None:
 
 def _check_contest(game: Any, places: list[Profile]) -> None:
     """Payoffs summed from what the game offers for tables are its payoffs."""
-    from rivalry.kernels import shares
+    from rivalry.tables.kernels import contests
 
     at = np.stack([np.asarray(x) for x in places], axis=1)  # [player action axis]
     remedy = "must answer the Contest of places [player action axis], or be left out"
@@ -252,7 +252,7 @@ def _check_contest(game: Any, places: list[Profile]) -> None:
     players, count = at.shape[:2]
     actions = np.random.default_rng(0).integers(0, count, size=(PLACES, players))
     summed = np.zeros(actions.shape)
-    attempt("contest(places)", remedy, partial(shares.pay_many, made, actions, summed))
+    attempt("contest(places)", remedy, partial(contests.pay_many, made, actions, summed))
     right = jnp.stack([game.payoffs(jnp.asarray(at[np.arange(players), row])) for row in actions])
     _close(game, summed, right, "contest(places): sums to other payoffs")
 

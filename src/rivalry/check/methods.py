@@ -11,11 +11,11 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from rivalry import run
-from rivalry._jax import jax, jnp
+from rivalry import solving
 from rivalry.check.rules import attempt, inside, record, require
-from rivalry.game import Learner, Method, world_of
-from rivalry.space import Box, Profile
+from rivalry.core.game import Learner, Method, world_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Profile
 
 STEPS = 5
 
@@ -80,7 +80,7 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
         found = attempt(
             "solve",
             "must work with the package's loop",
-            lambda: run.solve(game, method, start, max_steps=STEPS),
+            lambda: solving.solve(game, method, start, max_steps=STEPS),
         )
     require("profile" in found.record, "solve: found no profile")
     return ("protocol", "init", "step", "same key, same bits", "solve")

@@ -10,12 +10,12 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp, put
 from rivalry.check.rules import attempt, record, require
 from rivalry.check.spaces import check_scale, check_space
-from rivalry.game import is_population
-from rivalry.oracles import has, offered, payoff_scale
-from rivalry.plain import registered
+from rivalry.core.game import is_population
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import has, offered, payoff_scale
+from rivalry.core.plain import registered
 from rivalry.population import settled
 from rivalry.population.consistent import first_law
 from rivalry.population.operators import by_type, push, shares_of, spread_out, types_of

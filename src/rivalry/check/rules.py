@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.space import Profile, Space
+from rivalry.core.space import Profile, Space
 
 
 class Unfit(ValueError):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._jax import jax, jnp
 from rivalry.check.rules import attempt, inside, require
-from rivalry.oracles import payoff_scale
-from rivalry.space import Profile, Space
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.space import Profile, Space
 
 PLACES, GRID = 8, 33
 

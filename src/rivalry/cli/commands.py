@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rivalry._registry import near
 from rivalry.cli import output
+from rivalry.core.registry import near
 
 UsageError: Any = typer.BadParameter.__base__  # typer brings its own, or click's
 Abort: Any = typer.Abort
@@ -112,7 +112,7 @@ def _usage(error: Any, arguments: list[str]) -> str:
 
 
 def _command_meant(wrong: str) -> str:
-    from rivalry.study import studies
+    from rivalry.lab.study import studies
 
     if wrong in studies() or wrong.endswith(".toml"):
         return f"a study is run by `rivalry run {wrong}`"

@@ -63,7 +63,7 @@ def _version(name: str) -> str | None:
 
 def _devices() -> list[dict[str, Any]]:
     try:
-        from rivalry._jax import jax
+        from rivalry.core.jax import jax
 
         return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
     except (ImportError, RuntimeError, AssertionError) as error:  # JAX says by either that it has no backend
@@ -86,7 +86,7 @@ def _cache() -> dict[str, Any]:
     if os.environ.get("RIVALRY_NO_CACHE"):
         return _row("cache", None, "off (RIVALRY_NO_CACHE is set)", "unset RIVALRY_NO_CACHE")
     try:
-        from rivalry._jax import jax
+        from rivalry.core.jax import jax
 
         folder = str(jax.config.values["jax_compilation_cache_dir"])
         os.makedirs(folder, exist_ok=True)
@@ -101,6 +101,6 @@ def _cache() -> dict[str, Any]:
 
 
 def _processors() -> dict[str, Any]:
-    from rivalry.executor import cores
+    from rivalry.lab.executor import cores
 
     return _row("processors", str(cores()), "ok")

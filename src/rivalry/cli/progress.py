@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from rivalry.cli import interrupt, output
 
 if TYPE_CHECKING:
-    from rivalry.executor import Event, EventCallback
+    from rivalry.lab.executor import Event, EventCallback
 
 EVERY = 2.0  # seconds between two lines
 SEEN = 0.05  # of all the work: less of it tells nothing of the rest, and neither does a single cell

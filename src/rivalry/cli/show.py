@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rivalry import study
-from rivalry._registry import load, near
 from rivalry.cli import output
+from rivalry.core.registry import load, near
+from rivalry.lab import study
 
 
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from rivalry.arguments import shown
+from rivalry.core.validate import shown
 
 
 class OptionError(ValueError):

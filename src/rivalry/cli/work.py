@@ -8,16 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry._registry import near
 from rivalry.cli import interrupt, output, values
 from rivalry.cli.values import OptionError
+from rivalry.core.registry import near
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-    from rivalry.executor import Hire
-    from rivalry.store import DamagedFile, LeftOut, Run
-    from rivalry.study import Study
+    from rivalry.lab.executor import Hire
+    from rivalry.lab.store import DamagedFile, LeftOut, Run
+    from rivalry.lab.study import Study
 
 FORMATS = ("csv", "latex", "netcdf")
 FAILED = 1
@@ -29,11 +29,11 @@ def executor(name: str, address: str | None) -> Hire | None:
         raise OptionError(f"--executor {name}: {near(name, ('local', 'ray'))}")
     if name == "local" and address is not None:
         raise OptionError(f"--address {address}: is for --executor ray")
-    if name == "ray" and (find_spec("ray") is None or find_spec("rivalry.contrib") is None):
+    if name == "ray" and (find_spec("ray") is None or find_spec("rivalry.integrations") is None):
         raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
     if name == "local":
         return None
-    from rivalry.contrib.ray import Cluster
+    from rivalry.integrations.ray import Cluster
 
     return Cluster(address)
 
@@ -42,7 +42,7 @@ def study(
     name: str, sets: Sequence[str], sweeps: Sequence[str], replications: int | None, quick: bool
 ) -> Study:
     """The study that a command line describes. Raises `StudyError`, `OptionError`."""
-    from rivalry.study import load
+    from rivalry.lab.study import load
 
     changes, swept = values.settings(sets), values.sweeps(sweeps)
     for key in swept:
@@ -91,12 +91,12 @@ def run(
 ) -> Done:
     """Carry a study out."""
     from rivalry.cli.progress import checking
-    from rivalry.executor import held
+    from rivalry.lab.executor import held
 
     _tell_files([chosen, *chosen.parts().values()], drawn=True)
     with held(hire):
         chosen.check(checking())
-        from rivalry.store import Run
+        from rivalry.lab.store import Run
 
         folder = chosen.default_folder if out is None else out
         _same_study(folder, chosen.name)
@@ -108,8 +108,8 @@ def run(
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Done:
     """Carry on a run."""
     from rivalry.cli.progress import checking
-    from rivalry.executor import held
-    from rivalry.store import Run
+    from rivalry.lab.executor import held
+    from rivalry.lab.store import Run
 
     there = Run.open(folder)
     studies = [part.study for part in _each(there)]
@@ -122,7 +122,7 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
 
 
 def _same_study(folder: Path, name: str) -> None:
-    from rivalry.store import Run, StoreError
+    from rivalry.lab.store import Run, StoreError
 
     if (folder / "study.json").is_file():
         try:
@@ -146,7 +146,7 @@ def _tell_files(studies: Sequence[Study], *, drawn: bool = False) -> None:
 
 def _carry_out(run: Run, workers: int | None, hire: Hire | None, accept_version: bool) -> str:
     from rivalry.cli.progress import shown
-    from rivalry.executor import carry_out
+    from rivalry.lab.executor import carry_out
 
     with shown(str(run.folder)) as tell:
         status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version, executor=hire)
@@ -167,7 +167,7 @@ def _done(run: Run, status: str) -> Done:
 
 def _draw_own(run: Run) -> None:
     """Plots in users' files, which only this command may run; the report takes the figures from then on."""
-    from rivalry.report import draw_own
+    from rivalry.lab.report import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
         with part.locked():
@@ -183,8 +183,8 @@ def datasets(run: Run) -> dict[str, Dataset]:
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
     """What ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.report import expectations, results, warned
-    from rivalry.study.expect import differences
+    from rivalry.lab.report import expectations, results, warned
+    from rivalry.lab.study.expect import differences
 
     counts, studies = run.counts(), _studies(run)
     return {
@@ -214,7 +214,7 @@ def _studies(run: Run) -> dict[str, Mapping[str, Any]]:
 
 def _certificates(run: Run, part: str, data: Dataset) -> list[dict[str, Any]]:
     """The certificates of a run, or of one of its parts, whose cells are named ``PART/CELL``."""
-    from rivalry.report import certificates
+    from rivalry.lab.report import certificates
 
     rows = certificates(data)
     return [
@@ -236,8 +236,8 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
 
 def _claims(data: Mapping[str, Dataset]) -> list[str]:
     """How many certificates make which claim; approximate equilibria with their bound."""
-    from rivalry.report.judge import cells
-    from rivalry.results import gain_in_words
+    from rivalry.core.results import gain_in_words
+    from rivalry.lab.report.judge import cells
 
     rows = [row for part in data.values() for row in cells(part) if row[0]["claim"]]
     claims = [certificate["claim"] for certificate, _ in rows]
@@ -252,7 +252,7 @@ def _claims(data: Mapping[str, Dataset]) -> list[str]:
 
 def _warnings(run: Run) -> list[str]:
     """What cells warned of, a line each, those of a study's parts together."""
-    from rivalry.report import lines, warned
+    from rivalry.lab.report import lines, warned
 
     rows = warned([notes for part in _each(run) for notes in part.warnings().values()])
     return [f"warning: {line}" for line in lines(rows)]
@@ -265,7 +265,7 @@ def _each(run: Run) -> list[Run]:
 
 def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
     """Our values beside published and independent ones; values that were not compared are only counted."""
-    from rivalry.report.judge import NOT_COMPARED, tally
+    from rivalry.lab.report.judge import NOT_COMPARED, tally
 
     if not rows:
         return []
@@ -300,7 +300,7 @@ def _called(row: Mapping[str, Any], parts: bool) -> str:
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:
     """How far a run is: as JSON, and in words; damaged files are named on stderr."""
-    from rivalry.store import Run, status_of
+    from rivalry.lab.store import Run, status_of
 
     run = Run.open(folder)
     damaged = [error for part in _each(run) for error in part.damaged()]
@@ -320,8 +320,8 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
 
 def report(folder: Path, out: Path | None = None) -> Path:
     """Rebuild the report from what is stored, in the run or in the folder ``out``."""
-    from rivalry.report import build
-    from rivalry.store import Run
+    from rivalry.lab.report import build
+    from rivalry.lab.store import Run
 
     run = Run.open(folder)
     _tell_left_out(run)
@@ -356,8 +356,8 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     """Write the numbers in another form: the files, and what they lack. Raises `OptionError`."""
     if to not in FORMATS:
         raise OptionError(f"--to {to}: {near(to, FORMATS)}")
-    from rivalry.export import export as write
-    from rivalry.store import Run
+    from rivalry.lab.export import export as write
+    from rivalry.lab.store import Run
 
     run = Run.open(folder)
     if out is not None and out.exists() and not out.is_dir():
@@ -373,8 +373,8 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
 def certify(folder: Path) -> Done:
     """Recompute certificates; the report takes them from then on."""
     from rivalry.cli.progress import shown
-    from rivalry.executor import certify as recompute
-    from rivalry.store import Run
+    from rivalry.lab.executor import certify as recompute
+    from rivalry.lab.store import Run
 
     run = Run.open(folder)
     _tell_files([part.study for part in _each(run)])

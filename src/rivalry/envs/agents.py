@@ -10,9 +10,9 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
+from rivalry.core.game import BrokenInvariant
+from rivalry.economies.kernels.economy import RUNNING
 from rivalry.envs.games import check_periods, check_word, everybodys
-from rivalry.game import BrokenInvariant
-from rivalry.kernels.economy import RUNNING
 
 Seen = dict[str, dict[str, np.ndarray]]
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip without, refuse

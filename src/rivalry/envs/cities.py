@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry._registry import near
+from rivalry.core.game import world_of
+from rivalry.core.registry import near
+from rivalry.economies.kernels.city import desk_of, fresh, no_tallies, rows, trips
+from rivalry.economies.kernels.city_acts import bid, ready, take
+from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
-from rivalry.game import world_of
-from rivalry.kernels.city import desk_of, fresh, no_tallies, rows, trips
-from rivalry.kernels.city_acts import bid, ready, take
-from rivalry.kernels.city_learning import entry_counts
-from rivalry.kernels.shapes import City
+from rivalry.tables.kernels.shapes import City
 
 FEATURES = (
     "urgency",
@@ -132,8 +132,8 @@ def city_policy(
 
     ``policy(agent's number, observations [state feature], masks [state entry])`` gives the chances of entries
     ``[state entry]``, for observations as `CityEnv` makes them. Kernels play the table
-    (`kernels.city_learning.policy_rows`), and so `methods.city.gains` judges it. Raises `ValueError` where
-    these are no chances, or where an entry beyond the mask has one.
+    (`economies.kernels.city_learning.policy_rows`), and so `economies.learning.city_gains` judges it. Raises
+    `ValueError` where these are no chances, or where an entry beyond the mask has one.
 
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2)

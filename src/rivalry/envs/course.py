@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry._jax import jax, jnp
-from rivalry.oracles import has
-from rivalry.plain import Same
-from rivalry.space import Choices, Simplex
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import has
+from rivalry.core.plain import Same
+from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
 
 FAR = 1e12  # nothing that is seen is larger

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.game import world_of
+from rivalry.economies.kernels.economy import fresh, no_tallies
+from rivalry.economies.kernels.economy_acts import act
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
-from rivalry.game import world_of
-from rivalry.kernels.economy import fresh, no_tallies
-from rivalry.kernels.economy_acts import act
-from rivalry.kernels.shapes import Economy
+from rivalry.tables.kernels.shapes import Economy
 
 PERIODS = 1000
 

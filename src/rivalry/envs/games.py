@@ -11,11 +11,11 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
+from rivalry.core.game import Game, is_markov, is_population
+from rivalry.core.oracles import has, offered
+from rivalry.core.plain import registered
+from rivalry.core.space import Box, Choices, Simplex
 from rivalry.envs.course import FAR, NEAR, Course
-from rivalry.game import Game, is_markov, is_population
-from rivalry.oracles import has, offered
-from rivalry.plain import registered
-from rivalry.space import Box, Choices, Simplex
 from rivalry.transforms import repeat
 
 Seen = dict[str, Any]

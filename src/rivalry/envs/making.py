@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from rivalry._registry import lazy, near
+from rivalry.core.game import world_of
+from rivalry.core.registry import lazy, near
 from rivalry.envs import cities, economies
 from rivalry.envs.agents import Illegal
 from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
 from rivalry.envs.games import GameEnv, OnSimplex, check_word
 from rivalry.envs.turns import TurnEnv
-from rivalry.game import world_of
 from rivalry.games import GAMES
-from rivalry.kernels.shapes import City, Economy
+from rivalry.tables.kernels.shapes import City, Economy
 
 
 def parallel_env(

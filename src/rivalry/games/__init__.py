@@ -3,11 +3,11 @@
 import sys
 from typing import Any
 
-from rivalry._registry import Entry, Room, lazy
+from rivalry.core.registry import Entry, Room, lazy
 
 GAMES = {
     "city": Entry(
-        ("rivalry.games.city:city",),
+        ("rivalry.economies.city:city",),
         "agents travel through a city and bid karma for admission to its lanes",
         "reward -u for a step at a lane that refuses, 0 for one that admits or is dormant: of those who want "
         "lane l the W(l) who bid most are admitted, pay their bids, and move on along their path, where u is "
@@ -20,7 +20,7 @@ GAMES = {
         "the influence there of player i at position xᵢ; r runs over all players and outside rows",
     ),
     "karma": Entry(
-        ("rivalry.games.karma:karma",),
+        ("rivalry.economies.karma:karma",),
         "agents bid for a resource, again and again, with a currency that buys nothing else",
         "reward -u for losing, 0 for winning: of two agents who meet at random the one who bids more wins, "
         "with chance θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid law ν; V(u,k) = Σ_b π(b|u,k) [-u (1-θ(b)) "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 
 
 def from_file(spec: Mapping[str, Any], name: str) -> np.ndarray:

@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from rivalry._jax import jax, jnp
-from rivalry._registry import near
+from rivalry.core.jax import jax, jnp
+from rivalry.core.registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
 # Characters, brackets within each other, and operations within each other (a sum of n terms has n - 1):

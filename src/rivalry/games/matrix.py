@@ -10,12 +10,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
-from rivalry._registry import near
-from rivalry.arguments import checked, limit
-from rivalry.game import Record
-from rivalry.kernels.shapes import FiniteGame, one_state
-from rivalry.space import Profile, Simplex, Strategy
+from rivalry.core.game import Record
+from rivalry.core.jax import jnp
+from rivalry.core.registry import near
+from rivalry.core.space import Profile, Simplex, Strategy
+from rivalry.core.validate import checked, limit
+from rivalry.tables.kernels.shapes import FiniteGame, one_state
 
 Classic = Literal[
     "battle_of_the_sexes",

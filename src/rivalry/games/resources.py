@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._registry import near
-from rivalry.arguments import limit
+from rivalry.core.registry import near
+from rivalry.core.space import simplex_lattice
+from rivalry.core.validate import limit
 from rivalry.games.data_files import from_file
 from rivalry.games.formula import coordinates, named, parse
-from rivalry.space import simplex_lattice
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}

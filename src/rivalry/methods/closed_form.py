@@ -7,8 +7,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from rivalry.oracles import closed_form
-from rivalry.results import Record
+from rivalry.core.oracles import closed_form
+from rivalry.core.results import Record
 
 Session = dict[str, np.ndarray]
 

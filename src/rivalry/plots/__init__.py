@@ -3,7 +3,7 @@
 import sys
 from typing import Any, NamedTuple
 
-from rivalry._registry import Room, lazy
+from rivalry.core.registry import Room, lazy
 
 
 class PlotEntry(NamedTuple):
@@ -23,22 +23,22 @@ PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 
 PLOTS = {
     "agent_histogram": PlotEntry(
-        "rivalry.plots.exploitability:agent_histogram",
+        "rivalry.economies.figures.exploitability:agent_histogram",
         "how what each could gain, or got, is spread over agents",
     ),
     "basins": PlotEntry("rivalry.plots.ends:basins", "starts coloured by the end that each led to"),
     "bid_congestion": PlotEntry(
-        "rivalry.plots.congestion:bid_congestion",
+        "rivalry.economies.figures.congestion:bid_congestion",
         "mean bids on the lanes of a city against how many want them",
     ),
     "bid_law": PlotEntry(
-        "rivalry.plots.bidding:bid_law", "how often each bid is made, and how likely it wins"
+        "rivalry.economies.figures.bidding:bid_law", "how often each bid is made, and how likely it wins"
     ),
     "bifurcation": PlotEntry(
         "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
     ),
     "class_table": PlotEntry(
-        "rivalry.plots.class_table:class_table",
+        "rivalry.economies.figures.class_table:class_table",
         "what lucky, average and unlucky agents of a city bid and get",
     ),
     "commitment": PlotEntry(
@@ -58,7 +58,7 @@ PLOTS = {
         ("dcf_sensitivity",),
     ),
     "design_search": PlotEntry(
-        "rivalry.plots.design_search:design_search",
+        "rivalry.economies.figures.design_search:design_search",
         "what a planner's search of rules found: its objective, seed by seed, and exploitability",
     ),
     "deviation": PlotEntry(
@@ -70,19 +70,19 @@ PLOTS = {
     ),
     "end_positions": PlotEntry("rivalry.plots.ends:end_positions", "how often each player ends where"),
     "example_bids": PlotEntry(
-        "rivalry.plots.example_agents:example_bids",
+        "rivalry.economies.figures.example_agents:example_bids",
         "what a lucky, an average and an unlucky agent of a city bid",
     ),
     "example_routes": PlotEntry(
-        "rivalry.plots.streets:example_routes",
+        "rivalry.economies.figures.streets:example_routes",
         "the paths of a lucky, an average and an unlucky agent of a city",
     ),
     "exploitability_curve": PlotEntry(
-        "rivalry.plots.exploitability:exploitability_curve",
+        "rivalry.economies.figures.exploitability:exploitability_curve",
         "what agents could gain as they learn, exact and sampled, and how far from equilibrium they are",
     ),
     "fairness_plane": PlotEntry(
-        "rivalry.plots.fairness:fairness_plane",
+        "rivalry.economies.figures.fairness:fairness_plane",
         "efficiency against fairness over a swept parameter, with rules that know no karma",
     ),
     "gradients": PlotEntry(
@@ -100,13 +100,13 @@ PLOTS = {
         ("influence",),
     ),
     "karma_histogram": PlotEntry(
-        "rivalry.plots.bidding:karma_histogram", "how many agents hold how much karma"
+        "rivalry.economies.figures.bidding:karma_histogram", "how many agents hold how much karma"
     ),
     "landscape": PlotEntry(
         "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
     ),
     "lane_load": PlotEntry(
-        "rivalry.plots.congestion:lane_load",
+        "rivalry.economies.figures.congestion:lane_load",
         "how many want each lane in free flow, against its capacity",
     ),
     "learners": PlotEntry(
@@ -120,7 +120,8 @@ PLOTS = {
         "rivalry.plots.learning:learning_curve", "rewards, distance and regret as learners learn"
     ),
     "mean_bids": PlotEntry(
-        "rivalry.plots.bidding:mean_bids", "mean bids against karma, by urgency, of several methods or cells"
+        "rivalry.economies.figures.bidding:mean_bids",
+        "mean bids against karma, by urgency, of several methods or cells",
     ),
     "paths": PlotEntry("rivalry.plots.paths:paths", "positions on the way from the start to the end"),
     "payoff_landscape": PlotEntry(
@@ -133,7 +134,7 @@ PLOTS = {
     ),
     "policy": PlotEntry("rivalry.plots.learning:policy", "how often learners take each action in each state"),
     "policy_map": PlotEntry(
-        "rivalry.plots.policy_maps:policy_map",
+        "rivalry.economies.figures.policy_maps:policy_map",
         "chances of bids by karma and urgency, learned beside equilibrium",
     ),
     "precipice": PlotEntry(
@@ -160,7 +161,8 @@ PLOTS = {
         "rivalry.plots.points:safety_frontier", "disaster against performance, for several results"
     ),
     "scaling_check": PlotEntry(
-        "rivalry.plots.scaling:scaling_check", "mean bids of economies of several sizes, scaled back"
+        "rivalry.economies.figures.scaling:scaling_check",
+        "mean bids of economies of several sizes, scaled back",
     ),
     "scenario": PlotEntry(
         "rivalry.plots.scenario:scenario", "measures over one parameter, a series for each value of another"
@@ -173,7 +175,7 @@ PLOTS = {
         "rivalry.plots.snapshots:snapshots", "influence and positions at chosen steps", ("snapshots",)
     ),
     "social_traces": PlotEntry(
-        "rivalry.plots.social:social_traces",
+        "rivalry.economies.figures.social:social_traces",
         "efficiency, fairness and changes of policies as agents learn",
     ),
     "spectrum": PlotEntry(
@@ -184,7 +186,7 @@ PLOTS = {
     ),
     "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
     "street_map": PlotEntry(
-        "rivalry.plots.streets:street_map",
+        "rivalry.economies.figures.streets:street_map",
         "what happens on every lane of a city, on a map",
     ),
     "subsidy": PlotEntry("rivalry.plots.points:subsidy", "what subsidies change, by player and price"),
@@ -205,7 +207,7 @@ PLOTS = {
         "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)
     ),
     "violations": PlotEntry(
-        "rivalry.plots.violations:violations",
+        "rivalry.economies.figures.violations:violations",
         "how often drawn policies violate contractivity or monotonicity",
     ),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 from rivalry.plots.select import NoSuchPoint, band, blank, checked, dimension, holds, point
 
 if TYPE_CHECKING:

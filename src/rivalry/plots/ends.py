@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from rivalry.core.results import CERTIFIED
 from rivalry.plots.select import Point, blank, checked, point
 from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
-from rivalry.results import CERTIFIED
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 from rivalry.plots.measures import certified, per_player, rank, word
 from rivalry.plots.scenario import draw_family, family, family_legend
 from rivalry.plots.select import checked, dimension, point, swept

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry._registry import near
-from rivalry.intervals import told
+from rivalry.core.registry import near
+from rivalry.core.statistics import told
 from rivalry.plots.select import NoSuchPoint, band, point
 
 if TYPE_CHECKING:

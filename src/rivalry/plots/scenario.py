@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 from rivalry.plots.measures import certified, factors, per_player, rank, scaled, word
 from rivalry.plots.select import blank, checked, dimension, swept
 from rivalry.plots.style import (

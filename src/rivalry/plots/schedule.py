@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 from rivalry.plots.measures import word
 from rivalry.plots.select import Point, blank, checked, point
 from rivalry.plots.style import (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry._registry import near
-from rivalry.intervals import half_width
-from rivalry.results import CERTIFIED
+from rivalry.core.registry import near
+from rivalry.core.results import CERTIFIED
+from rivalry.core.statistics import half_width
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset

@@ -12,9 +12,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from rivalry._jax import jax, jnp, put
-from rivalry.game import PopulationGame
-from rivalry.oracles import offered
+from rivalry.core.game import PopulationGame
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import offered
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Law, Policy, Values, by_type, law, shares_of, types_of
 from rivalry.population.values import best_response, policy_values

@@ -12,14 +12,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp, put
-from rivalry.game import BrokenInvariant, PopulationGame
-from rivalry.oracles import offered
-from rivalry.plain import registered
+from rivalry.core.game import BrokenInvariant, PopulationGame
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import offered
+from rivalry.core.plain import registered
+from rivalry.core.results import ROUNDING, Certificate, Record
 from rivalry.population.consistent import Settled, settled
 from rivalry.population.operators import Law, Policy, Values, action_values, by_type, shares_of, uniform
 from rivalry.population.values import best_response, policy_values
-from rivalry.results import ROUNDING, Certificate, Record
 
 TOLERANCE = 1e-6  # times what an agent of a type can win or lose
 FLAT = 1e-6  # of the payoff: an agent's own choice that moves its payoff by less is no measure of gains

@@ -8,8 +8,8 @@ import equinox as eqx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
-from rivalry._jax import jax, jnp
-from rivalry.game import PopulationGame, refuse_mean_field
+from rivalry.core.game import PopulationGame, refuse_mean_field
+from rivalry.core.jax import jax, jnp
 from rivalry.population.operators import Law, Policy, first_distribution, flow, law
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12

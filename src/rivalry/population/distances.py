@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 
 Distance = Literal["mean", "sum", "mu_weighted", "l1"]
 DISTANCES: tuple[str, ...] = get_args(Distance)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
-from rivalry.game import PopulationGame
-from rivalry.oracles import offered
+from rivalry.core.game import PopulationGame
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import offered
 
 SINGULAR = 1e-12  # pivots of a part this small: there are several stationary laws
 REPLACED = 1e-5  # part of the agents per step

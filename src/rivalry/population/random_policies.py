@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from rivalry.population.distances import entropies
 
 Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]

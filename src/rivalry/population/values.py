@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool, Int
 
-from rivalry._jax import jax, jnp
-from rivalry.game import PopulationGame, scale_of
+from rivalry.core.game import PopulationGame, scale_of
+from rivalry.core.jax import jax, jnp
 from rivalry.population.operators import Policy, Values, action_values, transitions
 
 TIE = 1e-12  # times the payoff scale: gains so small do not replace an action

@@ -4,10 +4,10 @@ Every transform returns a game that `solve`, `certificate` and further transform
 """
 
 from rivalry.transforms.followers import Followers
-from rivalry.transforms.periods import in_stages, open_loop, repeat
-from rivalry.transforms.seats import Leadership, Respond, freeze, stackelberg
+from rivalry.transforms.over_periods import in_stages, open_loop, repeat
+from rivalry.transforms.restricted import Leadership, Respond, freeze, stackelberg
 from rivalry.transforms.stages import check_stages, hierarchy
-from rivalry.transforms.walks import walks
+from rivalry.transforms.walk import walks
 
 __all__ = [
     "Followers",

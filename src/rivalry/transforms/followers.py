@@ -8,12 +8,12 @@ import equinox as eqx
 from annotated_types import Ge
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
-from rivalry.coordinates import curved, flattened
-from rivalry.game import Game
-from rivalry.metrics import search, traceable_reply
-from rivalry.space import Box, Profile
-from rivalry.transforms.seats import inside, newton_step
+from rivalry.core.certify import search, traceable_reply
+from rivalry.core.game import Game
+from rivalry.core.jax import jax, jnp
+from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.space import Box, Profile
+from rivalry.transforms.restricted import inside, newton_step
 
 POLISH, NEAR = 2, 1e-6  # Newton steps after the search, and how far each may go, in widths of the box
 

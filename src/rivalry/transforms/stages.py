@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from rivalry.game import Game
-from rivalry.transforms.seats import Leadership, Respond, stackelberg
+from rivalry.core.game import Game
+from rivalry.transforms.restricted import Leadership, Respond, stackelberg
 
 
 def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> Leadership:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
-from rivalry.space import Box, Choices, Profile, Simplex
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Choices, Profile, Simplex
 
 
 def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:

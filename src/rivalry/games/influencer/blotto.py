@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry._jax import put
-from rivalry.games.influencer.ceiling import rest_of
+from rivalry.core.certify import PROVED, TIE, Reply, payoff_at_stake, payoffs, searched
+from rivalry.core.jax import put
+from rivalry.core.results import ROUNDING
+from rivalry.core.space import Simplex
 from rivalry.games.influencer.kernels import Blotto
-from rivalry.metrics import PROVED, TIE, Reply, payoff_at_stake, payoffs, searched
-from rivalry.results import ROUNDING
-from rivalry.space import Simplex
+from rivalry.games.influencer.payoff_bound import rest_of
 
 if TYPE_CHECKING:
+    from rivalry.core.space import Profile
     from rivalry.games.influencer.game import Influencer
-    from rivalry.space import Profile
 
 BOXES, TOGETHER = 1_000, 32  # of the branch and bound, in all and per round
 FIELDS, LIKELY, BETWEEN = 11, 32, 3  # so many fields' faces are all tried; the best of them again

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp, put
+from rivalry.core.certify import faces
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Simplex
 from rivalry.games.influencer.kernels import ChosenReach
-from rivalry.metrics import faces
-from rivalry.space import Simplex
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer

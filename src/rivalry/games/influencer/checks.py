@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry._jax import put
-from rivalry._registry import near
+from rivalry.core.jax import put
+from rivalry.core.registry import near
 
 EDGE = 1e-9  # what coordinates keep from 0 where the kernel has no influence there
 

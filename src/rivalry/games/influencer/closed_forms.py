@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry import symmetric
+from rivalry.core import symmetric
+from rivalry.core.space import Box, directions
 from rivalry.games.influencer.kernels import (
     Blotto,
     ChosenReach,
@@ -23,7 +24,6 @@ from rivalry.games.influencer.kernels import (
     GaussianMatrix,
     PowerLaw,
 )
-from rivalry.space import Box, directions
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer
@@ -213,8 +213,8 @@ def _outside_domain(game: Influencer) -> str:
 def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
     """Every place found, ``[place axis]``, where all players together feel no gradient.
 
-    Newton's method from a grid of about ``starts`` places (`rivalry.symmetric.roots`). On a simplex only the
-    gradient along it counts.
+    Newton's method from a grid of about ``starts`` places (`rivalry.core.symmetric.roots`). On a simplex only
+    the gradient along it counts.
     Raises `ValueError` for unequal players.
 
     >>> import rivalry as rv

@@ -8,9 +8,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, put
-from rivalry.kernels.shapes import Contest
-from rivalry.kernels.shapes import contest as made
+from rivalry.core.jax import jax, put
+from rivalry.tables.kernels.shapes import Contest
+from rivalry.tables.kernels.shapes import contest as made
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.game import Influencer

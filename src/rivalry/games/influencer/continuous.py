@@ -13,13 +13,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry._jax import jax, jnp, put
-from rivalry._registry import near
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.registry import near
+from rivalry.core.space import Box
 from rivalry.games.influencer.checks import Ground
 from rivalry.games.influencer.game import Influencer
 from rivalry.games.quadrature import on_box, on_simplex
 from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights, worded
-from rivalry.space import Box
 
 TOLERANCE = 1e-10  # relative: when payoffs and gradients at the profiles below no longer move
 FIRST = {1: 64, 2: 16}  # nodes in each direction; 8 where there are more than two

@@ -9,17 +9,17 @@ from warnings import warn
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry._jax import put
-from rivalry.arguments import checked, limit
+from rivalry.core.jax import put
+from rivalry.core.space import Box, Simplex
+from rivalry.core.validate import checked, limit
 from rivalry.games.influencer.checks import EDGE, Ground, ground_of, one_of, per_player, players_of
 from rivalry.games.influencer.continuous import Rule, refined
 from rivalry.games.influencer.game import Influencer
-from rivalry.games.influencer.making import kernel_of
+from rivalry.games.influencer.kernel_factory import kernel_of
 from rivalry.games.influencer.outside import abstention as abstention_of
 from rivalry.games.influencer.outside import third_party as third_party_of
 from rivalry.games.resources import resource_points as points_of
 from rivalry.games.resources import resource_weights as weights_of
-from rivalry.space import Box, Simplex
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]

@@ -10,17 +10,17 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp, put
-from rivalry._registry import near
-from rivalry.game import Record
+from rivalry.core.game import Record
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.registry import near
+from rivalry.core.space import Box, Profile, Simplex, Strategy
 from rivalry.games.influencer.candidates import candidates
-from rivalry.games.influencer.ceiling import available, ceiling, payoff_against
 from rivalry.games.influencer.contest import contest
 from rivalry.games.influencer.geometry import apart, square
 from rivalry.games.influencer.kernels import ChosenReach, Custom, Kernel
-from rivalry.games.influencer.views import VIEWS, measures, view
-from rivalry.kernels.shapes import Contest
-from rivalry.space import Box, Profile, Simplex, Strategy
+from rivalry.games.influencer.payoff_bound import available, ceiling, payoff_against
+from rivalry.games.influencer.plot_data import VIEWS, measures, view
+from rivalry.tables.kernels.shapes import Contest
 
 STARTS = {
     2: [0.1, 0.9],
@@ -312,7 +312,7 @@ class Influencer(eqx.Module):
         return contest(self, places)
 
     def measures(self, x: Profile) -> Record:
-        """What is stored with every result; see `rivalry.games.influencer.views.measures`."""
+        """What is stored with every result; see `rivalry.games.influencer.plot_data.measures`."""
         return measures(self, x)
 
     def view(self, name: str, x: Profile) -> Record:

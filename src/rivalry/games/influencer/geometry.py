@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from jaxtyping import Array, Float, Int
 
-from rivalry._jax import jnp
-from rivalry.space import Profile, Strategy
+from rivalry.core.jax import jnp
+from rivalry.core.space import Profile, Strategy
 
 Points = Float[Array, "point coordinate"]
 Logs = Float[Array, "player point"]

@@ -24,8 +24,9 @@ from typing import TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
-from rivalry.games.influencer.chosen import ChosenReach
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile, Strategy
+from rivalry.games.influencer.chosen_reach import ChosenReach
 from rivalry.games.influencer.geometry import (
     Logs,
     PerPoint,
@@ -39,7 +40,6 @@ from rivalry.games.influencer.geometry import (
     square,
 )
 from rivalry.games.influencer.simplex_kernels import Blotto, Dirichlet
-from rivalry.space import Profile, Strategy
 
 K = TypeVar("K")
 

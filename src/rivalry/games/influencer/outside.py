@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._jax import put
-from rivalry._registry import near
+from rivalry.core.jax import put
+from rivalry.core.registry import near
 from rivalry.games.formula import coordinates, named, parse
 from rivalry.games.resources import checked_weights
 

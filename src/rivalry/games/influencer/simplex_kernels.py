@@ -5,9 +5,9 @@ from __future__ import annotations
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile
 from rivalry.games.influencer.geometry import Logs, Points, Pull
-from rivalry.space import Profile
 
 
 class Dirichlet(eqx.Module):

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry._jax import put
+from rivalry.core.certify import payoffs
+from rivalry.core.jax import put
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.results import Record
 from rivalry.games.market import closed_forms, numerical
 from rivalry.games.market.checks import one_of
 from rivalry.games.market.cournot import MOST_SUBSETS
 from rivalry.games.market.demand import INTERCEPT
-from rivalry.games.market.stage_replies import StageReplies
-from rivalry.metrics import payoffs
-from rivalry.oracles import payoff_scale
-from rivalry.results import Record
+from rivalry.games.market.stage_responses import StageReplies
 from rivalry.transforms import hierarchy
 
 if TYPE_CHECKING:

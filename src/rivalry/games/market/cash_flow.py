@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxtyping import Array, Bool, Float, Int
 
-from rivalry._jax import jnp
+from rivalry.core.jax import jnp
 from rivalry.games.market import demand
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._jax import put
-from rivalry._registry import near
+from rivalry.core.jax import put
+from rivalry.core.registry import near
 from rivalry.games.market.demand import RULES
 from rivalry.games.market.prices import logit_joint
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry._jax import put
+from rivalry.core.jax import put
 from rivalry.games.market import collusion, cournot, leadership, prices
 
 if TYPE_CHECKING:

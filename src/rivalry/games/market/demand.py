@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 
 Numbers = dict[str, Array]
 

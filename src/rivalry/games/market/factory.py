@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry._jax import jnp, put
-from rivalry.arguments import checked, limit
+from rivalry.core.jax import jnp, put
+from rivalry.core.space import Box
+from rivalry.core.validate import checked, limit
 from rivalry.games.market.checks import (
     ALONE,
     OWN,
@@ -29,7 +30,6 @@ from rivalry.games.market.game import Accounts, Dynamics, Market
 from rivalry.games.market.shocks import shock_of
 from rivalry.games.market.staged import StagedMarket, staged
 from rivalry.games.market.valuation import check_rates
-from rivalry.space import Box
 from rivalry.transforms import check_stages
 
 Numbers = float | list[float] | np.ndarray

@@ -8,12 +8,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
-from rivalry.games.market import demand, replies
+from rivalry.core.certify import Reply
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import Record
+from rivalry.core.space import Box, Profile
+from rivalry.games.market import best_response, demand
 from rivalry.games.market.demand import Cleared, Rule
-from rivalry.metrics import Reply
-from rivalry.results import Record
-from rivalry.space import Box, Profile
 
 STAGES = tuple[tuple[int, ...], ...]
 
@@ -165,11 +165,11 @@ class Market(eqx.Module):
     @property
     def best_reply(self) -> Any:
         """The exact reply in one period, where the market has one."""
-        if not replies.known(self):
+        if not best_response.known(self):
             raise AttributeError("best_reply")
 
         def reply(x: Profile, player: int | Array) -> tuple[Array, Array, str]:
-            own = replies.best_reply(self, x, player)
+            own = best_response.best_reply(self, x, player)
             return own, self.payoffs(x.at[player].set(own))[player], "exact"
 
         return reply
@@ -198,7 +198,7 @@ class Market(eqx.Module):
 
     def play(self, periods: int | None = None, observation: str = "last_q") -> Any:
         """The market as it is lived, period by period: a `MarkovGame`; see `play.MarketPlay`."""
-        from rivalry.games.market.play import played
+        from rivalry.games.market.native_play import played
 
         return played(self, periods, observation)
 
@@ -223,18 +223,18 @@ class Market(eqx.Module):
     @property
     def views(self) -> tuple[str, ...]:
         """Larger arrays that plots draw: benchmarks, and the replies of two firms."""
-        from rivalry.games.market import views
+        from rivalry.games.market import plot_data
 
-        return views.names(self)
+        return plot_data.names(self)
 
     def view(self, name: str, x: Profile) -> Record:
-        """One of ``views`` at a profile, as named arrays; see `rivalry.games.market.views`."""
-        from rivalry.games.market import views
+        """One of ``views`` at a profile, as named arrays; see `rivalry.games.market.plot_data`."""
+        from rivalry.games.market import plot_data
 
-        return views.view(self, name, x)
+        return plot_data.view(self, name, x)
 
     def repeated(self, places: np.ndarray, sizes: np.ndarray) -> Any:
-        """Its tables where firms choose among places, period after period: a `kernels.shapes.FiniteGame`."""
+        """Its tables where firms choose among places, period after period, as `FiniteGame`."""
         from rivalry.games.market import tables
 
         return tables.repeated(self, places, sizes)
@@ -273,7 +273,7 @@ class Market(eqx.Module):
         )
 
     def linear_quadratic(self) -> Any:
-        """The market of ``predetermined`` outputs as a `kernels.shapes.LinearQuadraticGame`."""
+        """The market of ``predetermined`` outputs as a `tables.kernels.shapes.LinearQuadraticGame`."""
         from rivalry.games.market import tables
 
         return tables.linear_quadratic(self)
@@ -292,7 +292,7 @@ class Market(eqx.Module):
 
     def gamma_channels(self, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
         """Through what discount factors can matter here; see `channels.gamma_channels`."""
-        from rivalry.games.market.channels import gamma_channels
+        from rivalry.games.market.discounting_channels import gamma_channels
 
         return gamma_channels(self, tables, learns, discounts)
 

@@ -7,8 +7,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from rivalry._jax import jax, jnp
-from rivalry.oracles import best_response
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import best_response
 from rivalry.transforms import Leadership
 
 ROUNDS, REST = 500, 1e-11  # of best replies in turn; movement, relative to the box, that is rest

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry._jax import put
-from rivalry.metrics import payoffs
-from rivalry.results import Record
-from rivalry.space import Profile
+from rivalry.core.certify import payoffs
+from rivalry.core.jax import put
+from rivalry.core.results import Record
+from rivalry.core.space import Profile
 
 if TYPE_CHECKING:
     from rivalry.games.market.staged import StagedMarket

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._jax import put
-from rivalry._registry import near
-from rivalry.arguments import limit
+from rivalry.core.jax import put
+from rivalry.core.registry import near
+from rivalry.core.validate import limit
 from rivalry.games.market.game import Shock
 
 KINDS = {"iid": ("levels", "odds"), "ar1": ("rho", "sd", "count"), "markov": ("levels", "chain")}

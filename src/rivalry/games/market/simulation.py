@@ -9,9 +9,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry._jax import jax, put
+from rivalry.core.jax import jax, put
 from rivalry.games.market.cash_flow import Flow
-from rivalry.games.market.play import MarketPlay
+from rivalry.games.market.native_play import MarketPlay
 from rivalry.games.market.valuation import Valuation, valuation
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jnp, put
+from rivalry.core.certify import Reply, payoffs
+from rivalry.core.jax import jnp, put
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.results import Record
+from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, leadership, numerical, price_line, second_order
 from rivalry.games.market.benchmarks import Benchmark, benchmarks
 from rivalry.games.market.game import Market
-from rivalry.games.market.stage_replies import StageReplies, best_output, linear
-from rivalry.metrics import Reply, payoffs
-from rivalry.oracles import payoff_scale
-from rivalry.results import Record
-from rivalry.space import Profile
+from rivalry.games.market.stage_responses import StageReplies, best_output, linear
 from rivalry.transforms import Leadership, stackelberg
 
 AGREE = 1e-9  # of the payoff scale: so well must replies found in two ways pay the same

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry._jax import jax, put
+from rivalry.core.jax import jax, put
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.space import Profile
 from rivalry.games.market.cash_flow import opening, settle
-from rivalry.kernels.shapes import FiniteGame, LinearQuadraticGame
-from rivalry.oracles import payoff_scale
-from rivalry.space import Profile
-from rivalry.tabular.plans import AdjustmentTables
-from rivalry.tabular.tables import TABLE_BYTES, values_at
+from rivalry.tables.discretize import TABLE_BYTES, values_at
+from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
+from rivalry.tables.plans import AdjustmentTables
 
 if TYPE_CHECKING:
     from rivalry.games.market.game import Market

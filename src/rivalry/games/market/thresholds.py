@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry._jax import put
+from rivalry.core.certify import best_reply
+from rivalry.core.jax import put
+from rivalry.core.oracles import payoff_scale
 from rivalry.games.market.benchmarks import ALIKE, benchmark
-from rivalry.metrics import best_reply
-from rivalry.oracles import payoff_scale
-from rivalry.tabular import Staged, equilibria, regrets, staged_values, tabulate
-from rivalry.tabular import payoffs as table_payoffs
+from rivalry.tables import Staged, equilibria, regrets, staged_values, tabulate
+from rivalry.tables import payoffs as table_payoffs
 
 if TYPE_CHECKING:
     from rivalry.games.market.game import Market
@@ -64,7 +64,7 @@ def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale:
 
 
 def on_grid(market: Market, places: Any) -> OnGrid:
-    """The same, exactly, where firms may choose only ``places`` (as in `rivalry.tabular.tabulate`).
+    """The same, exactly, where firms may choose only ``places`` (as in `rivalry.tables.tabulate`).
 
     The cartel is the joint action of largest total payoff, departures are to other places, and every pure
     Nash equilibrium of the grid is a punishment, those that differ by swaps of like firms counted once.

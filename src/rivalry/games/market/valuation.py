@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 
 SHIFT = {"period0": 0.0, "mid": 0.5, "end": 1.0}
 """When in its period a cash flow comes in."""

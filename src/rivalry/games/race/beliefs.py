@@ -9,14 +9,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.certify import Reply
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import COVERAGES, Coverage, Record
+from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race.game import Race, Transition
-from rivalry.games.race.measures import measures, outcomes
+from rivalry.games.race.metrics import measures, outcomes
 from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Rules
-from rivalry.metrics import Reply
-from rivalry.results import COVERAGES, Coverage, Record
-from rivalry.space import Box, Profile, Strategy
 
 FIXED = ("players", "horizon", "invest", "share", "share_units", "beliefs", "beliefs_play")
 

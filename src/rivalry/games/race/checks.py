@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry._jax import put
+from rivalry.core.jax import put
 
 POSITIVE = ("alpha", "beta", "m", "kappa")
 NOT_NEGATIVE = (

@@ -11,9 +11,10 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry._jax import jnp, put
-from rivalry._registry import near
-from rivalry.arguments import checked, limit
+from rivalry.core.jax import jnp, put
+from rivalry.core.registry import near
+from rivalry.core.space import Box
+from rivalry.core.validate import checked, limit
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
 from rivalry.games.race.checks import (
     alone,
@@ -29,7 +30,6 @@ from rivalry.games.race.game import COLUMNS, Race
 from rivalry.games.race.parts import tried
 from rivalry.games.race.period import CONTESTS, COSTS, RISKS, Rules, power
 from rivalry.games.race.technology import SPILLS
-from rivalry.space import Box
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]

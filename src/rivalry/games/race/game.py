@@ -9,25 +9,25 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
-from rivalry._registry import near
+from rivalry.core.certify import Reply
+from rivalry.core.jax import jax, jnp
+from rivalry.core.registry import near
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race import technology
 from rivalry.games.race.checks import refusal
 from rivalry.games.race.inputs import profile_of
-from rivalry.games.race.measures import measures, outcomes
-from rivalry.games.race.nodes import Node, stock_range
+from rivalry.games.race.metrics import measures, outcomes
+from rivalry.games.race.native_play import RacePlay
 from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Numbers, Outcome, Rules, ours, outcome
-from rivalry.games.race.play import RacePlay
-from rivalry.games.race.proved_reply import proved_reply
-from rivalry.games.race.schedule_reply import best_reply
-from rivalry.games.race.static_reply import details
+from rivalry.games.race.plot_data import names as view_names
+from rivalry.games.race.plot_data import view
+from rivalry.games.race.proved_response import proved_reply
+from rivalry.games.race.schedule_response import best_reply
+from rivalry.games.race.state_game import Node, stock_range
+from rivalry.games.race.static_response import details
 from rivalry.games.race.stepwise import levels, opening, period, period_space
-from rivalry.games.race.views import names as view_names
-from rivalry.games.race.views import view
-from rivalry.metrics import Reply
-from rivalry.results import Coverage, Record
-from rivalry.space import Box, Profile, Strategy
 
 COLUMNS = ("xs", "xp", "inv_s", "inv_p", "share_s", "share_p")
 ALONE = ("m", "kappa", "lam")  # one number for everybody, or one a period
@@ -367,7 +367,7 @@ class Race(eqx.Module):
         return view_names(self)
 
     def view(self, name: str, x: Profile) -> Record:
-        """One of ``views`` at a profile, as named arrays; see `rivalry.games.race.views`."""
+        """One of ``views`` at a profile, as named arrays; see `rivalry.games.race.plot_data`."""
         return view(self, name, x)
 
     def refuses(self, name: str, value: float) -> str:
@@ -382,7 +382,7 @@ class Race(eqx.Module):
         return self.profile(rows)
 
     def measures(self, x: Profile) -> Record:
-        """What is stored with every result; see `rivalry.games.race.measures`."""
+        """What is stored with every result; see `rivalry.games.race.metrics`."""
         return measures(self, x)
 
     def outcomes(self, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:

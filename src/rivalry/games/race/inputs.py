@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry._jax import put
-from rivalry.space import Profile
+from rivalry.core.jax import put
+from rivalry.core.space import Profile
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race

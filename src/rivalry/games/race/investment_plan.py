@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.own_problem import Own, odds, own_problem, peak, place_of, power_of_safety
 from rivalry.games.race.technology import received
-from rivalry.space import Profile
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.period import Numbers, Rules, log
-from rivalry.space import Profile
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.games.race import period
 
 if TYPE_CHECKING:

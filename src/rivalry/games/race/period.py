@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 
 Numbers = Mapping[str, Array]
 PerPlayer = Float[Array, "player"]

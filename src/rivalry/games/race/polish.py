@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Array
 
-from rivalry._jax import jax, jnp
-from rivalry.oracles import payoff_scale
-from rivalry.space import EDGE, Profile, Strategy
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.space import EDGE, Profile, Strategy
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race

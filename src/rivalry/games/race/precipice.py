@@ -15,12 +15,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp, put
-from rivalry.arguments import checked
+from rivalry.core.certify import Reply
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.results import Record
+from rivalry.core.space import Box, Profile
+from rivalry.core.validate import checked
 from rivalry.games.race.checks import one_of
-from rivalry.metrics import Reply
-from rivalry.results import Record
-from rivalry.space import Box, Profile
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal

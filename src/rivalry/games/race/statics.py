@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
-from rivalry._registry import near
+from rivalry.core.registry import near
 from rivalry.games.race.closed_forms import Alike, alike_numbers, symmetric_equilibria
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box
 from rivalry.games.race.period import outcome
-from rivalry.space import Box
 
 if TYPE_CHECKING:
     from rivalry.games.race.game import Race

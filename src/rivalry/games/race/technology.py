@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from rivalry._jax import jax, jnp
+from rivalry.core.jax import jax, jnp
 
 SPILLS = ("sum", "max", "union")
 

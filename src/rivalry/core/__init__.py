@@ -1,0 +1,1 @@
+"""Spaces, games, what is known of games, certificates, results and records."""

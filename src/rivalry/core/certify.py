@@ -1,0 +1,352 @@
+"""How far a profile is from equilibrium: regrets, what no gain can exceed, certificates, distances."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.game import Game, payoff_against, scale
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import Response, best_response, payoff_bound, proved_response, search_points
+from rivalry.core.plain import registered
+from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
+from rivalry.core.space import Simplex
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.core.space import Profile, Strategy
+
+TOLERANCE = 1e-6  # times what a player can win or lose by its own choice
+SMALL = 1e-2  # of the payoff scale: who can win or lose less is judged by that
+RUIN = 30.0  # the payoff at stake is at most this many times what an ordinary mistake costs
+FEW = 9  # strategies that tell what is at stake where the best response needs no search
+CLIMBS, CLIMB_STEPS = 8, 200
+GROWTH = 20  # at most so many times the points of a line are searched where there are more axes
+PAIRS = 12  # corners up to which a search drops every pair of them
+SHORT = 1e-12  # of a climb's first step: so short a step ends it
+BATCH, CELLS = 64, 40_000
+TIE = 1e-10  # times the payoff at stake: replies that differ by less are equally good
+PROVED = 1e-8  # times the payoff at stake: a bound that near to the best payoff is not narrowed further
+
+Reply = Response  # a word of this room too
+
+
+def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
+    """Every player's regret at ``x``, searched over its whole space, and the bound that is proved.
+
+    ``tolerance`` is relative to what each player can win or lose by its own choice (`payoff_at_stake`), to
+    which `ROUNDING` times the size of its payoff is added; ``points`` is the size of the search grid on a
+    line. Raises `ValueError` for a profile outside the space.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
+    'equilibrium'
+    """
+    x = _placed(game, x)
+    here = np.asarray(payoffs(game, x))
+    replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
+    tried = [payoffs_tried(game, x, player, reply) for player, reply in enumerate(replies)]
+    found = np.array([np.max(part, initial=reply.payoff) for part, reply in zip(tried, replies, strict=True)])
+    regret = np.maximum(found - here, 0.0)
+    bound = np.maximum(np.fmax([reply.bound for reply in replies], found) - here, 0.0)
+    at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
+    # expectations of mixed strategies may cancel to 0: they are rounded like the payoffs that are summed
+    summed = scale(game) if isinstance(game.space, Simplex) else 0.0
+    size = np.array([np.max(np.abs(part), initial=summed) for part in tried])
+    allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))
+    if not np.all(np.isfinite(here)):
+        regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
+    least = min(replies, key=lambda reply: COVERAGES.index(reply.coverage))
+    weakest = least.coverage
+    if weakest in ("exact", "bounded"):
+        weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
+    rounding: Rounding = "floating point" if np.any(np.isfinite(bound)) else ""
+    return Certificate(regret, bound, weakest, least.method, allowed, at_stake, rounding)
+
+
+def payoff_at_stake(tried: np.ndarray, best: float) -> float:
+    """What a player can win or lose by its own choice: its best payoff less the smallest one tried.
+
+    A few ruinous strategies must not make gains look small: it is at most `RUIN` times what an ordinary
+    mistake costs, the lower quartile of the losses there are.
+
+    >>> round(payoff_at_stake(np.array([0.0, 0.7, 1.0, -2e6]), 1.0), 6)
+    9.0
+    """
+    losses = np.sort(best - tried)
+    losses = losses[losses > ROUNDING * np.max(np.abs(tried), initial=abs(best))]
+    return float(min(losses[-1], RUIN * losses[(len(losses) - 1) // 4])) if len(losses) else 0.0
+
+
+def payoff_units(game: Game, x: Profile) -> np.ndarray:
+    """The unit ``[player]`` in which a player's gradients are judged: the payoff scale.
+
+    For who can win or lose less than a hundredth of that by its own choice, it is what this player can; but
+    no less than 1e-4 of its payoff, below which gradients may be rounding.
+    """
+    whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
+    best = [Reply(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
+    ranges = [np.ptp(payoffs_tried(game, x, player, one)) for player, one in enumerate(best)]
+    found: np.ndarray = np.where(np.array(ranges) >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
+    return np.where(found > 0, found, whole)
+
+
+def payoffs_tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
+    """Payoffs of a player's strategies against the others at ``x``: those searched, or ordinary ones."""
+    found = reply.tried
+    if found is None:
+        rows = _ordinary(game, player, reply.strategy)
+        if len(rows) > 4 * FEW:
+            found = np.asarray(_values(game, x, put(player), put(rows)))
+        else:  # payoffs of profiles are compiled already
+            each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
+            each[:, player] = rows
+            found = np.array([np.asarray(payoffs(game, put(one)))[player] for one in each])
+    finite: np.ndarray = found[np.isfinite(found)]
+    return finite
+
+
+def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
+    """Strategies ``[candidate axis]`` that tell what is at stake: a coarse grid of the space, and ``best``.
+
+    On a simplex the grid has faces alone, where all payoffs may vanish. Amounts that count by their
+    logarithms have bounds that nobody comes near: there the grid is one of the usual part, and every amount
+    of the best response is also left out, halved and doubled.
+    """
+    space: Any = game.space
+    if not curved(game):
+        return np.concatenate([np.asarray(space.grid(player, FEW)), best[None]])
+    low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
+    parts = np.concatenate([np.eye(len(low)), np.ones((1, len(low)))])
+    changed = [np.where(part > 0, factor * best, best) for part in parts for factor in (0.0, 0.5, 2.0)]
+    return np.concatenate([space.usual.grid(player, FEW), np.clip(changed, low, high)])
+
+
+def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
+    """The best strategy of ``player`` against the others at ``x``, over its whole space.
+
+    It is that of the oracles `proved_response` or `best_response` where one is known. Else it is searched, in
+    the coordinates in which the game's box is.
+
+    Raises `ValueError` for a profile outside the space, or a player that there is not.
+    """
+    x = _placed(game, x)
+    if isinstance(player, bool | str) or not 0 <= player < len(x):
+        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
+    if proved_response.knows(game) or best_response.knows(game):
+        return proved_response(game, x, player)
+    if not curved(game):
+        return searched(game, x, player, points)
+    flat = flattened(game)
+    found = searched(flat, flat.inner(x), player, points)
+    there = flat.outer(flat.inner(x).at[player].set(found.strategy))
+    return found._replace(strategy=np.asarray(game.space.project(there)[player]))
+
+
+def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
+    """The best response that is known and its payoff, if JAX can trace it for any ``player``."""
+    if not best_response.knows(game):
+        return None
+    try:
+        strategy, payoff, _ = best_response(game, x, player)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # it needs concrete numbers
+        return None
+
+
+def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
+    """The best strategy that a search finds; no payoff exceeds its bound, where the game has ceilings."""
+    grid = search_grid(game, player, points)
+    strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
+    payoff = float(np.max(values))
+    stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
+    strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
+    method = f"{len(tried)} grid points, {len(values)} climbs"
+    if not payoff_bound.knows(game) or isinstance(game.space, Simplex):
+        return Reply(strategy, payoff, np.inf, "lower bound", method, tried)
+    strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
+    return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound", tried)
+
+
+def search_grid(game: Game, player: int, points: int) -> Array:
+    """Where a search begins, whoever plays what: ``[point axis]``, ``points`` on a line and more elsewhere.
+
+    The oracle `search_points` adds strategies that may be good responses.
+    """
+    space = game.space
+    axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
+    grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
+    return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
+
+
+def _placed(game: Game, x: Any) -> Profile:
+    """An array as it is; lists, labelled arrays and arrays of another shape, as far as they are a profile."""
+    registered(game)
+    if not isinstance(x, jax.Array | np.ndarray) or x.shape != game.space.shape:
+        x = game.space.check(x, "profile")
+    found: Profile = x if isinstance(x, jax.Array) else put(np.asarray(x, dtype=float))
+    return found
+
+
+def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
+    """Among equally good replies the nearest to ``here``; of equally near ones the first in order."""
+    good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all of them where a payoff is no number
+    apart = np.max(np.abs(good - here), axis=1)
+    near = good[~(apart > np.min(apart) + 1e-6 * np.max(apart))]
+    first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
+    return first
+
+
+@eqx.filter_jit
+def payoffs(game: Game, x: Profile) -> Array:
+    """What each player gets at ``x``, compiled."""
+    return game.payoffs(x)
+
+
+def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
+    """Strategies of ``player`` [candidate axis] and their payoffs [candidate]; may be used inside ``jit``.
+
+    The best points of ``grid`` [point axis] and the player's own place, each after a projected climb. On a
+    simplex the faces next to the own place are tried as well.
+    """
+    return _searching(game, x, player, grid)[:2]
+
+
+def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
+    """The same, and the payoffs of all points that were tried."""
+    payoff = payoff_against(game, x, player)
+
+    def project(strategy: Strategy) -> Strategy:
+        return game.space.project(x.at[player].set(strategy))[player]
+
+    reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
+    first = jnp.max(reach) / jnp.sqrt(len(grid))
+    if isinstance(game.space, Simplex):
+        near = jax.vmap(project)(faces(x[player]))
+        grid = jnp.concatenate([grid, near])
+    values = jax.lax.map(payoff, grid, batch_size=256)
+    _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
+    if grid.shape[1] > 1:  # the best points may all lead to one place: also the best of every part
+        parts = -(-len(grid) // CLIMBS)
+        padded = jnp.pad(values, (0, CLIMBS * parts - len(grid)), constant_values=-jnp.inf)
+        regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
+        best = jnp.concatenate([best, jnp.minimum(regional, len(grid) - 1)])
+    begin = jnp.concatenate([grid[best], x[player][None]])
+    strategies, found = jax.vmap(partial(_climb, payoff, project, first))(begin)
+    return strategies, found, values
+
+
+def faces(own: Any, xp: Any = jnp) -> Any:
+    """``own`` with corners given up ``[face corner]``: each alone, pairs of few, all but the largest."""
+    size = own.shape[0]
+    rank = xp.argsort(xp.argsort(-own))
+    gone = [np.eye(size, dtype=bool)]
+    if size <= PAIRS:
+        gone.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
+    kept = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
+    rest = xp.where(kept, own, 0.0)
+    total = xp.sum(rest, axis=1, keepdims=True)
+    even = kept / xp.maximum(xp.sum(kept, axis=1, keepdims=True), 1)
+    return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
+
+
+_search = eqx.filter_jit(_searching)
+
+
+@eqx.filter_jit
+def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
+    """Payoffs of many own strategies ``[candidate axis]``."""
+    found: Array = jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
+    return found
+
+
+def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
+    """Projected ascent; the step, a length, grows when it helps and halves when it does not."""
+    slope = jax.value_and_grad(payoff)
+
+    def going(carry):  # type: ignore[no-untyped-def]
+        number, _, _, _, length = carry
+        return (number <= CLIMB_STEPS) & (length > SHORT * first)
+
+    def step(carry):  # type: ignore[no-untyped-def]
+        number, here, value, gradient, length = carry
+        size = jnp.max(jnp.abs(gradient))
+        there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
+        new, new_gradient = slope(there)
+        # nothing moves in step 0, which only evaluates: one place that does, half the compilation
+        better = (new > value) | (number == 0)
+        pick = partial(jnp.where, better)
+        length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
+        return number + 1, pick(there, here), pick(new, value), pick(new_gradient, gradient), length
+
+    begin = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
+    _, strategy, value, _, _ = jax.lax.while_loop(going, step, begin)
+    return strategy, value
+
+
+@eqx.filter_jit
+def _cells(
+    game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
+) -> tuple[Array, Array, Array]:
+    """Ceilings of cells ``[cell axis]``, their midpoints, and the payoffs there."""
+    middle = jnp.divide(low + high, 2)
+    ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
+    return ceilings, middle, jax.vmap(payoff_against(game, x, player))(middle)
+
+
+def _branch_and_bound(
+    game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float, stake: float
+) -> tuple[np.ndarray, float, float]:
+    """Split the cells of largest ceiling until no payoff can exceed the best one by `PROVED` of the stake."""
+    enough = PROVED * stake + ROUNDING * abs(payoff) / 4
+    space, who = game.space, put(player)
+    # on a line few cells are in doubt at a time
+    batch = BATCH if space.shape[1] > 1 else BATCH // 4
+    low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
+    ceilings = np.array([np.inf])
+    seen = 0
+    while ceilings.max() > payoff + enough and seen < CELLS:
+        worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
+        worst = worst[ceilings[worst] > payoff + enough]
+        axis = np.argmax(high[worst] - low[worst], axis=1)
+        middle = (low[worst] + high[worst]) / 2
+        rows = np.arange(len(worst))
+        left, right = high[worst].copy(), low[worst].copy()
+        left[rows, axis] = right[rows, axis] = middle[rows, axis]
+        new_low, new_high = np.concatenate([low[worst], right]), np.concatenate([left, high[worst]])
+        pad = batch - len(new_low)  # one shape, one compilation
+        fresh, points, values = (
+            np.asarray(part)[: len(new_low)]
+            for part in _cells(
+                game,
+                x,
+                who,
+                np.pad(new_low, ((0, pad), (0, 0)), mode="edge"),
+                np.pad(new_high, ((0, pad), (0, 0)), mode="edge"),
+            )
+        )
+        if np.any(np.isnan(values)):
+            return strategy, float("nan"), np.inf  # with no payoff at a place there is no best one
+        fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
+        if values.max() > payoff + TIE * stake:  # what differs by rounding is no better reply
+            strategy = points[np.argmax(values)]
+        payoff = max(payoff, float(values.max()))
+        # a ceiling of a part never exceeds that of the whole
+        fresh = np.minimum(fresh, np.tile(ceilings[worst], 2))
+        keep = np.setdiff1d(np.arange(len(ceilings)), worst)
+        low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
+        ceilings = np.concatenate([ceilings[keep], fresh])
+        alive = ceilings > payoff
+        floor = ceilings[~alive].max(initial=payoff)
+        low, high, ceilings = low[alive], high[alive], ceilings[alive]
+        seen += len(fresh)
+        if not len(ceilings):
+            return strategy, payoff, max(payoff, floor)
+    return strategy, payoff, float(max(ceilings.max(), payoff))

@@ -1,0 +1,105 @@
+"""Two sets of scenarios beside each other: how often an inequality holds, and where it fails."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from rivalry.core.registry import near
+from rivalry.core.results import CERTIFIED, CLAIMS, Record, dataset
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+Relation = Literal["<", "<=", ">=", ">"]
+RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
+
+def compare(
+    left: Dataset,
+    right: Dataset,
+    quantity: str,
+    relation: Relation = ">",
+    *,
+    margin: float = 0.0,
+    claims: Sequence[str] = CERTIFIED,
+) -> Dataset:
+    """Over all pairs of a point of ``left`` and one of ``right``, where ``left relation right`` holds.
+
+    ``left`` and ``right`` are datasets of sweeps or runs, ``quantity`` a variable with one number a point.
+    Only points with a certified equilibrium count. Where nothing is proved, as in games whose best responses
+    are only searched, weaker ``claims`` can be admitted by name (`rivalry.core.results.CLAIMS`). Both sides
+    of the inequality may be off by rounding: it must hold by ``margin``.
+
+    Gives ``share`` of the pairs for which it holds, ``pairs``, ``holds`` (left_point, right_point), the
+    values ``left_value`` and ``right_value`` with each point's swept coordinates (``left_theta`` ..), the
+    pairs of points for which it fails, ``failure`` (pair, side), and how many points were left out as not
+    certified, ``left_out`` (side). Raises `ValueError` for a variable or a relation that is not known, one
+    with more than a number a point, and sets without a point of these claims.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.3] * 2)
+    >>> one, other = (rv.sweep(game, {"reach": reaches}, rv.methods.GradientAscent(), [0.4, 0.5])
+    ...               for reaches in ([0.25, 0.3], [0.35]))
+    >>> found = compare(one, other, "steps", "<")
+    >>> int(found.pairs), found.holds.dims
+    (2, ('left_point', 'right_point'))
+    """
+    if relation not in RELATIONS:
+        raise ValueError(f"relation: {relation!r} is unknown; {near(str(relation), RELATIONS)}")
+    for claim in claims:
+        if claim not in CLAIMS:
+            raise ValueError(f"claims: {claim!r} is unknown; {near(str(claim), CLAIMS)}")
+    sides = [_points(data, quantity, name, claims) for name, data in (("left", left), ("right", right))]
+    (first, own_first, _), (second, own_second, _) = sides
+    apart = first[:, None] - second[None, :]
+    sign = 1.0 if relation.startswith(">") else -1.0
+    holds = RELATIONS[relation if sign > 0 else relation.replace("<", ">")](sign * apart, margin)
+    record: Record = {
+        "share": ((), np.asarray(holds.mean())),
+        "pairs": ((), np.asarray(holds.size)),
+        "holds": (("left_point", "right_point"), holds),
+        "left_value": (("left_point",), first),
+        "right_value": (("right_point",), second),
+        "failure": (("pair", "side"), np.argwhere(~holds)),
+        "left_out": (("side",), np.array([out for _, _, out in sides])),
+    }
+    return dataset(record | own_first | own_second)
+
+
+def _points(
+    data: Dataset, quantity: str, side: str, admitted: Sequence[str]
+) -> tuple[np.ndarray, Record, int]:
+    """The values at certified points, the points' coordinates, and how many points were left out."""
+    for name in (quantity, "claim"):
+        if name not in data:
+            raise ValueError(f"{side}: no variable {name!r}; {near(name, map(str, data.data_vars))}")
+    dims = data["claim"].dims
+    extra = [str(dim) for dim in data[quantity].dims if dim not in dims]
+    if extra:
+        raise ValueError(
+            f"{side}: {quantity} has a number for each {extra[0]}; pick one by isel({extra[0]}=0)"
+        )
+    claims = data["claim"].values
+    values = np.broadcast_to(data[quantity].broadcast_like(data["claim"]).values, claims.shape)
+    kept = np.isin(claims, list(admitted)) & np.isfinite(values)
+    if not kept.any():
+        there = ", ".join(sorted({str(claim) for claim in claims.ravel() if claim})) or "none"
+        raise ValueError(
+            f"{side}: no point with {quantity} has a claim of {list(admitted)}; there are: {there}"
+        )
+    record: Record = {}
+    for name in map(str, dims):
+        if name in data.coords and data.sizes[name] > 1:
+            along = data[name].broadcast_like(data["claim"]).transpose(*dims).values
+            record[f"{side}_{name}"] = ((f"{side}_point",), along[kept])
+    finished = claims != ""
+    return values[kept], record, int((finished & ~kept).sum())

@@ -1,0 +1,373 @@
+"""Files of a run: arrays in a zip without pickles, written aside and renamed, that tell damage.
+
+A file is a plain ``.npz`` (`numpy.load` reads it) with one more member, ``meta.json``: schema, kind, name,
+dimensions. The last 64 bytes, the zip's comment, are the SHA-256 of all bytes before. Equal contents give
+equal bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.results import SCHEMA, Record
+
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+_DIGEST = 64
+_EMPTY = 1_000_000  # the most places of an array that holds nothing
+DIGESTS = 2  # the schema from which on JSON files have a digest
+
+
+class StoreError(ValueError):
+    """A run folder cannot be used as asked; one line that says why and what would help."""
+
+
+class DiskFull(StoreError):
+    """No space is left for a file; all files that were finished are kept."""
+
+
+class DamagedFile(StoreError):
+    """A stored file is not what was written."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: damaged ({why})")
+        self.path, self.why = path, why
+
+
+class Stored(NamedTuple):
+    """What one file holds."""
+
+    meta: dict[str, Any]
+    record: Record
+
+
+def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> bytes:
+    """A record as the bytes of a file; ``meta`` is kept beside it. Equal records give equal bytes.
+
+    Raises `ValueError` for an array of objects: nothing stored is ever unpickled.
+
+    >>> data = pack({"payoff": (("player",), np.array([1.0, 2.0]))}, kind="cell", name="a1")
+    >>> unpack(data).record["payoff"]
+    (('player',), array([1., 2.]))
+    """
+    arrays = {name: np.asarray(array) for name, (_, array) in record.items()}
+    for name, array in arrays.items():
+        if not _storable(array.dtype):
+            raise ValueError(f"{name}: an array of {array.dtype} cannot be stored; numbers and text can")
+    dims = {name: list(dims) for name, (dims, _) in record.items()}
+    head = {"schema": SCHEMA, **meta, "dims": dims}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(_member("meta.json"), json.dumps(head, sort_keys=True))
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, arrays[name], allow_pickle=False)
+            archive.writestr(_member(f"{name}.npy"), member.getbuffer())
+        archive.comment = b"0" * _DIGEST
+    body = buffer.getvalue()[:-_DIGEST]
+    return body + sha256(body).hexdigest().encode()
+
+
+def _storable(dtype: np.dtype[Any]) -> bool:
+    """Numbers as NetCDF knows them, truth values and text."""
+    return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = 3  # else the bytes would tell Windows from the rest
+    info.external_attr = 0o600 << 16
+    return info
+
+
+def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
+    """What the bytes of a file hold.
+
+    Whoever made the bytes: nothing is unpickled, nothing is decompressed, and no array is larger than the
+    bytes it is read from. Raises `DamagedFile` where they are not what `pack` makes, `StoreError` for a newer
+    schema.
+    """
+    body, digest = data[:-_DIGEST], data[-_DIGEST:]
+    if len(data) <= _DIGEST or not digest.isalnum():
+        raise DamagedFile(path, f"ends after {len(data)} bytes")
+    if sha256(body).hexdigest().encode() != digest:
+        raise DamagedFile(path, "its bytes do not match its digest")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _plain_members(archive, len(data))
+            meta = json.loads(archive.read("meta.json"))
+            _readable(path, meta["schema"])
+            dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
+            record = {name: (own, _array(archive.read(f"{name}.npy"), own)) for name, own in dims.items()}
+    except StoreError:
+        raise
+    except _Crafted as error:
+        raise DamagedFile(path, str(error)) from None
+    except Exception as error:  # whatever the zip, JSON and NumPy libraries make of bytes of somebody else's
+        raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+    return Stored(meta, record)
+
+
+class _Crafted(Exception):
+    """Bytes with a right digest that `pack` did not make."""
+
+
+def _plain_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuses, unread, members that would unpack to more bytes than the file has."""
+    members = archive.infolist()
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            unpacked = f"{member.file_size} bytes in {member.compress_size}"
+            raise _Crafted(f"{member.filename[:60]} is compressed ({unpacked}); nothing stored is")
+    if sum(member.file_size for member in members) > size:  # members that share their bytes
+        raise _Crafted(f"its members unpack to more than its {size} bytes")
+
+
+def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
+    words = [name, *dims]
+    if not isinstance(dims, list) or not all(isinstance(w, str) and w.isprintable() and w for w in words):
+        raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
+    if len(set(dims)) < len(dims) or any("/" in word for word in words):
+        raise _Crafted(f"{name[:60]!r} has dimensions {', '.join(dims)[:60]!r}, which no variable can have")
+    return tuple(dims)
+
+
+def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
+    """The array of a member, where header, bytes and dimensions fit together."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in reader:
+        raise _Crafted(f"an array in format {version}; must be (1, 0) or (2, 0)")
+    shape, _, dtype = reader[version](stream)
+    if not _storable(dtype):
+        raise _Crafted(f"an array of {dtype}; numbers and text can be stored")
+    if len(shape) != len(dims):
+        raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
+    held, declared = len(data) - stream.tell(), prod(shape) * dtype.itemsize
+    if held != declared or prod(max(length, 1) for length in shape) > max(held, _EMPTY):
+        raise _Crafted(f"an array of shape {shape} and {dtype} in {held} bytes")
+    stream.seek(0)
+    array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+    if dtype.kind == "U":
+        _readable_text(array)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _readable_text(array: np.ndarray) -> None:
+    """Refuses code points that no file of text can hold, NUL among them where it is not padding."""
+    width = array.dtype.itemsize // 4
+    if width and array.size:
+        codes = np.ascontiguousarray(array).view(array.dtype.byteorder + "u4").reshape(-1, width)
+        broken = ((codes >= 0xD800) & (codes < 0xE000)) | (codes > 0x10FFFF)
+        if broken.any() or ((codes[:, :-1] == 0) & (codes[:, 1:] != 0)).any():
+            raise _Crafted("text with characters that are none")
+
+
+def read(path: Path, **expected: Any) -> Stored:
+    """What a file holds; ``expected`` are entries that its ``meta`` must have.
+
+    Raises `DamagedFile` for a file that is missing, cut short, altered or not the one expected.
+    """
+    stored = unpack(read_bytes(path), path)
+    for key, value in expected.items():
+        if stored.meta.get(key) != value:
+            raise DamagedFile(path, f"{key} is {stored.meta.get(key)!r}, not {value!r}")
+    return stored
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a plain file. Raises `DamagedFile` for a missing one, a folder, a pipe, a device."""
+    try:
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise DamagedFile(path, "missing") from None
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR):
+            raise
+        raise DamagedFile(path, "is no plain file") from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise DamagedFile(path, "is no plain file")
+    with open(file, "rb") as stream:
+        try:
+            return stream.read()
+        except OSError as error:
+            raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
+
+
+def folder_for(path: Path) -> Path:
+    """A folder to write into, made where there is none. Raises `StoreError` where there can be none."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        dangling = path.is_symlink() and not path.exists()
+        what = "a link that leads nowhere" if dangling else "a file, or in one"
+        raise StoreError(f"{path}: is {what}; choose a folder") from None
+    return path
+
+
+def write(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write aside and rename: whoever reads ``path`` sees the old file or the new one, never a part.
+
+    ``durable``: wait until the disk has it. Raises `DiskFull` where no space is left.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with room_for(path):
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                aside.unlink()
+            raise
+    if durable and os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Turns the system's word for a full disk, or a quota, or a limit on files, into `DiskFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(
+            f"{path}: no space left for it; make some, then resume (what is finished is kept)"
+        ) from None
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A table as readable JSON with its digest, written aside and renamed. Raises `DiskFull`."""
+    whole = {**value, "digest": _digest_of(value)}
+    write(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The table that `write_json` wrote; of schema 1 there are tables without a digest.
+
+    Raises `DamagedFile` where it is not what was written, `StoreError` for a newer schema.
+    """
+    try:
+        text = read_bytes(path).decode()
+        value = json.loads(text)
+        text.encode()
+        _check_depth(value)
+        found: dict[str, Any] = value
+        schema, digest = found["schema"], found.pop("digest", None)
+        _readable(path, schema)
+        known = _digest_of(found)
+    except StoreError:
+        raise
+    except Exception as error:  # whatever the JSON library makes of bytes of somebody else's
+        raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+    if digest is None and schema >= DIGESTS:
+        raise DamagedFile(path, "has no digest")
+    if digest is not None and digest != known:
+        raise DamagedFile(path, "its content does not match its digest")
+    return found
+
+
+def _digest_of(value: Mapping[str, Any]) -> str:
+    """SHA-256 of a table's JSON, whatever its layout; keys in their order, which is that of the dimensions.
+
+    Raises `UnicodeEncodeError` for text that cannot be written.
+    """
+    return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def _check_depth(value: Any, most: int = 64) -> None:
+    """Raises `ValueError` for nesting that would exhaust the stack of whatever walks through it."""
+    level = [value]
+    for _ in range(most):
+        if not level:
+            return
+        level = [
+            inner
+            for table in level
+            if isinstance(table, dict | list)
+            for inner in (table.values() if isinstance(table, dict) else table)
+        ]
+    raise ValueError(f"nested more than {most} deep")
+
+
+def _readable(path: Path, schema: Any) -> None:
+    if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
+        raise DamagedFile(path, f"schema {schema!r} is not a whole number above 0")
+    if schema > SCHEMA:
+        raise StoreError(f"{path}: schema {schema}, above this rivalry's {SCHEMA}; a newer rivalry reads it")
+
+
+class Lock:
+    """A lock of the operating system on a folder's file ``lock``; gone when its process is gone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "lock"
+        self._file: IO[str] | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds it."""
+        return self._file is not None
+
+    def acquire(self) -> None:
+        """Take it; raises `StoreError` that names the process which has it."""
+        with room_for(self.path):
+            file = self.path.open("a+", encoding="utf-8")
+            try:
+                _lock(file)
+            except OSError:
+                file.seek(0)
+                owner = file.read().strip() or "another process"
+                file.close()
+                raise StoreError(
+                    f"{self.path.parent}: in use by {owner}; wait for it, or choose another"
+                ) from None
+            file.seek(0)
+            file.truncate()
+            file.write(f"process {os.getpid()}")
+            file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let it go; harmless where it is not held."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with suppress(OSError):
+                file.truncate(0)
+            file.close()
+
+
+def _lock(file: IO[str]) -> None:
+    """Without waiting; raises `OSError` where another process has it."""
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(1 << 20)  # beyond the text, which others may read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,418 @@
+"""The words every room shares: what a game, a method and a learner are.
+
+The protocols are structural: a game of one's own inherits nothing. A value is an `equinox.Module`:
+numbers that may be swept are array leaves and sizes and choices are static fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from rivalry.core import oracles
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import offered
+from rivalry.core.plain import attributes, is_plain, replaced
+from rivalry.core.results import Record as Record  # a word of this room too
+from rivalry.core.space import Profile, Space, Strategy
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    State = Any
+    Values = Array
+    Env = Any
+
+G = TypeVar("G")
+
+
+@runtime_checkable
+class Game(Protocol):
+    """One shot, differentiable: players, where they choose, what they get.
+
+    ``space`` and ``payoffs`` are the only reserved names. What is known of a game beyond these two is
+    registered for its class (`rivalry.oracles`). Games over periods and for learners have further members,
+    which are used where the class declares them (`rivalry.oracles.offers`):
+
+    - ``world()``: the tuple of arrays that learners' kernels take;
+    - ``contest(places)``: what tables of its payoffs at places ``[player action axis]`` are summed from, the
+      tuple `tables.kernels.shapes.Contest` (`tables.tabulate` goes through ``payoffs`` elsewhere);
+    - ``levels(count)``: the levels of its axes on tables, where only their number is given
+      (`tables.levels`);
+    - ``gamma``: the players' discount factors, where a learner is not given any; ``growth`` of payoffs;
+    - ``stages`` and ``timing``: who chooses when;
+    - ``periods``, ``period_space``, ``weights``, ``opening()`` and ``period(t, state, row)``, where it is
+      played over periods: what `tables.tabulate_periods` makes tables of;
+    - ``periods`` and ``stage(t, ahead)``: a period as a game of its own, in which going on is worth
+      ``ahead`` [player] (`methods.Periods`); with ``linked``, why that does not do, or an empty text, and,
+      where its one period stands for all, ``endless`` and ``gamma``;
+    - ``node(t, state, ahead)`` and ``stock_range(t)``: a period in a state ``[stock player]``, as a game of
+      which a best response is known and with ``after(x)``, and how low and high states can be
+      (`methods.Feedback`);
+    - ``linear_quadratic()``: itself played for ever as the tuple `tables.kernels.shapes.LinearQuadraticGame`,
+      where its motion is linear and its payoffs are quadratic (`methods.LinearQuadratic`);
+    - ``repeated(places, sizes)``: its tables where players choose among places, period after period;
+    - ``play(periods) -> MarkovGame``: the game as it is lived period by period (`envs`);
+    - ``gamma_channels()``, with a ``text``: through what discount factors can matter, for reports.
+    """
+
+    @property
+    def space(self) -> Space:
+        """Where the players choose."""
+        ...
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """What each player gets at the profile ``x``."""
+        ...
+
+
+@runtime_checkable
+class MarkovGame(Protocol):
+    """Played on and on; pure.
+
+    Optional, where the class declares them (`rivalry.oracles.offers`): ``movers(state)``, whose turn it is;
+    ``alive(state)``, who has not left for good; ``legal(state)`` ``[player action]``, what each may do;
+    ``shown(state)``, what ``observe`` tells in numbers of order 1, for learners. A class with ``payoffs`` is
+    a `Game`, whatever its other fields are called.
+    """
+
+    @property
+    def space(self) -> Space:
+        """Where the players choose in every state."""
+        ...
+
+    def reset(self, key: PRNGKeyArray) -> State:
+        """The first state; the key is consumed."""
+        ...
+
+    def step(
+        self, state: State, x: Profile, key: PRNGKeyArray
+    ) -> tuple[State, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        """The next state, the rewards, whether play ended, and whether it was cut; the key is consumed."""
+        ...
+
+    def observe(self, state: State) -> Float[Array, "player feature"]:
+        """What each player sees."""
+        ...
+
+
+@runtime_checkable
+class PopulationGame(Protocol):
+    """A continuum of players on finitely many states; a type is a closed block of states.
+
+    A profile is the policy that all of them follow, ``[state action]``; its types are the players of records.
+    A population game may also have these members, where its class declares them (`rivalry.oracles.offers`):
+
+    - ``types [state]`` and ``share [type]``: the type of every state, and how much of the population it is;
+    - ``first_law() -> [state]``: where the population begins;
+    - ``transitions(env, weights [state action]) -> [state state]``: where states lead, in fewer passes than
+      by pushing one unit of mass from each;
+    - ``possible(env)``: whether there can be such an environment;
+    - ``measured(mu, pi, after, surplus)``: the environment of finitely many agents who were watched
+      (`rivalry.population.agents.measured_environment`);
+    - ``drift(mu, pi)``: what a step of the population adds to what it must conserve; certificates are broken
+      off, by `BrokenInvariant`, where that is not 0;
+    - ``refuses_mean_field``: why it has no stationary population, with a remedy, or an empty text; agents may
+      play it still;
+    - ``world()``: the tuple of arrays that kernels take where finitely many agents play it;
+    - ``continuum()``: the same without what tells of finitely many agents alone, whose numbers then share
+      programs;
+    - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result.
+
+    Starts that have a name, plot data, the payoff scale and labels are registered as for a `Game`.
+    """
+
+    @property
+    def space(self) -> Space:
+        """Policies ``[state action]``: in every state a `Simplex` over its legal actions."""
+        ...
+
+    discount: Float[Array, "state"]
+    legal: Bool[Array, "state action"]
+
+    def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
+        """All that one agent need know of the rest."""
+        ...
+
+    def reward(self, env: Env) -> Float[Array, "state action"]:
+        """Expected reward of every state and action."""
+        ...
+
+    def expect(self, env: Env) -> Callable[[Values], Float[Array, "state action"]]:
+        """The map from values ``v`` of next states to ``E[v(next)]``."""
+        ...
+
+    def balance(self, env: Env, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
+        """Zero where the environment is the one that ``mu`` and ``pi`` make."""
+        ...
+
+
+@runtime_checkable
+class AgentGame(Protocol):
+    """Played by finitely many agents in a world that kernels know; it has no profiles, so nothing solves it.
+
+    Its types are the players of records; payoff scale and labels are registered as for a `Game`.
+    """
+
+    def world(self) -> Any:
+        """The tuple that kernels take."""
+        ...
+
+    def told(self) -> Record:
+        """Named arrays that are stored with every result."""
+        ...
+
+
+Playable = Game | MarkovGame | PopulationGame
+"""What methods are for; each class of methods knows one of the three. Learners may know an `AgentGame`."""
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A solver or a dynamic, stepwise, in JAX; every state has ``.profile``.
+
+    A method may also offer, and the loops use where present:
+
+    - ``residual(game, state)``: what the tolerance bounds instead of the movement per step;
+    - ``ended(game, state)``: an index into `ENDINGS` where the method itself sees that it is over;
+    - ``finish(game, profile, key) -> Finish``: the analysis of the end, after the last step;
+    - ``notes(game, state) -> Record``: what the last state tells, stored where the method ended by itself; a
+      certificate's record among it is kept, where the package has none of its own for such a game;
+    - ``account(game, state) -> Record``: what the last state tells, stored however the steps ended;
+    - ``remedy(game, state) -> str``: what is left and what to do about it, one line, where it did not settle:
+      stored, and said as a warning;
+    - ``check_game(game)``: raises `ValueError` for a game whose numbers it cannot take, before it begins;
+    - ``fits(game) -> bool``, on the class: whether it can be tried on a game (default: on one with payoffs).
+      Of several classes that are registered for one kind, a study takes the first that fits;
+    - a state's ``time`` and ``residual``: stored beside the path, as ``path_time`` and ``path_residual``;
+    - ``natural = True``, on the class: it takes the amounts as they are, also where the space is searched in
+      other coordinates (`core.reparametrisation.flattened`).
+    """
+
+    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
+        """The state before the first step; the key is consumed."""
+        ...
+
+    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
+        """One step; the key is consumed."""
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A method whose loop lives elsewhere: in a kernel, or in a library.
+
+    A learner may also offer, and the loop uses where present:
+
+    - ``world(game)``: what it is played in, made from a game (default: the game's own ``world()``, else the
+      game itself);
+    - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
+    - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated, save
+      where ``guess(world) -> int`` offers a number;
+    - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
+    - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one
+      it was given;
+    - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
+    - ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
+    """
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+        """The session: every array of the run by name, random state included."""
+        ...
+
+    def advance(self, world: Any, session: Any, steps: int) -> int:
+        """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
+        ...
+
+    def read(self, world: Any, session: Any) -> Record:
+        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
+
+        A profile ``[player axis]`` is given payoffs and a certificate by the loop. Where a learner's profile
+        is of another form, a policy ``[player state action]``, `read` answers those too, the certificate as
+        its `Certificate.record`.
+        """
+        ...
+
+
+def is_population(game: object) -> TypeGuard[PopulationGame]:
+    """Whether a game is a `PopulationGame`. One with payoffs is a `Game`, whatever else it is called."""
+    return not isinstance(game, Game) and isinstance(game, PopulationGame)
+
+
+def is_markov(game: object) -> TypeGuard[MarkovGame]:
+    """Whether a game is a `MarkovGame`, and no one-shot game with fields of those names."""
+    return not isinstance(game, Game) and isinstance(game, MarkovGame)
+
+
+def is_agents(game: object) -> TypeGuard[AgentGame]:
+    """Whether a game is an `AgentGame`, and nothing that has profiles."""
+    return not hasattr(game, "space") and isinstance(game, AgentGame)
+
+
+ENDINGS = ("going on", "settled", "cycling", "no answer")
+"""What ``Method.ended`` can say, by index."""
+
+
+class Finish(NamedTuple):
+    """What a dynamic's end is: the polished profile, a word for it, and what was measured there.
+
+    ``onward`` is where the steps go on if the end turned out to be one that the least disturbance leaves.
+    """
+
+    profile: Profile
+    end_state: str  # stable_point, unstable_point, cycle, moving, boundary
+    measures: Record
+    onward: Profile | None = None
+
+
+class BrokenInvariant(RuntimeError):
+    """Something that must hold by construction does not: an error of the package, not of its user."""
+
+
+def scale(game: object) -> float:
+    """What payoffs of ``game`` are compared with: its ``scale``, or 1."""
+    return float(oracles.payoff_scale(game))
+
+
+def scale_of(game: object) -> Float[Array, ""]:
+    """The same as an array, also where the game is being traced."""
+    return jnp.asarray(oracles.payoff_scale(game), dtype=float)
+
+
+def alike(game: Any) -> np.ndarray:
+    """One whole number a player, equal for those who may change places: the game's own, or all differ."""
+    return np.asarray(oracles.exchangeable(game))
+
+
+def world_of(game: Any, learner: Any) -> Any:
+    """What a learner is played in: made by it, or by the game, or the game itself."""
+    if hasattr(learner, "world"):
+        return learner.world(game)
+    world = own_world(game)
+    return game if world is None else world()
+
+
+def own_world(game: Any) -> Callable[[], Any] | None:
+    """What makes the tuple of arrays that kernels take, where a game has such a world."""
+    found: Callable[[], Any] | None = game.world if is_agents(game) else offered(game, "world")
+    return found
+
+
+def played(game: Any, learner: Any, record: Record) -> Any:
+    """The game that a record's profile is of: as the learner says, or the one it was given."""
+    return learner.played(game, record) if hasattr(learner, "played") else game
+
+
+def started(game: Any, start: object) -> Profile:
+    """A start as a profile of the game's space: numbers, or the name of one of its named starts.
+
+    Raises `ValueError` for a profile outside the space, and a word that the game does not know.
+    """
+    if isinstance(start, str):
+        start = oracles.named_start(game, start)
+    found: Profile = game.space.check(start)
+    return found
+
+
+def profile_dims(game: object) -> tuple[str, str]:
+    """What the two dimensions of a profile of ``game`` are called."""
+    return ("state", "action") if is_population(game) else ("player", "axis")
+
+
+def measures(game: object, x: Profile) -> Record:
+    """The named arrays the game computes from a profile, or none."""
+    return dict(oracles.metrics(game, x))
+
+
+def view(game: Any, name: str, x: Profile) -> Dataset:
+    """One of the game's views at a profile, as labelled data for a plot.
+
+    Raises `ValueError` for a view the game does not have.
+    """
+    from rivalry.core.registry import near
+    from rivalry.core.results import dataset
+
+    known = oracles.plot_data(game)
+    if name not in known:
+        raise ValueError(f"view {name!r}: no view of this game; {near(name, known)}")
+    return dataset(known[name](game.space.check(x, "profile")))
+
+
+def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
+    """What ``player`` gets by playing ``strategy`` while the others stay at ``x``."""
+    return payoff_against(game, x, player)(strategy)
+
+
+def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    """``player``'s payoff as a function of its own strategy [axis], while the others stay at ``x``."""
+    return oracles.deviation_payoff(game, x, player)
+
+
+def refuse_jumps(game: Any) -> None:
+    """For methods that follow slopes. Raises `ValueError` where the game says that its payoffs jump."""
+    why = oracles.discontinuity(game)
+    if why:
+        raise ValueError(
+            f"{why}: payoffs jump, and this method follows their slopes; use best_response or double_oracle"
+        )
+
+
+def refuse_mean_field(game: Any) -> None:
+    """For what needs a stationary population. Raises `ValueError` where the game says that it has none."""
+    why = offered(game, "refuses_mean_field", "")
+    if why:
+        raise ValueError(why)
+
+
+def own_gradients(
+    game: Game, x: Profile, players: tuple[int, ...] | None = None
+) -> Float[Array, "mover axis"]:
+    """Each player's gradient of its own payoff in its own strategy; of ``players`` alone, where given."""
+    if players is None:
+        return oracles.gradients(game, x)
+    rows = jnp.asarray(players)
+    if oracles.gradients.knows(game):
+        return oracles.gradients(game, x)[rows]
+    return oracles.gradients_of(game, x, rows)
+
+
+def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
+    """Derivative of the stacked own gradients in the stacked profile, player-major."""
+    return oracles.jacobian(game, x)
+
+
+def arrays(game: Any) -> dict[str, Array | np.ndarray]:
+    """A game's arrays by the names that `with_` takes: its own, and those of its parts that it passes on."""
+    kinds = jax.Array | np.ndarray
+    found: dict[str, Any] = {
+        name: value for name, value in attributes(game).items() if isinstance(value, kinds)
+    }
+    for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
+        name = str(getattr(path[-1], "name", getattr(path[-1], "key", ""))) if path else ""
+        if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
+            found[name] = leaf
+    return found
+
+
+def with_(game: G, **changes: object) -> G:
+    """A copy of a game with some array fields replaced; numbers are broadcast, the dtype is kept.
+
+    Raises `ValueError` for a field the game does not have, or one that is not an array.
+    """
+    import equinox as eqx
+
+    plain = is_plain(game)
+    for name, value in changes.items():
+        old = getattr(game, name, None)
+        if not isinstance(old, jax.Array | np.ndarray):
+            raise ValueError(f"{name}: no array of this game; it has {', '.join(sorted(arrays(game)))}")
+        try:
+            new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
+        game = replaced(game, name, new) if plain else eqx.tree_at(attrgetter(name), game, new)
+    return game

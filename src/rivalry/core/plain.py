@@ -1,0 +1,169 @@
+"""Games of plain classes in compiled programs.
+
+A game need not be an `equinox.Module`. What JAX cannot take apart it compares by hash: an object that was
+changed since would silently be computed with its old numbers, one whose class defines ``__eq__``, such as a
+dataclass, has no hash, and copies would be compiled anew. The class of a plain game is therefore registered
+as a pytree: without leaves, so that its arrays stay NumPy's for whatever its methods do with them, and
+compared by the values of its attributes. Only the arrays that were replaced (`replaced`) are leaves.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from rivalry.core.jax import jax, jnp
+
+G = TypeVar("G")
+
+LEAVES = "_replaced"  # names of the arrays that are leaves
+BY_IDENTITY = types.FunctionType | types.BuiltinFunctionType | types.ModuleType | type
+
+
+class _Static:
+    """All of a game but its leaves, as it was when a program was called; equal where its values are."""
+
+    def __init__(self, key: Any, game: Any) -> None:
+        self.key, self.number, self.game = key, hash(key), game
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Static) and self.key == other.key)
+
+
+_KNOWN: WeakValueDictionary[Any, _Static] = WeakValueDictionary()
+_REGISTERED: set[type] = set()
+
+
+def registered(game: G) -> G:
+    """Return the game itself, once the classes of plain games in it can be taken by compiled programs.
+
+    >>> class Quadratic:
+    ...     def __init__(self) -> None:
+    ...         self.space, self.target = None, np.array([1.0, 2.0])
+    >>> jax.tree.leaves(registered(Quadratic()))
+    []
+    """
+    for leaf in jax.tree.leaves(game):
+        kind = type(leaf)
+        if not isinstance(leaf, jax.Array | np.ndarray | type) and (
+            hasattr(leaf, "space") or hasattr(leaf, "world")
+        ):
+            try:
+                _copy(leaf, {})
+            except TypeError:  # no class of Python's own: stays a constant that is compared by its hash
+                continue
+            _REGISTERED.add(kind)
+            jax.tree_util.register_pytree_node(kind, _taken_apart, _put_together)
+    return game
+
+
+def is_plain(game: object) -> bool:
+    """Whether a game is of a plain class."""
+    return type(registered(game)) in _REGISTERED
+
+
+def replaced(game: G, name: str, value: Any) -> G:
+    """Return a copy of a plain game with another array, which is a leaf from now on.
+
+    Raises `ValueError` where its class has no place for that (``__slots__``).
+    """
+    if not hasattr(game, "__dict__"):
+        kind = type(game).__name__
+        raise ValueError(f"{name}: cannot be changed in a {kind} with __slots__; must be of a class without")
+    names = tuple(sorted({*vars(game).get(LEAVES, ()), name}))
+    return _copy(game, {name: value, LEAVES: names})
+
+
+def attributes(game: object) -> dict[str, Any]:
+    """The attributes of an object by name, those in slots included."""
+    found = dict(getattr(game, "__dict__", {}))
+    for kind in type(game).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(game, name):
+                found[name] = getattr(game, name)
+    return found
+
+
+def _copy(game: G, changes: dict[str, Any]) -> G:
+    """A copy whose attributes are the same objects, except for arrays, which are copied."""
+    made: G = object.__new__(type(game))
+    for name, value in (attributes(game) | changes).items():
+        part = value.copy() if isinstance(value, np.ndarray) else value
+        if name in getattr(game, "__dict__", ()) or name in changes:
+            made.__dict__[name] = part
+        else:
+            object.__setattr__(made, name, part)  # in a slot
+    return made
+
+
+def _taken_apart(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], _Static]]:
+    names = attributes(game).get(LEAVES, ())
+    rest = {name: None if name in names else value for name, value in attributes(game).items()}
+    key = (type(game), names, _key(rest, ()))
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _KNOWN[key] = _Static(key, _copy(game, dict.fromkeys(names)))
+    return [getattr(game, name) for name in names], (names, known)
+
+
+def _put_together(rest: tuple[tuple[str, ...], _Static], leaves: Any) -> Any:
+    # always a copy: what methods store in it while they are traced must not outlive the trace
+    return _copy(rest[1].game, dict(zip(rest[0], leaves, strict=True)))
+
+
+def _key(value: Any, within: tuple[int, ...]) -> Any:
+    """What is equal for equal values: hashable, whatever the value is. ``within``: of which it is a part."""
+    kind = type(value)
+    if value is None or isinstance(value, bool | int | str | bytes | BY_IDENTITY):
+        return kind, value
+    if isinstance(value, float):
+        return kind, value.hex()  # -0.0 is not 0.0, and NaN is NaN
+    if id(value) in within:
+        return kind, within.index(id(value))
+    if isinstance(value, jax.core.Tracer):
+        return kind, id(value)
+    inside = (*within, id(value))
+    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        array = np.asarray(value)
+        there: Any = array.tobytes() if array.dtype != object else _key(array.tolist(), inside)
+        return kind, array.dtype, array.shape, there
+    if isinstance(value, dict):
+        return kind, tuple((_key(name, inside), _key(part, inside)) for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return kind, tuple(_key(part, inside) for part in value)
+    if isinstance(value, set | frozenset):
+        return kind, frozenset(_key(part, inside) for part in value)
+    if isinstance(value, types.MethodType):
+        return kind, value.__func__, _key(value.__self__, inside)
+    if not jax.tree_util.all_leaves([value]):
+        leaves, definition = jax.tree.flatten(value)
+        return kind, Same(definition), tuple(_key(leaf, inside) for leaf in leaves)
+    parts = attributes(value)
+    return (kind, _key(parts, inside)) if parts else (kind, Same(value))
+
+
+class Same:
+    """Equal to what holds the same object, and to equal ones that can be compared."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        try:
+            return hash(self.value)
+        except TypeError:
+            return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Same) or hash(self) != hash(other):
+            return False
+        return self.value is other.value or bool(self.value == other.value)

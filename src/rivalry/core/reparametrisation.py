@@ -1,0 +1,211 @@
+"""Games in the coordinates in which their boxes are searched: amounts as logarithms, shares as log odds.
+
+Where amounts count by their logarithms, steps, distances and slopes in the amounts themselves say little:
+one even grid cannot hold ``1e-9`` and ``1e3``, and Newton's steps leave the positive numbers. `flattened`
+gives the same game with the inner coordinates of its `Box` for strategies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.game import Game, own_gradients, scale_of
+from rivalry.core.game import jacobian as jacobian_of
+from rivalry.core.game import payoff_against as payoff_against_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import forwarded
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Box, Profile, Strategy
+
+DOWN = -1e-30  # times the payoff scale: the slope at zero, where zero is infinitely far down
+
+
+def curved(game: object) -> bool:
+    """Whether a one-shot game's box has coordinates other than the amounts themselves."""
+    space = getattr(game, "space", None)
+    return isinstance(space, Box) and space.curved and isinstance(game, Game)
+
+
+def flattened(game: Any) -> Any:
+    """The game on the linear box of its inner coordinates; the game itself where those are the amounts.
+
+    Payoffs are the same, strategies are ``game.space.inner`` of what they were, and derivatives follow by the
+    chain rule. Zero amounts in ``log`` coordinates are infinitely far from all others: nobody's gradient
+    leads away from them, their rows and columns of the Jacobian are 0, and their slope is a trace below 0, by
+    which a bound holds them. Whether it pays to leave them is for the certificate to tell.
+
+    >>> from types import SimpleNamespace
+    >>> space = Box.of([[0.0, 10.0]], players=2, coordinates="log", least=1e-6)
+    >>> effort = SimpleNamespace(space=space, payoffs=lambda x: (x / x.sum() - x)[:, 0])
+    >>> flat = flattened(effort)
+    >>> y = flat.inner(jnp.array([[1.0], [3.0]]))
+    >>> flat.payoffs(y).round(6).tolist(), flat.gradients(y).round(6).tolist()
+    ([-0.75, -2.25], [[-0.8125], [-2.8125]])
+    """
+    return Flat(game) if curved(game) else game
+
+
+def inner(game: Any, x: Profile) -> Profile:
+    """A profile in the coordinates of `flattened`: itself where those are the amounts."""
+    y: Array = game.space.inner(x) if curved(game) else x
+    return y
+
+
+def outer(game: Any, y: Profile) -> Profile:
+    """The profile of the game's space at coordinates of `flattened`: itself where those are the amounts."""
+    x: Array = game.space.project(game.space.outer(y)) if curved(game) else y
+    return x
+
+
+class Flat(eqx.Module):
+    """A game in inner coordinates; see `flattened`."""
+
+    game: Any
+
+    @property
+    def space(self) -> Box:
+        flat: Box = self.game.space.flat()
+        return flat
+
+    def inner(self, x: Profile) -> Profile:
+        """The inner coordinates of a profile of amounts."""
+        y: Array = self.game.space.inner(x)
+        return y
+
+    def outer(self, y: Profile) -> Profile:
+        """The amounts at inner coordinates; rounding may leave the game's box by a last digit."""
+        x: Array = self.game.space.outer(y)
+        return x
+
+    def payoffs(self, y: Profile) -> Float[Array, "player"]:
+        found: Array = self.game.payoffs(self.outer(y))
+        return found
+
+    def payoff_against(self, y: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+        """One's payoff as a function of one's own inner coordinates, while the others stay at ``y``."""
+        known = payoff_against_of(self.game, self.outer(y), player)
+        return lambda strategy: known(self.outer(y.at[player].set(strategy))[player])
+
+    def gradients(self, y: Profile) -> Profile:
+        """Every player's own gradient in inner coordinates: the one in amounts, times how fast they grow."""
+        first, _ = self._slopes(y)
+        slope = own_gradients(self.game, self.outer(y)) * first
+        return jnp.where(first == 0, DOWN * scale_of(self.game), slope)
+
+    def jacobian(self, y: Profile) -> Float[Array, "row column"]:
+        """Derivative of the stacked own gradients in the stacked inner coordinates, player-major."""
+        x, (first, second) = self.outer(y), self._slopes(y)
+        curve = jnp.where(first == 0, 0.0, own_gradients(self.game, x) * second).ravel()
+        flow = first.ravel()
+        away = (flow == 0)[:, None] | (flow == 0)[None, :]
+        # derivatives in amounts need not be finite at zero, where they count for nothing
+        rows = jnp.where(away, 0.0, flow[:, None] * jacobian_of(self.game, x) * flow[None, :])
+        return rows + jnp.diag(curve)
+
+    def _slopes(self, y: Profile) -> tuple[Profile, Profile]:
+        """First and second derivatives of the amounts in their inner coordinates; 0 at zero."""
+        one = jnp.ones_like(y)
+
+        def first(y: Profile) -> Profile:
+            return jax.jvp(self.outer, (y,), (one,))[1]  # type: ignore[no-any-return]
+
+        return jax.jvp(first, (y,), (one,))
+
+
+@oracles.payoff_scale.register(Flat)
+def _(game: Flat) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Flat)
+def _(game: Flat) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Flat)
+def _(game: Flat) -> oracles.Labels:
+    return oracles.labels(game.game)
+
+
+@oracles.exchangeable.register(Flat, when=forwarded(oracles.exchangeable))
+def _(game: Flat) -> np.ndarray:
+    return oracles.exchangeable(game.game)
+
+
+@oracles.validate_parameter.register(Flat, when=forwarded(oracles.validate_parameter))
+def _(game: Flat, name: str, value: float) -> str:
+    return oracles.validate_parameter(game.game, name, value)
+
+
+@oracles.metrics.register(Flat, when=forwarded(oracles.metrics))
+def _(game: Flat, x: Profile) -> Record:
+    return oracles.metrics(game.game, game.outer(x))
+
+
+@oracles.traced_metrics.register(Flat, when=forwarded(oracles.traced_metrics))
+def _(game: Flat, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    return oracles.traced_metrics(game.game, game.outer(x))
+
+
+@oracles.named_start.register(Flat, when=forwarded(oracles.named_start))
+def _(game: Flat, name: str) -> Profile:
+    return game.inner(oracles.named_start(game.game, name))
+
+
+@oracles.closed_form.register(Flat, when=forwarded(oracles.closed_form))
+def _(game: Flat) -> np.ndarray:
+    return np.array([game.inner(jnp.asarray(root)) for root in oracles.closed_form(game.game)])
+
+
+@oracles.best_response.register(Flat, when=forwarded(oracles.best_response))
+def _(game: Flat, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+    amounts = game.outer(x)
+    strategy, payoff, coverage = oracles.best_response(game.game, amounts, player)
+    return game.inner(amounts.at[player].set(strategy))[player], payoff, coverage
+
+
+@oracles.proved_response.register(Flat, when=forwarded(oracles.proved_response))
+def _(game: Flat, x: Profile, player: int) -> oracles.Response:
+    amounts = game.outer(x)
+    found = oracles.proved_response(game.game, amounts, player)
+    inside = game.inner(amounts.at[player].set(found.strategy))[player]
+    return found._replace(strategy=np.asarray(inside))
+
+
+@oracles.mixed_best_response.register(Flat, when=forwarded(oracles.mixed_best_response))
+def _(game: Flat, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
+    amounts = np.asarray(jax.vmap(game.outer, in_axes=1, out_axes=1)(jnp.asarray(places)))
+    strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
+    anywhere = jnp.asarray(amounts[:, 0])
+    return game.inner(anywhere.at[player].set(strategy))[player], payoff, coverage
+
+
+@oracles.search_points.register(Flat, when=forwarded(oracles.search_points))
+def _(game: Flat, player: int) -> Array:
+    def row(own: Array) -> Array:
+        return game.inner(jnp.broadcast_to(own, game.game.space.shape))[player]
+
+    return jax.vmap(row)(oracles.search_points(game.game, player))
+
+
+@oracles.plot_data.register(Flat, when=forwarded(oracles.plot_data))
+def _(game: Flat) -> Mapping[str, Callable[[Profile], Record]]:
+    known = oracles.plot_data(game.game)
+
+    def drawn(name: str) -> Callable[[Profile], Record]:
+        return lambda x: known[name](game.outer(x))
+
+    return {name: drawn(name) for name in known}
+
+
+@oracles.payoff_bound.register(Flat, when=forwarded(oracles.payoff_bound))
+def _(game: Flat, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
+    # coordinates rise with amounts: cells stay cells
+    edges = (game.outer(x.at[player].set(edge))[player] for edge in (low, high))
+    return oracles.payoff_bound(game.game, game.outer(x), player, *edges)

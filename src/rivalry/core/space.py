@@ -1,0 +1,449 @@
+"""Strategy spaces: where players choose, and how to project, sample and search there.
+
+A profile is one array ``[player axis]``. Where players differ in the number of axes, ``mask`` tells
+which entries are theirs; the others are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from math import comb
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from rivalry.core.jax import jax, jnp, put
+
+Profile = Float[Array, "player axis"]
+Strategy = Float[Array, "axis"]
+Coordinate = Literal["linear", "log", "logit", "shifted"]
+
+LATTICE_AXES = 10  # more have no lattice: it takes at least two points an axis
+EDGE = 1e-9  # in logs: amounts so near to the least are 0, however a compiler rounds a logarithm
+
+
+@runtime_checkable
+class Space(Protocol):
+    """What every strategy space can do; ``[player axis]`` throughout."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Players and axes."""
+        ...
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        """True where an entry of a profile is a choice, False where it is padding."""
+        ...
+
+    def project(self, x: Profile) -> Profile:
+        """The nearest profile of the space (Euclidean, in the space's own coordinates)."""
+        ...
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        """One uniformly drawn profile; the key is consumed."""
+        ...
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """About ``points`` strategies of one player that cover its space, corners included."""
+        ...
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        """``x`` as a profile of this space; raises `ValueError` that names the first entry outside."""
+        ...
+
+
+def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
+    """``x`` as a float array ``[player axis]``; ``[player]`` is accepted where there is one axis."""
+    try:
+        given = np.asarray(x, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {x!r} must be numbers of shape {shape}") from None
+    full = given[:, None] if given.ndim == 1 and shape[1] == 1 else given
+    if full.shape != shape:
+        raise ValueError(f"{name}: shape {given.shape} must be {shape} (players, axes)")
+    if not np.all(np.isfinite(full)):
+        player, axis = np.argwhere(~np.isfinite(full))[0]
+        raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")
+    return full
+
+
+def _spread(axes: int, points: int) -> np.ndarray:
+    """``[point axis]`` evenly spread in the unit cube, after its lowest and its highest corner.
+
+    A Kronecker sequence by powers of the root of ``g^(axes+1) = g + 1``, a generalised golden ratio
+    (Roberts 2018).
+    """
+    golden = 2.0
+    for _ in range(64):
+        golden = (1 + golden) ** (1 / (axes + 1))
+    steps = golden ** -np.arange(1.0, axes + 1)
+    inside = (0.5 + np.arange(1, max(points - 1, 1))[:, None] * steps) % 1
+    return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
+
+
+class Box(eqx.Module):
+    """An interval for every player and axis.
+
+    ``coordinates`` tells in which scale the box is searched, one word or one an axis. An amount ``x`` is seen
+    as ``y = inner(x)``, and the box is searched, sampled and stepped through evenly in ``y``; projection is
+    the same clip in all of them:
+
+    - ``linear``: ``x`` itself;
+    - ``log`` (positive amounts): ``ln x``. Where ``low`` is 0, ``least [player axis]`` is the smallest amount
+      told apart from 0, and the low end of the inner box is 0 itself: an isolated point, at which all that is
+      not more than ``least`` is seen;
+    - ``logit`` (shares): ``ln x - ln(1 - x)``;
+    - ``shifted`` (amounts of which zero is an ordinary bound): ``ln(x + least)``.
+
+    Where most of a box is out of the way, starts come from between ``usual_low`` and ``usual_high``; searches
+    look at all of it. Arrays are all ``[player axis]``: `jax.tree.map` picks players, or repeats axes.
+
+    >>> space = Box.interval(0.0, 1.0, players=3)
+    >>> space.shape
+    (3, 1)
+    >>> Box.of([[0.0, 100.0]], players=1, coordinates="log", least=0.1).grid(0, 4).ravel().round(6).tolist()
+    [0.0, 1.0, 10.0, 100.0]
+    """
+
+    low: Float[Array, "player axis"]
+    high: Float[Array, "player axis"]
+    coordinates: Coordinate | tuple[Coordinate, ...] = eqx.field(static=True, default="linear")
+    least: Float[Array, "player axis"] | None = None
+    usual_low: Float[Array, "player axis"] | None = None
+    usual_high: Float[Array, "player axis"] | None = None
+
+    @classmethod
+    def interval(cls, low: float, high: float, *, players: int) -> Box:
+        """The same interval ``[low, high]`` for every player."""
+        return cls.of([[low, high]], players=players)
+
+    @classmethod
+    def of(
+        cls,
+        bounds: object,
+        *,
+        players: int,
+        coordinates: Coordinate | tuple[Coordinate, ...] = "linear",
+        least: object = None,
+    ) -> Box:
+        """The same box for every player; ``bounds`` is one ``[low, high]`` an axis.
+
+        ``least`` is a number above 0, or one an axis. Raises `ValueError`.
+        """
+        edges = np.asarray(bounds, dtype=float)
+        if edges.ndim != 2 or edges.shape[1] != 2:
+            raise ValueError(f"bounds: shape {edges.shape} must be (axes, 2), one [low, high] an axis")
+        axes = len(edges)
+        kinds = (coordinates,) * axes if isinstance(coordinates, str) else tuple(coordinates)
+        if len(kinds) != axes:
+            raise ValueError(f"coordinates: {len(kinds)} words for {axes} axes; must be one, or one an axis")
+        smallest = None if least is None else np.broadcast_to(np.asarray(least, dtype=float), (axes,))
+        for axis, (low, high) in enumerate(edges):
+            _checked_axis(axis, low, high, kinds[axis], None if smallest is None else smallest[axis])
+        every = np.broadcast_to(edges, (players, *edges.shape))
+        amounts = None if smallest is None else put(np.tile(smallest, (players, 1)))
+        word = coordinates if isinstance(coordinates, str) else kinds
+        return cls(put(every[..., 0]), put(every[..., 1]), word, amounts)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (self.low.shape[0], self.low.shape[1])
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.ones(self.shape, dtype=bool)
+
+    @property
+    def kinds(self) -> tuple[Coordinate, ...]:
+        """The coordinates of every axis."""
+        one = self.coordinates
+        return (one,) * self.shape[1] if isinstance(one, str) else one
+
+    @property
+    def curved(self) -> bool:
+        """Whether any axis has coordinates other than the amounts themselves."""
+        return any(kind != "linear" for kind in self.kinds)
+
+    def project(self, x: Profile) -> Profile:
+        return jnp.clip(x, self.low, self.high)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        usual = self.usual
+        low, high = self.inner(usual.low), self.inner(usual.high)
+        drawn: Profile = self.outer(low + (high - low) * jax.random.uniform(key, self.shape))
+        return drawn
+
+    @property
+    def usual(self) -> Box:
+        """The part that starts come from."""
+        low = self.low if self.usual_low is None else self.usual_low
+        high = self.high if self.usual_high is None else self.usual_high
+        return Box(low, high, self.coordinates, self.least)
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """A lattice with all corners; where there are too many axes for one, points spread evenly."""
+        axes = self.shape[1]
+        xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
+        low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
+        first, last = (xp.asarray(self.inner(edge))[player] for edge in (self.low, self.high))
+        if axes > LATTICE_AXES:
+            inner = first + _spread(axes, points) * (last - first)
+        else:
+            lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
+            inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
+        outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
+        found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
+        return found if xp is jnp else put(found)
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        outside = np.argwhere((full < low) | (full > high))
+        if outside.size:
+            player, axis = outside[0]
+            raise ValueError(
+                f"{name}: player {player} is at {full[player, axis]:g}"
+                + (f" on axis {axis}" if self.shape[1] > 1 else "")
+                + f"; must be in [{low[player, axis]:g}, {high[player, axis]:g}]"
+            )
+        return put(full)
+
+    def inner(self, x: Array | np.ndarray) -> Any:
+        """Amounts ``[.. player axis]`` in the coordinates in which the box is searched."""
+        if not self.curved:
+            return x
+        return self._by_kind(x, lambda kind, part, axes: _inward(kind, part, self._floor(kind, axes)))
+
+    def outer(self, y: Array | np.ndarray, player: int | None = None) -> Any:
+        """Amounts of inner coordinates ``[.. player axis]``; of one ``player``'s, ``[.. 1 axis]``."""
+        if not self.curved:
+            return y
+        rows = slice(None) if player is None else slice(player, player + 1)
+
+        def amounts(kind: str, part: Any, axes: np.ndarray) -> Any:
+            floor = self._floor(kind, axes)
+            found = _outward(kind, part, None if floor is None else floor[rows])
+            if kind != "log" or self.least is None:
+                return found
+            low, least = self.low[rows][:, axes], self.least[rows][:, axes]
+            return jnp.where((low <= 0) & (part <= jnp.log(least) + EDGE), 0.0, found)
+
+        return self._by_kind(y, amounts)
+
+    def _by_kind(self, x: Any, change: Callable[[str, Any, np.ndarray], Any]) -> Any:
+        """``change`` of all axes of a kind together: programs do not grow with the number of axes."""
+        kinds = np.array(self.kinds)
+        groups = [(kind, np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(self.kinds)]
+        if len(groups) == 1:
+            return jnp.asarray(change(groups[0][0], x, groups[0][1]))
+        parts = [change(kind, x[..., axes], axes) for kind, axes in groups]
+        order = np.argsort(np.concatenate([axes for _, axes in groups]))
+        return jnp.concatenate(parts, axis=-1)[..., order]
+
+    def flat(self) -> Box:
+        """The linear box of the inner coordinates."""
+        return Box(self.inner(self.low), self.inner(self.high)) if self.curved else self
+
+    def _floor(self, kind: str, axes: np.ndarray) -> Any:
+        """What the axes' coordinates need beside the amounts, ``[player axis]``."""
+        if self.least is None:
+            return None
+        least, low = self.least[:, axes], self.low[:, axes]
+        return jnp.where(low > 0, low, least) if kind == "log" else least
+
+
+def _checked_axis(axis: int, low: float, high: float, kind: str, least: float | None) -> None:
+    """Raises `ValueError` for bounds that are none, or that the axis's coordinates cannot take."""
+    if kind not in get_args(Coordinate):
+        raise ValueError(f"coordinates: {kind!r} must be one of {', '.join(map(repr, get_args(Coordinate)))}")
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
+    if kind in ("log", "shifted") and least is not None and not 0 < least < high:
+        raise ValueError(f"least[{axis}]: {least:g} must be above 0 and below {high:g}")
+    if kind == "shifted" and least is None:
+        raise ValueError(f"least[{axis}]: None; must be given for shifted coordinates")
+    if (
+        (kind == "log" and (low < 0 or (low == 0 and least is None)))
+        or (kind == "logit" and not 0 < low < high < 1)
+        or (kind == "shifted" and low < 0)
+    ):
+        raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {kind} coordinates")
+
+
+def _inward(kind: str, x: Any, floor: Any) -> Any:
+    if kind == "log":
+        return jnp.log(x if floor is None else jnp.maximum(x, floor))
+    if kind == "shifted":
+        return jnp.log(floor) + jnp.log1p(x / floor)  # exact at 0, and for amounts far below the shift
+    return jnp.log(x) - jnp.log1p(-x) if kind == "logit" else jnp.asarray(x)
+
+
+def _outward(kind: str, y: Any, floor: Any) -> Any:
+    if kind == "log":
+        return jnp.exp(y)
+    if kind == "shifted":
+        return floor * jnp.expm1(y - jnp.log(floor))
+    return jax.nn.sigmoid(y) if kind == "logit" else jnp.asarray(y)
+
+
+class Simplex(eqx.Module):
+    """Shares that sum to one: mixed strategies, or positions on a simplex.
+
+    ``sizes`` holds every player's number of entries; shorter players are padded with zeros. ``least`` is
+    what no entry may fall below (0, or a number well below one over the largest size).
+
+    >>> Simplex((2, 3)).project(jnp.array([[2.0, 0.0, 0.0], [0.5, 0.5, 0.5]])).round(3).tolist()
+    [[1.0, 0.0, 0.0], [0.333, 0.333, 0.333]]
+    """
+
+    sizes: tuple[int, ...] = eqx.field(static=True)
+    least: float = eqx.field(static=True, default=0.0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self.sizes), max(self.sizes))
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.arange(self.shape[1])[None, :] < jnp.asarray(self.sizes)[:, None]
+
+    @property
+    def spare(self) -> np.ndarray:
+        """What is left of each player's one where every entry has the least, ``[player 1]``."""
+        return 1.0 - self.least * np.asarray(self.sizes, dtype=float)[:, None]
+
+    def project(self, x: Profile) -> Profile:
+        """Euclidean projection by sorting (Duchi et al. 2008, fig. 1), above the least entry."""
+        mask, spare = self.mask, self.spare
+        ordered = -jnp.sort(-jnp.where(mask, x - self.least, -jnp.inf), axis=-1)
+        total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
+        rank = jnp.arange(1, x.shape[-1] + 1)
+        active = mask & (ordered - (total - spare) / rank > 0)
+        last = jnp.sum(active, axis=-1, keepdims=True) - 1
+        shift = (jnp.take_along_axis(total, last, axis=-1) - spare) / (last + 1)
+        return jnp.where(mask, jnp.maximum(x - self.least - shift, 0.0) + self.least, 0.0)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
+        share = weight / weight.sum(axis=-1, keepdims=True)
+        return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """The corners and, as far as ``points`` allows, the lattice of equal steps between them.
+
+        Where entries have a least, the lattice is drawn in by as much.
+        """
+        size = self.sizes[player]
+        steps = 1
+        while size > 1 and comb(steps + size, size - 1) <= points:
+            steps += 1
+        lattice = simplex_lattice(size, steps) / steps
+        if self.least:
+            lattice = self.least + self.spare[player] * lattice
+        return jnp.pad(jnp.asarray(lattice), ((0, 0), (0, self.shape[1] - size)))
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        mask = np.asarray(self.mask)
+        least = self.least * (1 - 1e-6)  # what rounding takes from an entry that has the least
+        bad = np.argwhere((mask & (full < least)) | (~mask & (full != 0)))
+        if bad.size:
+            player, axis = bad[0]
+            rule = f"must be at least {self.least:g}" if mask[player, axis] else "must be 0 (no such entry)"
+            raise ValueError(f"{name}: player {player}, entry {axis} is {full[player, axis]:g}; {rule}")
+        for player, total in enumerate(full.sum(axis=1)):
+            if abs(total - 1) > 1e-8:
+                raise ValueError(f"{name}: player {player} sums to {total:.10g}; must sum to 1")
+        return put(full / full.sum(axis=1, keepdims=True))
+
+
+def simplex_lattice(corners: int, steps: int) -> np.ndarray:
+    """Whole numbers that sum to ``steps``, ``[place corner]``; the first corner's falls, slowest.
+
+    >>> simplex_lattice(3, 1).tolist()
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    """
+    total = corners + steps - 1
+    chosen = list(combinations(range(total), corners - 1))
+    bars = np.asarray(chosen, dtype=np.int64).reshape(len(chosen), corners - 1)
+    edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), total)], axis=1)
+    return np.diff(edges, axis=1)[::-1] - 1
+
+
+class Choices(eqx.Module):
+    """Finitely many pure choices: a profile holds every player's index, ``[player 1]``, as numbers.
+
+    >>> Choices((2, 3)).grid(1, 99).ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+
+    sizes: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self.sizes), 1)
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.ones(self.shape, dtype=bool)
+
+    def project(self, x: Profile) -> Profile:
+        return jnp.clip(jnp.round(x), 0, jnp.asarray(self.sizes)[:, None] - 1)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        return jax.random.randint(key, self.shape, 0, jnp.asarray(self.sizes)[:, None]).astype(float)
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """All choices of the player, whatever ``points`` says."""
+        return jnp.arange(self.sizes[player], dtype=float)[:, None]
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        for player, (choice, size) in enumerate(zip(full[:, 0], self.sizes, strict=True)):
+            if choice != round(choice) or not 0 <= choice < size:
+                raise ValueError(
+                    f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}"
+                )
+        return put(full)
+
+
+def width(space: Space) -> Profile:
+    """How wide the space is, ``[player axis]``, in units of strategy; 1 for padded entries and on simplices.
+
+    >>> width(Box.interval(0.0, 5.0, players=2)).ravel().tolist()
+    [5.0, 5.0]
+    """
+    if isinstance(space, Box):
+        return space.high - space.low
+    if isinstance(space, Simplex):
+        return jnp.ones(space.shape)
+    rows = [space.grid(player, 201) for player in range(space.shape[0])]
+    spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
+    return jnp.where(space.mask & (spread > 0), spread, 1.0)
+
+
+def directions(space: Space) -> list[np.ndarray]:
+    """Every player's orthonormal directions ``[axis direction]``, off all bounds.
+
+    On a simplex those that sum to zero over the player's entries; elsewhere the axes themselves.
+
+    >>> [own.shape for own in directions(Simplex((2, 3)))]
+    [(3, 1), (3, 2)]
+    """
+    axes = space.shape[1]
+    if isinstance(space, Simplex):
+        return [_zero_sum(size, axes) for size in space.sizes]
+    return [np.eye(axes)[:, own] for own in np.asarray(space.mask)]
+
+
+def _zero_sum(size: int, axes: int) -> np.ndarray:
+    """An orthonormal basis of the vectors that sum to zero over the first ``size`` of ``axes`` entries."""
+    found = np.zeros((axes, size - 1))
+    for k in range(1, size):
+        found[:k, k - 1], found[k, k - 1] = 1.0, -k
+    lengths = np.sqrt(np.arange(1, size) * np.arange(2, size + 1))
+    return found / lengths if size > 1 else found

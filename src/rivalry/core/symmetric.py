@@ -1,0 +1,193 @@
+"""Everybody in one place: where nobody feels a gradient there, and whether it is stable, in one game or many.
+
+With players who may change places the Jacobian there has two blocks, A on the diagonal and C off it. Its
+eigenvalues are those of ``A - C``, each N - 1 times (players part), and of ``A + (N-1) C`` (all move alike).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from rivalry.core.game import Game, jacobian, own_gradients, scale_of
+from rivalry.core.jax import jax, jnp, put, stacked
+from rivalry.core.space import Simplex, Space, Strategy, width
+
+ITERATIONS = 60  # of Newton's method
+LONGEST = 0.1  # of the width: no step of Newton's is longer
+MOVED = 1e-11  # of the width: a shorter step is the last
+LEFT = 1e-9  # of the payoff scale: so small is the gradient at a root
+SAME = 1e-7  # of the width: roots this close are one
+CHUNK = 64  # games that the compiled program takes at a time
+
+
+class Places(NamedTuple):
+    """For every game the place, the two blocks in free directions, and what they are worth."""
+
+    place: np.ndarray  # [game axis]
+    own: np.ndarray  # A [game direction direction]
+    other: np.ndarray  # C
+    gradient: np.ndarray  # [game]: the largest entry
+    root: np.ndarray  # [game]: whether Newton's method came to a root
+
+
+def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
+    """Those of ``A - C`` and of ``A + (N-1) C``, once each, ``[game direction]``; NaN without a root."""
+    found = []
+    for matrix in (places.own - places.other, places.own + (players - 1) * places.other):
+        good = np.all(np.isfinite(matrix), axis=(1, 2))
+        values = np.linalg.eigvals(np.where(good[:, None, None], matrix, 0.0)).astype(complex)
+        found.append(np.where(good[:, None], values, np.nan))
+    return found[0], found[1]
+
+
+def followed(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False) -> Places:
+    """The root of the common gradient from game to game, each from the one before, the first from ``place``.
+
+    ``basis [axis direction]`` are orthonormal directions of one player's moves. At most `CHUNK` games of one
+    form. It ends early after a game where Newton's method finds no root. With ``fixed`` everybody stays at
+    ``place [axis]``, root or not.
+    """
+    starts = np.tile(place, (CHUNK, 1))
+    return _places(_stacked([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
+
+
+def starts(space: Space, count: int) -> np.ndarray:
+    """About ``count`` places of the first player, ``[place axis]``, spread over its space, to begin at.
+
+    Drawn in from the edges by a tenth: at a corner of a simplex a kernel may have no value.
+    """
+    places = np.asarray(space.grid(0, count))
+    return np.asarray(0.9 * places + 0.1 * places.mean(axis=0))
+
+
+def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Every place found, ``[place axis]``, where all together feel no gradient; Newton from ``starts``.
+
+    Places nearer than 1e-7 of the space's width are one; places that a bound holds are none.
+    """
+    games = _stacked([game] * CHUNK)
+    parts = np.array_split(starts, -(-len(starts) // CHUNK))
+    padded = [np.concatenate([part, np.tile(part[-1:], (CHUNK - len(part), 1))]) for part in parts]
+    found = [_places(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)]
+    places = np.concatenate([one.place[one.root] for one in found])
+    size = SAME * float(np.min(width(game.space)[0]))
+    kept: list[np.ndarray] = []
+    for place in places[np.lexsort(places.T[::-1])]:
+        if all(np.max(np.abs(place - other)) > size for other in kept):
+            kept.append(place)
+    return np.reshape(kept, (len(kept), game.space.shape[1]))
+
+
+def _places(
+    games: Any, basis: np.ndarray, count: int, starts: np.ndarray, fixed: bool, apart: bool = False
+) -> Places:
+    done, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(apart))
+    return Places(*(np.asarray(part)[: int(done)] for part in parts))
+
+
+def _stacked(games: Sequence[Any]) -> Any:
+    return stacked(games, "parameter: the games at its values differ in more than numbers")
+
+
+def _together(game: Game, y: Strategy) -> Float[Array, "player axis"]:
+    return jnp.broadcast_to(y, game.space.shape)
+
+
+def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
+    """The common gradient ``[direction]``, A and C ``[direction direction]``, with all at ``y [axis]``."""
+    x = _together(game, y)
+    axes = y.shape[0]
+    slope = basis.T @ own_gradients(game, x, (0,))[0]
+    rows = jacobian(game, x)[:axes, : 2 * axes]
+    return slope, basis.T @ rows[:, :axes] @ basis, basis.T @ rows[:, axes:] @ basis
+
+
+def _stepped(game: Game, y: Strategy, move: Strategy) -> Strategy:
+    """A step that stays in the space, not too long; on a simplex no entry is more than halved."""
+    most = LONGEST * width(game.space)[0]
+    part = jnp.min(jnp.minimum(1.0, most / jnp.maximum(jnp.abs(move), 1e-300)))
+    if isinstance(game.space, Simplex):
+        part = jnp.minimum(part, jnp.min(jnp.where(move < 0, 0.5 * y / jnp.maximum(-move, 1e-300), 1.0)))
+    there: Strategy = game.space.project(_together(game, y + part * move))[0]
+    return there
+
+
+class _Look(NamedTuple):
+    """A place, the common gradient ``[direction]`` and the blocks there, and Newton's step ``[axis]``."""
+
+    place: Array
+    slope: Array
+    own: Array
+    other: Array
+    move: Array
+
+
+def _look(game: Game, y: Strategy, basis: Array) -> _Look:
+    slope, own, other = blocks(game, y, basis)
+    move = -basis @ jnp.linalg.solve(own + (game.space.shape[0] - 1) * other, slope)
+    return _Look(y, slope, own, other, move)
+
+
+def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Look, Bool[Array, ""]]:
+    """Newton's method from ``start``, and whether it came to a root inside; no step if ``fixed``."""
+    size = jnp.min(width(game.space)[0])
+    axes, free = basis.shape
+    nothing = jnp.zeros((free, free))
+    begin = _Look(start, jnp.zeros(free), nothing, nothing, jnp.zeros(axes))
+
+    def step(carry: tuple[_Look, Array]) -> tuple[_Look, Array]:
+        at, tries = carry
+        # the first pass only looks: so the game is written into the program once
+        return _look(game, _stepped(game, at.place, at.move), basis), tries + 1
+
+    def going(carry: tuple[_Look, Array]) -> Array:
+        at, tries = carry
+        far = jnp.max(jnp.abs(at.move)) > MOVED * size
+        return jnp.asarray((tries == 0) | (~fixed & far & (tries < ITERATIONS)))
+
+    at, _ = jax.lax.while_loop(going, step, (begin, jnp.asarray(0)))
+    still = (jnp.max(jnp.abs(at.move)) <= SAME * size) & (jnp.max(jnp.abs(at.slope)) <= LEFT * scale_of(game))
+    return at, fixed | still
+
+
+@eqx.filter_jit
+def _follow(
+    games: Game,
+    count: Int[Array, ""],
+    starts: Float[Array, "game axis"],
+    basis: Float[Array, "axis direction"],
+    fixed: Bool[Array, ""],
+    apart: Bool[Array, ""],
+) -> tuple[Array, ...]:
+    """Game after game, each from the root before; or, ``apart``, each from its own start."""
+    arrays, rest = eqx.partition(games, eqx.is_array)
+    axes, free = basis.shape
+    blocks = jnp.full((CHUNK, free, free), jnp.nan)
+    blank = (
+        jnp.full((CHUNK, axes), jnp.nan),
+        blocks,
+        blocks,
+        jnp.full(CHUNK, jnp.nan),
+        jnp.zeros(CHUNK, bool),
+    )
+
+    def one(carry: Any) -> Any:
+        k, y, _, out = carry
+        game = eqx.combine(jax.tree.map(lambda leaf: leaf[k], arrays), rest)
+        at, good = _root(game, jnp.where(apart | (k == 0), starts[k], y), basis, fixed)
+        own, other = (jnp.where(good, part, jnp.nan) for part in (at.own, at.other))
+        values = (at.place, own, other, jnp.max(jnp.abs(at.slope)), good)
+        out = tuple(array.at[k].set(value) for array, value in zip(out, values, strict=True))
+        return k + 1, at.place, good, out
+
+    def going(carry: Any) -> Array:
+        return jnp.asarray((carry[0] < count) & (carry[2] | apart))
+
+    begin = (jnp.asarray(0), starts[0], jnp.asarray(True), blank)
+    done, _, _, out = jax.lax.while_loop(going, one, begin)
+    return (done, *out)

@@ -1,0 +1,171 @@
+"""The congested city: agents with karma who travel through a network and bid for admission to its lanes.
+
+Source: Vaishampayan (ETH Zurich 2024), section 6.2.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from rivalry.core.game import Record
+from rivalry.economies.city.classes import centre_of, classes_of, examples_of, unavoidable
+from rivalry.economies.city.free_flow import Flow, Trips, of_agents
+from rivalry.economies.city.journeys import Journeys
+from rivalry.economies.city.networks import Network
+from rivalry.economies.karma.agents import cumulative
+from rivalry.tables.kernels import shapes
+
+INDEPENDENT = -1
+"""What members of a coalition do who are only marked, to compare with: nothing together."""
+
+
+class City(eqx.Module):
+    """Finitely many agents who travel, trip after trip, and bid for admission to the lanes on their way.
+
+    An agent has a journey in each of its slots, and a trip is a slot and an urgency, or dormancy
+    (`tables.kernels.shapes.City`). A state of an agent is (trip, place of the trip, karma).
+
+    >>> import rivalry as rv
+    >>> city = rv.games.city()
+    >>> city.slots.shape, int(city.capacity[0]), city.world().stakes.tolist()
+    ((1000, 2), 9, [[1.0, 5.0]])
+    """
+
+    network: Network
+    journeys: Journeys
+    slots: Int[np.ndarray, "agent slot"]  # journeys
+    ends: Int[np.ndarray, "agent slot 2"]  # origin and destination, nodes
+    type_of: Int[np.ndarray, "agent"]
+    stakes: Float[np.ndarray, "type urgency"]  # what it costs to be refused, a step
+    law: Float[np.ndarray, "type trip trip"]  # from a trip that ended to the next
+    first: Float[np.ndarray, "type trip"]  # the stationary law of trips; the first trip is drawn by it
+    gamma: Float[np.ndarray, "type"]  # discount factors
+    karma: Int[np.ndarray, "agent"]  # at the start
+    capacity: Int[np.ndarray, "lane"]
+    expected: Flow  # free flow expected before journeys are drawn
+    toll: Float[np.ndarray, "lane"]
+    subsidy: Float[np.ndarray, "lane"]
+    coalition: Int[np.ndarray, "agent"]  # 1: member
+    local: float
+    kbar: float
+    most: int = eqx.field(static=True)
+    price: int = eqx.field(static=True)
+    uncontended: int = eqx.field(static=True)
+    dormant_share: int = eqx.field(static=True)
+    tie: int = eqx.field(static=True)
+    transfer: int = eqx.field(static=True)
+    sizes: tuple[int, ...] = eqx.field(static=True)  # how many urgencies each type has
+    type_names: tuple[str, ...] = eqx.field(static=True)
+    planning: str = eqx.field(static=True)
+    notes: tuple[str, ...] = eqx.field(static=True)  # what was decided for its user, to be told once
+
+    @property
+    def agents(self) -> int:
+        return len(self.slots)
+
+    @property
+    def player_names(self) -> tuple[str, ...]:
+        return self.type_names
+
+    @property
+    def refuses_mean_field(self) -> str:
+        """Why a continuum cannot play it, and what can be done."""
+        why = "city: every agent has journeys of its own, so that it has no mean field here"
+        return f"{why}; let agents learn in it, or simulate it"
+
+    @property
+    def scale(self) -> float:
+        """What payoffs are compared with: being refused at the highest urgency for ever."""
+        return float(np.max(self.stakes.max(axis=1) / (1 - self.gamma)))
+
+    def world(self) -> shapes.City:
+        """The city as kernels take it: every array its own."""
+        return shapes.City(
+            type_of=_whole(self.type_of),
+            stakes=_real(self.stakes),
+            law=_real(cumulative(self.law)),
+            first=_real(cumulative(self.first)),
+            discount=_real(self.gamma),
+            karma=_whole(self.karma),
+            most=self.most,
+            journeys=_whole(self.slots),
+            begins=_whole(self.journeys.begins),
+            lane=_whole(self.journeys.lane),
+            after=_whole(self.journeys.after),
+            back=_whole(self.journeys.back),
+            options=_whole(self.journeys.options),
+            capacity=_whole(self.capacity),
+            price=self.price,
+            uncontended=self.uncontended,
+            toll=_real(self.toll),
+            subsidy=_real(self.subsidy),
+            local=float(self.local),
+            dormant_share=self.dormant_share,
+            tie=self.tie,
+            award=shapes.BIDS,
+            coalition=_whole(self.coalition) * (self.transfer != INDEPENDENT),
+            transfer=max(self.transfer, shapes.NO_TRANSFER),
+        )
+
+    def free_flow(self) -> Flow:
+        """How many agents would want each lane if nobody were ever refused: of these agents' journeys.
+
+        At junctions choices are taken to be uniform. What is expected before journeys are drawn is
+        ``expected``.
+        """
+        trips = Trips.of(self.first, self.slots.shape[1])
+        return of_agents(self.journeys, self.slots, self.type_of, trips, len(self.capacity))
+
+    def trip_names(self, kind: int = 0) -> tuple[str, ...]:
+        """What the trips of a type are called, in the order of their numbers.
+
+        >>> import rivalry as rv
+        >>> rv.games.city().trip_names()
+        ('path 1, u=1', 'path 1, u=5', 'path 2, u=1', 'path 2, u=5', 'dormant')
+        """
+        own = [f"{u:g}" if k < self.sizes[kind] else "-" for k, u in enumerate(self.stakes[kind])]
+        return (*(f"path {s + 1}, u={u}" for s in range(self.slots.shape[1]) for u in own), "dormant")
+
+    def routes(self, agent: int) -> list[list[str]]:
+        """Through which lanes each of an agent's journeys can lead, by name, in the order of places."""
+        names = self.network.lane_names
+        rows = self.journeys.lane[self.slots[agent]]
+        return [[names[lane] for lane in row if lane >= 0] for row in rows]
+
+    @property
+    def centre(self) -> Bool[np.ndarray, "lane"]:
+        """Which lanes are the crowded centre; ``centre_rule`` says how they were chosen."""
+        return centre_of(self.network, self.expected.wanting, self.capacity)[0]
+
+    @property
+    def centre_rule(self) -> str:
+        return centre_of(self.network, self.expected.wanting, self.capacity)[1]
+
+    def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
+        """Which journeys lead through the centre whatever is chosen on the way."""
+        found: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
+        return found
+
+    def classes(self) -> Int[np.ndarray, "agent"]:
+        """0, 1, 2: no journey, some, or all lead through the centre (lucky, average, unlucky)."""
+        return classes_of(self.through_centre())
+
+    def examples(self) -> Int[np.ndarray, "class"]:
+        """A lucky, an average and an unlucky agent (`classes.examples_of`); -1 where there is none."""
+        return examples_of(self.journeys, self.slots, self.classes(), self.expected.wanting)
+
+    def told(self) -> Record:
+        """What is stored with every result (`rivalry.economies.city.static_metrics`)."""
+        from rivalry.economies.city.static_metrics import told
+
+        return told(self)
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    return np.array(array, dtype=np.int64, order="C")  # a copy: kernels are compiled for writable arrays
+
+
+def _real(array: np.ndarray) -> np.ndarray:
+    return np.array(array, dtype=np.float64, order="C")

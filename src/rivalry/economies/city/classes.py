@@ -1,0 +1,80 @@
+"""Lucky, average and unlucky agents: through the crowded centre leads none, one or all of their journeys."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.economies.city.free_flow import visits
+from rivalry.economies.city.journeys import Journeys
+from rivalry.economies.city.networks import Network
+
+CLASSES = ("lucky", "average", "unlucky")
+CROWDED = 0.1  # share of the lanes that is the centre of a network without four nodes in its middle
+
+MIDDLE = "lanes among the four core nodes in the middle"
+LOADED = f"the {CROWDED:.0%} of lanes with the highest free-flow load for their capacity, and ties"
+
+
+def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple[np.ndarray, str]:
+    """The lanes of the centre, true or false ``[lane]``, and by what rule.
+
+    Load above capacity would not do as the rule: on a plain grid at the default capacity it is every lane.
+    """
+    if network.centre.any():
+        return network.centre, MIDDLE
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crowd = np.where(load > 0, load / capacity, 0.0).round(9)
+    count = max(1, round(CROWDED * len(crowd)))
+    return crowd >= np.sort(crowd)[-count], LOADED
+
+
+def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
+    """Whether every way along a journey leads through the centre, ``[journey]``.
+
+    >>> from rivalry.economies.city.journeys import at_start
+    >>> made = at_start([[[0, 1], [2]], [[0]]])
+    >>> unavoidable(made, np.array([True, False, False])).tolist()
+    [False, True]
+    """
+    passes = (journeys.lane >= 0) & centre[np.maximum(journeys.lane, 0)]
+    held = passes.copy()  # from a place on
+    while True:
+        through = passes | _ahead(journeys, held, journeys.after)
+        if (through == held).all():
+            found: np.ndarray = _ahead(journeys, held, journeys.begins[:, None])[:, 0]
+            return found
+        held = through
+
+
+def _ahead(journeys: Journeys, held: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """What holds at locations ``[journey ..]``, from what holds at places: at a junction, for all options."""
+    rows = np.arange(len(held))[:, None]
+    found = np.where(at >= 0, held[rows, np.maximum(at, 0)], False)
+    if journeys.options.size:
+        picks = journeys.options[rows, np.maximum(-2 - at, 0)]
+        every = np.where(picks >= 0, held[rows[:, :, None], np.maximum(picks, 0)], True).all(axis=-1)
+        found = np.where(at < -1, every, found)
+    return found
+
+
+def classes_of(through: np.ndarray) -> np.ndarray:
+    """The class of every agent, an index into `CLASSES`, by what of its journeys is through ``[agent slot]``.
+
+    >>> classes_of(np.array([[False, False], [False, True], [True, True]])).tolist()
+    [0, 1, 2]
+    """
+    return np.select([through.all(axis=1), through.any(axis=1)], [2, 1], 0)
+
+
+def examples_of(journeys: Journeys, slots: np.ndarray, kinds: np.ndarray, load: np.ndarray) -> np.ndarray:
+    """One agent of each class, ``[class]``; -1 where there is none.
+
+    By the mean load of the lanes along its journeys: of the lucky the one with the least, of the unlucky the
+    one with the most, of the average the one whose journeys differ most. Among equals the first.
+    """
+    often = visits(journeys)
+    heavy = (often * load[np.maximum(journeys.lane, 0)]).sum(axis=1) / often.sum(axis=1)
+    each = heavy[slots]
+    scores = (-each.mean(axis=1), np.ptp(each, axis=1), each.mean(axis=1))
+    found = [np.where(kinds == k, score.round(9), -np.inf) for k, score in enumerate(scores)]
+    return np.array([int(np.argmax(score)) if (kinds == k).any() else -1 for k, score in enumerate(found)])

@@ -1,0 +1,237 @@
+"""The factory of congested cities; its keywords are the keys of a study's ``[game]``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Le, Lt
+
+from rivalry.core.validate import checked, limit
+from rivalry.economies.city.allocation import Allocation, drawn, routed, slots_of
+from rivalry.economies.city.city import INDEPENDENT, City
+from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
+from rivalry.economies.city.coalition import coalition_of
+from rivalry.economies.city.free_flow import Flow, Trips, of_agents, of_law
+from rivalry.economies.city.lane_amounts import capacity_of, karma_of
+from rivalry.economies.city.network_data import network_of
+from rivalry.economies.city.networks import Network
+from rivalry.economies.city.trip_laws import AGENTS, Travellers, travellers
+from rivalry.economies.karma.agents import check_initial, counts, dealt
+from rivalry.economies.karma.checks import numbers, one_of, whole
+from rivalry.tables.kernels import shapes
+
+PRICES = {
+    "PBS": shapes.OWN_BID,
+    "uniform_highest_refused": shapes.HIGHEST_REFUSED,
+    "uniform_lowest_admitted": shapes.LOWEST_ADMITTED,
+}
+TIES = {"coin": shapes.COIN, "lowest_index": shapes.LOWEST_INDEX}
+TRANSFERS = {
+    "independent": INDEPENDENT,
+    "none": shapes.NO_TRANSFER,
+    "even": shapes.EVEN,
+    "urgent": shapes.URGENT,
+}
+
+NotNegative = Annotated[float, Ge(0)]
+Chance = Annotated[float, Ge(0), Le(1)]
+
+
+@checked
+def city(
+    *,
+    network: Annotated[
+        str | dict[str, Any],
+        "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
+        "terminals, or {kind = 'file', path}: .json, .graphml or .csv",
+    ] = "stubs_4x4",
+    exclude_same_node: Annotated[bool, "leave out trips between stubs at the same core node"] = True,
+    agents: Annotated[
+        int | None, Ge(1), Le(10_000_000), "how many travel (default: as many as routes, or 1000)"
+    ] = None,
+    paths_per_agent: Annotated[
+        int | None, Ge(1), Le(1_000), "paths an agent has (default: as in routes, or 2)"
+    ] = None,
+    allocation: Annotated[int, Ge(0), "number of the random allocation of paths to agents"] = 0,
+    routes: Annotated[
+        list[list[list[str]]] | None, "in place of a random allocation: for each agent its paths, as nodes"
+    ] = None,
+    urgencies: Annotated[
+        list[NotNegative] | np.ndarray, "what a step of being refused may cost, constant for a trip"
+    ] = [1.0, 5.0],  # noqa: B006
+    urgency_law: Annotated[list[Chance] | None, "chances of the urgencies (default: all alike)"] = None,
+    p_dormant: Annotated[float, Ge(0), Lt(1), "chance that a step of dormancy comes next, not a trip"] = 0.1,
+    trip_law: Annotated[
+        list[list[Chance]] | list[Chance] | np.ndarray | None,
+        "chances from trip to trip, or one law; trips are numbered path by path, in each urgency by urgency, "
+        "dormancy last (default: by p_dormant, paths alike, and urgency_law)",
+    ] = None,
+    gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
+    kmax: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 14,
+    kbar: Annotated[float, Ge(0), "karma a head"] = 9.0,
+    initial_karma: Annotated[
+        list[int] | np.ndarray | None, "karma that every agent starts with (default: kbar)"
+    ] = None,
+    capacity: Annotated[
+        int | list[int] | dict[str, Any] | str | None,
+        "agents that a lane admits in a step: a number, one a lane, a table by lanes from>to, kinds (core, "
+        "entry, exit) and others, or unlimited (default: 0.75 agents / lanes, rounded down)",
+    ] = None,
+    payment: Annotated[
+        Literal["PBS", "PBP", "uniform_highest_refused", "uniform_lowest_admitted"],
+        "what is paid on admission: the own bid, or, the same by all, the highest bid refused or the lowest "
+        "admitted; to society. PBP is for pairs and refused",
+    ] = "PBS",
+    charge_uncontended: Annotated[
+        bool, "whether those pay, too, who are admitted where all find room"
+    ] = True,
+    exclude_dormant: Annotated[bool, "whether dormant agents have no share of what is shared out"] = False,
+    toll: Annotated[
+        NotNegative | list[NotNegative] | dict[str, Any],
+        "karma due beside the bid on admission: a number, one a lane, a table by lanes, or "
+        "{kind = 'load', slope, from}: slope times what free-flow load over capacity exceeds from by",
+    ] = 0.0,
+    subsidy: Annotated[
+        NotNegative | list[NotNegative] | dict[str, Any],
+        "karma for everybody who wants the lane, while the surplus lasts; given like toll",
+    ] = 0.0,
+    local: Annotated[float, Ge(0), Le(1), "share of a lane's payments that goes to those who want it"] = 0.0,
+    planning: Annotated[
+        Literal["none", "start", "nodes"],
+        "who chooses among shortest paths: nobody (each keeps its own), the agent as a trip begins, or the "
+        "agent at every node",
+    ] = "none",
+    alternatives: Annotated[
+        int | None,
+        Ge(1),
+        Le(10_000),
+        "start: at most so many shortest paths to choose from, drawn for each; idle otherwise",
+    ] = None,
+    tie: Annotated[Literal["coin", "lowest_index"], "who is admitted among equal bids"] = "coin",
+    coalition: Annotated[
+        int | dict[str, Any],
+        "how many collude, the first ones, or {agents, from}: from lucky, average, unlucky or random",
+    ] = 0,
+    transfer: Annotated[
+        Literal["independent", "none", "even", "urgent"],
+        "what members do: nothing together (to compare with); learn from their mean reward; also pass karma "
+        "on, all alike, or to the more urgent first",
+    ] = "none",
+    types: Annotated[
+        list[dict[str, Any]] | None,
+        "tables of name, share or count, urgencies, urgency_law, p_dormant, trip_law, gamma",
+    ] = None,
+) -> City:
+    """Agents travel through a city and bid karma for admission to its lanes; refusals cost their urgency.
+
+    Every keyword is a key of a study's ``[game]``; `rivalry show city` lists them. Agents of one type have
+    neighbouring numbers, in the order of the types. Raises `ValueError` for numbers out of range, unknown
+    words, and parts that do not go together.
+
+    >>> city(network="plain_3x3", agents=64, capacity=2).capacity.tolist() == [2] * 24
+    True
+    """
+    given = dict(locals())
+    whole("kmax", kmax, 1)
+    whole("allocation", allocation, 0)
+    _flag("exclude_same_node", exclude_same_node)
+    graph, slots = network_of(network), slots_of(given)
+    who, told = travellers(given, slots)
+    count = _count(told, routes)
+    limit("agents", count, slots)
+    mean = float(numbers("kbar", kbar, most=kmax))
+    type_of = _types(who, count)
+    made = routed(graph, given) if routes is not None else drawn(graph, given, count, slots)
+    rooms, rule = capacity_of(capacity, graph, count)
+    expected = _expected(made, type_of, who, len(graph.lanes))
+    centre, _ = centre_of(graph, expected.wanting, rooms)
+    band = coalition_of(coalition, classes_of(unavoidable(made.journeys, centre)[made.slots]), allocation)
+    found = City(
+        network=graph,
+        journeys=made.journeys,
+        slots=made.slots,
+        ends=made.ends,
+        type_of=type_of,
+        stakes=who.stakes,
+        law=who.law,
+        first=who.first,
+        gamma=who.gamma,
+        karma=_initial(initial_karma, count, mean, kmax),
+        capacity=rooms,
+        expected=expected,
+        toll=karma_of("toll", toll, graph, expected.wanting, rooms),
+        subsidy=karma_of("subsidy", subsidy, graph, expected.wanting, rooms),
+        coalition=band,
+        local=_share("local", local),
+        kbar=mean,
+        most=kmax,
+        price=_price(payment, graph, rooms, expected),
+        uncontended=int(_flag("charge_uncontended", charge_uncontended)),
+        dormant_share=int(not _flag("exclude_dormant", exclude_dormant)),
+        tie=TIES[one_of("tie", tie, tuple(TIES))],
+        transfer=_transfer(transfer, band),
+        sizes=who.sizes,
+        type_names=who.names,
+        planning=planning,
+        notes=(rule,) if rule else (),
+    )
+    return found
+
+
+def _count(told: int | None, routes: Any) -> int:
+    if routes is None:
+        return AGENTS if told is None else told
+    if told is not None and told != len(routes):
+        raise ValueError(f"agents: {told} must be {len(routes)}, as many as routes")
+    return len(routes)
+
+
+def _types(who: Travellers, count: int) -> np.ndarray:
+    """The type of every agent. Raises `ValueError`."""
+    return np.repeat(np.arange(len(who.share)), counts(count, who.share, who.names))
+
+
+def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> Flow:
+    """Free flow before journeys are drawn, or of the routes that were given."""
+    trips = Trips.of(who.first, made.slots.shape[1])
+    if made.law is None:
+        return of_agents(made.journeys, made.slots, type_of, trips, lanes)
+    return of_law(*made.law, np.bincount(type_of, minlength=len(who.share)), trips, lanes)
+
+
+def _initial(given: Any, agents: int, kbar: float, most: int) -> np.ndarray:
+    if given is None:
+        return dealt(agents, kbar)
+    found = numbers("initial_karma", given, dims=1)
+    check_initial(found, agents, kbar, most)
+    return found.astype(np.int64)
+
+
+def _flag(name: str, given: object) -> bool:
+    if not isinstance(given, bool):
+        raise ValueError(f"{name}: {given!r} must be true or false")
+    return given
+
+
+def _transfer(given: str, coalition: np.ndarray) -> int:
+    found = TRANSFERS[one_of("transfer", given, tuple(TRANSFERS))]
+    if found not in (shapes.NO_TRANSFER, INDEPENDENT) and coalition.sum() < 2:
+        raise ValueError(f"transfer: {given!r} needs a coalition of at least two agents; give coalition")
+    return found
+
+
+def _share(name: str, value: object) -> float:
+    found = float(numbers(name, value))
+    if not 0 <= found <= 1:
+        raise ValueError(f"{name}: {found:g} must be in [0, 1]")
+    return found
+
+
+def _price(payment: str, network: Network, capacity: np.ndarray, expected: Flow) -> int:
+    """What those pay who are admitted. Raises `ValueError`."""
+    if payment == "PBP":
+        lane = int(np.argmax(expected.wanting))
+        who = f"lane {lane} has {expected.wanting[lane]:.3g} for {capacity[lane]} places"
+        raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {who}; use PBS")
+    return PRICES[one_of("payment", payment, ("PBS", *list(PRICES)[1:]))]

@@ -1,0 +1,110 @@
+"""Free flow: how many agents want each lane, on average, where nobody is ever refused.
+
+Nobody waits, so a trip lasts as many steps as its path has lanes, and dormancy one. Trips follow each other
+as a Markov chain, so agents renew: of a long time, an agent wants a lane for ``E[visits] / E[length]``, both
+under the stationary law of its chain of trips (renewal reward theorem).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.city.journeys import Journeys
+
+
+class Flow(NamedTuple):
+    """Mean numbers of a step, of all agents together."""
+
+    wanting: np.ndarray  # [lane]: agents who want it
+    dormant: float  # agents who are dormant
+    trips: float  # trips that end, dormancy not counted
+
+
+class Trips(NamedTuple):
+    """How often trips lead along the slots, as shares of all trips: the stationary law of each type."""
+
+    slots: np.ndarray  # [type slot]
+    dormant: np.ndarray  # [type]
+
+    @staticmethod
+    def of(law: np.ndarray, slots: int) -> Trips:
+        """From laws ``[type trip]`` over trips, dormancy last."""
+        return Trips(law[:, :-1].reshape(len(law), slots, -1).sum(axis=2), law[:, -1].copy())
+
+
+def visits(journeys: Journeys) -> np.ndarray:
+    """How often a journey comes to each place, ``[journey place]``, choices at junctions being uniform.
+
+    >>> from rivalry.economies.city.journeys import at_start
+    >>> visits(at_start([[[0, 1], [2]], [[3]]])).tolist()
+    [[0.5, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    """
+    found = np.zeros(journeys.lane.shape)
+    number, at, mass = np.arange(len(found)), journeys.begins, np.ones(len(found))
+    while len(at):
+        junction = at < -1
+        here, picks = number[junction], journeys.options[number[junction], -2 - at[junction]]
+        ways = picks >= 0
+        share = np.repeat(mass[junction] / ways.sum(axis=1), ways.sum(axis=1))
+        number = np.concatenate([number[~junction], np.repeat(here, ways.sum(axis=1))])
+        place, mass = np.concatenate([at[~junction], picks[ways]]), np.concatenate([mass[~junction], share])
+        np.add.at(found, (number, place), mass)
+        at = journeys.after[number, place]
+        going = at != -1
+        number, at, mass = number[going], at[going], mass[going]
+    return found
+
+
+def of_agents(journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trips: Trips, lanes: int) -> Flow:
+    """The flow of agents whose journeys are ``slots [agent slot]``."""
+    often = visits(journeys)
+    lengths = often.sum(axis=1)
+    share = trips.slots[type_of]
+    rate = 1 / (trips.dormant[type_of] + (share * lengths[slots]).sum(axis=1))  # trips begun a step
+    weights = np.bincount(slots.ravel(), weights=(share * rate[:, None]).ravel(), minlength=len(lengths))
+    return Flow(
+        wanting=_by_lane(journeys, often * weights[:, None], lanes),
+        dormant=float(trips.dormant[type_of] @ rate),
+        trips=float(((1 - trips.dormant[type_of]) * rate).sum()),
+    )
+
+
+def of_law(journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int) -> Flow:
+    """The flow expected before journeys are drawn, independently, a slot each, by ``chances [journey]``.
+
+    Exact: an agent's rate of trips depends on its journeys' lengths alone, so that lengths are summed over,
+    and, given the length of one, lanes are averaged. ``agents [type]`` is how many there are.
+    """
+    often = visits(journeys)
+    lengths, group = np.unique(np.round(often.sum(axis=1), 9), return_inverse=True)
+    odds = np.bincount(group, weights=chances, minlength=len(lengths))
+    weights, dormant, ended = np.zeros(len(lengths)), 0.0, 0.0
+    for count, share, rest in zip(agents, trips.slots, trips.dormant, strict=True):
+        rate = float(_inverse_mean(share, lengths, odds, float(rest), np.zeros(1))[0])
+        dormant, ended = dormant + count * rest * rate, ended + count * (1 - rest) * rate
+        for slot, own in enumerate(share):
+            others = np.delete(share, slot)
+            weights += count * own * _inverse_mean(others, lengths, odds, float(rest), own * lengths)
+    spread = often * (chances * weights[group])[:, None]
+    return Flow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
+
+
+def _inverse_mean(
+    share: np.ndarray, lengths: np.ndarray, odds: np.ndarray, rest: float, own: np.ndarray
+) -> np.ndarray:
+    """``E[1 / (rest + own + sum_k share_k L_k)]`` for independent lengths ``L_k``, for each of ``own``."""
+    times: np.ndarray = np.full(1, rest)
+    chances: np.ndarray = np.ones(1)
+    for each in share:
+        summed = np.round(np.add.outer(times, each * lengths).ravel(), 12)
+        times, where = np.unique(summed, return_inverse=True)
+        chances = np.bincount(where, weights=np.outer(chances, odds).ravel())
+    mean: np.ndarray = (chances / (own[:, None] + times)).sum(axis=1)
+    return mean
+
+
+def _by_lane(journeys: Journeys, weights: np.ndarray, lanes: int) -> np.ndarray:
+    used = journeys.lane >= 0
+    return np.bincount(journeys.lane[used], weights=weights[used], minlength=lanes)

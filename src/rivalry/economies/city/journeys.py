@@ -1,0 +1,127 @@
+"""Journeys: where trips can lead, as the arrays that kernels take (`tables.kernels.shapes.City`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.city.networks import Network
+from rivalry.economies.city.shortest_paths import Paths, padded
+
+END = -1
+
+
+class Journeys(NamedTuple):
+    """Places with the lanes wanted there, and junctions where a place is chosen; see
+    `tables.kernels.shapes.City`.
+
+    A location is a place, the junction ``j`` as ``-2 - j``, or the end, -1. Padding is -1.
+    """
+
+    begins: np.ndarray  # [journey]: a location
+    lane: np.ndarray  # [journey place]
+    after: np.ndarray  # [journey place]: the location after admission
+    back: np.ndarray  # [journey place]: the location after refusal
+    options: np.ndarray  # [journey junction option]: places; -1: none
+
+    def most_options(self) -> int:
+        return int((self.options >= 0).sum(axis=-1).max(initial=0))
+
+
+def fixed(paths: Paths) -> Journeys:
+    """Every path a journey without junctions: who is refused stays and wants the same lane again.
+
+    >>> fixed(Paths(np.array([[3, 1, -1]]), np.zeros((1, 2), dtype=int))).after.tolist()
+    [[1, -1, -1]]
+    """
+    here = np.where(paths.lanes >= 0, np.arange(paths.lanes.shape[1]), -1)
+    last = here == (paths.lengths - 1)[:, None]
+    return Journeys(
+        begins=np.zeros(len(paths.lanes), dtype=np.int64),
+        lane=paths.lanes.copy(),
+        after=np.where((here < 0) | last, END, here + 1),
+        back=here,
+        options=np.full((len(paths.lanes), 0, 0), -1, dtype=np.int64),
+    )
+
+
+def at_start(groups: list[list[list[int]]]) -> Journeys:
+    """Journeys that begin with the choice of a path, kept to the end: ``groups`` lists each one's paths.
+
+    Every path is a chain of places of its own; where there is but one, there is nothing to choose.
+
+    >>> made = at_start([[[0, 1], [2]], [[3]]])
+    >>> made.begins.tolist(), made.options[0].tolist(), made.after[0].tolist()
+    ([-2, 0], [[0, 2]], [1, -1, -1])
+    """
+    lane, after, back, firsts = [], [], [], []
+    for group in groups:
+        starts = np.cumsum([0] + [len(path) for path in group[:-1]]).tolist()
+        ends = {start + len(path) - 1 for start, path in zip(starts, group, strict=True)}
+        size = sum(map(len, group))
+        lane.append([number for path in group for number in path])
+        after.append([END if place in ends else place + 1 for place in range(size)])
+        back.append(list(range(size)))
+        firsts.append(starts if len(group) > 1 else [])
+    begins = [-2 if choices else 0 for choices in firsts]
+    return Journeys(
+        begins=np.array(begins, dtype=np.int64),
+        lane=padded(lane),
+        after=padded(after),
+        back=padded(back),
+        options=padded(firsts)[:, None, :] if any(firsts) else np.full((len(groups), 0, 0), -1),
+    )
+
+
+def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -> Journeys:
+    """Journeys that keep to shortest paths of a pair, the next lane chosen at every node that offers several.
+
+    Places are the lanes that lie on some shortest path. Who is refused is back at the node and may choose
+    anew. ``away`` is `paths.distances`.
+
+    >>> from rivalry.economies.city.networks import plain
+    >>> from rivalry.economies.city.shortest_paths import distances
+    >>> square = plain(2, 2)
+    >>> made = at_nodes(square, distances(square), [(0, 3), (0, 1)])
+    >>> made.begins.tolist(), made.lane.tolist(), made.back.tolist()
+    ([-2, 0], [[0, 1, 3, 5], [0, -1, -1, -1]], [[-2, -2, 2, 3], [0, -1, -1, -1]])
+    """
+    made = [_of_pair(network.lanes, away, *pair) for pair in pairs]
+    begins, lane, after, back, options = zip(*made, strict=True)
+    junctions = max(map(len, options))
+    width = max((len(row) for each in options for row in each), default=0)
+    chosen = np.full((len(pairs), junctions, width), -1, dtype=np.int64)
+    for k, each in enumerate(options):
+        for j, row in enumerate(each):
+            chosen[k, j, : len(row)] = row
+    return Journeys(
+        begins=np.array(begins, dtype=np.int64),
+        lane=padded(list(lane)),
+        after=padded(list(after)),
+        back=padded(list(back)),
+        options=chosen,
+    )
+
+
+def _of_pair(
+    lanes: np.ndarray, away: np.ndarray, origin: int, destination: int
+) -> tuple[int, list[int], list[int], list[int], list[list[int]]]:
+    """One journey of `at_nodes`: where it begins, lanes, after, back, options."""
+    heads, tails = lanes[:, 1], lanes[:, 0]
+    on = (away[origin, tails] >= 0) & (away[heads, destination] >= 0)
+    on &= away[origin, tails] + 1 + away[heads, destination] == away[origin, destination]
+    used = np.flatnonzero(on)
+    used = used[np.argsort(away[origin, tails[used]], kind="stable")]
+    leaving: dict[int, list[int]] = {}
+    for place, number in enumerate(used):
+        leaving.setdefault(int(tails[number]), []).append(place)
+    options = [places for places in leaving.values() if len(places) > 1]
+    junction = {node: -2 - options.index(places) for node, places in leaving.items() if len(places) > 1}
+
+    def arrival(node: int) -> int:
+        return END if node == destination else junction.get(node, leaving[node][0])
+
+    after = [arrival(int(heads[number])) for number in used]
+    back = [junction.get(int(tails[number]), place) for place, number in enumerate(used)]
+    return arrival(origin), used.tolist(), after, back, options

@@ -1,0 +1,286 @@
+"""Networks by name, from tables and from files: any directed graph whose terminals are joined by paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.registry import near
+from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
+
+KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
+ENDINGS = (".json", ".graphml", ".csv")
+FORMS = {"stubs": stubs, "plain": plain}
+LARGEST = 100  # rows or columns of a grid
+
+
+def network_of(given: object) -> Network:
+    """A network from what was given: a name such as ``stubs_4x4``, or a table.
+
+    Raises `ValueError`.
+
+    >>> network_of("plain_3x3").name
+    'plain_3x3'
+    """
+    if isinstance(given, Mapping):
+        return network_from(given)
+    if not isinstance(given, str):
+        raise ValueError(f"network: {given!r} must be a name or a table")
+    form, _, size = given.partition("_")
+    sides = size.split("x")
+    if form not in FORMS or len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        rule = "must be stubs_RxC, plain_RxC, a table, or a file: {kind = 'file', path = ...}"
+        raise ValueError(f"network: {given!r} is unknown; {rule}")
+    rows, cols = map(int, sides)
+    if min(rows, cols) < 1 or rows * cols < 2 or max(rows, cols) > LARGEST:
+        raise ValueError(f"network: {given!r} must have sides of 1 to {LARGEST}, and at least two nodes")
+    return FORMS[form](rows, cols)
+
+
+def network_from(table: Mapping[str, Any]) -> Network:
+    """The network of a table ``{nodes, lanes, terminals}``.
+
+    ``nodes`` is a table of names with positions ``[x, y]``, or a list of names (default: those of the lanes;
+    without positions nodes are laid out by springs). ``lanes`` are pairs of names, directed. Trips lead
+    from each of ``terminals`` (default: every node) to each other one, or from ``origins`` to
+    ``destinations``. With ``kind = "file"`` the file ``path`` gives nodes and lanes instead: see `read`; in a
+    study it leads from the study's folder. Raises `ValueError`.
+
+    >>> ring = network_from({"lanes": [["a", "b"], ["b", "c"], ["c", "a"]], "terminals": ["a", "b"]})
+    >>> ring.lane_names, ring.origins.tolist()
+    (('a>b', 'b>c', 'c>a'), [0, 1])
+    """
+    for key in table:
+        if key not in KEYS:
+            raise ValueError(f"network.{key}: is unknown; {near(str(key), KEYS)}")
+    if "path" in table or "kind" in table:
+        if table.get("kind") != "file" or "path" not in table:
+            raise ValueError("network.kind: must be 'file', with its path")
+        if clash := [key for key in ("nodes", "lanes") if key in table]:
+            raise ValueError(f"network.path: clashes with {clash[0]}; give one of them")
+        rest = {key: value for key, value in table.items() if key not in ("kind", "path")}
+        table = {"name": Path(str(table["path"])).stem} | read(table["path"]) | rest
+    pairs = _pairs(table.get("lanes"))
+    names, at = _nodes(table.get("nodes"), pairs)
+    lanes = _lanes(pairs, names)
+    origins, destinations = _ends(table, names)
+    network = _made(str(table.get("name", "network")), names, at, lanes, origins, destinations)
+    _check_joined(network)
+    return network
+
+
+def read(path: object) -> dict[str, Any]:
+    """A table of a network from a file.
+
+    A ``.json`` file holds the table itself, or node-link data; a ``.graphml`` file a graph whose nodes may
+    have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file a line ``from,to`` for each lane, after
+    a first line of these words. An undirected graph has lanes both ways. Raises `ValueError`.
+    """
+    file = Path(str(path))
+    if file.suffix not in ENDINGS:
+        raise ValueError(f"network: {path} must end in {', '.join(ENDINGS)}")
+    if not file.is_file():
+        raise ValueError(f"network: {path}: no such file")
+    reader = {".json": _json, ".graphml": _graphml, ".csv": _csv}[file.suffix]
+    try:
+        return reader(file)
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:  # malformed XML is a SyntaxError
+        raise ValueError(f"network: {path}: cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _json(file: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"network: {file} is not JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise ValueError(f"network: {file} must hold a table of nodes, lanes and terminals")
+    if "lanes" in table or not {"links", "edges"} & set(table):
+        return table
+    import networkx
+
+    try:
+        key = "links" if "links" in table else "edges"
+        return _of_graph(networkx.node_link_graph(table, edges=key))
+    except (KeyError, TypeError, networkx.NetworkXError) as error:
+        raise ValueError(f"network: {file} is no node-link data: {error!r}") from None
+
+
+def _graphml(file: Path) -> dict[str, Any]:
+    import networkx
+
+    try:
+        return _of_graph(networkx.read_graphml(file))
+    except networkx.NetworkXError as error:
+        raise ValueError(f"network: {file} is no GraphML: {error}") from None
+
+
+def _csv(file: Path) -> dict[str, Any]:
+    import csv
+
+    lines = file.read_text(encoding="utf-8").splitlines()
+    rows = [(n, [cell.strip() for cell in row]) for n, row in enumerate(csv.reader(lines), 1) if row]
+    if not rows or rows[0][1] != ["from", "to"]:
+        raise ValueError(f"network: {file} must begin with the line from,to")
+    for line, row in rows[1:]:
+        if len(row) != 2 or not all(row):
+            raise ValueError(f"network: {file} line {line}: {','.join(row)!r} must be two nodes")
+    return {"lanes": [row for _, row in rows[1:]]}
+
+
+def _of_graph(graph: Any) -> dict[str, Any]:
+    """A graph of networkx as a table."""
+    directed = graph if graph.is_directed() else graph.to_directed()
+    nodes = dict(directed.nodes(data=True))
+    table: dict[str, Any] = {
+        "nodes": {str(name): [data.get("x"), data.get("y")] for name, data in nodes.items()},
+        "lanes": [[str(a), str(b)] for a, b in directed.edges()],
+    }
+    if any(None in at for at in table["nodes"].values()):
+        table["nodes"] = list(table["nodes"])
+    if any("terminal" in data for data in nodes.values()):
+        table["terminals"] = [str(name) for name, data in nodes.items() if data.get("terminal")]
+    return table
+
+
+def _pairs(lanes: Any) -> list[tuple[str, str]]:
+    if not isinstance(lanes, list | tuple) or not lanes:
+        raise ValueError(f"network.lanes: {lanes!r} must be a list of pairs [from, to], at least one")
+    for number, pair in enumerate(lanes):
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) for p in pair):
+            raise ValueError(f"network.lanes[{number}]: {pair!r} must be a pair of names [from, to]")
+    return [(a, b) for a, b in lanes]
+
+
+def _nodes(given: Any, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
+    """Names, and positions ``[node 2]``. Raises `ValueError`."""
+    if given is None:
+        given = list(dict.fromkeys(name for pair in pairs for name in pair))
+    if not isinstance(given, Mapping | list | tuple) or not given:
+        raise ValueError(f"network.nodes: {given!r} must be a list of names, or a table of positions")
+    names = list(given)
+    for k, name in enumerate(names):
+        if not isinstance(name, str) or not name or ">" in name:
+            raise ValueError(f"network.nodes: {name!r} must be a text without '>'")
+        if name in names[:k]:
+            raise ValueError(f"network.nodes: {name!r} is there twice")
+    if isinstance(given, Mapping):
+        return names, np.array([_position(name, place) for name, place in given.items()])
+    return names, _laid_out(names, pairs)
+
+
+def _position(name: str, place: Any) -> tuple[float, float]:
+    try:
+        x, y = (float(number) for number in place)
+    except (TypeError, ValueError):
+        raise ValueError(f"network.nodes.{name}: {place!r} must be two numbers [x, y]") from None
+    if not (np.isfinite(x) and np.isfinite(y)):
+        raise ValueError(f"network.nodes.{name}: {place!r} must be finite")
+    return x, y
+
+
+def _laid_out(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> np.ndarray:
+    """Positions of nodes that have none, the same every time."""
+    import networkx
+
+    graph = networkx.Graph()
+    graph.add_nodes_from(names)
+    graph.add_edges_from((a, b) for a, b in pairs if a in graph and b in graph)
+    found = networkx.spring_layout(graph, seed=0)
+    return np.array([found[name] for name in names], dtype=float)
+
+
+def _lanes(pairs: list[tuple[str, str]], names: list[str]) -> list[tuple[int, int]]:
+    """Lanes by node numbers. Raises `ValueError`."""
+    number, seen = {name: k for k, name in enumerate(names)}, set()
+    for k, (a, b) in enumerate(pairs):
+        for name in (a, b):
+            if name not in number:
+                raise ValueError(f"network.lanes[{k}]: {name!r} is no node; {near(name, names)}")
+        if a == b:
+            raise ValueError(f"network.lanes[{k}]: {a}>{b} must join two different nodes")
+        if (a, b) in seen:
+            raise ValueError(f"network.lanes[{k}]: {a}>{b} is there twice")
+        seen.add((a, b))
+    return [(number[a], number[b]) for a, b in pairs]
+
+
+def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[int]]:
+    """Where trips begin and where they end, nodes. Raises `ValueError`."""
+    told = [key for key in ("origins", "destinations") if key in table]
+    if "terminals" in table and told:
+        raise ValueError(f"network.terminals: clashes with {told[0]}; give terminals, or both others")
+    if len(told) == 1:
+        other = "destinations" if told == ["origins"] else "origins"
+        raise ValueError(f"network.{other}: is missing; goes with {told[0]}")
+    if told:
+        return _known(table, "origins", names, 1), _known(table, "destinations", names, 1)
+    ends = _known(table, "terminals", names, 2) if "terminals" in table else list(range(len(names)))
+    return ends, ends
+
+
+def _known(table: Mapping[str, Any], key: str, names: list[str], least: int) -> list[int]:
+    given = table[key]
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"network.{key}: {given!r} must be a list of nodes")
+    for name in given:
+        if name not in names:
+            raise ValueError(f"network.{key}: {name!r} is no node; {near(str(name), names)}")
+        if list(given).count(name) > 1:
+            raise ValueError(f"network.{key}: {name!r} is there twice")
+    if len(given) < least:
+        count = "two nodes" if least > 1 else "one node"
+        raise ValueError(f"network.{key}: {list(given)!r} must be at least {count}")
+    return [names.index(name) for name in given]
+
+
+def _made(
+    name: str,
+    names: list[str],
+    at: np.ndarray,
+    lanes: list[tuple[int, int]],
+    origins: list[int],
+    destinations: list[int],
+) -> Network:
+    """The network; a terminal with one neighbour that is none is a stub of it."""
+    ends = {*origins, *destinations}
+    home = np.arange(len(names))
+    for node in ends:
+        beside = {b if a == node else a for a, b in lanes if node in (a, b)}
+        if len(beside) == 1 and not beside & ends:
+            home[node] = beside.pop()
+    stub = home != np.arange(len(names))
+    from_stub, to_stub = stub[np.array(lanes)].T
+    return Network(
+        nodes=tuple(names),
+        at=at,
+        lanes=np.array(lanes, dtype=np.int64),
+        kinds=np.select([from_stub, to_stub], [ENTRY, EXIT], CORE),
+        origins=np.array(origins, dtype=np.int64),
+        destinations=np.array(destinations, dtype=np.int64),
+        home=home,
+        side=np.full(len(names), -1),
+        centre=np.zeros(len(lanes), dtype=bool),
+        name=name,
+    )
+
+
+def _check_joined(network: Network) -> None:
+    """Raises `ValueError` where no trip is possible, or one of them has no path."""
+    from rivalry.economies.city.shortest_paths import distances
+
+    away, pairs = distances(network), 0
+    for a in network.origins:
+        for b in network.destinations:
+            if a != b and away[a, b] < 0:
+                ends = f"{network.nodes[a]} to {network.nodes[b]}"
+                rule = "must join each of origins to each of destinations (terminals are both)"
+                raise ValueError(f"network: no path from {ends}; {rule}")
+            pairs += int(a != b)
+    if not pairs:
+        raise ValueError("network: must have an origin and another destination")

@@ -1,0 +1,149 @@
+"""Networks of lanes: where nodes lie, which lanes join them, and where trips may begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+CORE, ENTRY, EXIT = 0, 1, 2
+"""Kinds of lanes: among core nodes, from a stub into the core, from the core to a stub."""
+
+SIDES = ("north", "east", "south", "west")
+SHOWN = 8  # lanes that a message lists
+
+
+class Network(eqx.Module):
+    """Nodes and the directed lanes between them; lanes are numbered, and named ``from>to``.
+
+    A *stub* is a node that only a terminal's trips use: one lane in, one lane out, both joining the same
+    core node, its ``home``. The home of every other node is the node itself. ``side`` is where on the edge
+    a terminal lies, an index into `SIDES`, or -1. ``centre`` marks the lanes among the four core nodes in
+    the middle, where there are such.
+
+    >>> plain(2, 3).lane_names[:3]
+    ('1.1>1.2', '1.1>2.1', '1.2>1.1')
+    """
+
+    nodes: tuple[str, ...] = eqx.field(static=True)
+    at: Shaped[np.ndarray, "node 2"]  # positions on a map
+    lanes: Int[np.ndarray, "lane 2"]  # from which node to which
+    kinds: Int[np.ndarray, "lane"]
+    origins: Int[np.ndarray, "origin"]
+    destinations: Int[np.ndarray, "destination"]
+    home: Int[np.ndarray, "node"]
+    side: Int[np.ndarray, "node"]
+    centre: Bool[np.ndarray, "lane"]
+    name: str = eqx.field(static=True, default="network")
+
+    @property
+    def lane_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.nodes[a]}>{self.nodes[b]}" for a, b in self.lanes)
+
+    def lane_numbers(self) -> dict[tuple[int, int], int]:
+        """The number of every lane, by its two nodes."""
+        return {(int(a), int(b)): number for number, (a, b) in enumerate(self.lanes)}
+
+    def lane_of(self, name: str, parameter: str) -> int:
+        """The number of the lane ``from>to``. Raises `ValueError` that begins with ``parameter``."""
+        from rivalry.core.registry import near
+
+        known = self.lane_names
+        if name not in known:
+            hint = near(name, known)
+            if len(known) > SHOWN and hint.startswith("known"):
+                hint = f"known: {', '.join(known[:SHOWN])} and {len(known) - SHOWN} more"
+            raise ValueError(f"{parameter}: {name!r} is no lane of the network; {hint}")
+        return known.index(name)
+
+
+def stubs(rows: int = 4, cols: int = 4) -> Network:
+    """A grid of core nodes, with a stub beyond every outer side of every boundary node.
+
+    A corner node has two stubs, and every stub an entry and an exit lane. Trips lead from stub to stub. Core
+    nodes are called ``row.column``, from 1 on, stubs ``N``, ``E``, ``S`` or ``W`` and the column or row.
+
+    >>> city = stubs()
+    >>> len(city.lanes), int((city.kinds == CORE).sum()), city.nodes[16:18], city.lane_names[-1]
+    (80, 48, ('N1', 'N2'), '4.1>W4')
+    """
+    nodes, at, lanes = _grid(rows, cols)
+    number, kinds = {name: k for k, name in enumerate(nodes)}, [CORE] * len(lanes)
+    home, side = list(range(len(nodes))), [-1] * len(nodes)
+    edges = [(f"N{c}", f"1.{c}", (0.0, 1.0), 0) for c in range(1, cols + 1)]
+    edges += [(f"E{r}", f"{r}.{cols}", (1.0, 0.0), 1) for r in range(1, rows + 1)]
+    edges += [(f"S{c}", f"{rows}.{c}", (0.0, -1.0), 2) for c in range(1, cols + 1)]
+    edges += [(f"W{r}", f"{r}.1", (-1.0, 0.0), 3) for r in range(1, rows + 1)]
+    for stub, core, (x, y), where in edges:
+        here, there = len(nodes), number[core]
+        nodes.append(stub)
+        at.append((at[there][0] + x, at[there][1] + y))
+        lanes += [(here, there), (there, here)]
+        kinds += [ENTRY, EXIT]
+        home.append(there)
+        side.append(where)
+    ends = np.arange(rows * cols, len(nodes))
+    return _made(f"stubs_{rows}x{cols}", nodes, at, lanes, ends, kinds, home, side, _middle(rows, cols))
+
+
+def plain(rows: int = 5, cols: int = 5) -> Network:
+    """A grid whose boundary nodes are where trips begin and end.
+
+    >>> city = plain()
+    >>> len(city.lanes), len(city.origins)
+    (80, 16)
+    """
+    nodes, at, lanes = _grid(rows, cols)
+    row, col = np.divmod(np.arange(rows * cols), cols)
+    side = np.select([row == 0, col == cols - 1, row == rows - 1, col == 0], [0, 1, 2, 3], -1)
+    ends, own = np.flatnonzero(side >= 0), list(range(len(nodes)))
+    kinds = [CORE] * len(lanes)
+    return _made(f"plain_{rows}x{cols}", nodes, at, lanes, ends, kinds, own, side, _middle(rows, cols))
+
+
+def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], list[tuple[int, int]]]:
+    """Names, positions (the first row on top) and lanes, both ways between neighbours."""
+    names = [f"{r + 1}.{c + 1}" for r in range(rows) for c in range(cols)]
+    at = [(float(c), float(rows - 1 - r)) for r in range(rows) for c in range(cols)]
+    lanes = [
+        (r * cols + c, (r + down) * cols + c + right)
+        for r in range(rows)
+        for c in range(cols)
+        for down, right in ((-1, 0), (0, -1), (0, 1), (1, 0))
+        if 0 <= r + down < rows and 0 <= c + right < cols
+    ]
+    return names, at, lanes
+
+
+def _middle(rows: int, cols: int) -> set[int]:
+    """The four nodes in the middle of a grid with even sides, or none."""
+    if rows % 2 or cols % 2 or min(rows, cols) < 4:
+        return set()
+    return {r * cols + c for r in (rows // 2 - 1, rows // 2) for c in (cols // 2 - 1, cols // 2)}
+
+
+def _made(
+    name: str,
+    nodes: Sequence[str],
+    at: Sequence[Sequence[float]],
+    lanes: Sequence[tuple[int, int]],
+    ends: np.ndarray,
+    kinds: Sequence[int],
+    home: Sequence[int],
+    side: Sequence[int] | np.ndarray,
+    middle: set[int],
+) -> Network:
+    return Network(
+        nodes=tuple(nodes),
+        at=np.array(at, dtype=float),
+        lanes=np.array(lanes, dtype=np.int64),
+        kinds=np.array(kinds, dtype=np.int64),
+        origins=np.array(ends, dtype=np.int64),
+        destinations=np.array(ends, dtype=np.int64),
+        home=np.array(home, dtype=np.int64),
+        side=np.array(side, dtype=np.int64),
+        centre=np.array([a in middle and b in middle for a, b in lanes]),
+        name=name,
+    )

@@ -1,0 +1,141 @@
+"""Shortest paths of a network: all of them, how many, and how many lead through each lane."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float, Int
+
+from rivalry.economies.city.networks import CORE, Network
+
+MOST = 200_000  # paths that are listed
+COUNTED = 1_500  # nodes between which all paths are counted, in seconds
+
+
+class Paths(eqx.Module):
+    """Paths as lanes ``[path place]``, padded with -1, with their lengths and their two ends, nodes."""
+
+    lanes: Int[np.ndarray, "path place"]
+    ends: Int[np.ndarray, "path 2"]
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "path"]:
+        found: np.ndarray = (self.lanes >= 0).sum(axis=1)
+        return found
+
+    def through(self, lanes: int) -> Int[np.ndarray, "lane"]:
+        """How many of the paths lead through each of so many lanes."""
+        return np.bincount(self.lanes[self.lanes >= 0], minlength=lanes)
+
+
+def graph_of(network: Network) -> Any:
+    """The network as a directed graph of networkx, nodes by number."""
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(range(len(network.nodes)))
+    graph.add_edges_from(map(tuple, network.lanes.tolist()))
+    return graph
+
+
+def pairs_of(network: Network, exclude_same_node: bool = True) -> list[tuple[int, int]]:
+    """Ordered pairs of an origin and another destination, without stubs at the same core node if so told."""
+    home = network.home if exclude_same_node else np.arange(len(network.nodes))
+    return [
+        (int(a), int(b))
+        for a in network.origins
+        for b in network.destinations
+        if a != b and home[a] != home[b]
+    ]
+
+
+def distances(network: Network) -> Int[np.ndarray, "node node"]:
+    """The number of lanes from node to node; -1 where no path leads there."""
+    import networkx
+
+    found = np.full((len(network.nodes), len(network.nodes)), -1, dtype=np.int64)
+    for start, reached in networkx.all_pairs_shortest_path_length(graph_of(network)):
+        found[start, list(reached)] = list(reached.values())
+    return found
+
+
+def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
+    """How many shortest paths there are from node to node, ``[node node]``, exact up to 2^53."""
+    away = distances(network)
+    found: np.ndarray = (away == 0).astype(float)
+    for length in range(1, int(away.max()) + 1):
+        for a, b in network.lanes:
+            last = (away[:, b] == length) & (away[:, a] == length - 1)
+            found[last, b] += found[last, a]
+    return found
+
+
+def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
+    """All shortest paths between the pairs of `pairs_of`, ordered by pair.
+
+    Raises `ValueError` where there are too many to list, or none.
+
+    >>> from rivalry.economies.city.networks import stubs
+    >>> len(shortest(stubs()).lanes), len(shortest(stubs(), exclude_same_node=False).lanes)
+    (1024, 1032)
+    """
+    if len(network.nodes) > COUNTED:
+        rule = f"must have at most {COUNTED} for its shortest paths to be counted; give routes"
+        raise ValueError(f"network: {network.name} has {len(network.nodes)} nodes; {rule}")
+    pairs = pairs_of(network, exclude_same_node)
+    if not pairs:
+        raise ValueError(
+            "network: all terminals are at one node; must have some at another, or give "
+            "exclude_same_node = false"
+        )
+    return between(network, pairs)
+
+
+def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
+    """All shortest paths between pairs of nodes, pair by pair. Raises `ValueError` for too many to list."""
+    import networkx
+
+    total = path_counts(network)[tuple(np.transpose(pairs))].sum()
+    if total > MOST:
+        rule = f"must be at most {MOST} to be listed; give routes, without planning"
+        raise ValueError(f"network: {network.name} has {total:.6g} shortest paths; {rule}")
+    graph, number = graph_of(network), network.lane_numbers()
+    lists, ends = [], []
+    for a, b in pairs:
+        for nodes in sorted(networkx.all_shortest_paths(graph, a, b)):
+            lists.append([number[step] for step in pairwise(nodes)])
+            ends.append((a, b))
+    return Paths(padded(lists), np.array(ends, dtype=np.int64))
+
+
+def padded(rows: list[list[int]], fill: int = -1) -> np.ndarray:
+    """Lists of whole numbers as an array, shorter ones filled up."""
+    found = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.int64)
+    for k, row in enumerate(rows):
+        found[k, : len(row)] = row
+    return found
+
+
+def counts(network: Network, exclude_same_node: bool = True) -> dict[str, Any]:
+    """What there is to count: lanes by kind, paths, by length, and between different sides.
+
+    >>> from rivalry.economies.city.networks import plain
+    >>> counts(plain())["paths"], counts(plain())["max_length"]
+    (1948, 8)
+    """
+    paths = shortest(network, exclude_same_node)
+    lengths, number = np.unique(paths.lengths, return_counts=True)
+    first, last = network.side[paths.ends].T
+    return {
+        "lanes": len(network.lanes),
+        "core_lanes": int((network.kinds == CORE).sum()),
+        "stub_lanes": int((network.kinds != CORE).sum()),
+        "paths": len(paths.lanes),
+        "max_length": int(lengths.max()),
+        "paths_by_length": dict(zip(lengths.tolist(), number.tolist(), strict=True)),
+        "mean_length": float(paths.lengths.mean()),
+        "paths_between_different_sides": int((first != last).sum()),
+    }

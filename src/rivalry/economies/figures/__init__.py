@@ -1,0 +1,1 @@
+"""Charts that only karma economies and cities draw."""

@@ -1,0 +1,230 @@
+"""How crowded the lanes of a city are: free flow against capacity, and what is bid where many want to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.core.statistics import told
+from rivalry.economies.figures.streets import WORDS as LANES
+from rivalry.economies.figures.streets import lane_means
+from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.select import band, checked
+from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, colours, legend, note, panels
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
+KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
+"""Kinds of lanes, and their colours."""
+BARS: dict[str, Any] = {"alpha": 0.75, "edgecolor": "white", "linewidth": 0.4}
+
+
+def lane_load(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Agents who want each lane in free flow, if nobody were ever refused, sorted, against its capacity.
+
+    Bars are means before journeys are drawn (``lane_free_flow_expected``), in the colours of entry, core and
+    exit lanes; dots are those of the journeys that were drawn (``lane_free_flow``), means over replications.
+    Lanes are in the order of the bars. Values of a swept ``series`` with other journeys, networks or
+    capacities have panels of their own; methods do not change free flow.
+
+    Source: Vaishampayan (ETH Zurich 2024), figure 6.3 b.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"lane_free_flow": ("lane", [3.0, 9.0]), "lane_capacity": ("lane", [5, 5]),
+    ...                    "lane_free_flow_expected": ("lane", [4.0, 8.0])})
+    >>> [float(bar.get_height()) for bar in lane_load(data).patches]
+    [8.0, 4.0]
+    """
+    also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
+    every = _unlike(cells(data, LOAD, also, at=at, methods=methods, series=series))
+    with canvas(ax) as axes:
+        small = panels(axes, len(every), columns=2, apart=True) if len(every) > 1 else [axes]
+        kinds = [_loads(panel, one) for panel, one in zip(small, every, strict=True)]
+        for panel, one in zip(small, every, strict=True):
+            panel.set_title(one.name if len(every) > 1 else "", fontsize=8.5)
+            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        words = "agents who want the lane\nin free flow, mean a step"
+        for name in [name for name in KINDS if any(name in held for held in kinds)]:
+            axes.plot(
+                [], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=f"{name} lanes, expected"
+            )
+        axes.plot([], [], ".", color=INK, label="journeys drawn")
+        axes.plot([], [], color=PALETTE[1], linewidth=1.4, label=_capacity(every))
+        for panel in {id(axes): axes, **{id(one): one for one in small[::2]}}.values():
+            panel.set_ylabel(words)
+        for panel in {id(axes): axes, **{id(one): one for one in small[-2:]}}.values():
+            panel.set_xlabel("lanes, sorted by expected load" if len(every) == 1 else "lanes, sorted")
+        most = max(one.runs for one in every)
+        note(axes, every[0].words, _above(every), f"mean of n = {most} replications" if most > 1 else "")
+        legend(axes)
+        return axes
+
+
+def _unlike(every: list[Cell]) -> list[Cell]:
+    """Those whose streets and loads are not those of one before."""
+    found: list[Cell] = []
+    for one in every:
+        if not any(_same(one, other) for other in found):
+            found.append(one)
+    return found
+
+
+def _same(one: Cell, other: Cell) -> bool:
+    pairs = [(one.arrays.get(name), other.arrays.get(name)) for name in (LOAD, EXPECTED, "lane_capacity")]
+    return all(
+        a is None or b is None or (a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)))
+        for a, b in pairs
+    )
+
+
+def _loads(panel: Axes, one: Cell) -> list[str]:
+    """Bars, dots and the capacity of one city; the kinds of lanes that it has."""
+    drawn = lane_means(one, LOAD)
+    expected = lane_means(one, EXPECTED) if EXPECTED in one.arrays else drawn
+    kinds = one.arrays.get("lane_kind", np.full((1, len(drawn)), "core"))[0]
+    order = np.lexsort((kinds, -expected.round(9)))
+    place = np.arange(1, len(order) + 1)
+    panel.bar(place, expected[order], width=1.0, color=[KINDS[str(kinds[k])] for k in order], **BARS)
+    panel.plot(place, drawn[order], ".", color=INK, markersize=4.0, label="_drawn")
+    top = max(float(expected.max()), float(drawn.max()))
+    if "lane_capacity" in one.arrays:
+        capacity = lane_means(one, "lane_capacity")[order]
+        # a lane with room for all would leave no room for the bars
+        held = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
+        edges = np.arange(len(held)) + 0.5
+        panel.step(edges, held, where="post", color=PALETTE[1], linewidth=1.4, label="_capacity")
+        top = max(top, min(float(capacity.max()), 1.2 * top))
+    panel.set_ylim(0.0, 1.06 * top)
+    panel.set_xlim(0.3, len(order) + 0.7)
+    panel.grid(False, axis="x")
+    return sorted(set(map(str, kinds)))
+
+
+def _capacity(every: Sequence[Cell]) -> str:
+    values = [np.unique(one.arrays["lane_capacity"]) for one in every if "lane_capacity" in one.arrays]
+    if len(values) == len(every) == 1 and len(values[0]) == 1:
+        return f"capacity, {values[0][0]:g} a lane"
+    return "capacity" if values else "_capacity"
+
+
+def _above(every: Sequence[Cell]) -> str:
+    """How many lanes are wanted by more than they admit."""
+    if len(every) > 1 or "lane_capacity" not in every[0].arrays:
+        return ""
+    over = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
+    return f"{int(over.sum())} of {len(over)} lanes are wanted by more than their capacity"
+
+
+def bid_congestion(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    across: str = "lane_wanted",
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """The mean bid on each lane, ``lane_bid``, against how many want it, ``lane_wanted``: a dot a lane.
+
+    ``across`` may name another measure of congestion, such as ``lane_queue`` or ``lane_free_flow``. Squares
+    are entry, circles core and triangles exit lanes; colours tell methods, or values of a swept ``series``.
+    The rank correlation is Spearman's, over lanes that somebody wanted; over replications its mean with a
+    95 % interval (Student's t), and dots are means. A dotted line marks the capacity where it is one for all.
+
+    Raises `ValueError` for a measure that is not of lanes.
+
+    Source: Vaishampayan (ETH Zurich 2024), figure 6.6.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"lane_bid": ("lane", [1.0, 2.0, 4.0]), "lane_wanted": ("lane", [2.0, 9.0, 8.0])})
+    >>> bid_congestion(data).get_title(loc="left")
+    'rank correlation 0.5 over 3 lanes'
+    """
+    checked(data)
+    if across not in LANES or across == "lane_bid":
+        known = ", ".join(name for name in LANES if name != "lane_bid")
+        raise ValueError(f"across: {across!r} must be one of {known}")
+    also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
+    every = cells(data, "lane_bid", also, at=at, methods=methods, series=series)
+    if any(across not in one.arrays for one in every):
+        raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
+    several = len(every) > 1
+    with canvas(ax) as axes:
+        seen: set[str] = set()
+        ties = []
+        for one, shade in zip(every, colours(len(every)), strict=True):
+            seen |= _dots(axes, one, across, shade)
+            ties.append(_correlation(one, across))
+            axes.plot([], [], "o", color=shade, label=f"{one.name}: {ties[-1]}" if several else "_one")
+        shapes = dict(zip(KINDS, ("s", "o", "^"), strict=True))
+        for name in [name for name in shapes if name in seen and len(seen) > 1]:
+            axes.plot([], [], shapes[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
+        _limit(axes, every, across)
+        axes.set_xlabel(LANES[across])
+        axes.set_ylabel(LANES["lane_bid"])
+        most = max(one.runs for one in every)
+        many = f"dots are means of n = {most} replications" if most > 1 else ""
+        note(axes, explored(every), ties[0] if not several else "rank correlations in the legend", many)
+        if several:
+            legend(axes)
+        elif len(seen) > 1:
+            axes.legend(loc="best")
+        return axes
+
+
+def _dots(axes: Axes, one: Cell, across: str, shade: str) -> set[str]:
+    """A dot a lane; the kinds of lanes there are."""
+    x, y = lane_means(one, across), lane_means(one, "lane_bid")
+    kinds = one.arrays.get("lane_kind", np.full((1, len(y)), "core"))[0]
+    for name, marker in zip(KINDS, (MARKERS[1], MARKERS[0], MARKERS[2]), strict=True):
+        here = (kinds == name) & np.isfinite(y)
+        looks: dict[str, Any] = {"facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
+        axes.scatter(x[here], y[here], s=22, marker=marker, label="_lanes", **looks)
+    return set(map(str, kinds))
+
+
+def _correlation(one: Cell, across: str) -> str:
+    """Spearman's rank correlation in words, with its interval over replications."""
+    found, lanes = [], 0
+    for x, y in zip(one.arrays[across].astype(float), one.arrays["lane_bid"].astype(float), strict=True):
+        both = min(len(x), len(y))
+        there = np.isfinite(x[:both]) & np.isfinite(y[:both])
+        lanes = max(lanes, int(there.sum()))
+        ranks = _ranks(x[:both][there]), _ranks(y[:both][there])
+        if there.sum() > 2 and all(np.ptp(r) > 0 for r in ranks):
+            found.append(float(np.corrcoef(*ranks)[0, 1]))
+    if not found:
+        return "no rank correlation: all lanes are alike"
+    mean, half = band(np.array(found)[:, None])
+    value = told(float(mean[0]), float(half[0])) if len(found) > 1 else f"{found[0]:.2g}"
+    return f"rank correlation {value} over {lanes} lanes"
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, equal values with the mean of theirs."""
+    _, first, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: np.ndarray = (last - (counts - 1) / 2)[first]
+    return ranks
+
+
+def _limit(axes: Axes, every: Sequence[Cell], across: str) -> None:
+    held = [one.arrays["lane_capacity"] for one in every if "lane_capacity" in one.arrays]
+    values = np.unique(np.concatenate([np.ravel(array) for array in held])) if held else np.array([])
+    if len(values) == 1 and across != "lane_queue" and across != "lane_capacity":
+        words = f"capacity {values[0]:g}"
+        if values[0] <= 1.5 * axes.get_xlim()[1]:
+            axes.axvline(values[0], color=INK, linestyle=":", linewidth=1.1, label=words, zorder=1)

@@ -1,0 +1,198 @@
+"""What a lucky, an average and an unlucky agent of a city bid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.economies.figures.streets import example_words
+from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread
+from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+BIDS = "example_mean_bid"
+OVER = {"karma": "karma k held", "place": "place along the path"}
+ALSO = (
+    "example_name",
+    "example_agent",
+    "example_lanes",
+    "example_places",
+    "agent_type",
+    "trip_path",
+    "trip_urgency",
+    "karma_law",
+    *RULE,
+)
+
+
+class Trips(NamedTuple):
+    """Which path and urgency every trip of an agent is."""
+
+    path: np.ndarray  # [trip], from 1
+    urgency: np.ndarray  # [trip]
+
+
+def example_bids(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    over: str = "karma",
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """The mean bid of one agent of each class against karma, a panel an agent, a row a method.
+
+    ``example_mean_bid [example trip place karma]``: a path has a colour, an urgency a dash. Bids are means
+    over the places of a path, all alike. With ``over = "place"`` they are drawn along the path and are means
+    over karma, by the law of karma of all agents (``karma_law``); where agents plan, along the first way.
+    Bands are 95 % intervals over replications (Student's t).
+
+    Dotted is half of what is held, the mean of bids drawn at random, as of agents to whom karma is worthless.
+
+    Raises `ValueError` for another ``over``.
+
+    Source: Vaishampayan (ETH Zurich 2024), figure 6.8.
+
+    >>> import numpy as np, xarray as xr
+    >>> bids = np.array([[[[0.0, 0.5], [0.0, 1.0]]]])
+    >>> data = xr.Dataset({"example_mean_bid": (("example", "trip", "place", "karma"), bids)})
+    >>> example_bids(data).child_axes[0].get_lines()[0].get_ydata().tolist()
+    [0.0, 0.75]
+    """
+    if over not in OVER:
+        raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
+    every = cells(data, BIDS, ALSO, at=at, methods=methods, series=series)
+    agents = max(one.arrays[BIDS].shape[1] for one in every)
+    with canvas(ax) as axes:
+        grid = _grid(axes, len(every), agents)
+        dashes: dict[float, str] = {}
+        paths: list[int] = []
+        for row, one in zip(grid, every, strict=True):
+            words = example_words(one.arrays, one.arrays[BIDS].shape[1])
+            for k, (panel, word) in enumerate(zip(row, words, strict=False)):
+                trips = trips_of(one, k)
+                for u in np.unique(trips.urgency):
+                    dashes.setdefault(float(u), DASHES[len(dashes) % len(DASHES)])
+                paths = max(paths, sorted(set(map(int, trips.path))), key=len)
+                _lines(panel, one, k, trips, dashes, over)
+                panel.set_title(word if row is grid[0] else "", fontsize=8.5, color=INK)
+            for panel in row[len(words) :]:
+                panel.set_visible(False)
+        _name_rows(grid, every, over)
+        for path, shade in zip(paths, colours(len(paths)), strict=True):
+            axes.plot([], [], color=shade, linewidth=3, label=f"path {path}")
+        for urgency, dash in sorted(dashes.items()):
+            label = f"urgency {urgency:g}" if np.isfinite(urgency) else "_urgency"
+            axes.plot([], [], dash, color=INK, label=label)
+        if over == "karma":
+            axes.plot([], [], ":", color=INK, linewidth=1.0, label="bids at random, k/2")
+        axes.set_xlabel(OVER[over])
+        axes.set_ylabel("mean bid")
+        how = (
+            "over the places of a path, all alike"
+            if over == "karma"
+            else "over karma, by the law of all agents"
+        )
+        note(axes, explored(every), f"means {how}", replicated(every))
+        legend(axes)
+        return axes
+
+
+def trips_of(one: Cell, k: int) -> Trips:
+    """Paths and urgencies of the trips of the k-th example agent; by number where they are not recorded."""
+    count = one.arrays[BIDS].shape[2]
+    path = one.arrays.get("trip_path", np.arange(1, count + 1)[None])[0]
+    urgency = one.arrays.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
+    kinds, agents = one.arrays.get("agent_type"), one.arrays.get("example_agent")
+    kind = 0 if kinds is None or agents is None else int(kinds[0, int(agents[0, k])])
+    return Trips(path[:count], urgency[min(kind, len(urgency) - 1), :count])
+
+
+def places_of(one: Cell, k: int, path: int) -> np.ndarray:
+    """Which places the k-th example agent can be at on a path, counted from 1, ``[place]``."""
+    name = "example_places" if "example_places" in one.arrays else "example_lanes"
+    places = one.arrays[BIDS].shape[3]
+    if name not in one.arrays:
+        return np.arange(places)
+    lanes = one.arrays[name][0, k, path - 1]
+    return np.flatnonzero(lanes[:places] >= 0)
+
+
+def way_of(one: Cell, k: int, path: int) -> np.ndarray:
+    """The places of the k-th example agent in their order along a path, or its first way, ``[position]``."""
+    if "example_places" not in one.arrays or "example_lanes" not in one.arrays:
+        return places_of(one, k, path)
+    lanes, way = one.arrays["example_places"][0, k, path - 1], one.arrays["example_lanes"][0, k, path - 1]
+    return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
+
+
+def _lines(panel: Axes, one: Cell, k: int, trips: Trips, dashes: Mapping[float, str], over: str) -> None:
+    """A line for each trip of an agent."""
+    shades = dict(zip(np.unique(trips.path), colours(len(np.unique(trips.path))), strict=True))
+    for trip, (path, urgency) in enumerate(zip(trips.path, trips.urgency, strict=True)):
+        places = places_of(one, k, int(path))
+        bids = one.arrays[BIDS][:, k, trip][:, places].astype(float)
+        if not np.isfinite(bids).any():
+            continue
+        if over == "karma":
+            values, x = bids.mean(axis=1), np.arange(bids.shape[2])
+        else:
+            way = one.arrays[BIDS][:, k, trip][:, way_of(one, k, int(path))].astype(float)
+            values, x = _along(one, way), np.arange(1, way.shape[1] + 1)
+        mean, half = spread(values)
+        dash = next(d for u, d in dashes.items() if u == urgency or (np.isnan(u) and np.isnan(urgency)))
+        mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if over == "place" else {}
+        panel.plot(x, mean, dash, color=shades[path], linewidth=1.4, label="_line", **mark)
+        if half.any():
+            panel.fill_between(x, mean - half, mean + half, color=shades[path], alpha=0.2, linewidth=0)
+    if over == "karma":
+        levels = np.arange(one.arrays[BIDS].shape[4])
+        panel.plot(levels, levels / 2, ":", color=INK, linewidth=1.0, label="_random", zorder=1)
+    panel.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+
+
+def _along(one: Cell, bids: np.ndarray) -> np.ndarray:
+    """Means over karma ``[replication place]``, by the law of karma, or all amounts alike."""
+    law = one.arrays.get("karma_law")
+    if law is None:
+        return np.asarray(bids.mean(axis=2))
+    weights = law.reshape(len(law), -1, law.shape[-1]).sum(axis=1)[:, : bids.shape[2]]
+    return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])
+
+
+def _grid(axes: Axes, rows: int, columns: int) -> list[list[Axes]]:
+    """Panels that share their scales; the frame goes."""
+    axes.set_axis_off()
+    wide, high = 1 / columns, 1 / rows
+    found: list[list[Axes]] = []
+    for r in range(rows):
+        line: list[Axes] = []
+        for c in range(columns):
+            box = ((c + 0.08) * wide, 1 - (r + 0.9) * high, 0.86 * wide, 0.78 * high)
+            first = found[0][0] if found else line[0] if line else None
+            panel = axes.inset_axes(box, sharex=first, sharey=first)
+            panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == rows - 1)
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.grid(True, color="#ECECEC", linewidth=0.7)
+            panel.set_axisbelow(True)
+            line.append(panel)
+        found.append(line)
+    return found
+
+
+def _name_rows(grid: Sequence[Sequence[Axes]], every: Sequence[Cell], over: str) -> None:
+    for row, one in zip(grid, every, strict=True):
+        row[0].set_ylabel(f"{one.name}\nmean bid" if one.name else "mean bid", fontsize=8.5)
+        if over == "karma":
+            row[0].set_ylim(bottom=0.0)
+    for column in zip(*grid, strict=True):
+        lowest = [panel for panel in column if panel.get_visible()][-1]
+        lowest.set_xlabel(OVER[over], fontsize=8.5)
+        lowest.tick_params(labelbottom=True)

@@ -1,0 +1,208 @@
+"""How well a rule serves all together and how alike it treats them, over a swept parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.core.registry import near
+from rivalry.plots.cells import cells, is_own, spread
+from rivalry.plots.select import NoSuchPoint, blank, checked, dimension, swept
+from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, colours, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+ONCE = "once"  # a parameter of one value, where none is swept
+WORDS = {
+    "access_fairness": "access fairness: minus the sd over agents of the share of steps won",
+    "access_fairness_with_dormant": "access fairness: minus the sd over agents of steps not refused",
+    "reward_fairness": "reward fairness: minus the sd over agents of mean rewards",
+    "efficiency": "efficiency: mean reward per agent and step",
+}
+POLICIES = ("policy", "example_policy")  # a rule without karma has neither
+EXACT = PALETTE[-1]
+CROSSES = ("x", "+", "1", "2", "3", "4")
+
+Numbers = Mapping[str, Mapping[str, float]]
+
+
+class Curve(NamedTuple):
+    """A method's means and half widths over replications at the swept values that it has, in order."""
+
+    name: str
+    at: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    x_half: np.ndarray
+    y_half: np.ndarray
+
+
+def fairness_plane(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    across: str = "access_fairness",
+    up: str = "efficiency",
+    over: str | None = None,
+    methods: Sequence[str] | None = None,
+    baselines: Sequence[str] | None = None,
+    exact: Numbers | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """One measure against another, points joined in the order of a swept parameter and labelled with it.
+
+    ``over`` is the parameter, such as the discount factor (the first swept number otherwise; where none is
+    swept, every method is a point). With ``across``
+    its name, or ``"over"``, the measure ``up`` is drawn against the parameter itself. A method is a line;
+    ``baselines`` are methods whose rule does not know the parameter (otherwise those that recorded no policy,
+    as rules without karma): one point each, the mean over all cells. ``exact`` holds points by name, as in
+    ``{ COIN = { efficiency = -1.5, access_fairness = -0.005 } }``. Against the parameter, these and the
+    baselines are horizontal lines. Bars are 95 % intervals over replications (Student's t).
+
+    Raises `ValueError` for a measure or method that is not there, or ``exact`` points without the measures.
+
+    >>> import xarray as xr
+    >>> sd = ("gamma", [-0.01, -0.005])
+    >>> mean = ("gamma", [-1.4, -1.1])
+    >>> data = xr.Dataset({"efficiency": mean, "access_fairness": sd}, {"gamma": [0.0, 0.9]})
+    >>> [text.get_text() for text in fairness_plane(data).texts]
+    ['0', '0.9']
+    """
+    checked(data)
+    for name in (up, *([] if across == "over" else [across])):
+        _number(data, name, over)
+    data, over = _swept(data, up, at, over)
+    against, alone = across in ("over", over), over == ONCE
+    given = _given(exact, [up] if against else [across, up])
+    with canvas(ax) as axes:
+        curves, words, count = _curves(data, over if against else across, up, over, methods, at)
+        plain = _plain(data, [one.name for one in curves], baselines)
+        lines = [one for one in curves if one.name not in plain]
+        for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
+            _line(axes, one, shade, marker, tell=not (against or alone))
+        _points(axes, [one for one in curves if one.name in plain], given, across, up, against)
+        axes.set_xlabel(over.rpartition(".")[2] if against else WORDS.get(across, across.replace("_", " ")))
+        axes.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
+        axes.margins(0.09)
+        many = f"n = {count} replications, 95 % intervals" if count > 1 else ""
+        told = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
+        note(axes, words, told, many)
+        legend(axes)
+        return axes
+
+
+def _swept(data: Dataset, up: str, at: Mapping[str, Any] | None, over: str | None) -> tuple[Dataset, str]:
+    """The parameter, and the data along it; without any, every method is one point."""
+    try:
+        return data, swept(data, up, 0, at, over)
+    except NoSuchPoint:
+        if over is not None:
+            raise
+        return data.expand_dims({ONCE: [0.0]}), ONCE
+
+
+def _folded(words: str) -> str:
+    return words.replace(": ", ":\n")
+
+
+def _number(data: Dataset, name: str, over: str | None) -> None:
+    if name in data.coords and name == (over or name):
+        return
+    if name not in data:
+        known = [str(key) for key in data.data_vars if not _whose(data, str(key))]
+        raise ValueError(f"across, up: {name!r} is not in this data; {near(name, known)}")
+    if _whose(data, name):
+        raise ValueError(f"across, up: {name!r} must be one number a cell")
+
+
+def _whose(data: Dataset, name: str) -> list[str]:
+    """The dimensions that make a measure more than one number a cell."""
+    return [str(dim) for dim in data[name].dims if is_own(data, name, str(dim))]
+
+
+def _given(exact: Numbers | None, needed: list[str]) -> Numbers:
+    for name, numbers in (exact or {}).items():
+        for measure in needed:
+            if not isinstance(numbers, Mapping) or measure not in numbers:
+                raise ValueError(f"exact.{name}: {numbers!r} must have {measure}")
+    return exact or {}
+
+
+def _curves(
+    data: Dataset,
+    across: str,
+    up: str,
+    over: str,
+    methods: Sequence[str] | None,
+    at: Mapping[str, Any] | None,
+) -> tuple[list[Curve], str, int]:
+    """Every method's curve, words for the point, and the largest number of replications."""
+    dim = str(dimension(data, over))
+    every = cells(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
+    place = data[over].values.astype(float)
+    order = np.argsort(place, kind="stable")
+    found = []
+    for one in every:
+        y, y_half = spread(one.arrays[up].astype(float))
+        if across == over:
+            x, x_half = place, np.zeros(len(place))
+        elif across in one.arrays:
+            x, x_half = spread(one.arrays[across].astype(float))
+        else:
+            continue
+        held = order[np.isfinite(x[order]) & np.isfinite(y[order])]
+        if held.size:
+            found.append(Curve(one.method, place[held], x[held], y[held], x_half[held], y_half[held]))
+    if not found:
+        raise NoSuchPoint(f"data: no method has both {across} and {up} here")
+    return found, every[0].words, max(one.runs for one in every)
+
+
+def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> list[str]:
+    """Those methods that are points."""
+    for name in wanted or ():
+        if name not in names:
+            raise ValueError(f"baselines: {name!r} is no method drawn here; {near(name, names)}")
+    if wanted is not None:
+        return list(wanted)
+    policies = [key for key in POLICIES if key in data and "algorithm" in data[key].dims]
+    if not policies:
+        return []
+    return [
+        name
+        for name in names
+        if name and all(blank(data[key].sel({"algorithm": name}).values) for key in policies)
+    ]
+
+
+def _line(axes: Axes, one: Curve, shade: str, marker: str, *, tell: bool) -> None:
+    label = one.name or "_runs"
+    axes.plot(one.x, one.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
+    if one.x_half.any() or one.y_half.any():
+        whiskers: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
+        axes.errorbar(one.x, one.y, one.y_half, one.x_half, label="_interval", **whiskers)
+    for value, x, y in zip(one.at, one.x, one.y, strict=True) if tell else ():
+        offset: dict[str, Any] = {"xytext": (5, 4), "textcoords": "offset points"}
+        axes.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
+
+
+def _points(axes: Axes, plain: Sequence[Curve], given: Numbers, across: str, up: str, against: bool) -> None:
+    """Baselines: simulated ones filled, exact numbers as crosses; or lines where there is but one measure."""
+    levels = [(one.name, float(one.y.mean())) for one in plain]
+    levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in given.items()]
+    if against:
+        for k, (name, level) in enumerate(levels):
+            dash, shade = DASHES[(k + 1) % len(DASHES)], INK if k < len(plain) else EXACT
+            label = f"{name} ({level:.4g})"
+            axes.axhline(level, color=shade, linestyle=dash, linewidth=1.0, label=label, zorder=1)
+        return
+    for k, one in enumerate(plain):
+        mark: dict[str, Any] = {"marker": MARKERS[(k + 2) % len(MARKERS)], "color": INK, "linestyle": ""}
+        axes.plot([one.x.mean()], [one.y.mean()], label=one.name, markersize=6.5, **mark)
+    for k, (name, numbers) in enumerate(given.items()):
+        mark = {"marker": CROSSES[k % len(CROSSES)], "color": EXACT, "linestyle": "", "markeredgewidth": 1.6}
+        axes.plot([numbers[across]], [numbers[up]], label=f"{name}, exact", markersize=8, zorder=5, **mark)

@@ -1,0 +1,158 @@
+"""Policies of agents who bid, as heat maps: learned ones beside the equilibrium."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.core.registry import near
+from rivalry.economies.figures.bidding import Shown, state_words
+from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.select import NoSuchPoint, blank, checked
+from rivalry.plots.style import PALE, canvas, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
+"""Policies that a result may hold, and what rows of the picture call them."""
+OWN = ("policy", "profile")
+LEARNED = "at the end"  # what a learner's own is called beside these
+BLANK = np.array([np.nan])
+WIDE = 15  # letters of a line of a row's name
+
+
+def policy_map(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantities: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Chances of every bid, upwards, at every amount of karma, across: a panel an urgency, a row a policy.
+
+    Rows are methods, values of a swept ``series``, and of each the ``quantities``: policies ``[player private
+    karma bid]`` or ``[state action]``, otherwise ``policy`` or ``profile``, and of learners the means over
+    agents at the first and the last monitor and the equilibrium they are compared with, as far as stored.
+    Over replications the mean is drawn. There is one scale of colours, that of square roots, so that small
+    chances are seen; bids above what is held are grey.
+
+    Raises `ValueError` for a quantity that is not there or is no policy of agents who bid.
+
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"profile": (("state", "action"), [[1.0, 0.0], [0.3, 0.7]])})
+    >>> policy_map(data).child_axes[0].collections[0].get_array().filled(-1).tolist()
+    [[1.0, 0.3], [-1.0, 0.7]]
+    """
+    checked(data)
+    wanted = _wanted(data, quantities)
+    found = [_policies(data, name, at, methods, series) for name in wanted]
+    order = [one.name for one, _ in max(found, key=len)]
+    rows = sorted((row for rows in found for row in rows), key=lambda row: order.index(row[0].name))
+    every = [one for one, _ in rows]
+    shape = rows[0][1].values.shape
+    if any(row.values.shape[:2] != shape[:2] for _, row in rows):
+        raise ValueError("data: economies with other urgencies or types; pick one of them with at")
+    words = state_words(every[0].arrays, shape[:2])
+    with canvas(ax) as axes:
+        names = [row.name for _, row in rows]
+        _draw(axes, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
+        most = max(one.runs for one in every)
+        told = f"mean of n = {most} replications" if most > 1 else ""
+        note(axes, explored(every), told)
+        return axes
+
+
+def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
+    if isinstance(quantities, str):
+        raise ValueError(f"quantities: {quantities!r} must be a list of names")
+    for name in quantities or ():
+        if name not in data:
+            raise ValueError(
+                f"quantities: {name!r} is not in this data; {near(name, map(str, data.data_vars))}"
+            )
+    if quantities is not None:
+        return list(quantities)
+    found = [name for name in STORED if name in data and not blank(data[name].values)]
+    return [name for name in found if name != "profile" or "policy" not in found] or ["profile"]
+
+
+def _policies(
+    data: Dataset,
+    name: str,
+    at: Mapping[str, Any] | None,
+    methods: Sequence[str] | None,
+    series: str | None,
+) -> list[tuple[Cell, Shown]]:
+    """A policy of every cell that has it, ``[player private karma bid]``, with what its row is called."""
+    also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
+    try:
+        every = cells(data, name, also, at=at, methods=methods, series=series)
+    except NoSuchPoint:
+        if name in OWN or name not in STORED:
+            raise
+        return []
+    return [(one, Shown(_called(name, one), _shaped(name, one))) for one in every]
+
+
+def _called(name: str, one: Cell) -> str:
+    """What a row is called: its cell, and which of that cell's policies it is, where there are several."""
+    learner = any(not blank(one.arrays.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
+    own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
+    return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
+
+
+def _shaped(name: str, one: Cell) -> np.ndarray:
+    """The mean policy over replications, by type, private state, karma and bid."""
+    mean = one.arrays[name].mean(axis=0)
+    if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:
+        urgency = one.arrays.get("urgency")
+        types = 1 if urgency is None else urgency.shape[1]
+        mean = mean.reshape(types, -1, mean.shape[1], mean.shape[1])
+    if mean.ndim != 4 or mean.shape[2] != mean.shape[3]:
+        raise ValueError(f"quantities: {name!r} {list(mean.shape)} must be a policy of agents who bid")
+    return np.asarray(mean)
+
+
+def _draw(axes: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) -> None:
+    """A grid of small axes; names of rows stand on the right, those of columns above."""
+    axes.set_axis_off()
+    count, across = len(rows), len(words)
+    named = any(names)
+    wide, high = (0.8 if named else 0.9) / across, 1 / count
+    scale = PowerNorm(0.5, 0.0, 1.0)
+    for r, (row, name) in enumerate(zip(rows, names, strict=True)):
+        for c, policy in enumerate(row):
+            box = (0.06 + c * wide, 1 - (r + 1) * high + 0.1 * high, 0.9 * wide, 0.8 * high)
+            panel = axes.inset_axes(box)
+            levels = np.arange(len(policy))
+            legal = np.ma.masked_where(levels[:, None] > levels[None, :], policy.T)
+            panel.set_facecolor(PALE)
+            panel.grid(False)
+            drawn = panel.pcolormesh(
+                levels, levels, legal, cmap="viridis", norm=scale, linewidth=0.2, edgecolors="face"
+            )
+            panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == count - 1)
+            for which in (panel.xaxis, panel.yaxis):
+                which.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+            if r == 0:
+                panel.set_title(words[c])
+            if c == 0:
+                panel.set_ylabel("bid b", fontsize=8.5)
+            if r == count - 1:
+                panel.set_xlabel("karma k", fontsize=8.5)
+        if named:
+            panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
+    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.1, 0.022, 0.8)))
+    bar.set_label("chance of the bid")
+    bar.set_ticks([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])
+    axes.set_xlabel("karma k")
+    axes.set_ylabel("bid b")

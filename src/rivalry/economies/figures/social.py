@@ -1,0 +1,132 @@
+"""How well and how alike learners fare while they learn, and how fast their policies still change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from rivalry.core.registry import near
+from rivalry.economies.figures.exploitability import MONITOR, curve_of
+from rivalry.plots.cells import RULE, Cell, cells, explored, replicated
+from rivalry.plots.measures import factors, scaled
+from rivalry.plots.select import NoSuchPoint, blank, checked
+from rivalry.plots.style import INK, canvas, colours, legend, note, panels
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+SHOWN = {
+    "efficiency": "efficiency (reward a step)",
+    "access_fairness": "access fairness (moves a step)",
+    "reward_fairness": "reward fairness (reward a step)",
+    "trips_per_step": "trips ended a step, by all",
+    "policy_change": "largest change of a policy (karma)",
+    "payoff_change": "largest change of a payoff",
+}
+"""Quantities drawn as far as they are stored, and their names with units."""
+MORE = {
+    "access_fairness_with_dormant": "access fairness, dormant too (moves a step)",
+    "largest_mean_queue": "largest mean queue (agents)",
+    "karma_paid": "karma paid, an agent a step",
+}
+STEP = f"{MONITOR}step"
+
+
+def social_traces(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantities: Sequence[str] | None = None,
+    log: bool | None = None,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """What monitors noted while agents learned, against the steps of all agents: a panel a quantity.
+
+    Efficiency, the mean reward of an agent and step; access and reward fairness, minus standard deviations
+    over agents; trips ended a step; and how much policies and payoffs change from one monitor to the next,
+    the most over agents, on logarithmic scales where these spread far, or as ``log`` tells. ``quantities``
+    picks others that are stored as ``monitor_NAME [monitor]``. Nothing is normalised. Methods and values of a
+    swept ``series`` have a colour each, bands are 95 % intervals over replications (Student's t).
+
+    Raises `ValueError` for a quantity that is not there.
+
+    Source: Vaishampayan (ETH Zurich 2024), figure 6.4.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"monitor_efficiency": ("monitor", [-1.2, -1.1]),
+    ...                    "monitor_step": ("monitor", [1000, 2000])})
+    >>> social_traces(data).child_axes[0].get_lines()[0].get_xydata().tolist()
+    [[1000.0, -1.2], [2000.0, -1.1]]
+    """
+    checked(data)
+    names = _wanted(data, quantities)
+    also = [MONITOR + name for name in names] + [STEP, *RULE]
+    every = cells(data, MONITOR + names[0], also, at=at, methods=methods, series=series)
+    with canvas(ax) as axes:
+        small = panels(axes, len(names), columns=3 if len(names) > 4 else 2, apart=True)
+        for panel, name in zip(small, names, strict=True):
+            for one, shade in zip(every, colours(len(every)), strict=True):
+                _trace(panel, one, MONITOR + name, shade)
+            if name.endswith("_change") and factors(_drawn(panel), log):
+                scaled(panel, "y", True)
+            else:
+                panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            panel.set_title(_words(name), fontsize=7.5, color=INK)
+            panel.tick_params(labelbottom=True)
+            panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+            panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+        for one, shade in zip(every, colours(len(every)), strict=True):
+            axes.plot([], [], color=shade, linewidth=3, label=one.name or "_one")
+        axes.set_xlabel("steps of all agents")
+        axes.set_ylabel(", ".join(_words(name) for name in names))
+        axes.text(0.5, 0.0, "steps of all agents", transform=axes.transAxes, ha="center", va="top")
+        note(axes, explored(every), "not normalised", replicated(every))
+        legend(axes)
+        return axes
+
+
+def _words(name: str) -> str:
+    return (SHOWN | MORE).get(name, name.replace("_", " "))
+
+
+def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
+    """The quantities, each of which is stored."""
+    known = [
+        str(name).removeprefix(MONITOR)
+        for name in data.data_vars
+        if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
+    ]
+    if isinstance(quantities, str) or (quantities is not None and not quantities):
+        raise ValueError(f"quantities: {quantities!r} must be a list of names")
+    for name in quantities or ():
+        if name not in known:
+            raise ValueError(f"quantities: {name!r} is not in this data; {near(name, known)}")
+    if quantities is not None:
+        return list(quantities)
+    held = [name for name in SHOWN if name in known and not blank(data[MONITOR + name].values)]
+    return held or ["efficiency"]
+
+
+def _trace(panel: Axes, one: Cell, stored: str, shade: str) -> None:
+    """The mean over replications with its band, where there is one."""
+    if stored not in one.arrays or blank(one.arrays[stored]):
+        return
+    try:
+        found = curve_of(one, stored)
+    except NoSuchPoint:
+        return
+    panel.plot(found.clock, found.mean, color=shade, label="_mean")
+    if found.half.any():
+        ends = found.mean - found.half, found.mean + found.half
+        panel.fill_between(found.clock, *ends, color=shade, alpha=0.2, linewidth=0)
+
+
+def _drawn(panel: Axes) -> np.ndarray:
+    values = [np.asarray(line.get_ydata(), dtype=float) for line in panel.get_lines()]
+    return np.concatenate(values) if values else np.zeros(0)

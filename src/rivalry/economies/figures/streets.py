@@ -1,0 +1,318 @@
+"""Streets of a city seen from above: what happens on their lanes, and which ways agents take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize
+
+from rivalry.core.registry import near
+from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.select import blank, checked, holds
+from rivalry.plots.style import INK, canvas, colours, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+WORDS = {
+    "lane_wanted": "agents who want the lane, mean a step",
+    "lane_admitted": "agents admitted, mean a step",
+    "lane_queue": "agents refused, mean a step",
+    "lane_bid": "mean bid, karma",
+    "lane_free_flow": "agents who want the lane in free flow, mean a step",
+    "lane_free_flow_expected": "agents in free flow, expected, mean a step",
+    "lane_capacity": "capacity, agents a step",
+}
+PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
+RULES = {"class_rule": "", "example_rule": "agents shown: "}
+SCALE = "YlGnBu"  # from light to dark, as more is on a white page
+MISSING, PLAIN, CROWDED = "#B4B4B4", "#ECECEC", "#B9B9B9"
+# of a unit: a lane's width, and how far it is from the middle and from nodes; the length of its head
+WIDE, ASIDE, GAP, TIP = 0.16, 0.1, 0.19, 0.13
+PART = 0.2  # of the whole width: a unit, at the most
+LOW = 0.5  # a scale begins at 0 where the smallest value is below so much of the largest
+ROOM = (5.4, 3.3)  # inches for maps
+FOLD = 105  # letters of a line of a caption
+
+
+class Plan(NamedTuple):
+    """Where lanes and nodes lie."""
+
+    ends: np.ndarray  # [lane end 2]
+    core: np.ndarray  # [lane]: not from or to a stub
+    centre: np.ndarray  # [lane]
+    nodes: np.ndarray  # [node 2]
+    stub: np.ndarray  # [node]
+
+    @property
+    def unit(self) -> float:
+        """Of all that is drawn: the length of a short lane, or a part of the whole width if that is less."""
+        each = np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
+        short = max(float(each.min()), 0.4 * float(np.median(each)))
+        return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
+
+
+def street_map(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "lane_wanted",
+    limits: Sequence[float] | None = None,
+    methods: Sequence[str] | None = None,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """A ``quantity [lane]`` as the colour of every lane on a map; a map a method or value of ``series``.
+
+    A lane is a bar with a head, on the right of its street as seen in its direction, and so beside the lane
+    that leads back. Stubs are squares, other nodes dots; lanes without a value, as of bids where nobody came,
+    are grey. Quantities are ``lane_wanted``, ``lane_queue``, ``lane_bid``, ``lane_free_flow`` and others of
+    lanes; over replications means are drawn. All maps have one scale, that of ``limits`` where it is told.
+
+    Raises `ValueError` for a quantity without a value for each lane, or limits that do not rise.
+
+    Source: Vaishampayan (ETH Zurich 2024), figures 6.3 a and 6.5.
+
+    >>> import xarray as xr
+    >>> there = [[0.0, 0.0], [1.0, 0.0]]
+    >>> data = xr.Dataset({"lane_wanted": ("lane", [3.0, 1.0]),
+    ...                    "lane_ends": (("lane", "end", "coordinate"), [there, there[::-1]])})
+    >>> street_map(data).child_axes[0].collections[0].get_array().tolist()
+    [3.0, 1.0]
+    """
+    checked(data)
+    _of_lanes(data, quantity)
+    every = cells(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
+    found = [lane_means(one, quantity) for one in every]
+    scale = _scale(found, limits)
+    with canvas(ax) as axes:
+        maps = _maps(axes, [one.name for one in every])
+        shades = colormaps[SCALE].with_extremes(bad=MISSING)
+        maps[0].set_anchor("E" if len(maps) == 1 else "C")
+        for panel, one, values in zip(maps, every, found, strict=True):
+            plan = plan_of(one)
+            bars = _lanes(plan, array=np.ma.masked_invalid(values), cmap=shades, norm=scale)
+            panel.add_collection(bars)
+            _nodes(panel, plan)
+        words = WORDS.get(quantity, quantity.replace("_", " "))
+        bar = axes.figure.colorbar(bars, cax=axes.inset_axes((0.97, 0.06, 0.025, 0.86)))
+        bar.set_label(words)
+        axes.set_xlabel("place")
+        axes.set_ylabel(words)
+        missing = any(np.isnan(values).any() for values in found)
+        most = max(one.runs for one in every)
+        note(
+            axes,
+            explored(every),
+            words,
+            "bars lead where they point, on the right of their street",
+            "grey: nobody came" if missing else "",
+            "one scale" if len(every) > 1 else "",
+            f"mean of n = {most} replications" if most > 1 else "",
+        )
+        return axes
+
+
+def example_routes(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    method: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """The paths of one agent of each class, ``example_lanes [example path position]``, a map for each.
+
+    A path is a line with heads in its direction, from the circle to the square; lanes of the centre are
+    darker. Where the city lets agents plan, the way drawn is the first that a trip may take. The caption says
+    by what rule classes and agents were chosen. Journeys do not depend on the method: it is the first, or
+    ``method``.
+
+    Source: Vaishampayan (ETH Zurich 2024), figure 6.7.
+
+    >>> import numpy as np, xarray as xr
+    >>> there = [[0.0, 0.0], [1.0, 0.0]]
+    >>> data = xr.Dataset({"example_lanes": (("example", "path", "position"), [[[0, -1], [1, -1]]]),
+    ...                    "lane_ends": (("lane", "end", "coordinate"), [there, there[::-1]])})
+    >>> [line.get_label() for line in example_routes(data).child_axes[0].get_lines()]
+    ['path 1', 'path 2']
+    """
+    names = ("example_name", "example_agent", *RULES)
+    picked = None if method is None else [method]
+    one = cells(data, "example_lanes", (*PLACES, *names), at=at, methods=picked)[0]
+    plan, routes = plan_of(one), one.arrays["example_lanes"][0]
+    with canvas(ax) as axes:
+        maps = _maps(axes, example_words(one.arrays, len(routes)), under=0.1)
+        for panel, paths in zip(maps, routes, strict=True):
+            shades = np.where(plan.centre, CROWDED, PLAIN)
+            panel.add_collection(_lanes(plan, facecolors=shades))
+            _nodes(panel, plan)
+            for k, lanes in enumerate(paths):
+                _route(panel, plan, lanes[lanes >= 0], k, len(paths))
+        for k, shade in enumerate(colours(routes.shape[1])):
+            axes.plot([], [], color=shade, linewidth=2.2, label=f"path {k + 1}")
+        for marker, word in (("o", "start"), ("s", "end")):
+            axes.plot([], [], marker, color=INK, label=word)
+        if plan.centre.any():
+            axes.plot([], [], color=CROWDED, linewidth=5, label="lanes of the centre")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
+        axes.set_xlabel("place")
+        axes.set_ylabel("place")
+        note(axes, ";\n".join([one.words] * bool(one.words) + rules(one.arrays)))
+        return axes
+
+
+# -- parts ---------------------------------------------------------------------------------------------
+
+
+def lane_means(one: Cell, name: str) -> np.ndarray:
+    """A variable's mean over replications, ``[lane]``; NaN where none has a value.
+
+    Of all lanes that have a place, also those at the end that have no value.
+    """
+    values = one.arrays[name].astype(float)
+    lanes = one.arrays["lane_ends"].shape[1] if "lane_ends" in one.arrays else values.shape[1]
+    padded = np.full((len(values), max(lanes, values.shape[1])), np.nan)
+    padded[:, : values.shape[1]] = values
+    there = np.isfinite(padded)
+    means: np.ndarray = np.where(there, padded, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    return np.where(there.any(axis=0), means, np.nan)
+
+
+def plan_of(one: Cell) -> Plan:
+    """Where lanes and nodes lie, as a result says. Raises `ValueError` where it does not."""
+    if "lane_ends" not in one.arrays:
+        raise ValueError("data: no variable 'lane_ends', by which this plot places lanes")
+    ends = one.arrays["lane_ends"][0].astype(float)
+    kinds = one.arrays.get("lane_kind", np.full((1, len(ends)), "core"))[0]
+    centre = one.arrays.get("lane_centre", np.zeros((1, len(ends)), bool))[0] == 1
+    known = one.arrays.get("node_at")
+    nodes = np.unique(ends.reshape(-1, 2), axis=0) if known is None else known[0].astype(float)
+    core = kinds == "core"
+    inner = ends[core].reshape(-1, 2)
+    inside = (np.abs(nodes[:, None] - inner[None]) < 1e-9).all(axis=2).any(axis=1)
+    return Plan(ends, core, centre[: len(ends)], nodes, ~inside)
+
+
+def example_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
+    """What example agents are called: their class, and their number.
+
+    >>> example_words({"example_name": np.array([["lucky"]]), "example_agent": np.array([[7]])}, 1)
+    ['lucky (agent 7)']
+    """
+    names = found.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
+    agents = found.get("example_agent")
+    told = [""] * count if agents is None or blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
+    return [f"{name}{more}" for name, more in zip(names, told, strict=True)]
+
+
+def rules(found: Mapping[str, np.ndarray]) -> list[str]:
+    """The rules by which classes and agents were chosen, in lines of their own."""
+    texts = [(word, str(np.ravel(found[name])[0])) for name, word in RULES.items() if name in found]
+    return [fill(word + text, FOLD) for word, text in texts if text]
+
+
+def _of_lanes(data: Dataset, quantity: str) -> None:
+    known = [
+        str(name)
+        for name in data.data_vars
+        if data[name].dims
+        and str(data[name].dims[-1]).removeprefix(f"{name}_") == "lane"
+        and data[name].dtype.kind in "fiub"
+    ]
+    if quantity not in data and quantity not in WORDS:
+        raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
+    holds(data, quantity)
+    if quantity not in known:
+        raise ValueError(f"quantity: {quantity!r} must have a number for each lane; {near(quantity, known)}")
+
+
+def _scale(found: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:
+    if limits is not None:
+        if np.shape(limits) != (2,) or not limits[0] < limits[1]:
+            raise ValueError(f"limits: {limits!r} must be two numbers that rise")
+        return Normalize(limits[0], limits[1])
+    values = np.concatenate(found)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return Normalize(0.0 if 0 <= low < LOW * high or low == high else low, high)
+
+
+def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
+    """Panels in as many columns as make them largest, with room ``under`` them all; the frame goes."""
+    axes.set_axis_off()
+    count = len(titles)
+    side = [min(ROOM[0] / c, ROOM[1] / -(-count // c)) for c in range(1, count + 1)]
+    columns = 1 + int(np.argmax(side))
+    lines = -(-count // columns)
+    wide, high = 0.94 / columns, (1 - under) / lines
+    head = 0.1 if any(titles) else 0.0
+    panels = []
+    for k, title in enumerate(titles):
+        row, column = divmod(k, columns)
+        panel = axes.inset_axes((column * wide, 1 - (row + 1) * high, 0.97 * wide, high - head))
+        panel.set_aspect("equal", adjustable="box")
+        panel.set_axis_off()
+        if title:
+            panel.set_title(title, fontsize=8.5, color=INK)
+        panels.append(panel)
+    return panels
+
+
+def _lanes(plan: Plan, **looks: Any) -> PolyCollection:
+    """Every lane as a bar with a head, aside of the middle of its street."""
+    unit, corners = plan.unit, []
+    for start, end in plan.ends:
+        way, right = _directions(start, end)
+        first = start + unit * (GAP * way + ASIDE * right)
+        last = end + unit * (-GAP * way + ASIDE * right)
+        shoulder, half = last - unit * TIP * way, unit * WIDE / 2 * right
+        corners.append([first - half, shoulder - half, last, shoulder + half, first + half])
+    return PolyCollection(corners, edgecolors="#777777", linewidths=0.35, **looks)
+
+
+def _directions(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors along a lane and to its right."""
+    way = (end - start) / max(float(np.linalg.norm(end - start)), 1e-300)
+    return way, np.array([way[1], -way[0]])
+
+
+def _nodes(panel: Axes, plan: Plan) -> None:
+    """Dots, squares for stubs, and room around them all."""
+    inner, outer = plan.nodes[~plan.stub], plan.nodes[plan.stub]
+    panel.scatter(inner[:, 0], inner[:, 1], s=5, color=INK, zorder=3, label="_nodes")
+    panel.scatter(
+        outer[:, 0], outer[:, 1], s=9, marker="s", facecolor="white", edgecolor=INK, linewidth=0.7, zorder=3
+    )
+    low, high = plan.nodes.min(axis=0), plan.nodes.max(axis=0)
+    rim = 0.25 * plan.unit
+    panel.set_xlim(low[0] - rim, high[0] + rim)
+    panel.set_ylim(low[1] - rim, high[1] + rim)
+
+
+def _route(panel: Axes, plan: Plan, lanes: np.ndarray, k: int, count: int) -> None:
+    """A path along its lanes, each path of an agent at another distance from the middle of the street."""
+    unit, shade, label = plan.unit, colours(count)[k], f"path {k + 1}"
+    aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5))
+    points, heads = [], []
+    for start, end in plan.ends[lanes]:
+        way, right = _directions(start, end)
+        points += [start + aside * right + unit * GAP * way, end + aside * right - unit * GAP * way]
+        tip, base = (start + end) / 2 + aside * right + 0.15 * unit * way, 0.11 * unit * right
+        heads.append([tip, tip - 0.27 * unit * way + base, tip - 0.27 * unit * way - base])
+    if not heads:
+        return
+    panel.plot(
+        *np.array(points).T, color=shade, linewidth=1.6, solid_joinstyle="round", label=label, zorder=4
+    )
+    panel.add_collection(
+        PolyCollection(heads, facecolors=shade, edgecolors="white", linewidths=0.3, zorder=5)
+    )
+    for place, marker in ((points[0], "o"), (points[-1], "s")):
+        panel.scatter(
+            place[0], place[1], s=20, marker=marker, color=shade, edgecolor="white", linewidth=0.5, zorder=6
+        )

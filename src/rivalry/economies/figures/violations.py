@@ -1,0 +1,125 @@
+"""How often drawn policies break what theorems on learning assume, over a swept parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.core.registry import near
+from rivalry.core.statistics import share_interval
+from rivalry.plots.cells import Cell, cells
+from rivalry.plots.measures import factors, scaled
+from rivalry.plots.select import checked, dimension, swept
+from rivalry.plots.style import MARKERS, canvas, colours, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+SHARES = {
+    "violation_share": "share of policies that violate it",
+    "violation_share_h": "share of policies that violate it, entropy paid (J_h)",
+}
+ENTROPY = {"mean": "in the mean over states", "every": "in every state"}
+
+
+def violations(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "violation_share",
+    over: str | None = None,
+    series: str | None = None,
+    methods: Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Shares of drawn policies that violate contractivity or monotonicity, with 95 % binomial intervals.
+
+    ``over`` is the swept parameter, such as beta or gamma (the first swept number otherwise); a line for
+    every method, and for every value of a swept ``series``, such as the payment or the generator.
+    ``quantity`` is ``violation_share``, or ``violation_share_h`` with payoffs that count the entropy.
+    Replications are more policies. The number of policies, how they were drawn and which were kept stand in
+    the caption.
+
+    Raises `ValueError` for another quantity, or a parameter or method that is not there.
+
+    Source: Vaishampayan (ETH Zurich 2024), figures 5.1 and 5.2. Intervals: Wilson (1927).
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"violation_share": ("beta", [0.0, 0.5]), "kept": ("beta", [40, 40])},
+    ...                   {"beta": [1.0, 20.0]})
+    >>> violations(data).containers[0].lines[0].get_ydata().tolist()
+    [0.0, 0.5]
+    """
+    checked(data)
+    if quantity not in SHARES:
+        raise ValueError(
+            f"quantity: {quantity!r} must be one of {', '.join(SHARES)}; {near(quantity, SHARES)}"
+        )
+    over = swept(data, quantity, 0, at, over)
+    dim = str(dimension(data, over))
+    also = ("kept", "unsettled", "generator", "entropy_rule")
+    every = cells(data, quantity, also, at=at, methods=methods, series=series, keep=(dim,))
+    x = data[over].values.astype(float)
+    order = np.argsort(x, kind="stable")
+    log = factors(x)
+    with canvas(ax) as axes:
+        apart = _apart(x, len(every), log)
+        for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
+            times, count = _counts(one, quantity)
+            rows = order[count[order] > 0]
+            share = times[rows] / count[rows]
+            ends = np.array(
+                [share_interval(int(t), int(n)) for t, n in zip(times[rows], count[rows], strict=True)]
+            )
+            reach = np.abs(ends.T - share)  # rounding may put an end a hair inside
+            style: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
+            where = x[rows] * apart[k] if log else x[rows] + apart[k]
+            label = one.name or "_share"
+            axes.errorbar(
+                where, share, reach, capsize=2.5, elinewidth=1.0, linewidth=1.2, label=label, **style
+            )
+        axes.set_xlabel(over.rpartition(".")[2])
+        axes.set_ylabel(SHARES[quantity])
+        scaled(axes, "x", log)
+        axes.set_ylim(bottom=0.0)
+        note(axes, every[0].words, _drawn(every, quantity))
+        legend(axes)
+        return axes
+
+
+def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
+    """Shifts, or factors, that keep the intervals of several lines from lying on one another."""
+    steps = np.arange(count) - (count - 1) / 2
+    if log:
+        return np.asarray((x.max() / x.min()) ** (0.008 * steps))
+    return np.asarray(0.008 * float(np.ptp(x)) * steps)
+
+
+def _counts(one: Cell, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+    """Violations, and policies that were looked at, over all replications."""
+    share = one.arrays[quantity].astype(float)
+    kept = np.maximum(one.arrays["kept"], 0)
+    unsettled = one.arrays.get("unsettled")
+    count = kept - (0 if unsettled is None else np.maximum(unsettled, 0))
+    count = np.where(np.isfinite(share), count, 0)
+    times = np.rint(np.nan_to_num(share) * count)
+    return times.sum(axis=0), count.sum(axis=0)
+
+
+def _drawn(every: Sequence[Cell], quantity: str) -> str:
+    """How many policies there were at each point, how drawn, and which of them were kept."""
+    counts = np.concatenate([_counts(one, quantity)[1] for one in every])
+    counts = counts[counts > 0]
+    told = f"n = {int(counts.min())}" + ("" if counts.min() == counts.max() else f" to {int(counts.max())}")
+    words = [f"{told} policies at each value, 95 % intervals"]
+    rules = {str(value) for one in every for value in np.ravel(one.arrays.get("generator", ()))} - {""}
+    kept = {str(value) for one in every for value in np.ravel(one.arrays.get("entropy_rule", ()))} - {""}
+    if len(rules) == 1:
+        words.append(f"drawn by {rules.pop()}")
+    if len(kept) == 1:
+        rule = kept.pop()
+        words.append(f"at least the equilibrium's entropy {ENTROPY.get(rule, rule)}")
+    return " · ".join(words)

@@ -1,0 +1,6 @@
+"""Karma economies: bidding for scarce resources with a currency that buys nothing else."""
+
+from rivalry.economies.karma.economy import KarmaEconomy
+from rivalry.economies.karma.factory import karma
+
+__all__ = ["KarmaEconomy", "karma"]

@@ -1,0 +1,86 @@
+"""A karma economy as finitely many agents: how many of each type, with how much karma, by what tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rivalry.economies.karma.chains import stationary
+from rivalry.economies.karma.checks import ROUNDING
+from rivalry.tables.kernels.shapes import BIDS, Economy
+
+if TYPE_CHECKING:
+    from rivalry.economies.karma.economy import KarmaEconomy
+
+
+def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """How many agents are of each type, ``[type]``. Raises `ValueError` where that is no whole number."""
+    exact = agents * share
+    found: np.ndarray = np.rint(exact).astype(np.int64)
+    for kind in np.flatnonzero((np.abs(exact - found) > ROUNDING * agents) | (found < 1)):
+        what = f"{agents} with a share of {share[kind]:.6g} make {exact[kind]:.6g} of {names[kind]!r}"
+        raise ValueError(f"agents: {what}; must be a whole number, at least 1")
+    return found
+
+
+def dealt(agents: int, kbar: float) -> np.ndarray:
+    """Karma ``[agent]`` of ``kbar`` a head, in whole amounts that differ by at most one.
+
+    Raises `ValueError` where all karma together is no whole number.
+
+    >>> dealt(4, 2.5).tolist()
+    [2, 3, 2, 3]
+    """
+    supply = round(agents * kbar)
+    if abs(agents * kbar - supply) > ROUNDING * max(supply, 1):
+        raise ValueError(f"kbar: {kbar:g} times {agents} agents is {agents * kbar:g}; must be a whole number")
+    return np.diff(np.arange(agents + 1) * supply // agents)
+
+
+def check_initial(karma: np.ndarray, agents: int, kbar: float, most: int) -> None:
+    """Raises `ValueError` for karma ``[agent]`` that agents cannot start with."""
+    if karma.shape != (agents,):
+        raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one an agent")
+    for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
+        rule = f"must be a whole number in 0..{most}"
+        raise ValueError(f"initial_karma[{agent}]: {karma[agent]:g} {rule}")
+    if karma.sum() != dealt(agents, kbar).sum():
+        total = f"sums to {karma.sum():g}; must be {agents * kbar:g}"
+        raise ValueError(f"initial_karma: {total}, that is {agents} agents times kbar = {kbar:g}")
+
+
+def world(game: KarmaEconomy) -> Economy:
+    """The economy of a game's agents; those of one type have neighbouring numbers. Raises `ValueError`."""
+    kbar, initial = float(game.kbar), np.asarray(game.initial)
+    karma = dealt(game.agents, kbar)
+    if initial.size:
+        check_initial(initial, game.agents, kbar, game.most)
+        karma = initial
+    return Economy(
+        type_of=np.repeat(
+            np.arange(len(game.share)), counts(game.agents, np.asarray(game.share), game.type_names)
+        ),
+        stakes=np.array(game.stakes),
+        chain=cumulative(np.asarray(game.chain)),
+        first=cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
+        discount=np.array(game.gamma),
+        karma=np.array(karma, dtype=np.int64),
+        most=game.most,
+        charge=np.array(game.charge, dtype=np.int64),
+        receiver=game.receiver,
+        tie=game.tie,
+        overflow=game.overflow,
+        tax=np.array(game.tax),
+        every=game.every,
+        award=BIDS,
+        idle=game.idle,
+        signal=np.array(game.signal, dtype=np.int64),
+    )
+
+
+def cumulative(chances: np.ndarray) -> np.ndarray:
+    """Sums along the last axis, exactly 1 from the last that is possible on."""
+    summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
+    later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # what is above
+    return np.where(later <= 0, 1.0, summed)

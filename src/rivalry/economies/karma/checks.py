@@ -1,0 +1,187 @@
+"""What a karma economy may be made of: numbers, words, types, and how many agents there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.registry import near
+from rivalry.economies.karma.chains import stationary
+
+AGENTS = 100
+ROUNDING = 1e-8  # by how much shares, and numbers of agents, may miss what they should be
+KEYS = (
+    "name",
+    "urgencies",
+    "chain",
+    "private_names",
+    "gamma",
+    "share",
+    "count",
+    "initial_karma",
+    "kmax",
+)
+"""What the table of a type may hold."""
+
+
+class Kind(NamedTuple):
+    """One type of agents, as it was given; ``share`` is of the population."""
+
+    name: str
+    urgencies: np.ndarray  # [private]
+    chain: np.ndarray  # [private private]
+    private_names: tuple[str, ...]  # one a private state, or none
+    gamma: float
+    share: float
+    initial: Any  # karma of each agent of the type, a number for all, or None
+
+
+def refusal(name: str, value: float, most: float = np.inf) -> str:
+    """Why a number of the economy may not take a value, or an empty text; ``most`` is what an agent can hold.
+
+    >>> refusal("gamma", 1.0), refusal("kbar", 25.0, most=20), refusal("urgencies", 5.0)
+    ('must be in [0, 1)', 'must be in [0, kmax = 20]', '')
+    """
+    if not np.isfinite(value):
+        return "must be finite"
+    if name == "gamma" and not 0 <= value < 1:
+        return "must be in [0, 1)"
+    if name == "kbar" and not 0 <= value <= most:
+        return f"must be in [0, kmax = {most:g}]"
+    if name in ("urgencies", "stakes", "tax") and not value >= 0:
+        return "must be at least 0"
+    if name == "share" and not 0 < value <= 1:
+        return "must be in (0, 1]: a type has agents"
+    return ""
+
+
+def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) -> np.ndarray:
+    """Numbers ``[..]`` of so many dimensions that a parameter may take. Raises `ValueError`."""
+    try:
+        found = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be {'a number' if dims == 0 else 'numbers'}") from None
+    if isinstance(value, bool | str) or found.ndim != dims or not found.size:
+        raise ValueError(f"{name}: {value!r} must be {_form(dims)}")
+    plain = name.split(".")[-1]
+    for index, entry in np.ndenumerate(found):
+        why = refusal(plain, float(entry), most)
+        if why:
+            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
+    return found
+
+
+def _form(dims: int) -> str:
+    return ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number of at least ``least``. Raises `ValueError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: {value!r} must be a whole number, at least {least}")
+    return int(value)
+
+
+def one_of(name: str, value: object, known: Sequence[str]) -> str:
+    """A word among ``known``. Raises `ValueError` that lists them."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; must be one of {', '.join(known)}")
+    return value
+
+
+def tax_of(tax: object, most: int) -> np.ndarray:
+    """What is due at every level of karma, ``[karma]``: a rate of it, or as listed. Raises `ValueError`."""
+    held = np.arange(most + 1.0)
+    if np.ndim(tax) == 0:  # type: ignore[arg-type]
+        rate = float(numbers("tax", tax))
+        if rate > 1:
+            raise ValueError(f"tax: {rate:g} must be a rate in [0, 1], or a list of one amount a karma level")
+        return rate * held
+    due = numbers("tax", tax, dims=1)
+    if len(due) != most + 1:
+        raise ValueError(f"tax: {len(due)} amounts must be {most + 1}, one for each karma 0..{most}")
+    for k in np.flatnonzero(due > held):
+        raise ValueError(f"tax[{k}]: {due[k]:g} must be in [0, {k}], the karma there is to take")
+    return due
+
+
+def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
+    """The types of agents, and how many agents there are where that is told. Raises `ValueError`."""
+    tables: Any = given["types"]
+    told = None if given["agents"] is None else whole("agents", given["agents"], 1)
+    base = {name: given[name] for name in ("urgencies", "chain", "private_names", "gamma")}
+    if tables is None:
+        return [_kind("", {"name": "agents"} | base, 1.0, given["kmax"])], told
+    if not isinstance(tables, list | tuple) or not tables:
+        raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
+    for k, table in enumerate(tables):
+        check_keys(f"types[{k}]", table, KEYS)
+    shares, counted = shares_of(tables)
+    if told is not None and counted is not None and told != counted:
+        raise ValueError(f"agents: {told} must be {counted}, the sum of the types' counts")
+    made = [
+        _kind(f"types[{k}].", base | {"name": f"type {k}"} | table, share, given["kmax"])
+        for k, (table, share) in enumerate(zip(tables, shares, strict=True))
+    ]
+    names = [kind.name for kind in made]
+    for k, name in enumerate(names):
+        if name in names[:k]:
+            raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
+    return made, counted if told is None else told
+
+
+def check_keys(where: str, table: object, known: Sequence[str]) -> None:
+    """Raises `ValueError` for what is no table, and for keys that are not known."""
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{where}: {table!r} must be a table")
+    for key in table:
+        if key not in known:
+            raise ValueError(f"{where}.{key}: is unknown; {near(str(key), known)}")
+
+
+def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:
+    """The types' shares, and the sum of their counts where these are given; equal shares otherwise."""
+    told = [name for name in ("share", "count") if any(name in table for table in tables)]
+    if not told:
+        return [1 / len(tables)] * len(tables), None
+    (name, *other) = told
+    missing = next((k for k, table in enumerate(tables) if name not in table), None)
+    if other:
+        raise ValueError("types: share clashes with count; give one of them, in every type")
+    if missing is not None:
+        raise ValueError(f"types[{missing}].{name}: is missing; every type must have one, or none")
+    if name == "count":
+        counts = [whole(f"types[{k}].count", table["count"], 1) for k, table in enumerate(tables)]
+        return [count / sum(counts) for count in counts], sum(counts)
+    shares = [float(numbers(f"types[{k}].share", table["share"])) for k, table in enumerate(tables)]
+    if abs(sum(shares) - 1) > ROUNDING:
+        raise ValueError(f"types: shares {shares} sum to {sum(shares):.10g}; must sum to 1")
+    return [share / sum(shares) for share in shares], None
+
+
+def _kind(where: str, table: Mapping[str, Any], share: float, kmax: int) -> Kind:
+    """One type from its table. Raises `ValueError`."""
+    if table.get("kmax", kmax) != kmax:
+        raise ValueError(f"{where}kmax: {table['kmax']!r} must be kmax = {kmax}, the same for all types")
+    urgencies = numbers(f"{where}urgencies", table["urgencies"], dims=1)
+    size = len(urgencies)
+    chain = np.full((size, size), 1 / size) if table["chain"] is None else table["chain"]
+    chain, _ = stationary(chain, f"{where}chain")
+    if len(chain) != size:
+        raise ValueError(f"{where}chain: {len(chain)} rows must be {size}, one for each of the urgencies")
+    names = table["private_names"]
+    if names is not None and (isinstance(names, str) or len(names) != size):
+        raise ValueError(
+            f"{where}private_names: {names!r} must be {size} labels, one for each of the urgencies"
+        )
+    return Kind(
+        name=str(table["name"]),
+        urgencies=urgencies,
+        chain=chain,
+        private_names=() if names is None else tuple(map(str, names)),
+        gamma=float(numbers(f"{where}gamma", table["gamma"])),
+        share=share,
+        initial=table.get("initial_karma"),
+    )

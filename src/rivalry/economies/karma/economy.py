@@ -1,0 +1,375 @@
+"""The karma economy as a population game: agents in random pairs bid for a resource, karma stays inside.
+
+Source: Vaishampayan (ETH Zurich 2024), chapters 2 and 3; Elokda et al., Dynamic Games and Applications 2023.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from rivalry.core.game import Record
+from rivalry.core.jax import jax, jnp
+from rivalry.economies.karma import pairs
+from rivalry.economies.karma.agents import world
+from rivalry.economies.karma.chains import resting
+from rivalry.economies.karma.checks import refusal
+from rivalry.economies.karma.metrics import population_measures
+from rivalry.economies.karma.policies import Policies
+from rivalry.economies.karma.redistribution import Shift, given, level_of, spread, taken
+from rivalry.tables.kernels.shapes import (
+    BURN,
+    COIN,
+    HIGHEST_STAKE,
+    LOWEST_INDEX,
+    NOBODY,
+    PEER,
+    ROOM,
+    SOCIETY,
+    Economy,
+)
+
+Law = Float[Array, "state"]
+Policy = Float[Array, "state action"]
+Values = Float[Array, "state"]
+
+BESIDE = 0.1  # how far below 0 a level that is 0 may be on the way
+STARTS = ("uniform", "all_in", "zero")
+
+
+class Around(NamedTuple):
+    """All that one agent need know of the rest: the rivals' bids and the level of redistribution.
+
+    ``rivals`` is ``[class bid]``, a class being a level of urgency where ties fall to the higher one, else
+    there is one; where a loser is paid no more than it can hold, ``[class bid karma]``.
+    """
+
+    rivals: Float[Array, "class bid"] | Float[Array, "class bid karma"]
+    level: Float[Array, ""]
+
+
+class Flows(NamedTuple):
+    """Where karma goes in a step, a head: paid to society, beyond what can be held, taken as tax."""
+
+    paid: Float[Array, ""]
+    overflow: Float[Array, ""]
+    taxed: Float[Array, ""]
+    after: Float[Array, "karma"]  # the law of karma before the surplus is shared out
+
+
+class KarmaEconomy(eqx.Module):
+    """A continuum of agents of one or more types; a state is (type, private state, karma), row-major.
+
+    A private state has an urgency, ``stakes [type private]``: what losing costs. It moves by
+    ``chain [type private private]`` whatever happens to karma. Of two agents who meet at random the one who
+    bids more wins; who pays what tells ``charge [bid bid]`` (`tables.kernels.shapes.Economy`). Finitely many
+    agents may see something of their peers, ``signal [own peer]``; the continuum may not. The surplus, what
+    is paid to society or found no room, is shared out among all, up to the ``level``.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma()
+    >>> game.space.shape
+    (42, 21)
+    """
+
+    stakes: Float[Array, "type private"]
+    chain: Float[Array, "type private private"]
+    gamma: Float[Array, "type"]  # discount factors
+    share: Float[Array, "type"]  # of the population
+    kbar: Float[Array, ""]  # karma a head
+    tax: Float[Array, "karma"]  # due before a redistribution, in expectation
+    charge: Int[np.ndarray, "bid bid"]
+    signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
+    initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: kbar each
+    most: int = eqx.field(static=True)  # karma that an agent can hold
+    receiver: int = eqx.field(static=True)
+    tie: int = eqx.field(static=True)
+    overflow: int = eqx.field(static=True)
+    own_bid: bool = eqx.field(static=True)  # winners pay what they bid, whatever the rival's bid
+    type_names: tuple[str, ...] = eqx.field(static=True)
+    private_names: tuple[tuple[str, ...], ...] = eqx.field(static=True)  # [type private], or none
+    agents: int = eqx.field(static=True)  # how many, where they are finitely many
+    every: int = eqx.field(static=True)  # the surplus is shared out every so many steps
+    idle: int = eqx.field(static=True)  # 1: of an odd number one agent, drawn anew, sits a step out
+
+    # what a population game is asked
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Types, private states, levels of karma."""
+        types, private = self.stakes.shape
+        return types, private, self.most + 1
+
+    @property
+    def space(self) -> Policies:
+        """Policies ``[state action]``: in every state chances of the bids 0..karma."""
+        types, private, levels = self.shape
+        sizes = tuple(range(1, levels + 1)) * (types * private)
+        return Policies(sizes, stakes=self.stakes, labels=self.private_names, types=self.type_names)
+
+    @property
+    def discount(self) -> Law:
+        return self._everywhere(self.gamma)
+
+    @property
+    def legal(self) -> Bool[Array, "state action"]:
+        return self.space.mask
+
+    @property
+    def types(self) -> Int[np.ndarray, "state"]:
+        """The type of every state."""
+        types, private, levels = self.shape
+        return np.repeat(np.arange(types), private * levels)
+
+    @property
+    def player_names(self) -> tuple[str, ...]:
+        return self.type_names
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """What payoffs are compared with: losing at the highest urgency for ever."""
+        return jnp.max(jnp.max(self.stakes, axis=1) / (1 - self.gamma))
+
+    @property
+    def refuses_mean_field(self) -> str:
+        """Why a continuum cannot play it, and what can be done, or an empty text."""
+        if self.overflow == BURN:
+            why = "overflow: 'burn' loses karma in every step, so that no population is stationary"
+            return f"{why}; use 'surplus', or let agents play it"
+        if self.every > 1:
+            why = f"redistribute_every: {self.every} makes populations that return only so many steps later"
+            return f"{why}; use 1, or let agents play it"
+        if self.agents % 2 == 1:
+            why = f"agents: {self.agents} leave one idle in every step, and of a continuum everybody meets"
+            return f"{why} somebody; use an even number, or let agents play it"
+        if self.signal.size:
+            return (
+                "signal: agents who see something of their peers have no mean field here; "
+                "use 'none', or let agents play it"
+            )
+        return ""
+
+    def refuses(self, name: str, value: float) -> str:
+        """Why one of its arrays may not take a value, or an empty text."""
+        return refusal(name, value, self.most)
+
+    def continuum(self) -> KarmaEconomy:
+        """The same without what tells of finitely many agents: all numbers of them share its programs."""
+        unseen = np.zeros((0, 0), dtype=np.int64)
+        return replace(self, agents=0, initial=self.initial[:0], idle=0, signal=unseen)
+
+    def world(self) -> Economy:
+        """Its agents as kernels take them.
+
+        Raises `ValueError` where shares make no whole numbers of agents, and karma no whole amounts.
+        """
+        return world(self)
+
+    def first_law(self) -> Law:
+        """Everybody holding ``kbar``, or the two whole numbers next to it; private states stationary."""
+        held = given(jnp.eye(self.most + 1), spread(self.kbar))[:, 0]
+        private = jax.vmap(resting)(self.chain)
+        return (self.share[:, None, None] * private[:, :, None] * held).ravel()
+
+    def environment(self, mu: Law, pi: Policy) -> Around:
+        """The rivals' bids and the level at which the surplus of this step is absorbed (thesis 2.2, 6.1)."""
+        around = Around(self._rivals(mu, pi), jnp.zeros(()))
+        flows = self.flows(around, mu, pi)
+        kept = flows.overflow if self.overflow != BURN else 0.0
+        return around._replace(level=level_of(flows.after, flows.paid + kept + flows.taxed))
+
+    def measured(
+        self, mu: Law, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
+    ) -> Around:
+        """The environment of finitely many agents: what they bid, and the level their surplus stands for.
+
+        ``after`` is the law of karma before the surplus is shared out, ``surplus`` that of a head and step.
+        """
+        return Around(self._rivals(mu, pi), level_of(after, surplus))
+
+    def balance(self, around: Around, mu: Law, pi: Policy) -> Around:
+        """The rivals' bids beside those given; in place of the level, how far mean karma is from ``kbar``.
+
+        In a stationary population karma is conserved whatever the level, which therefore sets its mean.
+        """
+        held = self._marginal(mu) @ jnp.arange(self.most + 1.0)
+        return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.kbar, 1e-12) - 1)
+
+    def drift(self, mu: Law, pi: Policy) -> Float[Array, ""]:
+        """How much karma a head a step of the population makes: nothing, but for rounding.
+
+        The level is that of the surplus, not that which a stationary population's mean of karma asks for.
+        """
+        moved = mu @ self.transitions(self.environment(mu, pi), pi)
+        return (self._marginal(moved) - self._marginal(mu)) @ jnp.arange(self.most + 1.0)
+
+    def possible(self, around: Around) -> Bool[Array, ""]:
+        """Whether there is such a level; where nothing is shared out it is 0, come to from both sides."""
+        never = (self.overflow == ROOM) & (self.receiver == PEER) & jnp.all(self.tax == 0)
+        return (around.level >= jnp.where(never, -BESIDE, 0.0)) & (around.level <= self.most)
+
+    def reward(self, around: Around) -> Policy:
+        """Minus the urgency times the chance to lose."""
+        lost = (1 - self.odds(around).win)[self._classes()]  # [type private bid]
+        cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
+        return -cost.reshape(-1, self.most + 1)
+
+    def expect(self, around: Around):  # type: ignore[no-untyped-def]
+        """Values of next states to their means over what a bid leads to, ``[state] -> [state action]``."""
+        outcomes, own = self.outcomes(around), self._classes().reshape(-1)
+
+        def mean(values: Values) -> Policy:
+            moved = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
+            later = self._settled(moved.reshape(-1, self.most + 1), around.level)
+            found: Policy = outcomes.means(later, own).reshape(-1, self.most + 1)
+            return found
+
+        return mean
+
+    # what the karma economy is asked besides
+
+    def odds(self, around: Around) -> pairs.Odds:
+        """The chances of every bid, ``[class bid]``."""
+        return pairs.odds(self._bids(around), *self._ties())
+
+    def outcomes(self, around: Around) -> pairs.Outcomes:
+        """Who pays and receives what at every bid; by tails of sums where the winner pays its own bid."""
+        bids, chances, to_peer = self._bids(around), self.odds(around), self.receiver == PEER
+        charge = jnp.asarray(self.charge)
+        if self.overflow == ROOM:
+            return pairs.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
+        if self.own_bid:
+            return pairs.OwnBid.of(bids, chances, to_peer)
+        return pairs.ByTable.of(bids, chances, charge, to_peer)
+
+    def flows(self, around: Around, mu: Law, pi: Policy) -> Flows:
+        """What joins the surplus in a step, and the law of karma at which it is shared out."""
+        outcomes, levels, own = self.outcomes(around), self.most + 1, self._classes().reshape(-1)
+        bids = (mu[:, None] * pi).reshape(-1, levels, levels)
+        _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
+        held = back(bids)[0].sum(axis=0)
+        karma = jnp.arange(float(levels))
+        paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == SOCIETY else 0.0
+        # a payment to a peer stays among agents: what is missing of it found no room
+        overflow = self._marginal(mu) @ karma - held @ karma - paid
+        taxed = held @ jnp.minimum(self.tax, karma)
+        after = taken(jnp.eye(levels), self._due()) @ held
+        return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
+
+    def transitions(self, around: Around, weights: Policy) -> Float[Array, "state state"]:
+        """The matrix whose row of a state is where it leads, its actions counted with ``weights``.
+
+        Two passes over pairs of levels, where pushing one unit of mass from each state would take as many
+        passes as there are states.
+        """
+        types, private, levels = self.shape
+        settled = self._settled(jnp.eye(levels), around.level)  # columns: where a level leads
+        law = self.outcomes(around).law(weights.reshape(-1, levels, levels), self._classes().reshape(-1))
+        law = (law @ settled.T).reshape(types, private, levels, levels)
+        full = jnp.einsum("tzkl,tzy,ts->tzksyl", law, self.chain, jnp.eye(types))
+        return full.reshape(types * private * levels, -1)
+
+    def scaled(self, factor: int) -> KarmaEconomy:
+        """The same with ``factor`` times the karma, and as much more room for it.
+
+        Raises `ValueError` where payments are not the own bid, karma is taxed or peers' karma is seen: these
+        have their own units.
+        """
+        if self.signal.size:
+            raise ValueError("signal: must be 'none': what is seen of peers has units of its own")
+        if not self.own_bid or np.any(np.asarray(self.tax) > 0):
+            raise ValueError("payment: must be PBP or PBS without a tax; others have units of their own")
+        most = self.most * factor
+        bids = np.arange(most + 1)
+        return replace(
+            self,
+            kbar=self.kbar * factor,
+            most=most,
+            tax=jnp.zeros(most + 1),
+            charge=np.repeat(bids[:, None], most + 1, axis=1),
+            initial=self.initial * factor,
+        )
+
+    def endowed(self, kbar: float) -> KarmaEconomy:
+        """The same with another mean karma, everybody starting with that. Raises `ValueError`."""
+        if not 0 <= kbar <= self.most:
+            raise ValueError(
+                f"kbar: {kbar} must be in [0, {self.most}], from nothing to all that can be held"
+            )
+        return replace(self, kbar=jnp.asarray(float(kbar)), initial=self.initial[:0])
+
+    def theory(self) -> Record:
+        """What is known without a search (`economies.karma.theory.theory`)."""
+        from rivalry.economies.karma.theory import theory
+
+        return theory(self)
+
+    def named_start(self, name: str) -> Policy:
+        """A policy by its name: ``uniform``, ``all_in``, ``zero``. Raises `ValueError` for another."""
+        if name not in STARTS:
+            raise ValueError(f"start: {name!r} must be a policy, or {', '.join(STARTS)}")
+        mask = self.legal.astype(float)
+        if name == "uniform":
+            return mask / mask.sum(axis=1, keepdims=True)
+        place = jnp.zeros(len(mask), dtype=int) if name == "zero" else mask.sum(axis=1).astype(int) - 1
+        return jax.nn.one_hot(place, mask.shape[1])
+
+    def population_measures(self, around: Around, mu: Law, pi: Policy) -> Record:
+        """What is told of a population: see `measures.population_measures`."""
+        return population_measures(self, around, mu, pi)
+
+    # parts
+
+    def _everywhere(self, of_type: Float[Array, "type"]) -> Law:
+        _, private, levels = self.shape
+        return jnp.repeat(of_type, private * levels, total_repeat_length=of_type.size * private * levels)
+
+    def _marginal(self, mu: Law) -> Float[Array, "karma"]:
+        return mu.reshape(self.shape).sum(axis=(0, 1))
+
+    def _classes(self) -> Int[Array, "type private"]:
+        """The class of every private state in ties: its rank by urgency where that decides them, else 0."""
+        if self.tie != HIGHEST_STAKE:
+            return jnp.zeros(self.stakes.shape, dtype=int)
+        flat = self.stakes.ravel()
+        return jnp.searchsorted(jnp.sort(flat), flat).reshape(self.stakes.shape)
+
+    def _ties(self) -> tuple[Float[Array, "class class"], Float[Array, "class class"]]:
+        """The chances that the class of the row wins a tie, and that the class of the column does."""
+        if self.tie in (COIN, LOWEST_INDEX):  # to one agent of very many the numbers say nothing
+            return jnp.full((1, 1), 0.5), jnp.full((1, 1), 0.5)
+        if self.tie == NOBODY:
+            return jnp.zeros((1, 1)), jnp.zeros((1, 1))
+        rank = jnp.arange(self.stakes.size)
+        above = 0.5 * (jnp.sign(rank[:, None] - rank[None, :]) + 1)
+        return above, 1 - above
+
+    def _rivals(self, mu: Law, pi: Policy) -> Array:
+        """The joint law of a rival's class and bid, and of its karma where the loser's room matters."""
+        levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
+        member = jax.nn.one_hot(self._classes().reshape(-1), count)  # [row class]
+        masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
+        form = "rc,rk,rkb->cbk" if self.overflow == ROOM else "rc,rk,rkb->cb"
+        found: Array = jnp.einsum(form, member, masses, chances)
+        return found
+
+    def _whole(self, around: Around) -> Array:
+        """The rivals as a law: what they lack of one bids nothing, so that no environment loses mass."""
+        rivals = around.rivals
+        return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
+
+    def _bids(self, around: Around) -> Float[Array, "class bid"]:
+        rivals = self._whole(around)
+        return rivals.sum(axis=-1) if self.overflow == ROOM else rivals
+
+    def _due(self) -> Shift:
+        low = jnp.floor(jax.lax.stop_gradient(self.tax))
+        return Shift(low.astype(int), self.tax - low)
+
+    def _settled(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
+        """Means of values over tax and redistribution, by karma after payments."""
+        return taken(given(values, spread(level)), self._due())

@@ -1,0 +1,188 @@
+"""The factory of karma economies; its keywords are the keys of a study's ``[game]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from warnings import warn
+
+import numpy as np
+from annotated_types import Ge, Le, Lt
+
+from rivalry.core.jax import put
+from rivalry.core.validate import checked, limit
+from rivalry.economies.karma.agents import check_initial, counts, dealt
+from rivalry.economies.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
+from rivalry.economies.karma.economy import KarmaEconomy
+from rivalry.economies.karma.payments import PAYMENTS, charge_of, overflow_of, receiver_of
+from rivalry.economies.karma.signals import signal_of
+from rivalry.tables.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY
+
+TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
+IDLE = ("none", "random")
+
+NotNegative = Annotated[float, Ge(0)]
+Chance = Annotated[float, Ge(0), Le(1)]
+
+
+@checked
+def karma(
+    *,
+    urgencies: Annotated[
+        list[NotNegative] | np.ndarray, "what losing costs, in every private state of an agent"
+    ] = [1.0, 5.0],  # noqa: B006
+    chain: Annotated[
+        list[list[Chance]] | list[Chance] | np.ndarray | None,
+        "how private states move: chances from where to where, or one law (default: all alike)",
+    ] = None,
+    private_names: Annotated[
+        list[str] | None, "labels of private states; urgencies may repeat, with something else beside them"
+    ] = None,
+    gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
+    kbar: Annotated[float, Ge(0), "karma a head"] = 10.0,
+    kmax: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 20,
+    payment: Annotated[
+        Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
+        "what the winner pays: its bid to the loser (PBP), or to society (PBS); what its bid exceeds the "
+        "other by; the other's bid; a price; a table",
+    ] = "PBP",
+    receiver: Annotated[
+        Literal["peer", "society"] | None, "who is paid: the loser (default), or everybody in time"
+    ] = None,
+    price: Annotated[int | None, Ge(0), "fixed_price: the price; who bids less pays its bid"] = None,
+    charge: Annotated[
+        list[list[int]] | np.ndarray | None, "table: what the winner pays, [bid][other's bid]"
+    ] = None,
+    tie: Annotated[
+        Literal["coin", "lowest_index", "highest_urgency", "nobody"],
+        "who wins among equal bids; in a continuum, whose agents have no numbers, lowest_index is a coin",
+    ] = "coin",
+    signal: Annotated[
+        Literal["none", "richer", "karma"] | list[list[int]] | np.ndarray,
+        "what agents see of their peer before they bid: nothing; that it has less, as much, more karma; its "
+        "karma; or a number from 0 on, [own karma][peer's karma]",
+    ] = "none",
+    overflow: Annotated[
+        Literal["surplus", "winner_pays_room", "burn"],
+        "karma that a loser cannot hold: is shared out; is not charged; is lost (not conserving)",
+    ] = "surplus",
+    tax: Annotated[
+        NotNegative | list[NotNegative] | np.ndarray,
+        "rate of karma held that is taken and shared out, or an amount for each of 0..kmax",
+    ] = 0.0,
+    redistribute_every: Annotated[int, Ge(1), "steps from one sharing out to the next"] = 1,
+    types: Annotated[
+        list[dict[str, Any]] | None,
+        "tables of name, share or count, urgencies, chain, private_names, gamma, initial_karma",
+    ] = None,
+    agents: Annotated[
+        int | None,
+        Ge(1),
+        Le(10_000_000),
+        "how many play, where they are simulated (default: the types' counts, or 100)",
+    ] = None,
+    initial_karma: Annotated[
+        list[int] | np.ndarray | None, "karma that every agent starts with (default: kbar)"
+    ] = None,
+    idle: Annotated[
+        Literal["none", "random"], "whether of an odd number of agents one, drawn anew, sits a step out"
+    ] = "none",
+) -> KarmaEconomy:
+    """Agents who meet in random pairs bid karma for a resource; losing costs their urgency.
+
+    Every keyword is a key of a study's ``[game]``; `rivalry show karma` lists them. Agents of one type have
+    neighbouring numbers, in the order of the types. Raises `ValueError` for numbers out of range, unknown
+    words, and parts that do not go together; warns where karma is not conserved.
+
+    Where an urgency repeats, something else moves beside it, and policies know what.
+
+    >>> place = {"urgencies": [1.0, 5.0, 1.0], "private_names": ["town", "town, urgent", "road"]}
+    >>> karma(kbar=2.0, kmax=4, **place, chain=[[0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]).space.shape
+    (15, 5)
+    >>> karma(kbar=2.0, kmax=4, types=[{"count": 2}, {"count": 4, "gamma": 0.5}]).world().type_of.tolist()
+    [0, 0, 1, 1, 1, 1]
+    """
+    given = dict(locals())
+    whole("kmax", kmax, 1)
+    kinds, told = kinds_of(given)
+    payee = receiver_of(one_of("payment", payment, PAYMENTS), receiver)
+    table = charge_of(payment, price, charge, kmax)
+    beyond = overflow_of(overflow, payee)
+    mean = float(numbers("kbar", kbar, most=kmax))
+    limit("kmax", sum(len(kind.urgencies) for kind in kinds) * (kmax + 1), kmax + 1)
+    count = AGENTS if told is None else told
+    limit("agents", count)
+    if count % 2 == 1 and one_of("idle", idle, IDLE) == "none":
+        raise ValueError(f"agents: {count} must be even, or idle = 'random'")
+    seen = signal_of(signal, kmax)
+    if count % 2 == 1 and seen.size:
+        raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
+    initial = _initial(given, kinds, told)
+    if told is not None:
+        counts(count, np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds))
+        dealt(count, mean)
+    if beyond == BURN:
+        warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
+    economy = KarmaEconomy(
+        **_tables(kinds),
+        kbar=put(mean),
+        tax=put(tax_of(tax, kmax)),
+        charge=table,
+        signal=seen,
+        initial=initial,
+        most=kmax,
+        receiver=payee,
+        tie=TIES[one_of("tie", tie, tuple(TIES))],
+        overflow=beyond,
+        own_bid=bool(np.all(table == charge_of("PBP", None, None, kmax))),
+        agents=count,
+        every=whole("redistribute_every", redistribute_every, 1),
+        idle=IDLE.index(one_of("idle", idle, IDLE)),
+    )
+    return economy
+
+
+def _tables(kinds: list[Kind]) -> dict[str, Any]:
+    """What the types bring: shorter ones are padded with private states that are never reached."""
+    most = max(len(kind.urgencies) for kind in kinds)
+    stakes, chain = np.zeros((len(kinds), most)), np.zeros((len(kinds), most, most))
+    for k, kind in enumerate(kinds):
+        size = len(kind.urgencies)
+        stakes[k, :size], chain[k, :size, :size], chain[k, size:, 0] = kind.urgencies, kind.chain, 1.0
+    if not np.any(stakes > 0):
+        raise ValueError(f"urgencies: {kinds[0].urgencies.tolist()} must not all be 0: nobody would bid")
+    named = any(kind.private_names for kind in kinds)
+    return {
+        "stakes": put(stakes),
+        "chain": put(chain),
+        "gamma": put([kind.gamma for kind in kinds]),
+        "share": put([kind.share for kind in kinds]),
+        "type_names": tuple(kind.name for kind in kinds),
+        "private_names": tuple(kind.private_names for kind in kinds) if named else (),
+    }
+
+
+def _initial(given: Mapping[str, Any], kinds: list[Kind], told: int | None) -> np.ndarray:
+    """Karma ``[agent]`` at the start, or none. Raises `ValueError`."""
+    own = [k for k, kind in enumerate(kinds) if kind.initial is not None]
+    whole_list = given["initial_karma"]
+    if whole_list is None and not own:
+        return np.zeros(0, dtype=np.int64)
+    if whole_list is not None and own:
+        raise ValueError(f"initial_karma: clashes with types[{own[0]}].initial_karma; give one of them")
+    count = AGENTS if told is None else told
+    if whole_list is not None:
+        found = numbers("initial_karma", whole_list, dims=1)
+    else:
+        sizes = counts(count, np.array([kind.share for kind in kinds]), tuple(k.name for k in kinds))
+        parts = []
+        for k, (kind, size) in enumerate(zip(kinds, sizes, strict=True)):
+            amount = given["kbar"] if kind.initial is None else kind.initial
+            one = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
+            if one.shape not in ((), (size,)):
+                what = f"{one.size} amounts must be {size}, one an agent of the type"
+                raise ValueError(f"types[{k}].initial_karma: {what}")
+            parts.append(np.broadcast_to(one, (size,)))
+        found = np.concatenate(parts)
+    check_initial(found, count, float(given["kbar"]), given["kmax"])
+    return found.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Compiled loops of karma economies and of the city."""

@@ -1,0 +1,229 @@
+"""Choices of 0..k from a row that only holders of k have: triangular tables, softmax rows, draws from them.
+
+A table ``[.. z k b]`` with nothing at ``b > k`` is stored as rows ``(z, k)`` of ``k + 1`` *entries*, one
+after the other: row ``(z, k)`` begins at ``z T + k (k + 1) / 2``, with ``T = (most + 1)(most + 2) / 2``.
+A policy is stored cumulative along each row, which ends at exactly 1.
+
+A *choice* is what a row is drawn from: its most likely entry, and in 32 bits how likely that is. The row
+itself is looked at only on the rare miss.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.currency import at
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+
+_MASS = 0xFFFFFFFF
+_WHOLE = 2.0**32
+_LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
+_ROUND = 1.5 * 2.0**52  # added and subtracted it rounds to a whole number, which is in the lowest bits
+_COLDEST = -708.0  # e to less than this is 0
+_TAYLOR = tuple(1.0 / float(np.prod(np.arange(1, n + 1, dtype=np.float64))) for n in range(13, 1, -1))
+(_C13, _C12, _C11, _C10, _C9, _C8, _C7, _C6, _C5, _C4, _C3, _C2) = _TAYLOR
+
+
+def packed(table: np.ndarray) -> np.ndarray:
+    """Triangular storage ``[.. entry]`` of a table ``[.. z k b]``.
+
+    >>> packed(np.arange(4.0).reshape(1, 2, 2)).tolist()
+    [0.0, 2.0, 3.0]
+    """
+    k, b = np.tril_indices(table.shape[-1])
+    return np.array(table[..., k, b].reshape(*table.shape[:-3], -1), order="C")
+
+
+def unpacked(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
+    """The table ``[.. z k b]`` of its triangular storage, ``fill`` where ``b > k``.
+
+    >>> unpacked(np.array([0.0, 2.0, 3.0]), 1).tolist()
+    [[[0.0, 0.0], [2.0, 3.0]]]
+    """
+    k, b = np.tril_indices(most + 1)
+    table = np.full((*rows.shape[:-1], rows.shape[-1] // len(k), most + 1, most + 1), fill, dtype=rows.dtype)
+    table[..., k, b] = rows.reshape(*rows.shape[:-1], -1, len(k))
+    return table
+
+
+def cumulative(policy: np.ndarray) -> np.ndarray:
+    """What kernels take for a policy ``[.. z k b]``: cumulative rows ``[.. entry]``, ending at exactly 1.
+
+    >>> cumulative(np.array([[[1.0, 0.0], [0.25, 0.75]]])).tolist()
+    [1.0, 0.25, 1.0]
+    """
+    summed = np.cumsum(policy, axis=-1)
+    k = np.arange(policy.shape[-1])
+    return packed(np.minimum(summed / summed[..., k, k][..., None], 1.0))
+
+
+def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
+    """The policy ``[.. z k b]`` of cumulative rows ``[.. entry]``.
+
+    >>> probabilities(np.array([1.0, 0.25, 1.0]), 1).tolist()
+    [[[1.0, 0.0], [0.25, 0.75]]]
+    """
+    shares = np.diff(unpacked(rows, most), axis=-1, prepend=0.0)
+    return np.where(np.tri(most + 1, dtype=bool), shares, 0.0)
+
+
+def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
+    """Cumulative rows ``[owner entry]`` of the policy that draws from 0..k, all alike.
+
+    >>> uniform_rows(1, 1, 1).tolist()
+    [[1.0, 0.5, 1.0]]
+    """
+    legal = np.tri(most + 1) / np.arange(1.0, most + 2)[:, None]
+    return cumulative(np.broadcast_to(legal, (owners, privates, most + 1, most + 1)))
+
+
+def choices(policy: np.ndarray, most: int) -> np.ndarray:
+    """What cumulative rows ``[owner entry]`` are drawn from: ``[owner row]``, int64."""
+    found = np.zeros((policy.shape[0], 2 * policy.shape[1] // (most + 2)), dtype=np.int64)
+    _index(policy, most, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _index(policy, most, found):  # type: ignore[no-untyped-def]
+    for owner in range(policy.shape[0]):
+        first = 0
+        for row in range(found.shape[1]):
+            before, mode, largest = 0.0, 0, -1.0
+            for b in range(row % (most + 1) + 1):
+                share = policy[owner, first + b] - before
+                before = policy[owner, first + b]
+                if share > largest:
+                    mode, largest = b, share
+            found[owner, row] = choice_of(mode, largest)
+            first += row % (most + 1) + 1
+
+
+@inner
+def choice_of(mode, share):  # type: ignore[no-untyped-def]
+    """Mode and mass in one whole number."""
+    mass = np.int64(share * _WHOLE)
+    return (np.int64(mode) << 32) | (mass if mass < _MASS else np.int64(_MASS))
+
+
+@inner
+def start_of(row, most):  # type: ignore[no-untyped-def]
+    """Where a row's entries begin."""
+    z, k = row // (most + 1), row % (most + 1)
+    return z * ((most + 1) * (most + 2) // 2) + k * (k + 1) // 2
+
+
+@inner
+def drawn(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
+    """The entry of a row that a 32-bit lot draws; the row begins at ``first`` of the flat ``policy``."""
+    mass = choice & _MASS
+    return choice >> 32 if lot < mass else missed(policy, first, k, choice, lot)
+
+
+@inner
+def missed(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
+    """The entry drawn where it is not the mode: the rest of the lot falls below the mode, or above it."""
+    mode, rest, chosen = choice >> 32, (lot - (choice & _MASS)) / _WHOLE, 0
+    for b in range(mode):
+        chosen += policy[at(first + b)] <= rest
+    if chosen < mode:
+        return chosen
+    whole = lot / _WHOLE
+    for b in range(mode, k):
+        chosen += policy[at(first + b)] <= whole
+    return chosen
+
+
+class Slate(NamedTuple):
+    """What softmax rows are worked out on."""
+
+    x: np.ndarray  # [entry]
+    scale: np.ndarray  # [entry]
+    bits: np.ndarray  # [entry]: the same memory as int64
+    mean: np.ndarray  # [entry]: of two tables
+    first: np.ndarray  # [row]: where its entries begin
+    karma: np.ndarray  # [row]
+    rows: np.ndarray  # [row]: those that are worked out
+
+
+@njit(cache=True, nogil=True)
+def slate(rows, most):  # type: ignore[no-untyped-def]
+    """A slate for so many rows in all."""
+    karma = np.arange(rows) % (most + 1)
+    first = np.cumsum(karma + 1) - karma - 1
+    scale = np.zeros(first[-1] + most + 1)
+    x, mean, found = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
+    return Slate(x, scale, scale.view(np.int64), mean, first, karma, found)
+
+
+@inner
+def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
+    """Replace ``x``, at most 0, by e to the x: within 1 part in 10^15, 0 below -708, exactly 1 at 0.
+
+    Three loops that vectorise: ``2^n (1 + r + r^2/2 + ...)``, ``x = n ln 2 + r``. No bit depends on the
+    platform's own exponential.
+    """
+    for i in range(count):
+        v = x[i] if x[i] > _COLDEST else _COLDEST
+        shifted = v * _LOG2E + _ROUND
+        scale[i] = shifted
+        n = shifted - _ROUND
+        r = (v - n * _LN2_HIGH) - n * _LN2_LOW
+        p = _C13 * r + _C12
+        p = ((((p * r + _C11) * r + _C10) * r + _C9) * r + _C8) * r + _C7
+        p = (((((p * r + _C6) * r + _C5) * r + _C4) * r + _C3) * r + _C2) * r + 1.0
+        p = p * r + 1.0
+        x[i] = p if x[i] >= _COLDEST else 0.0
+    for i in range(count):
+        bits[i] = (bits[i] + 1023) << 52
+    for i in range(count):
+        x[i] *= scale[i]
+
+
+@inner
+def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows):  # type: ignore[no-untyped-def]
+    """Make the rows of one owner that were ``touched [row]``, or all, soft greedy in ``values [entry]``.
+
+    The policy becomes ``(1 - epsilon) softmax(beta values) + epsilon uniform{0..k}``. The row of the entry
+    ``last``, where there is one that is still to be taught, stays touched.
+    """
+    x, count, rows = slate.x, 0, 0
+    for row in range(touched.shape[0]):
+        if all_rows or touched[row]:
+            slate.rows[rows] = row
+            rows += 1
+    for n in range(rows):
+        first, k = slate.first[at(slate.rows[n])], slate.karma[at(slate.rows[n])]
+        top = values[at(first)]
+        for b in range(1, k + 1):
+            top = values[at(first + b)] if values[at(first + b)] > top else top
+        for b in range(k + 1):
+            x[at(count + b)] = beta * (values[at(first + b)] - top)
+        count += k + 1
+    exponentials(x, slate.scale, slate.bits, count)
+    count = 0
+    for n in range(rows):
+        row = slate.rows[n]
+        first, k = slate.first[at(row)], slate.karma[at(row)]
+        _accumulate(x, count, k, first, epsilon, policy, choice, row)
+        touched[at(row)] = first <= last <= first + k
+        count += k + 1
+
+
+@inner
+def _accumulate(x, first_x, k, first, epsilon, policy, choice, row):  # type: ignore[no-untyped-def]
+    """One row's cumulative policy, and its choice, from weights whose largest is 1."""
+    mode, running = k, 0.0
+    for b in range(k, -1, -1):
+        mode = b if x[at(first_x + b)] == 1.0 else mode
+    for b in range(k + 1):
+        running += x[at(first_x + b)]
+        x[at(first_x + b)] = running
+    kept, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
+    for b in range(k):
+        policy[at(first + b)] = min(x[at(first_x + b)] * kept + spread * (b + 1.0), 1.0)
+    policy[at(first + k)] = 1.0
+    choice[at(row)] = choice_of(mode, kept + spread)

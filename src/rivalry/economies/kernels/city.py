@@ -1,0 +1,390 @@
+"""Agents with karma who travel through a city: one step, and play of policies that do not change.
+
+Every step takes two words an agent from the stream. An agent's first word decides its bid by the upper 32
+bits and its next trip by the upper 30 of the rest; the upper half of the second tells between equal bids, the
+lower one shares the surplus out. What only some rules need is drawn by further words.
+
+Where an agent is, is a *spot*: a place of its journey, or a junction as ``-2 - j``. Its *row* numbers what
+it knows but its karma: ``trip * (places + junctions)`` and on, first places, then junctions; dormancy is
+last. Tables are ``[agent row karma stride]`` in float32: a row's entries, one a bid or, at a junction, one
+an option.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.city_rules import (
+    admit,
+    admit_by_turn,
+    demand,
+    move,
+    standing,
+    tally_after,
+    tally_before,
+)
+from rivalry.economies.kernels.city_sharing import pass_on, pay_locally, share
+from rivalry.economies.kernels.currency import at, high, total
+from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
+from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.memory import LINE, prefetch
+from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, City
+
+AHEAD = 12
+"""How many agents ahead memory is asked for."""
+
+_WHOLE = 2.0**32
+
+
+class Drivers(NamedTuple):
+    """All that a step changes; made by `fresh`."""
+
+    stream: np.ndarray  # [2], uint64
+    clock: np.ndarray  # [1]: steps
+    status: np.ndarray  # [2]: RUNNING, or what went wrong, and the step at which it did, from 0
+    karma: np.ndarray  # [agent]
+    trip: np.ndarray  # [agent]
+    spot: np.ndarray  # [agent]: the location on its journey
+    pool: np.ndarray  # [1]: the surplus not shared out
+    reward: np.ndarray  # [agent], float64: of the last step; members of a coalition: their mean
+    asked: np.ndarray  # [agent]: steps in which it wanted a lane
+    passed: np.ndarray  # [agent]: of these, admitted
+    lucky: np.ndarray  # [agent]: a permutation, for sharing out
+
+
+class Tallies(NamedTuple):
+    """Sums over steps, added to in place. Absent: all of length 0."""
+
+    rewards: np.ndarray  # [agent], float64: its own
+    asked: np.ndarray  # [agent]
+    passed: np.ndarray  # [agent]
+    trips: np.ndarray  # [agent]: trips ended
+    asked_on: np.ndarray  # [agent trip]: steps in which it wanted a lane
+    bids_on: np.ndarray  # [agent trip]: what it bid there, together
+    wanted: np.ndarray  # [lane]: agent-steps
+    admitted: np.ndarray  # [lane]
+    bids: np.ndarray  # [lane bid]: how often
+    chances: (
+        np.ndarray
+    )  # [lane bid], float64: what chance who asked would have had by that bid (or rank), summed
+    free: np.ndarray  # [lane]: agent-steps at which there was room for everybody
+    held: np.ndarray  # [karma]: agent-steps, before bidding
+    shared: (
+        np.ndarray
+    )  # [lane karma karma]: before and after sharing out, of those who wanted it; dormant last
+    flows: np.ndarray  # [flow]: PAID, TAXED (tolls) and SHARED
+    each: np.ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
+
+
+class Desk(NamedTuple):
+    """What a run writes on, and numbers that do not change while it runs; the last lane is the dormant's."""
+
+    words: np.ndarray  # [2 times agents], uint64
+    bids: np.ndarray  # [agent]
+    row: np.ndarray  # [agent]
+    lane: np.ndarray  # [agent]
+    entry: np.ndarray  # [agent]: the choice, as a place in a flat table
+    factor: np.ndarray  # [agent], float64: what a choice that is pending discounts the next by
+    won: np.ndarray  # [agent]
+    order: np.ndarray  # [agent]: what decides between agents, more is better
+    before: np.ndarray  # [agent]: karma before anything is given
+    held: np.ndarray  # [agent]: karma put aside
+    crowd: np.ndarray  # [lane order]: how many
+    want: np.ndarray  # [lane]: how many in all
+    margin: np.ndarray  # [lane]: at which order not all are admitted; -1: everybody is
+    seats: np.ndarray  # [lane]: left for those at the margin
+    rest: np.ndarray  # [lane]: those at the margin not yet decided on
+    price: np.ndarray  # [lane]: what everybody pays at most, where it is not the own bid
+    room: np.ndarray  # [lane]: capacity; for the dormant all
+    due: np.ndarray  # [lane], float64: the toll
+    paid: np.ndarray  # [lane]: karma
+    members: np.ndarray  # [agent]: by lane
+    moves: np.ndarray  # [type trip trip]: cumulative, in units of 2**-30
+    ranks: np.ndarray  # [type urgency]: of stakes among all, from 0
+    slot: np.ndarray  # [trip]: which journey it is; of the dormant 0
+    urgency: np.ndarray  # [trip]; of the dormant 0
+    supply: int  # karma there is
+    special: int  # 1: tolls, subsidies or local shares
+
+
+def spots(city: City) -> int:
+    """Rows that a trip takes: places, then junctions."""
+    return int(city.lane.shape[1] + city.options.shape[1])
+
+
+def trips(city: City) -> int:
+    """Trips of an agent, dormancy not counted."""
+    return int(city.journeys.shape[1] * city.stakes.shape[1])
+
+
+def rows(city: City) -> int:
+    """Rows of an agent."""
+    return trips(city) * spots(city) + 1
+
+
+def stride(city: City) -> int:
+    """Entries from one row to the next: whole cache lines, with room for two entries that are not bids."""
+    line = LINE // 4
+    entries = int(max(city.most + 1, city.options.shape[2]))
+    return -(-(entries + 1) // line) * line
+
+
+def fresh(city: City, sequence: np.random.SeedSequence) -> Drivers:
+    """Agents at step 0: karma as given, all at the beginning of a trip drawn from ``first``."""
+    agents = len(city.type_of)
+    stream, lots = draws.stream(sequence), np.zeros(agents)
+    with draws.quiet():
+        draws.fill(stream, lots)
+    trip = (lots[:, None] >= city.first[city.type_of, :-1]).sum(axis=1).astype(np.int64)
+    slots, urgencies = city.journeys.shape[1], city.stakes.shape[1]
+    own = city.journeys[np.arange(agents), np.minimum(trip // urgencies, slots - 1)]
+    zeros = [np.zeros(n, dtype=np.int64) for n in (1, 2, 1, agents, agents)]
+    return Drivers(
+        stream=stream,
+        clock=zeros[0],
+        status=zeros[1],
+        karma=np.array(city.karma, dtype=np.int64),
+        trip=trip,
+        spot=np.where(trip == slots * urgencies, 0, city.begins[own]).astype(np.int64),
+        pool=zeros[2],
+        reward=np.zeros(agents),
+        asked=zeros[3],
+        passed=zeros[4],
+        lucky=np.arange(agents),
+    )
+
+
+def copied(drivers: Drivers) -> Drivers:
+    """The same agents once more, to be played on by themselves."""
+    return Drivers(*(array.copy() for array in drivers))
+
+
+def tallies(city: City, each: bool = False) -> Tallies:
+    """Sums of nothing; ``each``: with the states of every agent."""
+    agents, lanes, levels = len(city.type_of), len(city.capacity), city.most + 1
+    whole = np.int64
+    return Tallies(
+        rewards=np.zeros(agents),
+        asked=np.zeros(agents, dtype=whole),
+        passed=np.zeros(agents, dtype=whole),
+        trips=np.zeros(agents, dtype=whole),
+        asked_on=np.zeros((agents, trips(city)), dtype=whole),
+        bids_on=np.zeros((agents, trips(city)), dtype=whole),
+        wanted=np.zeros(lanes, dtype=whole),
+        admitted=np.zeros(lanes, dtype=whole),
+        bids=np.zeros((lanes, levels), dtype=whole),
+        chances=np.zeros((lanes, levels)),
+        free=np.zeros(lanes, dtype=whole),
+        held=np.zeros(levels, dtype=whole),
+        shared=np.zeros((lanes + 1, levels, levels), dtype=whole),
+        flows=np.zeros(5, dtype=whole),
+        each=np.zeros((agents, rows(city), levels) if each else (0, 0, 0), dtype=np.int32),
+    )
+
+
+def no_tallies() -> Tallies:
+    """What stands for tallies where none are wanted."""
+    line, table, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64), np.zeros((0, 0, 0))
+    return Tallies(
+        np.zeros(0), line, line, line, table, table, line, line, table, np.zeros((0, 0)), line, line,
+        cube.astype(np.int64), line, cube.astype(np.int32),
+    )  # fmt: skip
+
+
+def play(city: City, drivers: Drivers, policy: np.ndarray, tallied: Tallies, steps: int) -> None:
+    """Play ``steps`` further steps by a policy ``[agent row karma stride]``; all changes are in place.
+
+    Where something else than bids decides, the policy may have length 0: options are then drawn evenly. Look
+    at ``drivers.status`` afterwards: a run that went wrong has stopped.
+    """
+    with draws.quiet():
+        _play(city, drivers, desk_of(city), policy, tallied, steps)
+
+
+@njit(cache=True, nogil=True)
+def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyped-def]
+    locate_all(city, drivers, desk)
+    flat, line = policy.reshape(-1), policy.shape[3]
+    bits = flat.view(np.uint32)
+    for _ in range(steps):
+        if drivers.status[0] != RUNNING:
+            break
+        draws.words(drivers.stream, desk.words)
+        if city.options.shape[1] > 0:
+            _turn(city, drivers, desk, flat, bits, line)
+        if city.award == BIDS:
+            choose(city, drivers, desk, flat, bits, line)
+        else:
+            standing(city, drivers, desk)
+        step(city, drivers, desk, tallied)
+
+
+def desk_of(city: City) -> Desk:
+    """The desk of a run of a city; not compiled, which would take longer than all of the rest."""
+    agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
+    known, ranks = np.unique(city.stakes, return_inverse=True)
+    trip = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
+    by_agent = [np.zeros(agents, dtype=np.int64) for _ in range(9)]
+    by_lane = [np.zeros(lanes + 1, dtype=np.int64) for _ in range(6)]
+    return Desk(
+        words=np.zeros(2 * agents, dtype=np.uint64),
+        bids=by_agent[0],
+        row=by_agent[1],
+        lane=by_agent[2],
+        entry=by_agent[3],
+        factor=city.discount[city.type_of],
+        won=by_agent[4],
+        order=by_agent[5],
+        before=by_agent[6],
+        held=by_agent[7],
+        crowd=np.zeros((lanes + 1, max(city.most + 1, len(known) + 1)), dtype=np.int64),
+        want=by_lane[0],
+        margin=by_lane[1],
+        seats=by_lane[2],
+        rest=by_lane[3],
+        price=by_lane[4],
+        room=np.append(city.capacity, agents),
+        due=np.append(city.toll, 0.0),
+        paid=by_lane[5],
+        members=by_agent[8],
+        moves=np.rint(city.law * 2.0**30).astype(np.int64),
+        ranks=ranks.reshape(city.stakes.shape),
+        slot=trip // urgencies,
+        urgency=trip % urgencies,
+        supply=int(city.karma.sum()),
+        special=int(city.toll.any() or city.subsidy.any() or city.local > 0.0),
+    )
+
+
+@inner
+def locate_all(city, drivers, desk):  # type: ignore[no-untyped-def]
+    """`locate` for everybody."""
+    for i in range(desk.row.shape[0]):
+        locate(city, drivers, desk, i)
+
+
+@inner
+def locate(city, drivers, desk, i):  # type: ignore[no-untyped-def]
+    """The row of an agent, and the lane it wants, by its trip and spot."""
+    places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
+    known = places + city.options.shape[1]
+    desk.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
+    if trip == city.law.shape[1] - 1:
+        desk.lane[i] = city.capacity.shape[0]
+    elif spot >= 0:
+        desk.lane[i] = city.lane[at(city.journeys[i, at(desk.slot[at(trip)])]), at(spot)]
+
+
+@inner
+def drawn(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-def]
+    """The entry of a row that a 32-bit lot draws; the row begins at ``first`` of the flat ``policy``.
+
+    The last entries of a row say which of its choices is the most likely, and in 32 bits how likely it is.
+    """
+    mass = np.int64(bits[at(first + line - 2)])
+    mode = np.int64(bits[at(first + line - 1)])
+    return mode if lot < mass else _missed(policy, first, count, mode, mass, lot)
+
+
+@inner
+def _missed(policy, first, count, mode, mass, lot):  # type: ignore[no-untyped-def]
+    """The entry drawn where it is not the mode: the rest of the lot falls below the mode, or above it."""
+    rest, whole, chosen = (lot - mass) / _WHOLE, lot / _WHOLE, 0
+    for b in range(mode):
+        chosen += np.float64(policy[at(first + b)]) <= rest
+    if chosen < mode:
+        return chosen
+    for b in range(mode, count - 1):
+        chosen += np.float64(policy[at(first + b)]) <= whole
+    return chosen
+
+
+@inner
+def width(city, journey, junction):  # type: ignore[no-untyped-def]
+    """How many options there are at a junction."""
+    count = 0
+    for option in range(city.options.shape[2]):
+        count += city.options[journey, junction, option] >= 0
+    return count
+
+
+@inner
+def turn(city, drivers, desk, i, option):  # type: ignore[no-untyped-def]
+    """An agent takes an option of the junction that it is at."""
+    journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
+    drivers.spot[i] = city.options[journey, -2 - drivers.spot[i], option]
+    locate(city, drivers, desk, i)
+
+
+@inner
+def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-untyped-def]
+    """The option that an agent's policy draws at its junction, and where that row begins."""
+    journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
+    known = city.law.shape[1] - 1
+    known = known * (city.lane.shape[1] + city.options.shape[1]) + 1
+    first = ((i * known + desk.row[i]) * (city.most + 1) + drivers.karma[i]) * line
+    count = width(city, journey, -2 - drivers.spot[i])
+    lot = high(draws.word(drivers.stream[0], drivers.stream[1]))
+    drivers.stream[1] += np.uint64(1)
+    if policy.shape[0] == 0:
+        return (lot * count) >> 32, first
+    return drawn(policy, bits, first, count, line, lot), first
+
+
+@inner
+def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
+    """Those at a junction take an option: by their policies or, without any, evenly."""
+    for i in range(desk.bids.shape[0]):
+        if drivers.spot[i] < -1:
+            option, _ = option_of(city, drivers, desk, policy, bits, line, i)
+            turn(city, drivers, desk, i, option)
+
+
+@inner
+def choose(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
+    """Everybody's bid; the rows of agents further on are asked for in time."""
+    agents, karma = desk.bids.shape[0], drivers.karma
+    known = (city.law.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
+    for i in range(agents):
+        desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
+    for i in range(agents):
+        prefetch(policy, at(desk.entry[min(i + AHEAD, agents - 1)]))
+        first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
+        desk.bids[i] = drawn(policy, bits, first, count, line, high(desk.words[i]))
+        desk.entry[i] = first + desk.bids[i]
+
+
+@inner
+def step(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
+    """What follows the bids: admission, payments, sharing out, moving on; karma is counted."""
+    wanted = tallied.rewards.shape[0] > 0
+    order = desk.bids if city.award == BIDS else desk.order
+    demand(desk, order, city)
+    if wanted:
+        tally_before(city, drivers, desk, tallied)
+    if city.award == BY_TURN:
+        admit_by_turn(city, drivers, desk)
+    else:
+        admit(city, desk, order)
+    collected = move(city, drivers, desk, tallied)
+    keep = wanted or desk.special
+    if keep:
+        for i in range(desk.before.shape[0]):
+            desk.before[i] = drivers.karma[i]
+    if desk.special:
+        collected -= pay_locally(city, drivers, desk)
+    drivers.pool[0] += collected
+    if drivers.pool[0] > 0:
+        share(city, drivers, desk, tallied)
+    if wanted:
+        tally_after(drivers, desk, tallied)
+    if city.transfer != NO_TRANSFER:
+        pass_on(city, drivers, desk)
+    locate_all(city, drivers, desk)
+    if total(drivers.karma) + drivers.pool[0] != desk.supply:
+        drivers.status[0], drivers.status[1] = UNBALANCED, drivers.clock[0]
+    drivers.clock[0] += 1

@@ -1,0 +1,388 @@
+"""Learning in a city: every agent a table of its own, policies frozen for an epoch.
+
+A decision is settled when its agent decides next, as in `economies.kernels.economy_learning`. Choosing an
+option at a junction takes no time: its worth is that of the bid that follows at once, not discounted.
+
+Tables are rows of whole cache lines. The last entry of a row of values tells whether it was taught since its
+agent's policy was made; the last two entries of a row of a policy tell its likeliest choice. Rows that were
+taught stand in their agent's list, which is gone through at an epoch's end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.choices import exponentials
+from rivalry.economies.kernels.city import (
+    AHEAD,
+    Drivers,
+    Tallies,
+    desk_of,
+    drawn,
+    locate_all,
+    option_of,
+    rows,
+    step,
+    stride,
+    turn,
+    width,
+)
+from rivalry.economies.kernels.currency import at, high
+from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
+from rivalry.economies.kernels.economy_learning import EXPECTED, SARSA, EpochRule, paced, staged
+from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.memory import aligned, prefetch
+from rivalry.tables.kernels.shapes import City
+
+BLOCK = 32
+"""Rows whose softmax is worked out together."""
+
+_MASS = 0xFFFFFFFF
+_WHOLE = 2.0**32
+
+
+class CityLearning(NamedTuple):
+    """What is learned. Made by `begin`; tables ``[agent row karma stride]`` are float32."""
+
+    q: np.ndarray
+    policy: np.ndarray  # cumulative
+    visits: np.ndarray  # int32; absent where the step size does not depend on them
+    pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
+    made: np.ndarray  # [agent 2], float64: the beta and epsilon that its policy was made with
+
+
+class Board(NamedTuple):
+    """What rows are worked out on. Here the rows of an agent are ``row * levels + karma``."""
+
+    listed: np.ndarray  # [agent row], int32: rows that were taught; longer, as what follows is looked at, too
+    length: np.ndarray  # [agent]: how many
+    owed: np.ndarray  # [agent]: the row of the choice that is pending
+    counts: np.ndarray  # [row]: how many entries there are; 0 where that depends on the journey
+    taken: np.ndarray  # [agent], uint8: whether it takes its new policy
+    x: np.ndarray  # [entry]
+    scale: np.ndarray  # [entry]
+    bits: np.ndarray  # [entry]: the same memory as int64
+    sums: np.ndarray  # [entry]: of one row
+
+
+def begin(city: City, rule: EpochRule, q0: float = 0.0) -> CityLearning:
+    """Learning from the value ``q0`` of every choice on."""
+    agents, line = len(city.type_of), stride(city)
+    shape = (agents, rows(city), city.most + 1, line)
+    q = np.full(shape, q0, dtype=np.float32)
+    q[..., -1] = 1.0  # every row is to be worked out
+    learning = CityLearning(
+        q=aligned(q),
+        policy=aligned(np.zeros(shape, dtype=np.float32)),
+        visits=np.zeros(shape if rule.power != 0 else (0, 0, 0, 0), dtype=np.int32),
+        pending=np.full(agents, -1),
+        made=np.full((agents, 2), np.nan),
+    )
+    _renew_all(city, rule, learning)
+    return learning
+
+
+def chances(city: City, policy: np.ndarray) -> np.ndarray:
+    """A policy ``[agent row karma stride]`` as chances ``[agent row karma entry]``, in float64."""
+    entries = max(city.most + 1, city.options.shape[2])
+    found, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
+    for agent in range(len(policy)):  # one at a time: tables are large
+        last = np.arange(entries) >= counts[agent] - 1
+        found[agent] = np.diff(np.where(last, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0)
+    return found
+
+
+def policy_rows(city: City, given: np.ndarray) -> np.ndarray:
+    """A policy of chances ``[agent row karma entry]`` as kernels take it, ``[agent row karma stride]``."""
+    line = stride(city)
+    found = aligned(np.zeros((*given.shape[:3], line), dtype=np.float32))
+    found[..., : given.shape[3]] = np.minimum(np.cumsum(given, axis=-1), 1.0)
+    bits = found.view(np.uint32)
+    bits[..., -1] = given.argmax(axis=-1)
+    bits[..., -2] = np.minimum(given.max(axis=-1) * _WHOLE, _MASS).astype(np.uint32)
+    return found
+
+
+def entry_counts(city: City) -> np.ndarray:
+    """How many choices there are, ``[agent row karma]``: bids up to the karma held, or options."""
+    agents, levels = len(city.type_of), city.most + 1
+    places, junctions = city.lane.shape[1], city.options.shape[1]
+    counts = np.empty((agents, rows(city), levels), dtype=np.int64)
+    counts[...] = np.arange(1, levels + 1)
+    counts[:, -1] = 1
+    if junctions:
+        wide = (city.options >= 0).sum(axis=2)[city.journeys]  # [agent slot junction]
+        wide = np.maximum(np.repeat(wide, city.stakes.shape[1], axis=1), 1)  # [agent trip junction]
+        own = counts[:, :-1].reshape(agents, -1, places + junctions, levels)
+        own[:, :, places:] = wide[..., None]
+    return counts
+
+
+def learn(
+    city: City, rule: EpochRule, drivers: Drivers, learning: CityLearning, tallied: Tallies, steps: int
+) -> None:
+    """Learn for ``steps`` further steps; drivers, learning and tallies change in place.
+
+    Look at ``drivers.status`` afterwards: a run that went wrong has stopped.
+    """
+    with draws.quiet():
+        _learn(city, rule, drivers, learning, desk_of(city), tallied, steps)
+
+
+@njit(cache=True, nogil=True)
+def _learn(city, rule, drivers, learning, desk, tallied, steps):  # type: ignore[no-untyped-def]
+    board = _board(city, learning)
+    locate_all(city, drivers, desk)
+    q, policy, line = learning.q.reshape(-1), learning.policy.reshape(-1), learning.q.shape[3]
+    bits, visits, junctions = policy.view(np.uint32), learning.visits.reshape(-1), city.options.shape[1] > 0
+    for _ in range(steps):
+        if drivers.status[0] != RUNNING:
+            break
+        draws.words(drivers.stream, desk.words)
+        bad = False
+        if junctions:
+            bad = _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, visits)
+        _choose(city, drivers, desk, q, policy, bits, line)
+        bad |= _teach(city, rule, drivers, learning, desk, board, q, policy, visits)
+        if bad:
+            drivers.status[0], drivers.status[1] = NOT_FINITE, drivers.clock[0]
+            break
+        step(city, drivers, desk, tallied)
+        if drivers.clock[0] % rule.epoch == 0:
+            _end_epoch(city, rule, drivers, learning, board, q, policy, bits)
+
+
+@njit(cache=True, nogil=True)
+def _board(city, learning):  # type: ignore[no-untyped-def]
+    """A board with the rows that are marked as taught."""
+    agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
+    known, places = learning.q.shape[1], city.lane.shape[1]
+    size, spots, flat = known * levels, places + city.options.shape[1], learning.q.reshape(-1)
+    listed, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
+    owed, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for row in range(size):
+        z = row // levels
+        counts[row] = 1 if z == known - 1 else row % levels + 1 if z % spots < places else 0
+    for i in range(agents):
+        owed[i] = learning.pending[i] // line - i * size
+        for row in range(size):
+            listed[i, length[i]] = row
+            length[i] += flat[(i * size + row) * line + line - 1] != 0.0
+    scale = np.zeros((BLOCK + 1) * line)
+    return Board(
+        listed,
+        length,
+        owed,
+        counts,
+        np.ones(agents, dtype=np.uint8),
+        np.zeros((BLOCK + 1) * line),
+        scale,
+        scale.view(np.int64),
+        np.zeros(line),
+    )
+
+
+@inner
+def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
+    """A row is put on its agent's list, unless it stands there."""
+    marked = at((i * board.counts.shape[0] + row) * line + line - 1)
+    board.listed[at(i), at(board.length[i])] = row
+    board.length[i] += q[marked] == 0.0
+    q[marked] = 1.0
+
+
+@inner
+def _choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-untyped-def]
+    """Everybody's bid, as `economies.kernels.city.choose`; values are asked for, too."""
+    agents, karma = desk.bids.shape[0], drivers.karma
+    known = (city.law.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
+    for i in range(agents):
+        desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
+    for i in range(agents):
+        ahead = at(desk.entry[min(i + AHEAD, agents - 1)])
+        prefetch(policy, ahead)
+        prefetch(q, ahead)
+        first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
+        desk.bids[i] = drawn(policy, bits, first, count, line, high(desk.words[i]))
+        desk.entry[i] = first + desk.bids[i]
+
+
+@inner
+def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # type: ignore[no-untyped-def]
+    """What was pending is settled by the bids that are made; tells whether a value is no finite number."""
+    alpha, bad = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False
+    line, pending, plain = learning.q.shape[3], learning.pending, rule.target == SARSA
+    for i in range(pending.shape[0]):
+        place, entry, row = pending[i], desk.entry[i], board.owed[i]
+        pending[i], board.owed[i] = entry, desk.row[i] * (city.most + 1) + drivers.karma[i]
+        if place < 0:
+            continue
+        if plain:
+            worth = np.float64(q[at(entry)])
+        else:
+            first, last = entry - desk.bids[i], city.most + 1
+            count = 1 if desk.row[i] == learning.q.shape[1] - 1 else drivers.karma[i] + 1
+            worth = _worth(rule.target, q, policy, first, min(count, last), desk.bids[i])
+        pace = alpha if rule.power == 0.0 else _paced(alpha, rule.power, visits, place)
+        old = np.float64(q[at(place)])
+        new = old - pace * (old - drivers.reward[i] - desk.factor[i] * worth)
+        q[at(place)] = new
+        bad |= new - new != 0.0
+        _mark(q, line, board, i, row)
+    return bad
+
+
+@inner
+def _paced(alpha, power, visits, place):  # type: ignore[no-untyped-def]
+    visits[at(place)] += 1
+    return alpha * paced(np.int64(visits[at(place)]), power)
+
+
+@inner
+def _worth(target, q, policy, first, count, choice):  # type: ignore[no-untyped-def]
+    """What a row is worth where ``choice`` is made there: that, the mean, or the best."""
+    if target == SARSA:
+        return np.float64(q[at(first + choice)])
+    if target == EXPECTED:
+        mean, before = 0.0, 0.0
+        for b in range(count):
+            upto = np.float64(policy[at(first + b)]) if b < count - 1 else 1.0
+            mean += (upto - before) * q[at(first + b)]
+            before = upto
+        return mean
+    top = np.float64(q[at(first)])
+    for b in range(1, count):
+        top = max(top, np.float64(q[at(first + b)]))
+    return top
+
+
+@inner
+def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, visits):  # type: ignore[no-untyped-def]
+    """Those at a junction take an option, which settles what was pending."""
+    alpha, bad, line = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False, learning.q.shape[3]
+    for i in range(learning.pending.shape[0]):
+        gamma = city.discount[city.type_of[i]]
+        desk.factor[i] = gamma
+        if drivers.spot[i] >= -1:
+            continue
+        option, first = option_of(city, drivers, desk, policy, bits, line, i)
+        place = learning.pending[i]
+        if place >= 0:
+            journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
+            count = width(city, journey, -2 - drivers.spot[i])
+            worth = _worth(rule.target, q, policy, first, count, option)
+            pace = alpha if rule.power == 0.0 else _paced(alpha, rule.power, visits, place)
+            old = np.float64(q[at(place)])
+            new = old - pace * (old - drivers.reward[i] - gamma * worth)
+            q[at(place)] = new
+            bad |= new - new != 0.0
+            _mark(q, line, board, i, board.owed[i])
+        learning.pending[i] = first + option
+        board.owed[i] = desk.row[i] * (city.most + 1) + drivers.karma[i]
+        drivers.reward[i], desk.factor[i] = 0.0, 1.0
+        turn(city, drivers, desk, i, option)
+    return bad
+
+
+@njit(cache=True, nogil=True)
+def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
+    """All agents take the policies of their values, as at the beginning."""
+    board = _board(city, learning)
+    policy = learning.policy.reshape(-1)
+    _renew(city, rule, learning, board, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
+
+
+@inner
+def _end_epoch(city, rule, drivers, learning, board, q, policy, bits):  # type: ignore[no-untyped-def]
+    """Agents take their new policies, each with the chance given."""
+    if rule.renewal < 1.0:
+        for i in range(board.taken.shape[0]):
+            board.taken[i] = draws.uniform(drivers.stream) < rule.renewal
+    _renew(city, rule, learning, board, drivers.clock[0] // rule.epoch, q, policy, bits)
+
+
+@inner
+def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
+    """The rows on the lists become soft greedy; those of agents who keep their policy stay there."""
+    beta = staged(rule.beta, rule.beta_until, epoch)
+    epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
+    whole = q.view(np.int32)
+    for i in range(learning.made.shape[0]):
+        if not board.taken[i]:
+            continue
+        if learning.made[i, 0] != beta or learning.made[i, 1] != epsilon:
+            learning.made[i, 0], learning.made[i, 1] = beta, epsilon
+            for row in range(board.counts.shape[0]):
+                _mark(q, learning.q.shape[3], board, i, row)
+        _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, learning.q.shape[3])
+
+
+@inner
+def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # type: ignore[no-untyped-def]
+    """The rows on an agent's list; the list is empty then."""
+    length, size, n = board.length[i], board.counts.shape[0], 0
+    after = at(min(i + 1, board.length.shape[0] - 1))
+    while n < length:
+        upto, filled = min(n + BLOCK, length), 0
+        for m in range(n, upto):
+            who, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
+            further = np.int64(who) * size + board.listed[who, at(ahead)]
+            prefetch(q, at(further * line))
+            prefetch(policy, at(further * line))
+            row = board.listed[at(i), at(m)]
+            count = _count(city, board, i, row)
+            _weigh(board.x, q, whole, (i * size + row) * line, filled, count, beta)
+            filled += count
+        exponentials(board.x, board.scale, board.bits, filled)
+        filled = 0
+        for m in range(n, upto):
+            row = board.listed[at(i), at(m)]
+            count, first = _count(city, board, i, row), (i * size + row) * line
+            _accumulate(board.x, filled, count, first, epsilon, policy, bits, line)
+            q[at(first + line - 1)] = 0.0
+            filled += count
+        n = upto
+    board.length[i] = 0
+
+
+@inner
+def _count(city, board, i, row):  # type: ignore[no-untyped-def]
+    """How many choices there are in a row."""
+    if board.counts[at(row)] > 0:
+        return board.counts[at(row)]
+    levels, places = city.most + 1, city.lane.shape[1]
+    z, spots = row // levels, places + city.options.shape[1]
+    journey = city.journeys[i, z // spots // city.stakes.shape[1]]
+    return max(width(city, journey, z % spots - places), 1)
+
+
+@inner
+def _weigh(x, q, whole, first, begin, count, beta):  # type: ignore[no-untyped-def]
+    """``beta`` times how far a row's values are below the best of them."""
+    top = np.float64(q[at(first)])
+    for b in range(1, count):
+        value = np.float64(q[at(first + b)])
+        top = value if value > top else top
+    for b in range(count):
+        x[at(begin + b)] = beta * (q[at(first + b)] - top)
+
+
+@inner
+def _accumulate(x, begin, count, first, epsilon, policy, bits, line):  # type: ignore[no-untyped-def]
+    """One row's cumulative policy, and its likeliest choice, from weights whose largest is 1."""
+    mode, running = count - 1, 0.0
+    for b in range(count - 1, -1, -1):
+        mode = b if x[at(begin + b)] == 1.0 else mode
+    for b in range(count):
+        running += x[at(begin + b)]
+        x[at(begin + b)] = running
+    kept, spread = (1.0 - epsilon) / running, epsilon / count
+    for b in range(count - 1):
+        policy[at(first + b)] = min(x[at(begin + b)] * kept + spread * (b + 1.0), 1.0)
+    mass = np.int64((kept + spread) * _WHOLE)
+    bits[at(first + line - 1)] = mode
+    bits[at(first + line - 2)] = mass if mass < _MASS else np.int64(_MASS)

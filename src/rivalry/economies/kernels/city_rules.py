@@ -1,0 +1,259 @@
+"""What happens at the lanes of a city: who is admitted, what that costs, and where everybody goes then.
+
+Drivers, desks and tallies are those of `economies.kernels.city`, and change in place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.economies.kernels.currency import at, high, low
+from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.shapes import (
+    BY_STAKE,
+    COIN,
+    HIGHEST_REFUSED,
+    LOWEST_ADMITTED,
+    OWN_BID,
+    PAID,
+    TAXED,
+)
+
+
+@inner
+def standing(city, drivers, desk):  # type: ignore[no-untyped-def]
+    """What decides between agents where no bids are made: nothing, or the rank of what is at stake."""
+    trips, urgencies = city.law.shape[1] - 1, city.stakes.shape[1]
+    for i in range(desk.order.shape[0]):
+        desk.bids[i], trip = 0, drivers.trip[i]
+        awake = city.award == BY_STAKE and trip < trips
+        desk.order[i] = desk.ranks[city.type_of[i], trip % urgencies] if awake else 0
+
+
+@inner
+def demand(desk, order, city):  # type: ignore[no-untyped-def]
+    """How many want each lane, by order, and at which order not everybody is admitted."""
+    count, lanes = desk.crowd, desk.crowd.shape[0]
+    count[:] = 0
+    for i in range(order.shape[0]):
+        count[at(desk.lane[i]), at(order[i])] += 1
+    for lane in range(lanes):
+        want = 0
+        for b in range(count.shape[1]):
+            want += count[lane, b]
+        desk.want[lane], left, margin = want, desk.room[lane], count.shape[1] - 1
+        if want <= left:
+            desk.margin[lane], desk.price[lane] = -1, 0
+            if city.price == LOWEST_ADMITTED:
+                desk.price[lane] = lowest(count[lane])
+            continue
+        while count[lane, margin] <= left:
+            left -= count[lane, margin]
+            margin -= 1
+        desk.margin[lane], desk.seats[lane], desk.rest[lane] = margin, left, count[lane, margin]
+        above = margin + 1
+        while (
+            city.price == LOWEST_ADMITTED and left == 0 and above < count.shape[1] and count[lane, above] == 0
+        ):
+            above += 1
+        desk.price[lane] = margin if city.price == HIGHEST_REFUSED or left > 0 else above
+
+
+@inner
+def lowest(count):  # type: ignore[no-untyped-def]
+    """The lowest order that somebody has; 0 where there is nobody."""
+    for b in range(count.shape[0]):
+        if count[b] > 0:
+            return b
+    return 0
+
+
+@inner
+def admit(city, desk, order):  # type: ignore[no-untyped-def]
+    """Who is admitted; at the margin by counting down, without a branch on who it is."""
+    agents, coin = order.shape[0], city.tie == COIN
+    for i in range(agents):
+        lane = at(desk.lane[i])
+        b, margin, seats, rest = order[i], desk.margin[lane], desk.seats[lane], desk.rest[lane]
+        lot = (high(desk.words[at(agents + i)]) * rest) >> 32 if coin else 0
+        tied = np.int64(b == margin)
+        chosen = tied * np.int64(lot < seats)
+        desk.seats[lane], desk.rest[lane] = seats - chosen, rest - tied
+        desk.won[i] = np.int64(b > margin) + chosen
+
+
+@inner
+def gather(desk):  # type: ignore[no-untyped-def]
+    """Who wants each lane: a part of ``members`` that ends at the lane's ``rest``."""
+    first = 0
+    for lane in range(desk.want.shape[0]):
+        desk.rest[lane] = first
+        first += desk.want[lane]
+    for i in range(desk.lane.shape[0]):
+        desk.members[desk.rest[desk.lane[i]]] = i
+        desk.rest[desk.lane[i]] += 1
+
+
+@inner
+def admit_by_turn(city, drivers, desk):  # type: ignore[no-untyped-def]
+    """Who is admitted: those first who were admitted the least often for an attempt."""
+    gather(desk)
+    desk.won[:] = 1
+    for lane in range(desk.want.shape[0]):
+        last, seats = desk.rest[lane], desk.room[lane]
+        first = last - desk.want[lane]
+        for n in range(first, last):
+            if n - first >= seats:
+                desk.won[desk.members[n]] = 0
+                continue
+            best = n
+            for other in range(n + 1, last):
+                if seats < last - first and _before(
+                    city, drivers, desk, desk.members[other], desk.members[best]
+                ):
+                    best = other
+            desk.members[n], desk.members[best] = desk.members[best], desk.members[n]
+
+
+@inner
+def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
+    """Whether it is one agent's turn before it is another's."""
+    ratio = drivers.passed[one] * max(drivers.asked[other], 1)
+    against = drivers.passed[other] * max(drivers.asked[one], 1)
+    if ratio != against or city.tie != COIN:
+        return ratio < against or (ratio == against and one < other)
+    agents = desk.won.shape[0]
+    return high(desk.words[agents + one]) < high(desk.words[agents + other])
+
+
+@inner
+def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
+    """Payments, rewards and the next locations; returns the karma collected."""
+    agents, trips, collected = desk.won.shape[0], city.law.shape[1] - 1, 0
+    counted, free = tallied.rewards.shape[0] > 0, 0 if city.uncontended else 1
+    if desk.special:
+        desk.paid[:] = 0
+    for i in range(agents):
+        lane, won, trip = desk.lane[i], desk.won[i], drivers.trip[i]
+        price = desk.bids[i] if city.price == OWN_BID else min(desk.price[at(lane)], desk.bids[i])
+        price *= won * (1 - free * np.int64(desk.margin[at(lane)] < 0))
+        drivers.karma[i] -= price
+        collected += price
+        if desk.special:
+            toll = _toll(drivers, desk, i, lane, won)
+            collected += toll
+            desk.paid[at(lane)] += price + toll
+            if counted:
+                tallied.flows[TAXED] += toll
+        awake = np.int64(trip < trips)
+        kind, u = at(city.type_of[i]), at(desk.urgency[at(trip)])
+        drivers.reward[i] = -(1 - won) * city.stakes[kind, u]
+        drivers.asked[i] += awake
+        drivers.passed[i] += awake * won
+        if trip < trips:
+            journey, spot = at(city.journeys[i, at(desk.slot[at(trip)])]), at(drivers.spot[i])
+            goes = city.after[journey, spot] if won else city.back[journey, spot]
+            drivers.spot[i] = goes
+        else:
+            goes = -1
+        if goes == -1:
+            if counted:
+                tallied.trips[i] += awake
+            _begin(city, drivers, desk, i, kind, trip)
+    if counted:
+        for i in range(agents):
+            tallied.rewards[i] += drivers.reward[i]
+        tallied.flows[PAID] += collected
+    _join(city, drivers)
+    return collected
+
+
+@inner
+def _toll(drivers, desk, i, lane, won):  # type: ignore[no-untyped-def]
+    """The toll of an agent, who pays no more than it has."""
+    due = desk.due[at(lane)] * won
+    if due == 0.0:
+        return 0
+    whole = np.int64(due)
+    whole += np.int64(draws.uniform(drivers.stream) < due - whole)
+    toll = min(whole, drivers.karma[i])
+    drivers.karma[i] -= toll
+    return toll
+
+
+@inner
+def _begin(city, drivers, desk, i, kind, trip):  # type: ignore[no-untyped-def]
+    """An agent begins its next trip."""
+    lot, after, trips = low(desk.words[i]) >> 2, 0, desk.moves.shape[2] - 1
+    for k in range(trips):
+        after += lot >= desk.moves[kind, trip, k]
+    drivers.trip[i], drivers.spot[i] = after, 0
+    if after < trips:
+        drivers.spot[i] = city.begins[at(city.journeys[i, at(desk.slot[at(after)])])]
+
+
+@inner
+def tally_before(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
+    """What is counted before anybody is admitted."""
+    lanes = city.capacity.shape[0]
+    for i in range(desk.bids.shape[0]):
+        lane, k, trip, bid = desk.lane[i], drivers.karma[i], drivers.trip[i], desk.bids[i]
+        tallied.held[k] += 1
+        if tallied.each.shape[0] > 0:
+            tallied.each[i, desk.row[i], k] += 1
+        if lane < lanes:
+            tallied.wanted[lane] += 1
+            tallied.bids[lane, bid] += 1
+            tallied.asked[i] += 1
+            tallied.asked_on[i, trip] += 1
+            tallied.bids_on[i, trip] += bid
+    for lane in range(lanes):
+        tallied.free[lane] += desk.want[lane] * (desk.margin[lane] < 0)
+        _tally_chances(desk, tallied.chances, lane)
+
+
+@inner
+def _tally_chances(desk, chances, lane):  # type: ignore[no-untyped-def]
+    """With what chance each who wants a lane would be admitted by every bid, the others' bids as they are."""
+    above, room, want = 0, desk.room[lane], desk.want[lane]
+    for b in range(chances.shape[1] - 1, -1, -1):
+        level = desk.crowd[lane, b]
+        if above > 0:
+            chances[lane, b] += above * _chance(room - above + 1, level + 1)
+        if level > 0:
+            chances[lane, b] += level * _chance(room - above, level)
+        chances[lane, b] += (want - above - level) * _chance(room - above, level + 1)
+        above += level
+
+
+@inner
+def _chance(seats, wanting):  # type: ignore[no-untyped-def]
+    """Of one among ``wanting`` equals who share so many seats."""
+    return min(max(seats / wanting, 0.0), 1.0)
+
+
+@inner
+def tally_after(drivers, desk, tallied):  # type: ignore[no-untyped-def]
+    """What is counted once karma was shared out, before it is passed on."""
+    lanes = tallied.wanted.shape[0]
+    for i in range(desk.lane.shape[0]):
+        lane = desk.lane[i]
+        tallied.shared[lane, desk.before[i], drivers.karma[i]] += 1
+        if lane < lanes:
+            tallied.admitted[lane] += desk.won[i]
+            tallied.passed[i] += desk.won[i]
+
+
+@inner
+def _join(city, drivers):  # type: ignore[no-untyped-def]
+    """Members of a coalition learn from their mean reward."""
+    joint, members = 0.0, 0
+    for i in range(city.coalition.shape[0]):
+        if city.coalition[i]:
+            joint += drivers.reward[i]
+            members += 1
+    if members > 0:
+        for i in range(city.coalition.shape[0]):
+            if city.coalition[i]:
+                drivers.reward[i] = joint / members

@@ -1,0 +1,181 @@
+"""What an agent's policy is worth in a city as it was measured, and what the best would be.
+
+The agent meets, at every lane, the chances of admission by bid that were measured there, and its karma moves
+by what was measured of sharing out. That is all it need know of the rest: a decision process of its own, on
+rows and karma, solved by value iteration with MacQueen's bounds.
+
+Source: MacQueen, "A modified dynamic programming method for Markovian decision problems", 1966.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.city import width
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.shapes import City
+
+
+class Surroundings(NamedTuple):
+    """What an agent meets."""
+
+    admission: np.ndarray  # [lane bid]: chances
+    charged: np.ndarray  # [lane bid]: the chance to pay the bid, once admitted
+    shared: np.ndarray  # [lane karma karma]: where karma goes by sharing out; of the dormant last
+
+
+class Worth(NamedTuple):
+    """Values of the states ``[agent row karma]``, and bounds on how far they are from the truth."""
+
+    own: np.ndarray  # of its policy
+    best: np.ndarray  # of the best policy
+    error: np.ndarray  # [agent]: of either
+
+
+def worth(
+    city: City, around: Surroundings, chances: np.ndarray, tolerance: float = 1e-7, sweeps: int = 20_000
+) -> Worth:
+    """Values of the policies ``chances [agent row karma entry]``, and of the best replies, agent by agent.
+
+    ``tolerance`` is relative to the largest value that there can be.
+    """
+    states = chances.shape[:3]
+    found = Worth(np.zeros(states), np.zeros(states), np.zeros(states[0]))
+    _worth(city, around, chances, found, tolerance, sweeps)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-untyped-def]
+    known, levels = chances.shape[1], city.most + 1
+    new, ends, lost = np.zeros((known, levels)), np.zeros(levels), np.zeros(levels)
+    won, means = np.zeros(levels), np.zeros((city.law.shape[1], levels))
+    for i in range(chances.shape[0]):
+        gamma = city.discount[city.type_of[i]]
+        bar = tolerance * max(city.stakes.max(), 1e-300) / (1.0 - gamma)
+        for optimal in range(2):
+            values = found.best[i] if optimal else found.own[i]
+            if optimal:
+                values[:] = found.own[i]
+            for _ in range(sweeps):
+                _junctions(city, chances[i], values, i, optimal)
+                low, high = _sweep(city, around, chances[i], values, new, i, optimal, ends, lost, won, means)
+                values[:] = new
+                off = gamma / (1.0 - gamma)
+                if off * (high - low) <= 2.0 * bar:
+                    values += off * 0.5 * (low + high)
+                    found.error[i] = max(found.error[i], off * 0.5 * (high - low))
+                    break
+            else:
+                found.error[i] = np.inf
+            _junctions(city, chances[i], values, i, optimal)
+
+
+@inner
+def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-def]
+    """Values at junctions, where an option is taken in no time."""
+    places, urgencies = city.lane.shape[1], city.stakes.shape[1]
+    spots = places + city.options.shape[1]
+    for trip in range(city.law.shape[1] - 1):
+        journey = city.journeys[i, trip // urgencies]
+        for junction in range(city.options.shape[1]):
+            for k in range(values.shape[1]):
+                row, value = trip * spots + places + junction, -np.inf if optimal else 0.0
+                for option in range(width(city, journey, junction)):
+                    after = values[trip * spots + city.options[journey, junction, option], k]
+                    value = max(value, after) if optimal else value + chances[row, k, option] * after
+                values[row, k] = value if value > -np.inf else 0.0
+
+
+@inner
+def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, means):  # type: ignore[no-untyped-def]
+    """One step of value iteration at all places; returns the least and the largest change."""
+    kind, trips, lanes = city.type_of[i], city.law.shape[1] - 1, city.capacity.shape[0]
+    places, urgencies = city.lane.shape[1], city.stakes.shape[1]
+    spots, gamma, low, high = places + city.options.shape[1], city.discount[kind], np.inf, -np.inf
+    for trip in range(trips + 1):
+        _next_trip(city, values, i, trip, means[trip])
+    _pushed(around.shared[lanes], means[trips], ends)
+    for k in range(values.shape[1]):
+        new[trips * spots, k] = gamma * ends[k]
+        low = min(low, new[trips * spots, k] - values[trips * spots, k])
+        high = max(high, new[trips * spots, k] - values[trips * spots, k])
+    for trip in range(trips):
+        journey, stake = city.journeys[i, trip // urgencies], city.stakes[kind, trip % urgencies]
+        for place in range(places):
+            if place > 0 and not _used(city, journey, place):
+                continue
+            lane, row = city.lane[journey, place], trip * spots + place
+            goes = city.after[journey, place]
+            _pushed(
+                around.shared[lane],
+                means[trip] if goes == -1 else values[_row(trip, spots, places, goes)],
+                won,
+            )
+            back = values[_row(trip, spots, places, city.back[journey, place])]
+            _pushed(around.shared[lane], back, lost)
+            for k in range(values.shape[1]):
+                value = -np.inf if optimal else 0.0
+                for b in range(k + 1):
+                    paid = around.charged[lane, b]
+                    through = paid * _after_toll(city, won, lane, k - b)
+                    through += (1.0 - paid) * _after_toll(city, won, lane, k)
+                    chance = around.admission[lane, b]
+                    worth = gamma * chance * through + (1.0 - chance) * (gamma * lost[k] - stake)
+                    value = max(value, worth) if optimal else value + chances[row, k, b] * worth
+                new[row, k] = value
+                low, high = min(low, value - values[row, k]), max(high, value - values[row, k])
+    return low, high
+
+
+@inner
+def _row(trip, spots, places, spot):  # type: ignore[no-untyped-def]
+    return trip * spots + (spot if spot >= 0 else places - 2 - spot)
+
+
+@inner
+def _used(city, journey, place):  # type: ignore[no-untyped-def]
+    """Whether a journey has a place of that number; what pads it has no lane, or leads to end and place 0."""
+    leads = city.after[journey, place] != -1 or city.back[journey, place] != 0
+    return city.lane[journey, place] >= 0 and leads
+
+
+@inner
+def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
+    """The value of being admitted with so much karma left, which the toll is taken from."""
+    due = city.toll[lane]
+    if due == 0.0:
+        return won[k]
+    whole = np.int64(due)
+    part = due - whole
+    return (1.0 - part) * won[max(k - whole, 0)] + part * won[max(k - whole - 1, 0)]
+
+
+@inner
+def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
+    """Values where a trip ends and the next one begins, by karma."""
+    kind, urgencies, before = city.type_of[i], city.stakes.shape[1], 0.0
+    places, trips = city.lane.shape[1], city.law.shape[1] - 1
+    spots = places + city.options.shape[1]
+    mean[:] = 0.0
+    for after in range(trips + 1):
+        chance = city.law[kind, trip, after] - before
+        before = city.law[kind, trip, after]
+        row = trips * spots
+        if after < trips:
+            row = _row(after, spots, places, city.begins[city.journeys[i, after // urgencies]])
+        for k in range(values.shape[1]):
+            mean[k] += chance * values[row, k]
+
+
+@inner
+def _pushed(shared, values, pulled):  # type: ignore[no-untyped-def]
+    """Expected values before sharing out, from those after it."""
+    for k in range(values.shape[0]):
+        mean = 0.0
+        for after in range(values.shape[0]):
+            mean += shared[k, after] * values[after]
+        pulled[k] = mean

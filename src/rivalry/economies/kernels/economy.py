@@ -1,0 +1,325 @@
+"""Agents with karma who meet in random pairs: one step, and play of policies that do not change.
+
+Every step takes the same number of words from the stream: one an agent, one more an agent for lots, and with
+a tax one more. An agent's word decides its bid by the upper 32 bits, its next private state by the upper 30
+of the rest; the lowest bit is its coin, which tells where it is the first of its pair. The next bit is left
+to learners. The lots' upper halves pair the agents up, the lower halves share the surplus out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.choices import choices, drawn
+from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
+from rivalry.economies.kernels.economy_rules import meet, meet_fast, note, tax
+from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.shapes import BIDS, COIN, SHARED, SURPLUS, Economy, views_of
+
+RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
+"""Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""
+
+
+class Agents(NamedTuple):
+    """All that a step changes; made by `fresh`, and copied by ``Agents(*(a.copy() for a in agents))``."""
+
+    stream: np.ndarray  # [2], uint64
+    clock: np.ndarray  # [1]: steps
+    status: np.ndarray  # [2]: RUNNING, or what went wrong, and the step at which it did, from 0
+    karma: np.ndarray  # [agent]
+    private: np.ndarray  # [agent]
+    pool: np.ndarray  # [1]: the surplus not shared out
+    burnt: np.ndarray  # [1]: karma lost, all told
+    reward: np.ndarray  # [agent], float64: of the last step
+    wins: np.ndarray  # [agent]: in all steps
+    order: np.ndarray  # [agent]: a permutation; places 2p and 2p + 1 were the last step's pairs
+    lucky: np.ndarray  # [agent]: a permutation, for sharing out
+
+
+class Tallies(NamedTuple):
+    """Sums over steps, added to in place. Absent: all of length 0."""
+
+    rewards: np.ndarray  # [agent], float64
+    wins: np.ndarray  # [agent]
+    bids: np.ndarray  # [bid]: how often; an odd agent out has bid too
+    held: np.ndarray  # [type private karma]: agent-steps, before bidding; signals are part of private states
+    after: np.ndarray  # [karma]: agent-steps, after payments and tax, before sharing out
+    flows: np.ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
+    each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
+
+
+class Desk(NamedTuple):
+    """What a run writes on, and numbers that do not change while it runs."""
+
+    words: np.ndarray  # [2 or 3 times agents], uint64
+    bids: np.ndarray  # [agent]
+    seen: np.ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
+    entry: np.ndarray  # [agent]: the choice, as a place in a flat table
+    moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
+    due: np.ndarray  # [karma 2]: whole tax, and the chance of one more in units of 2**-32
+    started: np.ndarray  # [agent]: wins before the run
+    supply: int  # karma there is
+    fast: int  # 1: the rules of `meet_fast`
+    signals: int  # that there are; 0: nothing is seen
+
+
+def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
+    """Agents at step 0: karma as given, private states drawn from ``first``.
+
+    Raises `ValueError` for an odd number of agents if no agent may be idle.
+    """
+    agents = len(economy.type_of)
+    if agents % 2 == 1 and not economy.idle:
+        raise ValueError(f"agents: {agents} must be even, unless one may be idle")
+    stream, lots = draws.stream(sequence), np.zeros(agents)
+    with draws.quiet():
+        draws.fill(stream, lots)
+    private = (lots[:, None] >= economy.first[economy.type_of, :-1]).sum(axis=1)
+    zeros = [np.zeros(n, dtype=np.int64) for n in (1, 2, 1, 1, agents)]
+    return Agents(
+        stream=stream,
+        clock=zeros[0],
+        status=zeros[1],
+        karma=np.array(economy.karma, dtype=np.int64),
+        private=private.astype(np.int64),
+        pool=zeros[2],
+        burnt=zeros[3],
+        reward=np.zeros(agents),
+        wins=zeros[4],
+        order=np.arange(agents),
+        lucky=np.arange(agents),
+    )
+
+
+def copied(agents: Agents) -> Agents:
+    """The same agents once more, to be played on by themselves."""
+    return Agents(*(array.copy() for array in agents))
+
+
+def tallies(economy: Economy, each: bool = False) -> Tallies:
+    """Sums of nothing; ``each``: with the states of every agent."""
+    agents, karma, whole = len(economy.type_of), economy.most + 1, np.int64
+    types, privates = len(economy.stakes), views_of(economy)
+    return Tallies(
+        rewards=np.zeros(agents),
+        wins=np.zeros(agents, dtype=whole),
+        bids=np.zeros(karma, dtype=whole),
+        held=np.zeros((types, privates, karma), dtype=whole),
+        after=np.zeros(karma, dtype=whole),
+        flows=np.zeros(5, dtype=whole),
+        each=np.zeros((agents, privates, karma) if each else (0, 0, 0), dtype=whole),
+    )
+
+
+def no_tallies() -> Tallies:
+    """What stands for tallies where none are wanted."""
+    none, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
+    return Tallies(np.zeros(0), none, none, cube, none, none, cube)
+
+
+def play(
+    economy: Economy,
+    agents: Agents,
+    policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
+    owner: np.ndarray,  # [agent]: whose rows it follows
+    tallied: Tallies,
+    steps: int,
+) -> None:
+    """Play ``steps`` further steps; agents and tallies change in place. No bids are made without karma.
+
+    Look at ``agents.status`` afterwards: a run that went wrong has stopped.
+    """
+    with draws.quiet():
+        _play(economy, agents, policy, choices(policy, economy.most), owner, tallied, steps)
+
+
+@njit(cache=True, nogil=True)
+def _play(economy, agents, policy, choice, owner, tallied, steps):  # type: ignore[no-untyped-def]
+    desk = desk_of(economy, agents)
+    flat, index = policy.reshape(-1), choice.reshape(-1)
+    for _ in range(steps):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, desk.words)
+        matched(economy, agents, desk)
+        if economy.award == BIDS:
+            _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
+        step(economy, agents, desk, tallied)
+    close(agents, desk, tallied)
+
+
+def probe(
+    economy: Economy,
+    agents: Agents,
+    policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
+    owner: np.ndarray,  # [agent]: whose rows it follows
+    steps: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Play ``steps`` further steps and try every legal bid of every agent on the way.
+
+    A trial repeats the step with one agent's bid replaced, all random numbers unchanged, and is then undone.
+    The agents change in place, as in `play`. Signals are not supported.
+
+    Returns
+    -------
+    won : array, [type private karma bid]
+        How many trials the agent won.
+    moved : array, [type private karma bid karma]
+        How many trials led from one amount of karma to another.
+    """
+    shape = (len(economy.stakes), views_of(economy), economy.most + 1, economy.most + 1)
+    won = np.zeros(shape, dtype=np.int64)
+    moved = np.zeros((*shape, shape[-1]), dtype=np.int64)
+    with draws.quiet():
+        index = choices(policy, economy.most)
+        _probe(economy, agents, copied(agents), policy, index, owner, no_tallies(), steps, won, moved)
+    return won, moved
+
+
+@njit(cache=True, nogil=True)
+def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, moved):  # type: ignore[no-untyped-def]
+    desk, other = desk_of(economy, agents), desk_of(economy, trial)
+    flat, index = policy.reshape(-1), choice.reshape(-1)
+    for _ in range(steps):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, desk.words)
+        matched(economy, agents, desk)
+        _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
+        for i in range(owner.shape[0]):
+            kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
+            for bid in range(k + 1):
+                _reset(trial, agents)
+                other.words[:], other.bids[:] = desk.words, desk.bids
+                other.bids[i] = bid
+                step(economy, trial, other, none)
+                won[kind, z, k, bid] += trial.wins[i] - agents.wins[i]
+                moved[kind, z, k, bid, trial.karma[i]] += 1
+        step(economy, agents, desk, none)
+
+
+@inner
+def _reset(trial, agents):  # type: ignore[no-untyped-def]
+    """Set all that a step changes to what it is for other agents."""
+    for n in range(2):
+        trial.stream[n] = agents.stream[n]
+    trial.clock[0], trial.pool[0], trial.burnt[0] = agents.clock[0], agents.pool[0], agents.burnt[0]
+    for i in range(agents.karma.shape[0]):
+        trial.karma[i], trial.private[i], trial.wins[i] = agents.karma[i], agents.private[i], agents.wins[i]
+        trial.order[i], trial.lucky[i] = agents.order[i], agents.lucky[i]
+
+
+@njit(cache=True, nogil=True)
+def desk_of(economy, agents):  # type: ignore[no-untyped-def]
+    """The desk of a run of an economy."""
+    count, karma = economy.type_of.shape[0], economy.most + 1
+    due, taxed, own_bid = np.zeros((karma, 2), dtype=np.int64), False, True
+    for k in range(karma):
+        due[k, 0] = np.int64(economy.tax[k])
+        due[k, 1] = np.int64((economy.tax[k] - due[k, 0]) * 2.0**32)
+        taxed = taxed or economy.tax[k] > 0.0
+        for c in range(k + 1):
+            own_bid = own_bid and economy.charge[k, c] == k
+    moves = np.zeros(economy.chain.shape, dtype=np.int64)
+    for where in np.ndindex(economy.chain.shape):
+        moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
+    plain = economy.award == BIDS and economy.tie == COIN and economy.overflow == SURPLUS
+    return Desk(
+        words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
+        bids=np.zeros(count, dtype=np.int64),
+        seen=agents.private if economy.signal.size == 0 else np.zeros(count, dtype=np.int64),
+        entry=np.zeros(count, dtype=np.int64),
+        moves=moves,
+        due=due,
+        started=agents.wins.copy(),
+        supply=economy.karma.sum(),
+        fast=1 if plain and own_bid else 0,
+        signals=economy.signal.max() + 1 if economy.signal.size > 0 else 0,
+    )
+
+
+@inner
+def matched(economy, agents, desk):  # type: ignore[no-untyped-def]
+    """Everybody in pairs, and what they see of each other."""
+    order, karma = agents.order, agents.karma
+    pair_up(order, desk.words, desk.bids.shape[0])
+    if desk.signals > 0:
+        for place in range(desk.bids.shape[0]):
+            i, j = order[place], order[place ^ 1]
+            desk.seen[i] = agents.private[i] * desk.signals + economy.signal[karma[i], karma[j]]
+
+
+@inner
+def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # type: ignore[no-untyped-def]
+    """Everybody's bid."""
+    most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
+    for i in range(owner.shape[0]):
+        z, k = desk.seen[i], agents.karma[i]
+        first = owner[i] * entries + z * triangle + k * (k + 1) // 2
+        own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(desk.words[i])
+        desk.bids[i] = drawn(policy, first, k, own, lot)
+
+
+@inner
+def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
+    """What follows the bids: payments, tax, sharing out, private states; karma is counted."""
+    count, wanted = desk.bids.shape[0], tallied.rewards.shape[0] > 0
+    if wanted:
+        _tally_before(economy, agents, desk, tallied)
+    for i in range(count):
+        agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
+    if count % 2 == 1:
+        agents.reward[agents.order[count - 1]] = 0.0
+    if desk.fast:
+        meet_fast(economy, agents, desk, tallied.flows)
+    else:
+        for pair in range(count // 2):
+            meet(economy, agents, desk, pair, tallied.flows)
+    if desk.words.shape[0] > 2 * count:
+        tax(agents, desk, tallied.flows)
+    if wanted:
+        for i in range(count):
+            tallied.after[agents.karma[i]] += 1
+            tallied.rewards[i] += agents.reward[i]
+    if (agents.clock[0] + 1) % economy.every == 0:
+        before = agents.pool[0]
+        agents.pool[0] = share_out(
+            before, agents.karma, economy.most, agents.lucky, desk.words, count, agents.stream
+        )
+        note(tallied.flows, SHARED, before - agents.pool[0])
+    _move(economy, agents, desk)
+    if total(agents.karma) + agents.pool[0] + agents.burnt[0] != desk.supply:
+        agents.status[0], agents.status[1] = UNBALANCED, agents.clock[0]
+    agents.clock[0] += 1
+
+
+@inner
+def _tally_before(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
+    for i in range(desk.bids.shape[0]):
+        z, k = desk.seen[i], agents.karma[i]
+        tallied.bids[desk.bids[i]] += 1
+        tallied.held[economy.type_of[i], z, k] += 1
+        if tallied.each.shape[0] > 0:
+            tallied.each[i, z, k] += 1
+
+
+@inner
+def close(agents, desk, tallied):  # type: ignore[no-untyped-def]
+    """What is tallied at the end of a run alone: wins."""
+    if tallied.wins.shape[0] > 0:
+        for i in range(desk.started.shape[0]):
+            tallied.wins[i] += agents.wins[i] - desk.started[i]
+
+
+@inner
+def _move(economy, agents, desk):  # type: ignore[no-untyped-def]
+    """Private states move on."""
+    for i in range(desk.bids.shape[0]):
+        lot, after = low(desk.words[i]) >> 2, 0
+        for z in range(desk.moves.shape[2] - 1):
+            after += lot >= desk.moves[at(economy.type_of[i]), at(agents.private[i]), at(z)]
+        agents.private[i] = after

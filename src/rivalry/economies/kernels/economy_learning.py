@@ -1,0 +1,265 @@
+"""Learning in an economy: policies frozen for an epoch, a table of values taught at every step of it.
+
+A decision is settled when its agent decides next: by then its reward, the state it led to and the choice
+there are known. So the choice that SARSA bootstraps on is the one that is executed, also where an epoch ends
+in between and it is made by the new policy.
+
+Sources: SARSA, Rummery and Niranjan 1994; Q-learning, Watkins and Dayan 1992; expected SARSA, van Seijen
+et al. 2009; two tables, van Hasselt 2010.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.choices import drawn, renew, slate, start_of
+from rivalry.economies.kernels.currency import at, high
+from rivalry.economies.kernels.economy import (
+    NOT_FINITE,
+    RUNNING,
+    Agents,
+    Tallies,
+    close,
+    desk_of,
+    matched,
+    step,
+)
+from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.shapes import Economy, views_of
+
+SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
+"""What a state is worth: the choice executed next, the best, the mean, the best by two tables."""
+
+
+class EpochRule(NamedTuple):
+    """How to learn.
+
+    A schedule is stages: values, and before which step, or epoch, each ends; the last goes on.
+    The step size of the n-th visit of an entry is ``alpha n^-power``.
+    """
+
+    alpha: np.ndarray  # [stage]
+    alpha_until: np.ndarray  # [stage]: steps
+    power: float  # 0: visits do not matter and are not counted
+    beta: np.ndarray  # [stage]
+    beta_until: np.ndarray  # [stage]: epochs
+    epsilon: np.ndarray  # [stage]
+    epsilon_until: np.ndarray  # [stage]: epochs
+    epoch: int  # steps
+    target: int  # SARSA, GREEDY, EXPECTED or DOUBLE
+    renewal: float  # chance that an owner takes its new policy at an epoch's end
+    lazy: int  # 1: only rows that were taught are worked out again; 0: all of them, with the same result
+
+
+class Learning(NamedTuple):
+    """What is learned, by the owners of tables: the agents themselves, or their types. Made by `begin`."""
+
+    owner: np.ndarray  # [agent]
+    teacher: np.ndarray  # [owner]: the agent whose experience goes into its table; the others only follow
+    q: np.ndarray  # [table owner entry], float64; two tables for DOUBLE
+    visits: np.ndarray  # [owner entry]; absent where the step size does not depend on them
+    policy: np.ndarray  # [owner entry], float64, cumulative
+    choice: np.ndarray  # [owner row]
+    touched: np.ndarray  # [owner row], uint8: taught since the owner's policy was made
+    made: np.ndarray  # [owner 2], float64: the beta and epsilon it was made with
+    pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
+
+
+def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = False) -> Learning:
+    """Learning from the values ``q [owner entry]`` on; ``by_type``: the lowest agent of each type teaches."""
+    agents = len(economy.type_of)
+    first = np.unique(economy.type_of, return_index=True)[1]
+    owner = economy.type_of if by_type else np.arange(agents)
+    owners = len(economy.stakes) if by_type else agents
+    entries, rows = q.shape[-1], views_of(economy) * (economy.most + 1)
+    learning = Learning(
+        owner=np.array(owner, dtype=np.int64),
+        teacher=np.array(first if by_type else owner, dtype=np.int64),
+        q=np.array(np.broadcast_to(q, (2 if rule.target == DOUBLE else 1, owners, entries)), order="C"),
+        visits=np.zeros((owners, entries) if rule.power != 0 else (0, 0), dtype=np.int64),
+        policy=np.zeros((owners, entries)),
+        choice=np.zeros((owners, rows), dtype=np.int64),
+        touched=np.ones((owners, rows), dtype=np.uint8),
+        made=np.full((owners, 2), np.nan),
+        pending=np.full(agents, -1),
+    )
+    renew_policies(economy, rule, learning, 0)
+    return learning
+
+
+def learn(
+    economy: Economy, rule: EpochRule, agents: Agents, learning: Learning, tallied: Tallies, steps: int
+) -> None:
+    """Learn for ``steps`` further steps; agents, learning and tallies change in place.
+
+    Look at ``agents.status`` afterwards: a run that went wrong has stopped.
+    """
+    with draws.quiet():
+        _learn(economy, rule, agents, learning, tallied, steps)
+
+
+@njit(cache=True, nogil=True)
+def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
+    """All owners take the policies of their values, as at the beginning of an epoch."""
+    board = slate(learning.choice.shape[1], economy.most)
+    for owner in range(learning.policy.shape[0]):
+        _renew(rule, learning, owner, epoch, board)
+
+
+@njit(cache=True, nogil=True)
+def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-untyped-def]
+    desk, board = desk_of(economy, agents), slate(learning.choice.shape[1], economy.most)
+    gamma = economy.discount[economy.type_of]
+    plain = rule.target == SARSA and rule.power == 0.0
+    for _ in range(steps):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, desk.words)
+        matched(economy, agents, desk)
+        if plain:
+            bad = _decide_plain(economy, rule, agents, learning, desk, gamma)
+        else:
+            bad = _decide(economy, rule, agents, learning, desk, gamma)
+        if bad:
+            agents.status[0], agents.status[1] = NOT_FINITE, agents.clock[0]
+            break
+        step(economy, agents, desk, tallied)
+        if agents.clock[0] % rule.epoch == 0:
+            _end_epoch(economy, rule, agents, learning, board)
+    close(agents, desk, tallied)
+
+
+@inner
+def staged(values, until, now):  # type: ignore[no-untyped-def]
+    """The value of the stage that ``now`` is in."""
+    stage = 0
+    while stage < values.shape[0] - 1 and now >= until[stage]:
+        stage += 1
+    return values[stage]
+
+
+@inner
+def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
+    """Everybody chooses, and what was pending is settled; tells whether a value is no finite number."""
+    most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
+    q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
+    visits, table = learning.visits.reshape(-1), learning.policy.size
+    alpha, bad = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False
+    for i in range(desk.bids.shape[0]):
+        who, k = learning.owner[i], agents.karma[i]
+        row = desk.seen[i] * (most + 1) + k
+        first = who * entries + start_of(row, most)
+        bid = drawn(policy, first, k, choice[at(who * rows + row)], high(desk.words[i]))
+        desk.bids[i] = bid
+        if learning.teacher[at(who)] != i:
+            continue
+        place, pace = learning.pending[i], alpha
+        if place >= 0:
+            own = table * coin_of(desk.words[i]) if rule.target == DOUBLE else 0
+            other = table - own if rule.target == DOUBLE else 0
+            worth = worth_of(rule.target, q, own + first, other + first, policy, first, k, bid)
+            if rule.power != 0.0:
+                visits[at(place)] += 1
+                pace = alpha * paced(visits[at(place)], rule.power)
+            old = q[at(own + place)]
+            new = old - pace * (old - agents.reward[i] - gamma[i] * worth)
+            q[at(own + place)] = new
+            bad |= new - new != 0.0
+        learning.pending[i] = first + bid
+        learning.touched[at(who), at(row)] = 1
+    return bad
+
+
+@inner
+def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
+    """`_decide` for SARSA with a step size that does not depend on visits: the same numbers, sooner.
+
+    Choosing and teaching go over all agents in turn, so that much of memory is asked for at a time.
+    """
+    most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
+    triangle = (most + 1) * (most + 2) // 2
+    q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
+    touched, pending, reward = learning.touched.reshape(-1), learning.pending, agents.reward
+    alpha, bad, entry = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False, desk.entry
+    for i in range(desk.bids.shape[0]):
+        who, k, z = learning.owner[i], agents.karma[i], desk.seen[i]
+        row = who * rows + z * (most + 1) + k
+        first = who * entries + z * triangle + k * (k + 1) // 2
+        bid = drawn(policy, first, k, choice[at(row)], high(desk.words[i]))
+        desk.bids[i] = bid
+        entry[i] = first + bid
+        touched[at(row)] = 1
+    for i in range(desk.bids.shape[0]):
+        if learning.teacher[at(learning.owner[i])] == i:
+            place = pending[i]
+            if place >= 0:
+                old = q[at(place)]
+                new = old - alpha * (old - reward[i] - gamma[i] * q[at(entry[i])])
+                q[at(place)] = new
+                bad |= new - new != 0.0
+            pending[i] = entry[i]
+    return bad
+
+
+@inner
+def paced(visits, power):  # type: ignore[no-untyped-def]
+    """``visits^-power``."""
+    return 1.0 / visits if power == 1.0 else float(visits) ** -power
+
+
+@inner
+def coin_of(word):  # type: ignore[no-untyped-def]
+    """A word's second bit, which tells the table that is taught."""
+    return np.int64(word >> np.uint64(1)) & 1
+
+
+@inner
+def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
+    """What a state is worth where ``bid`` is chosen next, of flat tables.
+
+    Its row begins at ``own`` of the table that is taught, at ``other`` of the one that values the best of
+    that, and at ``first`` of the policy.
+    """
+    if target == SARSA:
+        return values[at(own + bid)]
+    if target == EXPECTED:
+        mean, before = 0.0, 0.0
+        for b in range(k + 1):
+            mean += (policy[at(first + b)] - before) * values[at(own + b)]
+            before = policy[at(first + b)]
+        return mean
+    best, top = 0, values[at(own)]
+    for b in range(1, k + 1):
+        best = b if values[at(own + b)] > top else best
+        top = values[at(own + b)] if values[at(own + b)] > top else top
+    return values[at(other + best)]
+
+
+@inner
+def _end_epoch(economy, rule, agents, learning, board):  # type: ignore[no-untyped-def]
+    """Owners take their new policies, each with the chance given."""
+    epoch = agents.clock[0] // rule.epoch
+    for owner in range(learning.policy.shape[0]):
+        if rule.renewal >= 1.0 or draws.uniform(agents.stream) < rule.renewal:
+            _renew(rule, learning, owner, epoch, board)
+
+
+@inner
+def _renew(rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
+    """One owner takes the policy of its values; rows neither taught nor of another beta stay as they are."""
+    beta = staged(rule.beta, rule.beta_until, epoch)
+    epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
+    made, values = learning.made[owner], learning.q[0, owner]
+    stale = rule.lazy == 0 or made[0] != beta or made[1] != epsilon
+    made[0], made[1] = beta, epsilon
+    if learning.q.shape[0] == 2:
+        values = board.mean
+        for entry in range(values.shape[0]):
+            values[entry] = 0.5 * (learning.q[0, owner, entry] + learning.q[1, owner, entry])
+    policy, choice, touched = learning.policy[owner], learning.choice[owner], learning.touched[owner]
+    last = learning.pending[learning.teacher[owner]] - owner * policy.shape[0]
+    renew(values, policy, choice, touched, last, beta, epsilon, board, stale)

@@ -1,0 +1,234 @@
+"""What agents could gain, sampled in play of policies that do not change.
+
+Beside the play every agent learns what its own policy is worth, what the best would be, and what each of
+some *target* policies would be (Algorithm 3); or one agent alone does, playing an exploratory policy until
+it samples (Algorithm 4). Choices that are not executed are drawn by further words of the stream.
+
+Source: Vaishampayan, "Learning in mean field games for resource allocation: karma economies" (ETH Zurich
+2024), Algorithms 3 and 4, with the choice of a target at the state that follows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.economies.kernels.choices import choices, drawn, probabilities, start_of
+from rivalry.economies.kernels.currency import at, high
+from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, matched, no_tallies, step
+from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
+from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.shapes import Economy
+
+
+class MonitorRule(NamedTuple):
+    """How to monitor. The step size of an entry's n-th visit is ``alpha n^-power``."""
+
+    alpha: float
+    power: float  # 0: constant; 1: one over visits, with alpha 1
+    expected: int  # 1: values of policies are taught by means over the next choice; 0: by one drawn from them
+    double: int  # 1: the best is learned by two tables
+    alone: int  # the one agent whose tables are taught; -1: everybody's
+    teach_until: int  # steps of monitoring; Algorithm 4: that agent explores as long
+    sample_from: int  # steps of monitoring before the first sample
+    sample_every: int
+    weight: float = 0.0  # of a policy's entropy, which is paid beside the reward: one over beta
+    once: int = 0  # 1: it is counted where values are sampled alone; 0: in what is taught as well
+
+
+class Monitor(NamedTuple):
+    """What monitoring changes; made by `watch`."""
+
+    own: np.ndarray  # [agent entry]: values of the own policy
+    best: np.ndarray  # [table agent entry]: of the best; two tables if ``double``
+    target: np.ndarray  # [target agent entry]: of the targets
+    visits: np.ndarray  # [agent entry]
+    pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
+    begun: np.ndarray  # [1]: the clock at the beginning
+    greedy_sum: np.ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b') - h(x), over samples
+    target_sum: np.ndarray  # [target agent]: of Q(x, b') + h(x) - Q_j(x, b'_j) - h_j(x)
+    samples: np.ndarray  # [1]
+
+
+def watch(
+    economy: Economy,
+    agents: Agents,
+    rule: MonitorRule,
+    own: np.ndarray,  # [agent entry] or [entry]
+    best: np.ndarray,  # the same
+    target: np.ndarray,  # [target agent entry], or what becomes that
+    targets: int,
+) -> Monitor:
+    """Monitoring from tables given on; ``agents`` should be a copy, since monitoring plays on."""
+    count, entries = len(economy.type_of), own.shape[-1]
+
+    def table(given: np.ndarray, *leading: int) -> np.ndarray:
+        return np.array(np.broadcast_to(given, (*leading, count, entries)), dtype=np.float64, order="C")
+
+    return Monitor(
+        own=table(own),
+        best=table(best, 2 if rule.double else 1),
+        target=table(target, targets),
+        visits=np.zeros((count, entries), dtype=np.int64),
+        pending=np.full(count, -1),
+        begun=agents.clock.copy(),
+        greedy_sum=np.zeros(count),
+        target_sum=np.zeros((targets, count)),
+        samples=np.zeros(1, dtype=np.int64),
+    )
+
+
+def monitor(
+    economy: Economy,
+    rule: MonitorRule,
+    agents: Agents,
+    policy: np.ndarray,  # [owner entry]: cumulative rows, followed by everybody
+    owner: np.ndarray,  # [agent]: whose rows it follows
+    targets: np.ndarray,  # [target type entry]: cumulative rows
+    explore: np.ndarray,  # [entry]: cumulative rows of the agent alone while it is taught; else of no account
+    held: Monitor,
+    steps: int,
+) -> None:
+    """Play and monitor ``steps`` further steps; ``agents`` and ``held`` change in place.
+
+    Means are ``held.greedy_sum / held.samples`` and so on: positive where the own policy falls short of the
+    best, and where it is better than the target. Look at ``agents.status`` afterwards.
+    """
+    kinds, entries = economy.stakes.shape[0], policy.shape[1]
+    aims = _rows(targets.reshape(-1, entries), economy.most, rule.weight)
+    owns, alone = _rows(policy, economy.most, rule.weight), _rows(explore[None, :], economy.most)
+    with draws.quiet():
+        _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, no_tallies(), steps)
+
+
+class Rows(NamedTuple):
+    """Policies to draw from."""
+
+    policy: np.ndarray  # [owner entry], cumulative
+    choice: np.ndarray  # [owner row]
+    bonus: np.ndarray  # [owner row]: what is paid for its entropy
+
+
+def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
+    policy = np.array(policy, order="C")
+    choice, bonus = choices(policy, most), np.zeros((len(policy), 2 * policy.shape[1] // (most + 2)))
+    if weight > 0:
+        shares = probabilities(policy, most)
+        logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+        bonus -= weight * (shares * logs).sum(axis=-1).reshape(bonus.shape)
+    return Rows(policy, choice, bonus)
+
+
+@njit(cache=True, nogil=True)
+def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, tallied, steps):  # type: ignore[no-untyped-def]
+    desk, gamma = desk_of(economy, agents), economy.discount[economy.type_of]
+    further = np.zeros((1 + held.target.shape[0]) * owner.shape[0], dtype=np.uint64)
+    next_of = np.zeros(held.target.shape[0], dtype=np.int64)
+    for _ in range(steps):
+        if agents.status[0] != RUNNING:
+            break
+        draws.words(agents.stream, desk.words)
+        draws.words(agents.stream, further)
+        matched(economy, agents, desk)
+        if _watch(
+            economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, further, gamma, next_of
+        ):
+            agents.status[0], agents.status[1] = NOT_FINITE, agents.clock[0]
+            break
+        step(economy, agents, desk, tallied)
+
+
+@inner
+def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
+    """A bid drawn by the upper half of a word."""
+    row = z * (most + 1) + k
+    first = owner * rows.policy.shape[1] + start_of(row, most)
+    return drawn(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
+
+
+@inner
+def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, further, gamma, next_of):  # type: ignore[no-untyped-def]
+    """Everybody chooses; who is watched is taught and sampled; tells whether a value is no finite number."""
+    most, count, age = economy.most, owner.shape[0], agents.clock[0] - held.begun[0]
+    teaching = age < rule.teach_until
+    sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0
+    bad = False
+    for i in range(count):
+        z, k = desk.seen[i], agents.karma[i]
+        bid = choose_from(owns, owner[i], z, k, most, desk.words[i])
+        desk.bids[i] = bid
+        if rule.alone >= 0 and i != rule.alone:
+            continue
+        after = bid  # what values of the own policy are taught by
+        if rule.alone >= 0 and teaching:
+            desk.bids[i] = choose_from(alone, 0, z, k, most, desk.words[i])
+            after = choose_from(owns, owner[i], z, k, most, further[i])
+        for j in range(next_of.shape[0]):
+            word = further[(1 + j) * count + i]
+            next_of[j] = choose_from(aims, j * kinds + economy.type_of[i], z, k, most, word)
+        first = start_of(z * (most + 1) + k, most)
+        if teaching and held.pending[i] >= 0:
+            bad |= _teach(
+                economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, z, after
+            )
+        if sampling:
+            _sample(economy, held, owns, owner, aims, kinds, i, z, k, after, next_of)
+        held.pending[i] = first + desk.bids[i]
+    held.samples[0] += sampling
+    return bad
+
+
+@inner
+def _teach(economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, z, after):  # type: ignore[no-untyped-def]
+    """The decision pending of one agent is settled in all its tables; whether a value is no finite number."""
+    place, k, entries = held.pending[i], agents.karma[i], held.own.shape[1]
+    row, each = z * (economy.most + 1) + k, 1.0 - rule.once
+    first = start_of(row, economy.most)
+    how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, held.best.shape[0]
+    held.visits[i, place] += 1
+    pace = rule.alpha if rule.power == 0.0 else rule.alpha * paced(held.visits[i, place], rule.power)
+    reward, discount, place = agents.reward[i], gamma[i], i * entries + place
+    values, policy = held.own.reshape(-1), owns.policy.reshape(-1)
+    worth = worth_of(how, values, here, here, policy, owner[i] * entries + first, k, after)
+    bad = moved(values, place, pace, reward + discount * (worth + each * owns.bonus[owner[i], row]))
+    values, table = held.best.reshape(-1), coin_of(desk.words[i]) * held.own.size if tables == 2 else 0
+    other = held.own.size - table if tables == 2 else 0
+    worth = worth_of(GREEDY, values, table + here, other + here, policy, first, k, after)
+    bad |= moved(values, table + place, pace, reward + discount * worth)
+    values, policy = held.target.reshape(-1), aims.policy.reshape(-1)
+    for j in range(next_of.shape[0]):
+        table, aim = j * held.own.size, j * kinds + economy.type_of[i]
+        worth = worth_of(
+            how, values, table + here, table + here, policy, aim * entries + first, k, next_of[j]
+        )
+        worth += each * aims.bonus[aim, row]
+        bad |= moved(values, table + place, pace, reward + discount * worth)
+    return bad
+
+
+@inner
+def moved(values, place, pace, aim):  # type: ignore[no-untyped-def]
+    """Move a value towards what it should be; whether it becomes no finite number."""
+    new = values[at(place)] - pace * (values[at(place)] - aim)
+    values[at(place)] = new
+    return new - new != 0.0
+
+
+@inner
+def _sample(economy, held, owns, owner, aims, kinds, i, z, k, after, next_of):  # type: ignore[no-untyped-def]
+    """What the best choice, and the own policy beside the targets, are worth in the state now seen."""
+    row, top, tables = z * (economy.most + 1) + k, -np.inf, held.best.shape[0]
+    first = start_of(row, economy.most)
+    for b in range(k + 1):
+        worth = 0.0
+        for table in range(tables):
+            worth += held.best[table, i, first + b]
+        top = max(top, worth / tables)
+    own = held.own[i, first + after] + owns.bonus[owner[i], row]
+    held.greedy_sum[i] += top - own
+    for j in range(next_of.shape[0]):
+        target = held.target[j, i, first + next_of[j]] + aims.bonus[j * kinds + economy.type_of[i], row]
+        held.target_sum[j, i] += own - target

@@ -1,0 +1,162 @@
+"""A city and the agents who travel through it: how they play, and what that measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.game import BrokenInvariant, is_agents
+from rivalry.core.oracles import has
+from rivalry.core.results import Record
+from rivalry.tables.kernels.shapes import City
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.city import Drivers, Tallies
+
+Session = dict[str, np.ndarray]
+
+
+class Streets(NamedTuple):
+    """A city as a game, and as kernels take it: the world of learners and simulations."""
+
+    game: Any
+    city: City
+
+    @property
+    def agents(self) -> int:
+        return len(self.city.type_of)
+
+
+class Outcome(NamedTuple):
+    """What play has shown, as means over steps."""
+
+    reward: np.ndarray  # [agent]
+    admitted: np.ndarray  # [agent]: lane moves
+    dormant: np.ndarray  # [agent]: share of the steps
+    asked: np.ndarray  # [agent]: steps in which a lane was wanted
+    trips: float  # ended in a step, by all
+    wanted: np.ndarray  # [lane]: agents
+    through: np.ndarray  # [lane]: agents admitted
+    bid: np.ndarray  # [lane]: mean; NaN where nobody came
+    odds: np.ndarray  # [lane bid]: of admission; NaN where nobody came
+    trip_bid: np.ndarray  # [agent trip]: mean
+    karma: np.ndarray  # [karma]: shares of agent-steps, before bidding
+    paid: float  # karma, an agent and step
+
+    def scalars(self) -> dict[str, float]:
+        """Efficiency and fairness.
+
+        Fairness is minus the standard deviation over agents; access counts moves admitted, and where it ends
+        in ``_with_dormant`` dormant steps as well.
+        """
+        return {
+            "efficiency": float(self.reward.mean()),
+            "efficiency_per_competition": float(self.reward.sum() / max(self.asked.sum(), 1e-300)),
+            "access_fairness": -float(self.admitted.std()),
+            "access_fairness_with_dormant": -float((self.admitted + self.dormant).std()),
+            "reward_fairness": -float(self.reward.std()),
+            "admitted_moves": float(self.admitted.mean()),
+            "trips_per_step": self.trips,
+            "largest_mean_queue": float(self.wanted.max()),
+            "karma_paid": self.paid,
+        }
+
+    def record(self, streets: Streets) -> Record:
+        """All of it, and what the game tells of its streets and agents."""
+        city, known = streets.city, streets.game.told()
+        urgencies = city.stakes.shape[1]
+        trips = np.arange(self.trip_bid.shape[1])
+        return {
+            **{name: ((), np.asarray(value)) for name, value in self.scalars().items()},
+            **known,
+            "agent_type": (("agent",), np.array(city.type_of)),
+            "agent_reward": (("agent",), self.reward),
+            "agent_admitted": (("agent",), self.admitted),
+            "agent_dormant": (("agent",), self.dormant),
+            "agent_trip_bid": (("agent", "trip"), self.trip_bid),
+            "trip_path": (("trip",), trips // urgencies + 1),
+            "trip_urgency": (("player", "trip"), city.stakes[:, trips % urgencies]),
+            "lane_wanted": (("lane",), self.wanted),
+            "lane_admitted": (("lane",), self.through),
+            "lane_queue": (("lane",), self.wanted - self.through),
+            "lane_bid": (("lane",), self.bid),
+            "admission": (("lane", "bid"), self.odds),
+            "karma_law": (("karma",), self.karma),
+        } | self._of_coalition(np.asarray(known["agent_coalition"][1]) > 0)
+
+    def _of_coalition(self, members: np.ndarray) -> Record:
+        """How members of a coalition fare, and all others."""
+        if not members.any() or members.all():
+            return {}
+        return {
+            f"{who}_{name}": ((), np.asarray(array[those].mean()))
+            for who, those in (("coalition", members), ("others", ~members))
+            for name, array in (("reward", self.reward), ("admitted", self.admitted))
+        }
+
+
+def travels(game: Any) -> bool:
+    """Whether a game is a city that agents travel through."""
+    return isinstance(game, Streets) or (is_agents(game) and has(game, "free_flow"))
+
+
+def streets_of(game: Any) -> Streets:
+    """The streets of a game; `Streets` pass. Raises `ValueError` for a game without them."""
+    if not travels(game):
+        raise ValueError(f"game: {type(game).__name__} must be a city that agents travel through")
+    return game if isinstance(game, Streets) else Streets(game, game.world())
+
+
+def checked(drivers: Drivers) -> Drivers:
+    """The same. Raises `BrokenInvariant` where karma appeared or vanished."""
+    from rivalry.economies.kernels.economy import UNBALANCED
+
+    if drivers.status[0] == UNBALANCED:
+        raise BrokenInvariant(f"karma is not conserved at step {int(drivers.status[1])}")
+    return drivers
+
+
+def watched(
+    city: City,
+    drivers: Drivers,
+    policy: np.ndarray,  # [agent row karma stride]
+    sequence: np.random.SeedSequence,
+    warm_up: int,
+    steps: int,
+) -> Tallies:
+    """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own."""
+    from rivalry.economies.kernels.city import copied, no_tallies, play, tallies
+    from rivalry.tables.kernels import draws
+
+    others = copied(drivers)._replace(stream=draws.stream(sequence))
+    play(city, others, policy, no_tallies(), warm_up)
+    tallied = tallies(city, each=True)
+    play(city, others, policy, tallied, steps)
+    checked(others)
+    return tallied
+
+
+def outcome_of(tallied: Tallies, steps: int) -> Outcome:
+    """Tallies as means over steps."""
+    from rivalry.tables.kernels.shapes import PAID
+
+    agents = len(tallied.rewards)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bid = tallied.bids @ np.arange(tallied.bids.shape[1]) / tallied.wanted
+        odds = tallied.chances / tallied.wanted[:, None]
+        trip_bid = tallied.bids_on / tallied.asked_on
+    return Outcome(
+        reward=tallied.rewards / steps,
+        admitted=tallied.passed / steps,
+        dormant=1 - tallied.asked / steps,
+        asked=tallied.asked / steps,
+        trips=float(tallied.trips.sum() / steps),
+        wanted=tallied.wanted / steps,
+        through=tallied.admitted / steps,
+        bid=bid,
+        odds=odds,
+        trip_bid=trip_bid,
+        karma=tallied.held / tallied.held.sum(),
+        paid=float(tallied.flows[PAID] / steps / agents),
+    )

@@ -1,0 +1,183 @@
+"""Q-learning by the agents of a city, each with a table of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.results import Record
+from rivalry.core.validate import limit
+from rivalry.economies.learning.city_drivers import Session, Streets, checked, streets_of, travels
+from rivalry.economies.learning.city_record import CHANGES, LOOKS, carried, look, record_of, taken_over
+from rivalry.economies.learning.epochs import UPDATES, Stop, rule_of, stop_of, temperatures
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy_learning import EpochRule
+
+KNOWN = UPDATES[:3]  # two tables would take memory twice
+
+
+class CityQLearning(eqx.Module):
+    """Independent Q-learning by all agents of a city, in one long run of play.
+
+    As `PopulationQLearning` learns: policies are frozen for an ``epoch``, each agent corrects its own table
+    at every step, and at the epoch's end takes ``(1-eps) softmax(beta Q) + eps uniform``, with chance
+    ``p_update``. A row of its table is a trip (a path and an urgency), where it is on it, and its karma.
+    Where the city lets agents plan, what they do at junctions is learned as well, each option worth what the
+    bid that follows at once is worth.
+
+    Every ``monitor_every`` epochs copies of the agents travel on with frozen policies for ``monitor_steps``,
+    by a stream of their own; looking changes nothing. Then are noted the social metrics,
+    ``monitor_policy_change`` (the largest over agents of the mean of W1/k over rows and karma k) and
+    ``monitor_payoff_change`` (the largest change of what an agent's own table says of the states it met).
+    ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a change is at most ``delta``
+    for all agents but ``tolerated_agents`` (default: 0) so many times running.
+
+    At the end policies are frozen and ``evaluation`` steps played. The record has what `CitySimulation`
+    tells, ``class_..`` (means over lucky, average and unlucky agents), ``example_policy`` of one agent of
+    each, and with ``exploit`` what each agent could gain while all others go on: by dynamic programming
+    against the chances of admission by lane and bid, and the sharing out, that were measured. These are
+    averages over time: what one could foresee of a queue it has just met is not in them, nor what others
+    would make of its departure. With ``keep`` the tables are stored (63 MB at 1000 agents), and ``carry_on``
+    goes on from such a run to the bit. Stored policies (``last_policy``) are cumulative: in every row and at
+    every karma the sums of the probabilities of bids 0 to b.
+
+    Tables are float32 in rows of 64 bytes: about 61 KB an agent by default, twice that while it runs with
+    monitors.
+
+    Raises `ValueError` for parameters out of range.
+
+    Source: Vaishampayan (ETH Zurich 2024), 6.2.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2)
+    >>> found = rv.learn(game, CityQLearning(training=500, evaluation=500, monitor_every=0))
+    >>> found.status, found.data.agent_exploitability.dims
+    ('budget spent', ('agent',))
+    """
+
+    update: Annotated[Literal["sarsa", "greedy", "expected_sarsa"], "what the next state is worth"] = "sarsa"
+    alpha: Annotated[float | Table, "step size: a number, {kind = 'visits' | 'power' | 'stages', ..}"] = 0.01
+    beta: Annotated[
+        float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
+    ] = 10.0
+    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random choices"] = 0.0
+    epoch: Annotated[int, Ge(1), "steps for which policies are frozen"] = 100
+    q0: Annotated[float, "values to begin with"] = 0.0
+    p_update: Annotated[float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"] = 1.0
+    training: Annotated[int, Ge(1), "steps of learning"] = 1_000_000
+    evaluation: Annotated[int, Ge(1), "steps over which frozen policies are measured"] = 10_000
+    evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 0
+    monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 500
+    monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures"] = 2000
+    stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
+    exploit: Annotated[bool, "work out what each agent could gain"] = True
+    keep: Annotated[bool, "store tables, states and stream, to carry on from"] = False
+    carry_on: Annotated[Any, "a run to go on from: a stored cell's file, or in Python a solution"] = None
+
+    def __check_init__(self) -> None:
+        if self.update not in KNOWN:
+            raise ValueError(f"update: {self.update!r} must be one of {', '.join(KNOWN)}")
+        for name in ("eps", "p_update"):
+            check_numbers(name, getattr(self, name), "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        check_numbers("q0", self.q0, "a finite number", np.isfinite)
+        for name in ("epoch", "training", "evaluation", "monitor_steps"):
+            check_whole(name, getattr(self, name))
+        for name in ("evaluation_warm_up", "monitor_every"):
+            check_whole(name, getattr(self, name), 0)
+        self.rule()
+        if self.stop is not None and not self.monitor_every:
+            raise ValueError("stop_when: needs monitors; monitor_every must be at least 1")
+
+    @property
+    def stop(self) -> Stop | None:
+        """When training ends early."""
+        return stop_of(self.stop_when, CHANGES)
+
+    @property
+    def period(self) -> int:
+        """Steps between two monitors; 0: none."""
+        return self.epoch * self.monitor_every
+
+    @property
+    def heat(self) -> float:
+        """The last inverse temperature."""
+        return float(temperatures(self.beta).values[-1])
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For cities."""
+        return travels(game)
+
+    def world(self, game: Any) -> Streets:
+        """The game with its streets; `Streets` pass."""
+        return streets_of(game)
+
+    def length(self, world: Streets) -> int:
+        """Steps of training."""
+        return self.training
+
+    def rule(self) -> EpochRule:
+        """How to learn, as kernels take it."""
+        return rule_of(self.alpha, self.beta, self.eps, self.epoch, self.update, self.p_update)
+
+    def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
+        """Agents and tables at the first step, or where another run ended.
+
+        Raises `ValueError` for a run to go on from that is of another game or of other options.
+        """
+        from rivalry.economies.kernels import city, city_learning
+
+        if self.stop is not None:
+            self.stop.check_agents(len(world.city.type_of))
+        per_agent = city.rows(world.city), world.city.most + 1, city.stride(world.city)
+        limit("agents", len(world.city.type_of), *per_agent)
+        session = city.fresh(world.city, stream)._asdict()
+        session |= city_learning.begin(world.city, self.rule(), float(self.q0))._asdict()
+        session["words"] = stream.generate_state(4, np.uint32)
+        if self.carry_on is not None:
+            session = taken_over(self.carry_on, session)
+        begun = int(session["clock"][0])
+        looks = (begun + self.training) // self.period - begun // self.period if self.period else 0
+        limit("training", looks, len(LOOKS))
+        return session | {
+            "begun": np.array([begun]),
+            "curve": np.full((looks, len(LOOKS)), np.nan),
+            "looked": np.zeros(1, dtype=np.int64),
+            "met": np.zeros(1, dtype=np.int64),  # monitors running at which stop_when held
+            "stopped": np.zeros(1, dtype=np.int64),
+            "last_policy": np.zeros((0, 0, 0, 0), dtype=np.float32),
+            "last_estimate": np.zeros(0),
+        }
+
+    def advance(self, world: Streets, session: Session, steps: int) -> int:
+        """Learns; a monitor is part of the step that it follows."""
+        from rivalry.economies.kernels.city import Drivers, no_tallies
+        from rivalry.economies.kernels.city_learning import CityLearning, learn
+        from rivalry.economies.kernels.economy import RUNNING
+        from rivalry.tables.kernels.memory import aligned
+
+        for name in ("q", "policy"):
+            session[name] = aligned(session[name])
+        drivers = Drivers(*(session[name] for name in Drivers._fields))
+        learning = CityLearning(*(session[name] for name in CityLearning._fields))
+        until, taken, rule = int(session["begun"][0]) + self.training, 0, self.rule()
+        while taken < steps and not session["stopped"][0] and drivers.status[0] == RUNNING:
+            now = int(drivers.clock[0])
+            part = min(steps - taken, until - now, self.period - now % self.period if self.period else until)
+            if part <= 0:
+                break
+            learn(world.city, rule, drivers, learning, no_tallies(), part)
+            checked(drivers)
+            taken += int(drivers.clock[0]) - now
+            if drivers.status[0] == RUNNING and self.period and drivers.clock[0] % self.period == 0:
+                look(self, world, session)
+        return taken
+
+    def read(self, world: Streets, session: Session) -> Record:
+        """The policies as they stand, evaluated; nothing is drawn from the run's own stream."""
+        return record_of(self, world, session) | (carried(session) if self.keep else {})

@@ -1,0 +1,267 @@
+"""Finitely many agents and the population that they stand for: how they play, and what that measures."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.game import BrokenInvariant, is_population, scale
+from rivalry.core.jax import put
+from rivalry.core.oracles import has, offered
+from rivalry.core.results import Certificate, Record
+from rivalry.population.agents import measured_environment
+from rivalry.population.certificate import TOLERANCE
+from rivalry.tables.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy import Agents, Tallies
+
+
+BATCHES = 20  # of play, for the standard error of its mean reward
+FAR = 4.0 * 2**0.5  # standard errors of one of two estimates by which they differ beyond noise
+POOLED = "policy iteration in the population measured, rivals' bids taken as independent of the own karma"
+
+
+class Crowd(NamedTuple):
+    """A population game and the agents who play it: the world of learners and simulations.
+
+    ``refusal`` is why there is no mean field of such rules, or an empty text; where there is none ``game`` is
+    asked for its policies alone.
+    """
+
+    game: Any
+    economy: Economy
+    refusal: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Types, private states as policies tell them apart, signals included, and levels of karma."""
+        return len(self.economy.stakes), views_of(self.economy), self.economy.most + 1
+
+    @property
+    def signals(self) -> int:
+        """How many signals of peers there are in each private state."""
+        private: int = self.economy.stakes.shape[1]
+        return views_of(self.economy) // private
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many agents there are of each type."""
+        return np.bincount(self.economy.type_of, minlength=len(self.economy.stakes))
+
+
+class Measured(NamedTuple):
+    """What play of policies that do not change has shown."""
+
+    efficiency: float  # mean reward of an agent and step
+    error: float  # its standard error, by batch means
+    reward: np.ndarray  # [agent], a step
+    wins: np.ndarray  # [agent], a step
+    law: np.ndarray  # [type private karma], of all agents
+    policy: np.ndarray  # [type private karma bid]: the mean of those who were there
+    after: np.ndarray  # [karma], before sharing out
+    surplus: float  # shared out, a head and step
+
+    def record(self, type_of: np.ndarray) -> Record:
+        """Efficiency, fairness, and what each agent had.
+
+        Fairness is minus the standard deviation over agents, of rewards a step and of wins a step.
+        """
+        return {
+            "efficiency": ((), np.asarray(self.efficiency)),
+            "reward_fairness": ((), np.asarray(-self.reward.std())),
+            "access_fairness": ((), np.asarray(-self.wins.std())),
+            "agent_type": (("agent",), np.array(type_of)),
+            "agent_reward": (("agent",), self.reward),
+            "agent_wins": (("agent",), self.wins),
+            "karma_law": (("player", "private", "karma"), self.law),
+        }
+
+
+def views(crowd: Crowd) -> Record:
+    """Where agents see signals: the private state and the signal that a policy's private state stands for."""
+    if crowd.signals == 1:
+        return {}
+    private, signal = np.divmod(np.arange(crowd.shape[1]), crowd.signals)
+    return {"private_state": (("private",), private), "signal": (("private",), signal)}
+
+
+def plays(game: Any) -> bool:
+    """Whether a game is a population that finitely many agents can stand for."""
+    return isinstance(game, Crowd) or (is_population(game) and has(game, "world"))
+
+
+def crowd_of(game: Any) -> Crowd:
+    """The agents of a game; a `Crowd` passes. Raises `ValueError` for a game without them."""
+    if not plays(game):
+        raise ValueError(f"game: {type(game).__name__} must be a population with a world() of agents")
+    if isinstance(game, Crowd):
+        return game
+    # programs are compiled for a game: one that does not know how many agents there are
+    alike = offered(game, "continuum")
+    refusal = str(offered(game, "refuses_mean_field", ""))
+    return Crowd(game if alike is None else alike(), game.world(), refusal)
+
+
+def checked(agents: Agents) -> Agents:
+    """The same. Raises `BrokenInvariant` where karma appeared or vanished."""
+    from rivalry.economies.kernels.economy import UNBALANCED
+
+    if agents.status[0] == UNBALANCED:
+        raise BrokenInvariant(f"karma is not conserved at step {int(agents.status[1])}")
+    return agents
+
+
+def watched(
+    economy: Economy,
+    agents: Agents,
+    rows: np.ndarray,  # [owner entry]: cumulative
+    owner: np.ndarray,  # [agent]
+    sequence: np.random.SeedSequence,
+    warm_up: int,
+    steps: int,
+) -> tuple[Tallies, np.ndarray]:
+    """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own.
+
+    Also returns the sum of their rewards up to the end of each batch, ``[batch]``.
+    """
+    from rivalry.economies.kernels.economy import copied, no_tallies, play, tallies
+    from rivalry.tables.kernels import draws
+
+    others = copied(agents)._replace(stream=draws.stream(sequence))
+    play(economy, others, rows, owner, no_tallies(), warm_up)
+    tallied, batches = tallies(economy, each=True), []
+    for part in np.diff(batch_ends(steps), prepend=0):
+        play(economy, others, rows, owner, tallied, int(part))
+        batches.append(tallied.rewards.sum())
+    checked(others)
+    return tallied, np.array(batches)
+
+
+def batch_ends(steps: int) -> np.ndarray:
+    """After how many of ``steps`` steps each batch of play ends, ``[batch]``."""
+    return np.arange(1, BATCHES + 1) * steps // BATCHES
+
+
+def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
+    """The standard error of the mean reward per agent and step, from rewards up to the end of each batch.
+
+    Infinite for fewer steps than batches.
+    """
+    lengths = np.diff(batch_ends(steps), prepend=0)
+    if not lengths.all():
+        return np.inf
+    means = np.diff(batches, prepend=0.0) / (lengths * agents)
+    return float(means.std(ddof=1) / np.sqrt(len(means)))
+
+
+def measured(
+    crowd: Crowd,
+    tallied: Tallies,
+    batches: np.ndarray,  # [batch]
+    policies: np.ndarray,  # [owner own bid]
+    owner: np.ndarray,  # [agent]
+    steps: int,
+) -> Measured:
+    """Tallies of agents with policies of their own as means over agents and steps."""
+    kinds, shape = crowd.economy.type_of, crowd.shape
+    met = _met(tallied.each.reshape(len(kinds), -1), policies, owner, kinds, shape[0])
+    return counted(crowd, tallied, batches, met.reshape(*shape, -1), steps)
+
+
+def counted(crowd: Crowd, tallied: Tallies, batches: np.ndarray, policy: np.ndarray, steps: int) -> Measured:
+    """Tallies as means over agents and steps, where all follow ``policy [type private karma bid]``."""
+    heads = steps * len(crowd.economy.type_of)
+    flows = tallied.flows / heads
+    return Measured(
+        efficiency=float(tallied.rewards.sum() / heads),
+        error=standard_error(batches, steps, len(crowd.economy.type_of)),
+        reward=tallied.rewards / steps,
+        wins=tallied.wins / steps,
+        law=tallied.held / heads,
+        policy=policy,
+        after=tallied.after / heads,
+        surplus=float(flows[OVERFLOW] + flows[PAID] + flows[TAXED] - flows[BURNT]),
+    )
+
+
+def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
+    """Of policies ``[owner own bid]`` of owners of certain ``kinds``, ``[type own bid]``."""
+    members = (kinds == np.arange(types)[:, None]).astype(float)
+    found: np.ndarray = np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
+    return found
+
+
+def _met(
+    each: np.ndarray, policies: np.ndarray, owner: np.ndarray, kinds: np.ndarray, types: int
+) -> np.ndarray:
+    """The mean of agents' policies in each state, by how often they were there; where none was, of all."""
+    plain = mean_policy(policies[owner], kinds, types)
+    found = np.array(plain)
+    for kind in range(types):
+        members = np.flatnonzero(kinds == kind)
+        visits = each[members].astype(float)
+        total = visits.sum(axis=0)
+        weighted = np.einsum("as,asb->sb", visits, policies[owner[members]])
+        found[kind] = np.where(total[:, None] > 0, weighted / np.maximum(total, 1.0)[:, None], plain[kind])
+    return found
+
+
+def environment_of(crowd: Crowd, found: Measured) -> Any:
+    """The environment that was measured."""
+    levels = crowd.shape[2]
+    numbers = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
+    return _environment(crowd.game, *numbers, put(found.after), put(np.asarray(found.surplus)))
+
+
+@eqx.filter_jit
+def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
+    return measured_environment(game, mu, pi, after, surplus)
+
+
+def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
+    """What the game tells of the population that was measured, as it does of any other."""
+    levels = crowd.shape[2]
+    known = offered(crowd.game, "population_measures")
+    mu, pi = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
+    return {} if known is None else dict(known(env, mu, pi))
+
+
+def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> Record:
+    """The mean reward per agent and step that payoffs ``[type]`` stand for, ``(1 - gamma) payoff``.
+
+    Warns where it differs from the measured one by more than noise: then the decision process that gains
+    are computed in is not the one that the agents play in.
+    """
+    share = crowd.sizes / crowd.sizes.sum()
+    mean = float(share @ ((1 - crowd.economy.discount) * payoff))
+    if abs(mean - found.efficiency) > FAR * found.error:
+        warnings.warn(
+            f"(1 - gamma) x payoff is {mean:.6g} and the measured efficiency {found.efficiency:.6g}, "
+            f"standard error {found.error:.2g}: the difference is more than noise, do not rely on the gains",
+            stacklevel=2,
+        )
+    return {"stationary_efficiency": ((), np.asarray(mean))}
+
+
+def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str) -> Certificate:
+    """The certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
+    rounding: Any = "floating point" if np.any(np.isfinite(bound)) else ""
+    allowed = TOLERANCE * scale(crowd.game)
+    return Certificate(gain, bound, coverage, method, allowed, rounding=rounding)  # type: ignore[arg-type]
+
+
+def without_exploration(policies: np.ndarray, eps: float) -> np.ndarray:
+    """Policies ``[.. karma bid]`` of which a share ``eps`` was uniform over 0..k, without that share.
+
+    >>> without_exploration(np.array([[1.0, 0.0], [0.9, 0.1]]), 0.2).round(9).tolist()
+    [[1.0, 0.0], [1.0, 0.0]]
+    """
+    levels = policies.shape[-1]
+    even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
+    left = np.maximum(policies - eps * even, 0.0)
+    found: np.ndarray = left / left.sum(axis=-1, keepdims=True)
+    return found

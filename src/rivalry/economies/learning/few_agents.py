@@ -1,0 +1,375 @@
+"""Gains in economies of few agents, where what the others bid depends on the own karma.
+
+Karma is conserved: the more one agent holds, the less the others do. Very many agents may ignore this, few
+may not. Of two agents the own karma determines the rival's, so one agent faces a Markov decision process that
+is known exactly. Of up to `FEW` agents that process is estimated: every legal bid is tried in steps of play.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.jax import jax, jnp
+from rivalry.economies.learning.crowds import Crowd, checked
+from rivalry.population.agents import NOTHING, Paid
+from rivalry.tables.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy import Agents
+
+FEW = 20  # agents; of more, what depends on the own karma is below the noise of usual play
+PRIOR = 10.0  # trials that the measured population counts for in every state and bid
+TRIALS = 200_000  # agent-steps of one estimate, at the most
+LARGEST = 30_000_000  # numbers of an exact decision process, at the most
+TIE = 1e-12  # gains below this part of the largest value do not replace an action
+ROUNDS = 200  # of policy iteration
+DOUBLINGS = 60  # 2**60 steps of a chain
+
+JOINT = "policy iteration in the decision process of one agent against the other's policy"
+TRIED = "policy iteration where every bid was tried in steps of play, valued in a second run"
+
+
+class Decisions(NamedTuple):
+    """The decision process of one agent while the others keep their policies."""
+
+    reward: np.ndarray  # [state action]
+    moves: np.ndarray  # [state action state]
+    discount: float
+    first: np.ndarray  # [state]: where the agent starts
+
+    def values(self, policy: np.ndarray, bonus: np.ndarray | float = 0.0) -> np.ndarray:
+        """Value ``[state]`` of a policy ``[state action]``, a ``bonus [state]`` being paid in every step."""
+        paid = (policy * self.reward).sum(axis=1) + bonus
+        found: np.ndarray = np.linalg.solve(np.eye(len(paid)) - self.discount * self.chain(policy), paid)
+        return found
+
+    def chain(self, policy: np.ndarray) -> np.ndarray:
+        """Transition matrix ``[state state]`` of a policy."""
+        found: np.ndarray = (policy[:, None, :] @ self.moves)[:, 0]
+        return found
+
+    def stationary(self, policy: np.ndarray) -> np.ndarray:
+        """Long-run distribution of states ``[state]`` under a policy, from the start.
+
+        By repeated squaring of the lazy chain: periodic chains and several closed classes are covered.
+        """
+        power = 0.5 * (np.eye(len(self.first)) + self.chain(policy))
+        for _ in range(DOUBLINGS):
+            power = power @ power
+            power /= power.sum(axis=1, keepdims=True)
+        found: np.ndarray = self.first @ power
+        return found
+
+    def best(self, policy: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Best response by policy iteration from the most likely actions of a policy; an incumbent wins ties.
+
+        Returns
+        -------
+        values : array, [state]
+        policy : array, [state action]
+        slack : float
+            No policy exceeds ``values`` by more than this.
+        """
+        action = np.argmax(np.where(legal, policy, -1.0), axis=1)
+        for _ in range(ROUNDS):
+            chosen = np.eye(legal.shape[1])[action]
+            values = self.values(chosen)
+            q = np.where(legal, self.reward + self.discount * self.moves @ values, -np.inf)
+            kept = np.take_along_axis(q, action[:, None], axis=1)[:, 0]
+            better = q.max(axis=1) > kept + TIE * np.abs(values).max()
+            if not better.any():
+                break
+            action = np.where(better, q.argmax(axis=1), action)
+        slack = float(np.max(np.maximum(q.max(axis=1) - values, 0.0))) / (1 - self.discount)
+        return values, chosen, slack
+
+
+class Judged(NamedTuple):
+    """Owners of policies, the coverage of their gains, and how these were computed."""
+
+    payoff: np.ndarray  # [owner]
+    gain: np.ndarray  # [owner]
+    bound: np.ndarray  # [owner]: what no gain exceeds
+    gaps: np.ndarray  # [owner target]: above 0 where the own policy is better
+    coverage: str
+    method: str
+
+
+def few(crowd: Crowd) -> bool:
+    """Whether agents are so few that the others' bids are taken as dependent on the own karma."""
+    return len(crowd.economy.type_of) <= FEW and not crowd.refusal
+
+
+def judged_few(
+    crowd: Crowd,
+    env: Any,
+    agents: Agents,
+    rows: np.ndarray,  # [owner entry]: cumulative
+    policies: np.ndarray,  # [owner own bid]
+    owner: np.ndarray,  # [agent]
+    kinds: np.ndarray,  # [owner]
+    targets: np.ndarray,  # [target state bid]
+    sequence: np.random.SeedSequence,
+    steps: int,
+    bonuses: tuple[Paid, ...] = (NOTHING,),
+) -> list[Judged]:
+    """Payoffs and gains of the owners of policies in an economy of few agents, once for every bonus.
+
+    ``env`` is the environment that was measured; it stands in for states that were rarely met. Trials start
+    from copies of ``agents`` and take two times ``steps`` steps, at most `TRIALS` agent-steps each time.
+    """
+    types, private, levels = crowd.shape
+    if len(owner) == 2 and private**2 * levels**3 <= LARGEST:
+        return [_judged_pair(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
+    from rivalry.economies.kernels.economy import copied, probe
+    from rivalry.tables.kernels import draws
+
+    prior = [np.asarray(part) for part in _tables(crowd.game, env)]
+    halves = []
+    for number in range(2):
+        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
+        others = copied(agents)._replace(stream=draws.stream(own))
+        counts = probe(crowd.economy, others, rows, owner, min(steps, max(1, TRIALS // len(owner))))
+        checked(others)
+        halves.append([_estimated(crowd.economy, kind, *counts, *prior) for kind in range(types)])
+    return [_judged_halves(crowd, halves, policies, kinds, targets, paid) for paid in bonuses]
+
+
+def _of_kind(targets: np.ndarray, shape: tuple[int, int, int], kind: int) -> np.ndarray:
+    """Policies of all types as those of one, ``[target own bid]``."""
+    types, private, levels = shape
+    return targets.reshape(len(targets), types, private * levels, levels)[:, kind]
+
+
+def _legal(shape: tuple[int, int, int]) -> np.ndarray:
+    return np.tile(np.tri(shape[2], dtype=bool), (shape[1], 1))
+
+
+def _worth(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
+    """Values of a policy, the entropy that is paid included."""
+    logs = np.log(np.where(policy > 0, policy, 1.0))
+    bonus = -paid.weight * (policy * logs).sum(axis=1)
+    found: np.ndarray = process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
+    return found
+
+
+# two agents: exact
+
+
+def _judged_pair(
+    crowd: Crowd,
+    policies: np.ndarray,
+    owner: np.ndarray,
+    kinds: np.ndarray,
+    targets: np.ndarray,
+    paid: Paid,
+) -> Judged:
+    """Both agents, each against the policy of the other; an owner of both policies has the mean of them."""
+    shape, legal, exact = crowd.shape, _legal(crowd.shape), True
+    found = []
+    for agent in range(2):
+        process, memory = against(crowd.economy, agent, policies[owner[1 - agent]])
+        exact = exact and memory == 1
+
+        def spread(policy: np.ndarray, memory: int = memory) -> np.ndarray:
+            return np.repeat(policy, memory, axis=0)
+
+        pi = spread(policies[owner[agent]])
+        values, mu = _worth(process, pi, paid), process.stationary(pi)
+        top, best, slack = process.best(pi, spread(legal))
+        bound = float(mu @ (top - values)) + slack
+        if memory > 1:  # the rival's private state is not seen: a best response that does not use it
+            best = spread(_averaged(process, mu, memory).best(policies[owner[agent]], legal)[1])
+            top = process.values(best)
+        aims = _of_kind(targets, shape, int(kinds[owner[agent]]))
+        gaps = np.array([mu @ (values - _worth(process, spread(aim), paid)) for aim in aims])
+        found.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
+    each = [np.array(part) for part in zip(*found, strict=True)]
+    members = [np.flatnonzero(owner == one) for one in range(len(policies))]
+    payoff, gain, most, gaps = (np.array([part[who].mean(axis=0) for who in members]) for part in each)
+    gain, most = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, most))
+    return Judged(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
+
+
+def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
+    """The decision process of one of two agents against a policy ``[own bid]`` of the other.
+
+    A state is (private state, karma, memory), row-major. Where the rival's private states are drawn anew in
+    every step there is nothing to remember, and memory has one value; otherwise it is the rival's private
+    state, which the agent does not see. Returns the process and the number of values of memory.
+    """
+    kind, other = int(economy.type_of[agent]), int(economy.type_of[1 - agent])
+    private, levels = economy.stakes.shape[1], economy.most + 1
+    own_chain, chain = (np.diff(economy.chain[t], axis=-1, prepend=0.0) for t in (kind, other))
+    drawn = bool(np.all(chain == chain[0]))
+    hidden, chain = (chain[:1], np.ones((1, 1))) if drawn else (np.eye(private), chain)
+    held = economy.karma.sum() - np.arange(levels)  # by the rival
+    real = (held >= 0) & (held < levels)
+    bids = rival.reshape(private, levels, levels)[:, np.where(real, held, 0)] * real[:, None]
+    bids = hidden[:, :, None, None] * bids  # [memory private karma bid]
+    bid, other_bid = np.arange(levels)[:, None], np.arange(levels)
+    ties = _ties(economy, agent, kind, other)  # [outcome private private]
+    moves = np.zeros((private, len(chain), levels, levels, levels))
+    lost = np.zeros((private, len(chain), levels, levels))
+    for outcome, clear in ((1, other_bid < bid), (0, other_bid > bid), (-1, other_bid < -bid - 1)):
+        # [private memory karma bid rival's bid]
+        weights = np.einsum("mykc,bc->mkbc", bids, clear.astype(float))[None]
+        weights = weights + np.einsum("zy,mykc,bc->zmkbc", ties[outcome], bids, np.eye(levels))
+        lost += weights.sum(axis=-1) * (outcome != 1)
+        for after, chance in _landings(economy, outcome):
+            place = (np.arange(levels)[:, None, None] * levels + bid) * levels + after
+            for z, m in np.ndindex(private, len(chain)):
+                mass = (weights[z, m] * chance).ravel()
+                moves[z, m] += np.bincount(place.ravel(), mass, levels**3).reshape((levels,) * 3)
+    stay = np.flatnonzero(~real)  # amounts that nobody can hold
+    moves[:, :, stay, :, stay] = 1.0
+    full = np.einsum("zmkbl,zy,mn->zkmbyln", moves, own_chain, chain)
+    size = private * levels * len(chain)
+    start = np.zeros((private, levels, len(chain)))
+    first, hidden_first = (np.diff(economy.first[t], prepend=0.0) for t in (kind, other))
+    start[:, economy.karma[agent]] = np.outer(first, [1.0] if drawn else hidden_first)
+    reward = -economy.stakes[kind][:, None, None, None] * lost.transpose(0, 2, 1, 3)
+    reward[:, stay] = 0.0
+    discount = float(economy.discount[kind])
+    shaped = reward.reshape(size, levels), full.reshape(size, levels, size)
+    return Decisions(*shaped, discount, start.ravel()), len(chain)
+
+
+def _ties(economy: Economy, agent: int, kind: int, other: int) -> dict[int, np.ndarray]:
+    """Probability ``[own private, rival's private]`` that equal bids win (1), lose (0) or do neither (-1)."""
+    own, rival = economy.stakes[kind][:, None], economy.stakes[other]
+    won = np.zeros((own.size, rival.size))
+    if economy.tie == COIN:
+        won += 0.5
+    elif economy.tie == LOWEST_INDEX:
+        won += float(agent == 0)
+    elif economy.tie == HIGHEST_STAKE:
+        won = 0.5 * (1 + np.sign(own - rival))
+    decided = economy.tie in (COIN, LOWEST_INDEX, HIGHEST_STAKE)
+    return {1: won, 0: decided * (1 - won), -1: np.full(won.shape, float(not decided))}
+
+
+def _landings(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Where the own karma ends after payment, tax and sharing out, and with what chance.
+
+    Both arrays are ``[karma, own bid, rival's bid]``; entries that cannot occur hold anything legal.
+    """
+    most, levels = economy.most, economy.most + 1
+    own, bid, other = np.indices((levels, levels, levels))
+    rival = np.clip(economy.karma.sum() - own, 0, most)
+    bid, other = np.minimum(bid, own), np.minimum(other, rival)
+    price = economy.charge[bid, other] if outcome == 1 else economy.charge[other, bid] * (outcome == 0)
+    payer, payee = (own, rival) if outcome == 1 else (rival, own)
+    if economy.receiver == PEER:
+        price = np.minimum(price, most - payee) if economy.overflow == ROOM else price
+        pool = np.maximum(payee + price - most, 0)
+        payee = payee + price - pool
+    else:
+        pool = price
+    payer = payer - price
+    own, rival = (payer, payee) if outcome == 1 else (payee, payer)
+    whole = np.floor(economy.tax).astype(int)
+    for mine, its in np.ndindex(2, 2):
+        chance = np.ones(own.shape)
+        for held, more in ((own, mine), (rival, its)):
+            part = (economy.tax - whole)[held]
+            chance = chance * (part if more else 1 - part)
+        if chance.any():
+            due, dues = np.minimum(whole[own] + mine, own), np.minimum(whole[rival] + its, rival)
+            yield from _shared(own - due, rival - dues, pool + due + dues, chance, most)
+
+
+def _shared(
+    own: np.ndarray, rival: np.ndarray, pool: np.ndarray, chance: np.ndarray, most: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Share a surplus out between two: equal whole parts, then the last unit to one of those with room."""
+    while True:
+        gain, gains = (np.minimum(pool // 2, most - held) for held in (own, rival))
+        if not (gain + gains).any():
+            break
+        own, rival, pool = own + gain, rival + gains, pool - gain - gains
+    more = chance * (pool > 0) * (own < most) * np.where(rival < most, 0.5, 1.0)
+    yield own, chance - more
+    yield np.minimum(own + 1, most), more
+
+
+def _averaged(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
+    """The process as it looks to an agent who does not see the memory, distributed as in ``mu [state]``."""
+    law = mu.reshape(-1, memory)
+    seen = law.sum(axis=1, keepdims=True)
+    weights = np.where(seen > 0, law / np.where(seen > 0, seen, 1.0), 1 / memory)
+    shape = (len(weights), memory, process.reward.shape[1])
+    reward = np.einsum("sm,smb->sb", weights, process.reward.reshape(shape))
+    moves = np.einsum("sm,smbtn->sbt", weights, process.moves.reshape(*shape, -1, memory))
+    return Decisions(reward, moves, process.discount, process.first.reshape(-1, memory).sum(axis=1))
+
+
+# up to `FEW` agents: estimated
+
+
+@eqx.filter_jit
+def _tables(game: Any, env: Any) -> tuple[Any, Any]:
+    """The decision process in an environment: rewards ``[state action]``, moves ``[state action state]``."""
+    reward = game.reward(env)
+    return reward, jnp.moveaxis(jax.vmap(game.expect(env))(jnp.eye(len(reward))), 0, -1)
+
+
+def _estimated(
+    economy: Economy,
+    kind: int,
+    won: np.ndarray,
+    moved: np.ndarray,
+    reward: np.ndarray,
+    moves: np.ndarray,
+) -> Decisions:
+    """The decision process of an agent of a type, from trials and from the measured population."""
+    _, private, levels, _ = won.shape
+    won, moved = won[kind].astype(float), moved[kind].astype(float)
+    chain = np.diff(economy.chain[kind], axis=-1, prepend=0.0)
+    if np.all(chain == chain[0]) and economy.tie != HIGHEST_STAKE:  # the own urgency says nothing of others
+        won, moved = (np.broadcast_to(part.sum(axis=0), part.shape) for part in (won, moved))
+    size, stakes = private * levels, economy.stakes[kind][:, None, None]
+    here = slice(kind * size, (kind + 1) * size)
+    shape = (private, levels, levels)
+    known = moves[here, :, here].reshape(*shape, private, levels).sum(axis=-2)
+    count = moved.sum(axis=-1)
+    total = PRIOR + count
+    rate = (PRIOR * reward[here].reshape(shape) - stakes * (count - won)) / total
+    karma = (PRIOR * known + moved) / total[..., None]
+    law = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
+    start = np.full(size, 1 / size)
+    return Decisions(rate.reshape(size, levels), law, float(economy.discount[kind]), start)
+
+
+def _judged_halves(
+    crowd: Crowd,
+    halves: list[list[Decisions]],
+    policies: np.ndarray,
+    kinds: np.ndarray,
+    targets: np.ndarray,
+    paid: Paid,
+) -> Judged:
+    """The mean over both halves, each best response valued in the half that it was not found in.
+
+    A best response to an estimate does well there by luck too, so that its gain there would be overstated.
+    """
+    legal, found = _legal(crowd.shape), []
+    means = [policies[kinds == kind].mean(axis=0) for kind in range(crowd.shape[0])]
+    for one, other in (halves, halves[::-1]):
+        best = [here.best(pi, legal)[1] for here, pi in zip(one, means, strict=True)]
+        top = [there.values(pi) for there, pi in zip(other, best, strict=True)]
+        row = []
+        for pi, kind in zip(policies, kinds, strict=True):
+            process = other[kind]
+            values, mu = _worth(process, pi, paid), process.stationary(pi)
+            aims = _of_kind(targets, crowd.shape, int(kind))
+            gaps = np.array([mu @ (values - _worth(process, aim, paid)) for aim in aims])
+            row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
+        found.append([np.array(part) for part in zip(*row, strict=True)])
+    payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))
+    gain = np.maximum(gain, -np.inf if paid.weight else 0.0)
+    return Judged(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)

@@ -1,0 +1,334 @@
+"""What agents could gain while they learn: exactly where the rules are known, and sampled from play.
+
+All of it happens to copies of the agents, by streams of their own: no monitor changes what is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.jax import put
+from rivalry.economies.learning.crowds import (
+    POOLED,
+    Crowd,
+    Measured,
+    checked,
+    environment_of,
+    measured,
+    watched,
+    without_exploration,
+)
+from rivalry.economies.learning.epochs import step_sizes
+from rivalry.economies.learning.few_agents import Judged, few, judged_few
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
+from rivalry.population.agents import NOTHING, Paid, judged_agents
+from rivalry.population.distances import entropies, policy_distance
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy import Agents
+
+Numbers = dict[str, np.ndarray]
+
+MONITORS = ("exact", "parallel", "alone")
+TABLES = ("learner", "zero")
+RARELY = 100  # visits of an entry below which its value is not to be relied on
+PLAIN = "_without_exploration"
+REGULARISED = "_regularised"
+EXACT = ("agent_payoff", "exploitability", "relative_exploitability")
+FAR = ("gap_to_equilibrium", "relative_gap_to_equilibrium", "distance_to_equilibrium")
+SAMPLED = ("sampled_greedy", "sampled_gap_to_equilibrium", "sampled_gap_to_equilibrium_eps")
+
+
+class Sampling(NamedTuple):
+    """How gains are sampled: Algorithms 3 (``parallel``) and 4 (``alone``)."""
+
+    kind: str = "exact"
+    t_monitor: int = 200_000  # steps in which tables are taught
+    t_burn: int = 100_000  # of these, before the first sample
+    sample_every: int = 100
+    tables: str = "learner"  # to begin with: the learner's values, or zero
+    alpha: Any = None  # step size: that of the learner's first stage, a number, {kind = "visits" | "power"}
+    expected: bool = False  # values of policies are taught by means over the next choice
+    double: bool = False  # the best is learned by two tables
+    agents: int = 1  # alone: how many agents are watched, one after the other
+    explore: float = 1.0  # alone: the share of uniform bids in the agent's policy while it is taught
+
+
+def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
+    """The option ``monitor``: a word, or a table with ``kind`` and the fields of `Sampling`.
+
+    ``alpha`` is the learner's. Raises `ValueError` for what is not known, and numbers out of range.
+
+    >>> sampling({"kind": "parallel", "t_monitor": 2000, "t_burn": 1000}).alpha
+    0.01
+    """
+    table = value if isinstance(value, Mapping) else {"kind": value}
+    for key in table:
+        if key not in Sampling._fields:
+            raise ValueError(f"monitor.{key}: is not known; it takes {', '.join(Sampling._fields)}")
+    found = Sampling(**table)
+    for name, known in (("kind", MONITORS), ("tables", TABLES)):
+        if getattr(found, name) not in known:
+            raise ValueError(f"monitor.{name}: {getattr(found, name)!r} must be one of {', '.join(known)}")
+    for name, least in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
+        check_whole(f"monitor.{name}", getattr(found, name), least)
+    if found.t_burn >= found.t_monitor:
+        raise ValueError(f"monitor.t_burn: {found.t_burn} must be below t_monitor = {found.t_monitor}")
+    if found.t_monitor - found.t_burn <= found.sample_every:
+        raise ValueError(f"monitor.sample_every: {found.sample_every} must leave at least two samples")
+    check_numbers("monitor.explore", found.explore, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+    given = alpha if found.alpha is None else found.alpha
+    if isinstance(given, Mapping) and given.get("kind") == "stages":
+        given = float(step_sizes(given).values[0])
+    step_sizes(given)
+    return found._replace(alpha=given)
+
+
+class Snapshot(NamedTuple):
+    """What frozen policies are worth: with exploration, and without where there is some."""
+
+    measured: Measured
+    environment: Any
+    numbers: Numbers  # [owner] each
+    efficiency: float  # without exploration
+    bound: np.ndarray  # [owner]: what no gain exceeds
+    coverage: str  # of the gains
+    method: str  # by which they were computed
+
+
+def names_of(eps: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
+    """The names of the numbers ``[owner]`` of a snapshot; ``paid``: also with entropy paid beside rewards."""
+    plain = (*EXACT, *(FAR if compared else ()))
+    with_eps = tuple(f"{name}_eps" for name in FAR) if compared and eps > 0 else ()
+    if paid:
+        plain, with_eps = (
+            (*each, *(f"{name}{REGULARISED}" for name in each if "distance" not in name))
+            for each in (plain, with_eps)
+        )
+    return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < eps < 1)
+
+
+def sampled_names(paid: bool = False) -> tuple[str, ...]:
+    """The names of sampled gains ``[agent]``; ``paid``: also with entropy paid beside rewards."""
+    return (*SAMPLED, *(f"{name}{REGULARISED}" for name in SAMPLED if paid))
+
+
+def snapshot(
+    crowd: Crowd,
+    agents: Agents,
+    rows: np.ndarray,  # [owner entry]: cumulative
+    owner: np.ndarray,  # [agent]
+    eps: float,
+    equilibria: np.ndarray,  # [which state bid]: without exploration, and with it; or none
+    sequences: list[np.random.SeedSequence],
+    warm_up: int,
+    steps: int,
+    paid: Paid | None = None,
+    far: str = "mean",
+) -> Snapshot:
+    """Play with frozen policies, and exact values in the environment that this measures.
+
+    Once as they are; and where they explore, once more without that, in the environment that this makes.
+    Where entropy is ``paid``, all values are told again with it. ``far`` is how distances are taken.
+    """
+    from rivalry.economies.kernels.choices import cumulative
+
+    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps, paid, far)
+    numbers = dict(first.numbers)
+    if 0 < eps < 1 and not crowd.refusal:
+        bare = without_exploration(_policies(crowd, rows), eps)
+        plain = cumulative(bare.reshape(len(rows), *crowd.shape[1:], -1))
+        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps, paid, far)
+        numbers |= {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
+        return first._replace(numbers=numbers, efficiency=second.efficiency)
+    return first
+
+
+def _policies(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
+    """Cumulative rows as policies ``[owner private karma bid]``."""
+    from rivalry.economies.kernels.choices import probabilities
+
+    return probabilities(rows, crowd.economy.most)
+
+
+def _played(
+    crowd: Crowd,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    equilibria: np.ndarray,
+    sequence: np.random.SeedSequence,
+    warm_up: int,
+    steps: int,
+    paid: Paid | None,
+    far: str,
+) -> Snapshot:
+    """Play, and values in its environment."""
+    economy, levels = crowd.economy, crowd.shape[2]
+    policies = _policies(crowd, rows)
+    own = policies.reshape(len(rows), -1, levels)
+    tallied, batches = watched(economy, agents, rows, owner, sequence, warm_up, steps)
+    found = measured(crowd, tallied, batches, own, owner, steps)
+    if crowd.refusal:
+        return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
+    env, kinds = environment_of(crowd, found), kinds_of(crowd, owner)
+    numbers: Numbers = {}
+    bonuses = (NOTHING,) if paid is None else (NOTHING, paid)
+    if few(crowd):
+        each = judged_few(crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses)
+    else:
+        each = [_pooled(crowd, env, own, kinds, equilibria, bonus) for bonus in bonuses]
+    for suffix, one in zip(("", REGULARISED), each, strict=False):
+        numbers |= {f"{name}{suffix}": array for name, array in _told(one, owner).items()}
+    for target, name in zip(equilibria, ("", "_eps"), strict=False):
+        of_kind = target.reshape(*crowd.shape, levels)[kinds]
+        numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind, far, found.law[kinds])
+    first = each[0]
+    return Snapshot(found, env, numbers, found.efficiency, first.bound, first.coverage, first.method)
+
+
+def _pooled(
+    crowd: Crowd, env: Any, own: np.ndarray, kinds: np.ndarray, equilibria: np.ndarray, paid: Paid
+) -> Judged:
+    """Agents of very many, in the environment that all of them make."""
+    found = judged_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
+    payoff, gain, gaps = (np.asarray(part) for part in (found.payoff, found.gain, found.gaps))
+    return Judged(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
+
+
+def _told(each: Judged, owner: np.ndarray) -> Numbers:
+    """What was found of each owner of a policy, by the names of `EXACT` and `FAR`."""
+    payoff, gain = each.payoff, each.gain
+    scale = abs(float(payoff[owner].mean()))
+    numbers = {"agent_payoff": payoff, "exploitability": gain, "relative_exploitability": gain / scale}
+    for gap, name in zip(each.gaps.T, ("", "_eps"), strict=False):
+        numbers[f"gap_to_equilibrium{name}"] = gap
+        numbers[f"relative_gap_to_equilibrium{name}"] = gap / scale
+    return numbers
+
+
+def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
+    """The type of every owner of a policy."""
+    found = np.zeros(int(owner.max()) + 1, dtype=np.int64)
+    found[owner] = crowd.economy.type_of
+    return found
+
+
+def distances(policies: np.ndarray, others: np.ndarray, far: str, law: np.ndarray) -> np.ndarray:
+    """Policy distances ``[owner]`` by the word ``far``; ``law [owner private karma]`` may weigh states."""
+    weights = law / law.sum(axis=(1, 2), keepdims=True)
+    return np.asarray(_distance(put(policies), put(others), far, put(weights)))
+
+
+_distance = eqx.filter_jit(policy_distance)
+
+
+def payoff_estimates(
+    crowd: Crowd,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    q: np.ndarray,  # [owner entry]
+    sequence: np.random.SeedSequence,
+    steps: int,
+    paid: Paid | None = None,
+) -> np.ndarray:
+    """What agents' own tables say of the states that they meet in so many steps, ``[agent]``.
+
+    The mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x met: equation (4.4). Where entropy is ``paid``
+    that of the state met is added, once: the tables are taught by rewards alone.
+    """
+    from rivalry.economies.kernels.choices import unpacked
+
+    policies = _policies(crowd, rows)
+    values = (policies * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
+    if paid is not None:
+        values = values + paid.weight * np.asarray(entropies(put(policies)))
+    met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps)[0].each
+    estimates: np.ndarray = (met * values[owner]).sum(axis=(1, 2)) / steps
+    return estimates
+
+
+def sampled(
+    crowd: Crowd,
+    how: Sampling,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    q: np.ndarray,  # [owner entry]
+    equilibria: np.ndarray,  # [which state bid]
+    sequence: np.random.SeedSequence,
+    paid: Paid | None = None,
+) -> tuple[np.ndarray, float]:
+    """Sampled gains ``[metric agent]`` in the order of `SAMPLED`, and the share of entries visited rarely.
+
+    The first is what the best bid gains over the own one, by its table; the others are how much better the
+    own policy is than an equilibrium's. NaN of agents who are not watched, and where there is none.
+    Where entropy is ``paid`` the same play tells the same again with it, in the order of `sampled_names`.
+    """
+    from rivalry.economies.kernels.economy import copied
+    from rivalry.tables.kernels import draws
+
+    economy, alone = crowd.economy, how.kind == "alone"
+    count = len(economy.type_of)
+    who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
+    rewards = (None,) if paid is None else (None, paid)
+    found, rare = np.full((len(rewards), len(SAMPLED), count), np.nan), []
+    for number, agent in enumerate(who):
+        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
+        seen = slice(None) if agent < 0 else [agent]
+        for into, bonus in zip(found, rewards, strict=True):
+            others = copied(agents)._replace(stream=draws.stream(own))
+            greedy, gaps, visits = _watched(crowd, how, others, rows, owner, q, equilibria, int(agent), bonus)
+            into[0, seen] = greedy[seen]
+            into[1 : 1 + len(gaps), seen] = gaps[:, seen]
+        rare.append(float(np.mean(visits[seen] < RARELY)))
+    return found.reshape(-1, count), float(np.mean(rare))
+
+
+def _watched(
+    crowd: Crowd,
+    how: Sampling,
+    agents: Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    q: np.ndarray,
+    equilibria: np.ndarray,
+    alone: int,
+    paid: Paid | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One run of monitoring: means over samples ``[agent]`` and ``[target agent]``, and visits."""
+    from rivalry.economies.kernels.choices import cumulative
+    from rivalry.economies.kernels.economy import RUNNING
+    from rivalry.economies.kernels.economy_monitor import MonitorRule, monitor, watch
+
+    economy, levels = crowd.economy, crowd.shape[2]
+    sizes, solitary = step_sizes(how.alpha), alone >= 0
+    rule = MonitorRule(
+        alpha=float(sizes.values[0]),
+        power=sizes.power,
+        expected=int(how.expected),
+        double=int(how.double),
+        alone=alone,
+        teach_until=how.t_monitor,
+        sample_from=how.t_monitor if solitary else how.t_burn,
+        sample_every=how.sample_every,
+        weight=0.0 if paid is None else paid.weight,
+        once=0 if paid is None else int(paid.once),
+    )
+    tables = q[owner] if how.tables == "learner" else np.zeros((len(owner), q.shape[1]))
+    aims = equilibria.reshape(len(equilibria), *crowd.shape, levels)
+    targets = cumulative(aims) if len(aims) else np.zeros((0, crowd.shape[0], q.shape[1]))
+    even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
+    mixed = (1 - how.explore) * _policies(crowd, rows)[owner[max(alone, 0)]] + how.explore * even
+    held = watch(economy, agents, rule, tables, tables, tables, len(targets))
+    length = how.t_monitor + (how.t_monitor - how.t_burn if solitary else 0)
+    monitor(economy, rule, agents, rows, owner, targets, cumulative(mixed), held, length)
+    checked(agents)
+    if agents.status[0] != RUNNING:
+        return np.full(len(owner), np.nan), np.full((len(targets), len(owner)), np.nan), held.visits
+    return held.greedy_sum / held.samples, held.target_sum / held.samples, held.visits

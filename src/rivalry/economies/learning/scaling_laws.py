@@ -1,0 +1,163 @@
+"""What the unit and the amount of karma do to bids: economies that differ in these, beside each other."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Len
+
+from rivalry.core.game import is_population
+from rivalry.core.oracles import has, offered
+from rivalry.core.results import Record
+from rivalry.methods.populations.logit_equilibrium import equilibrium
+from rivalry.population.scaling import scaling_gap, sublinearity
+
+BID = ("player", "private", "karma")
+
+
+class _Compared(eqx.Module):
+    """Mean bids at the logit equilibria of several economies, made of one."""
+
+    beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
+
+    needs: ClassVar[str]  # what a population must have
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations whose karma can be changed in this way."""
+        return is_population(game) and has(game, cls.needs)
+
+    def economies(self, game: Any) -> list[Any]:
+        """Those that are compared."""
+        raise NotImplementedError
+
+    def told(self, game: Any, bids: list[np.ndarray]) -> Record:
+        """What is recorded of their mean bids, ``[player private karma]`` each."""
+        raise NotImplementedError
+
+    def world(self, game: Any) -> Any:
+        """The game itself. Raises `ValueError` for one that cannot be changed so."""
+        if not self.fits(game):
+            raise ValueError(f"game: {type(game).__name__} must be a population that can be {self.needs}")
+        return game
+
+    def length(self, world: Any) -> int:
+        """One equilibrium each."""
+        return len(self.economies(world))
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+        """Nothing is drawn."""
+        return {f"policy{k}": np.zeros(0) for k in range(self.length(world))}
+
+    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+        """One equilibrium after the other."""
+        for k, game in enumerate(self.economies(world)):
+            if session[f"policy{k}"].size:
+                continue
+            policy, _, residual = equilibrium(game, self.beta)
+            if not residual <= 1e-9:
+                raise ValueError(f"beta: at {self.beta:g} no equilibrium was found (residual {residual:.1e})")
+            session[f"policy{k}"] = policy
+            return 1
+        return 0
+
+    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+        """What was found, where all are known."""
+        bids = []
+        for k, game in enumerate(self.economies(world)):
+            if not session[f"policy{k}"].size:
+                return {}
+            bids.append((session[f"policy{k}"] @ np.arange(game.shape[2])).reshape(game.shape))
+        return self.told(world, bids)
+
+
+class ScalingLaw(_Compared):
+    """Mean bids at the logit equilibrium, beside those with ``factor`` times as much karma and room.
+
+    The law says ``b(k; kbar) = b(a k; a kbar, a kmax)/a``. Bids are whole numbers, so it holds to about half
+    a unit. The record has ``scaling_gap`` (player, private, karma), its largest entry ``largest_scaling_gap``
+    and ``mean_scaling_gap``, and both economies' mean bids. For populations that can be ``scaled(factor)``.
+    Raises `ValueError` where an equilibrium is not found.
+
+    Source: Vaishampayan (ETH Zurich 2024), appendix B.
+
+    >>> import rivalry as rv
+    >>> found = rv.learn(rv.games.karma(kmax=2, kbar=1.0), ScalingLaw(beta=5.0))
+    >>> found.data.scaling_gap.shape, bool(found.data.largest_scaling_gap < 0.5)
+    ((1, 2, 3), True)
+    """
+
+    factor: Annotated[int, Ge(2), Le(10_000), "how much more karma there is in the second economy"] = 2
+
+    needs: ClassVar[str] = "scaled"
+
+    def economies(self, game: Any) -> list[Any]:
+        """The game, and the one with more of everything."""
+        return [game, game.scaled(self.factor)]
+
+    def told(self, game: Any, bids: list[np.ndarray]) -> Record:
+        """How far they are apart."""
+        gap = scaling_gap(*bids)
+        return {
+            "scaling_gap": (BID, gap.gaps),
+            "largest_scaling_gap": ((), np.asarray(gap.max)),
+            "mean_scaling_gap": ((), np.asarray(gap.mean)),
+            "mean_bid": (BID, bids[0]),
+            "mean_bid_scaled": ((*BID[:2], "karma_scaled"), bids[1]),
+        }
+
+
+class Sublinearity(_Compared):
+    """Mean bids at the logit equilibria of economies with more and more karma and the same room for it.
+
+    Where bids rise with the mean karma, ``b(k; kbar/a) <= b(k; kbar)``, the law of scales makes them rise
+    less than in proportion to the own: ``b(a k) <= a b(k)``. ``largest_fall`` is by how much the premise is
+    missed at most, ``largest_excess`` the conclusion, in units of karma; ``bids_rise`` and ``sublinear`` say
+    whether whole bids, half a unit off each, explain that. ``mean_bid`` has one economy a row, of mean karma
+    ``kbar``. For populations that can be ``endowed(kbar)``. Raises `ValueError` where an equilibrium is not
+    found.
+
+    Source: Vaishampayan (ETH Zurich 2024), lemma A.1.
+
+    >>> import rivalry as rv
+    >>> found = rv.learn(rv.games.karma(kmax=4, kbar=1.0), Sublinearity(beta=5.0, fill=(0.25, 0.5)))
+    >>> found.data.kbar.values.tolist(), bool(found.data.sublinear)
+    ([1.0, 2.0], True)
+    """
+
+    fill: Annotated[
+        tuple[float, ...],
+        Gt(0),
+        Le(1),
+        Len(2),
+        "mean karma of the economies in parts of the largest amount that can be held, rising",
+    ] = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+    needs: ClassVar[str] = "endowed"
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.fill) != 1 or len(self.fill) < 2 or np.any(np.diff(self.fill) <= 0):
+            raise ValueError(f"fill: {list(np.atleast_1d(self.fill))} must be two numbers or more that rise")
+
+    def _means(self, game: Any) -> list[float]:
+        return [float(part) * (game.shape[2] - 1) for part in self.fill]
+
+    def economies(self, game: Any) -> list[Any]:
+        """The game with each of the amounts of karma."""
+        return [game.endowed(mean) for mean in self._means(game)]
+
+    def told(self, game: Any, bids: list[np.ndarray]) -> Record:
+        """By how much premise and conclusion are missed."""
+        means = self._means(game)
+        found = sublinearity(np.stack(bids), means)
+        urgency = offered(game, "stakes")
+        return ({} if urgency is None else {"urgency": (BID[:2], np.asarray(urgency))}) | {
+            "kbar": (("kbar",), np.asarray(means)),
+            "mean_bid": (("kbar", *BID), np.stack(bids)),
+            "largest_fall": ((), np.asarray(found.falls)),
+            "largest_excess": ((), np.asarray(found.exceeds)),
+            "bids_rise": ((), np.asarray(found.monotone)),
+            "sublinear": ((), np.asarray(found.sublinear)),
+        }

@@ -1,0 +1,283 @@
+"""Finitely many agents who follow given policies, or no policy at all, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.jax import put
+from rivalry.core.results import Record
+from rivalry.economies.learning.crowds import (
+    BATCHES,
+    POOLED,
+    Crowd,
+    Measured,
+    batch_ends,
+    certified,
+    checked,
+    counted,
+    crowd_of,
+    environment_of,
+    measures_of,
+    plays,
+    stationary_efficiency,
+    views,
+)
+from rivalry.economies.learning.few_agents import few, judged_few
+from rivalry.methods.populations.logit_equilibrium import equilibrium
+from rivalry.methods.populations.newton import ENOUGH
+from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+from rivalry.population import best_response, policy_values
+from rivalry.population.operators import Policy, Values
+from rivalry.tables.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN, Economy
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy import Agents, Tallies
+
+Session = dict[str, np.ndarray]
+
+AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
+POLICIES = ("equilibrium", "uniform", "zero", "all_in")
+SUMS = "sum_"  # before tallies in a session
+
+
+class Simulation(eqx.Module):
+    """Agents of an economy play on with policies that do not change; nothing is learned.
+
+    ``plays`` is the policy of all: ``equilibrium``, the logit equilibrium at ``beta`` and ``eps``;
+    ``uniform``, ``zero`` or ``all_in``; numbers ``[type private karma bid]``, of one type also ``[private
+    karma bid]``, rows of bids may end at the karma held; or a ``.json`` or ``.npy`` file of these. Or there
+    is no karma, and the resource goes by a ``coin``, to the higher ``stake`` (urgency), or by ``turn``, to
+    who has won less often. Where agents see signals of their peers a policy may have an axis of them after
+    the private states; it is recorded with the two as one.
+
+    The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
+    and step, ``reward_fairness`` and ``access_fairness``, minus standard deviations over agents of rewards
+    and wins a step; ``agent_reward``, ``agent_wins``; ``karma_law``, ``bid_law``. Of policies it has as well
+    ``payoff`` and ``exploitability`` by type, what one agent could gain while all others keep to theirs, the
+    certificate, and ``stationary_efficiency``, the mean reward that payoffs stand for; a warning says where
+    it differs from the measured one by more than noise. ``policy`` (player, private, karma, bid) is the
+    policy.
+
+    Of two agents gains are exact: the own karma determines the rival's. Where urgencies are not drawn anew in
+    every step the rival's is hidden, and gains are ``bounded`` by that of an agent who sees it. Of up to 20
+    agents they are estimated with the rivals' bids as they depend on the own karma, in two further runs of
+    ``evaluation`` steps that try every bid. Of more, in the population measured with rivals' bids taken as
+    independent of the own karma, weighted by the states that agents were in. Gains tend to 0 with many agents
+    where the policy is an equilibrium of the population.
+
+    Raises `ValueError` for parameters out of range, and for what is no policy of the game.
+
+    Source: Vaishampayan (ETH Zurich 2024), 2.4 and 2.6 to 2.8.
+
+    >>> import rivalry as rv
+    >>> found = rv.learn(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
+    >>> abs(float(found.data.efficiency) + 1) < 0.05
+    True
+    """
+
+    plays: Annotated[
+        Any, "equilibrium, uniform, zero, all_in; coin, stake, turn; or a policy: numbers, or a file of these"
+    ] = "equilibrium"
+    beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
+    eps: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
+    evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
+    warm_up: Annotated[int, Ge(0), "steps before these"] = 0
+
+    def __check_init__(self) -> None:
+        check_whole("evaluation", self.evaluation)
+        check_whole("warm_up", self.warm_up, 0)
+        check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
+        check_numbers("eps", self.eps, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        if isinstance(self.plays, str) and self.plays not in (*POLICIES, *AWARDS) and not _file(self.plays):
+            known = ", ".join((*POLICIES, *AWARDS))
+            raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a file that exists")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations that finitely many agents can stand for."""
+        return plays(game)
+
+    def world(self, game: Any) -> Crowd:
+        """The game with its agents; a `Crowd` passes."""
+        return crowd_of(game)
+
+    def length(self, world: Crowd) -> int:
+        """Steps counted, and those before."""
+        return self.warm_up + self.evaluation
+
+    @property
+    def bids(self) -> bool:
+        """Whether there is a policy at all."""
+        return not (isinstance(self.plays, str) and self.plays in AWARDS)
+
+    def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
+        """Agents at the first step, and the policy. Raises `ValueError` for what is no policy of the game."""
+        from rivalry.economies.kernels.economy import fresh, tallies
+
+        policy = self._policy(world) if self.bids else np.zeros((0, 0))
+        session = dict(fresh(world.economy, stream)._asdict())
+        sums = {f"{SUMS}{name}": array for name, array in tallies(world.economy)._asdict().items()}
+        return session | sums | {"policy_of_all": policy, "batches": np.full(BATCHES, np.nan)}
+
+    def advance(self, world: Crowd, session: Session, steps: int) -> int:
+        """Plays."""
+        from rivalry.economies.kernels.choices import cumulative, uniform_rows
+        from rivalry.economies.kernels.economy import no_tallies, play
+
+        agents, sums = _parts(session)
+        types, private, levels = world.shape
+        policy = session["policy_of_all"].reshape(-1, private, levels, levels)
+        rows = cumulative(policy) if self.bids else uniform_rows(types, private, levels - 1)
+        taken, economy = 0, self._economy(world)
+        ends = self.warm_up + batch_ends(self.evaluation)
+        for number, until in enumerate((self.warm_up, *ends), start=-1):
+            part = min(steps - taken, int(until) - int(agents.clock[0]))
+            if part > 0:
+                into = no_tallies() if number < 0 else sums
+                play(economy, agents, rows, economy.type_of, into, part)
+                taken += part
+                if number >= 0 and agents.clock[0] == until:
+                    session["batches"][number] = sums.rewards.sum()
+        checked(agents)
+        return taken
+
+    def read(self, world: Crowd, session: Session) -> Record:
+        """What has been counted so far."""
+        agents, sums = _parts(session)
+        steps, kinds = int(agents.clock[0]) - self.warm_up, world.economy.type_of
+        done = "settled" if steps >= self.evaluation else "budget spent"
+        record: Record = {"status": ((), np.asarray(done)), "agent_type": (("agent",), np.array(kinds))}
+        if steps <= 0:
+            return record
+        shape = (*world.shape, world.shape[2])
+        policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
+        found = counted(world, sums, session["batches"], policy, steps)
+        record |= found.record(kinds)
+        if not self.bids:
+            return record
+        record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
+        record["policy"] = (("player", "private", "karma", "bid"), policy)
+        record |= views(world)
+        return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
+
+    def _economy(self, world: Crowd) -> Economy:
+        return world.economy if self.bids else world.economy._replace(award=AWARDS[self.plays])
+
+    def _policy(self, world: Crowd) -> np.ndarray:
+        """The policy of all, ``[state bid]``; one without signals is followed whatever the signal."""
+        game, given = world.game, self.plays
+        if isinstance(given, str) and given == "equilibrium":
+            if world.refusal:
+                raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
+            policy, _, residual = equilibrium(game, self.beta, self.eps)
+            if not residual <= ENOUGH:
+                what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
+                raise ValueError(f"plays: {what}; give another beta, or a policy")
+            return policy
+        if isinstance(given, str) and given in POLICIES:
+            return _whatever_is_seen(world, np.asarray(game.named_start(given)))
+        numbers = _full(_read(given) if isinstance(given, str) else given, world.shape[2])
+        if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
+            return _whatever_is_seen(world, np.asarray(game.space.check(numbers, "policy")))
+        types, _, levels = world.shape
+        shaped = numbers.reshape(types, -1, world.signals, levels, levels)
+        parts = [game.space.check(shaped[:, :, seen], "policy") for seen in range(world.signals)]
+        whole = np.stack([np.asarray(part).reshape(types, -1, levels, levels) for part in parts], axis=2)
+        return whole.reshape(-1, levels)
+
+
+def _whatever_is_seen(world: Crowd, policy: np.ndarray) -> np.ndarray:
+    """A policy ``[state bid]`` that does not depend on signals, with a state for each of them."""
+    types, _, levels = world.shape
+    shaped = policy.reshape(types, -1, 1, levels, levels)
+    return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
+
+
+def _parts(session: Session) -> tuple[Agents, Tallies]:
+    from rivalry.economies.kernels.economy import Agents, Tallies
+
+    return (
+        Agents(*(session[name] for name in Agents._fields)),
+        Tallies(*(session[f"{SUMS}{name}"] for name in Tallies._fields)),
+    )
+
+
+def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
+    """Payoffs of the policy, and what one agent could gain while the others keep to it."""
+    env, levels = environment_of(world, found), world.shape[2]
+    if few(world):
+        payoff, gain, bound, coverage, method = _few(world, found, env, agents, steps)
+    else:
+        values, best = (np.asarray(v) for v in _worth(world.game, env, put(found.policy.reshape(-1, levels))))
+        weights = found.law.reshape(world.shape[0], -1)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
+        gain, bound = np.maximum(most - payoff, 0.0), np.full(len(payoff), np.inf)
+        coverage, method = "estimated", POOLED
+    return measures_of(world, env, found) | {
+        "payoff": (("player",), payoff),
+        "exploitability": (("player",), gain),
+        "relative_exploitability": (("player",), gain / np.abs(payoff)),
+        **stationary_efficiency(world, payoff, found),
+        **certified(world, gain, bound, coverage, method).record(),
+    }
+
+
+def _few(
+    world: Crowd, found: Measured, env: Any, agents: Agents, steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
+    """Payoff, gain and bound ``[type]`` among few agents, the coverage and the method."""
+    from rivalry.economies.kernels.choices import cumulative
+
+    (types, private, levels), economy = world.shape, world.economy
+    policy, sequence = found.policy, np.random.SeedSequence([int(word) for word in agents.stream])
+    judged = judged_few(
+        world,
+        env,
+        agents,
+        cumulative(policy),
+        policy.reshape(types, private * levels, levels),
+        economy.type_of,
+        np.arange(types),
+        np.zeros((0, types * private * levels, levels)),
+        sequence,
+        steps,
+    )[0]
+    return judged.payoff, judged.gain, judged.bound, judged.coverage, judged.method
+
+
+@eqx.filter_jit
+def _worth(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
+    """V^pi and V*."""
+    return policy_values(game, env, pi), best_response(game, env, pi).values
+
+
+def _file(name: str) -> bool:
+    """Whether a word is a file that holds a policy."""
+    return Path(name).suffix in (".json", ".npy") and Path(name).is_file()
+
+
+def _read(name: str) -> Any:
+    """The numbers of a file."""
+    path = Path(name)
+    return np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+
+
+def _full(numbers: Any, levels: int) -> np.ndarray:
+    """A policy whose rows may end at the karma held, as an array padded with zeros."""
+    if isinstance(numbers, list | tuple):
+        if numbers and all(isinstance(x, int | float) for x in numbers):
+            row = np.zeros(max(levels, len(numbers)))
+            row[: len(numbers)] = numbers
+            return row
+        parts = [_full(part, levels) for part in numbers]
+        if len({part.shape for part in parts}) == 1:
+            return np.stack(parts)
+        raise ValueError("plays: rows of a policy must be lists of numbers, one a bid")
+    return np.asarray(numbers, dtype=float)

@@ -1,0 +1,50 @@
+"""What became of a city's lucky, average and unlucky agents, as the page's tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rivalry.economies.figures.class_table import ALSO, MAIN, table_of, words_of
+from rivalry.economies.figures.streets import RULES
+from rivalry.plots.cells import cells, is_own
+from rivalry.plots.select import NoSuchPoint
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+MOST = 8  # points of a sweep that have a table
+
+
+class Travellers(NamedTuple):
+    """The table of one method at one point: a column an example agent, and a column a class."""
+
+    where: str
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+    rules: str
+
+
+def travellers(data: Dataset) -> list[Travellers]:
+    """Of every method and point of a run with classes of agents: mean bids by trip, rewards, moves, gains.
+
+    Means over the agents of a class, and over replications with their 95 % intervals.
+    """
+    if any(name not in data for name in (MAIN, "agent_class", "class_name")):
+        return []
+    lead = [str(dim) for dim in data[MAIN].dims if not is_own(data, MAIN, str(dim)) and dim != "replication"]
+    found = []
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        part = data.isel(dict(zip(lead, index, strict=True)))
+        try:
+            (one,) = cells(part, MAIN, ALSO)
+        except NoSuchPoint:
+            continue
+        table = table_of(one)
+        rows = [(label, [words_of(values) for values in each.T]) for label, each in table.rows]
+        where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
+        place = ", ".join(str(v) if dim == "algorithm" else f"{dim} = {v}" for dim, v in where.items())
+        rules = [str(np.ravel(one.arrays[name])[0]) for name in RULES if name in one.arrays]
+        found.append(Travellers(place, table.columns, rows, ". Single agents: ".join(rules)))
+    return found[:MOST]

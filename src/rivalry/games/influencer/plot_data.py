@@ -1,0 +1,145 @@
+"""Named arrays of an influencer game at a profile: what is stored with results, and what plots draw."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.certify import best_reply
+from rivalry.core.game import Record, payoff_against
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.space import Profile
+from rivalry.games.influencer.closed_forms import known_threshold
+
+if TYPE_CHECKING:
+    from rivalry.games.influencer.game import Influencer
+
+VIEWS = ("influence", "shares", "landscape", "resource", "vector_field")
+PLACES, FIELD, SQUARE = 201, 40, 41 * 41
+PAIRED = 6  # players of whom every two have a field of their own
+
+
+def measures(game: Influencer, x: Profile) -> Record:
+    """What is stored with every result.
+
+    ``gradient_norm``, the largest entry of all own gradients; ``resource_total``; ``outside_payoffs
+    [outside]``, what the third party and abstention get, where there are any; ``axis_name [axis]`` where
+    reaches are chosen beside places; and, where a closed form holds, ``threshold``, ``symmetric_position
+    [axis]`` and ``symmetric_stable`` (see `known_threshold`).
+    """
+    payoffs, norm, shares = _measured(game, x)
+    game.refuse_nan(shares)
+    found: Record = {
+        "gradient_norm": ((), np.asarray(norm)),
+        "resource_total": ((), np.asarray(payoff_scale(game))),
+    }
+    if len(payoffs) > x.shape[0]:
+        found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
+    if (places := game.points.shape[1]) < x.shape[1]:  # reaches are chosen beside places
+        names = ["place"] if places == 1 else [f"place {k}" for k in range(places)]
+        found["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
+    known = known_threshold(game)
+    if known is not None:
+        if known.position is not None:
+            found["symmetric_position"] = (("axis",), known.position)
+        found["symmetric_stable"] = ((), np.asarray(known.stable))
+        if known.threshold is not None:
+            found["threshold"] = ((), np.asarray(known.threshold))
+    return found
+
+
+@eqx.filter_jit
+def _measured(game: Influencer, x: Profile) -> tuple[Array, Array, Array]:
+    shares = game.shares(x)
+    return shares @ game.weights, jnp.max(jnp.abs(game.gradients(x))), shares
+
+
+def view(game: Influencer, name: str, x: Profile) -> Record:
+    """The view ``name`` at ``x``; `rivalry.view` gives it with labels."""
+    makers = {
+        "influence": _influence,
+        "shares": _shares,
+        "landscape": _landscape,
+        "resource": lambda game, _: _resource(game),
+        "vector_field": _vector_field,
+    }
+    return makers[name](game, x)
+
+
+def row_labels(game: Influencer) -> list[str]:
+    """The rows' names: players, then the third party, then abstention."""
+    labels = [f"player {player}" for player in range(game.players)]
+    labels += ["third party"] if game.third_party is not None else []
+    return labels + (["abstention"] if game.abstention is not None else [])
+
+
+def _resource(game: Influencer) -> Record:
+    return {
+        "resource": (("point",), np.asarray(game.weights)),
+        "resource_points": (("point", "coordinate"), np.asarray(game.points)),
+        "row_label": (("row",), np.asarray(row_labels(game))),
+    }
+
+
+def _influence(game: Influencer, x: Profile) -> Record:
+    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game)}
+
+
+def _shares(game: Influencer, x: Profile) -> Record:
+    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game)}
+
+
+def _landscape(game: Influencer, x: Profile) -> Record:
+    axes = x.shape[1]
+    places = game.space.grid(0, PLACES if axes == 1 else SQUARE)
+    replies = [best_reply(game, x, player) for player in range(game.players)]
+    at = np.asarray(places)
+    return {
+        "landscape": (("player", "place"), np.asarray(_own_payoffs(game, x, places))),
+        "landscape_at": (("place",), at[:, 0]) if axes == 1 else (("place", "coordinate"), at),
+        "landscape_best": (("player", "axis"), np.stack([reply.strategy for reply in replies])),
+        "landscape_best_payoff": (("player",), np.asarray([reply.payoff for reply in replies])),
+    }
+
+
+@eqx.filter_jit
+def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
+    """Every player's payoff at every place, the others at ``x``: ``[player place]``."""
+
+    def row(player: Array) -> Array:
+        return jnp.asarray(jax.lax.map(payoff_against(game, x, player), places, batch_size=256))
+
+    return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
+
+
+def _vector_field(game: Influencer, x: Profile) -> Record:
+    first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
+    pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
+    fields = np.asarray(_fields(game, x, first, second, put(pairs)))
+    found: Record = {
+        "field": (("i_place", "j_place", "component"), fields[0]),  # of players 0 and 1
+        "field_at_i": (("i_place",), np.asarray(first)),
+        "field_at_j": (("j_place",), np.asarray(second)),
+    }
+    if len(pairs) > 1:
+        found["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
+        found["field_pair"] = (("pair", "component"), pairs)
+    return found
+
+
+@eqx.filter_jit
+def _fields(game: Influencer, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
+    """Gradients of two players where both stand anywhere, ``[pair i_place j_place component]``."""
+
+    def at(pair: Array, y: Array, z: Array) -> Array:
+        return game.gradients(x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
+
+    def of(pair: Array) -> Array:
+        return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(second))(first)
+
+    return jnp.asarray(jax.lax.map(of, pairs))

@@ -1,0 +1,88 @@
+"""A planner's rule by Bayesian search: Optuna proposes what to try next (extra ``tune``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from rivalry.methods.design.rule_choices import Choice
+from rivalry.methods.design.rule_design import TRIALS, RuleDesign, Rules, Session, stream_of
+from rivalry.methods.q_learning.exploration import check_whole
+
+PROPOSALS = 3  # a stream
+
+
+class BayesianDesign(RuleDesign):
+    """A rule chosen by a tree-structured Parzen estimator: trials go where those before were good.
+
+    As `RuleDesign`, with the same options and the same record. The first ``first`` of ``trials`` trials are
+    drawn evenly; each later one is proposed by what is known by then, the mean objectives over seeds. The
+    proposal of a trial depends on the run's seed, its number and the trials before it alone, so a run that
+    was broken off goes on to the bit, with the same version of Optuna. A range with a ``count`` is tried at
+    these values alone.
+
+    Needs the extra ``tune``. Raises `ValueError` as `RuleDesign` does, and where Optuna is not installed.
+
+    Source: Bergstra et al. (Advances in Neural Information Processing Systems 2011).
+
+    >>> import rivalry as rv
+    >>> BayesianDesign(choices={"kbar": {"from": 1.0, "to": 3.0}}, trials=5).search
+    'bayesian'
+    """
+
+    search: Annotated[Literal["bayesian"], "by what is known so far"] = "bayesian"  # type: ignore[assignment]
+    trials: Annotated[int, Ge(1), "how many rules are tried"] = TRIALS
+    first: Annotated[int, Ge(1), "how many of these are drawn evenly before any is proposed"] = 8
+
+    searches: ClassVar[tuple[str, ...]] = ("bayesian",)
+
+    def __check_init__(self) -> None:
+        check_whole("first", self.first)
+
+    def begin(self, world: Rules, stream: np.random.SeedSequence) -> Session:
+        """Nothing tried. Raises `ValueError` without Optuna, and as `RuleDesign` does."""
+        _optuna()
+        return super().begin(world, stream)
+
+    def proposed(self, world: Rules, session: Session, trial: int) -> np.ndarray:
+        """The codes ``[choice]`` of a trial: all trials before are told to a sampler of its own."""
+        optuna = _optuna()
+        (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)
+        sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=self.first)
+        study = optuna.create_study(direction="maximize" if self.maximise else "minimize", sampler=sampler)
+        spaces = {one.name: _space(optuna, one) for one in world.choices}
+        for codes, mean in zip(
+            session["codes"][:trial], session["objective"][:trial].mean(axis=1), strict=True
+        ):
+            known = bool(np.isfinite(mean))
+            study.add_trial(
+                optuna.trial.create_trial(
+                    state=getattr(optuna.trial.TrialState, "COMPLETE" if known else "FAIL"),
+                    value=float(mean) if known else None,
+                    params=dict(zip(spaces, codes.tolist(), strict=True)),
+                    distributions=spaces,
+                )
+            )
+        asked = study.ask(spaces).params
+        return np.array([one.near(float(asked[one.name])) for one in world.choices])
+
+
+def _space(optuna: Any, one: Choice) -> Any:
+    """A choice's codes as Optuna knows them: places in a list of numbers that rise are in order."""
+    if not one.values:
+        return optuna.distributions.FloatDistribution(one.low, one.high, log=one.log)
+    if one.plain and list(one.values) == sorted(one.values):
+        return optuna.distributions.FloatDistribution(0.0, len(one.values) - 1.0, step=1.0)
+    return optuna.distributions.CategoricalDistribution(list(one.ends()))
+
+
+def _optuna() -> Any:
+    """The library, which says no more than warnings. Raises `ValueError` where it is not installed."""
+    try:
+        import optuna
+    except ImportError:
+        raise ValueError("bayesian_design: needs optuna; pip install 'rivalry[tune]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna

@@ -1,0 +1,263 @@
+"""Cells of a run on a cluster of Ray's (extra ``deep``): the same store, the same bits, the same resume."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rivalry.core import files
+from rivalry.lab.executor import cores
+from rivalry.lab.executor.pool import DEATHS, Executor, Outcome, ProgressOutcome, spawning
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+    from rivalry.integrations.ray.cell import Message
+    from rivalry.lab.worker import Job
+
+__all__ = ["Cluster", "ClusterError", "ClusterLost"]
+
+REACH = 13.0  # seconds for joining a cluster that is there
+START = 120.0  # seconds for what a busy machine may take to load Ray, or to start it
+
+
+class ClusterError(ValueError):
+    """A cluster cannot be used as asked; one line that says why."""
+
+
+class ClusterLost(ClusterError):
+    """A cluster went away in the middle of a run; every finished cell is kept."""
+
+
+class Cluster:
+    """Ray as what carries out the cells of a run: ``rv.run_study(study, executor=Cluster())``.
+
+    ``address`` is that of a cluster that is running: ``"host:6379"`` or ``"auto"`` on one of its nodes,
+    ``"ray://host:10001"`` elsewhere. Without one, Ray is started on this machine for the run, and ends with
+    it. A cell takes one CPU. Its node needs this package in the same versions, and no disk in common with
+    this machine: files that the study names are sent, and what cells find and save comes back. A cell whose
+    node dies is begun again, from where it was last saved.
+
+    Several runs share one connection in a ``with`` statement.
+
+    Raises `ValueError` where Ray is not installed; when it is used, `ClusterError` where the cluster cannot
+    be joined, `ClusterLost` where it goes away.
+
+    >>> import rivalry as rv
+    >>> with Cluster("auto") as cluster:  # doctest: +SKIP
+    ...     run = rv.run_study(rv.load_study("hopf_n3"), "runs/hopf", executor=cluster)
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        if find_spec("ray") is None:
+            raise ValueError("executor: needs ray; pip install 'rivalry[deep]'")
+        self.address = address
+        self._held = 0
+        self._line: _Line | None = None
+
+    def __call__(self, count: int | None, on_progress: ProgressOutcome) -> Executor:
+        """An executor of at most ``count`` cells at a time; by default as many as there are CPUs."""
+        return _Cells(self, count, on_progress)
+
+    def __enter__(self) -> Cluster:
+        if self.address is not None:  # a wrong one is told before any work
+            self.line(1)
+        self._held += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held -= 1
+        if not self._held:
+            self.close()
+
+    def line(self, processors: int) -> _Line:
+        """The line to Ray, which is joined or started where that was not done before."""
+        if self._line is None:
+            self._line = _Line(self.address, processors)
+            try:
+                self._line.open()
+            except BaseException:
+                self.close(wait=False)
+                raise
+        return self._line
+
+    def close(self, *, wait: bool = True) -> None:
+        """Leaves the cluster, or ends the Ray that was started; a cell that runs is broken off.
+
+        This takes a second or two, which the caller need not ``wait`` for.
+        """
+        line, self._line = self._line, None
+        if line is not None:
+            line.close(wait)
+
+    def __repr__(self) -> str:
+        return f"Cluster({'' if self.address is None else repr(self.address)})"
+
+
+class _Line:
+    """The process that talks to Ray, and our end of its pipe."""
+
+    def __init__(self, address: str | None, processors: int) -> None:
+        from rivalry.integrations.ray import bridge
+
+        self.address, self.room = address, 0
+        self.tickets = count(1)  # never twice: word of an attempt may come when another run has begun
+        context = multiprocessing.get_context("spawn")
+        self.pipe: Connection
+        self.pipe, theirs = context.Pipe()
+        with spawning():
+            self.process: SpawnProcess = context.Process(
+                target=bridge.serve, args=(theirs, address, processors), daemon=True
+            )
+            self.process.start()
+        theirs.close()  # else its end would never be seen
+
+    def open(self) -> None:
+        """Waits until Ray can take cells. Raises `ClusterError`."""
+        self._within(START)
+        kind, value = self._within(START if self.address is None else REACH)
+        if kind == "refused":
+            raise ClusterError(f"{self._what()}: {value}")
+        self.room = value
+
+    def _within(self, seconds: float) -> Any:
+        end = time.monotonic() + seconds
+        while not self.pipe.poll(max(0.0, min(1.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                raise ClusterError(f"{self._what()}: no answer within {seconds:.0f} seconds")
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            raise ClusterError(f"{self._what()}: the process that talks to it ended") from None
+
+    def _what(self) -> str:
+        return "Ray on this machine" if self.address is None else f"--address {self.address}"
+
+    def send(self, kind: str, value: Any) -> None:
+        """An event for the bridge."""
+        try:
+            self.pipe.send((kind, value))
+        except OSError:
+            raise self._lost("") from None
+
+    def receive(self) -> Message | None:
+        """The next word on an order; None where there is more room, or less. Raises `ClusterLost`."""
+        try:
+            found = self.pipe.recv()
+        except (EOFError, OSError):
+            raise self._lost("") from None
+        if found[0] == "room":
+            self.room = found[1]
+            return None
+        if found[0] == "lost":
+            raise self._lost(found[1])
+        if found[0] == "refused":
+            raise ClusterError(f"{self._what()}: {found[1]}")
+        message: Message = found
+        return message
+
+    def _lost(self, why: str) -> ClusterLost:
+        said = f": {why}" if why else ""
+        return ClusterLost(f"the connection to Ray was lost{said}; finished cells are kept, resume goes on")
+
+    def close(self, wait: bool) -> None:
+        """The bridge ends what it has begun, and itself."""
+        self.pipe.close()
+        if wait:
+            self.process.join()
+            self.process.close()
+
+
+class _Cells:
+    """Jobs as tasks of Ray; we alone write into the run's folder. What dies is begun again."""
+
+    def __init__(self, cluster: Cluster, count: int | None, on_progress: ProgressOutcome) -> None:
+        self.cluster, self.count, self.on_progress = cluster, count, on_progress
+        self._running: dict[int, Job] = {}
+        self._stopped = False
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """See `Executor`. Raises `ClusterError`, `DiskFull`."""
+        from rivalry.integrations.ray.cell import Order, versions
+
+        waiting, deaths, made_by = deque(jobs), Counter[str](), versions()
+        with self.cluster:
+            line = self.cluster.line(max(cores(), min(self.count or 0, len(jobs))))
+            try:
+                line.send("files", _files(jobs))
+                while (waiting or self._running) and not self._stopped:
+                    if waiting and len(self._running) < (self.count or max(1, line.room)):
+                        job, ticket = waiting.popleft(), next(line.tickets)
+                        self._running[ticket] = job
+                        order = pickle.dumps(Order(ticket, job, _saved(job), made_by))
+                        line.send("order", (ticket, job.id, order))
+                        continue
+                    message = line.receive()
+                    outcome = self._heard(message, waiting, deaths) if message is not None else None
+                    if outcome is None:
+                        continue
+                    if outcome.kind != "progress":
+                        yield outcome
+                    elif self.on_progress(outcome) is True:
+                        self._stopped = True
+            finally:
+                self.stop()
+
+    def _heard(self, message: Message, waiting: deque[Job], deaths: Counter[str]) -> Outcome | None:
+        """Puts away what came, and says what it means."""
+        ticket, outcome, data = message
+        job = self._running[ticket]
+        if outcome.kind == "progress":
+            if data is None:
+                return outcome
+            files.write(_checkpoint(job), data, durable=True)
+            return None
+        if outcome.kind in ("started", "waiting"):
+            return outcome
+        del self._running[ticket]
+        if outcome.kind == "worker_died":
+            deaths[job.id] += 1
+            if deaths[job.id] == DEATHS:
+                return Outcome("failed", job.id, message=f"{outcome.message}, {DEATHS} times; out of memory?")
+            waiting.appendleft(job)
+        elif data is not None:
+            path = Path(job.out) / "cells" / f"{job.id}.npz"
+            files.write(path, data, durable=outcome.seconds > 1)
+            _checkpoint(job).unlink(missing_ok=True)
+        return outcome
+
+    def stop(self) -> None:
+        """See `Executor`: cells that run are broken off, which ends the connection."""
+        self._stopped = True
+        if self._running:
+            self._running.clear()
+            self.cluster.close(wait=False)
+
+
+def _files(jobs: Sequence[Job]) -> dict[str, bytes]:
+    """The files that the cells' study names, as they are now. Raises `ClusterError`."""
+    names = {(job.folder, name) for job in jobs for name in job.task["files"]}
+    try:
+        return {name: Path(folder, name).read_bytes() for folder, name in sorted(names)}
+    except OSError as error:
+        raise ClusterError(f"{error.filename}: {error.strerror}") from None
+
+
+def _checkpoint(job: Job) -> Path:
+    return Path(job.out) / "checkpoints" / f"{job.id}.npz"
+
+
+def _saved(job: Job) -> bytes | None:
+    """Where the cell was last saved."""
+    try:
+        return _checkpoint(job).read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,313 @@
+"""The process that talks to Ray, so that the run's own never loads it: its signals, output and end stay ours.
+
+It ends with its parent, and what it has started or begun ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from rivalry.core.files import Lock
+from rivalry.integrations.ray import cell
+from rivalry.lab.executor.pool import Outcome
+
+PREFIX = "rivalry-ray-"
+HASTE = 3.0  # seconds for what runs to end in good order, on a busy machine
+LEAVE = 10.0  # seconds for leaving, or ending, Ray
+LOOK = 5.0  # seconds between two looks at how many processors there are
+PATIENCE = 20.0  # seconds in which no cell is begun, until we say so
+LONG = 400  # characters of a line on what is wrong, at most
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": False}
+STORE = 512 * 2**20  # bytes for what travels between processes here, at most; more goes to the disk
+
+
+def serve(pipe: Connection, address: str | None, processors: int) -> None:
+    """The process's whole life: joins or starts Ray, carries orders out, leaves or ends it.
+
+    Sends ``("begun", "")``, then ``("room", processors)``, and again where that changes; a
+    `rivalry.integrations.ray.cell.Message` for every word on an order; at last ``("refused", why)`` where
+    cells cannot be carried out there, or ``("lost", why)`` where the cluster went away.
+    """
+    for word in (signal.SIGINT, signal.SIGTERM):  # it ends when the pipe does, in good order
+        signal.signal(word, lambda *_: None)  # ignored, they would be in all that it starts
+    if os.name == "posix":
+        os.setsid()  # so that all it starts can be ended together
+    if not os.environ.get("RIVALRY_DEBUG"):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+    heard = _Heard(pipe)
+    try:
+        with suppress(OSError, EOFError):
+            _serve(pipe, heard, address, processors)
+    finally:
+        heard.end(0)  # what Ray registered for the end has been done
+
+
+class _Heard:
+    """What the parent says, as it comes; after its last word the process ends, whatever it waits for."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.own = pipe, Path()
+        self.lock: Lock | None = None
+        self.events: SimpleQueue[Any] = SimpleQueue()
+        self.grace = HASTE
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self.events.put(self.pipe.recv())
+        self.events.put(None)
+        time.sleep(self.grace)
+        self.end(1)
+
+    def folder(self) -> Path:
+        """A folder of this process's, which goes with it. Its name is short: Ray puts sockets below it."""
+        home = os.environ.get("RAY_TMPDIR") or ("/tmp" if os.name == "posix" else tempfile.gettempdir())
+        cell.swept(Path(home), PREFIX)
+        self.own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+        self.lock = Lock(self.own)
+        self.lock.acquire()
+        return self.own
+
+    def end(self, status: int) -> None:
+        """The end of the process, and of all that it has started."""
+        if self.lock is not None:
+            _signal_all("SIGSTOP")  # so that nothing more is written, or begun
+            shutil.rmtree(self.own, ignore_errors=True)
+            _signal_all("SIGKILL")
+        os._exit(status)
+
+
+def _signal_all(name: str) -> None:
+    """Sends a signal to all that was started here.
+
+    Ray's own way to end may take this process along, in the middle of it, and so does the end of its chief
+    process, which is our child: the others come first, and what we start ends with us.
+    """
+    if os.name != "posix":
+        return
+    told: set[int] = set()
+    while new := [pid for pid in _session() if pid not in told]:
+        for pid in new:
+            with suppress(OSError):
+                os.kill(pid, getattr(signal, name))
+        told.update(new)
+
+
+def _session() -> list[int]:
+    """The processes of this one's session, without it; its own children last."""
+    me = os.getpid()
+    ours = [(parent == me, pid) for pid, parent in _processes() if _session_of(pid) == me != pid]
+    return [pid for _, pid in sorted(ours)]
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """Every process there is, and its parent."""
+    stats = list(Path("/proc").glob("[0-9]*/stat"))
+    for path in stats:
+        with suppress(OSError):
+            yield int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
+    if not stats:  # not Linux
+        with suppress(OSError):
+            found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True)
+            for line in found.stdout.splitlines():
+                pid, parent = line.split()
+                yield int(pid), int(parent)
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int) -> None:
+    import ray
+
+    pipe.send(("begun", ""))
+    try:
+        if address is None:
+            _start(ray, processors, heard.folder())
+        else:
+            _join(ray, address)
+    except BaseException as error:
+        pipe.send(("refused", one_line(error)))
+        return
+    heard.grace = LEAVE if address is not None else HASTE
+    bridge = _Bridge(ray, pipe, heard.events)
+    try:
+        bridge.work()
+    except (ray.exceptions.RayTaskError, ray.exceptions.RuntimeEnvSetupError) as error:
+        pipe.send(("refused", one_line(error)))
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        pipe.send(("lost", one_line(error)))
+    finally:
+        if address is not None:
+            bridge.leave()
+
+
+def _join(ray: Any, address: str) -> None:
+    """Joins a cluster. Raises `OSError` at once where nobody listens; Ray would try for most of a minute."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    ray.init(address, **QUIET)
+
+
+def _start(ray: Any, processors: int, own: Path) -> None:
+    """Starts Ray on this machine alone: no dashboard, no statistics."""
+    os.environ["TMPDIR"] = str(own)  # for what cells leave behind when they are ended
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_worker_niceness", "0")  # cells are what this machine is there for
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is left in the user's home
+    ray.init(
+        "local",
+        num_cpus=processors,
+        include_dashboard=False,
+        object_store_memory=STORE,
+        _temp_dir=str(own),
+        **QUIET,
+    )
+
+
+class _Bridge:
+    """Orders to tasks of Ray, and what becomes of these to messages. One CPU a cell."""
+
+    def __init__(self, ray: Any, pipe: Connection, events: SimpleQueue[Any]) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self.ray, self.pipe, self.events = ray, pipe, events
+        self.running: dict[int, Any] = {}
+        self.waiting: dict[int, str] = {}  # the cells that no node has begun
+        self.patient = time.monotonic()  # when something last began, or was ordered while nothing waited
+        self.files: Any = None
+        # the process of a dead node's cell is gone at once; we begin it again ourselves, from its checkpoint
+        self.task = ray.remote(num_cpus=1, max_retries=0)(cell.compute)
+        near = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        mailbox = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(cell.Mailbox)
+        self.mailbox = mailbox.options(scheduling_strategy=near).remote()
+
+    def work(self) -> None:
+        """Until the parent closes the pipe."""
+        self._listen()
+        room, look = -1, time.monotonic()
+        while True:
+            if time.monotonic() >= look:
+                room, before = int(self.ray.cluster_resources().get("CPU", 0)), room
+                if room != before:
+                    self.pipe.send(("room", room))
+                self._tell_waiting(room)
+                look = time.monotonic() + LOOK
+            try:
+                event = self.events.get(timeout=max(0.0, look - time.monotonic()))
+            except Empty:
+                continue
+            if event is None:
+                return
+            kind, value = event
+            getattr(self, f"_on_{kind}")(value)
+
+    def _tell(self, ref: Any, kind: str, *more: Any) -> None:
+        """The event ``kind`` as soon as a reference of Ray's has its value."""
+        ref.future().add_done_callback(lambda future: self.events.put((kind, (future, *more))))
+
+    def _tell_waiting(self, room: int) -> None:
+        """Says so, once, where every order waits: others may hold the cluster's processors."""
+        if len(self.waiting) < len(self.running) or not self.waiting:
+            self.patient = time.monotonic()
+        elif time.monotonic() - self.patient > PATIENCE:
+            self.patient = float("inf")
+            free = int(self.ray.available_resources().get("CPU", 0))
+            ticket, id = min(self.waiting.items())
+            said = f"not begun within {PATIENCE:.0f} seconds; {free} of the cluster's {room} CPUs are free"
+            self.pipe.send((ticket, Outcome("waiting", id, message=said), None))
+
+    def _listen(self) -> None:
+        self._tell(self.mailbox.take.remote(), "mail")
+
+    def _on_files(self, files: dict[str, bytes]) -> None:
+        self.files = self.ray.put(files)
+
+    def _on_order(self, order: tuple[int, str, bytes]) -> None:
+        ticket, id, data = order
+        if not self.running:
+            self.patient = time.monotonic()
+        self.running[ticket] = ref = self.task.remote(data, self.files, self.mailbox)
+        self.waiting[ticket] = id
+        self._tell(ref, "ended", ticket, id)
+
+    def _on_mail(self, event: tuple[Any]) -> None:
+        for message in event[0].result():
+            self.waiting.pop(message[0], None)
+            if message[0] in self.running:
+                self.pipe.send(message)
+        self._listen()
+
+    def _on_ended(self, event: tuple[Any, int, str]) -> None:
+        """A cell is computed, or what computed it is gone. Raises what would keep every cell from it."""
+        future, ticket, id = event
+        del self.running[ticket]
+        self.waiting.pop(ticket, None)
+        self.patient = time.monotonic()
+        failed = self.ray.exceptions
+        try:
+            message = future.result()
+        except (failed.RayTaskError, failed.RuntimeEnvSetupError):
+            raise
+        except failed.RayError as error:
+            message = ticket, Outcome("worker_died", id, message=how(error)), None
+        self.pipe.send(message)
+
+    def leave(self) -> None:
+        """Leaves a cluster as it was. The process may end in here: nothing that matters comes after."""
+        left = list(self.running.values())
+        for force in (False, True):  # first a chance to remove its folder
+            for ref in left:
+                with suppress(Exception):
+                    self.ray.cancel(ref, force=force)
+            if left:
+                with suppress(Exception):
+                    _, left = self.ray.wait(left, num_returns=len(left), timeout=HASTE)
+        with suppress(Exception):
+            self.ray.shutdown()
+
+
+def how(error: Exception) -> str:
+    """What became of a worker, in words."""
+    kinds = {
+        "NodeDiedError": "its node is gone",
+        "LocalRayletDiedError": "its node is gone",
+        "OutOfMemoryError": "worker ended by Ray: its node had no memory left",
+        "WorkerCrashedError": "worker died",
+    }
+    name = type(error).__name__
+    return kinds.get(name) or f"worker lost: {name}"
+
+
+def one_line(error: BaseException) -> str:
+    """What is wrong, in one line, without Ray's trace."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, BaseException):
+        error = cause
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    words = " ".join(text.partition(" Please specify")[0].split())
+    return (words if len(words) <= LONG else f"{words[:LONG]} ..") or type(error).__name__

@@ -1,0 +1,219 @@
+"""A cell on a machine that shares no disk with the run: files of the study in, the bytes of its file out.
+
+Importing this loads neither JAX nor Ray: the mailbox needs neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.core.files import Lock, StoreError
+from rivalry.lab.executor.pool import Outcome, one_thread, work
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rivalry.lab.worker import Job
+
+PREFIX = "rivalry-cell-"
+PULSE = 1.0  # seconds between two words on how far a cell is: there may be a thousand of them
+STALE = 60.0  # seconds: a folder as old as this that nobody holds was left by a process that was killed
+NUMBERS = ("rivalry", "numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon")
+
+Message = tuple[int, Outcome, bytes | None]  # the ticket of an attempt, what became of it, a file's bytes
+
+
+class Mailbox:
+    """Where cells leave word of how far they are; an actor of Ray."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def put(self, message: Message) -> None:
+        """Leave a message."""
+        await self.messages.put(message)
+
+    async def take(self) -> list[Message]:
+        """All messages there are, as soon as there is one."""
+        found = [await self.messages.get()]
+        while not self.messages.empty():
+            found.append(self.messages.get_nowait())
+        return found
+
+
+class Order(NamedTuple):
+    """One attempt at a cell: what travels to another machine, beside the files of its study."""
+
+    ticket: int
+    job: Job
+    saved: bytes | None  # the cell's last checkpoint
+    made_by: dict[str, str]  # the versions that the run is computed with
+
+
+def versions() -> dict[str, str]:
+    """The packages on which the bits of a cell depend."""
+    found = {}
+    for name in NUMBERS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
+    """A cell from its packed `Order` to the bytes of its file, in a folder of its own, which is removed.
+
+    Raises `RuntimeError` where this machine has other versions than the run.
+    """
+    order: Order = pickle.loads(data)  # packed: what passes it on need not load what it is made of
+    other = {name: has for name, has in versions().items() if order.made_by.get(name) != has}
+    if other:
+        name, has = next(iter(other.items()))
+        raise RuntimeError(
+            f"{socket.gethostname()} has {name} {has}, this run {order.made_by.get(name, 'none')};"
+            " install the same versions on every node"
+        )
+    mailbox.put.remote((order.ticket, Outcome("started", order.job.id), None))
+    with _cancellable(), _own_folder() as own, one_thread():
+        job = _unpacked(order, files, own)
+        outcome = _worked(order, job, mailbox)
+        path = Path(job.out) / "cells" / f"{job.id}.npz"
+        found = path.read_bytes() if outcome.kind == "done" else None
+    where = order.job.folder
+    message, trace = (text.replace(job.folder, where) for text in (outcome.message, outcome.trace))
+    if outcome.kind == "full":
+        message = f"{socket.gethostname()}: {message}"
+    return order.ticket, outcome._replace(message=message, trace=trace), found
+
+
+def _worked(order: Order, job: Job, mailbox: Any) -> Outcome:
+    """Carries the job out; the mailbox hears how far it is, and gets what it saves."""
+    from rivalry.lab import worker
+
+    spoke = time.monotonic()
+
+    def tell(outcome: Outcome) -> None:
+        nonlocal spoke
+        if time.monotonic() - spoke >= PULSE:
+            spoke = time.monotonic()
+            mailbox.put.remote((order.ticket, outcome, None))
+
+    class Sent(worker.Kept):
+        """Saves travel to the run's folder."""
+
+        def save(self, arrays: dict[str, np.ndarray]) -> None:
+            super().save(arrays)
+            mailbox.put.remote((order.ticket, Outcome("progress", job.id), self.path.read_bytes()))
+
+    def carry(job: Job, progress: Callable[..., bool]) -> float:
+        return worker.carry_out(job, progress, Sent)
+
+    return work(job, tell, carry)
+
+
+def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
+    """The job as it is to be done in the folder ``own``: its study's files and its checkpoint are there."""
+    from rivalry.lab.study.identity import digest
+
+    job = order.job
+    needs = {name: files[name] for name in job.task["files"]}
+    # by what it holds: a file of the same name and another content is another module
+    study = own / digest(dict(job.task["files"])).hex()[:16]
+    places = {name: place_of(name, k) for k, name in enumerate(sorted(needs))}
+    for name, data in needs.items():
+        path = study / places[name]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        os.utime(path, (0, 0))  # the same module for every cell that this process computes
+    for folder in ("cells", "checkpoints"):
+        (own / folder).mkdir()
+    if order.saved is not None:
+        (own / "checkpoints" / f"{job.id}.npz").write_bytes(order.saved)
+    return job._replace(task=moved(job.task, places), folder=str(study), out=str(own))
+
+
+def place_of(name: str, number: int) -> str:
+    """Where a study's file lies below a folder: as the study says, if that is below it.
+
+    >>> place_of("games/duel.py", 0), place_of("../duel.py", 1)
+    ('games/duel.py', 'outside/1/duel.py')
+    """
+    path = PurePath(name)
+    inside = not path.is_absolute() and ".." not in path.parts
+    return name if inside else f"outside/{number}/{path.name}"
+
+
+def moved(value: Any, places: Mapping[str, str]) -> Any:
+    """A task's tables with its files named by where they lie now."""
+    from rivalry.lab.study.names import is_data, is_file
+
+    if isinstance(value, Mapping):
+        found = {key: moved(inner, places) for key, inner in value.items()}
+        return found | {"path": places[value["path"]]} if is_data(value) else found
+    if isinstance(value, list | tuple):
+        return [moved(inner, places) for inner in value]
+    if is_file(value):
+        name, _, attribute = value.rpartition(":")
+        return f"{places.get(name, name)}:{attribute}"
+    return value
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Ray cancels by an interrupt, which does nothing below a node that was started in the background."""
+    ignored = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    )
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+_own: Path | None = None
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """A folder for one cell, the same for every cell of this process; those of killed ones are removed."""
+    global _own
+    swept(Path(tempfile.gettempdir()), PREFIX)
+    try:
+        if _own is None:
+            raise FileExistsError
+        _own.mkdir(mode=0o700)
+    except FileExistsError:
+        _own = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lock = Lock(_own)
+    lock.acquire()
+    try:
+        yield _own
+    finally:
+        lock.release()
+        shutil.rmtree(_own, ignore_errors=True)
+
+
+def swept(folder: Path, prefix: str) -> None:
+    """Removes the folders that processes left which were killed: old, and locked by nobody."""
+    for old in folder.glob(f"{prefix}*"):
+        with suppress(OSError, StoreError):
+            if time.time() - old.stat().st_mtime > STALE:
+                lock = Lock(old)
+                lock.acquire()
+                lock.release()
+                shutil.rmtree(old)

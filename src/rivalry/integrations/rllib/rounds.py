@@ -1,0 +1,263 @@
+"""A one-shot game again and again: everybody chooses anew in every period, at once or in stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core.certify import best_reply
+from rivalry.core.game import alike, scale
+from rivalry.core.jax import put
+from rivalry.core.oracles import has, offered
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.envs import parallel_env
+from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
+from rivalry.methods.q_learning.seating import USUAL_GAMMA, seating
+from rivalry.transforms import in_stages, repeat
+from rivalry.transforms.discretise import listed
+from rivalry.transforms.units import strategies
+
+if TYPE_CHECKING:
+    from rivalry.integrations.rllib.learner import DeepLearner
+
+ATOMS = 12  # of what is chosen with exploration, a player
+STILL = 1e-6  # of the box: less is no movement
+DRAWN = 4096  # choices with exploration, of which the atoms are evenly spaced quantiles
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of a game. Players are those of ``base``, in which followers who learn have seats too."""
+
+    given: Any
+    base: Any  # everybody who learns has a seat in it
+    board: Any  # the same, chosen from by number where there are levels
+    stages: tuple[tuple[int, ...], ...]
+    leaders: tuple[int, ...] | None  # of a game of leaders whose followers learn as well
+    seen: str
+    periods: int
+    discount: float
+    groups: tuple[str, ...]
+
+    @classmethod
+    def of(cls, game: Any, learner: DeepLearner) -> Rounds:
+        """Raises `ValueError` where players move in turns, or see what the game does not tell."""
+        seats = seating(game)
+        if seats.alternating:
+            raise ValueError(f"timing: 'alternating' must be 'simultaneous' or 'staged' for {learner.kind}")
+        led = seats.led and learner.followers == "learn"
+        base = seats.game if led or not seats.led else game
+        players = base.space.shape[0]
+        stages = seats.stages if base is seats.game else (tuple(range(players)),)
+        names = tuple(f"player_{k}" for k in range(players))
+        seen = learner.observation or "none"
+        board = listed(base, learner.places) if learner.moves == "levels" else base
+        return cls(
+            game,
+            base,
+            board,
+            stages,
+            seats.leaders if led else None,
+            seen,
+            learner.periods,
+            0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma),
+            grouped(names, alike(board), learner.policies == "shared"),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All who learn."""
+        return tuple(f"player_{k}" for k in range(self.base.space.shape[0]))
+
+    @property
+    def players(self) -> tuple[int, ...]:
+        """Everybody is itself."""
+        return tuple(range(len(self.names)))
+
+    @property
+    def scale(self) -> float:
+        """The game's own."""
+        return scale(self.base)
+
+    @property
+    def who(self) -> str:
+        """Seats, where followers have some."""
+        return "player" if self.leaders is None else "seat"
+
+    def env(self) -> Any:
+        """The game played again and again."""
+        whole = [list(stage) for stage in self.stages]
+        again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
+        return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
+
+    def lasted(self, steps: float) -> float:
+        """All of them."""
+        return float(self.periods)
+
+    def look(self, name: str, seen: np.ndarray) -> np.ndarray:
+        """Last choices as far as they are seen, and in stages what was chosen in this period."""
+        players, axes = self._shape
+        own = self._number[name]
+        before = seen[: players * axes].reshape(players, axes)
+        last = {"none": before[:0], "own": before[own : own + 1], "joint": before}[self.seen]
+        now = seen[players * axes :] if len(self.stages) > 1 else np.ones(1)
+        return np.concatenate([last.ravel(), now]).astype(np.float32)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        return tuple(self.board.space.shape)
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.names)}
+
+    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        """The profile that play without exploration leads to; mixtures with exploration beside it."""
+        path = self._play(networks, options.rounds)
+        x, moved = path[-1], np.ptp(path[-2:], axis=0)
+        width = self._width()
+        still = bool(np.all(moved <= STILL * width))
+        record: Record = {
+            "status": ((), np.asarray("settled" if still else "cycling")),
+            "profile": (("player", "axis"), x if self.leaders is None else x[list(self.leaders)]),
+        }
+        if self.leaders is not None:
+            record |= {
+                "learned_choice": ((self.who, "axis"), x),
+                "learned_payoff": ((self.who,), np.asarray(self.base.payoffs(put(x)))),
+            }
+        record |= self._away(x)
+        return record | self._explored(networks, words)
+
+    def _play(self, networks: Networks, rounds: int) -> np.ndarray:
+        """Choices without exploration ``[period player axis]``, from the first episode of an environment."""
+        env: Any = self.env()
+        path: list[np.ndarray] = []
+        seen, _ = env.reset(seed=0)
+        chosen = np.zeros((len(self.names), self._columns))
+        while len(path) < rounds:
+            if not env.agents:
+                seen, _ = env.reset()
+            for number in range(len(self.stages)):
+                turn = [f"player_{k}" for k in self.stages[number]]
+                actions = acted(networks, {name: self.look(name, seen[name]) for name in turn}, None)
+                for name, action in actions.items():
+                    chosen[self.names.index(name)] = action
+                seen = env.play(actions)[0]
+            path.append(self._profile(chosen))
+        return np.array(path)
+
+    def _profile(self, actions: np.ndarray) -> np.ndarray:
+        """The strategies ``[player axis]`` that actions ``[player column]`` stand for."""
+        x = strategies(self.board.space, put(actions))
+        return np.asarray(x if self.board is self.base else self.board.profile(x))
+
+    @property
+    def _columns(self) -> int:
+        """How many numbers an action is."""
+        space = self.board.space
+        return int(space.shape[1]) if isinstance(space, Box) else 1
+
+    def _width(self) -> np.ndarray:
+        """How far choices can lie apart, ``[player axis]``."""
+        space = self.base.space
+        if not isinstance(space, Box):
+            return np.ones(space.shape)
+        width: np.ndarray = np.asarray(space.high) - np.asarray(space.low)
+        return width
+
+    def _away(self, x: np.ndarray) -> Record:
+        """How far the choice of each is from its best reply, in amounts."""
+        if not isinstance(self.base.space, Box):
+            return {}
+        found = np.full(len(x), np.nan)
+        own = x if self.leaders is None else x[list(self.leaders)]
+        known = range(len(x)) if self.leaders is None else self.leaders
+        for seat, player in enumerate(known):
+            found[player] = np.abs(best_reply(self.given, put(own), seat).strategy - x[player]).max()
+        if self.leaders is not None:
+            for player in self.stages[-1]:
+                found[player] = np.abs(best_reply(self.base, put(x), player).strategy - x[player]).max()
+        return {"reply_distance": ((self.who,), found)}
+
+    def _explored(self, networks: Networks, words: np.ndarray) -> Record:
+        """Mixtures that are played with exploration, where all choose at once, and what could be gained."""
+        if len(self.stages) > 1:
+            return {}
+        draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
+        env = self.env()
+        seen, _ = env.reset(seed=0)
+        shown = {name: self.look(name, seen[name]) for name in self.names}
+        if isinstance(self.board.space, Box):
+            rows = []
+            for name in self.names:
+                drawn = networks[name].drawn(np.repeat(shown[name][None], DRAWN, axis=0), draw)
+                order = drawn[np.argsort(drawn[:, 0], kind="stable")]
+                rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
+            places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
+            weights = np.full((len(rows), ATOMS), 1 / ATOMS)
+            return _explored(mixture_record(self.base, places, weights))
+        chances = [networks[name].chances(shown[name][None])[0] for name in self.names]
+        weights = np.stack([np.pad(row, (0, max(map(len, chances)) - len(row))) for row in chances])
+        if self.board is self.base:
+            return _explored(_finite_record(self.base, weights))
+        sizes = np.array(self.board.space.sizes)
+        there = np.arange(weights.shape[1]) < sizes[:, None]
+        places = np.where(there[..., None], np.asarray(self.board.places), np.nan)
+        return _explored(mixture_record(self.base, places, weights))
+
+
+KEPT = {
+    "payoff": "payoff",
+    "regret": "regret",
+    "mean_profile": "choice",
+    "mixture": "mixture",
+    "grid_regret": "grid_regret",
+}
+
+
+def _explored(found: Record) -> Record:
+    """What is kept of a mixture's record."""
+    return {f"explored_{new}": found[old] for old, new in KEPT.items() if old in found}
+
+
+def _finite_record(game: Any, weights: np.ndarray) -> Record:
+    """Of mixtures ``[player action]`` of a finite game: what they pay, and what could be gained exactly."""
+    pays = action_payoffs(tables_of(game.world()), weights)
+    payoff = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
+    gain = np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)
+    return {
+        "mixture": (("player", "action"), weights),
+        "payoff": (("player",), payoff),
+        "regret": (("player",), gain),
+    }
+
+
+def discount(game: Any, given: float | None) -> float:
+    """What a unit of the next period is worth: as given, else as the game says, else 0.95.
+
+    A game says so by ``gamma``, or by ``weights [period player]`` of the periods that it offers to ``play``.
+    Raises `ValueError` where players or periods differ.
+    """
+    known = offered(game, "gamma")
+    weights = offered(game, "weights") if has(game, "play") else None
+    if known is None and weights is not None and len(weights) > 1:
+        before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
+        known = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)
+    return one_for_all(USUAL_GAMMA if known is None else known, given)
+
+
+def one_for_all(own: Any, given: float | None) -> float:
+    """The discount factor as given, or the game's own. Raises `ValueError` where it has several."""
+    if given is not None:
+        return float(given)
+    each = np.unique(np.asarray(own, dtype=float).round(12))
+    if len(each) > 1:
+        told = f"from {each[0]:g} to {each[-1]:g}"
+        raise ValueError(f"gamma: the game's own differ, {told}; RLlib has one for all: set gamma")
+    return float(each[0])

@@ -1,0 +1,200 @@
+"""Players who walk through their space: on a grid, where policies are tables, or by steps of any length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core.game import alike, scale
+from rivalry.core.jax import put
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.envs import parallel_env
+from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.rounds import discount
+from rivalry.methods.q_learning.policies import led_to, spread
+from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
+from rivalry.tables.greedy_play import choices, states
+from rivalry.tables.kernels.shapes import Tabulated
+from rivalry.transforms import walks
+from rivalry.transforms.units import strategies, units
+
+if TYPE_CHECKING:
+    from rivalry.integrations.rllib.learner import DeepLearner
+
+MOST_WHOLE = 10_000  # joint places up to which best responses to policies are worked out
+STILL = 1e-6  # of the box: less is no movement
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A one-shot game whose players walk."""
+
+    given: Any
+    walk: Any  # a game that is played on and on
+    places: int  # on each axis; 0: steps of any length
+    joint: bool
+    periods: int
+    discount: float
+    groups: tuple[str, ...]
+
+    @classmethod
+    def of(cls, game: Any, learner: DeepLearner) -> Walk:
+        """Raises `ValueError` for spaces that nobody can walk through, and boxes of several widths."""
+        if learner.observation == "none":
+            raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")
+        grid = learner.moves == "grid"
+        seen = learner.observation or "own"
+        places = int(learner.places) if grid else 0  # type: ignore[arg-type]
+        share = 1 / (places - 1) if grid else learner.step
+        walk = walks(
+            game,
+            step=(_widths(game.space) * share).tolist(),
+            moves="discrete" if grid else "continuous",
+            observation=seen,
+            periods=learner.periods,
+        )
+        names = tuple(f"player_{k}" for k in range(game.space.shape[0]))
+        worth = discount(game, learner.gamma)
+        if grid and worth >= 1:
+            raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
+        return cls(
+            game,
+            walk,
+            places,
+            seen == "joint",
+            learner.periods,
+            worth,
+            grouped(names, alike(game), learner.policies == "shared"),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(f"player_{k}" for k in range(self.given.space.shape[0]))
+
+    @property
+    def players(self) -> tuple[int, ...]:
+        """Everybody is itself."""
+        return tuple(range(len(self.names)))
+
+    @property
+    def scale(self) -> float:
+        """The game's own."""
+        return scale(self.given)
+
+    @property
+    def who(self) -> str:
+        """Players."""
+        return "player"
+
+    def env(self) -> Any:
+        """The walk."""
+        return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
+
+    def lasted(self, steps: float) -> float:
+        """All of them."""
+        return float(self.periods)
+
+    def look(self, name: str, seen: np.ndarray) -> np.ndarray:
+        """Where it stands, or where all do, itself first."""
+        return np.asarray(seen, dtype=np.float32)
+
+    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        """Where policies lead without exploration, and what could be gained."""
+        return self._tables(networks) if self.places else self._paths(networks, words, options)
+
+    def _tables(self, networks: Networks) -> Record:
+        world = tabulate(self.given, self.places, observation="joint" if self.joint else "own")
+        shape = (len(self.names), int(states(world.tables).max()))
+        chances = np.zeros((*shape, int(choices(world.tables).max())))
+        policies = np.zeros(shape, dtype=np.int64)
+        for player, name in enumerate(self.names):
+            shown, width = self._shown(world, player), int(choices(world.tables)[player])
+            chances[player, : len(shown), :width] = networks[name].chances(shown)
+            policies[player, : len(shown)] = networks[name].best(shown)
+        start = spread(world)
+        found: Record = {
+            "policy": (("trial", "player", "state"), policies[None]),
+            "policy_softmax": (("trial", "player", "state", "action"), chances[None]),
+            "places": (("player", "place" if self.joint else "state", "axis"), world.places),
+            **led_to(world, policies[None], start),
+        }
+        return found | self._gains(world, policies, chances, rollout(world, policies, start).cycle)
+
+    def _gains(
+        self, world: Tabulated, policies: np.ndarray, chances: np.ndarray, cycle: np.ndarray
+    ) -> Record:
+        """What best responses to the others' policies gain, in discounted payoff, by dynamic programming.
+
+        Where play ends without exploration; with exploration on average over joint places.
+        """
+        if joint_count(world) > MOST_WHOLE:
+            return {}
+        ends = np.ravel_multi_index(tuple(cycle.T), tuple(world.tables.sizes))
+        plain = policy_regrets(world, policies, self.discount)[:, 0, ends].max(axis=1)
+        drawn = policy_regrets(world, chances, self.discount)[:, 0].mean(axis=1)
+        return {
+            "policy_regret": (("player",), plain),
+            "policy_regret_exploring": (("player",), drawn),
+        }
+
+    def _shown(self, world: Tabulated, player: int) -> np.ndarray:
+        """What a player is shown in each of its states, ``[state feature]``: of all places, its own first."""
+        sizes, space = world.tables.sizes.tolist(), self.given.space
+        rows = np.zeros((len(sizes), max(sizes), space.shape[1]))
+        for place in range(max(sizes)):
+            x = world.places[np.arange(len(sizes)), np.minimum(place, np.array(sizes) - 1)]
+            rows[:, place] = np.asarray(units(space, put(x)))
+        if not self.joint:
+            return rows[player, : sizes[player]]
+        at = np.indices(sizes).reshape(len(sizes), -1)
+        order = [player, *(other for other in range(len(sizes)) if other != player)]
+        return np.concatenate([rows[other, at[other]] for other in order], axis=1)
+
+    def _paths(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
+        plain, _ = self._walked(networks, None, options.rounds)
+        space, end = self.given.space, plain[-1]
+        wide = np.asarray(space.high) - np.asarray(space.low)
+        still = bool(np.all(np.ptp(plain[-2:], axis=0) <= STILL * wide))
+        path, paid = self._walked(networks, draw, options.evaluation)
+        return {
+            "profile": (("player", "axis"), end),
+            "status": ((), np.asarray("settled" if still else "cycling")),
+            "rollout": (("rollout_step", "player", "axis"), plain),
+            "explored_choice": (("player", "axis"), path.mean(axis=0)),
+            "explored_spread": (("player", "axis"), path.std(axis=0)),
+            "explored_payoff": (("player",), paid.mean(axis=0)),
+        }
+
+    def _walked(
+        self, networks: Networks, draw: np.random.Generator | None, periods: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions ``[period player axis]`` in one long walk, and what they paid ``[period player]``."""
+        env: Any = parallel_env(self.walk, normalize_spaces=True)
+        seen, _ = env.reset(seed=0)
+        path, paid = [], []
+        for _ in range(periods):
+            if not env.agents:
+                seen, _ = env.reset()
+            actions = acted(networks, {n: self.look(n, row) for n, row in seen.items()}, draw)
+            seen, rewards, *_ = env.step(actions)
+            own = np.stack([seen[name][: self.given.space.shape[1]] for name in self.names])
+            path.append(np.asarray(strategies(self.given.space, put(own))))
+            paid.append([rewards[name] for name in self.names])
+        return np.array(path), np.array(paid)
+
+
+def _widths(space: Any) -> np.ndarray:
+    """How wide a space is along each axis, for everybody. Raises `ValueError` where players differ."""
+    if not isinstance(space, Box):
+        return np.ones(1)
+    flat = space.flat()
+    wide = np.asarray(flat.high) - np.asarray(flat.low)
+    if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
+        raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need them alike")
+    found: np.ndarray = wide[0]
+    return found

@@ -1,0 +1,1 @@
+"""A study carried out: checked, run cell by cell, stored, reported, exported."""

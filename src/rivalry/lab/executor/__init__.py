@@ -1,0 +1,301 @@
+"""Carrying out a run: cells in this process where they are few and quick, else in spawned workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from rivalry.core.files import DiskFull, StoreError
+from rivalry.lab.executor.pool import Executor, Here, Hire, Outcome, Workers, one_thread
+from rivalry.lab.store import Run, RunStatus
+
+if TYPE_CHECKING:
+    from rivalry.lab.study import Study
+    from rivalry.lab.worker import Job
+
+__all__ = [
+    "Event",
+    "Executor",
+    "Here",
+    "Hire",
+    "Outcome",
+    "Workers",
+    "carry_out",
+    "certify",
+    "cores",
+    "held",
+    "run_study",
+]
+
+QUICK = 3.0  # seconds of work; below, starting workers costs more than they save
+
+Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died", "waiting"]
+
+
+class Event(NamedTuple):
+    """What a run tells while it works: ``done`` of ``total`` cells, and the ``fraction`` of this one's steps.
+
+    Cells of a study's parts are named ``part/cell``.
+    """
+
+    kind: Kind
+    cell: str
+    done: int
+    total: int
+    message: str = ""
+    fraction: float = 0.0
+
+
+EventCallback = Callable[[Event], object]  # returns True to stop
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def run_study(
+    study: Study,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    workers: int | None = None,
+    progress: EventCallback | None = None,
+    executor: Hire | None = None,
+) -> Run:
+    """Carry a study out in the folder ``out`` (default ``runs/NAME``), or carry it on; returns the run.
+
+    ``workers``: at most so many cells at a time; by default one, and with an ``executor``, such as
+    `rivalry.integrations.ray.Cluster`, as many as it has room for. Everything is checked before anything
+    runs. Raises `StudyError`, `StoreError`.
+    """
+    if not hasattr(study, "cells"):
+        raise ValueError(f"study: {study!r} must be a Study, such as rv.load_study({str(study)!r})")
+    study.check()
+    run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
+    if workers is None and executor is None:
+        workers = 1
+    carry_out(run, workers=workers, progress=progress, executor=executor)
+    return Run.open(run.folder)
+
+
+def carry_out(
+    run: Run,
+    *,
+    workers: int | None = None,
+    progress: EventCallback | None = None,
+    accept_version: bool = False,
+    checkpoint_every: float | None = None,
+    executor: Hire | None = None,
+) -> RunStatus:
+    """Compute the cells that are left, and collect the run's dataset.
+
+    ``workers``: at most so many processes (default: one for each core); below about three seconds of work
+    the cells run in this one. ``progress`` receives `Event` s; returning True stops the work. A cell that
+    fails is recorded, with its traceback in ``log.txt``, and others go on; it is tried again the next time.
+    ``checkpoint_every``: seconds between saves inside a long cell. ``executor``: what carries cells out
+    elsewhere, all of them, ``workers`` at a time or as many as it has room for.
+
+    Raises `StoreError` where another process uses the folder, or another version of the package made it and
+    ``accept_version`` is not set; `DiskFull`, every finished cell kept; `KeyboardInterrupt` likewise.
+    """
+    hired = (workers, executor)
+    with run.locked(), held(executor):
+        parts = run.parts()
+        if not parts:
+            return _Work(run, hired, progress, checkpoint_every).all(accept_version)
+        whole = _Whole(progress, {name: part.counts()["total"] for name, part in parts.items()})
+        for name, part in parts.items():
+            with part.locked():
+                _Work(part, hired, whole.callback(name), checkpoint_every).all(accept_version)
+            if whole.stopped:
+                break
+        return run.status
+
+
+def held(executor: Hire | None) -> AbstractContextManager[object]:
+    """Enters what makes executors, where it is a context manager: a cluster that is joined, and left."""
+    return executor if isinstance(executor, AbstractContextManager) else nullcontext()
+
+
+class _Whole:
+    """Events of a run's parts as events of the whole."""
+
+    def __init__(self, progress: EventCallback | None, totals: dict[str, int]) -> None:
+        self.progress, self.totals = progress, totals
+        self.done = dict.fromkeys(totals, 0)
+        self.stopped = False
+
+    def callback(self, name: str) -> EventCallback:
+        def tell(event: Event) -> bool:
+            self.done[name] = event.done
+            if self.progress is None:
+                return False
+            done, total = sum(self.done.values()), sum(self.totals.values())
+            event = event._replace(cell=f"{name}/{event.cell}", done=done, total=total)
+            self.stopped = self.progress(event) is True or self.stopped
+            return self.stopped
+
+        return tell
+
+
+class _Work:
+    """One run folder's cells, from what the files say to the dataset."""
+
+    def __init__(
+        self,
+        run: Run,
+        hired: tuple[int | None, Hire | None],
+        progress: EventCallback | None,
+        every: float | None,
+    ) -> None:
+        self.run, self.progress = run, progress
+        self.workers, self.hire = hired
+        self.every = {} if every is None else {"every": every}
+        self.total = len(run.cells)
+        self.done = 0
+        self.stopped = False
+
+    def all(self, accept_version: bool) -> RunStatus:
+        self._check_version(accept_version)
+        left, damaged = self.run.reconcile()
+        self.done = self.total - len(left)
+        for error in damaged:
+            self._tell("damaged", error.path.stem, f"{error}; set aside, redone")
+        if left:
+            self._compute(left)
+        if self.done:
+            self.run.write_dataset()
+        return self.run.status
+
+    def _check_version(self, accept: bool) -> None:
+        other = self.run.other_version()
+        if other is None:
+            return
+        if not accept:
+            raise StoreError(
+                f"{self.run.folder}: made by rivalry {other}; resume with --accept-version to go on with"
+                f" {_version()}, or choose another folder"
+            )
+        self.run.accept_version()
+        self.run.log(f"carried on by rivalry {_version()} after {other}")
+
+    def _compute(self, left: list[str]) -> None:
+        jobs = self._jobs(left)
+        executor, jobs = self._executor(jobs)
+        if jobs and not self.stopped:
+            for outcome in executor.run(list(jobs.values())):
+                self._note(outcome)
+                if self.stopped:
+                    executor.stop()
+
+    def _executor(self, jobs: dict[str, Job]) -> tuple[Executor, dict[str, Job]]:
+        """Who carries the jobs out, and those that are left: a few quick ones may be done here at once."""
+        count = self.workers if self.hire is not None else self.workers or cores()
+        whose = "as many as there is room for" if count is None else f"{count} workers"
+        self.run.log(f"{len(jobs)} of {self.total} cells to do, {whose}")
+        if self.hire is not None:
+            return self.hire(count, self._progress), jobs
+        assert count is not None
+        if count == 1 or len(jobs) == 1:
+            return Here(self._progress), jobs
+        jobs = self._here_while_quick(jobs)
+        return Workers(min(count, len(jobs)), self._progress), jobs
+
+    def _jobs(self, left: list[str]) -> dict[str, Job]:
+        from rivalry.lab.worker import Job
+
+        tasks, folder = self.run.tasks(), str(self.run.head["folder"])
+        return {id: Job(id, tasks[id], folder, str(self.run.folder), **self.every) for id in left}
+
+    def _here_while_quick(self, jobs: dict[str, Job]) -> dict[str, Job]:
+        """Do cells in this process while all that is left is estimated to be quick; what is left then.
+
+        The first cells also fill the cache of compiled programs, which the workers read.
+        """
+        here, left, took = Here(self._progress, limit=QUICK), dict(jobs), []
+        for outcome in here.run(list(jobs.values())):
+            if outcome.kind == "slow":
+                return left
+            self._note(outcome)
+            if outcome.kind in ("done", "failed"):
+                left.pop(outcome.id)
+            if outcome.kind == "done":
+                took.append(outcome.seconds)
+                # the first one compiled
+                if len(took) > 1 and median(took[1:]) * len(left) > QUICK:
+                    return left
+            if self.stopped:
+                return left
+        return left
+
+    def _progress(self, outcome: Outcome) -> bool:
+        return self._tell("progress", outcome.id, fraction=outcome.fraction)
+
+    def _note(self, outcome: Outcome) -> None:
+        """Put an outcome on record."""
+        id = outcome.id
+        for note in outcome.notes:
+            self.run.log(f"cell {id}: {note}")
+        if outcome.kind == "full":
+            raise DiskFull(outcome.message)
+        if outcome.kind == "done":
+            self.run.note(id, "done", outcome.seconds, "\n".join(" ".join(n.split()) for n in outcome.notes))
+            self.done += 1
+            self._tell("done", id)
+        elif outcome.kind == "failed":
+            self.run.note(id, "failed", message=outcome.message)
+            self.run.log(f"cell {id} failed: {outcome.message}\n{outcome.trace}".rstrip())
+            self._tell("failed", id, outcome.message)
+        elif outcome.kind == "worker_died":
+            self.run.log(f"cell {id}: {outcome.message}; begun again")
+            self._tell("worker_died", id, outcome.message)
+        elif outcome.kind == "started":
+            self._tell("started", id)
+        elif outcome.kind == "waiting":
+            self.run.log(f"cell {id}: {outcome.message}")
+            self._tell("waiting", id, outcome.message)
+
+    def _tell(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
+        if self.progress is not None:
+            event = Event(kind, cell, self.done, self.total, message, fraction)
+            self.stopped = self.progress(event) is True or self.stopped
+        return self.stopped
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("rivalry")
+
+
+def certify(run: Run, *, progress: EventCallback | None = None) -> int:
+    """Recompute the certificates of all stored profiles, beside the cells, which stay; how many.
+
+    Rebuilds the games from the resolved study, a user's file included. Raises `StoreError`, `DiskFull`.
+    """
+    from rivalry.lab.worker import recertify
+
+    with run.locked():
+        parts = run.parts()
+        if parts:
+            return sum(certify(part, progress=progress) for part in parts.values())
+        left = set(run.reconcile().left)
+        tasks, folder = run.tasks(), Path(run.head["folder"])
+        done = [place.id for place in run.cells if place.id not in left]
+        count = 0
+        with one_thread():
+            for k, id in enumerate(done):
+                record: Any = recertify(tasks[id], folder, run.read_cell(id))
+                if record:
+                    run.write_certificate(id, record)
+                    count += 1
+                if progress is not None and progress(Event("done", id, k + 1, len(done))) is True:
+                    break
+        if done:
+            run.write_dataset()
+        return count

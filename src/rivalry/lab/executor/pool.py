@@ -1,0 +1,324 @@
+"""Spawned workers, one pipe and one cell in flight each; and the same work in this process.
+
+The standard library's pools run every queued cell after Ctrl-C, break when one worker dies, and cannot tell
+how far a cell is.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import types
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+
+from rivalry.core.files import DiskFull
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+    from rivalry.lab.worker import Job
+    from rivalry.solving import Progress
+
+DEATHS = 3  # of workers on one cell; then the cell has failed
+PULSE = 0.2  # seconds between two words on how far a cell is
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Outcome(NamedTuple):
+    """What became of a cell, or how far it is (``fraction`` of its steps)."""
+
+    kind: Literal["started", "progress", "done", "failed", "slow", "worker_died", "full", "waiting"]
+    id: str
+    seconds: float = 0.0
+    fraction: float = 0.0
+    message: str = ""
+    trace: str = ""
+    notes: tuple[str, ...] = ()  # warnings
+
+
+ProgressOutcome = Callable[[Outcome], object]  # returns True to stop
+Carry = Callable[["Job", Callable[["Progress"], bool]], float]  # computes a cell; its seconds
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """What carries out jobs: `Here`, `Workers`, or another package's."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """How each job began and ended, as it happens."""
+        ...
+
+    def stop(self) -> None:
+        """End all work at once; finished cells stay."""
+        ...
+
+
+@runtime_checkable
+class Hire(Protocol):
+    """What makes an executor when it is called: a cluster, say.
+
+    One that is a context manager as well is entered for as long as a run is carried out.
+    """
+
+    def __call__(self, count: int | None, on_progress: ProgressOutcome, /) -> Executor:
+        """For at most ``count`` jobs at a time, or as many as there is room for."""
+        ...
+
+
+class Here:
+    """Jobs one after the other in this process.
+
+    ``limit``: seconds after the first sign of progress at which a job is given up as ``slow``.
+    """
+
+    def __init__(self, on_progress: ProgressOutcome, *, limit: float | None = None) -> None:
+        self.on_progress, self.limit = on_progress, limit
+        self.stopped = False
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """See `Executor`."""
+        with one_thread():
+            for job in jobs:
+                if self.stopped:
+                    return
+                yield Outcome("started", job.id)
+                outcome = self._one(job)
+                if outcome is not None:
+                    yield outcome
+
+    def _one(self, job: Job) -> Outcome | None:
+        first: list[float] = []
+
+        def tell(outcome: Outcome) -> bool:
+            first.append(time.monotonic())
+            if self.on_progress(outcome) is True:
+                self.stop()
+            return self.stopped or (self.limit is not None and first[-1] - first[0] > self.limit)
+
+        outcome = work(job, tell)
+        return None if self.stopped and outcome.kind == "slow" else outcome
+
+    def stop(self) -> None:
+        """See `Executor`: after the present call of the compiled program."""
+        self.stopped = True
+
+
+class Workers:
+    """Jobs in up to ``count`` spawned processes. A worker that dies is replaced and its cell begun again."""
+
+    def __init__(self, count: int, on_progress: ProgressOutcome) -> None:
+        self.count, self.on_progress = count, on_progress
+        self._staff: list[_Worker] = []
+        self._stopped = False
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """See `Executor`."""
+        waiting, deaths = deque(jobs), Counter[str]()
+        try:
+            while not self._stopped:
+                for worker in self._idle(len(waiting)):
+                    job = waiting.popleft()
+                    worker.give(job)
+                    yield Outcome("started", job.id)
+                busy = {worker.pipe: worker for worker in self._staff if worker.job is not None}
+                if not busy:
+                    return
+                for pipe in wait(list(busy)):
+                    if self._stopped:
+                        return
+                    worker = busy[pipe]  # type: ignore[index]
+                    outcome = worker.answer()
+                    if outcome.kind == "worker_died":
+                        outcome = self._buried(worker, outcome, waiting, deaths)
+                    if outcome.kind != "progress":
+                        yield outcome
+                    elif self.on_progress(outcome) is True:
+                        self._stopped = True
+        finally:
+            self.stop()
+
+    def _idle(self, wanted: int) -> list[_Worker]:
+        """Up to ``wanted`` workers without a job; new ones where there may be more."""
+        idle = [worker for worker in self._staff if worker.job is None][:wanted]
+        for _ in range(min(wanted - len(idle), self.count - len(self._staff))):
+            self._staff.append(_Worker())
+            idle.append(self._staff[-1])
+        return idle
+
+    def _buried(
+        self, worker: _Worker, outcome: Outcome, waiting: deque[Job], deaths: Counter[str]
+    ) -> Outcome:
+        """A dead worker is dismissed; its job is begun again, or has failed, or was just done."""
+        job = worker.job
+        assert job is not None
+        self._staff.remove(worker)
+        code = worker.end()
+        if (Path(job.out) / "cells" / f"{job.id}.npz").exists():
+            return Outcome("done", job.id)
+        deaths[job.id] += 1
+        how = (
+            f"worker ended by {signal.Signals(-code).name}"
+            if code and code < 0
+            else f"worker ended with {code}"
+        )
+        if deaths[job.id] == DEATHS:
+            return Outcome("failed", job.id, message=f"{how}, {DEATHS} times; out of memory?")
+        waiting.appendleft(job)
+        return outcome._replace(message=how)
+
+    def stop(self) -> None:
+        """See `Executor`: the workers are ended at once."""
+        self._stopped = True
+        staff, self._staff = self._staff, []
+        for worker in staff:
+            worker.process.kill()
+        for worker in staff:
+            worker.end()
+
+
+class _Worker:
+    """A spawned process and our end of its pipe."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.job: Job | None = None
+        with spawning():
+            self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+            self.process.start()
+        theirs.close()  # else its end would never be seen
+
+    def give(self, job: Job) -> None:
+        self.job = job
+        with suppress(OSError):  # it died: the answer will say so
+            self.pipe.send(job)
+
+    def answer(self) -> Outcome:
+        assert self.job is not None
+        try:
+            outcome: Outcome = self.pipe.recv()
+        except (EOFError, OSError):
+            return Outcome("worker_died", self.job.id)
+        if outcome.kind != "progress":
+            self.job = None
+        return outcome
+
+    def end(self) -> int | None:
+        """Dismiss it; its exit code."""
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()
+        code = self.process.exitcode
+        self.process.close()
+        return code
+
+
+@contextmanager
+def spawning() -> Iterator[None]:
+    """What a new process inherits: one thread for linear algebra, no Ctrl-C, not the user's main script.
+
+    The script would be run again in every worker; scripts and notebooks need no guard this way.
+    """
+    main, blank = sys.modules["__main__"], types.ModuleType("__main__")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if os.name == "posix" else None
+    sys.modules["__main__"] = blank
+    try:
+        with _threads_env():
+            yield
+    finally:
+        sys.modules["__main__"] = main
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def _threads_env() -> Iterator[None]:
+    old = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in old.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for linear algebra, as the workers have it: so bits are the same here and there."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with _threads_env(), threadpool_limits(1, user_api="blas"):
+        yield
+
+
+def _serve(pipe: Connection) -> None:
+    """A worker's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):  # the parent has closed the pipe, or is gone
+        while True:
+            job = pipe.recv()
+            pipe.send(work(job, pipe.send))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def work(job: Job, tell: Callable[[Outcome], object], carry: Carry | None = None) -> Outcome:
+    """Carry out a job, by ``carry`` or as it is done here. Whatever it raises is its outcome."""
+    from rivalry.lab import worker
+
+    spoke = 0.0
+
+    def progress(event: Progress) -> bool:
+        nonlocal spoke
+        if time.monotonic() - spoke < PULSE:
+            return False
+        spoke = time.monotonic()
+        fraction = event.done / event.total if event.total else 0.0
+        return tell(Outcome("progress", job.id, fraction=fraction)) is True
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        try:
+            outcome = Outcome("done", job.id, (carry or worker.carry_out)(job, progress))
+        except worker.Stopped:
+            outcome = Outcome("slow", job.id)
+        except DiskFull as error:
+            outcome = Outcome("full", job.id, message=str(error))
+        except Exception as error:  # a game, a method or a plug-in may raise anything: it is on record
+            outcome = Outcome("failed", job.id, message=told(error), trace=traceback.format_exc())
+    told_of = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
+    cache = [note for note in told_of if "persistent compilation cache" in note]
+    if cache:
+        from rivalry.core.jax import mend_cache
+
+        mend_cache()
+    return outcome._replace(notes=tuple(note for note in told_of if note not in cache))
+
+
+def told(error: Exception) -> str:
+    """An error in one line."""
+    from rivalry.core.game import BrokenInvariant
+
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"internal error, please report: {text}" if isinstance(error, BrokenInvariant) else text

@@ -1,0 +1,8 @@
+"""A run's report: what was published beside what was found, and what it is worth; from stored files only."""
+
+from rivalry.lab.report.figures import draw_own
+from rivalry.lab.report.judge import certificates, expectations, results
+from rivalry.lab.report.page import build
+from rivalry.lab.report.warned import lines, warned
+
+__all__ = ["build", "certificates", "draw_own", "expectations", "lines", "results", "warned"]

@@ -1,0 +1,127 @@
+"""A study's figures, drawn from stored data: files for papers, the same pictures inline for the page."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry import plots
+from rivalry.core.files import folder_for, write
+from rivalry.plots.select import NoSuchPoint
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from rivalry.lab.store import Run
+
+
+class Figure(NamedTuple):
+    """A figure that was drawn, or (``why``) was not."""
+
+    kind: str
+    file: str
+    caption: str
+    svg: str  # without the XML prolog, its identifiers its own; an image where it was drawn elsewhere
+    why: str = ""
+    marked: bool = False  # its hollow marks are not certified
+    absent: bool = False  # the run has no such point; the study's full form may
+
+
+def draw(
+    wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path, stored: Path
+) -> list[Figure]:
+    """Every entry of a study's ``plots`` as ``folder/NN-kind.svg``.
+
+    One that cannot be drawn is told with the reason, and the others go on. Those that are not the package's
+    are taken from ``stored``, the run's own folder, as `draw_own` left them. There, older files of that form
+    are removed.
+    """
+    folder_for(folder)
+    drawn = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    if folder != stored:
+        return drawn
+    for old in folder.glob("[0-9][0-9]-*.svg"):
+        if old.name not in {figure.file for figure in drawn if not figure.why}:
+            old.unlink()
+    return drawn
+
+
+def draw_own(run: Run) -> list[str]:
+    """Draw the plots of users' files and of other packages, and no others; runs those files.
+
+    Returns a line for each that could not be drawn.
+    """
+    from rivalry.lab.study import build_plot
+    from rivalry.plots.style import picture
+
+    study, folder, failed = run.study, run.folder / "figures", []
+    wanted = [(number, *_split(entry)) for number, entry in enumerate(study.plots, start=1)]
+    own = [row for row in wanted if row[1] not in plots.PLOTS]
+    if not own:
+        return []
+    data = run.dataset()
+    folder.mkdir(exist_ok=True)
+    for number, kind, options in own:
+        path = folder / _file(number, kind)
+        try:
+            write(path, picture(build_plot(kind, study.folder), data, **options).svg)
+        except Exception as error:  # a user's plot may raise anything; the numbers are there
+            path.unlink(missing_ok=True)
+            failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {type(error).__name__}: {error}")
+    return failed
+
+
+def _split(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A plot's kind, and its options."""
+    options = {"kind": entry} if isinstance(entry, str) else dict(entry)
+    return str(options.pop("kind", "")), options
+
+
+def _file(number: int, kind: str) -> str:
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"
+
+
+def _stored(kind: str, path: Path) -> Figure:
+    """A figure as it lies there. As an image it can run nothing and mixes with nothing on the page."""
+    if path.is_symlink() or not path.is_file():  # a page shows nothing from elsewhere
+        return Figure(
+            kind,
+            path.name,
+            "",
+            "",
+            "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time",
+        )
+    image = f'<img alt="" src="data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}">'
+    return Figure(kind, path.name, f"Drawn by {kind}.", image)
+
+
+def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Path, stored: Path) -> Figure:
+    from rivalry.plots.style import picture
+
+    kind, options = _split(entry)
+    file = _file(number, kind)
+    if kind not in plots.PLOTS:
+        return _stored(kind, stored / file)
+    try:
+        svg, where, hollow = picture(getattr(plots, kind), data, **options)
+    except NoSuchPoint as error:
+        return Figure(kind, file, "", "", str(error), absent=True)
+    except Exception as error:  # whatever a plot makes of odd data, the report must not lack the rest
+        return Figure(kind, file, "", "", f"{type(error).__name__}: {error}")
+    write(folder / file, svg)
+    title = plots.PLOTS[kind].title
+    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
+    return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"), marked=hollow)
+
+
+def _inline(svg: str, prefix: str) -> str:
+    """The ``<svg>`` element alone; identifiers get a prefix, since many figures share the page."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r'\bid="', f'id="{prefix}-', body)
+    body = re.sub(r'(xlink:href|href)="#', rf'\1="#{prefix}-', body)
+    body = body.replace("url(#", f"url(#{prefix}-")
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    return re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)

@@ -1,0 +1,436 @@
+"""Our values beside published and independent ones: two verdicts, and the certificates behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.registry import near
+from rivalry.core.results import CLAIMS, COVERAGES, is_truth
+from rivalry.lab.study.expect import Difference, applicable, differences
+from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakest
+ROUNDING = 1e-9  # relative: numbers this close are the same number
+NOT_COMPARED = "not compared"
+REDUCED = "not valid in a reduced run"
+
+
+class Judged(NamedTuple):
+    """One ``[[expect]]`` of a study: the row that scripts get, and the study's remark on it."""
+
+    row: dict[str, Any]
+    note: str
+
+    @property
+    def compared(self) -> bool:
+        """Whether our value was compared with any reference."""
+        return any(self.row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
+
+
+REFERENCES = ("published", "expected")
+
+
+class _Ours(NamedTuple):
+    value: bool | float | str | None
+    claim: str | None  # the weakest of the cells behind our number; None where there is none
+    why: str
+
+
+def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
+    """Every ``[[expect]]`` of a resolved study beside our value, as ``--json`` prints it.
+
+    ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``not compared`` (``reason``
+    says why), or None where the study gives no such reference. ``certificate`` is the weakest claim of the
+    cells behind our value. ``name``: of the study, where it is not its own.
+    """
+    return [judged.row for judged in judge(study, data, name)]
+
+
+def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[Judged]:
+    """Every ``[[expect]]`` of a resolved study, compared with the run's dataset."""
+    changed = differences(study)
+    called = study.get("name", "") if name is None else name
+    return [_judged(study, changed, called, dict(row), data) for row in study.get("expect", ())]
+
+
+def tally(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many references there are of both kinds, and what became of them, in words.
+
+    >>> tally([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
+    '1 published value: 1 differs (explained); 1 independent check: 1 agrees'
+    """
+    parts = []
+    for name, word in (("published", "published value"), ("expected", "independent check")):
+        own = [row for row in rows if row[f"{name}_verdict"] is not None]
+        if not own:
+            continue
+        told = []
+        for verdict, one, many in (
+            ("agrees", "agrees", "agree"),
+            ("differs", "differs", "differ"),
+            (NOT_COMPARED, NOT_COMPARED, NOT_COMPARED),
+        ):
+            those = [row for row in own if row[f"{name}_verdict"] == verdict]
+            if those:
+                aside = _explained(those) if (name, verdict) == ("published", "differs") else ""
+                told.append(f"{len(those)} {one if len(those) == 1 else many}{aside}")
+        parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(told)}")
+    return "; ".join(parts)
+
+
+def _explained(rows: Sequence[Mapping[str, Any]]) -> str:
+    count = sum(bool(row["why"]) for row in rows)
+    return " (explained)" if count == len(rows) else f" ({count} explained)"
+
+
+def certificates(data: Dataset) -> list[dict[str, Any]]:
+    """For every finished cell what its certificate says, as ``--json`` prints it.
+
+    Keys: cell, algorithm, at, regret and bound (the largest over players; None where infinite or unknown),
+    coverage, rounding and claim (the weakest where a cell holds many results).
+    """
+    return [certificate for certificate, _ in cells(data)]
+
+
+def results(data: Dataset) -> list[dict[str, Any]]:
+    """What every finished cell found, as ``--json`` prints it.
+
+    Keys: algorithm, at, status, claim, payoff (per player; a list of these where a cell holds many results)
+    and metrics, the variables that are one number, word or truth value per cell.
+    """
+    found = []
+    for (certificate, about), cell in zip(cells(data), _finished(data), strict=True):
+        row = {key: certificate[key] for key in ("algorithm", "at")}
+        row |= {"status": about["status"], "claim": certificate["claim"]}
+        row["payoff"] = cell["payoff"].values.tolist() if "payoff" in cell else None
+        single = [name for name in map(str, cell.data_vars) if cell[name].ndim == 0 and name not in ABOUT]
+        row["metrics"] = {
+            name: cell[name].values.item() for name in single if _kept(cell[name].values[None])[0]
+        }
+        found.append(row)
+    return found
+
+
+ABOUT = (
+    "cell",
+    "status",
+    "claim",
+    "coverage",
+    "rounding",
+    "concept",
+    "concept_residual",
+    "certificate_method",
+)
+"""Variables that describe a result, and are no metrics of it."""
+
+
+def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every finished cell's certificate, and where it is (the coordinates that vary) with its ``status``.
+
+    With them goes ``distance``, the largest over lanes to the nearest equilibrium found, None where unknown.
+    """
+    found = []
+    for cell in _finished(data):
+        finished = np.asarray(cell["status"].values != "")
+        where = {dim: cell[dim].values.item() for dim in _lead(data)}
+        label = ", ".join(f"{name}={value}" for name, value in where.items())
+        words = np.unique(cell["status"].values[finished])
+        status = str(words[0]) if len(words) == 1 else "mixed"
+        row: dict[str, Any] = {
+            "cell": str(cell["cell"].values) if "cell" in data else label,
+            "algorithm": where.get("algorithm"),
+            "at": {k: v for k, v in where.items() if k != "algorithm"},
+        }
+        place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
+        about = {"status": status, "distance": _farthest(cell, finished)}
+        about |= {"gain": _gain(cell, finished), "search": _search(cell, finished)}
+        found.append((row | _certificate(cell, finished), place | about))
+    return found
+
+
+def _lead(data: Dataset) -> list[str]:
+    """The dimensions of cells."""
+    dims = data["cell"].dims if "cell" in data else data["status"].dims
+    return [str(dim) for dim in dims if dim in data.coords]
+
+
+def _finished(data: Dataset) -> Iterator[Dataset]:
+    """The data of every finished cell."""
+    if "status" not in data:
+        return
+    lead = _lead(data)
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        cell = data.isel(dict(zip(lead, index, strict=True)))
+        if np.any(cell["status"].values != ""):
+            yield cell
+
+
+def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
+    """The largest regret and bound over players and lanes, the weakest words over lanes."""
+    return {
+        "regret": _largest(cell, "regret", finished),
+        "bound": _largest(cell, "bound", finished),
+        "coverage": _weakest(cell, "coverage", finished, COVERAGES),
+        "rounding": _weakest(cell, "rounding", finished, ROUNDINGS),
+        "claim": _weakest(cell, "claim", finished, CLAIMS),
+    }
+
+
+def _gain(cell: Dataset, finished: np.ndarray) -> float:
+    """The largest bound over players and lanes as a fraction of the payoff at stake; 0 where unknown."""
+    if not {"bound", "at_stake"} <= set(cell):
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = cell["bound"].values[finished] / cell["at_stake"].values[finished]
+    return float(np.max(parts[np.isfinite(parts)], initial=0.0))
+
+
+def _search(cell: Dataset, finished: np.ndarray) -> str:
+    """How regrets were computed, where that is the same for all lanes."""
+    if "certificate_method" not in cell:
+        return ""
+    words = np.unique(cell["certificate_method"].values[finished])
+    return str(words[0]) if len(words) == 1 else ""
+
+
+def _largest(cell: Dataset, name: str, finished: np.ndarray) -> float | None:
+    """None where it is infinite or, for any lane, unknown; NaN beside numbers is padding."""
+    if name not in cell:
+        return None
+    rows = cell[name].values[finished]  # [lane player], a cell without lanes having one
+    if np.isnan(rows).all(axis=-1).any():
+        return None
+    top = float(np.nanmax(rows))
+    return top if np.isfinite(top) else None
+
+
+def _farthest(cell: Dataset, finished: np.ndarray) -> float | None:
+    """The largest distance over lanes; None where any is unknown."""
+    if "distance" not in cell:
+        return None
+    top = float(np.max(cell["distance"].values[finished]))
+    return top if np.isfinite(top) else None
+
+
+def _weakest(cell: Dataset, name: str, finished: np.ndarray, order: Sequence[str]) -> str | None:
+    return _weakest_of(cell[name].values[finished], order) if name in cell else None
+
+
+def _weakest_of(words: np.ndarray, order: Sequence[str]) -> str | None:
+    """The weakest of some words; None where one of them is missing."""
+    found = {str(word) for word in words}
+    return min(found, key=order.index) if found and found <= set(order) else None
+
+
+def _judged(
+    study: Mapping[str, Any],
+    changed: Sequence[Difference],
+    called: str,
+    row: Mapping[str, Any],
+    data: Dataset,
+) -> Judged:
+    at, reason = applicable(changed, row)
+    ours = _ours(study, {**row, "at": at}, data)
+    if not reason and study.get("quick_form") and not row.get("quick"):
+        reason = REDUCED
+    reason = reason or ours.why
+    published, why_not = _published(row, ours.value)
+    expected, why_not_either = _expected(row, ours.value)
+    verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
+    told = {
+        "study": called,
+        "quantity": row["quantity"],
+        "at": dict(row.get("at", {})),
+        "reduce": row.get("reduce"),
+        "ours": ours.value,
+        "published": row.get("published"),
+        "published_tolerance": row.get("published_tolerance"),
+        "published_tolerance_reason": row.get("published_tolerance_reason") or None,
+        "published_verdict": verdicts[0],
+        "read": row.get("read"),
+        "locator": row.get("locator") or None,
+        "why": row.get("why") or None,
+        "expected": row.get("expected"),
+        "tolerance": row.get("tolerance"),
+        "within": row.get("within"),
+        "expected_verdict": verdicts[1],
+        "reason": reason or why_not or why_not_either or None,
+        "certificate": ours.claim,
+    }
+    return Judged(told, row.get("note", ""))
+
+
+def _published(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
+    """The verdict on the published value, and why it is not compared; None where there is no such value."""
+    value = row.get("published")
+    if value is None:
+        return None, ""
+    return _compared(value, row.get("published_tolerance"), ours)
+
+
+def _expected(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
+    """The same for the independent computation: a value, or a range ``within`` which ours has to be."""
+    within = row.get("within")
+    if within is not None:
+        if isinstance(ours, str) or ours is None:
+            return NOT_COMPARED, "ours is no number"
+        return ("agrees" if within[0] <= ours <= within[1] else "differs"), ""
+    if row.get("expected") is None:
+        return None, ""
+    return _compared(row["expected"], row.get("tolerance"), ours)
+
+
+def _compared(
+    value: bool | float | str, tolerance: float | None, ours: bool | float | str | None
+) -> tuple[str, str]:
+    if isinstance(value, str) != isinstance(ours, str):
+        return NOT_COMPARED, "one is text, the other a number"
+    if isinstance(value, str) or isinstance(ours, str):
+        return ("agrees" if ours == value else "differs"), ""
+    # a hair more, so that a difference of exactly the tolerance is not decided by rounding
+    allowed = ROUNDING * abs(value) if tolerance is None else tolerance + ROUNDING * tolerance
+    return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
+
+
+def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _Ours:
+    name = row["quantity"]
+    if name not in data or "status" not in data:
+        hint = near(name, map(str, data.data_vars))
+        meant = f"; {hint}" if hint.startswith("did") else ""
+        return _Ours(None, None, f"{name} is in no cell of this run{meant}")
+    picked, why = _picked(study, data, name, row.get("at", {}))
+    if picked is None:
+        return _Ours(None, None, why)
+    held = [dim for dim in picked["status"].dims if dim in picked[name].dims]
+    status = picked["status"].transpose(*held, ...).values
+    finished = (status != "").reshape(int(np.prod(status.shape[: len(held)])), -1)  # [cell, further lanes]
+    if not finished.any():
+        return _Ours(None, None, "no cell there has finished")
+    values = picked[name].transpose(*held, ...).values.reshape(len(finished), -1)[finished.any(axis=1)]
+    claim = None
+    if "claim" in picked:
+        claims = picked["claim"].transpose(*held, ...).values.reshape(finished.shape)
+        claim = _weakest_of(claims[finished], CLAIMS)
+    if row.get("equals") is not None:
+        values = _equal(values, row["equals"])
+    value, why = _reduced(values, row.get("reduce"))
+    whole = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
+    if value is not None and whole and is_truth(data[name]):
+        value = bool(value)
+    return _Ours(value, claim, why or _unfinished(picked))
+
+
+def _picked(
+    study: Mapping[str, Any], data: Dataset, name: str, at: Mapping[str, Any]
+) -> tuple[Dataset | None, str]:
+    """The data at a point, or why there is no such point."""
+    try:
+        at = in_step(data, at)
+    except NoSuchPoint as error:
+        return None, f"this run has {str(error).removeprefix('at: ')}"
+    for key, wanted in at.items():
+        own = (key, f"{name}_{key}", dimension(data, key))
+        dim = next((str(d) for d in data[name].dims if d in own), None)
+        if dim is None and not _fixed(study, key, wanted):
+            return None, f"{name} has no {key} in this run"
+        if dim is not None:
+            index = _index(data, key if key in data.coords else dim, wanted)
+            if index is None:
+                return None, f"this run has no {key} = {wanted}"
+            data = data.isel({dim: index})
+    return data, ""
+
+
+def _index(data: Dataset, dim: str, wanted: Any) -> int | None:
+    if dim in data.coords:
+        return position(data[dim].values, wanted)
+    inside = isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < data.sizes[dim]
+    return wanted if inside else None
+
+
+def _fixed(study: Mapping[str, Any], key: str, wanted: Any) -> bool:
+    """Whether the study's game has that value throughout, so that nothing need be picked."""
+    value = (study.get("game") or {}).get(key)
+    given = value if isinstance(value, list) and value else [value]
+    return all(one == wanted for one in given)
+
+
+def _unfinished(data: Dataset) -> str:
+    """How many of the cells that a number needs are not there; nothing where all are."""
+    if "cell" not in data:
+        return ""
+    planned, status = data["cell"], data["status"]
+    further = [dim for dim in status.dims if dim not in planned.dims]
+    missing = int(((planned != "") & ~(status != "").any(further)).sum())
+    return f"{missing} of {int((planned != '').sum())} cells are missing" if missing else ""
+
+
+def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
+    """Which values are the one wanted; padding stays."""
+    if values.dtype.kind == "U" or isinstance(wanted, str):
+        return np.asarray(values.astype(str) == str(wanted))
+    return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=ROUNDING, atol=0.0))
+
+
+def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
+    """One number from values ``[cell, own]``, or None and why not. Padding beside numbers does not count."""
+    kept = _kept(rows)
+    empty = int((~kept).all(axis=1).sum())
+    if empty:
+        return None, "it has no value" if empty == len(
+            rows
+        ) else f"{empty} of {len(rows)} cells have no value"
+    values = rows[kept]
+    if reduce is not None and values.dtype.kind == "U":
+        return None, f"text has no {reduce}" + (": name one by equals" if reduce == "share" else "")
+    if reduce is not None:
+        return _finite(_REDUCE[reduce](values))
+    first = values[0]
+    if values.dtype.kind == "f":
+        same = np.isclose(values, first, rtol=ROUNDING, atol=0.0, equal_nan=True).all()
+    else:
+        same = (values == first).all()
+    if not same:
+        return None, f"{len(values)} values that differ: pick one with at, or give reduce"
+    return _finite(first)
+
+
+def _kept(rows: np.ndarray) -> np.ndarray:
+    """Where a run's dataset holds more than padding, as `rivalry.core.results.collect` pads."""
+    if rows.dtype.kind == "f":
+        return np.asarray(~np.isnan(rows))
+    return np.asarray(rows != -1) if rows.dtype.kind == "i" else np.ones(rows.shape, dtype=bool)
+
+
+_REDUCE: dict[str, Callable[[np.ndarray], Any]] = {
+    "mean": lambda values: np.mean(values, dtype=float),
+    "min": np.min,
+    "max": np.max,
+    "share": lambda values: np.mean(values != 0),
+}
+
+
+def _finite(value: Any) -> tuple[bool | float | str | None, str]:
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, float) and not np.isfinite(plain):
+        return None, "it is not finite"
+    return plain, ""
+
+
+__all__ = [
+    "NOT_COMPARED",
+    "REDUCED",
+    "Judged",
+    "cells",
+    "certificates",
+    "expectations",
+    "judge",
+    "results",
+    "tally",
+]

@@ -1,0 +1,182 @@
+"""The head of a run, ``study.json``: read with its digest, and checked as a whole before anything uses it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from rivalry.core import files
+from rivalry.core.files import DamagedFile
+from rivalry.core.results import place_key
+from rivalry.lab.store.making import FILES, upgraded
+from rivalry.lab.study.document import check_stored
+from rivalry.lab.study.errors import StudyError
+
+NAME = "study.json"
+_CELL = re.compile(r"[0-9a-f]{16}")
+_SPARSE = 1000  # the most points of the axes per cell, in all but small studies
+_TYPES: dict[str, type] = {
+    "name": str,
+    "folder": str,
+    "study": dict,
+    "axes": dict,
+    "companions": dict,
+    "cells": list,
+    "parts": list,
+    "made_by": dict,
+    "history": list,
+}
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """What ``study.json`` of a run folder holds.
+
+    Raises `DamagedFile` where it is not what was written, or not what any version writes; `StoreError` for a
+    newer schema.
+    """
+    path = folder / NAME
+    stored = files.read_json(path)
+    try:
+        head = upgraded(stored)
+    except Exception as error:  # of an earlier version's form no check is kept: it is looked for in vain
+        raise DamagedFile(path, f"not the form of a run: {type(error).__name__}: {error}") from None
+    if wrong := fault(head):
+        raise DamagedFile(path, wrong)
+    return head
+
+
+def fault(head: Mapping[str, Any]) -> str:
+    """The first thing that makes a table no head of a run, in one line; nothing where it is one."""
+    return next(_faults(head), "")
+
+
+def _faults(head: Mapping[str, Any]) -> Iterator[str]:
+    types = _TYPES if head["schema"] < files.DIGESTS else {**_TYPES, "toml": str}
+    for key, kind in types.items():
+        if not isinstance(head.get(key), kind):
+            yield f"{key}: {_short(head[key])} must be a {kind.__name__}" if key in head else f"no {key}"
+            return
+    if not is_file_name(head["name"]):
+        yield f"name: {_short(head['name'])} must be the name of a file"
+    yield from _texts(head)
+    yield from _versions(head)
+    try:
+        check_stored(head["study"])
+    except StudyError as error:
+        yield f"study: {error}"
+        return
+    yield from _parts(head)
+    yield from _axes(head)
+    yield from _cells(head)
+
+
+def is_file_name(name: Any) -> bool:
+    """Whether text names one file or folder inside another: no path, nothing above.
+
+    >>> is_file_name("duel"), is_file_name("../duel"), is_file_name("/duel"), is_file_name("..")
+    (True, False, False, False)
+    """
+    return (
+        isinstance(name, str)
+        and 0 < len(name.encode(errors="replace")) <= 200
+        and name.isprintable()
+        and not set(name) & set("/\\:")
+        and name.strip(". ") != ""
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Text and numbers that no dataset can hold."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str):
+            if "\0" in one:
+                yield f"{_short(one)} has a character NUL"
+        elif isinstance(one, int) and abs(one) >= 2**63:
+            yield f"{_short(one)} is beyond 64 bits"
+
+
+def _versions(head: Mapping[str, Any]) -> Iterator[str]:
+    for made in [head["made_by"], *head["history"]]:
+        if not isinstance(made, dict) or not all(isinstance(v, str) for v in made.values()):
+            yield "made_by, history: must be tables of versions"
+        elif not {"rivalry", "python"} <= set(made):
+            yield "made_by, history: no version of rivalry, or of Python"
+
+
+def _parts(head: Mapping[str, Any]) -> Iterator[str]:
+    parts, included = head["parts"], head["study"].get("included") or {}
+    for name in parts:
+        if not is_file_name(name) or name in FILES:
+            yield f"parts: {_short(name)} must be the name of a folder inside the run"
+            return
+    if set(parts) != set(included) or len(set(parts)) < len(parts):
+        yield f"parts: {_short(parts)} must be those that the study includes: {', '.join(included)}"
+    if parts and head["cells"]:
+        yield "cells: a study of studies has none of its own"
+
+
+def _axes(head: Mapping[str, Any]) -> Iterator[str]:
+    axes, cells = head["axes"], head["cells"]
+    for name, values in axes.items():
+        if not _name(name) or not isinstance(values, list) or not values:
+            yield f"axes: {_short(name)} must be a name with a list of values"
+            return
+        if len({place_key(value) for value in values}) < len(values):
+            yield f"axes.{name}: a value is there twice"
+    if cells and not {"algorithm", "replication"} <= set(axes):
+        yield "axes: no algorithm, or no replication"
+    points = prod(len(values) for values in axes.values())
+    if points > _SPARSE * max(len(cells), _SPARSE):
+        yield f"axes: {points} points for {len(cells)} cells"
+    for name, entry in head["companions"].items():
+        fits = isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) and entry[0] in axes
+        if not (_name(name) and fits and isinstance(entry[1], list) and len(entry[1]) == len(axes[entry[0]])):
+            yield f"companions: {_short(name)} must go along with one of the axes"
+        elif name in axes:
+            yield f"companions: {name} is one of the axes"
+
+
+def _cells(head: Mapping[str, Any]) -> Iterator[str]:
+    axes = {name: {place_key(value) for value in values} for name, values in head["axes"].items()}
+    seen: dict[Any, str] = {}
+    for k, entry in enumerate(head["cells"]):
+        if not isinstance(entry, list) or len(entry) != 5 or not isinstance(entry[0], str):
+            yield f"cells[{k}]: must be a name, a point, a method, a replication and a place"
+            return
+        id, point, method, replication, at = entry
+        if not _CELL.fullmatch(id):
+            yield f"cells[{k}]: {_short(id)} must be 16 hexadecimal digits"
+        if not isinstance(point, dict) or not isinstance(method, str) or type(replication) is not int:
+            yield f"cells[{k}]: {id} has no point, method and replication"
+        if not isinstance(at, dict) or list(at) != list(axes):
+            yield f"cells[{k}]: the place of {id} must name {', '.join(axes)}"
+            return
+        place = tuple(place_key(value) for value in at.values())
+        strange = [name for name, key in zip(axes, place, strict=True) if key not in axes[name]]
+        if strange:
+            yield f"cells[{k}]: {strange[0]} = {_short(at[strange[0]])} of {id} is not on its axis"
+        for mark in (id, place):
+            if mark in seen:
+                yield f"cells[{k}]: {id} is the same as {seen[mark]}, or at its place"
+            seen[mark] = id
+
+
+def _name(value: Any) -> bool:
+    """Whether text can name a dimension or coordinate."""
+    return isinstance(value, str) and bool(value) and value.isprintable() and "/" not in value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,129 @@
+"""The index of a run: wall times, warnings, failures. The files tell all else; this can be made anew."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rivalry.core.files import DamagedFile, DiskFull, read_bytes
+
+
+class Index:
+    """Wall times, warnings, failures, in SQLite; never waits for the disk, since files can tell the rest."""
+
+    _TABLE = "create table if not exists cells (id text primary key, state text, seconds real, message text)"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._db = self._connect()
+        except sqlite3.DatabaseError:  # damaged: what matters is in the files
+            for old in path.parent.glob(f"{path.name}*"):
+                old.unlink()
+            self._db = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        try:
+            with self._room():
+                db.execute("pragma synchronous=off")
+                db.execute("pragma journal_mode=memory")
+                if db.execute("pragma quick_check").fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("damaged")
+                db.execute(self._TABLE)
+                db.execute("select id, state, seconds, message from cells limit 1")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE"):
+                raise DiskFull(
+                    f"{self.path}: no space left for it; make some, then resume (what is finished is kept)"
+                ) from None
+            raise
+
+    def note(self, id: str, state: str, seconds: float | None, message: str) -> None:
+        with self._room():
+            self._db.execute(
+                "insert or replace into cells values (?, ?, ?, ?)", (id, state, seconds, message)
+            )
+
+    def align(self, on_disk: set[str]) -> None:
+        """Rows for all files, and no row that calls a cell done which has none."""
+        with self._room():
+            known = self.known()
+            self._db.execute("begin")
+            gone = [(id,) for id in sorted(known - on_disk)]
+            self._db.executemany("delete from cells where id = ?", gone)
+            new = [(id, "done", None, "") for id in sorted(on_disk - known)]
+            self._db.executemany("insert or replace into cells values (?, ?, ?, ?)", new)
+            self._db.execute("commit")
+
+    def known(self) -> set[str]:
+        """Cells that the index calls done."""
+        return {id for (id,) in self._db.execute("select id from cells where state = 'done'")}
+
+    def seconds(self) -> dict[str, float]:
+        return dict(self._db.execute("select id, seconds from cells where seconds is not null order by id"))
+
+    def close(self) -> None:
+        self._db.close()
+
+    @classmethod
+    def peek(cls, path: Path) -> dict[str, tuple[str, str]]:
+        """State and message of every cell, without writing; nothing where the index is missing or damaged."""
+        try:
+            return cls._rows(path)
+        except (sqlite3.DatabaseError, DamagedFile):
+            return {}
+
+    @classmethod
+    def fault(cls, path: Path) -> str:
+        """Why an index cannot be read; nothing where it can, or there is none."""
+        try:
+            cls._rows(path)
+        except sqlite3.DatabaseError as error:
+            return str(error)
+        except DamagedFile as error:
+            return error.why
+        return ""
+
+    @classmethod
+    def _rows(cls, path: Path) -> dict[str, tuple[str, str]]:
+        """From a copy in memory: no lock, no journal, no limit on the path's length."""
+        if not path.exists():
+            return {}
+        for wait in (0.02, 0.1):  # a copy made while another process writes may be of two states
+            try:
+                return cls._copied(path)
+            except sqlite3.DatabaseError:
+                time.sleep(wait)
+        return cls._copied(path)
+
+    @classmethod
+    def _copied(cls, path: Path) -> dict[str, tuple[str, str]]:
+        data = read_bytes(path)
+        db = sqlite3.connect(":memory:")
+        try:
+            if data:
+                db.deserialize(data)
+                if db.execute("pragma quick_check").fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("its pages are not those of a database")
+            kind = db.execute("select type from sqlite_master where name = 'cells'").fetchone()
+            if kind != ("table",):
+                raise sqlite3.DatabaseError("it has no table of cells")
+            rows = db.execute("select id, state, message from cells").fetchall()
+        finally:
+            db.close()
+        if not all(isinstance(value, str) for row in rows for value in row):
+            raise sqlite3.DatabaseError("it holds what is no text")
+        return {id: (state, message) for id, state, message in rows}

@@ -1,0 +1,172 @@
+"""Making a run folder: what its ``study.json`` says, and the folder whole from the moment it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rivalry.core import files
+from rivalry.core.files import StoreError
+from rivalry.core.results import SCHEMA, provenance
+from rivalry.lab.store.sums import NAME as SUMS
+from rivalry.methods import METHODS
+
+if TYPE_CHECKING:
+    from rivalry.lab.study import Study
+
+FOLDERS = ("cells", "checkpoints", "certificates", "damaged", "figures")
+FILES = (
+    *FOLDERS,
+    *("study.json", "study.toml", "index.sqlite", "dataset.nc", "log.txt", "lock", "report.html"),
+    *("export", SUMS),
+)
+LONGEST = 500  # bytes of the index's path: SQLite takes 512
+
+
+def head_of(study: Study) -> dict[str, Any]:
+    """What ``study.json`` holds; as it would be read back."""
+    cells = study.cells()
+    head = {
+        "schema": SCHEMA,
+        "name": study.name,
+        "folder": str(study.folder.resolve()),
+        "study": study.resolved(),
+        "toml": text_digest(study.text.encode()) if study.text else "",
+        "axes": {name: list(values) for name, values in study.axes(cells).items()} if cells else {},
+        "companions": study.companions() if cells else {},
+        "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
+        "parts": sorted(study.parts(), key=list(study.parts()).index),
+        "made_by": provenance(used(study)),
+        "history": [],
+    }
+    return dict(json.loads(json.dumps(head)))
+
+
+def upgraded(head: Mapping[str, Any]) -> dict[str, Any]:
+    """The same ``study.json`` in the words of this version; earlier ones are read, never written anew.
+
+    The names of methods lay along ``method``, which ``sel`` of xarray takes for its own keyword.
+    """
+    new = {**head, "study": _upgraded(head["study"])}
+    if "method" in head["axes"]:
+        new["axes"] = {_ALGORITHM.get(name, name): values for name, values in head["axes"].items()}
+        new["cells"] = [
+            [*cell, {_ALGORITHM.get(name, name): value for name, value in at.items()}]
+            for *cell, at in head["cells"]
+        ]
+    return new
+
+
+_ALGORITHM = {"method": "algorithm"}
+
+
+def _upgraded(study: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved study in the words of this version."""
+    new = dict(study)
+    new["plots"] = [_renamed(row) for row in study.get("plots", ())]
+    new["expect"] = [_two_references(_renamed(row)) for row in study.get("expect", ())]
+    if "included" in study:
+        new["included"] = {name: _upgraded(part) for name, part in study["included"].items()}
+    return new
+
+
+def _two_references(row: dict[str, Any]) -> dict[str, Any]:
+    """An expectation whose published value has a tolerance of its own; earlier rows had one for both."""
+    new = dict(row)
+    if "over" in new:
+        new["reduce"] = new.pop("over")
+    published = new.get("published")
+    if published is None or isinstance(published, str | bool) or "published_tolerance" in new:
+        return new
+    if "tolerance" in new and "expected" not in new:
+        new["published_tolerance"] = new.pop("tolerance")
+        new["published_tolerance_reason"] = "the tolerance of the study"
+    else:
+        digit = int(Decimal(repr(published)).as_tuple().exponent)
+        new["published_tolerance"] = 0.5 * 10.0**digit
+        new["published_tolerance_reason"] = "half a unit of the last stored digit"
+    return new
+
+
+def _renamed(row: Any) -> Any:
+    if not isinstance(row, Mapping):
+        return row
+    new = dict(row)
+    if isinstance(row.get("at"), Mapping):
+        new["at"] = {_ALGORITHM.get(name, name): value for name, value in row["at"].items()}
+    if row.get("over") == "method":
+        new["over"] = "algorithm"
+    return new
+
+
+def used(study: Study) -> set[str]:
+    """Packages beyond those of every run whose versions belong to a study's results."""
+    named = [table["kind"] for table in study.method if table["kind"] in METHODS]
+    return {package for kind in named for package in METHODS[kind].uses}
+
+
+def text_digest(text: bytes) -> str:
+    """What ``study.json`` keeps of ``study.toml``: its SHA-256."""
+    return sha256(text).hexdigest()
+
+
+def make(folder: Path, head: Mapping[str, Any], study: Study) -> None:
+    """A run folder, whole from the moment it is there: made aside and renamed."""
+    check_length(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder}: exists and is not a run folder; choose another")
+    with files.room_for(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{folder.name}.making-"
+        for old in folder.parent.glob(f"{prefix}*"):
+            with suppress(OSError):
+                if time.time() - old.stat().st_mtime > 60:  # left by a process that was killed
+                    shutil.rmtree(old)
+        aside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+        try:
+            aside.chmod(0o777 & ~_umask())  # mkdtemp's own is for secrets
+            for name in FOLDERS:
+                (aside / name).mkdir()
+            files.write_json(aside / "study.json", head)
+            write_text(aside, study)
+            if folder.exists():
+                folder.rmdir()
+            aside.rename(folder)
+        except BaseException as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            # another process may have made it meanwhile: the caller opens that one
+            if not isinstance(error, OSError) or not (folder / "study.json").exists():
+                raise
+
+
+def check_length(folder: Path) -> None:
+    """Raises `StoreError` for a folder whose path leaves no room for the files in it."""
+    length = len(os.fsencode(os.path.abspath(folder / "index.sqlite")))
+    if length > LONGEST:
+        raise StoreError(
+            f"{str(folder)[:40]}...: a path of {length} bytes with its files; must be at most {LONGEST},"
+            " choose a folder nearer to the root"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def write_text(folder: Path, study: Study) -> None:
+    """The study as it was written, where it was read from a file."""
+    if study.text:
+        files.write(folder / "study.toml", study.text.encode())
+    else:
+        (folder / "study.toml").unlink(missing_ok=True)

@@ -1,0 +1,40 @@
+"""TOML or Python → a checked, frozen `Study` → cells.
+
+`load` reads a study and checks what can be checked without building its game, running no file of the
+user's; `Study.check` builds the game and the methods at every point; `Study.cells` are the units of work.
+"""
+
+from rivalry.lab.study.build import build_game, build_method, build_plot
+from rivalry.lab.study.check import lanes
+from rivalry.lab.study.errors import StudyError
+from rivalry.lab.study.files import load, summary
+from rivalry.lab.study.model import Cell, Study
+from rivalry.lab.study.names import games, methods, plots, studies, verify
+from rivalry.lab.study.points import placed, short_names, split
+from rivalry.lab.study.schema import Parameter, json_schema, parameters
+
+load_study = load
+
+__all__ = [
+    "Cell",
+    "Parameter",
+    "Study",
+    "StudyError",
+    "build_game",
+    "build_method",
+    "build_plot",
+    "games",
+    "json_schema",
+    "lanes",
+    "load",
+    "load_study",
+    "methods",
+    "parameters",
+    "placed",
+    "plots",
+    "short_names",
+    "split",
+    "studies",
+    "summary",
+    "verify",
+]

@@ -1,0 +1,161 @@
+"""From tables to values: a study's game and its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from rivalry.core.registry import line_of
+from rivalry.lab.study import names
+from rivalry.lab.study.document import RunKeys
+from rivalry.lab.study.errors import StudyError, dotted, shown
+from rivalry.lab.study.schema import checked, model
+
+LEADERS = "leaders"  # a key of every family's table: who moves first
+
+
+def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
+    """The game of a ``[game]`` table; a file of the user's that it names is run. Raises `StudyError`.
+
+    With ``leaders``, players by number, it is the game of these, to whom the others reply; unless the family
+    has a parameter of that name.
+
+    >>> build_game({"family": "matrix", "name": "chicken"}).sizes
+    (2, 2)
+    >>> build_game({"family": "matrix", "name": "chicken", "leaders": [1]}).followers
+    (0,)
+    """
+    options = {key: value for key, value in table.items() if key != "family"}
+    family = table.get("family")
+    (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
+    if not callable(factory):
+        raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
+    ordered = LEADERS in options and LEADERS not in model(factory).model_fields
+    leaders = options.pop(LEADERS) if ordered else None
+    if ordered and options.get("stages"):
+        raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
+    game = _made(factory, options, ("game",), Path(folder), own=_own(family), also=(LEADERS,))
+    return _led(game, leaders) if ordered else game
+
+
+def _led(game: Any, leaders: Any) -> Any:
+    """The game of the leaders, who know how the others will reply. Raises `StudyError`."""
+    from rivalry.transforms import Followers, stackelberg
+
+    if not (isinstance(leaders, list) and all(type(player) is int for player in leaders)):
+        raise StudyError(f"{shown(leaders)} must be a list of players, as in [0]", key=f"game.{LEADERS}")
+    if not hasattr(game, "payoffs"):
+        raise StudyError("is for games with payoffs; this family has none", key=f"game.{LEADERS}")
+    try:
+        return stackelberg(game, leaders, Followers())
+    except ValueError as error:
+        head, _, rest = str(error).partition(": ")
+        raise StudyError(rest, key=f"game.{head}") from None
+
+
+def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:
+    """The method or learner of a ``[[method]]`` table. Raises `StudyError`.
+
+    A kind that stands for several classes, one for each sort of game, gives the first that ``fits(game)``.
+
+    >>> type(build_method({"kind": "pure_equilibria"})).__name__
+    'PureEquilibria'
+    """
+    name = str(table.get("name", table.get("kind")))
+    prefix = ("method", name)
+    kind = table.get("kind")
+    found = names.targets(kind, names.methods(), "a kind of method", dotted([*prefix, "kind"]), Path(folder))
+    target = next((t for t in found if game is None or names.is_file(kind) or _fits(t, game)), None)
+    if target is None:
+        fitting = [k for k, entry in names.methods().items() if any(_fits(t, game) for t in _loaded(entry))]
+        raise StudyError(
+            f"{shown(kind)} does not fit this game; {_few(sorted(fitting))}",
+            key=dotted([*prefix, "kind"]),
+        )
+    if not callable(target):
+        raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
+    for option in model(target).model_fields:
+        if option in RunKeys.model_fields:
+            raise StudyError(
+                "is a key of the run; give the option another name", key=dotted([*prefix, option])
+            )
+    options = {key: value for key, value in table.items() if key not in RunKeys.model_fields}
+    return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
+
+
+def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
+    """The function that draws a study's plot; a file of the user's that it names is run. Raises `StudyError`.
+
+    >>> build_plot("paths").__name__
+    'paths'
+    """
+    (function,) = names.targets(kind, names.plots(), "a plot", key, Path(folder))
+    if not callable(function):
+        raise StudyError(f"{shown(kind)} is not a function that draws a dataset", key=key)
+    return cast(Callable[..., Any], function)
+
+
+def _few(fitting: Sequence[str]) -> str:
+    more = len(fitting) - 8
+    return f"these do: {', '.join(fitting[:8])}" + (f" and {more} more" if more > 0 else "")
+
+
+def _own(name: Any) -> str:
+    """The name, where it leads to a user's file."""
+    return str(name) if names.is_file(name) else ""
+
+
+def _fits(target: Any, game: Any) -> bool:
+    """Whether a registered method can be tried on a game: as it says itself, else by what it is made for."""
+    from rivalry.core.game import is_agents, is_population, own_world
+
+    fits = getattr(target, "fits", None)
+    if fits is not None:
+        return bool(fits(game))
+    if callable(getattr(target, "begin", None)):  # learners know players, unless they say otherwise
+        return own_world(game) is not None and not (is_population(game) or is_agents(game))
+    return hasattr(game, "payoffs")
+
+
+def _loaded(entry: Any) -> list[Any]:
+    from rivalry.core.registry import load
+
+    return [load(target) for target in entry.targets]
+
+
+def _made(
+    target: Callable[..., Any],
+    options: Mapping[str, Any],
+    prefix: Sequence[str],
+    folder: Path,
+    *,
+    own: str,
+    also: Sequence[str] = (),
+) -> Any:
+    try:
+        given = names.objects(options, folder)
+    except ValueError as error:
+        raise StudyError(str(error), key=dotted(prefix)) from None
+    keyed = checked(target, given, prefix, also)
+    try:
+        return target(**keyed)
+    except ValueError as error:
+        raise told(error, target, prefix) from None
+    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
+        file = folder / own.rpartition(":")[0]
+        if not own:
+            raise
+        raise StudyError(
+            f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}", key=dotted(prefix)
+        ) from None
+
+
+def told(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
+    """A factory's or a method's own message, its parameter written as the study writes it."""
+    head, colon, rest = str(error).partition(": ")
+    name = head.split("[")[0].split(".")[0]
+    known = {*model(target).model_fields, "start"}
+    if colon and name in known:
+        return StudyError(rest, key=f"{dotted(prefix)}.{head}")
+    return StudyError(str(error), key=dotted(prefix))

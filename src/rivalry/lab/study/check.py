@@ -1,0 +1,280 @@
+"""Everything that can be wrong with a study, found before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core.registry import near
+from rivalry.lab.study import names
+from rivalry.lab.study.build import build_game, build_method, build_plot, told
+from rivalry.lab.study.document import MANY, run_keys
+from rivalry.lab.study.errors import StudyError, shown, unknown
+from rivalry.lab.study.points import Grid, placed
+from rivalry.plots import PLOTS
+
+if TYPE_CHECKING:
+    from rivalry.lab.study.model import Cell, Study
+
+Table = Mapping[str, Any]
+
+
+def check(study: Study, progress: Callable[[int, int], object] | None = None) -> None:
+    """Builds every game and method of a study and tries every start. Raises `StudyError`.
+
+    ``progress`` is told how many cells of how many are checked.
+    """
+    try:
+        for part in study.parts().values():
+            check(part, progress)
+        names.verify(study.files or {}, study.folder)
+        checker = _Checker(study.folder)
+        if not study.include:
+            _plots(study, checker.game(study.game or {}))
+            for table in study.method:
+                checker.pair(study.game or {}, table)
+        cells = study.cells()
+        for k, cell in enumerate(cells, start=1):
+            checker.cell(cell)
+            if progress is not None:
+                progress(k, len(cells))
+    except StudyError as error:
+        raise error.inside(study.label) from None
+
+
+def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """A task's lanes: the batch's point by dotted key, the game's table, the method's table."""
+    found = []
+    for point in Grid(task["batch"] or {}, "batch").points():
+        game, (method,) = placed(task["game"], [task["method"]], point)
+        found.append((point, game, method))
+    return found
+
+
+class _Checker:
+    """Builds what a study asks for; what was seen before is not built again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last: tuple[str, Any] = ("", None)  # games may be large, and neighbours in a sweep share them
+        self.methods: dict[tuple[str, type], Any] = {}
+        self.pairs: set[str] = set()
+        self.shapes: set[str] = set()
+
+    def cell(self, cell: Cell) -> None:
+        """One cell with all its lanes."""
+        at: Mapping[str, Any] = cell.point
+        forms = set()
+        try:
+            for point, game, method in lanes(cell.task):
+                at = {**cell.point, **point}
+                self.pair(game, method)
+                if cell.task["batch"]:
+                    forms.add(_form(self.game(game)))
+                if len(forms) > 1:
+                    raise StudyError("lanes may differ in numbers only, not in sizes or choices", key="batch")
+        except StudyError as error:
+            where = ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
+            raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
+
+    def pair(self, game_table: Table, method_table: Table) -> None:
+        """A method on a game, from its start."""
+        key = _text([game_table, method_table])
+        if key in self.pairs:
+            return
+        game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
+        own = run_keys(method_table, ("method", name))
+        method = self.method(method_table, game)
+        learns = _learns(method)
+        if not learns and not hasattr(method, "step"):
+            raise StudyError(
+                f"{shown(kind)} makes no method: it has no init and step", key=f"method.{name}.kind"
+            )
+        if "steps" in own and not learns:
+            raise StudyError("is for learners; this method takes max_steps", key=f"method.{name}.steps")
+        if "max_steps" in own and learns:
+            rule = "is for solvers and dynamics; a learner takes steps"
+            raise StudyError(rule, key=f"method.{name}.max_steps")
+        for key in ("tol", "starts", "path") if learns else ():
+            if key in own:
+                raise StudyError("is for solvers and dynamics; not for a learner", key=f"method.{name}.{key}")
+        start = _start(game, own.get("start", "random"), f"method.{name}.start")
+        shape = _text([_shape(game_table), _shape(method_table)])
+        if shape not in self.shapes:
+            given = (own["start"], start) if "start" in own else None
+            _begin(game, method, name, given, own=names.is_file(kind))
+        self.shapes.add(shape)
+        self.pairs.add(key)
+
+    def method(self, table: Table, game: Any) -> Any:
+        """The method of a table, for a game."""
+        key = (_text(table), type(game))
+        if key not in self.methods:
+            self.methods[key] = build_method(table, self.folder, game)
+        return self.methods[key]
+
+    def game(self, table: Table) -> Any:
+        """The game of a table."""
+        from rivalry.core.game import is_agents
+
+        key = _text(table)
+        if key != self.last[0]:
+            game = build_game(table, self.folder)
+            if not hasattr(game, "space") and not is_agents(game):
+                made, rule = type(game).__name__, "a game has a space, or a world of agents and told()"
+                raise StudyError(f"{shown(table['family'])} makes {made}: {rule}", key="game.family")
+            if names.is_file(table["family"]) and hasattr(game, "payoffs"):
+                _payoffs(game, table["family"])
+            self.last = (key, game)
+        return self.last[1]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _shape(value: Any) -> Any:
+    """A table without its numbers: a mistake in lengths or words is the same for all of one shape."""
+    if isinstance(value, Mapping):
+        return {key: _shape(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shape(inner) for inner in value]
+    return 0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _form(game: Any) -> str:
+    """What must be the same for two games to share a compiled program."""
+    from rivalry.core.jax import jax
+    from rivalry.core.plain import is_plain  # which imports JAX
+
+    if is_plain(game):  # its lanes are solved one by one
+        return f"{type(game)} {game.space.shape}"
+    leaves, tree = jax.tree.flatten(game)
+    return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
+
+
+def _learns(method: Any) -> bool:
+    """Whether it is a learner; a solver may have an option of the name."""
+    return callable(getattr(method, "begin", None))
+
+
+def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
+    """Whether a method can begin on a game: a solver is traced, a learner lays out its arrays.
+
+    A learner begins at the start that is ``given``: as written, and the profile that it means.
+    """
+    import equinox as eqx
+
+    from rivalry.core.game import world_of
+    from rivalry.core.jax import jax
+
+    try:
+        if _learns(method):
+            world, stream = world_of(game, method), np.random.SeedSequence(0)
+            if given is None:
+                method.begin(world, stream)
+            else:
+                _begin_at(method, world, stream, *given)
+        else:
+            if hasattr(method, "check_game"):
+                method.check_game(game)
+            start = jax.ShapeDtypeStruct(game.space.shape, float)
+            eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
+    except ValueError as error:
+        raise told(error, type(method), ("method", name)) from None
+    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
+        if not own:
+            raise
+        raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
+
+
+def _begin_at(method: Any, world: Any, stream: np.random.SeedSequence, written: Any, start: Any) -> None:
+    if not hasattr(method, "begin_at"):
+        raise ValueError(f"start: {shown(written)} is not taken by this learner; leave it out")
+    try:
+        method.begin_at(world, stream, start)
+    except ValueError as error:
+        if written not in MANY:
+            raise
+        raise ValueError(f"start: {shown(written)} does not fit ({error}); leave it out") from None
+
+
+def _payoffs(game: Any, family: str) -> None:
+    """Whether a user's payoffs can be traced, and give one number for every player."""
+    from rivalry.core.jax import jax
+
+    shape = game.space.shape
+    try:
+        found = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
+    except Exception as error:  # as above
+        raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
+    if getattr(found, "shape", None) != (shape[0],):
+        got = getattr(found, "shape", type(found).__name__)
+        raise StudyError(
+            f"payoffs of {family} give {got}; must be one number a player, ({shape[0]},)", key="game"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {''.join(str(error).strip().splitlines()[:1])}"
+
+
+def _start(game: Any, start: Any, key: str) -> Any:
+    """The profile that a start means; of many, one."""
+    from rivalry.core.jax import jax
+    from rivalry.core.oracles import named_start
+
+    if not hasattr(game, "space"):
+        if start == "random":
+            return None
+        raise StudyError(f"{shown(start)} is not taken by this game; leave it out", key=key)
+    if start in MANY:
+        return game.space.sample(jax.random.key(0))
+    try:
+        if not isinstance(start, str):
+            return game.space.check(start, key)
+        if named_start.knows(game):
+            return game.space.check(named_start(game, start), key)
+        raise StudyError(unknown(start, MANY, "a start of this game"), key=key)
+    except StudyError:
+        raise
+    except ValueError as error:
+        raise StudyError(str(error).removeprefix("start: ").removeprefix(f"{key}: "), key=key) from None
+
+
+def _plots(study: Study, game: Any) -> None:
+    """Whether the game offers the views that the plots draw, and the plots the options they are given."""
+    from rivalry.core.oracles import plot_data
+
+    offered = set(plot_data(game))
+    offered |= {"path_gradients", "path_moves", "path_payoffs"} if hasattr(game, "payoffs") else set()
+    offered |= {"snapshots"} if "influence" in offered else set()
+    for k, row in enumerate(study.plots):
+        table = {"kind": row} if isinstance(row, str) else row
+        if names.is_file(table["kind"]) or set(table) - {"kind", "at"}:
+            _plot_options(table, k, study.folder)
+        spare = table["kind"] in PLOTS and PLOTS[table["kind"]].spare
+        for view in () if spare else names.views([row]):
+            if view not in offered:
+                kind = row if isinstance(row, str) else row["kind"]
+                rule = f"{kind!r} draws the view {view!r}, which this game does not have"
+                raise StudyError(rule, key=f"plots[{k}]")
+
+
+def _plot_options(row: Table, k: int, folder: Path) -> None:
+    """Whether a plot's function takes the options it is given; of a user's file, whether it is one."""
+    kind = row["kind"]
+    own = list(signature(build_plot(kind, folder, f"plots[{k}]")).parameters.values())
+    if len(own) < 2 or own[1].kind is own[1].KEYWORD_ONLY:
+        raise StudyError(f"{kind} must take (data, ax=None), and options", key=f"plots[{k}]")
+    if any(option.kind is option.VAR_KEYWORD for option in own):
+        return
+    known = ["kind", *(option.name for option in own[2:])]
+    for name in row:
+        if name not in known:
+            raise StudyError(f"unknown option of {kind}; {near(name, known)}", key=f"plots[{k}].{name}")

@@ -1,0 +1,254 @@
+"""Whether a study's expectations point at something its dataset will have, and still apply after changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from math import isclose
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.lab.study.errors import StudyError, shown, unknown
+from rivalry.lab.study.points import Grid, short_names, split
+
+if TYPE_CHECKING:
+    from rivalry.lab.study.model import Study
+
+# variables of every solution, and the dimensions a cell gives them
+SOLUTION: Mapping[str, tuple[str, ...]] = {
+    "profile": ("player", "axis"),
+    "payoff": ("player",),
+    "regret": ("player",),
+    "bound": ("player",),
+    "coverage": (),
+    "claim": (),
+    "status": (),
+    "steps": (),
+    "residual": (),
+    "end_state": (),
+    "tolerance": (),
+    "distance": (),
+    "nearest_method": (),
+}
+
+
+TABLES = ("game", "method", "sweep", "batch", "replications", "certificate")
+"""The tables of a study that determine its results."""
+
+ABOUT_ALL = ("distance", "nearest_method")  # quantities that depend on the results of every method
+ABOUT_CLAIMS = ("claim", "tolerance", *ABOUT_ALL)  # quantities that depend on the certificates' tolerance
+_UNSET = "the default"
+
+
+class Difference(NamedTuple):
+    """A key that differs between a run and its study: the values in the study and in the run.
+
+    Each is a list: the swept values, or the one value that the key has throughout. ``name`` is the key's
+    coordinate in the run, ``old_name`` that in the study.
+    """
+
+    key: str
+    before: list[Any]
+    after: list[Any]
+    name: str
+    old_name: str
+    swept: bool  # in the run
+    was_swept: bool  # in the study
+
+    @property
+    def words(self) -> str:
+        """Why a value is not compared."""
+        return f"{self.key} = {self.after_words} in this run, {self.before_words} in the study"
+
+    @property
+    def before_words(self) -> str:
+        """The values in the study, shortened."""
+        return _said(self.before)
+
+    @property
+    def after_words(self) -> str:
+        """The values in the run, shortened."""
+        return _said(self.after)
+
+
+def differences(study: Mapping[str, Any]) -> list[Difference]:
+    """The keys in which a resolved study differs from the study as it was written (or its quick form)."""
+    base = study.get("base")
+    if not base:
+        return []
+    old, new = _values(base), _values(study)
+    found = []
+    for key in [*new, *(key for key in old if key not in new)]:
+        before = old.get(key) or ([_held(base, key)], "", False)
+        after = new.get(key) or ([_held(study, key)], "", False)
+        if before[0] != after[0]:
+            short = key.split(".", 1)[1]
+            names = (after[1] or short, before[1] or short)
+            found.append(Difference(key, before[0], after[0], *names, after[2], before[2]))
+    return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
+
+
+def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Where an expectation applies in a changed run: its ``at``, completed; or why it does not.
+
+    A row applies as long as the study computed the same cells. A swept key that the row picks a value of is
+    as good as unchanged; of a key that the run sweeps and the study does not, the study's value is picked.
+    """
+    at = dict(row.get("at", {}))
+    for one in differences:
+        root, *rest = one.key.split(".")
+        if root == "replications" or (root == "certificate" and row["quantity"] not in ABOUT_CLAIMS):
+            continue
+        if root == "method" and row["quantity"] not in ABOUT_ALL and "algorithm" in at:
+            algorithm = str(at["algorithm"])
+            if algorithm != rest[0] and not algorithm.startswith(f"{rest[0]}-"):
+                continue
+        if one.old_name in at and one.name == one.old_name and (one.swept or one.was_swept):
+            if any(_covers(at[one.name], value) or _same(at[one.name], value) for value in one.after):
+                continue
+            return at, one.words
+        same = [value for value in one.after if _covers(value, one.before[0])]
+        if one.swept and len(one.before) == 1 and same:
+            at[one.name] = same[0]
+            continue
+        return at, one.words
+    return at, ""
+
+
+def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]:
+    """For every key that determines results its values, its coordinate, and whether it is swept."""
+    found: dict[str, tuple[list[Any], str, bool]] = {}
+    fixed = {"game": tables.get("game") or {}}
+    fixed |= {f"method.{table.get('name')}": table for table in tables.get("method", ())}
+    fixed |= {key: tables.get(key) or {} for key in ("replications", "certificate")}
+    for root, table in fixed.items():
+        for key, value in _leaves(table, root):
+            found[key] = ([value], "", False)
+    swept: dict[str, list[Any]] = {}
+    for what in ("sweep", "batch"):
+        grid = Grid(tables.get(what) or {}, what)
+        swept |= grid.values
+        if grid.zipped:
+            found[f"{what}.zip"] = ([True], "", False)
+    names = short_names(swept)
+    return found | {key: (values, names[key], True) for key, values in swept.items()}
+
+
+def _held(tables: Mapping[str, Any], key: str) -> Any:
+    """The value that a key has in a game's or a method's table."""
+    root, *rest = split(key)
+    value: Any = tables.get(str(root))
+    if root == "method":
+        value = {table.get("name"): table for table in tables.get("method", ())}
+    for part in rest:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return _UNSET
+    return value
+
+
+def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}", value
+
+
+def _covers(value: Any, given: Any) -> bool:
+    """Whether a swept value is the one that a key had: for all players where it has one per player."""
+    if isinstance(given, list) and not isinstance(value, list):
+        return bool(given) and all(_same(value, one) for one in given)
+    return _same(value, given)
+
+
+def _said(values: Sequence[Any]) -> str:
+    told = [one if one is _UNSET else shown(one) for one in values[:3]]
+    return ", ".join(told) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
+
+
+def check(study: Study) -> None:
+    """Raises `StudyError` for an ``at`` that names no coordinate, or a value that is not among its values.
+
+    In quick form only the entries that are judged there are looked at.
+    """
+    for k, row in enumerate(study.expect):
+        if not study.is_quick or row.get("quick"):
+            _check(study, row, f"expect[{k}]")
+
+
+def check_plots(study: Study) -> None:
+    """Raises `StudyError` for a plot's ``at`` that points at nothing; the quick form may lack points."""
+    for k, row in enumerate(study.plots if not study.is_quick else ()):
+        at = row.get("at", {}) if isinstance(row, Mapping) else {}
+        if not isinstance(at, Mapping):
+            raise StudyError(f"{shown(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at")
+        _places(study, at, f"plots[{k}].at", ("player", "axis"), open_ended=True)
+
+
+def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
+    quantity = row["quantity"]
+    close = get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)
+    if quantity not in SOLUTION and close:
+        raise StudyError(
+            f"{shown(quantity)} is no variable; did you mean {close[0]!r}?", key=f"{key}.quantity"
+        )
+    inner = SOLUTION.get(quantity)
+    # a measure may have dimensions that only the run will tell
+    dims = ("player", "axis") if inner is None else inner
+    _places(study, row.get("at", {}), f"{key}.at", dims, open_ended=inner is None)
+
+
+def _places(study: Study, at: Mapping[str, Any], key: str, inner: Sequence[str], *, open_ended: bool) -> None:
+    known: dict[str, Sequence[Any]] = {
+        **study.coordinates,
+        **study.lanes,
+        "algorithm": study.methods,
+        "replication": range(study.replications["count"]),
+    }
+    dims = {*known, *inner, *(("lane",) if _lanes(study) else ())}
+    for name, value in at.items():
+        place = f"{key}.{name}"
+        if name == "method" and name not in known:
+            raise StudyError('is called algorithm: write at = { algorithm = "NAME" }', key=place)
+        if name in known:
+            _among(value, known[name], place)
+        elif _fixed(study, name, value):
+            continue
+        elif name in dims:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise StudyError(f"{shown(value)} must be a whole number from 0", key=place)
+        elif not open_ended or get_close_matches(name, dims, n=1, cutoff=0.7):
+            raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
+
+
+def _fixed(study: Study, name: str, value: Any) -> bool:
+    """Whether the game has that value throughout, so that nothing need be picked."""
+    given = (study.game or {}).get(name)
+    return given is not None and all(
+        _same(value, one) for one in (given if isinstance(given, list) else [given])
+    )
+
+
+def _lanes(study: Study) -> bool:
+    return bool(study.lanes) or any("starts" in table for table in study.method)
+
+
+def _among(value: Any, known: Sequence[Any], key: str) -> None:
+    if any(_same(value, other) for other in known):
+        return
+    numbers = [other for other in known if isinstance(other, int | float)]
+    if not isinstance(value, int | float) or not numbers:
+        raise StudyError(unknown(value, [str(other) for other in known], "among its values"), key=key)
+    nearest = min(numbers, key=lambda other: abs(other - value))
+    raise StudyError(
+        f"{shown(value)} is not among its {len(known)} values; the nearest is {nearest!r}", key=key
+    )
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(a, list) != isinstance(b, list):  # a list stands in the dataset as text
+        return str(a) == str(b)
+    return bool(a == b)

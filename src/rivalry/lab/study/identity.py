@@ -1,0 +1,45 @@
+"""What makes two tables the same: the digests that name cells and seed them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rivalry.lab.study.errors import StudyError, shown
+
+DEEPEST = 30  # tables and lists within each other; what reads them further on calls itself for each
+
+
+def plain(value: Any, key: str = "", depth: int = 0) -> Any:
+    """What TOML can hold, as plain dicts and lists; arrays become lists. Raises `StudyError`."""
+    if depth > DEEPEST:
+        raise StudyError(f"must be at most {DEEPEST} tables and lists deep", key=key[:30])
+    if isinstance(value, Mapping):
+        return {
+            str(name): plain(inner, f"{key}.{name}" if key else str(name), depth + 1)
+            for name, inner in value.items()
+        }
+    if hasattr(value, "tolist"):  # an array of NumPy or JAX
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(inner, f"{key}[{k}]", depth + 1) for k, inner in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise StudyError(f"{shown(value)} must be a number, true or false, a word, a list or a table", key=key)
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+
+
+def digest(value: Any) -> bytes:
+    """SHA-256 of a value's canonical JSON: equal values, equal bytes, whatever the order of keys."""
+    return hashlib.sha256(_canonical(value)).digest()
+
+
+def words(value: Any) -> list[int]:
+    """128 bits of the digest as four numbers below 2**32: a spawn key."""
+    whole = digest(value)
+    return [int.from_bytes(whole[k : k + 4], "big") for k in range(0, 16, 4)]

@@ -1,0 +1,457 @@
+"""A study: a game, methods, a sweep, replications and what was published, as one frozen value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rivalry.core.registry import load
+from rivalry.lab.study import document, expect
+from rivalry.lab.study.controls import with_controls
+from rivalry.lab.study.errors import StudyError, unknown
+from rivalry.lab.study.identity import digest, plain, words
+from rivalry.lab.study.names import defaults, file_targets, hashed, views
+from rivalry.lab.study.points import MOST, Grid, flat, placed, short_names, split
+
+SCHEMA = 1  # of a resolved study and of a cell's task
+
+
+class Cell(NamedTuple):
+    """One point of a sweep with one method and one replication: the unit of work, of seeding and of resuming.
+
+    ``id`` is the digest of ``task``, 16 hexadecimal digits; ``point`` gives each swept coordinate's value.
+    """
+
+    id: str
+    point: dict[str, Any]
+    method: str
+    replication: int
+    task: dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Study:
+    """The same object that a study's file makes; the arguments are the file's keys.
+
+    ``method`` is one table or a list of them; ``folder`` is where files named in the study stand. What can be
+    checked without building the game is checked here, the rest by `check`. Raises `StudyError`.
+
+    >>> study = Study(
+    ...     name="two",
+    ...     game={"family": "matrix", "name": "chicken"},
+    ...     method={"kind": "pure_equilibria"},
+    ...     replications={"count": 2},
+    ... )
+    >>> study
+    Study two: game matrix, method pure_equilibria, 2 cells
+    >>> Study.from_resolved(study.resolved()) == study
+    True
+    """
+
+    name: str = "study"
+    title: str = ""
+    question: str = ""
+    source: str = ""
+    cost: str = "test"
+    game: Mapping[str, Any] | None = None
+    method: Any = ()
+    sweep: Mapping[str, Any] = field(default_factory=dict)
+    batch: Mapping[str, Any] = field(default_factory=dict)
+    replications: Mapping[str, Any] = field(default_factory=dict)
+    expect: Sequence[Mapping[str, Any]] = ()
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    certificate: Mapping[str, Any] = field(default_factory=dict)
+    plots: Sequence[str | Mapping[str, Any]] = ()
+    include: Sequence[str] = ()
+    included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
+    is_quick: bool = False
+    as_written: bool = field(default=True, compare=False)  # not changed since it was written
+    base: Mapping[str, Any] | None = None  # the tables before the changes, where these made a difference
+    files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
+    folder: Path = field(default=Path("."), compare=False)
+    text: str = field(default="", compare=False)  # the file as it was read, if it was one
+    where: str = field(default="", compare=False)  # how messages call it: the file's path, or the name
+
+    def __post_init__(self) -> None:
+        if isinstance(self.method, Mapping):
+            object.__setattr__(self, "method", [self.method])
+        try:
+            self._normalise()
+        except StudyError as error:
+            raise error.inside(self.label) from None
+
+    def _normalise(self) -> None:
+        put = object.__setattr__
+        for key in document.Document.model_fields:
+            put(self, key, plain(getattr(self, key), key))
+        read = document.read(self._tables())
+        put(self, "method", tuple(read.method))
+        put(self, "expect", tuple(document.expectation(row) for row in read.expect))
+        put(self, "plots", tuple(self.plots))
+        put(self, "include", tuple(self.include))
+        if self.include:
+            put(self, "files", {})
+            return
+        put(self, "replications", read.replications.model_dump())
+        put(self, "certificate", read.certificate.model_dump())
+        put(self, "sweep", self._grid.table)
+        put(self, "batch", self._lanes.table)
+        self._check_keys()
+        views(self.plots)
+        if self.files is None:
+            tables = [self.game, *self.method, self.sweep, self.batch]
+            put(self, "files", hashed(file_targets(tables), self.folder))
+        if self.as_written:
+            expect.check(self)
+            expect.check_plots(self)
+
+    def _tables(self) -> dict[str, Any]:
+        """What the document's model checks: the given keys only."""
+        given = {key: getattr(self, key) for key in document.Document.model_fields}
+        return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return Grid(self.sweep, "sweep")
+
+    @cached_property
+    def _lanes(self) -> Grid:
+        return Grid(self.batch, "batch")
+
+    def _check_keys(self) -> None:
+        """Every swept key has a place, none has two, and no lanes are given twice."""
+        for what, grid in (("sweep", self._grid), ("batch", self._lanes)):
+            for point in islice(grid, 1):
+                try:
+                    placed(self.game or {}, self.method, point)
+                except StudyError as error:
+                    raise StudyError(error.message, key=f"{what}.{error.key}") from None
+        count = self._grid.count * len(with_controls(self.method)) * self.replications["count"]
+        if count > MOST["sweep"]:
+            key = "replications.count" if self.replications["count"] > 1 else "sweep"
+            raise StudyError(f"{count:.6g} cells are too many; must be at most {MOST['sweep']}", key=key)
+        for key in self._lanes.forms:
+            if key in self._grid.forms:
+                raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
+        for k, table in enumerate(self.method):
+            for key in ("starts", "path"):
+                if self._lanes.forms and table.get(key):
+                    rule = (
+                        "lanes are points or starts, not both" if key == "starts" else "lanes record no paths"
+                    )
+                    raise StudyError(f"clashes with [batch]: {rule}", key=f"method[{k}].{key}")
+
+    # -- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self.where or self.name
+
+    @property
+    def family(self) -> str | None:
+        """The game's family; None for a study of studies."""
+        return self.game["family"] if self.game else None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods' names, those of their negative controls included."""
+        return tuple(str(table["name"]) for table in with_controls(self.method))
+
+    @property
+    def tolerance(self) -> float:
+        """The certificates' tolerance, in units of the game's payoff scale."""
+        return float(self.certificate["tolerance"])
+
+    @property
+    def coordinates(self) -> dict[str, list[Any]]:
+        """Every swept coordinate's values; the batch's are not among them."""
+        names = short_names([*self._grid.values, *self._lanes.values])
+        return {names[key]: found for key, found in self._grid.values.items()}
+
+    @property
+    def lanes(self) -> dict[str, list[Any]]:
+        """Every batched coordinate's values."""
+        names = short_names([*self._grid.values, *self._lanes.values])
+        return {names[key]: found for key, found in self._lanes.values.items()}
+
+    def parts(self) -> dict[str, Study]:
+        """The included studies, each in quick form, by name."""
+        return dict(self.included)
+
+    # -- other forms --------------------------------------------------------------------------------------
+
+    def changed(self, changes: Mapping[str, Any]) -> Study:
+        """A copy with dotted keys changed, as ``--set`` and ``[quick]`` do. Raises `StudyError`.
+
+        ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
+        ``sweep.game.reach`` (all values), ``sweep.game.reach.count`` (one entry of the spacing), and so for
+        ``batch``. A swept key of the game or of a method that is changed is no longer swept. Values of
+        swept keys are put in place last and together, so that keys that go in step may all be shortened.
+        """
+        new = self._changed(changes)
+        if new is self:
+            return self
+        base = dict(self._numbers if self.base is None else self.base)
+        game = base["game"] or {}
+        base["game"] = defaults(str(self.family), changes, game) | game
+        return replace(new, base=None if new._numbers == base else base)
+
+    def _changed(self, changes: Mapping[str, Any]) -> Study:
+        new = self
+        spread: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
+        for key, value in changes.items():
+            root, _, rest = key.partition(".")
+            if root in spread and rest:
+                spread[root][rest] = value
+            else:
+                new = new._with_one(key, value)
+        for root, own in spread.items():
+            new = new._respread(root, own) if own else new
+        return new
+
+    @property
+    def _numbers(self) -> dict[str, Any]:
+        """The tables that determine the results; see `rivalry.lab.study.expect.differences`."""
+        return {key: plain(getattr(self, key)) for key in expect.TABLES}
+
+    def _respread(self, root: str, own: Mapping[str, Any]) -> Study:
+        """A copy with other values of some swept keys, all at once: of a zip they change together."""
+        table: Mapping[str, Any] = getattr(self, root)
+        for rest, value in own.items():
+            if self.include:
+                raise StudyError(self._takers(), key=f"{root}.{rest}", where=self.label)
+            table = self._respaced(table, rest, value, f"{root}.{rest}")
+        new: dict[str, Any] = {root: table, "files": None}
+        return replace(self, as_written=False, **new)
+
+    def _with_one(self, key: str, value: Any) -> Study:
+        root, _, rest = key.partition(".")
+        known = ("game", "method", "sweep", "batch", "replications", "certificate")
+        if self.include:
+            raise StudyError(self._takers(), key=key, where=self.label)
+        if root not in known or not rest:
+            hint = "" if root in known else f"{unknown(root, known, 'a table of a study')}; "
+            raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
+        if root in ("replications", "certificate"):
+            new: dict[str, Any] = {root: {**getattr(self, root), rest: value}}
+            return replace(self, as_written=False, **new)
+        try:
+            game, methods = placed(self.game or {}, self.method, {key: value})
+        except StudyError as error:
+            raise error.inside(self.label) from None
+        keep: dict[str, Any] = {
+            table: {k: v for k, v in getattr(self, table).items() if not _within(k, key)}
+            for table in ("sweep", "batch")
+        }
+        return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
+
+    def _takers(self) -> str:
+        return f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
+
+    def _respaced(self, old: Mapping[str, Any], rest: str, value: Any, key: str) -> dict[str, Any]:
+        whole, _, last = rest.rpartition(".")
+        if last in ("from", "to", "count", "scale") and isinstance(old.get(whole), Mapping):
+            return {**old, whole: {**old[whole], last: value}}
+        if last == "count" and whole and rest not in old:
+            raise StudyError("there is no { from, to, count } of that key", key=key, where=self.label)
+        return {**old, rest: value}
+
+    def quick_form(self) -> Study:
+        """The form that ``--quick`` runs: the keys of ``quick`` put in place, once. Raises `StudyError`."""
+        if self.is_quick or self.include:
+            return self
+        try:
+            new = self._changed(flat(self.quick))
+            base = self.base  # what the quick form changes is the study's own
+            if base is not None:
+                base = replace(self, **base, base=None)._changed(flat(self.quick))._numbers
+            return replace(new, is_quick=True, as_written=self.as_written, base=base)
+        except StudyError as error:
+            key = f"[quick] {error.key}" if error.key else "[quick]"
+            raise StudyError(error.message, key=key, where=self.label) from None
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
+        found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
+        found |= {"files": dict(self.files or {})}
+        found |= {key: plain(getattr(self, key)) for key in document.Document.model_fields}
+        if self.base is not None:
+            found["base"] = plain(self.base)
+        if self.include:
+            found["included"] = {name: part.resolved() for name, part in self.included.items()}
+        return found
+
+    @classmethod
+    def from_resolved(cls, data: Mapping[str, Any], folder: Path | None = None) -> Study:
+        """The study that `resolved` described; its ``.py`` files stand in ``folder``. Raises `StudyError`."""
+        rest = dict(data)
+        schema = rest.pop("schema", None)
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise StudyError(f"{schema!r} must be at most {SCHEMA}: a newer rivalry wrote this", key="schema")
+        rest["is_quick"] = rest.pop("quick_form", False)
+        for key in rest:
+            if key not in cls.__dataclass_fields__:
+                raise StudyError("unknown key in a stored study", key=key)
+        included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
+        return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
+
+    # -- cells --------------------------------------------------------------------------------------------
+
+    def cells(self) -> list[Cell]:
+        """Every cell, in the order of the sweep; none for a study of studies. Builds no game.
+
+        A method that a swept key does not concern is computed once, and stands at that key's first value.
+        """
+        found: dict[str, Cell] = {}
+        names = short_names([*self._grid.values, *self._lanes.values])
+        for k, point in enumerate(self._grid.points() if not self.include else []):
+            game, methods = placed(self.game or {}, self.method, point)
+            at = {names[key]: value for key, value in point.items()}
+            if point and self._grid.zipped and self._step == "point":
+                at["point"] = k
+            for table in with_controls(methods):
+                for replication in range(self.replications["count"]):
+                    cell = self._cell(at, game, table, replication)
+                    found.setdefault(cell.id, cell)
+        return list(found.values())
+
+    def _cell(
+        self, at: dict[str, Any], game: dict[str, Any], table: dict[str, Any], replication: int
+    ) -> Cell:
+        own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+        batch = own if set(own) - {"zip"} else None
+        seeded = {"game": game, "method": {k: v for k, v in table.items() if k != "name"}, "batch": batch}
+        task = {
+            "schema": SCHEMA,
+            "game": game,
+            "method": table,
+            "batch": batch,
+            "seed": self.replications["seed"],
+            "replication": replication,
+            "point": [] if self.replications["paired"] else words(seeded),
+            "tolerance": self.tolerance,
+            "views": self.views,
+            "files": self.files,
+        }
+        return Cell(digest(task).hex()[:16], at, str(table["name"]), replication, task)
+
+    @property
+    def own_files(self) -> list[str]:
+        """The ``.py`` and data files that game, methods, sweep and batch name: what runs or is read."""
+        tables = [self.game, *self.method, self.sweep, self.batch]
+        return sorted({target.rpartition(":")[0] for target in file_targets(tables)})
+
+    @property
+    def plot_files(self) -> list[str]:
+        """The ``.py`` files that the plots name; they determine no cell."""
+        kinds = [row if isinstance(row, str) else row.get("kind") for row in self.plots]
+        return sorted({target.rpartition(":")[0] for target in file_targets(kinds)})
+
+    @property
+    def views(self) -> list[str]:
+        """The views that the plots draw."""
+        return views(self.plots)
+
+    def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
+        """The dataset's dimensions with their values: swept coordinates, ``algorithm``, ``replication``.
+
+        Keys that go in step (``zip = true``) share one dimension, see `companions`.
+        """
+        cells = list(cells)
+        swept = self.coordinates
+        if self._grid.zipped and swept:
+            swept = {self._step: swept.get(self._step, list(range(len(self._grid.points()))))}
+        methods = [name for name in self.methods if any(cell.method == name for cell in cells)]
+        replications = sorted({cell.replication for cell in cells})
+        return {**swept, "algorithm": methods, "replication": replications}
+
+    def companions(self) -> dict[str, tuple[str, list[Any]]]:
+        """Coordinates that go in step with a dimension: ``{name: (dimension, values)}``."""
+        if not self._grid.zipped:
+            return {}
+        return {name: (self._step, found) for name, found in self.coordinates.items() if name != self._step}
+
+    def place(self, cell: Cell) -> dict[str, Any]:
+        """Where a cell stands in the dataset: a value for each of `axes`."""
+        return {**cell.point, "algorithm": cell.method, "replication": cell.replication}
+
+    @property
+    def _step(self) -> str:
+        """The dimension that keys in step share: the first whose values all differ, or ``point``."""
+        for name, found in self.coordinates.items():
+            if len({json.dumps(value) for value in found}) == len(found):
+                return name
+        return "point"
+
+    # -- carrying out -------------------------------------------------------------------------------------
+
+    def check(self, progress: Callable[[int, int], object] | None = None) -> None:
+        """Build the game and the methods of every point. Raises `StudyError`."""
+        from rivalry.lab.study.check import check
+
+        check(self, progress)
+
+    @property
+    def default_folder(self) -> Path:
+        """Where a run of it lives if nothing is said: ``runs/NAME``, in quick form ``runs/NAME-quick``."""
+        return Path("runs") / (f"{self.name}-quick" if self.is_quick else self.name)
+
+    def run(
+        self,
+        out: str | Path | None = None,
+        *,
+        workers: int | None = None,
+        progress: Callable[[Any], object] | None = None,
+        executor: Any = None,
+    ) -> Any:
+        """Carry the study out in the folder ``out`` (default `default_folder`), or on; returns the run.
+
+        ``workers``: at most so many cells at a time. ``progress`` receives plain events; returning True stops
+        the work. ``executor``: what carries cells out elsewhere, such as `rivalry.integrations.ray.Cluster`.
+        All as `rivalry.run_study` takes them. Raises `StudyError`, `StoreError`.
+        """
+        run_study = load("rivalry.lab.executor:run_study")  # by its name: carrying out stands above studies
+        folder = self.default_folder if out is None else out
+        return run_study(self, folder, workers=workers, progress=progress, executor=executor)
+
+    def _summary(self) -> str:
+        if self.include:
+            return f"Study {self.name}: {', '.join(self.include)}"
+        named = [str(table["name"]) for table in self.method]
+        parts = [f"game {self.family}", f"method{'s' * (len(named) > 1)} {', '.join(named)}"]
+        if len(self.methods) > len(named):
+            parts.append(f"{len(self.methods) - len(named)} negative controls")
+        parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
+        if self.lanes:
+            parts.append(f"{len(self._lanes.points())} lanes")
+        count = len(self.cells())
+        parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
+        return f"Study {self.name}: {', '.join(parts)}"
+
+    def __repr__(self) -> str:
+        return "\n  ".join(filter(None, [self._summary(), self.title, self.question, self.source]))
+
+    def _repr_html_(self) -> str:
+        head, *rest = repr(self).split("\n")
+        lines = "".join(f"<br>{escape(line.strip())}" for line in rest)
+        return f"<p><strong>{escape(head)}</strong>{lines}</p>"
+
+
+def _concerns(key: str, method: Any) -> bool:
+    """Whether a swept or batched key changes anything for a method."""
+    return not key.startswith("method.") or split(key)[1] == method
+
+
+def _within(swept: str, changed: str) -> bool:
+    """Whether a change of one key settles what a swept key would set."""
+    if swept == "zip":
+        return False
+    short, long = split(changed), split(swept)
+    return long[: len(short)] == short

@@ -1,0 +1,182 @@
+"""Where names lead: the package's own, those of installed plug-ins, and files beside the study.
+
+Looking a name up imports nothing; only `target` does, and it alone runs a user's file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from rivalry.core.registry import Entry, from_file, load
+from rivalry.games import GAMES
+from rivalry.lab.study.errors import StudyError, shown, unknown
+from rivalry.methods import METHODS
+from rivalry.plots import PLOTS
+
+_FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
+
+
+@cache  # reads the metadata of every installed package: 20 ms
+def _plugged(group: str) -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _with_plugged(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
+    found = {
+        name: Entry((p.value,), f"from the package {p.dist.name if p.dist else '?'}")
+        for name, p in _plugged(group).items()
+    }
+    return found | dict(own)
+
+
+def games() -> dict[str, Entry]:
+    """All families by name."""
+    return _with_plugged(GAMES, "rivalry.games")
+
+
+def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of a bundled family's parameters that changes concern and a study does not give.
+
+    >>> defaults("race", ["game.d", "sweep.game.kappa", "game.players"], {"players": 2})
+    {'d': 1.0}
+    """
+    named = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
+    wanted = [key.removeprefix("game.") for key in named if key.startswith("game.")]
+    wanted = [name for name in wanted if name not in given and name.isidentifier()]
+    if not wanted or family not in GAMES:
+        return {}
+    known = signature(load(GAMES[family].targets[0])).parameters
+    found = {name: known[name].default for name in wanted if name in known}
+    return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str)}
+
+
+def methods() -> dict[str, Entry]:
+    """All kinds of methods by name."""
+    return _with_plugged(METHODS, "rivalry.methods")
+
+
+def plots() -> dict[str, Entry]:
+    """All kinds of plots by name."""
+    own = {name: Entry((e.target,), e.title) for name, e in PLOTS.items()}
+    return _with_plugged(own, "rivalry.plots")
+
+
+def studies() -> dict[str, Traversable]:
+    """Bundled studies' files by name, and those of installed packages (``package:file``, without .toml)."""
+    found: dict[str, Traversable] = {}
+    for name, point in _plugged("rivalry.studies").items():
+        package, _, file = point.value.partition(":")
+        try:
+            found[name] = files(package) / f"{file or name}.toml"
+        except ModuleNotFoundError:
+            continue  # that package is broken; the others' studies are not
+    own = files("rivalry") / "studies"
+    return found | {
+        path.name.removesuffix(".toml"): path for path in own.iterdir() if path.name.endswith(".toml")
+    }
+
+
+def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
+    """The views that a study's plots draw. Raises `StudyError` for an unknown kind.
+
+    A plot in a user's file, which is not run here, draws what the dataset has.
+    """
+    known = plots()
+    found: list[str] = []
+    for k, row in enumerate(rows):
+        kind = row.get("kind") if isinstance(row, Mapping) else row
+        key = f"plots[{k}]" + (".kind" if isinstance(row, Mapping) else "")
+        if kind is None:
+            raise StudyError("is missing; see `rivalry list plots`", key=key)
+        if is_file(kind):
+            continue
+        if not isinstance(kind, str):
+            raise StudyError(f"{shown(kind)} must be text", key=key)
+        if kind not in known:
+            hint = "; a file of your own is written my_file.py:name" if ".py" in str(kind) else ""
+            raise StudyError(unknown(kind, known, "a plot") + hint, key=key)
+        found += getattr(PLOTS[kind] if kind in PLOTS else load(known[kind].targets[0]), "views", ())
+    return sorted(set(found))
+
+
+def is_file(value: Any) -> bool:
+    """Whether a value names something in a user's file: ``my_game.py:contest``.
+
+    >>> is_file("my_game.py:contest"), is_file("influencer")
+    (True, False)
+    """
+    return isinstance(value, str) and bool(_FILE.fullmatch(value))
+
+
+def is_data(value: Any) -> bool:
+    """Whether a table names a data file: ``{ kind = "file", path = "demand.csv" }``."""
+    return isinstance(value, Mapping) and value.get("kind") == "file" and isinstance(value.get("path"), str)
+
+
+def file_targets(value: Any) -> list[str]:
+    """Every ``file.py:name`` anywhere in a table, and data files as ``path:``."""
+    if isinstance(value, Mapping):
+        own = [f"{value['path']}:"] if is_data(value) else []
+        return own + [name for inner in value.values() for name in file_targets(inner)]
+    if isinstance(value, list | tuple):
+        return [name for inner in value for name in file_targets(inner)]
+    return [value] if is_file(value) else []
+
+
+def hashed(targets: Iterable[str], folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that ``targets`` name. The files are read, not run. Raises `StudyError`."""
+    found = {}
+    for name in sorted({target.rpartition(":")[0] for target in targets}):
+        path = folder / name
+        try:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            raise StudyError(f"no such file beside the study ({path})", key=name) from None
+    return found
+
+
+def verify(known: Mapping[str, str], folder: Path) -> None:
+    """Raises `StudyError` where a user's file is no longer the one that the study was made with."""
+    found = hashed([f"{name}:x" for name in known], folder)
+    for name, digest in known.items():
+        if found[name] != digest:
+            raise StudyError("has changed since the study was read; run the study again", key=name)
+
+
+def objects(value: Any, folder: Path) -> Any:
+    """The same tables with every ``file.py:name`` replaced by what the file defines. The files are run.
+
+    Paths of data files lead from ``folder``.
+    """
+    if is_data(value):
+        return {**value, "path": str(folder / value["path"])}
+    if isinstance(value, Mapping):
+        return {key: objects(inner, folder) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [objects(inner, folder) for inner in value]
+    return from_file(value, folder) if is_file(value) else value
+
+
+def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: Path) -> list[Any]:
+    """The factories or classes that a name stands for; a user's file is run. Raises `StudyError`."""
+    if is_file(name):
+        try:
+            return [from_file(name, folder)]
+        except ValueError as error:
+            raise StudyError(str(error), key=key) from None
+    if name not in known:
+        hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
+        raise StudyError(unknown(name, known, what) + hint, key=key)
+    try:
+        return [load(target) for target in known[name].targets]
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"{shown(name)} cannot be loaded: {error}", key=key) from None

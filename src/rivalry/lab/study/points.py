@@ -1,0 +1,233 @@
+"""Dotted keys, the values of a sweep, and the points they make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rivalry.lab.study.errors import StudyError, dotted, from_pydantic, shown, unknown
+
+# dimensions and variables that every dataset has; a swept key of that name goes by its full name
+_DIMENSIONS = "algorithm method replication player axis step lane departure point"
+_VARIABLES = (
+    "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual "
+    "end_state path path_step left alike distance nearest_method"
+)
+RESERVED = frozenset([*_DIMENSIONS.split(), *_VARIABLES.split()])
+
+
+MOST = {"sweep": 1_000_000, "batch": 100_000}  # points; each is listed, built and checked before a run
+
+
+class Span(BaseModel):
+    """``{ from, to, count, scale }``: evenly spaced values, ends included."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    start: Annotated[float, Field(alias="from", allow_inf_nan=False)]
+    to: Annotated[float, Field(allow_inf_nan=False)]
+    count: Annotated[int, Field(ge=2, le=1_000_000)]
+    scale: Literal["linear", "log"] = "linear"
+
+
+def split(key: str) -> list[str | int]:
+    """A dotted key's parts. Raises `StudyError` for one that is not well formed.
+
+    >>> split("game.reach[1]")
+    ['game', 'reach', 1]
+    """
+    parts: list[str | int] = []
+    for piece in key.split("."):
+        found = re.fullmatch(r"([A-Za-z0-9_\-]+)((?:\[\d+\])*)", piece)
+        if not found:
+            raise StudyError(
+                "is no dotted key; write one like game.reach, game.reach[1] or method.NAME.rate", key=key
+            )
+        parts.append(found[1])
+        parts.extend(int(index) for index in re.findall(r"\d+", found[2]))
+    return parts
+
+
+def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
+    """The values that a list or ``{ from, to, count, scale }`` stands for. Raises `StudyError`.
+
+    >>> values({"from": 1, "to": 4, "count": 4}, "game.players")
+    [1, 2, 3, 4]
+    """
+    if isinstance(form, Mapping):
+        return _spaced(dict(form), key)
+    if not isinstance(form, list | tuple):
+        raise StudyError(f"{shown(form)} must be a list of values or {{ from, to, count }}", key=key)
+    if not form:
+        raise StudyError("[] must hold at least one value", key=key)
+    for k, value in enumerate(form):
+        if isinstance(value, Mapping):
+            raise StudyError(f"{shown(value)} must be a number, a word or a list", key=f"{key}[{k}]")
+        if isinstance(value, float) and not np.isfinite(value):
+            raise StudyError(f"{value} must be finite", key=f"{key}[{k}]")
+        if value in form[:k] and not repeats:
+            raise StudyError(f"{shown(value)} is there twice", key=f"{key}[{k}]")
+    return list(form)
+
+
+def _spaced(form: dict[str, Any], key: str) -> list[Any]:
+    try:
+        span = Span.model_validate(form)
+    except ValidationError as error:
+        raise from_pydantic(error, form, split(key), ["from", "to", "count", "scale"]) from None
+    if span.start == span.to:
+        raise StudyError(f"from and to are both {span.to:g}; must differ", key=key)
+    if span.scale == "log" and not (span.start > 0 and span.to > 0):
+        bad = "from" if span.start <= 0 else "to"
+        raise StudyError(f"{form[bad]} must be above 0 on a log scale", key=f"{key}.{bad}")
+    spread = np.geomspace if span.scale == "log" else np.linspace
+    found = spread(span.start, span.to, span.count).tolist()
+    whole = (
+        isinstance(form["from"], int) and isinstance(form["to"], int) and all(v == round(v) for v in found)
+    )
+    return [round(v) for v in found] if whole and span.scale == "linear" else found
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys: ``[sweep] game.reach = [...]`` says what ``"game.reach" = [...]`` says.
+
+    >>> flat({"game": {"reach": [1, 2]}, "method.a.rate": {"from": 1, "to": 2, "count": 2}})
+    {'game.reach': [1, 2], 'method.a.rate': {'from': 1, 'to': 2, 'count': 2}}
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and "." not in key and "from" not in value and value:
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
+class Grid:
+    """The points of a ``[sweep]`` or a ``[batch]``: keys multiply, or go in step with ``zip = true``."""
+
+    def __init__(self, table: Mapping[str, Any], what: str) -> None:
+        rest = dict(table)
+        self.zipped = rest.pop("zip", False)
+        if not isinstance(self.zipped, bool):
+            raise StudyError(f"{shown(self.zipped)} must be true or false", key=f"{what}.zip")
+        self.forms = flat(rest)
+        self.values = {
+            key: values(form, f"{what}.{key}", repeats=self.zipped) for key, form in self.forms.items()
+        }
+        for key in self.values:
+            split(key)
+            if key.split(".")[0] not in ("game", "method"):
+                raise StudyError(
+                    f"must begin with game. or method.NAME., as in {what}.game.{key}", key=f"{what}.{key}"
+                )
+        lengths = {key: len(found) for key, found in self.values.items()}
+        if self.zipped and len(set(lengths.values())) > 1:
+            told = ", ".join(f"{key} has {n}" for key, n in lengths.items())
+            raise StudyError(f"needs keys with equally many values; {told}", key=f"{what}.zip")
+        if self.count > MOST[what]:
+            raise StudyError(f"{self.count:.6g} points are too many; must be at most {MOST[what]}", key=what)
+
+    @property
+    def count(self) -> int:
+        """How many points there are."""
+        lengths = [len(found) for found in self.values.values()]
+        return lengths[0] if self.zipped and lengths else prod(lengths)
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """The table as a study writes it."""
+        return {"zip": True, **self.forms} if self.zipped else dict(self.forms)
+
+    def points(self) -> list[dict[str, Any]]:
+        """Every point, ``{dotted key: value}``; the last key varies fastest. One empty point without keys."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        rows: Iterable[tuple[Any, ...]] = (
+            zip(*self.values.values(), strict=True)
+            if self.zipped and self.values
+            else product(*self.values.values())
+        )
+        return (dict(zip(self.values, row, strict=True)) for row in rows)
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Every dotted key's name as a coordinate: without ``game.`` or ``method.``, unless that clashes.
+
+    >>> short_names(["game.reach", "method.climb.rate", "game.payoff"])
+    {'game.reach': 'reach', 'method.climb.rate': 'climb.rate', 'game.payoff': 'game.payoff'}
+    """
+    keys = list(keys)
+    short = {key: key.split(".", 1)[1] for key in keys}
+    taken = list(short.values())
+    return {key: key if name in RESERVED or taken.count(name) > 1 else name for key, name in short.items()}
+
+
+def placed(
+    game: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Copies of the tables with dotted keys changed. Raises `StudyError` for a method that is not there."""
+    new_game, new_methods = dict(game), [dict(table) for table in methods]
+    names = [str(table["name"]) for table in methods]
+    for key, value in changes.items():
+        root, *rest = split(key)
+        if root == "game" and rest:
+            new_game = put(new_game, rest, value, key, _players(new_game))
+        elif root == "method" and len(rest) > 1:
+            if rest[0] not in names:
+                raise StudyError(unknown(rest[0], names, "the name of a method here"), key=key)
+            k = names.index(str(rest[0]))
+            new_methods[k] = put(new_methods[k], rest[1:], value, key, _players(new_game))
+        else:
+            raise StudyError("must be game.KEY or method.NAME.KEY", key=key)
+    return new_game, new_methods
+
+
+def put(
+    table: dict[str, Any], path: Sequence[str | int], value: Any, key: str, players: int | None
+) -> dict[str, Any]:
+    """A copy of ``table`` with one entry changed; a number put on a list of numbers goes to all of them."""
+    return _put(table, list(path), value, key, players)  # type: ignore[no-any-return]
+
+
+def _put(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:
+    if not path:
+        return [value] * len(old) if _numbers(old) and _number(value) else value
+    step, *rest = path
+    if isinstance(step, int):
+        if _number(old) and players:  # one number for all players becomes one for each
+            old = [old] * players
+        if not isinstance(old, list):
+            stands = "nothing" if old is None else shown(old)
+            raise StudyError(
+                f"needs a list to reach into, but {stands} is there; write one number a player", key=key
+            )
+        if step >= len(old):
+            raise StudyError(f"[{step}] must be in 0..{len(old) - 1}", key=key)
+        return [_put(v, rest, value, key, players) if k == step else v for k, v in enumerate(old)]
+    if old is not None and not isinstance(old, Mapping):
+        raise StudyError(f"needs a table with a key {step!r}, but {shown(old)} is there", key=key)
+    return {**(old or {}), step: _put((old or {}).get(step), rest, value, key, players)}
+
+
+def _players(game: Mapping[str, Any]) -> int | None:
+    players = game.get("players")
+    return players if isinstance(players, int) and players > 0 else None
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_number, value))
+
+
+__all__ = ["RESERVED", "Grid", "dotted", "flat", "placed", "put", "short_names", "split", "values"]

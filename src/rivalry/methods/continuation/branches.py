@@ -1,0 +1,124 @@
+"""Branches of equilibria as a learner: one step is a point, an event, a family of cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.game import refuse_jumps
+from rivalry.core.results import Record
+from rivalry.core.space import Box, Profile, Simplex
+from rivalry.methods.continuation import trace
+from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.session import Session, empty, record
+
+
+class Branches(eqx.Module):
+    """All branches of equilibria that are found from the symmetric ones, as ``parameter`` is varied.
+
+    Where players who are alike coincide they move as one: a branch has one unknown a group, which makes it a
+    regular curve, followed through folds by pseudo-arclength. Equilibria here are points inside the space
+    where all own gradients vanish; stability is that of the gradient dynamics, from all players' Jacobian,
+    and each eigenvalue ``moves groups`` or ``splits group g``. Events: ``fold``, ``symmetric_loss`` and
+    ``split`` (an eigenvalue that splits a group crosses zero, or branches of equal groups cross), ``hopf``.
+    At the two in the middle new branches are looked for, with every group split in two, and symmetrically
+    in three; branches that differ by the names of players only are followed once.
+
+    ``parameter`` is the name of an array field of the game, as `rivalry.with_` knows it (a number goes to all
+    players), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
+    space and parts of the range. ``switch`` is how many generations of branches are followed, from 0 for
+    those the search finds; ``most_branches`` how many in all. ``searches`` is how many places the search for
+    symmetric equilibria begins at, at either end of the range; a start replaces the search. ``cycles`` asks
+    for the closed orbits born at every Hopf point, at so many values of the parameter or at given ones.
+    ``certify``: ``search`` finds every row's regret on a grid of ``points`` with climbs, a lower bound;
+    ``full`` makes the package's certificate for each; ``none`` leaves NaN.
+
+    The record has rows (``branch_..``), events (``event_..``, and ``fold_parameter``, ``split_parameter``,
+    ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` tells why each
+    ends. A branch that comes to a bound of the space ends there.
+
+    Sources: Keller, in Applications of Bifurcation Theory (1977); Golubitsky, Stewart and Schaeffer,
+    Singularities and Groups in Bifurcation Theory II (1988); Kuznetsov, Elements of Applied Bifurcation
+    Theory (2004).
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(players=2, reach=0.2, resource="bimodal", third_party="1")
+    >>> found = rv.learn(game, Branches(parameter="reach", low=0.1, high=0.3, certify="none"))
+    >>> found.status
+    'settled'
+
+    Raises `ValueError` where the game has no such parameter, for a range without width, and for
+    steps of which the first is not below the second.
+    """
+
+    parameter: Annotated[str | Callable[[float], Any], "array field of the game that is varied"]
+    low: Annotated[float, "its lowest value"]
+    high: Annotated[float, "its highest value"]
+    step: Annotated[list[float], Gt(0), "shortest and longest step, in widths and parts of the range"] = (
+        eqx.field(default_factory=lambda: [1e-6, 0.02])
+    )
+    switch: Annotated[int, Ge(0), "generations of branches born at events"] = 1
+    most_branches: Annotated[int, Ge(1), Le(100_000), "branches followed in all"] = 30
+    most_points: Annotated[int, Ge(2), Le(1_000_000), "points of one branch"] = 2000
+    searches: Annotated[
+        int, Ge(1), Le(100_000), "places where the search for symmetric equilibria begins"
+    ] = 12
+    cycles: Annotated[
+        int | list[float], "values of the parameter at which cycles are wanted, or how many"
+    ] = 0
+    certify: Annotated[
+        Literal["search", "full", "none"],
+        "gains of points: by a search, with proofs where the game has them, or not at all",
+    ] = "search"
+    points: Annotated[int, Ge(2), Le(100_000), "grid of the search for gains"] = 101
+    continuation: Annotated[Literal["own", "jaxcont"], "what follows the branches"] = "own"
+    open_ended: ClassVar[bool] = True
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """Whether ``game`` is a differentiable one on a box or a simplex."""
+        return hasattr(game, "payoffs") and isinstance(game.space, Box | Simplex)
+
+    def world(self, game: Any) -> Any:
+        """The game itself."""
+        return game
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Nothing found yet; the stream draws where searches begin."""
+        refuse_jumps(world)
+        if len(self.step) != 2 or not self.step[0] < self.step[1]:
+            raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
+        if self.continuation == "jaxcont" and callable(self.parameter):  # it traces the game at all values
+            raise ValueError("continuation: 'jaxcont' needs a parameter that is a field of the game, by name")
+        if not isinstance(self.cycles, list | tuple) and self.cycles < 0:
+            raise ValueError(f"cycles: {self.cycles} must be at least 0")
+        family = self._family(world)
+        players, axes = family.space.shape
+        session = empty(players, axes, sum(basis.shape[1] for basis in family.directions))
+        session["seed"] = stream.generate_state(1, dtype=np.uint32).astype(np.int64)
+        return session
+
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Profile) -> Session:
+        """Branches through the equilibrium next to ``start``, at the game's own value of the parameter."""
+        session = self.begin(world, stream)
+        session["start"] = np.asarray(start, dtype=float)
+        return session
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Up to ``steps`` points, events or cycles; 0 when all is found."""
+        tracer = trace.Tracer(self, self._family(world), session)
+        done = 0
+        while done < steps and tracer.one():
+            done += 1
+        return done
+
+    def read(self, world: Any, session: Session) -> Record:
+        """Rows, events and cycles found so far."""
+        return record(self._family(world), session)
+
+    def _family(self, world: Any) -> Family:
+        return Family(world, self.parameter, self.low, self.high)

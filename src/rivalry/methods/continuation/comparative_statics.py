@@ -1,0 +1,299 @@
+"""How an equilibrium moves with a parameter of its game: implicit differentiation, and its check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jaxtyping import Array
+
+from rivalry.core import reparametrisation
+from rivalry.core.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import traced_metrics
+from rivalry.core.reparametrisation import flattened
+from rivalry.core.space import Box, Profile
+from rivalry.methods.continuation.parameters import Dial, dial, precise
+from rivalry.methods.design.inner import equilibrium_from, root_near
+from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
+from rivalry.methods.limit_sets.end_state import at_rest
+
+HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with it are not chance
+FORWARD, CENTRAL = "forward mode", "central difference"
+STAGES = 2  # the equilibrium; those beside it
+
+Session = dict[str, np.ndarray]
+
+
+class Statics(NamedTuple):
+    """A game and the parameter that is moved in it."""
+
+    game: Any
+    dial: Dial
+
+
+class Slopes(NamedTuple):
+    """Derivatives at a profile, ``[player axis]``: in amounts, in inner coordinates; payoffs ``[player]``."""
+
+    slope: np.ndarray
+    inner: np.ndarray
+    payoff: np.ndarray
+    held: np.ndarray  # where a bound holds
+
+
+class ComparativeStatics(eqx.Module):
+    """How the players' equilibrium moves with ``parameter``: ``dX/dk = -J^(-1) dF/dk``.
+
+    ``parameter`` is an array of the game, ``r_p`` (all its entries are moved alike) or ``reach[1]``, or a
+    list of them that are moved together, ``["r_s", "r_p"]``. F stacks the own gradients and J is their
+    Jacobian, both in the coordinates in which the space is searched; entries that press against a bound are
+    held there. Replies in turn from the start, and then Newton's method, find the equilibrium. One step is
+    that; another solves anew on both sides of it, by Newton's method from where the slope leads to.
+
+    The record holds ``slope`` (player, axis), in units of strategy per unit of the parameter, and
+    ``slope_inner``, the same in the space's own coordinates; ``slope_payoff`` (player), and
+    ``slope_<measure>`` for every measure that is one number, or one a player, along the same motion. Those
+    that the game offers as traceable ``outcomes`` are found by ``forward mode``, the others by ``central
+    difference``: so says ``measure_slope_by`` (measure), beside their names, ``measure``.
+    ``held`` (player, axis) tells what bounds hold. The check is ``slope_difference`` (check), the largest
+    entry by which ``slope`` differs from the difference quotient of the equilibria solved anew, with steps
+    ``check_step`` (check), the second half the first; NaN where no equilibrium was found there. Where the
+    quotient is two-sided, it falls to a quarter. ``parameter_name``, ``parameter_value`` (the mean of what is
+    moved). Of J also ``max_real_eigenvalue`` (negative: gradient play returns) and ``reply_radius``, the
+    spectral radius of the slope of simultaneous best replies (below 1: they return).
+
+    A derivative is local: it says nothing of a jump to another equilibrium, and none exists where a bound
+    only just holds or J is singular.
+
+    Source: Dixit, Review of Economic Studies 53, 1986, for oligopoly.
+
+    >>> import rivalry as rv
+    >>> class Firms(eqx.Module):  # the price is 10 less all quantities
+    ...     cost: Array
+    ...     space = rv.Box.interval(0.0, 10.0, players=2)
+    ...     def payoffs(self, x):
+    ...         return (10.0 - x.sum() - self.cost) * x[:, 0]
+    >>> found = rv.learn(Firms(jnp.array([1.0, 2.0])), ComparativeStatics("cost[1]"), start=[1.0, 1.0])
+    >>> found.profile.values.ravel().round(6).tolist(), found.data.slope.values.ravel().round(6).tolist()
+    ([3.333333, 2.333333], [0.333333, -0.666667])
+    """
+
+    parameter: Annotated[str | list[str], "an array of the game, an entry of it, or a list moved together"]
+    difference: Annotated[
+        float, Gt(0), "the check's step, times the parameter's size (times 1 where it is 0)"
+    ] = 1e-4
+    rounds: Annotated[int, Ge(1), "most rounds of replies towards the equilibrium"] = 200
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
+
+    def __check_init__(self) -> None:
+        if not self.difference > 0:
+            raise ValueError(f"difference: {self.difference} must be above 0")
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On one-shot games with payoffs on a box."""
+        return hasattr(game, "payoffs") and isinstance(game.space, Box)
+
+    def world(self, game: Any) -> Statics:
+        """The game, its numbers as arrays, and what is moved. Raises `ValueError`."""
+        if not self.fits(game):
+            raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
+        refuse_jumps(game)
+        return Statics(precise(game), dial(game, self.parameter, "parameter"))
+
+    def length(self, world: Statics) -> int:
+        """The equilibrium, and the check."""
+        return STAGES
+
+    def begin(self, world: Statics, stream: np.random.SeedSequence) -> Session:
+        """A start drawn from the space."""
+        words = stream.generate_state(2, np.uint32)
+        return self._begun(world.game.space.sample(jax.random.wrap_key_data(put(words))))
+
+    def begin_at(self, world: Statics, stream: np.random.SeedSequence, start: Any) -> Session:
+        """At a profile, from which replies lead to the equilibrium."""
+        return self._begun(start)
+
+    def _begun(self, start: Any) -> Session:
+        start = np.array(start, dtype=float)
+        return {
+            "profile": start,
+            "status": np.asarray("budget spent", dtype="U12"),
+            "done": np.zeros(1, dtype=np.int64),
+            "beside": np.full((len(HALVES), 2, *start.shape), np.nan),
+            "steps_taken": np.full((len(HALVES), 2), np.nan),
+        }
+
+    def advance(self, world: Statics, session: Session, steps: int) -> int:
+        """Up to ``steps`` of the two stages."""
+        taken = 0
+        while taken < steps and session["done"][0] < STAGES:
+            if session["done"][0] == 0:
+                self._base(world, session)
+            elif str(session["status"]) == "settled":
+                _beside(world, session, self.difference)
+            session["done"][0] += 1
+            taken += 1
+        return taken
+
+    def _base(self, world: Statics, session: Session) -> None:
+        game = world.game
+        start = reparametrisation.inner(game, put(session["profile"]))
+        found = equilibrium_from(flattened(game), start, rounds=self.rounds, points=self.points)
+        session["profile"] = np.asarray(reparametrisation.outer(game, found.profile))
+        session["status"] = np.asarray(found.status, dtype="U12")
+
+    def read(self, world: Statics, session: Session) -> Record:
+        """The profile, and where it is an equilibrium's first-order conditions, the slopes there."""
+        record: Record = {
+            "profile": (("player", "axis"), session["profile"].copy()),
+            "status": ((), session["status"].copy()),
+            "parameter_name": ((), np.asarray(world.dial.name)),
+            "parameter_value": ((), np.asarray(world.dial.value(world.game))),
+        }
+        if session["done"][0] == 0 or str(session["status"]) != "settled":
+            return record
+        if session["done"][0] < STAGES:
+            record["status"] = ((), np.asarray("budget spent"))
+        found = slopes(world.game, world.dial, session["profile"])
+        cell = ("player", "axis")
+        record |= {
+            "slope": (cell, found.slope),
+            "slope_inner": (cell, found.inner),
+            "slope_payoff": (("player",), found.payoff),
+            "held": (cell, found.held),
+        }
+        record |= _checked(session, found) | _stability(world.game, session["profile"])
+        return record | _measure_slopes(world, session["profile"], found.slope, self.difference)
+
+
+def slopes(game: Game, moved: Dial, profile: np.ndarray) -> Slopes:
+    """Derivatives in the parameter ``moved`` at a profile [player axis] where first-order conditions hold."""
+    found = _slopes(game, moved, put(np.asarray(profile, dtype=float)))
+    return Slopes(*(np.asarray(part) for part in found))
+
+
+@eqx.filter_jit
+def _slopes(game: Game, moved: Dial, x: Profile) -> tuple[Array, ...]:
+    zero, one = jnp.zeros(()), jnp.ones(())
+
+    def at(amount: Array) -> Any:
+        return moved.moved(game, amount)
+
+    def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
+        return jax.jvp(function, (zero,), (one,))
+
+    flat = flattened(game)
+    y = game.space.inner(x)  # type: ignore[attr-defined]
+    gradient, change = slope(lambda k: own_gradients(flattened(at(k)), y))
+    kept = free(flat.space, y, gradient, SLACK)
+    low = y < (flat.space.low + flat.space.high) / 2
+
+    def edge(amount: Array) -> Array:  # a bound that moves takes along what it holds
+        space = flattened(at(amount)).space
+        return jnp.where(low, space.low, space.high)
+
+    drift = jnp.where(kept, 0.0, slope(edge)[1])
+    derivative = jacobian(flat, y)
+    force = change.ravel() + derivative @ drift.ravel()
+    system = newton_system(derivative, projector(flat.space, kept), force)
+    inner = jnp.linalg.solve(*system).reshape(x.shape) + drift
+    _, outer = jax.jvp(lambda k, y: at(k).space.outer(y), (zero, y), (one, inner))
+    _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, outer))
+    return outer, inner, payoff, ~kept
+
+
+def _size(world: Statics) -> float:
+    value = abs(world.dial.value(world.game))
+    return value if value > 0 else 1.0
+
+
+def _beside(world: Statics, session: Session, difference: float) -> None:
+    """Equilibria on both sides, each by Newton's method from where the slope leads to."""
+    inner = slopes(world.game, world.dial, session["profile"]).inner
+    here = np.asarray(world.game.space.inner(put(session["profile"])))
+    if not np.all(np.isfinite(inner)):
+        return
+    for k, part in enumerate(HALVES):
+        for side, sign in enumerate((1.0, -1.0)):
+            step = sign * part * difference * _size(world)
+            if world.dial.refusal(world.game, world.dial.value(world.game) + step):
+                continue
+            there = world.dial.moved(world.game, put(step))
+            flat = flattened(there)
+            start = flat.space.project(put(here + step * inner))
+            root = root_near(flat, start)
+            if root is not None:
+                session["beside"][k, side] = np.asarray(there.space.outer(root))
+                session["steps_taken"][k, side] = step
+
+
+def _checked(session: Session, found: Slopes) -> Record:
+    """The largest deviation of the slope from difference quotients, two-sided where both sides are known."""
+    gaps = []
+    for beside, steps in zip(session["beside"], session["steps_taken"], strict=True):
+        known = np.flatnonzero(np.isfinite(steps))
+        if not known.size:
+            gaps.append(np.nan)
+            continue
+        first, last = known[0], known[-1]
+        base, origin = (beside[last], steps[last]) if first < last else (session["profile"], 0.0)
+        quotient = (beside[first] - base) / (steps[first] - origin)
+        gaps.append(float(np.max(np.abs(quotient - found.slope))))
+    return {
+        "slope_difference": (("check",), np.asarray(gaps)),
+        "check_step": (("check",), np.nanmax(np.abs(_or_zero(session["steps_taken"])), axis=1)),
+    }
+
+
+def _or_zero(steps: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(steps), steps, 0.0)
+
+
+def _stability(game: Any, profile: np.ndarray) -> Record:
+    """The largest real part of the gradients' Jacobian, and the spectral radius of the replies' slope."""
+    end = at_rest(flattened(game), reparametrisation.inner(game, put(profile)))
+    return (
+        {} if end is None else {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
+    )
+
+
+def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
+    """Derivatives of the game's measures that are one number, or one a player."""
+    x, along, step = put(profile), put(slope), difference * _size(world)
+    found: Record = {}
+    if traced_metrics.knows(world.game):
+        form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}
+        traced = _outcome_slopes(*world, x, along)
+        found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
+    exact = set(found)
+    ends = [
+        measures(world.dial.moved(world.game, put(s)), world.game.space.project(x + s * along))
+        for s in (step, -step)
+    ]
+    for name, (dims, above) in ends[0].items():
+        if name not in exact and _told(dims, np.asarray(above)):
+            found[name] = (tuple(dims), np.asarray((above - ends[1][name][1]) / (2 * step)))
+    names = sorted(found)
+    ways = [FORWARD if name in exact else CENTRAL for name in names]
+    return {f"slope_{name}": found[name] for name in names} | {
+        "measure": (("measure",), np.asarray(names, dtype=str)),
+        "measure_slope_by": (("measure",), np.asarray(ways, dtype=str)),
+    }
+
+
+@eqx.filter_jit
+def _outcome_slopes(game: Any, moved: Dial, x: Profile, along: Profile) -> dict[str, Array]:
+    def at(amount: Array, x: Profile) -> dict[str, Array]:
+        known = traced_metrics(moved.moved(game, amount), x).items()
+        return {name: value for name, (dims, value) in known if _told(dims, value)}
+
+    return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])
+
+
+def _told(dims: tuple[str, ...], value: Any) -> bool:
+    """Whether a measure is one real number, or one a player."""
+    return tuple(dims) in ((), ("player",)) and jnp.issubdtype(value.dtype, jnp.floating)

@@ -1,0 +1,101 @@
+"""What happens along a branch: folds, losses of symmetry, splits and Hopf points, found and refined."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.methods.continuation.groups import TOGETHER, Spectrum, System
+from rivalry.methods.continuation.pseudo_arclength import Point, correct
+
+KINDS = ("fold", "symmetric_loss", "split", "hopf")
+REAL = 1e-6  # of the Jacobian's size: an imaginary part below is none
+STABLE = 1e-9  # of the payoff scale over squared width: a real part below minus that is negative
+
+
+class Cut(NamedTuple):
+    """Between two rows the eigenvalue of a label that is ``order``-th from the right crosses zero."""
+
+    label: int
+    order: int
+
+
+class Event(NamedTuple):
+    """A refined event: which of `KINDS`, where, the crossing eigenvalues' label, and what is left undone.
+
+    ``frequency`` is the imaginary part, NaN but at Hopf points. ``residual`` is the larger of the system's
+    and the real part that should vanish, both in units of the payoff scale (and width).
+    """
+
+    kind: int
+    point: Point
+    label: int
+    frequency: float
+    residual: float
+
+
+def cuts(before: Spectrum, after: Spectrum, times: np.ndarray) -> list[Cut]:
+    """Every crossing between two points of one curve, a complex pair's twice.
+
+    ``times`` [group] is how many players a group has; an eigenvalue that splits it stands there once fewer.
+    """
+    found = []
+    for label in np.unique(before.labels):
+        often = 1 if label == TOGETHER else int(times[label]) - 1
+        counts = [int(np.sum((s.labels == label) & (s.values.real > 0))) // often for s in (before, after)]
+        found += [Cut(int(label), order) for order in range(min(counts), max(counts))]
+    return found
+
+
+def refine(
+    system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, folds: bool, whole: bool
+) -> Event | None:
+    """The point between ``a`` and ``b`` [k+1] where an eigenvalue's real part vanishes, by Brent's method.
+
+    ``folds`` tells that the parameter turns round between them, ``whole`` that all players who are alike are
+    in one place. None where the curve is lost between the two.
+    """
+    from scipy.optimize import brentq
+
+    chord = (b - a) / np.linalg.norm(b - a)
+    seen: dict[float, Point] = {}
+
+    def height(part: float) -> float:
+        point = correct(system, a + part * (b - a), chord)
+        if point is None:
+            raise _Lost
+        seen[part] = point
+        return float(system.leading(point.look.local, cut.label)[cut.order].real)
+
+    try:
+        ends = height(0.0), height(1.0)
+        if ends[0] * ends[1] > 0:
+            return None
+        root = float(brentq(height, 0.0, 1.0, xtol=1e-15, rtol=1e-14))
+        left = abs(height(root))
+    except _Lost:
+        return None
+    point = seen[root]
+    value = system.leading(point.look.local, cut.label)[cut.order]
+    size = np.max(np.abs(system.blocks(point.look.local)[cut.label]))
+    turning = abs(value.imag) > REAL * size
+    kind = "hopf" if turning else _real_kind(cut.label, folds=folds, whole=whole)
+    unit = float(np.min(system.family.width)) ** 2 / system.family.scale
+    return Event(
+        KINDS.index(kind),
+        point,
+        cut.label,
+        abs(float(value.imag)) if turning else np.nan,
+        max(point.residual, left * unit),
+    )
+
+
+def _real_kind(label: int, *, folds: bool, whole: bool) -> str:
+    if label == TOGETHER:
+        return "fold" if folds else "split"
+    return "symmetric_loss" if whole else "split"
+
+
+class _Lost(Exception):
+    """The corrector found no point."""

@@ -1,0 +1,209 @@
+"""Players who coincide move as one: the system of one unknown a group, and what its eigenvalues mean."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.core.space import Simplex
+from rivalry.methods.continuation.parametrised_game import Family, Local
+from rivalry.methods.dynamics.tangent_cone import all_directions
+
+TOGETHER = -1  # the label of eigenvalues that move whole groups; others are labelled by the group they split
+
+
+class Look(NamedTuple):
+    """The reduced system at a point: its value [k], its derivative [k k+1], and the game's own there."""
+
+    value: np.ndarray
+    derivative: np.ndarray
+    local: Local
+
+
+class Spectrum(NamedTuple):
+    """All eigenvalues, largest real part first, and what each does: `TOGETHER`, or the group it splits."""
+
+    values: np.ndarray
+    labels: np.ndarray
+
+
+class System:
+    """Unknowns ``y`` [k+1]: every group's place in widths, and the parameter as a part of its range.
+
+    ``groups`` [player] are whole numbers from 0, equal for players in one place. A group's equation is the
+    own gradient of its first player, in the space's own directions. Every branch of equilibria with these
+    groups is a regular curve of this system, save where other branches of the same groups cross it.
+    """
+
+    def __init__(self, family: Family, groups: np.ndarray) -> None:
+        self.family, self.groups = family, np.asarray(groups)
+        self.count = int(self.groups.max()) + 1
+        self.firsts = [int(np.flatnonzero(self.groups == g)[0]) for g in range(self.count)]
+        self.sizes = np.bincount(self.groups)
+        self._slices = _blocks([family.directions[first].shape[1] for first in self.firsts])
+
+    @property
+    def unknowns(self) -> int:
+        """How many places there are to find, the parameter not counted."""
+        return int(self._slices[-1].stop)
+
+    @cached_property
+    def _all(self) -> list[slice]:
+        return _blocks([basis.shape[1] for basis in self.family.directions])
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        """Orthonormal directions of all players, ``[row direction]``, player-major."""
+        return all_directions(self.family.space)
+
+    @cached_property
+    def _expand(self) -> np.ndarray:
+        """What groups' directions do to all players', ``[direction unknown]``."""
+        found = np.zeros((self._all[-1].stop, self.unknowns))
+        for player, group in enumerate(self.groups):
+            found[self._all[player], self._slices[group]] = np.eye(len(self._range(self._slices[group])))
+        return found
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """The first player of every group, as rows of the full system."""
+        return np.concatenate([self._range(self._all[first]) for first in self.firsts])
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """What one unit of every unknown is, in units of strategy."""
+        return np.concatenate(
+            [
+                np.abs(self.family.directions[first]).T @ self.family.width[first]
+                if not self._on_simplex
+                else np.ones(self.family.directions[first].shape[1])
+                for first in self.firsts
+            ]
+        )
+
+    @property
+    def _on_simplex(self) -> bool:
+        return isinstance(self.family.space, Simplex)
+
+    @staticmethod
+    def _range(part: slice) -> np.ndarray:
+        return np.arange(part.start, part.stop)
+
+    def of(self, x: np.ndarray, value: float) -> np.ndarray:
+        """The unknowns of a profile [player axis] and a value of the parameter."""
+        places = [self.family.directions[first].T @ (x[first] - self._base(first)) for first in self.firsts]
+        part = (value - self.family.low) / (self.family.high - self.family.low)
+        return np.asarray(np.append(np.concatenate(places) / self.lengths, part))
+
+    def profile(self, y: np.ndarray) -> np.ndarray:
+        """The profile [player axis] of some unknowns."""
+        places = y[:-1] * self.lengths
+        return np.stack(
+            [
+                self._base(player) + self.family.directions[player] @ places[self._slices[group]]
+                for player, group in enumerate(self.groups)
+            ]
+        )
+
+    def value(self, y: np.ndarray) -> float:
+        """The parameter's value."""
+        return float(self.family.low + y[-1] * (self.family.high - self.family.low))
+
+    def _base(self, player: int) -> np.ndarray:
+        if not self._on_simplex:
+            return np.zeros(self.family.space.shape[1])
+        mask = np.asarray(self.family.space.mask)[player]
+        return np.asarray(mask / mask.sum())
+
+    def look(self, y: np.ndarray, *, slope: bool = True) -> Look:
+        """The system and its derivative, in units of the payoff scale; ``slope`` as in `Family.local`."""
+        local = self.family.local(self.value(y), self.profile(y), slope=slope)
+        unit = self.lengths / self.family.scale
+        inner = self._basis.T @ local.gradient.ravel()
+        change = self._basis.T @ local.slope.ravel() * (self.family.high - self.family.low)
+        full = self._basis.T @ local.jacobian @ self._basis
+        places = (full @ self._expand)[self._rows] * self.lengths
+        derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
+        return Look(inner[self._rows] * unit, derivative, local)
+
+    def moves(self) -> np.ndarray:
+        """What groups' displacements do to a profile, ``[row unknown]``, in units of strategy."""
+        return np.asarray(self._basis @ self._expand)
+
+    def equations(self) -> np.ndarray:
+        """Which own gradients must vanish, ``[unknown row]``: those of every group's first player."""
+        return np.asarray(self._basis.T[self._rows])
+
+    def blocks(self, local: Local) -> dict[int, np.ndarray]:
+        """The Jacobian taken apart: how groups move, and for every group of two or more how it splits.
+
+        Within a group all diagonal blocks are one A and all others one C, so that what sums to zero over its
+        players grows by ``A - C``.
+        """
+        full = self._basis.T @ local.jacobian @ self._basis
+        found = {TOGETHER: (full @ self._expand)[self._rows]}
+        for group in np.flatnonzero(self.sizes > 1):
+            first, second = np.flatnonzero(self.groups == group)[:2]
+            own, other = self._all[first], self._all[second]
+            found[int(group)] = full[own, own] - full[own, other]
+        return found
+
+    def spectrum(self, local: Local) -> Spectrum:
+        """Every eigenvalue of the full Jacobian, each with what it does."""
+        values, labels = [], []
+        for label, block in self.blocks(local).items():
+            times = 1 if label == TOGETHER else int(self.sizes[label]) - 1
+            own = np.repeat(np.linalg.eigvals(block).astype(complex), times)
+            values.append(own)
+            labels.append(np.full(len(own), label))
+        flat, names = np.concatenate(values), np.concatenate(labels)
+        order = np.lexsort((-flat.imag, -flat.real))
+        return Spectrum(flat[order], names[order])
+
+    def leading(self, local: Local, label: int) -> np.ndarray:
+        """One label's eigenvalues, each once, largest real part first."""
+        values = np.linalg.eigvals(self.blocks(local)[label]).astype(complex)
+        return values[np.lexsort((-values.imag, -values.real))]
+
+    def nearest_pair(self, x: np.ndarray, alike: np.ndarray) -> tuple[float, np.ndarray]:
+        """The least distance in widths between two groups of players who are alike; and all differences."""
+        gaps = [
+            (x[a] - x[b]) / self.family.width[a]
+            for k, a in enumerate(self.firsts)
+            for b in self.firsts[k + 1 :]
+            if alike[a] == alike[b]
+        ]
+        if not gaps:
+            return np.inf, np.zeros((0, x.shape[1]))
+        differences = np.stack(gaps)
+        return float(np.min(np.linalg.norm(differences, axis=1))), differences
+
+
+def grouped(x: np.ndarray, width: np.ndarray, alike: np.ndarray, near: float = 1e-7) -> np.ndarray:
+    """Groups [player] of alike players who are in one place, up to ``near`` widths."""
+    groups = np.full(len(x), -1)
+    for player in range(len(x)):
+        if groups[player] >= 0:
+            continue
+        gap = np.max(np.abs(x - x[player]) / width, axis=1)
+        together = (gap <= near) & (alike == alike[player]) & (groups < 0)
+        groups[together] = groups.max() + 1
+    return groups
+
+
+def relabelled(groups: np.ndarray) -> np.ndarray:
+    """The same groups, numbered in the order of their first players.
+
+    >>> relabelled(np.array([4, 1, 4])).tolist()
+    [0, 1, 0]
+    """
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]
+
+
+def _blocks(sizes: list[int]) -> list[slice]:
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [slice(a, b) for a, b in pairwise(ends)]

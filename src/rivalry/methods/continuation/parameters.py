@@ -1,0 +1,125 @@
+"""Parameters by name: what `reach`, `reach[1]` or `r_s, r_p` stands for among the arrays of a game."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.game import with_
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import validate_parameter
+
+Place = tuple[str, tuple[int, ...]]
+
+_WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
+
+
+class Dial(NamedTuple):
+    """Arrays of a game, or entries of them, that are moved together; see `dial`."""
+
+    places: tuple[Place, ...]
+
+    @property
+    def name(self) -> str:
+        """As it is written.
+
+        >>> Dial((("reach", (1,)), ("r_s", ()))).name
+        'reach[1], r_s'
+        """
+        return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.places)
+
+    def value(self, game: Any) -> float:
+        """The mean of what is moved."""
+        parts = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.places]
+        return float(np.mean(np.concatenate(parts)))
+
+    def moved(self, game: Any, amount: float | Array) -> Any:
+        """The game with ``amount`` added to everything named; may be traced."""
+        for name, at in self.places:
+            old = jnp.asarray(getattr(game, name))
+            game = with_(game, **{name: old.at[at].add(amount)})
+        return game
+
+    def set(self, game: Any, value: float | Array) -> Any:
+        """The game with everything named at ``value``; may be traced."""
+        for name, at in self.places:
+            old = jnp.asarray(getattr(game, name))
+            game = with_(game, **{name: old.at[at].set(value)})
+        return game
+
+    def refusal(self, game: Any, value: float) -> str:
+        """Why the game does not take ``value``, or an empty text."""
+        return next((why for name, _ in self.places if (why := validate_parameter(game, name, value))), "")
+
+
+def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
+    """What ``names`` stand for: an array, an entry ``reach[1]``, or several, in a list or between commas.
+
+    Raises `ValueError`, which begins with ``option``, for a name that is no array of real numbers of the
+    game (it lists those there are), an index outside an array, and a name given twice.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.1, 0.2], resource="bimodal")
+    >>> dial(game, "reach[1]", "parameter").set(game, 0.3).reach.tolist()
+    [0.1, 0.3]
+    """
+    # commas between brackets separate indices
+    written = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
+    places = tuple(_place(game, one, option) for one in written)
+    if not places or len(set(places)) < len(places):
+        raise ValueError(f"{option}: {names!r} must name at least one array, and each once")
+    return Dial(places)
+
+
+def real_array(game: Any, name: str, option: str) -> Any:
+    """The game's array ``name``. Raises `ValueError`, beginning with ``option``, if it has no such reals.
+
+    >>> import rivalry as rv
+    >>> real_array(rv.games.influencer(reach=[0.1, 0.2], resource="bimodal"), "reach", "parameter").tolist()
+    [0.1, 0.2]
+    """
+    found = getattr(game, name, None)
+    if not isinstance(found, jax.Array | np.ndarray):
+        try:
+            with_(game, **{name: 0.0})  # tells which arrays there are
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+    elif not jnp.issubdtype(found.dtype, jnp.floating):
+        raise ValueError(f"{option}: {name} holds {found.dtype} numbers; must be real")
+    return found
+
+
+def precise(game: Any) -> Any:
+    """The game with all its real numbers as arrays in double precision, and of strong type.
+
+    Arrays that were made before the package was first used are of single precision: too coarse for curves.
+    """
+
+    def double(leaf: Any) -> Any:
+        real = isinstance(leaf, float) or jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating)
+        return put(np.asarray(leaf, dtype=float)) if real else leaf
+
+    return jax.tree.map(double, game)
+
+
+def _place(game: Any, written: object, option: str) -> Place:
+    found = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
+    if found is None:
+        raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")
+    name, inside = found.groups()
+    return name, _index(name, inside, real_array(game, name, option).shape, option)
+
+
+def _index(name: str, inside: str | None, shape: tuple[int, ...], option: str) -> tuple[int, ...]:
+    if inside is None:
+        return ()
+    parts = inside.split(",")
+    good = len(parts) <= len(shape) and all(part.strip().isdecimal() for part in parts)
+    at = tuple(map(int, parts)) if good else ()
+    if not good or any(k >= size for k, size in zip(at, shape, strict=False)):
+        raise ValueError(f"{option}: {name}[{inside}] is no entry of an array of shape {shape}")
+    return at

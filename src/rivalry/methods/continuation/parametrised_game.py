@@ -1,0 +1,183 @@
+"""A game for every value of one parameter: own gradients, their derivatives, what profiles are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.certify import search
+from rivalry.core.game import Game, alike, jacobian, own_gradients, scale, with_
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import exchangeable, validate_parameter
+from rivalry.core.space import Box, Profile, Simplex, directions, width
+from rivalry.methods.continuation.parameters import precise, real_array
+
+APART = 1e-6  # of the parameter's range: how far differences reach where the parameter is a function
+DRAWS = 3  # profiles at which players are exchanged to see whether they are alike
+SAME = 1e-9  # of the payoff scale: payoffs that differ by less are equal
+
+
+class Local(NamedTuple):
+    """Own gradients [player axis], their Jacobian [row column], and their slope in the parameter."""
+
+    gradient: np.ndarray
+    jacobian: np.ndarray
+    slope: np.ndarray
+
+
+class Family:
+    """``parameter`` is the name of an array field of ``game``, or a function from a value to a game.
+
+    Raises `ValueError` for a parameter the game does not have, a range without width, and a space that has
+    no directions to move in.
+    """
+
+    def __init__(self, game: Any, parameter: str | Callable[[float], Any], low: float, high: float) -> None:
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"low: {low:g} must be below high, {high:g}, both finite")
+        self.game, self.parameter = precise(game), parameter
+        self.low, self.high = float(low), float(high)
+        self._made: tuple[float, Any] | None = None  # the last value and game of a function
+        if not callable(parameter):
+            real_array(game, parameter, "parameter")
+            _check_ends(game, parameter, low=self.low, high=self.high)
+        if not isinstance(game.space, Box | Simplex):
+            raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
+        self.space = game.space
+        self.width = np.asarray(width(game.space))
+        self.scale = scale(game)
+        self.directions = directions(game.space)
+
+    @property
+    def name(self) -> str:
+        """What the parameter is called."""
+        if callable(self.parameter):
+            return str(getattr(self.parameter, "__name__", "parameter"))
+        return self.parameter
+
+    def at(self, value: float) -> Any:
+        """The game at one value of the parameter."""
+        if callable(self.parameter):
+            if self._made is None or self._made[0] != value:
+                self._made = value, precise(self.parameter(value))
+            return self._made[1]
+        return with_(self.game, **{self.name: value})
+
+    def local(self, value: float, x: np.ndarray, *, slope: bool = True) -> Local:
+        """Gradients and derivatives at a profile ``x`` [player axis]; without ``slope`` that may be zero."""
+        if not callable(self.parameter):
+            found = _named(self.game, self.parameter, put(float(value)), put(x))
+            return Local(*(np.asarray(part) for part in found))
+        gradient, derivative = _given(self.at(value), put(x))
+        if not slope:
+            return Local(np.asarray(gradient), np.asarray(derivative), np.zeros(x.shape))
+        near = APART * (self.high - self.low)
+        ends = max(value - near, self.low), min(value + near, self.high)
+        before, after = (np.asarray(_given(self.at(end), put(x))[0]) for end in ends)
+        change = (after - before) / (ends[1] - ends[0])
+        return Local(np.asarray(gradient), np.asarray(derivative), change)
+
+    def worth(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+        """Payoffs [player], and the largest gain [player] that a grid of ``points`` and climbs find."""
+        players = range(len(x))
+        grids = jnp.stack([self.space.grid(player, points) for player in players])
+        if not callable(self.parameter):
+            found = _named_worth(self.game, self.parameter, put(float(value)), put(x), grids)
+        else:
+            found = _worth(self.at(value), put(x), grids)
+        return np.asarray(found[0]), np.asarray(found[1])
+
+    def alike(self, seed: int) -> np.ndarray:
+        """One whole number a player, equal for players who may change places at every value.
+
+        What the game says, else what exchanging pairs of players at a few drawn profiles shows.
+        """
+        if exchangeable.knows(self.game):
+            return alike(self.game)
+        found = np.arange(self.space.shape[0])
+        games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
+        keys = jax.random.split(jax.random.key(seed), DRAWS)
+        drawn = [np.asarray(self.space.sample(key)) for key in keys]
+        for later in range(1, len(found)):
+            for earlier in range(later):
+                if found[earlier] == earlier and self._exchangeable(games, drawn, earlier, later):
+                    found[later] = earlier
+                    break
+        return found
+
+    def _exchangeable(self, games: list[Any], drawn: list[np.ndarray], earlier: int, later: int) -> bool:
+        if not np.array_equal(self.width[earlier], self.width[later]) or not np.array_equal(
+            self.directions[earlier].shape, self.directions[later].shape
+        ):
+            return False
+        swap = np.arange(self.space.shape[0])
+        swap[[earlier, later]] = later, earlier
+        if isinstance(self.space, Box) and not np.array_equal(
+            np.asarray(self.space.low)[swap], np.asarray(self.space.low)
+        ):
+            return False
+        for game, x in zip(games, drawn, strict=True):
+            here, there = (np.asarray(_payoffs(game, put(y))) for y in (x, x[swap]))
+            if not np.allclose(here[swap], there, rtol=0.0, atol=SAME * self.scale):
+                return False
+        return True
+
+    def margin(self, x: np.ndarray) -> float:
+        """How far inside the space a profile is, in widths; negative outside."""
+        if isinstance(self.space, Simplex):
+            return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.least
+        low, high = np.asarray(self.space.low), np.asarray(self.space.high)
+        return float(np.min(np.minimum(x - low, high - x) / self.width))
+
+
+def _check_ends(game: Any, name: str, **ends: float) -> None:
+    """Raises `ValueError` for an end of the range that the game says its array may not take."""
+    for end, value in ends.items():
+        why = validate_parameter(game, name, value)
+        if why:
+            raise ValueError(f"{end}: {value:g} {why}, as a value of {name}")
+
+
+@eqx.filter_jit
+def _named(game: Game, name: str, value: Array, x: Profile) -> tuple[Array, Array, Array]:
+    def own(v: Array) -> Array:
+        return own_gradients(with_(game, **{name: v}), x)
+
+    gradient, slope = jax.jvp(own, (value,), (jnp.ones_like(value),))
+    return gradient, jacobian(with_(game, **{name: value}), x), slope
+
+
+@eqx.filter_jit
+def _given(game: Game, x: Profile) -> tuple[Array, Array]:
+    return own_gradients(game, x), jacobian(game, x)
+
+
+@eqx.filter_jit
+def _payoffs(game: Game, x: Profile) -> Array:
+    return game.payoffs(x)
+
+
+def _gains(
+    game: Game, x: Profile, grids: Float[Array, "player point axis"]
+) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
+    here = game.payoffs(x)
+
+    def best(player: Array, grid: Array) -> Array:
+        return jnp.max(search(game, x, player, grid)[1])
+
+    found = jax.vmap(best)(jnp.arange(x.shape[0]), grids)
+    return here, jnp.maximum(found - here, 0.0)
+
+
+@eqx.filter_jit
+def _worth(game: Game, x: Profile, grids: Array) -> tuple[Array, Array]:
+    return _gains(game, x, grids)
+
+
+@eqx.filter_jit
+def _named_worth(game: Game, name: str, value: Array, x: Profile, grids: Array) -> tuple[Array, Array]:
+    return _gains(with_(game, **{name: value}), x, grids)

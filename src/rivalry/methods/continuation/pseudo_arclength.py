@@ -1,0 +1,140 @@
+"""Along a curve of equilibria: predictor, corrector, tangent (pseudo-arclength; Keller 1977)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.methods.continuation.groups import Look, System
+
+ROUNDS = 12  # Newton steps of one correction
+SETTLED = 1e-13  # of a unit: a step so short is the last
+ROUGH = 1e-8  # of a unit: steps so short that do not shorten are rounding
+RANK = 1e-8  # relative: singular values below count as zero, or rounding would be magnified there
+ACCEPTED = 1e-9  # what may be left of the system, in units of the payoff scale
+QUICK = 4  # Newton steps after which the next step along the curve is not lengthened
+BEND = 0.97  # the least cosine of the angle between one tangent and the next
+LONGER, SHORTER = 1.4, 0.5
+FAR = 0.2  # of a unit: the longest step of a search
+SEARCH, HALVINGS = 60, 8
+
+
+class Point(NamedTuple):
+    """A corrected point: unknowns [k+1], what was seen there, and how many Newton steps it took."""
+
+    y: np.ndarray
+    look: Look
+    rounds: int
+
+    @property
+    def residual(self) -> float:
+        """The largest entry that is left of the system, in units of the payoff scale."""
+        return float(np.max(np.abs(self.look.value), initial=0.0))
+
+
+def correct(system: System, y: np.ndarray, normal: np.ndarray) -> Point | None:
+    """The equilibrium in the plane through ``y`` across ``normal`` [k+1], by Newton's method; or None."""
+    here, last = np.array(y, dtype=float), np.inf
+    for rounds in range(ROUNDS):
+        look = system.look(here)
+        if not np.all(np.isfinite(look.derivative)):
+            return None
+        left = np.append(look.value, normal @ (here - y))
+        # where curves cross the matrix is singular, and nothing is left to correct in that direction
+        move = -np.linalg.lstsq(np.vstack([look.derivative, normal]), left, rcond=RANK)[0]
+        size = float(np.max(np.abs(move)))
+        if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
+            return None
+        small = float(np.max(np.abs(look.value), initial=0.0)) <= ACCEPTED
+        if small and (size <= SETTLED or (size <= ROUGH and size >= 0.5 * last)):
+            return Point(here, look, rounds)
+        here, last = here + move, size
+    look = system.look(here)
+    point = Point(here, look, ROUNDS)
+    return point if point.residual <= ACCEPTED and last <= ROUGH else None
+
+
+def at_value(system: System, y: np.ndarray, part: float) -> Point | None:
+    """The equilibrium near ``y`` with the parameter held at ``part`` of its range; or None."""
+    found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
+    return None if found is None else found._replace(y=np.append(found.y[:-1], part))
+
+
+def tangent(look: Look, along: np.ndarray) -> np.ndarray:
+    """The curve's unit tangent [k+1], on the side of ``along``.
+
+    Where two curves cross the derivative loses rank: then what it keeps nearest to ``along``.
+    """
+    _, sizes, rows = np.linalg.svd(look.derivative)
+    kept = np.append(sizes <= 1e-9 * sizes[0], True)
+    null = rows[kept]
+    found = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)
+    length = np.linalg.norm(found)
+    return np.asarray(found / length) if length > 0 else rows[-1]
+
+
+class Step(NamedTuple):
+    """One step along a curve: the point (None where lost), its tangent, and the length to try next."""
+
+    point: Point | None
+    tangent: np.ndarray
+    length: float
+
+
+Follow = Callable[[System, np.ndarray, np.ndarray, float], Point | None]
+
+
+def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> Point | None:
+    """The next point of the curve, ``length`` along its tangent at ``y`` [k+1]; None where it is lost."""
+    return correct(system, y + length * along, along)
+
+
+def step(
+    system: System,
+    y: np.ndarray,
+    along: np.ndarray,
+    length: float,
+    bounds: tuple[float, float],
+    by: Follow = follow,
+) -> Step:
+    """The next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
+
+    ``bounds`` are the shortest and the longest step. A step is halved where the point is lost, far from where
+    it was predicted, or the curve bends.
+    """
+    shortest, longest = bounds
+    while length >= shortest:
+        point = by(system, y, along, length)
+        if point is not None and np.linalg.norm(point.y - y - length * along) <= 0.5 * length:
+            ahead = tangent(point.look, along)
+            if ahead @ along >= BEND or length <= 2 * shortest:
+                longer = LONGER if point.rounds <= QUICK and ahead @ along >= (1 + BEND) / 2 else 1.0
+                return Step(point, ahead, min(longer * length, longest))
+        length *= SHORTER
+    return Step(None, along, length)
+
+
+def search(system: System, y: np.ndarray) -> Point | None:
+    """An equilibrium at the parameter of ``y``, perhaps far away: Newton steps, bounded and halved."""
+    here, look = np.array(y, dtype=float), system.look(y, slope=False)
+    for _ in range(SEARCH):
+        size = float(np.max(np.abs(look.value)))
+        if size <= ACCEPTED:
+            return at_value(system, here, here[-1])
+        try:
+            move = -np.linalg.solve(look.derivative[:, :-1], look.value)
+        except np.linalg.LinAlgError:
+            return None
+        move *= min(1.0, FAR / max(float(np.max(np.abs(move))), 1e-300))
+        for _ in range(HALVINGS):
+            there = here + np.append(move, 0.0)
+            ahead = system.look(there, slope=False)
+            if np.all(np.isfinite(ahead.value)) and np.max(np.abs(ahead.value)) < size:
+                break
+            move *= 0.5
+        else:
+            return None
+        here, look = there, ahead
+    return None

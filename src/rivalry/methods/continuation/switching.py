@@ -1,0 +1,169 @@
+"""Onto the branches that are born at an event, and whether a branch is one that is already known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.methods.continuation.groups import TOGETHER, System, relabelled
+from rivalry.methods.continuation.pseudo_arclength import Point, correct
+
+OFFSETS = (1e-3, 3e-3, 1e-2)  # how far from an event a new branch is looked for, in widths
+NEAR = 20.0  # offsets: a point further off belongs to something else
+SINGULAR = 1e-6  # of the Jacobian's size: eigenvalues so small are crossing
+SAME = 1e-6  # of a unit: two points of one branch
+
+
+class Birth(NamedTuple):
+    """A branch's first point beside the event, its groups [player], and which way it goes."""
+
+    groups: np.ndarray
+    point: Point
+    direction: np.ndarray
+
+
+def births(system: System, event: Point, label: int, alike: np.ndarray) -> Iterator[Birth]:
+    """Every branch found where an eigenvalue of ``label`` vanishes at ``event``.
+
+    A group that splits is tried in all (p, q) parts, both ways along every null direction, and in symmetric
+    three-way parts, whose middle stays. Groups that move are tried both ways along the null vector.
+    """
+    x, value = system.profile(event.y), system.value(event.y)
+    for groups, moves in _parts(system, event, label):
+        new = System(system.family, groups)
+        start = new.of(x, value)
+        direction = new.of(x + moves, value) - start
+        size = np.linalg.norm(direction)
+        if size == 0:
+            continue
+        found = _first(new, start, direction / size, alike)
+        if found is not None:
+            yield Birth(groups, found, direction / size)
+
+
+def _parts(system: System, event: Point, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Groups [player] and displacements [player axis] of everything that is tried."""
+    for vector in _null(system, event, label):
+        if label == TOGETHER:
+            step = system.profile(event.y + np.append(vector / system.lengths, 0.0)) - system.profile(event.y)
+            yield from ((system.groups, sign * step) for sign in (1.0, -1.0))
+        else:
+            yield from _splits(system, label, vector)
+
+
+def _null(system: System, event: Point, label: int) -> list[np.ndarray]:
+    """The directions whose eigenvalue vanishes; of several equal ones sums and differences as well.
+
+    On which of these new branches lie is decided by higher derivatives: at a square's centre the axes and the
+    diagonals.
+    """
+    blocks = system.blocks(event.look.local)
+    size = max(float(np.max(np.abs(block))) for block in blocks.values())
+    values, vectors = np.linalg.eig(blocks[label])
+    small = np.abs(values) <= SINGULAR * size
+    small[np.argmin(np.abs(values))] = True
+    span = np.linalg.qr(np.real(vectors[:, small]))[0]
+    if span.shape[1] == len(span):
+        span = np.eye(len(span))  # every direction: the space's own
+    single = list(span.T)
+    pairs = [a + sign * b for k, a in enumerate(single) for b in single[k + 1 :] for sign in (1.0, -1.0)]
+    return single + [pair / np.sqrt(2) for pair in pairs]
+
+
+def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    members = np.flatnonzero(system.groups == label)
+    size, highest = len(members), int(system.groups.max())
+    shift = system.family.directions[members[0]] @ vector
+
+    def made(weights: Sequence[float], parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        groups, moves = system.groups.copy(), np.zeros(system.family.space.shape)
+        groups[members] = np.where(np.asarray(parts) == 0, label, highest + np.asarray(parts))
+        moves[members] = np.asarray(weights)[:, None] * shift
+        return relabelled(groups), moves
+
+    for few in range(1, size // 2 + 1):
+        many = size - few
+        weights, parts = [few] * many + [-many] * few, [0] * many + [1] * few
+        yield made(weights, parts)
+        if few != many:  # else the other way is the same but for the names of players
+            yield made([-w for w in weights], parts)
+    for wing in range(1, (size - 1) // 2 + 1):
+        middle = size - 2 * wing
+        weights = [-1] * wing + [0] * middle + [1] * wing
+        yield made(weights, [0] * wing + [1] * middle + [2] * wing)
+
+
+def _first(system: System, start: np.ndarray, direction: np.ndarray, alike: np.ndarray) -> Point | None:
+    for offset in OFFSETS:
+        point = correct(system, start + offset * direction, direction)
+        if point is None or np.linalg.norm(point.y - start) > NEAR * offset:
+            continue
+        gap, _ = system.nearest_pair(system.profile(point.y), alike)
+        if gap > 0.1 * offset:
+            return point
+    return None
+
+
+class Curve(NamedTuple):
+    """A branch as far as it is known: groups [player], profiles [row player axis], parameter values [row]."""
+
+    groups: np.ndarray
+    profiles: np.ndarray
+    values: np.ndarray
+
+
+def lies_on(system: System, y: np.ndarray, curve: Curve, alike: np.ndarray) -> bool:
+    """Whether a point is on a known branch, up to the names of players who are alike."""
+    if len(curve.values) < 2 or _signature(system.groups, alike) != _signature(curve.groups, alike):
+        return False
+    family, own = system.family, System(system.family, curve.groups)
+    x, value = system.profile(y), system.value(y)
+    part = (curve.values - value) / (family.high - family.low)
+    near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]  # others need no matching
+    gaps = np.full(len(part), np.inf)
+    for row in np.flatnonzero(near):
+        gaps[row] = np.hypot(_matched(x, curve.profiles[row], family.width, alike)[0], part[row])
+    nearest = np.minimum(gaps[:-1], gaps[1:])
+    for first in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
+        _, order = _matched(x, curve.profiles[first + 1], family.width, alike)
+        ends = [own.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
+        here = own.of(x[order], value)
+        if not _one_group_each(x[order], curve.groups, family.width):
+            continue
+        chord = ends[1] - ends[0]
+        length = float(np.linalg.norm(chord))
+        if length == 0.0:
+            continue
+        along = float((here - ends[0]) @ chord / length**2)
+        foot = ends[0] + along * chord
+        if not -0.1 <= along <= 1.1 or float(np.linalg.norm(here - foot)) > max(0.2 * length, SAME):
+            continue
+        there = correct(own, foot, chord / length)
+        if there is not None and float(np.linalg.norm(there.y - here)) <= SAME:
+            return True
+    return False
+
+
+def _signature(groups: np.ndarray, alike: np.ndarray) -> list[tuple[int, int]]:
+    """How many players of which kind are in each group, whatever the groups are called."""
+    return sorted((int(alike[groups == g][0]), int((groups == g).sum())) for g in range(groups.max() + 1))
+
+
+def _matched(x: np.ndarray, y: np.ndarray, width: np.ndarray, alike: np.ndarray) -> tuple[float, np.ndarray]:
+    """The distance of two profiles in widths, least over swaps of alike players, and x's order for it."""
+    from scipy.optimize import linear_sum_assignment
+
+    cost = np.sum(((x[:, None] - y[None]) / width[:, None]) ** 2, axis=-1)
+    cost = np.where(alike[:, None] == alike[None, :], cost, 1e6)
+    rows, columns = linear_sum_assignment(cost.T)
+    return float(np.sqrt(cost.T[rows, columns].sum())), columns
+
+
+def _one_group_each(x: np.ndarray, groups: np.ndarray, width: np.ndarray) -> bool:
+    """Whether the players of every group are in one place."""
+    return all(
+        bool(np.all(np.abs(x[groups == g] - x[groups == g][0]) <= 1e-9 * width[groups == g]))
+        for g in np.unique(groups)
+    )

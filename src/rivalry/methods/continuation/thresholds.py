@@ -1,0 +1,301 @@
+"""Where everybody together gains or loses stability as one parameter of a game is scanned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core import symmetric
+from rivalry.core.game import arrays, measures
+from rivalry.core.jax import put
+from rivalry.core.results import Record
+from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.symmetric_scan import Session, Sweep, blank, first_root, places_at
+from rivalry.methods.continuation.symmetric_scan import advance as scan_on
+
+EXACT = 1e-12  # of the parameter's size: how far Brent's method goes
+EQUAL = 1e-6  # of the largest eigenvalue: eigenvalues this close are one
+PART, TOGETHER = "players part", "all move together"
+
+
+class Thresholds(eqx.Module):
+    """Where everybody in one place gains or loses stability, as ``parameter`` goes from ``low`` to ``high``.
+
+    ``parameter`` is the name of one of the game's arrays (one value goes to all players), or in Python a
+    function from a value to a game. The place is a root of the own gradient of players who all stand there,
+    found by Newton's method from several starts at that end of the range where there are fewer roots (of
+    several, the one nearest to the middle of the space) and followed from value to value; or ``position``, if
+    given. With ``start``, a profile, the scan begins at ``low`` with the root nearest to its mean.
+
+    Wherever the largest real part of the eigenvalues changes its sign from one value to the next, Brent's
+    method finds the crossing. Two crossings between the same two values are not seen. One step is a chunk of
+    64 values.
+
+    The record holds, at every value, ``scan_parameter``, ``scan_position`` (scan, axis),
+    ``scan_eigenvalues_real``, ``scan_eigenvalues_imag`` (scan, eigenvalue), largest real part first, NaN
+    where no root was found, ``scan_residual``, the largest entry of the gradient, and ``scan_stable``; for
+    every crossing ``crossing``, the parameter's value, ``crossing_direction`` ("gains stability" or "loses
+    stability" as the parameter rises), ``crossing_multiplicity`` (of the eigenvalue, or of the pair),
+    ``crossing_complex``, ``crossing_moves`` ("players part" or "all move together") and ``crossing_position``
+    (crossing, axis); the ranges where the place is stable, ``window_low`` and ``window_high`` (window), which
+    may end where the scan does; ``root_position`` (root, axis), all roots found at ``root_parameter``, where
+    the scan began; ``jump_parameter`` (jump), where it went on from another root; ``parameter_name``,
+    ``stable_everywhere``, and the game's own closed form ``threshold``, where it has one. A scan without
+    a crossing is a finding, not an error.
+
+    Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable place attracts its neighbourhood
+    and need not be an equilibrium. Raises `ValueError` for players who may not change places.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(players=3, resource="bimodal")
+    >>> found = rv.learn(game, Thresholds("reach", low=0.1, high=0.3))
+    >>> found.data.crossing.values.round(6).tolist(), str(found.data.crossing_direction.values[0])
+    ([0.188815], 'gains stability')
+    """
+
+    parameter: Annotated[str | Callable[[float], Any], "the name of one of the game's arrays"]
+    low: Annotated[float, "the least value"]
+    high: Annotated[float, "the largest value"]
+    points: Annotated[int, Ge(2), Le(1_000_000), "how many values are looked at"] = 201
+    position: Annotated[
+        float | list[float] | None, "one place [axis] where everybody stays, at every value"
+    ] = None
+
+    def __check_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"low: {self.low:g} must be below high, {self.high:g}, both finite")
+        if self.points < 2:
+            raise ValueError(f"points: {self.points} must be at least 2")
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On one-shot games."""
+        return hasattr(game, "payoffs")
+
+    def world(self, game: Any) -> Sweep:
+        """The game at every value, checked."""
+        players = game.space.shape[0]
+        if players < 2:
+            raise ValueError(f"players: {players} must be at least 2 for thresholds")
+        known = Family(game, self.parameter, self.low, self.high)
+        # players may differ in the parameter itself, which is the same for all at every value
+        family = Family(known.at(self.low), self.parameter, self.low, self.high)
+        _refuse_unlike(family)
+        values = np.linspace(self.low, self.high, self.points)
+        if self.position is None:
+            return Sweep(family, values, players, None)
+        place = np.atleast_1d(np.asarray(self.position, dtype=float))
+        if place.shape != (game.space.shape[1],):
+            raise ValueError(
+                f"position: {np.size(place)} numbers; must be {game.space.shape[1]}, one an axis"
+            )
+        inside = game.space.check(np.broadcast_to(place, game.space.shape), "position")
+        return Sweep(family, values, players, np.asarray(inside)[0])
+
+    def begin(self, world: Sweep, stream: np.random.SeedSequence) -> Session:
+        """Room for the scan; nothing is drawn, and no root sought yet."""
+        return blank(world)
+
+    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
+        """The scan is to begin at ``low``, with the root nearest to the mean of the profile ``start``."""
+        return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
+
+    def advance(self, world: Sweep, session: Session, steps: int) -> int:
+        """Up to ``steps`` chunks of the scan."""
+        taken = 0
+        if steps and not session["done"][0]:
+            first_root(world, session)
+        while taken < steps and int(session["done"][0]) < len(world.values):
+            scan_on(world, session)
+            taken += 1
+        return taken
+
+    def read(self, world: Sweep, session: Session) -> Record:
+        """The scan as far as it has come, its crossings refined."""
+        done = int(session["done"][0])
+        whole = done == len(world.values)
+        name = ((), np.asarray(world.family.name))
+        record: Record = {
+            "parameter_name": name,
+            "status": ((), np.asarray("settled" if whole else "budget spent")),
+        }
+        scan = _Scan.of(world, session)
+        record |= {
+            "root_position": (("root", "axis"), session["roots"]),
+            "root_parameter": ((), np.asarray(world.values[-1 if session["from_high"][0] else 0])),
+        }
+        crossings = _crossings(world, scan)  # which may come upon further jumps
+        return record | scan.record(world) | crossings | _closed_form(world, scan)
+
+
+class _Scan(NamedTuple):
+    """What is known at every value scanned, in rising order."""
+
+    values: np.ndarray
+    place: np.ndarray  # [scan axis]
+    split: np.ndarray  # [scan direction]
+    together: np.ndarray
+    residual: np.ndarray
+    jumped: np.ndarray  # [scan]: a jump lies between this value and the one before
+
+    @classmethod
+    def of(cls, world: Sweep, session: Session) -> _Scan:
+        done, backwards = int(session["done"][0]), bool(session["from_high"][0])
+        order = np.arange(done)[::-1] if backwards else np.arange(done)
+        values = (world.values[::-1] if backwards else world.values)[:done][order]
+        split, together = session["split"][:done][order], session["together"][:done][order]
+        jumped = session["jumped"][:done][order]
+        if backwards:  # a jump on the way down to a value lies above it
+            jumped = np.append(False, jumped[:-1])
+        return cls(
+            values, session["place"][:done][order], split, together, session["residual"][:done][order], jumped
+        )
+
+    def largest(self) -> np.ndarray:
+        """The largest real part at every value; NaN where there is no root."""
+        return np.asarray(np.concatenate([self.split, self.together], axis=1).real.max(axis=1))
+
+    def record(self, world: Sweep) -> Record:
+        spectra = np.concatenate([np.repeat(self.split, world.players - 1, axis=1), self.together], axis=1)
+        order = np.lexsort((-spectra.imag, -spectra.real))
+        spectra = np.take_along_axis(spectra, order, axis=1)
+        stable = self.largest() < 0
+        scan = ("scan",)
+        return {
+            "scan_parameter": (scan, self.values),
+            "scan_position": (("scan", "axis"), self.place),
+            "scan_eigenvalues_real": (("scan", "eigenvalue"), spectra.real.copy()),
+            "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
+            "scan_residual": (scan, self.residual),
+            "scan_stable": (scan, stable),
+            "stable_everywhere": ((), np.asarray(bool(stable.all()))),
+            "jump_parameter": (("jump",), self.values[self.jumped]),
+        }
+
+
+class _Crossing(NamedTuple):
+    value: float
+    gains: bool  # stability, as the parameter rises
+    multiplicity: int
+    complex: bool
+    moves: str
+    place: np.ndarray
+
+
+class _Lost(Exception):
+    """Between two values with a root there is one without."""
+
+
+def _crossings(world: Sweep, scan: _Scan) -> Record:
+    """Every change of sign between neighbours, refined; and the ranges of stability between them."""
+    heights = scan.largest()
+    found: list[_Crossing] = []
+    stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
+    for before, after in pairwise(stays.tolist()):
+        between = slice(before + 1, after + 1)
+        broken = scan.jumped[between].any() or np.isnan(heights[between]).any()
+        if not broken and np.sign(heights[before]) != np.sign(heights[after]):
+            try:
+                found.append(_refined(world, scan, before, after))
+            except _Lost:
+                scan.jumped[after] = True
+    shape = (len(found), scan.place.shape[1])
+    words = np.asarray(["gains stability" if one.gains else "loses stability" for one in found], dtype="U15")
+    crossing = ("crossing",)
+    return {
+        "crossing": (crossing, np.asarray([one.value for one in found], dtype=float)),
+        "crossing_direction": (crossing, words),
+        "crossing_multiplicity": (crossing, np.asarray([one.multiplicity for one in found], dtype=int)),
+        "crossing_complex": (crossing, np.asarray([one.complex for one in found], dtype=bool)),
+        "crossing_moves": (crossing, np.asarray([one.moves for one in found], dtype="U17")),
+        "crossing_position": (("crossing", "axis"), np.reshape([one.place for one in found], shape)),
+        **_windows(scan, found),
+    }
+
+
+def _closed_form(world: Sweep, scan: _Scan) -> Record:
+    """The game's own measure ``threshold``, where it is the same at both ends: one of this parameter."""
+    known = scan.place[np.all(np.isfinite(scan.place), axis=1)]
+    if not len(known):
+        return {}
+    x = put(np.broadcast_to(known[0], world.family.space.shape))
+    low, high = (
+        measures(world.family.at(value), x).get("threshold") for value in scan.values[[0, -1]].tolist()
+    )
+    if low is None or high is None or low[0] or low[1] != high[1]:
+        return {}
+    return {"threshold": low}
+
+
+def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
+    """Where stable values follow each other: up to a crossing, or to where the scan or the root ends."""
+    stable = scan.largest() < 0
+    breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
+    low, high = [], []
+    for run in np.split(np.arange(len(stable)), breaks):
+        if len(run) and stable[run[0]]:
+            first, last = scan.values[run[0]], scan.values[run[-1]]
+            around = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
+            low.append(
+                next((one.value for one in found if one.gains and around[0] <= one.value <= first), first)
+            )
+            high.append(
+                next((one.value for one in found if not one.gains and last <= one.value <= around[1]), last)
+            )
+    return {
+        "window_low": (("window",), np.asarray(low, dtype=float)),
+        "window_high": (("window",), np.asarray(high, dtype=float)),
+    }
+
+
+def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
+    from scipy.optimize import brentq
+
+    def at(value: float) -> symmetric.Places:
+        near = before if value - scan.values[before] <= scan.values[after] - value else after
+        return places_at(world, [value], scan.place[near])
+
+    def largest(value: float) -> float:
+        places = at(value)
+        if not places.root[0]:
+            raise _Lost
+        return float(np.concatenate(symmetric.eigenvalues(places, world.players), axis=1).real.max())
+
+    ends = scan.values[before], scan.values[after]
+    value = float(brentq(largest, *ends, xtol=EXACT * max(map(abs, ends)), rtol=1e-14))
+    places = at(value)
+    (split,), (together,) = symmetric.eigenvalues(places, world.players)
+    values = np.concatenate([split, together])
+    leading = values[np.argmax(values.real)]
+    size = EQUAL * np.max(np.abs(values))
+    # both of a complex pair are found, and counted as one
+    pair = np.array([leading, leading.conj()])
+    many = [int(np.sum(np.abs(part[:, None] - pair).min(axis=1) <= size)) for part in (split, together)]
+    is_complex = bool(abs(leading.imag) > size)
+    count = (many[0] * (world.players - 1) + many[1]) // (2 if is_complex else 1)
+    gains = bool(scan.largest()[after] < 0)
+    return _Crossing(value, gains, count, is_complex, PART if many[0] else TOGETHER, places.place[0])
+
+
+def _refuse_unlike(family: Family) -> None:
+    """Raises `ValueError` that names the first player who may not change places with the first."""
+    same = family.alike(0)
+    other = np.flatnonzero(same != same[0])
+    if other.size:
+        names = _uneven(family.game)
+        why = f" ({', '.join(names)})" if names else ""
+        raise ValueError(
+            f"player {other[0]}: unlike player 0{why}; thresholds need players who may change places"
+        )
+
+
+def _uneven(game: Any) -> list[str]:
+    """The game's arrays ``[player ..]`` whose rows differ."""
+    found = {name: np.asarray(leaf) for name, leaf in arrays(game).items()}
+    count = game.space.shape[0]
+    return [name for name, leaf in found.items() if leaf.shape[:1] == (count,) and np.any(leaf != leaf[:1])]

@@ -1,0 +1,391 @@
+"""What comes next: a point of a branch, an event, its branches, cycles, or what rows are worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core.space import Simplex
+from rivalry.methods.continuation import session as known
+from rivalry.methods.continuation.events import KINDS, Event, cuts, refine
+from rivalry.methods.continuation.groups import Spectrum, System, grouped
+from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.pseudo_arclength import (
+    Follow,
+    Point,
+    at_value,
+    correct,
+    follow,
+    search,
+    step,
+    tangent,
+)
+from rivalry.methods.continuation.session import NONE, Session, add, curve
+from rivalry.methods.continuation.switching import births, lies_on
+
+if TYPE_CHECKING:
+    from rivalry.methods.continuation.branches import Branches
+
+FIRST = 0.3  # of the longest step: the first one
+SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
+FOLD, HOPF = KINDS.index("fold"), KINDS.index("hopf")
+TWICE = 1e-9  # of the range: events of one label nearer than that are one
+MARGIN = 1e-9  # widths: nearer to a bound is on it
+
+
+class Tracer:
+    """The next thing to do, read off the session and written to it."""
+
+    def __init__(self, options: Branches, family: Family, session: Session) -> None:
+        self.options, self.family, self.session = options, family, session
+
+    def one(self) -> bool:
+        """One step; whether there was anything left to do."""
+        s = self.session
+        if s["alike"][0] == NONE:
+            s["alike"] = self.family.alike(int(s["seed"][0]))
+            return True
+        walking = np.flatnonzero(s["branch_ending"] == known.WALKING)
+        if walking.size:
+            self._walk(int(walking[0]))
+        elif s["cuts_done"][0] < len(s["cut_row"]):
+            self._refine(int(s["cuts_done"][0]))
+        elif s["events_done"][0] < len(s["event_kind"]):
+            self._switch(int(s["events_done"][0]))
+        elif np.any(s["branch_ending"] == known.WAITING):
+            self._set_out(int(np.flatnonzero(s["branch_ending"] == known.WAITING)[0]))
+        elif s["searched"][0] < known.SEARCHES:
+            self._search(int(s["searched"][0]))
+        elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
+            self._cycles(int(s["hopfs_done"][0]))
+        else:
+            return self._certify()
+        return True
+
+    # -- rows -----------------------------------------------------------------------------------------------
+
+    def _system(self, branch: int) -> System:
+        return System(self.family, self.session["branch_groups"][branch])
+
+    def _row(self, branch: int, system: System, point: Point, along: np.ndarray) -> Spectrum:
+        spectrum = system.spectrum(point.look.local)
+        players = len(system.groups)
+        add(
+            self.session,
+            "row",
+            branch=branch,
+            value=system.value(point.y),
+            x=system.profile(point.y),
+            tangent=along,
+            real=spectrum.values.real,
+            imag=spectrum.values.imag,
+            label=spectrum.labels,
+            payoff=np.full(players, np.nan),
+            regret=np.full(players, np.nan),
+            coverage=0,
+        )
+        return spectrum
+
+    def _last(self, branch: int, system: System) -> tuple[int, np.ndarray, np.ndarray, Spectrum]:
+        """The last row of a branch: its index, unknowns, tangent and spectrum."""
+        s = self.session
+        row = int(np.flatnonzero(s["row_branch"] == branch)[-1])
+        y = system.of(s["row_x"][row], float(s["row_value"][row]))
+        values = s["row_real"][row] + 1j * s["row_imag"][row]
+        return row, y, s["row_tangent"][row][: len(y)], Spectrum(values, s["row_label"][row])
+
+    # -- walking --------------------------------------------------------------------------------------------
+
+    def _walk(self, branch: int) -> None:
+        s, system = self.session, self._system(branch)
+        row, y, along, before = self._last(branch, system)
+        own = np.flatnonzero(s["row_branch"] == branch)
+        shortest, longest = self.options.step
+        if len(own) >= self.options.most_points:
+            self._end(branch, known.LONG)
+            return
+        taken = step(system, y, along, float(s["length"][0]), (shortest, longest), self._follow())
+        s["length"] = np.asarray([taken.length])
+        if taken.point is None:
+            self._end(branch, known.LOST)
+            return
+        point, ending = self._stopped(branch, system, y, taken.point)
+        if point is not None:
+            after = self._row(branch, system, point, tangent(point.look, along))
+            # the first row of a branch that was born at an event is the event itself
+            if len(own) > 1 or s["branch_event"][branch] == NONE:
+                for cut in cuts(before, after, system.sizes):
+                    add(s, "cut", row=row, label=cut.label, order=cut.order)
+        if ending != known.WALKING:
+            self._end(branch, ending)
+
+    def _follow(self) -> Follow:
+        if self.options.continuation == "own":
+            return follow
+        from rivalry.methods.continuation import jaxcont
+
+        return jaxcont.follow
+
+    def _stopped(self, branch: int, system: System, y: np.ndarray, point: Point) -> tuple[Point | None, int]:
+        """The point, or the one where the branch ends before it, and how it ends."""
+        s = self.session
+        x = system.profile(point.y)
+        if self.family.margin(x) < MARGIN:
+            return self._until(
+                system, y, point, lambda z: self.family.margin(system.profile(z)) - MARGIN
+            ), known.BOUND
+        before, after = (system.nearest_pair(z, s["alike"])[1] for z in (system.profile(y), x))
+        if np.any(np.sum(before * after, axis=1) < 0):
+            return None, known.MEET
+        if not 0.0 <= point.y[-1] <= 1.0:
+            edge = float(np.clip(point.y[-1], 0.0, 1.0))
+            part = (edge - y[-1]) / (point.y[-1] - y[-1])
+            return at_value(system, y + part * (point.y - y), edge), known.RANGE
+        own = np.flatnonzero(s["row_branch"] == branch)
+        first = system.of(s["row_x"][own[0]], float(s["row_value"][own[0]]))
+        begun = s["row_tangent"][own[0]][: len(y)]
+        chord = point.y - y
+        part = float((first - y) @ chord / (chord @ chord))
+        foot = y + np.clip(part, 0.0, 1.0) * chord
+        back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
+        if len(own) > 5 and back and begun @ chord > 0:
+            return point, known.CLOSED
+        return point, known.WALKING
+
+    def _until(self, system: System, y: np.ndarray, point: Point, inside: Any) -> Point | None:
+        """The point between ``y`` and the next one where ``inside`` is zero."""
+        from scipy.optimize import brentq
+
+        chord = point.y - y
+        normal = chord / np.linalg.norm(chord)
+
+        def height(part: float) -> float:
+            found = correct(system, y + part * chord, normal)
+            return float(inside(found.y)) if found is not None else -1.0
+
+        if height(0.0) <= 0 or height(1.0) >= 0:
+            return None
+        low = float(brentq(height, 0.0, 1.0, xtol=1e-12))
+        return correct(system, y + low * chord, normal)
+
+    def _end(self, branch: int, ending: int) -> None:
+        self.session["branch_ending"] = _put(self.session["branch_ending"], branch, ending)
+
+    def _set_out(self, branch: int) -> None:
+        """The branch's first rows, unless it is known already."""
+        s, system = self.session, self._system(branch)
+        started = len(np.unique(s["row_branch"]))
+        if started >= self.options.most_branches:
+            self._end(branch, known.MANY)
+            return
+        y = system.of(s["branch_x"][branch], float(s["branch_value"][branch]))
+        along = s["branch_tangent"][branch][: len(y)]
+        given = not np.any(np.isnan(s["start"])) and s["branch_event"][branch] == NONE
+        for other in np.unique(s["row_branch"]) if not given else ():  # a start's halves share a point
+            if lies_on(system, y, curve(s, int(other)), s["alike"]):
+                self._end(branch, known.KNOWN)
+                return
+        event = int(s["branch_event"][branch])
+        point = correct(system, y, along)
+        if point is None:
+            self._end(branch, known.LOST)
+            return
+        ahead = tangent(point.look, along)
+        if event != NONE:
+            start = system.of(s["event_x"][event], float(s["event_value"][event]))
+            self._row(branch, system, Point(start, system.look(start), 0), ahead)
+        self._row(branch, system, point, ahead)
+        s["length"] = np.asarray([FIRST * self.options.step[1]])
+        self._end(branch, known.WALKING)
+
+    # -- events ---------------------------------------------------------------------------------------------
+
+    def _refine(self, cut: int) -> None:
+        from rivalry.methods.continuation.events import Cut
+
+        s = self.session
+        s["cuts_done"] = np.asarray([cut + 1])
+        row = int(s["cut_row"][cut])
+        branch = int(s["row_branch"][row])
+        after = row + 1 + int(np.flatnonzero(s["row_branch"][row + 1 :] == branch)[0])
+        system = self._system(branch)
+        a, b = (system.of(s["row_x"][k], float(s["row_value"][k])) for k in (row, after))
+        size = len(a)
+        folds = bool(s["row_tangent"][row][size - 1] * s["row_tangent"][after][size - 1] < 0)
+        whole = system.count == len(np.unique(s["alike"]))
+        found = refine(
+            system, a, b, Cut(int(s["cut_label"][cut]), int(s["cut_order"][cut])), folds=folds, whole=whole
+        )
+        if found is not None and not self._twice(branch, system, found):
+            self._event(branch, system, found)
+
+    def _twice(self, branch: int, system: System, event: Event) -> bool:
+        """Whether it is the second of a pair, or one more of equal eigenvalues."""
+        s, value = self.session, system.value(event.point.y)
+        same = (s["event_branch"] == branch) & (s["event_label"] == event.label)
+        same &= s["event_kind"] == event.kind
+        near = np.abs(s["event_value"] - value) <= TWICE * (self.family.high - self.family.low)
+        x = system.profile(event.point.y)
+        there = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(self.family.width)
+        return bool(np.any(same & near & there))
+
+    def _event(self, branch: int, system: System, event: Event) -> None:
+        from rivalry.core.jax import put
+
+        x, value = system.profile(event.point.y), system.value(event.point.y)
+        spectrum = system.spectrum(event.point.look.local)
+        lyapunov = np.nan
+        if event.kind == HOPF:
+            from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
+
+            lyapunov = hopf_coefficient(self.family.at(value), put(x)).lyapunov
+        add(
+            self.session,
+            "event",
+            kind=event.kind,
+            branch=branch,
+            value=value,
+            x=x,
+            real=spectrum.values.real,
+            imag=spectrum.values.imag,
+            label=event.label,
+            frequency=event.frequency,
+            lyapunov=lyapunov,
+            residual=event.residual,
+        )
+
+    def _switch(self, event: int) -> None:
+        s = self.session
+        s["events_done"] = np.asarray([event + 1])
+        branch = int(s["event_branch"][event])
+        level = int(s["branch_level"][branch]) + 1
+        if s["event_kind"][event] not in SWITCHING or level > self.options.switch:
+            return
+        system = self._system(branch)
+        y = system.of(s["event_x"][event], float(s["event_value"][event]))
+        point = Point(y, system.look(y), 0)
+        for born in births(system, point, int(s["event_label"][event]), s["alike"]):
+            new = System(self.family, born.groups)
+            self._branch(new, born.point, born.direction, level, event)
+
+    def _branch(self, system: System, point: Point, along: np.ndarray, level: int, event: int) -> None:
+        add(
+            self.session,
+            "branch",
+            groups=system.groups,
+            level=level,
+            event=event,
+            value=system.value(point.y),
+            x=system.profile(point.y),
+            tangent=tangent(point.look, along),
+            ending=known.WAITING,
+        )
+
+    # -- where branches begin -------------------------------------------------------------------------------
+
+    def _search(self, end: int) -> None:
+        s = self.session
+        s["searched"] = np.asarray([end + 1])
+        if not np.any(np.isnan(s["start"])):
+            if end == 0:
+                self._through(s["start"])
+            return
+        _, groups = np.unique(s["alike"], return_inverse=True)
+        system = System(self.family, groups)
+        part = 1.0 - end
+        rng = np.random.default_rng([int(s["seed"][0]), end])
+        found: list[np.ndarray] = []
+        for place in self._places(system, rng):
+            point = search(system, np.append(place, part))
+            if point is None or self.family.margin(system.profile(point.y)) < MARGIN:
+                continue
+            if all(np.max(np.abs(point.y - other)) > 1e-6 for other in found):
+                found.append(point.y)
+                inward = np.eye(len(point.y))[-1] * (1.0 if end else -1.0)
+                self._branch(system, point, inward, 0, NONE)
+
+    def _places(self, system: System, rng: np.random.Generator) -> list[np.ndarray]:
+        """Where searches begin: the middle of the space, then drawn."""
+        space: Any = self.family.space
+        shape = space.shape
+        if isinstance(space, Simplex):
+            mask = np.asarray(space.mask)
+            profiles = [mask / mask.sum(axis=1, keepdims=True)]
+            for _ in range(self.options.searches - 1):
+                drawn = np.where(mask, rng.exponential(size=shape), 0.0)
+                profiles.append(drawn / drawn.sum(axis=1, keepdims=True))
+        else:
+            low, high = np.asarray(space.low), np.asarray(space.high)
+            parts = [np.full(shape, 0.5), *rng.random((self.options.searches - 1, *shape))]
+            profiles = [low + part * (high - low) for part in parts]
+        return [system.of(x, self.family.low)[:-1] for x in profiles]
+
+    def _through(self, start: np.ndarray) -> None:
+        """Both halves of the branch through the equilibrium next to a given profile."""
+        s = self.session
+        system = System(self.family, grouped(start, self.family.width, s["alike"]))
+        y = system.of(start, self._own_value())
+        point = search(system, y)
+        if point is None:
+            return
+        for way in (-1.0, 1.0):
+            inside = 0.0 < point.y[-1] + way * 1e-9 < 1.0
+            if inside:
+                self._branch(system, point, np.eye(len(y))[-1] * way, 0, NONE)
+
+    def _own_value(self) -> float:
+        """The parameter's value in the game as it was given, kept within the range."""
+        if callable(self.family.parameter):
+            return self.family.high
+        own = float(np.mean(np.asarray(getattr(self.family.game, self.family.parameter))))
+        return float(np.clip(own, self.family.low, self.family.high))
+
+    # -- cycles and certificates ----------------------------------------------------------------------------
+
+    def _cycles(self, hopf: int) -> None:
+        from rivalry.methods.continuation.cycles import beyond
+
+        s = self.session
+        s["hopfs_done"] = np.asarray([hopf + 1])
+        event = int(np.flatnonzero(s["event_kind"] == HOPF)[hopf])
+        for value, orbit in beyond(
+            self.family, float(s["event_value"][event]), s["event_x"][event], self.options.cycles
+        ):
+            add(
+                s,
+                "orbit",
+                hopf=hopf,
+                value=value,
+                period=orbit.period,
+                stable=orbit.stable,
+                low=orbit.low,
+                high=orbit.high,
+            )
+
+    def _certify(self) -> bool:
+        """What the next row is worth; False where every row has it."""
+        from rivalry.core.certify import certificate
+        from rivalry.core.jax import put
+
+        s = self.session
+        todo = np.flatnonzero(s["row_coverage"] == 0)
+        if not todo.size or self.options.certify == "none":
+            return False
+        row = int(todo[0])
+        value, x = float(s["row_value"][row]), s["row_x"][row]
+        payoff, regret = self.family.worth(value, x, self.options.points)
+        coverage = "lower bound"
+        if self.options.certify == "full":
+            proof = certificate(self.family.at(value), put(x))
+            regret, coverage = proof.regret, proof.coverage
+        s["row_payoff"] = _put(s["row_payoff"], row, payoff)
+        s["row_regret"] = _put(s["row_regret"], row, regret)
+        s["row_coverage"] = _put(s["row_coverage"], row, known.COVERAGES.index(coverage))
+        return True
+
+
+def _put(array: np.ndarray, index: int, value: Any) -> np.ndarray:
+    new = array.copy()
+    new[index] = value
+    return new

@@ -1,0 +1,1 @@
+"""Mixed equilibria and policies over continuous strategies."""

@@ -1,0 +1,277 @@
+"""Actor-critic: stochastic policies over continuous choices, corrected by a learned value of what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.certify import best_reply
+from rivalry.core.game import scale_of
+from rivalry.core.jax import put
+from rivalry.core.registry import near
+from rivalry.core.results import Record
+from rivalry.core.validate import limit
+from rivalry.methods.continuous import networks, rollouts
+from rivalry.methods.continuous.rollouts import Learning, Plan, Play
+from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
+from rivalry.methods.q_learning.seating import Seating, boxed, check_gamma, discounts, seating
+
+Session = dict[str, np.ndarray]
+Role = Literal["learns", "oracle", "random"] | Table
+
+SAMPLES = 128  # of histories, evenly spaced
+ROUNDS = 100  # of play without chance, before policies are read
+KEYS: dict[str, tuple[str, ...]] = {"learns": (), "oracle": (), "random": (), "fixed": ("choice",)}
+EDGE = 1e-6  # a start on a bound of the box is taken that share of it inside
+
+
+class World(NamedTuple):
+    """What is played, by whom, and the game that was given."""
+
+    given: Any
+    seats: Seating
+    play: Play
+    plan: Plan
+
+
+class ActorCritic(eqx.Module):
+    """Policy gradients with a critic, for choices in a box, in play of a one-shot game over and over.
+
+    A policy draws from a normal distribution and squashes the draw into the box by the logistic function; its
+    mean and deviation are a small network of what the player sees, as is the critic's value, both with
+    ``hidden`` units. In every update ``batch`` copies of the game play ``rollout`` periods; then each
+    learner's networks take one step of Adam on ``-E[A log pi] + E[(target - v)^2]/2``. A period's target is
+    ``(1 - delta) payoff + delta next``, ``delta = gamma (1 + growth)``, with payoffs in units of the game's
+    scale and of market size; ``next`` is the critic's value of what is seen then, or, with weight ``trace``,
+    the next period's target. The advantage A is the target less ``v``, in standard deviations from its mean.
+    Steps begin at ``rate`` and fall evenly to nothing. One step of the loop is one update.
+
+    Players move in the stages of the game: who follows sees the choices of this period of all who moved
+    before. With ``observation = "none"`` nothing else is seen, what a player does changes nothing that it
+    will see, and ``gamma`` has no say. With ``"last"`` everybody sees all choices of the last period as well,
+    so that rivals can be answered; what followed then counts by itself (``trace`` 1), because a critic that
+    is still wrong, and trusted, drives some runs to the ends of the box. Where followers reply to leaders the
+    whole game is played.
+
+    ``roles``, one for all or one a player: ``learns``; ``oracle``, the exact best reply to this period's
+    choices of earlier stages and the last ones of the others (oracles of one stage reply to each other);
+    ``random``, uniform in the box; ``{kind = "fixed", choice}``.
+
+    The profile is what policies choose without chance, each the squashed mean (random players: the middle of
+    the box), 100 periods after the last of learning; in a game of leaders theirs, and everybody is along
+    ``seat`` in ``learned_choice`` (player, axis) and ``learned_payoff`` (player). ``reply_distance`` (player)
+    is how far the choice is, in amounts, from the best reply: of a leader to the replies that follow, of the
+    last stage to what it sees; NaN between. ``deviation`` (player, axis) is what learned policies still draw
+    with, before squashing. Histories at ``learning_step``: ``learning_reward`` (sample, player) and
+    ``learning_choice`` (sample, player, axis), means over copies and over the updates until the next.
+
+    Raises `ValueError` for parameters out of range, unknown roles, a box without bounds, and players who move
+    in turns.
+
+    Sources: Williams, Machine Learning 8, 1992; Konda and Tsitsiklis, SIAM J. Control Optim. 42, 2003; Kingma
+    and Ba, ICLR 2015.
+
+    >>> import rivalry as rv
+    >>> learner = ActorCritic(roles=["learns", {"kind": "fixed", "choice": 20.0}], updates=300)
+    >>> found = rv.learn(rv.games.market(), learner)  # the best reply to 20 is (90 - 20)/2
+    >>> bool(abs(found.profile.values[0, 0] - 35) < 0.35)
+    True
+    """
+
+    rate: Annotated[float, Gt(0), "step size of Adam at the beginning; it falls evenly to 0"] = 0.02
+    updates: Annotated[int, Ge(1), "steps of the networks"] = 2000
+    batch: Annotated[int, Ge(2), Le(100_000), "copies of the game that play at a time"] = 64
+    rollout: Annotated[int, Ge(1), Le(10_000), "periods that each plays for an update"] = 4
+    gamma: Annotated[
+        float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
+    ] = None
+    trace: Annotated[
+        float | None,
+        Ge(0),
+        Le(1),
+        "weight of what followed in the roll-out, against the critic's value (default: 0; with memory 1)",
+    ] = None
+    hidden: Annotated[int, Ge(1), Le(10_000), "units of each network"] = 16
+    deviation: Annotated[float, Gt(0), "of policies at the beginning, before squashing"] = 0.5
+    least_deviation: Annotated[float, Gt(0), "below which it never falls"] = 0.05
+    observation: Annotated[
+        Literal["none", "last"], "what is seen besides this period's earlier stages: all last choices"
+    ] = "none"
+    roles: Annotated[
+        Role | list[Role], "learns, oracle, random or {kind = 'fixed', choice}; for all or one a player"
+    ] = "learns"
+
+    def __check_init__(self) -> None:
+        limit("batch", self.batch, self.rollout, self.hidden)
+        for name in ("rate", "deviation", "least_deviation"):
+            check_numbers(name, getattr(self, name), "above 0", lambda v: v > 0)
+        if self.deviation <= self.least_deviation:
+            rule = f"above least_deviation = {self.least_deviation:g}"
+            raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
+        for name, least in (("updates", 1), ("batch", 2), ("rollout", 1), ("hidden", 1)):
+            check_whole(name, getattr(self, name), least)
+        check_gamma(self.gamma)
+        if self.trace is not None:
+            check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        if self.observation not in ("none", "last"):
+            raise ValueError(f"observation: {self.observation!r} must be 'none' or 'last'")
+        listed = isinstance(self.roles, list | tuple)
+        for number, role in enumerate(self.roles if listed else [self.roles]):
+            _table(f"roles[{number}]" if listed else "roles", role)
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Games with payoffs in a box."""
+        return boxed(game)
+
+    def world(self, game: Any) -> World:
+        """The game with everybody in it, and everybody's role. Raises `ValueError`."""
+        if not self.fits(game):
+            raise ValueError("game: actor_critic needs payoffs, and choices in a box")
+        seats = seating(game)
+        base, players = seats.game, seats.players
+        if seats.alternating:
+            raise ValueError("timing: 'alternating' must be 'simultaneous' or 'staged' for actor_critic")
+        if not np.all(np.isfinite(np.asarray(base.space.low) + np.asarray(base.space.high))):
+            raise ValueError("game: actor_critic needs a box with bounds")
+        tables, stage = self._tables(players), np.zeros(players, dtype=int)
+        for number, group in enumerate(seats.stages):
+            stage[list(group)] = number
+        play = Play(
+            base,
+            scale_of(base),
+            put(discounts(base, self.gamma)),
+            put(_fixed(base.space, tables)),
+            put(stage[:, None] > stage[None, :]),
+            put(np.asarray(self.observation == "last")),
+            put(float(self.observation == "last") if self.trace is None else float(self.trace)),
+        )
+        return World(game, seats, play, self._plan(seats, tables, base.space.shape[1]))
+
+    def length(self, world: World) -> int:
+        return self.updates
+
+    def begin(self, world: World, stream: np.random.SeedSequence) -> Session:
+        return self._begun(world, stream, None)
+
+    def begin_at(self, world: World, stream: np.random.SeedSequence, start: Any) -> Session:
+        """Policies begin round the profile ``start`` [player axis]; who follows, in the middle of the box."""
+        return self._begun(world, stream, np.asarray(start, dtype=float))
+
+    def advance(self, world: World, session: Session, steps: int) -> int:
+        taken = min(steps, self.updates - int(session["clock"]))
+        learning = Learning(**{name: put(session[name]) for name in Learning._fields})
+        done = rollouts.advance(world.play, world.plan, learning, put(taken))
+        session |= {name: np.asarray(array) for name, array in zip(Learning._fields, done, strict=True)}
+        return taken
+
+    def read(self, world: World, session: Session) -> Record:
+        play, seats = world.play, world.seats
+        last = put(session["choice"].mean(axis=0))
+        choice, deviation = rollouts.greedy(play, world.plan, put(session["weights"]), last, put(ROUNDS))
+        x, who = np.asarray(choice), seats.who
+        learns = np.array([role == "learns" for role in world.plan.roles])
+        taken = int(session["clock"])
+        samples = self._samples()
+        lengths = np.bincount(np.arange(taken) * samples // self.updates, minlength=samples)
+        noted = int(np.count_nonzero(lengths))
+        each = lengths[:noted, None]
+        return {
+            "profile": (("player", "axis"), x[list(seats.leaders)]),
+            "learned_choice": ((who, "axis"), x),
+            "learned_payoff": ((who,), np.asarray(play.game.payoffs(choice))),
+            "reply_distance": ((who,), _reply_distance(world, x)),
+            "deviation": ((who, "axis"), np.where(learns[:, None], np.asarray(deviation), np.nan)),
+            "learning_step": (("sample",), np.cumsum(lengths)[:noted] - lengths[:noted]),
+            "learning_reward": (("sample", who), session["reward_curve"][:noted] / each),
+            "learning_choice": (("sample", who, "axis"), session["choice_curve"][:noted] / each[..., None]),
+        }
+
+    def _begun(self, world: World, stream: np.random.SeedSequence, start: np.ndarray | None) -> Session:
+        space, shape = world.play.game.space, world.plan.shape
+        players, axes = space.shape
+        samples, draw = self._samples(), np.random.Generator(np.random.PCG64(stream))
+        mean = np.zeros((players, axes))
+        if start is not None:
+            leaders = list(world.seats.leaders)
+            whole = np.asarray(rollouts.squashed(space, put(mean))).copy()
+            whole[leaders] = start
+            part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
+            mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
+        weights = np.stack([networks.begun(shape, row, self.deviation, draw) for row in mean])
+        first = np.asarray(rollouts.squashed(space, put(mean)))
+        return {
+            "key": np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0)).generate_state(
+                2, np.uint32
+            ),
+            "clock": np.asarray(0),
+            "choice": np.repeat(first[None], self.batch, axis=0),
+            "weights": weights,
+            "first": np.zeros_like(weights),
+            "second": np.zeros_like(weights),
+            "reward_curve": np.zeros((samples, players)),
+            "choice_curve": np.zeros((samples, players, axes)),
+        }
+
+    def _tables(self, players: int) -> list[dict[str, Any]]:
+        """Everybody's role as a table. Raises `ValueError`."""
+        if not isinstance(self.roles, list | tuple):
+            return [_table("roles", self.roles)] * players
+        if len(self.roles) != players:
+            raise ValueError(
+                f"roles: {len(self.roles)} given; must be one for all, or {players}, one a player"
+            )
+        return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
+
+    def _plan(self, seats: Seating, tables: list[dict[str, Any]], axes: int) -> Plan:
+        least = put(float(self.least_deviation))
+        shape = networks.Shape(2 * seats.players * axes, self.hidden, axes, least)
+        roles = tuple(table["kind"] for table in tables)
+        numbers = (put(float(self.rate)), put(self.updates), put(self._samples()))
+        return Plan(seats.stages, roles, shape, self.rollout, *numbers)
+
+    def _samples(self) -> int:
+        return min(SAMPLES, self.updates)
+
+
+def _table(name: str, value: Any) -> dict[str, Any]:
+    """A role as a table. Raises `ValueError`."""
+    table = dict(value) if isinstance(value, Mapping) else {"kind": value}
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KEYS:
+        raise ValueError(f"{name}: {kind!r} is unknown; {near(str(kind), KEYS)}")
+    check_keys(name, table, KEYS[kind])
+    return table
+
+
+def _fixed(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
+    """Choices of those who are fixed, ``[player axis]``. Raises `ValueError` outside the box."""
+    found = np.zeros(space.shape)
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    for player, table in enumerate(tables):
+        if table["kind"] != "fixed":
+            continue
+        name = f"roles[{player}].choice"
+        check_numbers(name, table["choice"], "a number", np.isfinite)
+        own = np.broadcast_to(np.asarray(table["choice"], dtype=float), space.shape[1:])
+        if np.any((own < low[player]) | (own > high[player])):
+            box = f"[{low[player].tolist()}, {high[player].tolist()}]"
+            raise ValueError(f"{name}: {table['choice']} must be in the box {box} of player {player}")
+        found[player] = own
+    return found
+
+
+def _reply_distance(world: World, x: np.ndarray) -> np.ndarray:
+    """How far everybody is from its best reply, ``[player]``; NaN between the first stage and the last."""
+    found = np.full(len(x), np.nan)
+    for seat, player in enumerate(world.seats.leaders):
+        own = put(x[list(world.seats.leaders)])
+        found[player] = np.max(np.abs(best_reply(world.given, own, seat).strategy - x[player]))
+    for player in world.seats.stages[-1]:
+        found[player] = np.max(np.abs(best_reply(world.play.game, put(x), player).strategy - x[player]))
+    return found

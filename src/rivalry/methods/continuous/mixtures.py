@@ -1,0 +1,405 @@
+"""Mixtures over finitely many places of a continuous game: what they pay, and what could still be gained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.certify import TOLERANCE, Reply, best_reply, payoff_at_stake, payoffs_tried, search
+from rivalry.core.game import is_agents, is_population, measures, own_payoff, own_world, scale_of, world_of
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.reparametrisation import flattened
+from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
+from rivalry.core.space import Box, Profile, Space, Strategy
+from rivalry.methods.q_learning.exploration import check_whole
+from rivalry.tables import tabulate
+from rivalry.tables.action_grid import Places
+from rivalry.tables.discretize import TABLE_BYTES, values_at
+from rivalry.tables.kernels.shapes import FiniteGame, stateless_tables
+from rivalry.tables.levels import are_levels, check_levels
+
+ATOM = 1e-12  # joint atoms of no more weight are left out of searches
+TOGETHER = 1024  # atoms whose payoffs are computed at once
+POINTS = 1024  # of the grid from which best replies are searched
+CORNERS = 4096  # of a space: with more, searches begin at drawn strategies instead of a grid
+DRAWN, ALONE = 256, 8  # drawn strategies, and joint atoms whose own best replies are begun at too
+FEW = 512  # joint atoms up to which a game's measures are taken one by one
+PER_DECADE, DECADES = 16, 12  # samples of histories, at log-spaced rounds
+
+
+class Board(NamedTuple):
+    """A continuous game on finitely many places, for learners that play mixtures: tables, and itself."""
+
+    tables: FiniteGame
+    places: np.ndarray  # [player action axis], NaN for actions that a shorter player does not have
+    game: Any
+    measures: dict[str, np.ndarray]  # [joint]: scalar measures; none where the game offers no ``outcomes``
+
+
+def playable(game: Any) -> bool:
+    """Whether a game is finite, or has payoffs at a profile: what learners of mixtures can play."""
+    if is_population(game) or is_agents(game):  # whose world is of agents, not of tables
+        return False
+    return own_world(game) is not None or (hasattr(game, "payoffs") and hasattr(game, "space"))
+
+
+def check_places(places: Any) -> None:
+    """Raises `ValueError`, in one line, for a number or for levels that no space can take."""
+    if are_levels(places):
+        check_levels(places)
+    elif not isinstance(places, list | tuple | np.ndarray):
+        check_whole("places", places, 2)
+
+
+def world(game: Any, places: Places) -> Any:
+    """What learners of mixtures are played in: a finite game's own tables, a board, or what is given."""
+    if own_world(game) is not None:
+        return world_of(game, None)
+    return board(game, places) if playable(game) else game
+
+
+def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> Board:
+    """A game with payoffs at ``places`` (as `rivalry.tables.tabulate` takes them), any chosen at once.
+
+    A game that offers ``outcomes(x)``, its measures as arrays that JAX can trace, gets tables of the scalar
+    ones too. Raises `ValueError` for places that the space does not have, and for a table above
+    ``max_table_bytes``.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "payoffs are summed when needed")
+        made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
+    if not made.tables.payoff.size:
+        joints = int(np.prod(made.tables.sizes.astype(object)))
+        raise ValueError(f"places: {joints} joint actions need more than {max_table_bytes} bytes; take fewer")
+    known: dict[str, np.ndarray] = {}
+    if oracles.traced_metrics.knows(game):
+        known = values_at(_scalars, game, made.places, made.tables.sizes)
+    return Board(made.tables, made.places, game, known)
+
+
+def _scalars(game: Any, x: Profile) -> dict[str, Array]:
+    return {name: value for name, (dims, value) in oracles.traced_metrics(game, x).items() if dims == ()}
+
+
+def tables_of(world: Any) -> FiniteGame:
+    """The tables of a board, or of a finite game itself. Raises `ValueError` where nature has states."""
+    found = world.tables if isinstance(world, Board) else world
+    stateless_tables(found)
+    return found
+
+
+def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
+    """What every action pays against the others' mixtures ``weights [player action]``, ``[player action]``.
+
+    NaN for actions that a shorter player does not have.
+
+    >>> import rivalry as rv
+    >>> pennies = rv.games.matrix("matching_pennies").world()
+    >>> action_payoffs(pennies, np.array([[0.5, 0.5], [0.75, 0.25]])).tolist()
+    [[0.5, -0.5], [0.0, 0.0]]
+    """
+    sizes = tables.sizes.tolist()
+    found = np.full(weights.shape, np.nan)
+    for player, table in enumerate(tables.payoff[0]):
+        rest = table.reshape(sizes)
+        for other in reversed(range(len(sizes))):  # the last axis first: it lies together in memory
+            if other != player:
+                rest = np.moveaxis(rest, other, -1) @ weights[other, : sizes[other]]
+        found[player, : sizes[player]] = rest
+    return found
+
+
+def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> float:
+    """The mean of ``table [joint]`` where everybody draws independently from ``weights [player action]``."""
+    rest = table.reshape(sizes.tolist())
+    for player in reversed(range(len(sizes))):
+        rest = rest @ weights[player, : sizes[player]]
+    return float(rest)
+
+
+def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Where players stand in the mean, ``[player axis]``."""
+    found: np.ndarray = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
+    return found
+
+
+def _seen(space: Any, places: np.ndarray) -> np.ndarray:
+    """Places in the coordinates in which their space is searched: those in which distances are measured."""
+    if not (isinstance(space, Box) and space.curved):
+        return places
+    return np.moveaxis(np.asarray(space.inner(put(np.moveaxis(places, 1, 0)))), 0, 1)
+
+
+def mixture_record(
+    game: Any,
+    places: np.ndarray,
+    weights: np.ndarray,
+    tables: FiniteGame | None = None,
+    known: dict[str, np.ndarray] | None = None,
+    *,
+    tolerance: float = TOLERANCE,
+) -> Record:
+    """All that is told of independent mixtures ``weights [player action]`` over ``places``.
+
+    ``mixture`` (player, action) are the weights, ``places`` (player, action, axis), ``mean_profile`` (player,
+    axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff`` (player)
+    is expected, ``grid_regret`` (player) what the best single place would gain; the certificate is that of
+    the continuous game against the others' mixtures (`certificate`), and scalar measures are expectations.
+    ``tables`` and ``known`` measures [joint] are those of a `Board`.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
+    >>> places, weights = np.array([[[0.5], [0.9]]] * 2), np.array([[1.0, 0.0]] * 2)
+    >>> found = mixture_record(game, places, weights)
+    >>> found["grid_regret"][1].tolist(), str(found["claim"][1])
+    ([0.0, 0.0], 'no deviation found')
+    """
+    if tables is None:
+        made = board(game, _own_places(places))
+        tables, known = made.tables, made.measures
+    pays = action_payoffs(tables, weights)
+    payoff = _weighted(weights, pays)
+    proof = certificate(game, places, weights, payoff, pays, tolerance=tolerance)
+    record: Record = {
+        "mixture": (("player", "action"), weights),
+        "places": (("player", "action", "axis"), places),
+        "mean_profile": (("player", "axis"), mean_play(places, weights)),
+        "inner_profile": (("player", "axis"), mean_play(_seen(game.space, places), weights)),
+        "payoff": (("player",), payoff),
+        "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
+    }
+    return record | expected(game, places, weights, tables.sizes, known or {}) | proof.record()
+
+
+def played(world: Any, weights: np.ndarray) -> Record:
+    """What is told of mixtures that were learned: in a finite game no more than the profile."""
+    if isinstance(world, Board):
+        return mixture_record(world.game, world.places, weights, world.tables, world.measures)
+    return {"profile": (("player", "axis"), weights)}
+
+
+def histories(world: Any, plays: np.ndarray) -> Record:
+    """Mixtures ``plays [sample player action]`` at `sample_steps`: ``path``, and means of known measures.
+
+    ``path`` (step, player, axis) is the mixture itself in a finite game, and mean play on a board; there the
+    means are ``safe_curve`` (sample) and so on, one for each of the board's measures.
+    """
+    steps = sample_steps()[: len(plays)]
+    found: Record = {"regret_step": (("sample",), steps), "path_step": (("step",), steps)}
+    if not isinstance(world, Board):
+        return found | {"path": (("step", "player", "axis"), plays.copy())}
+    means = [mean_play(world.places, weights) for weights in plays]
+    found["path"] = (("step", "player", "axis"), np.array(means).reshape(-1, *world.places.shape[::2]))
+    for name, table in world.measures.items():
+        curve = [expectation(table, world.tables.sizes, weights) for weights in plays]
+        found[f"{name}_curve"] = (("sample",), np.array(curve))
+    return found
+
+
+def sample_steps() -> np.ndarray:
+    """Rounds at which histories are noted: all whole, evenly spaced in logs."""
+    spaced = np.round(10.0 ** (np.arange(PER_DECADE * DECADES + 1) / PER_DECADE))
+    return np.unique(spaced.astype(np.int64))
+
+
+def _own_places(places: np.ndarray) -> list[np.ndarray]:
+    return [row[~np.isnan(row).any(axis=1)] for row in places]
+
+
+def _weighted(weights: np.ndarray, pays: np.ndarray) -> np.ndarray:
+    """The mean of what actions pay ``[player]``; actions that there are not count nothing."""
+    mean: np.ndarray = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
+    return mean
+
+
+def expected(
+    game: Any, places: np.ndarray, weights: np.ndarray, sizes: np.ndarray, known: dict[str, np.ndarray]
+) -> Record:
+    """Means of the game's scalar measures; nothing where these are neither ``known`` nor soon computed."""
+    if known:
+        return {name: ((), np.asarray(expectation(table, sizes, weights))) for name, table in known.items()}
+    if not oracles.metrics.knows(game):
+        return {}
+    if np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
+        return {}
+    profiles, odds = joint_atoms(places, weights)
+    rows = [
+        {
+            name: float(value)
+            for name, (dims, value) in measures(game, put(x)).items()
+            if dims == () and np.asarray(value).dtype.kind == "f"
+        }
+        for x in profiles
+    ]
+    means = {name: sum(o * row[name] for o, row in zip(odds, rows, strict=True)) for name in rows[0]}
+    return {name: ((), np.asarray(mean)) for name, mean in means.items()}
+
+
+def joint_atoms(
+    places: np.ndarray, weights: np.ndarray, without: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles ``[atom player axis]`` that independent mixtures play, and their chances ``[atom]``.
+
+    Those of more than `ATOM`; the rest is spread over them. ``without`` is a player who stands still, at its
+    first place.
+    """
+    profiles, odds = np.zeros((1, 0, places.shape[2])), np.ones(1)
+    for player, row in enumerate(weights):
+        played = np.array([0]) if player == without else np.flatnonzero(row > ATOM)
+        chance = np.ones(1) if player == without else row[played]
+        joined = (odds[:, None] * chance).ravel()
+        kept = np.flatnonzero(joined > ATOM)
+        before, own = np.divmod(kept, len(played))
+        there = places[player, played[own]][:, None]
+        profiles, odds = np.concatenate([profiles[before], there], axis=1), joined[kept]
+    return profiles, odds / odds.sum()
+
+
+class Against(eqx.Module):
+    """A game in which a player stands against the others' independent mixtures, for searches only."""
+
+    game: Any
+    profiles: Float[Array, "atom player axis"]
+    odds: Float[Array, "atom"]
+
+    @property
+    def space(self) -> Space:
+        found: Space = self.game.space
+        return found
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        return scale_of(self.game)
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """What every player would get by its strategy in ``x`` while the others play the atoms."""
+        return jnp.stack([self.payoff_against(x, player)(x[player]) for player in range(x.shape[0])])
+
+    def payoff_against(self, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+        """The expected payoff as a function of one's own strategy; ``x`` is not looked at."""
+
+        def mean(strategy: Strategy) -> Float[Array, ""]:
+            def one(profile: Profile) -> Array:
+                return own_payoff(self.game, profile, player, strategy)
+
+            count = self.odds.shape[0]
+            if count <= TOGETHER:
+                each = jax.vmap(one)(self.profiles)
+            else:
+                each = jax.lax.map(one, self.profiles, batch_size=TOGETHER)
+            return jnp.sum(self.odds * each)
+
+        return mean
+
+
+def certificate(
+    game: Any,
+    places: np.ndarray,
+    weights: np.ndarray,
+    payoff: np.ndarray,
+    pays: np.ndarray,
+    *,
+    tolerance: float = TOLERANCE,
+    points: int = POINTS,
+) -> Certificate:
+    """What each player could gain in the continuous game against the others' mixtures, as far as is found.
+
+    Expected payoffs over the others' joint atoms are searched from a grid of ``points``, with climbs, and
+    from the place that ``pays [player action]`` most, so that no regret is below that on the places.
+    ``tolerance`` is relative to what each player can win or lose by its own choice.
+    """
+    replies = [
+        reply_to_mixtures(game, places, weights, player, int(place), points=points)
+        for player, place in enumerate(np.nanargmax(pays, axis=1))
+    ]
+    regret, bound = (
+        np.array([max(found - own, 0.0) for found, own in zip(each, payoff, strict=True)])
+        for each in ([reply.payoff for reply in replies], [reply.bound for reply in replies])
+    )
+    exact = all(reply.coverage == "exact" for reply in replies)
+    method = f"{replies[0].method} against mixtures"
+    tried = [
+        _numbers(game, places, weights, player, pays[player], each) for player, each in enumerate(replies)
+    ]
+    at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
+    # expectations may cancel to 0: they are rounded like the payoffs that are summed
+    size = np.array([max(np.abs(each).max(), float(scale_of(game))) for each in tried])
+    allowed = tolerance * at_stake + ROUNDING * size
+    coverage: Coverage = "exact" if exact else "lower bound"
+    rounding: Rounding = "floating point" if exact else ""
+    return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)
+
+
+def _numbers(
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, reply: Reply
+) -> np.ndarray:
+    """Payoffs of all strategies of a player that were looked at; the atoms alone may all pay the same."""
+    profiles, odds = _evened(*joint_atoms(places, weights, without=player))
+    against = Against(game, put(profiles), put(odds))
+    tried = payoffs_tried(against, put(np.array(profiles[0])), player, reply)
+    every = np.concatenate([pays, tried, [reply.payoff]])
+    found: np.ndarray = every[np.isfinite(every)]
+    return found
+
+
+def reply_to_mixtures(
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
+) -> Reply:
+    """The best strategy of ``player`` against the others' independent mixtures, over its whole space.
+
+    That of the oracle `mixed_best_response` where one is known; else a search from a grid of ``points``, and
+    from the player's place number ``stand``, with climbs. In spaces of many axes it begins at drawn
+    strategies, all places, and best replies to the likeliest atoms.
+    """
+    if oracles.mixed_best_response.knows(game):
+        strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
+        bound = float(payoff) if coverage == "exact" else np.inf
+        return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+    profiles, odds = _evened(*joint_atoms(places, weights, without=player))
+    x = np.array(profiles[0])
+    x[player] = places[player, stand]
+    against = Against(game, put(profiles), put(odds))
+    if 2 ** game.space.shape[1] > CORNERS:
+        return _from_many(against, x, places, player)
+    return best_reply(against, put(x), player, points=points)
+
+
+def _from_many(against: Against, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
+    """Climbs where a grid has too many corners: from drawn strategies, places, replies to single atoms."""
+    game, space = against.game, against.game.space
+    likely = np.argsort(-np.asarray(against.odds), kind="stable")[:ALONE]
+    atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
+    alone = [best_reply(game, atom, player, points=2).strategy for atom in atoms] if _replies(game) else []
+    keys = jax.random.split(jax.random.key(player), DRAWN)
+    drawn = np.asarray(jax.vmap(space.sample)(keys))[:, player]
+    own = places[player][~np.isnan(places[player]).any(axis=1)]
+    begin = np.concatenate([drawn, own, *(row[None] for row in alone)])
+    full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
+    full[: len(begin), player] = begin
+    flat, curved = flattened(against), isinstance(space, Box)
+    inner, here = (put(space.inner(put(part)) if curved else part) for part in (full, x))
+    strategies, values = _climbed(flat, here, put(player), inner[:, player])
+    best = int(np.argmax(np.asarray(values)))
+    found = np.array(here)
+    found[player] = strategies[best]
+    strategy = np.asarray(space.project(space.outer(put(found)) if curved else put(found)))[player]
+    return Reply(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
+
+
+def _replies(game: Any) -> bool:
+    return oracles.best_response.knows(game) or oracles.proved_response.knows(game)
+
+
+_climbed = eqx.filter_jit(search)
+
+
+def _evened(profiles: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same atoms and some of no chance, a power of two in all: few shapes, few compilations."""
+    pad = 2 ** int(np.ceil(np.log2(len(odds)))) - len(odds)
+    return np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)]), np.append(odds, np.zeros(pad))

@@ -1,0 +1,204 @@
+"""Stochastic policies that play copies of a game over and over, and are corrected by it; compiled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box, Profile
+from rivalry.methods.continuous import networks
+from rivalry.methods.continuous.networks import Shape
+from rivalry.transforms import Followers
+
+
+class Play(NamedTuple):
+    """What is played: the game with everybody in it, and numbers."""
+
+    game: Any
+    scale: Array  # of payoffs
+    discount: Float[Array, "player"]
+    fixed: Profile  # choices of those who have only one
+    now: Bool[Array, "player player"]  # whose choice of this period a player sees
+    last: Bool[Array, ""]  # whether everybody sees everybody's choice of the last period
+    trace: Float[Array, ""]  # weight of what followed, against the critic's value
+
+
+class Plan(NamedTuple):
+    """By whom and how: programs differ by its words and whole numbers, not by its arrays."""
+
+    stages: tuple[tuple[int, ...], ...]
+    roles: tuple[str, ...]
+    shape: Shape
+    rollout: int
+    rate: Float[Array, ""]
+    updates: Int[Array, ""]
+    samples: Int[Array, ""]
+
+    def rows(self, role: str, among: tuple[int, ...]) -> tuple[int, ...]:
+        """Those among some players who have a role."""
+        return tuple(player for player in among if self.roles[player] == role)
+
+
+class Learning(NamedTuple):
+    """Everything that an update changes, and its key."""
+
+    key: UInt32[Array, "word"]
+    clock: Array  # updates taken
+    choice: Float[Array, "copy player axis"]  # of the last period
+    weights: Float[Array, "player weight"]  # of both networks
+    first: Float[Array, "player weight"]  # moments of their gradients
+    second: Float[Array, "player weight"]
+    reward_curve: Float[Array, "sample player"]  # sums of updates' mean payoffs
+    choice_curve: Float[Array, "sample player axis"]  # and of their mean choices
+
+
+class Seen(NamedTuple):
+    """A period, as it was for everybody."""
+
+    features: Float[Array, "player feature"]
+    drawn: Float[Array, "player axis"]  # before it is squashed into the box
+    choice: Float[Array, "player axis"]
+    payoff: Float[Array, "player"]
+
+
+def squashed(space: Box, drawn: Profile) -> Profile:
+    """All of the line as the inside of the box, by the logistic function in the coordinates of its search."""
+    return spread(space, jax.nn.sigmoid(drawn))
+
+
+def spread(space: Box, part: Profile) -> Profile:
+    """The choices that lie so far in the box, from 0 to 1, in those coordinates."""
+    low, high = space.inner(space.low), space.inner(space.high)
+    return space.project(space.outer(low + (high - low) * part))
+
+
+def share(space: Box, x: Profile) -> Profile:
+    """How far in the box choices lie: what `spread` undoes."""
+    low, high = space.inner(space.low), space.inner(space.high)
+    found: Profile = (space.inner(x) - low) / (high - low)
+    return found
+
+
+def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player feature"]:
+    """What everybody sees, from -1 to 1: this period's choices, and the last's; 0 for what is not seen."""
+    space = play.game.space
+    here, there = (2 * share(space, each) - 1 for each in (x, before))
+    shown = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)
+    return jnp.concatenate([jnp.broadcast_to(one, (len(x), *x.shape)) for one in shown], axis=1).reshape(
+        len(x), -1
+    )
+
+
+def period(play: Play, plan: Plan, weights: Array, before: Profile, noise: Profile, even: Profile) -> Seen:
+    """One period, stage after stage, then payoffs; ``noise`` is normal, ``even`` between 0 and 1."""
+    space = play.game.space
+    given = {"random": spread(space, even), "fixed": play.fixed}
+    x, drawn = before, jnp.zeros_like(before)
+    for stage in plan.stages:
+        mean, deviation = jax.vmap(lambda row, seen: networks.policy(plan.shape, row, seen))(
+            weights, features(play, before, x)
+        )
+        own = mean + deviation * noise
+        chosen = given | {"learns": squashed(space, own)}
+        if oracles := plan.rows("oracle", stage):
+            chosen["oracle"] = Followers()(play.game, x, oracles)
+        for player in stage:
+            x = x.at[player].set(chosen[plan.roles[player]][player])
+            drawn = drawn.at[player].set(own[player])
+    return Seen(features(play, before, x), drawn, x, play.game.payoffs(x) / play.scale)
+
+
+@eqx.filter_jit
+def greedy(play: Play, plan: Plan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
+    """Choices, and deviations of the policies, after some periods without chance."""
+
+    def once(x: Profile) -> Seen:
+        return period(play, plan, weights, x, jnp.zeros_like(x), jnp.full_like(x, 0.5))
+
+    x = jax.lax.fori_loop(0, rounds, lambda _, x: once(x).choice, x)
+    seen = once(x)
+    _, deviation = jax.vmap(lambda row, one: networks.policy(plan.shape, row, one))(weights, seen.features)
+    return seen.choice, deviation
+
+
+@eqx.filter_jit
+def advance(play: Play, plan: Plan, learning: Learning, updates: Array) -> Learning:
+    """So many updates."""
+    found: Learning = jax.lax.fori_loop(0, updates, lambda _, one: _update(play, plan, one), learning)
+    return found
+
+
+def _update(play: Play, plan: Plan, learning: Learning) -> Learning:
+    """Some periods in all copies with the same policies, then one step of every player's networks.
+
+    One period more is played, for what is seen in it.
+    """
+    keys = jax.random.split(
+        jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock), plan.rollout + 1
+    )
+
+    def together(choice: Array, key: Array) -> tuple[Array, Seen]:
+        one, two = jax.random.split(key)
+        noise, even = jax.random.normal(one, choice.shape), jax.random.uniform(two, choice.shape)
+        seen = jax.vmap(lambda x, e, u: period(play, plan, learning.weights, x, e, u))(choice, noise, even)
+        return seen.choice, seen
+
+    _, seen = jax.lax.scan(together, learning.choice, keys)
+
+    def loss(row: Array, features: Array, drawn: Array, payoff: Array, discount: Array) -> Array:
+        return _loss(plan.shape, row, features, drawn, payoff, discount, play.trace)
+
+    slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
+        learning.weights, seen.features, seen.drawn[:-1], seen.payoff[:-1], play.discount
+    )
+    rate = plan.rate * (1.0 - learning.clock / plan.updates)
+    stepped = networks.adam(learning.weights, slopes, learning.first, learning.second, learning.clock, rate)
+    sample = learning.clock * plan.samples // plan.updates
+    mean = jnp.mean(seen.payoff[:-1], axis=(0, 1)) * play.scale
+    return Learning(
+        learning.key,
+        learning.clock + 1,
+        seen.choice[-2],
+        *stepped,
+        learning.reward_curve.at[sample].add(mean),
+        learning.choice_curve.at[sample].add(jnp.mean(seen.choice[:-1], axis=(0, 1))),
+    )
+
+
+def _loss(
+    shape: Shape,
+    row: Float[Array, "weight"],
+    seen: Float[Array, "period_and_next copy feature"],
+    drawn: Float[Array, "period copy axis"],
+    payoff: Float[Array, "period copy"],
+    discount: Array,
+    trace: Array,
+) -> Array:
+    """What one player's networks descend: ``-E[A log pi(drawn | seen)] + E[(target - v(seen))^2]/2``.
+
+    Values are a period's worth, ``(1 - delta)`` times the discounted sum. A period's target is ``(1 - delta)
+    payoff + delta next``, where ``next`` is the next period's target with weight ``trace``, and ``v`` of what
+    is seen then with the rest; after the last period it is ``v``. The advantage A is what the target is above
+    ``v(seen)``, in standard deviations from its mean.
+    """
+
+    def each(seen: Array) -> tuple[Array, Array, Array]:
+        return *networks.policy(shape, row, seen), networks.value(shape, row, seen)
+
+    mean, deviation, values = jax.vmap(jax.vmap(each))(seen)
+    known = jax.lax.stop_gradient(values)
+
+    def target_of(later: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
+        paid, then = period
+        found = (1 - discount) * paid + discount * (trace * later + (1 - trace) * then)
+        return found, found
+
+    _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)
+    above = target - known[:-1]
+    above = (above - jnp.mean(above)) / (jnp.std(above) + networks.TINY)
+    away = (drawn - mean[:-1]) / deviation[:-1]
+    log_chance = jnp.sum(-(away**2) / 2 - jnp.log(deviation[:-1]), axis=-1)
+    return -jnp.mean(above * log_chance) + jnp.mean((target - values[:-1]) ** 2) / 2

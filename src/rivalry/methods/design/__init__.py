@@ -1,0 +1,1 @@
+"""A designer who moves first, anticipating the equilibrium or what agents learn."""

@@ -1,0 +1,342 @@
+"""A designer who moves first: parameters of a game are chosen for what the players then do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Annotated, Any, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core import certify
+from rivalry.core.game import Record, measures
+from rivalry.core.jax import jax, put
+from rivalry.core.results import CLAIMS, UNREFUTED
+from rivalry.core.validate import limit
+from rivalry.methods.continuation.parameters import Dial, dial, precise
+from rivalry.methods.design.inner import ends_from
+
+FINE = 1e-6  # of the range between two grid values: how far a refinement goes
+WELFARE = "welfare"
+COUNTED = [CLAIMS.index(claim) for claim in UNREFUTED]
+
+Session = dict[str, np.ndarray]
+Objective = Callable[[Any, Any], float]
+
+
+class Trials(NamedTuple):
+    """What is tried: a game, the parameters set, their values on the grid, and whether it is refined."""
+
+    game: Any
+    dials: tuple[Dial, ...]
+    grid: np.ndarray  # [trial choice]
+    refined: bool
+
+
+class Judged(NamedTuple):
+    """What a trial came to."""
+
+    profile: np.ndarray  # [player axis]
+    regret: np.ndarray  # [player]
+    claim: str
+    objectives: np.ndarray  # [equilibrium], of all that count
+    chosen: float
+
+
+class Design(eqx.Module):
+    """Parameters set so that the players' equilibrium, which they then play, is best for who sets them.
+
+    ``choices`` says what is set: a table of parameters, each with ``{from, to, count}``, evenly spaced, or a
+    list of values. A parameter is an array of the game, all of whose entries take the value, an entry
+    ``r_p[0]``, or several between commas, ``"r_s, r_p"``. ``objective`` is a measure of the game or
+    ``welfare``, the sum of payoffs; in Python also a function of a game and a profile. From it the measures
+    in ``spending`` are taken, each times its weight. A measure that is no single number counts as its sum.
+
+    One step is one trial, first the whole grid. Then, for a single choice between ``from`` and ``to``,
+    Brent's bounded search between the neighbours of the best grid value (``refine`` trials at most). At every
+    trial best replies in turn, sharpened by Newton's method, go from ``tries`` starts, and from the
+    equilibrium of the trial before; every distinct end is certified by a search of the players' whole spaces.
+    Of several equilibria the designer counts on the worst, or where ``pick`` is ``optimistic`` the best. A
+    trial without a certified equilibrium is marked and never chosen; where there is no other the status is
+    ``no answer``.
+
+    The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), ``objective`` (trial),
+    ``objective_best``, ``objective_worst`` over the equilibria found, ``trial_claim``, ``trial_certified``,
+    ``trial_equilibria`` (how many), ``trial_regret`` (trial, player) and ``trial_profile`` (trial, player,
+    axis); and for the trial chosen its number ``chosen``, ``chosen_parameters`` (choice),
+    ``chosen_objective``, and the profile, payoffs, measures and certificate of the players in that game.
+    Between grid values the objective is unknown, and so are equilibria that no start led to.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
+    >>> method = Design(choices={"reach": [0.1, 0.25]}, objective="welfare", tries=1)
+    >>> found = rv.learn(game, method, start=[0.3, 0.6])
+    >>> found.status, found.claim, found.data.chosen_parameters.values.tolist()
+    ('settled', 'equilibrium', [0.1])
+    """
+
+    choices: Annotated[dict[str, Any], "what is set: parameter = {from, to, count}, or a list of values"]
+    objective: Annotated[str | Objective, "a measure of the game, or welfare"] = WELFARE
+    spending: Annotated[dict[str, float] | None, "measures taken from the objective, and their weights"] = (
+        None
+    )
+    maximise: Annotated[bool, "whether more of the objective is better"] = True
+    pick: Annotated[
+        Literal["pessimistic", "optimistic"],
+        "of several equilibria the designer counts on the worst, or best",
+    ] = "pessimistic"
+    tries: Annotated[int, Ge(1), Le(100_000), "starts of the players' replies at every trial"] = 4
+    refine: Annotated[int, Ge(0), Le(1_000_000), "most trials between grid values"] = 20
+    rounds: Annotated[int, Ge(1), "most rounds of replies"] = 200
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
+
+    def __check_init__(self) -> None:
+        if self.pick not in ("pessimistic", "optimistic"):
+            raise ValueError(f"pick: {self.pick!r} must be 'pessimistic' or 'optimistic'")
+        if not isinstance(self.choices, dict) or not self.choices:
+            raise ValueError(f"choices: {self.choices!r} must be a table with at least one parameter")
+        for name, values in self.choices.items():
+            _values(name, values)
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On one-shot games with payoffs."""
+        return hasattr(game, "payoffs")
+
+    def world(self, game: Any) -> Trials:
+        """The grid of trials. Raises `ValueError` for a parameter, a value or a measure the game refuses."""
+        game = precise(game)  # one program for all trials, whichever array was set
+        dials = tuple(dial(game, name, "choices") for name in self.choices)
+        grids = [_values(name, values) for name, values in self.choices.items()]
+        for one, values in zip(dials, grids, strict=True):
+            for value in values:
+                if why := one.refusal(game, float(value)):
+                    raise ValueError(f"choices: {value:g} {why}, as a value of {one.name}")
+        self._check_measures(game)
+        (first, *rest) = self.choices.values()
+        refined = not rest and isinstance(first, dict) and self.refine > 0 and len(grids[0]) > 1
+        return Trials(game, dials, np.array(list(product(*grids)), dtype=float), refined)
+
+    def _check_measures(self, game: Any) -> None:
+        wanted = dict.fromkeys(self.spending or {}, "spending")
+        if isinstance(self.objective, str) and self.objective != WELFARE:
+            wanted[self.objective] = "objective"
+        if not wanted:
+            return
+        known = measures(game, _middle(game))
+        for name, option in wanted.items():
+            if name not in known:
+                words = ", ".join(sorted([*known, *([WELFARE] if option == "objective" else [])]))
+                raise ValueError(f"{option}: {name!r} is no measure of this game; it has {words}")
+
+    def length(self, world: Trials) -> int:
+        """The grid, and the trials between its values."""
+        return len(world.grid) + (self.refine if world.refined else 0)
+
+    def begin(self, world: Trials, stream: np.random.SeedSequence) -> Session:
+        """Starts drawn from the space; the first is its middle."""
+        return self._begun(world, stream, np.asarray(_middle(world.game)))
+
+    def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: Any) -> Session:
+        """The first start is given, the others are drawn."""
+        return self._begun(world, stream, np.asarray(start, dtype=float))
+
+    def _begun(self, world: Trials, stream: np.random.SeedSequence, first: np.ndarray) -> Session:
+        key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
+        keys = jax.random.split(key, self.tries)
+        drawn = [np.asarray(world.game.space.sample(one)) for one in keys[1:]]
+        trials, players = self.length(world), len(first)
+        return {
+            "starts": np.stack([first, *drawn]),
+            "done": np.zeros(1, dtype=np.int64),
+            "finished": np.zeros(1, dtype=bool),
+            "parameters": np.full((trials, len(world.dials)), np.nan),
+            "objective": np.full((trials, 3), np.nan),  # as picked, best, worst
+            "claim": np.full(trials, -1, dtype=np.int64),
+            "equilibria": np.zeros(trials, dtype=np.int64),
+            "regret": np.full((trials, players), np.nan),
+            "profile": np.full((trials, *first.shape), np.nan),
+        }
+
+    def advance(self, world: Trials, session: Session, steps: int) -> int:
+        """Up to ``steps`` trials."""
+        taken = 0
+        while taken < steps and int(session["done"][0]) < len(world.grid):
+            self._try(world, session, world.grid[int(session["done"][0])])
+            taken += 1
+        if int(session["done"][0]) < len(world.grid) or session["finished"][0]:
+            return taken
+        return taken + (self._refine(world, session, steps - taken) if world.refined else 0)
+
+    def _refine(self, world: Trials, session: Session, steps: int) -> int:
+        """Brent's bounded search: what was tried is looked up, so it goes on where it was broken off."""
+        from scipy.optimize import minimize_scalar
+
+        before, grid = int(session["done"][0]), world.grid[:, 0]
+        most = len(session["claim"])
+        best = int(np.nanargmin(self._loss(session)[: len(grid)]))
+        around = np.sort(grid)
+        at = int(np.searchsorted(around, grid[best]))
+        low, high = around[max(at - 1, 0)], around[min(at + 1, len(around) - 1)]
+
+        def loss(value: float) -> float:
+            known = np.flatnonzero(session["parameters"][: int(session["done"][0]), 0] == value)
+            if not known.size:
+                if int(session["done"][0]) - before == steps:
+                    raise _Paused
+                self._try(world, session, np.array([value]))
+                known = np.array([int(session["done"][0]) - 1])
+            found = float(self._loss(session)[known[0]])
+            return found if np.isfinite(found) else float(np.nanmax(self._loss(session)) + 1.0)
+
+        try:
+            minimize_scalar(
+                loss,
+                bounds=(low, high),
+                method="bounded",
+                options={"maxiter": most - len(grid), "xatol": FINE * (high - low)},
+            )
+            session["finished"][0] = True
+        except _Paused:
+            pass
+        return int(session["done"][0]) - before
+
+    def _loss(self, session: Session) -> np.ndarray:
+        """What is to be small, ``[trial]``: infinite for trials that are not certified, if any is."""
+        found: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
+        certified = np.isin(session["claim"], COUNTED)
+        return np.where(certified, found, np.inf) if certified.any() else found
+
+    def _try(self, world: Trials, session: Session, values: np.ndarray) -> None:
+        k = int(session["done"][0])
+        game = _set(world, values)
+        before = session["profile"][max(k - 1, 0) : k]
+        known = before[np.isfinite(before).all(axis=(1, 2))]
+        found = self._judged(game, np.concatenate([known, session["starts"]]))
+        sign = 1.0 if self.maximise else -1.0
+        session["parameters"][k] = values
+        session["objective"][k] = (
+            found.chosen,
+            sign * np.max(sign * found.objectives),
+            sign * np.min(sign * found.objectives),
+        )
+        session["claim"][k] = CLAIMS.index(found.claim)
+        session["equilibria"][k] = len(found.objectives) if found.claim in UNREFUTED else 0
+        session["regret"][k], session["profile"][k] = found.regret, found.profile
+        session["done"][0] = k + 1
+
+    def _judged(self, game: Any, starts: np.ndarray) -> Judged:
+        """The equilibria that replies from ``starts`` lead to; those with the strongest claims count."""
+        profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
+        proofs = [certify.certificate(game, put(x)) for x in profiles]
+        certified = [k for k, proof in enumerate(proofs) if proof.claim in UNREFUTED]
+        counted = certified or list(range(len(proofs)))
+        if not counted:
+            shape = starts.shape[1:]
+            nothing = np.full(shape, np.nan)
+            return Judged(nothing, nothing[:, 0], CLAIMS[0], np.array([np.nan]), np.nan)
+        worth = np.array([self._worth(game, profiles[k]) for k in counted])
+        most = self.maximise == (self.pick == "optimistic")
+        at = int(np.argmax(worth) if most else np.argmin(worth))
+        k = counted[at]
+        return Judged(profiles[k], proofs[k].regret, proofs[k].claim, worth, float(worth[at]))
+
+    def _worth(self, game: Any, x: np.ndarray) -> float:
+        """The objective at a profile of a game."""
+        profile = put(x)
+        known = measures(game, profile)
+        if not isinstance(self.objective, str):
+            gained = float(self.objective(game, profile))
+        elif self.objective == WELFARE and WELFARE not in known:
+            gained = float(np.sum(np.asarray(certify.payoffs(game, profile))))
+        else:
+            gained = float(np.sum(known[self.objective][1]))
+        spent = (weight * float(np.sum(known[name][1])) for name, weight in (self.spending or {}).items())
+        return gained - sum(spent)
+
+    def read(self, world: Trials, session: Session) -> Record:
+        """The trials so far, and the best of those that are certified."""
+        done = int(session["done"][0])
+        trial = ("trial",)
+        claims = session["claim"][:done]
+        objective = session["objective"][:done]
+        certified = np.isin(claims, COUNTED)
+        record: Record = {
+            "choice_name": (("choice",), np.asarray([one.name for one in world.dials])),
+            "parameters": (("trial", "choice"), session["parameters"][:done].copy()),
+            "objective": (trial, objective[:, 0].copy()),
+            "objective_best": (trial, objective[:, 1].copy()),
+            "objective_worst": (trial, objective[:, 2].copy()),
+            "trial_claim": (trial, np.asarray([CLAIMS[k] for k in claims], dtype="U23")),
+            "trial_certified": (trial, certified),
+            "trial_equilibria": (trial, session["equilibria"][:done].copy()),
+            "trial_regret": (("trial", "player"), session["regret"][:done].copy()),
+            "trial_profile": (("trial", "player", "axis"), session["profile"][:done].copy()),
+        }
+        loss = self._loss(session)[:done]
+        if not np.any(np.isfinite(loss)):
+            nothing = np.full(session["profile"].shape[1:], np.nan)
+            status = "no answer" if done else "budget spent"
+            return record | {"profile": (("player", "axis"), nothing), "status": ((), np.asarray(status))}
+        best = int(np.nanargmin(loss))
+        record |= {
+            "profile": (("player", "axis"), session["profile"][best].copy()),
+            "chosen": ((), np.asarray(best)),
+            "chosen_parameters": (("choice",), session["parameters"][best].copy()),
+            "chosen_objective": ((), np.asarray(objective[best, 0])),
+        }
+        if done >= len(world.grid) and not certified.any():
+            record["status"] = ((), np.asarray("no answer"))
+        elif self._over(world, session):
+            record["status"] = ((), np.asarray("settled"))
+        return record
+
+    def _over(self, world: Trials, session: Session) -> bool:
+        done = int(session["done"][0])
+        return done >= len(world.grid) and (not world.refined or bool(session["finished"][0]))
+
+    def played(self, game: Any, record: Record) -> Any:
+        """The game that the profile of a record is of: the one given, with the parameters chosen."""
+        if "chosen_parameters" not in record:
+            return game
+        world = self.world(game)
+        return _set(world, np.asarray(record["chosen_parameters"][1]))
+
+
+class _Paused(Exception):
+    """As many trials as were asked for have been made."""
+
+
+def _set(world: Trials, values: np.ndarray) -> Any:
+    game = world.game
+    for one, value in zip(world.dials, values, strict=True):
+        game = one.set(game, put(float(value)))
+    return game
+
+
+def _middle(game: Any) -> Any:
+    """A profile in the middle of the space's search grid."""
+    rows = [np.asarray(game.space.grid(player, 9)) for player in range(game.space.shape[0])]
+    return game.space.project(put(np.stack([row[len(row) // 2] for row in rows])))
+
+
+def _values(name: str, given: Any) -> np.ndarray:
+    """The values of a choice. Raises `ValueError`."""
+    if isinstance(given, dict):
+        if set(given) != {"from", "to", "count"}:
+            raise ValueError(f"choices: {name} has {', '.join(map(str, given))}; must have from, to, count")
+        low, high, count = given["from"], given["to"], given["count"]
+        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+            raise ValueError(f"choices: {name}: count {count!r} must be a whole number of at least 2")
+        limit("choices", count)
+        values = np.linspace(float(low), float(high), count)
+    else:
+        try:
+            values = np.asarray(given, dtype=float)
+        except (TypeError, ValueError):
+            values = np.zeros((0, 0))
+    if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
+        raise ValueError(f"choices: {name}: {given!r} must be a list of numbers, or from, to, count")
+    return values

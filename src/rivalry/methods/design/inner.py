@@ -1,0 +1,94 @@
+"""A method run to its end inside another one, and the equilibrium that replies from a start lead to."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.game import ENDINGS, Game, Method
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.reparametrisation import flattened, inner, outer
+from rivalry.core.space import Profile, width
+from rivalry.methods.dynamics.best_response import BestResponse
+from rivalry.methods.limit_sets import end_state
+
+GAIN = 1e-8  # of the payoff scale: replies that gain no more have come to rest
+SAME = 1e-4  # of the width, in the coordinates of the search: ends nearer than this are one
+NEAR = 1e-2  # of the width: a root further off is another point
+
+
+class Reached(NamedTuple):
+    """Where a method came to, and how it ended, as `results.Status` says it."""
+
+    profile: Profile
+    status: str
+
+
+def run_to_end(game: Game, method: Any, start: Profile, *, tol: float, budget: int) -> Reached:
+    """Steps of ``method`` from ``start`` until its residual is at most ``tol``, or ``budget`` are taken.
+
+    For methods that draw nothing: every step is given the same key.
+    """
+    profile, ended = _steps(game, method, start, put(tol), put(budget))
+    status = ENDINGS[int(ended)] if int(ended) else "budget spent"
+    return Reached(profile, status)
+
+
+@eqx.filter_jit
+def _steps(game: Game, method: Method, start: Profile, tol: Array, budget: Array) -> tuple[Profile, Array]:
+    key = jax.random.key(0)
+
+    def step(carry):  # type: ignore[no-untyped-def]
+        state, taken, _ = carry
+        state = method.step(game, state, key)
+        residual = method.residual(game, state)  # type: ignore[attr-defined]
+        own = method.ended(game, state)  # type: ignore[attr-defined]
+        ended = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("settled"), 0))
+        broken = ~jnp.all(jnp.isfinite(state.profile))
+        return state, taken + 1, jnp.where(broken, ENDINGS.index("no answer"), ended)
+
+    def going(carry):  # type: ignore[no-untyped-def]
+        return (carry[1] < budget) & (carry[2] == 0)
+
+    begin = (method.init(game, start, key), put(0), put(0))
+    state, _, ended = jax.lax.while_loop(going, step, begin)
+    return state.profile, ended
+
+
+def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 201) -> Reached:
+    """Where best replies in turn lead from ``start``, sharpened by Newton's steps.
+
+    ``rounds`` is the most rounds of replies, ``points`` the size of each player's search grid. Where no root
+    of the own gradients lies next to the replies' end, as where payoffs have kinks, the replies stand. What
+    the profile is worth, a certificate must tell.
+    """
+    replies = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
+    root = root_near(game, replies.profile) if replies.status == "settled" else None
+    return replies if root is None else replies._replace(profile=root)
+
+
+def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> list[np.ndarray]:
+    """The distinct profiles that `equilibrium_from` comes to, ``[player axis]`` each, the first found first.
+
+    Starts [start player axis] and profiles are amounts; where the space is curved, everything between is in
+    its inner coordinates. Ends that are not finite are left out.
+    """
+    flat = flattened(game)
+    wide = np.asarray(width(flat.space))
+    ends: list[np.ndarray] = []
+    for start in starts:
+        begin = flat.space.project(inner(game, put(start)))
+        end = np.asarray(equilibrium_from(flat, begin, rounds=rounds, points=points).profile)
+        known = any(np.max(np.abs(end - other) / wide) <= SAME for other in ends)
+        if np.all(np.isfinite(end)) and not known:
+            ends.append(end)
+    return [np.asarray(outer(game, put(end))) for end in ends]
+
+
+def root_near(game: Game, start: Profile) -> Profile | None:
+    """The root of all own gradients within `NEAR` widths of ``start``, or None."""
+    end = end_state.at_rest(game, start, near=NEAR)
+    return end.profile if end is not None and end.end_state else None

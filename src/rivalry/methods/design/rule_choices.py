@@ -1,0 +1,183 @@
+"""What a planner of rules can choose: keywords of a game's factory, and the values each may take.
+
+A value is held as a number, its *code*: in a range the value itself, of a list its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.construction import variant
+from rivalry.core.results import Record
+from rivalry.core.validate import limit
+
+SCALES = ("linear", "log")
+COMBINATIONS = 200  # in which a value is tried before it is said to be refused
+
+
+class Choice(NamedTuple):
+    """A keyword and its values: a list, or where that is empty a range, of whole numbers or of all."""
+
+    name: str
+    values: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    points: int | None = None  # how many values a grid has
+    log: bool = False
+    whole: bool = False
+
+    def grid(self) -> np.ndarray:
+        """The codes to try one after the other. Raises `ValueError` for a range without a count."""
+        if self.values:
+            return np.arange(len(self.values), dtype=float)
+        if self.points is None:
+            raise ValueError(f"choices: {self.name} needs a count on a grid")
+        spaced = (np.geomspace if self.log else np.linspace)(self.low, self.high, self.points)
+        return np.unique(np.round(spaced)) if self.whole else spaced
+
+    def drawn(self, rng: np.random.Generator) -> float:
+        """A code drawn evenly, in a range on its scale."""
+        if self.values or self.points is not None:
+            return float(rng.choice(self.grid()))
+        if self.log:
+            return self.near(float(np.exp(rng.uniform(np.log(self.low), np.log(self.high)))))
+        if self.whole:
+            return float(rng.integers(int(self.low), int(self.high) + 1))
+        return float(rng.uniform(self.low, self.high))
+
+    def near(self, code: float) -> float:
+        """The nearest code that may be tried, on the scale of a range."""
+        if self.values or self.points is not None:
+            grid = self.grid()
+            far = np.abs(np.log(grid / code)) if self.log else np.abs(grid - code)
+            return float(grid[np.argmin(far)])
+        within = min(max(code, self.low), self.high)
+        return float(round(within)) if self.whole else within
+
+    def value(self, code: float) -> Any:
+        """The keyword's value."""
+        if self.values:
+            return self.values[int(code)]
+        return int(code) if self.whole else float(code)
+
+    @property
+    def plain(self) -> bool:
+        """Whether all values are numbers."""
+        return all(isinstance(one, int | float) and not isinstance(one, bool) for one in self.values)
+
+    def number(self, code: float) -> float:
+        """The value, where all are numbers, else its place in the list."""
+        return float(self.value(code)) if self.plain else float(code)
+
+    def code(self, number: float) -> float:
+        """The code of a value that is told as a number."""
+        return float(self.values.index(number)) if self.values and self.plain else number
+
+    def label(self, code: float) -> str:
+        """The value in words."""
+        found = self.value(code)
+        return f"{found:.6g}" if isinstance(found, float) else str(found)
+
+    def ends(self) -> tuple[float, ...]:
+        """Codes that tell whether the game takes such values: all of a list, a range's ends."""
+        return tuple(np.arange(len(self.values), dtype=float)) if self.values else (self.low, self.high)
+
+
+def choices_of(table: Any) -> tuple[Choice, ...]:
+    """The choices of a method's table. Raises `ValueError`.
+
+    >>> [one] = choices_of({"kbar": {"from": 1, "to": 9, "count": 3}})
+    >>> [one.value(code) for code in one.grid()]
+    [1, 5, 9]
+    """
+    if not isinstance(table, Mapping) or not table:
+        raise ValueError(f"choices: {table!r} must be a table with at least one keyword of the game")
+    return tuple(
+        _range(name, form) if isinstance(form, Mapping) else _list(name, form) for name, form in table.items()
+    )
+
+
+def _list(name: str, form: Any) -> Choice:
+    if not isinstance(form, Sequence) or isinstance(form, str) or not form:
+        raise ValueError(f"choices: {name} is {form!r}; must be a list of values, or {{from, to, count}}")
+    for k, value in enumerate(form):
+        if value in form[:k]:
+            raise ValueError(f"choices: {name}[{k}]: {value!r} is there twice")
+        if isinstance(value, float) and not np.isfinite(value):
+            raise ValueError(f"choices: {name}[{k}]: {value} must be finite")
+    return Choice(name, tuple(form))
+
+
+def _range(name: str, form: Mapping[str, Any]) -> Choice:
+    what = f"choices: {name}"
+    if not {"from", "to"} <= set(form) <= {"from", "to", "count", "scale"}:
+        raise ValueError(
+            f"{what} has {', '.join(map(str, form))}; must have from, to, and may have count, scale"
+        )
+    low, high, count, scale = form["from"], form["to"], form.get("count"), form.get("scale", "linear")
+    for key, value in (("from", low), ("to", high)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise ValueError(f"{what}: {key} {value!r} must be a finite number")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 2):
+        raise ValueError(f"{what}: count {count!r} must be a whole number of at least 2")
+    if scale not in SCALES:
+        raise ValueError(f"{what}: scale {scale!r} must be one of {', '.join(SCALES)}")
+    if not low < high:
+        raise ValueError(f"{what}: from {low:g} must be below to {high:g}")
+    if scale == "log" and low <= 0:
+        raise ValueError(f"{what}: from {low:g} must be above 0 on a log scale")
+    whole = isinstance(low, int) and isinstance(high, int)
+    limit(f"choices.{name}.count", count or 0)
+    if whole and count and scale == "linear":  # as in a sweep: 1, 2.5, 4 are asked for by 1, 4 and 3
+        whole = (high - low) % (count - 1) == 0
+    return Choice(name, (), float(low), float(high), count, scale == "log", whole)
+
+
+def check_values(game: Any, choices: Sequence[Choice]) -> None:
+    """Raises `ValueError` for a value that the game refuses alone, and whatever else is chosen beside it."""
+    for one in choices:
+        others = [other for other in choices if other is not one]
+        rows = islice(product(*(other.ends() for other in others)), COMBINATIONS)
+        beside = [set_to(others, np.array(codes)) for codes in rows]
+        for code in one.ends():
+            why = _refusal(game, {one.name: one.value(code)})
+            if why and all(_refusal(game, more | {one.name: one.value(code)}) for more in beside):
+                raise ValueError(f"choices: {why}")
+
+
+def _refusal(game: Any, changes: dict[str, Any]) -> str:
+    """Why there is no such game, or an empty text."""
+    try:
+        variant(game, **changes)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def grid_of(choices: Sequence[Choice]) -> np.ndarray:
+    """Every combination of codes, ``[trial choice]``; the last choice varies fastest."""
+    return np.array(list(product(*(one.grid() for one in choices))), dtype=float)
+
+
+def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
+    """The keywords that codes ``[choice]`` stand for."""
+    return {one.name: one.value(float(code)) for one, code in zip(choices, codes, strict=True)}
+
+
+def told(choices: Sequence[Choice], codes: np.ndarray) -> Record:
+    """Codes ``[trial choice]`` as they are recorded: numbers, and words."""
+    shape = (len(codes), len(choices))
+    numbers, words = np.zeros(shape), np.zeros(shape, dtype=object)
+    for row, col in np.ndindex(*shape):
+        numbers[row, col] = choices[col].number(float(codes[row, col]))
+        words[row, col] = choices[col].label(float(codes[row, col]))
+    dims = ("trial", "choice")
+    return {
+        "choice_name": (("choice",), np.asarray([one.name for one in choices])),
+        "parameters": (dims, numbers),
+        "parameter_label": (dims, words.astype(str) if words.size else words.astype("U1")),
+    }

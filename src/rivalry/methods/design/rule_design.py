@@ -1,0 +1,300 @@
+"""A planner who moves first: the rule of a population is chosen for what its agents then learn or play."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.construction import recipe_of, variant
+from rivalry.core.game import is_agents, is_population
+from rivalry.core.results import Record
+from rivalry.core.statistics import half_width
+from rivalry.methods.design.rule_choices import Choice, check_values, choices_of, grid_of, set_to, told
+from rivalry.methods.design.rule_trials import (
+    Objective,
+    check_objective,
+    foretold,
+    inner_of,
+    relative_exploitability,
+    run_inner,
+    worth,
+)
+from rivalry.methods.populations.newton import PopulationNewton
+from rivalry.methods.q_learning.exploration import Table, check_whole
+
+Session = dict[str, np.ndarray]
+
+TRIALS, SEEDS = 20, 3
+STATUSES = ("settled", "budget spent", "cycling", "no answer", "refused")  # the worst of a trial counts
+CHOOSABLE = STATUSES.index("cycling")  # what is below
+REMARK = 200  # letters
+RUNS, DRAWS, PROBE = 0, 1, 2  # streams
+NOW, BEST = "now", "best"  # records that a session holds
+
+
+class Rules(NamedTuple):
+    """What is tried: a game, what can be chosen, and who plays; in ``made`` the game of the last trial."""
+
+    game: Any
+    choices: tuple[Choice, ...]
+    inner: Any
+    made: dict[bytes, Any]
+
+    def at(self, codes: np.ndarray) -> Any:
+        """The game under a rule. Raises `ValueError` where its factory refuses it."""
+        key = codes.tobytes()
+        if key not in self.made:
+            self.made.clear()
+            self.made[key] = variant(self.game, **set_to(self.choices, codes))
+        return self.made[key]
+
+
+class RuleDesign(eqx.Module):
+    """Keywords of a game chosen so that what its population comes to under them is best for a planner.
+
+    ``choices`` says what is set: a table of keywords of the game, each with a list of values, numbers, words
+    or lists, or a range ``{from, to, count, scale}``: so many values, which a grid needs, evenly spaced or
+    by ``scale = "log"``; of whole numbers between such. ``"toll.slope"`` reaches into a table. At every trial
+    the game is made anew and played from the beginning, ``seeds`` times, by the method ``inner``: a table
+    such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton", beta = 100.0}`` (default:
+    ``newton`` where there is a mean field, else ``q_learning``). Seeds are the same in all trials.
+    ``search`` goes through all combinations, or draws ``trials`` of them; nothing is differentiated.
+
+    ``objective`` is a measure of the players' record, or a weighted sum, ``{efficiency = 1.0,
+    reward_fairness = 2.0}``; in Python also a function of a record. An array counts as its mean, or written
+    ``min(agent_reward)`` as its least entry. From it the measures in ``spending`` are taken, each times its
+    weight. One step is one run of the players.
+
+    The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), of words their place in the
+    list, ``parameter_label``; ``trial_objective`` and ``trial_exploitability``, relative to payoffs, the mean
+    over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
+    over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be made, for the
+    reason in ``trial_remark``. The best mean is ``chosen``, with ``chosen_parameters``, ``chosen_label``,
+    ``chosen_objective``. A run of Newton's method that did not settle is never chosen; of learners
+    exploitability tells how far they are from equilibrium. The rest is the record of the chosen trial's first
+    seed, with the certificate of its players. The best of many noisy means is biased upwards: play the rule
+    chosen with other seeds before you quote it.
+
+    Raises `ValueError` for values that the game refuses, and for measures that the players' record lacks.
+
+    >>> import rivalry as rv
+    >>> inner = {"kind": "simulation", "plays": "stake", "evaluation": 500}
+    >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, inner=inner)
+    >>> found = rv.learn(rv.games.karma(agents=20), method)
+    >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
+    ('settled', (2, 3), ['[1.0, 3.0]'])
+    """
+
+    choices: Annotated[
+        Table,
+        "what is set: keyword = {from, to, count, scale}, or a list of values, words and lists among them",
+    ]
+    objective: Annotated[
+        str | dict[str, float] | Objective, "a measure of the players' record, or a table of weights"
+    ] = "efficiency"
+    spending: Annotated[dict[str, float] | None, "measures taken from the objective, and their weights"] = (
+        None
+    )
+    maximise: Annotated[bool, "whether more of the objective is better"] = True
+    search: Annotated[Literal["grid", "random"], "all combinations, or some that are drawn"] = "grid"
+    trials: Annotated[
+        int | None, Ge(1), Le(1_000_000), "how many are drawn (default: 20); a grid has its own number"
+    ] = None
+    seeds: Annotated[
+        int | None, Ge(1), Le(100_000), "runs of every trial (default: 3, of newton, which draws nothing, 1)"
+    ] = None
+    inner: Annotated[
+        Any, "how the players come to play: {kind = .., ..} (default: newton, or q_learning)"
+    ] = None
+
+    searches: ClassVar[tuple[str, ...]] = ("grid", "random")
+
+    def __check_init__(self) -> None:
+        choices = choices_of(self.choices)
+        if self.search not in self.searches:
+            raise ValueError(f"search: {self.search!r} must be one of {', '.join(self.searches)}")
+        for name in ("trials", "seeds"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name))
+        if self.search == "grid":
+            count = len(grid_of(choices))
+            if self.trials is not None:
+                raise ValueError(f"trials: {self.trials} is for drawn trials; the grid has {count}")
+        for name in ("objective", "spending"):
+            _check_weights(name, getattr(self, name))
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """On populations and on games of agents that can be made anew."""
+        return (is_population(game) or is_agents(game)) and recipe_of(game) is not None
+
+    def world(self, game: Any) -> Rules:
+        """What is tried. Raises `ValueError` for a keyword or a value that the game refuses."""
+        rules = Rules(game, choices_of(self.choices), inner_of(self.inner, game), {})
+        check_values(game, rules.choices)
+        if isinstance(rules.inner, PopulationNewton) and (self.seeds or 1) > 1:
+            raise ValueError(f"seeds: {self.seeds} must be 1: newton draws nothing")
+        return rules
+
+    def length(self, world: Rules) -> int:
+        """The players' runs."""
+        return self._trials(world) * self._seeds(world)
+
+    def begin(self, world: Rules, stream: np.random.SeedSequence) -> Session:
+        """Nothing tried. Raises `ValueError` for an objective that the players' record does not have."""
+        words = stream.generate_state(4, np.uint32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # who has not begun to learn is no equilibrium
+            record = foretold(world.game, world.inner, stream_of(words, PROBE, 0))
+        self._check_measures(record)
+        trials, seeds = self._trials(world), self._seeds(world)
+        return {
+            "words": words,
+            "done": np.zeros(1, dtype=np.int64),
+            "codes": np.full((trials, len(world.choices)), np.nan),
+            "objective": np.full((trials, seeds), np.nan),
+            "exploitability": np.full((trials, seeds), np.nan),
+            "status": np.zeros((trials, seeds), dtype=np.int64),
+            "remark": np.full(trials, "", dtype=f"U{REMARK}"),
+        }
+
+    def advance(self, world: Rules, session: Session, steps: int) -> int:
+        """Up to ``steps`` runs of the players."""
+        taken, seeds = 0, self._seeds(world)
+        while taken < steps and int(session["done"][0]) < self.length(world):
+            trial, seed = divmod(int(session["done"][0]), seeds)
+            if seed == 0:
+                session["codes"][trial] = self.proposed(world, session, trial)
+            self._run(world, session, trial, seed)
+            session["done"][0] += 1
+            taken += 1
+            if seed == seeds - 1:
+                if self._best(session) == trial:
+                    _keep(session, BEST, _kept(session, NOW))
+                _keep(session, NOW, {})
+        return taken
+
+    def proposed(self, world: Rules, session: Session, trial: int) -> np.ndarray:
+        """The codes ``[choice]`` of a trial, once all before it are known."""
+        if self.search == "grid":
+            codes: np.ndarray = grid_of(world.choices)[trial]
+            return codes
+        rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
+        return np.array([one.drawn(rng) for one in world.choices])
+
+    def read(self, world: Rules, session: Session) -> Record:
+        """The trials so far, and the best of those that are complete."""
+        tried = -(-int(session["done"][0]) // self._seeds(world))
+        objective, status = session["objective"][:tried], session["status"][:tried]
+        mean = objective.mean(axis=1)
+        half = half_width(objective.T)
+        found = told(world.choices, session["codes"][:tried]) | {
+            "trial_objective": (("trial", "seed"), objective.copy()),
+            "trial_objective_mean": (("trial",), mean),
+            "trial_objective_low": (("trial",), mean - half),
+            "trial_objective_high": (("trial",), mean + half),
+            "trial_exploitability": (("trial", "seed"), session["exploitability"][:tried].copy()),
+            "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], dtype="U12")),
+            "trial_remark": (("trial",), session["remark"][:tried].copy()),
+        }
+        over, best = int(session["done"][0]) >= self.length(world), self._best(session)
+        if best < 0:
+            return found | {"status": ((), np.asarray("no answer" if over else "budget spent"))}
+        return (
+            _kept(session, BEST)
+            | found
+            | {
+                "chosen": ((), np.asarray(best)),
+                "chosen_parameters": (("choice",), found["parameters"][1][best]),
+                "chosen_label": (("choice",), found["parameter_label"][1][best]),
+                "chosen_objective": ((), np.asarray(mean[best])),
+                "status": ((), np.asarray("settled" if over else "budget spent")),
+            }
+        )
+
+    def played(self, game: Any, record: Record) -> Any:
+        """The game under the rule chosen."""
+        if "chosen" not in record:
+            return game
+        choices, numbers = choices_of(self.choices), record["chosen_parameters"][1]
+        codes = [one.code(float(number)) for one, number in zip(choices, numbers, strict=True)]
+        return variant(game, **set_to(choices, np.array(codes)))
+
+    # parts
+
+    def _trials(self, world: Rules) -> int:
+        return len(grid_of(world.choices)) if self.search == "grid" else self.trials or TRIALS
+
+    def _seeds(self, world: Rules) -> int:
+        return self.seeds or (1 if isinstance(world.inner, PopulationNewton) else SEEDS)
+
+    def _gains(self) -> Mapping[str, float] | Objective:
+        return {self.objective: 1.0} if isinstance(self.objective, str) else self.objective
+
+    def _check_measures(self, record: Record) -> None:
+        check_objective(self._gains(), "objective", record)
+        check_objective(self.spending or {}, "spending", record)
+
+    def _run(self, world: Rules, session: Session, trial: int, seed: int) -> None:
+        """One run of the players under the rule of a trial."""
+        try:
+            game = world.at(session["codes"][trial])
+            record = run_inner(game, world.inner, stream_of(session["words"], RUNS, seed))
+        except ValueError as error:  # values that go alone need not go together
+            session["remark"][trial] = str(error)
+            session["status"][trial, seed] = STATUSES.index("refused")
+            return
+        if not int(session["done"][0]):
+            self._check_measures(record)
+        value = worth(self._gains(), record) - worth(self.spending or {}, record)
+        status = str(record["status"][1])
+        session["status"][trial, seed] = STATUSES.index(status)
+        session["exploitability"][trial, seed] = relative_exploitability(record)
+        settled = status == "settled" or not isinstance(world.inner, PopulationNewton)
+        session["objective"][trial, seed] = value if settled else np.nan
+        if seed == 0:
+            _keep(session, NOW, record)
+
+    def _best(self, session: Session) -> int:
+        """The trial with the best mean of those whose runs are all known, the first of several; -1: none."""
+        mean = session["objective"].mean(axis=1) * (1.0 if self.maximise else -1.0)
+        known = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
+        return int(np.argmax(np.where(known, mean, -np.inf))) if known.any() else -1
+
+
+def stream_of(words: np.ndarray, *key: int) -> np.random.SeedSequence:
+    """A stream of a session, one for each key, whatever was drawn from others."""
+    return np.random.SeedSequence(words.tolist(), spawn_key=key)
+
+
+def _check_weights(name: str, given: Any) -> None:
+    if not isinstance(given, Mapping):
+        if name == "objective" and not (isinstance(given, str) or callable(given)):
+            raise ValueError(f"objective: {given!r} must be a measure, or a table of weights")
+        return
+    if name == "objective" and not given:
+        raise ValueError("objective: {} must have at least one measure")
+    for measure, weight in given.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not np.isfinite(weight):
+            raise ValueError(f"{name}.{measure}: {weight!r} must be a finite number")
+
+
+def _keep(session: Session, which: str, record: Record) -> None:
+    """Lays a record among a session's arrays, in the place of the one before."""
+    for name in [name for name in session if name.startswith(f"{which}:")]:
+        del session[name]
+    for name, (_, array) in record.items():
+        session[f"{which}:{name}"] = np.array(array)
+    dims = {name: list(dims) for name, (dims, _) in record.items()}
+    session[f"{which}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
+
+
+def _kept(session: Session, which: str) -> Record:
+    dims = json.loads(session[f"{which}_dims"].tobytes())
+    return {name: (tuple(of), session[f"{which}:{name}"]) for name, of in dims.items()}

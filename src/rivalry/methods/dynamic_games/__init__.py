@@ -1,0 +1,1 @@
+"""Games over periods: Markov-perfect equilibria, backward induction, commitment."""

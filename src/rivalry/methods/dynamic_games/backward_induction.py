@@ -1,0 +1,157 @@
+"""Play over periods solved from its end: every period is a game of its own, given what lies ahead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core import certify
+from rivalry.core.game import Game, Record, scale
+from rivalry.core.jax import jax, put
+from rivalry.core.oracles import has, offered
+from rivalry.core.results import UNREFUTED
+from rivalry.methods.design.inner import ends_from
+
+REST = 1e-12  # of the payoff scale: values that move less have come to rest
+ITERATIONS = 200  # most passes over a horizon without end
+
+Session = dict[str, np.ndarray]
+
+
+class Periods(eqx.Module):
+    """Equilibrium of play over periods by backward induction.
+
+    For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then
+    the one-shot game ``stage(t, ahead)`` in which everybody is paid what the period brings, and ``ahead`` if
+    play goes on: the value of the period after it, 0 after the last. One step is one period, the last first.
+    Best replies in turn go from the solution of the period after it and from ``tries`` - 1 profiles drawn
+    from the space, sharpened by Newton's method; every end is certified by a search, and the first that is an
+    equilibrium counts. Where a horizon has no end, a step is one pass of policy iteration: the stage is
+    solved for the values ahead, and these become what its solution pays for ever, until they stand still
+    (``V = u / (1 - gamma q_0)``).
+
+    The record holds the profile of all periods, ``value`` (stage, player), what a period and all after it
+    bring, in units of the start's payoffs, ``stage_regret`` (period, player), and ``stage_equilibria``
+    (period), how many distinct certified ends the starts led to. The certificate is that of the whole.
+
+    Reference: Fudenberg and Tirole, Game Theory, 1991, section 4.2.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.race(B=1.0, horizon=2, gamma=[0.9, 1.0])
+    >>> found = rv.learn(game, Periods())
+    >>> found.status, found.data.value.values.round(4).tolist()
+    ('settled', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
+    """
+
+    tries: Annotated[int, Ge(1), Le(100_000), "profiles from which every period's replies begin"] = 1
+    rounds: Annotated[int, Ge(1), "most rounds of replies in a period"] = 200
+    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On one-shot games that offer ``stage(t, ahead)`` and ``periods``."""
+        return hasattr(game, "payoffs") and has(game, "stage", "periods")
+
+    def world(self, game: Any) -> Any:
+        """The game itself. Raises `ValueError` where a period depends on more than the values ahead."""
+        why = offered(game, "linked", "")
+        if why:
+            raise ValueError(f"periods: {why}; use best_response or feedback")
+        return game
+
+    def length(self, world: Any) -> int:
+        """One step a period."""
+        return ITERATIONS if _endless(world) else int(world.periods)
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Starts drawn from the last period's space."""
+        return self._begun(world, stream, None)
+
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+        """The last period's replies begin at the start's last columns; other starts are drawn."""
+        columns = world.space.shape[1] // world.periods
+        return self._begun(world, stream, np.asarray(start, dtype=float)[:, -columns:])
+
+    def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
+        space = world.stage(0, put(np.zeros(world.space.shape[0]))).space
+        key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
+        starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
+        if first is not None:
+            starts[0] = first
+        periods, players = int(world.periods), world.space.shape[0]
+        return {
+            "starts": starts,
+            "profile": np.full((periods, *starts.shape[1:]), np.nan),
+            "value": np.zeros((periods if _endless(world) else periods + 1, players)),
+            "regret": np.full((periods, players), np.nan),
+            "count": np.zeros(periods, dtype=np.int64),
+            "done": np.zeros(1, dtype=np.int64),
+            "rests": np.zeros(1, dtype=bool),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Up to ``steps`` periods."""
+        for taken in range(steps):
+            if self._over(world, session):
+                return taken
+            if _endless(world):
+                self._pass(world, session)
+            else:
+                self._period(world, session)
+            session["done"][0] += 1
+        return steps
+
+    def _over(self, world: Any, session: Session) -> bool:
+        return bool(session["rests"][0]) or int(session["done"][0]) >= self.length(world)
+
+    def _period(self, world: Any, session: Session) -> None:
+        t = world.periods - 1 - int(session["done"][0])
+        stage = world.stage(t, put(session["value"][t + 1]))
+        self._solve(stage, session, t, _starts(session["profile"][t + 1 :][:1], session))
+        session["value"][t] = np.asarray(certify.payoffs(stage, put(session["profile"][t])))
+
+    def _pass(self, world: Any, session: Session) -> None:
+        """One pass of policy iteration."""
+        before, gamma = session["value"][0].copy(), np.asarray(world.gamma)
+        stage = world.stage(0, put(gamma * before))
+        self._solve(stage, session, 0, _starts(session["profile"], session))
+        after = np.asarray(certify.payoffs(world, put(session["profile"][0])))
+        session["value"][0] = after
+        session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)
+
+    def _solve(self, stage: Game, session: Session, t: int, starts: np.ndarray) -> None:
+        """The stage's equilibrium, as far as one is found, into the session's row ``t``."""
+        ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
+        for x in ends_from(stage, starts[: self.tries], rounds=self.rounds, points=self.points):
+            proof = certify.certificate(stage, put(x))
+            ends.append((proof.claim in UNREFUTED, x, proof.regret))
+        ends.sort(key=lambda end: not end[0])  # those that are certified first, in the order of the starts
+        if ends:
+            _, session["profile"][t], session["regret"][t] = ends[0]
+        session["count"][t] = sum(certified for certified, _, _ in ends)
+
+    def read(self, world: Any, session: Session) -> Record:
+        """The profile of all periods; NaN in those that are not solved yet."""
+        profile = np.moveaxis(session["profile"], 1, 0).reshape(world.space.shape[0], -1)
+        found: Record = {
+            "profile": (("player", "axis"), profile),
+            "value": (("stage", "player"), session["value"].copy()),
+            "stage_regret": (("period", "player"), session["regret"].copy()),
+            "stage_equilibria": (("period",), session["count"].copy()),
+        }
+        if self._over(world, session):
+            good = bool(np.all(session["count"] > 0)) and (not _endless(world) or bool(session["rests"][0]))
+            found["status"] = ((), np.asarray("settled" if good else "no answer"))
+        return found
+
+
+def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
+    """What was solved before comes first, where there is an answer; then the starts of the session."""
+    return np.concatenate([solved[np.isfinite(solved).all(axis=(1, 2))], session["starts"]])
+
+
+def _endless(game: Any) -> bool:
+    return bool(offered(game, "endless", False))

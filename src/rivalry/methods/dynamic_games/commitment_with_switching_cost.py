@@ -1,0 +1,263 @@
+"""Announced plans that their maker may change: `delta` dials between feedback play and commitment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.certify import TOLERANCE
+from rivalry.core.oracles import has, offered
+from rivalry.core.results import Certificate, Coverage, Record
+from rivalry.methods.dynamic_games.plan_values import EXACT, Announced, ahead, judged
+from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+from rivalry.tables.plans import AdjustmentTables, announced
+
+FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
+SETTLED = 1e-10  # of the scale: regrets that are none; values move at first order with the other's play
+APART = 1e3  # a cycle's sweeps differ by so much more than the same sweep of two turns
+
+Session = dict[str, np.ndarray]
+
+
+class PlanOptions(eqx.Module):
+    """A leader announces plans and may change them at a threshold ``delta``; the follower sees the plan.
+
+    For two firms whose outputs stand until they are changed (`tables.plans.AdjustmentTables`). A plan
+    ``o`` is a target and a ramp: the leader's output goes towards the target by at most the ramp a period.
+    Every period the leader keeps the plan in force or changes it, and then the follower, who sees both
+    outputs ``s`` and that plan, and so the leader's move, sets its own change of output, any amount. With
+    ``Q(s, o) = r + gamma E U(s', o)`` the leader's rule is that of
+
+        U(s, o) = max(Q(s, o), max_o' Q(s, o') - delta);
+
+    a tie keeps the plan. The first plan is free. ``delta = 0`` is feedback play in which the leader chooses
+    among the plans' moves every period; with ``delta = inf`` it chooses once. ``charge = True``: a change is
+    paid for, and ``U`` is what the leader gets. ``charge = False``: ``delta`` is weighed in the same
+    recursion, now and for later changes, so that play is the same, but nobody pays it; what the leader gets
+    then is the discounted sum of its cash flows under that rule, ``value``, at least ``decision_value``.
+
+    One step is a sweep of backward induction: after ``T`` sweeps the policies are those of the first of ``T``
+    periods. It has settled when neither can gain by any other policy at any node, to 1e-8 of the scale (the
+    larger value at the start, in absolute terms); that looks at exact best replies from time to time, and at
+    the end. In games like this, whose firms' interests differ, backward induction need not converge: it is
+    then ``cycling``, or its ``rounds`` are spent, and what is told are the policies with the least regret
+    that were looked at. On fine levels that is common: what one does jumps with the other's output, and who
+    is near a jump exploits it. ``noise`` disturbs outputs, which smooths what lies ahead.
+
+    The record holds ``value`` (player), from the start with the best first plan; ``decision_value``, which
+    counts ``delta`` in any case; ``in_force`` (plan, leader_level, follower_level), the plan that follows on
+    another, and ``aim`` (the same), the output the follower goes for; ``plan_target`` and ``plan_ramp``
+    (plan); ``output_path`` and ``output_spread`` (period, player), means and standard deviations;
+    ``plan_path`` (period), the likeliest plan; ``switch_chance`` (period) and ``switches``, how many changes
+    are expected in ``periods`` periods. The certificate is of the grid's game: the most that either firm
+    gains at any node, the leader by other choices under the same ``delta``, the follower against the leader's
+    rule; ``start_regret`` (player) is that from the start. ``temptation`` is what the leader would gain from
+    the start by breaking its rule for nothing while the follower went on to believe it: how
+    time-inconsistent play is.
+
+    Raises `ValueError` for options out of range.
+
+    Sources: the termination rule of Han, Boehmer, Wooldridge and Rogers, arXiv 1910.09508, restated;
+    Simaan and Cruz (1973) for feedback and commitment of a leader.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables.plans import adjustment_tables
+    >>> game = adjustment_tables(10.0, 2.0, 0.0, 12.0, 0.9, np.linspace(0.5, 3.0, 11))
+    >>> once = PlanOptions(delta=float("inf"), targets=[1.5, 2.0, 2.5], ramps=[0.25])
+    >>> found = rv.learn(game, once)
+    >>> found.status, found.claim, found.data.switches.item()
+    ('settled', 'equilibrium', 0.0)
+    """
+
+    delta: Annotated[float, Ge(0), "what changing the plan must be worth; inf: never"] = 0.0
+    charge: Annotated[bool, "whether a change of plan is paid for"] = False
+    targets: Annotated[
+        Annotated[int, Ge(1), Le(10_000)] | list[float], "outputs that plans lead to, or how many"
+    ] = 9
+    ramps: Annotated[
+        float | list[float] | None, Gt(0), "largest changes a period (default: 1/40, 1/20, 1/10 of the range)"
+    ] = None
+    levels: Annotated[
+        Annotated[int, Ge(2), Le(10_000)] | list[float],
+        "outputs on the grid, or how many, of a game that asks",
+    ] = 41
+    noise: Annotated[float, Ge(0), "standard deviation of a disturbance of either's output"] = 0.0
+    leader: Annotated[int, Ge(0), Le(1), "which firm announces plans"] = 0
+    rounds: Annotated[int, Ge(1), "most sweeps"] = 2000
+    periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is told"] = 60
+
+    def __check_init__(self) -> None:
+        if not self.delta >= 0:
+            raise ValueError(f"delta: {self.delta} must be at least 0; inf: plans are never changed")
+        check_numbers("noise", self.noise, "at least 0", lambda v: v >= 0)
+        if self.ramps is not None:
+            check_numbers("ramps", self.ramps, "above 0", lambda v: v > 0)
+        if self.leader not in (0, 1):
+            raise ValueError(f"leader: {self.leader} must be 0 or 1")
+        for name, least in (("rounds", 1), ("periods", 1)):
+            check_whole(name, getattr(self, name), least)
+        if isinstance(self.targets, int):
+            check_whole("targets", self.targets, 1)
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On adjustment tables, and games that make them."""
+        return isinstance(game, AdjustmentTables) or has(game, "adjustment_tables")
+
+    def world(self, game: Any) -> Announced:
+        """The tables with the plans. Raises `ValueError` for targets outside the leader's levels."""
+        made = isinstance(game, AdjustmentTables)
+        tables = game if made else offered(game, "adjustment_tables")(self.levels)
+        own = tables.levels[self.leader]
+        low, high = float(own[0]), float(own[-1])
+        if isinstance(self.targets, int):
+            targets = np.linspace(low, high, self.targets)
+        else:
+            targets = np.asarray(self.targets, dtype=float)
+        for k, target in enumerate(targets):
+            if not low <= target <= high:
+                raise ValueError(f"targets[{k}]: {target:g} must be in [{low:g}, {high:g}], the levels")
+        ramps = np.atleast_1d(
+            (high - low) / np.array([40.0, 20.0, 10.0]) if self.ramps is None else self.ramps
+        )
+        targets, ramps = np.repeat(targets, len(ramps)), np.tile(ramps, len(targets))
+        duel = announced(tables, self.leader, targets, ramps, float(self.noise))
+        return Announced(tables, duel, self.leader, targets, ramps)
+
+    def length(self, world: Announced) -> int:
+        """The sweeps."""
+        return self.rounds
+
+    def begin(self, world: Announced, stream: np.random.SeedSequence) -> Session:
+        """Nothing is worth anything after the last period."""
+        zero = np.zeros(world.shape)
+        return {
+            "worth": zero.copy(),  # to the leader, of a plan in force
+            "follower": zero.copy(),
+            "in_force": np.zeros(world.shape, dtype=np.int64),
+            "aim": zero.copy(),
+            "kept_in_force": np.zeros(world.shape, dtype=np.int64),
+            "kept_aim": zero.copy(),
+            "least": np.full(1, np.inf),  # the largest regret of the policies that are kept
+            "marked": np.stack([zero, zero]),
+            "clock": np.array([0, FIRST, 0, 1], dtype=np.int64),  # sweeps, next look, sweep marked, till next
+            "over": np.zeros(2, dtype=np.int64),  # 1: settled, 2: cycling; the sweeps of a cycle
+        }
+
+    def advance(self, world: Announced, session: Session, steps: int) -> int:
+        """Up to ``steps`` sweeps."""
+        taken = 0
+        while taken < steps and not session["over"][0] and session["clock"][0] < self.rounds:
+            moved = self._sweep(world, session)
+            taken += 1
+            self._look(world, session, moved)
+        return taken
+
+    def _sweep(self, world: Announced, session: Session) -> float:
+        from rivalry.tables.kernels import plans
+
+        worth, follower, switch = session["worth"], session["follower"], session["in_force"]
+        plans.choose_plans(worth, self.delta, switch)
+        after = ahead(world.duel, follower, switch, 0.0)
+        moved = plans.best_aims(world.duel, after, session["aim"], follower)
+        after = ahead(world.duel, worth, switch, self.delta)
+        moved = max(moved, plans.back_up(world.duel, 0, after, session["aim"], worth))
+        session["clock"][0] += 1
+        return float(moved)
+
+    def _look(self, world: Announced, session: Session, moved: float) -> None:
+        """Whether it is over: nobody gains, or values come back to what they were."""
+        done, due, marked, power = (int(k) for k in session["clock"])
+        now = np.stack([session["worth"], session["follower"]])
+        still = EXACT * max(1e-300, float(np.abs(now).max()))
+        if done >= due or moved <= still or done == self.rounds:
+            session["clock"][1] = max(int(done * LATER), done + 1)
+            found = judged(world, self.delta, self.charge, session["in_force"], session["aim"])
+            if found.bound.max() < session["least"][0]:
+                session["least"][0] = found.bound.max()
+                session["kept_in_force"][:], session["kept_aim"][:] = session["in_force"], session["aim"]
+            if found.bound.max() <= SETTLED * found.scale:
+                session["over"][0] = 1
+                return
+        back = float(np.abs(now - session["marked"]).max())
+        if done - marked > 1 and back <= still and moved > APART * still:
+            session["over"][:] = 2, done - marked
+        if done - marked >= power:  # Brent's way: the mark is set anew after twice as many sweeps
+            session["marked"][:] = now
+            session["clock"][2:] = done, 2 * power
+
+    def read(self, world: Announced, session: Session) -> Record:
+        """The policies that are kept, what they are worth, and where they lead from the start."""
+        known = np.isfinite(session["least"][0])
+        switch, aim = (session[("kept_" if known else "") + name] for name in ("in_force", "aim"))
+        found = judged(world, self.delta, self.charge, switch, aim)
+        turn = [world.leader, 1 - world.leader]  # firms in the order of players, either way round
+        chosen = world.first_node(found.decision)
+        method = "exact best replies at every node of the grid"
+        allowed = TOLERANCE * found.scale
+        coverage: Coverage = "exact" if np.all(found.bound - found.regret <= allowed) else "bounded"
+        proof = Certificate(
+            found.regret[turn], found.bound[turn], coverage, method, allowed, rounding="floating point"
+        )
+        nodes = ("plan", "leader_level", "follower_level")
+        record: Record = {
+            "value": (("player",), found.realised[(slice(None), *chosen)][turn]),
+            "decision_value": ((), np.asarray(found.decision[chosen])),
+            "start_regret": (("player",), found.at_start[turn]),
+            "temptation": ((), np.asarray(found.temptation)),
+            "first_plan": ((), np.asarray(chosen[0])),
+            "in_force": (nodes, switch.copy()),
+            "aim": (nodes, aim.copy()),
+            "plan_target": (("plan",), world.targets),
+            "plan_ramp": (("plan",), world.ramps),
+            "leader_output": (("leader_level",), world.tables.levels[world.leader]),
+            "follower_output": (("follower_level",), world.tables.levels[1 - world.leader]),
+            "cycle_rounds": ((), session["over"][1]),
+            "status": ((), np.asarray(("budget spent", "settled", "cycling")[session["over"][0]])),
+        }
+        if session["over"][0] != 1:
+            record["remedy"] = ((), np.asarray(_tried(session, proof, found.at_start, self.noise)))
+        return record | _path(world, switch, aim, chosen[0], self.periods) | proof.record()
+
+
+def _tried(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
+    """What was tried, how far from an equilibrium the kept policies are, and what might help."""
+    over, length = (int(k) for k in session["over"])
+    course = f"repeat every {length} sweeps" if over == 2 else "still change"
+    advice = "a larger noise, more levels" if noise else "noise above 0 (it smooths what lies ahead)"
+    gains = f"{proof.bound.max():.3g} at the worst node and {at_start.max():.3g} from the start"
+    return (
+        f"after {int(session['clock'][0])} sweeps of backward induction the policies {course}; "
+        f"the best of those examined leave a gain of {gains}; "
+        f"try {advice}, more rounds or a larger delta"
+    )
+
+
+def _path(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
+    """How outputs and plans go on from the start: all chances, nothing drawn."""
+    from rivalry.tables.kernels import plans
+
+    mass, fresh, room = np.zeros(world.shape), np.zeros(world.shape), np.zeros(world.shape[1:])
+    mass[(first, *world.begin)] = 1.0
+    outputs = (world.tables.levels[world.leader], world.tables.levels[1 - world.leader])
+    means, spreads = np.zeros((periods, 2)), np.zeros((periods, 2))
+    plan, changes = np.zeros(periods, dtype=np.int64), np.zeros(periods)
+    for t in range(periods):
+        for firm, axes in enumerate(((0, 2), (0, 1))):
+            chance = mass.sum(axis=axes)
+            means[t, firm] = mean = float(chance @ outputs[firm])
+            spreads[t, firm] = np.sqrt(chance @ (outputs[firm] - mean) ** 2)
+        plan[t] = np.argmax(mass.sum(axis=(1, 2)))
+        changes[t] = plans.go_on(world.duel, aim, switch, room, mass, fresh)
+        mass, fresh = fresh, mass
+    turn = [world.leader, 1 - world.leader]
+    return {
+        "output_path": (("period", "player"), means[:, turn]),
+        "output_spread": (("period", "player"), spreads[:, turn]),
+        "plan_path": (("period",), plan),
+        "switch_chance": (("period",), changes),
+        "switches": ((), np.asarray(changes.sum())),
+    }

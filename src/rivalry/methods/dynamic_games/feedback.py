@@ -1,0 +1,325 @@
+"""Play over periods in which everybody sees the state: Markov-perfect equilibrium on a grid of states."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jaxtyping import Array
+
+from rivalry.core.certify import TOLERANCE
+from rivalry.core.game import Record, scale
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import best_response, has, payoff_scale
+from rivalry.core.reparametrisation import flattened
+from rivalry.core.space import Profile, width
+from rivalry.methods.dynamic_games.value_surfaces import Surface, fitted, level_grids, refined
+from rivalry.methods.dynamics.tangent_cone import SLACK
+
+CHUNK = 64  # nodes that one call of the compiled program solves
+QUICK = 4  # rounds of replies before Newton's method, at first
+GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: replies at rest, and what is a root
+NEAR = 2e-2  # of the width: a root further off is another point
+NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in inner coordinates
+
+Session = dict[str, np.ndarray]
+Nodes = tuple[
+    Any, Array, Array, Surface
+]  # the game, the period, the states [node stock player], values ahead
+
+
+class Solved(NamedTuple):
+    """Games of one period, solved."""
+
+    profile: np.ndarray  # [node player axis]
+    payoff: np.ndarray  # [node player]
+    regret: np.ndarray  # [node player]
+    after: np.ndarray  # [node stock player]
+
+
+class Feedback(eqx.Module):
+    """Equilibrium over periods in strategies that depend on the period and the state (Markov-perfect).
+
+    For games that offer ``node(t, state, ahead)``, one period in a state ``[stock player]`` with the values
+    of the states after it, ``opening()``, the state at the start, and ``stock_range(t)``. From the last
+    period back every node of a grid of states, even in logarithms, is solved: mutual best replies of the
+    node's game, which are searched over all inputs, sharpened by Newton's method, and certified by a search
+    once more. Values between nodes are cubic splines in the logarithms of all stocks. One step is one period.
+    Nodes at which replies find no equilibrium are tried from ``tries`` starts, and then marked; the values
+    there are those of the profile with the least regret.
+
+    The record holds, as ``profile``, the schedule that is realised from the start: as a schedule fixed in
+    advance it need be no equilibrium, and its certificate tells by how much. Further ``value_start``
+    (player), what the start is worth on the grid; ``grid_error`` (player), by how much that is off on a grid
+    of half as many steps; ``path_regret`` (period, player), regrets at the realised states against the values
+    ahead; ``node_regret`` (layer, node, player), ``node_found`` (layer, node), ``node_value`` (layer, node,
+    player) and ``node_state`` (layer, node, stock, player), a layer for every period but the first; and
+    ``nodes_without_equilibrium``. Regrets are against one deviation, at a node, from the strategies of the
+    grid.
+
+    Reference: Maskin and Tirole (2001), Markov perfect equilibrium I.
+    """
+
+    levels: Annotated[int, Ge(5), Le(10_001), "of every stock that can change; an odd number"] = 7
+    highest: Annotated[
+        float | None, Gt(1), "largest stock on the grid, in units of the largest at the start (default: all)"
+    ] = None
+    budget: Annotated[int, Ge(1), Le(10_000_000), "most nodes in a period"] = 20_000
+    rounds: Annotated[int, Ge(1), "most rounds of replies at a node"] = 60
+    tries: Annotated[int, Ge(1), Le(100_000), "starts at a node where no equilibrium is found"] = 3
+    halve: Annotated[bool, "solve on every second level too, for the error of the grid"] = True
+
+    def __check_init__(self) -> None:
+        if self.levels < 5 or self.levels % 2 == 0:
+            raise ValueError(f"levels: {self.levels} must be an odd number, at least 5")
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On games that offer their periods as nodes."""
+        return has(game, "node", "opening", "stock_range", "periods")
+
+    def world(self, game: Any) -> Any:
+        """The game itself. Raises `ValueError` where it has no last period, or too many nodes."""
+        dimensions = int(np.asarray(game.opening()).size)
+        nodes = self.levels**dimensions if game.periods > 1 else 1
+        if nodes > self.budget:
+            raise ValueError(
+                f"levels: {self.levels} of {dimensions} stocks make {nodes} nodes; budget is {self.budget}"
+            )
+        return game
+
+    def length(self, world: Any) -> int:
+        """The periods, and once more for half the grid."""
+        return int(world.periods) + int(self._halves(world))
+
+    def _halves(self, world: Any) -> bool:
+        return self.halve and world.periods > 1 and np.asarray(world.opening()).size > 0
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Starts drawn from one period's space."""
+        return self._begun(world, stream, None)
+
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+        """Replies begin at the start's first period; other starts are drawn."""
+        columns = world.space.shape[1] // world.periods
+        return self._begun(world, stream, np.asarray(start, dtype=float)[:, :columns])
+
+    def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
+        space = world.period_space
+        key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
+        starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
+        if first is not None:
+            starts[0] = first
+        opening = np.asarray(world.opening())
+        layers, nodes = world.periods - 1, self.levels**opening.size
+        players, columns = space.shape
+        return {
+            "starts": starts,
+            "done": np.zeros(1, dtype=np.int64),
+            "state": np.full((layers, nodes, *opening.shape), np.nan),
+            "value": np.full((layers, nodes, players), np.nan),
+            "regret": np.full((layers, nodes, players), np.nan),
+            "schedule": np.full((world.periods, players, columns), np.nan),
+            "path_regret": np.full((world.periods, players), np.nan),
+            "value_start": np.full(players, np.nan),
+            "coarse": np.full(players, np.nan),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Up to ``steps`` periods, the last first; with the first period goes the path from the start."""
+        for taken in range(steps):
+            done = int(session["done"][0])
+            if done >= self.length(world):
+                return taken
+            if done < world.periods - 1:
+                self._layer(world, session, world.periods - 1 - done)
+            elif done == world.periods - 1:
+                self._path(world, session)
+            else:
+                self._halved(world, session)
+            session["done"][0] = done + 1
+        return steps
+
+    def _grids(self, world: Any, t: int) -> np.ndarray:
+        """Levels of every stock in period ``t``, ``[dimension level]``, a player's stocks side by side."""
+        low, high = world.stock_range(t)
+        if self.highest is not None and high.size:
+            high = np.minimum(high, self.highest * np.asarray(world.opening()).max(axis=1, keepdims=True))
+        return level_grids(low.T.ravel(), np.maximum(low, high).T.ravel(), self.levels)
+
+    def _surface(self, world: Any, values: np.ndarray, t: int) -> Surface:
+        """The values of period ``t`` as a function of its state; 0 after the last period."""
+        dimensions = np.asarray(world.opening()).size
+        grids = self._grids(world, min(t, world.periods - 1))
+        shape = (world.space.shape[0], *(self.levels,) * dimensions)
+        table = np.zeros(shape) if t == world.periods else values.T.reshape(shape)
+        return fitted(table, grids)
+
+    def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """All nodes of a grid, ``[node stock player]``, the last player's last stock fastest."""
+        if not len(grids):
+            return np.zeros((1, *shape))
+        rows = np.stack([mesh.ravel() for mesh in np.meshgrid(*grids, indexing="ij")], axis=-1)
+        return rows.reshape(len(rows), shape[1], shape[0]).swapaxes(1, 2)
+
+    def _layer(self, world: Any, session: Session, t: int) -> None:
+        states = self._states(self._grids(world, t), world.opening().shape)
+        later = session["value"][t] if t < world.periods - 1 else np.zeros(0)
+        found = self._nodes(world, session, t, states, self._surface(world, later, t + 1))
+        session["state"][t - 1], session["value"][t - 1] = states, found.payoff
+        session["regret"][t - 1] = found.regret
+
+    def _nodes(self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface) -> Solved:
+        """All nodes, from the first start; those without an equilibrium from the others too."""
+        enough = TOLERANCE * scale(world)
+        first = _solved(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
+        found = _solved(world, t, states, ahead, first.profile, QUICK)
+        for start in (first.profile[0], *session["starts"][1:]):
+            left = np.flatnonzero(~(found.regret.max(axis=1) <= enough))
+            if not left.size:
+                break
+            again = _solved(world, t, states[left], ahead, start[None], self.rounds)
+            better = ~(again.regret.max(axis=1) >= found.regret[left].max(axis=1))
+            for old, new in zip(found, again, strict=True):
+                old[left[better]] = new[better]
+        return found
+
+    def _path(self, world: Any, session: Session) -> None:
+        """The realised schedule: the node of the state that play has come to, period by period."""
+        state = np.asarray(world.opening())[None]
+        for t in range(world.periods):
+            later = session["value"][t] if t < world.periods - 1 else np.zeros(0)
+            found = self._nodes(world, session, t, state, self._surface(world, later, t + 1))
+            session["schedule"][t], session["path_regret"][t] = found.profile[0], found.regret[0]
+            if t == 0:
+                session["value_start"][:] = found.payoff[0]
+            state = found.after
+
+    def _halved(self, world: Any, session: Session) -> None:
+        """The value of the start where only every second level is solved."""
+        opening = np.asarray(world.opening())
+        ahead = self._surface(world, np.zeros(0), world.periods)
+        for t in range(world.periods - 1, 0, -1):
+            grids = self._grids(world, t)
+            found = self._nodes(world, session, t, self._states(grids[:, ::2], opening.shape), ahead)
+            coarse = found.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
+            ahead = fitted(refined(coarse, grids), grids)
+        session["coarse"][:] = self._nodes(world, session, 0, opening[None], ahead).payoff[0]
+
+    def read(self, world: Any, session: Session) -> Record:
+        """The schedule that is realised, and how the nodes were solved; NaN where they are not yet."""
+        enough = TOLERANCE * scale(world)
+        regrets, node = session["regret"], ("layer", "node")
+        good = regrets.max(axis=2) <= enough
+        profile = np.moveaxis(session["schedule"], 1, 0).reshape(world.space.shape[0], -1)
+        found: Record = {
+            "profile": (("player", "axis"), profile),
+            "value_start": (("player",), session["value_start"].copy()),
+            "path_regret": (("period", "player"), session["path_regret"].copy()),
+            "node_regret": ((*node, "player"), regrets.copy()),
+            "node_found": (node, good),
+            "node_value": ((*node, "player"), session["value"].copy()),
+            "node_state": ((*node, "stock", "player"), session["state"].copy()),
+            "nodes_without_equilibrium": ((), np.asarray(np.sum(~good))),
+        }
+        if self._halves(world):
+            error = np.abs(session["value_start"] - session["coarse"])
+            found["grid_error"] = (("player",), error)
+        if int(session["done"][0]) >= self.length(world):
+            all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= enough))
+            found["status"] = ((), np.asarray("settled" if all_good else "no answer"))
+        return found
+
+
+def _solved(game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int) -> Solved:
+    """The nodes at ``states`` [node stock player], from one start or a start each, in calls of one shape."""
+    count = len(states)
+    starts = np.broadcast_to(starts, (count, *starts.shape[1:]))
+    parts = []
+    for first in range(0, count, CHUNK):
+        rows = np.minimum(np.arange(first, first + CHUNK), count - 1)  # one shape, one compilation
+        nodes = (game, put(t), put(states[rows]), ahead)
+        part = _chunk(nodes, starts[rows].copy(), rounds, GAIN * scale(game))
+        parts.append([array[: count - first] for array in part])
+    return Solved(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> Solved:
+    """Best replies in turn until nobody gains by one, or the rounds are over; then Newton's method."""
+    for _ in range(rounds):
+        most = 0.0
+        for player in range(x.shape[1]):
+            strategy, gain = _replies(nodes, x, player)
+            x[:, player] = np.where(gain[:, None] > 0, strategy, x[:, player])
+            most = max(most, float(np.max(gain)))
+        if not most > enough:
+            break
+    x, payoff, after = (np.array(part) for part in _sharpened(*nodes, put(x)))
+    gains = [_replies(nodes, x, player)[1] for player in range(x.shape[1])]
+    return Solved(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
+
+
+def _replies(nodes: Nodes, x: np.ndarray, player: int) -> tuple[np.ndarray, np.ndarray]:
+    """A player's best reply at every node, ``[node axis]``, and what it gains, ``[node]``."""
+    strategy, gain = _best_replies(*nodes, put(x), put(player))
+    return np.asarray(strategy), np.asarray(gain)
+
+
+@eqx.filter_jit
+def _best_replies(
+    game: Any, t: Array, states: Array, ahead: Surface, x: Array, player: Array
+) -> tuple[Array, Array]:
+    def one(state: Array, x: Profile) -> tuple[Array, Array]:
+        node = game.node(t, state, ahead)
+        strategy, payoff, _ = best_response(node, x, player)
+        return strategy, payoff - node.payoffs(x)[player]
+
+    return jax.vmap(one)(states, x)
+
+
+@eqx.filter_jit
+def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
+    """The root of the first-order conditions next to ``x``, at every node that has one; what it pays."""
+
+    def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:
+        node = game.node(t, state, ahead)
+        x = _root(node, x)
+        return x, node.payoffs(x), node.after(x)
+
+    return jax.vmap(one)(states, x)
+
+
+def _root(node: Any, x: Profile) -> Profile:
+    """Newton's steps in inner coordinates; what is at a bound and gains nothing by leaving it stays."""
+    flat = flattened(node)
+    space, begin = flat.space, flat.inner(x)
+    margin = SLACK * width(space)
+
+    def slopes(y: Array) -> tuple[Array, Array]:
+        at = y.reshape(begin.shape)
+
+        def own(player: Array) -> Array:
+            paid = jax.grad(lambda row: flat.payoffs(at.at[player].set(row))[player])
+            slope: Array = paid(at[player])
+            return slope
+
+        found = jax.vmap(own)(jnp.arange(len(at)))
+        return found.ravel(), found
+
+    def step(_: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        y, best, least = carry
+        derivative, slope = jax.jacfwd(slopes, has_aux=True)(y.ravel())
+        # nothing at all is infinitely far down: its slope says nothing
+        held = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
+        left = jnp.max(jnp.abs(jnp.where(held, 0.0, slope)))
+        best, least = jnp.where(left < least, y, best), jnp.minimum(left, least)
+        kept = ~held.ravel()
+        system = jnp.where(kept[:, None] & kept[None, :], derivative, jnp.eye(y.size))
+        move = -jnp.linalg.solve(system, jnp.where(held, 0.0, slope).ravel()).reshape(y.shape)
+        return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, least
+
+    _, y, left = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
+    good: Array = (left <= ROOT * payoff_scale(node)) & (jnp.max(jnp.abs(y - begin) / width(space)) <= NEAR)
+    return jnp.where(good, node.space.project(flat.outer(y)), x)

@@ -1,0 +1,275 @@
+"""Linear-quadratic games played for ever: Markov-perfect, with a leader, or with one common plan."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.certify import TOLERANCE
+from rivalry.core.game import Record, scale
+from rivalry.core.oracles import has, offered
+from rivalry.methods.dynamic_games import riccati
+from rivalry.methods.dynamic_games.commitment import commitment, plan_costs
+from rivalry.methods.dynamic_games.linear_strategies import committed, played
+from rivalry.tables.kernels.shapes import LinearQuadraticGame
+
+RESTS, WAITS = 1e-9, 20  # strategies that move less, and no less in so many passes, have come to rest
+NOISE = 1e-8  # what is smaller, relative to the largest entry of strategies, need not settle to its own size
+SETTLED = 1e-10  # costs, relative to their size, that one more pass moves less are those for ever
+ENDS = ("budget spent", "settled", "no answer")
+
+Session = dict[str, np.ndarray]
+
+
+class World(NamedTuple):
+    """What is solved, and what payoffs are compared with."""
+
+    game: LinearQuadraticGame
+    scale: float
+    outside: Callable[[np.ndarray], str] | None = None  # where a path leaves what the game stands for
+
+
+class LinearQuadratic(eqx.Module):
+    """Strategies that are linear in the state, for ever, in games of linear motion and quadratic costs.
+
+    For games that offer ``linear_quadratic()``, a `tables.kernels.shapes.LinearQuadraticGame`: ``x' = A x +
+    sum_i B_i u_i``, and player ``i`` is paid ``-(x'R_i x + u_i'Q_i u_i)`` a period, discounted by its own
+    ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
+
+    - ``markov_perfect``: nobody gains by another strategy, whatever the state (any number of players);
+    - ``feedback_stackelberg``: in every period the leader moves first, and the follower sees its move;
+    - ``commitment_stackelberg``: the leader announces at the start what it will do for ever, and the follower
+      answers by its best plan, which its Euler equation describes. The leader would rather plan anew later
+      (``replanned_gain``): the plan is not time-consistent;
+    - ``joint``: the strategies that make the sum of all values largest, where all discount alike.
+
+    The first two go back period by period from a last one until strategies stand still, to rounding, and then
+    take what these cost for ever; they have settled only if one more period moves those costs no more. So the
+    equilibrium is the limit of ever longer horizons. The others are one Riccati equation. Values are always
+    those of the strategies found, from a Lyapunov equation. Nothing bounds states and moves: whether what is
+    bounded in the game stays so on the path is for the game to say. Where nothing settles all is NaN but the
+    ``residual``.
+
+    The record holds ``value`` (player), at the first state; ``feedback`` (player, control, state); the rest
+    that play comes to, ``steady_state`` (state), NaN where there is none; ``state_path`` (period, state),
+    ``control_path`` (period, player, control) and ``cash_flow_path`` (period, player); ``residual``;
+    ``time_consistent``; with feedback leadership the follower's reply ``u_f = -K x - k u_l``, as
+    ``reply_to_state`` K (control, state) and ``reply_to_leader`` k (control, leader_control). A commitment
+    has, in place of ``feedback``, ``plan_feedback`` (control, plan_state), the plan ``u_l = -F (x, u_f)``,
+    the follower's first move ``first_move`` H (control, state) times the first state, and ``replanned_gain``
+    (period), what the leader would gain, from then on and in values of then, if it could plan anew.
+
+    The certificate is exact among strategies and plans whose discounted squares die out: every player's best
+    reply to the others' strategies is a linear regulator's problem, that of a leader against the follower's
+    reply. For ``joint`` it tells what each would gain by leaving the common plan. Where a game says that the
+    path leaves what it stands for (``outside_linear(state_path)``, such as outputs below zero) there is a
+    warning, ``outside``, and no certificate.
+
+    Raises `ValueError` for more than two players with a leader, ``gamma`` outside [0, 1), a joint plan of
+    players who discount differently, and a commitment of whose follower the Euler equation is not that above.
+
+    References: Basar and Olsder (1999), Dynamic Noncooperative Game Theory, chapters 6 and 7; Ljungqvist and
+    Sargent (2018), Recursive Macroeconomic Theory, chapters on Markov-perfect equilibria and on dynamic
+    Stackelberg problems.
+
+    >>> import rivalry as rv
+    >>> class OneFirm:  # the output q moves by u at a cost of u**2; sold at a price of 1 - q
+    ...     def linear_quadratic(self):
+    ...         one, cash = np.ones((1, 1, 1)), np.array([[[0.0, -0.5], [-0.5, 1.0]]])
+    ...         start, move = np.array([1.0, 0.0]), np.array([[[0.0], [1.0]]])
+    ...         return LinearQuadraticGame(np.eye(2), move, cash, one, np.array([0.9]), start)
+    >>> found = rv.learn(OneFirm(), LinearQuadratic())
+    >>> found.data.steady_state.values.round(6).tolist(), found.claim
+    ([1.0, 0.5], 'equilibrium')
+    """
+
+    solution: Annotated[
+        Literal["markov_perfect", "feedback_stackelberg", "commitment_stackelberg", "joint"],
+        "who knows what when it moves",
+    ] = "markov_perfect"
+    leader: Annotated[int, Ge(0), "who moves first, where somebody does"] = 0
+    periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is kept"] = 200
+    budget: Annotated[int, Ge(1), "most periods to go back"] = 100_000
+    open_ended: ClassVar[bool] = True
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On games that offer themselves as linear-quadratic."""
+        return has(game, "linear_quadratic")
+
+    def world(self, game: Any) -> World:
+        """The game's matrices. Raises `ValueError` where they, or the solution for them, do not fit."""
+        made = checked(offered(game, "linear_quadratic")())
+        rates = made.gamma.tolist()
+        if self.solution.endswith("stackelberg"):
+            if len(rates) != 2:
+                raise ValueError(f"solution: {self.solution!r} must have two players; there are {len(rates)}")
+            if self.leader > 1:
+                raise ValueError(f"leader: {self.leader} must be 0 or 1")
+        if self.solution == "joint" and len(set(rates)) > 1:
+            raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
+        if self.solution == "commitment_stackelberg":
+            _euler(made, 1 - self.leader)
+        return World(made, scale(game), offered(game, "outside_linear"))
+
+    def length(self, world: World) -> int:
+        """At most the budget."""
+        return self.budget
+
+    def begin(self, world: World, stream: np.random.SeedSequence) -> Session:
+        """The last period, in which nobody moves any more; the stream is not needed."""
+        players, states, controls = world.game.B.shape
+        return {
+            "cost": world.game.R.copy(),
+            "feedback": np.full((players, controls, states), np.nan),
+            "least": np.full(1, np.inf),  # of the movements so far
+            "waited": np.zeros(1, dtype=np.int64),  # passes since then
+            "residual": np.full(1, np.nan),
+            "done": np.zeros(1, dtype=np.int64),
+            "end": np.zeros(1, dtype=np.int64),
+        }
+
+    def advance(self, world: World, session: Session, steps: int) -> int:
+        """Up to ``steps`` periods back; a plan is one step."""
+        for taken in range(steps):
+            if session["end"][0] or session["done"][0] >= self.budget:
+                return taken
+            session["done"][0] += 1
+            if self.solution in ("markov_perfect", "feedback_stackelberg"):
+                self._pass(world.game, session)
+            else:
+                self._plan(world.game, session)
+        return steps
+
+    def _back(self, game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.solution == "markov_perfect":
+            return riccati.markov_step(game, cost)
+        return riccati.leading_step(game, cost, self.leader)[:2]
+
+    def _pass(self, game: LinearQuadraticGame, session: Session) -> None:
+        """One period back, and, where strategies have come to rest, what they cost for ever."""
+        try:
+            feedback, cost = self._back(game, session["cost"])
+        except np.linalg.LinAlgError:
+            session["end"][0] = ENDS.index("no answer")
+            return
+        moved = _movement(session["feedback"], feedback)
+        fell = moved < session["least"][0]
+        session["waited"][0] = 0 if fell else session["waited"][0] + 1
+        session["least"][0] = min(moved, session["least"][0])
+        session["feedback"], session["cost"], session["residual"][0] = feedback, cost, moved
+        if not np.all(np.isfinite(cost)):
+            session["end"][0] = ENDS.index("no answer")
+        elif moved == 0 or (moved <= RESTS and session["waited"][0] >= WAITS):
+            self._evaluated(game, session)
+
+    def _evaluated(self, game: LinearQuadraticGame, session: Session) -> None:
+        """Costs for ever in place of those of a horizon: the end, if one more period leaves them as they are.
+
+        Strategies can stand still long before costs do: what is constant in them settles like ``gamma^t``.
+        """
+        cost = riccati.costs(game, session["feedback"])
+        if not np.all(np.isfinite(cost)):
+            session["end"][0] = ENDS.index("no answer")
+            return
+        after = self._back(game, cost)[1]
+        off = np.max(np.abs(after - cost), axis=(1, 2)) / np.max(np.abs(cost), axis=(1, 2))
+        session["cost"], session["residual"][0] = cost, np.max(off)
+        session["least"][0], session["waited"][0] = np.inf, 0
+        if np.max(off) <= SETTLED:
+            session["end"][0] = ENDS.index("settled")
+
+    def _plan(self, game: LinearQuadraticGame, session: Session) -> None:
+        """The plan of all, or of the leader, where there is one that is worth something to everybody."""
+        if self.solution == "joint":
+            found = riccati.joint(game)
+            if found is not None:
+                session["feedback"], session["residual"][0] = found
+            good = found is not None
+        else:
+            plan = commitment(game, self.leader)
+            if plan is not None:
+                session["residual"][0] = plan.residual
+            good = plan is not None and bool(np.all(np.isfinite(plan_costs(game, plan, self.leader))))
+        session["end"][0] = ENDS.index("settled" if good else "no answer")
+
+    def read(self, world: World, session: Session) -> Record:
+        """Values, strategies, the path and the certificate; NaN where nothing has settled."""
+        status = ENDS[int(session["end"][0])]
+        if status == "budget spent" and session["done"][0] >= self.budget:
+            warnings.warn(f"not settled after {self.budget} periods: raise budget", stacklevel=2)
+        settled = status == "settled"
+        allowed = TOLERANCE * world.scale
+        if self.solution == "commitment_stackelberg":
+            plan = commitment(world.game, self.leader) if settled else None
+            found = committed(world.game, plan, self.leader, self.periods, allowed)
+        else:
+            feedback = session["feedback"] if settled else np.full_like(session["feedback"], np.nan)
+            leader = self.leader if self.solution == "feedback_stackelberg" else None
+            found = played(world.game, feedback, leader, self.periods, allowed)
+        if settled and world.outside is not None:
+            found = _within(found, world.outside(found["state_path"][1]))
+        return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
+
+
+def _within(found: Record, why: str) -> Record:
+    """A record as it is, or, of a path that leaves what the game stands for, without a certificate."""
+    if not why:
+        return found
+    warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=3)
+    proof = ("regret", "bound", "coverage", "certificate_method", "tolerance", "claim")
+    kept = {name: value for name, value in found.items() if name not in proof}
+    return kept | {"outside": ((), np.asarray(why))}
+
+
+def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
+    """The same as arrays of numbers. Raises `ValueError` for shapes, numbers and rates that cannot be."""
+    made = LinearQuadraticGame(*(np.array(part, dtype=float) for part in game))
+    if made.B.ndim != 3:
+        raise ValueError(f"B: {made.B.ndim} dimensions must be 3, player, state and control")
+    players, states, controls = made.B.shape
+    shapes = {
+        "A": (states, states),
+        "R": (players, states, states),
+        "Q": (players, controls, controls),
+        "gamma": (players,),
+        "first": (states,),
+    }
+    for name, part in made._asdict().items():
+        if part.shape != shapes.get(name, part.shape):
+            raise ValueError(f"{name}: shape {part.shape} must be {shapes[name]}")
+        if not np.all(np.isfinite(part)):
+            raise ValueError(f"{name}: must be finite")
+    for name, forms in (("R", made.R), ("Q", made.Q)):
+        if not np.allclose(forms, np.swapaxes(forms, 1, 2), rtol=1e-12, atol=0):
+            raise ValueError(f"{name}: must be symmetric")
+    for player, rate in enumerate(made.gamma.tolist()):
+        if not 0 <= rate < 1:
+            raise ValueError(f"gamma[{player}]: {rate:g} must be in [0, 1), or the value diverges")
+    return made
+
+
+def _euler(game: LinearQuadraticGame, follower: int) -> None:
+    """Raises `ValueError` where `commitment.implementability` does not tell the follower's best plan."""
+    if np.min(np.linalg.eigvalsh(game.Q[follower])) <= 0:
+        raise ValueError(
+            f"Q[{follower}]: must be positive definite for a commitment: the follower's moves must cost"
+        )
+    if game.gamma[follower] == 0:
+        raise ValueError(f"gamma[{follower}]: 0 must be above 0 for a commitment: the follower never moves")
+    own = game.B[follower]
+    if not np.allclose(game.A.T @ own, own, rtol=1e-12, atol=0):
+        raise ValueError("A: must leave the follower's own state as it is, A'B_f = B_f, for a commitment")
+
+
+def _movement(before: np.ndarray, after: np.ndarray) -> float:
+    """How far strategies ``[player control state]`` have moved, relative to what each state adds to moves."""
+    size = np.max(np.abs(after), axis=(0, 1))
+    size = np.maximum(size, NOISE * np.max(size))
+    off = np.max(np.abs(after - before), axis=(0, 1))
+    return float(np.max(np.divide(off, size, out=off.copy(), where=size > 0)))

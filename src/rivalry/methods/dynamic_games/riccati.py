@@ -1,0 +1,226 @@
+"""Linear-quadratic games: backward steps, what linear strategies cost, best replies, where motions lead.
+
+Costs are minimised, and a quadratic form ``P`` is the cost ``x' P x`` that is still to come in state ``x``. A
+strategy is ``u_i = -F_i x``. Of every player's arrays the first dimension is the player.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.kernels.shapes import LinearQuadraticGame
+
+DOUBLINGS = 60  # so many steps, to the power of 2, are more than any discounting needs
+STILL = 1e-10  # a state that moves less, relative to its size, has come to rest
+SOLVED = 1e-8  # a Riccati equation that is off by more, relative to its solution, is not solved
+
+
+class Regulated(NamedTuple):
+    """The best that one player can do about a linear motion."""
+
+    feedback: np.ndarray  # [control state]
+    cost: np.ndarray  # [state state]
+    residual: float  # of the Riccati equation, relative to the cost
+
+
+class Reply(NamedTuple):
+    """A follower that sees the leader's move: ``u_f = -K x - k u_l``."""
+
+    K: np.ndarray  # [control state]
+    k: np.ndarray  # [control control]
+
+
+def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None = None) -> np.ndarray:
+    """The motion ``A - sum_j B_j F_j``, ``[state state]``; without ``player``'s part, where one is named."""
+    moved = game.B @ feedback
+    total: np.ndarray = moved.sum(axis=0)
+    loop: np.ndarray = game.A - total if player is None else game.A - (total - moved[player])
+    return loop
+
+
+def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray) -> np.ndarray:
+    """One player's best feedback ``[control state]`` if ``cost`` is what lies ahead.
+
+    Raises `numpy.linalg.LinAlgError` where every move is as good.
+    """
+    ahead = gamma * B.T @ cost
+    found: np.ndarray = np.linalg.solve(Q + ahead @ B, ahead @ A)
+    return found
+
+
+def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One period back: the strategies in equilibrium and what they cost, if ``cost`` lies ahead.
+
+    All first-order conditions ``(Q_i + gamma_i B_i'P_i B_i) F_i + gamma_i B_i'P_i sum_{j != i} B_j F_j =
+    gamma_i B_i'P_i A`` are solved at once. Returns ``[player control state]`` and ``[player state state]``.
+    Raises `numpy.linalg.LinAlgError` where they have no single solution.
+    """
+    players, states, controls = game.B.shape
+    ahead = game.gamma[:, None, None] * np.swapaxes(game.B, 1, 2) @ cost
+    slopes = (ahead[:, None] @ game.B).swapaxes(1, 2)  # [player control other control]
+    slopes[np.arange(players), :, np.arange(players), :] += game.Q
+    whole = slopes.reshape(players * controls, -1)
+    feedback = np.linalg.solve(whole, (ahead @ game.A).reshape(players * controls, states))
+    feedback = feedback.reshape(players, controls, states)
+    return feedback, _back(game, feedback, cost)
+
+
+def leading_step(
+    game: LinearQuadraticGame, cost: np.ndarray, leader: int
+) -> tuple[np.ndarray, np.ndarray, Reply]:
+    """The same for two players of whom ``leader`` moves first in every period, and the follower's reply.
+
+    The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` that the reply leaves.
+    """
+    reply = replying(game, cost, leader)
+    feedback = np.empty((*game.B.shape[::2], game.A.shape[0]))
+    A, B = led(game, reply, leader)
+    feedback[leader] = gain(A, B, game.Q[leader], game.gamma[leader], cost[leader])
+    feedback[1 - leader] = reply.K - reply.k @ feedback[leader]
+    return feedback, _back(game, feedback, cost), reply
+
+
+def replying(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> Reply:
+    """The follower's best answer to any move of the leader, if ``cost`` lies ahead."""
+    f = 1 - leader
+    moved = np.hstack([game.A, game.B[leader]])
+    both = gain(moved, game.B[f], game.Q[f], game.gamma[f], cost[f])
+    return Reply(both[:, : len(game.A)], both[:, len(game.A) :])
+
+
+def led(game: LinearQuadraticGame, reply: Reply, leader: int) -> tuple[np.ndarray, np.ndarray]:
+    """The motion that a leader regulates who knows the follower's reply: ``(A - B_f K, B_l - B_f k)``."""
+    theirs = game.B[1 - leader]
+    return game.A - theirs @ reply.K, game.B[leader] - theirs @ reply.k
+
+
+def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """What this period and all after it cost, ``[player state state]``."""
+    loop = against(game, feedback)
+    now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
+    after = now + game.gamma[:, None, None] * (loop.T @ cost @ loop)
+    symmetric: np.ndarray = (after + np.swapaxes(after, 1, 2)) / 2
+    return symmetric
+
+
+def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
+    """The sum of ``gamma^t (loop^t)' now loop^t``, the solution of a discrete Lyapunov equation, by doubling.
+
+    NaN where the sum diverges.
+
+    >>> evaluated(np.array([[0.5]]), np.array([[1.0]]), 0.96).round(6).tolist()
+    [[1.315789]]
+    """
+    total, power = np.array(now, dtype=float), np.sqrt(gamma) * loop
+    if not np.all(np.isfinite(power)) or np.max(np.abs(np.linalg.eigvals(power))) >= 1:
+        return np.full_like(total, np.nan)
+    for _ in range(DOUBLINGS):
+        added = power.T @ total @ power
+        total = total + added
+        if np.max(np.abs(added)) <= np.finfo(float).eps ** 2 * np.max(np.abs(total)):
+            break
+        power = power @ power
+    return total
+
+
+def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
+    """What linear strategies cost everybody for ever, exactly: ``[player state state]``; NaN where infinite.
+
+    >>> alone = LinearQuadraticGame(*(np.ones(k) for k in [(1, 1), *[(1, 1, 1)] * 3, 1, 1]))._replace(
+    ...     gamma=np.array([0.5])
+    ... )
+    >>> costs(alone, np.array([[[0.5]]])).round(6).tolist()
+    [[[1.428571]]]
+    """
+    loop = against(game, feedback)
+    now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
+    return np.stack([evaluated(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
+
+
+def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float) -> Regulated | None:
+    """The least discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``, among plans whose squares die out.
+
+    The stabilising solution of the discounted Riccati equation, by SciPy, and two passes of policy iteration,
+    each with an exact value. ``R`` need not be definite. None where there is no best plan: no solution, or
+    one at which costs do not curve upwards.
+
+    >>> one = np.eye(1)
+    >>> found = regulator(one, one, one, one, 0.5)
+    >>> bool(np.isclose(found.cost[0, 0], 1 + 0.5 * found.cost[0, 0] / (1 + 0.5 * found.cost[0, 0])))
+    True
+    """
+    from scipy.linalg import solve_discrete_are
+
+    root = np.sqrt(gamma)
+    for balanced in (True, False):  # balancing helps but for the least discount factors, which it cannot take
+        try:
+            with np.errstate(all="ignore"):
+                cost = solve_discrete_are(root * A, root * B, R, Q, balanced=balanced)
+            found = _polished(A, B, R, Q, gamma, cost)
+        except (np.linalg.LinAlgError, ValueError):  # roots on the circle; what is no number
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _polished(
+    A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray
+) -> Regulated | None:
+    """A solution of the Riccati equation made exact to rounding; None where it is none, or not the least."""
+    for _ in range(2):
+        feedback = gain(A, B, Q, gamma, cost)
+        cost = evaluated(A - B @ feedback, R + feedback.T @ Q @ feedback, gamma)
+    feedback = gain(A, B, Q, gamma, cost)
+    loop = A - B @ feedback
+    off = R + feedback.T @ Q @ feedback + gamma * loop.T @ cost @ loop - cost
+    residual = float(np.max(np.abs(off)) / max(np.max(np.abs(cost)), np.finfo(float).tiny))
+    if not residual <= SOLVED or np.min(np.linalg.eigvalsh(Q + gamma * B.T @ cost @ B)) <= 0:
+        return None
+    return Regulated(feedback, cost, residual)
+
+
+def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
+    """The strategies ``[player control state]`` that make the sum of all costs least, and the residual.
+
+    For equal gammas. None where there is no best plan.
+    """
+    players, states, controls = game.B.shape
+    B = np.moveaxis(game.B, 0, 1).reshape(states, players * controls)
+    Q = np.zeros((players, controls, players, controls))
+    Q[np.arange(players), :, np.arange(players), :] = game.Q
+    found = regulator(game.A, B, game.R.sum(axis=0), Q.reshape(B.shape[1], -1), float(game.gamma[0]))
+    if found is None:
+        return None
+    return found.feedback.reshape(players, controls, states), found.residual
+
+
+def travelled(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
+    """The states ``[period state]`` that a motion leads through, the first one first."""
+    path = np.empty((periods, len(first)))
+    state = np.asarray(first, dtype=float)
+    for t in range(periods):
+        path[t], state = state, loop @ state
+    return path
+
+
+def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Where a motion comes to rest, ``[state]``; NaN where it does not.
+
+    Steps are doubled: once they are still to some digits they are to twice as many, and to go on would only
+    let the rounding of a mode that neither grows nor decays grow.
+
+    >>> limit(np.array([[1.0, 0.0], [1.0, 0.5]]), np.array([1.0, 0.0])).tolist()
+    [1.0, 2.0]
+    """
+    power, here = loop, np.asarray(first, dtype=float)
+    with np.errstate(all="ignore"):
+        for _ in range(DOUBLINGS):
+            there: np.ndarray = power @ first
+            still = np.max(np.abs(loop @ there - there)) <= STILL * np.max(np.abs(there))
+            if still and np.max(np.abs(there - here)) <= STILL * np.max(np.abs(there)):
+                return there
+            power, here = power @ power, there
+    return np.full(len(first), np.nan)

@@ -1,0 +1,1 @@
+"""Adaptive dynamics: gradients, best responses, replicator, directional learning."""

@@ -1,0 +1,160 @@
+"""Best-response dynamics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Gt, Interval, Le
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry.core.certify import search, search_grid, traceable_reply
+from rivalry.core.game import ENDINGS, Finish, Game, Record, own_payoff, scale_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile, Strategy, width
+from rivalry.methods.limit_sets import end_state
+
+REMEMBERED = 64  # past profiles: cycles of up to so many rounds are seen
+SAME, MOVED = 1e-7, 1e-4  # of the width: a profile that is repeated, players who still move
+NEAR = 1e-3  # of the width: as far may replies of hardly any gain be from the root
+TIE = 1e-10  # of the payoff scale: payoffs this near are equal
+
+
+class Rounds(NamedTuple):
+    """A profile, the regrets met on the way, the profiles before it, and the period found (0: none)."""
+
+    profile: Profile
+    regret: Float[Array, "player"]
+    past: Float[Array, "round player axis"]  # the last round first, infinite where there was none
+    period: Array
+    grids: Float[Array, "player point axis"]
+
+
+class BestResponse(eqx.Module):
+    """Players move to their global best reply: one after the other, or all at once.
+
+    A reply is searched over the whole space, a grid and then a climb, or is the game's own ``best_reply``
+    where it has one that JAX can trace. Of equally good replies the nearest is taken. One step is a round of
+    all players. It settles when nobody gains more than ``tol`` times the payoff scale, and is called cycling
+    when a profile of the last 64 rounds comes back: ``cycle_rounds`` tells the period.
+
+    Reference: Cournot (1838); Monderer & Shapley (1996) for when it converges.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
+    >>> found = rv.solve(game, BestResponse(), start=[0.1, 0.9])
+    >>> found.status, found.claim
+    ('settled', 'equilibrium')
+    """
+
+    update: Annotated[
+        Literal["sequential", "simultaneous"], "whether each sees the replies of those before it in the round"
+    ] = eqx.field(static=True, default="sequential")
+    order: Annotated[Literal["fixed", "random"], "of the players in a sequential round"] = eqx.field(
+        static=True, default="fixed"
+    )
+    damping: Annotated[
+        float, Interval(gt=0, le=1), "part of the way to the best reply that a player goes"
+    ] = 1.0
+    points: Annotated[int, Gt(1), Le(100_000), "strategies on the search grid of every player"] = eqx.field(
+        static=True, default=201
+    )
+    polish: Annotated[
+        bool, "end by Newton's steps on the first-order conditions; needs a box and payoffs with derivatives"
+    ] = eqx.field(static=True, default=True)
+
+    def __check_init__(self) -> None:
+        if self.update not in ("sequential", "simultaneous"):
+            raise ValueError(f"update: {self.update!r} must be 'sequential' or 'simultaneous'")
+        if self.order not in ("fixed", "random"):
+            raise ValueError(f"order: {self.order!r} must be 'fixed' or 'random'")
+        if not 0 < self.damping <= 1:
+            raise ValueError(f"damping: {self.damping} must be above 0 and at most 1")
+        if not self.points > 1:
+            raise ValueError(f"points: {self.points} must be above 1")
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Rounds:
+        """The start, nothing remembered; the key is not needed."""
+        start = jnp.asarray(start)
+        players = start.shape[0]
+        past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
+        return Rounds(
+            start,
+            jnp.full(players, jnp.inf),
+            past.at[0].set(start),
+            jnp.zeros((), dtype=int),
+            _grids(game, self.points),
+        )
+
+    def step(self, game: Game, state: Rounds, key: PRNGKeyArray) -> Rounds:
+        """One round; the key is consumed where the order is random."""
+        players = state.profile.shape[0]
+        order = jnp.arange(players)
+        if self.order == "random":
+            order = jax.random.permutation(key, order)
+        together = self.update == "simultaneous"
+
+        def move(x: Profile, player: Array) -> tuple[Profile, Array]:
+            seen = state.profile if together else x
+            reply, gain = nearest_best_reply(game, seen, player, state.grids[player])
+            there = seen[player] + self.damping * (reply - seen[player])
+            return x.at[player].set(there), gain
+
+        x, gains = jax.lax.scan(move, state.profile, order)
+        regret = jnp.zeros(players).at[order].set(gains)
+        return state._replace(
+            profile=x,
+            regret=regret,
+            past=jnp.roll(state.past, 1, axis=0).at[0].set(x),
+            period=_period(game, x, state.past),
+        )
+
+    def residual(self, game: Game, state: Rounds) -> Float[Array, ""]:
+        """The largest gain that a player met in the last round, in units of the payoff scale."""
+        return jnp.max(state.regret) / scale_of(game)
+
+    def ended(self, game: Game, state: Rounds) -> Array:
+        """Cycling once a profile has come back while players still move."""
+        return jnp.where(state.period > 0, ENDINGS.index("cycling"), 0)
+
+    def notes(self, game: Game, state: Rounds) -> Record:
+        """``cycle_rounds``: rounds until the profile came back, 0 where it did not."""
+        return {"cycle_rounds": ((), np.asarray(state.period))}
+
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
+        """The root of the first-order conditions next to the end, and its spectrum; the key is not needed."""
+        return end_state.at_rest(game, profile, near=NEAR) if self.polish else None
+
+
+def _period(game: Game, x: Profile, past: Array) -> Array:
+    wide = width(game.space)
+    gaps = jnp.max(jnp.abs(past - x) / wide, axis=(1, 2))
+    again = (gaps <= SAME) & (gaps[0] > MOVED)
+    return jnp.where(jnp.any(again), jnp.argmax(again) + 1, 0)
+
+
+def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
+    """Every player's search grid; shorter ones repeat their last row."""
+    grids = [search_grid(game, player, points) for player in range(game.space.shape[0])]
+    longest = max(map(len, grids))
+    return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
+
+
+def nearest_best_reply(
+    game: Game, x: Profile, player: Array, grid: Array
+) -> tuple[Strategy, Float[Array, ""]]:
+    """The best reply of ``player`` nearest to where it is, and what it gains by it, at least 0."""
+    here, own = x[player], own_payoff(game, x, player, x[player])
+    known = traceable_reply(game, x, player)
+    if known is not None:
+        strategies, payoffs = known[0][None], known[1][None]
+    else:
+        strategies, payoffs = search(game, x, player, grid)
+    strategies = jnp.concatenate([strategies, here[None]])
+    payoffs = jnp.concatenate([payoffs, own[None]])
+    best = jnp.max(payoffs)
+    tied = payoffs >= best - TIE * scale_of(game)
+    far = jnp.sum((strategies - here) ** 2, axis=-1)
+    chosen = jnp.argmin(jnp.where(tied, far, jnp.inf))
+    return strategies[chosen], jnp.maximum(best - own, 0.0)

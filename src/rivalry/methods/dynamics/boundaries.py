@@ -1,0 +1,55 @@
+"""What becomes of a move that would leave the space."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box, Profile, Simplex, Space
+
+Boundary = Literal["project", "reject", "reflect", "mirror"]
+
+
+def check(boundary: str, space: Space) -> None:
+    """Raises `ValueError` where the rule has no meaning on the space."""
+    if boundary == "mirror" and not isinstance(space, Simplex):
+        raise ValueError("boundary: 'mirror' needs a simplex; 'project', 'reject' and 'reflect' do not")
+    if boundary == "reflect" and not isinstance(space, Box):
+        raise ValueError("boundary: 'reflect' needs an interval or a box; 'project' and 'reject' do not")
+
+
+def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
+    """``x + push`` inside the space.
+
+    `project`: the nearest profile; `reject`: a player whose move leaves the space does not move at all;
+    `reflect` (boxes): the move bounces off the walls; `mirror` (simplices): ``x exp(push)``, normalised.
+
+    >>> space = Box.interval(0.0, 1.0, players=2)
+    >>> x, push = jnp.array([[0.9], [0.5]]), jnp.array([[0.3], [0.1]])
+    >>> [round(float(moved), 6) for moved in apply("reflect", space, x, push).ravel()]
+    [0.8, 0.6]
+    """
+    if boundary == "mirror":
+        # the largest exponent is taken out, so that nothing overflows
+        top = jnp.max(jnp.where(space.mask, push, -jnp.inf), axis=1, keepdims=True)
+        weight = jnp.where(space.mask, x * jnp.exp(push - top), 0.0)
+        share = weight / jnp.sum(weight, axis=1, keepdims=True)
+        return space.project(share) if isinstance(space, Simplex) and space.least else share
+    if boundary == "reflect" and isinstance(space, Box):
+        wide = space.high - space.low
+        folded = jnp.mod(x + push - space.low, 2 * wide)
+        return jnp.clip(space.low + jnp.minimum(folded, 2 * wide - folded), space.low, space.high)
+    there = space.project(x + inside(space, push))
+    if boundary == "project":
+        return there
+    far = jnp.max(jnp.abs(there - (x + inside(space, push))), axis=1, keepdims=True)
+    return jnp.where(far > 1e-14, x, there)
+
+
+def inside(space: Space, push: Profile) -> Profile:
+    """On a simplex, the part of a move that keeps the sum: the rest is no move at all."""
+    if not isinstance(space, Simplex):
+        return push
+    count = jnp.sum(space.mask, axis=1, keepdims=True)
+    mean = jnp.sum(jnp.where(space.mask, push, 0.0), axis=1, keepdims=True) / count
+    return jnp.where(space.mask, push - mean, 0.0)

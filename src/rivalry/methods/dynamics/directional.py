@@ -1,0 +1,361 @@
+"""Directional learning: go on while it pays, else turn round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+from jaxtyping import Array, Float, UInt32
+
+from rivalry.core.game import with_
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import offered
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.core.statistics import half_width
+from rivalry.core.validate import limit
+from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player
+from rivalry.methods.q_learning.seating import Seating, boxed, check_gamma, discounts, seating
+
+Session = dict[str, np.ndarray]
+
+SAMPLES = 64  # of histories, evenly spaced
+LANES = 8  # runs that one call of the compiled program plays, so that no run depends on their number
+LEFT = 1e-6  # part of a value that may still be to come where a valuation is compared with it
+ORDERS = ("together", "in_turn", "by_stages")
+
+
+class Turns(NamedTuple):
+    """What play needs besides the game: numbers ``[player]``, and who decides when."""
+
+    step: Float[Array, "player"]
+    noise: Float[Array, "player"]
+    discount: Float[Array, "player"]
+    groups: Float[Array, "group player"]  # 1 for those who decide together, in the order of their decisions
+    one_a_period: Array  # whether only group t mod n decides in period t
+    marks: Array  # [sample]: periods at which valuations are noted; between them histories are summed
+    half: Array  # the period from which means are taken
+
+
+class Run(NamedTuple):
+    """One run, everything it needs to go on."""
+
+    key: UInt32[Array, "word"]
+    clock: Array  # the period to come
+    choice: Float[Array, "player"]
+    way: Float[Array, "player"]  # the last direction, -1 or 1
+    before: Float[Array, "player"]  # the signal at the last decision
+    cash: Float[Array, "player"]  # the last cash flow
+    choice_sum: Float[Array, "player"]  # over the second half
+    cash_sum: Float[Array, "player"]
+    choice_curve: Float[Array, "sample player"]  # sums between marks
+    cash_curve: Float[Array, "sample player"]
+    valued: Float[Array, "sample player"]  # one step ahead, at marks
+    worth: Float[Array, "sample player"]  # discounted cash flow from marks on, so far
+    weight: Float[Array, "sample player"]  # of the next cash flow in it
+
+
+CURVES = Run._fields[-5:]
+
+
+class Directional(eqx.Module):
+    """Everybody moves its choice by ``step_size`` as last time while its signal rose, and else turns round.
+
+    For games in a box with one axis, played over and over; first choices and directions are drawn. In every
+    period (after the first) those who decide compare their ``signal`` with what it was when they decided
+    last; a tie is no rise. All decide in each period, ``together``; player ``t mod n`` in period t,
+    ``in_turn``, while the others' choices stand; or stage after stage, ``by_stages``. Without ``updates`` it
+    is as the game says. Where followers reply to leaders the whole game is played, and everybody learns.
+
+    The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``,
+    ``V_t = CF_t + delta CF'/(1 - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market
+    size. With ``forecast = "stand"`` the next cash flow CF' is the game's payoff, without noise, if all
+    choices stand that stand when the player decides: those of the last period, and this period's of earlier
+    stages. With ``"last"`` it is the last cash flow once more. A one-shot game has no state, so that without
+    noise, and all at once, the forecast is the present payoff, and both signals rise and fall together.
+    ``cost_noise`` is the standard deviation of a private shock to the unit cost ``c``, drawn anew for every
+    player and period. What a game carries from period to period has no part in its ``payoffs`` nor in this.
+
+    Winning and losing are felt through profit, which rivals move too: directional learners answer each other,
+    and two firms in a Cournot market that decide together find the cartel's output. That is fragile: with
+    noisy cost, of which a forecast that all stands is free, they end near Cournot's, and in turns, where a
+    move is judged with the rival's answer to it, near the competitive one.
+
+    ``runs`` are independent, each with a stream of its own from the seed and its number (``first_run`` + k).
+    One step of the loop is one period of every run. Whoever chooses is ``player``; in a game of leaders,
+    whose profile has only these, everybody is along ``seat``. The record has, over the second half of the
+    periods, ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its mean over runs
+    ``total_mean`` and half its 95 % interval ``total_interval``; the histories ``learning_choice`` (sample,
+    player, axis) and ``learning_reward`` (sample, player), means over runs and over the periods from
+    ``learning_step`` to the next, and ``learning_reward_band``. At those steps ``one_ahead`` (run, sample,
+    player) is V_t with ``forecast``, ``realised_value`` the discounted cash flow that then came about, and
+    ``one_ahead_error`` the difference relative to it; NaN where more than a millionth of it was still to
+    come. The profile is ``mean_choice`` in the mean over runs.
+
+    Raises `ValueError` for parameters out of range, ``cost_noise`` in a game without unit costs ``c``, and
+    discounting that diverges.
+
+    Source: Izquierdo & Izquierdo, win-continue, lose-reverse rules in oligopolies.
+
+    >>> import rivalry as rv
+    >>> found = rv.learn(rv.games.market(), Directional(runs=4, periods=4000, step_size=0.5), seed=1)
+    >>> bool(abs(found.data.total_mean - 45) < 1)  # the cartel; Cournot's total is 60
+    True
+    """
+
+    step_size: Annotated[
+        float | list[float], Gt(0), "how far a choice moves in a period, for all or one a player"
+    ] = 0.1
+    signal: Annotated[Literal["payoff", "one_ahead"], "what has to rise"] = "payoff"
+    forecast: Annotated[
+        Literal["stand", "last"], "of the next cash flow: if all choices stand, or the last one again"
+    ] = "stand"
+    gamma: Annotated[
+        float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
+    ] = None
+    cost_noise: Annotated[
+        float | list[float], Ge(0), "standard deviation of a private shock to unit cost, every period"
+    ] = 0.0
+    updates: Annotated[
+        Literal["together", "in_turn", "by_stages"] | None, "who decides when (default: as the game says)"
+    ] = None
+    initial: Annotated[
+        Table | None, "first choices: {kind = 'uniform', from, to} (default: where starts usually come from)"
+    ] = None
+    runs: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 20
+    first_run: Annotated[int, Ge(0), "number of the first of them"] = 0
+    periods: Annotated[int, Ge(2), Le(1_000_000_000), "of every run"] = 20_000
+
+    def __check_init__(self) -> None:
+        check_numbers("step_size", self.step_size, "above 0", lambda v: v > 0)
+        check_numbers("cost_noise", self.cost_noise, "at least 0", lambda v: v >= 0)
+        check_gamma(self.gamma)
+        words = (("signal", ("payoff", "one_ahead")), ("forecast", ("stand", "last")), ("updates", ORDERS))
+        for name, allowed in words:
+            value = getattr(self, name)
+            if value not in allowed and not (name == "updates" and value is None):
+                raise ValueError(f"{name}: {value!r} must be one of {', '.join(allowed)}")
+        for name, least in (("runs", 1), ("first_run", 0), ("periods", 2)):
+            check_whole(name, getattr(self, name), least)
+        if self.initial is not None:
+            if not isinstance(self.initial, Mapping) or self.initial.get("kind") != "uniform":
+                raise ValueError(f"initial: {self.initial!r} must be {{kind = 'uniform', from, to}}")
+            check_keys("initial", self.initial, ("from", "to"))
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Games with payoffs in a box of one axis."""
+        return boxed(game) and game.space.shape[1] == 1
+
+    def world(self, game: Any) -> Seating:
+        """The game with everybody in it. Raises `ValueError`."""
+        if not self.fits(game):
+            raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
+        found = seating(game)
+        noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
+        if noisy and getattr(offered(found.game, "c"), "shape", ()) != (found.players,):
+            raise ValueError(
+                f"cost_noise: {self.cost_noise} must be 0 in a game without unit costs `c`, one a player"
+            )
+        self._turns(found)  # options with a number a player are held against the players here
+        return found
+
+    def length(self, world: Seating) -> int:
+        return self.periods
+
+    def begin(self, world: Seating, stream: np.random.SeedSequence) -> Session:
+        return self._begun(world, stream, None)
+
+    def begin_at(self, world: Seating, stream: np.random.SeedSequence, start: Any) -> Session:
+        """Every run begins at the profile ``start`` [player axis]; who follows, where it is drawn."""
+        return self._begun(world, stream, np.asarray(start, dtype=float)[:, 0])
+
+    def advance(self, world: Seating, session: Session, steps: int) -> int:
+        taken = min(steps, self.periods - int(session["clock"][0]))
+        turns = self._turns(world)
+        play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
+        for first in range(0, self.runs, LANES):
+            rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last fills the lanes
+            lanes = Run(**{name: put(session[name][rows]) for name in Run._fields})
+            done = play(lanes, put(taken))
+            for name, array in zip(Run._fields, done, strict=True):
+                session[name][first : first + LANES] = np.asarray(array)[: self.runs - first]
+        return taken
+
+    def read(self, world: Seating, session: Session) -> Record:
+        late = max(int(session["clock"][0]) - self._half(), 0)
+        means = session["choice_sum"] / late if late else session["choice"]
+        total, who = means.sum(axis=1), world.who
+        found: Record = {
+            "profile": (("player", "axis"), means.mean(axis=0)[list(world.leaders), None]),
+            "mean_choice": (("run", who), means),
+            "mean_cash": (("run", who), session["cash_sum"] / late if late else session["cash"].copy()),
+            "total_choice": (("run",), total),
+            "total_mean": ((), np.asarray(total.mean())),
+            "total_interval": ((), half_width(total)),
+        }
+        return found | self._histories(world, session)
+
+    def _begun(self, world: Seating, stream: np.random.SeedSequence, start: np.ndarray | None) -> Session:
+        players, samples = world.players, len(self._marks())
+        limit("runs", self.runs, samples, players)
+        zeros = np.zeros((self.runs, players))
+        curves = np.zeros((self.runs, samples, players))
+        space, box = world.game.space, self._initial(world)
+        keys = np.zeros((self.runs, 2), dtype=np.uint32)
+        choice, way = zeros.copy(), zeros.copy()
+        for run in range(self.runs):
+            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, self.first_run + run))
+            words = own.generate_state(6, np.uint32).reshape(3, 2)
+            where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
+            keys[run] = words[2]
+            choice[run] = np.asarray(space.project(box.sample(where)))[:, 0]
+            way[run] = np.where(np.asarray(jax.random.bernoulli(side, shape=(players,))), 1.0, -1.0)
+            if start is not None:
+                choice[run, list(world.leaders)] = start
+        return {
+            "key": keys,
+            "clock": np.zeros(self.runs, dtype=np.int64),
+            "choice": choice,
+            "way": way,
+            "before": np.full_like(zeros, -np.inf),
+            **{name: zeros.copy() for name in ("cash", "choice_sum", "cash_sum")},
+            **{name: curves.copy() for name in CURVES},
+        }
+
+    def _initial(self, world: Seating) -> Any:
+        """The box from which first choices are drawn. Raises `ValueError`."""
+        space = world.game.space
+        if self.initial is None:
+            return space
+        first, last = (_checked_end(key, self.initial[key], space) for key in ("from", "to"))
+        if np.any(first > last):
+            raise ValueError(f"initial: {self.initial!r} must have from <= to")
+        return Box(put(first), put(last))
+
+    def _turns(self, world: Seating) -> Turns:
+        players = world.players
+        each = (each_player(n, getattr(self, n), players) for n in ("step_size", "cost_noise"))
+        step, noise = (put(one) for one in each)
+        groups, alone = self._groups(world)
+        rows = np.array([[float(p in group) for p in range(players)] for group in groups])
+        return Turns(
+            step,
+            noise,
+            put(discounts(world.game, self.gamma)),
+            put(rows),
+            put(alone),
+            put(self._marks()),
+            put(self._half()),
+        )
+
+    def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
+        """Who decide together, in their order, and whether there is one of these groups a period."""
+        usual = "in_turn" if world.alternating else "by_stages" if len(world.stages) > 1 else "together"
+        order = self.updates or usual
+        everybody = tuple(range(world.players))
+        if order == "in_turn":
+            return [(player,) for player in everybody], True
+        return (list(world.stages) if order == "by_stages" else [everybody]), False
+
+    def _half(self) -> int:
+        return self.periods // 2
+
+    def _marks(self) -> np.ndarray:
+        """Periods at which samples begin."""
+        count = min(SAMPLES, self.periods)
+        return -(-np.arange(count) * self.periods // count)
+
+    def _histories(self, world: Seating, session: Session) -> Record:
+        marks, clock, who = self._marks(), int(session["clock"][0]), world.who
+        noted = int(np.searchsorted(marks, clock))
+        lengths = np.diff(np.append(marks, self.periods))[:noted]
+        lengths[-1:] = clock - marks[noted - 1 : noted]
+        cash, choice = (session[f"{n}_curve"][:, :noted] / lengths[:, None] for n in ("cash", "choice"))
+        worth, valued = session["worth"][:, :noted], session["valued"][:, :noted]
+        known = session["weight"][:, :noted] <= LEFT
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.where(known, (valued - worth) / np.abs(worth), np.nan)
+        return {
+            "learning_step": (("sample",), marks[:noted]),
+            "learning_choice": (("sample", who, "axis"), choice.mean(axis=0)[..., None]),
+            "learning_reward": (("sample", who), cash.mean(axis=0)),
+            "learning_reward_band": (("sample", who), half_width(cash)),
+            "one_ahead": (("run", "sample", who), valued.copy()),
+            "realised_value": (("run", "sample", who), np.where(known, worth, np.nan)),
+            "one_ahead_error": (("run", "sample", who), error),
+        }
+
+
+def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
+    """One end of where first choices are drawn, ``[player axis]``. Raises `ValueError` outside the box."""
+    check_numbers(f"initial.{key}", value, "a number", np.isfinite)
+    found = each_player(f"initial.{key}", value, space.shape[0])[:, None]
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    for player in np.flatnonzero((found < low) | (found > high)):
+        ends = f"[{low[player, 0]:g}, {high[player, 0]:g}]"
+        raise ValueError(f"initial.{key}: {found[player, 0]:g} must be in {ends}, the box of player {player}")
+    return found
+
+
+@eqx.filter_jit
+def _play(
+    game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, lanes: Run, periods: Array
+) -> Run:
+    """So many periods of some runs."""
+
+    def ahead(cash: Array, choice: Array) -> Array:
+        following = cash if forecast == "last" else game.payoffs(choice[:, None])
+        return cash + turns.discount * following / (1.0 - turns.discount)
+
+    def decided(run: Run, group: Array) -> Run:
+        now = run.cash if signal == "payoff" else ahead(run.cash, run.choice)
+        moves = (turns.groups[group] > 0) & (run.clock > 0)
+        way = jnp.where(moves & ~(now > run.before), -run.way, run.way)
+        to = game.space.project((run.choice + turns.step * way)[:, None])[:, 0]
+        return run._replace(
+            way=way,
+            choice=jnp.where(moves, to, run.choice),
+            before=jnp.where(moves, now, run.before),
+        )
+
+    def period(run: Run) -> Run:
+        count = len(turns.groups)
+        first = jnp.where(turns.one_a_period, run.clock % count, 0)
+        last = jnp.where(turns.one_a_period, first + 1, count)
+        run = jax.lax.fori_loop(first, last, lambda k, run: decided(run, k), run)
+        at = game
+        if noisy:
+            key = jax.random.fold_in(jax.random.wrap_key_data(run.key), run.clock)
+            at = with_(game, c=game.c + turns.noise * jax.random.normal(key, run.cash.shape))
+        run = run._replace(cash=at.payoffs(run.choice[:, None]))
+        return _noted(run, turns, ahead(run.cash, run.choice))
+
+    def many(run: Run) -> Run:
+        done: Run = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
+        return done
+
+    return jax.vmap(many)(lanes)
+
+
+def _noted(run: Run, turns: Turns, valued: Array) -> Run:
+    """Sums and valuations with this period's choices and cash flows; the next period."""
+    late = run.clock >= turns.half
+    sample = jnp.searchsorted(turns.marks, run.clock, side="right") - 1
+    begins = (turns.marks == run.clock)[:, None]
+    weight = jnp.where(begins, 1.0, run.weight)
+    return run._replace(
+        clock=run.clock + 1,
+        choice_sum=run.choice_sum + late * run.choice,
+        cash_sum=run.cash_sum + late * run.cash,
+        choice_curve=run.choice_curve.at[sample].add(run.choice),
+        cash_curve=run.cash_curve.at[sample].add(run.cash),
+        valued=jnp.where(begins, valued, run.valued),
+        worth=run.worth + weight * run.cash,
+        weight=weight * turns.discount,
+    )

@@ -1,0 +1,287 @@
+"""Gradient ascent by Euler steps: schedules, boundaries, orders of moving, stopping rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple, get_args
+from warnings import warn
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry.core.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff, refuse_jumps, scale_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile, width
+from rivalry.methods.dynamics import boundaries, step_sizes
+from rivalry.methods.dynamics.boundaries import Boundary
+from rivalry.methods.dynamics.step_sizes import Rate
+from rivalry.methods.limit_sets import end_state
+
+Rule = Literal["gradient", "step", "certificate", "displacement"]
+
+WINDOW = 5  # consecutive steps that must be small under the rule `step`
+DISPLACED = 1e-5  # L1 distance from two steps earlier under the rule `displacement`
+BALL = 0.01  # of the width: where the rule `certificate` looks for gains
+BALL_STEPS = 16
+
+
+class Ascent(NamedTuple):
+    """Where an ascent stands, and what its stopping rules remember."""
+
+    profile: Profile
+    gradient: Profile
+    earlier: Profile  # one step before
+    moved: Float[Array, "step"]  # largest displacement / rate of the last steps, in units of payoff
+    back: Float[Array, ""]  # L1 distance from two steps earlier
+    gain: Float[Array, ""]  # the largest local regret when it was last tested
+    taken: Array
+    time: Float[Array, ""]  # the sum of rates: what a gradient flow calls time
+
+
+class GradientAscent(eqx.Module):
+    """Every player climbs its own payoff by small steps: ``x_i <- boundary(x_i + rate_t grad_i u_i)``.
+
+    ``rate`` is in units of strategy squared per payoff: one number, one a player, or a schedule
+    ``{kind = "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and stays.
+
+    ``stop`` names the rules, one or several, of which any ends the run; each is met when its number is at
+    most ``tol`` times the payoff scale, and ``stopped_by`` tells which was:
+    `gradient`: the largest entry of the projected gradients ``(P(x + rate g) - x)/rate``;
+    `step`: the largest displacement divided by the rate, five times running;
+    `certificate`: the largest gain within 1 % of the width, tested every ``every`` steps;
+    `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
+    takes small steps for convergence, and serves replays only. All but `certificate` leave out the
+    ``tolerated_agents`` players whose numbers are largest: the others have to be stationary. Where
+    those are still on their way ``end_state`` is `moving`.
+
+    The end is polished by Newton's method and judged (`end_state`). Euler steps have a stability limit of
+    their own, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit`` and a
+    final rate above it is warned about.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    >>> found = rv.solve(game, GradientAscent(), start=[0.1, 0.4, 0.9])
+    >>> found.end_state, str(found.data.stopped_by.values)
+    ('stable_point', 'gradient')
+    """
+
+    rate: Annotated[Rate, "step size: a number, one a player, or a schedule"] = 1e-4
+    update: Annotated[
+        Literal["simultaneous", "sequential"], "whether each sees the moves of those before it in the step"
+    ] = eqx.field(static=True, default="simultaneous")
+    order: Annotated[Literal["fixed", "random"], "of the players in a sequential step"] = eqx.field(
+        static=True, default="fixed"
+    )
+    boundary: Annotated[Boundary, "what becomes of a move that leaves the space"] = eqx.field(
+        static=True, default="project"
+    )
+    stop: Annotated[Rule | list[Rule], "the stopping rule or rules"] = eqx.field(
+        static=True,
+        default="gradient",
+        converter=lambda rules: rules if isinstance(rules, str) else tuple(rules),
+    )
+    tolerated_agents: Annotated[int, Ge(0), "players who need not be stationary for a stop"] = eqx.field(
+        static=True, default=0
+    )
+    every: Annotated[int, Gt(0), "steps between two tests of the rule `certificate`"] = eqx.field(
+        static=True, default=100
+    )
+    unit_gradient: Annotated[
+        bool, "divide every player's gradient by its length: steps never shrink; for replays only"
+    ] = eqx.field(static=True, default=False)
+
+    def __check_init__(self) -> None:
+        step_sizes.check(self.rate)
+        for name, allowed in (
+            ("update", ("simultaneous", "sequential")),
+            ("order", ("fixed", "random")),
+            ("boundary", get_args(Boundary)),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
+        for rule in self.rules:
+            if rule not in get_args(Rule):
+                raise ValueError(f"stop: {rule!r} must be one of {', '.join(get_args(Rule))}")
+        if isinstance(self.tolerated_agents, bool) or not self.tolerated_agents >= 0:
+            raise ValueError(f"tolerated_agents: {self.tolerated_agents} must be at least 0")
+        if not self.every > 0:
+            raise ValueError(f"every: {self.every} must be above 0")
+        if self.unit_gradient:
+            warn("unit_gradient: steps never shrink, so the ascent cannot settle on a point", stacklevel=2)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The stopping rules, as a tuple."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
+        """The start and its gradients; the key is not needed."""
+        refuse_jumps(game)
+        boundaries.check(self.boundary, game.space)
+        step_sizes.check_players(self.rate, len(start))
+        if self.tolerated_agents >= len(start):
+            what = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
+            raise ValueError(f"tolerated_agents: {what}")
+        start = jnp.asarray(start)
+        endless = jnp.asarray(jnp.inf)
+        return Ascent(
+            start,
+            own_gradients(game, start),
+            start,
+            jnp.full(WINDOW, jnp.inf),
+            endless,
+            endless,
+            jnp.zeros((), dtype=int),
+            jnp.zeros(()),
+        )
+
+    def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
+        """One Euler step of all players; the key is consumed where the order is random."""
+        rate = step_sizes.each(self.rate, state.taken, len(state.profile))
+        x = self._moved(game, state, rate, key)
+        return self._remembered(game, state, x, rate)._replace(
+            profile=x,
+            gradient=own_gradients(game, x),
+            taken=state.taken + 1,
+            time=state.time + jnp.mean(rate),
+        )
+
+    def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
+        """What the stopping rules in use must know of the step to ``x``; the others cost nothing."""
+        if "step" in self.rules:
+            moved = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
+            state = state._replace(moved=jnp.roll(state.moved, 1).at[0].set(moved))
+        if "displacement" in self.rules:
+            # before the second step nothing lies two steps back
+            each = jnp.sum(jnp.abs(x - state.earlier), axis=1)
+            back = jnp.where(state.taken > 0, jnp.sum(self._others(each)), jnp.inf)
+            state = state._replace(back=back, earlier=state.profile)
+        if "certificate" in self.rules:
+            due = (state.taken + 1) % self.every == 0
+            state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
+        return state
+
+    def _others(self, each: Float[Array, "player"]) -> Array:
+        """Numbers of players without the largest ones, which are tolerated."""
+        return jnp.sort(each)[: len(each) - self.tolerated_agents] if self.tolerated_agents else each
+
+    def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
+        def pushed(x: Profile, gradient: Profile) -> Profile:
+            if self.unit_gradient:
+                gradient = boundaries.inside(game.space, gradient)  # on a simplex the rest is no step at all
+                length = jnp.linalg.norm(gradient, axis=1, keepdims=True)
+                gradient = gradient / jnp.where(length > 0, length, 1.0)
+            return boundaries.apply(self.boundary, game.space, x, rate * gradient)
+
+        if self.update == "simultaneous":
+            return pushed(state.profile, state.gradient)
+        order = jnp.arange(len(state.profile))
+        if self.order == "random":
+            order = jax.random.permutation(key, order)
+
+        def turn(k: Array, x: Profile) -> Profile:
+            player = order[k]
+            return x.at[player].set(pushed(x, own_gradients(game, x))[player])
+
+        found: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
+        return found
+
+    def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
+        """The least of the rules' numbers, in units of the payoff scale."""
+        found = self._residuals(game, state)
+        return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
+
+    def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
+        rate = step_sizes.each(self.rate, state.taken, len(state.profile))
+        pushed = game.space.project(state.profile + rate * state.gradient)
+        found = {
+            "gradient": jnp.max(self._others(jnp.max(jnp.abs(pushed - state.profile) / rate, axis=1))),
+            "step": jnp.max(state.moved),
+            "certificate": state.gain,
+        }
+        return {rule: number / scale_of(game) for rule, number in found.items()}
+
+    def ended(self, game: Game, state: Ascent) -> Array:
+        """Settled where the rule `displacement` is asked for and met."""
+        met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
+        return jnp.where(met, ENDINGS.index("settled"), 0)
+
+    def notes(self, game: Game, state: Ascent) -> Record:
+        """``stopped_by``: the rule whose number was least; stored where the ascent settled.
+
+        ``tolerated_agents`` stands beside it where there are some.
+        """
+        found: Record = {"stopped_by": ((), np.asarray(self._met(game, state)))}
+        if self.tolerated_agents:
+            found["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))
+        return found
+
+    def _met(self, game: Game, state: Ascent) -> str:
+        """The rule that ended the ascent."""
+        if "displacement" in self.rules and float(state.back) <= DISPLACED:
+            return "displacement"
+        if len(self.rules) == 1:
+            return self.rules[0]
+        numbers = _residuals(self, game, state)
+        found = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
+        return min(found, key=found.__getitem__) if found else ""
+
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
+        """Polish, spectrum, cycle and Euler's own limit; warns where the last rate is above that limit."""
+        end = end_state.analyse(game, profile, key)
+        limit = euler_limit(game, end, np.asarray(step_sizes.last(self.rate)))
+        last = float(np.max(np.asarray(step_sizes.last(self.rate))))
+        if last > limit and not self.unit_gradient:
+            warn(
+                f"rate: {last:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
+                stacklevel=2,
+            )
+        return end._replace(measures=end.measures | {"rate_limit": ((), np.asarray(limit))})
+
+
+def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
+    """The largest rate at which Euler steps stay at a stable end, NaN elsewhere.
+
+    It is the least ``-2 Re(v)/|v|^2`` over the eigenvalues v of the Jacobian in the free directions, whose
+    rows are first weighted by the players' rates over the largest of them.
+    """
+    if end.end_state not in ("stable_point", "boundary"):
+        return float("nan")
+    weight = np.broadcast_to(rates / np.max(rates), (end.profile.shape[0],))
+    values, _ = end_state.spectrum(game, end.profile, weight)
+    return float(np.min(-2 * values.real / np.abs(values) ** 2, initial=np.inf))
+
+
+def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
+    """The largest gain that a player finds within `BALL` of the width: a climb of its own payoff.
+
+    A lower bound of what there is to gain nearby, and says nothing of places further off.
+    """
+    ball = BALL * width(game.space)
+
+    def gain(player: Array) -> Array:
+        def payoff(strategy: Array) -> Array:
+            return own_payoff(game, x, player, strategy)
+
+        def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
+            here, value, length = carry
+            slope = jax.grad(payoff)(here)
+            push = length * ball[player] * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
+            there = jnp.clip(here + push, x[player] - ball[player], x[player] + ball[player])
+            there = game.space.project(x.at[player].set(there))[player]
+            new = payoff(there)
+            better = new > value
+            pick = jnp.where(better, 1.5, 0.5)
+            return (jnp.where(better, there, here), jnp.where(better, new, value), length * pick), None
+
+        first = (x[player], payoff(x[player]), jnp.ones(()))
+        (_, value, _), _ = jax.lax.scan(step, first, length=BALL_STEPS)
+        return value - first[1]
+
+    return jnp.max(jax.vmap(gain)(jnp.arange(len(x))))
+
+
+@eqx.filter_jit
+def _residuals(method: GradientAscent, game: Game, state: Ascent) -> dict[str, Array]:
+    return method._residuals(game, state)

@@ -1,0 +1,235 @@
+"""Replicator dynamics on simplices, in continuous time and in multiplicative steps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from rivalry.core.game import Finish, Game, own_gradients, scale_of
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Profile, Simplex, Space
+from rivalry.methods.dynamics import boundaries, integrate, step_sizes
+from rivalry.methods.dynamics.step_sizes import Rate
+from rivalry.methods.dynamics.tangent_cone import Motion
+from rivalry.methods.limit_sets import end_state
+from rivalry.methods.limit_sets.end_state import NEAR
+
+Form = Literal["continuous", "mirror"]
+
+
+class Multiplied(NamedTuple):
+    """Where the multiplicative form stands; ``time`` is the sum of rates."""
+
+    profile: Profile
+    taken: Array
+    time: Float[Array, ""]
+
+
+class Shared(NamedTuple):
+    """Where one population stands, as a profile of equal rows; ``own`` is the state of its single row."""
+
+    profile: Profile
+    own: Any
+
+    @property
+    def time(self) -> Float[Array, ""]:
+        return self.own.time  # type: ignore[no-any-return]
+
+
+class Population(eqx.Module):
+    """A symmetric game as one population plays it: a profile ``[1 axis]`` is its members' average strategy.
+
+    An entry's gradient is what a member would get by that action against the others, who are drawn at
+    random from the population; the payoff is their mean.
+    """
+
+    game: Any
+
+    @property
+    def space(self) -> Simplex:
+        space = self.game.space
+        return Simplex(space.sizes[:1], space.least)
+
+    @property
+    def scale(self) -> Float[Array, ""]:
+        """The game's own."""
+        return scale_of(self.game)
+
+    def everybody(self, x: Float[Array, "1 axis"]) -> Profile:
+        """The profile ``[player axis]`` in which every player plays as the population does."""
+        return jnp.broadcast_to(x, self.game.space.shape)
+
+    def payoffs(self, x: Profile) -> Float[Array, "1"]:
+        payoffs: Array = self.game.payoffs(self.everybody(x))[:1]
+        return payoffs
+
+    def gradients(self, x: Profile) -> Profile:
+        return own_gradients(self.game, self.everybody(x), (0,))
+
+
+def symmetric(game: Game) -> bool:
+    """Whether players who change places take their payoffs with them, tried at two drawn profiles."""
+    if len(set(getattr(game.space, "sizes", ()))) > 1:
+        return False
+    close = 1e-9 * float(scale_of(game))
+    for seed in range(2):
+        x = np.asarray(game.space.sample(jax.random.key(seed)))
+        found = np.asarray(game.payoffs(put(x)))
+        for other in range(1, len(x)):
+            order = np.arange(len(x))
+            order[[0, other]] = other, 0
+            if np.max(np.abs(np.asarray(game.payoffs(put(x[order]))) - found[order])) > close:
+                return False
+    return True
+
+
+class Replicator(eqx.Module):
+    """Entries that pay more than a player's average grow: ``x_l' = x_l (g_l - sum_m x_m g_m)``.
+
+    ``g`` is the gradient of the player's own payoff: in a matrix game what each pure action would pay, so
+    that this is the classical replicator equation. For simplices only.
+
+    ``populations`` says who meets whom. `each`: every player is drawn from a population of its own. `one`:
+    all are drawn from the same population, whose state every row of the profile repeats; for symmetric
+    games. A start is then the mean of its rows. Rest points that all players share are the same in both, but
+    not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
+
+    ``form`` says how it moves. `continuous`: one step of the method is one accepted step of a stiff adaptive
+    solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l exp(rate g_l)``,
+    with ``rate`` in units of one over payoff: a number, one a player, or a schedule as for gradient ascent.
+
+    It settles when no entry moves, or that is there at all would still grow, by more than ``tol`` times the
+    game's payoff scale. What is absent stays absent, so it may rest where an absent entry would pay more:
+    such an end is an ``unstable_point``, and the certificate tells that it is no equilibrium. Stability is
+    judged by the Jacobian of this field in all directions that keep the sum, absent entries included, after
+    Newton's polish; an end held by absent entries is a ``boundary``. What does not rest is tested for a cycle
+    of the continuous form.
+
+    Reference: Hofbauer & Sigmund (1998), chapters 7 and 10; the mirror form: multiplicative weights.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix("prisoners_dilemma"), Replicator(), [[0.9, 0.1], [0.4, 0.6]])
+    >>> found.end_state, found.claim, found.profile.values.tolist()
+    ('boundary', 'equilibrium', [[0.0, 1.0], [0.0, 1.0]])
+    """
+
+    form: Annotated[Form, "in continuous time, or in multiplicative steps"] = eqx.field(
+        static=True, default="continuous"
+    )
+    rate: Annotated[Rate, "mirror: step size, a number, one a player, or a schedule"] = 0.01
+    populations: Annotated[
+        Literal["each", "one"], "a population for each player, or one for all, in a symmetric game"
+    ] = eqx.field(static=True, default="each")
+
+    def __check_init__(self) -> None:
+        if self.form not in get_args(Form):
+            raise ValueError(f"form: {self.form!r} must be one of {', '.join(get_args(Form))}")
+        step_sizes.check(self.rate)
+
+    @staticmethod
+    def fits(game: Any) -> bool:
+        """On games of payoffs that are played on simplices."""
+        return hasattr(game, "payoffs") and isinstance(getattr(game, "space", None), Simplex)
+
+    def check_game(self, game: Any) -> None:
+        """Raises `ValueError` where one population is to play a game that is not symmetric."""
+        if self.populations == "one" and self.fits(game) and not symmetric(game):
+            rule = "must be symmetric for one population; take populations = 'each'"
+            raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.Flow | Multiplied | Shared:
+        """At the start; the key is not needed. Raises `ValueError` on another space than a simplex."""
+        if not isinstance(game.space, Simplex):
+            raise ValueError(f"space: {type(game.space).__name__} must be a Simplex for the replicator")
+        if self.populations == "one":
+            common = Population(game)
+            own = self._begun(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True))
+            return Shared(common.everybody(own.profile), own)
+        return self._begun(game, start)
+
+    def _begun(self, game: Game, start: Profile) -> integrate.Flow | Multiplied:
+        step_sizes.check_players(self.rate, len(start))
+        if self.form == "continuous":
+            return integrate.begin(game, jnp.asarray(start), motion=REPLICATION)
+        return Multiplied(jnp.asarray(start), jnp.zeros((), dtype=int), jnp.zeros(()))
+
+    def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.Flow | Multiplied | Shared:
+        """One accepted step of the solver, or one multiplication; the key is not needed."""
+        if isinstance(state, Shared):
+            common = Population(game)
+            own = self._moved(common, state.own)
+            return Shared(common.everybody(own.profile), own)
+        return self._moved(game, state)
+
+    def _moved(self, game: Game, state: Any) -> integrate.Flow | Multiplied:
+        if self.form == "continuous":
+            return integrate.advance(game, state, motion=REPLICATION)
+        rate = step_sizes.each(self.rate, state.taken, len(state.profile))
+        push = rate * own_gradients(game, state.profile)
+        x = boundaries.apply("mirror", game.space, state.profile, push)
+        return Multiplied(x, state.taken + 1, state.time + jnp.mean(rate))
+
+    def residual(self, game: Game, state: Any) -> Float[Array, ""]:
+        """The largest speed of an entry, or relative growth of one that is there, over the payoff scale."""
+        x = state.profile
+        ahead = _ahead(game.space, x, own_gradients(game, x))
+        growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
+        return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth) / scale_of(game)
+
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
+        """Polish, spectrum of this field, cycle; coincident players are moved apart on an unstable point."""
+        if self.populations == "one":
+            return _finished(Population(game), profile, key)
+        end = end_state.analyse(game, profile, key, motion=REPLICATION)
+        if end.onward is None:
+            return end
+        # moved apart, as far as they can without what is absent
+        apart = jnp.where(end.profile > _least(game.space), end.onward, end.profile)
+        apart = apart / jnp.sum(apart, axis=1, keepdims=True)
+        stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
+        return end._replace(onward=None if stuck else apart)
+
+
+def _finished(common: Population, profile: Profile, key: PRNGKeyArray) -> Finish:
+    """The end of one population, in its own directions alone; on an unstable point it stays."""
+    end = end_state.analyse(common, profile[:1], key, motion=REPLICATION)
+    measures = {
+        name: (dims, np.tile(value, (len(profile), 1)) if dims == ("player", "axis") else value)
+        for name, (dims, value) in end.measures.items()
+    }
+    return Finish(common.everybody(end.profile), end.end_state, measures)
+
+
+def _ahead(space: Space, x: Profile, gradient: Profile) -> Profile:
+    """How far each entry's gradient is above the player's average; 0 where there is no entry."""
+    mine = jnp.where(space.mask, gradient, 0.0)
+    return jnp.where(space.mask, mine - jnp.sum(x * mine, axis=1, keepdims=True), 0.0)
+
+
+def _least(space: Space) -> float:
+    return space.least if isinstance(space, Simplex) else 0.0
+
+
+def _field(game: Game, y: Profile) -> Profile:
+    # an integrator's stages may leave the space: there the field goes on smoothly
+    return y * _ahead(game.space, y, own_gradients(game, game.space.project(y)))
+
+
+def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[Array, "player axis"]:
+    """Entries that are there where the motion rests: neither absent nor on their way out."""
+    absent = x <= _least(space) + slack
+    leaving = (x <= NEAR) & (_ahead(space, x, gradient) < 0)
+    return space.mask & ~(absent | leaving)
+
+
+def _in_proportion(space: Space, x: Profile, y: Profile) -> Profile:
+    """What a step leads to: what was absent stays so, which a Euclidean projection would not keep."""
+    there = jnp.where(x > 0, jnp.maximum(y, _least(space)), 0.0)
+    return there / jnp.sum(there, axis=1, keepdims=True)
+
+
+REPLICATION = Motion(_field, _present, _in_proportion, whole=True)
+"""The replicator equation's field, and where it can rest."""

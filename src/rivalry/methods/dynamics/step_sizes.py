@@ -1,0 +1,121 @@
+"""Step sizes over time: fixed, or falling along a cosine and staying at its minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.jax import jnp
+
+Rate = float | list[float] | dict[str, Any]
+
+COSINE = ("min", "max", "steps")
+
+
+def check(rate: Any, name: str = "rate") -> None:
+    """Raises `ValueError`, one line, for a step size that `at` cannot read.
+
+    >>> check({"kind": "cosine", "min": 0.2, "max": 0.1, "steps": 250})
+    Traceback (most recent call last):
+    ValueError: rate.min: 0.2 must not exceed rate.max = 0.1
+    """
+    if not isinstance(rate, Mapping):
+        for value in rate if isinstance(rate, list | tuple) else [rate]:
+            _positive(name, value)
+        return
+    kind = rate.get("kind")
+    if kind == "fixed":
+        check_keys(name, rate, ("value",))
+        check(rate["value"], f"{name}.value")
+    elif kind == "cosine":
+        check_keys(name, rate, COSINE)
+        _positive(f"{name}.min", rate["min"])
+        _positive(f"{name}.max", rate["max"])
+        if np.any(np.asarray(rate["min"]) > np.asarray(rate["max"])):
+            raise ValueError(f"{name}.min: {rate['min']} must not exceed {name}.max = {rate['max']}")
+        _positive(f"{name}.steps", rate["steps"], least=1)
+    else:
+        raise ValueError(f"{name}.kind: {kind!r} must be 'fixed' or 'cosine'")
+
+
+def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> None:
+    """Raises `ValueError` for a schedule's table that lacks a key, or has another than these and ``kind``."""
+    for key in needed:
+        if key not in table:
+            raise ValueError(f"{name}.{key}: is missing; {table['kind']} takes {', '.join(needed)}")
+    for key in table:
+        if key not in (*needed, "kind"):
+            raise ValueError(f"{name}.{key}: is not known; {table['kind']} takes {', '.join(needed)}")
+
+
+def _positive(name: str, value: Any, least: float | None = None) -> None:
+    try:
+        numbers = np.asarray(value, dtype=float)
+        enough = numbers > 0 if least is None else numbers >= least
+        good = bool(np.all(np.isfinite(numbers) & enough)) and not isinstance(value, bool | str)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        rule = "a finite number above 0" if least is None else f"at least {least:g}"
+        raise ValueError(f"{name}: {value!r} must be {rule}")
+
+
+def check_players(rate: Any, players: int, name: str = "rate") -> None:
+    """Raises `ValueError` where a step size lists numbers, but not one a player.
+
+    >>> check_players([0.1, 0.2, 0.3], 2)
+    Traceback (most recent call last):
+    ValueError: rate: 3 numbers must be 2, one a player
+    """
+    if isinstance(rate, Mapping):
+        for key in ("value", "min", "max"):
+            check_players(rate.get(key, 1.0), players, f"{name}.{key}")
+        return
+    listed = len(rate) if isinstance(rate, list | tuple) else next(iter(getattr(rate, "shape", ())), players)
+    if listed != players:
+        raise ValueError(f"{name}: {listed} numbers must be {players}, one a player")
+
+
+def at(rate: Any, step: Any) -> Float[Array, "*player"]:
+    """The step size at a step counted from 0; one number, or one a player.
+
+    ``rate`` is a number, one number a player, ``{"kind": "fixed", "value": ...}`` or
+    ``{"kind": "cosine", "min": ..., "max": ..., "steps": T}``, which is
+    ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: from ``max`` to ``min``, where it stays. Of ``value``,
+    ``min`` and ``max`` too there may be one a player.
+
+    >>> falling = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
+    >>> [round(float(at(falling, t)), 9) for t in (0, 125, 250, 400)]
+    [0.1, 0.06, 0.02, 0.02]
+    """
+    if not isinstance(rate, Mapping):
+        return jnp.asarray(rate, dtype=float)
+    if rate["kind"] == "fixed":
+        return at(rate["value"], step)
+    low, high = (jnp.asarray(rate[key], dtype=float) for key in ("min", "max"))
+    return cosine(low, high, rate["steps"], step)
+
+
+def each(rate: Any, step: Any, players: int) -> Float[Array, "player 1"]:
+    """The step size of every player at a step, as a column."""
+    return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
+
+
+def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, "*player"]:
+    """From ``high`` at step 0 to ``low`` at ``steps``, then constant."""
+    done = jnp.minimum(jnp.asarray(step, dtype=float), steps) / steps
+    return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * done)))
+
+
+def last(rate: Any) -> np.ndarray:
+    """The step size that the schedule ends with, which decides whether Euler steps are stable there.
+
+    >>> float(last({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
+    0.02
+    """
+    if isinstance(rate, Mapping):
+        return np.asarray(rate["min"], dtype=float) if rate["kind"] == "cosine" else last(rate["value"])
+    return np.asarray(rate, dtype=float)

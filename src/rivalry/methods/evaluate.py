@@ -1,0 +1,49 @@
+"""No search: the start itself, certified as it is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry.core.game import Playable, is_population
+from rivalry.core.jax import jnp
+from rivalry.core.space import Profile
+
+
+class Stands(NamedTuple):
+    """The profile that was given."""
+
+    profile: Profile
+
+
+class Given(eqx.Module):
+    """The start stays as it is: what it pays, what it leads to, and what its certificate says.
+
+    For profiles that others printed, found or propose; of a population, a policy in what it makes of it.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> rv.solve(game, Given(), start=game.pure("cooperate", "cooperate")).claim
+    'not an equilibrium'
+    """
+
+    natural = True  # nothing moves, in whatever coordinates
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For games with payoffs, and for populations."""
+        return hasattr(game, "payoffs") or is_population(game)
+
+    def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> Stands:
+        """The start; the key is not needed."""
+        return Stands(jnp.asarray(start))
+
+    def step(self, game: Playable, state: Stands, key: PRNGKeyArray) -> Stands:
+        """The same; the key is not needed."""
+        return state
+
+    def residual(self, game: Playable, state: Stands) -> Float[Array, ""]:
+        """Nothing is left to do."""
+        return jnp.zeros(())

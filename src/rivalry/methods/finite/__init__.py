@@ -1,0 +1,1 @@
+"""Finite games: all equilibria, regret matching, fictitious play, hedge."""

@@ -1,0 +1,415 @@
+"""All pure equilibria of a finite game, all extreme ones of two players, mixed ones of more by supports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt
+
+from rivalry.core.results import Record
+from rivalry.methods.finite.support_enumeration import PATHS, candidates
+from rivalry.tables.extreme_equilibria import (
+    BITS,
+    MOST_BASES,
+    TIES,
+    TooMany,
+    equal_within,
+    extreme_equilibria,
+)
+from rivalry.tables.kernels.shapes import stateless_tables
+
+SAME = 1e-6  # approximate equilibria this close in every probability are one
+FEW = 2_000  # bases or paths of a list that is a last resort
+REGRET = 1e-9  # largest of what is listed where arithmetic is not exact, in units of a player's payoff range
+
+Session = dict[str, np.ndarray]
+
+
+class PureEquilibria(eqx.Module):
+    """Every pure equilibrium of a finite game: the joint actions from which nobody gains by another action.
+
+    One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
+    equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
+    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
+    profile is the first. Without any the status is ``no answer``.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
+    >>> int(found.data.equilibrium_count), found.claim
+    (2, 'equilibrium')
+    """
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        joint = stateless_tables(world)[0].size
+        return {"stable": np.ones(joint, dtype=bool), "checked": np.zeros(1, dtype=np.int64)}
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        tables = stateless_tables(world)
+        first = int(session["checked"][0])
+        last = min(first + steps, len(tables))
+        for player in range(first, last):
+            session["stable"] &= _best(tables, player).ravel()
+        session["checked"][0] = last
+        return last - first
+
+    def read(self, world: Any, session: Session) -> Record:
+        tables = stateless_tables(world)
+        sizes = tables.shape[1:]
+        if session["checked"][0] < len(tables):
+            none = np.zeros((0, len(sizes), max(sizes)))
+            return _told(tables, none, "budget spent", False, "not all players were checked")
+        found = _vertices(session["stable"].reshape(sizes))
+        return _told(tables, found, "settled", False, "every pure equilibrium; mixed ones were not sought")
+
+
+class MixedEquilibria(eqx.Module):
+    """Equilibria of a finite game in mixed strategies.
+
+    ``vertex_enumeration``, of two players, finds all *extreme* equilibria in exact arithmetic, of degenerate
+    games too: the pairs of vertices of the best-response polytopes that have every label. Every equilibrium
+    lies in a product of two polytopes whose vertices are extreme equilibria. ``support_enumeration``, by
+    default of three and more players, follows paths to the isolated solutions of every support's equations.
+    ``lemke_howson`` (two players) begins once from every label, ``mclennan_tourky`` from ``searches``
+    profiles; what these find is sharpened by Newton's method on the support. All but the first list every
+    pure equilibrium as well. ``auto`` takes vertices or supports, and the last two where a game is too large:
+    above 30 000 bases of a polytope (12 actions each never have as many) or 10 000 paths (4 players with
+    3 actions have fewer, 3 players with 5 more).
+
+    The record holds ``equilibria`` (equilibrium, player, action), fewest played actions first,
+    ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were seen that
+    make the game degenerate), ``complete`` (bool) and, in words, ``complete_reason``; the profile is the
+    first. Of two players' vertices also ``extreme_count``, ``component`` (equilibrium), the connected
+    component of the set of equilibria that each belongs to, and ``component_count``.
+
+    ``complete`` is true where the list describes all equilibria: of two players by their vertices, unless a
+    tie is missed by less than the rounding of the payoffs. Of three and more players it is always false:
+    that a numerical search of polynomial systems missed no solution is not proved.
+
+    Sources: Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; McLennan and
+    Tourky, "From imitation games to Kakutani", 2006; QuantEcon.py (for the last two algorithms).
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix("battle_of_the_sexes"), MixedEquilibria())
+    >>> found.data.equilibria[2].values.tolist(), bool(found.data.complete)
+    ([[0.6, 0.4], [0.4, 0.6]], True)
+    """
+
+    algorithm: Literal[
+        "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
+    ] = "auto"
+    searches: Annotated[int, Ge(1), "of mclennan_tourky: from the uniform profile, then from pure ones"] = 16
+    epsilon: Annotated[float, Gt(0), "how exact mclennan_tourky is, times the payoffs' range"] = 1e-4
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        tables = stateless_tables(world)
+        if len(tables) > 2 and self.algorithm in ("vertex_enumeration", "lemke_howson"):
+            raise ValueError(f"algorithm: {self.algorithm} is for two players; this game has {len(tables)}")
+        sizes = tables.shape[1:]
+        return {
+            "found": np.zeros((0, len(sizes), max(sizes))),
+            "taken": np.zeros(1, dtype=np.int64),
+            "over": np.zeros(1, dtype=bool),
+            "reason": np.array("no step was taken"),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """An enumeration is one step, and so is a start of ``mclennan_tourky``."""
+        tables = stateless_tables(world)
+        taken = 0
+        while taken < steps and not session["over"][0]:
+            session.update(self._step(tables, session))
+            session["taken"] = session["taken"] + 1
+            taken += 1
+        return taken
+
+    def _step(self, tables: np.ndarray, session: Session) -> Session:
+        """What a step changes in the session."""
+        if session["taken"][0]:  # only this one takes more steps than one
+            return self._from_start(tables, session, "")
+        first, instead = _vertex_list, "lemke_howson"
+        if len(tables) > 2 or self.algorithm == "support_enumeration":
+            first, instead = _support_list, "mclennan_tourky"
+        why = ""
+        if self.algorithm in ("auto", "vertex_enumeration", "support_enumeration"):
+            try:
+                return first(tables)
+            except TooMany as error:
+                if self.algorithm != "auto":
+                    raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
+                why = f"; {error}"
+        if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
+            found = _verified(tables, _pure(tables), _by_quantecon(tables, "lemke_howson"))
+            return _over(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
+        return self._from_start(tables, session | {"found": _pure(tables)}, why)
+
+    def _from_start(self, tables: np.ndarray, session: Session, why: str) -> Session:
+        """One start of McLennan and Tourky's method."""
+        starts = self._starts(tables.shape[1:])
+        number = int(session["taken"][0])
+        more = _by_quantecon(tables, "mclennan_tourky", starts[number], self.epsilon)
+        changed = {"found": _verified(tables, session["found"], more)}
+        changed["over"] = np.array([number + 1 == len(starts)])
+        if number == 0:
+            text = f"all pure equilibria, and one from each of {len(starts)} starts{why}"
+            changed["reason"] = np.array(text)
+        return changed
+
+    def read(self, world: Any, session: Session) -> Record:
+        tables = stateless_tables(world)
+        found = session["found"]
+        order = sorted(range(len(found)), key=lambda k: ((found[k] > 0).sum(), (-found[k]).ravel().tolist()))
+        found = found[order]
+        status = "settled" if session["over"][0] else "budget spent"
+        complete = bool(session.get("complete", [False])[0])
+        record = _told(tables, found, status, complete, str(session["reason"]))
+        degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, found)
+        record["degenerate"] = ((), np.asarray(bool(degenerate)))
+        record["pure_count"] = ((), np.asarray(sum(int((x > 0).sum() == len(tables)) for x in found)))
+        if "component" in session:
+            names = session["component"][order]
+            _, first, number = np.unique(names, return_index=True, return_inverse=True)
+            rank = np.argsort(np.argsort(first))  # components in the order of the list
+            record["component"] = (("equilibrium",), rank[number])
+            record["component_count"] = ((), np.asarray(len(first)))
+            record["extreme_count"] = record["equilibrium_count"]
+        return record
+
+    def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
+        joint = int(np.prod(sizes))
+        chosen = np.unique(np.linspace(0, joint - 1, min(self.searches - 1, joint)).round().astype(int))
+        pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in chosen]
+        return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
+
+
+def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None:
+    """One equilibrium ``[player action]`` of ``tables [player action_0 ..]``; None where none is found.
+
+    A pure one, if there is any; else what Lemke and Howson's method finds (two players), from one label after
+    the other, or McLennan and Tourky's, from the uniform profile and then from pure ones. Where these fail
+    it is the first of all extreme ones, or of those found by supports.
+
+    >>> pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
+    >>> one_mixed(pennies).round(6).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    pure = _pure(tables)
+    if len(pure):
+        first: np.ndarray = pure[0]
+        return first
+    even, sizes = _even(tables), tables.shape[1:]
+    if len(tables) == 2:
+        tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]
+    else:
+        tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
+    for algorithm, start in tries:
+        found = _by_quantecon(tables, algorithm, start, epsilon)[0]
+        if _regret(even, found) <= REGRET:
+            return found
+    try:  # degenerate games are where these fail
+        listed = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
+    except TooMany:
+        return None
+    return listed[0] if len(listed) else None
+
+
+def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
+    """All extreme equilibria of two players."""
+    listed = extreme_equilibria(tables, most=most)
+    found = np.zeros((len(listed.pairs), 2, max(tables.shape[1:])))
+    for k, (one, other) in enumerate(listed.pairs):
+        for player, strategy in enumerate((listed.first[one], listed.second[other])):
+            found[k, player, : len(strategy)] = [float(p) for p in strategy]
+    reason = "all extreme equilibria, in exact arithmetic"
+    if not listed.exact:
+        reason = f"all extreme equilibria, in exact arithmetic on payoffs of {BITS} binary digits"
+    if listed.near_tie:
+        reason = f"extreme equilibria; a tie is missed by less than {TIES:g} of the payoffs' range"
+    return _over(found, reason) | {
+        "component": listed.component,
+        "degenerate": np.array([listed.degenerate]),
+        "complete": np.array([not listed.near_tie]),
+    }
+
+
+def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
+    """Pure equilibria and those that are found by supports."""
+    even = _even(tables)
+    more = [_newton(even, np.maximum(x, 0.0), x != 0) for x in candidates(even, most=most)]
+    found = _verified(tables, _pure(tables), [x for x in more if x is not None])
+    return _over(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
+
+
+def _over(found: np.ndarray, reason: str) -> Session:
+    return {"found": found, "over": np.array([True]), "reason": np.array(reason)}
+
+
+def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
+    """``found`` and those of ``more`` that are new and have no regret to speak of."""
+    even = _even(tables)
+    for profile in more:
+        known = any(np.max(np.abs(other - profile)) < SAME for other in found)
+        if not known and _regret(even, profile) <= REGRET:
+            found = np.concatenate([found, profile[None]])
+    return found
+
+
+def _told(tables: np.ndarray, found: np.ndarray, status: str, complete: bool, reason: str) -> Record:
+    """What both classes store: the equilibria [equilibrium player action], and the first as the profile."""
+    none = np.full(found.shape[1:], np.nan)
+    status = "no answer" if status == "settled" and not len(found) else status
+    pays = np.array([_payoffs(tables, x) for x in found]).reshape(len(found), len(tables))
+    return {
+        "profile": (("player", "axis"), found[0] if len(found) else none),
+        "status": ((), np.asarray(status)),
+        "equilibria": (("equilibrium", "player", "action"), found),
+        "equilibrium_payoff": (("equilibrium", "player"), pays),
+        "equilibrium_count": ((), np.asarray(len(found))),
+        "complete": ((), np.asarray(complete)),
+        "complete_reason": ((), np.asarray(reason)),
+    }
+
+
+def _even(tables: np.ndarray) -> np.ndarray:
+    """Every player's payoffs from 0 to 1: the same equilibria, whatever the units."""
+    flat = tables.reshape(len(tables), -1)
+    low, span = flat.min(axis=1), np.ptp(flat, axis=1)
+    even: np.ndarray = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
+    return even.reshape(tables.shape)
+
+
+def _best(tables: np.ndarray, player: int) -> np.ndarray:
+    """True at joint actions where the player's own is a best reply."""
+    own = tables[player]
+    best: np.ndarray = own >= own.max(axis=player, keepdims=True) - equal_within(own)
+    return best
+
+
+def _vertices(chosen: np.ndarray) -> np.ndarray:
+    """The joint actions that are True, as profiles [equilibrium player action]."""
+    joint = np.argwhere(chosen)
+    found = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
+    np.put_along_axis(found, joint[:, :, None], 1.0, axis=2)
+    return found
+
+
+def _pure(tables: np.ndarray) -> np.ndarray:
+    return _vertices(np.logical_and.reduce([_best(tables, player) for player in range(len(tables))]))
+
+
+def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
+    """Whether two best replies to pure actions were seen, or one at an equilibrium that is not played."""
+    if any(bool(np.any(_best(tables, player).sum(axis=player) > 1)) for player in range(len(tables))):
+        return True
+    even = _even(tables)
+    for x in found:
+        for player, size in enumerate(tables.shape[1:]):
+            values = _without(even[player], x, (player,))
+            if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
+                return True
+    return False
+
+
+def _without(table: np.ndarray, x: np.ndarray, kept: tuple[int, ...]) -> np.ndarray:
+    """A table averaged over the mixtures of all players but those ``kept``, whose axes stay in order."""
+    rest = table
+    for player in reversed(range(table.ndim)):
+        if player not in kept:
+            rest = np.tensordot(rest, x[player, : table.shape[player]], axes=(player, 0))
+    return rest
+
+
+def _payoffs(tables: np.ndarray, x: np.ndarray) -> list[float]:
+    return [float(_without(table, x, ())) for table in tables]
+
+
+def _by_quantecon(
+    tables: np.ndarray, algorithm: str, start: Any = None, epsilon: float = 1e-4
+) -> list[np.ndarray]:
+    """Profiles [player action] that QuantEcon's algorithm finds, sharpened."""
+    import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
+    from quantecon import game_theory as qe
+
+    tables = _even(tables)
+    players = len(tables)
+    # QuantEcon's tables have the own action first, then the others' in cyclic order
+    turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
+    game = qe.NormalFormGame([qe.Player(np.ascontiguousarray(table)) for table in turned])
+    if algorithm == "mclennan_tourky":
+        raw = [qe.mclennan_tourky(game, init=start, epsilon=epsilon)]
+    else:
+        labels = range(sum(tables.shape[1:])) if start is None else [start]
+        raw = [qe.lemke_howson(game, init_pivot=label) for label in labels]
+    return [_sharpened(tables, _padded(profile, max(tables.shape[1:]))) for profile in raw]
+
+
+def _padded(profile: Sequence[np.ndarray], length: int) -> np.ndarray:
+    return np.stack([np.pad(np.asarray(row, dtype=float), (0, length - len(row))) for row in profile])
+
+
+def _regret(tables: np.ndarray, x: np.ndarray) -> float:
+    values = [_without(table, x, (player,)) for player, table in enumerate(tables)]
+    return max(float(v.max() - v @ x[p, : len(v)]) for p, v in enumerate(values))
+
+
+def _sharpened(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """``x`` after Newton's method on its support, if it then is closer to an equilibrium.
+
+    Which actions are played is guessed at several thresholds: an approximation plays some by mistake.
+    """
+    best, regret = x, _regret(tables, x)
+    if regret <= 1e-15:
+        return x
+    for threshold in (1e-2, 1e-3, 1e-4, 1e-6):
+        there = _newton(tables, x, x > threshold)
+        if there is not None and (new := _regret(tables, there)) < regret:
+            best, regret = there, new
+    return best
+
+
+def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray | None:
+    """Equal payoffs on the support and probabilities that sum to one; None where that has no such answer."""
+    if not np.all(played.any(axis=1)):
+        return None
+    x = np.where(played, x, 0.0)
+    x = x / x.sum(axis=1, keepdims=True)
+    place = [np.flatnonzero(row) for row in played]
+    for _ in range(30):
+        residual, slope = _indifference(tables, x, place)
+        move = np.linalg.lstsq(slope, -residual, rcond=None)[0]
+        at = 0
+        for player, actions in enumerate(place):
+            x[player, actions] += move[at : at + len(actions)]
+            at += len(actions)
+        if not np.all(np.isfinite(x)) or np.max(np.abs(x)) > 10:
+            return None
+        if np.max(np.abs(move)) < 1e-15:
+            break
+    if np.min(x) < -1e-12:
+        return None
+    x = np.maximum(x, 0.0)
+    scaled: np.ndarray = x / x.sum(axis=1, keepdims=True)
+    return scaled
+
+
+def _indifference(
+    tables: np.ndarray, x: np.ndarray, place: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of the support's equations and their slope, both stacked player by player."""
+    starts = np.concatenate([[0], np.cumsum([len(actions) for actions in place])])
+    residual = np.zeros(starts[-1])
+    slope = np.zeros((starts[-1], starts[-1]))
+    for i, mine in enumerate(place):
+        rows = slice(starts[i], starts[i + 1] - 1)
+        values = _without(tables[i], x, (i,))[mine]
+        residual[rows] = values[1:] - values[0]
+        residual[starts[i + 1] - 1] = x[i, mine].sum() - 1.0
+        slope[starts[i + 1] - 1, starts[i] : starts[i + 1]] = 1.0
+        for j, theirs in enumerate(place):
+            if j != i:
+                pair = _without(tables[i], x, (i, j))
+                pair = (pair if i < j else pair.T)[np.ix_(mine, theirs)]
+                slope[rows, starts[j] : starts[j + 1]] = pair[1:] - pair[0]
+    return residual, slope

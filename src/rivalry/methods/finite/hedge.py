@@ -1,0 +1,232 @@
+"""Learners of mixtures from expected payoffs: hedge, and the gradient of softmax policies."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.results import Record
+from rivalry.methods.continuous import mixtures
+from rivalry.methods.continuous.mixtures import action_payoffs, tables_of
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player
+
+Session = dict[str, np.ndarray]
+
+
+class _Softmax(eqx.Module):
+    """What the learners of this file share: logits, a step that adds to them, histories, the record."""
+
+    places: Annotated[
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "of a continuous game: how many an axis, or the levels of its axes",
+    ] = 9
+    rounds: Annotated[int, Ge(1), "updates, where the run does not say"] = 2000
+    play: Annotated[
+        Literal["last", "average"], "the profile: the last mixtures, or their mean over all rounds"
+    ] = "last"
+
+    rate_name: ClassVar[str]
+
+    def __check_init__(self) -> None:
+        mixtures.check_places(self.places)
+        check_whole("rounds", self.rounds)
+        if self.play not in ("last", "average"):
+            raise ValueError(f"play: {self.play!r} must be 'last' or 'average'")
+        check_numbers(self.rate_name, getattr(self, self.rate_name), "above 0", lambda v: v > 0)
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Finite games, and games with payoffs at a profile."""
+        return mixtures.playable(game)
+
+    def world(self, game: Any) -> Any:
+        """A finite game's tables; any other game at its ``places``."""
+        return mixtures.world(game, self.places)
+
+    def length(self, world: Any) -> int:
+        return self.rounds
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        from rivalry.tables.kernels import draws
+
+        sizes = tables_of(world).sizes
+        shape, samples = (len(sizes), int(sizes.max())), len(mixtures.sample_steps())
+        self._rates(len(sizes))  # a number a player is held against the players here
+        return {
+            "stream": draws.stream(stream),
+            "clock": np.zeros(1, dtype=np.int64),
+            "logits": np.zeros(shape),
+            "earned": np.zeros(len(sizes)),
+            "would": np.zeros(shape),
+            "played": np.zeros(shape),
+            "noted": np.zeros(1, dtype=np.int64),
+            "regret_curve": np.zeros(samples),
+            "play_curve": np.zeros((samples, *shape)),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        tables, marks = tables_of(world), mixtures.sample_steps()
+        rates = self._rates(len(tables.sizes))[:, None]
+        for _ in range(steps):
+            weights = softmax(session["logits"], tables.sizes)
+            pays = np.nan_to_num(action_payoffs(tables, weights))
+            mean = np.einsum("pa,pa->p", weights, pays)
+            session["clock"] += 1
+            session["played"] += weights
+            session["earned"] += mean
+            session["would"] += pays
+            session["logits"] += rates * self._push(weights, pays, mean)
+            at = int(session["noted"][0])
+            if at < len(marks) and session["clock"][0] == marks[at]:
+                session["regret_curve"][at] = _gains(tables.sizes, session).max()
+                session["play_curve"][at] = softmax(session["logits"], tables.sizes)
+                session["noted"] += 1
+        return steps
+
+    def read(self, world: Any, session: Session) -> Record:
+        sizes, taken = tables_of(world).sizes, int(session["clock"][0])
+        last = softmax(session["logits"], sizes)
+        average = session["played"] / taken if taken else last
+        noted = int(session["noted"][0])
+        return {
+            **mixtures.played(world, average if self.play == "average" else last),
+            "average_play": (("player", "action"), average),
+            "correlated_regret": (("player",), _gains(sizes, session)),
+            "concept": ((), np.asarray("coarse correlated")),
+            "concept_residual": ((), np.asarray(_gains(sizes, session).max())),
+            "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
+            **mixtures.histories(world, session["play_curve"][:noted]),
+        }
+
+    def _rates(self, players: int) -> np.ndarray:
+        return each_player(self.rate_name, getattr(self, self.rate_name), players)
+
+    @abstractmethod
+    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """What is added to the logits, in units of the rate, ``[player action]``."""
+
+
+class Hedge(_Softmax):
+    """Everybody at once, without chance: ``logits += eta`` times what every action pays on average.
+
+    The average is over the rivals' current mixtures, and a mixture is the softmax of a player's logits; all
+    begin uniform (exponential weights: Littlestone and Warmuth 1994; Freund and Schapire 1999). A game that
+    is not finite is played on ``places``: a whole number, ``{kind = "log"|"linear", from, to, count}`` or
+    ``{kind = "levels", levels}``, one table for all axes or a list with one an axis; the first axis is the
+    slowest. One step is one update.
+
+    The profile is what the logits play after the last update, or with ``play = "average"`` the mean of the
+    mixtures over all rounds (``average_play``): on a finite game ``profile`` (player, axis), else ``mixture``
+    (player, action) with ``places``, ``mean_profile``, ``grid_regret``, expected measures and a certificate
+    in the continuous game. ``correlated_regret`` (player) is what the best single action would
+    have gained a round: at most ``ln(actions)/(eta rounds)`` and ``eta/8`` times the squared range of payoffs
+    together, whatever the others do, so the average of a zero-sum game approaches its value. Histories at
+    log-spaced rounds: ``regret_curve`` (the largest ``correlated_regret``) at ``regret_step``, and ``path``.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> rv.learn(game, Hedge(rounds=100)).profile.values.round(6).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+
+    eta: Annotated[
+        float | list[float], Gt(0), "step, in units of one over payoff; for all or one a player"
+    ] = 1.0
+
+    rate_name: ClassVar[str] = "eta"
+
+    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        return pays
+
+
+class SoftmaxPolicyGradient(_Softmax):
+    """Everybody climbs its own expected payoff in the logits of a softmax over actions, all at once.
+
+    ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` what action a pays against the others'
+    current mixtures. ``sampled``: the mean over ``batch`` joint actions drawn from the mixtures of ``(r - b)
+    (1[a was drawn] - pi_a)``, whose expectation that is (Williams 1992), with the ``baseline`` b: 0
+    (``none``), or the mean of the player's payoffs in the rounds before (``average``).
+
+    ``places``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
+    compares with the payoffs that were drawn. Actions that are hardly played are hardly learned about, so
+    from a corner it takes long to leave.
+
+    Source: Williams, Machine Learning 8, 1992.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("stag_hunt")
+    >>> found = rv.learn(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
+    >>> found.profile.values.round(2).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+
+    rate: Annotated[
+        float | list[float], Gt(0), "step, in units of one over payoff; for all or one a player"
+    ] = 0.1
+    gradient: Annotated[Literal["exact", "sampled"], "in expectation, or from drawn play"] = "exact"
+    batch: Annotated[int, Ge(1), "of the sampled form: joint actions drawn for an update"] = 1
+    baseline: Annotated[Literal["average", "none"], "of the sampled form: what payoffs are compared with"] = (
+        "average"
+    )
+
+    rate_name: ClassVar[str] = "rate"
+
+    def __check_init__(self) -> None:
+        check_whole("batch", self.batch)
+        for name, allowed in (("gradient", ("exact", "sampled")), ("baseline", ("average", "none"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        if self.gradient == "exact":
+            return super().advance(world, session, steps)
+        from rivalry.tables.kernels import draws
+        from rivalry.tables.kernels import softmax as kernel
+
+        tables = tables_of(world)
+        play: Any = kernel.play
+        noted = ("noted", "regret_curve", "play_curve")
+        names = ("stream", "clock", "logits", "earned", "would", "played", *noted)
+        with draws.quiet():
+            play(
+                tables.payoff[0],
+                tables.sizes,
+                self._rates(len(tables.sizes)),
+                self.batch,
+                int(self.baseline == "average"),
+                mixtures.sample_steps(),
+                *(session[name] for name in names),
+                steps,
+            )
+        return steps
+
+    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        slope: np.ndarray = weights * (pays - mean[:, None])
+        return slope
+
+
+def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Chances in proportion to the exponentials, ``[player action]``; 0 for actions that there are not.
+
+    >>> softmax(np.log([[1.0, 3.0], [2.0, 1.0]]), np.array([2, 1])).round(6).tolist()
+    [[0.25, 0.75], [1.0, 0.0]]
+    """
+    there = np.arange(logits.shape[1]) < sizes[:, None]
+    top = np.where(there, logits, -np.inf).max(axis=1, keepdims=True)
+    parts = np.where(there, np.exp(np.minimum(logits - top, 0.0)), 0.0)
+    chances: np.ndarray = parts / parts.sum(axis=1, keepdims=True)
+    return chances
+
+
+def _gains(sizes: np.ndarray, session: Session) -> np.ndarray:
+    """What the best single action would have gained a round, ``[player]``; at least 0."""
+    there = np.arange(session["would"].shape[1]) < sizes[:, None]
+    gains = np.where(there, session["would"] - session["earned"][:, None], 0.0).max(axis=1)
+    found: np.ndarray = np.maximum(gains, 0.0) / max(int(session["clock"][0]), 1)
+    return found

@@ -1,0 +1,175 @@
+"""Learners in repeated play of a finite game: regret matching and fictitious play."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.results import Record
+from rivalry.methods.continuous import mixtures
+from rivalry.methods.continuous.mixtures import sample_steps, tables_of
+from rivalry.methods.q_learning.exploration import Table
+from rivalry.tables.kernels.shapes import stateless_tables
+
+Session = dict[str, np.ndarray]
+
+
+class _Repeated(eqx.Module):
+    """What the learners of this file share: a period is a step, the profile is the empirical play."""
+
+    places: Annotated[
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "of a continuous game: how many an axis, or the levels of its axes",
+    ] = 9
+
+    rule: ClassVar[str]
+
+    def __check_init__(self) -> None:
+        mixtures.check_places(self.places)
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Finite games, and games with payoffs at a profile."""
+        return mixtures.playable(game)
+
+    def world(self, game: Any) -> Any:
+        """A finite game's tables; any other game at its ``places``."""
+        return mixtures.world(game, self.places)
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        from rivalry.tables.kernels import draws
+
+        tables = stateless_tables(tables_of(world))
+        sizes = tables.shape[1:]
+        players, most, samples = len(sizes), max(sizes), len(sample_steps())
+        return {
+            "stream": draws.stream(stream),
+            "clock": np.zeros(1, dtype=np.int64),
+            "last": np.zeros(players, dtype=np.int64),
+            "earned": np.zeros(players),
+            "would": np.zeros((players, most)),
+            "swaps": np.zeros((players, most, most)),
+            "joint_counts": np.zeros(tables[0].size, dtype=np.int64),
+            "counts": np.zeros((players, most), dtype=np.int64),
+            "noted": np.zeros(1, dtype=np.int64),
+            "regret_curve": np.zeros(samples),
+            "play_curve": np.zeros((samples, players, most)),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        from rivalry.tables.kernels import draws, matching
+
+        tables = tables_of(world)
+        play: Any = matching.play
+        with draws.quiet():
+            play(
+                tables.payoff[0],
+                tables.sizes,
+                getattr(matching, self._rule()),
+                self._inertia(stateless_tables(tables)),
+                *(session[key] for key in ("stream", "clock", "last", "earned", "would", "swaps")),
+                *(session[key] for key in ("joint_counts", "counts")),
+                sample_steps(),
+                *(session[key] for key in ("noted", "regret_curve", "play_curve")),
+                steps,
+            )
+        return steps
+
+    def read(self, world: Any, session: Session) -> Record:
+        clock, noted = max(int(session["clock"][0]), 1), int(session["noted"][0])
+        gains = session["would"] - session["earned"][:, None]
+        there = np.arange(gains.shape[1]) < tables_of(world).sizes[:, None]
+        best = _largest(gains, there) / clock
+        swaps = _largest(session["swaps"], there[:, None]).sum(axis=1) / clock
+        concepts = {
+            "MATCHING": ("coarse correlated", best),
+            "CONDITIONAL": ("correlated", swaps),
+            "FICTITIOUS": None,  # Nash
+        }
+        concept = concepts[self._rule()]
+        solved: Record = {}
+        if concept is not None:
+            solved["concept"] = ((), np.asarray(concept[0]))
+            solved["concept_residual"] = ((), np.asarray(concept[1].max()))
+        return {
+            **mixtures.played(world, session["counts"] / clock),
+            **solved,
+            "joint_play": (("joint",), session["joint_counts"] / clock),
+            "correlated_regret": (("player",), best),
+            "conditional_regret": (("player",), swaps),
+            "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
+            **mixtures.histories(world, session["play_curve"][:noted]),
+        }
+
+    def _rule(self) -> str:
+        return self.rule
+
+    def _inertia(self, tables: np.ndarray) -> np.ndarray:
+        return np.ones(len(tables))
+
+
+class RegretMatching(_Repeated):
+    """Repeated play in which probabilities follow past regrets (Hart and Mas-Colell 2000).
+
+    ``regrets="unconditional"``: an action's probability is proportional to what always having played it
+    would have gained (Hart and Mas-Colell 2001); the joint play approaches the coarse correlated equilibria.
+    ``"conditional"``: from the last action one switches in proportion to what having switched always would
+    have gained, divided by ``inertia`` times the payoffs' range times the other actions' number (2000,
+    eq. 2.2); the joint play approaches the correlated equilibria.
+
+    One step is one period. The profile is the empirical play of every player, and the certificate is of
+    that profile, as if they played independently; it need not be an equilibrium. A game that is not finite is
+    played on ``places`` and the record that of a mixture, as for `Hedge`. The record also holds
+    ``joint_play`` (joint), ``correlated_regret`` (player), what the best single action would have gained a
+    period (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), what the best switch
+    of every action would have gained (the gap to correlated equilibrium), and histories at log-spaced
+    periods: ``regret_curve`` (sample), the largest ``correlated_regret``, at ``regret_step``; ``path``.
+
+    Sources: Hart and Mas-Colell, Econometrica 68, 2000; Journal of Economic Theory 98, 2001.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("rock_paper_scissors")
+    >>> found = rv.learn(game, RegretMatching(), steps=20_000, seed=1)
+    >>> bool(found.data.correlated_regret.max() < 0.05)
+    True
+    """
+
+    regrets: Literal["unconditional", "conditional"] = "unconditional"
+    inertia: Annotated[float, Gt(1), "switches are rarer the larger; above 1"] = 2.0
+
+    def _rule(self) -> str:
+        return "MATCHING" if self.regrets == "unconditional" else "CONDITIONAL"
+
+    def _inertia(self, tables: np.ndarray) -> np.ndarray:
+        ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
+        others = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
+        wide: np.ndarray = self.inertia * np.where(ranges > 0, ranges, 1.0) * others
+        return wide
+
+
+class FictitiousPlay(_Repeated):
+    """Everybody plays a best reply to what the others have played so far; ties are drawn (Brown 1951).
+
+    With more than two players the reply is to the others' joint empirical play. The first period is drawn.
+    The record is that of `RegretMatching`. The empirical play approaches equilibrium in zero-sum games
+    (Robinson 1951) and games with a potential (Monderer and Shapley 1996); elsewhere it need not (Shapley
+    1964).
+
+    >>> import rivalry as rv
+    >>> found = rv.learn(rv.games.matrix("matching_pennies"), FictitiousPlay(), steps=20_000)
+    >>> bool(abs(found.profile - 0.5).max() < 0.02)
+    True
+    """
+
+    rule: ClassVar[str] = "FICTITIOUS"
+
+
+def _largest(gains: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The largest gain over the actions that exist, at least 0."""
+    largest: np.ndarray = np.maximum(np.where(there, gains, -np.inf).max(axis=-1), 0.0)
+    return largest

@@ -1,0 +1,265 @@
+"""Mixed equilibria of games of three and more players, by supports and polynomial homotopy.
+
+On given supports an equilibrium solves a polynomial system: a player's payoffs are equal on its support, and
+each of these equations is of degree one in every other player's probabilities. All isolated solutions of a
+system in general position lie at the ends of the paths that begin at the solutions of a system of products of
+linear forms (Verschelde, Li and Bai's multihomogeneous start), as many as the system can have. Supports of
+the same sizes are followed together.
+
+What is found is verified by its regrets. That nothing was missed is not proved: a path can be lost or two
+confused, and a degenerate game has equilibria that are not isolated.
+
+Sources: Datta, "Finding all Nash equilibria of a finite game using polynomial algebra", Economic Theory 42,
+2010; Porter, Nudelman and Shoham, "Simple search methods for finding a Nash equilibrium", GEB 63, 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import combinations, islice, product
+from math import comb, prod
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.extreme_equilibria import TooMany
+
+PATHS = 10_000  # most paths that are followed in one game: about a minute
+FIRST, SHORTEST = 0.05, 1e-7  # steps of a path, whose parameter goes from 0 to 1
+FAR = 1e6  # coordinates beyond this: the path goes to infinity
+CALLS = 4_000  # most steps tried on any path
+
+
+Support = tuple[tuple[int, ...], ...]  # the actions that each player plays
+
+
+def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]:
+    """Profiles ``[player action]`` that may be equilibria in which at least two players mix.
+
+    ``tables [player action_0 ..]`` are payoffs between 0 and 1. The profiles solve, up to rounding, the
+    equations of some support; neither probabilities nor regrets have been checked. Raises `TooMany`.
+    """
+    shapes = _shapes(tables.shape[1:], most)
+    alike: dict[tuple[int, ...], list[Support]] = {}  # by the sizes of the mixing players' supports
+    for sizes in shapes:
+        choices = [combinations(range(n), k) for n, k in zip(tables.shape[1:], sizes, strict=True)]
+        mixed = tuple(k for k in sizes if k > 1)
+        alike.setdefault(mixed, []).extend(s for s in product(*choices) if _undominated(tables, s))
+    for mixed, supports in alike.items():
+        if supports:
+            yield from _on_supports(tables, mixed, supports)
+
+
+def _shapes(actions: Sequence[int], most: int) -> list[tuple[int, ...]]:
+    """How many actions each player may play where there are paths to follow. Raises `TooMany`."""
+    found, paths = [], 0
+    if prod(2**n - 1 for n in actions) <= 10 * most:
+        for sizes in product(*(range(1, n + 1) for n in actions)):
+            count = path_count(tuple(k - 1 for k in sizes if k > 1), most)
+            paths += count * prod(comb(n, k) for n, k in zip(actions, sizes, strict=True))
+            if count:
+                found.append(sizes)
+            if paths > most:
+                break
+        else:
+            return found
+    raise TooMany(f"supports have more than {most} paths to follow")
+
+
+@cache
+def path_count(degrees: tuple[int, ...], most: int = PATHS) -> int:
+    """How many isolated solutions equations can have, ``degrees[i]`` of them for every mixing player ``i``.
+
+    No more than ``most + 1`` are counted.
+
+    Each equation of a player is assigned to one of the other players, so that ``j`` has ``degrees[j]``.
+
+    >>> path_count((1, 1, 1)), path_count((2, 2, 2)), path_count((1, 1, 1, 1)), path_count((1, 2))
+    (2, 10, 9, 0)
+    """
+    return sum(1 for _ in islice(_assignments(degrees), most + 1)) if len(degrees) > 1 else 0
+
+
+def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every way to give each equation, in order, a player other than its own."""
+    owners = [i for i, degree in enumerate(degrees) for _ in range(degree)]
+
+    def rest(number: int, room: list[int]) -> Iterator[tuple[int, ...]]:
+        if number == len(owners):
+            yield ()
+            return
+        for j, free in enumerate(room):
+            if free and j != owners[number]:
+                left = [r - (k == j) for k, r in enumerate(room)]
+                yield from ((j, *more) for more in rest(number + 1, left))
+
+    return rest(0, list(degrees))
+
+
+def _undominated(tables: np.ndarray, support: Support) -> bool:
+    """Whether no action played is strictly worse than another against all the others may play."""
+    for player, played in enumerate(support):
+        rest = [range(tables.shape[1 + player]) if p == player else s for p, s in enumerate(support)]
+        pays = np.moveaxis(tables[player][np.ix_(*rest)], player, 0).reshape(len(rest[player]), -1)
+        gains = pays[None] - pays[list(played)][:, None]  # [played instead joint]
+        if np.any(gains.min(axis=2) > 1e-9):
+            return False
+    return True
+
+
+class _System(NamedTuple):
+    """The equations of many supports of the same sizes, and the system where paths begin."""
+
+    tables: list[np.ndarray]  # per mixing player: [path action_0 ..] over the mixing players, own differences
+    sizes: tuple[int, ...]  # of the mixing players' supports
+    forms: np.ndarray  # [equation player coordinate+1]: linear forms, the constant last
+
+
+def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Support]) -> Iterator[np.ndarray]:
+    """Profiles that solve the equations of supports on which the mixing players have ``sizes`` actions."""
+    degrees = [size - 1 for size in sizes]
+    forms = _forms(degrees)
+    begin = _starts(degrees, forms)
+    mixing = np.array([[p for p, played in enumerate(s) if len(played) > 1] for s in supports])
+    parts = []
+    for i, players in enumerate(mixing.T):
+        each = np.zeros((len(supports), *sizes), dtype=complex)
+        for k, support in enumerate(supports):
+            each[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
+        one, rest = np.split(each, [1], axis=1 + i)
+        parts.append(np.repeat(rest - one, len(begin), axis=0))
+    ends = _followed(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
+    for number, z in enumerate(ends):
+        if not np.all(np.isfinite(z)) or np.max(np.abs(z.imag)) > 1e-4:
+            continue
+        profile = np.zeros((len(tables), max(tables.shape[1:])))
+        support = supports[number // len(begin)]
+        at = 0
+        for player, played in enumerate(support):
+            own = z[at : at + len(played) - 1].real
+            profile[player, list(played)] = np.append(1.0 - own.sum(), own)
+            at += len(played) - 1
+        if profile.min() > -1e-4:
+            yield profile
+
+
+def _forms(degrees: Sequence[int]) -> np.ndarray:
+    """Random linear forms of the equations, the same in every call."""
+    rng = np.random.default_rng(20)
+    shape = (sum(degrees), len(degrees), max(degrees) + 1)
+    return rng.normal(size=shape) + 1j * rng.normal(size=shape)
+
+
+def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
+    """The solutions ``[path coordinate]`` of the system of products."""
+    found = []
+    for assigned in _assignments(degrees):
+        parts = []
+        for j, degree in enumerate(degrees):
+            rows = forms[np.flatnonzero(np.array(assigned) == j), j]
+            parts.append(np.linalg.solve(rows[:, :degree], -rows[:, -1]))
+        found.append(np.concatenate(parts))
+    return np.array(found)
+
+
+def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
+    """The ends ``[path coordinate]`` of all paths; NaN where one goes to infinity or is lost on its way."""
+    with np.errstate(all="ignore"):  # a path that is lost may overflow
+        return _follow(system, begin)
+
+
+def _follow(system: _System, begin: np.ndarray) -> np.ndarray:
+    z, t = begin.copy(), np.zeros(len(begin))
+    step = np.full(len(begin), FIRST)
+    going = np.arange(len(begin))
+    for _ in range(CALLS):
+        if not len(going):
+            break
+        part = system._replace(tables=[table[going] for table in system.tables])
+        here, now = z[going], t[going]
+        length = np.minimum(step[going], 1.0 - now)
+        _, slope, drift = _homotopy(part, here, now)
+        there = here + length[:, None] * _solved(slope, -drift)
+        for _ in range(3):
+            value, slope, _ = _homotopy(part, there, now + length)
+            move = _solved(slope, -value)
+            there = there + move
+        size = 1.0 + np.max(np.abs(there), axis=1)
+        good = np.max(np.abs(move), axis=1) < 1e-9 * size  # also false where it is no number
+        z[going[good]], t[going[good]] = there[good], (now + length)[good]
+        step[going] = np.where(good, 1.5 * length, 0.5 * length)
+        lost = ~good & (step[going] < SHORTEST)
+        far = np.max(np.abs(z[going]), axis=1) > FAR
+        # a path that stops just before its end leads to a singular solution
+        z[going[far | (lost & (now < 0.99))]] = np.nan
+        going = going[~(lost | far | (t[going] >= 1.0))]
+    return z
+
+
+def _solved(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Solutions of linear systems ``[path row column]``; NaN where there is none."""
+    found = np.full_like(value, np.nan)
+    try:
+        found[:] = np.linalg.solve(slope, value[..., None])[..., 0]
+    except np.linalg.LinAlgError:  # some path's is singular
+        for k in range(len(slope)):
+            with suppress(np.linalg.LinAlgError):
+                found[k] = np.linalg.solve(slope[k], value[k])
+    return found
+
+
+def _homotopy(system: _System, z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values ``[path equation]``, slopes in ``z`` and slopes in ``t`` of ``(1 - t) begin + t end``."""
+    value, slope = _products(system, z)
+    final, final_slope = _indifference(system, z)
+    t = t[:, None]
+    slopes = (1 - t)[..., None] * slope + t[..., None] * final_slope
+    return (1 - t) * value + t * final, slopes, final - value
+
+
+def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The equations where paths begin: products of a form in each other player's coordinates."""
+    degrees = [size - 1 for size in system.sizes]
+    cuts = np.concatenate([[0], np.cumsum(degrees)])
+    value = np.ones((len(z), cuts[-1]), dtype=complex)
+    slope = np.zeros((len(z), cuts[-1], cuts[-1]), dtype=complex)
+    for i in range(len(degrees)):
+        rows = slice(cuts[i], cuts[i + 1])
+        others = [j for j in range(len(degrees)) if j != i]
+        factors = {
+            j: z[:, cuts[j] : cuts[j + 1]] @ system.forms[rows, j, : degrees[j]].T + system.forms[rows, j, -1]
+            for j in others
+        }
+        for j in others:
+            value[:, rows] *= factors[j]
+            rest = np.ones_like(factors[j])
+            for k in others:
+                rest = rest if k == j else rest * factors[k]
+            slope[:, rows, cuts[j] : cuts[j + 1]] = rest[..., None] * system.forms[rows, j, : degrees[j]]
+    return value, slope
+
+
+def _indifference(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The equations themselves: what each action of a support pays more than the first."""
+    sizes = system.sizes
+    cuts = np.concatenate([[0], np.cumsum([size - 1 for size in sizes])])
+    own = [z[:, cuts[j] : cuts[j + 1]] for j in range(len(sizes))]
+    x = [np.concatenate([1.0 - part.sum(axis=1, keepdims=True), part], axis=1) for part in own]
+    value = np.zeros((len(z), cuts[-1]), dtype=complex)
+    slope = np.zeros((len(z), cuts[-1], cuts[-1]), dtype=complex)
+    for i, table in enumerate(system.tables):
+        rows = slice(cuts[i], cuts[i + 1])
+        for j in range(len(sizes)):
+            if j == i:
+                continue
+            rest = table
+            for k in reversed(range(len(sizes))):
+                if k not in (i, j):
+                    weights = x[k].reshape(-1, *[1] * (k), sizes[k], *[1] * (rest.ndim - 2 - k))
+                    rest = (rest * weights).sum(axis=1 + k)
+            rest = rest if i < j else np.swapaxes(rest, 1, 2)  # [path own other]
+            slope[:, rows, cuts[j] : cuts[j + 1]] = rest[..., 1:] - rest[..., :1]
+            value[:, rows] = np.einsum("pab,pb->pa", rest, x[j])
+    return value, slope

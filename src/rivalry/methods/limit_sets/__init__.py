@@ -1,0 +1,1 @@
+"""Where dynamics end: rest points with their eigenvalues, periodic orbits."""

@@ -1,0 +1,217 @@
+"""Periodic solutions of ``z' = f(z)`` by Newton's method on Gauss collocation, intervals condensed.
+
+Every interval carries the polynomial that meets the equation at four Gauss points (the method of order 8 of
+Butcher and Kuntzmann); all intervals, their closing and the period are solved for at once, so solutions that
+repel are as good as those that attract (Doedel; Kuznetsov 2004, section 10.1). Intervals are equally long
+and doubled until the period stands still.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.jax import jax, jnp, put
+
+STAGES = 4
+BLOCK = 32  # intervals that the compiled program does at a time
+MOST = 1024  # intervals
+STEPS = 25  # of Newton's method, on each mesh
+HALVINGS = 6
+CLOSED = 1e-11  # of the size: so small must the defects be
+STILL = 1e-9  # relative: by so little may the period move when intervals are doubled
+
+
+class Loop(NamedTuple):
+    """A closed solution: its period, and ``[point direction]`` points and slopes, equally spaced in time."""
+
+    period: float
+    points: np.ndarray
+    slopes: np.ndarray
+    monodromy: np.ndarray  # [direction direction], over one period from the first point
+    residual: float  # the largest defect, in units of the size
+
+
+def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | None:
+    """The closed solution near ``points [point direction]``, or None where Newton's steps do not converge.
+
+    ``field`` is an `equinox.Module` from ``z [direction]`` to its slope; ``points`` go once round, equally
+    spaced in time; ``size`` is what lengths are compared with.
+
+    >>> class Circle(eqx.Module):
+    ...     def __call__(self, z):
+    ...         return jnp.array([z[0] - z[1], z[0] + z[1]]) - (z @ z) * z
+    >>> angle = 2 * np.pi * np.arange(8) / 8
+    >>> loop = solve(Circle(), 0.9 * np.stack([np.cos(angle), np.sin(angle)], axis=1), 6.0, 1.0)
+    >>> round(loop.period - 2 * np.pi, 9)
+    0.0
+    """
+    count, found = BLOCK, None
+    while count <= MOST:
+        state = _newton(field, _start(field, _resampled(points, count), period), size)
+        if state is None:
+            if found is None:  # the mesh may be too coarse
+                count *= 2
+                continue
+            return None
+        if found is not None and abs(state.period - found.period) <= STILL * state.period:
+            return _loop(field, state, size)
+        found, points, period = state, state.points, state.period
+        count *= 2
+    return None
+
+
+class _State(NamedTuple):
+    points: np.ndarray  # [interval direction]: where every interval starts
+    stages: np.ndarray  # [interval stage direction]: slopes at the Gauss points
+    period: float
+
+
+class _Linear(NamedTuple):
+    """What Newton's step needs, ``[interval ..]``: stages depend on start and length, the end on these."""
+
+    stage: Array  # [stage direction, direction + 2]: of start, length and defect
+    passed: Array  # [direction direction]: the end's derivative by the start
+    longer: Array  # [direction]: by the interval's length
+    gap: Array  # [direction]: by how much the end misses the next start, stages corrected
+    slope: Array  # [direction]: the field at the start
+    defect: Array  # []: the largest, of stages and ends
+
+
+def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Butcher's table ``(A, b, c)`` of the Gauss method."""
+    nodes, weights = np.polynomial.legendre.leggauss(STAGES)
+    c = (nodes + 1) / 2
+    powers = np.arange(1, STAGES + 1)
+    vandermonde = c[:, None] ** (powers - 1)
+    integrals = c[:, None] ** powers / powers
+    return integrals @ np.linalg.inv(vandermonde), weights / 2, c
+
+
+A, B, C = _gauss()
+
+
+def _resampled(points: np.ndarray, count: int) -> np.ndarray:
+    """``[interval (1 + stage) direction]``: starts and Gauss points by a periodic spline."""
+    from scipy.interpolate import CubicSpline
+
+    closed = np.concatenate([points, points[:1]])
+    curve = CubicSpline(np.linspace(0.0, 1.0, len(closed)), closed, bc_type="periodic")
+    times = (np.arange(count)[:, None] + np.concatenate([[0.0], C])) / count
+    return np.asarray(curve(times))
+
+
+def _start(field: Any, sampled: np.ndarray, period: float) -> _State:
+    stages = np.concatenate([np.asarray(_slopes(field, put(part[:, 1:]))) for part in _parts(sampled)])
+    return _State(sampled[:, 0], stages, period)
+
+
+def _parts(array: np.ndarray) -> list[np.ndarray]:
+    return np.split(array, len(array) // BLOCK)
+
+
+@eqx.filter_jit
+def _slopes(field: Any, points: Array) -> Array:
+    return jnp.asarray(jax.vmap(jax.vmap(field))(points))
+
+
+def _linear(field: Any, state: _State) -> _Linear:
+    """All intervals' linear parts, block by block."""
+    length = put(state.period / len(state.points))
+    after = np.roll(state.points, -1, axis=0)
+    parts = zip(*map(_parts, (state.points, after, state.stages)), strict=True)
+    blocks = [_block(field, length, *map(put, part)) for part in parts]
+    columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
+    return _Linear(*columns)  # type: ignore[arg-type]
+
+
+@eqx.filter_jit
+def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array) -> _Linear:
+    a, b = jnp.asarray(A), jnp.asarray(B)
+
+    def one(start: Array, end: Array, slopes: Array) -> _Linear:
+        n = start.shape[0]
+        bends = a @ slopes
+        inner = start + length * bends
+        values, derivatives = jax.vmap(field)(inner), jax.vmap(jax.jacfwd(field))(inner)
+        system = jnp.eye(STAGES * n) - length * jnp.einsum("sl,sij->silj", a, derivatives).reshape(
+            STAGES * n, STAGES * n
+        )
+        by_length = jnp.einsum("sij,sj->si", derivatives, bends)
+        right = jnp.concatenate([derivatives, by_length[..., None], (values - slopes)[..., None]], axis=-1)
+        moved = jnp.linalg.solve(system, right.reshape(STAGES * n, n + 2)).reshape(STAGES, n, n + 2)
+        summed = length * jnp.einsum("s,sik->ik", b, moved)
+        miss = start + length * (b @ slopes) - end
+        defect = jnp.maximum(jnp.max(jnp.abs(miss)), length * jnp.max(jnp.abs(values - slopes)))
+        longer = summed[:, n] + b @ slopes
+        return _Linear(
+            moved, jnp.eye(n) + summed[:, :n], longer, miss + summed[:, n + 1], field(start), defect
+        )
+
+    return jax.vmap(one)(starts, after, stages)
+
+
+def _newton(field: Any, state: _State, size: float) -> _State | None:
+    linear = _linear(field, state)
+    for _ in range(STEPS):
+        left = float(np.max(linear.defect))
+        if not np.isfinite(left):
+            return None
+        move = _move(linear, len(state.points))
+        if move is None:
+            return None
+        part = 1.0
+        for _ in range(HALVINGS):
+            there = _moved(state, linear, move, part)
+            after = _linear(field, there) if there.period > 0 else None
+            if after is not None and float(np.max(after.defect)) < max(left, CLOSED * size):
+                break
+            part /= 2
+        else:
+            return state if left <= CLOSED * size else None
+        state, linear = there, after
+        if part == 1.0 and float(np.max(linear.defect)) <= CLOSED * size:
+            return state
+    return None
+
+
+def _move(linear: _Linear, count: int) -> tuple[np.ndarray, float] | None:
+    """Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
+    from scipy.sparse import block_diag, bmat, csc_matrix, identity, kron
+    from scipy.sparse.linalg import splu
+
+    n = linear.slope.shape[1]
+    following = csc_matrix(np.roll(np.eye(count), 1, axis=1))
+    steps = block_diag(list(np.asarray(linear.passed)), format="csc") - kron(following, identity(n))
+    # the orbit may not be moved along itself
+    phase = np.asarray(linear.slope).reshape(1, -1)
+    system = bmat([[steps, np.asarray(linear.longer).reshape(-1, 1)], [phase, None]], format="csc")
+    try:
+        found = splu(system).solve(np.append(-np.asarray(linear.gap).ravel(), 0.0))
+    except RuntimeError:  # exactly singular
+        return None
+    if not np.all(np.isfinite(found)):
+        return None
+    return found[:-1].reshape(count, n), float(found[-1])
+
+
+def _moved(state: _State, linear: _Linear, move: tuple[np.ndarray, float], part: float) -> _State:
+    starts, longer = move
+    count, n = starts.shape
+    stage = np.asarray(linear.stage)
+    slopes = np.einsum("ksij,kj->ksi", stage[..., :n], starts) + longer * stage[..., n] + stage[..., n + 1]
+    return _State(
+        state.points + part * starts, state.stages + part * slopes, state.period + part * longer * count
+    )
+
+
+def _loop(field: Any, state: _State, size: float) -> Loop:
+    linear = _linear(field, state)
+    monodromy = np.eye(state.points.shape[1])
+    for passed in np.asarray(linear.passed):
+        monodromy = passed @ monodromy
+    defect = float(np.max(linear.defect)) / size
+    return Loop(state.period, state.points, np.asarray(linear.slope), monodromy, defect)

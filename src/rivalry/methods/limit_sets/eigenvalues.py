@@ -1,0 +1,91 @@
+"""Eigenvalues at a rest point, followed as one parameter of a game varies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.game import Game
+from rivalry.core.jax import put
+from rivalry.core.results import dataset
+from rivalry.core.space import Profile, width
+from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.dynamics.tangent_cone import SLACK, newton_step
+from rivalry.methods.limit_sets.end_state import spectrum
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+STEPS = 20  # of Newton's method
+MOVED = 1e-12  # of the width: a shorter step is the last
+NEAR = 0.1  # of the width: a point further off than this is another one
+
+
+def spectra(
+    game: Game, parameter: str | Callable[[float], Any], values: Sequence[float], start: object
+) -> Dataset:
+    """The rest point near ``start`` [player axis] at the first of ``values``, followed through them in order.
+
+    ``parameter`` is the name of one of the game's arrays, or a function from a value to a game. The dataset
+    holds ``scan_parameter`` (scan), ``scan_position`` (scan, player, axis), ``scan_eigenvalues_real`` and
+    ``scan_eigenvalues_imag`` (scan, eigenvalue), those of the Jacobian of own gradients in the free
+    directions, largest real part first, ``scan_stable`` (scan) and ``parameter_name``: what
+    ``rivalry.plots.spectrum`` draws. From where Newton's steps lose the point, numbers are NaN.
+    Raises `ValueError` for an unknown parameter, fewer than two values and a start outside the space.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(players=3, resource="bimodal")
+    >>> found = spectra(game, "reach", [0.2, 0.18], [0.5, 0.5, 0.5])
+    >>> found.scan_stable.values.tolist()
+    [True, False]
+    """
+    at = np.asarray(values, dtype=float)
+    if at.ndim != 1 or len(at) < 2 or not np.all(np.isfinite(at)):
+        raise ValueError(f"values: {values!r} must be at least two finite numbers")
+    family = Family(game, parameter, float(at.min()), float(at.max()))
+    x: Profile | None = game.space.check(start)
+    places = np.full((len(at), *game.space.shape), np.nan)
+    eigenvalues = np.full((len(at), places[0].size), np.nan + 0j)
+    for k, value in enumerate(at.tolist()):
+        here = family.at(value)
+        x = None if x is None else rest_point(here, x)
+        if x is None:
+            break
+        found, _ = spectrum(here, x)
+        places[k], eigenvalues[k, : len(found)] = np.asarray(x), found
+    known = np.isfinite(places).all(axis=(1, 2))
+    rising = np.where(np.isnan(eigenvalues.real), -np.inf, eigenvalues.real).max(axis=1)
+    return dataset(
+        {
+            "parameter_name": ((), np.asarray(family.name)),
+            "scan_parameter": (("scan",), at),
+            "scan_position": (("scan", "player", "axis"), places),
+            "scan_eigenvalues_real": (("scan", "eigenvalue"), eigenvalues.real.copy()),
+            "scan_eigenvalues_imag": (("scan", "eigenvalue"), eigenvalues.imag.copy()),
+            "scan_stable": (("scan",), known & (rising < 0)),
+        }
+    )
+
+
+def rest_point(game: Game, x: Profile) -> Profile | None:
+    """The point next to ``x`` [player axis] where projected gradients vanish, by Newton's steps; or None."""
+    wide = np.asarray(width(game.space))
+    begin = np.asarray(x)
+    for _ in range(STEPS):
+        move = np.asarray(_newton_step(game, x))
+        if not np.all(np.isfinite(move)):
+            return None
+        x = game.space.project(x + put(move))
+        if np.max(np.abs(np.asarray(x) - begin) / wide) > NEAR:
+            return None
+        if np.max(np.abs(move) / wide) <= MOVED:
+            return x
+    return None
+
+
+@eqx.filter_jit
+def _newton_step(game: Game, x: Profile) -> Profile:
+    return newton_step(game, x, SLACK)

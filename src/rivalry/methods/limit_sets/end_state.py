@@ -1,0 +1,278 @@
+"""What a dynamic's end is worth: polished point and spectrum, or cycle, or neither.
+
+Words: ``stable_point`` (all eigenvalues of the Jacobian of own gradients have negative real part),
+``unstable_point`` (some has not), ``boundary`` (a stable point held by bounds; the spectrum is that of the
+free directions), ``cycle`` and ``moving``. A motion other than the climb of own gradients brings its own
+field, whose Jacobian then decides. None of them says that the profile is an equilibrium: that is the
+certificate's word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.certify import payoff_units
+from rivalry.core.game import Finish, Game, Record, jacobian, own_gradients, scale
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box, Profile, Simplex, width
+from rivalry.methods.dynamics.tangent_cone import (
+    CLIMB,
+    SLACK,
+    Motion,
+    all_directions,
+    among,
+    basis,
+    newton_system,
+    projector,
+)
+
+if TYPE_CHECKING:
+    from rivalry.methods.limit_sets.poincare_sections import Orbit
+
+POLISHED = 1e-11  # of the unit of payoff: the largest projected gradient of a polished point
+NEAR = 1e-4  # of the width: a root further off is another point, not this end
+APART = 1e-6  # of the width: by this much players who coincide are moved apart
+PERIODIC = 1e-5  # of the width: so well must a cycle close
+PASSING = 1e-6  # of the payoff scale: with a larger pull, a point that repels may be one that is passed by
+NEWTON_STEPS = 30
+
+_NONE = np.zeros(0, dtype=complex)
+
+
+def analyse(
+    game: Game, profile: Profile, key: jax.Array, *, moves: bool = True, motion: Motion = CLIMB
+) -> Finish:
+    """The end state at ``profile`` [player axis], where a dynamic stopped; the key is consumed.
+
+    Measures: ``eigenvalues_real`` and ``eigenvalues_imag`` (eigenvalue), largest real part first, NaN where
+    bounds leave fewer directions; ``max_real_eigenvalue``, ``max_imag_eigenvalue``; ``period`` in units of
+    flow time and ``cycle_low``, ``cycle_high`` (player, axis), NaN where there is no cycle.
+
+    ``moves`` tells that the profile was reached by ``motion``. Then one that has not come
+    to rest is tested for a cycle; and players who sit in one place on an unstable point are moved apart by a
+    millionth of the width: the result's ``onward``, where the steps go on. Identical players stay together
+    for ever, in floating point, where the least difference would part them.
+    """
+    unit = payoff_units(game, profile)
+    end = _polish(game, profile, motion, unit)
+    point = end.profile
+    near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
+    if not (near and _most(end, unit) <= POLISHED):
+        orbit = _orbit(game, profile, key, motion) if moves else None
+        return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
+    values, held = (_of_field(game, end, motion), bool(end.held)) if motion.whole else _eigenvalues(end)
+    size = np.max(np.abs(values), initial=0.0)
+    largest = values.real.max(initial=-np.inf)
+    stable = largest < -1e-12 * size or not len(values)
+    if moves and not stable and float(_speed(game, profile, motion)) > PASSING * scale(game):
+        # it may only be passing by
+        orbit = _orbit(game, profile, key, motion)
+        if orbit:
+            return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
+    word = "unstable_point" if not stable else "boundary" if held else "stable_point"
+    onward = move_apart(game, point, key) if moves and largest > 1e-9 * size else None
+    return Finish(point, word, _measures(point.shape, values), onward)
+
+
+def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | None:
+    """The root of all own gradients next to ``profile``, where replies came to rest; None on no `Box`.
+
+    Where there is none within ``near`` widths, or payoffs are not smooth there, the profile stays as it is,
+    with an empty word. Measures: those of the spectrum as in `analyse`, and `reply_radius`; NaN without a
+    root. Entries that change nobody's payoff to second order stay where they are, and are left out.
+    """
+    if not isinstance(game.space, Box):
+        return None
+    unit = payoff_units(game, profile)
+    end = _polish(game, profile, CLIMB, unit, idle=True)
+    point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
+    gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
+    root = gap <= near and _most(end, unit) <= POLISHED and np.all(np.isfinite(derivative))
+    if not root:
+        return Finish(
+            profile, "", _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
+        )
+    values, held = _eigenvalues(end)
+    stable = not len(values) or values.real.max() < -1e-12 * np.max(np.abs(values))
+    word = "unstable_point" if not stable else "boundary" if held else "stable_point"
+    kept = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
+    owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[kept]
+    radius = reply_radius(derivative[np.ix_(kept, kept)], owner)
+    return Finish(
+        end.profile, word, _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
+    )
+
+
+def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
+    """Spectral radius of simultaneous best replies near a point: below 1, they come back to it.
+
+    ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] says whose row
+    each is. With D the blocks of J within players, replies move by ``-D^{-1} (J - D)``. NaN where D is
+    singular, or nothing may move.
+
+    Reference: Moulin (1984), Dominance solvability and Cournot stability.
+
+    >>> round(reply_radius(np.array([[-2.0, -1.0], [-1.0, -2.0]]), np.array([0, 1])), 6)
+    0.5
+    """
+    own = np.where(owner[:, None] == owner[None, :], derivative, 0.0)
+    if not len(own) or not np.linalg.cond(own) < 1 / np.finfo(float).eps:
+        return float("nan")
+    return float(np.max(np.abs(np.linalg.eigvals(np.linalg.solve(own, derivative - own)))))
+
+
+def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
+    from rivalry.methods.limit_sets.poincare_sections import (
+        closed_orbit,  # brings diffrax, which a settled run never needs
+    )
+
+    apart = move_apart(game, x, key)
+    return closed_orbit(game, x if apart is None else apart, PERIODIC, motion)
+
+
+@eqx.filter_jit
+def _speed(game: Game, x: Profile, motion: Motion) -> Array:
+    return jnp.asarray(jnp.max(jnp.abs(motion.field(game, x))))
+
+
+def _of_field(game: Game, end: _Local, motion: Motion) -> np.ndarray:
+    """Eigenvalues of the motion's own Jacobian in all directions of the space, largest real part first."""
+    derivative = np.asarray(_field_jacobian(game, end.profile, motion))
+    directions = all_directions(game.space)
+    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions))
+
+
+@eqx.filter_jit
+def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
+    rows: Array = jax.jacfwd(lambda y: motion.field(game, y.reshape(x.shape)).ravel())(x.ravel())
+    return rows.reshape(x.size, x.size)
+
+
+class _Local(NamedTuple):
+    """A profile, put on the bounds that hold it, and the first-order conditions there."""
+
+    profile: Profile
+    width: Profile
+    left: Array  # the largest projected gradient, [player]
+    gradient: Array  # [row], player-major like the next two
+    jacobian: Array
+    keep: Array  # projects on what may move
+    held: Array  # whether a bound holds any entry
+
+
+@eqx.filter_jit
+def _look(game: Game, x: Profile, motion: Motion) -> _Local:
+    """What is needed of the game near ``x``: linear algebra is left to NumPy, one program is enough."""
+    space = game.space
+    x = space.project(x)
+    held = ~motion.free(space, x, own_gradients(game, x), SLACK)
+    if isinstance(space, Box):
+        low = x < (space.low + space.high) / 2
+        x = jnp.where(held, jnp.where(low, space.low, space.high), x)
+    elif isinstance(space, Simplex):
+        rest = jnp.where(held, 0.0, x)  # in proportion: projected as they are, all would have a part again
+        x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
+    gradient = own_gradients(game, x)
+    kept = motion.free(space, x, gradient, SLACK)
+    left = jnp.max(jnp.abs(among(space, kept, gradient)), axis=1)
+    some_held = jnp.any(~kept & space.mask)
+    return _Local(
+        x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, kept), some_held
+    )
+
+
+def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: bool = False) -> _Local:
+    """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract.
+
+    With ``idle`` entries of a box without any slope or curvature stay where they are.
+    """
+    here = _look(game, x, motion)
+    for _ in range(NEWTON_STEPS):
+        # beyond the tolerance the last steps are nearly free, and leave only rounding
+        if _most(here, unit) <= 1e-4 * POLISHED:
+            break
+        here = _without_idle(here) if idle else here
+        system = newton_system(*(np.asarray(part) for part in (here.jacobian, here.keep, here.gradient)))
+        try:
+            move = np.linalg.solve(*system)
+        except np.linalg.LinAlgError:
+            break
+        there = _look(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
+        if not _most(there, unit) < _most(here, unit):
+            break
+        here = there
+    return _without_idle(here) if idle else here
+
+
+def _most(here: _Local, unit: np.ndarray) -> float:
+    """The largest projected gradient in units of payoff of each player."""
+    return float(np.max(np.asarray(here.left) / unit))
+
+
+def _without_idle(here: _Local) -> _Local:
+    rows = np.asarray(here.jacobian)
+    busy = rows.any(axis=0) | rows.any(axis=1) | (np.asarray(here.gradient) != 0)
+    return here._replace(keep=np.asarray(here.keep) * busy[:, None] * busy[None, :])
+
+
+def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+    """Eigenvalues of the Jacobian of own gradients in the free directions, largest real part first.
+
+    Also whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default: 1). On a
+    simplex the directions are those that sum to zero.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    >>> values, held = spectrum(game, jnp.full((3, 1), 0.5))
+    >>> round(float(values.real.max()), 4), held
+    (-75.5398, False)
+    """
+    return _eigenvalues(_look(game, x, CLIMB), weight)
+
+
+def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+    derivative, directions = np.asarray(here.jacobian), basis(np.asarray(here.keep))
+    if weight is not None:
+        derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
+    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions)), bool(here.held)
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    found: np.ndarray = values.astype(complex)[np.lexsort((-values.imag, -values.real))]
+    return found
+
+
+def _spectrum(entries: int, values: np.ndarray) -> Record:
+    padded = np.full(entries, np.nan, dtype=complex)
+    padded[: len(values)] = values
+    some = bool(len(values))
+    return {
+        "eigenvalues_real": (("eigenvalue",), padded.real.copy()),
+        "eigenvalues_imag": (("eigenvalue",), np.where(np.isnan(padded.real), np.nan, padded.imag)),
+        "max_real_eigenvalue": ((), np.asarray(values.real.max() if some else np.nan)),
+        "max_imag_eigenvalue": ((), np.asarray(np.abs(values.imag).max() if some else np.nan)),
+    }
+
+
+def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
+    nothing = np.full(shape, np.nan)
+    return _spectrum(shape[0] * shape[1], values) | {
+        "period": ((), np.asarray(cycle.period if cycle else np.nan)),
+        "cycle_low": (("player", "axis"), cycle.low if cycle else nothing),
+        "cycle_high": (("player", "axis"), cycle.high if cycle else nothing),
+    }
+
+
+def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
+    """``x`` with players who coincide moved apart at random by `APART` of the width; None where none do."""
+    at, wide = np.asarray(x), np.asarray(width(game.space))
+    gaps = np.max(np.abs(at[:, None] - at[None, :]) / wide[None], axis=-1)
+    alone = np.sum(gaps <= APART, axis=1) == 1  # only itself
+    if np.all(alone):
+        return None
+    moved = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
+    return jnp.where(alone[:, None], x, game.space.project(moved))

@@ -1,0 +1,79 @@
+"""A root of all own gradients, near the start."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry.core.game import ENDINGS, Finish, Game, own_gradients, refuse_jumps, scale_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Profile, width
+from rivalry.methods.dynamics.tangent_cone import SLACK, along, newton_step, pull
+from rivalry.methods.limit_sets import end_state
+
+HALVINGS = 30
+
+
+class NewtonState(NamedTuple):
+    """A profile, the largest entry of its projected gradients, and whether no shorter step lowers that."""
+
+    profile: Profile
+    left: Float[Array, ""]
+    stuck: Array
+
+
+class Newton(eqx.Module):
+    """Damped Newton steps on the own gradients, projected on the space: stable or not, the root is found.
+
+    Entries that press against a bound are held there. A step is halved until it lowers the largest entry of
+    the projected gradients; where the Jacobian is singular a short step along the gradients is tried. It
+    settles when that entry is at most ``tol`` times the payoff scale, and answers ``no answer`` where no step
+    helps. A root satisfies first-order conditions only: what it is worth tells the certificate.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.08] * 3, resource="bimodal")
+    >>> found = rv.solve(game, Newton(), start=[0.2578, 0.2578, 0.3275])
+    >>> found.end_state, round(float(found.data.max_real_eigenvalue), 2)
+    ('unstable_point', 576.65)
+    """
+
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> NewtonState:
+        """The start and its gradients; the key is not needed."""
+        refuse_jumps(game)
+        return NewtonState(jnp.asarray(start), pull(game, start, SLACK), jnp.asarray(False))
+
+    def step(self, game: Game, state: NewtonState, key: PRNGKeyArray) -> NewtonState:
+        """One damped step; the key is not needed."""
+        x = state.profile
+        direction = newton_step(game, x, SLACK)
+        slope = along(game.space, x, own_gradients(game, x), SLACK)
+        uphill = 0.1 * width(game.space) * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
+        direction = jnp.where(jnp.all(jnp.isfinite(direction)), direction, uphill)
+
+        def shorter(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
+            length = carry[0] / 2
+            there = game.space.project(x + length * direction)
+            return length, there, pull(game, there, SLACK)
+
+        def useless(carry: tuple[Array, Profile, Array]) -> Array:
+            length, _, left = carry
+            return ~(left < (1 - 1e-4 * length) * state.left) & (length > 0.5**HALVINGS)
+
+        _, there, left = jax.lax.while_loop(useless, shorter, shorter((jnp.asarray(2.0), x, state.left)))
+        better = left < state.left
+        return NewtonState(jnp.where(better, there, x), jnp.where(better, left, state.left), ~better)
+
+    def residual(self, game: Game, state: NewtonState) -> Float[Array, ""]:
+        """The largest entry of the projected gradients, in units of the payoff scale."""
+        return state.left / scale_of(game)
+
+    def ended(self, game: Game, state: NewtonState) -> Array:
+        """No answer where no step lowers the gradients and they are not small."""
+        lost = state.stuck & (self.residual(game, state) > 1e-10)
+        return jnp.where(lost, ENDINGS.index("no answer"), 0)
+
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
+        """Spectrum at the root; players who coincide stay together."""
+        return end_state.analyse(game, profile, key, moves=False)

@@ -1,0 +1,323 @@
+"""Hopf points and periodic orbits of the gradient flow, stable or not: by algebra and by Newton's method.
+
+The field is that of `GradientFlow` away from bounds: own gradients, on simplices projected on the directions
+that sum to zero. Orbits that touch a bound are not found here; attracting ones are, by `crossings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.game import Game, jacobian, own_gradients
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Profile, width
+from rivalry.methods.dynamics.tangent_cone import all_directions
+from rivalry.methods.limit_sets.collocation import Loop, solve
+from rivalry.methods.limit_sets.eigenvalues import rest_point
+
+AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: where Newton is started
+SMALL = 0.1  # of the amplitude started from: an orbit smaller than that is the rest point itself
+PARTS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the way to the first parameter: where the first orbit is sought
+SHORTEST = 1e-4  # of the way from one parameter to the next: shorter steps are not tried
+FROM_HOPF = 16  # points of a first guess
+
+
+class NoPair(ValueError):
+    """All eigenvalues of a rest point are real."""
+
+
+class Hopf(NamedTuple):
+    """The normal form ``w' = (lambda + c |w|^2) w`` where a pair of eigenvalues is, or is near, imaginary.
+
+    ``x = point + 2 Re(w vector)`` with ``vector`` of length 1; ``lyapunov = Re(c) / frequency``, negative
+    where the cycles are stable (in the directions of the pair).
+    """
+
+    eigenvalue: complex  # with positive imaginary part, in 1/time
+    frequency: float  # its imaginary part
+    lyapunov: float
+    cubic: complex  # c
+    vector: np.ndarray  # [player axis], complex
+
+
+class PeriodicOrbit(NamedTuple):
+    """A periodic orbit: period in flow time, least and largest entries, and how small deviations grow.
+
+    ``multipliers`` are Floquet's, largest first, the trivial 1 left out; ``path`` is equally spaced in time
+    and ``residual`` is the largest defect, in widths of the space.
+    """
+
+    period: float
+    low: np.ndarray  # [player axis]
+    high: np.ndarray
+    multipliers: np.ndarray  # [direction]
+    stable: bool
+    residual: float
+    path: np.ndarray  # [point player axis]
+
+
+def hopf_coefficient(game: Game, x: Profile) -> Hopf:
+    """The first Lyapunov coefficient at ``x`` [player axis], a rest point with eigenvalues ``± i w``.
+
+    Kuznetsov's formula (Elements of Applied Bifurcation Theory, 2004, section 5.4): with ``J q = i w q``,
+    ``J' p = -i w p``, ``<q, q> = <p, q> = 1`` and B, C the second and third derivative of the field,
+    ``l1 = Re[<p, C(q, q, q*)> - 2 <p, B(q, J^-1 B(q, q*))> + <p, B(q*, (2iw - J)^-1 B(q, q))>] / (2 w)``.
+    (Some programs give half of that.) It takes the complex pair nearest to the imaginary axis, so a point
+    near a Hopf point will do. Raises `ValueError` where no eigenvalue is complex.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.15818468] * 3, resource="bimodal")
+    >>> found = hopf_coefficient(game, jnp.array([[0.34963894], [0.5], [0.65036106]]))
+    >>> round(found.frequency, 2), bool(found.lyapunov < 0)
+    (62.28, True)
+    """
+    x = jnp.asarray(x)
+    directions = all_directions(game.space)
+    matrix = directions.T @ np.asarray(_jacobian(game, x)) @ directions
+    values, vectors = np.linalg.eig(matrix)
+    pairs = np.flatnonzero(values.imag > 1e-12 * np.max(np.abs(values), initial=0.0))
+    if not pairs.size:
+        raise NoPair("x: all eigenvalues are real here; a Hopf point has a complex pair")
+    k = pairs[np.argmin(np.abs(values.real[pairs]))]
+    w, q = float(values.imag[k]), vectors[:, k] / np.linalg.norm(vectors[:, k])
+    left, adjoint = np.linalg.eig(matrix.T)
+    p = adjoint[:, np.argmin(np.abs(left - np.conj(values[k])))]
+    p = p / np.conj(np.vdot(p, q))
+    second, third = _derivatives(game, x, put(directions), put(q.real), put(q.imag))
+    cubic = _cubic(np.asarray(second), np.asarray(third), matrix, p, q, w)
+    vector = (directions @ q).reshape(x.shape)
+    return Hopf(complex(values[k]), w, float(cubic.real / w), cubic, vector)
+
+
+def _cubic(
+    second: np.ndarray, third: np.ndarray, matrix: np.ndarray, p: np.ndarray, q: np.ndarray, w: float
+) -> complex:
+    """``c`` of the normal form; ``second [row column column]``, ``third [row]`` is C(q, q, q*)."""
+
+    def bilinear(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return np.asarray(np.einsum("ijk,j,k->i", second, u, v))
+
+    still = np.linalg.solve(matrix, bilinear(q, q.conj()))
+    twice = np.linalg.solve(2j * w * np.eye(len(q)) - matrix, bilinear(q, q))
+    return complex(np.vdot(p, third - 2 * bilinear(q, still) + bilinear(q.conj(), twice)) / 2)
+
+
+@eqx.filter_jit
+def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """The field's second derivative, and the third along ``q, q, q*`` with ``q = a + ib``."""
+
+    def field(z: Array) -> Array:
+        return _field(game, x, directions, z)
+
+    zero = jnp.zeros(directions.shape[1])
+
+    def along(u: Array, v: Array, w: Array) -> Array:
+        """The third derivative along three real directions."""
+        first = lambda z: jax.jvp(field, (z,), (u,))[1]  # noqa: E731
+        second = lambda z: jax.jvp(first, (z,), (v,))[1]  # noqa: E731
+        return jnp.asarray(jax.jvp(second, (zero,), (w,))[1])
+
+    aaa, abb, aab, bbb = jax.vmap(along)(
+        jnp.stack([a, a, a, b]), jnp.stack([a, b, a, b]), jnp.stack([a, b, b, b])
+    )
+    return jax.jacfwd(jax.jacfwd(field))(zero), aaa + abb + 1j * (aab + bbb)
+
+
+def _field(game: Game, origin: Profile, directions: Array, z: Array) -> Array:
+    x = origin + (directions @ z).reshape(origin.shape)
+    return directions.T @ own_gradients(game, x).ravel()
+
+
+@eqx.filter_jit
+def _jacobian(game: Game, x: Profile) -> Array:
+    return jacobian(game, x)
+
+
+class _Flow(eqx.Module):
+    """The field in the coordinates of `all_directions`, as `collocation` takes it."""
+
+    game: Game
+    origin: Profile
+    directions: Array
+
+    def __call__(self, z: Array) -> Array:
+        return _field(self.game, self.origin, self.directions, z)
+
+
+def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit | None:
+    """The periodic orbit near a guess, or None where Newton's steps find none inside the space.
+
+    ``points [point player axis]`` go once round, equally spaced in time; ``period`` is in flow time. Gauss
+    collocation (`collocation.solve`), so orbits that repel are found as well; a guess whose steps end in
+    a rest point counts as none found.
+    Raises `ValueError` for fewer than 4 points, points of another shape and a period not above 0.
+    """
+    guess = np.asarray(points, dtype=float)
+    shape = tuple(game.space.shape)
+    if guess.ndim != 3 or guess.shape[1:] != shape or len(guess) < 4:
+        raise ValueError(
+            f"points: shape {guess.shape} must be (points, {shape[0]}, {shape[1]}), points at least 4"
+        )
+    if not (np.isfinite(period) and period > 0):
+        raise ValueError(f"period: {period:g} must be above 0")
+    origin, directions = guess.mean(axis=0), all_directions(game.space)
+    rows = (guess - origin).reshape(len(guess), -1) @ directions
+    flow = _Flow(game, put(origin), put(directions))
+    size = float(np.min(np.asarray(width(game.space))))
+    loop = solve(flow, rows, float(period), size)
+    return None if loop is None else _orbit(game, loop, origin, directions, np.ptp(guess, axis=0).max())
+
+
+def _orbit(
+    game: Game, loop: Loop, origin: np.ndarray, directions: np.ndarray, wide: float
+) -> PeriodicOrbit | None:
+    def profiles(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(origin + (rows @ directions.T).reshape(len(rows), *origin.shape))
+
+    path, extremes = profiles(loop.points), profiles(_turning(loop, directions))
+    if np.ptp(path, axis=0).max() < SMALL * wide:
+        return None
+    around = np.concatenate([path, extremes])
+    low, high = around.min(axis=0), around.max(axis=0)
+    inside = np.asarray(jax.vmap(game.space.project)(put(around)))
+    if np.max(np.abs(inside - around)) > 1e-9:
+        return None
+    values = np.linalg.eigvals(loop.monodromy).astype(complex)
+    values = np.delete(values, np.argmin(np.abs(values - 1)))
+    values = values[np.argsort(-np.abs(values), kind="stable")]
+    stable = bool(np.all(np.abs(values) < 1))
+    return PeriodicOrbit(loop.period, low, high, values, stable, loop.residual, path)
+
+
+def _turning(loop: Loop, directions: np.ndarray) -> np.ndarray:
+    """Where some entry of the profile turns, ``[turn direction]``, by Hermite's cubics between the points."""
+    from scipy.interpolate import CubicHermiteSpline
+
+    count = len(loop.points)
+    times = np.linspace(0.0, loop.period, count + 1)
+    closed, slopes = (np.concatenate([rows, rows[:1]]) for rows in (loop.points, loop.slopes))
+    entries = CubicHermiteSpline(times, closed @ directions.T, slopes @ directions.T)
+    curve = CubicHermiteSpline(times, closed, slopes)
+    roots = entries.derivative().roots(extrapolate=False)
+    turns = np.concatenate([np.ravel(found) for found in np.atleast_1d(roots)])
+    turns = turns[np.isfinite(turns)]
+    return np.asarray(curve(turns)) if turns.size else loop.points[:1]
+
+
+def small_orbit(game: Game, x: Profile) -> PeriodicOrbit | None:
+    """The small periodic orbit around a rest point ``x`` [player axis] whose complex pair has just crossed.
+
+    Newton starts from the circle of the normal form, ``|w|^2 = -Re(lambda) / Re(c)`` (see `Hopf`). None where
+    the cycles are on the other side of the Hopf point, or none is found.
+    Raises `ValueError` where no eigenvalue is complex.
+    """
+    near = hopf_coefficient(game, x)
+    squared = -near.eigenvalue.real / near.cubic.real
+    if not (np.isfinite(squared) and squared > 0):
+        return None
+    turn = near.frequency + near.cubic.imag * squared
+    period = 2 * np.pi / (turn if turn > 0 else near.frequency)
+    phases = np.exp(2j * np.pi * np.arange(FROM_HOPF) / FROM_HOPF)
+    circle = 2 * np.sqrt(squared) * (phases[:, None, None] * near.vector).real
+    tries = (periodic_orbit(game, np.asarray(x) + factor * circle, period) for factor in AMPLITUDES)
+    return next((orbit for orbit in tries if orbit is not None), None)
+
+
+def continued_orbits(
+    game_at: Callable[[float], Game], orbit: PeriodicOrbit, value: float, values: Sequence[float]
+) -> list[PeriodicOrbit | None]:
+    """The orbit known at the parameter ``value``, followed through ``values`` in their order.
+
+    ``game_at`` makes the game of a parameter's value. Steps are halved where Newton's method fails; from
+    where the orbit is lost on the list holds None.
+    """
+    found: list[PeriodicOrbit | None] = []
+    before: tuple[float, PeriodicOrbit] | None = None
+    here: tuple[float, PeriodicOrbit] | None = (value, orbit)
+    for target in values:
+        if here is not None:
+            before, here = _reach(game_at, before, here, float(target))
+        found.append(here[1] if here is not None else None)
+    return found
+
+
+_At = tuple[float, PeriodicOrbit]
+
+
+def _reach(
+    game_at: Callable[[float], Game], before: _At | None, here: _At, target: float
+) -> tuple[_At | None, _At | None]:
+    """From the orbit ``here`` to the parameter ``target``; the last two orbits on the way, None if lost."""
+    whole = target - here[0]
+    step = whole
+    while here[0] != target:
+        left = target - here[0]
+        step = left if abs(step) >= abs(left) else step
+        value = target if step == left else here[0] + step
+        there = periodic_orbit(game_at(value), *_guess(before, here, value))
+        if there is not None and _alike(there, here[1]):
+            before, here, step = here, (value, there), 2 * step
+        elif abs(step) < SHORTEST * abs(whole):
+            return here, None
+        else:
+            step = step / 2
+    return before, here
+
+
+def _guess(before: _At | None, here: _At, value: float) -> tuple[np.ndarray, float]:
+    """The last orbit, moved on as from the last but one to it where both have the same points."""
+    path, period = here[1].path, here[1].period
+    if before is None or before[1].path.shape != path.shape or before[0] == here[0]:
+        return path, period
+    part = (value - here[0]) / (here[0] - before[0])
+    return path + part * (path - before[1].path), max(period + part * (period - before[1].period), period / 2)
+
+
+def _alike(one: PeriodicOrbit, other: PeriodicOrbit) -> bool:
+    """Whether one orbit may be the other's continuation: neither much smaller nor much slower."""
+    sizes = [np.max(orbit.high - orbit.low) for orbit in (one, other)]
+    periods = [one.period, other.period]
+    return bool(max(sizes) < 2 * min(sizes) and max(periods) < 1.5 * min(periods))
+
+
+def orbits_beyond(
+    game_at: Callable[[float], Game], hopf: float, x: Profile, values: Sequence[float]
+) -> list[PeriodicOrbit | None]:
+    """The cycles born at a Hopf point, at the parameters ``values``, which lead away from it in their order.
+
+    ``hopf`` is the parameter and ``x`` [player axis] the profile of the Hopf point; ``game_at`` makes the
+    game of a parameter's value. None where no cycle is found: all of them where the cycles are on the
+    other side.
+    Raises `ValueError` where ``values`` do not lead away on one side.
+
+    >>> import rivalry as rv
+    >>> def game_at(reach): return rv.games.influencer(reach=[reach] * 3, resource="bimodal")
+    >>> at_hopf = jnp.array([[0.34963894], [0.5], [0.65036106]])
+    >>> (orbit,) = orbits_beyond(game_at, 0.15818468, at_hopf, [0.158])
+    >>> round(orbit.period, 4), orbit.stable
+    (0.0988, True)
+    """
+    away = np.asarray(values, dtype=float) - hopf
+    if not len(away):
+        return []
+    if not (np.all(away * np.sign(away[0]) > 0) and all(abs(a) < abs(b) for a, b in pairwise(away))):
+        raise ValueError(
+            f"values: {list(values)} must lead away from the Hopf point at {hopf:g}, on one side"
+        )
+    for part in PARTS:
+        value = hopf + part * float(away[0]) if part < 1 else float(values[0])
+        game = game_at(value)
+        rest = rest_point(game, jnp.asarray(x))
+        try:
+            orbit = None if rest is None else small_orbit(game, rest)
+        except NoPair:  # that far from the Hopf point; nearer to it there is one
+            continue
+        if orbit is not None:
+            return continued_orbits(game_at, orbit, value, values)
+    return [None] * len(values)

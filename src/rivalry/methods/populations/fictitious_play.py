@@ -1,0 +1,71 @@
+"""Fictitious play in populations: everybody answers the average of all answers so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxtyping import Array
+
+from rivalry.core.game import PopulationGame
+from rivalry.core.jax import jnp
+from rivalry.methods.populations.response import Rule, best_answered, loss
+from rivalry.methods.populations.rounds import Met, Round, Rounds
+from rivalry.population import settled, transitions
+from rivalry.population.operators import Law, Policy
+
+
+class PopulationFictitiousPlay(Rounds):
+    """The average of all best responses so far, each against the population of the average before.
+
+    A policy is averaged as its share of the population is: in a state with the weight of those who are
+    there, ``pi_n = sum_i m_i pi_i / sum_i m_i``, ``m_i`` being where one who follows the response ``pi_i``
+    is: its discounted occupation of states, from the population's own law on. So what the average is worth
+    to one agent is the mean of what the responses are worth. The start counts as the first response. The
+    population is the stationary one of the average.
+
+    What is left is the exploitability over the payoff scale. Where the game is monotone it falls like one
+    over the number of steps: raise ``tol`` for it to settle in good time.
+
+    Source: Perrin et al., Fictitious Play for Mean Field Games, NeurIPS 2020.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(kmax=4, kbar=2.0, gamma=0.9)
+    >>> found = rv.solve(game, PopulationFictitiousPlay(), start="uniform", tol=1e-3)
+    >>> found.status, bool(found.data.exploitability < 0.05)
+    ('settled', True)
+    """
+
+    @property
+    def _name(self) -> str:
+        return "fictitious play"
+
+    @property
+    def _tempered(self) -> bool:
+        return False
+
+    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+        there = settled(game, start)
+        return self._met(game, start, there.mu, occupation(game, there.env, start, there.mu), by)
+
+    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
+        now = state.now
+        own = occupation(game, now.env, now.answer, now.mu)
+        weight = state.kept + own
+        part = jnp.where(weight > 0, own / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
+        return state.profile + part * (now.answer - state.profile), now.mu, weight
+
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+        """``kept`` is how much each state's average weighs."""
+        there = settled(game, pi, mu)
+        now = best_answered(game, pi, there.mu, there.env, by)
+        return Met(now, kept, jnp.maximum(loss(game, now), there.residual))
+
+
+def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Law) -> Law:
+    """Where one agent is who follows ``pi`` from ``mu`` on, discounted: weights that sum to one.
+
+    ``(1-gamma) sum_t gamma^t mu P^t``, by a linear solve.
+    """
+    matrix = jnp.eye(len(mu)) - (game.discount[:, None] * transitions(game, env, pi)).T
+    found: Array = jnp.linalg.solve(matrix, (1 - game.discount) * mu)
+    return jnp.maximum(found, 0.0)

@@ -1,0 +1,117 @@
+"""Mirror ascent in populations: policies that are softmaxes of values, of the last ones or of their sum."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jaxtyping import Array, Float
+
+from rivalry.core.game import PopulationGame
+from rivalry.core.jax import jnp
+from rivalry.methods.populations.records import check_beta, check_numbers
+from rivalry.methods.populations.response import Rule, best_answered, loss, mirrored
+from rivalry.methods.populations.rounds import Met, Round, Rounds
+from rivalry.methods.q_learning.annealing import Annealed
+from rivalry.population import settled, softmax
+from rivalry.population.operators import Law, Policy
+
+
+class MirrorAscent(Rounds):
+    """Policy mirror ascent: ``pi <- (1-eps) softmax(beta y) + eps u``, where ``y <- (1-rate) y + rate Q^pi``.
+
+    ``Q^pi`` is the action value of pi in its own stationary population, which is found anew each time, and
+    ``u`` uniform play; ``regularised`` adds the entropy of pi over beta to the reward of every step. With
+    ``rate`` 1 it is the map whose contraction theory asks for; smaller ones are steps of mirror ascent with
+    the entropy as its mirror. A ``beta`` that is a table changes step by step
+    (`rivalry.methods.q_learning.annealing`).
+
+    What is left is the distance of pi from ``(1-eps) softmax(beta Q^pi) + eps u`` in the supremum norm.
+    Undamped it cycles already at moderate beta, and says so. Raises `ValueError` for options out of range.
+
+    Source: Vaishampayan (ETH Zurich 2024), chapter 5.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.karma(kmax=4, kbar=2.0, gamma=0.9), MirrorAscent(beta=5.0), start="uniform")
+    >>> found.status, round(float(found.data.efficiency), 6)
+    ('settled', -1.20906)
+    """
+
+    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a table of them"] = 5.0
+    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 1.0
+    regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
+
+    def __post_init__(self) -> None:
+        check_beta(self.beta)
+        check_numbers(eps=self.eps, rate=self.rate)
+
+    @property
+    def _name(self) -> str:
+        return "mirror ascent"
+
+    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+        return self._met(game, start, settled(game, start).mu, scores_of(start, by), by)
+
+    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
+        by = self._rule(state.taken)
+        scores = self._summed(state.kept, state.now.q)
+        return softmax(game, scores, by.beta, by.eps), state.now.mu, scores
+
+    def _summed(self, scores: Policy, q: Policy) -> Policy:
+        return scores + self.rate * (q - scores)
+
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+        """``kept`` are the values, as far as they count."""
+        now, off = mirrored(game, pi, mu, by)
+        return Met(now, kept, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
+
+
+class OnlineMirrorDescent(MirrorAscent):
+    """Online mirror descent: values are summed up, ``y <- y + rate Q^pi``, and played by their softmax.
+
+    ``pi = (1-eps) softmax(beta y) + eps u``, and ``Q^pi`` is the action value of pi in its own stationary
+    population. Nothing is forgotten, so the softmax hardens, as if at the inverse temperature ``beta rate n``
+    after n steps, and where it comes to rest nobody gains by departing: what is left is the exploitability
+    over the payoff scale. With ``regularised`` the entropy of pi over beta is paid at every step beside the
+    reward; the gradient of that payoff makes the sum forget, ``y <- (1-rate) y + rate Q^pi``, and it rests at
+    the regularised equilibrium: this is then `MirrorAscent`, which takes the same steps.
+    A ``beta`` that is a table changes step by step (`rivalry.methods.q_learning.annealing`).
+
+    Raises `ValueError` for options out of range.
+
+    Source: Perolat et al., Scaling Mean Field Games by Online Mirror Descent, AAMAS 2022.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(kmax=4, kbar=2.0, gamma=0.9)
+    >>> found = rv.solve(game, OnlineMirrorDescent(), start="uniform", tol=1e-3)
+    >>> found.status, bool(found.data.exploitability < 0.05)
+    ('settled', True)
+    """
+
+    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of summed payoff; or a table of them"] = (
+        100.0
+    )
+    rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 0.01
+
+    @property
+    def _name(self) -> str:
+        return "online mirror descent"
+
+    def _summed(self, scores: Policy, q: Policy) -> Policy:
+        return super()._summed(scores, q) if self.regularised else scores + self.rate * q
+
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+        met = super()._met(game, pi, mu, kept, by)
+        return met if self.regularised else met._replace(residual=_regret(game, pi, met, by))
+
+
+def _regret(game: PopulationGame, pi: Policy, met: Met, by: Rule) -> Float[Array, ""]:
+    now = met.now
+    return loss(game, best_answered(game, pi, now.mu, now.env, by))
+
+
+def scores_of(pi: Policy, by: Rule) -> Policy:
+    """Scores of which a policy is the softmax, as far as there are any."""
+    return jnp.log(jnp.maximum(pi, np.finfo(float).tiny)) / by.beta

@@ -1,0 +1,344 @@
+"""The logit equilibrium of a population by Newton's method, the temperature lowered in stages."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from rivalry.core.game import ENDINGS, PopulationGame, is_population, scale_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import offered
+from rivalry.core.results import Record
+from rivalry.methods.populations.records import check_numbers, noted
+from rivalry.methods.populations.response import Rule, bonus, rule
+from rivalry.population import action_values, policy_values, push, settled, softmax, transitions
+from rivalry.population.operators import (
+    Law,
+    Policy,
+    Values,
+    balanced,
+    by_type,
+    has_unique_law,
+    logit,
+    shares_of,
+    spread_out,
+    uniform,
+)
+
+ITERATIONS, SHORTEST = 60, 2.0**-10
+KEPT = 0.2  # slopes are kept while a step leaves less than this part
+TOGETHER = 8  # directions
+NEGATIVE = 1e-9  # rounding may take so much from a law
+ENOUGH = 1e-11
+GENTLEST = 1.0 + 1e-4  # smaller factors are given up
+LOWEST = 1e-6  # of the first beta: lower ones are given up
+SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
+
+
+class Point(NamedTuple):
+    """Values, law and environment: all that has to agree at an equilibrium."""
+
+    values: Values
+    mu: Law
+    env: Any
+
+
+class Solved(NamedTuple):
+    """Where Newton's steps ended, the largest residual there, and how many there were."""
+
+    point: Point
+    residual: Float[Array, ""]
+    steps: Array
+
+
+class PopulationNewtonState(NamedTuple):
+    """The last two stages, the next factor of beta, and counts."""
+
+    profile: Policy
+    point: Point
+    before: Point  # of the stage before
+    beta: Float[Array, ""]
+    beta_before: Float[Array, ""]
+    factor: Float[Array, ""]
+    residual: Float[Array, ""]
+    newton_steps: Array
+    uniform: Point  # the population of uniform play
+    restarted: Array  # stages begin there, because none leads on from the start
+
+    @property
+    def time(self) -> Float[Array, ""]:
+        """Beta: the path is told along it."""
+        return self.beta
+
+
+class PopulationNewton(eqx.Module):
+    """The logit equilibrium ``pi = (1-eps) softmax(beta Q^pi) + eps uniform`` in its stationary population.
+
+    ``Q^pi`` is the action value of pi itself, exploration included; ``regularised`` adds the entropy of pi
+    over beta to the reward of every step. Unknowns are values, law and environment together: one Newton step
+    eliminates the first two by linear solves, their matrices being those of the policy with changed weights,
+    and is halved while it does not help. ``beta`` is raised in stages from ``begin`` on, each predicted from
+    the last two along ``ln beta``; a stage that fails is tried again half as long. One step of the loop is
+    one stage, and a path's time is its beta.
+
+    There may be several equilibria. Short stages follow the one that goes with the gentlest beta, whatever
+    the start; longer ones, a ``factor`` of 3 or 4, may come to others. With ``begin`` at ``beta`` the first
+    stage begins at the start's own values and population, and finds an equilibrium near them; if there is
+    none, beta is lowered first, and raised again.
+
+    Where not even the gentlest first stage leads on from the population of the start, as where nobody bids,
+    stages begin at that of uniform play, which the policy tends to as beta goes to 0; ``restarted`` says so.
+
+    It settles where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
+    and never answers with a point that does not. Raises `ValueError` for options out of range.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
+    >>> found.status, round(float(found.data.efficiency), 6)
+    ('settled', -1.136875)
+    """
+
+    beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
+    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    begin: Annotated[float, Gt(0), "inverse temperature of the first stage; at most that of the last"] = 5.0
+    factor: Annotated[float, Gt(1), "of a stage's beta to that of the one before, at the most"] = 1.3
+    regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
+
+    def __post_init__(self) -> None:
+        check_numbers(beta=self.beta, eps=self.eps, begin=self.begin, factor=self.factor)
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations."""
+        return is_population(game)
+
+    def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
+        """The population of the start and what its policy is worth; the key is not needed."""
+        point, even = (_point_of(game, policy) for policy in (start, uniform(game)))
+        first = jnp.minimum(jnp.asarray(self.begin), self.beta)
+        zero, none = jnp.zeros(()), jnp.asarray(0)
+        far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
+        return PopulationNewtonState(start, point, point, zero, zero, first, far, none, even, no)
+
+    def step(
+        self, game: PopulationGame, state: PopulationNewtonState, key: PRNGKeyArray
+    ) -> PopulationNewtonState:
+        """One stage; the key is not needed.
+
+        Before the first stage has succeeded ``factor`` is the beta that is tried, and the point the one that
+        the start made; where that fails it is lowered, down to where the policy hardly depends on anything.
+        """
+        begun = state.beta > 0
+        beta = jnp.minimum(jnp.where(begun, state.beta * state.factor, state.factor), self.beta)
+        guess = _predicted(state, beta)
+        found = newton(game, guess, rule(beta, self.eps, self.regularised))
+        good = found.residual <= ENOUGH
+        # a stage that failed is halved; longer ones than the first might jump to another equilibrium
+        lost = ~begun & ~good & (state.factor / 4 < LOWEST * self.begin)
+        longer = jnp.where(begun, jnp.minimum(state.factor**1.5, self.factor), self.factor)
+        shorter = jnp.where(begun, jnp.sqrt(state.factor), state.factor / 4)
+        again = lost & ~state.restarted
+        shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
+        behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
+        here = jax.tree.map(partial(jnp.where, good), found.point, behind)
+        q = action_values(game, here.env, here.values)
+        policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.eps))
+        return PopulationNewtonState(
+            profile=jnp.where(good | begun, policy, state.profile),
+            point=here,
+            before=jax.tree.map(partial(jnp.where, good), state.point, state.before),
+            beta=jnp.where(good, beta, state.beta),
+            beta_before=jnp.where(good, state.beta, state.beta_before),
+            factor=jnp.where(good, longer, shorter),
+            residual=jnp.where(good, found.residual, state.residual),
+            newton_steps=state.newton_steps + found.steps,
+            uniform=state.uniform,
+            restarted=state.restarted | again,
+        )
+
+    def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
+        """What is left of the equations; while beta is on its way, infinite."""
+        return jnp.where(state.beta >= self.beta, state.residual, jnp.inf)
+
+    def ended(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
+        """No answer where even the shortest stage fails."""
+        lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
+        return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("no answer"), 0)
+
+    def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
+        """What is left of the equations at which beta, and how many Newton steps it took."""
+        by = rule(state.beta, self.eps, self.regularised)
+        found = noted(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
+        found["restarted"] = ((), np.asarray(state.restarted))
+        return found | {"residual": ((), np.asarray(state.residual))}
+
+    def remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
+        """What to do where it did not get to the full beta."""
+        env = settled(game, state.profile)[1]
+        unique = bool(has_unique_law(game, env, state.profile))
+        cause = "" if unique else f"; {SEVERAL}"
+        if float(state.beta) == 0:
+            return (
+                "no first stage was solved, neither from the population of the start nor from that of "
+                f"uniform play: set begin to beta, or use another start{cause}"
+            )
+        return (
+            f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
+            f"raise max_steps or factor, or set begin to beta: no small step may lead on from there{cause}"
+        )
+
+
+def _point_of(game: PopulationGame, policy: Policy) -> Point:
+    """The values of a policy in its own population, and that."""
+    mu, env, _ = settled(game, policy)
+    return Point(policy_values(game, env, policy), mu, env)
+
+
+def _predicted(state: PopulationNewtonState, beta: Array) -> Point:
+    """Where the last two stages point to, along the logarithm of beta."""
+    two = state.beta_before > 0
+    span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
+    part = jnp.where(two, jnp.log(beta / jnp.where(two, state.beta, 1.0)) / span, 0.0)
+    return jax.tree.map(lambda now, then: now + part * (now - then), state.point, state.before)  # type: ignore[no-any-return]
+
+
+class _Search(NamedTuple):
+    """Newton's steps on their way: the best point so far, slopes taken there or earlier, the part to try."""
+
+    steps: Array
+    here: Point
+    left: Float[Array, ""]
+    slopes: Slopes
+    stale: Array  # the slopes were taken elsewhere
+    anew: Array  # they are to be taken here
+    length: Float[Array, ""]
+
+
+def newton(game: PopulationGame, point: Point, by: Rule) -> Solved:
+    """Damped Newton steps from a point until nothing is left of the equations, or no part of a step helps.
+
+    Slopes cost as much as many steps: they are kept as long as each step takes away most of what is left.
+    """
+
+    def step(now: _Search) -> _Search:
+        slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, by), lambda: now.slopes)
+        stale = now.stale & ~now.anew
+        left, whole = direction(game, now.here, slopes, by)
+        there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
+        new = _size(game, there, equations(game, there, by))
+        better, much = new < left, new < KEPT * left
+        return _Search(
+            now.steps + 1,
+            jax.tree.map(partial(jnp.where, better), there, now.here),
+            jnp.where(better, new, left),
+            slopes,
+            stale=stale | better,
+            anew=(better & ~much) | (~better & stale),
+            length=jnp.where(better | stale, 1.0, now.length / 2),
+        )
+
+    def going(now: _Search) -> Array:
+        return (now.left > 0.01 * ENOUGH) & (now.steps < ITERATIONS) & (now.length > SHORTEST)
+
+    yes = jnp.asarray(True)
+    none = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, by)
+    )
+    begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), none, yes, yes, jnp.asarray(1.0))
+    ended = jax.lax.while_loop(going, step, begin)
+    return Solved(ended.here, ended.left, ended.steps)
+
+
+def equations(game: PopulationGame, point: Point, by: Rule) -> tuple[Values, Law, Array]:
+    """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
+    q = action_values(game, point.env, point.values)
+    pi = softmax(game, q, by.beta, by.eps)
+    values = jnp.sum(pi * q, axis=1) + bonus(pi, by) - point.values
+    missing = spread_out(game, shares_of(game) - by_type(game, point.mu))
+    stays = push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
+    return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
+
+
+def _size(game: PopulationGame, point: Point, left: tuple[Values, Law, Array]) -> Float[Array, ""]:
+    """The largest residual, values over the payoff scale; infinite where there is no such population."""
+    largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
+    largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
+    known = offered(game, "possible")
+    real = jnp.min(point.mu) > -NEGATIVE
+    real = real if known is None else real & known(point.env)
+    return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
+
+
+class Slopes(NamedTuple):
+    """What Newton's steps need of the derivatives, values and law being eliminated.
+
+    ``values`` and ``law`` tell how these follow each number of the environment.
+    """
+
+    undo_values: Float[Array, "state state"]  # the inverse of Bellman's equation's derivative in the values
+    undo_law: Float[Array, "state state"]  # the inverse of stationarity's in the law
+    values: Float[Array, "environment state"]
+    law: Float[Array, "environment state"]
+    undo_env: Float[Array, "environment environment"]
+
+
+def slopes_at(game: PopulationGame, point: Point, by: Rule) -> Slopes:
+    """The derivatives at a point.
+
+    Those of Bellman's equation in the values, and of stationarity in the law, are matrices of transitions;
+    all others are taken along as many directions as the environment has numbers.
+    """
+    along, (no_values, no_law, no_env) = _linear(game, point, by)[1:]
+    undo_values, undo_law = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
+    axes = jnp.eye(len(no_env))
+    values = -_each(lambda e: along(no_values, no_law, e)[0], axes) @ undo_values.T
+    moved = _each(lambda both: along(both[0], no_law, both[1])[1:], (values, axes))
+    law = -moved[0] @ undo_law.T
+    rest = moved[1] + _each(lambda m: along(no_values, m, no_env)[2], law)
+    return Slopes(undo_values, undo_law, values, law, jnp.linalg.inv(rest.T))
+
+
+def _each(linear: Any, directions: Any) -> Any:
+    """A map at many directions, so many at a time that what it makes on the way stays in the cache."""
+    return jax.lax.map(linear, directions, batch_size=TOGETHER)
+
+
+def direction(game: PopulationGame, point: Point, slopes: Slopes, by: Rule) -> tuple[Float[Array, ""], Point]:
+    """The largest residual at a point, and the Newton step from there."""
+    left, along, (no_values, no_law, no_env) = _linear(game, point, by)
+    values = -slopes.undo_values @ left[0]
+    moved = along(values, no_law, no_env)
+    law = -slopes.undo_law @ (left[1] + moved[1])
+    env = -slopes.undo_env @ (left[2] + moved[2] + along(no_values, law, no_env)[2])
+    unflat = ravel_pytree(point.env)[1]
+    step = Point(values + env @ slopes.values, law + env @ slopes.law, unflat(env))
+    return _size(game, point, left), step
+
+
+def _linear(game: PopulationGame, point: Point, by: Rule) -> tuple[Any, Any, Any]:
+    """What is left at a point, the linear map of changes of values, law and environment, and their zeros."""
+    flat, unflat = ravel_pytree(point.env)
+
+    def parts(values: Values, mu: Law, env: Array) -> tuple[Values, Law, Array]:
+        return equations(game, Point(values, mu, unflat(env)), by)
+
+    here = (point.values, point.mu, flat)
+    left, along = jax.linearize(parts, *here)
+    return left, along, tuple(map(jnp.zeros_like, here))
+
+
+def _matrices(game: PopulationGame, point: Point, by: Rule) -> tuple[Array, Array]:
+    """The derivatives of Bellman's equation in the values, and of stationarity in the law."""
+    q = action_values(game, point.env, point.values)
+    p = logit(game, q, by.beta)
+    pi = (1 - by.eps) * p + by.eps * uniform(game)
+    paid = q - by.entropy * jnp.log(jnp.where(pi > 0, pi, 1.0)) / by.beta
+    weights = pi + (1 - by.eps) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
+    of_values = game.discount[:, None] * transitions(game, point.env, weights) - jnp.eye(len(q))
+    return of_values, balanced(game, transitions(game, point.env, pi))

@@ -1,0 +1,56 @@
+"""What the methods for populations share: their checks, and what they tell of their last state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.game import PopulationGame
+from rivalry.core.results import Record
+from rivalry.methods.populations.response import Rule, bonus
+from rivalry.methods.q_learning import annealing
+from rivalry.population import policy_values, settled
+from rivalry.population.operators import Policy, by_type, shares_of
+
+
+def check_numbers(**options: Any) -> None:
+    """Raises `ValueError` for a number out of range; what is traced is not looked at."""
+    rules: dict[str, tuple[Callable[[float], bool], str]] = {
+        "eps": (lambda x: 0 <= x <= 1, "in [0, 1]"),
+        "beta": (lambda x: 0 < x < np.inf, "above 0 and finite"),
+        "begin": (lambda x: 0 < x < np.inf, "above 0 and finite"),
+        "factor": (lambda x: 1 < x < np.inf, "above 1 and finite"),
+        "rate": (lambda x: 0 < x <= 1, "in (0, 1]"),
+    }
+    for name, value in options.items():
+        within, rule = rules[name]
+        if isinstance(value, int | float) and not within(value):
+            raise ValueError(f"{name}: {value!r} must be {rule}")
+
+
+def check_beta(beta: Any, *, infinite: bool = False) -> None:
+    """Raises `ValueError` for an inverse temperature, or a table of them, that is none."""
+    if not (infinite and isinstance(beta, float) and beta == np.inf):
+        annealing.check(beta)
+
+
+def noted(game: PopulationGame, pi: Policy, by: Rule) -> Record:
+    """The rule that a policy was made by; with entropy paid, its payoff then, a head of each type."""
+    found: Record = {"beta": ((), np.asarray(by.beta)), "eps": ((), np.asarray(by.eps))}
+    if np.isfinite(float(by.beta)):
+        found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
+    if float(by.entropy):
+        found["payoff_regularised"] = (("player",), np.asarray(_worth(game, pi, by)))
+    return found
+
+
+@eqx.filter_jit
+def _worth(game: PopulationGame, pi: Policy, by: Rule) -> Float[Array, "type"]:
+    """The payoff J_h of a policy in its own population, ``[type]``."""
+    there = settled(game, pi)
+    values = policy_values(game, there.env, pi, bonus(pi, by))
+    return by_type(game, there.mu * values) / shares_of(game)

@@ -1,0 +1,172 @@
+"""What methods share that answer a policy in a population again and again: the loop, its end, its account."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from rivalry.core.game import ENDINGS, PopulationGame, is_population
+from rivalry.core.jax import jnp
+from rivalry.core.results import Record
+from rivalry.methods.populations.records import noted
+from rivalry.methods.populations.response import Answered, Rule, rule
+from rivalry.methods.q_learning import annealing
+from rivalry.population.operators import Law, Policy
+
+SAME, AWAY = 1e-9, 1e-6  # back within the one, after it was away by the other
+NEARER = 0.9  # a residual that falls to less of what it was before is nearer
+
+
+class Memory(NamedTuple):
+    """A policy and population of an earlier step, kept twice as long each time (Brent 1980), and since then.
+
+    An iteration that comes back to what is remembered, having been away, goes round for ever.
+    """
+
+    profile: Policy
+    mu: Law
+    age: Int[Array, ""]  # steps since
+    power: Int[Array, ""]  # at this age it is replaced
+    away: Float[Array, ""]  # the largest distance since
+    least: Float[Array, ""]  # the least residual since
+    before: Float[Array, ""]  # and before
+    period: Int[Array, ""]  # of the cycle, once it is seen, else 0
+
+
+class Round(NamedTuple):
+    """A policy, what answers it where, what the method keeps besides, and what is left."""
+
+    profile: Policy
+    now: Answered
+    kept: Any
+    residual: Float[Array, ""]
+    taken: Int[Array, ""]
+    beta: Float[Array, ""]
+    memory: Memory
+
+
+class Met(NamedTuple):
+    """What a method finds at a policy: what answers it, what it keeps besides, and what is left."""
+
+    now: Answered
+    kept: Any
+    residual: Float[Array, ""]
+
+
+class Rounds(eqx.Module):
+    """A method that moves a policy towards what answers it; its options are those of the classes below.
+
+    It settles where the residual is within tol at the last beta, and is cycling where policy and population
+    return to where they were.
+    """
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """For populations."""
+        return is_population(game)
+
+    def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
+        """The start in its population; the key is not needed."""
+        zero = jnp.asarray(0)
+        by = self._rule(zero)
+        met = self._begun(game, start, by)
+        far = jnp.asarray(jnp.inf)
+        memory = Memory(start, met.now.mu, zero, jnp.asarray(1), jnp.zeros(()), far, far, zero)
+        return Round(start, met.now, met.kept, met.residual, zero, by.beta, memory)
+
+    def step(self, game: PopulationGame, state: Round, key: PRNGKeyArray) -> Round:
+        """A move, and what answers the policy there; the key is not needed."""
+        profile, mu, kept = self._moved(game, state)
+        taken = state.taken + 1
+        by = self._rule(taken)
+        met = self._met(game, profile, mu, kept, by)
+        memory = _remembered(state.memory, profile, met, self._over(taken))
+        return Round(profile, met.now, met.kept, met.residual, taken, by.beta, memory)
+
+    def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
+        """What is left; while beta is on its way, infinite."""
+        return jnp.where(self._over(state.taken), state.residual, jnp.inf)
+
+    def ended(self, game: PopulationGame, state: Round) -> Array:
+        """Cycling where it is back."""
+        return jnp.where(state.memory.period > 0, ENDINGS.index("cycling"), 0)
+
+    def account(self, game: PopulationGame, state: Round) -> Record:
+        """What is left at which beta, and how far the environment is from what policy and population make.
+
+        The period of a cycle is told where it goes round.
+        """
+        now, period = state.now, int(state.memory.period)
+        off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
+        found = noted(game, state.profile, self._rule(state.taken))
+        found["residual"] = ((), np.asarray(state.residual))
+        found["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
+        return found | ({"cycle_period": ((), np.asarray(period))} if period else {})
+
+    def remedy(self, game: PopulationGame, state: Round) -> str:
+        """What is left after how many steps at which beta, and what to do about it."""
+        memory = state.memory
+        if int(memory.period):
+            said = f"{self._name} cycles here (period {int(memory.period)}), use newton"
+        elif float(memory.least) > NEARER * float(memory.before):
+            said = f"{self._name} goes round without coming nearer, use newton"
+        else:
+            said = f"{self._name} is on its way, raise max_steps or use newton"
+        where = f" at beta={float(state.beta):g}" if self._tempered else ""
+        return f"residual {float(state.residual):.2g} after {int(state.taken)} steps{where}: {said}"
+
+    # parts: what the classes below say
+
+    @property
+    def _name(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _tempered(self) -> bool:
+        """Whether there is a beta."""
+        return True
+
+    def _over(self, taken: Array) -> Bool[Array, ""]:
+        """Whether beta has come to its last value."""
+        return annealing.over(getattr(self, "beta", 1.0), taken)
+
+    def _rule(self, taken: Array) -> Rule:
+        """What a policy follows from at a step."""
+        beta = annealing.at(getattr(self, "beta", 1.0), taken)
+        return rule(beta, getattr(self, "eps", 0.0), getattr(self, "regularised", False))
+
+    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+        """At the start."""
+        raise NotImplementedError
+
+    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
+        """The next policy, where its population is sought from, and what is kept."""
+        raise NotImplementedError
+
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+        """What answers a policy."""
+        raise NotImplementedError
+
+
+def _remembered(memory: Memory, profile: Policy, met: Met, over: Array) -> Memory:
+    """The memory a step later; while beta changes nothing can come back."""
+    apart = jnp.maximum(jnp.max(jnp.abs(profile - memory.profile)), jnp.max(jnp.abs(met.now.mu - memory.mu)))
+    age = memory.age + 1
+    back = over & (apart <= SAME) & (memory.away >= AWAY)
+    renewed = (age >= memory.power) | ~over
+    least = jnp.minimum(memory.least, met.residual)
+    far = jnp.asarray(jnp.inf)
+    return Memory(
+        profile=jnp.where(renewed, profile, memory.profile),
+        mu=jnp.where(renewed, met.now.mu, memory.mu),
+        age=jnp.where(renewed, 0, age),
+        power=jnp.where(renewed & over, 2 * memory.power, memory.power),
+        away=jnp.where(renewed, 0.0, jnp.maximum(memory.away, apart)),
+        least=jnp.where(renewed, far, least),
+        before=jnp.where(over, jnp.where(renewed, jnp.minimum(memory.before, least), memory.before), far),
+        period=jnp.where(back, age, memory.period),
+    )

@@ -1,0 +1,1 @@
+"""Q-learning on tables: independent, over periods, in repeated games with memory."""

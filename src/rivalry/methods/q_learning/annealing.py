@@ -1,0 +1,126 @@
+"""Inverse temperatures that change step by step: annealed regularisation.
+
+A table is one of ``{"kind": "stages", "stages": [[500, 5.0], [500, 20.0], [1, 100.0]]}``, for how many steps
+each value; ``{"kind": "linear", "first": 5.0, "last": 100.0, "steps": 2000}``, evenly from one to the other;
+``{"kind": "geometric", ..}``, the same in equal ratios; ``{"kind": "power", "first": 5.0, "last": 100.0,
+"power": 0.5}``, ``first (1 + t)^power`` until it is ``last``. All stay at their last value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from rivalry.core.jax import jnp
+from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.methods.q_learning.exploration import check_whole
+
+Annealed = float | dict[str, Any]
+
+KINDS = {
+    "stages": ("stages",),
+    "linear": ("first", "last", "steps"),
+    "geometric": ("first", "last", "steps"),
+    "power": ("first", "last", "power"),
+}
+
+
+def check(beta: Any, name: str = "beta") -> None:
+    """Raises `ValueError`, one line, for what `at` cannot read; numbers have to be above 0 and finite.
+
+    >>> check({"kind": "linear", "first": 5.0, "last": 100.0, "steps": 0})
+    Traceback (most recent call last):
+    ValueError: beta.steps: 0 must be a whole number of at least 1
+    """
+    if not isinstance(beta, Mapping):
+        return _positive(name, beta)
+    kind = beta.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(KINDS)}")
+    check_keys(name, beta, KINDS[kind])
+    if kind == "stages":
+        return _check_stages(f"{name}.stages", beta["stages"])
+    for key in ("first", "last"):
+        _positive(f"{name}.{key}", beta[key])
+    if "steps" in beta:
+        return check_whole(f"{name}.steps", beta["steps"])
+    _positive(f"{name}.power", beta["power"])
+    if _known(beta["first"]) and _known(beta["last"]) and beta["last"] < beta["first"]:
+        raise ValueError(f"{name}.last: {beta['last']} must not be below {name}.first = {beta['first']}")
+
+
+def _check_stages(name: str, stages: Any) -> None:
+    rows = stages if isinstance(stages, list | tuple) else []
+    if not rows or any(not isinstance(row, list | tuple) or len(row) != 2 for row in rows):
+        raise ValueError(f"{name}: {stages!r} must be a list of pairs: how many steps, and the value")
+    for k, (length, value) in enumerate(rows):
+        check_whole(f"{name}[{k}]", length)
+        _positive(f"{name}[{k}]", value)
+
+
+def _known(value: Any) -> bool:
+    """Whether it is a plain number; what JAX traces is not looked at."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _positive(name: str, value: Any) -> None:
+    if isinstance(value, bool | str | list | tuple | dict | type(None)) or (
+        _known(value) and not 0 < value < np.inf
+    ):
+        raise ValueError(f"{name}: {value!r} must be above 0 and finite")
+
+
+def at(beta: Any, step: Any) -> Float[Array, ""]:
+    """The inverse temperature at a step counted from 0; JAX can trace it.
+
+    >>> rising = {"kind": "stages", "stages": [[500, 5.0], [100, 20.0], [1, 100.0]]}
+    >>> [float(at(rising, t)) for t in (0, 499, 500, 600, 99_999)]
+    [5.0, 5.0, 20.0, 100.0, 100.0]
+    >>> [round(float(at({"kind": "power", "first": 2.0, "last": 10.0, "power": 0.5}, t)), 9) for t in (3, 99)]
+    [4.0, 10.0]
+    """
+    t = jnp.asarray(step, dtype=float)
+    if not isinstance(beta, Mapping):
+        return jnp.asarray(beta, dtype=float)
+    if beta["kind"] == "stages":
+        values = jnp.stack([jnp.asarray(value, dtype=float) for _, value in beta["stages"]])
+        return values[jnp.sum(t >= jnp.asarray(_changes(beta)))]
+    first, end = (jnp.asarray(beta[key], dtype=float) for key in ("first", "last"))
+    if beta["kind"] == "power":
+        return jnp.minimum(first * (1 + t) ** beta["power"], end)
+    part = t / beta["steps"]
+    between = first + (end - first) * part if beta["kind"] == "linear" else first * (end / first) ** part
+    return jnp.where(part < 1, between, end)
+
+
+def _changes(beta: Mapping[str, Any]) -> np.ndarray:
+    """The steps at which stages after the first begin."""
+    return np.cumsum([length for length, _ in beta["stages"]])[:-1].astype(float)
+
+
+def last(beta: Any) -> Float[Array, ""]:
+    """The inverse temperature that is reached in the end.
+
+    >>> float(last({"kind": "power", "first": 2.0, "last": 10.0, "power": 0.5}))
+    10.0
+    """
+    if not isinstance(beta, Mapping):
+        return jnp.asarray(beta, dtype=float)
+    return jnp.asarray(beta["stages"][-1][1] if beta["kind"] == "stages" else beta["last"], dtype=float)
+
+
+def over(beta: Any, step: Any) -> Bool[Array, ""]:
+    """Whether from a step on the inverse temperature stays where it is.
+
+    >>> [bool(over({"kind": "linear", "first": 5.0, "last": 9.0, "steps": 4}, t)) for t in (3, 4)]
+    [False, True]
+    """
+    if not isinstance(beta, Mapping):
+        return jnp.asarray(True)
+    t = jnp.asarray(step, dtype=float)
+    if beta["kind"] == "stages":
+        return jnp.all(t >= jnp.asarray(_changes(beta)))
+    return at(beta, t) == last(beta) if beta["kind"] == "power" else t >= beta["steps"]

@@ -1,0 +1,152 @@
+"""Schedules of learning by trial: how much to explore, how evenly, and how long an epoch lasts.
+
+All are pure and take whole arrays of times; `table_of` reads them from the tables of a study. They follow the
+cosine and logarithmic rules of Lovett, Fu & McAvoy's package, read so that exploration falls over an epoch
+(its own code lets it rise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.methods.dynamics.step_sizes import check_keys
+
+Table = dict[str, Any]
+
+KINDS = {
+    "epsilon": {"fixed": ("value",), "cosine": ("min", "max"), "log": ("scale", "min")},
+    "temperature": {"fixed": ("value",), "cosine_distance": ("min", "max")},
+    "episodes": {"fixed": ("value",), "reverse_cosine": ("min", "max")},
+    "initial": {"fixed": ("value",), "uniform": ("min", "max")},
+}
+"""The schedules that an option of a learner may be, and their keys."""
+
+
+def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndarray:
+    """The chance of a random action at ``step`` of an epoch of ``steps``: falls from ``high`` to ``low``.
+
+    ``low + (high - low)/2 (1 + cos(pi step/steps))``. Raises `ValueError` unless ``0 <= low <= high <= 1``.
+
+    >>> cosine_epsilon(0.3, 0.8, 100, [0, 50]).round(6).tolist()
+    [0.8, 0.55]
+    """
+    _ordered("epsilon", low, high, most=1.0)
+    check_whole("steps", steps)
+    return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(step, dtype=float) / steps))
+
+
+def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndarray:
+    """The chance of a random action, falling like the logarithm of the time.
+
+    ``scale (ln(10 N)/ln(t+1) + N/log2(t+1))``, cut to ``[low, 1]``; 1 at the first step.
+    Raises `ValueError` unless ``scale > 0`` and ``0 <= low <= 1``.
+
+    >>> log_epsilon(0.8, 0.0, 2, [0, 1, 1000]).round(6).tolist()
+    [1.0, 1.0, 0.507417]
+    """
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale: {scale:g} must be above 0")
+    _ordered("epsilon", low, 1.0, most=1.0)
+    check_whole("players", players)
+    later = np.maximum(np.asarray(step, dtype=float), 1.0) + 1
+    values = scale * (np.log(10 * players) / np.log(later) + players / np.log2(later))
+    return np.where(np.asarray(step) == 0, 1.0, np.clip(values, low, 1.0))
+
+
+def distance_temperature(low: float, high: float, states: int, state: object) -> np.ndarray:
+    """The softmax temperature at the states of a line: ``high`` in the middle, ``low`` at the ends.
+
+    ``low + (high - low)/2 (1 + cos(pi |s - m|/m))`` with ``m = (states - 1)/2``.
+    Raises `ValueError` unless ``0 < low <= high`` and there are at least 2 states.
+
+    >>> distance_temperature(0.5, 1.0, 11, [0, 5]).tolist()
+    [0.5, 1.0]
+    """
+    check_whole("states", states, least=2)
+    middle = (states - 1) / 2
+    return temperature_at(low, high, np.abs(np.asarray(state, dtype=float) - middle) / middle)
+
+
+def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
+    """The softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
+
+    Raises `ValueError` unless ``0 < low <= high``.
+    """
+    _ordered("temperature", low, high)
+    if low <= 0:
+        raise ValueError(f"temperature.min: {low:g} must be above 0")
+    return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(distance, dtype=float)))
+
+
+def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:
+    """How many steps an epoch lasts, rounded: from ``low`` at the first to ``high`` after ``epochs``.
+
+    ``low + (high - low)/2 (1 - cos(pi epoch/epochs))``. Raises `ValueError` unless ``1 <= low <= high``.
+
+    >>> reverse_cosine_steps(10, 100, 1000, [0, 500, 999]).tolist()
+    [10, 55, 100]
+    """
+    check_whole("steps.min", low)
+    _ordered("steps", low, high)
+    check_whole("epochs", epochs)
+    values = low + (high - low) / 2 * (1 - np.cos(np.pi * np.asarray(epoch, dtype=float) / epochs))
+    return np.rint(values).astype(int)
+
+
+def _ordered(name: str, low: float, high: float, most: float = np.inf) -> None:
+    if not 0 <= low <= high <= most:
+        rule = f"0 <= min <= max <= {most:g}" if np.isfinite(most) else "0 <= min <= max"
+        raise ValueError(f"{name}: min {low:g}, max {high:g} must keep {rule}")
+
+
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Raises `ValueError` unless ``value`` is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: {value!r} must be a whole number of at least {least}")
+
+
+def each_player(name: str, value: Any, players: int) -> np.ndarray:
+    """One number a player, ``[player]``; a single one goes to all.
+
+    Raises `ValueError` for a list of another length.
+    """
+    if isinstance(value, list | tuple) and len(value) != players:
+        raise ValueError(f"{name}: {len(value)} numbers must be {players}, one a player")
+    return np.array(np.broadcast_to(np.asarray(value, dtype=float), (players,)))
+
+
+def table_of(name: str, value: Any) -> Table:
+    """The table of the schedule ``name``, a key of `KINDS`; a number, or one a player, is fixed.
+
+    Raises `ValueError` for an unknown kind, a key that is missing or unknown, and what is no number.
+
+    >>> table_of("epsilon", 0.1)
+    {'kind': 'fixed', 'value': 0.1}
+    """
+    if not isinstance(value, Mapping):
+        return {"kind": "fixed", "value": value}
+    kinds = KINDS[name]
+    kind = value.get("kind")
+    if kind not in kinds:
+        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
+    needed = kinds[kind]
+    check_keys(name, value, needed)
+    for key in needed:
+        if isinstance(value[key], bool) or not (isinstance(value[key], int | float) or key == "value"):
+            raise ValueError(f"{name}.{key}: {value[key]!r} must be a number")
+    return dict(value)
+
+
+def check_numbers(name: str, value: Any, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Raises `ValueError`, which tells the ``rule``, unless all numbers are finite and ``good``."""
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be {rule}") from None
+    wrong = np.flatnonzero(~(np.isfinite(numbers) & good(numbers)))
+    if wrong.size:
+        at = f"[{wrong[0]}]" if isinstance(value, list | tuple) else ""
+        raise ValueError(f"{name}{at}: {numbers[wrong[0]]:g} must be {rule}")

@@ -1,0 +1,337 @@
+"""Independent Q-learning on tables: every player learns the value of its moves by trial."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.results import Record
+from rivalry.methods.continuous.mixtures import check_places, playable
+from rivalry.methods.q_learning import exploration, policies
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
+from rivalry.methods.q_learning.threads import shared
+from rivalry.tables import largest_payoff, over_periods, tabulate
+from rivalry.tables.greedy_play import choices, states
+from rivalry.tables.kernels.shapes import FiniteGame, Learners, LearningRule, Tabulated, no_contest
+
+Session = dict[str, np.ndarray]
+
+SAMPLES = 64  # of the histories
+MOST_BYTES = 2**34  # of the tables of values
+
+
+def _table(kind: str, **rest: float) -> Any:
+    return eqx.field(default_factory=lambda: {"kind": kind, **rest})
+
+
+class QLearning(eqx.Module):
+    """Independent Q-learning: everyone corrects a table of values of its own moves by what came of them.
+
+    On a grid of ``places`` (so many an axis, or tables of levels, as `rivalry.tables.tabulate` takes them)
+    players step to a neighbour, or stay; with ``walk = false`` they choose any place, as in a finite game
+    actions. A player's state is the place where it stands, ``observation = "own"``, where all stand,
+    ``"joint"``, or nothing at all, ``"none"``: with ``gamma = 0`` a bandit over everybody's choices.
+
+    After every step ``Q += alpha (r + gamma value - Q)`` with the payoff ``r`` at the new joint state,
+    ``normalised`` by the largest payoff of any player at any joint state or ``raw``, and the ``target``'s
+    value of the new state: ``max`` (Watkins and Dayan 1992), that of the next choice, ``on_policy`` (SARSA),
+    or its mean, ``expected``.
+
+    With chance ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties drawn.
+    Updates are ``synchronous``, or ``asynchronous``: in each round the players, in an order drawn anew, see,
+    move, are paid at the joint state then standing and update one after the other.
+
+    An epoch begins at a joint state drawn uniformly, or at the given start, and lasts ``episodes`` steps.
+    Schedules (``t`` = step of an epoch of ``E`` steps, in the notation of study files):
+
+    - ``epsilon``: a number, one a player, ``{kind = "cosine", min, max}`` (falls from max to min over an
+      epoch), ``{kind = "log", scale, min}``;
+    - ``temperature``: a number, one a player, ``{kind = "cosine_distance", min, max}``: max in the middle of
+      the places, min at their ends;
+    - ``episodes``: a whole number, ``{kind = "reverse_cosine", min, max}``: grows over the epochs;
+    - ``initial``: a value for every entry of the tables, or ``{kind = "uniform", min, max}``.
+
+    ``trials`` are independent: each has its own tables and its own stream, from the seed and its number
+    (``first_trial`` + k), so one alone is the same as among others. ``carry_tables`` hands the tables of each
+    trial on to the next, as the published code did. One step of the loop is a joint step of every trial; with
+    ``carry_tables``, where trials follow each other, of one trial. Trials share the processor's cores, or as
+    many threads as ``OMP_NUM_THREADS`` says; their number changes no bit.
+
+    The record has ``policy`` (trial, player, state), the best moves, the lowest at ties; ``policy_softmax``
+    where small; ``modal_policy`` (player, state) and ``modal_share`` (player) over trials; greedy play from
+    the start, or else from evenly spread places, to its end: ``end_positions`` (trial, player, axis), the
+    mean over a cycle, ``end_period`` (trial, 1: rest), ``grid_regret`` (trial, player), exact on the grid, of
+    a cycle the largest, ``grid_distance`` (trial) to the nearest pure equilibrium on the grid (least over
+    swaps of players who are alike), ``near_share``, the share of trials within one move of one;
+    ``last_positions`` (trial, player, axis), where learning itself stood last; mean, mean absolute deviation
+    and half width of the 95 % interval over trials of both (``end_mean``, ``end_mad``, ``end_interval``,
+    ``last_mean``, ..); ``visits`` (trial, player, state); mean rewards and where players stood over time;
+    ``rollout``: greedy play of the modal policies; ``policy_regret`` (player), what the best reply to these
+    would gain where that ends, in discounted payoff, and ``policy_regret_exploring``, with the schedule's
+    least exploration: upper bounds where players see only their own place, and only where joint states are
+    few and all move at once (`rivalry.tables.policy_regrets`). The profile is the commonest end.
+
+    Raises `ValueError` for parameters out of range.
+
+    Sources: Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993; schedules of Lovett, Fu & McAvoy.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+    >>> found = rv.learn(game, QLearning(epochs=1000, trials=5), seed=1)
+    >>> found.profile.values.ravel().tolist(), found.status
+    ([0.5, 0.5], 'settled')
+    """
+
+    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.005
+    gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one a player"] = 0.3
+    epochs: Annotated[int, Ge(1), Le(100_000_000), "number of epochs"] = 5000
+    episodes: Annotated[
+        int | Table, "steps of an epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
+    ] = _table("reverse_cosine", min=10, max=100)
+    epsilon: Annotated[
+        float | list[float] | Table,
+        "chance of a random choice: numbers, {kind = 'cosine', min, max} or {kind = 'log', scale, min}",
+    ] = _table("cosine", min=0.3, max=0.8)
+    temperature: Annotated[
+        float | list[float] | Table, "of the softmax: numbers, or {kind = 'cosine_distance', min, max}"
+    ] = _table("cosine_distance", min=0.5, max=1.0)
+    initial: Annotated[float | Table, "values to begin with: a number, or {kind = 'uniform', min, max}"] = 0.0
+    action_choice: Annotated[Literal["softmax", "greedy"], "when not exploring"] = "softmax"
+    target: Annotated[Literal["max", "on_policy", "expected"], "what the next state is worth"] = "max"
+    updates: Annotated[Literal["synchronous", "asynchronous"], "all at once, or in a drawn order"] = (
+        "synchronous"
+    )
+    observation: Annotated[Literal["own", "joint", "none"], "whose places a player sees"] = "own"
+    walk: Annotated[bool, "step to neighbouring places; else any place can be chosen at once"] = True
+    reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or as they are"] = (
+        "normalised"
+    )
+    places: Annotated[
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "places on each axis of the grid, or the levels of the axes",
+    ] = 11
+    trials: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 1
+    first_trial: Annotated[int, Ge(0), "number of the first of them"] = 0
+    carry_tables: Annotated[bool, "hand each trial's tables on to the next"] = False
+    max_table_bytes: Annotated[int, Ge(0), "above this, payoffs are summed when needed"] = 2**28
+
+    def __check_init__(self) -> None:
+        check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+        check_numbers("gamma", self._discount(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        for name, least in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
+            check_whole(name, getattr(self, name), least)
+        check_places(self.places)
+        epsilon = table_of("epsilon", self.epsilon)
+        if epsilon["kind"] == "fixed":
+            check_numbers("epsilon", epsilon["value"], "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        elif epsilon["kind"] == "cosine":
+            exploration.cosine_epsilon(epsilon["min"], epsilon["max"], 1, [0])
+        else:
+            exploration.log_epsilon(epsilon["scale"], epsilon["min"], 2, [0])
+        heat = table_of("temperature", self.temperature)
+        if heat["kind"] == "fixed":
+            check_numbers("temperature", heat["value"], "above 0", lambda v: v > 0)
+        else:
+            exploration.temperature_at(heat["min"], heat["max"], [0])
+        self._lengths()
+        initial = table_of("initial", self.initial)
+        ends = (initial["value"],) * 2 if initial["kind"] == "fixed" else (initial["min"], initial["max"])
+        if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
+            raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Finite games, and games with payoffs at a profile; several periods are for `PeriodQLearning`."""
+        return playable(game) and not (over_periods(game) and int(game.periods) > 1)
+
+    def world(self, game: Any) -> Tabulated:
+        """The game as tables; a `Tabulated` or a `FiniteGame` passes."""
+        if isinstance(game, Tabulated):
+            return game
+        if isinstance(game, FiniteGame):
+            actions = np.arange(game.sizes.max(), dtype=float)
+            places = np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
+            return Tabulated(game, places, np.arange(len(game.sizes)), no_contest())
+        return tabulate(
+            game,
+            self.places,
+            walk=self.walk,
+            observation=self.observation,
+            max_table_bytes=self.max_table_bytes,
+        )
+
+    def length(self, world: Tabulated) -> int:
+        """Steps of all epochs together; of all trials, where they follow each other."""
+        return int(self._lengths().sum()) * (self.trials if self.carry_tables else 1)
+
+    def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
+        return self._begun(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
+
+    def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: Any) -> Session:
+        """Every epoch begins at the profile ``start`` [player axis]. Raises `ValueError` off the places."""
+        return self._begun(world, stream, policies.places_at(world, start))
+
+    def advance(self, world: Tabulated, session: Session, steps: int) -> int:
+        left = int(self._lengths().sum()) - session["clock"][:, 2]
+        rule = self._rule(world, session)
+        if not self.carry_tables:
+            taken = min(steps, int(left.max()))
+            _together(world, rule, session, taken)
+            return taken
+        taken, trial = 0, int(np.flatnonzero(left > 0)[0]) if left.any() else self.trials
+        while taken < steps and trial < self.trials:
+            if trial > 0 and session["clock"][trial, 2] == 0:
+                session["values"][trial] = session["values"][trial - 1]
+            turn = min(steps - taken, int(left[trial]))
+            _play(world, rule, session, trial, trial + 1, turn)
+            taken, trial = taken + turn, trial + 1
+        return taken
+
+    def read(self, world: Tabulated, session: Session) -> Record:
+        rule = self._rule(world, session)
+        record = policies.record(world, rule, {name: session[name] for name in Learners._fields})
+        if int(session["clock"][:, 0].min()) < self.epochs:
+            record["status"] = ((), np.asarray("budget spent"))
+        return record
+
+    def _begun(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:
+        from rivalry.tables.kernels import draws
+
+        tables, trials = world.tables, self.trials
+        if self.updates == "asynchronous" and len(tables.order) > 1:
+            raise ValueError("updates: 'asynchronous' needs a game in which all move in one round")
+        players, seen, moves = len(tables.sizes), states(tables), choices(tables)
+        shape = (trials, players, int(seen.max()), int(moves.max()))
+        if (size := 8 * prod(shape)) > MOST_BYTES:
+            rule = "take fewer places, fewer trials or observation = 'own'"
+            raise ValueError(f"places: {shape[2]} states a player make tables of {size:.3g} bytes; {rule}")
+        initial = table_of("initial", self.initial)
+        values = np.zeros(shape)
+        streams = np.zeros((trials, 2), dtype=np.uint64)
+        for trial in range(trials):
+            number = self.first_trial + trial
+            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, number))
+            streams[trial] = draws.stream(own)
+            if initial["kind"] == "fixed":
+                values[trial] = initial["value"]
+            else:
+                with draws.quiet():
+                    draws.fill(streams[trial], values[trial].reshape(-1))
+                low, high = initial["min"], initial["max"]
+                values[trial] = low + (high - low) * values[trial]
+        samples, ago = len(self._marks()), int(max(tables.sees[:, :, 1].max(initial=0), 0)) + 1
+        session = {
+            "values": values,
+            "stream": streams,
+            "clock": np.zeros((trials, 3), dtype=np.int64),
+            "recent": np.zeros((trials, ago, players + 1), dtype=np.int64),
+            "pending": np.full((trials, players, 2), -1, dtype=np.int64),
+            "owed": np.zeros((trials, players, 2)),
+            "visits": np.zeros(shape[:3], dtype=np.int64),
+            "tally": np.zeros((trials, players)),
+            "noted": np.zeros(trials, dtype=np.int64),
+            "reward_curve": np.zeros((trials, samples, players)),
+            "place_curve": np.zeros((trials, samples, players), dtype=np.int64),
+            "begin": start,
+            "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
+        }
+        self._rule(world, session)  # options with a number a player are held against the players here
+        return session
+
+    def _rule(self, world: Tabulated, session: Session) -> LearningRule:
+        from rivalry.tables.kernels import learn
+
+        players = len(world.tables.sizes)
+        epsilon, heat = (
+            table_of("epsilon", self.epsilon),
+            table_of("temperature", self.temperature),
+        )
+        low = epsilon["value"] if epsilon["kind"] == "fixed" else epsilon["min"]
+        high = low if epsilon["kind"] == "fixed" else epsilon.get("scale", epsilon.get("max"))
+        if heat["kind"] == "fixed":
+            shape = (players, session["values"].shape[2])
+            warmth = np.broadcast_to(
+                each_player("temperature", heat["value"], players)[:, None], shape
+            ).copy()
+        else:
+            warmth = exploration.temperature_at(heat["min"], heat["max"], policies.off_centre(world))
+        return LearningRule(
+            alpha=each_player("alpha", self.alpha, players),
+            gamma=each_player("gamma", self._discount(), players),
+            epsilon_low=each_player("epsilon", low, players),
+            epsilon_high=each_player("epsilon", high, players),
+            temperature=np.ascontiguousarray(warmth),
+            unit=float(session["unit"][0]),
+            exploration=getattr(learn, epsilon["kind"].upper()),
+            target=getattr(learn, self.target.upper()),
+            greedy=int(self.action_choice == "greedy"),
+            asynchronous=int(self.updates == "asynchronous"),
+            begin=session["begin"],
+            lengths=self._lengths(),
+            marks=self._marks(),
+        )
+
+    def _discount(self) -> Any:
+        return self.gamma
+
+    def _lengths(self) -> np.ndarray:
+        """Steps of each epoch."""
+        spec = table_of("episodes", self.episodes)
+        if spec["kind"] == "fixed":
+            check_whole("episodes", spec["value"], 1)
+            return np.full(self.epochs, spec["value"], dtype=np.int64)
+        check_whole("episodes.min", spec["min"], 1)
+        check_whole("episodes.max", spec["max"], 1)
+        if spec["min"] > spec["max"]:
+            raise ValueError(f"episodes.min: {spec['min']} must not exceed episodes.max = {spec['max']}")
+        steps = exploration.reverse_cosine_steps(
+            spec["min"], spec["max"], self.epochs, np.arange(self.epochs)
+        )
+        return steps.astype(np.int64)
+
+    def _marks(self) -> np.ndarray:
+        """When histories are noted: at ends of epochs, evenly spaced; in few epochs, at steps."""
+        ends = np.cumsum(self._lengths())
+        marks = np.ceil(np.arange(1, SAMPLES + 1) * ends[-1] / SAMPLES).astype(np.int64)
+        if len(ends) >= SAMPLES:
+            marks = ends[np.searchsorted(ends, marks)]
+        return np.unique(marks)
+
+
+def _together(world: Tabulated, rule: LearningRule, session: Session, steps: int) -> None:
+    """All trials by so many steps, in as many threads as there may be."""
+
+    def part(trials: np.ndarray) -> None:
+        _play(world, rule, session, int(trials[0]), int(trials[-1]) + 1, steps)
+
+    shared(part, np.arange(len(session["clock"])))
+
+
+def _play(world: Tabulated, rule: LearningRule, session: Session, first: int, last: int, steps: int) -> None:
+    from rivalry.tables.kernels import draws, table
+
+    learners = Learners(*(session[name] for name in Learners._fields))
+    play: Any = table.play
+    with draws.quiet():
+        play(world, rule, learners, first, last, steps)
+
+
+def _unit(world: Tabulated) -> float:
+    """The largest payoff, by which rewards are divided. Raises `ValueError` unless it is above 0."""
+    try:
+        largest = largest_payoff(world)
+    except ValueError as error:
+        raise ValueError(
+            f"places: the largest payoff is unknown: {error}; take fewer places, or reward = 'raw'"
+        ) from None
+    if not largest > 0:
+        raise ValueError(
+            f"reward: the largest payoff is {largest:g}; must be above 0 to normalise by, or use 'raw'"
+        )
+    return largest

@@ -1,0 +1,108 @@
+"""Independent Q-learning in play over periods: what one does depends on the period and on what is carried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.results import Record
+from rivalry.methods.q_learning.exploration import check_numbers
+from rivalry.methods.q_learning.independent import QLearning, Session
+from rivalry.tables import PeriodTables, led_through, over_periods, period_values, tabulate_periods
+
+UNDISCOUNTED = float(np.nextafter(1.0, 0.0))  # over finitely many periods no sum can tell it from 1
+
+
+class PeriodQLearning(QLearning):
+    """Independent Q-learning in a game over periods, on tables (`rivalry.tables.tabulate_periods`).
+
+    A player's state is the period and what is carried into it (technology, where players invest); it chooses
+    any of the ``places`` of one period. An epoch is one play from the first period, which ends by itself,
+    after which nothing is worth anything: a win and the last period terminate. Without ``gamma`` rewards are
+    weighted as the game weighs its periods and summed, so that what is learned is the game's own payoff;
+    with it rewards are as paid, and the learner discounts. Options without a meaning here are refused or left
+    out: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
+
+    The record has ``policy`` (trial, player, state), ``modal_policy``, ``modal_share`` as `QLearning`, with
+    ``period_places`` (player, action, column), ``state_period`` (state) and ``state_carried`` (state, stock,
+    player); ``policy_value`` (trial, player), what the greedy policies bring from the start, exactly, and
+    ``grid_regret`` (trial, player), the most that another policy on the same tables gains, by dynamic
+    programming, with the learner's own discount. The profile is the schedule of the commonest policies,
+    certified as one in the continuous game.
+
+    Raises `ValueError` for parameters out of range.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.race(horizon=2, kappa=1.0, end_on="win")
+    >>> options = {"epsilon": 0.3, "action_choice": "greedy", "alpha": 0.1}
+    >>> learner = PeriodQLearning(places=2, epochs=2000, **options)
+    >>> found = rv.learn(game, learner, seed=1, tolerance=None)
+    >>> found.profile.shape, found.data.grid_regret.shape
+    ((2, 4), (1, 2))
+    """
+
+    gamma: Annotated[
+        float | list[float] | None, Ge(0), Le(1), "the learner's discount (default: as the game weighs)"
+    ] = None  # type: ignore[assignment]
+
+    def __check_init__(self) -> None:
+        if self.gamma is not None:
+            check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        if self.updates == "asynchronous":
+            raise ValueError("updates: 'asynchronous' is for play in one place; periods are synchronous")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Games over periods that can be gone through one by one."""
+        return over_periods(game) and int(game.periods) > 1
+
+    def world(self, game: Any) -> Any:
+        return tabulate_periods(
+            game, self.places, weighted=self.gamma is None, max_table_bytes=self.max_table_bytes
+        )
+
+    def length(self, world: Any) -> int:
+        return QLearning.length(self._played(world), world.tabulated)
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        session = QLearning.begin(self._played(world), world.tabulated, stream)
+        session["values"][:, :, -1] = 0.0  # when play is over nothing is worth anything
+        return session
+
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+        raise ValueError("start: PeriodQLearning takes none; play begins in the first period")
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        return QLearning.advance(self._played(world), world.tabulated, session, steps)
+
+    def read(self, world: Any, session: Session) -> Record:
+        record = QLearning.read(self._played(world), world.tabulated, session)
+        # where learning stood last is one period's place: of the period in which it was stopped
+        record = {name: kept for name, kept in record.items() if not name.startswith(("last_", "places"))}
+        discount = 1.0 if self.gamma is None else self.gamma
+        values = [period_values(world, policy, discount) for policy in record["policy"][1]]
+        path = led_through(world, record["modal_policy"][1])
+        places = world.tabulated.places[np.arange(path.shape[1]), path]  # [period player axis]
+        found: Record = {
+            "profile": (("player", "axis"), np.moveaxis(places, 1, 0).reshape(path.shape[1], -1)),
+            "status": record.get("status", ((), np.asarray("settled"))),
+            "state_period": (("state",), world.period),
+            "period_places": (("player", "action", "column"), world.tabulated.places),
+            "policy_value": (("trial", "player"), np.array([own[0] for own, _ in values])),
+            "grid_regret": (("trial", "player"), np.array([most[0] - own[0] for own, most in values])),
+        }
+        if world.carried.shape[1]:
+            found["state_carried"] = (("state", "stock", "player"), world.carried)
+        return record | found
+
+    def _played(self, world: PeriodTables) -> PeriodQLearning:
+        """The same with epochs as long as a play can last; what ends earlier stays where all is over."""
+        return replace(self, episodes=int(world.period[-1]))
+
+    def _discount(self) -> Any:
+        if self.gamma is None:
+            return UNDISCOUNTED
+        return np.minimum(np.asarray(self.gamma, dtype=float), UNDISCOUNTED).tolist()

@@ -1,0 +1,256 @@
+"""Learned policies: the best moves of tables of values, where they lead, how far that is from equilibrium."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from rivalry.core.profiles import distances
+from rivalry.core.results import Record
+from rivalry.core.statistics import half_width, half_width_of
+from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
+from rivalry.tables.greedy_play import choices, states
+from rivalry.tables.kernels.shapes import LearningRule, Tabulated
+from rivalry.tables.repeated import RepeatedWorld
+
+SMALL = 100_000  # entries of tables up to which chances are stored
+REPLIED = 2_000  # joint states up to which best replies to policies are worked out
+
+
+def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
+    """The numbers of the places at which a profile ``[player axis]`` stands, ``[player]``.
+
+    Raises `ValueError`, with the nearest place, for a profile that is off the grid.
+    """
+    x = np.asarray(start, dtype=float).reshape(len(world.places), -1)
+    away = np.sum((world.places - x[:, None]) ** 2, axis=2)
+    found = np.nanargmin(away, axis=1)
+    for player, place in enumerate(found):
+        near = world.places[player, place]
+        if np.max(np.abs(near - x[player])) > 1e-9 * max(1.0, float(np.max(np.abs(near)))):
+            shown, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
+            raise ValueError(f"start[{player}]: {shown} is off the grid; the nearest place is {nearby}")
+    numbers: np.ndarray = found.astype(np.int64)
+    return numbers
+
+
+def off_centre(world: Tabulated) -> np.ndarray:
+    """How far a player's own place lies from the middle of its places, 0 to 1, by state ``[player state]``.
+
+    The largest over axes. 0 where the state does not tell the own place.
+    """
+    tables, sizes = world.tables, world.tables.sizes.tolist()
+    shape = [*sizes, max(tables.payoff.shape[0], 1)]
+    found = np.zeros((len(sizes), int(states(world.tables).max())))
+    for player, slots in enumerate(tables.sees.tolist()):
+        seen = [who for who, _ in slots if who >= 0]
+        if player not in seen:
+            continue
+        place = np.indices([shape[who] for who in seen])[seen.index(player)].ravel()
+        own = world.places[player, : sizes[player]]
+        low, high = own.min(axis=0), own.max(axis=0)
+        half = np.where(high > low, (high - low) / 2, 1.0)
+        away = np.max(np.abs(own - (low + high) / 2) / half, axis=1)
+        found[player, : len(place)] = np.minimum(away, 1.0)[place]
+    return found
+
+
+def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
+    """The best move of every state, the lowest at ties: ``[.. player state]``."""
+    there = np.arange(values.shape[-1]) < choices(world.tables)[:, None]
+    best: np.ndarray = np.where(there[:, None, :], values, -np.inf).argmax(axis=-1)
+    return best
+
+
+def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+    """``softmax(Q/T)``; 0 for moves that there are not."""
+    there = (np.arange(values.shape[-1]) < choices(world.tables)[:, None])[:, None, :]
+    logs = np.where(there, values / temperature[..., None], -np.inf)
+    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    soft: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
+    return soft
+
+
+def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The policy ``[player state]`` that most trials have, and its share ``[player]``.
+
+    Of policies ``[trial player state]``, each player's as a whole; of several the one with lower moves first.
+    """
+    modal, share = np.zeros(policies.shape[1:], dtype=policies.dtype), np.zeros(policies.shape[1])
+    for player in range(policies.shape[1]):
+        rows, counts = np.unique(policies[:, player], axis=0, return_counts=True)
+        modal[player] = rows[counts.argmax()]
+        share[player] = counts.max() / len(policies)
+    return modal, share
+
+
+def spread(world: Tabulated) -> np.ndarray:
+    """Places evenly spread over everybody's, ``[player]``: where roll-outs begin when no start is given."""
+    sizes = world.tables.sizes
+    share = (np.arange(len(sizes)) + 0.5) / len(sizes)
+    numbers: np.ndarray = np.rint(share * (sizes - 1)).astype(np.int64)
+    return numbers
+
+
+def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
+    """All that is measured, as `QLearning` lists it."""
+    values = learners["values"]
+    policies = greedy(world, values)
+    modal, share = commonest(policies)
+    found: Record = {
+        "policy": (("trial", "player", "state"), policies),
+        "modal_policy": (("player", "state"), modal),
+        "modal_share": (("player",), share),
+        "places": (("player", "state", "axis"), world.places),
+        "visits": (("trial", "player", "state"), learners["visits"].copy()),
+    }
+    if world.places.shape[1] != policies.shape[2]:  # a state is not a place
+        number = "place" if world.tables.moves.size else "action"
+        found["places"] = (("player", number, "axis"), world.places)
+    if values.size <= SMALL:
+        soft = chances(world, values, rule.temperature)
+        found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
+    standing = learners["recent"][:, 0, : len(world.tables.sizes)]
+    found |= _over_trials("last", _positions(world, standing))
+    if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: nothing is rolled out
+        return found | _rewards(rule, learners)
+    world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
+    start = np.where(rule.begin < 0, spread(world), rule.begin)
+    led = led_to(world, policies, start)
+    cycle = rollout(world, modal, start).cycle
+    found |= led | _policy_regrets(world, rule, modal, cycle)
+    return found | _history(world, rule, learners, led["grid_equilibria"][1])
+
+
+def led_to(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
+    """Where greedy play of ``policies [trial player state]`` leads from ``start [player]``, as in `record`.
+
+    ``rollout`` is that of the commonest policies.
+    """
+    rest = _rests(world)
+    led = rollout(world, commonest(policies)[0], start)
+    return {
+        "grid_equilibria": (("grid_equilibrium", "player", "axis"), rest),
+        **_ends(world, policies, start, rest),
+        "rollout": (("rollout_step", "player", "axis"), _positions(world, led.path)),
+    }
+
+
+def _rests(world: Tabulated) -> np.ndarray:
+    """The grid's pure equilibria, ``[equilibrium player axis]``; none, with a warning, among too many."""
+    none = np.zeros((0, *world.places.shape[::2]))
+    count = joint_count(world)
+    if not world.tables.payoff.size and count > MOST_JOINT:
+        warnings.warn(f"equilibria of the grid are not looked for among {count} joint actions", stacklevel=2)
+        return none
+    stable = equilibria(world)
+    return np.stack([_positions(world, row) for row in stable]) if len(stable) else none
+
+
+def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cycle: np.ndarray) -> Record:
+    """The most that each player would gain by its best reply to the others' policies, where play ends.
+
+    Of the commonest policies, as they are and with the least exploration of the schedule. Not where the joint
+    states are many, nor in a drawn order, nor where players look elsewhere than at the round before.
+    """
+    tables = world.tables
+    looks = tables.sees[tables.sees[:, :, 0] >= 0][:, 1]
+    few = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
+    if not few or rule.asynchronous or np.any(looks != 1):
+        return {}
+    ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))
+    found: Record = {}
+    for name, epsilon in (("policy_regret", 0.0), ("policy_regret_exploring", rule.epsilon_low)):
+        gains = policy_regrets(world, modal, rule.gamma, epsilon=epsilon)
+        found[name] = (("player",), gains[:, 0, ends].max(axis=1))
+    return found
+
+
+def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
+    """Where actions ``[.. player]`` stand, ``[.. player axis]``."""
+    found: np.ndarray = world.places[np.arange(actions.shape[-1]), actions]
+    return found
+
+
+def _over_trials(name: str, each: np.ndarray) -> Record:
+    """Values ``[trial player axis]``, and what is told of them over trials."""
+    mean = each.mean(axis=0)
+    return {
+        f"{name}_positions": (("trial", "player", "axis"), each),
+        f"{name}_mean": (("player", "axis"), mean),
+        f"{name}_mad": (("player", "axis"), np.abs(each - mean).mean(axis=0)),
+        f"{name}_interval": (("player", "axis"), half_width(each)),
+    }
+
+
+def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray) -> Record:
+    """Greedy play of every trial to its end."""
+    rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
+    positions, periods, gains = [], [], []
+    for row in rows:
+        led = rollout(world, row.reshape(policies.shape[1:]), start)
+        positions.append(_positions(world, led.cycle).mean(axis=0))
+        periods.append(led.period)
+        gains.append(np.max([regrets(world, joint) for joint in led.cycle], axis=0))
+    back = back.ravel()
+    ends, period = np.asarray(positions)[back], np.asarray(periods)[back]
+    away = distances(np.asarray(positions), rest, world.alike)[back]
+    near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
+    _, first, counts = np.unique(ends.reshape(len(ends), -1), axis=0, return_index=True, return_counts=True)
+    modal = int(first[counts.argmax()])
+    return {
+        **_over_trials("end", ends),
+        "end_period": (("trial",), period),
+        "grid_regret": (("trial", "player"), np.asarray(gains)[back]),
+        "grid_distance": (("trial",), away),
+        "near_share": ((), np.asarray(near)),
+        "profile": (("player", "axis"), ends[modal]),
+        "status": ((), np.asarray("settled" if period[modal] == 1 else "cycling")),
+    }
+
+
+def _one_move(world: Tabulated) -> float:
+    """How far a move leads at most; where any place may be chosen, how far at least another place lies."""
+    tables = world.tables
+    longest, shortest = 0.0, np.inf
+    for player, size in enumerate(tables.sizes):
+        own = world.places[player, :size]
+        if tables.moves.size:
+            steps = own[tables.moves[player, :size]] - own[:, None]
+            longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max()))
+        else:
+            apart = np.sqrt(((own[:, None] - own[None]) ** 2).sum(axis=2))
+            shortest = min(shortest, float(apart[~np.eye(size, dtype=bool)].min(initial=np.inf)))
+    return longest if tables.moves.size else shortest
+
+
+def _history(
+    world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray], rest: np.ndarray
+) -> Record:
+    """Mean rewards between marks and, at marks, how far players stand from equilibrium, over trials."""
+    noted = learners["noted"]
+    count = int(noted.max(initial=0))
+    places, there = learners["place_curve"][:, :count], np.arange(count) < noted[:, None]
+    joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
+    each = distances(_positions(world, joints), rest, world.alike)
+    away = each[back.ravel()].reshape(there.shape)
+    number = np.maximum(there.sum(axis=0), 1)
+    return _rewards(rule, learners) | {
+        "learning_distance": (("sample",), (away * there).sum(axis=0) / number),
+    }
+
+
+def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
+    """Mean rewards between marks, over trials, and half the width of their 95 % interval."""
+    noted = learners["noted"]
+    count = int(noted.max(initial=0))
+    rewards, there = learners["reward_curve"][:, :count], np.arange(count) < noted[:, None]
+    number = np.maximum(there.sum(axis=0), 1)
+    mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
+    square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
+    return {
+        "learning_step": (("sample",), rule.marks[:count]),
+        "learning_reward": (("sample", "player"), mean),
+        "learning_reward_band": (("sample", "player"), half_width_of(np.sqrt(square), number[:, None])),
+    }

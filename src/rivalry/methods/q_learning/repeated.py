@@ -1,0 +1,329 @@
+"""Q-learning in repeated play: sessions of players who remember, until nobody's greedy action changes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Any, Literal
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.oracles import has
+from rivalry.core.results import Record
+from rivalry.methods.continuous.mixtures import check_places, playable
+from rivalry.methods.q_learning import sessions
+from rivalry.methods.q_learning.decay import fading
+from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
+from rivalry.methods.q_learning.policies import places_at
+from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
+from rivalry.methods.q_learning.session_curve import curves, marks, note
+from rivalry.methods.q_learning.session_metrics import answering, channels, outcomes
+from rivalry.methods.q_learning.session_record import greedy_play
+from rivalry.tables.discretize import TABLE_BYTES
+from rivalry.tables.greedy_play import states
+from rivalry.tables.periods import over_periods
+from rivalry.tables.repeated import RepeatedWorld, followers, repeated
+
+Session = dict[str, np.ndarray]
+
+USUAL_GAMMA = 0.95
+FADED = 10.0  # minus the logarithm of exploration when the last of a hundred sessions has mostly converged
+
+
+class RepeatedQLearning(eqx.Module):
+    """Independent Q-learning in a game that is played on and on by players who remember past rounds.
+
+    In each state a player keeps a value for every action. A decision is settled when its player decides
+    again, ``Q += alpha (r + gamma r' + .. + gamma^k B - Q)``: what was paid meanwhile, and ``B``, what the
+    state then seen is worth: its best value (``target = "max"``), that of the action chosen (``on_policy``)
+    or the mean over the choice (``expected``). At once, in stages and in turns are the same rule, as the game
+    says who moves when. With ``updates = "counterfactual"`` all own actions are taught what they would have
+    brought.
+
+    With chance ``epsilon`` an action is uniform, else the greedy one, which stays until another is strictly
+    better, at first the lowest of the best. With ``temperature`` it is drawn from ``softmax(Q/temperature)``.
+    Both may fall, in period t from 0: ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``,
+    ``{kind = "exponential", value, at}`` the same falling to ``value`` at period ``at``; ``temperature =
+    {kind = "exponential", initial, factor}`` is ``initial factor^t``.
+
+    Each of ``sessions`` begins with past rounds drawn uniformly and its own stream, from the seed and its
+    number (``first_session`` + k). It is over when no greedy action of anybody has changed for ``window``
+    periods, a period being a round of the game's order, or after ``cap``; with ``periods``, after so many,
+    and ``last`` asks for mean payoffs over the last of them, exploration as scheduled. A step is a period of
+    every session that still runs. Sessions share the processor's cores, or as many threads as
+    ``OMP_NUM_THREADS`` says; their number changes no bit.
+
+    ``observation`` and ``memory`` are what is remembered (`rivalry.tables.repeated`), ``places`` what can be
+    chosen (`rivalry.tables.tabulate`). ``initial`` are the values to begin with: a number, ``{kind =
+    "uniform", min, max}``, or ``mean_payoff``, what an action pays for good on average over all that others
+    may do; who sees part of the round expects it to pay that once, given what is seen, and the mean of
+    everything ever after. ``roles``, one or one a player: ``learns``; ``random``; ``{kind = "fixed",
+    action}``; ``{kind = "policy", table}``, actions by state; ``{kind = "oracle", ties}``, the best reply
+    to what is seen of the round, ties broken for the first mover (``optimistic``) or against it.
+
+    The record has ``periods`` (session), those of the window included, ``converged`` (session),
+    ``settled_share``, ``last_payoff`` (session, player) if asked for, and greedy play from where each session
+    stands to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
+    player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle, and over
+    all states, ``.._all``; ``policy`` (session, player, state) where small. While sessions learn,
+    ``learning_reward`` (sample, player) is what greedy play would pay at the periods ``learning_step``, in
+    the mean over sessions, with its 95 % ``.._band``. The certificate is what any
+    session's player would gain by its best reply from its cycle on, as a payment each period: an upper
+    bound for who sees less than all.
+
+    Raises `ValueError` for parameters out of range.
+
+    Sources: Calvano, Calzolari, Denicolo and Pastorello (American Economic Review 110, 2020); Klein (RAND
+    Journal of Economics 52, 2021); Waltman and Kaymak (Journal of Economic Dynamics and Control 32, 2008);
+    Asker, Fershtman and Pakes (AEA Papers and Proceedings 112, 2022).
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, epsilon={"kind": "exponential", "beta": 1e-3})
+    >>> found = rv.learn(game, learner, seed=1)
+    >>> found.status, found.data.end_payoff.values.tolist()
+    ('settled', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    """
+
+    sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
+    first_session: Annotated[int, Ge(0), "number of the first of them"] = 0
+    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.15
+    gamma: Annotated[
+        float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's own, or 0.95)"
+    ] = None
+    epsilon: Annotated[
+        float | list[float] | Table,
+        "chance of a random action: numbers, {kind = 'exponential', beta} or {.., value, at}",
+    ] = eqx.field(default_factory=lambda: {"kind": "exponential", "beta": 4e-6})
+    temperature: Annotated[
+        float | list[float] | Table | None,
+        "of a softmax instead: numbers, or {kind = 'exponential', initial, factor}",
+    ] = None
+    observation: Annotated[
+        str | list[str], "none, actions, own, others, price or own_and_price; one, or one a player"
+    ] = "actions"
+    memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one a player"] = 1
+    places: Annotated[
+        int | Table | list[Any], Ge(2), Le(100_000), "places on each axis, or the levels of the axes"
+    ] = 15
+    initial: Annotated[
+        str | float | Table, "values to begin with: mean_payoff, a number, {kind = 'uniform', min, max}"
+    ] = "mean_payoff"
+    target: Annotated[Literal["max", "on_policy", "expected"], "what the next state is worth"] = "max"
+    updates: Annotated[Literal["played", "counterfactual"], "the action played, or all as if played"] = (
+        "played"
+    )
+    roles: Annotated[
+        str | Table | list[Any], "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one a player"
+    ] = "learns"
+    window: Annotated[int, Ge(1), "periods without a change that end a session"] = 100_000
+    cap: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
+    periods: Annotated[int | None, Ge(1), "a fixed number of periods instead"] = None
+    last: Annotated[int | None, Ge(1), "of these, over how many payoffs are averaged"] = None
+    notes: Annotated[
+        int, Ge(0), Le(10_000), "how often greedy play is looked at on the way, evenly in logarithms"
+    ] = 12
+    control: Annotated[
+        Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
+        "a negative control in place of these sessions",
+    ] = "none"
+    max_table_bytes: Annotated[int, Ge(0), "of payoffs, and of a session's values"] = TABLE_BYTES
+
+    def __check_init__(self) -> None:
+        check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
+        if self.gamma is not None:
+            check_numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        for name in ("sessions", "window", "cap", "periods", "last"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name))
+        check_whole("first_session", self.first_session, 0)
+        check_whole("notes", self.notes, 0)
+        check_places(self.places)
+        check_roles(self.roles)
+        for name in ("epsilon", "temperature"):
+            if (value := getattr(self, name)) is not None:
+                fading(name, value, len(value) if isinstance(value, list | tuple) else 1)
+        self._ends()
+        for name, known in (("target", ("max", "on_policy", "expected")), ("updates", _UPDATES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
+        if self.updates == "counterfactual" and self.target != "max":
+            raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
+        if self.last is not None and (self.periods is None or self.last > self.periods):
+            raise ValueError(f"last: {self.last} must be at most periods, which must be given")
+
+    @classmethod
+    def fits(cls, game: Any) -> bool:
+        """Finite games, games with payoffs at a profile, and who says how it is played on and on."""
+        return has(game, "repeated") or (
+            playable(game) and not (over_periods(game) and int(game.periods) > 1)
+        )
+
+    @property
+    def open_ended(self) -> bool:
+        """Nobody can tell when sessions converge."""
+        return self.periods is None
+
+    def world(self, game: Any) -> RepeatedWorld:
+        """The game as tables, with what everybody remembers; a `RepeatedWorld` passes.
+
+        Raises `ValueError` for the control that forgets, of a world that says what is remembered.
+        """
+        if isinstance(game, RepeatedWorld):
+            if self.control == "memoryless":
+                raise ValueError("control: 'memoryless' must have the game itself; a world has its memory")
+            return game
+        return repeated(
+            game,
+            self.places,
+            observation=self.observation,
+            memory=0 if self.control == "memoryless" else self.memory,
+            max_table_bytes=self.max_table_bytes,
+        )
+
+    def length(self, world: RepeatedWorld) -> int:
+        """Periods of a session, at the most."""
+        return self.cap if self.periods is None else self.periods
+
+    def guess(self, world: RepeatedWorld) -> int:
+        """Sessions tend to converge when exploration has all but faded; 0 where it does not fade."""
+        falls = fading("epsilon", self.epsilon, len(world.tables.sizes))
+        slowest = float(np.min(falls.beta))
+        return int(FADED / slowest) + self.window if self.temperature is None and slowest > 0 else 0
+
+    def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
+        return self._begun(world, stream, None)
+
+    def begin_at(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
+        """All past rounds were the profile ``start`` [player axis]. Raises `ValueError` off the places."""
+        return self._begun(world, stream, places_at(world, start))
+
+    def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
+        rule, due, taken = self._rule(world), session["marks"], 0
+        while taken < steps:
+            now, noted = int(session["clock"][:, 0].max()), int(session["noted"][0])
+            until = int(due[noted]) - now if noted < len(due) else steps
+            part = sessions.advanced(world.tables, rule, session, min(steps - taken, until))
+            taken += part
+            if part == 0:
+                break
+            if part == until and noted < len(due):
+                note(world, session, session["curve"][noted])
+                session["noted"] += 1
+        return taken
+
+    def read(self, world: RepeatedWorld, session: Session) -> Record:
+        clock, roles = session["clock"], self._roles(world)
+        converged = clock[:, 2] == _CONVERGED
+        over = bool(np.all(clock[:, 2] != 0))
+        settled = over and (self.periods is not None or bool(converged.all()))
+        record: Record = {
+            "periods": (("session",), clock[:, 0].copy()),
+            "converged": (("session",), converged),
+            "settled_share": ((), np.asarray(converged.mean())),
+            "status": ((), np.asarray("settled" if settled else "budget spent")),
+        }
+        capped = int(np.sum(clock[:, 2] == _STOPPED))
+        if self.periods is None and capped:
+            warnings.warn(
+                f"{capped} of {self.sessions} sessions did not converge; they count as the others do "
+                f"(raise cap, or look at `converged`)",
+                stacklevel=2,
+            )
+        if self.last is not None:
+            over_last = np.maximum(clock[:, :1] - (self.length(world) - self.last), 1)
+            record["last_payoff"] = (("session", "player"), session["tally"] / over_last)
+            joints = np.arange(session["counts"].shape[1])[None]
+            record |= outcomes(world, "last", joints, session["counts"] / over_last)
+        record |= curves(session["marks"], session["curve"][: int(session["noted"][0])])
+        gamma = self._gamma(world)
+        learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
+        record |= channels(answering(world, roles), learns, warn=self.control == "none")
+        record["discount"] = (("player",), gamma)
+        return record | greedy_play(world, roles, session, gamma)
+
+    def _begun(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
+        from rivalry.tables.kernels import draws
+
+        tables, numbers = world.tables, self.first_session + np.arange(self.sessions)
+        streams = np.array(
+            [
+                draws.stream(np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, int(k))))
+                for k in numbers
+            ]
+        )
+        if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
+            raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
+        self._rule(world)  # options with a number a player are held against the players here
+        counted, roles = self.last is not None, self._roles(world)
+        session = sessions.begun(tables, roles, self._initial(world), streams, start, counted)
+        expected = self.periods or self.guess(world)
+        periods = marks(world, roles, self.sessions, expected, self.notes)
+        session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)
+        session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
+        return session
+
+    def _ends(self) -> Any:
+        """``initial`` as a word or two ends."""
+        if isinstance(self.initial, str):
+            if self.initial != "mean_payoff":
+                raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")
+            return self.initial
+        table = table_of("initial", self.initial)
+        ends = (table["value"],) * 2 if table["kind"] == "fixed" else (table["min"], table["max"])
+        if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
+            raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
+        return ends
+
+    def _initial(self, world: RepeatedWorld) -> Any:
+        ends, tables = self._ends(), world.tables
+        if isinstance(ends, str):
+            gamma = self._gamma(world)
+            return [sessions.mean_payoffs(tables, who, float(rate)) for who, rate in enumerate(gamma)]
+        if ends[0] < ends[1]:
+            return (float(ends[0]), float(ends[1]))
+        shapes = zip(states(tables), tables.sizes, strict=True)
+        return [np.full((int(rows), int(size)), float(ends[0])) for rows, size in shapes]
+
+    def _gamma(self, world: RepeatedWorld) -> np.ndarray:
+        players = len(world.tables.sizes)
+        if self.gamma is not None:
+            rates = each_player("gamma", self.gamma, players)
+        else:
+            rates = np.where(np.isfinite(world.gamma), world.gamma, USUAL_GAMMA)
+            check_numbers("gamma", rates.tolist(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+        if self.control == "gamma_zero":
+            return np.zeros(players)
+        if self.control == "myopic_follower":
+            return np.where(followers(world.tables), 0.0, rates)
+        return np.array(rates)
+
+    def _roles(self, world: RepeatedWorld) -> list[Role]:
+        return roles_of(world.tables, RANDOM if self.control == "random" else self.roles)
+
+    def _rule(self, world: RepeatedWorld) -> Any:
+        players, soft = len(world.tables.sizes), self.temperature is not None
+        falls = fading("temperature", self.temperature, players) if soft else None
+        return sessions.rule_of(
+            world.tables,
+            self._roles(world),
+            alpha=each_player("alpha", self.alpha, players),
+            gamma=self._gamma(world),
+            fading=falls or fading("epsilon", self.epsilon, players),
+            soft=soft,
+            target=self.target,
+            counterfactual=self.updates == "counterfactual",
+            window=self.window if self.periods is None else 0,
+            limit=self.length(world),
+            last=self.last or 0,
+        )
+
+
+_UPDATES = ("played", "counterfactual")
+_CONVERGED, _STOPPED = 1, 2  # as in kernels.sessions, without loading Numba
+
+
+def _sees_actions_now(world: RepeatedWorld) -> bool:
+    sees = world.tables.sees
+    return bool(np.any((sees[:, :, 1] == 0) & (sees[:, :, 0] >= 0) & (sees[:, :, 0] < len(sees))))

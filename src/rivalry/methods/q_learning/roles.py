@@ -1,0 +1,159 @@
+"""Parts that players have in repeated play: who learns, and what the others do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.registry import near
+from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.tables.greedy_play import observed_sizes, states
+from rivalry.tables.kernels.shapes import FiniteGame
+
+LEARNS, RANDOM, FIXED = "learns", "random", "fixed"
+KEYS: dict[str, tuple[str, ...]] = {
+    "learns": (),
+    "random": (),
+    "fixed": ("action",),
+    "oracle": ("ties",),
+    "policy": ("table",),
+}
+TIES = ("optimistic", "pessimistic")
+TIED = 1e-12  # relative to the largest payoff
+
+
+class Role(NamedTuple):
+    """What a player does."""
+
+    kind: str  # LEARNS; RANDOM; FIXED: it follows its policy
+    policy: np.ndarray  # [state]: actions of who does not learn
+
+
+def check_roles(value: Any) -> None:
+    """Raises `ValueError` for parts that are unknown, whatever the game."""
+    listed = isinstance(value, list | tuple)
+    for number, one in enumerate(value if listed else [value]):
+        name = f"roles[{number}]" if listed else "roles"
+        table = _table(name, one)
+        if table["kind"] == "oracle" and table["ties"] not in TIES:
+            raise ValueError(f"{name}.ties: {table['ties']!r} is unknown; {near(str(table['ties']), TIES)}")
+
+
+def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
+    """Everybody's part. Raises `ValueError` for a number of parts, actions or tables that do not fit."""
+    check_roles(value)
+    players, listed = len(tables.sizes), isinstance(value, list | tuple)
+    if listed and len(value) != players:
+        raise ValueError(f"roles: {len(value)} given; must be one for all, or {players}, one a player")
+    found = []
+    for player in range(players):
+        name = f"roles[{player}]" if listed else "roles"
+        found.append(_role(tables, player, name, _table(name, value[player] if listed else value)))
+    return found
+
+
+def _table(name: str, value: Any) -> dict[str, Any]:
+    table = dict(value) if isinstance(value, Mapping) else {"kind": value}
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KEYS:
+        raise ValueError(f"{name}: {kind!r} is unknown; {near(str(kind), KEYS)}")
+    if kind == "oracle":
+        table.setdefault("ties", "optimistic")
+    check_keys(name, table, KEYS[kind])
+    return table
+
+
+def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> Role:
+    count, size = int(states(tables)[player]), int(tables.sizes[player])
+    kind, policy = table["kind"], np.zeros(count, dtype=np.int64)
+    if kind in (LEARNS, RANDOM):
+        return Role(kind, policy)
+    if kind == "oracle":
+        return Role(FIXED, myopic_replies(tables, player, table["ties"]))
+    given = np.asarray(table["action"] if kind == "fixed" else table["table"])
+    key = "action" if kind == "fixed" else "table"
+    if given.dtype.kind not in "iu" or given.shape != (() if kind == "fixed" else (count,)):
+        rule = "a whole number" if kind == "fixed" else f"{count} whole numbers, one a state"
+        raise ValueError(f"{name}.{key}: must be {rule}")
+    if np.any((given < 0) | (given >= size)):
+        raise ValueError(f"{name}.{key}: actions of player {player} must be in 0..{size - 1}")
+    return Role(FIXED, policy + given)
+
+
+def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
+    """A payoff ``[nature joint]`` as ``[seen.. action]``: given what ``player`` sees of the round itself.
+
+    The mean over all that it does not see, each alike; its own action is the last axis.
+    """
+    players = len(tables.sizes)
+    axes = {players: 0} | {who: who + 1 for who in range(players)}
+    full = payoff.reshape(len(payoff), *tables.sizes.tolist())
+    slots = [axes[who] for who, ago in tables.sees[player].tolist() if who >= 0 and ago == 0]
+    kept = [*slots, axes[player]]
+    rest = tuple(axis for axis in range(full.ndim) if axis not in kept)
+    order = [axis for axis in range(full.ndim) if axis in kept]  # what is left, in its order
+    mean = full.mean(axis=rest) if rest else full
+    return np.asarray(np.transpose(mean, [order.index(axis) for axis in kept]))
+
+
+def nature_at_random(tables: FiniteGame) -> np.ndarray:
+    """How often nature is in each of its states ``[nature]`` in the long run, where all choose at random.
+
+    Exact where all move in one round, and where no choice moves nature.
+    """
+    count, joints = tables.payoff.shape[0], tables.goes.shape[1]
+    if count == 1:
+        return np.ones(1)
+    chain, each = np.zeros((count, count)), np.diff(tables.odds, prepend=0.0, axis=2) / joints
+    np.add.at(chain, (np.arange(count)[:, None, None], tables.goes), each)
+    system = np.concatenate([chain.T - np.eye(count), np.ones((1, count))])
+    found, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)
+    return np.asarray(np.maximum(found, 0.0) / np.maximum(found, 0.0).sum())
+
+
+def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
+    """The action that pays most in the round itself, by what is seen of the others' actions, ``[state]``.
+
+    Where moves are in turns the others' last actions stand; of nature, where it is not seen, the mean over
+    the long run counts (`nature_at_random`). Among equals, up to 1e-12 of the largest
+    payoff, the one best for who moves first (``optimistic``), or worst (``pessimistic``), then the lowest.
+    Raises `ValueError` for a player who does not see what all others do.
+    """
+    players, turns = len(tables.sizes), len(tables.order) > 1
+    now = [[who, 1 if turns and who < players else 0] for who in range(players) if who != player]
+    slots = [slot for slot in tables.sees[player].tolist() if slot[0] >= 0]
+    unseen = [who for who, ago in now if [who, ago] not in slots]
+    if unseen:
+        raise ValueError(
+            f"roles: an oracle must see what all others do in its round; player {player} does not see "
+            f"player {unseen[0]}"
+        )
+    # as if all that the reply depends on were seen in the round itself
+    shown = [slot if slot in now or slot == [players, 0] else [-1, -1] for slot in slots]
+    needed = [[who, 0] for who, _ in shown if who >= 0]
+    sees = np.full((players, max(len(needed), 1), 2), -1, dtype=np.int64)
+    sees[player, : len(needed)] = needed
+    asked = tables._replace(sees=sees)
+    leader = int(tables.order[0, 0])
+    pays = tables.payoff
+    if [players, 0] not in needed:  # nature is not seen: what it does counts as often as it does it
+        pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
+    mine, theirs = (seen_now(asked, player, pays[:, who]) for who in (player, leader))
+    close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
+    theirs = theirs if ties == "optimistic" else -theirs
+    reply = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
+    return np.asarray(reply[tuple(_digits(tables, player, [slot[0] >= 0 for slot in shown]))])
+
+
+def _digits(tables: FiniteGame, player: int, wanted: list[bool]) -> list[np.ndarray]:
+    """What the wanted slots hold in every state of a player, ``[state]`` each."""
+    sizes = observed_sizes(tables)
+    rest, found = np.arange(states(tables)[player]), []
+    slots = [who for who, _ in tables.sees[player].tolist() if who >= 0]
+    for who, want in reversed(list(zip(slots, wanted, strict=True))):
+        if want:
+            found.append(rest % sizes[who])
+        rest = rest // sizes[who]
+    return found[::-1]

@@ -1,0 +1,80 @@
+"""Who chooses when in repeated play of a one-shot game in boxes, and what each player's future is worth."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.oracles import offered
+from rivalry.core.space import Box
+from rivalry.methods.q_learning.exploration import check_numbers, each_player
+from rivalry.transforms import Leadership
+
+Stages = tuple[tuple[int, ...], ...]
+
+USUAL_GAMMA = 0.95  # of games that have no discount factors of their own
+
+
+class Seating(NamedTuple):
+    """A game in which everybody chooses, and the order in which they do."""
+
+    game: Any
+    stages: Stages  # of one period
+    alternating: bool  # one player a period, the others' choices stand
+    leaders: tuple[int, ...]  # whose game was given; everybody where nobody leads
+    led: bool
+
+    @property
+    def players(self) -> int:
+        """How many there are, followers included."""
+        return int(self.game.space.shape[0])
+
+    @property
+    def who(self) -> str:
+        """The dimension along which everybody is: players of a game of leaders are only the leaders."""
+        return "seat" if self.led else "player"
+
+
+def seating(game: Any) -> Seating:
+    """The whole game behind a game of leaders, its stages by the whole game's numbers of players.
+
+    Any game may tell its ``stages`` and its ``timing``, of which ``alternating`` is one.
+
+    >>> import rivalry as rv
+    >>> seating(rv.games.market(stages=[[1], [0, 2]])).stages
+    ((1,), (0, 2))
+    """
+    led = isinstance(game, Leadership)
+    base = game.everybody if led else game
+    everyone = tuple(range(base.space.shape[0]))
+    stages = tuple(tuple(stage) for stage in offered(game, "stages", (everyone,)))
+    alternating = offered(base, "timing", "simultaneous") == "alternating"
+    return Seating(base, stages, alternating, stages[0] if led else everyone, led)
+
+
+def boxed(game: Any) -> bool:
+    """Whether a game has payoffs at profiles of a box."""
+    return hasattr(game, "payoffs") and isinstance(getattr(game, "space", None), Box)
+
+
+def check_gamma(gamma: Any) -> None:
+    """Raises `ValueError` for discount factors outside [0, 1)."""
+    if gamma is not None:
+        check_numbers("gamma", gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
+
+
+def discounts(game: Any, gamma: Any) -> np.ndarray:
+    """What a unit of market size in the next period is worth in this one, ``gamma_i (1 + g)``, ``[player]``.
+
+    ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
+    Raises `ValueError` where the sum over periods diverges.
+    """
+    own = offered(game, "gamma", USUAL_GAMMA) if gamma is None else gamma
+    each = each_player("gamma", own if not hasattr(own, "tolist") else own.tolist(), game.space.shape[0])
+    growth = float(offered(game, "growth", 0.0))
+    for player, one in enumerate(each):
+        if not 0 <= one * (1 + growth) < 1:
+            rule = "gamma (1 + growth) must be below 1"
+            raise ValueError(f"gamma[{player}]: {one:g} diverges with growth {growth:g}; {rule}")
+    return each * (1 + growth)

@@ -1,0 +1,195 @@
+"""What sessions of learning come to in the terms of their game: gains, prices, values, departures."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.oracles import offered, traced_metrics
+from rivalry.core.results import Record
+from rivalry.core.statistics import half_width
+from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role
+from rivalry.tables.deviations import deviations
+from rivalry.tables.discretize import values_at
+from rivalry.tables.history import Cycles, by_chance
+from rivalry.tables.repeated import RepeatedWorld
+from rivalry.tables.stages import followers_gap, leader_regret, staged_values
+
+MOST_JOINT = 200_000  # joint actions whose outcomes are worked out
+HORIZON = 25  # periods that a departure is followed
+NONE = 1e-9  # relative losses below this are none
+
+
+def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
+    """All that the game can say of the sessions' limit cycles; each part where the game has it.
+
+    ``chosen`` are policies ``[session player state]``.
+    """
+    tables = world.tables
+    found = gains(world, cycles.payoff) | _values(world, cycles, gamma)
+    found |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
+    found |= _in_stages(world, chosen, cycles)
+    if not by_chance(tables):
+        found |= _departures(world, chosen, cycles, gamma)
+    return found
+
+
+def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
+    """How much of the way from equilibrium to the joint maximum ``payoff [session player]`` goes.
+
+    ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
+    players; its mean over sessions, standard deviation and half width of the 95 % interval;
+    ``critical_discount`` (player), from which Nash play for ever would hold each to the joint maximum.
+    """
+    between = offered(world.game, "gain_between")
+    if between is None:
+        return {}
+    try:
+        nash, joint = (np.asarray(part, dtype=float) for part in between())
+    except ValueError as error:  # no equilibrium, no joint maximum, or one that is both
+        warnings.warn(f"{error}; gains are left out", stacklevel=2)
+        return {}
+    own = (payoff - nash) / (joint - nash)
+    pooled = (payoff.mean(axis=1) - nash.mean()) / (joint.mean() - nash.mean())
+    spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
+    return {
+        "profit_gain": (("session", "player"), own),
+        "pooled_gain": (("session",), pooled),
+        "gain_mean": ((), np.asarray(pooled.mean())),
+        "gain_sd": ((), np.asarray(spread)),
+        "gain_interval": ((), half_width(pooled)),
+        "nash_payoff": (("player",), nash),
+        "joint_payoff": (("player",), joint),
+        "critical_discount": (("player",), np.asarray(world.game.critical_discount())),
+    }
+
+
+def answering(world: RepeatedWorld, roles: list[Role]) -> RepeatedWorld:
+    """The same world in which those see nothing whose choice answers nothing that they see."""
+    deaf = [role.kind == RANDOM or (role.kind == FIXED and np.ptp(role.policy) == 0) for role in roles]
+    sees = np.where(np.array(deaf)[:, None, None], -1, world.tables.sees)
+    return world._replace(tables=world.tables._replace(sees=sees))
+
+
+def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
+    """Through what discount factors can matter here, in a line: the game's own ``gamma_channels``.
+
+    ``learns [player]``: who learns with a discount above 0, whatever the game's own.
+    Where that is learning alone, a warning says so too.
+    """
+    told = offered(world.game, "gamma_channels")
+    if told is None:
+        return {}
+    found = told(world.tables, learns, [float(own) for own in learns])
+    text, alone = found.text, bool(found.learning) and not found.state and not found.memory
+    if alone:
+        text += "; gamma has no channel except learning: what it moves is an artefact"
+        if warn:
+            warnings.warn("gamma has no channel except learning: what it moves is an artefact", stacklevel=3)
+    return {"gamma_channels": ((), np.asarray(text))}
+
+
+def losses(loss: np.ndarray, name: str) -> Record:
+    """The share of sessions in which nobody loses anything on its cycle: ``loss [session player]``."""
+    none = np.asarray(np.all(loss < NONE, axis=1))
+    return {f"{name}_share": ((), np.asarray(none.mean()))}
+
+
+def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray) -> Record:
+    """The game's measures, means over joint actions ``[session turn]``: ``end_price`` and so on."""
+    tables = world.tables
+    if not traced_metrics.knows(world.game) or int(np.prod(tables.sizes)) > MOST_JOINT:
+        return {}
+    found: Record = {}
+    for measure, table in values_at(_measures, world.game, world.places, tables.sizes).items():
+        by = weight if table.ndim == 1 else weight[..., None]  # table: [joint], or [joint player]
+        mean = (table[joint] * by).sum(axis=1)
+        found[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
+    return found
+
+
+def _measures(game: Any, x: Any) -> Any:
+    return {name: array for name, (_, array) in traced_metrics(game, x).items()}
+
+
+def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
+    """What the firms are worth when play goes on round its cycle, as the game values cash flows."""
+    valued = offered(world.game, "valued")
+    if valued is None:
+        return {}
+    value, share = valued(cycles.payoff, gamma)
+    return {"value": (("session", "player"), value), "terminal_share": (("session", "player"), share)}
+
+
+def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
+    """Leaders beside subgame-perfect play on the grid, and how well followers answer."""
+    tables, players = world.tables, len(world.tables.sizes)
+    stages = [list(stage) for stage in offered(world.game, "stages", ())]
+    if len(stages) < 2 or len(tables.payoff) > 1:
+        return {}
+    exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)
+    answers = followers_gap(tables, chosen)
+    found: Record = {
+        "grid_strong": (("player",), exact.strong),
+        "grid_weak": (("player",), exact.weak),
+        "follower_gap": (("session", "follower"), answers.mean),
+        "follower_gap_worst": (("session", "follower"), answers.worst),
+        "follower_replies": (("session", "follower"), answers.share),
+    }
+    if len(exact.outcomes):
+        strong, weak = leader_regret(exact, cycles.payoff)
+        joint = np.ravel_multi_index(tuple(exact.outcomes.T), tuple(tables.sizes))
+        there = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
+        places = world.places[np.arange(players), exact.strong_profile][:, 0]
+        found |= {
+            "leader_regret": (("session",), strong),
+            "leader_regret_weak": (("session",), weak),
+            "at_equilibrium": (("session",), np.asarray(there)),
+            "grid_equilibrium": (("player",), places),
+        }
+    return found
+
+
+def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
+    """Each player forced to its static best reply for one period: what follows, and whether it pays.
+
+    Paths are means over the sessions that had settled on one joint action, or over all if none had.
+    """
+    players = len(world.tables.sizes)
+    levels = world.places[:, :, 0] if world.places.shape[2] == 1 else None
+    still = cycles.length == 1
+    still = still if still.any() else np.ones_like(still)
+    parts = [
+        deviations(
+            world.tables, chosen, cycles, player=who, gamma=float(gamma[who]), horizon=HORIZON, levels=levels
+        )
+        for who in range(players)
+    ]
+    return {
+        "impulse": (
+            ("deviator", "turn", "player"),
+            np.stack([part.actions[still].mean(axis=0) for part in parts]),
+        ),
+        "impulse_base": (
+            ("deviator", "turn", "player"),
+            np.stack([part.base_actions[still].mean(axis=0) for part in parts]),
+        ),
+        "deviation_gain": (
+            ("session", "deviator"),
+            np.stack([_mean(part.relative_gain) for part in parts], axis=1),
+        ),
+        "deviation_pays": (("session", "deviator"), np.stack([part.profitable for part in parts], axis=1)),
+        "deviation_returns": (
+            ("session", "deviator"),
+            np.stack([part.rounds_back for part in parts], axis=1),
+        ),
+    }
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    """Over the states of a cycle, those that are there; NaN where there is none."""
+    there = np.isfinite(rows)  # nothing is relative to a value of 0
+    found: np.ndarray = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.where(there.any(axis=1), found, np.nan)

@@ -1,0 +1,25 @@
+"""The only loops over steps: `solve`, `trace`, `learn` and the batched `sweep`."""
+
+from rivalry.solving.batches import solve_lanes, sweep
+from rivalry.solving.learn import learn
+from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
+from rivalry.solving.randomness import key_of, keys_of, stream
+from rivalry.solving.solve import PATH, solve, trace
+from rivalry.solving.steps import ROWS, as_arrays
+
+__all__ = [
+    "PATH",
+    "ROWS",
+    "Checkpoint",
+    "Progress",
+    "ProgressCallback",
+    "as_arrays",
+    "key_of",
+    "keys_of",
+    "learn",
+    "solve",
+    "solve_lanes",
+    "stream",
+    "sweep",
+    "trace",
+]

@@ -1,0 +1,304 @@
+"""Many points in one compiled program: lanes, and the batched sweep made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.certify import TOLERANCE
+from rivalry.core.construction import recipe_of, variant
+from rivalry.core.game import Finish, Game, Method, Playable, arrays, profile_dims, started, with_
+from rivalry.core.jax import jax, jnp, stacked
+from rivalry.core.plain import is_plain, registered
+from rivalry.core.results import Record, Solution, collect
+from rivalry.core.space import Profile
+from rivalry.core.validate import Recipe, check
+from rivalry.solving.ends import (
+    RESTARTS,
+    certified,
+    departures,
+    ended_in,
+    finish,
+    gone_round,
+    out_of_time,
+    stayed,
+    told,
+)
+from rivalry.solving.inputs import (
+    checked_count,
+    checked_fit,
+    checked_game,
+    checked_method,
+    checked_seconds,
+    checked_settings,
+)
+from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
+from rivalry.solving.randomness import key_of, stream
+from rivalry.solving.reparametrised import inward
+from rivalry.solving.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+MOST = 100_000  # points of a sweep, each of which is a game
+CHUNK = 2_000  # steps of all lanes between two looks at them
+
+
+def solve_lanes(
+    games: Sequence[Playable],
+    methods: Sequence[Method],
+    starts: Sequence[Profile],
+    *,
+    seed: int | np.random.SeedSequence = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    max_seconds: float | None = None,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+    checkpoint: Checkpoint | None = None,
+) -> list[Solution]:
+    """Many points in one compiled program: lane k runs ``methods[k]`` on ``games[k]`` from ``starts[k]``.
+
+    All lanes must have the same sizes and choices; only numbers may differ. ``max_seconds`` is for all of
+    them together. Raises `ValueError` otherwise.
+    """
+    watch = Limited(progress, checked_seconds(max_seconds))
+    games = [registered(game) for game in games]
+    for game, method in zip(games, methods, strict=True):
+        checked_fit(method, game)
+    methods = [inward(game, method) for game, method in zip(games, methods, strict=True)]
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    keys = jax.random.split(key_of(sequence), len(games))
+    if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
+        # numbers of plain classes are constants of a program: each lane has its own
+        return [
+            _solved([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
+            for game, method, start, key in zip(games, methods, starts, keys, strict=True)
+        ]
+    return _solved(games, methods, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
+
+
+def _solved(
+    games: Sequence[Playable],
+    methods: Sequence[Method],
+    starts: Sequence[Profile],
+    keys: jax.Array,
+    tol: float,
+    max_steps: int,
+    watch: Limited,
+    tolerance: float | None,
+    checkpoint: Checkpoint | None,
+) -> list[Solution]:
+    """As `solve_lanes`, of games of one form."""
+    lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
+    begins = jnp.stack([jnp.asarray(s) for s in starts])
+    carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
+    ends: dict[int, Finish | None] = {}
+    left: list[list[Finish]] = [[] for _ in games]
+    gone: list[tuple[int, Profile]] = []  # which lane went on, and from where
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        carry = from_leaves(carry, saved)
+        gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
+        for k, profile in gone:
+            left[k] += filter(None, [finish(games[k], methods[k], profile, keys[k])])
+    while True:
+        carry, stopped = lanes.forward(carry, watch, checkpoint, gone)
+        moved = np.zeros(len(games), dtype=bool)
+        for k in (k for k in range(len(games)) if k not in ends):
+            end = ends[k] = finish(games[k], methods[k], carry.state.profile[k], keys[k])
+            if end is None or end.onward is None or stopped or int(carry.done[k]) >= max_steps:
+                continue
+            if stayed(end, left[k], float(carry.state.time[k]) if hasattr(carry.state, "time") else 0.0):
+                left[k].pop()
+                continue
+            if len(left[k]) == RESTARTS:
+                ends[k] = gone_round(games[k], methods[k], end, keys[k])
+                continue
+            left[k].append(end)
+            gone.append((k, carry.state.profile[k]))
+            moved[k] = True
+            begins = begins.at[k].set(end.onward)
+            del ends[k]
+        if not moved.any():
+            break
+        fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
+        carry = jax.tree.map(partial(_where, moved), fresh, carry)
+    records = [_lane_record(game, methods[k], carry, k, ends[k], left[k]) for k, game in enumerate(games)]
+    return [
+        certified(game, record | out_of_time(record, watch.over) | departures(game, left[k]), tolerance)
+        for k, (game, record) in enumerate(zip(games, records, strict=True))
+    ]
+
+
+def _where(moved: np.ndarray, new: Any, old: Any) -> Any:
+    """The new leaf in lanes that moved; what is no array is the same in all."""
+    return jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
+
+
+class _Lanes(NamedTuple):
+    """Stacked games and methods, and what bounds their steps."""
+
+    games: Any
+    methods: Any
+    keys: jax.Array
+    tol: jax.Array
+    max_steps: int
+
+    def forward(
+        self,
+        carry: Carry,
+        watch: Limited,
+        checkpoint: Checkpoint | None,
+        gone: Sequence[tuple[int, Profile]],
+    ) -> tuple[Carry, bool]:
+        """All lanes to their ends, or until ``watch`` says stop; True if it did.
+
+        ``gone`` is kept with the arrays: lanes that ended and went on, and where they did.
+        """
+        chunk = max(1, min(self.max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
+        done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
+        while done < self.max_steps and bool(jnp.any(carry.ended == 0)):
+            done = min(self.max_steps, done + chunk)
+            carry = _advance_lanes(self.games, self.methods, carry, self.keys, jnp.asarray(done), self.tol)
+            if checkpoint is not None and checkpoint.due():
+                profiles = [np.asarray(profile) for _, profile in gone]
+                shape = carry.state.profile.shape[1:]
+                went = {"gone": np.array([k for k, _ in gone], dtype=int)}
+                went["gone_from"] = np.asarray(profiles, dtype=float).reshape(-1, *shape)
+                checkpoint.save(leaves_of(carry) | went)
+            event = Progress(done, self.max_steps, float(jnp.max(carry.residual)))
+            if watch(event):
+                return carry, True
+        return carry, False
+
+
+def _lane_record(
+    game: Playable, method: Method, carry: Carry, lane: int, end: Finish | None, left: list[Finish]
+) -> Record:
+    record: Record = {
+        "profile": (profile_dims(game), np.asarray(carry.state.profile[lane])),
+        "steps": ((), np.asarray(carry.done[lane])),
+        "residual": ((), np.asarray(carry.residual[lane])),
+    }
+    state = jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, carry.state)
+    record |= told(game, method, state, int(carry.ended[lane]))
+    return record if end is None else record | ended_in(game, end, left, record)
+
+
+def _stack(what: str, trees: Sequence[Any]) -> Any:
+    differs = f"batch: lane {{}} has a {what} of another form; only numbers may differ between lanes"
+    return stacked([as_arrays(tree) for tree in trees], differs)
+
+
+def sweep(
+    game: Game,
+    over: Mapping[str, Sequence[Any]],
+    method: Method,
+    start: object,
+    *,
+    seed: int = 0,
+    tol: float = 1e-8,
+    max_steps: int = 10_000,
+    tolerance: float | None = TOLERANCE,
+) -> Dataset:
+    """One batched program over the values of whatever a study can sweep.
+
+    ``over`` maps names to values; several names are multiplied. A name is that of an array of the game
+    (``reach``; numbers go to all its entries), of a keyword of its factory, which makes the game anew (``r``
+    of a race, ``resource.stds``, ``reach[1]``), or ``method.OPTION``. As in a study ``game.`` may stand in
+    front. Every point starts at ``start``. Points that differ in more than numbers take a program each.
+    Raises `ValueError` for a name that is none of these, and what the factory says of a value.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.2] * 3)
+    >>> found = rv.sweep(game, {"reach": [0.25, 0.3]}, rv.methods.GradientAscent(), [0.1, 0.4, 0.9])
+    >>> found.claim.values.tolist()
+    ['equilibrium', 'equilibrium']
+    """
+    check(sweep, (), dict(locals()))
+    checked_game(game)
+    checked_method(method)
+    checked_settings(seed, tol, None)
+    checked_count(max_steps, "max_steps")
+    for name, values in over.items():
+        if isinstance(values, str) or not np.ndim(values) or not len(values):
+            raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")
+    if (count := prod(map(len, over.values()))) > MOST:
+        raise ValueError(f"over: {count} points are too many; must be at most {MOST}")
+    points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
+    games, methods = zip(*(_varied(game, method, point) for point in points), strict=True)
+    starts = [started(one, start) for one in games]
+    found: dict[int, Record] = {}
+    for group in _alike(games, methods):
+        solutions = solve_lanes(
+            [games[k] for k in group],
+            [methods[k] for k in group],
+            [starts[k] for k in group],
+            seed=seed,
+            tol=tol,
+            max_steps=max_steps,
+            tolerance=tolerance,
+        )
+        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+    return collect([(point, found[k]) for k, point in enumerate(points)], over)
+
+
+def _varied(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The game and the method at a point. Raises `ValueError`."""
+    plain = {name.removeprefix("game."): value for name, value in point.items()}
+    options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
+    for name in options:
+        if name not in getattr(method, "__dataclass_fields__", ()):
+            raise ValueError(f"over: method.{name} is no option of {type(method).__name__}")
+    given = {name: value for name, value in plain.items() if not name.startswith("method.")}
+    fields = {name: value for name, value in given.items() if name in arrays(game)}
+    if keywords := {name: value for name, value in given.items() if name not in fields}:
+        recipe = recipe_of(game)
+        if recipe is None:  # made by no factory, or changed since
+            with_(game, **keywords)
+        else:
+            game = variant(game, **{name: _for_all(recipe, name, v) for name, v in keywords.items()})
+    return (with_(game, **fields) if fields else game), (replace(method, **options) if options else method)
+
+
+def _for_all(recipe: Recipe, name: str, value: Any) -> Any:
+    """A number in place of a list of numbers goes to all of them, as in a study."""
+    old = recipe.given.get(name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return [value] * len(old) if number and isinstance(old, list | tuple) and np.ndim(old) == 1 else value
+
+
+def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
+    """Points whose games and methods differ in numbers only, together."""
+    found: dict[str, list[int]] = {}
+    for k, pair in enumerate(zip(games, methods, strict=True)):
+        leaves, tree = jax.tree.flatten(as_arrays(pair))
+        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]}", []).append(k)
+    return list(found.values())
+
+
+@eqx.filter_jit
+def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
+    """All lanes to their end, or ``budget`` steps, in one program."""
+
+    def lane(game, method, carry, key):  # type: ignore[no-untyped-def]
+        return jax.lax.while_loop(
+            lambda c: (c.done < budget) & (c.ended == 0),
+            lambda c: one_step(game, method, c, key, tol),
+            carry,
+        )
+
+    return eqx.filter_vmap(lane)(games, methods, carry, keys)
+
+
+@eqx.filter_jit
+def _begin_lanes(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
+    return eqx.filter_vmap(begin)(games, methods, begins, keys, done)

@@ -1,0 +1,126 @@
+"""What may be handed to a loop: told in one line, before anything is compiled."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.game import is_population
+from rivalry.core.plain import registered
+from rivalry.core.precision import imprecise
+from rivalry.core.validate import shown
+
+SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
+_BOUNDS: dict[Any, tuple[str, str, Callable[[float, float], bool]]] = {
+    Gt: ("gt", "above", operator.gt),
+    Ge: ("ge", "at least", operator.ge),
+    Lt: ("lt", "below", operator.lt),
+    Le: ("le", "at most", operator.le),
+}
+
+
+def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
+    """Raises `ValueError` for what is no method, such as its class or its name, and for its options.
+
+    >>> checked_method("gradient_ascent")
+    Traceback (most recent call last):
+    ...
+    ValueError: method: 'gradient_ascent' must be a method, as in rv.methods.GradientAscent()
+    """
+    if isinstance(method, type):
+        raise ValueError(f"method: {method.__name__} is a class; write {method.__name__}()")
+    if not all(hasattr(method, name) for name in needs):
+        for known, rule in ((LEARNER, "is a learner; run it by rv.learn"), (SOLVER, "is no learner")):
+            if all(hasattr(method, name) for name in known):
+                raise ValueError(f"method: {_named(method)} {rule}; must have {', '.join(needs)}")
+        raise ValueError(f"method: {_named(method)} must be a method, as in rv.methods.GradientAscent()")
+    _options(method)
+
+
+def checked_fit(method: Any, game: Any) -> None:
+    """Raises `ValueError` for a game that a method refuses, and a population where it is for players.
+
+    >>> import rivalry as rv
+    >>> checked_fit(rv.methods.Newton(), rv.games.karma())
+    Traceback (most recent call last):
+    ...
+    ValueError: method: Newton is for games with payoffs; for a population use PopulationNewton, Smoothing ..
+    """
+    if hasattr(method, "check_game"):
+        method.check_game(game)
+    if not is_population(game):
+        return
+    fits = getattr(type(method), "fits", None)
+    known = fits(game) if fits is not None else type(method).__module__.split(".")[0] != "rivalry"
+    if not known:
+        name = type(method).__name__
+        raise ValueError(
+            f"method: {name} is for games with payoffs; for a population use PopulationNewton, Smoothing .."
+        )
+
+
+def _options(method: Any) -> None:
+    """Whether words are among those that the fields allow, and numbers within their bounds."""
+    try:
+        hints = get_type_hints(type(method), include_extras=True)
+    except (NameError, TypeError):  # annotations that only a type checker can read
+        return
+    for name, hint in hints.items():
+        value = getattr(method, name, None)
+        base, *rules = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if get_origin(base) is Literal and value not in get_args(base):
+            raise ValueError(f"{name}: {value!r} must be one of {', '.join(map(repr, get_args(base)))}")
+        if not isinstance(value, int | float):
+            continue
+        for rule in rules:
+            _bound(name, float(value), rule)
+
+
+def _bound(name: str, value: float, rule: Any) -> None:
+    for kind, (key, words, kept) in _BOUNDS.items():
+        if isinstance(rule, kind) and not kept(value, float(getattr(rule, key, value))):
+            raise ValueError(f"{name}: {value:g} must be {words} {getattr(rule, key)}")
+
+
+def checked_game(game: Any) -> None:
+    """Raises `ValueError` for what is no game, and for one with numbers of single precision."""
+    if isinstance(game, type) or not hasattr(game, "space"):
+        raise ValueError(f"game: {_named(game)} must be a game, as in rv.games.matrix('chicken')")
+    if why := imprecise(game):
+        raise ValueError(why)
+    registered(game)
+
+
+def checked_count(value: Any, name: str, least: int = 0) -> int:
+    """A whole number of at least ``least``. Raises `ValueError`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {least}")
+    return int(value)
+
+
+def checked_seconds(value: Any) -> float | None:
+    """A time limit in seconds, or None. Raises `ValueError`."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
+        raise ValueError(f"max_seconds: {shown(value)} must be a number above 0")
+    return value  # type: ignore[return-value]
+
+
+def checked_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
+    """Raises `ValueError` for a seed, a tolerance, a callback or a checkpoint that cannot be one."""
+    if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
+        raise ValueError(f"checkpoint: {shown(checkpoint)} must have load, save and due")
+    if not isinstance(seed, np.random.SeedSequence):
+        checked_count(seed, "seed")
+    if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
+        raise ValueError(f"tol: {shown(tol)} must be a number")
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress: {shown(progress)} must be a function of an event")
+
+
+def _named(value: Any) -> str:
+    return shown(value) if isinstance(value, str | int | float | None) else type(value).__name__

@@ -1,0 +1,107 @@
+"""What a recorded path shows besides positions: payoffs, gradients, and the game at some of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.game import Game, own_gradients
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import Record, stacked
+from rivalry.solving.steps import as_arrays
+
+LENGTH = 64  # a path is worked on in 64, 128, 256 … rows: few compilations
+SNAPSHOTS = 6
+
+
+def path_view(game: Any, record: Record, name: str) -> Record:
+    """The view ``name`` of a record's ``path [step player axis]``; empty where no path was recorded.
+
+    ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: everyone's payoff and own
+    gradient at every recorded profile. ``path_moves``: the path's steps as moves one after the other, as
+    best replies in turn make them, ``move_payoff [move player]`` after each, ``move_player [move]``,
+    ``move_gain [move]`` of the mover; empty where steps were left out. ``snapshots``: what the game's view
+    ``influence`` gives at six rows or fewer, the first, the last, and between them growing parts of the
+    way: ``snapshot_influence [snapshot ...]``, ``snapshot_profile [snapshot player axis]``,
+    ``snapshot_step [snapshot]``.
+    """
+    if "path" not in record:
+        return {}
+    if name == "snapshots":
+        return _snapshots(game, record)
+    path = record["path"][1]
+    if name == "path_moves":
+        return _moves(game, record)
+    measure = _payoffs if name == "path_payoffs" else _gradients
+    dims = ("step", "player") if name == "path_payoffs" else ("step", "player", "axis")
+    return {name: (dims, _along(measure, game, path))}
+
+
+def _along(measure: Callable[[Game, jax.Array], jax.Array], game: Any, path: np.ndarray) -> np.ndarray:
+    """A measure of every row of ``path [step player axis]``."""
+    length = LENGTH
+    while length < len(path):
+        length *= 2
+    padded = np.concatenate([path, np.repeat(path[-1:], length - len(path), axis=0)])
+    return np.asarray(measure(as_arrays(game), jnp.asarray(padded)))[: len(path)]
+
+
+def _moves(game: Any, record: Record) -> Record:
+    """Every step of the path as moves of players 0, 1, ... in turn."""
+    path = record["path"][1]
+    players = path.shape[1]
+    strides = np.diff(record["path_step"][1]) if "path_step" in record else np.ones(len(path) - 1)
+    if len(path) < 2 or (strides > 1).any():
+        return {}
+    moved = np.tri(players, dtype=bool)[None, :, :, None]  # after the k-th move those up to k have moved
+    stages = np.where(moved, path[1:, None], path[:-1, None]).reshape(-1, *path.shape[1:])
+    payoff = _along(_payoffs, game, np.concatenate([path[:1], stages]))
+    mover = np.tile(np.arange(players), len(path) - 1)
+    rows = np.arange(len(mover))
+    return {
+        "move_payoff": (("move", "player"), payoff[1:]),
+        "move_player": (("move",), mover),
+        "move_gain": (("move",), payoff[1:][rows, mover] - payoff[:-1][rows, mover]),
+    }
+
+
+@eqx.filter_jit
+def _payoffs(game: Game, path: jax.Array) -> jax.Array:
+    return jax.vmap(game.payoffs)(path)
+
+
+@eqx.filter_jit
+def _gradients(game: Game, path: jax.Array) -> jax.Array:
+    return jax.vmap(lambda x: own_gradients(game, x))(path)
+
+
+def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
+    """Rows of ``path [step player axis]``: the first, the last, and between them growing parts of the way.
+
+    Equal parts of a cycle might be whole turns, which all look the same.
+
+    >>> telling_rows(np.array([0.0, 0.2, 0.4, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
+    [0, 2, 5]
+    """
+    moves = np.abs(np.diff(path, axis=0)).reshape(len(path) - 1, -1).sum(axis=1)
+    way = np.concatenate([[0.0], np.cumsum(moves)])
+    between = np.searchsorted(way, way[-1] * (np.arange(1, count - 1) / (count - 1)) ** 1.5)
+    return np.unique(np.concatenate([[0], between, [len(path) - 1]]).astype(int))
+
+
+def _snapshots(game: Any, record: Record) -> Record:
+    path = record["path"][1]
+    rows = telling_rows(path)
+    views: list[Record] = [game.view("influence", jnp.asarray(path[row])) for row in rows]
+    influence = [{"snapshot_influence": view["influence"]} for view in views]
+    rest = {name: value for name, value in views[0].items() if name != "influence"}
+    steps = record["path_step"][1][rows] if "path_step" in record else rows
+    return {
+        **rest,
+        **stacked(influence, {"snapshot": len(rows)}),
+        "snapshot_profile": (("snapshot", "player", "axis"), path[rows]),
+        "snapshot_step": (("snapshot",), np.asarray(steps)),
+    }

@@ -1,0 +1,62 @@
+"""Many starts that cover a space evenly."""
+
+from __future__ import annotations
+
+from math import gcd, prod
+
+import numpy as np
+
+from rivalry.core.jax import put
+from rivalry.core.space import Box, Choices, Profile, Space
+
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def lattice(space: Space, count: int) -> list[Profile]:
+    """``count`` different profiles ``[player axis]`` spread evenly over the space; nothing is drawn.
+
+    Every player's places are those of the space's own grid, drawn in so that they are the middles of equal
+    cells; the profiles are taken from all combinations, all of them where ``count`` is their number.
+    Raises `ValueError` where choices are finite and fewer than ``count``.
+
+    >>> from rivalry.core.space import Box
+    >>> places = lattice(Box.interval(0.0, 1.0, players=2), 9)
+    >>> sorted(tuple(x.ravel().round(3).tolist()) for x in places)[:4]
+    [(0.167, 0.167), (0.167, 0.5), (0.167, 0.833), (0.5, 0.167)]
+    """
+    if isinstance(space, Box) and (space.curved or space.usual_low is not None):
+        inside = Box(space.inner(space.usual.low), space.inner(space.usual.high))
+        return [space.outer(y) for y in lattice(inside, count)]
+    players = space.shape[0]
+    points = 1
+    rows = [_middles(space, player, points) for player in range(players)]
+    while prod(map(len, rows)) < count:
+        points += 1
+        finer = [_middles(space, player, points) for player in range(players)]
+        if points > 4 * count and prod(map(len, finer)) < count:
+            raise ValueError(f"starts: {count} must be at most {prod(map(len, finer))}, all there are")
+        rows = finer
+    sizes = [len(row) for row in rows]
+    total = prod(sizes)
+    # steps of the golden section, prime to the number of all, visit different and far apart ones
+    step = next(s for s in range(max(1, round(GOLDEN * total)), 2 * total + 2) if gcd(s, total) == 1)
+    found = []
+    for k in range(count):
+        number, places = (k * step + total // 2) % total, []
+        for row, size in zip(rows, sizes, strict=True):
+            number, index = divmod(number, size)
+            places.append(row[index])
+        found.append(put(np.stack(places)))
+    return found
+
+
+def _middles(space: Space, player: int, points: int) -> np.ndarray:
+    """About ``points`` places of a player, the middles of as many cells where choices are not finite."""
+    grid = np.asarray(space.grid(player, points))
+    if isinstance(space, Choices):  # they are what they are: there is nothing between them
+        return grid
+    if points == 1:
+        return np.asarray(grid.mean(axis=0, keepdims=True))
+    across = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
+    middle = grid.mean(axis=0)
+    return np.asarray(middle + (grid - middle) * (1 - 1 / across))

@@ -1,0 +1,178 @@
+"""Finitely many places in a strategy space, and the moves between neighbours."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
+from rivalry.tables.levels import are_levels, axis_levels, spanned
+
+Places = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
+
+
+def places_of(space: Any, places: Places) -> np.ndarray:
+    """Where each player may stand, ``[player action axis]``, padded with NaN for players who have fewer.
+
+    A whole number asks for a grid: on a `Box` that many places an axis, ends included, the first axis
+    slowest; on a `Simplex` the lattice with ``places - 1`` steps an edge; of `Choices` all. Tables tell the
+    levels of the axes of a `Box`, whose grid it is (`rivalry.tables.levels.axis_levels`). Places of one's
+    own are ``[action axis]`` for everybody (``[action]`` where there is one axis), or a list of these, one a
+    player.
+    Raises `ValueError` for places outside the space, or fewer than two.
+    """
+    players, axes = space.shape
+    if isinstance(places, int | np.integer) and not isinstance(places, bool):
+        if isinstance(space, Choices):
+            rows = [np.arange(size, dtype=float)[:, None] for size in space.sizes]
+        else:
+            if places < 2:
+                raise ValueError(f"places: {places} must be at least 2")
+            rows = [_grid(space, player, int(places)) for player in range(players)]
+    elif are_levels(places):
+        rows = [spanned(lines) for lines in axis_levels(space, places)]
+        for player, row in enumerate(rows):
+            if len(row) < 2:
+                raise ValueError(f"places: {len(row)} for player {player}; must be at least 2")
+        _inside(space, rows)
+    else:
+        rows = _own(places, players, axes)
+        _inside(space, rows)
+    most = max(len(row) for row in rows)
+    full = np.full((players, most, axes), np.nan)
+    for player, row in enumerate(rows):
+        full[player, : len(row)] = row
+    return full
+
+
+def _grid(space: Any, player: int, count: int) -> np.ndarray:
+    if isinstance(space, Box):
+        low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
+        lines = [
+            start + (end - start) * np.arange(count) / (count - 1)
+            for start, end in zip(low, high, strict=True)
+        ]
+        return spanned(lines)
+    if isinstance(space, Simplex):
+        lattice = simplex_lattice(space.sizes[player], count - 1) / (count - 1)
+        if space.least:  # drawn in from the edges by as much
+            lattice = space.least + space.spare[player] * lattice
+        return np.pad(lattice, ((0, 0), (0, space.shape[1] - lattice.shape[1])))
+    raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
+
+
+def _own(places: Any, players: int, axes: int) -> list[np.ndarray]:
+    """Places of one's own, ``[action axis]`` a player."""
+    each = list(places)
+    single = all(np.shape(row) in ((), (axes,)) for row in each)  # [action axis]: for everybody
+    given = [each] * players if single and np.ndim(each[:1]) <= 2 else each
+    if len(given) != players:
+        raise ValueError(
+            f"places: {len(given)} lists for {players} players; must be one for all, or one each"
+        )
+    rows = []
+    for player, row in enumerate(given):
+        try:
+            array = np.asarray(row, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"places[{player}]: {row!r} must be numbers [action axis]") from None
+        array = array[:, None] if array.ndim == 1 and axes == 1 else array
+        if array.ndim != 2 or array.shape[1] != axes:
+            raise ValueError(f"places[{player}]: shape {array.shape} must be (actions, {axes})")
+        if len(array) < 2:
+            raise ValueError(f"places[{player}]: {len(array)} given; must be at least 2")
+        rows.append(array)
+    return rows
+
+
+def _inside(space: Any, rows: list[np.ndarray]) -> None:
+    """Refuse a place outside the space; players with fewer places repeat their last."""
+    for action in range(max(len(row) for row in rows)):
+        space.check(np.stack([row[min(action, len(row) - 1)] for row in rows]), f"places, number {action}")
+
+
+def check_rising(found: np.ndarray) -> None:
+    """Raises `ValueError`, naming the player, for places on a line that fall or repeat.
+
+    ``found`` is ``[player action axis]``, padded with NaN, of one axis.
+    """
+    for player, rows in enumerate(found):
+        there = rows[~np.isnan(rows[:, 0]), 0]
+        if np.any(np.diff(there) <= 0):
+            raise ValueError(f"places[{player}]: {there.tolist()} must rise, none named twice")
+
+
+def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
+    """The action each move leads to, ``[player standing move]``; what is not possible stays.
+
+    On a grid of a `Box` the moves are one step down along each axis, stay, one step up along each axis; on an
+    interval therefore left, stay, right. On a lattice of a `Simplex` a unit goes from an earlier to a later
+    corner, for each pair; stay; and from the later to the earlier. Either way the opposite of a move before
+    the middle is as far behind it. Places of one's own on a line are walked in their order, which must
+    rise. `Choices` have no neighbours: no moves, any action may be chosen. Raises `ValueError` where places
+    of one's own have none.
+    """
+    if isinstance(space, Choices):
+        return np.zeros((0, 0, 0), dtype=np.int64)
+    if are_levels(places):
+        counts = [tuple(map(len, lines)) for lines in axis_levels(space, places)]
+        return _padded([_steps(count) for count in counts], found.shape[1])
+    own = not isinstance(places, int | np.integer)
+    if own and found.shape[2] != 1:
+        raise ValueError("walk: places of your own in several dimensions have no neighbours; use walk=False")
+    if own:
+        check_rising(found)
+    tables = []
+    for player, rows in enumerate(found):
+        there = rows[~np.isnan(rows).any(axis=1)]
+        if isinstance(space, Simplex):
+            assert isinstance(places, int | np.integer)
+            tables.append(_transfers(space.sizes[player], int(places) - 1))
+        else:
+            count = len(there) if own else int(places)  # type: ignore[arg-type]
+            tables.append(_steps((count,) * found.shape[2]))
+    return _padded(tables, found.shape[1])
+
+
+def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
+    """Everybody's moves in one array; what a player does not have stays."""
+    most = max(table.shape[1] for table in tables)
+    moves = np.repeat(np.arange(actions, dtype=np.int64)[:, None], most, axis=1)[None]
+    moves = np.repeat(moves, len(tables), axis=0)
+    for player, table in enumerate(tables):
+        moves[player, : len(table), : table.shape[1]] = table
+    return moves
+
+
+def _steps(counts: tuple[int, ...]) -> np.ndarray:
+    """Moves on a grid of so many levels on each axis, ``[standing move]``."""
+    axes = len(counts)
+    index = np.indices(counts).reshape(axes, -1).T
+    stay = np.zeros((1, axes), dtype=np.int64)
+    unit = np.eye(axes, dtype=np.int64)
+    columns = []
+    for step in np.concatenate([-unit, stay, unit]):
+        there = np.clip(index + step, 0, np.asarray(counts) - 1)
+        columns.append(np.ravel_multi_index(tuple(there.T), counts))
+    return np.stack(columns, axis=1)
+
+
+def _transfers(corners: int, steps: int) -> np.ndarray:
+    """Moves on a lattice of the simplex, ``[standing move]``."""
+    lattice = simplex_lattice(corners, steps)
+    number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
+    pairs = list(combinations(range(corners), 2))
+    stay = np.arange(len(lattice))
+    columns = [_transfer(lattice, number, giver, taker) for giver, taker in pairs]
+    columns += [stay, *(_transfer(lattice, number, giver, taker) for taker, giver in pairs)]
+    return np.stack(columns, axis=1)
+
+
+def _transfer(lattice: np.ndarray, number: dict[tuple[int, ...], int], giver: int, taker: int) -> np.ndarray:
+    moved = lattice.copy()
+    able = lattice[:, giver] > 0
+    moved[able, giver] -= 1
+    moved[able, taker] += 1
+    return np.asarray([number[tuple(row)] for row in moved.tolist()], dtype=np.int64)

@@ -1,0 +1,338 @@
+"""The best that one player can make of the others' fixed policies: the certificate of what was learned."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from rivalry.tables.greedy_play import check_player, checked_policies, choices, states
+from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
+
+TIE = 1e-12  # of the largest value: another move must pay more than this on top
+DENSE = 1200  # values solved for at once; more are swept
+MOST_STATES = 4_000_000
+SWEEPS = 8  # with the same moves, between two that improve them
+ROUNDING = 1e-14  # of the largest value: a sweep that changes no more has settled
+
+
+class BestReply(NamedTuple):
+    """A best reply to fixed policies, as a function of the whole state: nature times all standing actions."""
+
+    value: np.ndarray  # [round state]: of the best reply, discounted
+    own: np.ndarray  # [round state]: of the policy that the player follows
+    policy: np.ndarray  # [round state]: the best reply's moves
+    coverage: Literal["exact", "upper bound"]
+
+    @property
+    def regret(self) -> np.ndarray:
+        """What the best reply gains over the own policy ``[round state]``; at least 0.
+
+        Coverage ``exact``: the player sees the whole state. ``upper bound``: it sees less, and no policy of
+        what it sees gains more.
+        """
+        gains: np.ndarray = np.maximum(self.value - self.own, 0.0)
+        return gains
+
+
+def best_reply(
+    tabulated: Tabulated | FiniteGame,
+    policies: object,
+    player: int,
+    discount: float,
+    *,
+    epsilon: float = 0.0,
+    paid: str = "round",
+) -> BestReply:
+    """The best reply of ``player`` to the others' policies, by policy iteration over the whole state.
+
+    ``policies`` are moves ``[player state]`` (whole numbers) or chances ``[player state move]``. ``epsilon``
+    is the others' (and its own policy's) chance of a uniform random move instead; the reply itself does not
+    explore. A state of the whole game is nature's state times the number of joint actions, plus the joint
+    action that stands. ``paid`` and discounted is every ``round``, or every ``move`` of the player
+    (asynchronous play). The values are those of the infinite discounted sum, counted from the first payment.
+
+    The reply may use the whole state. Where the player sees less, its regret is an upper bound on what any
+    policy of its own observations gains.
+
+    Raises `ValueError` for a discount outside [0, 1), policies of another shape, players who look into the
+    round that is being played or further back than one, and for more states than fit.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint")
+    >>> grim = [[0, 1, 1, 1], [0, 1, 1, 1]]  # cooperate while both did
+    >>> best_reply(game, grim, 0, 0.6).regret.max(), best_reply(game, grim, 0, 0.4).regret.max().round(3)
+    (np.float64(0.0), np.float64(0.667))
+    """
+    tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
+    _check(tables, player, discount, paid)
+    chances = mixed(tables, policies, epsilon)
+    model = _model(tables, chances, player, discount, paid)
+    own = _followed(model, -1, np.zeros(model.shape, dtype=np.int64))
+    value, policy = _best(model, player, TIE * float(np.abs(model.pays).max()) / (1 - discount))
+    whole = len(np.unique(model.seen[player])) == model.shape[1]
+    return BestReply(value, own, policy, "exact" if whole else "upper bound")
+
+
+def policy_regrets(
+    tabulated: Tabulated | FiniteGame,
+    policies: object,
+    discount: object,
+    *,
+    epsilon: object = 0.0,
+    paid: str = "round",
+) -> np.ndarray:
+    """What each player would gain by its `best_reply` over its own policy, ``[player round state]``.
+
+    ``discount`` and ``epsilon`` are numbers, or one a player; with exploration everybody explores but who
+    replies. Raises `ValueError` as `best_reply` does.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> game = tabulate(rv.games.matrix("stag_hunt"))
+    >>> policy_regrets(game, [[0, 0], [0, 0]], 0.9).max(axis=(1, 2)).tolist()  # both always hunt the stag
+    [0.0, 0.0]
+    """
+    tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
+    players = len(tables.sizes)
+    discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
+    chances = mixed(tables, policies, epsilon)
+    replies = [best_reply(tables, chances, player, discounts[player], paid=paid) for player in range(players)]
+    return np.stack([reply.regret for reply in replies])
+
+
+def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
+    """Policies, moves or chances, as chances ``[player state move]`` with uniform exploration mixed in.
+
+    ``epsilon`` is a number, or one a player. Raises `ValueError` for another shape, for chances that are
+    negative or do not sum to 1, and for exploration outside [0, 1].
+    """
+    most, needed = choices(tables), states(tables)
+    given = np.asarray(policies)
+    if given.ndim == 3:
+        if given.shape[0] != len(most) or given.shape[1] < needed.max() or given.shape[2] != most.max():
+            raise ValueError(
+                f"policies: shape {given.shape} must be ({len(most)}, {needed.max()}, {most.max()})"
+            )
+        chances = np.array(given, dtype=float)
+        for player, count in enumerate(needed):
+            row = chances[player, :count]
+            if (
+                np.any(row < 0)
+                or np.any(np.abs(row.sum(axis=1) - 1) > 1e-9)
+                or np.any(row[:, most[player] :])
+            ):
+                raise ValueError(f"policies: chances of player {player} must be at least 0 and sum to 1")
+    else:
+        chances = np.eye(most.max())[np.clip(checked_policies(tables, given), 0, most.max() - 1)]
+    there = np.arange(most.max()) < most[:, None]
+    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(most),))
+    wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
+    if wrong.size:
+        raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
+    share = explores[:, None, None]
+    soft: np.ndarray = (1 - share) * chances + share * (there / most[:, None])[:, None, :]
+    return soft
+
+
+def observations(tables: FiniteGame) -> np.ndarray:
+    """The number that each player sees in every state, ``[player state]``. Raises `ValueError`.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> observations(tabulate(rv.games.matrix("chicken")).tables).tolist()
+    [[0, 0, 1, 1], [0, 1, 0, 1]]
+    """
+    sizes = tuple(tables.sizes.tolist())
+    natures, players = tables.payoff.shape[0], len(sizes)
+    stands = np.unravel_index(np.arange(natures * int(np.prod(sizes))), (natures, *sizes))
+    found = np.zeros((players, len(stands[0])), dtype=np.int64)
+    for player, slots in enumerate(tables.sees.tolist()):
+        for who, ago in slots:
+            if who < 0:
+                break
+            if ago != (0 if who == players else 1):
+                raise ValueError(
+                    f"sees: player {player} looks {ago} rounds back at {who}; must be 1 for this"
+                )
+            number, size = (stands[0], natures) if who == players else (stands[1 + who], sizes[who])
+            found[player] = found[player] * size + number
+    return found
+
+
+class _Model(NamedTuple):
+    """The decision problem of one player."""
+
+    pays: np.ndarray  # [nature joint]: what the player gets
+    rate: np.ndarray  # [round]: 1 where it is paid, else 0
+    discount: np.ndarray  # [round]
+    goes: np.ndarray  # [nature joint branch]
+    odds: np.ndarray  # [nature joint branch], each branch's own
+    movers: np.ndarray  # [round player]
+    seen: np.ndarray  # [player state]
+    alone: np.ndarray  # [player]: sees its own action, and nothing else
+    chances: np.ndarray  # [player observation move]
+    moves: np.ndarray  # [player standing move]
+    sizes: np.ndarray
+    strides: np.ndarray
+    room: int
+    shape: tuple[int, int]  # rounds, states
+
+
+def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
+    check_player(tables, player)
+    if not 0 <= discount < 1:
+        raise ValueError(f"discount: {discount!r} must be in [0, 1)")
+    if paid not in ("round", "move"):
+        raise ValueError(f"paid: {paid!r} is unknown; must be 'round' or 'move'")
+    if not tables.payoff.size:
+        raise ValueError(
+            "game: has no joint table, which a best reply over all states needs; take fewer places"
+        )
+    count = len(tables.order) * tables.payoff.shape[0] * tables.payoff.shape[2]
+    if count > MOST_STATES:
+        raise ValueError(f"game: {count} states to go through; must be at most {MOST_STATES}")
+
+
+def _sees(slots: list[list[int]]) -> list[list[int]]:
+    return [slot for slot in slots if slot[0] >= 0]
+
+
+def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float, paid: str) -> _Model:
+    from rivalry.tables.kernels import contests
+
+    natures, players, joints = tables.payoff.shape
+    movers = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
+    counts = paid == "round" or movers[:, player]
+    rate = np.broadcast_to(np.asarray(counts, dtype=float), len(movers))
+    moves = tables.moves
+    if not moves.size:  # a move is the action chosen; one that a shorter player does not have stays
+        most = int(tables.sizes.max())
+        chosen, standing = np.meshgrid(np.arange(most), np.arange(most))
+        moves = np.stack([np.where(chosen < size, chosen, standing) for size in tables.sizes])
+    room = 2
+    for row in movers:
+        possible = (chances > 0).any(axis=1).sum(axis=1)
+        room = max(room, 2 * int(np.prod(possible[row].astype(object))))
+    return _Model(
+        pays=tables.payoff[:, player],
+        rate=rate,
+        discount=np.where(rate > 0, discount, 1.0),
+        goes=np.broadcast_to(tables.goes, (natures, joints, tables.goes.shape[2])),
+        odds=np.diff(
+            np.broadcast_to(tables.odds, (natures, joints, tables.odds.shape[2])), axis=2, prepend=0.0
+        ),
+        movers=movers,
+        seen=observations(tables),
+        alone=np.array([_sees(slots) == [[who, 1]] for who, slots in enumerate(tables.sees.tolist())]),
+        chances=chances,
+        moves=np.ascontiguousarray(moves, dtype=np.int64),
+        sizes=tables.sizes,
+        strides=contests.strides_of(tables.sizes),
+        room=room,
+        shape=(len(movers), natures * joints),
+    )
+
+
+def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarray]:
+    """A best reply's value and moves, ``[round state]``: policy iteration (Howard 1960).
+
+    With few states a policy's value is solved for; else it is swept ``SWEEPS`` times in between (Puterman and
+    Shin 1978) until a sweep that improves changes nothing more than rounding does.
+    """
+    policy = np.empty(model.shape, dtype=np.int64)
+    policy[:] = model.chances[player].argmax(axis=1)[model.seen[player]]  # the likeliest of the own moves
+    if _small(model):
+        while True:
+            value, better = _solved(model, player, policy), policy.copy()
+            _sweep(model, player, better, value.copy(), tie)
+            if np.array_equal(better, policy):
+                return value, policy
+            policy = better
+    value = np.zeros(model.shape)
+    while True:
+        before = value.copy()
+        _sweep(model, player, policy, value, tie)
+        if np.abs(value - before).max() <= ROUNDING * np.abs(value).max():
+            return value, policy
+        for _ in range(SWEEPS):
+            _sweep(model, player, policy, value)
+
+
+def _followed(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
+    """The value of a policy in every round and state, the others' fixed; a player of -1: of everybody's."""
+    if _small(model):
+        return _solved(model, player, policy)
+    value = np.zeros(model.shape)
+    while True:
+        before = value.copy()
+        _sweep(model, player, policy, value)
+        if np.abs(value - before).max() <= ROUNDING * np.abs(value).max():
+            return value
+
+
+def _small(model: _Model) -> bool:
+    return model.shape[0] * model.shape[1] <= DENSE
+
+
+def _sweep(
+    model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
+) -> None:
+    """One pass through the rounds, last first: a new ``value`` in place; ``policy`` too, given a ``tie``."""
+    from rivalry.tables.kernels import best_response
+
+    given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    for round_ in range(model.shape[0] - 1, -1, -1):
+        ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
+        for other in np.flatnonzero(movers & model.alone).tolist():
+            if other != player:
+                ahead, movers[other] = _averaged(model, other, ahead), False
+        here = (policy[round_], value[round_])
+        best_response.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
+
+
+def _averaged(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
+    """``ahead`` where ``other``, who sees its own action alone, still stands: its move is averaged over."""
+    size = int(model.sizes[other])
+    grid = ahead.reshape(len(ahead), -1, size, int(model.strides[other]))
+    step = np.zeros((size, size))  # [standing, then]
+    for move in range(model.moves.shape[2]):
+        standing = np.arange(size)
+        np.add.at(step, (standing, model.moves[other, :size, move]), model.chances[other, :size, move])
+    return np.ascontiguousarray(np.matmul(step, grid).reshape(ahead.shape))
+
+
+def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
+    """What a joint action is worth once it stands, ``[nature joint]``: pay, and the value of what follows."""
+    natures, joints = model.pays.shape
+    later = value[(round_ + 1) % model.shape[0]].reshape(natures, joints)
+    if natures > 1:
+        later = (model.odds * later[model.goes, np.arange(joints)[None, :, None]]).sum(axis=2)
+    ahead: np.ndarray = model.rate[round_] * model.pays + model.discount[round_] * later
+    return ahead
+
+
+def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
+    """The value of a policy by one linear system, for few states."""
+    from rivalry.tables.kernels import best_response
+
+    rounds, count = model.shape
+    natures, joints = model.pays.shape
+    system, right = np.eye(rounds * count), np.zeros(rounds * count)
+    given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    for round_ in range(rounds):
+        leads = np.zeros((count, joints))
+        best_response.chain(player, model.movers[round_], *given, policy[round_], leads, model.room)
+        nature = np.arange(count) // joints
+        rows = slice(round_ * count, (round_ + 1) * count)
+        right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
+        after = np.zeros((count, natures, joints))
+        for branch in range(model.goes.shape[2]):
+            for target in range(natures):
+                goes = model.goes[nature, :, branch] == target
+                after[:, target] += leads * model.odds[nature, :, branch] * goes
+        later = (round_ + 1) % rounds
+        system[rows, later * count : (later + 1) * count] -= model.discount[round_] * after.reshape(count, -1)
+    value: np.ndarray = np.linalg.solve(system, right).reshape(rounds, count)
+    return value

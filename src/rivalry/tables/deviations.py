@@ -1,0 +1,154 @@
+"""What follows when one player departs from where play has settled: impulse responses, gains, ways back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.gaps import replies
+from rivalry.tables.greedy_play import check_player
+from rivalry.tables.history import Cycles, Whole, by_chance, checked_sessions, whole_states
+from rivalry.tables.kernels.shapes import FiniteGame
+
+TIE = 1e-12  # of the largest payoff: gains below this are rounding
+PROFITABLE = 1e-9  # of the value: a gain below this is none
+
+
+class Deviation(NamedTuple):
+    """Departures from a cycle at each of its states where the player moves, means over them in a session.
+
+    Turn 0 is the first of the departure. The paths of those who do not depart are beside those who do, from
+    the same states.
+    """
+
+    actions: np.ndarray  # [session turn player]: of the departure
+    payoffs: np.ndarray  # [session turn player]
+    base_actions: np.ndarray  # [session turn player]: without it
+    base_payoffs: np.ndarray  # [session turn player]
+    gain: np.ndarray  # [session state of the cycle]: discounted, against no departure; NaN: does not move
+    relative_gain: np.ndarray  # [session state of the cycle]: divided by the absolute value of no departure
+    profitable: np.ndarray  # [session]: share of departures that gain
+    rounds_back: (
+        np.ndarray
+    )  # [session]: until the whole state is one of the cycle again; of those that return
+    returned: np.ndarray  # [session]: share of departures after which it is
+
+
+def static_best_reply(tables: FiniteGame, policies: object, player: int) -> np.ndarray:
+    """What pays ``player`` most in the round alone, in every whole state, ``[session state]``.
+
+    Others do as ``policies [session player state]`` say, those who move later in the round in answer. The
+    own policy's action stands unless another is strictly better, then the lowest of the best; -1 where the
+    player does not move. Raises `ValueError` for a player or policies that there are not.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> game = tabulate(rv.games.matrix("chicken"), observation="joint").tables
+    >>> static_best_reply(game, [[[0, 1, 0, 1], [0, 0, 1, 1]]], 0).tolist()
+    [[1, 1, 0, 0]]
+    """
+    return _static(tables, whole_states(tables), checked_sessions(tables, policies), player)
+
+
+def deviations(
+    tables: FiniteGame,
+    policies: object,
+    cycles: Cycles,
+    *,
+    player: int,
+    gamma: float,
+    action: str | int = "static_best",
+    periods: int = 1,
+    horizon: int = 16,
+    levels: object = None,
+) -> Deviation:
+    """Departures of ``player`` from limit cycles, in its next ``periods`` decisions; its policy after that.
+
+    ``policies`` are ``[session player state]`` and ``cycles`` where they lead. The player takes a given
+    ``action``, or at each decision its `static_best_reply` to what the others do there and then. Paths are
+    ``horizon`` rounds long; of actions' numbers, or of ``levels [player action]``, such as prices. Gains are
+    exact, over an infinite future discounted by ``gamma``.
+
+    Raises `ValueError` where nature chooses by chance (no cycle to depart from), and for a player, an
+    action, periods or policies that there are not.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> from rivalry.tables.history import limit_cycles
+    >>> dilemma = rv.games.matrix(payoffs=[[[3, 0], [4, 1]], [[3, 4], [0, 1]]])
+    >>> game = tabulate(dilemma, observation="joint").tables
+    >>> tit_for_tat = [[[0, 1, 0, 1], [0, 0, 1, 1]]]
+    >>> cycles = limit_cycles(game, tit_for_tat, [0])
+    >>> found = deviations(game, tit_for_tat, cycles, player=0, gamma=0.5, horizon=3)
+    >>> found.actions[0].tolist(), found.returned.tolist()  # echoes for ever
+    ([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [0.0])
+    """
+    from rivalry.tables.kernels import departures
+
+    if by_chance(tables):
+        raise ValueError("game: nature chooses by chance; a deviation test needs a cycle to depart from")
+    whole, given = whole_states(tables), checked_sessions(tables, policies)
+    _check(tables, given, cycles, player, periods, horizon)
+    shown = _levels(tables, levels)
+    value = replies(tables, given, player, gamma).own
+    forced = _forced(tables, whole, given, player, action)
+    found = []
+    for count in (periods, 0):
+        plan = departures.Plan(player, forced, count, float(gamma), value, cycles.state)
+        paths, pays = np.zeros((2, len(given), horizon, len(tables.sizes)))
+        gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
+        departures.deviate(tables, whole, given, plan, shown, departures.Followed(paths, pays, gain, back))
+        found.append((paths, pays, gain, back))
+    (paths, pays, gain, back), (base_paths, base_pays, _, _) = found
+    stays = np.abs(np.take_along_axis(value, np.maximum(cycles.state, 0), axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(gain == 0, 0.0, gain / stays)
+    departs = np.maximum((~np.isnan(gain)).sum(axis=1), 1)
+    came = (back > 0).sum(axis=1)
+    rounds = np.where(came > 0, np.where(back > 0, back, 0).sum(axis=1) / np.maximum(came, 1), np.nan)
+    better = (relative > PROFITABLE).sum(axis=1) / departs
+    return Deviation(paths, pays, base_paths, base_pays, gain, relative, better, rounds, came / departs)
+
+
+def _static(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int) -> np.ndarray:
+    from rivalry.tables.kernels import departures
+
+    check_player(tables, player)
+    chosen = np.zeros((len(policies), whole.size), dtype=np.int64)
+    tie = TIE * float(np.abs(tables.payoff[:, player]).max())
+    departures.static_best(tables, whole, policies, player, tie, chosen)
+    return chosen
+
+
+def _forced(
+    tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, action: str | int
+) -> np.ndarray:
+    """What a departure does in every state, ``[session state]``."""
+    if action == "static_best":
+        return _static(tables, whole, policies, player)
+    size = int(tables.sizes[player])
+    if isinstance(action, str | bool) or not 0 <= action < size:
+        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{size - 1}")
+    return np.full((len(policies), whole.size), action, dtype=np.int64)
+
+
+def _check(
+    tables: FiniteGame, policies: np.ndarray, cycles: Cycles, player: int, periods: int, horizon: int
+) -> None:
+    check_player(tables, player)
+    for name, value in (("periods", periods), ("horizon", horizon)):
+        if value < 1:
+            raise ValueError(f"{name}: {value!r} must be a whole number of at least 1")
+    if len(cycles.state) != len(policies):
+        raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(policies)}, as policies")
+
+
+def _levels(tables: FiniteGame, levels: object) -> np.ndarray:
+    shape = (len(tables.sizes), int(tables.sizes.max()))
+    if levels is None:
+        return np.broadcast_to(np.arange(shape[1], dtype=float), shape).copy()
+    found = np.array(levels, dtype=float, order="C")
+    if found.ndim != 2 or found.shape[0] != shape[0] or found.shape[1] < shape[1]:
+        raise ValueError(f"levels: shape {found.shape} must be {shape}")
+    return found

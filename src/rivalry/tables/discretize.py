@@ -1,0 +1,244 @@
+"""Any game as tables: players choose among finitely many places, or walk between them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.game import alike, own_world, world_of
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import has, offered
+from rivalry.core.plain import registered
+from rivalry.core.registry import near
+from rivalry.tables.action_grid import Places, moves_between, places_of
+from rivalry.tables.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
+
+TABLE_BYTES = 2**28
+CHUNK = 4096  # joint actions whose payoffs are computed together
+OBSERVATIONS = ("own", "joint", "none")
+PLAYS = ("synchronous", "asynchronous")
+
+
+def tabulate(
+    game: Any,
+    places: Places = 11,
+    *,
+    walk: bool = True,
+    observation: str = "own",
+    play: str = "synchronous",
+    max_table_bytes: int = TABLE_BYTES,
+) -> Tabulated:
+    """A game on finitely many places: payoffs of every joint action, and the moves that players have.
+
+    ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
+    `Simplex` with ``places - 1`` steps an edge), levels on the axes of a `Box`, ``{kind = "log"|"linear",
+    from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes or a list with one an axis
+    (`rivalry.tables.levels`); a game may offer levels itself (``game.levels(count)``) where only a number
+    is given. Or they are places of your own, ``[action axis]`` for all players or a list, one a
+    player. With ``walk`` players step between neighbours, or stay; without, they choose any place at once.
+    ``observation``: the standing action by which a policy is looked up, one's ``own``, all (``joint``) or
+    ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``), or one after
+    the other, player 0 first, each seeing the newest actions (``asynchronous``).
+
+    A finite game (one with a ``world()``, as a matrix game) passes as it is: its actions are the places, the
+    corners of the simplices of mixed strategies. A game that offers ``contest(places)`` is tabulated by a
+    compiled loop, and beyond ``max_table_bytes`` of payoffs not at all, with a warning: payoffs are summed
+    when they are needed. Other games are tabulated through their ``payoffs``.
+
+    Raises `ValueError` for places outside the space, payoffs that are no number, and a table that would be
+    too large.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
+    >>> tabulated = tabulate(game, 11)
+    >>> tabulated.tables.payoff.shape, tabulated.tables.moves[0, 0].tolist()
+    ((1, 2, 121), [0, 0, 1])
+    """
+    _one_of("observation", observation, OBSERVATIONS)
+    _one_of("play", play, PLAYS)
+    registered(game)
+    if own_world(game) is not None:
+        return _finite(game, observation, play)
+    places = own_levels(game, places)
+    found = places_of(game.space, places)
+    there = ~np.isnan(found).any(axis=2)
+    sizes = there.sum(axis=1).astype(np.int64)
+    need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
+    contest = no_contest()
+    contested = offered(game, "contest")
+    if need > max_table_bytes:
+        if contested is None:
+            raise ValueError(
+                f"places: a table of {need} bytes is above max_table_bytes, {max_table_bytes}; take fewer"
+            )
+        warnings.warn(
+            f"payoffs are summed when needed: a table of {need} bytes is above max_table_bytes, "
+            f"{max_table_bytes}",
+            stacklevel=2,
+        )
+        contest = contested(np.where(there[..., None], found, found[:, :1]))
+        payoff = np.zeros((0, len(sizes), 0))
+    elif contested is not None:
+        payoff = _by_contest(contested(np.where(there[..., None], found, found[:, :1])), sizes)
+    else:
+        payoff = _by_payoffs(game, found, sizes)
+    _refuse_nan(game, payoff, found, sizes)
+    _refuse_nobody(game, contest, found)
+    moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
+    return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
+
+
+def own_levels(game: Any, places: Places) -> Places:
+    """The levels that a game offers itself, ``levels(count)``, where no more than their number is given."""
+    if isinstance(places, int | np.integer) and not isinstance(places, bool) and has(game, "levels"):
+        if places < 2:
+            raise ValueError(f"places: {places} must be at least 2")
+        found: Places = offered(game, "levels")(int(places))
+        return found
+    return places
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+
+
+def _finite(game: Any, observation: str, play: str) -> Tabulated:
+    """A finite game as it is; a game without states gets what players see and when they move."""
+    world = world_of(game, None)
+    if not isinstance(world, FiniteGame):
+        raise ValueError(f"game: its world() is a {type(world).__name__}; must be a FiniteGame")
+    sizes = world.sizes
+    if world.payoff.shape[0] == 1 and not world.moves.size:
+        world = _turns(world.payoff, sizes, world.moves, observation, play)
+    axes = game.space.shape[1]
+    places = np.full((len(sizes), sizes.max(), axes), np.nan)
+    for player, size in enumerate(sizes):
+        index = np.arange(size, dtype=float)[:, None]
+        places[player, :size] = index if axes == 1 else np.eye(size, axes)
+    return Tabulated(world, places, _swaps(game, places), no_contest())
+
+
+def _turns(
+    payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str, play: str
+) -> FiniteGame:
+    players = np.arange(len(sizes), dtype=np.int64)
+    seen = players[:, None] if observation == "own" else np.repeat(players[None], len(sizes), axis=0)
+    if observation == "none":
+        seen = np.full((len(sizes), 1), -1, dtype=np.int64)
+    return FiniteGame(
+        payoff=payoff,
+        goes=np.zeros((1, 1, 1), dtype=np.int64),
+        odds=np.ones((1, 1, 1)),
+        moves=moves,
+        sizes=sizes,
+        order=players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None]),
+        sees=np.stack([seen, np.ones_like(seen)], axis=2),
+    )
+
+
+def _swaps(game: Any, places: np.ndarray) -> np.ndarray:
+    """Who may change places: those alike in the game who have the same places to choose from."""
+    labels = alike(game)
+    found = np.zeros(len(labels), dtype=np.int64)
+    for player in range(len(labels)):
+        same = [
+            other
+            for other in range(player + 1)
+            if labels[other] == labels[player] and np.array_equal(places[other], places[player], True)
+        ]
+        found[player] = same[0]
+    return found
+
+
+def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
+    from rivalry.tables.kernels import contests
+
+    payoff = np.zeros((1, len(sizes), int(np.prod(sizes))))
+    contests.tabulate(contest, sizes, payoff[0])
+    return payoff
+
+
+def _by_payoffs(game: Any, places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The table of a game that offers no more than ``payoffs``."""
+    return np.ascontiguousarray(values_at(_paid, game, places, sizes).T[None])
+
+
+def _paid(game: Any, x: Any) -> Any:
+    return game.payoffs(x)
+
+
+def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> Any:
+    """What ``answer(game, profile)`` says at every joint action, ``[joint ..]``.
+
+    ``places`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It must
+    be a function that JAX can trace: chunks of joint actions go through one compiled program.
+
+    >>> import rivalry as rv
+    >>> game, pair = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal"), np.array([[[0.2], [0.5]]] * 2)
+    >>> values_at(lambda game, x: x.sum(), game, pair, np.array([2, 2])).tolist()
+    [0.4, 0.7, 0.7, 1.0]
+    """
+    joint = int(np.prod(sizes))
+    chunk = min(CHUNK, joint)
+    given, parts = put(np.nan_to_num(places)), []
+    for first in range(0, joint, chunk):
+        begin = min(first, joint - chunk)  # the last chunk overlaps: one shape, one program
+        found = _chunk(answer, game, given, tuple(sizes.tolist()), chunk, put(begin))
+        parts.append(jax.tree.map(lambda leaf, skip=first - begin: np.asarray(leaf)[skip:], found))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+@eqx.filter_jit
+def _chunk(answer: Any, game: Any, places: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
+    at = jnp.stack(jnp.unravel_index(first + jnp.arange(chunk), sizes), axis=1)
+
+    def one(actions: Any) -> Any:
+        return answer(game, places[jnp.arange(len(sizes)), actions])
+
+    return jax.lax.map(one, at, batch_size=256)
+
+
+def _refuse_nan(game: Any, payoff: np.ndarray, places: np.ndarray, sizes: np.ndarray) -> None:
+    bad = np.argwhere(~np.isfinite(payoff))
+    if not bad.size:
+        return
+    _, player, joint = bad[0]
+    actions = np.unravel_index(joint, sizes)
+    x = places[np.arange(len(sizes)), actions]
+    game.payoffs(put(x))  # a game that knows why raises its own error
+    raise ValueError(
+        f"payoffs: player {player} gets {payoff[0, player, joint]} at {x.tolist()}; must be finite"
+    )
+
+
+def _refuse_nobody(game: Any, contest: Contest, places: np.ndarray) -> None:
+    """The same where payoffs are summed when needed: refuse points where nobody may have any influence."""
+    if not np.isnan(contest.nobody) or contest.away.size:
+        return
+    none = np.isneginf(contest.logs)  # [player action point]
+    empty = np.flatnonzero(none.any(axis=1).all(axis=0) & np.isneginf(contest.third_log))
+    if empty.size:
+        x = places[np.arange(len(places)), none[:, :, empty[0]].argmax(axis=1)]
+        game.payoffs(put(x))  # a game that knows why raises its own error
+        raise ValueError(f"payoffs: nobody has influence on point {empty[0]} at {x.tolist()}")
+
+
+def normalised(tabulated: Tabulated) -> Tabulated:
+    """The same game with payoffs divided by the largest of any player at any joint action.
+
+    Raises `ValueError` where that is not above 0.
+    """
+    from rivalry.tables.exact import largest_payoff
+
+    largest = largest_payoff(tabulated)
+    if not largest > 0:
+        raise ValueError(f"game: its largest payoff is {largest:g}; must be above 0 to normalise by")
+    tables, contest = tabulated.tables, tabulated.contest
+    return tabulated._replace(
+        tables=tables._replace(payoff=tables.payoff / largest),
+        contest=contest._replace(weights=contest.weights / largest, cost=contest.cost / largest),
+    )

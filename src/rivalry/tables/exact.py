@@ -1,0 +1,164 @@
+"""What is exactly so on a table: payoffs, regrets of pure play, the largest payoff, all pure equilibria.
+
+Joint actions are rows of whole numbers, ``[player]``. All of it holds on the grid; between its places there
+may be better ones, which `rivalry.certificate` looks for.
+"""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+
+from rivalry.tables.extreme_equilibria import equal_within
+from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
+
+TIE = 1e-12  # of all that is shared out: gains below this are rounding
+MOST_JOINT = 5_000_000  # joint actions gone through where there is no table
+
+
+def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
+    """What every player gets at joint actions ``[.. player]``, of the same shape.
+
+    Raises `ValueError` for actions that there are not, and for a game with states of nature.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> payoffs(tabulate(rv.games.matrix("chicken")), [[0, 0], [1, 0]]).tolist()
+    [[0.0, 0.0], [1.0, -1.0]]
+    """
+    tables = one_nature(tabulated)
+    joint = joint_actions(tabulated, actions)
+    rows = joint.reshape(-1, len(tables.sizes))
+    if tables.payoff.size:
+        found = tables.payoff[0].T[np.ravel_multi_index(tuple(rows.T), tuple(tables.sizes))]
+    else:
+        from rivalry.tables.kernels import contests
+
+        found = np.zeros(rows.shape)
+        contests.pay_many(tabulated.contest, rows, found)
+    every: np.ndarray = found.reshape(joint.shape)
+    return every
+
+
+def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
+    """What each player would gain by its best action while the others stand ``[player]``; at least 0.
+
+    Raises `ValueError` for actions that there are not.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> regrets(tabulate(rv.games.matrix("prisoners_dilemma")), [0, 1]).tolist()
+    [1.0, 0.0]
+    """
+    here = joint_actions(tabulated, actions)
+    if here.ndim != 1:
+        raise ValueError(f"actions: shape {here.shape} must be ({len(tabulated.tables.sizes)},)")
+    gains = np.zeros(len(here))
+    for player, size in enumerate(tabulated.tables.sizes):
+        rows = np.repeat(here[None], size, axis=0)
+        rows[:, player] = np.arange(size)
+        pays = payoffs(tabulated, rows)[:, player]
+        gains[player] = pays.max() - pays[here[player]]
+    return gains
+
+
+def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
+    """All pure equilibria on the grid, ``[equilibrium player]``, up to swaps of alike players.
+
+    Of those that differ by swaps it is the one where alike players stand in order, the earlier never at a
+    higher number. Where there is no table every joint action is summed, once for all swaps of it, if there
+    are at most ``most``. Raises `ValueError` beyond, and for a game with states of nature.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> equilibria(tabulate(rv.games.matrix("stag_hunt"))).tolist()
+    [[0, 0], [1, 1]]
+    """
+    tables = one_nature(tabulated)
+    sizes, before = tuple(tables.sizes.tolist()), _before(tabulated)
+    if not tables.payoff.size:
+        return _summed_equilibria(tabulated, before, most)
+    rests = np.ones(sizes, dtype=bool)
+    for player in range(len(sizes)):
+        pays = tables.payoff[0, player].reshape(sizes)
+        rests &= pays >= pays.max(axis=player, keepdims=True) - equal_within(pays)
+    found = np.argwhere(rests)
+    kept = np.ones(len(found), dtype=bool)
+    for player, other in enumerate(before):
+        if other >= 0:
+            kept &= found[:, player] >= found[:, other]
+    return found[kept]
+
+
+def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:
+    """The largest payoff of any player at any joint action.
+
+    Where there is no table, of joint actions that differ by swaps of alike players one is summed. Raises
+    `ValueError` where these are more than ``most``.
+    """
+    if tabulated.tables.payoff.size:
+        return float(tabulated.tables.payoff.max())
+    from rivalry.tables.kernels import contests
+
+    before = _before(tabulated)
+    _refuse_many(tabulated, most)
+    return float(contests.largest(tabulated.contest, tabulated.tables.sizes, before))
+
+
+def joint_actions(tabulated: Tabulated, actions: object) -> np.ndarray:
+    """``actions [.. player]`` as whole numbers. Raises `ValueError` for others, and for other shapes."""
+    sizes = tabulated.tables.sizes
+    found = np.asarray(actions)
+    if found.ndim == 0 or found.shape[-1] != len(sizes) or found.dtype.kind not in "iu":
+        raise ValueError(f"actions: {actions!r} must be whole numbers, one for each of {len(sizes)} players")
+    wrong = np.argwhere((found < 0) | (found >= sizes))
+    if wrong.size:
+        player = wrong[0][-1]
+        value = found[tuple(wrong[0])]
+        raise ValueError(f"actions: player {player} at {value}; must be in 0..{sizes[player] - 1}")
+    return found.astype(np.int64)
+
+
+def one_nature(tabulated: Tabulated) -> FiniteGame:
+    """The tables, of a game in which nature does not move. Raises `ValueError`."""
+    tables = tabulated.tables
+    if tables.payoff.shape[0] > 1:
+        raise ValueError(f"game: has {tables.payoff.shape[0]} states of nature; must have one for this")
+    return tables
+
+
+def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> np.ndarray:
+    from rivalry.tables.kernels import contests
+
+    _refuse_many(tabulated, most)
+    sizes, contest = tabulated.tables.sizes, tabulated.contest
+    tie = TIE * float(contest.weights.sum() + np.abs(contest.cost).max())
+    found = np.zeros((64, len(sizes)), dtype=np.int64)
+    count = contests.equilibria(contest, sizes, before, tie, found)
+    if count > len(found):
+        found = np.zeros((count, len(sizes)), dtype=np.int64)
+        contests.equilibria(contest, sizes, before, tie, found)
+    return found[:count]
+
+
+def _before(tabulated: Tabulated) -> np.ndarray:
+    """The last earlier player who is alike, ``[player]``; -1 where there is none."""
+    labels = tabulated.alike.tolist()
+    earlier = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]
+    return np.array([max(group, default=-1) for group in earlier], dtype=np.int64)
+
+
+def joint_count(tabulated: Tabulated) -> int:
+    """How many joint actions there are, those that differ by swaps of alike players counted once."""
+    count = 1
+    for label in np.unique(tabulated.alike):
+        group = np.flatnonzero(tabulated.alike == label)
+        count *= comb(int(tabulated.tables.sizes[group[0]]) + len(group) - 1, len(group))
+    return count
+
+
+def _refuse_many(tabulated: Tabulated, most: int) -> None:
+    count = joint_count(tabulated)
+    if count > most:
+        raise ValueError(f"game: {count} joint actions to go through, swaps left out; must be at most {most}")

@@ -1,0 +1,165 @@
+"""How far learned policies that remember are from best replies: in one round, and for good."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.greedy_play import check_player
+from rivalry.tables.history import Cycles, Whole, checked_sessions, seen_slots, whole_states
+from rivalry.tables.kernels.shapes import FiniteGame
+
+TIE = 1e-13  # of the largest value there may be: another action must pay more than this on top
+MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
+
+
+class Replies(NamedTuple):
+    """Values of one player against the others' fixed policies, ``[session state]`` over whole states.
+
+    They are discounted sums, counted from the round that begins in the state.
+    """
+
+    own: np.ndarray  # of its own policy
+    once: np.ndarray  # of its best action now, its own policy afterwards
+    best: np.ndarray  # of its best reply
+    action: np.ndarray  # of the best reply; 0 where it does not move
+
+
+class Gaps(NamedTuple):
+    """What each player loses against frozen rivals, ``[session player]``.
+
+    Of one round: ``(max_a Q(s, a) - Q(s, own)) / max_a Q(s, a)``, ``Q`` the value of an action now if the
+    own policy goes on afterwards, at states where the player moves. In full: ``(V* - V) / V*``, ``V*`` the
+    value of the best reply, at all states. Means over the limit cycle (each state with its share of the long
+    run), and over ``all`` whole states. ``gain`` is the largest difference itself on the cycle. Without a
+    cycle what is said of it is NaN. Losses are relative to the absolute value.
+    """
+
+    one_shot_loss: np.ndarray
+    one_shot_loss_all: np.ndarray
+    one_shot_gain: np.ndarray
+    full_gap: np.ndarray
+    full_gap_all: np.ndarray
+    full_gain: np.ndarray
+    exact: np.ndarray  # [player]: it sees all that its best reply depends on; else gaps are upper bounds
+
+    @property
+    def coverage(self) -> str:
+        """``exact``, or ``upper bound`` where somebody's best reply needs more than it sees."""
+        return "exact" if bool(self.exact.all()) else "upper bound"
+
+
+def replies(tables: FiniteGame, policies: object, player: int, gamma: float) -> Replies:
+    """Exact values of ``player`` in every session, rivals frozen, by policy iteration on whole states.
+
+    ``policies`` are ``[session player state]``. Rivals who move later in a round answer a deviation in that
+    round as their policies say. Raises `ValueError` for a discount outside [0, 1), a player or policies that
+    there are not, and too many states.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint").tables
+    >>> grim = [[0, 1, 1, 1], [0, 1, 1, 1]]  # cooperate while both did
+    >>> found = replies(game, [grim], 0, 0.5)
+    >>> (found.own[0, 0], found.best[0, 0]) == (found.once[0, 0], found.once[0, 0])
+    True
+    """
+    return _replies(tables, whole_states(tables), checked_sessions(tables, policies), player, gamma)
+
+
+def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
+    """What each player loses by its policy, in one round and in full, in every session.
+
+    ``policies`` are ``[session player state]``, ``gamma`` is a number or one a player, ``cycles`` what
+    `limit_cycles` found for the same policies. Raises `ValueError` as `replies` does, and for the cycles of
+    other sessions.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> from rivalry.tables.history import limit_cycles
+    >>> dilemma = rv.games.matrix(payoffs=[[[3, 0], [4, 1]], [[3, 4], [0, 1]]])
+    >>> game = tabulate(dilemma, observation="joint").tables
+    >>> grim = [[[0, 1, 1, 1], [0, 1, 1, 1]]]
+    >>> found = gaps(game, grim, 0.25, limit_cycles(game, grim, [0]))
+    >>> found.full_gain.round(6).tolist()  # 4 + 1/3 for 4 / (1 - 1/4), not 3 / (1 - 1/4) = 4
+    [[0.333333, 0.333333]]
+    """
+    whole, given = whole_states(tables), checked_sessions(tables, policies)
+    if cycles is not None and len(cycles.state) != len(given):
+        raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(given)}, as policies")
+    players = len(tables.sizes)
+    rates = np.broadcast_to(np.asarray(gamma, dtype=float), (players,))
+    found = [
+        _player_gaps(whole, _replies(tables, whole, given, who, float(rates[who])), who, cycles)
+        for who in range(players)
+    ]
+    columns = [np.stack(each, axis=1) for each in zip(*found, strict=True)]
+    return Gaps._make([*columns, np.array([sees_enough(tables, who) for who in range(players)])])
+
+
+def sees_enough(tables: FiniteGame, player: int) -> bool:
+    """Whether ``player`` sees all that its best reply to any policies of the others depends on.
+
+    What may matter: nature's state, where it moves; what the others see, and what they need to see later; the
+    standing actions of who is absent. At rounds in which the player moves it must see all of that, as it is
+    when it moves or as it was when the round began; and who moves in several rounds of the order cannot tell
+    which it is. Particular policies may need less.
+    """
+    rounds, players = len(tables.order), len(tables.sizes)
+    matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
+    for round_, row in enumerate(tables.order.tolist()):
+        matters[round_] |= {(who, 1) for who in range(players) if who not in row}
+        if tables.payoff.shape[0] > 1:
+            matters[round_].add((players, 0))
+        for other in set(range(players)) - {player}:
+            matters[round_] |= {slot for slot in seen_slots(tables, round_, other) if slot[1] > 0}
+    for round_ in list(range(rounds))[::-1] * (int(tables.sees[:, :, 1].max(initial=0)) + 2):
+        later = matters[(round_ + 1) % rounds]
+        matters[round_] |= {(who, ago - 1) for who, ago in later if ago > 1}
+    seen = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
+    moves = [player in row for row in tables.order.tolist()]
+    return sum(moves) == 1 and all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
+
+
+def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, gamma: float) -> Replies:
+    from rivalry.tables.kernels import history
+
+    check_player(tables, player)
+    if not 0 <= gamma < 1:
+        raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
+    need = whole.size * int(tables.sizes[player]) * tables.goes.shape[2]
+    if need > MOST_DECISIONS:
+        raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
+    tie = TIE * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
+    own, once, best = np.zeros((3, len(policies), whole.size))
+    action = np.zeros((len(policies), whole.size), dtype=np.int64)
+    history.best_replies(tables, whole, policies, player, gamma, tie, own, once, best, action)
+    return Replies(own, once, best, action)
+
+
+def _player_gaps(whole: Whole, found: Replies, player: int, cycles: Cycles | None) -> list[np.ndarray]:
+    """The columns of `Gaps` for one player."""
+    moves = np.repeat(whole.moves[:, player], whole.size // whole.rounds)
+    columns = []
+    for top, there in ((found.once, moves), (found.best, np.ones(whole.size, dtype=bool))):
+        gains = np.maximum(top - found.own, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            loss = np.where(gains > 0, gains / np.abs(top), 0.0)
+        mean, most = _on_cycle(loss, gains, there, cycles)
+        columns += [mean, loss[:, there].mean(axis=1), most]
+    return columns
+
+
+def _on_cycle(
+    loss: np.ndarray, gains: np.ndarray, there: np.ndarray, cycles: Cycles | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mean loss and the largest gain over the states of a cycle that are ``there``, ``[session]``."""
+    if cycles is None:
+        return np.full(len(loss), np.nan), np.full(len(loss), np.nan)
+    weight = cycles.weight * there[cycles.state]
+    at = np.maximum(cycles.state, 0)
+    met = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)  # elsewhere it may be infinite
+    mean = (met * weight).sum(axis=1) / weight.sum(axis=1)
+    most = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
+    return mean, most

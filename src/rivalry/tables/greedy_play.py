@@ -1,0 +1,114 @@
+"""Where policies lead: greedy play of everybody, from a joint action until it repeats."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.tables.exact import joint_actions, one_nature, payoffs
+from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
+
+MOST_COUNTED = 2**62  # states, in 64 bits
+
+
+class Rollout(NamedTuple):
+    """Play of fixed policies until it repeats; a turn is one pass through all rounds of the order."""
+
+    path: np.ndarray  # [turn player]: the actions that stand, from the start through the first whole cycle
+    onset: int  # the turn at which the cycle begins
+    period: int  # 1: rest
+    payoff: np.ndarray  # [player]: mean over the cycle, each paid after the rounds in which it moves
+
+    @property
+    def cycle(self) -> np.ndarray:
+        """The joint actions of the cycle, ``[turn player]``."""
+        return self.path[self.onset :]
+
+
+def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
+    """Play of ``policies [player state]`` (moves, whole numbers) from the joint action ``start [player]``.
+
+    A player's state is the number of `FiniteGame`: its own action, or the joint one, as the game was
+    tabulated. Works without a joint table too. Raises `ValueError` for policies of another shape, or moves
+    that there are not.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> game = tabulate(rv.games.influencer(reach=[0.15, 0.15], resource="bimodal"))
+    >>> to_the_centre = [[2, 2, 2, 2, 2, 1, 0, 0, 0, 0, 0]] * 2
+    >>> found = rollout(game, to_the_centre, [0, 8])
+    >>> found.cycle.tolist(), found.onset, found.period
+    ([[5, 5]], 5, 1)
+    """
+    from rivalry.tables.kernels import best_response
+
+    tables = one_nature(tabulated)
+    begin = joint_actions(tabulated, start)
+    moves = checked_policies(tables, policies)
+    given = (tables.order, moves, tables.moves, tables.sizes, tables.sees)
+    onset, period = best_response.cycle(begin, *given)
+    players = len(tables.sizes)
+    path = np.zeros((onset + period, players), dtype=np.int64)
+    stood = np.zeros((onset + period, players, players), dtype=np.int64)
+    best_response.follow(begin, *given, path, stood)
+    paid = payoffs(tabulated, stood[onset:])  # [turn mover player]
+    return Rollout(path, int(onset), int(period), np.diagonal(paid, axis1=1, axis2=2).mean(axis=0))
+
+
+def in_turn(tabulated: Tabulated) -> Tabulated:
+    """The same game played asynchronously: one player a round, player 0 first, on the newest actions."""
+    players = np.arange(len(tabulated.tables.sizes), dtype=np.int64)
+    return tabulated._replace(tables=tabulated.tables._replace(order=players[:, None].copy()))
+
+
+def states(tables: FiniteGame) -> np.ndarray:
+    """How many states each player tells apart, ``[player]``."""
+    sizes = observed_sizes(tables)
+    found = [1] * len(tables.sizes)
+    for player, slots in enumerate(tables.sees.tolist()):
+        for who, _ in slots:
+            if who < 0:
+                break
+            found[player] *= sizes[who]
+    if max(found) > MOST_COUNTED:
+        raise ValueError(f"game: {max(found):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
+    return np.array(found, dtype=np.int64)
+
+
+def observed_sizes(tables: FiniteGame) -> list[int]:
+    """How many values a slot of `FiniteGame.sees` may take, ``[who]``: actions, nature's states, signals."""
+    signals = int(tables.signal.max()) + 1 if tables.signal.size else 1
+    return [*tables.sizes.tolist(), max(tables.payoff.shape[0], 1), signals]
+
+
+def choices(tables: FiniteGame) -> np.ndarray:
+    """How many moves each player has, ``[player]``."""
+    if not tables.moves.size:
+        return tables.sizes
+    return np.full(len(tables.sizes), tables.moves.shape[2], dtype=np.int64)
+
+
+def check_player(tables: FiniteGame, player: Any) -> None:
+    """Raises `ValueError` for what is no player's number."""
+    players = len(tables.sizes)
+    whole = isinstance(player, int | np.integer) and not isinstance(player, bool)
+    if not whole or not 0 <= player < players:
+        raise ValueError(f"player: {player!r} must be a whole number in 0..{players - 1}")
+
+
+def checked_policies(tables: FiniteGame, policies: object) -> np.ndarray:
+    """``policies [player state]`` as whole numbers, moves that there are. Raises `ValueError`."""
+    found = np.asarray(policies)
+    players, needed, most = len(tables.sizes), states(tables), choices(tables)
+    shape = (players, int(needed.max()))
+    fits = found.ndim == 2 and len(found) == players and found.shape[1] >= shape[1]
+    if not fits or found.dtype.kind not in "iu":
+        raise ValueError(f"policies: {found.dtype} of shape {found.shape} must be whole numbers, {shape}")
+    for player in range(players):
+        row = found[player, : needed[player]]
+        wrong = np.flatnonzero((row < 0) | (row >= most[player]))
+        if wrong.size:
+            where = f"policies[{player}][{wrong[0]}]"
+            raise ValueError(f"{where}: move {row[wrong[0]]} must be in 0..{most[player] - 1}")
+    return np.ascontiguousarray(found, dtype=np.int64)

@@ -1,0 +1,340 @@
+"""All that repeated play depends on where players remember, and where fixed policies lead from there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rivalry.tables.greedy_play import observed_sizes, states
+from rivalry.tables.kernels.shapes import FiniteGame
+
+MOST_STATES = 4_000_000
+MOST_LINKED = 3000  # states of a chance play's long run, solved for at once
+
+
+class Whole(NamedTuple):
+    """The whole states of a game: what play depends on when a round begins and nature has moved.
+
+    A state is one number: the round of the order, nature's state now, and the remembered slots ``(who, ago)``
+    that somebody sees, or needs so as to see them later; row-major in that order, the oldest slot slowest
+    and within a period player 0. Of a player who does not move in every round the standing action is a slot
+    too. The rest says how policies read a state and how one state follows from another; see
+    `rivalry.tables.kernels.history`.
+    """
+
+    slots: np.ndarray  # [slot 2]: who, how many rounds ago; nature is the number after the last player's
+    sizes: np.ndarray  # [slot]
+    strides: np.ndarray  # [slot]
+    rounds: int
+    natures: int
+    inner: int  # how many states there are of a round and a state of nature
+    size: int  # how many states there are
+    joints: np.ndarray  # [player]: what an action counts for in the joint action
+    moves: np.ndarray  # [round player]: whether it moves
+    stands: np.ndarray  # [player 2]: stride and size of the slot of its standing action; size 0: none
+    seen: np.ndarray  # [player state]: the number it sees, but for what others already chose in the round
+    now: np.ndarray  # [round player who]: what these choices count for in that number
+    base: np.ndarray  # [state]: the next state's number, but for what the round brings
+    steps: np.ndarray  # [who]: what the round's actions, nature's state and signal count for in it
+
+    def number(self, recent: ArrayLike, round: ArrayLike = 0, nature: ArrayLike = 0) -> np.ndarray:
+        """The number of a state when a round begins, ``[..]``, from what has been.
+
+        ``recent[.., k, who]`` is what stood ``k + 1`` rounds ago, that is at the end of the round ``k``
+        before the last one finished: the action of player ``who``, the state of nature of that round
+        (``who`` = number of players), the signal that it gave (one more). Columns and rows that no slot
+        needs may be left out. ``round`` is the row of the order that is about to be played, ``nature`` the
+        state in which nature is in it.
+
+        Raises `ValueError` where something needed is left out, or is no action, state or signal.
+
+        >>> import rivalry as rv
+        >>> from rivalry.tables import tabulate
+        >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
+        >>> whole_states(tables).number([[[1, 0]], [[1, 1]]]).tolist()
+        [2, 3]
+        """
+        found = np.asarray(recent, dtype=np.int64)
+        where = np.asarray(round, dtype=np.int64) * self.natures + np.asarray(nature, dtype=np.int64)
+        if np.any((where < 0) | (where >= self.rounds * self.natures)):
+            raise ValueError(f"round: {round!r} with nature {nature!r} must be in the game")
+        total = where * self.inner
+        for (who, ago), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
+            if found.ndim < 2 or found.shape[-2] < ago or found.shape[-1] <= who:
+                raise ValueError(f"recent: shape {found.shape} must reach {ago} rounds back and column {who}")
+            there = found[..., ago - 1, who]
+            if np.any((there < 0) | (there >= size)):
+                raise ValueError(f"recent: column {who} must be in 0..{size - 1}, {ago} rounds ago")
+            total = total + stride * there
+        return np.asarray(total)
+
+
+def whole_states(tables: FiniteGame) -> Whole:
+    """The whole states of a game in which a move is an action.
+
+    Raises `ValueError` for moves on a grid, a game without joint table, somebody who looks at the signal of
+    the round that is being played, and too many states.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
+    >>> whole = whole_states(tables._replace(sees=np.array([[[1, 2]], [[1, 2]]])))
+    >>> whole.size, whole.slots.tolist()  # player 1's actions of the last two rounds
+    (4, [[1, 2], [1, 1]])
+    """
+    _check(tables)
+    players, sizes = len(tables.sizes), observed_sizes(tables)
+    slots = _slots(tables)
+    widths = np.array([sizes[who] for who, _ in slots], dtype=np.int64)
+    rounds, natures, inner = len(tables.order), tables.payoff.shape[0], int(np.prod(widths.astype(object)))
+    size = rounds * natures * inner
+    if size > MOST_STATES:
+        raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
+    strides = np.array([int(np.prod(widths[k + 1 :])) for k in range(len(slots))], dtype=np.int64)
+    at = dict(zip(slots, strides.tolist(), strict=True))
+    moves = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
+    stands = [(at.get((who, 1), 1), sizes[who] if (who, 1) in at else 0) for who in range(players)]
+    seen, now = _observed(tables, at, rounds, natures, inner)
+    return Whole(
+        slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
+        sizes=widths,
+        strides=strides,
+        rounds=rounds,
+        natures=natures,
+        inner=inner,
+        size=size,
+        joints=_strides_of(tables.sizes),
+        moves=moves,
+        stands=np.array(stands, dtype=np.int64),
+        seen=seen,
+        now=now,
+        base=_shifted(players, at, sizes, rounds, natures, inner),
+        steps=np.array([at.get((who, 1), 0) for who in range(players + 2)], dtype=np.int64),
+    )
+
+
+class Cycles(NamedTuple):
+    """Where fixed policies lead in every session; turns are rounds.
+
+    Where nature chooses by chance no cycle exists: instead of one, all states are listed that are met for
+    ever, each with its share of the long run; ``onset`` is -1 then.
+    """
+
+    onset: np.ndarray  # [session]: the round at which the cycle begins
+    length: np.ndarray  # [session]: rounds until it repeats, or states listed
+    payoff: np.ndarray  # [session player]: mean over the rounds of the cycle
+    joint: np.ndarray  # [session turn]: joint actions; -1 beyond the length
+    state: np.ndarray  # [session turn]: whole states at the beginning of the turns; -1 beyond
+    weight: np.ndarray  # [session turn]: share of the long run; 0 beyond
+
+    def actions(self, tables: FiniteGame) -> np.ndarray:
+        """The joint actions as ``[session turn player]``; -1 beyond the length."""
+        each = np.stack(np.unravel_index(np.maximum(self.joint, 0), tuple(tables.sizes)), axis=-1)
+        return np.where(self.joint[..., None] < 0, -1, each)
+
+
+def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
+    """Play of ``policies [session player state]`` from whole states ``start [session]`` until it repeats.
+
+    Everybody is paid in every round, at the joint action that then stands. A state has the round of the
+    order in it: in alternating play a cycle is a multiple of the number of rounds long, even if all stand
+    still.
+
+    With chance, the long run is that of the Markov chain on whole states: its recurrent classes, weighed
+    with the chance that the start leads to them, each with its stationary distribution. Raises `ValueError`
+    for policies or states that there are not, and where chance leads to more states than can be solved for.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables import tabulate
+    >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
+    >>> both = [[0, 1, 0, 1], [0, 0, 1, 1]]  # each does what the other did last
+    >>> found = limit_cycles(tables, [both, both], [0, 1])
+    >>> found.length.tolist(), found.actions(tables)[1].tolist()
+    ([1, 2], [[1, 0], [0, 1]])
+    """
+    from rivalry.tables.kernels import history
+
+    whole = whole_states(tables)
+    given = checked_sessions(tables, policies)
+    begin = np.asarray(start)
+    if begin.shape != given.shape[:1] or begin.dtype.kind not in "iu":
+        raise ValueError(f"start: {begin.dtype} of shape {begin.shape} must be whole numbers, one a session")
+    if np.any((begin < 0) | (begin >= whole.size)):
+        raise ValueError(f"start: must be in 0..{whole.size - 1}")
+    begin = np.array(begin, dtype=np.int64)
+    if by_chance(tables):
+        return _long_runs(tables, whole, given, begin)
+    onset, length = np.zeros_like(begin), np.zeros_like(begin)
+    history.cycles(tables, whole, given, begin, onset, length)
+    state, joint = np.full((2, len(begin), int(length.max(initial=0))), -1, dtype=np.int64)
+    history.walk(tables, whole, given, begin, onset, length, state, joint)
+    weight = (state >= 0) / np.maximum(length, 1)[:, None]
+    return Cycles(onset, length, _mean_payoff(tables, whole, state, joint, weight), joint, state, weight)
+
+
+def checked_sessions(tables: FiniteGame, policies: object) -> np.ndarray:
+    """``policies [session player state]`` as whole numbers, actions that there are. Raises `ValueError`."""
+    found, needed = np.asarray(policies), states(tables)
+    fits = found.ndim == 3 and found.shape[1] == len(needed) and found.shape[2] >= needed.max()
+    if not fits or found.dtype.kind not in "iu":
+        wanted = f"(sessions, {len(needed)}, {needed.max()})"
+        raise ValueError(f"policies: {found.dtype} of shape {found.shape} must be whole numbers, {wanted}")
+    for player, size in enumerate(tables.sizes.tolist()):
+        row = found[:, player, : needed[player]]
+        if row.size and (row.min() < 0 or row.max() >= size):
+            raise ValueError(f"policies: actions of player {player} must be in 0..{size - 1}")
+    return np.array(found, dtype=np.int64, order="C")
+
+
+def by_chance(tables: FiniteGame) -> bool:
+    """Whether nature chooses by chance."""
+    return bool(tables.goes.shape[2] > 1)
+
+
+def _check(tables: FiniteGame) -> None:
+    if not tables.payoff.size:
+        raise ValueError("game: has no joint table; whole states need one, so take fewer places")
+    if tables.moves.size:
+        raise ValueError("game: players move on a grid; for whole states a move must be an action")
+    signal = len(tables.sizes) + 1
+    for player, slots in enumerate(tables.sees.tolist()):
+        if [signal, 0] in slots:
+            raise ValueError(f"sees: player {player} looks at the signal of the round being played")
+        if any(who == signal for who, _ in slots) and not tables.signal.size:
+            raise ValueError(f"sees: player {player} looks at a signal; the game must give one")
+
+
+def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
+    """What must be remembered, ``(who, ago)``, the oldest first."""
+    players = len(tables.sizes)
+    needed = set()
+    for row in tables.order.tolist():
+        needed |= {(who, 1) for who in range(players) if who not in row}
+    for round_ in range(len(tables.order)):
+        for player in range(players):
+            needed |= {slot for slot in seen_slots(tables, round_, player) if slot[1] > 0}
+    closed = {(who, k) for who, ago in needed for k in range(1, ago + 1)}
+    return sorted(closed, key=lambda slot: (-slot[1], slot[0]))
+
+
+def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, int]]:
+    """The slots that a player sees if it moves in a round.
+
+    Of who has not moved yet in the round, the action now is the one that stands, one round back.
+    """
+    row = [who for who in tables.order[round_].tolist() if who >= 0]
+    before = row[: row.index(player)] if player in row else []
+    found = []
+    for who, ago in tables.sees[player].tolist():
+        if who < 0:
+            break
+        stands = ago == 0 and who < len(tables.sizes) and who not in before
+        found.append((who, 1 if stands else ago))
+    return found if player in row else []
+
+
+def _observed(
+    tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, inner: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers that players see, as in `Whole`: ``seen [player state]`` and ``now [round player who]``."""
+    players, sizes = len(tables.sizes), observed_sizes(tables)
+    seen = np.zeros((players, rounds, natures, inner), dtype=np.int64)
+    now = np.zeros((rounds, players, players), dtype=np.int64)
+    rest = np.arange(inner)
+    for round_ in range(rounds):
+        for player in range(players):
+            stride = 1
+            for who, ago in reversed(seen_slots(tables, round_, player)):
+                if ago > 0:
+                    seen[player, round_] += stride * (rest // at[who, ago] % sizes[who])
+                elif who == players:
+                    seen[player, round_] += stride * np.arange(natures)[:, None]
+                else:
+                    now[round_, player, who] += stride
+                stride *= sizes[who]
+    return seen.reshape(players, -1), now
+
+
+def _shifted(
+    players: int, at: dict[tuple[int, int], int], sizes: list[int], rounds: int, natures: int, inner: int
+) -> np.ndarray:
+    """``Whole.base``: the next round, what was one round ago is two, and nature now is one round ago."""
+    rest, later = np.arange(inner), np.zeros((rounds, natures, inner), dtype=np.int64)
+    later += ((np.arange(rounds) + 1) % rounds * natures * inner)[:, None, None]
+    for (who, ago), stride in at.items():
+        if ago > 1:
+            later += stride * (rest // at[who, ago - 1] % sizes[who])
+        elif who == players:
+            later += stride * np.arange(natures)[:, None]
+    return later.ravel()
+
+
+def _strides_of(sizes: np.ndarray) -> np.ndarray:
+    return np.array([int(np.prod(sizes[k + 1 :])) for k in range(len(sizes))], dtype=np.int64)
+
+
+def _mean_payoff(
+    tables: FiniteGame, whole: Whole, state: np.ndarray, joint: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """``[session player]``, weighed over turns; where there is none the weight is 0."""
+    paid = tables.payoff[state // whole.inner % whole.natures, :, joint]
+    mean: np.ndarray = (paid * weight[..., None]).sum(axis=1)
+    return mean
+
+
+def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np.ndarray) -> Cycles:
+    """`Cycles` where nature chooses by chance."""
+    listed = [_long_run(tables, whole, *given) for given in zip(policies, start.tolist(), strict=True)]
+    length = np.array([len(state) for state, _, _ in listed], dtype=np.int64)
+    most = int(length.max(initial=0))
+    state, joint = np.full((2, len(listed), most), -1, dtype=np.int64)
+    weight = np.zeros((len(listed), most))
+    for session, found in enumerate(listed):
+        for row, values in zip((state, joint, weight), found, strict=True):
+            row[session, : len(values)] = values
+    onset = np.full(len(listed), -1, dtype=np.int64)
+    return Cycles(onset, length, _mean_payoff(tables, whole, state, joint, weight), joint, state, weight)
+
+
+def _long_run(
+    tables: FiniteGame, whole: Whole, policy: np.ndarray, start: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The states met for ever, the joint actions there, and their shares."""
+    from rivalry.tables.kernels import history
+
+    met, joint = np.zeros(whole.size, dtype=np.int64), np.zeros(whole.size, dtype=np.int64)
+    branches = tables.goes.shape[2]
+    leads, odds = np.zeros((whole.size, branches), dtype=np.int64), np.zeros((whole.size, branches))
+    count = history.reach(tables, whole, policy, start, met, joint, leads, odds)
+    if count > MOST_LINKED:
+        raise ValueError(f"policies: chance leads to {count} states; must be at most {MOST_LINKED}")
+    chain = np.zeros((count, count))
+    np.add.at(chain, (np.arange(count)[:, None], leads[:count]), odds[:count])
+    share = _shares(chain)
+    kept = np.flatnonzero(share > 0)
+    return met[kept], joint[kept], share[kept]
+
+
+def _shares(chain: np.ndarray) -> np.ndarray:
+    """The share of the long run in every state of a Markov chain that begins in state 0."""
+    from scipy.sparse.csgraph import connected_components
+
+    count, label = connected_components(chain > 0, directed=True, connection="strong")
+    leaves = np.zeros(count, dtype=bool)
+    source, target = np.nonzero(chain)
+    np.logical_or.at(leaves, label[source], label[source] != label[target])
+    passing = np.flatnonzero(leaves[label])
+    share = np.zeros(len(chain))
+    visits = np.zeros(len(chain))  # expected, of states that are passed
+    if leaves[label[0]]:
+        system = np.eye(len(passing)) - chain[np.ix_(passing, passing)].T
+        visits[passing] = np.linalg.solve(system, (passing == 0).astype(float))
+    arrives = visits @ chain + (np.arange(len(chain)) == 0)
+    for group in np.flatnonzero(~leaves):
+        inside = np.flatnonzero(label == group)
+        system = chain[np.ix_(inside, inside)].T - np.eye(len(inside))
+        system[-1] = 1.0  # one equation follows from the others; shares sum to 1 instead
+        share[inside] = arrives[inside].sum() * np.linalg.solve(system, np.eye(len(inside))[-1])
+    return share

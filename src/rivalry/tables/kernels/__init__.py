@@ -1,0 +1,31 @@
+"""Compiled loops, kept between runs.
+
+Numba keeps a compiled function by the contents of the file that it stands in, though functions of other files
+are compiled into it. So the folder is keyed by the contents of all files of compiled loops: a new version of
+the package never runs loops of an old one.
+"""
+
+import os
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+
+def _key() -> str:
+    files = sorted(Path(__file__).parents[2].glob("*/kernels/*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def _keep() -> None:
+    """Tell Numba where; it falls back to its own places where it may not write."""
+    from platformdirs import user_cache_dir
+
+    name = f"kernels-{_key()}"
+    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("RIVALRY_CACHE") or user_cache_dir("rivalry")
+    if Path(given).name != name:  # a worker inherits it
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(given) / name)
+        if "numba" in sys.modules:
+            sys.modules["numba"].config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+
+
+_keep()

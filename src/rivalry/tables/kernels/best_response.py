@@ -1,0 +1,174 @@
+"""Play of fixed policies on tables: greedy roll-outs, and what one player can make of the others' policies.
+
+Joint actions are numbered row-major, player 0 slowest; a *state* of the whole game is nature's state times
+the number of joint actions, plus the joint action that stands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+
+
+@njit(cache=True, nogil=True)
+def play_round(movers, policies, moves, sizes, sees, before, actions):  # type: ignore[no-untyped-def]
+    """One round in place: ``before`` is what stood, ``actions`` what stands, both ``[player]``."""
+    before[:] = actions
+    for k in range(movers.shape[0]):
+        player = movers[k]
+        if player < 0:
+            return
+        state = 0
+        for slot in range(sees.shape[1]):
+            who = sees[player, slot, 0]
+            if who < 0:
+                break
+            seen = actions[who] if sees[player, slot, 1] == 0 else before[who]
+            state = state * sizes[who] + seen
+        move = policies[player, state]
+        actions[player] = moves[player, before[player], move] if moves.shape[0] else move
+
+
+@njit(cache=True, nogil=True)
+def _turn(order, policies, moves, sizes, sees, before, actions):  # type: ignore[no-untyped-def]
+    for row in range(order.shape[0]):
+        play_round(order[row], policies, moves, sizes, sees, before, actions)
+
+
+@njit(cache=True, nogil=True)
+def cycle(start, order, policies, moves, sizes, sees):  # type: ignore[no-untyped-def]
+    """Where play from ``start [player]`` begins to repeat, and after how many turns of all rounds.
+
+    Brent's method (1980): no memory of the way.
+    """
+    before = start.copy()
+    slow, fast = start.copy(), start.copy()
+    _turn(order, policies, moves, sizes, sees, before, fast)
+    power, period = 1, 1
+    while not np.array_equal(slow, fast):
+        if power == period:
+            slow[:] = fast
+            power *= 2
+            period = 0
+        _turn(order, policies, moves, sizes, sees, before, fast)
+        period += 1
+    slow[:] = start
+    fast[:] = start
+    for _ in range(period):
+        _turn(order, policies, moves, sizes, sees, before, fast)
+    onset = 0
+    while not np.array_equal(slow, fast):
+        _turn(order, policies, moves, sizes, sees, before, slow)
+        _turn(order, policies, moves, sizes, sees, before, fast)
+        onset += 1
+    return onset, period
+
+
+@njit(cache=True, nogil=True)
+def follow(start, order, policies, moves, sizes, sees, path, stood):  # type: ignore[no-untyped-def]
+    """Fill ``path [turn player]`` from ``start`` on, and ``stood [turn player player]``.
+
+    The latter is the joint action that stands after the round in which the first player moved.
+    """
+    before, actions = start.copy(), start.copy()
+    for turn in range(path.shape[0]):
+        path[turn] = actions
+        for row in range(order.shape[0]):
+            play_round(order[row], policies, moves, sizes, sees, before, actions)
+            for k in range(order.shape[1]):
+                if order[row, k] < 0:
+                    break
+                stood[turn, order[row, k]] = actions
+
+
+@njit(cache=True, nogil=True)
+def _others(state, player, movers, seen, odds, moves, standing, strides, offset, chance):  # type: ignore[no-untyped-def]
+    """How the others of ``movers`` may move: changes of the joint action, and their chances; how many.
+
+    ``standing [player]``; a ``player`` of -1 means that everybody is one of the others.
+    """
+    count = 1
+    offset[0], chance[0] = 0, 1.0
+    for other in range(movers.shape[0]):
+        if other == player or not movers[other]:
+            continue
+        row = odds[other, seen[other, state]]
+        end = count
+        for move in range(row.shape[0]):
+            if row[move] > 0.0:
+                change = (moves[other, standing[other], move] - standing[other]) * strides[other]
+                for k in range(count):
+                    offset[end], chance[end] = offset[k] + change, chance[k] * row[move]
+                    end += 1
+        offset[: end - count] = offset[count:end].copy()
+        chance[: end - count] = chance[count:end].copy()
+        count = end - count
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _stand(joint, sizes, strides, standing):  # type: ignore[no-untyped-def]
+    for player in range(sizes.shape[0]):
+        standing[player] = joint // strides[player] % sizes[player]
+
+
+@njit(cache=True, nogil=True)
+def back_up(ahead, player, movers, seen, odds, moves, sizes, strides, tie, best, choice, value, room):  # type: ignore[no-untyped-def]
+    """The value of every state, written to ``value [state]``, from what the next joint actions are worth.
+
+    ``ahead [nature joint]``; ``choice [state]`` is the player's move, improved in place if ``best`` (where
+    another pays more than ``tie`` above it: the lowest of the best). A player of -1 makes no choice of its
+    own: everybody follows ``odds [player observation move]``. ``room``: twice the joint moves of all others.
+    """
+    joints = ahead.shape[1]
+    standing = np.zeros(sizes.shape[0], dtype=np.int64)
+    offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)
+    chooses = player >= 0 and movers[max(player, 0)]
+    for state in range(value.shape[0]):
+        nature, joint = state // joints, state % joints
+        _stand(joint, sizes, strides, standing)
+        count = _others(state, player, movers, seen, odds, moves, standing, strides, offset, chance)
+        if not chooses:
+            value[state] = _mean(ahead[nature], joint, count, offset, chance)
+            continue
+        here = moves[player, standing[player], choice[state]]
+        base = joint + (here - standing[player]) * strides[player]
+        value[state] = _mean(ahead[nature], base, count, offset, chance)
+        if best:
+            most, chosen = value[state] + tie, choice[state]
+            for move in range(moves.shape[2]):
+                there = moves[player, standing[player], move]
+                base = joint + (there - standing[player]) * strides[player]
+                pays = _mean(ahead[nature], base, count, offset, chance)
+                if pays > most:
+                    most, chosen = pays, move
+                    value[state] = pays
+            choice[state] = chosen
+
+
+@njit(cache=True, nogil=True)
+def _mean(ahead, base, count, offset, chance):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for k in range(count):
+        total += chance[k] * ahead[base + offset[k]]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def chain(player, movers, seen, odds, moves, sizes, strides, choice, leads, room):  # type: ignore[no-untyped-def]
+    """The chance that a joint action follows a state, written to ``leads [state joint]``."""
+    joints = leads.shape[1]
+    standing = np.zeros(sizes.shape[0], dtype=np.int64)
+    offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)
+    for state in range(leads.shape[0]):
+        joint = state % joints
+        _stand(joint, sizes, strides, standing)
+        count = _others(state, player, movers, seen, odds, moves, standing, strides, offset, chance)
+        base = joint
+        if player >= 0 and movers[max(player, 0)]:
+            there = moves[player, standing[player], choice[state]]
+            base += (there - standing[player]) * strides[player]
+        leads[state] = 0.0
+        for k in range(count):
+            leads[state, base + offset[k]] += chance[k]

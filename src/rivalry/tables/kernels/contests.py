@@ -1,0 +1,215 @@
+"""Payoffs of contests over points: whole joint tables, and single joint actions summed on the fly.
+
+A `Contest` holds every row's influence as plain numbers, so a share costs one division; where all of them
+underflow at a point the shares there are worked out from the logarithms. Sums run over points one after
+another, with the last player's actions side by side: a table and a sum on the fly agree to the bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+
+LEAST = 1e-200  # all plain influence below this has underflowed: logarithms from here on
+
+
+@njit(cache=True, nogil=True)
+def strides_of(sizes: np.ndarray) -> np.ndarray:
+    """What a step of each player's action adds to the number of a joint action, row-major."""
+    strides = np.ones(sizes.shape[0], dtype=np.int64)
+    for player in range(sizes.shape[0] - 2, -1, -1):
+        strides[player] = strides[player + 1] * sizes[player + 1]
+    return strides
+
+
+@njit(cache=True, nogil=True)
+def pay(contest, actions, out):  # type: ignore[no-untyped-def]
+    """Every player's payoff at one joint action ``[player]``, written to ``out [player]``."""
+    players, points = actions.shape[0], contest.weights.shape[0]
+    abstains = contest.away.shape[0] > 0
+    out[:] = 0.0
+    for point in range(points):
+        total = contest.third[point]
+        for player in range(players):
+            total += contest.plain[player, actions[player], point]
+        if abstains:
+            left = contest.abstention[point]
+            for player in range(players):
+                left *= contest.away[player, actions[player], point]
+            total += left
+        if total > LEAST:
+            rate = contest.weights[point] / total
+            for player in range(players):
+                out[player] += rate * contest.plain[player, actions[player], point]
+        else:
+            _from_logs(contest, actions, point, out)
+    for player in range(players):
+        out[player] -= contest.cost[player, actions[player]]
+
+
+@njit(cache=True, nogil=True)
+def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
+    """Add what one point gives, where plain numbers say nothing."""
+    players = actions.shape[0]
+    left = -np.inf
+    if contest.away.shape[0] > 0:
+        left = contest.abstention_log[point]
+        for player in range(players):
+            left += contest.away_log[player, actions[player], point]
+    top = max(contest.third_log[point], left)
+    for player in range(players):
+        top = max(top, contest.logs[player, actions[player], point])
+    if top == -np.inf:
+        for player in range(players):
+            out[player] += contest.weights[point] * contest.nobody
+        return
+    total = np.exp(contest.third_log[point] - top) + np.exp(left - top)
+    for player in range(players):
+        total += np.exp(contest.logs[player, actions[player], point] - top)
+    for player in range(players):
+        own = np.exp(contest.logs[player, actions[player], point] - top)
+        out[player] += contest.weights[point] * own / total
+
+
+@njit(cache=True, nogil=True)
+def pay_many(contest, actions, out):  # type: ignore[no-untyped-def]
+    """Payoffs of many joint actions ``[row player]``, written to ``out [row player]``."""
+    for row in range(actions.shape[0]):
+        pay(contest, actions[row], out[row])
+
+
+@njit(cache=True, nogil=True)
+def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
+    """The joint table, written to ``payoff [player joint]``.
+
+    The last player's actions are worked out together: the others' influence is summed once for all of them.
+    """
+    players, points = sizes.shape[0], contest.weights.shape[0]
+    last, most = players - 1, sizes[players - 1]
+    abstains = contest.away.shape[0] > 0
+    own = np.zeros((points, most))
+    near = np.ones((points, most))
+    for point in range(points):
+        for action in range(most):
+            own[point, action] = contest.plain[last, action, point]
+            if abstains:
+                near[point, action] = contest.away[last, action, point]
+    others = np.zeros(last, dtype=np.int64)
+    rest, left = np.zeros(points), np.zeros(points)
+    whole, rate, found = np.zeros(most), np.zeros(most), np.zeros((players, most))
+    actions = np.zeros(players, dtype=np.int64)
+    prefixes = 1
+    for player in range(last):
+        prefixes *= sizes[player]
+    for prefix in range(prefixes):
+        at = prefix
+        for player in range(last - 1, -1, -1):
+            others[player] = at % sizes[player]
+            at //= sizes[player]
+        rest[:] = contest.third
+        for player in range(last):
+            rest += contest.plain[player, others[player]]
+        if abstains:
+            left[:] = contest.abstention
+            for player in range(last):
+                left *= contest.away[player, others[player]]
+        found[:] = 0.0
+        least = np.inf
+        for point in range(points):
+            weight = contest.weights[point]
+            for action in range(most):
+                whole[action] = rest[point] + own[point, action] + left[point] * near[point, action]
+                rate[action] = weight / whole[action] if whole[action] > LEAST else np.inf
+            for action in range(most):
+                least = min(least, whole[action])
+            for player in range(last):
+                influence = contest.plain[player, others[player], point]
+                for action in range(most):
+                    found[player, action] += influence * rate[action]
+            for action in range(most):
+                found[last, action] += own[point, action] * rate[action]
+        for action in range(most):
+            joint = prefix * most + action
+            for player in range(last):
+                payoff[player, joint] = found[player, action] - contest.cost[player, others[player]]
+            payoff[last, joint] = found[last, action] - contest.cost[last, action]
+        if not least > LEAST:
+            actions[:last] = others
+            for action in range(most):
+                actions[last] = action
+                pay(contest, actions, found[:, action])
+                payoff[:, prefix * most + action] = found[:, action]
+
+
+@njit(cache=True, nogil=True)
+def following(actions, sizes, before):  # type: ignore[no-untyped-def]
+    """The next joint action, in place, of those where alike players stand in order; False after the last.
+
+    ``before [player]`` is the last earlier player who is alike, -1 where there is none.
+    """
+    for player in range(actions.shape[0] - 1, -1, -1):
+        if actions[player] + 1 < sizes[player]:
+            actions[player] += 1
+            for later in range(player + 1, actions.shape[0]):
+                actions[later] = actions[before[later]] if before[later] >= 0 else 0
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
+    """The largest payoff of any player at any joint action."""
+    actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
+    most = -np.inf
+    while True:
+        pay(contest, actions, out)
+        for player in range(sizes.shape[0]):
+            if not out[player] <= most:  # a NaN stays
+                most = out[player]
+        if not following(actions, sizes, before):
+            return most
+
+
+@njit(cache=True, nogil=True)
+def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untyped-def]
+    """Whether ``player`` gains more than ``tie`` by another action, the others' standing.
+
+    Neighbours are tried first: who does not rest mostly gains by a step. ``out [player]`` is scratch.
+    """
+    stands = actions[player]
+    pay(contest, actions, out)
+    here, gains = out[player], False
+    for number in range(-2, sizes[player]):
+        action = stands + 2 * number + 3 if number < 0 else number
+        if action < 0 or action >= sizes[player] or action == stands:
+            continue
+        actions[player] = action
+        pay(contest, actions, out)
+        if out[player] > here + tie:
+            gains = True
+            break
+    actions[player] = stands
+    return gains
+
+
+@njit(cache=True, nogil=True)
+def equilibria(contest, sizes, before, tie, found):  # type: ignore[no-untyped-def]
+    """Joint actions where no player gains more than ``tie``, written to ``found [row player]``; how many.
+
+    Counts on beyond the rows that there is room for.
+    """
+    actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
+    count = 0
+    while True:
+        rests = True
+        for player in range(sizes.shape[0]):
+            if leaves(contest, sizes, actions, player, tie, out):
+                rests = False
+                break
+        if rests:
+            if count < found.shape[0]:
+                found[count] = actions
+            count += 1
+        if not following(actions, sizes, before):
+            return count

@@ -1,0 +1,159 @@
+"""Departures from limit cycles: what pays most in one round, and what follows when somebody does it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.history import branch_of, inner, leads_to, moves_in, nature_of, nobody, play_round
+
+
+class Plan(NamedTuple):
+    """What a departure is: numbers only."""
+
+    player: int
+    forced: np.ndarray  # [session state]: what the player does at its first decisions
+    periods: int  # how many
+    gamma: float
+    value: np.ndarray  # [session state]: of its own policy
+    begins: np.ndarray  # [session turn]: states of the cycle; -1 beyond
+
+
+class Followed(NamedTuple):
+    """What came of departures; the paths are sums, and means in the end."""
+
+    paths: np.ndarray  # [session turn player]: levels of the actions
+    pays: np.ndarray  # [session turn player]
+    gain: np.ndarray  # [session start]: discounted, against no departure
+    back: np.ndarray  # [session start]: after how many rounds play is on the cycle again; -1: never
+
+
+@njit(cache=True, nogil=True)
+def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
+    """What pays ``player`` most in a round alone, into ``chosen [session state]``; -1: it does not move.
+
+    Its own action stands unless beaten by more than ``tie``, then the lowest of the best.
+    """
+    acts, forced = nobody(tables.sizes.shape[0])
+    for session in range(policies.shape[0]):
+        policy = policies[session]
+        for state in range(whole.size):
+            chosen[session, state] = -1
+            if not moves_in(whole, state, player):
+                continue
+            nature = nature_of(whole, state)
+            forced[player] = -1
+            joint = play_round(tables, whole, policy, state, forced, acts)
+            best, most = acts[player], tables.payoff[nature, player, joint] + tie
+            for action in range(tables.sizes[player]):
+                forced[player] = action
+                joint = play_round(tables, whole, policy, state, forced, acts)
+                if tables.payoff[nature, player, joint] > most:
+                    best, most = action, tables.payoff[nature, player, joint]
+            chosen[session, state] = best
+
+
+@njit(cache=True, nogil=True)
+def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
+    """Depart from every cycle at each of its states where the player moves; ``followed`` in place."""
+    acts, forced = nobody(tables.sizes.shape[0])
+    cycle = np.zeros(whole.size, dtype=np.bool_)
+    for session in range(policies.shape[0]):
+        begins = plan.begins[session]
+        _mark(begins, cycle, True)
+        count = 0
+        for turn in range(begins.shape[0]):
+            if begins[turn] >= 0 and moves_in(whole, begins[turn], plan.player):
+                _depart(
+                    tables,
+                    whole,
+                    policies[session],
+                    plan,
+                    levels,
+                    followed,
+                    session,
+                    turn,
+                    cycle,
+                    acts,
+                    forced,
+                )
+                count += 1
+        _mark(begins, cycle, False)
+        followed.paths[session] /= max(count, 1)
+        followed.pays[session] /= max(count, 1)
+
+
+@inner
+def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
+    """One departure, until play is back on the cycle or must be on another."""
+    state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
+    worth, discount, shown = 0.0, 1.0, followed.paths.shape[1]
+    latest = whole.size + whole.rounds * plan.periods
+    while now < shown or (now < latest and back < 0):
+        leaves = left > 0 and moves_in(whole, state, plan.player)
+        forced[plan.player] = plan.forced[session, state] if leaves else -1
+        joint = play_round(tables, whole, policy, state, forced, acts)
+        nature = nature_of(whole, state)
+        if now < shown:
+            for who in range(acts.shape[0]):
+                followed.paths[session, now, who] += levels[who, acts[who]]
+                followed.pays[session, now, who] += tables.payoff[nature, who, joint]
+        after = leads_to(tables, whole, state, joint, acts) + branch_of(tables, whole, state, joint, 0)[0]
+        if left > 0:
+            worth += discount * tables.payoff[nature, plan.player, joint]
+            discount *= plan.gamma
+            left -= leaves
+            if left == 0:
+                worth += discount * plan.value[session, after]
+        state, now = after, now + 1
+        if left == 0 and back < 0 and cycle[state]:
+            back = now
+    followed.gain[session, turn] = worth - plan.value[session, plan.begins[session, turn]]
+    followed.back[session, turn] = back
+
+
+@inner
+def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
+    for state in states:
+        if state >= 0:
+            cycle[state] = on
+
+
+class Losses(NamedTuple):
+    """What followers lose, ``[session follower leading]``: sums over states, the most, and how often none."""
+
+    total: np.ndarray
+    worst: np.ndarray
+    none: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ignore[no-untyped-def]
+    """What each follower's best action in a round would pay more than its answer to the leaders'.
+
+    ``leading`` numbers the joint actions of ``leaders``, the last the fastest; up to ``tie`` is nothing.
+    """
+    acts, forced = nobody(tables.sizes.shape[0])
+    for session in range(policies.shape[0]):
+        for state in range(whole.size):
+            nature = nature_of(whole, state)
+            for leading in range(found.total.shape[2]):
+                rest = leading
+                for leader in leaders[::-1]:
+                    forced[leader] = rest % tables.sizes[leader]
+                    rest //= tables.sizes[leader]
+                for k in range(followers.shape[0]):
+                    who = followers[k]
+                    joint = play_round(tables, whole, policies[session], state, forced, acts)
+                    here = tables.payoff[nature, who, joint]
+                    loss = 0.0
+                    for action in range(tables.sizes[who]):
+                        forced[who] = action
+                        joint = play_round(tables, whole, policies[session], state, forced, acts)
+                        loss = max(loss, tables.payoff[nature, who, joint] - here)
+                    forced[who] = -1
+                    found.total[session, k, leading] += loss
+                    found.worst[session, k, leading] = max(found.worst[session, k, leading], loss)
+                    found.none[session, k, leading] += loss <= tie

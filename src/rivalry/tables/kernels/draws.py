@@ -1,0 +1,73 @@
+"""Random numbers for kernels: a counter hashed by splitmix64. This is their one home.
+
+A stream is an array ``[seed, counter]`` of two ``uint64``; the word number k of a stream depends on nothing
+but its seed and k, so a stream can be saved, moved and continued to the bit, and blocks vectorise.
+
+Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+_ONE, _11, _27, _30, _31 = (np.uint64(k) for k in (1, 11, 27, 30, 31))
+
+
+def stream(sequence: np.random.SeedSequence) -> np.ndarray:
+    """A new stream: ``[seed, counter]``, uint64.
+
+    >>> stream(np.random.SeedSequence(7)).shape
+    (2,)
+    """
+    return np.array([sequence.generate_state(1, np.uint64)[0], 0], dtype=np.uint64)
+
+
+def quiet() -> np.errstate:
+    """Around kernels that draw: unsigned words wrap around on purpose, also where Numba is switched off."""
+    return np.errstate(over="ignore")
+
+
+@njit(cache=True, nogil=True, inline="always")
+def word(seed: np.uint64, counter: np.uint64) -> np.uint64:
+    """The 64-bit word number ``counter`` (from 0) of the stream ``seed``."""
+    z = seed + (counter + _ONE) * _GOLDEN
+    z = (z ^ (z >> _30)) * _FIRST
+    z = (z ^ (z >> _27)) * _SECOND
+    return z ^ (z >> _31)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def unit(bits: np.uint64) -> float:
+    """A word as a number in [0, 1), a multiple of 2**-53."""
+    return float(bits >> _11) * 2.0**-53
+
+
+@njit(cache=True, nogil=True)
+def uniform(stream: np.ndarray) -> float:
+    """The next number in [0, 1) of a stream, which moves on by one."""
+    drawn: float = unit(word(stream[0], stream[1]))
+    stream[1] = stream[1] + _ONE
+    return drawn
+
+
+@njit(cache=True, nogil=True)
+def fill(stream: np.ndarray, block: np.ndarray) -> None:
+    """Fill a flat block with the stream's next numbers in [0, 1)."""
+    seed, counter = stream[0], stream[1]
+    for k in range(block.shape[0]):
+        block[k] = unit(word(seed, counter + np.uint64(k)))
+    stream[1] = counter + np.uint64(block.shape[0])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def words(stream: np.ndarray, block: np.ndarray) -> None:
+    """Fill a flat block with the stream's next 64-bit words."""
+    seed, counter = stream[0], stream[1]
+    for k in range(block.shape[0]):
+        block[k] = word(seed, counter + np.uint64(k))
+    stream[1] = counter + np.uint64(block.shape[0])

@@ -1,0 +1,92 @@
+"""Learning values by trial: exploring, choosing from a row of values, what a row is worth.
+
+These pieces know rows, never who owns them. What cannot be a table is a small integer:
+
+- exploration: `FIXED`; `COSINE`, falling over an epoch; `LOG`, falling like the logarithm of the time;
+- target: `MAX`, the best value (Watkins and Dayan 1992); `ON_POLICY`, the value of the next choice
+  (Rummery and Niranjan 1994); `EXPECTED`, the mean over the next choice (van Seijen et al. 2009).
+"""
+
+from __future__ import annotations
+
+from math import cos, exp, inf, log, log2, pi
+from typing import Any
+
+from rivalry.tables.kernels.cache import njit
+
+# Without reference counts, and part of their callers: these functions hand arrays to each other many times a
+# step. Counting them (locked instructions) and passing them on would take nineteen twentieths of the time.
+# Such a function cannot make an array.
+UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True}
+bare = njit(cache=True, **UNCOUNTED)
+
+FIXED, COSINE, LOG = 0, 1, 2
+MAX, ON_POLICY, EXPECTED = 0, 1, 2
+BELOW_ONE = 1.0 - 2.0**-53
+
+
+@bare
+def explore(kind, low, high, step, length, epsilon):  # type: ignore[no-untyped-def]
+    """Everybody's chance of a random choice at a step of an epoch of ``length``, into ``epsilon``."""
+    players = low.shape[0]
+    if kind == LOG:
+        falls = inf if step == 0 else log(10.0 * players) / log(step + 1.0) + players / log2(step + 1.0)
+        for player in range(players):
+            epsilon[player] = min(max(high[player] * falls, low[player]), 1.0)
+        return
+    wave = 1.0 + cos(pi * (step / length)) if kind == COSINE else 2.0
+    for player in range(players):
+        epsilon[player] = low[player] + (high[player] - low[player]) / 2 * wave
+
+
+@bare
+def best(row, size):  # type: ignore[no-untyped-def]
+    """The largest of the first ``size`` values of a row."""
+    largest = row[0]
+    for k in range(1, size):
+        largest = row[k] if row[k] > largest else largest
+    return largest
+
+
+@bare
+def weigh(row, size, temperature, greedy, weights):  # type: ignore[no-untyped-def]
+    """How likely each choice is, not exploring, up to a factor: into ``weights``; returns their sum.
+
+    The best alone, ties alike, or ``exp(value/temperature)``, at most 1.
+    """
+    largest, total = best(row, size), 0.0
+    for k in range(size):
+        if greedy:
+            weights[k] = 1.0 if row[k] == largest else 0.0
+        else:
+            weights[k] = exp((row[k] - largest) / temperature)
+        total += weights[k]
+    return total
+
+
+@bare
+def choose(row, size, epsilon, temperature, greedy, drawn, weights):  # type: ignore[no-untyped-def]
+    """The choice that one number ``drawn`` in [0, 1) makes; below ``epsilon`` it is a random one.
+
+    What of the number lies below, or above, ``epsilon`` is stretched to [0, 1) again and picks the choice.
+    """
+    if drawn < epsilon:
+        return min(int(drawn / epsilon * size), size - 1)
+    rest = min((drawn - epsilon) / (1.0 - epsilon), BELOW_ONE)
+    left = rest * weigh(row, size, temperature, greedy, weights)
+    chosen, passed = 0, 0.0
+    for k in range(size - 1):  # counted without a branch, which could not be foreseen
+        passed += weights[k]
+        chosen += left >= passed
+    return chosen
+
+
+@bare
+def expected(row, size, epsilon, temperature, greedy, weights):  # type: ignore[no-untyped-def]
+    """The mean of a row over the choice that `choose` would make."""
+    total = weigh(row, size, temperature, greedy, weights)
+    plain, weighed = 0.0, 0.0
+    for k in range(size):
+        plain += row[k]
+        weighed += weights[k] * row[k]
+    return epsilon * plain / size + (1.0 - epsilon) * weighed / total

@@ -1,0 +1,197 @@
+"""Q-learning sessions of two players who look back one round at most: three loops at full speed.
+
+The rules, the words and so every bit are those of `tables.kernels.sessions`, for greedy choice with epsilon,
+values taught by the best value (`MAX`), and nature at rest. What a player remembers is then a table of the
+last joint action.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.draws import unit, word
+from rivalry.tables.kernels.sessions import RUNNING, SessionRule, Sessions, act, at, ended, level_at, teach
+from rivalry.tables.kernels.table import inner
+
+_ONE, _TWO = np.uint64(1), np.uint64(2)
+
+
+class Pair(NamedTuple):
+    """Two players' game, as these loops take it."""
+
+    payoff: np.ndarray  # [player joint]
+    look: np.ndarray  # [player joint]: the state, or its part, that a player remembers of a round
+    signal: np.ndarray  # [joint]
+    sizes: np.ndarray  # [player]: how many actions
+    plain: int  # 1: what both remember is the joint action
+    turns: int  # 1: they move in turns; 0: both in every round
+    staged: int  # 1: the second of a round sees what the first has just chosen, after what it remembers
+    first: int  # who decides first
+
+
+class Own(NamedTuple):
+    """One player's tables, and its numbers."""
+
+    values: np.ndarray  # [entry]
+    greedy: np.ndarray  # [state]
+    runner: np.ndarray  # [state]
+    pending: np.ndarray  # [2]
+    owed: np.ndarray  # [2]
+    payoff: np.ndarray  # [joint]
+    look: np.ndarray  # [joint]
+    player: int
+    size: int
+    stride: int  # what an action counts for in the joint action
+    learns: int
+    alpha: float
+    gamma: float
+    scale: float
+    beta: float
+    decay: float
+
+
+@njit(cache=True, nogil=True)
+def play(pair: Pair, rule: SessionRule, sessions: Sessions, chosen: np.ndarray, steps: int) -> None:
+    """Up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
+    for session in chosen:
+        one = _own(pair, rule, sessions, session, pair.first)
+        two = _own(pair, rule, sessions, session, 1 - pair.first)
+        stream, clock = sessions.stream[session], sessions.clock[session]
+        recent, level = sessions.recent[session, 0], sessions.level[session]
+        tally, counts = sessions.tally[session], sessions.counts[session]
+        if pair.turns:
+            _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps)
+        else:
+            _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps)
+
+
+@njit(nogil=True)
+def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
+    """Counted as usual: what hands arrays back may not be compiled without."""
+    return Own(
+        sessions.values[session, rule.value_from[player] : rule.value_from[player + 1]],
+        sessions.greedy[session, rule.state_from[player] : rule.state_from[player + 1]],
+        sessions.runner[session, rule.state_from[player] : rule.state_from[player + 1]],
+        sessions.pending[session, player],
+        sessions.owed[session, player],
+        pair.payoff[player],
+        pair.look[player],
+        player,
+        pair.sizes[player],
+        pair.sizes[1] if player == 0 else 1,
+        rule.learns[player],
+        rule.alpha[player],
+        rule.gamma[player],
+        rule.scale[player],
+        rule.beta[player],
+        rule.decay[player],
+    )
+
+
+@inner
+def _decide(own, state, epsilon, drawn, past, done, owed, later):  # type: ignore[no-untyped-def]
+    """What was pending is settled; the action chosen, and whether a greedy action changed."""
+    changed, size = False, own.size
+    if past >= 0:
+        aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
+        changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, own.alpha)
+    return act(own.greedy[at(state)], epsilon, size, drawn), changed
+
+
+@inner
+def _level(own, before, period):  # type: ignore[no-untyped-def]
+    return level_at(before, own.scale, own.beta, own.decay, period)
+
+
+@inner
+def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps):  # type: ignore[no-untyped-def]
+    """Both decide in every round, the second perhaps seeing the first's action."""
+    seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
+    e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
+    joint = a * one.stride + b * two.stride
+    past, done, owed, later = one.pending[0], one.pending[1], one.owed[0], one.owed[1]
+    past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
+    while steps > 0 and over == RUNNING:
+        e, f = _level(one, e, period), _level(two, f, period)
+        here, there = joint, joint
+        if not pair.plain:
+            here, there = one.look[at(joint)], two.look[at(joint)]
+        a, new = _decide(one, here, e, unit(word(seed, counter)), past, done, owed, later)
+        if pair.staged:
+            there = there * one.size + a
+        b, newer = _decide(two, there, f, unit(word(seed, counter + _ONE)), past_, done_, owed_, later_)
+        counter += _TWO
+        joint = a * one.stride + b * two.stride
+        if one.learns:
+            past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+        if two.learns:
+            past_, done_, owed_, later_ = there, b, two.payoff[at(joint)], two.gamma
+        if period >= rule.tally_from:
+            _tally(pair, tally, counts, joint)
+        period += 1
+        changed = period if new or newer else changed
+        over = ended(rule, period, changed)
+        steps -= 1
+    _keep(one, past, done, owed, later)
+    _keep(two, past_, done_, owed_, later_)
+    stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
+    level[one.player], level[two.player], recent[one.player], recent[two.player] = e, f, a, b
+    if pair.signal.shape[0] > 0:
+        recent[3] = pair.signal[joint]
+
+
+@inner
+def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps):  # type: ignore[no-untyped-def]
+    """One decides in each round; the other's action stands."""
+    seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
+    e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
+    joint = a * one.stride + b * two.stride
+    past, done, owed, later = one.pending[0], one.pending[1], one.owed[0], one.owed[1]
+    past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
+    while steps > 0 and over == RUNNING:
+        e, f = _level(one, e, period), _level(two, f, period)
+        drawn = unit(word(seed, counter))
+        if period & 1 == 0:
+            here = one.look[at(joint)]
+            a, new = _decide(one, here, e, drawn, past, done, owed, later)
+            joint = a * one.stride + b * two.stride
+            if one.learns:
+                past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+            owed_ += later_ * two.payoff[at(joint)]
+            later_ *= two.gamma
+        else:
+            here = two.look[at(joint)]
+            b, new = _decide(two, here, f, drawn, past_, done_, owed_, later_)
+            joint = a * one.stride + b * two.stride
+            if two.learns:
+                past_, done_, owed_, later_ = here, b, two.payoff[at(joint)], two.gamma
+            owed += later * one.payoff[at(joint)]
+            later *= one.gamma
+        counter += _ONE
+        if period >= rule.tally_from:
+            _tally(pair, tally, counts, joint)
+        period += 1
+        changed = period if new else changed
+        over = ended(rule, period, changed)
+        steps -= 1
+    _keep(one, past, done, owed, later)
+    _keep(two, past_, done_, owed_, later_)
+    stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
+    level[one.player], level[two.player], recent[one.player], recent[two.player] = e, f, a, b
+    if pair.signal.shape[0] > 0:
+        recent[3] = pair.signal[joint]
+
+
+@inner
+def _keep(own, past, done, owed, later):  # type: ignore[no-untyped-def]
+    own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later
+
+
+@inner
+def _tally(pair, tally, counts, joint):  # type: ignore[no-untyped-def]
+    tally[0] += pair.payoff[0, joint]
+    tally[1] += pair.payoff[1, joint]
+    counts[at(joint)] += 1

@@ -1,0 +1,326 @@
+"""The tuples of arrays that kernels take: data only, no rule and no compiled function.
+
+The one file of this room that a game may import; it needs nothing but NumPy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class FiniteGame(NamedTuple):
+    """A finite game played on and on: tables, and who moves when seeing what.
+
+    ``joint`` numbers the joint actions row-major, player 0 slowest. A table that is absent has length 0.
+
+    Every player has an action that *stands*. Play goes in rounds, the rows of ``order`` in turn: the movers
+    of a round choose a move, seeing what stood before it (slots of ``sees`` one round back) or what others
+    already chose in it (none back), and what they moved to stands from then on; who is absent from the row
+    stays. ``moves[player, standing, move]`` is the action that a move leads to. A move that is not possible
+    leads to the standing action itself, and so does padding (an action or a move that a shorter player does
+    not have). Without ``moves`` a move is the action chosen. So players who walk on a grid choose among few
+    moves: ``moves.shape[2]`` of them, ``sizes[player]`` where there are no moves.
+
+    A player's *state* is one number: the actions in its slots of ``sees``, row-major, the first slot slowest.
+    A policy, or a table of values, is an array ``[state]`` or ``[state move]`` a player. Besides the players,
+    a slot may name nature (the number after the last player's), or the public signal that a round gave, such
+    as a price (the number after nature's).
+    """
+
+    payoff: np.ndarray  # [nature player joint], float64
+    goes: np.ndarray  # [nature joint branch]: where nature moves; joint of length 1: whatever is chosen
+    odds: np.ndarray  # [nature joint branch], cumulative
+    moves: np.ndarray  # [player standing move]: the action a move leads to; absent: any action
+    sizes: np.ndarray  # [player]: how many actions
+    order: np.ndarray  # [round mover]: who moves, in order; -1 ends; absent: the action stands
+    sees: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this one); -1 ends
+    signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: what everybody may see of a round
+
+
+PEER, SOCIETY = 0, 1
+"""Who receives what the winner of a pair pays: the loser, or everybody in time."""
+
+COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
+"""Who wins among equal bids: by a coin, the agent of lower number, of higher stake (then a coin), nobody."""
+
+SURPLUS, ROOM, BURN = 0, 1, 2
+"""What a loser cannot hold: joins the surplus; is not charged in the first place; is lost."""
+
+OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
+"""Flows of karma: what losers could not hold; charges and taxes that joined the surplus; shared out; lost."""
+
+BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
+"""What decides a pair: bids, or, without karma, a coin, the higher stake, fewer wins so far (then a coin)."""
+
+
+UNSEEN = np.zeros((0, 0), dtype=np.int64)
+
+
+class Economy(NamedTuple):
+    """Agents with whole amounts of karma who meet in random pairs, again and again, and bid for one resource.
+
+    A *type* of agents has private states: its urgency, possibly with something beside it. In private state
+    ``z`` losing costs ``stakes[type, z]``; the private states move by themselves. ``charge[b, c]`` is what a
+    winner pays who bid ``b`` against the losing bid ``c``, at most ``b``. All karma is in ``0..most``.
+    Shorter types are padded: with stakes 0 and private states that are never reached.
+
+    Who meets, sees ``signal[own karma, peer's karma]`` before it bids. A policy has a row for each private
+    state, signal and karma; to policies, tables and tallies the two first are one, ``z * signals + signal``.
+    """
+
+    type_of: np.ndarray  # [agent], int64
+    stakes: np.ndarray  # [type private], at least 0
+    chain: np.ndarray  # [type private private], cumulative along the last axis
+    first: np.ndarray  # [type private], cumulative: where private states begin
+    discount: np.ndarray  # [type]
+    karma: np.ndarray  # [agent], int64: at the start
+    most: int  # karma that an agent can hold
+    charge: np.ndarray  # [bid bid], int64
+    receiver: int  # PEER or SOCIETY
+    tie: int  # COIN, LOWEST_INDEX, HIGHEST_STAKE or NOBODY
+    overflow: int  # SURPLUS, ROOM or BURN
+    tax: np.ndarray  # [karma]: what is due, in expectation, before a redistribution; the fraction is drawn
+    every: int  # the surplus is shared out every so many steps
+    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
+    idle: int  # 1: an odd agent out, drawn anew, sits a step out with neither reward nor loss
+    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: nothing is seen
+
+
+OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
+"""What those pay who are admitted to a lane: their bids, or all the same."""
+
+NO_TRANSFER, EVEN, URGENT = 0, 1, 2
+"""How members of a coalition pass karma on: not at all; all alike; to members of higher stake first."""
+
+
+class City(NamedTuple):
+    """Agents with whole amounts of karma who travel through a city and bid for admission to its lanes.
+
+    A *journey* is where a trip can lead: *places*, each with the lane that is wanted there, and *junctions*,
+    where a place is chosen. A location is a place, or the junction ``j`` as ``-2 - j``; ``-1`` is the trip's
+    end. A fixed path is a journey without junctions. Shorter journeys are padded.
+
+    An agent may travel along several journeys. A *trip* is a journey and an urgency: the journey number
+    ``slot`` of an agent at urgency ``u`` is trip ``slot * urgencies + u``, and the last number is dormancy: a
+    step without bid, loss or lane. A trip ends with the admission to its last lane; the next is drawn.
+    """
+
+    type_of: np.ndarray  # [agent], int64
+    stakes: np.ndarray  # [type urgency], at least 0: what it costs to be refused, a step
+    law: np.ndarray  # [type trip trip], cumulative along the last axis: from a trip that ended to the next
+    first: np.ndarray  # [type trip], cumulative: the first trip
+    discount: np.ndarray  # [type]
+    karma: np.ndarray  # [agent], int64: at the start
+    most: int  # karma that an agent can hold
+    journeys: np.ndarray  # [agent slot], int64
+    begins: np.ndarray  # [journey], int64: the location where it begins
+    lane: np.ndarray  # [journey place], int64
+    after: np.ndarray  # [journey place], int64: the location after admission
+    back: np.ndarray  # [journey place], int64: the location after refusal
+    options: np.ndarray  # [journey junction option], int64: places to choose from; -1: none
+    capacity: np.ndarray  # [lane], int64: how many are admitted in a step
+    price: int  # OWN_BID, HIGHEST_REFUSED or LOWEST_ADMITTED
+    uncontended: int  # 1: who is admitted pays also where there is room for all
+    toll: np.ndarray  # [lane]: karma due beside the bid on admission, in expectation; the fraction is drawn
+    subsidy: np.ndarray  # [lane]: karma for everybody who wants the lane, while the surplus lasts, likewise
+    local: float  # share of a lane's payments that goes to those who want the lane
+    dormant_share: int  # 1: dormant agents, too, have a share of the surplus
+    tie: int  # COIN or LOWEST_INDEX
+    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN (fewest admissions for an attempt so far)
+    coalition: np.ndarray  # [agent], int64: 1 for members of a coalition, who learn from their mean reward
+    transfer: int  # NO_TRANSFER, EVEN or URGENT: how they pass karma on
+
+
+def views_of(economy: Economy) -> int:
+    """How many pairs of a private state and a signal policies tell apart."""
+    private: int = economy.stakes.shape[1]
+    return private * (int(economy.signal.max()) + 1) if economy.signal.size else private
+
+
+class Contest(NamedTuple):
+    """Payoffs as sums over points shared in proportion to influence: what a joint table would be made of.
+
+    At a point ``k`` the rows are the players, each with the influence of the action it takes there, a third
+    party whose influence no action changes, and abstention, a product of one factor a player. A player is
+    paid ``sum_k weights[k] * share[k] - cost``. Influence is held twice: as logarithms, and, for speed, as
+    plain numbers in units of the largest that a row can have at the point. Where the plain numbers of all
+    rows underflow, the logarithms are used. Made by `contest`.
+    """
+
+    weights: np.ndarray  # [point]
+    logs: np.ndarray  # [player action point]; -inf: no influence
+    plain: np.ndarray  # [player action point]
+    third_log: np.ndarray  # [point]; -inf: no third party
+    third: np.ndarray  # [point]
+    away_log: np.ndarray  # [player action point]: logs of abstention's factors; absent: no abstention
+    away: np.ndarray  # [player action point], each at most 1 at every point
+    abstention_log: np.ndarray  # [point]: the logarithm of abstention's influence, but for the factors
+    abstention: np.ndarray  # [point]: the same in units of the point, with the factors' largest values
+    cost: np.ndarray  # [player action]
+    nobody: float  # the share of every player where no row has influence; NaN where that is an error
+
+
+class Tabulated(NamedTuple):
+    """A game whose players choose among finitely many places: its tables, and where the places are.
+
+    ``places`` are profiles' entries, ``[player action axis]``, shorter players padded with NaN; ``alike`` is
+    one whole number a player, equal for players who may change places. Where the joint table would be too
+    large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``, which is
+    absent (its ``weights`` have length 0) otherwise.
+    """
+
+    tables: FiniteGame
+    places: np.ndarray  # float64
+    alike: np.ndarray  # int64
+    contest: Contest
+
+
+def contest(
+    weights: np.ndarray,  # [point]
+    logs: np.ndarray,  # [player action point]
+    third_log: np.ndarray | None = None,  # [point]
+    abstention: float | None = None,
+    away_log: np.ndarray | None = None,  # [player action point]: logs of the squared distances
+    cost: np.ndarray | None = None,  # [player action]
+    zero_influence: str = "error",
+) -> Contest:
+    """A `Contest` from logarithms of influence, in plain NumPy.
+
+    >>> made = contest(np.ones(2), np.log([[[1.0, 2.0]], [[3.0, 2.0]]]))
+    >>> made.plain.round(6).tolist()
+    [[[0.333333, 1.0]], [[1.0, 1.0]]]
+    """
+    none = np.full(len(weights), -np.inf)
+    third_log = none if third_log is None else third_log
+    top = np.maximum(logs.max(axis=(0, 1)), third_log)
+    empty = np.zeros((0, 0, 0))
+    abstention_log, most, away = none, np.zeros((len(logs), 1, len(weights))), empty
+    if abstention is not None and away_log is not None and abstention > 0:
+        most = away_log.max(axis=1, keepdims=True)
+        most = np.where(np.isneginf(most), 0.0, most)
+        away = np.exp(away_log - most)
+        abstention_log = np.full(len(weights), np.log(abstention))
+        top = np.maximum(top, abstention_log + most.sum(axis=(0, 1)))
+    else:
+        away_log = empty
+    top = np.where(np.isneginf(top), 0.0, top)
+    plain, third = np.exp(logs - top), np.exp(third_log - top)
+    left = np.exp(abstention_log + most.sum(axis=(0, 1)) - top)
+    cost = np.zeros(logs.shape[:2]) if cost is None else cost
+    nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
+
+    def owned(array: np.ndarray) -> np.ndarray:  # kernels are compiled for arrays that may be written
+        return np.array(array, dtype=np.float64, order="C")
+
+    return Contest(
+        weights=owned(weights),
+        logs=owned(logs),
+        plain=owned(plain),
+        third_log=owned(third_log),
+        third=owned(third),
+        away_log=owned(away_log),
+        away=owned(away),
+        abstention_log=owned(abstention_log),
+        abstention=owned(left),
+        cost=owned(cost),
+        nobody=nobody,
+    )
+
+
+def no_contest() -> Contest:
+    """What stands for a contest where payoffs are in a table: every array absent."""
+    cube, line = np.zeros((0, 0, 0)), np.zeros(0)
+    return Contest(line, cube, cube, line, line, cube, cube, line, line, np.zeros((0, 0)), 0.0)
+
+
+class LinearQuadraticGame(NamedTuple):
+    """Linear motion and quadratic costs, played for ever: what `methods.LinearQuadratic` solves.
+
+    The state moves by ``x' = A x + sum_i B_i u_i`` from ``first`` on, and player ``i`` minimises the sum over
+    ``t`` of ``gamma_i^t (x' R_i x + u_i' Q_i u_i)``. Minus that is its value: an ``R_i`` that is minus the
+    quadratic form of cash flow, with a 1 as the state's first entry for what is linear in quantities, and an
+    adjustment cost as ``Q_i``. Every ``R_i`` and ``Q_i`` is symmetric.
+    """
+
+    A: np.ndarray  # [state state]
+    B: np.ndarray  # [player state control]
+    R: np.ndarray  # [player state state]
+    Q: np.ndarray  # [player control control]
+    gamma: np.ndarray  # [player], in [0, 1)
+    first: np.ndarray  # [state]
+
+
+class LearningRule(NamedTuple):
+    """How players learn values of what they do: numbers only, for `tables.kernels.table.play`.
+
+    A player's state is the number that the slots of `FiniteGame.sees` spell, the first slot slowest.
+    """
+
+    alpha: np.ndarray  # [player]: step size
+    gamma: np.ndarray  # [player]: discount of a round
+    epsilon_low: np.ndarray  # [player]
+    epsilon_high: np.ndarray  # [player]: the scale, where exploration falls like a logarithm
+    temperature: np.ndarray  # [player state]
+    unit: float  # rewards are payoffs divided by this
+    exploration: int  # FIXED, COSINE or LOG of kernels.learn
+    target: int  # MAX, ON_POLICY or EXPECTED
+    greedy: int  # 1: among the best alone when not exploring; 0: softmax
+    asynchronous: (
+        int  # 1: in a drawn order, each paid and taught before the next moves; 0: by the game's order
+    )
+    begin: np.ndarray  # [player]: the action that stands when an epoch begins; -1: drawn
+    lengths: np.ndarray  # [epoch]: steps
+    marks: np.ndarray  # [sample]: after how many steps histories are noted
+
+
+class Learners(NamedTuple):
+    """All that learning changes, trial by trial."""
+
+    values: np.ndarray  # [trial player state action], float64
+    stream: np.ndarray  # [trial 2], uint64
+    clock: np.ndarray  # [trial 3]: epoch, step of the epoch, steps in all
+    recent: np.ndarray  # [trial ago player+1]: actions, nature's state last; 0: this round's
+    pending: np.ndarray  # [trial player 2]: the state and the choice not yet settled; -1: none
+    owed: np.ndarray  # [trial player 2]: reward so far, discount so far
+    visits: np.ndarray  # [trial player state]: decisions
+    tally: np.ndarray  # [trial player]: rewards since the last mark
+    noted: np.ndarray  # [trial]: marks passed
+    reward_curve: np.ndarray  # [trial sample player]: mean reward since the mark before
+    place_curve: np.ndarray  # [trial sample player]: the actions that stood
+
+
+def one_state(tables: np.ndarray) -> FiniteGame:
+    """The world of a game without states: ``tables`` is ``[player action_0 action_1 ...]``.
+
+    All move at once and see nothing.
+
+    >>> world = one_state(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]))
+    >>> world.payoff.shape, world.sizes.tolist()
+    ((1, 2, 4), [2, 2])
+    """
+    players = tables.shape[0]
+    return FiniteGame(
+        # a copy: kernels are compiled for arrays that may be written
+        payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
+        goes=np.zeros((1, 1, 1), dtype=np.int64),
+        odds=np.ones((1, 1, 1), dtype=np.float64),
+        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        sizes=np.asarray(tables.shape[1:], dtype=np.int64),
+        order=np.arange(players, dtype=np.int64)[None, :],
+        sees=np.full((players, 1, 2), -1, dtype=np.int64),
+    )
+
+
+def stateless_tables(world: object) -> np.ndarray:
+    """The tables ``[player action_0 action_1 ...]`` of a world with one state.
+
+    Raises `ValueError` for anything else.
+    """
+    if not isinstance(world, FiniteGame):
+        raise ValueError(f"game: {type(world).__name__} must be finite, with a world() that is a FiniteGame")
+    if world.payoff.shape[0] != 1:
+        raise ValueError(f"game: has {world.payoff.shape[0]} states of nature; must have one for this method")
+    tables: np.ndarray = world.payoff[0].reshape(-1, *world.sizes.tolist())
+    return tables

@@ -1,0 +1,282 @@
+"""Learning values in a finite game played on and on: one compiled loop for every order of moves.
+
+A player's decision stays pending until it moves again. Then it is settled:
+``reward so far + discount so far * value now``. With everybody in the order of one round that is play at
+once; with players who see each other's moves of the round, play in stages; with rounds in which only some
+move, alternating play. A move on a grid leads where `FiniteGame.moves` says.
+
+In asynchronous play the order is drawn anew in every round, and each is paid at the joint action then
+standing and taught before the next moves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.contests import pay, strides_of
+from rivalry.tables.kernels.draws import uniform
+from rivalry.tables.kernels.learn import EXPECTED, MAX, UNCOUNTED, best, choose, expected, explore
+from rivalry.tables.kernels.shapes import Learners, LearningRule, Tabulated
+
+# As `bare`, and parts of one function: nothing else calls them, so nothing else is compiled for them.
+inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+
+
+class Desk(NamedTuple):
+    """What one trial's loop writes on, and numbers that do not change while it runs."""
+
+    sizes: np.ndarray  # [player+1]: how many actions, and states of nature
+    strides: np.ndarray  # [player]: what an action counts for in the joint action
+    epsilon: np.ndarray  # [player]
+    weights: np.ndarray  # [action]
+    turn: np.ndarray  # [player]: the order of an asynchronous round
+    reward: np.ndarray  # [player]
+
+
+@njit(cache=True, nogil=True)
+def play(world: Tabulated, rule: LearningRule, learners: Learners, first: int, last: int, steps: int) -> None:
+    """Up to ``steps`` further steps of every trial from ``first`` to before ``last``, in place."""
+    game, players = world.tables, world.tables.sizes.shape[0]
+    sizes = np.ones(players + 1, dtype=np.int64)
+    sizes[:players] = game.sizes
+    sizes[players] = max(game.payoff.shape[0], 1)
+    desk = Desk(
+        sizes,
+        strides_of(game.sizes),
+        np.zeros(players),
+        np.zeros(learners.values.shape[3]),
+        np.zeros(players, dtype=np.int64),
+        np.zeros(players),
+    )
+    for trial in range(first, last):
+        own = Learners(
+            learners.values[trial],
+            learners.stream[trial],
+            learners.clock[trial],
+            learners.recent[trial],
+            learners.pending[trial],
+            learners.owed[trial],
+            learners.visits[trial],
+            learners.tally[trial],
+            learners.noted[trial : trial + 1],
+            learners.reward_curve[trial],
+            learners.place_curve[trial],
+        )
+        _play_one(game, world.contest, rule, own, desk, steps)
+
+
+@inner
+def _play_one(game, contest, rule, own, desk, steps):  # type: ignore[no-untyped-def]
+    clock = own.clock
+    for _ in range(steps):
+        if clock[0] == rule.lengths.shape[0]:
+            return
+        length = rule.lengths[clock[0]]
+        explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, clock[1], length, desk.epsilon)
+        if clock[1] == 0:
+            _begin(game, rule, own)
+        else:
+            _open(game, own, desk)
+        if rule.asynchronous:
+            _in_drawn_order(game, contest, rule, own, desk)
+        else:
+            _in_order(game, contest, rule, own, desk)
+        clock[1] += 1
+        clock[2] += 1
+        if clock[1] == length:
+            _close(game, rule, own, desk, length)
+            clock[0] += 1
+            clock[1] = 0
+        if own.noted[0] < rule.marks.shape[0] and clock[2] == rule.marks[own.noted[0]]:
+            _note(rule, own)
+
+
+@inner
+def _begin(game, rule, own):  # type: ignore[no-untyped-def]
+    """An epoch's first joint action, which stands as if it always had; nature begins in its state 0."""
+    players = game.sizes.shape[0]
+    for player in range(players):
+        action = rule.begin[player]
+        if action < 0:
+            action = min(int(uniform(own.stream) * game.sizes[player]), game.sizes[player] - 1)
+        own.recent[:, player] = action
+        own.pending[player, 0] = -1
+    own.recent[:, players] = 0
+
+
+@inner
+def _open(game, own, desk):  # type: ignore[no-untyped-def]
+    """A new round: the last becomes the past, actions stand until changed, nature moves."""
+    recent, players = own.recent, desk.strides.shape[0]
+    for ago in range(recent.shape[0] - 1, 0, -1):
+        for who in range(players + 1):
+            recent[ago, who] = recent[ago - 1, who]
+    if desk.sizes[players] > 1:
+        nature = recent[0, players]
+        joint = _joint(recent, desk) if game.goes.shape[1] > 1 else 0
+        branch, branches = 0, game.goes.shape[2]
+        if branches > 1:
+            drawn = uniform(own.stream)
+            while branch < branches - 1 and drawn >= game.odds[nature, joint, branch]:
+                branch += 1
+        recent[0, players] = game.goes[nature, joint, branch]
+
+
+@inner
+def _joint(recent, desk):  # type: ignore[no-untyped-def]
+    """The number of the joint action that stands."""
+    joint = 0
+    for player in range(desk.strides.shape[0]):
+        joint += recent[0, player] * desk.strides[player]
+    return joint
+
+
+@inner
+def _observed(game, own, desk, player, later):  # type: ignore[no-untyped-def]
+    """The number of the state that a player sees now, or would if ``later`` = 1 round were past."""
+    state = 0
+    for slot in range(game.sees.shape[1]):
+        who = game.sees[player, slot, 0]
+        if who < 0:
+            break
+        state = state * desk.sizes[who] + own.recent[max(game.sees[player, slot, 1] - later, 0), who]
+    return state
+
+
+@inner
+def _choices(game, player):  # type: ignore[no-untyped-def]
+    return game.moves.shape[2] if game.moves.shape[0] > 0 else game.sizes[player]
+
+
+@inner
+def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped-def]
+    """What was pending is worth what came of it and what ``state`` is worth now.
+
+    Returns the next choice, where the target had to draw one, else -1.
+    """
+    if own.pending[player, 0] < 0:
+        return -1
+    row, action = own.values[player, state], -1
+    epsilon, temperature = desk.epsilon[player], rule.temperature[player, state]
+    if rule.target == MAX:
+        value = best(row, choices)
+    elif rule.target == EXPECTED:
+        value = expected(row, choices, epsilon, temperature, rule.greedy, desk.weights)
+    else:
+        drawn = uniform(own.stream)
+        action = choose(row, choices, epsilon, temperature, rule.greedy, drawn, desk.weights)
+        value = row[action]
+    aim = own.owed[player, 0] + own.owed[player, 1] * value
+    old, done = own.values[player, own.pending[player, 0]], own.pending[player, 1]
+    old[done] += rule.alpha[player] * (aim - old[done])
+    own.pending[player, 0] = -1
+    return action
+
+
+@inner
+def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
+    """A player sees, settles what was pending, chooses and moves."""
+    state, choices = _observed(game, own, desk, player, 0), _choices(game, player)
+    action = _settle(rule, own, desk, player, state, choices)
+    if action < 0:
+        row, temperature = own.values[player, state], rule.temperature[player, state]
+        drawn, epsilon = uniform(own.stream), desk.epsilon[player]
+        action = choose(row, choices, epsilon, temperature, rule.greedy, drawn, desk.weights)
+    own.visits[player, state] += 1
+    own.pending[player, 0], own.pending[player, 1] = state, action
+    own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
+    if game.moves.shape[0] > 0:
+        action = game.moves[player, own.recent[0, player], action]
+    own.recent[0, player] = action
+
+
+@inner
+def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
+    """What the joint action that stands pays everybody."""
+    players = desk.strides.shape[0]
+    if game.payoff.shape[2] == 0:
+        pay(contest, own.recent[0, :players], desk.reward)
+        return
+    nature, joint = own.recent[0, players], _joint(own.recent, desk)
+    for player in range(players):
+        desk.reward[player] = game.payoff[nature, player, joint]
+
+
+@inner
+def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
+    """A player's payoff, as a reward, is added to what came of its pending decision."""
+    reward = desk.reward[player] / rule.unit
+    own.tally[player] += reward
+    own.owed[player, 0] += own.owed[player, 1] * reward
+    own.owed[player, 1] *= rule.gamma[player]
+
+
+@inner
+def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
+    """One round in the game's own order; everybody is paid at its end."""
+    movers = own.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
+    for k in range(game.order.shape[1]):
+        player = game.order[movers, k]
+        if player < 0:
+            break
+        _decide(game, rule, own, desk, player)
+    _weigh_up(game, contest, own, desk)
+    for player in range(desk.strides.shape[0]):
+        _receive(rule, own, desk, player)
+
+
+@inner
+def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
+    """One round in a drawn order; each sees what stands, moves, is paid and taught before the next."""
+    players, turn = desk.strides.shape[0], desk.turn
+    for k in range(players):
+        turn[k] = k
+    for k in range(players - 1, 0, -1):
+        other = min(int(uniform(own.stream) * (k + 1)), k)
+        turn[k], turn[other] = turn[other], turn[k]
+    for k in range(players):
+        player = turn[k]
+        if k > 0:  # what the one before has done is past
+            for ago in range(own.recent.shape[0] - 1, 0, -1):
+                for who in range(players + 1):
+                    own.recent[ago, who] = own.recent[ago - 1, who]
+        _decide(game, rule, own, desk, player)
+        _weigh_up(game, contest, own, desk)
+        _receive(rule, own, desk, player)
+        state = _observed(game, own, desk, player, 1)
+        _settle(rule, own, desk, player, state, _choices(game, player))
+
+
+@inner
+def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
+    """An epoch's last decisions are settled where it has led.
+
+    Not those of players who see what others do in the same round: there is no further round to see.
+    """
+    explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, length, length, desk.epsilon)
+    _open(game, own, desk)
+    for player in range(desk.strides.shape[0]):
+        waits = False
+        for slot in range(game.sees.shape[1]):
+            who = game.sees[player, slot, 0]
+            if who < 0:
+                break
+            waits = waits or (who < desk.strides.shape[0] and game.sees[player, slot, 1] == 0)
+        if not waits:
+            state = _observed(game, own, desk, player, 0)
+            _settle(rule, own, desk, player, state, _choices(game, player))
+
+
+@inner
+def _note(rule, own):  # type: ignore[no-untyped-def]
+    """Mean rewards since the mark before, and where everybody stands."""
+    at = own.noted[0]
+    since = rule.marks[at] - (rule.marks[at - 1] if at > 0 else 0)
+    for player in range(own.tally.shape[0]):
+        own.reward_curve[at, player] = own.tally[player] / since
+        own.place_curve[at, player] = own.recent[0, player]
+        own.tally[player] = 0.0
+    own.noted[0] += 1

@@ -1,0 +1,218 @@
+"""Play over periods as tables: nature's states are the periods, with what is carried from one to the next."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.jax import put
+from rivalry.core.oracles import has
+from rivalry.tables.action_grid import Places, places_of
+from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
+from rivalry.tables.greedy_play import checked_policies
+from rivalry.tables.kernels.shapes import FiniteGame, Tabulated, no_contest
+from rivalry.tables.levels import are_levels
+
+DIGITS = 12  # states that agree in so many digits are one
+NEVER = 1e-14  # chances that play goes on of no more than this are rounding
+
+
+class PeriodTables(NamedTuple):
+    """Play over periods on tables: nature stands in a period with what is carried, or play is over.
+
+    States of nature are numbered period by period; the last is the end of play, where nothing is paid.
+    """
+
+    tabulated: Tabulated  # players see nature's state only, and choose any place; places of one period
+    period: np.ndarray  # [nature]: the number of periods where play is over
+    carried: np.ndarray  # [nature stock player]; NaN where play is over
+    weights: np.ndarray  # [period player]: what the payoffs in the tables were multiplied by
+
+
+def tabulate_periods(
+    game: Any, places: Places = 9, *, weighted: bool = True, max_table_bytes: int = TABLE_BYTES
+) -> PeriodTables:
+    """A game over periods at finitely many places of each period, every state that can be reached a table.
+
+    The game offers ``periods``, ``period_space``, ``weights`` [period player], ``opening()``, the state in
+    which play begins [stock player], and ``period(t, state, row [player axis])``: payoffs, the chance that
+    play goes on, and the next state, a function that JAX can trace. ``places`` are as in
+    `rivalry.tables.tabulate`, of one period. States that agree in 12 digits are one; where nothing is
+    carried there is one a period. With ``weighted`` payoffs are multiplied by the period's weights, so that
+    their plain sum is the game's payoff; else they are as paid, for learners who discount themselves.
+
+    Raises `ValueError` for a game without periods, and for tables of more than ``max_table_bytes``.
+
+    >>> import rivalry as rv
+    >>> found = tabulate_periods(rv.games.race(horizon=3, kappa=1.0, end_on="win"), 2)
+    >>> found.period.tolist(), found.tabulated.tables.payoff.shape
+    ([0, 1, 2, 3], (4, 2, 16))
+    """
+    if not over_periods(game):
+        raise ValueError(f"game: a {type(game).__name__} has no periods to go through (opening, period)")
+    space, last = game.period_space, int(game.periods)
+    found = places_of(space, _of_one_period(own_levels(game, places), space.shape[1]))
+    sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
+    players, joints = len(sizes), int(np.prod(sizes.astype(object)))
+    now = np.asarray(game.opening(), dtype=float)[None]
+    stages: list[_Stage] = []
+    for t in range(last):
+        count = len(now) + sum(len(stage.carried) for stage in stages)
+        need = 8 * (players + 4) * joints * count
+        if need > max_table_bytes:
+            raise ValueError(
+                f"places: tables of {need} bytes by period {t} are above max_table_bytes, {max_table_bytes}"
+            )
+        stage, now = _stage(game, t, now, found, sizes)
+        stages.append(stage)
+    weights = np.asarray(game.weights, dtype=float)
+    return _assembled(stages, weights if weighted else np.ones_like(weights), found, sizes)
+
+
+def over_periods(game: Any) -> bool:
+    """Whether a game can be gone through period by period."""
+    return has(game, "opening", "period", "period_space", "periods", "weights")
+
+
+def period_values(
+    tables: PeriodTables, policies: object, discount: object = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """What fixed policies bring from every state on, and the most that each player could get against them.
+
+    ``policies [player nature]`` are places (whole numbers); ``discount``, a number or one a player,
+    multiplies what a period later is worth, beside the weights in the tables. Both answers are ``[nature
+    player]``, by going backwards from the end; the second less the first is the regret of a policy.
+
+    >>> import rivalry as rv
+    >>> found = tabulate_periods(rv.games.race(horizon=2), 2)
+    >>> value, best = period_values(found, np.zeros((2, 3), dtype=int))
+    >>> bool(np.all(best >= value)), value[-1].tolist()
+    (True, [0.0, 0.0])
+    """
+    game = tables.tabulated.tables
+    moves = checked_policies(game, policies)
+    players, sizes = len(game.sizes), tuple(game.sizes.tolist())
+    shares = np.broadcast_to(np.asarray(discount, dtype=float), (players,))
+    value, best = np.zeros((2, len(tables.period), players))
+    for nature in range(len(tables.period) - 2, -1, -1):
+        at = moves[:, nature]
+        on, goes = game.odds[nature, :, 0], game.goes[nature, :, 0]
+        joint = np.ravel_multi_index(tuple(at), sizes)
+        for player in range(players):
+            paid = game.payoff[nature, player]
+            later = shares[player] * on[joint] * value[goes[joint], player]
+            value[nature, player] = paid[joint] + later
+            every = (paid + shares[player] * on * best[goes, player]).reshape(sizes)
+            own = every[tuple(slice(None) if k == player else at[k] for k in range(players))]
+            best[nature, player] = own.max()
+    return value, best
+
+
+def led_through(tables: PeriodTables, policies: object) -> np.ndarray:
+    """The places that policies ``[player nature]`` choose in every period while play goes on.
+
+    ``[period player]``; the first place in periods that are never reached.
+    """
+    game = tables.tabulated.tables
+    moves = checked_policies(game, policies)
+    path = np.zeros((int(tables.period[-1]), len(game.sizes)), dtype=np.int64)
+    nature = 0
+    while nature < len(tables.period) - 1:
+        at = moves[:, nature]
+        path[tables.period[nature]] = at
+        joint = np.ravel_multi_index(tuple(at), tuple(game.sizes.tolist()))
+        over = game.odds[nature, joint, 0] <= 0
+        nature = len(tables.period) - 1 if over else int(game.goes[nature, joint, 0])
+    return path
+
+
+def _of_one_period(places: Any, axes: int) -> Places:
+    """The tables of the first period's axes, where there is one for each axis of all periods."""
+    found: Places = places[:axes] if are_levels(places) and isinstance(places, list) else places
+    return found
+
+
+class _Stage(NamedTuple):
+    """One period's states, and what every joint action leads to."""
+
+    carried: np.ndarray  # [state stock player]
+    paid: np.ndarray  # [state joint player]
+    goes_on: np.ndarray  # [state joint]
+    follows: np.ndarray  # [state joint]: the number of the next period's state
+
+
+class _At(eqx.Module):
+    """A game in a period and a state of it."""
+
+    game: Any
+    t: Array
+    state: Float[Array, "stock player"]
+
+
+def _answer(at: _At, row: Any) -> Any:
+    paid, goes_on, later = at.game.period(at.t, at.state, row)
+    return (paid, goes_on, later) if later.size else (paid, goes_on)
+
+
+def _stage(
+    game: Any, t: int, now: np.ndarray, places: np.ndarray, sizes: np.ndarray
+) -> tuple[_Stage, np.ndarray]:
+    """A period's tables from each of its states ``now`` [state stock player], and the states that follow."""
+    answers = [values_at(_answer, _At(game, put(t), put(state)), places, sizes) for state in now]
+    joints = int(np.prod(sizes))
+    paid = np.array([one[0] for one in answers]).reshape(len(now), joints, len(sizes))
+    goes_on = np.array([one[1] for one in answers]).reshape(len(now), joints)
+    goes_on = np.where(goes_on > NEVER, goes_on, 0.0)
+    later = np.array([one[2:] for one in answers]).reshape(len(now), joints, *now.shape[1:])
+    if not (np.all(np.isfinite(paid)) and np.all(np.isfinite(later[goes_on > 0]))):
+        raise ValueError(f"payoffs: some of period {t} are not finite at these places; take others")
+    follows = np.zeros((len(now), joints), dtype=np.int64)
+    states, follows[goes_on > 0] = _distinct(later[goes_on > 0])
+    return _Stage(now, paid, goes_on, follows), states
+
+
+def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """States ``[.. stock player]`` that differ, and the number of each one's among them."""
+    if not len(states) or not states[0].size:
+        return states[:1], np.zeros(len(states), dtype=np.int64)
+    flat = states.reshape(len(states), -1)
+    size = np.where(flat == 0, 1.0, np.abs(flat))
+    unit = 10.0 ** (np.floor(np.log10(size)) + 1 - DIGITS)
+    _, first, back = np.unique(np.round(flat / unit) * unit, axis=0, return_index=True, return_inverse=True)
+    return states[first], back.ravel()
+
+
+def _assembled(
+    stages: list[_Stage], weights: np.ndarray, places: np.ndarray, sizes: np.ndarray
+) -> PeriodTables:
+    counts = [len(stage.carried) for stage in stages]
+    begins = np.concatenate([[0], np.cumsum(counts)])
+    over, players = int(begins[-1]), len(sizes)
+    joints = int(np.prod(sizes))
+    payoff = np.zeros((over + 1, players, joints))
+    goes = np.full((over + 1, joints, 2), over, dtype=np.int64)
+    odds = np.zeros((over + 1, joints, 2))
+    odds[..., 1] = 1.0
+    for t, stage in enumerate(stages):
+        rows = slice(begins[t], begins[t + 1])
+        payoff[rows] = np.moveaxis(stage.paid, 2, 1) * weights[t][:, None]
+        if t < len(stages) - 1:  # after the last period play is over
+            odds[rows, :, 0] = stage.goes_on
+            goes[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
+    who = np.arange(players, dtype=np.int64)
+    tables = FiniteGame(
+        payoff=payoff,
+        goes=goes,
+        odds=odds,
+        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        sizes=sizes,
+        order=who[None].copy(),
+        sees=np.repeat(np.array([[[players, 0]]], dtype=np.int64), players, axis=0),
+    )
+    shape = stages[0].carried.shape[1:]
+    carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])
+    period = np.append(np.repeat(np.arange(len(stages)), counts), len(stages))
+    return PeriodTables(Tabulated(tables, places, who, no_contest()), period, carried, weights)

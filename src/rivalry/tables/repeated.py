@@ -1,0 +1,176 @@
+"""A game played on and on by players who remember: its tables, and what everybody sees of the past."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.game import scale
+from rivalry.core.oracles import has, offered
+from rivalry.core.registry import near
+from rivalry.tables.action_grid import Places, check_rising, places_of
+from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
+from rivalry.tables.greedy_play import states
+from rivalry.tables.kernels.shapes import FiniteGame
+
+OBSERVATIONS = ("none", "actions", "own", "others", "price", "own_and_price")
+
+
+class RepeatedWorld(NamedTuple):
+    """A game played on and on: tables, where the places are, and numbers that measures need."""
+
+    tables: FiniteGame
+    places: np.ndarray  # [player action axis], float64; NaN where a player has fewer
+    gamma: np.ndarray  # [player]: the game's own discount; NaN: it has none
+    scale: float  # what payoffs are compared with
+    game: Any = None  # in which all play: what else it can say of play
+
+
+def repeated(
+    game: Any,
+    places: Places = 15,
+    *,
+    observation: str | list[str] = "actions",
+    memory: int | list[int] = 1,
+    max_table_bytes: int = TABLE_BYTES,
+) -> RepeatedWorld:
+    """The world of repeated play of a game: whoever moves when, and what each remembers of past rounds.
+
+    ``places`` are as `rivalry.tables.tabulate` takes them. ``observation`` is what is remembered of each of
+    the last ``memory`` rounds, one word, or one a player: everybody's ``actions``, those of the ``others``,
+    one's ``own``, the public ``price`` (the game's signal), ``own_and_price``, or ``none``.
+
+    A finite game passes as it is. A game may say itself who moves when, and what a round shows, by
+    ``repeated(places, sizes) -> FiniteGame``, where ``sees`` holds only what a round itself shows: nature
+    now, or actions already chosen in it. Of other games payoffs are tabulated; all move at once. What is
+    remembered comes first in a player's state, the oldest round slowest, in a round player 0; then what the
+    round shows.
+
+    Raises `ValueError` for places outside the space, words that are unknown or ask for a price that there is
+    not, and a table above ``max_table_bytes``.
+
+    >>> import rivalry as rv
+    >>> world = repeated(rv.games.matrix("chicken"), observation=["actions", "others"], memory=[1, 2])
+    >>> world.tables.sees.tolist()
+    [[[0, 1], [1, 1]], [[0, 2], [0, 1]]]
+    """
+    stages = offered(game, "stages")
+    game = offered(game, "everybody", game)  # of leaders: all play
+    tables, found = _tables(game, places, max_table_bytes)
+    if stages is not None and not has(game, "repeated"):
+        tables = in_stages(tables, stages)
+    players = len(tables.sizes)
+    if tables.moves.size:
+        raise ValueError("game: players move on a grid; in repeated play a move must be an action")
+    words, rounds = _each("observation", observation, players), _each("memory", memory, players)
+    slots = []
+    for player in range(players):
+        own = [slot for slot in tables.sees[player].tolist() if slot[0] >= 0 and slot[1] == 0]
+        slots.append(_remembered(tables, player, words[player], rounds[player]) + own)
+    width = max(1, max(map(len, slots)))
+    sees = np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
+    tables = tables._replace(sees=sees)
+    refuse_large(tables, max_table_bytes)
+    # payoffs of a market that grows are per unit of its size
+    grown = 1.0 + float(offered(game, "growth", 0.0))
+    own_gamma = grown * np.asarray(offered(game, "gamma", np.nan), dtype=float)
+    gamma = np.array(np.broadcast_to(own_gamma, (players,)))
+    return RepeatedWorld(tables, found, gamma, scale(game), game)
+
+
+def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
+    """The same game with movers in that order, who see what those of earlier stages do in the round.
+
+    >>> import rivalry as rv
+    >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1], rv.transforms.Followers())
+    >>> repeated(led, memory=0).tables.sees.tolist()
+    [[[1, 0]], [[-1, -1]]]
+    """
+    order = [player for stage in stages for player in stage]
+    before: list[int] = []
+    slots: dict[int, list[list[int]]] = {}
+    for stage in stages:
+        for player in stage:
+            slots[player] = [[who, 0] for who in before]
+        before = sorted([*before, *stage])
+    width = max(1, max(map(len, slots.values())))
+    rows = [slots[player] + [[-1, -1]] * (width - len(slots[player])) for player in range(len(order))]
+    return tables._replace(order=np.array([order]), sees=np.array(rows, dtype=np.int64))
+
+
+def followers(tables: FiniteGame) -> np.ndarray:
+    """Who answers what others do in the same round ``[player]``; where nobody does, all but the first."""
+    sees, players = tables.sees, len(tables.sizes)
+    found: np.ndarray = np.any(
+        (sees[:, :, 1] == 0) & (sees[:, :, 0] >= 0) & (sees[:, :, 0] < players), axis=1
+    )
+    return found if found.any() else np.arange(players) > 0
+
+
+def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
+    """Raises `ValueError` where one session's table of values would be above ``max_table_bytes``."""
+    seen, sizes = states(tables), tables.sizes
+    need = 8 * int(np.sum(seen.astype(object) * sizes.astype(object)))
+    if need > max_table_bytes:
+        most = int(np.argmax(seen * sizes.astype(float)))
+        raise ValueError(
+            f"memory: {seen[most]} states and {sizes[most]} actions of player {most} make a table of {need} "
+            f"bytes, above max_table_bytes, {max_table_bytes}; remember less, or take fewer places"
+        )
+
+
+def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
+    """The tables, with ``sees`` as the game itself has it, and the places."""
+    if isinstance(game, FiniteGame):
+        actions = np.arange(game.sizes.max(), dtype=float)
+        return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
+    if not has(game, "repeated"):
+        made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
+        if not made.tables.payoff.size:
+            raise ValueError(f"places: payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer")
+        return made.tables, made.places
+    found = places_of(game.space, own_levels(game, places))
+    if found.shape[2] == 1:  # ties go to the first: an order of one's own would decide what is learned
+        check_rising(found)
+    sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
+    need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
+    if need > max_table_bytes:
+        raise ValueError(
+            f"places: {sizes.tolist()} actions make a table of {need} bytes, above max_table_bytes, "
+            f"{max_table_bytes}; take fewer"
+        )
+    return offered(game, "repeated")(found, sizes), found
+
+
+def _each(name: str, value: Any, players: int) -> list[Any]:
+    """One word or whole number a player."""
+    listed = isinstance(value, list | tuple)
+    if listed and len(value) != players:
+        raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one a player")
+    each = list(value) if listed else [value] * players
+    for player, one in enumerate(each):
+        where = f"{name}[{player}]" if listed else name
+        if name == "observation" and one not in OBSERVATIONS:
+            raise ValueError(f"{where}: {one!r} is unknown; {near(str(one), OBSERVATIONS)}")
+        whole = isinstance(one, int | np.integer) and not isinstance(one, bool)
+        if name == "memory" and not (whole and one >= 0):
+            raise ValueError(f"{where}: {one!r} must be a whole number of at least 0")
+    return each
+
+
+def _remembered(tables: FiniteGame, player: int, word: str, rounds: int) -> list[list[int]]:
+    """Slots ``[who, ago]``, the oldest round first."""
+    players = len(tables.sizes)
+    price = players + 1
+    if "price" in word and rounds > 0 and not tables.signal.size:
+        raise ValueError(f"observation: {word!r} needs a public price; this game gives no signal")
+    who = {
+        "none": [],
+        "actions": list(range(players)),
+        "own": [player],
+        "others": [other for other in range(players) if other != player],
+        "price": [price],
+        "own_and_price": [player, price],
+    }[word]
+    return [[one, ago] for ago in range(rounds, 0, -1) for one in who]

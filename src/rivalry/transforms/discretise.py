@@ -1,0 +1,100 @@
+"""A game in which everybody chooses one of finitely many strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.game import Game
+from rivalry.core.jax import jnp, put
+from rivalry.core.oracles import forwarded
+from rivalry.core.results import Record
+from rivalry.core.space import Choices, Profile
+from rivalry.tables.action_grid import Places, places_of
+from rivalry.tables.discretize import own_levels
+
+
+class Listed(eqx.Module):
+    """A game whose players choose by number from lists; see `listed`."""
+
+    game: Any
+    places: Float[Array, "player action axis"]  # shorter lists end in their first entry again and again
+    space: Choices
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """What the strategies of these numbers pay."""
+        found: Array = self.game.payoffs(self.profile(x))
+        return found
+
+    def profile(self, x: Profile) -> Float[Array, "player coordinate"]:
+        """The strategies ``[player axis]`` that numbers ``[player 1]`` stand for."""
+        return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
+
+
+@oracles.payoff_scale.register(Listed)
+def _(game: Listed) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Listed)
+def _(game: Listed) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Listed)
+def _(game: Listed) -> oracles.Labels:
+    return oracles.Labels(oracles.labels(game.game).players)
+
+
+@oracles.metrics.register(Listed, when=forwarded(oracles.metrics))
+def _(game: Listed, x: Profile) -> Record:
+    return oracles.metrics(game.game, game.profile(x))
+
+
+@oracles.traced_metrics.register(Listed, when=forwarded(oracles.traced_metrics))
+def _(game: Listed, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    return oracles.traced_metrics(game.game, game.profile(x))
+
+
+@oracles.plot_data.register(Listed, when=forwarded(oracles.plot_data))
+def _(game: Listed) -> Mapping[str, Callable[[Profile], Record]]:
+    known = oracles.plot_data(game.game)
+
+    def drawn(name: str) -> Callable[[Profile], Record]:
+        return lambda x: known[name](game.profile(x))
+
+    return {name: drawn(name) for name in known}
+
+
+@oracles.validate_parameter.register(Listed, when=forwarded(oracles.validate_parameter))
+def _(game: Listed, name: str, value: float) -> str:
+    return oracles.validate_parameter(game.game, name, value)
+
+
+@oracles.exchangeable.register(Listed)
+def _(game: Listed) -> np.ndarray:
+    """Those who are exchangeable in the game and have the same list."""
+    kinds: dict[tuple[int, bytes], int] = {}
+    rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.places), strict=True)
+    return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])
+
+
+def listed(game: Game, places: Places) -> Listed:
+    """The game in which everybody chooses one of its ``places``, as `rivalry.tables.tabulate` takes them.
+
+    Raises `ValueError` for places outside the space.
+
+    >>> import rivalry as rv
+    >>> game = listed(rv.games.influencer(), 5)
+    >>> game.space.sizes, game.profile(jnp.array([[1.0], [4.0]])).tolist()
+    ((5, 5), [[0.25], [1.0]])
+    """
+    found = places_of(game.space, own_levels(game, places))
+    there = ~np.isnan(found).any(axis=2)
+    sizes = tuple(int(size) for size in there.sum(axis=1))
+    return Listed(game, put(np.where(there[..., None], found, found[:, :1])), Choices(sizes))

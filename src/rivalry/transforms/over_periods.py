@@ -1,0 +1,426 @@
+"""Play over periods: the same game again and again, in stages, or by schedules fixed at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from rivalry.core import oracles
+from rivalry.core.game import Game, MarkovGame
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import COVERAGES, Coverage, Record
+from rivalry.core.space import Box, Profile, Space
+from rivalry.transforms.units import units
+
+
+class RepeatedState(NamedTuple):
+    """The last profiles, newest first, and how many periods were played."""
+
+    history: Float[Array, "memory player axis"]
+    period: Int[Array, ""]
+
+
+class Repeated(eqx.Module):
+    """The same game again and again; see `repeat`."""
+
+    game: Any
+    memory: int = eqx.field(static=True)
+    periods: int | None = eqx.field(static=True)
+
+    @property
+    def space(self) -> Space:
+        found: Space = self.game.space
+        return found
+
+    def reset(self, key: PRNGKeyArray) -> RepeatedState:
+        """Before the first period stand profiles drawn at random; the key is consumed."""
+        drawn = [self.space.sample(part) for part in jax.random.split(key, self.memory)]
+        return RepeatedState(jnp.stack(drawn), jnp.asarray(0))
+
+    def step(
+        self, state: RepeatedState, x: Profile, key: PRNGKeyArray
+    ) -> tuple[RepeatedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        history = jnp.concatenate([x[None], state.history[:-1]])
+        period = state.period + 1
+        return RepeatedState(history, period), self.game.payoffs(x), jnp.asarray(False), self._cut(period)
+
+    def observe(self, state: RepeatedState) -> Float[Array, "player feature"]:
+        """Everybody sees all that was played in the last ``memory`` periods, newest first."""
+        players = self.space.shape[0]
+        return jnp.broadcast_to(state.history.ravel(), (players, state.history.size))
+
+    def shown(self, state: RepeatedState) -> Float[Array, "player feature"]:
+        """The same in numbers of order 1 (`units`)."""
+        history: Array = jax.vmap(lambda x: units(self.space, x))(state.history)
+        return self.observe(state._replace(history=history))
+
+    def movers(self, state: RepeatedState) -> Bool[Array, "player"]:
+        """Everybody, in every period."""
+        return jnp.ones(self.space.shape[0], dtype=bool)
+
+    def _cut(self, period: Array) -> Array:
+        return period >= self.periods if self.periods is not None else jnp.asarray(False)
+
+
+def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeated:
+    """The game played again and again by players who see the last ``memory`` profiles.
+
+    ``periods``: play is cut after so many (None: never); it never ends by itself. Rewards are the stage
+    payoffs. Raises `ValueError` for counts below 1.
+
+    >>> import rivalry as rv
+    >>> import jax
+    >>> stage = rv.games.matrix("prisoners_dilemma")
+    >>> game = repeat(stage, periods=10)
+    >>> state = game.reset(jax.random.key(0))
+    >>> state, rewards, ended, cut = game.step(state, stage.pure("cooperate", "defect"), jax.random.key(1))
+    >>> rewards.tolist(), game.observe(state)[0].tolist(), bool(cut)
+    ([0.0, 5.0], [1.0, 0.0, 0.0, 1.0], False)
+    """
+    _count(memory, "memory")
+    if periods is not None:
+        _count(periods, "periods")
+    return Repeated(game, memory, periods)
+
+
+@oracles.payoff_scale.register(Repeated)
+def _(game: Repeated) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Repeated)
+def _(game: Repeated) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Repeated)
+def _(game: Repeated) -> oracles.Labels:
+    return oracles.labels(game.game)
+
+
+class StagedState(NamedTuple):
+    """Last period's profile, what was played so far in this one, whose turn it is, and the period."""
+
+    before: Float[Array, "player axis"]
+    now: Float[Array, "player axis"]
+    stage: Int[Array, ""]
+    period: Int[Array, ""]
+
+
+class Staged(eqx.Module):
+    """A game whose players move in stages; see `in_stages`."""
+
+    game: Any
+    moves: Bool[Array, "stage player"]
+    periods: int | None = eqx.field(static=True)
+
+    @property
+    def space(self) -> Space:
+        found: Space = self.game.space
+        return found
+
+    def reset(self, key: PRNGKeyArray) -> StagedState:
+        """Before the first period stands a profile drawn at random; the key is consumed."""
+        before = self.space.sample(key)
+        return StagedState(before, jnp.zeros_like(before), jnp.asarray(0), jnp.asarray(0))
+
+    def step(
+        self, state: StagedState, x: Profile, key: PRNGKeyArray
+    ) -> tuple[StagedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        """The movers' rows of ``x`` are played, the others' ignored; all are paid after the last stage."""
+        now = jnp.where(self.movers(state)[:, None], x, state.now)
+        last = state.stage == len(self.moves) - 1
+        rewards = jnp.where(last, self.game.payoffs(now), 0.0)
+        following = StagedState(
+            jnp.where(last, now, state.before),
+            jnp.where(last, 0.0, now),
+            jnp.where(last, 0, state.stage + 1),
+            state.period + last,
+        )
+        over = jnp.asarray(False) if self.periods is None else following.period >= self.periods
+        return following, rewards, jnp.asarray(False), over
+
+    def observe(self, state: StagedState) -> Float[Array, "player feature"]:
+        """Everybody sees last period's profile, this period's moves so far, and who has moved."""
+        earlier = jnp.arange(len(self.moves)) < state.stage
+        moved = jnp.any(self.moves & earlier[:, None], axis=0)
+        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), moved.astype(float)])
+        return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
+
+    def shown(self, state: StagedState) -> Float[Array, "player feature"]:
+        """The same in numbers of order 1 (`units`); 0 where nobody has moved yet."""
+        moved = jnp.any(self.moves & (jnp.arange(len(self.moves)) < state.stage)[:, None], axis=0)
+        now = jnp.where(moved[:, None], units(self.space, state.now), 0.0)
+        return self.observe(state._replace(before=units(self.space, state.before), now=now))
+
+    def movers(self, state: StagedState) -> Bool[Array, "player"]:
+        """Whose turn it is."""
+        return self.moves[state.stage]
+
+
+@oracles.payoff_scale.register(Staged)
+def _(game: Staged) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Staged)
+def _(game: Staged) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Staged)
+def _(game: Staged) -> oracles.Labels:
+    return oracles.labels(game.game)
+
+
+def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | None = None) -> Staged:
+    """The game played again and again in stages: later ones see what earlier ones chose in the same period.
+
+    ``stages`` lists the players of each stage, everybody once. Rewards come after the last stage, 0 before.
+    Raises `ValueError` where a player is missing, named twice or does not exist.
+
+    >>> import rivalry as rv
+    >>> import jax
+    >>> stage = rv.games.matrix("battle_of_the_sexes")
+    >>> game = in_stages(stage, [[0], [1]])
+    >>> state = game.reset(jax.random.key(0))
+    >>> state, rewards, _, _ = game.step(state, stage.pure("opera", "football"), jax.random.key(1))
+    >>> rewards.tolist(), game.movers(state).tolist()
+    ([0.0, 0.0], [False, True])
+    >>> game.step(state, stage.pure("football", "opera"), jax.random.key(2))[1].tolist()
+    [3.0, 2.0]
+    """
+    players = game.space.shape[0]
+    if periods is not None:
+        _count(periods, "periods")
+    moves = np.zeros((len(stages), players), dtype=bool)
+    for k, stage in enumerate(stages):
+        if not len(stage):
+            raise ValueError(f"stages[{k}]: is empty; every stage must name a player")
+        for player in stage:
+            if isinstance(player, bool) or not isinstance(player, int) or not 0 <= player < players:
+                raise ValueError(f"stages[{k}]: {player!r} is no player; must be in 0..{players - 1}")
+            if moves[:, player].any():
+                raise ValueError(f"stages[{k}]: player {player} is named twice")
+            moves[k, player] = True
+    missing = np.flatnonzero(~moves.any(axis=0))
+    if missing.size:
+        raise ValueError(f"stages: player {missing[0]} never moves; every player must be in one stage")
+    return Staged(game, jnp.asarray(moves), periods)
+
+
+class OpenLoop(eqx.Module):
+    """Schedules over periods, fixed at the start; see `open_loop`."""
+
+    game: Any
+    discount: Float[Array, "player"]
+    periods: int = eqx.field(static=True)
+
+    @property
+    def space(self) -> Space:
+        inner = self.game.space
+        if isinstance(inner, Box):
+            one = inner.coordinates
+            kinds = one if isinstance(one, str) else one * self.periods
+            longer: Box = jax.tree.map(lambda edge: jnp.tile(edge, self.periods), inner)
+            return replace(longer, coordinates=kinds)
+        return Schedules(inner, self.periods)
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Discounted sums; what comes after play has ended counts nothing."""
+        rows, weights = self.rows(x), self.weights
+        if isinstance(self.game, Game):
+            stage: Array = jax.vmap(self.game.payoffs)(rows)
+            return jnp.sum(weights * stage, axis=0)
+        # the game is taken to be without chance: the same keys whatever is chosen
+        first, *keys = jax.random.split(jax.random.key(0), self.periods + 1)
+
+        def period(carry: tuple[Any, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Any, Array], Array]:
+            (state, alive), (row, key) = carry, inputs
+            state, rewards, ended, _ = self.game.step(state, row, key)
+            return (state, alive & ~ended), jnp.where(alive, rewards, 0.0)
+
+        begin = (self.game.reset(first), jnp.asarray(True))
+        _, rewards = jax.lax.scan(period, begin, (rows, jnp.stack(keys)))
+        return jnp.sum(weights * rewards, axis=0)
+
+    def rows(self, x: Profile) -> Float[Array, "period player column"]:
+        """A profile of schedules, period by period."""
+        return jnp.moveaxis(x.reshape(x.shape[0], self.periods, -1), 1, 0)
+
+    @property
+    def weights(self) -> Float[Array, "period player"]:
+        """What a unit of payoff is worth in every period."""
+        return self.discount ** jnp.arange(self.periods)[:, None]
+
+
+def _stage_knows(oracle: oracles.Oracle[..., Any]) -> Any:
+    """Whether it is known of the game of one period; those of a game with a state touch each other."""
+    return lambda loop: isinstance(loop.game, Game) and oracle.knows(loop.game)
+
+
+@oracles.payoff_scale.register(OpenLoop)
+def _(game: OpenLoop) -> Array:
+    return jnp.asarray(oracles.payoff_scale(game.game)) * game.weights.sum(axis=0).max()
+
+
+@oracles.discontinuity.register(OpenLoop)
+def _(game: OpenLoop) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(OpenLoop)
+def _(game: OpenLoop) -> oracles.Labels:
+    """Axes are period and column."""
+    axes = game.game.space.shape[1]
+    known = oracles.labels(game.game)
+    names = known.axes or tuple(str(axis) for axis in range(axes))
+    return known._replace(axes=tuple(f"{period}.{name}" for period in range(game.periods) for name in names))
+
+
+@oracles.metrics.register(OpenLoop, when=_stage_knows(oracles.metrics))
+def _(game: OpenLoop, x: Profile) -> Record:
+    """The stage game's in every period."""
+    each = [oracles.metrics(game.game, row) for row in game.rows(x)]
+    return {
+        name: (("period", *("stage_period" if d == "period" else d for d in dims)), np.stack(arrays))
+        for name, (dims, _) in each[0].items()
+        if (arrays := [found[name][1] for found in each])
+    }
+
+
+@oracles.named_start.register(OpenLoop, when=_stage_knows(oracles.named_start))
+def _(game: OpenLoop, name: str) -> Profile:
+    return jnp.tile(oracles.named_start(game.game, name), game.periods)
+
+
+@oracles.exchangeable.register(OpenLoop, when=_stage_knows(oracles.exchangeable))
+def _(game: OpenLoop) -> np.ndarray:
+    """Those who are exchangeable in the stage game and discount alike."""
+    pairs = np.stack([oracles.exchangeable(game.game), np.asarray(game.discount)], axis=1)
+    return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+
+
+@oracles.gradients.register(OpenLoop, when=_stage_knows(oracles.gradients))
+def _(game: OpenLoop, x: Profile) -> Profile:
+    each = jax.vmap(lambda row: oracles.gradients(game.game, row))(game.rows(x))
+    return jnp.moveaxis(each * game.weights[:, :, None], 0, 1).reshape(x.shape)
+
+
+@oracles.best_response.register(OpenLoop, when=_stage_knows(oracles.best_response))
+def _(game: OpenLoop, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    """The stage game's in every period: periods do not touch each other."""
+    found = [oracles.best_response(game.game, row, player) for row in game.rows(x)]
+    payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(game.weights, found, strict=True))
+    weakest = min((coverage for _, _, coverage in found), key=COVERAGES.index)
+    return jnp.concatenate([strategy for strategy, _, _ in found]), jnp.asarray(payoff), weakest
+
+
+@oracles.proved_response.register(OpenLoop, when=_stage_knows(oracles.proved_response))
+def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
+    """The discounted sum of the stage game's; a period that counts nothing needs no bound."""
+    found = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
+    weights = np.asarray(game.weights)[:, player].tolist()
+    counted = [(w, one) for w, one in zip(weights, found, strict=True) if w > 0]
+    least = min((one for _, one in counted), key=lambda one: COVERAGES.index(one.coverage))
+    return oracles.Response(
+        np.concatenate([one.strategy for one in found]),
+        sum(w * one.payoff for w, one in counted),
+        sum(w * one.bound for w, one in counted),
+        least.coverage,
+        f"{least.method}, in every period",
+    )
+
+
+@oracles.payoff_bound.register(OpenLoop, when=_stage_knows(oracles.payoff_bound))
+def _(game: OpenLoop, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
+    """The discounted sum of the stage game's."""
+
+    def top(row: Array, low: Array, high: Array) -> Array:
+        return oracles.payoff_bound(game.game, row, player, low, high)
+
+    split = (game.periods, -1)
+    tops: Array = jax.vmap(top)(game.rows(x), low.reshape(split), high.reshape(split))
+    return jnp.sum(game.weights[:, player] * tops)
+
+
+def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> OpenLoop:
+    """The game of schedules: everybody fixes the choices of all ``periods`` periods at the start.
+
+    A strategy is one long axis, period by period; ``discount`` is a number, or one a player, from 0 to 1. A
+    one-shot game is replayed; a `MarkovGame` must be without chance, and ends where it says so. Raises
+    `ValueError` for a count below 1 and discounts out of range.
+
+    >>> import rivalry as rv
+    >>> game = open_loop(rv.games.matrix("prisoners_dilemma"), 3, discount=0.5)
+    >>> game.payoffs(game.space.check([[1.0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]])).tolist()
+    [3.25, 5.75]
+    """
+    _count(periods, "periods")
+    players = game.space.shape[0]
+    try:
+        each = np.broadcast_to(np.asarray(discount, dtype=float), (players,))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"discount: {discount!r} must be a number, or one for each of {players} players"
+        ) from None
+    bad = np.flatnonzero(~((each >= 0) & (each <= 1)))
+    if bad.size:
+        raise ValueError(f"discount[{bad[0]}]: {each[bad[0]]:g} must be in [0, 1]")
+    return OpenLoop(game, jnp.asarray(each), periods)
+
+
+class Schedules(eqx.Module):
+    """A strategy of the inner space for every period, in one long axis."""
+
+    inner: Any
+    periods: int = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        players, axes = self.inner.shape
+        return (players, axes * self.periods)
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return jnp.tile(self.inner.mask, self.periods)
+
+    def project(self, x: Profile) -> Profile:
+        near: Array = jax.vmap(self.inner.project, in_axes=1, out_axes=1)(self._split(x))
+        return near.reshape(self.shape)
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        keys = jax.random.split(key, self.periods)
+        return jnp.concatenate([self.inner.sample(part) for part in keys], axis=1)
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """Constant schedules, and those that differ from one in a single period."""
+        each: Array = self.inner.grid(player, max(2, points // (1 + self.periods**2)))
+        kinds = len(each)
+        rows = [np.full(self.periods, k) for k in range(kinds)]
+        for k in range(kinds):
+            for other in range(kinds):
+                for period in range(self.periods if other != k else 0):
+                    rows.append(np.where(np.arange(self.periods) == period, other, k))
+        return each[np.array(rows)].reshape(len(rows), -1)
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        given = np.asarray(x, dtype=float)
+        if given.shape != self.shape:
+            raise ValueError(f"{name}: shape {given.shape} must be {self.shape} (players, periods x axes)")
+        rows = self._split(given)
+        every = [self.inner.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
+        return jnp.concatenate(every, axis=1)
+
+    def _split(self, x: Any) -> Any:
+        return x.reshape(self.inner.shape[0], self.periods, -1)
+
+
+def _count(value: object, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")

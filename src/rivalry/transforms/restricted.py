@@ -1,0 +1,435 @@
+"""Games of some of the players of a larger game: `freeze` fixes the others, `stackelberg` lets them reply.
+
+In the measures of such a game the players of the whole are counted along ``seat``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from rivalry.core import oracles
+from rivalry.core.game import Game, Record, own_gradients
+from rivalry.core.game import measures as measures_of
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import forwarded, offered
+from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.results import Coverage
+from rivalry.core.space import Box, Choices, Profile, Simplex, Space
+from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
+
+AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
+SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
+
+
+@runtime_checkable
+class Respond(Protocol):
+    """How followers reply: anything that may be used inside ``jit`` and needs no derivative."""
+
+    def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+        """The profile ``x`` with the followers' rows replaced by their replies to the others'."""
+        ...
+
+
+def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
+    """The game of the other players, while those named play the given strategies ``[axis]``.
+
+    Raises `ValueError` for players who do not exist, nobody left to play, and strategies outside the space.
+
+    >>> import rivalry as rv
+    >>> game = freeze(rv.games.matrix("chicken"), {1: [0.0, 1.0]})
+    >>> rv.certificate(game, game.space.check([[1.0, 0.0]])).claim
+    'equilibrium'
+    """
+    players = game.space.shape[0]
+    fixed = _players(strategies, players, "strategies")
+    rest = tuple(player for player in range(players) if player not in fixed)
+    if not rest:
+        raise ValueError(f"strategies: fix all {players} players; must leave at least one free")
+    base = np.array(_somewhere(game.space))
+    for player in fixed:
+        base[player] = _row(strategies[player], base.shape[1], f"strategies[{player}]")
+        game.space.check(base, f"strategies[{player}]")
+    return Frozen(game, jnp.asarray(base), rest)
+
+
+def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
+    """The game of the leaders, who know that the others will reply by ``respond``.
+
+    ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced; `transforms.Followers`
+    searches for mutual best replies. It need not be differentiable: how replies move with the leaders'
+    choice follows from the followers' own first-order conditions (implicit function theorem), in the
+    coordinates in which their box is searched, with those at a bound, or at zero, standing still. Derivatives
+    of the leaders' payoffs, of any order, are right wherever replies move smoothly. In other spaces than a
+    box replies count as standing still.
+
+    The measures ``play`` (seat, axis) and ``play_payoff`` (seat) hold everybody's strategy and payoff. The
+    certificate is of the leaders, given what ``respond`` answers. Raises `ValueError` for leaders who do not
+    exist, are named twice, or are everybody.
+
+    >>> import rivalry as rv
+    >>> game = stackelberg(rv.games.matrix("battle_of_the_sexes"), [0], rv.transforms.Followers())
+    >>> game.payoffs(game.space.check([[1.0, 0.0]])).tolist()  # the leader goes to the opera, and is joined
+    [3.0]
+    """
+    players = game.space.shape[0]
+    chosen = _players(leaders, players, "leaders")
+    if len(chosen) == players:
+        raise ValueError(f"leaders: all {players} players; must leave at least one follower")
+    if not callable(respond):
+        raise ValueError(f"respond: {respond!r} must be callable: respond(game, x, followers) -> x")
+    return Leadership(game, _somewhere(game.space), chosen, respond)
+
+
+class _Seats(eqx.Module):
+    """What games of some players share: their space, and their strategies put into the whole profile."""
+
+    game: Any
+    base: Float[Array, "seat column"]
+    players: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def space(self) -> Space:
+        return part(self.game.space, self.players, self.base)
+
+    def put(self, x: Profile) -> Float[Array, "seat column"]:
+        """The whole profile, with these players at ``x``."""
+        return self.base.at[jnp.asarray(self.players), : x.shape[1]].set(x)
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        """What everybody plays when these players play ``x``."""
+        raise NotImplementedError
+
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        everyone: Array = self.game.payoffs(self.whole(x))
+        return everyone[jnp.asarray(self.players)]
+
+    def measures(self, x: Profile) -> Record:
+        """``play``, ``play_payoff``, and the whole game's measures, its players along ``seat``."""
+        everyone = _whole(self, x)
+        if isinstance(self.game, _Seats):  # those below tell of everybody
+            return measures_of(self.game, everyone)
+        found: Record = {
+            "play": (("seat", "axis"), np.asarray(everyone)),
+            "play_payoff": (("seat",), np.asarray(self.game.payoffs(everyone))),
+        }
+        for name, (dims, array) in measures_of(self.game, everyone).items():
+            found.setdefault(name, (tuple("seat" if d == "player" else d for d in dims), array))
+        if everyone.shape[1] != x.shape[1]:  # the whole has more columns than these players
+            found = {
+                n: (tuple("column" if d == "axis" else d for d in ds), a) for n, (ds, a) in found.items()
+            }
+        return found
+
+
+@eqx.filter_jit
+def _whole(game: _Seats, x: Profile) -> Array:
+    return game.whole(x)
+
+
+class Frozen(_Seats):
+    """A game in which some players are fixed; see `freeze`."""
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        return self.put(x)
+
+    @property
+    def world(self) -> Any:
+        """Tables averaged over the fixed players' mixtures, where the whole game is finite with one state."""
+        known = offered(self.game, "world")
+        if known is None:
+            raise AttributeError("world")
+
+        def averaged() -> FiniteGame:
+            tables = stateless_tables(known())
+            for seat in reversed(range(len(tables))):
+                if seat not in self.players:
+                    mixture = np.asarray(self.base)[seat, : tables.shape[seat + 1]]
+                    tables = np.tensordot(tables, mixture, axes=(seat + 1, 0))
+            return one_state(tables[list(self.players)])
+
+        return averaged
+
+
+class Leadership(_Seats):
+    """The game of the leaders; see `stackelberg`."""
+
+    respond: Any
+
+    @property
+    def followers(self) -> tuple[int, ...]:
+        """Those who reply."""
+        return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
+
+    @property
+    def everybody(self) -> Any:
+        """The game in which all choose, leaders and followers of every stage."""
+        return offered(self.game, "everybody", self.game)
+
+    @property
+    def stages(self) -> tuple[tuple[int, ...], ...]:
+        """Who chooses when, by number in `everybody`."""
+        if not isinstance(self.game, Leadership):
+            return (self.players, self.followers)
+        before = self.game.stages  # of which the first are divided here
+        first = tuple(before[0][p] for p in self.players)
+        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        everyone: Array = _answered(self, self.put(x))
+        return everyone
+
+
+@oracles.payoff_scale.register(_Seats)
+def _(game: _Seats) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(_Seats)
+def _(game: _Seats) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(_Seats)
+def _(game: _Seats) -> oracles.Labels:
+    """The names these players have in the whole game; numbers where it has none."""
+    known = oracles.labels(game.game)
+    players = tuple(known.players[p] if known.players else str(p) for p in game.players)
+    return oracles.Labels(players, known.axes[: game.space.shape[1]])
+
+
+@oracles.named_start.register(_Seats, when=forwarded(oracles.named_start))
+def _(game: _Seats, name: str) -> Profile:
+    rows = oracles.named_start(game.game, name)[jnp.asarray(game.players)]
+    return rows[:, : game.space.shape[1]]
+
+
+@oracles.exchangeable.register(Frozen, when=forwarded(oracles.exchangeable))
+def _(game: Frozen) -> np.ndarray:
+    return oracles.exchangeable(game.game)[list(game.players)]
+
+
+def _even(led: Leadership) -> bool:
+    """Whether leaders are told apart by the game alone: a reply made elsewhere may do so as well."""
+    ours = type(led.respond).__module__.startswith("rivalry.")
+    return ours and oracles.exchangeable.knows(led.game)
+
+
+@oracles.exchangeable.register(Leadership, when=_even)
+def _(game: Leadership) -> np.ndarray:
+    return oracles.exchangeable(game.game)[list(game.players)]
+
+
+@oracles.best_response.register(Frozen, when=forwarded(oracles.best_response))
+def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+    seat = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
+    strategy, payoff, coverage = oracles.best_response(game.game, game.put(x), seat)
+    return strategy[: x.shape[1]], payoff, coverage
+
+
+@oracles.proved_response.register(Frozen, when=forwarded(oracles.proved_response))
+def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
+    found = oracles.proved_response(game.game, game.put(x), game.players[player])
+    return found._replace(strategy=found.strategy[: x.shape[1]])
+
+
+@oracles.mixed_best_response.register(Frozen, when=forwarded(oracles.mixed_best_response))
+def _(game: Frozen, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
+    """Those who are fixed play a mixture of one place."""
+    seats, (_, actions, axes) = list(game.players), np.shape(places)
+    base = np.asarray(game.base)
+    whole, odds = np.repeat(base[:, None], actions, axis=1), np.eye(1, actions).repeat(len(base), axis=0)
+    whole[seats, :, :axes], odds[seats] = places, weights
+    strategy, payoff, coverage = oracles.mixed_best_response(game.game, whole, odds, seats[player])
+    return strategy[:axes], payoff, coverage
+
+
+@oracles.search_points.register(Frozen, when=forwarded(oracles.search_points))
+def _(game: Frozen, player: int) -> Array:
+    points = oracles.search_points(game.game, game.players[player])
+    return points[:, : game.space.shape[1]]
+
+
+@oracles.payoff_bound.register(Frozen, when=forwarded(oracles.payoff_bound))
+def _(game: Frozen, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
+    return oracles.payoff_bound(game.game, game.put(x), jnp.asarray(game.players)[player], low, high)
+
+
+@oracles.gradients.register(Frozen, when=forwarded(oracles.gradients))
+def _(game: Frozen, x: Profile) -> Profile:
+    return oracles.gradients(game.game, game.put(x))[jnp.asarray(game.players), : x.shape[1]]
+
+
+@eqx.filter_custom_jvp
+def _answered(lead: Leadership, x: Profile) -> Profile:
+    """Everybody's strategies, once the followers have replied."""
+    answer = lead.respond(lead.game, x, lead.followers)
+    rows = jnp.asarray(lead.followers)
+    return x.at[rows].set(answer[rows], unique_indices=True)
+
+
+@_answered.def_jvp  # type: ignore[untyped-decorator]
+def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
+    """How replies move: so that the followers' free slopes stay as they are (implicit function theorem)."""
+    (lead, x), (change, moves) = primals, tangents
+    rows, whole = jnp.asarray(lead.followers), _answered(lead, x)
+    moves = jnp.zeros_like(x) if moves is None else moves
+    still = moves.at[rows].set(0.0, unique_indices=True)
+    if not isinstance(lead.game.space, Box):
+        return whole, still
+    y, pace = _within(lead.game, whole)
+    flat = flattened(lead.game)
+    replies = y[rows]
+    free = inside(flat.space, y)[rows]
+
+    def steepness(lead: Leadership, y: Profile) -> Array:
+        there = y.at[rows].set(replies, unique_indices=True)
+        return own_gradients(flattened(lead.game), there, lead.followers)
+
+    inner = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, inner))
+    follow = newton_step(flat, y, lead.followers, free, drift)
+    follow = follow if pace is None else follow * pace[rows]
+    return whole, still.at[rows].set(follow, unique_indices=True)
+
+
+def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
+    """A profile in inner coordinates, and how fast amounts grow with them: 0 at zero; None if all is 1."""
+    if not curved(game):
+        return x, None
+    flat = flattened(game)
+    y: Array = flat.inner(x)
+    return y, jax.jvp(flat.outer, (y,), (jnp.ones_like(y),))[1]
+
+
+def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
+    """True where a coordinate is off the bounds of its box."""
+    margin = AT_BOUND * (space.high - space.low)
+    return (x > space.low + margin) & (x < space.high - margin)
+
+
+def newton_step(
+    game: Game,
+    x: Profile,
+    players: tuple[int, ...],
+    free: Bool[Array, "follower axis"],
+    gap: Float[Array, "follower axis"] | None = None,
+) -> Float[Array, "follower axis"]:
+    """The step of ``players`` that lowers their free slopes by ``gap``, to first order; 0 where none does.
+
+    Without ``gap`` it lowers them to zero.
+    """
+    rows, shape = jnp.asarray(players), free.shape
+
+    def stacked(y: Array) -> tuple[Array, Array]:
+        there = x.at[rows].set(y.reshape(shape), unique_indices=True)
+        found = own_gradients(game, there, players).ravel()
+        return found, found
+
+    y, mask = x[rows].ravel(), free.ravel()
+    one = jnp.eye(y.size)
+    slope, here = jax.jacfwd(stacked, has_aux=True)(y)
+    slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
+    lower = here if gap is None else gap.ravel()
+    sound = jnp.all(jnp.isfinite(slope)) & (_volume(jax.lax.stop_gradient(slope)) > SINGULAR)
+    slope, lower = jnp.where(sound, slope, one), jnp.where(sound & mask, lower, 0.0)
+    step: Array = lower / slope[0] if y.size == 1 else jnp.linalg.solve(slope, lower)
+    return -step.reshape(shape)
+
+
+def _volume(slope: Array) -> Array:
+    """The determinant after every row is brought to length 1: from 0 (singular) to 1 (orthogonal)."""
+    longest = jnp.max(jnp.abs(slope))
+    lengths = jnp.linalg.norm(slope, axis=1, keepdims=True)
+    rows = jnp.where(lengths > SINGULAR * longest, slope / lengths, 0.0)
+    return jnp.abs(jnp.linalg.det(rows))
+
+
+class Part(eqx.Module):
+    """The strategies of some players of a space that is none of ours."""
+
+    everyone: Any
+    base: Float[Array, "seat axis"]
+    players: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self.players), self.base.shape[1])
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        found: Array = self.everyone.mask
+        return found[jnp.asarray(self.players)]
+
+    def project(self, x: Profile) -> Profile:
+        rows = jnp.asarray(self.players)
+        near: Array = self.everyone.project(self.base.at[rows].set(x, unique_indices=True))
+        return near[rows]
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        drawn: Array = self.everyone.sample(key)
+        return drawn[jnp.asarray(self.players)]
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        found: Array = self.everyone.grid(self.players[player], points)
+        return found
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        rows = np.asarray(x, dtype=float)
+        rows = rows[:, None] if rows.ndim == 1 and self.shape[1] == 1 else rows
+        if rows.shape != self.shape:
+            raise ValueError(f"{name}: shape {rows.shape} must be {self.shape} (players, axes)")
+        whole = np.array(self.base)
+        whole[list(self.players)] = rows
+        found: Array = self.everyone.check(whole, name)
+        return found[jnp.asarray(self.players)]
+
+
+def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
+    """The space of some of its players; ``base`` is any profile of the whole."""
+    rows = jnp.asarray(players)
+    if isinstance(space, Box):
+        mine: Box = jax.tree.map(lambda edge: edge[rows], space)
+        return mine
+    if isinstance(space, Simplex):
+        return Simplex(tuple(space.sizes[p] for p in players), space.least)
+    if isinstance(space, Choices):
+        return Choices(tuple(space.sizes[p] for p in players))
+    return Part(space, base, players)
+
+
+def _somewhere(space: Space) -> Profile:
+    """A profile of the space: the middle of a box, in its own coordinates, else what is nearest to zero."""
+    if isinstance(space, Box):
+        middle: Array = space.outer((space.inner(space.low) + space.inner(space.high)) / 2)
+        return middle
+    return space.project(jnp.zeros(space.shape))
+
+
+def _players(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
+    """Player numbers, in order; raises `ValueError` for what is none."""
+    found = list(chosen)
+    if not found:
+        raise ValueError(f"{name}: names no player; must name at least one of 0..{count - 1}")
+    for k, player in enumerate(found):
+        if not isinstance(player, int | np.integer) or isinstance(player, bool) or not 0 <= player < count:
+            raise ValueError(
+                f"{name}[{k}]: {player!r} is no player; must be a whole number in 0..{count - 1}"
+            )
+    if len(set(found)) != len(found):
+        raise ValueError(f"{name}: {found} names a player twice")
+    return tuple(sorted(int(player) for player in found))
+
+
+def _row(strategy: object, axes: int, name: str) -> np.ndarray:
+    try:
+        row = np.atleast_1d(np.asarray(strategy, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {strategy!r} must be {axes} numbers") from None
+    if row.ndim != 1 or len(row) > axes:
+        raise ValueError(f"{name}: shape {row.shape} must be ({axes},)")
+    return np.pad(row, (0, axes - len(row)))  # players with fewer entries may leave out the padding

@@ -1,0 +1,272 @@
+"""Players who walk through their strategy space, a step a period, and are paid where they arrive."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from rivalry.core import oracles
+from rivalry.core.game import Game, started
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.registry import near
+from rivalry.core.space import Box, Choices, Profile, Simplex
+from rivalry.transforms.units import units
+
+MOVES = ("discrete", "continuous")
+OBSERVATIONS = ("own", "joint")
+
+NEAR = 1e-6  # of a step: so far from the grid a start may be, and so much a box may lack of a step
+
+
+class Walking(NamedTuple):
+    """Where everybody stands, in units of the game, and how many periods were played."""
+
+    position: Float[Array, "player axis"]
+    period: Int[Array, ""]
+
+
+class Walks(eqx.Module):
+    """A game whose players walk; a `MarkovGame`, made by `walks`.
+
+    On a grid a position is ``origin`` and whole numbers of ``unit``, from 0 to ``most``, in the coordinates
+    in which a box is searched.
+    """
+
+    game: Any
+    space: Any  # of the moves
+    origin: Float[Array, "player axis"]
+    unit: Float[Array, "player axis"]
+    most: Float[Array, "player axis"]
+    directions: Float[Array, "player move axis"] | None  # in units; None where moves are continuous
+    start: Float[Array, "player axis"] | None
+    periods: int | None = eqx.field(static=True)
+    observation: str = eqx.field(static=True)
+    edge: int = eqx.field(static=True, default=0)  # steps from corner to corner of a simplex
+
+    own_units = True  # where learners are told nothing else, their moves are in units of the space of moves
+
+    def reset(self, key: PRNGKeyArray) -> Walking:
+        """Everybody at the start, or where a uniform draw falls; the key is consumed."""
+        return Walking(self._drawn(key) if self.start is None else self.start, jnp.asarray(0))
+
+    def step(
+        self, state: Walking, x: Profile, key: PRNGKeyArray
+    ) -> tuple[Walking, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        at, period = self._moved(state.position, x), state.period + 1
+        cut = jnp.asarray(False) if self.periods is None else period >= self.periods
+        return Walking(at, period), self.game.payoffs(at), jnp.asarray(False), cut
+
+    def observe(self, state: Walking) -> Float[Array, "player feature"]:
+        """The own position; where all are seen, then the others', in the order of their numbers."""
+        return self._seen(state.position)
+
+    def shown(self, state: Walking) -> Float[Array, "player feature"]:
+        """The same from -1 to 1 in boxes, in shares on simplices."""
+        return self._seen(units(self.game.space, state.position))
+
+    def _seen(self, at: Array) -> Array:
+        if self.observation == "own":
+            return at
+        players = at.shape[0]
+        rows = [[k, *(other for other in range(players) if other != k)] for k in range(players)]
+        return at[np.array(rows)].reshape(players, -1)
+
+    def _moved(self, position: Array, x: Profile) -> Array:
+        """Where moves lead; who would leave the space stays where it is."""
+        here = _inner(self.game.space, position)
+        if self.directions is not None:
+            moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
+            steps = jnp.round(_counted(here, self.origin, self.unit)) + moves
+            stays = jnp.any((steps < 0) | (steps > self.most), axis=1, keepdims=True)
+            there = self.origin + steps * self.unit
+        else:
+            there, end = here + x, self.origin + self.most * self.unit
+            stays = jnp.any((there < self.origin) | (there > end), axis=1, keepdims=True)
+        return jnp.where(stays, position, _outer(self.game.space, there))
+
+    def _drawn(self, key: PRNGKeyArray) -> Array:
+        space = self.game.space
+        if isinstance(space, Simplex):
+            keys = jax.random.split(key, len(space.sizes))
+            counts = jnp.stack([self._lattice(k, own) for k, own in enumerate(keys)])
+            return self.origin + self.unit * counts
+        if self.directions is not None:
+            steps = jax.random.randint(key, self.most.shape, 0, self.most.astype(int) + 1)
+            return _outer(space, self.origin + self.unit * steps)
+        return _outer(space, self.origin + self.most * self.unit * jax.random.uniform(key, self.most.shape))
+
+    def _lattice(self, player: int, key: PRNGKeyArray) -> Array:
+        """Counts ``[axis]`` that sum to the edge's steps, all alike: where bars fall among the steps."""
+        size = self.game.space.sizes[player]
+        slots = self.edge + size - 1
+        bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])
+        ends = jnp.concatenate([jnp.array([-1]), bars, jnp.array([slots])])
+        return jnp.pad(jnp.diff(ends) - 1, (0, self.game.space.shape[1] - size))
+
+
+@oracles.payoff_scale.register(Walks)
+def _(game: Walks) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.discontinuity.register(Walks)
+def _(game: Walks) -> str:
+    return oracles.discontinuity(game.game)
+
+
+@oracles.labels.register(Walks)
+def _(game: Walks) -> oracles.Labels:
+    known = oracles.labels(game.game)
+    return known if game.directions is None else oracles.Labels(known.players)
+
+
+def walks(
+    game: Any,
+    *,
+    step: object,
+    moves: str = "discrete",
+    periods: int | None = None,
+    observation: str = "own",
+    start: object = None,
+) -> Walks:
+    """The game whose players walk: in every period all move at once, and are paid where they have arrived.
+
+    With ``discrete`` moves positions are on the grid ``low + k step``, ``step`` a number or one an axis, and
+    a move is a number: in a box of ``L`` axes ``0..L-1`` a step down along that axis, ``L`` to stay,
+    ``L+1..2L`` a step up; so on an interval 0, 1, 2 are left, stay, right. On a simplex ``1 / step`` must be
+    a whole number, and a move takes a step of share from one entry to another: from an earlier to a later
+    one for each pair, stay, from the later to the earlier. With ``continuous`` moves, of boxes alone, a move
+    is ``[axis]`` from ``-step`` to ``step``. Who would leave the space stays, on all axes. Steps are in the
+    coordinates in which a box is searched.
+
+    A player sees its own position, or with ``joint`` the others' after it. Everybody begins at ``start``, a
+    profile or the name of one, or at a uniform draw. Play is cut after ``periods`` (None: never). A state's
+    ``position`` is the profile ``[player axis]``. Raises `ValueError`.
+
+    >>> import rivalry as rv
+    >>> import jax
+    >>> game = walks(rv.games.influencer(), step=0.25, start=[0.25, 0.75])
+    >>> state, rewards, _, _ = game.step(game.reset(jax.random.key(0)), jnp.array([[2.0], [1.0]]), None)
+    >>> game.space.sizes, state.position.tolist()
+    ((3, 3), [[0.5], [0.75]])
+    >>> bool((rewards == game.game.payoffs(state.position)).all())
+    True
+    """
+    _word("moves", moves, MOVES)
+    _word("observation", observation, OBSERVATIONS)
+    if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
+        raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
+    if not isinstance(game, Game):
+        raise ValueError(f"game: {type(game).__name__} must have a space and payoffs to be walked through")
+    space, discrete, edge = game.space, moves == "discrete", 0
+    if isinstance(space, Box):
+        origin, unit, most = _grid(space, _steps(step, space.shape[1]))
+        most = np.floor(most + NEAR) if discrete else most
+        axes = np.eye(space.shape[1])
+        ways = np.concatenate([-axes, np.zeros((1, len(axes))), axes])
+        directions = np.broadcast_to(ways, (len(origin), *ways.shape))
+        where = Choices((len(ways),) * len(origin)) if discrete else Box(put(-unit), put(unit))
+    elif isinstance(space, Simplex) and discrete:
+        edge = _edge(step)
+        origin = np.where(space.mask, space.least, 0.0)
+        unit = np.where(space.mask, space.spare / edge, 0.0)
+        most = np.where(space.mask, float(edge), 0.0)
+        own = [_transfers(size, space.shape[1]) for size in space.sizes]
+        longest = max(map(len, own))
+        directions = np.stack([np.pad(rows, ((0, longest - len(rows)), (0, 0))) for rows in own])
+        where = Choices(tuple(map(len, own)))
+    else:
+        rule = "must be a Box, or a Simplex with discrete moves, to be walked through"
+        raise ValueError(f"space: {type(space).__name__} with {moves} moves; {rule}")
+    return Walks(
+        game=game,
+        space=where,
+        origin=put(origin),
+        unit=put(unit),
+        most=put(most),
+        directions=put(directions) if discrete else None,
+        start=None if start is None else _start(game, start, discrete, origin, unit),
+        periods=periods,
+        observation=observation,
+        edge=edge,
+    )
+
+
+def _word(name: str, given: object, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise ValueError(f"{name}: {given!r} is unknown; {near(str(given), known)}")
+
+
+def _steps(step: object, axes: int) -> np.ndarray:
+    """The step of every axis. Raises `ValueError`."""
+    try:
+        each = np.broadcast_to(np.asarray(step, dtype=float), (axes,))
+    except (TypeError, ValueError):
+        raise ValueError(f"step: {step!r} must be a number, or one for each of {axes} axes") from None
+    if not np.all((each > 0) & np.isfinite(each)):
+        raise ValueError(f"step: {step!r} must be above 0")
+    return each
+
+
+def _grid(space: Box, each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a box begins, the steps, and how many there are to its end, ``[player axis]``."""
+    flat = space.flat()
+    low, high = np.asarray(flat.low), np.asarray(flat.high)
+    unit = np.broadcast_to(each, low.shape)
+    short = np.argwhere(high - low < unit * (1 - NEAR))
+    if short.size:
+        player, axis = short[0]
+        wide = f"{high[player, axis] - low[player, axis]:g}, the width of player {player}'s space"
+        raise ValueError(f"step: {each[axis]:g} must be at most {wide}")
+    return low, unit, (high - low) / unit
+
+
+def _edge(step: object) -> int:
+    """How many steps there are from corner to corner of a simplex. Raises `ValueError`."""
+    size = float(_steps(step, 1)[0])
+    edge = round(1 / size)
+    if size > 1 or abs(1 / size - edge) > NEAR:
+        raise ValueError(f"step: {size:g} must be 1 over a whole number, on a simplex")
+    return edge
+
+
+def _transfers(size: int, axes: int) -> np.ndarray:
+    """The moves of a player on a simplex, ``[move axis]``, numbered as by `action_grid.moves_between`."""
+    unit = np.eye(size, axes)
+    ways = [unit[taker] - unit[giver] for giver, taker in combinations(range(size), 2)]
+    return np.array([*ways, np.zeros(axes), *(-way for way in ways)])
+
+
+def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
+    """A start as a profile, on the grid where there is one. Raises `ValueError`."""
+    found = started(game, start)
+    if not discrete:
+        return found
+    counts = np.asarray(_counted(_inner(game.space, found), origin, unit))
+    off = np.argwhere(np.abs(counts - np.round(counts)) > NEAR)
+    if off.size:
+        player, axis = off[0]
+        place = f"player {player} is at {found[player, axis]:g}"
+        raise ValueError(f"start: {place}; must be {origin[player, axis]:g} and whole steps")
+    return _outer(game.space, put(origin + np.round(counts) * unit))
+
+
+def _counted(here: Any, origin: Any, unit: Any) -> Array:
+    """How many units from the origin; 0 where there is no such axis."""
+    return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
+
+
+def _inner(space: Any, position: Array) -> Array:
+    """Positions in the coordinates in which steps are even."""
+    found: Array = space.inner(position) if isinstance(space, Box) else position
+    return found
+
+
+def _outer(space: Any, there: Array) -> Array:
+    """The positions at such coordinates."""
+    found: Array = space.project(space.outer(there)) if isinstance(space, Box) else there
+    return found
