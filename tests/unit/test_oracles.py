@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -251,3 +256,69 @@ def test_members_are_declared_by_name() -> None:
         ValueError, match=r"offers: 'level' is not an optional member .* did you mean 'levels'"
     ):
         oracles.offers("level")
+
+
+HOMES = {
+    "home_of_duel": """
+from tests.unit.test_oracles import Plain
+from rivalry.core import oracles
+class Duel(Plain):
+    pass
+oracles.at_home(Duel, "home_of_duel_oracles")
+""",
+    "home_of_duel_oracles": """
+from home_of_duel import Duel
+from rivalry.core import oracles
+oracles.payoff_scale.register(Duel)(lambda game: 7.0)
+oracles.discontinuity.register(Duel)(lambda game: "a step")
+""",
+    "home_of_none": """
+from tests.unit.test_oracles import Plain
+from rivalry.core import oracles
+class Nobody(Plain):
+    pass
+oracles.at_home(Nobody, "home_of_duel_oracles")
+""",
+}
+
+
+@pytest.fixture
+def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in HOMES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("homes")
+def test_the_home_of_a_class_is_imported_when_an_oracle_first_meets_it_or_one_below() -> None:
+    Duel = import_module("home_of_duel").Duel
+
+    class Below(Duel):  # type: ignore[misc, valid-type]
+        pass
+
+    assert "home_of_duel_oracles" not in sys.modules
+    assert oracles.payoff_scale.knows(Below())
+    assert "home_of_duel_oracles" in sys.modules
+    assert (oracles.payoff_scale(Duel()), oracles.discontinuity(Below())) == (7.0, "a step")
+
+
+@pytest.mark.usefixtures("homes")
+def test_threads_that_meet_a_class_together_find_the_same_answer() -> None:
+    game = import_module("home_of_duel").Duel()
+    together = threading.Barrier(8)
+
+    def ask(_: int) -> float:
+        together.wait()
+        return float(oracles.payoff_scale(game))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {7.0}
+
+
+@pytest.mark.usefixtures("homes")
+def test_a_home_that_registers_nothing_is_an_error() -> None:
+    game = import_module("home_of_none").Nobody()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"home_of_duel_oracles registers nothing for .*Nobody"):
+            oracles.payoff_scale(game)

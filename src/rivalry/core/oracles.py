@@ -20,12 +20,21 @@ with a generic answer that holds for every game. Knowledge of a class of one's o
 
 Attributes and methods of a game are never read as knowledge, whatever their names, with two exceptions: the
 package's own classes, and members that a class declares with `offers`.
+
+How a family registers. A family is read in the order model, analyses, oracles, factory. ``model.py`` holds
+the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
+answer (``@oracles.best_response.register(Market, when=...)``) and may import model and analyses. The last
+line of ``model.py`` names it, as a string: ``at_home(Market, "rivalry.games.market.oracles")``. The module
+is imported when an oracle first meets the class or one below it, in a spawned worker too: whoever holds a
+game has imported its model. A family of one file, and a wrapper, registers beside the class and needs no
+home.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper
+from importlib import import_module
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -185,6 +194,33 @@ def _pays_as(kind: type, above: type) -> bool:
 
 _Answer = tuple[Callable[[Any], bool] | None, Callable[..., Any]]
 
+_declared: list[Oracle[..., Any]] = []
+_homes: dict[type, str] = {}
+
+
+def at_home(kind: type, module: str) -> None:
+    """Name the module that registers the answers for a class; it is imported when an oracle first needs it.
+
+    Parameters
+    ----------
+    kind : type
+        A class of games. Subclasses need no home of their own.
+    module : str
+        The full name of the module, ``"rivalry.games.market.oracles"``.
+    """
+    _homes[kind] = module
+
+
+def _import_home(kind: type) -> None:
+    home = _homes.get(kind)
+    if home is None:
+        return
+    import_module(home)
+    # a reloaded model defines a new class, of which the home, imported before, knows nothing
+    if not any(kind in oracle._answers for oracle in _declared):
+        raise RuntimeError(f"{home} registers nothing for {kind}; import it anew where the class was")
+    _homes.pop(kind, None)
+
 
 class Oracle(Generic[P, R]):
     """A function of a game that is dispatched on the game's class; see the module.
@@ -215,6 +251,7 @@ class Oracle(Generic[P, R]):
         self._answers: dict[type, _Answer] = {}
         self._lines: dict[type, tuple[_Answer, ...]] = {}
         update_wrapper(self, generic)
+        _declared.append(self)
 
     def __call__(self, game: Any, *args: P.args, **kwargs: P.kwargs) -> R:
         found: R = (self._found(game) or self._generic)(game, *args, **kwargs)
@@ -264,6 +301,8 @@ class Oracle(Generic[P, R]):
 
     def _line(self, kind: type) -> tuple[_Answer, ...]:
         """The answers for a class, the nearest first."""
+        for above in kind.__mro__:
+            _import_home(above)
         line: list[_Answer] = []
         for above in kind.__mro__:
             if above in self._answers and (self._inherited or _pays_as(kind, above)):
