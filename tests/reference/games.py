@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.games.influencer import Influencer
+from rivalry.games.influencer import InfluencerGame
 
 Inputs = Mapping[str, Any]
 SWEPT = "swept"
@@ -22,7 +22,7 @@ class NotAnswered(Exception):
     """A kind, or a game, that the package does not have."""
 
 
-def game_of(spec: Inputs, folder: str, *, players: int, swept: float | None = None) -> Influencer:
+def game_of(spec: Inputs, folder: str, *, players: int, swept: float | None = None) -> InfluencerGame:
     """The game of a case; ``swept`` stands in for parameters that a scan gives."""
     space = spec["space"]
     if space["kind"] not in ("interval", "box", "simplex"):

@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry import tables
 from rivalry.core.game import jacobian, own_gradients, with_
 from rivalry.games.influencer import (
-    Influencer,
+    InfluencerGame,
     group_levels,
     moments,
     threshold_reach,
@@ -110,7 +110,7 @@ def threshold_levels(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return {"levels": [{"level": k, **level._asdict()} for k, level in enumerate(levels)]}
 
 
-def _flow(game: Influencer, start: Any, want_nash: bool) -> dict[str, Any]:
+def _flow(game: InfluencerGame, start: Any, want_nash: bool) -> dict[str, Any]:
     """Continuous-time ascent to its end, polished, with its spectrum and, if asked, its certificate."""
     tolerance = 1e-6 if want_nash else None
     found = rv.solve(game, rv.methods.GradientFlow(), start=start, path=False, tolerance=tolerance)
@@ -215,7 +215,7 @@ def threshold_numeric(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     names = {"sigma": "reach", "s": "variance", "covariance": "variance"}
     swept = [names.get(key, key) for key, value in inputs["game"]["kernel"].items() if is_swept(value)]
 
-    def game_at(value: float) -> Influencer:
+    def game_at(value: float) -> InfluencerGame:
         return with_(game, **dict.fromkeys(swept, value))
 
     asked = [*expected.get("stable_at", []), *expected.get("unstable_at", [])]

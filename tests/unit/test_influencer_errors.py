@@ -227,7 +227,7 @@ def test_thresholds_need_two_players(count: int) -> None:
 
 
 def test_words_refused_where_types_are_not_checked() -> None:
-    from rivalry.games.influencer.checks import one_of
+    from rivalry.games.influencer.inputs import one_of
 
     with pytest.raises(ValueError, match=r"kernel: 'gausian' is unknown; did you mean 'gaussian'\?"):
         one_of("kernel", "gausian", ("gaussian", "power_law"))

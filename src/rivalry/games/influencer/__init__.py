@@ -12,10 +12,10 @@ from rivalry.games.influencer.closed_forms import (
     threshold_variance,
 )
 from rivalry.games.influencer.factory import influencer
-from rivalry.games.influencer.game import Influencer
+from rivalry.games.influencer.model import InfluencerGame
 
 __all__ = [
-    "Influencer",
+    "InfluencerGame",
     "exponential_is_stable",
     "group_levels",
     "influencer",

@@ -19,12 +19,12 @@ from rivalry.core.certify import PROVED, TIE, Reply, payoff_at_stake, payoffs, s
 from rivalry.core.jax import put
 from rivalry.core.results import ROUNDING
 from rivalry.core.space import Simplex
+from rivalry.games.influencer.deviations import rest_of
 from rivalry.games.influencer.kernels import Blotto
-from rivalry.games.influencer.payoff_bound import rest_of
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
-    from rivalry.games.influencer.game import Influencer
+    from rivalry.games.influencer.model import InfluencerGame
 
 BOXES, TOGETHER = 1_000, 32  # of the branch and bound, in all and per round
 FIELDS, LIKELY, BETWEEN = 11, 32, 3  # so many fields' faces are all tried; the best of them again
@@ -76,13 +76,13 @@ class Boxes(NamedTuple):
         return Boxes(*(part[which] for part in self))
 
 
-def known(game: Influencer) -> bool:
+def known(game: InfluencerGame) -> bool:
     """Whether every battlefield is one point, so that the payoff is a sum over separate amounts."""
     points = np.asarray(game.points)
     return isinstance(game.kernel, Blotto) and len(np.unique(points.argmax(axis=1))) == len(points)
 
 
-def best_division(game: Influencer, x: Profile, player: int, points: int = 201) -> Reply:
+def best_division(game: InfluencerGame, x: Profile, player: int, points: int = 201) -> Reply:
     """The best response of ``player`` to the others at ``x``, and what no division of its budget exceeds.
 
     Abstention only takes away, and is left out of the bound.
@@ -110,7 +110,7 @@ def best_division(game: Influencer, x: Profile, player: int, points: int = 201) 
     return Reply(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
 
 
-def _problem(game: Influencer, x: Profile, player: int) -> tuple[np.ndarray, Division, float]:
+def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, Division, float]:
     """The corners that are contested ``[field]``, the problem there, and what is won without any effort."""
     assert isinstance(game.kernel, Blotto)
     weight, rest = np.asarray(game.weights, dtype=float), np.asarray(_rest(game, x, put(player)))

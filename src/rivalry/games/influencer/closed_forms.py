@@ -26,7 +26,7 @@ from rivalry.games.influencer.kernels import (
 )
 
 if TYPE_CHECKING:
-    from rivalry.games.influencer.game import Influencer
+    from rivalry.games.influencer.model import InfluencerGame
 
 NUMERIC = "use symmetric_positions(game) and symmetric_spectrum(game, position), which compute it numerically"
 
@@ -130,7 +130,7 @@ def _weight(players: int) -> float:
     return (players - 2) / (players - 1)
 
 
-def symmetric_equilibrium(game: Influencer) -> Known:
+def symmetric_equilibrium(game: InfluencerGame) -> Known:
     """Where everybody may stand together, whether that is stable, and the threshold, in closed form.
 
     Gaussian kernels: the mean of the resource, stable above the threshold (`threshold_reach`,
@@ -183,12 +183,12 @@ def _variance_along(
     return float(_weight(players) * eigvalsh(precise.T @ covariance @ precise, along.T @ precise)[-1])
 
 
-def known_threshold(game: Influencer) -> Known | None:
+def known_threshold(game: InfluencerGame) -> Known | None:
     """The closed form, or None outside its domain."""
     return None if _outside_domain(game) else symmetric_equilibrium(game)
 
 
-def _outside_domain(game: Influencer) -> str:
+def _outside_domain(game: InfluencerGame) -> str:
     """Why no closed form holds, or nothing."""
     if game.third_party is not None or game.abstention is not None:
         return "games with outside rows"
@@ -210,7 +210,7 @@ def _outside_domain(game: Influencer) -> str:
     return "" if inside else "a mean of the resource outside the space"
 
 
-def symmetric_positions(game: Influencer, starts: int = 41) -> np.ndarray:
+def symmetric_positions(game: InfluencerGame, starts: int = 41) -> np.ndarray:
     """Every place found, ``[place axis]``, where all players together feel no gradient.
 
     Newton's method from a grid of about ``starts`` places (`rivalry.core.symmetric.roots`). On a simplex only
@@ -237,7 +237,7 @@ class Spectrum(NamedTuple):
         return bool(np.all(np.concatenate([self.split, self.together]).real < 0))
 
 
-def symmetric_spectrum(game: Influencer, position: object) -> Spectrum:
+def symmetric_spectrum(game: InfluencerGame, position: object) -> Spectrum:
     """Eigenvalues of the Jacobian with all players at ``position [axis]``, from its two blocks.
 
     Diagonal block A, any other C: ``A - C`` (players part) and ``A + (N-1) C`` (all move alike); on a
@@ -257,7 +257,7 @@ def symmetric_spectrum(game: Influencer, position: object) -> Spectrum:
     return Spectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
 
 
-def _refuse_unequal(game: Influencer, name: str) -> None:
+def _refuse_unequal(game: InfluencerGame, name: str) -> None:
     parts = {"budgets": game.budgets, "reach_cost": game.reach_cost, **game.kernel_parameters}
     for key, leaf in parts.items():
         if leaf is not None and np.any(np.asarray(leaf) != np.asarray(leaf)[:1]):

@@ -13,10 +13,10 @@ from rivalry.tables.kernels.shapes import Contest
 from rivalry.tables.kernels.shapes import contest as made
 
 if TYPE_CHECKING:
-    from rivalry.games.influencer.game import Influencer
+    from rivalry.games.influencer.model import InfluencerGame
 
 
-def contest(game: Influencer, places: np.ndarray) -> Contest:
+def contest(game: InfluencerGame, places: np.ndarray) -> Contest:
     """Every player's influence at each of its places ``[player action axis]``, and that of the outside rows.
 
     Payoffs summed from it are those of ``game.payoffs`` with every player at one of its places.
@@ -41,6 +41,8 @@ def contest(game: Influencer, places: np.ndarray) -> Contest:
 
 
 @eqx.filter_jit
-def _rows(game: Influencer, places: Float[Array, "player action axis"]) -> Float[Array, "row action point"]:
+def _rows(
+    game: InfluencerGame, places: Float[Array, "player action axis"]
+) -> Float[Array, "row action point"]:
     """Log-influence with everybody at its place of the same number, for each number."""
     return jax.vmap(game.log_influence, in_axes=1, out_axes=1)(places)

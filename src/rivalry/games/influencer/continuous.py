@@ -16,8 +16,8 @@ from jaxtyping import Array
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box
-from rivalry.games.influencer.checks import Ground
-from rivalry.games.influencer.game import Influencer
+from rivalry.games.influencer.inputs import Ground
+from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.quadrature import on_box, on_simplex
 from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights, worded
 
@@ -129,7 +129,7 @@ def _beta_ends(
     return [[low, high]], [(a - 1 if low == 0 else 0.0, b - 1 if high == 1 else 0.0)]
 
 
-def refined(game_at: Callable[[int], Influencer | None], rule: Rule) -> Influencer:
+def refined(game_at: Callable[[int], InfluencerGame | None], rule: Rule) -> InfluencerGame:
     """The game at so many nodes that twice as many move payoffs and gradients by less than the tolerance.
 
     Relative to the whole resource and to the largest gradient, at a few profiles all over the space. Nodes
@@ -161,7 +161,7 @@ def _moved(old: np.ndarray, new: np.ndarray) -> float:
     return float(np.max(np.abs(new - old)[known], initial=0.0) / largest)
 
 
-def _measured(game: Influencer) -> tuple[np.ndarray, np.ndarray]:
+def _measured(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
     """Payoffs and gradients at some profiles, summed over chunks of nodes: one program for every number."""
     profiles = put(_profiles(game))
     plain = replace(game, reach_cost=None)
@@ -178,11 +178,11 @@ def _measured(game: Influencer) -> tuple[np.ndarray, np.ndarray]:
 
 
 @eqx.filter_jit
-def _sums(game: Influencer, profiles: Array) -> tuple[Array, Array]:
+def _sums(game: InfluencerGame, profiles: Array) -> tuple[Array, Array]:
     return jax.vmap(game.all_payoffs)(profiles), jax.vmap(game.gradients)(jnp.asarray(profiles))
 
 
-def _profiles(game: Influencer) -> np.ndarray:
+def _profiles(game: InfluencerGame) -> np.ndarray:
     """Everybody in the middle, on a box also far apart, and anywhere at random: always the same ones.
 
     On a simplex not near its boundary, where influence may be narrower than any rule can see.

@@ -12,12 +12,12 @@ from annotated_types import Ge, Gt, Le
 from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
 from rivalry.core.validate import checked, limit
-from rivalry.games.influencer.checks import EDGE, Ground, ground_of, one_of, per_player, players_of
 from rivalry.games.influencer.continuous import Rule, refined
-from rivalry.games.influencer.game import Influencer
+from rivalry.games.influencer.inputs import EDGE, Ground, ground_of, one_of, per_player, players_of
+from rivalry.games.influencer.inputs import abstention as abstention_of
+from rivalry.games.influencer.inputs import third_party as third_party_of
 from rivalry.games.influencer.kernel_factory import kernel_of
-from rivalry.games.influencer.outside import abstention as abstention_of
-from rivalry.games.influencer.outside import third_party as third_party_of
+from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.resources import resource_points as points_of
 from rivalry.games.resources import resource_weights as weights_of
 
@@ -107,7 +107,7 @@ def influencer(
     zero_influence: Annotated[
         Literal["error", "share", "lost"], "what happens to resource where nobody has any influence"
     ] = "error",
-) -> Influencer:
+) -> InfluencerGame:
     """Players choose where to act; every resource point is shared in proportion to influence.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show influencer` lists them with units, defaults
@@ -122,7 +122,7 @@ def influencer(
     return _build(**locals())
 
 
-def _build(**given: Any) -> Influencer:
+def _build(**given: Any) -> InfluencerGame:
     ground = ground_of(given)
     players = players_of(given)
     limit("players", players, ground.axes)
@@ -145,7 +145,7 @@ def _continuous(
     if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
         raise ValueError("third_party: numbers have no value between points; give a formula or a function")
 
-    def game_at(step: int) -> Influencer | None:
+    def game_at(step: int) -> InfluencerGame | None:
         nodes = rule.nodes(step)
         return None if nodes is None else _at(given, ground, space, *nodes)
 
@@ -154,13 +154,13 @@ def _continuous(
 
 def _at(
     given: Mapping[str, Any], ground: Ground, space: Box | Simplex, points: np.ndarray, weights: np.ndarray
-) -> Influencer:
+) -> InfluencerGame:
     """The game with its resource at ``points [point axis]``."""
     players = space.shape[0]
     limit("resource_points", players, len(points))
     kernel = kernel_of(given, players, points, ground)
     chosen = given["choose_reach"] is not None
-    return Influencer(
+    return InfluencerGame(
         space=space,
         points=put(points),
         weights=put(weights / weights.sum() if given["normalise"] else weights),

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.formula import Formula, coordinates, named, parse
-from rivalry.games.influencer.checks import Ground, one_of, per_player
+from rivalry.games.influencer.inputs import Ground, one_of, per_player
 from rivalry.games.influencer.kernels import (
     Blotto,
     ChosenReach,

@@ -22,48 +22,45 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile, Strategy
-from rivalry.games.influencer.chosen_reach import ChosenReach
-from rivalry.games.influencer.geometry import (
-    Logs,
-    PerPoint,
-    Player,
-    Points,
-    Pull,
-    apart,
-    farthest,
-    mean_apart,
-    nearest,
-    square,
-)
-from rivalry.games.influencer.simplex_kernels import Blotto, Dirichlet
 
 K = TypeVar("K")
 
-__all__ = [
-    "Blotto",
-    "ChosenReach",
-    "Custom",
-    "Dirichlet",
-    "Exponential",
-    "Gaussian",
-    "GaussianMatrix",
-    "Kernel",
-    "PowerLaw",
-    "alone",
-]
+Points = Float[Array, "point coordinate"]
+Logs = Float[Array, "player point"]
+PerPoint = Float[Array, "point"]
+Pull = Callable[[Array], Profile]
+Player = int | Int[Array, ""]
 
 
-def alone(kernel: K, player: Player, rows: int) -> K:
-    """The kernel of ``rows`` players who are all like ``player``: one player's influence from many places."""
-    if isinstance(kernel, PowerLaw):  # its floor is everyone's
-        return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]
-    return jax.tree.map(  # type: ignore[no-any-return]
-        lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
-    )
+def apart(x: Profile, points: Points) -> Float[Array, "player point coordinate"]:
+    """``b - x``."""
+    return points[None, :, :] - x[:, None, : points.shape[1]]
+
+
+def square(x: Profile, points: Points) -> Logs:
+    """``|b - x|^2``."""
+    first, *others = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
+    return sum(others, first)
+
+
+def mean_apart(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
+    """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
+    axes = range(points.shape[1])
+    return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
+
+
+def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
+    """From each point's nearest position in the cell to the point."""
+    return points - jnp.clip(points, low, high)
+
+
+def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
+    """The largest distance along each axis from a point to the cell."""
+    return jnp.maximum(jnp.abs(points - low), jnp.abs(points - high))
 
 
 class Gaussian(eqx.Module):
@@ -168,6 +165,74 @@ class GaussianMatrix(eqx.Module):
         return jnp.asarray(-0.5 * size)
 
 
+class ChosenReach(eqx.Module):
+    """``log f = -|b - x|^2 / 2 s^2``, where the last axis of a strategy is the reach s.
+
+    ``normalised`` adds the logarithm of the density's prefactor, ``-L log(s sqrt(2 pi))``: effort thins as
+    it spreads.
+    """
+
+    normalised: bool = eqx.field(static=True, default=False)
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return self._of(square(x, points), x[:, -1:], points.shape[1])
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        squares, reach = square(x, points), x[:, -1:]
+
+        def pull(weights: Array) -> Profile:
+            along = mean_apart(weights, x, points) / reach**2
+            wider = jnp.sum(weights * self._widened(squares, reach, points.shape[1]), axis=1, keepdims=True)
+            return jnp.concatenate([along, wider], axis=1)
+
+        return self._of(squares, reach, points.shape[1]), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        along = apart(x, points) / x[:, None, -1:] ** 2
+        wider = self._widened(square(x, points), x[:, -1:], points.shape[1])
+        return jnp.concatenate([along, wider[..., None]], axis=-1)
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        axes = points.shape[1]
+        reach = x[:, None, -1:, None]
+        place = jnp.broadcast_to(-jnp.eye(axes) / reach**2, (len(x), len(points), axes, axes))
+        mixed = (-2 * apart(x, points) / x[:, None, -1:] ** 3)[..., None]
+        own = (-3 * square(x, points) / x[:, -1:] ** 4)[..., None, None]
+        own = own + (axes / reach**2 if self.normalised else 0.0)
+        top = jnp.concatenate([place, mixed], axis=-1)
+        return jnp.concatenate([top, jnp.concatenate([jnp.swapaxes(mixed, -1, -2), own], axis=-1)], axis=-2)
+
+    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        squares = jnp.sum(nearest(low[:-1], high[:-1], points) ** 2, axis=-1)
+        best = high[-1]
+        if self.normalised:  # rises up to s^2 = |b - x|^2 / L, falls beyond
+            best = jnp.clip(jnp.sqrt(squares / points.shape[1]), low[-1], high[-1])
+        return self._of(squares, best, points.shape[1])
+
+    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        squares = jnp.sum(farthest(low[:-1], high[:-1], points) ** 2, axis=-1)
+        ends = [self._of(squares, reach, points.shape[1]) for reach in (low[-1], high[-1])]
+        return jnp.minimum(*ends)
+
+    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+        far = farthest(low[:-1], high[:-1], points)
+        squares, reach = jnp.sum(far**2, axis=-1, keepdims=True), low[-1]
+        thinned = points.shape[1] * self.normalised
+        slope, bend = squares / reach**3, 3 * squares / reach**4
+        # the two terms have opposite signs
+        slope, bend = jnp.maximum(slope, thinned / reach), jnp.maximum(bend, thinned / reach**2)
+        flat = jnp.broadcast_to(1 / reach**2, points.shape)
+        return jnp.concatenate([far / reach**2, slope], axis=1), jnp.concatenate([flat, bend], axis=1)
+
+    def _of(self, squares: Array, reach: Array, axes: int) -> Array:
+        logs = -0.5 * squares / reach**2
+        return logs - axes * jnp.log(reach * jnp.sqrt(2 * jnp.pi)) if self.normalised else logs
+
+    def _widened(self, squares: Array, reach: Array, axes: int) -> Array:
+        """The slope in the reach."""
+        return squares / reach**3 - (axes / reach if self.normalised else 0.0)
+
+
 class PowerLaw(eqx.Module):
     """Jones's kernel ``log f = -P log max(|b - x|, floor)``, on an interval."""
 
@@ -242,6 +307,101 @@ class Exponential(eqx.Module):
         return -points[:, 0] / x - jnp.log(x)
 
 
+class Dirichlet(eqx.Module):
+    """``log f`` is the log density of a Dirichlet distribution at the point, its normaliser included.
+
+    Its parameters are ``a_l = alpha x_l / x_c``, and ``a_c = alpha`` at the reference corner c (counted from
+    0), so that the density peaks near the position and the larger ``alpha`` is, the narrower it is.
+    Derivatives are the ambient partial ones: every share is moved by itself.
+    """
+
+    alpha: Float[Array, "player"]
+    reference_corner: int = eqx.field(static=True, default=0)
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return self._logs(self._parameters(x), jnp.log(points))
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        a, heights = self._parameters(x), jnp.log(points)
+
+        def pull(weights: Array) -> Profile:
+            level = self._level(a)
+            mean = weights @ heights + jnp.sum(weights, axis=1, keepdims=True) * level
+            return self._back(mean, x, a)
+
+        return self._logs(a, heights), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        a = self._parameters(x)
+        each = jnp.log(points)[None] + self._level(a)[:, None]
+        back = jax.vmap(self._back, in_axes=(1, None, None), out_axes=1)
+        return back(each, x, a)
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        a, c = self._parameters(x), self.reference_corner
+        axes = x.shape[1]
+        others = jnp.arange(axes) != c
+        ratio = (self.alpha / x[:, c])[:, None]
+        unit = jnp.eye(axes)
+        # da_l/dx_m: the ratio where l = m, and -a_l / x_c at the reference corner's share
+        moved = jnp.where(others[:, None], ratio[..., None] * unit, 0.0)
+        moved = moved - (jnp.where(others, a, 0.0) / x[:, c, None])[..., None] * unit[c]
+        inner = _trigamma(a.sum(axis=1))[:, None, None] - _trigamma(a)[..., None] * unit
+        fixed = jnp.einsum("ila,ilm,imb->iab", moved, inner, moved)
+        # weights of e_l: d^2 a_l / dx_l dx_c = -ratio / x_c, and d^2 a_l / dx_c^2 = 2 a_l / x_c^2
+        each = jnp.where(others, jnp.log(points)[None] + self._level(a)[:, None], 0.0)
+        mixed = -(ratio / x[:, c, None])[:, None] * each
+        corner = jnp.sum(2 * a[:, None] * each, axis=-1) / x[:, c, None] ** 2
+        both = mixed[..., :, None] * unit[c] + mixed[..., None, :] * unit[c][:, None]
+        return fixed[:, None] + both + corner[..., None, None] * (unit[c][:, None] * unit[c])
+
+    def _parameters(self, x: Profile) -> Profile:
+        c = self.reference_corner
+        return (self.alpha[:, None] * x / x[:, c, None]).at[:, c].set(self.alpha)
+
+    def _logs(self, a: Profile, heights: Points) -> Logs:
+        from jax.scipy.special import gammaln
+
+        normaliser = gammaln(a.sum(axis=1)) - gammaln(a).sum(axis=1)
+        return (a - 1) @ heights.T + normaliser[:, None]
+
+    def _level(self, a: Profile) -> Profile:
+        """What is the same at every point in ``d log f / d a_l = log b_l + level``."""
+        from jax.scipy.special import digamma
+
+        level: Array = digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
+        return level
+
+    def _back(self, each: Profile, x: Profile, a: Profile) -> Profile:
+        """From slopes in the parameters to slopes in the position."""
+        c = self.reference_corner
+        others = jnp.arange(x.shape[1]) != c
+        slopes = jnp.where(others, each * (self.alpha / x[:, c])[:, None], 0.0)
+        return slopes.at[:, c].set(-jnp.sum(x * slopes, axis=1) / x[:, c])
+
+
+class Blotto(eqx.Module):
+    """``log f = p log x_k`` at corner k: every corner is a battlefield, won in proportion to ``x_k^p``."""
+
+    exponent: Float[Array, "player"]
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return self.exponent[:, None] * jnp.log(x[:, _corner(points)])
+
+    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+        def pull(weights: Array) -> Profile:
+            return self.exponent[:, None] * (weights @ points) / x
+
+        return self.logs(x, points), pull
+
+    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return self.exponent[:, None, None] * points[None] / x[:, None]
+
+    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        bend = -self.exponent[:, None, None] * points[None] / x[:, None] ** 2
+        return bend[..., None] * jnp.eye(x.shape[1])
+
+
 class Custom(eqx.Module):
     """A kernel of one's own: ``log_influence(x, b, parameters) -> float`` of one player and point.
 
@@ -276,3 +436,23 @@ class Custom(eqx.Module):
 
 
 Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Dirichlet | Blotto | ChosenReach | Custom
+
+
+def alone(kernel: K, player: Player, rows: int) -> K:
+    """The kernel of ``rows`` players who are all like ``player``: one player's influence from many places."""
+    if isinstance(kernel, PowerLaw):  # its floor is everyone's
+        return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]
+    return jax.tree.map(  # type: ignore[no-any-return]
+        lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
+    )
+
+
+def _corner(points: Points) -> Array:
+    """Which corner each point is: points are unit vectors here."""
+    return jnp.argmax(points, axis=1)
+
+
+def _trigamma(a: Array) -> Array:
+    from jax.scipy.special import polygamma
+
+    return polygamma(1, a)

@@ -17,14 +17,14 @@ from rivalry.core.space import Profile
 from rivalry.games.influencer.closed_forms import known_threshold
 
 if TYPE_CHECKING:
-    from rivalry.games.influencer.game import Influencer
+    from rivalry.games.influencer.model import InfluencerGame
 
 VIEWS = ("influence", "shares", "landscape", "resource", "vector_field")
 PLACES, FIELD, SQUARE = 201, 40, 41 * 41
 PAIRED = 6  # players of whom every two have a field of their own
 
 
-def measures(game: Influencer, x: Profile) -> Record:
+def measures(game: InfluencerGame, x: Profile) -> Record:
     """What is stored with every result.
 
     ``gradient_norm``, the largest entry of all own gradients; ``resource_total``; ``outside_payoffs
@@ -54,12 +54,12 @@ def measures(game: Influencer, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _measured(game: Influencer, x: Profile) -> tuple[Array, Array, Array]:
+def _measured(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
     shares = game.shares(x)
     return shares @ game.weights, jnp.max(jnp.abs(game.gradients(x))), shares
 
 
-def view(game: Influencer, name: str, x: Profile) -> Record:
+def view(game: InfluencerGame, name: str, x: Profile) -> Record:
     """The view ``name`` at ``x``; `rivalry.view` gives it with labels."""
     makers = {
         "influence": _influence,
@@ -71,14 +71,14 @@ def view(game: Influencer, name: str, x: Profile) -> Record:
     return makers[name](game, x)
 
 
-def row_labels(game: Influencer) -> list[str]:
+def row_labels(game: InfluencerGame) -> list[str]:
     """The rows' names: players, then the third party, then abstention."""
     labels = [f"player {player}" for player in range(game.players)]
     labels += ["third party"] if game.third_party is not None else []
     return labels + (["abstention"] if game.abstention is not None else [])
 
 
-def _resource(game: Influencer) -> Record:
+def _resource(game: InfluencerGame) -> Record:
     return {
         "resource": (("point",), np.asarray(game.weights)),
         "resource_points": (("point", "coordinate"), np.asarray(game.points)),
@@ -86,15 +86,15 @@ def _resource(game: Influencer) -> Record:
     }
 
 
-def _influence(game: Influencer, x: Profile) -> Record:
+def _influence(game: InfluencerGame, x: Profile) -> Record:
     return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game)}
 
 
-def _shares(game: Influencer, x: Profile) -> Record:
+def _shares(game: InfluencerGame, x: Profile) -> Record:
     return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game)}
 
 
-def _landscape(game: Influencer, x: Profile) -> Record:
+def _landscape(game: InfluencerGame, x: Profile) -> Record:
     axes = x.shape[1]
     places = game.space.grid(0, PLACES if axes == 1 else SQUARE)
     replies = [best_reply(game, x, player) for player in range(game.players)]
@@ -108,7 +108,7 @@ def _landscape(game: Influencer, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
+def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
     """Every player's payoff at every place, the others at ``x``: ``[player place]``."""
 
     def row(player: Array) -> Array:
@@ -117,7 +117,7 @@ def _own_payoffs(game: Influencer, x: Profile, places: Array) -> Array:
     return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
 
 
-def _vector_field(game: Influencer, x: Profile) -> Record:
+def _vector_field(game: InfluencerGame, x: Profile) -> Record:
     first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
     pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
     fields = np.asarray(_fields(game, x, first, second, put(pairs)))
@@ -133,7 +133,7 @@ def _vector_field(game: Influencer, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _fields(game: Influencer, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
+def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
     """Gradients of two players where both stand anywhere, ``[pair i_place j_place component]``."""
 
     def at(pair: Array, y: Array, z: Array) -> Array:

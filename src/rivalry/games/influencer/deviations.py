@@ -13,23 +13,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp
-from rivalry.core.space import Box, Profile, Strategy
-from rivalry.games.influencer.geometry import farthest, nearest
-from rivalry.games.influencer.kernels import Blotto, Custom, Dirichlet, PowerLaw, alone
+from rivalry.core.certify import faces
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box, Profile, Simplex, Strategy
+from rivalry.games.influencer.kernels import (
+    Blotto,
+    ChosenReach,
+    Custom,
+    Dirichlet,
+    PowerLaw,
+    alone,
+    farthest,
+    nearest,
+)
 
 if TYPE_CHECKING:
-    from rivalry.games.influencer.game import Influencer
+    from rivalry.games.influencer.model import InfluencerGame
 
 MOST_AXES = 4  # a cell's corners double with every axis
 
 
 def ceiling(
-    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy
+    game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """What ``player`` cannot exceed by any position in ``[low, high]`` while the others stay at ``x``."""
     rest = rest_of(game, x, player)
@@ -42,7 +52,7 @@ def ceiling(
 
 
 def payoff_against(
-    game: Influencer, x: Profile, player: int | Array
+    game: InfluencerGame, x: Profile, player: int | Array
 ) -> Callable[[Strategy], Float[Array, ""]]:
     """``player``'s payoff as a function of its own position, the others' influence worked out once."""
     rest = rest_of(game, x, player)
@@ -60,19 +70,19 @@ def payoff_against(
     return payoff
 
 
-def _cost(game: Influencer, player: int | Array, strategy: Array) -> Array | float:
+def _cost(game: InfluencerGame, player: int | Array, strategy: Array) -> Array | float:
     """What the reach, the last axis of ``strategy [.. axis]``, costs."""
     return 0.0 if game.reach_cost is None else game.reach_cost[player] * strategy[..., -1]
 
 
-def _places(game: Influencer, low: Strategy, high: Strategy) -> tuple[Array, Array]:
+def _places(game: InfluencerGame, low: Strategy, high: Strategy) -> tuple[Array, Array]:
     """The cell without an axis that is no place."""
     axes = game.points.shape[1]
     return low[:axes], high[:axes]
 
 
 def _most(
-    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
+    game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
 ) -> Array:
     """The largest own share at every point, ``[point]``."""
     assert not isinstance(game.kernel, Custom | Dirichlet | Blotto)
@@ -82,7 +92,7 @@ def _most(
     return jax.lax.logistic(game.kernel.peak(player, low, high, game.points) - rest)
 
 
-def rest_of(game: Influencer, x: Profile, player: int | Array) -> Float[Array, "point"]:
+def rest_of(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
     """The logarithm of what the rivals and the third party have at every point, per own budget.
 
     Minus infinity where that is nothing.
@@ -96,7 +106,7 @@ def rest_of(game: Influencer, x: Profile, player: int | Array) -> Float[Array, "
     return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0)) - jnp.log(game.budgets[player])
 
 
-def _away(game: Influencer, x: Profile, player: int | Array, own: Array) -> Array:
+def _away(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> Array:
     """The logarithm of the abstention row's influence, less that of the own budget.
 
     ``own [.. point axis]`` leads from the player to every point.
@@ -110,7 +120,13 @@ def _away(game: Influencer, x: Profile, player: int | Array, own: Array) -> Arra
 
 
 def _curved(
-    game: Influencer, x: Profile, player: int | Array, low: Strategy, high: Strategy, most: Array, rest: Array
+    game: InfluencerGame,
+    x: Profile,
+    player: int | Array,
+    low: Strategy,
+    high: Strategy,
+    most: Array,
+    rest: Array,
 ) -> Float[Array, ""]:
     """The best corner and what the payoff can rise above the corners' interpolation."""
     kernel = game.kernel
@@ -141,7 +157,7 @@ def _curved(
 
 
 def _abstaining(
-    game: Influencer, x: Profile, player: int | Array, low: Array, high: Array, rest: Array
+    game: InfluencerGame, x: Profile, player: int | Array, low: Array, high: Array, rest: Array
 ) -> tuple[Array, Array]:
     """Bounds ``[point axis]`` on the slope and the second derivative of the logarithm of all but the own row.
 
@@ -155,6 +171,33 @@ def _abstaining(
     return slope, jnp.maximum(2 * t, slope**2)
 
 
-def available(game: Influencer) -> bool:
+def available(game: InfluencerGame) -> bool:
     """Whether the kernel's largest value on a cell is known."""
     return isinstance(game.space, Box) and not isinstance(game.kernel, Custom)
+
+
+MOST = 1024  # resource points, heaviest first
+
+
+def candidates(game: InfluencerGame, player: int) -> Float[Array, "candidate axis"]:
+    """The resource points, heaviest first; on a simplex also the mean resource and the faces next to it.
+
+    A grid misses influence that is narrower than its steps, and divisions that give up some corners of many.
+    Where players choose their reach, with the least, the largest and a middle one.
+    """
+    xp: Any = jnp if isinstance(game.weights, jax.core.Tracer) else np  # outside jit, nothing to compile
+    points, weights = xp.asarray(game.points), xp.asarray(game.weights)
+    rows = points[xp.argsort(-weights)[:MOST]]
+    space = game.space
+    if isinstance(space, Simplex):
+        mean = weights @ points / weights.sum()
+        rows = xp.concatenate([rows, mean[None], faces(mean, xp)])
+        rows = space.least + space.spare[player] * rows
+    else:
+        low, high = xp.asarray(space.low)[player], xp.asarray(space.high)[player]
+        if isinstance(game.kernel, ChosenReach):
+            reaches = xp.stack([low[-1], (low[-1] * high[-1]) ** 0.5, high[-1]])
+            own = xp.repeat(reaches, len(rows))[:, None]
+            rows = xp.concatenate([xp.tile(rows, (len(reaches), 1)), own], axis=1)
+        rows = xp.clip(rows, low, high)
+    return rows if xp is jnp else put(rows)

@@ -14,11 +14,9 @@ from rivalry.core.game import Record
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile, Simplex, Strategy
-from rivalry.games.influencer.candidates import candidates
 from rivalry.games.influencer.contest import contest
-from rivalry.games.influencer.geometry import apart, square
-from rivalry.games.influencer.kernels import ChosenReach, Custom, Kernel
-from rivalry.games.influencer.payoff_bound import available, ceiling, payoff_against
+from rivalry.games.influencer.deviations import available, candidates, ceiling, payoff_against
+from rivalry.games.influencer.kernels import ChosenReach, Custom, Kernel, apart, square
 from rivalry.games.influencer.plot_data import VIEWS, measures, view
 from rivalry.tables.kernels.shapes import Contest
 
@@ -38,7 +36,7 @@ STARTS = {
 }
 
 
-class Influencer(eqx.Module):
+class InfluencerGame(eqx.Module):
     """Every point ``b_k`` holds ``B_k``; a player's share there is its part of all influence.
 
     Rows are the players, then a third party (where there is one), then abstention. The shares ``G`` are
