@@ -1,59 +1,103 @@
-"""Any game as finite tables, and what is exactly so on them."""
+"""Any game as finite tables, and exact computations on them. A name is loaded when it is first used."""
 
-from rivalry.tables.best_response import BestReply, best_reply, mixed, policy_regrets
-from rivalry.tables.deviations import Deviation, deviations, static_best_reply
-from rivalry.tables.discretize import normalised, tabulate
-from rivalry.tables.exact import MOST_JOINT, equilibria, joint_count, largest_payoff, payoffs, regrets
-from rivalry.tables.gaps import Gaps, Replies, gaps, replies, sees_enough
-from rivalry.tables.greedy_play import Rollout, choices, in_turn, rollout, states
-from rivalry.tables.history import Cycles, Whole, limit_cycles, whole_states
-from rivalry.tables.periods import (
-    PeriodTables,
-    led_through,
-    over_periods,
-    period_values,
-    tabulate_periods,
-)
-from rivalry.tables.stages import FollowerGaps, Staged, followers_gap, leader_regret, staged_values
+import sys as _sys
+import typing as _typing
 
-__all__ = [
-    "MOST_JOINT",
-    "BestReply",
-    "Cycles",
-    "Deviation",
-    "FollowerGaps",
-    "Gaps",
-    "PeriodTables",
-    "Replies",
-    "Rollout",
-    "Staged",
-    "Whole",
-    "best_reply",
-    "choices",
-    "deviations",
-    "equilibria",
-    "followers_gap",
-    "gaps",
-    "in_turn",
-    "joint_count",
-    "largest_payoff",
-    "leader_regret",
-    "led_through",
-    "limit_cycles",
-    "mixed",
-    "normalised",
-    "over_periods",
-    "payoffs",
-    "period_values",
-    "policy_regrets",
-    "regrets",
-    "replies",
-    "rollout",
-    "sees_enough",
-    "staged_values",
-    "states",
-    "static_best_reply",
-    "tabulate",
-    "tabulate_periods",
-    "whole_states",
-]
+from rivalry.core.registry import Room as _Room
+from rivalry.core.registry import lazy as _lazy
+
+if _typing.TYPE_CHECKING:
+    from rivalry.tables.best_response import BestReply as BestReply
+    from rivalry.tables.best_response import best_reply as best_reply
+    from rivalry.tables.best_response import mixed as mixed
+    from rivalry.tables.best_response import policy_regrets as policy_regrets
+    from rivalry.tables.deviations import Deviation as Deviation
+    from rivalry.tables.deviations import deviations as deviations
+    from rivalry.tables.deviations import static_best_reply as static_best_reply
+    from rivalry.tables.discretize import normalised as normalised
+    from rivalry.tables.discretize import tabulate as tabulate
+    from rivalry.tables.exact import MOST_JOINT as MOST_JOINT
+    from rivalry.tables.exact import equilibria as equilibria
+    from rivalry.tables.exact import joint_count as joint_count
+    from rivalry.tables.exact import largest_payoff as largest_payoff
+    from rivalry.tables.exact import payoffs as payoffs
+    from rivalry.tables.exact import regrets as regrets
+    from rivalry.tables.gaps import Gaps as Gaps
+    from rivalry.tables.gaps import Replies as Replies
+    from rivalry.tables.gaps import gaps as gaps
+    from rivalry.tables.gaps import replies as replies
+    from rivalry.tables.gaps import sees_enough as sees_enough
+    from rivalry.tables.greedy_play import Rollout as Rollout
+    from rivalry.tables.greedy_play import choices as choices
+    from rivalry.tables.greedy_play import in_turn as in_turn
+    from rivalry.tables.greedy_play import rollout as rollout
+    from rivalry.tables.greedy_play import states as states
+    from rivalry.tables.history import Cycles as Cycles
+    from rivalry.tables.history import Whole as Whole
+    from rivalry.tables.history import limit_cycles as limit_cycles
+    from rivalry.tables.history import whole_states as whole_states
+    from rivalry.tables.periods import PeriodTables as PeriodTables
+    from rivalry.tables.periods import led_through as led_through
+    from rivalry.tables.periods import over_periods as over_periods
+    from rivalry.tables.periods import period_values as period_values
+    from rivalry.tables.periods import tabulate_periods as tabulate_periods
+    from rivalry.tables.stages import FollowerGaps as FollowerGaps
+    from rivalry.tables.stages import Staged as Staged
+    from rivalry.tables.stages import followers_gap as followers_gap
+    from rivalry.tables.stages import leader_regret as leader_regret
+    from rivalry.tables.stages import staged_values as staged_values
+
+_HOMES = {
+    "BestReply": "rivalry.tables.best_response:BestReply",
+    "Cycles": "rivalry.tables.history:Cycles",
+    "Deviation": "rivalry.tables.deviations:Deviation",
+    "FollowerGaps": "rivalry.tables.stages:FollowerGaps",
+    "Gaps": "rivalry.tables.gaps:Gaps",
+    "MOST_JOINT": "rivalry.tables.exact:MOST_JOINT",
+    "PeriodTables": "rivalry.tables.periods:PeriodTables",
+    "Replies": "rivalry.tables.gaps:Replies",
+    "Rollout": "rivalry.tables.greedy_play:Rollout",
+    "Staged": "rivalry.tables.stages:Staged",
+    "Whole": "rivalry.tables.history:Whole",
+    "best_reply": "rivalry.tables.best_response:best_reply",
+    "choices": "rivalry.tables.greedy_play:choices",
+    "deviations": "rivalry.tables.deviations:deviations",
+    "equilibria": "rivalry.tables.exact:equilibria",
+    "followers_gap": "rivalry.tables.stages:followers_gap",
+    "gaps": "rivalry.tables.gaps:gaps",
+    "in_turn": "rivalry.tables.greedy_play:in_turn",
+    "joint_count": "rivalry.tables.exact:joint_count",
+    "largest_payoff": "rivalry.tables.exact:largest_payoff",
+    "leader_regret": "rivalry.tables.stages:leader_regret",
+    "led_through": "rivalry.tables.periods:led_through",
+    "limit_cycles": "rivalry.tables.history:limit_cycles",
+    "mixed": "rivalry.tables.best_response:mixed",
+    "normalised": "rivalry.tables.discretize:normalised",
+    "over_periods": "rivalry.tables.periods:over_periods",
+    "payoffs": "rivalry.tables.exact:payoffs",
+    "period_values": "rivalry.tables.periods:period_values",
+    "policy_regrets": "rivalry.tables.best_response:policy_regrets",
+    "regrets": "rivalry.tables.exact:regrets",
+    "replies": "rivalry.tables.gaps:replies",
+    "rollout": "rivalry.tables.greedy_play:rollout",
+    "sees_enough": "rivalry.tables.gaps:sees_enough",
+    "staged_values": "rivalry.tables.stages:staged_values",
+    "states": "rivalry.tables.greedy_play:states",
+    "static_best_reply": "rivalry.tables.deviations:static_best_reply",
+    "tabulate": "rivalry.tables.discretize:tabulate",
+    "tabulate_periods": "rivalry.tables.periods:tabulate_periods",
+    "whole_states": "rivalry.tables.history:whole_states",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> _typing.Any:
+    return _lazy(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+_sys.modules[__name__].__class__ = _Room

@@ -1,49 +1,14 @@
-"""What is known of a game beyond its space and payoffs, by the class of the game.
-
-A game reserves two names, ``space`` and ``payoffs``. All else that is known of it, from the size of its
-payoffs to a closed-form best response, is said by the *oracles* of this module: functions of a game, each
-with a generic answer that holds for every game. Knowledge of a class of one's own is registered:
-
->>> import jax.numpy as jnp
->>> from rivalry import Box, certificate, oracles
->>> class Duopoly:
-...     space = Box.interval(0.0, 1.0, players=2)
-...
-...     def payoffs(self, x):
-...         return (x * (1 - x.sum()))[:, 0]
->>> @oracles.best_response.register(Duopoly)
-... def _(game, x, player):
-...     own = jnp.clip((1 - (x.sum() - x[player])) / 2, 0.0, 1.0)
-...     return own, game.payoffs(x.at[player].set(own))[player], "exact"
->>> certificate(Duopoly(), [[1 / 3], [1 / 3]]).claim
-'equilibrium'
-
-Attributes and methods of a game are never read as knowledge, whatever their names, with two exceptions: the
-package's own classes, and members that a class declares with `offers`.
-
-How a family registers. A family is read in the order model, analyses, oracles, factory. ``model.py`` holds
-the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
-answer (``@oracles.best_response.register(Market, when=...)``) and may import model and analyses. The last
-line of ``model.py`` names it, as a string: ``at_home(Market, "rivalry.games.market.oracles")``. The module
-is imported when an oracle first meets the class or one below it, in a spawned worker too: whoever holds a
-game has imported its model. A family of one file, and a wrapper, registers beside the class and needs no
-home.
-"""
+"""How an oracle is declared, registered for a class of games, and found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from importlib import import_module
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-import numpy as np
-from jaxtyping import Array, Float
-
-from rivalry.core.jax import forget_programs, jax, jnp
+from rivalry.core.jax import forget_programs
 from rivalry.core.registry import near
-from rivalry.core.results import Coverage, Record
-from rivalry.core.space import Profile, Strategy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -307,7 +272,9 @@ class Oracle(Generic[P, R]):
         for above in kind.__mro__:
             if above in self._answers and (self._inherited or _pays_as(kind, above)):
                 line.append(self._answers[above])
-            elif _ours(above) and any(h in vars(above) or h in _annotated(above) for h in self._hooks):
+            elif any(h in _offered.get(above, ()) for h in self._hooks) or (
+                _ours(above) and any(h in vars(above) or h in _annotated(above) for h in self._hooks)
+            ):
                 line.append((self._offers, self._hooked or self._first))
         self._lines[kind] = tuple(line)
         return self._lines[kind]
@@ -327,24 +294,6 @@ def forwarded(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
     return lambda wrapper: oracle.knows(wrapper.game)
 
 
-class Labels(NamedTuple):
-    """Names of players, and of the axes of a strategy; empty where they are numbered."""
-
-    players: tuple[str, ...] = ()
-    axes: tuple[str, ...] = ()
-
-
-class Response(NamedTuple):
-    """A player's best response as far as it was found."""
-
-    strategy: np.ndarray  # [axis]
-    payoff: float
-    bound: float  # what no payoff can exceed; inf where nothing is proved
-    coverage: Coverage
-    method: str
-    tried: np.ndarray | None = None  # payoffs of the strategies that were looked at, wherever the player is
-
-
 def oracle(
     *hooks: str, hooked: Callable[..., Any] | None = None, inherited: bool = False
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Oracle[P, R]]:
@@ -352,208 +301,10 @@ def oracle(
     return lambda generic: Oracle(generic, *hooks, hooked=hooked, inherited=inherited)
 
 
-def _unknown(game: Any, what: str) -> ValueError:
-    return ValueError(f"game: {type(game).__name__} has no {what}; register one with rivalry.core.oracles")
+class Unsupported(ValueError):
+    """A game cannot be what a method or a conversion needs; the message says why, in one line."""
 
 
-# Descriptions: answers hold for subclasses too.
-
-
-@oracle("scale", hooked=lambda game: offered(game, "scale"), inherited=True)
-def payoff_scale(game: Any) -> Array | np.ndarray | float:
-    """Return what payoffs are compared with: a number above 0, which JAX may trace. Generic: 1."""
-    return 1.0
-
-
-@oracle("jumps", hooked=lambda game: str(offered(game, "jumps")), inherited=True)
-def discontinuity(game: Any) -> str:
-    """Return why gradients may not be followed, because payoffs jump; an empty text where they may (generic).
-
-    Methods that follow gradients refuse a game with a discontinuity, in one line that quotes the text.
-    """
-    return ""
-
-
-@oracle(
-    "player_names",
-    "axis_names",
-    hooked=lambda game: Labels(*(tuple(offered(game, f"{what}_names", ())) for what in ("player", "axis"))),
-    inherited=True,
-)
-def labels(game: Any) -> Labels:
-    """Return the names of players and of the axes of a strategy. Generic: none, they are numbered."""
-    return Labels()
-
-
-@oracle("measures", inherited=True)
-def metrics(game: Any, x: Profile) -> Record:
-    """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
-    return {}
-
-
-@oracle("outcomes", inherited=True)
-def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
-
-    Raises `ValueError` where there are none (generic).
-    """
-    raise _unknown(game, "metrics that JAX can trace")
-
-
-@oracle("named_start", inherited=True)
-def named_start(game: Any, name: str) -> Profile:
-    """Return the start of this name. Raises `ValueError` for an unknown name (generic: for any)."""
-    raise ValueError(f"start: {name!r} must be a profile; this game has no named starts")
-
-
-@oracle("refuses", inherited=True)
-def validate_parameter(game: Any, name: str, value: float) -> str:
-    """Return why the array ``name`` may not take ``value``; an empty text where it may (generic)."""
-    return ""
-
-
-# Proofs and computations: answers do not hold for a subclass that changes payoffs or space.
-
-
-@oracle("alike", hooked=lambda game: np.asarray(offered(game, "alike")))
-def exchangeable(game: Any) -> np.ndarray:
-    """Return one integer per player, ``[player]``, equal for those that may be exchanged. Generic: none may.
-
-    Distances, basins of attraction and symmetric branches do not tell exchangeable players apart.
-    """
-    return np.arange(game.space.shape[0])
-
-
-@oracle("payoff_against")
-def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    """Return ``player``'s payoff as a function of its own strategy ``[axis]``, the others at ``x``."""
-    return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
-
-
-@oracle("gradients")
-def gradients(game: Any, x: Profile) -> Profile:
-    """Return every player's gradient of its own payoff in its own strategy, ``[player axis]``.
-
-    Generic: by differentiating `deviation_payoff`.
-    """
-    return gradients_of(game, x, jnp.arange(x.shape[0]))
-
-
-def gradients_of(game: Any, x: Profile, rows: Array) -> Float[Array, "row axis"]:
-    """The same for the players ``rows``, by differentiation."""
-
-    def own(player: Array) -> Array:
-        slope: Array = jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
-        return slope
-
-    found: Array = jax.vmap(own)(rows)
-    return found
-
-
-@oracle("jacobian")
-def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
-    """Return the derivative of the stacked `gradients` in the stacked profile, player-major.
-
-    Generic: by differentiation.
-    """
-
-    def stacked(y: Array) -> Array:
-        return gradients(game, y.reshape(x.shape)).ravel()
-
-    rows: Array = jax.jacfwd(stacked)(x.ravel())
-    return rows.reshape(x.size, x.size)
-
-
-@oracle("best_reply")
-def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    """Return the best strategy of ``player`` against the others at ``x``, its payoff, and the coverage.
-
-    The payoff is that of the strategy. ``exact`` coverage claims that no strategy pays more. An answer that
-    JAX can trace for a traced ``player`` also serves followers and best-response dynamics.
-
-    Raises `ValueError` where none is known (generic); `rivalry.best_reply` then searches.
-    """
-    raise _unknown(game, "best response")
-
-
-@oracle("proved_reply")
-def proved_response(game: Any, x: Profile, player: int) -> Response:
-    """Return what `best_response` does with an upper bound on every payoff of ``player``, for certificates.
-
-    Answers compute with concrete numbers and give a `Response`. Generic: from `best_response`, whose payoff
-    is the bound where its coverage is exact.
-    """
-    strategy, payoff, coverage = best_response(game, x, player)
-    bound = float(payoff) if coverage == "exact" else np.inf
-    return Response(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
-
-
-@oracle("reply_to_mixture")
-def mixed_best_response(
-    game: Any, places: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[Strategy, Any, Coverage]:
-    """Return the best response to independent mixtures of the others, as `best_response` does.
-
-    The others play ``places [player action axis]`` with probabilities ``weights [player action]``. Raises
-    `ValueError` where none is known (generic).
-    """
-    raise _unknown(game, "best response to mixtures")
-
-
-@oracle("ceiling")
-def payoff_bound(
-    game: Any, x: Profile, player: int | Array, low: Strategy, high: Strategy
-) -> Float[Array, ""]:
-    """Return what no own strategy between ``low [axis]`` and ``high [axis]`` pays more than, others at ``x``.
-
-    Certificates on a box then prove their bound by branch and bound. Generic: infinity.
-    """
-    return jnp.asarray(jnp.inf)
-
-
-@oracle("candidates")
-def search_points(game: Any, player: int) -> Float[Array, "point axis"]:
-    """Return strategies of ``player`` from which a search for its best response begins too. Generic: none."""
-    return jnp.zeros((0, game.space.shape[1]))
-
-
-@oracle("closed_form")
-def closed_form(game: Any) -> np.ndarray:
-    """Return first-order points known without a search, ``[root player axis]``, the most plausible first.
-
-    Raises `ValueError` where there are none (generic).
-    """
-    raise _unknown(game, "closed form")
-
-
-def _views(game: Any) -> dict[str, Callable[[Profile], Record]]:
-    return {name: partial(offered(game, "view"), name) for name in offered(game, "views")}
-
-
-@oracle("views", hooked=_views)
-def plot_data(game: Any) -> Mapping[str, Callable[[Profile], Record]]:
-    """Return functions of a profile by name: larger arrays, stored where a plot needs them. Generic: none."""
-    return {}
-
-
-ORACLES: tuple[Oracle[..., Any], ...] = (
-    payoff_scale,
-    discontinuity,
-    labels,
-    metrics,
-    traced_metrics,
-    named_start,
-    validate_parameter,
-    exchangeable,
-    deviation_payoff,
-    gradients,
-    jacobian,
-    best_response,
-    proved_response,
-    mixed_best_response,
-    payoff_bound,
-    search_points,
-    closed_form,
-    plot_data,
-)
-"""All of them; a wrapper answers each, or leaves it generic on purpose."""
+def unknown(game: Any, what: str) -> Unsupported:
+    """Return the error of a generic answer that knows nothing."""
+    return Unsupported(f"game: {type(game).__name__} has no {what}; register one with rivalry.core.oracles")

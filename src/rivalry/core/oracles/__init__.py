@@ -1,0 +1,231 @@
+"""What is known of a game beyond its space and payoffs, by the class of the game.
+
+A game reserves two names, ``space`` and ``payoffs``. All else that is known of it, from the size of its
+payoffs to a closed-form best response, is said by the *oracles* of this module: functions of a game, each
+with a generic answer that holds for every game. Knowledge of a class of one's own is registered:
+
+>>> import jax.numpy as jnp
+>>> from rivalry import Box, certificate, oracles
+>>> class Duopoly:
+...     space = Box.interval(0.0, 1.0, players=2)
+...
+...     def payoffs(self, x):
+...         return (x * (1 - x.sum()))[:, 0]
+>>> @oracles.best_response.register(Duopoly)
+... def _(game, x, player):
+...     own = jnp.clip((1 - (x.sum() - x[player])) / 2, 0.0, 1.0)
+...     return own, game.payoffs(x.at[player].set(own))[player], "exact"
+>>> certificate(Duopoly(), [[1 / 3], [1 / 3]]).claim
+'equilibrium'
+
+Attributes and methods of a game are never read as knowledge, whatever their names, with two exceptions: the
+package's own classes, and members that a class declares with `offers`.
+
+How a family registers. A family is read in the order model, analyses, oracles, factory. ``model.py`` holds
+the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
+answer (``@oracles.best_response.register(Market, when=...)``) and may import model and analyses. The last
+line of ``model.py`` names it, as a string: ``at_home(Market, "rivalry.games.market.oracles")``. The module
+is imported when an oracle first meets the class or one below it, in a spawned worker too: whoever holds a
+game has imported its model. A family of one file, and a wrapper, registers beside the class and needs no
+home.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rivalry.core.oracles.conversions import (
+    Stages,
+    action_levels,
+    outside_linear,
+    stage_game,
+    state_bounds,
+    state_game,
+    to_adjustment_tables,
+    to_agents,
+    to_contest,
+    to_finite,
+    to_linear_quadratic,
+    to_markov,
+    to_repeated,
+    to_stages,
+    transition,
+)
+from rivalry.core.oracles.descriptions import (
+    Labels,
+    discontinuity,
+    labels,
+    metrics,
+    named_start,
+    payoff_scale,
+    traced_metrics,
+    validate_parameter,
+)
+from rivalry.core.oracles.dispatch import (
+    DESCRIPTIVE,
+    OFFERED,
+    Oracle,
+    Unsupported,
+    at_home,
+    forwarded,
+    has,
+    offered,
+    offers,
+    oracle,
+    unknown,
+)
+from rivalry.core.oracles.play import (
+    GainBounds,
+    active_players,
+    alternating,
+    base_game,
+    cycle_value,
+    discount_factors,
+    discounting_channels,
+    legal_actions,
+    move_order,
+    normalized_observation,
+    own_units,
+    payoff_growth,
+    present_players,
+    profit_gain_bounds,
+)
+from rivalry.core.oracles.responses import (
+    Response,
+    best_response,
+    closed_form,
+    deviation_payoff,
+    exchangeable,
+    gradients,
+    gradients_of,
+    jacobian,
+    mixed_best_response,
+    payoff_bound,
+    plot_data,
+    proved_response,
+    search_points,
+)
+
+__all__ = [
+    "CONVERSIONS",
+    "DESCRIPTIVE",
+    "OFFERED",
+    "ORACLES",
+    "PLAY",
+    "GainBounds",
+    "Labels",
+    "Oracle",
+    "Response",
+    "Stages",
+    "Unsupported",
+    "action_levels",
+    "active_players",
+    "alternating",
+    "at_home",
+    "base_game",
+    "best_response",
+    "closed_form",
+    "cycle_value",
+    "deviation_payoff",
+    "discontinuity",
+    "discount_factors",
+    "discounting_channels",
+    "exchangeable",
+    "forwarded",
+    "gradients",
+    "gradients_of",
+    "has",
+    "jacobian",
+    "labels",
+    "legal_actions",
+    "metrics",
+    "mixed_best_response",
+    "move_order",
+    "named_start",
+    "normalized_observation",
+    "offered",
+    "offers",
+    "oracle",
+    "outside_linear",
+    "own_units",
+    "payoff_bound",
+    "payoff_growth",
+    "payoff_scale",
+    "plot_data",
+    "present_players",
+    "profit_gain_bounds",
+    "proved_response",
+    "search_points",
+    "stage_game",
+    "state_bounds",
+    "state_game",
+    "to_adjustment_tables",
+    "to_agents",
+    "to_contest",
+    "to_finite",
+    "to_linear_quadratic",
+    "to_markov",
+    "to_repeated",
+    "to_stages",
+    "traced_metrics",
+    "transition",
+    "unknown",
+    "validate_parameter",
+]
+
+ORACLES: tuple[Oracle[..., Any], ...] = (
+    payoff_scale,
+    discontinuity,
+    labels,
+    metrics,
+    traced_metrics,
+    named_start,
+    validate_parameter,
+    exchangeable,
+    deviation_payoff,
+    gradients,
+    jacobian,
+    best_response,
+    proved_response,
+    mixed_best_response,
+    payoff_bound,
+    search_points,
+    closed_form,
+    plot_data,
+)
+"""Those of games with payoffs at a profile; a wrapper answers each, or leaves it generic on purpose."""
+
+CONVERSIONS: tuple[Oracle[..., Any], ...] = (
+    to_finite,
+    to_contest,
+    action_levels,
+    to_repeated,
+    to_adjustment_tables,
+    to_linear_quadratic,
+    outside_linear,
+    to_markov,
+    to_stages,
+    transition,
+    stage_game,
+    state_game,
+    state_bounds,
+    to_agents,
+)
+"""What a game can be turned into, and what goes with it; the same holds for wrappers."""
+
+PLAY: tuple[Oracle[..., Any], ...] = (
+    discount_factors,
+    payoff_growth,
+    move_order,
+    alternating,
+    base_game,
+    profit_gain_bounds,
+    cycle_value,
+    discounting_channels,
+    active_players,
+    present_players,
+    legal_actions,
+    normalized_observation,
+    own_units,
+)
+"""Those of play over periods; the same holds for wrappers."""
