@@ -14,7 +14,7 @@ from tests.cli.conftest import Command
 
 STUDY = """
 title = "Two games of chicken"
-cost = "test"
+cost = "seconds"
 [game]
 family = "matrix"
 name = "chicken"
@@ -83,7 +83,7 @@ def test_list_of_a_kind(rivalry: Command, kind: str) -> None:
     assert rows
     assert all(set(row) == {"name", "title", "family", "cost"} for row in rows)
     if kind == "studies":
-        assert {row["cost"] for row in rows} <= {"test", "nightly", "full"}
+        assert {row["cost"] for row in rows} <= {"seconds", "minutes", "hours"}
     else:
         assert {row["cost"] for row in rows} == {None}
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rivalry.results import netcdf
-
+from rivalry.core.results import netcdf
 from tests.golden.studies import HERE, dataset, studies
 
 if __name__ == "__main__":

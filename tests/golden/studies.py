@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rivalry.executor import run_study
-from rivalry.study import Study, load
 from xarray import Dataset
+
+from rivalry.lab.executor import run_study
+from rivalry.lab.study import Study, load
 
 HERE = Path(__file__).parent
 

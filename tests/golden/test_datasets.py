@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rivalry.results import read_netcdf
 
+from rivalry.core.results import read_netcdf
 from tests.golden.studies import HERE, KEPT, dataset, studies
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rivalry.executor import carry_out, certify
-from rivalry.export import export
-from rivalry.report import build, expectations
-from rivalry.store import Run, StoreError, load_run
-from rivalry.worker import run_cell
+
+from rivalry.lab.executor import carry_out, certify
+from rivalry.lab.export import export
+from rivalry.lab.report import build, expectations
+from rivalry.lab.store import Run, StoreError, load_run
+from rivalry.lab.worker import run_cell
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*written by an older version")
 

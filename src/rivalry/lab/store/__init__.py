@@ -11,6 +11,7 @@ taken for what it says before it is checked, and nothing outside it is read or w
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import warnings
@@ -36,6 +37,7 @@ from rivalry.lab.store.making import (
     used,
     write_text,
 )
+from rivalry.lab.store.schema_1 import upgraded_record
 from rivalry.lab.store.sums import NAME as SUMS
 from rivalry.lab.store.sums import altered, update_sums, write_sums
 
@@ -245,7 +247,13 @@ class Run:
         from rivalry.lab.study import verify
 
         verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
-        tasks = {cell.id: cell.task for cell in self.study.cells()}
+        cells = self.study.cells()
+        if self.head.get("cell_schema") == 1:  # identifiers are digests of the words of then: found by place
+            places = {_at(cell.point, cell.method, cell.replication): cell.task for cell in cells}
+            ours = {p.id: places.get(_at(p.point, p.method, p.replication)) for p in self.cells}
+            tasks = {id: task for id, task in ours.items() if task is not None}
+        else:
+            tasks = {cell.id: cell.task for cell in cells}
         missing = {place.id for place in self.cells} - set(tasks)
         if missing:
             raise StoreError(f"{self.folder}: {min(missing)} is not a cell of its study; run the study again")
@@ -452,7 +460,11 @@ class Run:
     def _read_inside(self, path: Path, **expected: Any) -> files.Stored:
         if self._leads_out(path):
             raise DamagedFile(path, "leads out of the run's folder")
-        return files.read(path, **expected)
+        stored = files.read(path, **expected)
+        if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
+            return stored
+        family = str((self.head["study"].get("game") or {}).get("family"))
+        return stored._replace(record=upgraded_record(stored.record, family))
 
     def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
         """Move a damaged file to ``damaged/``; returns the line that the log got."""
@@ -568,6 +580,11 @@ class Run:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _at(point: Mapping[str, Any], method: str, replication: int) -> str:
+    """A cell's place, as a key."""
+    return json.dumps([point, method, replication], sort_keys=True)
 
 
 def status_of(counts: Mapping[str, int]) -> RunStatus:

@@ -12,7 +12,8 @@ from typing import Any
 from rivalry.core import files
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import place_key
-from rivalry.lab.store.making import FILES, upgraded
+from rivalry.lab.store.making import FILES
+from rivalry.lab.store.schema_1 import upgraded_head
 from rivalry.lab.study.document import check_stored
 from rivalry.lab.study.errors import StudyError
 
@@ -41,7 +42,7 @@ def read_head(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     stored = files.read_json(path)
     try:
-        head = upgraded(stored)
+        head = upgraded_head(stored) if stored["schema"] < files.DIGESTS else stored
     except Exception as error:  # of an earlier version's form no check is kept: it is looked for in vain
         raise DamagedFile(path, f"not the form of a run: {type(error).__name__}: {error}") from None
     if wrong := fault(head):

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,63 +48,6 @@ def head_of(study: Study) -> dict[str, Any]:
         "history": [],
     }
     return dict(json.loads(json.dumps(head)))
-
-
-def upgraded(head: Mapping[str, Any]) -> dict[str, Any]:
-    """The same ``study.json`` in the words of this version; earlier ones are read, never written anew.
-
-    The names of methods lay along ``method``, which ``sel`` of xarray takes for its own keyword.
-    """
-    new = {**head, "study": _upgraded(head["study"])}
-    if "method" in head["axes"]:
-        new["axes"] = {_ALGORITHM.get(name, name): values for name, values in head["axes"].items()}
-        new["cells"] = [
-            [*cell, {_ALGORITHM.get(name, name): value for name, value in at.items()}]
-            for *cell, at in head["cells"]
-        ]
-    return new
-
-
-_ALGORITHM = {"method": "algorithm"}
-
-
-def _upgraded(study: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved study in the words of this version."""
-    new = dict(study)
-    new["plots"] = [_renamed(row) for row in study.get("plots", ())]
-    new["expect"] = [_two_references(_renamed(row)) for row in study.get("expect", ())]
-    if "included" in study:
-        new["included"] = {name: _upgraded(part) for name, part in study["included"].items()}
-    return new
-
-
-def _two_references(row: dict[str, Any]) -> dict[str, Any]:
-    """An expectation whose published value has a tolerance of its own; earlier rows had one for both."""
-    new = dict(row)
-    if "over" in new:
-        new["reduce"] = new.pop("over")
-    published = new.get("published")
-    if published is None or isinstance(published, str | bool) or "published_tolerance" in new:
-        return new
-    if "tolerance" in new and "expected" not in new:
-        new["published_tolerance"] = new.pop("tolerance")
-        new["published_tolerance_reason"] = "the tolerance of the study"
-    else:
-        digit = int(Decimal(repr(published)).as_tuple().exponent)
-        new["published_tolerance"] = 0.5 * 10.0**digit
-        new["published_tolerance_reason"] = "half a unit of the last stored digit"
-    return new
-
-
-def _renamed(row: Any) -> Any:
-    if not isinstance(row, Mapping):
-        return row
-    new = dict(row)
-    if isinstance(row.get("at"), Mapping):
-        new["at"] = {_ALGORITHM.get(name, name): value for name, value in row["at"].items()}
-    if row.get("over") == "method":
-        new["over"] = "algorithm"
-    return new
 
 
 def used(study: Study) -> set[str]:

@@ -92,4 +92,9 @@ def summary(name: str, path: Traversable) -> Mapping[str, Any]:
     """A bundled study's row in a list: title, family and cost as the file says, nothing checked."""
     data, _ = _read(path, name)
     family = data.get("game", {}).get("family")
-    return {"name": name, "title": data.get("title", ""), "family": family, "cost": data.get("cost", "test")}
+    return {
+        "name": name,
+        "title": data.get("title", ""),
+        "family": family,
+        "cost": data.get("cost", "seconds"),
+    }

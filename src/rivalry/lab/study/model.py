@@ -58,7 +58,7 @@ class Study:
     title: str = ""
     question: str = ""
     source: str = ""
-    cost: str = "test"
+    cost: str = "seconds"
     game: Mapping[str, Any] | None = None
     method: Any = ()
     sweep: Mapping[str, Any] = field(default_factory=dict)

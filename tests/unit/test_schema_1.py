@@ -1,0 +1,91 @@
+"""Runs of version 0.1 whose keys, methods, variables and words were renamed since."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.lab.store.schema_1 import upgraded_head, upgraded_record
+from rivalry.lab.study import Study, StudyError, build, renamed
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renamed, "GAME_KEYS", {"duel": {"d": "harm.cost", "harm": "harm.kind", "A": "skill"}})
+    monkeypatch.setattr(renamed, "METHOD_KINDS", {"omd": "online_mirror_descent"})
+    keys = {"": {"last": "tail"}, "online_mirror_descent": {"q": "step"}}
+    monkeypatch.setattr(renamed, "METHOD_KEYS", keys)
+    monkeypatch.setattr(renamed, "VARIABLES", {"duel": {"xs": "safety_input"}})
+    monkeypatch.setattr(renamed, "PLOTS", {"mean_bids": "lines"})
+
+
+def head() -> dict[str, Any]:
+    study = {
+        "name": "old",
+        "cost": "nightly",
+        "game": {"family": "duel", "d": 1.0, "harm": "linear", "A": 2.0},
+        "method": [{"name": "omd", "kind": "omd", "q": 1, "last": 3}],
+        "sweep": {"game.A": [1.0, 2.0], "method.omd.q": [1, 2]},
+        "batch": {"game.d[0]": [1.0]},
+        "quick": {"sweep": {"game.A": [1.0]}, "method.omd.last": 2},
+        "plots": ["mean_bids", {"kind": "scenario", "over": "A", "quantities": ["xs"], "at": {"omd.q": 1}}],
+        "expect": [{"quantity": "xs", "at": {"A": 1.0, "method": "omd"}, "expected": 1.0, "over": "max"}],
+    }
+    at = {"A": 1.0, "omd.q": 1, "method": "omd", "replication": 0}
+    axes = {"A": [1.0, 2.0], "omd.q": [1, 2], "method": ["omd"], "replication": [0]}
+    cells = [["0" * 16, {"A": 1.0, "omd.q": 1}, "omd", 0, at]]
+    return {"schema": 1, "study": study, "axes": axes, "companions": {"w": ["A", [5, 6]]}, "cells": cells}
+
+
+def test_every_place_of_a_name_is_renamed(names: None) -> None:
+    new = upgraded_head(head())
+    study = new["study"]
+    assert study["game"] == {"family": "duel", "harm": {"cost": 1.0, "kind": "linear"}, "skill": 2.0}
+    assert study["method"] == [{"name": "omd", "kind": "online_mirror_descent", "step": 1, "tail": 3}]
+    assert study["cost"] == "minutes"
+    assert study["sweep"] == {"game.skill": [1.0, 2.0], "method.omd.step": [1, 2]}
+    assert study["batch"] == {"game.harm.cost[0]": [1.0]}
+    assert study["quick"] == {"sweep.game.skill": [1.0], "method.omd.tail": 2}
+    assert study["plots"] == [
+        "lines",
+        {"kind": "scenario", "over": "skill", "quantities": ["safety_input"], "at": {"omd.step": 1}},
+    ]
+    (row,) = study["expect"]
+    assert (row["quantity"], row["reduce"]) == ("safety_input", "max")
+    assert row["at"] == {"skill": 1.0, "algorithm": "omd"}
+    assert list(new["axes"]) == ["skill", "omd.step", "algorithm", "replication"]
+    assert new["companions"] == {"w": ["skill", [5, 6]]}
+    ((id, point, method, replication, at),) = new["cells"]
+    assert (id, method, replication) == ("0" * 16, "omd", 0)
+    assert point == {"skill": 1.0, "omd.step": 1}
+    assert at == {"skill": 1.0, "omd.step": 1, "algorithm": "omd", "replication": 0}
+
+
+def test_a_record_has_the_names_and_words_of_today(names: None) -> None:
+    record = {
+        "status": (("lane",), np.array(["settled", "budget spent", "cycling", "no answer"])),
+        "xs": (("lane",), np.arange(4.0)),
+    }
+    solved = upgraded_record(record | {"residual": (("lane",), np.zeros(4))}, "duel")
+    assert solved["status"][1].tolist() == ["converged", "iteration limit", "cycling", "not found"]
+    assert solved["safety_input"][1].tolist() == [0.0, 1.0, 2.0, 3.0]
+    learned = upgraded_record(record, "duel")  # learners store no residual, and run the steps they are given
+    assert learned["status"][1].tolist() == ["converged", "completed", "cycling", "not found"]
+
+
+def test_an_old_name_in_a_study_is_refused_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renamed, "GAME_KEYS", {"matrix": {"prizes": "payoffs"}})
+    monkeypatch.setattr(renamed, "METHOD_KINDS", {"nash": "pure_equilibria"})
+    monkeypatch.setattr(renamed, "METHOD_KEYS", {"newton": {"step": "damping"}})
+    monkeypatch.setattr(renamed, "PLOTS", {"points": "paths"})
+    game = {"family": "matrix", "name": "chicken"}
+    with pytest.raises(StudyError, match=r"^game\.prizes: is called payoffs$"):
+        build.build_game(game | {"prizes": 1})
+    with pytest.raises(StudyError, match="'nash' is called pure_equilibria"):
+        build.build_method({"kind": "nash", "name": "x"})
+    with pytest.raises(StudyError, match=r"method\[0\]\.step: is called damping"):
+        Study(game=game, method={"kind": "newton", "step": 1.0})
+    with pytest.raises(StudyError, match=r"plots\[0\]: 'points' is called paths"):
+        Study(game=game, method={"kind": "pure_equilibria"}, plots=["points"])
