@@ -132,7 +132,7 @@ class Dense:
 
 
 def economy(levels: int, gamma: float = GAMMA) -> Any:
-    return as_arrays(rv.games.karma(kmax=levels - 1, kbar=(levels - 1) / 2, gamma=gamma))
+    return as_arrays(rv.games.karma(max_karma=levels - 1, mean_karma=(levels - 1) / 2, gamma=gamma))
 
 
 def solved(game: Any) -> float:

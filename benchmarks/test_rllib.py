@@ -27,7 +27,7 @@ FAMILIES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "matrix": (partial(rv.games.matrix, "chicken"), {}),
     "karma, 20 agents": (partial(rv.games.karma, agents=20), {"policies": "shared"}),
     "city, 40 agents": (
-        partial(rv.games.city, network="stubs_2x2", agents=40, kmax=4, kbar=2),
+        partial(rv.games.city, network="stubs_2x2", agents=40, max_karma=4, mean_karma=2),
         {"policies": "shared"},
     ),
 }

@@ -320,11 +320,11 @@ class PlainCity:
 class PlainDrivers(PlainCity):
     """Agents who learn: values ``q [agent row karma entry]`` in float32, and rows of their policies."""
 
-    def __init__(self, world: shapes.City, drivers: Drivers, rule: EpochRule, q0: float = 0.0) -> None:
+    def __init__(self, world: shapes.City, drivers: Drivers, rule: EpochRule, initial_q: float = 0.0) -> None:
         super().__init__(world, drivers)
         self.rule, self.counts = rule, entry_counts(world)
         entries = max(world.most + 1, world.options.shape[2])
-        self.q = np.full((*self.counts.shape, entries), q0, dtype=np.float32)
+        self.q = np.full((*self.counts.shape, entries), initial_q, dtype=np.float32)
         self.visits = np.zeros(self.q.shape, dtype=int)
         self.rows: Any = [self.renewed(i, 0) for i in range(self.count)]
         self.pending: Any = [None] * self.count

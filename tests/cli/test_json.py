@@ -230,7 +230,7 @@ def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) ->
     assert (
         told.index("epochs")
         < told.index("For populations that finitely many agents")
-        < told.index("p_update")
+        < told.index("update_probability")
     )
 
 

@@ -285,7 +285,7 @@ def test_agents_who_learned_apart_are_judged_by_their_mean() -> None:
 
 
 def test_a_city_is_judged_as_by_simulation() -> None:
-    game = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2)
+    game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     arena: Any = PPO(policies="shared").world(game)
     entries = arena.env().action_space("agent_0").n
     one = Rule(lambda row: timid(row, entries), "logits")

@@ -110,7 +110,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     },
     "Directional": {"initial": [{"kind": "uniform", "from": 0.1, "to": 0.2}]},
     "Design": {"choices": [{"tax": {"from": 0.0, "to": 1.0, "count": 3}}]},
-    "RuleDesign": {"choices": [{"kbar": {"from": 1, "to": 9, "count": 3}}]},
+    "RuleDesign": {"choices": [{"mean_karma": {"from": 1, "to": 9, "count": 3}}]},
 }
 
 

@@ -39,8 +39,8 @@ def answer(case: Mapping[str, Any]) -> dict[str, Any]:
 def economy(inputs: Inputs, **more: Any) -> Any:
     """The economy of a case."""
     given: dict[str, Any] = {
-        "kmax": inputs["kmax"],
-        "kbar": float(inputs.get("mean_karma", inputs["kmax"] / 2)),
+        "max_karma": inputs["kmax"],
+        "mean_karma": float(inputs.get("mean_karma", inputs["kmax"] / 2)),
         "payment": inputs["payment"],
         "tie": inputs["tie"],
         "overflow": inputs["overflow"],
@@ -72,7 +72,7 @@ def full_policy(game: Any, policy: Any) -> np.ndarray:
 
 def _equilibrium(inputs: Inputs, **more: Any) -> tuple[Any, Any]:
     game = economy(inputs, **more)
-    method = rv.methods.PopulationNewton(beta=inputs["beta"], eps=inputs["eps"])
+    method = rv.methods.PopulationNewton(beta=inputs["beta"], exploration=inputs["eps"])
     found = rv.solve(game, method, start="uniform")
     assert found.status == "settled", found
     return game, found
@@ -90,7 +90,7 @@ def _told(game: Any, found: Mapping[str, Any]) -> dict[str, Any]:
         "level": float(found["level"]),
         "pbar": float(found["paid_to_society"]),
         "overflow": float(found["overflow"]),
-        "mu_at_kmax": float(found["share_at_kmax"]),
+        "mu_at_kmax": float(found["share_at_max_karma"]),
         "mean_bid": found["mean_bid"][0].tolist(),
         "mu": found["karma_law"][0].tolist(),
         "bid_distribution": found["bid_law"].tolist(),
@@ -171,7 +171,7 @@ def _lipschitz(inputs: Inputs) -> dict[str, Any]:
         float(inputs["u_max"]),
         inputs["discount"],
         inputs["payment"],
-        kmax=inputs["kmax"],
+        max_karma=inputs["kmax"],
         L_pop=float(inputs["L_pop"]),
         dh=float(inputs["dh"]),
     )
@@ -224,8 +224,8 @@ def _finite(inputs: Inputs) -> dict[str, Any]:
 def _two_agents(inputs: Inputs) -> dict[str, Any]:
     names = ("gamma", "urgencies", "payment")
     given = {name: inputs[name] for name in names} | {
-        "kbar": inputs["mean_karma"],
-        "kmax": inputs["max_karma"],
+        "mean_karma": inputs["mean_karma"],
+        "max_karma": inputs["max_karma"],
     }
     policy = np.asarray(inputs["policy"])
     method = rv.methods.Simulation(plays=policy / policy.sum(axis=-1, keepdims=True), evaluation=1000)
@@ -262,11 +262,11 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
         algorithm=how["algorithm"],
         update=how["update"],
         alpha=alpha,
-        eps=how["eps"],
+        exploration=how["eps"],
         beta=how["beta"],
         epoch=how["epoch"],
-        q0=how["Q0"],
-        p_update=how["p_update"],
+        initial_q=how["Q0"],
+        update_probability=how["p_update"],
         training=inputs["training_steps"],
         evaluation=inputs["evaluation_steps"],
         evaluation_warm_up=inputs["evaluation_warm_up"],

@@ -41,7 +41,7 @@ def on_simplex(**more: Any) -> Any:
 
 
 def city(**more: Any) -> Any:
-    return rv.games.city(network="stubs_2x2", agents=20, kmax=4, kbar=2, capacity=2, **more)
+    return rv.games.city(network="stubs_2x2", agents=20, max_karma=4, mean_karma=2, capacity=2, **more)
 
 
 FAMILIES: dict[str, Callable[[], Any]] = {
@@ -63,11 +63,11 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "matrix": partial(rv.games.matrix, "chicken"),
     "own": Congestion,
     "precipice": rv.games.precipice,
-    "karma": partial(rv.games.karma, agents=6, kmax=4, kbar=2.0),
+    "karma": partial(rv.games.karma, agents=6, max_karma=4, mean_karma=2.0),
     "karma, PBS": partial(
         rv.games.karma,
-        kmax=4,
-        kbar=2.0,
+        max_karma=4,
+        mean_karma=2.0,
         types=[{"count": 4}, {"count": 3, "urgencies": [0.0, 1.0, 9.0]}],
         agents=7,
         idle="random",

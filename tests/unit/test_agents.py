@@ -70,7 +70,7 @@ def by_hand(
 
 @pytest.mark.parametrize(("payment", "types"), [("PBS", None), ("PBP", TYPES)], ids=["alike", "two types"])
 def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
-    game = rv.games.karma(kmax=3, kbar=1.5, gamma=0.9, payment=payment, types=types)
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, payment=payment, types=types)
     pi, other = game.named_start("uniform"), game.named_start("all_in")
     env = settled(game, pi).env
     kinds = np.array([0, 0, 0, 0, 0]) if types is None else np.array([0, 1, 0, 0, 1])
@@ -89,7 +89,7 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
 
 @pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
 def test_entropy_paid_by_iteration(once: bool) -> None:
-    game = rv.games.karma(kmax=3, kbar=1.5, gamma=0.9, types=TYPES)
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, types=TYPES)
     targets = np.stack([game.named_start(name) for name in ("uniform", "zero")])
     env, kinds, policies = settled(game, targets[0]).env, np.array([0, 1, 0, 0, 1]), drawn(game, 5)
     found = judged_agents(game, env, put(policies), kinds, put(targets), Paid(0.25, float(once)))
@@ -103,7 +103,7 @@ def test_entropy_paid_by_iteration(once: bool) -> None:
 
 
 def test_an_agent_is_judged_by_itself() -> None:
-    game = rv.games.karma(kmax=3, kbar=1.5, types=TYPES)
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, types=TYPES)
     env, policies = settled(game, game.named_start("uniform")).env, put(drawn(game, 40, seed=3))
     kinds = np.arange(40) % 2
     whole = judged_agents(game, env, policies, kinds)
@@ -115,7 +115,7 @@ def test_an_agent_is_judged_by_itself() -> None:
 
 
 def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
-    game = rv.games.karma(kmax=3, kbar=1.5, payment="PBS")
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, payment="PBS")
     uniform, kinds = np.asarray(game.named_start("uniform")), np.zeros(5, dtype=int)
     env = settled(game, put(uniform)).env
     aims = np.stack([uniform, uniform])
@@ -140,7 +140,7 @@ def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
     ids=["peer", "room", "urgency and tax"],
 )
 def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, Any]) -> None:
-    game = rv.games.karma(kmax=4, kbar=2.0, **options)
+    game = rv.games.karma(max_karma=4, mean_karma=2.0, **options)
     pi = game.named_start("uniform")
     there = settled(game, pi)
 

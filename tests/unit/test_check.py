@@ -24,7 +24,7 @@ from tests.unit.test_periods import selling
 
 MADE = {
     "influencer": {"reach": [0.2, 0.2, 0.3]},
-    "karma": {"kmax": 4, "kbar": 2.0},
+    "karma": {"max_karma": 4, "mean_karma": 2.0},
     "matrix": {"payoffs": np.random.default_rng(0).normal(size=(3, 2, 3, 2)).tolist()},
 }
 
@@ -33,7 +33,7 @@ OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
 NETWORK = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4], "evaluation": 20}
 OPTIONS: dict[str, dict[str, Any]] = {
     "bayesian_design": {
-        "choices": {"kbar": {"from": 1, "to": 3}},
+        "choices": {"mean_karma": {"from": 1, "to": 3}},
         "inner": {"kind": "simulation", "plays": "coin", "evaluation": 50},
         "trials": 4,
         "first": 2,
@@ -50,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 PLAYED: dict[str, Callable[[], Any]] = {
     "actor_critic": rv.games.market,
-    "bayesian_design": lambda: rv.games.karma(kmax=4, kbar=2.0),
+    "bayesian_design": lambda: rv.games.karma(max_karma=4, mean_karma=2.0),
     "closed_form": rv.games.precipice,
     "directional": rv.games.market,
     "feedback": lambda: rv.games.race(horizon=2),
@@ -62,7 +62,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
     "rllib.sac": rv.games.market,
-    "theory": lambda: rv.games.karma(kmax=4, kbar=2.0),
+    "analytic_constants": lambda: rv.games.karma(max_karma=4, mean_karma=2.0),
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }
 

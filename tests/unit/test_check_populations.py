@@ -26,7 +26,7 @@ def test_a_crowd_passes_by_either_name() -> None:
 
 def test_an_economy_without_a_mean_field_is_tried_up_to_there() -> None:
     with pytest.warns(UserWarning, match="does not conserve"):
-        game = rv.games.karma(kmax=2, kbar=1.0, overflow="burn")
+        game = rv.games.karma(max_karma=2, mean_karma=1.0, overflow="burn")
     done = check_population(game)
     assert "stationary population" not in done
     assert {"transitions", "balance", "world"} <= set(done)
@@ -163,7 +163,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 # the others compile for long, and have tests of their own
-QUICK = ("MirrorAscent", "Simulation", "Smoothing")
+QUICK = ("MirrorAscent", "Simulation", "DampedFixedPoint")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
 
 
@@ -172,7 +172,7 @@ EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly)
 def test_every_method_for_populations_conforms(name: str) -> None:
     method = load(CLASSES[name])(**OPTIONS.get(name, {}))
     agents = isinstance(method, Learner)  # crowds without karma are compiled much sooner
-    game = rv.games.karma(kmax=2, kbar=1.0, agents=4) if agents else commute([1.0, 2.0, 6.0])
+    game = rv.games.karma(max_karma=2, mean_karma=1.0, agents=4) if agents else commute([1.0, 2.0, 6.0])
     assert method.fits(game)
     assert check_method(method, game)[0] == "protocol"
 

@@ -25,7 +25,7 @@ PLANNING: dict[str, dict[str, Any]] = {
 
 def small(**changed: Any) -> City:
     """A city of few agents on a grid of three by three, unless told otherwise."""
-    given: dict[str, Any] = {"network": "plain_3x3", "kmax": 6, "kbar": 3.0, "capacity": 2}
+    given: dict[str, Any] = {"network": "plain_3x3", "max_karma": 6, "mean_karma": 3.0, "capacity": 2}
     return rv.games.city(**(given | ({} if "routes" in changed else {"agents": 30}) | changed))
 
 
@@ -313,7 +313,7 @@ def test_a_city_on_a_graph_of_ones_own() -> None:
         "lanes": [["home", "a"], ["home", "b"], ["a", "work"], ["b", "work"], ["work", "home"]],
         "terminals": ["home", "work"],
     }
-    game = rv.games.city(network=table, agents=4, capacity=2, planning="nodes", kmax=4, kbar=2.0)
+    game = rv.games.city(network=table, agents=4, capacity=2, planning="nodes", max_karma=4, mean_karma=2.0)
     assert {tuple(name) for slot in range(2) for name in [game.routes(0)[slot]]} <= {
         ("work>home",),
         ("home>a", "home>b", "a>work", "b>work"),
@@ -379,7 +379,7 @@ def test_rules_reach_the_world() -> None:
 
 
 def test_karma_is_dealt_as_it_was_given() -> None:
-    assert small(kbar=2.5).world().karma.sum() == 75
+    assert small(mean_karma=2.5).world().karma.sum() == 75
     own = [0, 6] * 15
     assert small(initial_karma=own).world().karma.tolist() == own
 

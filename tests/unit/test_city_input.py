@@ -17,19 +17,22 @@ STUDIES = ("city_collusion", "city_learning", "city_mechanisms", "city_planning"
 
 def few(changed: dict[str, Any]) -> dict[str, Any]:
     """The keywords of a small city; routes tell themselves how many agents there are."""
-    given: dict[str, Any] = {"network": "plain_3x3", "kmax": 6, "kbar": 3.0, "capacity": 2}
+    given: dict[str, Any] = {"network": "plain_3x3", "max_karma": 6, "mean_karma": 3.0, "capacity": 2}
     return given | ({} if "routes" in changed else {"agents": 30}) | changed
 
 
 ROUTE = ["1.1", "1.2"]
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "agents": ({"agents": 0}, "agents: 0 must be a whole number, at least 1"),
-    "kmax": ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
-    "kbar": ({"kbar": 7.0}, "kbar: 7 must be in [0, kmax = 6]"),
-    "N kbar": ({"kbar": 3.01}, "kbar: 3.01 times 30 agents is 90.3; must be a whole number"),
+    "max_karma": ({"max_karma": 0}, "max_karma: 0 must be a whole number, at least 1"),
+    "mean_karma": ({"mean_karma": 7.0}, "mean_karma: 7 must be in [0, max_karma = 6]"),
+    "N mean_karma": (
+        {"mean_karma": 3.01},
+        "mean_karma: 3.01 times 30 agents is 90.3; must be a whole number",
+    ),
     "karma at the start": (
         {"initial_karma": [3] * 29 + [4]},
-        "initial_karma: sums to 91; must be 90, that is 30 agents times kbar = 3",
+        "initial_karma: sums to 91; must be 90, that is 30 agents times mean_karma = 3",
     ),
     "gamma": ({"gamma": 1.0}, "gamma: 1 must be in [0, 1)"),
     "no urgencies": ({"urgencies": []}, "urgencies: [] must be a list of numbers, at least one"),
@@ -124,8 +127,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "local": ({"local": 1.5}, "local: 1.5 must be in [0, 1]"),
     "planning": ({"planning": "later"}, "planning: 'later' is unknown; must be one of none, start, nodes"),
     "too many paths": (
-        {"planning": "start", "kmax": 3, "kbar": 1.0},
-        "planning: 'start' offers 6 at once; must be at most kmax + 1 = 4; give alternatives",
+        {"planning": "start", "max_karma": 3, "mean_karma": 1.0},
+        "planning: 'start' offers 6 at once; must be at most max_karma + 1 = 4; give alternatives",
     ),
     "no alternatives": (
         {"planning": "start", "alternatives": 0},
@@ -182,8 +185,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no types": ({"types": []}, "types: [] must be a list of tables, at least one"),
     "type's key": (
-        {"types": [{"kmax": 3}]},
-        "types[0].kmax: is unknown; known: count, gamma, name, p_dormant, share, trip_law, urgencies, "
+        {"types": [{"max_karma": 3}]},
+        "types[0].max_karma: is unknown; known: count, gamma, name, p_dormant, share, trip_law, urgencies, "
         "urgency_law",
     ),
     "shares": (

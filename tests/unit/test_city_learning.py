@@ -42,8 +42,10 @@ MORE: dict[str, Any] = {
 }
 
 
-def begun(world: shapes.City, given: EpochRule, q0: float = 0.0) -> tuple[kernel.Drivers, CityLearning]:
-    return kernel.fresh(world, SEED), begin(world, given, q0)
+def begun(
+    world: shapes.City, given: EpochRule, initial_q: float = 0.0
+) -> tuple[kernel.Drivers, CityLearning]:
+    return kernel.fresh(world, SEED), begin(world, given, initial_q)
 
 
 def same(one: Any, other: Any) -> None:

@@ -23,8 +23,8 @@ Record = dict[str, np.ndarray]
 SMALL: dict[str, Any] = {
     "network": "stubs_2x2",
     "agents": 24,
-    "kmax": 4,
-    "kbar": 2,
+    "max_karma": 4,
+    "mean_karma": 2,
     "capacity": 1,
     "gamma": 0.9,
 }
@@ -65,7 +65,7 @@ def same(one: Record, two: Record, but: tuple[str, ...] = ()) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 133])
 def test_chunks_change_nothing(size: int) -> None:
-    game, learner = small(), quick(monitor_every=3, p_update=0.7)
+    game, learner = small(), quick(monitor_every=3, update_probability=0.7)
     world, stream = learner.world(game), np.random.SeedSequence(5)
     whole, parts = learner.begin(world, stream), learner.begin(world, stream)
     assert learner.advance(world, whole, 10**6) == 400
@@ -217,7 +217,7 @@ def test_what_pads_short_trips_does_not_dilute_how_far_policies_move() -> None:
     """Rows beyond the end of a path never change; here they would make up half of the mean."""
     routes = [[["W1", "1.1", "1.2", "2.2", "E2"], ["W1", "1.1", "N1"]]] * 4
     game = rv.games.city(
-        network="stubs_2x2", exclude_same_node=False, routes=routes, capacity=1, kmax=4, kbar=2
+        network="stubs_2x2", exclude_same_node=False, routes=routes, capacity=1, max_karma=4, mean_karma=2
     )
     city = streets_of(game).city
     even = chances_of(city, "uniform")
@@ -291,7 +291,7 @@ def test_ties_that_go_by_number_have_no_gains() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"eps": 1.5}, r"eps: 1.5 must be in \[0, 1\]"),
+        ({"exploration": 1.5}, r"exploration: 1.5 must be in \[0, 1\]"),
         ({"training": 0}, "training: 0 must be"),
         ({"alpha": 0.0}, r"alpha: 0 must be in \(0, 1\]"),
         ({"beta": -1.0}, "beta: -1 must be above 0"),

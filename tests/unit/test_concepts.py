@@ -9,7 +9,7 @@ import rivalry as rv
 
 
 def test_a_logit_equilibrium_is_an_approximate_equilibrium_of_the_mean_field() -> None:
-    game = rv.games.karma(kmax=4, kbar=2.0, gamma=0.9)
+    game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     found = rv.solve(game, rv.methods.PopulationNewton(beta=100.0), start="uniform", path=False)
     proof = found.certificate
     assert proof is not None

@@ -18,7 +18,7 @@ from rivalry.economies.kernels.choices import cumulative
 from rivalry.economies.kernels.economy_acts import act
 from rivalry.envs import EconomyEnv, GameEnv, policy_table
 
-SMALL = {"agents": 6, "kmax": 4, "kbar": 2.0}
+SMALL = {"agents": 6, "max_karma": 4, "mean_karma": 2.0}
 
 
 def small(**more: Any) -> Any:

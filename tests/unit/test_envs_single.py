@@ -77,7 +77,7 @@ def test_steps_lead_to_the_players_next_turn() -> None:
 
 def test_tables_of_economies() -> None:
     """All in, as a table of the game's states and as one by type, and as a function: the same course."""
-    game = rv.games.karma(agents=6, kmax=4, kbar=2.0)
+    game = rv.games.karma(agents=6, max_karma=4, mean_karma=2.0)
     table = np.asarray(game.named_start("all_in"))
 
     def everything(name: str, seen: dict[str, np.ndarray]) -> int:
@@ -98,7 +98,7 @@ def test_tables_of_economies() -> None:
 
 def test_tables_of_economies_are_drawn_from() -> None:
     """Whoever holds 2 bids 0, 1 or 2 by the chances of its row."""
-    game = rv.games.karma(agents=1000, kmax=4, kbar=2.0)
+    game = rv.games.karma(agents=1000, max_karma=4, mean_karma=2.0)
     env = EconomyEnv(game)
     env.restart(1)
     table = np.zeros((2, 5, 5))

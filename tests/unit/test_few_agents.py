@@ -162,14 +162,14 @@ RULES: dict[str, dict[str, Any]] = {
     "society": {"payment": "PBS"},
     "room": {"overflow": "winner_pays_room", "tie": "highest_urgency"},
     "second price": {"payment": "highest_losing_bid", "tie": "nobody", "tax": 0.3},
-    "unequal": {"kbar": 2.5, "kmax": 4, "tie": "lowest_index", "tax": 0.15},
+    "unequal": {"mean_karma": 2.5, "max_karma": 4, "tie": "lowest_index", "tax": 0.15},
     "three urgencies": {"urgencies": [0.0, 1.0, 4.0], "chain": [0.2, 0.3, 0.5], "payment": "difference"},
 }
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=list(RULES))
 def test_two_agents_are_judged_exactly(rules: dict[str, Any]) -> None:
-    game = rv.games.karma(**({"kmax": 3, "kbar": 2.0, "gamma": 0.9, "agents": 2} | rules))
+    game = rv.games.karma(**({"max_karma": 3, "mean_karma": 2.0, "gamma": 0.9, "agents": 2} | rules))
     economy, policy = game.world(), dirichlet(3, game.shape[1], game.shape[2])
     found = judged(game, policy[None])
     payoffs, gains = [], []
@@ -203,7 +203,7 @@ def test_two_types_of_one_agent_each_answer_each_other() -> None:
         {"count": 1, "gamma": 0.9},
         {"count": 1, "gamma": 0.5, "urgencies": [2.0, 3.0], "chain": [0.9, 0.1]},
     ]
-    game = rv.games.karma(kmax=3, kbar=1.5, types=types)
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, types=types)
     policies = np.stack([dirichlet(1, 2, 4), dirichlet(2, 2, 4)])
     found, economy = judged(game, policies), game.world()
     for agent, gamma in enumerate((0.9, 0.5)):
@@ -218,7 +218,7 @@ def test_two_types_of_one_agent_each_answer_each_other() -> None:
 
 def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> None:
     """All 36 policies without randomness are tried: the best is between the gain and the bound."""
-    game = rv.games.karma(kmax=2, kbar=1, agents=2, gamma=0.9, chain=[[0.9, 0.1], [0.2, 0.8]])
+    game = rv.games.karma(max_karma=2, mean_karma=1, agents=2, gamma=0.9, chain=[[0.9, 0.1], [0.2, 0.8]])
     policy, economy = dirichlet(5, 2, 3), game.world()
     found = judged(game, policy[None])
     pair = Two(economy, 0)
@@ -242,7 +242,7 @@ def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> Non
 
 def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
     process, memory = against(
-        rv.games.karma(kmax=4, kbar=1.0, agents=2).world(), 0, dirichlet(0, 2, 5).reshape(10, 5)
+        rv.games.karma(max_karma=4, mean_karma=1.0, agents=2).world(), 0, dirichlet(0, 2, 5).reshape(10, 5)
     )
     assert memory == 1
     np.testing.assert_allclose(process.moves.sum(axis=-1)[[0, 1, 2, 5, 6, 7]][:, 0], 1.0)
@@ -251,7 +251,7 @@ def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
 
 def four(payment: str) -> tuple[Any, np.ndarray, float]:
     """An economy of four, a policy, and the most that one of them gains by any policy of its own state."""
-    game = rv.games.karma(kmax=3, kbar=1, agents=4, gamma=0.9, payment=payment)
+    game = rv.games.karma(max_karma=3, mean_karma=1, agents=4, gamma=0.9, payment=payment)
     economy, policy = game.world(), dirichlet(8, 2, 4)
     held = [k for k in itertools.product(range(4), repeat=4) if sum(k) == 4]
     place, bid = {k: n for n, k in enumerate(held)}, policy.mean(axis=0)  # urgencies are a fair coin
@@ -289,7 +289,7 @@ def test_of_four_agents_the_gain_is_estimated_without_bias(payment: str) -> None
 
 
 def test_learners_in_pairs_are_judged_against_each_other_not_against_the_mean() -> None:
-    game = rv.games.karma(kmax=3, kbar=2, agents=2, gamma=0.9)
+    game = rv.games.karma(max_karma=3, mean_karma=2, agents=2, gamma=0.9)
     learner = rv.methods.PopulationQLearning(
         training=4000, epoch=100, monitor_every=0, beta=20.0, compare=False, evaluation=200
     )
@@ -314,7 +314,7 @@ def test_learners_in_pairs_are_judged_against_each_other_not_against_the_mean() 
 
 def test_a_payoff_that_is_not_what_is_played_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Taken as independent of the own karma, as of many agents, the bids of two are another game."""
-    game = rv.games.karma(kmax=4, kbar=2, agents=2)
+    game = rv.games.karma(max_karma=4, mean_karma=2, agents=2)
     policy = np.broadcast_to(np.eye(5)[(np.arange(5) + 1) // 2], (2, 5, 5))
     run = rv.methods.Simulation(plays=policy, evaluation=5000)
     assert rv.learn(game, run).certificate.coverage == "exact"

@@ -85,7 +85,7 @@ def test_every_agent_may_be_of_a_type_of_its_own() -> None:
     tables = [
         {"count": 1, "urgencies": [1.0, 1.0 + k], "gamma": k / 50, "initial_karma": k % 3} for k in range(40)
     ]
-    game = rv.games.karma(kmax=2, kbar=39 / 40, types=tables)
+    game = rv.games.karma(max_karma=2, mean_karma=39 / 40, types=tables)
     world = game.world()
     assert world.type_of.tolist() == list(range(40))
     assert world.karma.tolist() == [k % 3 for k in range(40)]
@@ -93,19 +93,19 @@ def test_every_agent_may_be_of_a_type_of_its_own() -> None:
     assert game.space.shape == (40 * 2 * 3, 3)
 
 
-@pytest.mark.parametrize(("agents", "kbar"), [(4, 2.5), (100, 10.0), (7, 3 / 7), (10, 0.1), (6, 0.0)])
-def test_karma_is_dealt_in_whole_amounts(agents: int, kbar: float) -> None:
-    karma = dealt(agents, kbar)
+@pytest.mark.parametrize(("agents", "mean_karma"), [(4, 2.5), (100, 10.0), (7, 3 / 7), (10, 0.1), (6, 0.0)])
+def test_karma_is_dealt_in_whole_amounts(agents: int, mean_karma: float) -> None:
+    karma = dealt(agents, mean_karma)
     assert len(karma) == agents
-    assert karma.sum() == round(agents * kbar)
+    assert karma.sum() == round(agents * mean_karma)
     assert karma.max() - karma.min() <= 1
 
 
 def test_karma_at_the_start_of_ones_own() -> None:
-    game = rv.games.karma(kmax=5, kbar=2.0, agents=4, initial_karma=[5, 0, 1, 2])
+    game = rv.games.karma(max_karma=5, mean_karma=2.0, agents=4, initial_karma=[5, 0, 1, 2])
     assert game.world().karma.tolist() == [5, 0, 1, 2]
     types = [{"count": 2, "initial_karma": [4, 0]}, {"count": 3, "initial_karma": 2}, {"count": 1}]
-    found = rv.games.karma(kmax=5, kbar=2.0, types=types)
+    found = rv.games.karma(max_karma=5, mean_karma=2.0, types=types)
     assert found.world().karma.tolist() == [4, 0, 2, 2, 2, 2]
 
 
@@ -127,8 +127,8 @@ def test_payments_by_hand() -> None:
 def test_own_tables_find_the_rule_they_are() -> None:
     bids = np.arange(4)
     given = np.repeat(bids[:, None], 4, axis=1)
-    one = rv.games.karma(kmax=3, kbar=1.0, payment="table", charge=given)
-    two = rv.games.karma(kmax=3, kbar=1.0)
+    one = rv.games.karma(max_karma=3, mean_karma=1.0, payment="table", charge=given)
+    two = rv.games.karma(max_karma=3, mean_karma=1.0)
     assert one.own_bid
     for a, b in zip(one.world(), two.world(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -138,38 +138,38 @@ def test_own_tables_find_the_rule_they_are() -> None:
 
 def test_numbers_can_be_swept() -> None:
     """Everything that is a number is an array of the game, and what it may not be it refuses."""
-    game = rv.games.karma(kmax=4, kbar=2.0)
-    built = rv.games.karma(kmax=4, kbar=1.0, gamma=0.5, urgencies=[2.0, 3.0], tax=0.1)
-    swept = with_(game, kbar=1.0, gamma=0.5, stakes=np.array([[2.0, 3.0]]), tax=0.1 * np.arange(5.0))
+    game = rv.games.karma(max_karma=4, mean_karma=2.0)
+    built = rv.games.karma(max_karma=4, mean_karma=1.0, gamma=0.5, urgencies=[2.0, 3.0], tax=0.1)
+    swept = with_(game, mean_karma=1.0, gamma=0.5, stakes=np.array([[2.0, 3.0]]), tax=0.1 * np.arange(5.0))
     uniform = game.named_start("uniform")
     one, two = judged(built, uniform), judged(swept, uniform)
     np.testing.assert_array_equal(one.payoff, two.payoff)
     for a, b in zip(built.world(), swept.world(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert game.refuses("gamma", 1.0) == "must be in [0, 1)"
-    assert game.refuses("kbar", 5.0) == "must be in [0, kmax = 4]"
+    assert game.refuses("mean_karma", 5.0) == "must be in [0, max_karma = 4]"
     assert game.refuses("stakes", -1.0) == "must be at least 0"
     assert game.refuses("share", 0.0) == "must be in (0, 1]: a type has agents"
-    assert game.refuses("kbar", 3.5) == ""
+    assert game.refuses("mean_karma", 3.5) == ""
 
 
 def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
     chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
     law = np.asarray(resting(jnp.asarray(chain)))
     np.testing.assert_allclose(law @ chain, law, atol=1e-15)
-    game = rv.games.karma(kmax=2, kbar=1.0, urgencies=[1.0, 2.0, 3.0], chain=chain)
+    game = rv.games.karma(max_karma=2, mean_karma=1.0, urgencies=[1.0, 2.0, 3.0], chain=chain)
     np.testing.assert_allclose(np.diff(game.world().first[0], prepend=0), law, atol=1e-15)
     np.testing.assert_allclose(np.asarray(game.first_law()).reshape(3, 3).sum(axis=1), law, atol=1e-15)
 
 
 def test_policies_are_taken_by_karma_and_bid_too() -> None:
     """As states and bids, by type, private state and karma, and as the rows of kernels and back."""
-    game = rv.games.karma(kmax=4, kbar=2.0, types=[{"share": 0.5}, {"share": 0.5, "gamma": 0.2}])
+    game = rv.games.karma(max_karma=4, mean_karma=2.0, types=[{"share": 0.5}, {"share": 0.5, "gamma": 0.2}])
     flat = np.asarray(game.space.project(jnp.asarray(np.random.default_rng(3).normal(size=game.space.shape))))
     cube = flat.reshape(2, 2, 5, 5)
     np.testing.assert_allclose(game.space.check(cube, "policy"), flat, atol=1e-16)
     np.testing.assert_allclose(probabilities(cumulative(cube), 4), cube, atol=1e-15)
-    alone = rv.games.karma(kmax=4, kbar=2.0)
+    alone = rv.games.karma(max_karma=4, mean_karma=2.0)
     np.testing.assert_allclose(alone.space.check(cube[0], "policy"), flat[:10], atol=1e-16)
 
 
@@ -177,7 +177,9 @@ def test_private_states_may_hold_more_than_urgency() -> None:
     """Urgencies that repeat, with a joint chain: the same economy as one whose two ones are told apart."""
     names = ["at home", "on the way", "late"]
     chain = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
-    game = rv.games.karma(kmax=3, kbar=1.0, urgencies=[1.0, 1.0, 5.0], chain=chain, private_names=names)
+    game = rv.games.karma(
+        max_karma=3, mean_karma=1.0, urgencies=[1.0, 1.0, 5.0], chain=chain, private_names=names
+    )
     assert game.private_names == (tuple(names),)
     assert game.shape == (1, 3, 4)
     with pytest.raises(ValueError, match=r"at u=1 \(on the way\), k=0; must sum to 1"):
@@ -194,7 +196,7 @@ def told(game: Any, mu: Any, pi: Any) -> Any:
 
 def test_values_and_best_responses_in_plain_numpy() -> None:
     """Bellman's equations of a tiny economy from the words: fee to the loser, surplus by the level."""
-    game = rv.games.karma(kmax=2, kbar=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
+    game = rv.games.karma(max_karma=2, mean_karma=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
     mu = np.array([0.1, 0.2, 0.3, 0.05, 0.15, 0.2])
     pi = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5], [1, 0, 0], [0.1, 0.9, 0], [0, 0.5, 0.5]])
     level, own, moved, most = map(np.asarray, told(game, jnp.asarray(mu), jnp.asarray(pi)))

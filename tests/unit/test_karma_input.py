@@ -15,14 +15,14 @@ from rivalry.population import judged
 UNIFORM = "uniform"
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "kbar above kmax": ({"kbar": 25.0}, "kbar: 25 must be in [0, kmax = 20]"),
-    "kbar below 0": ({"kbar": -1.0}, "kbar: -1 must be in [0, kmax = 20]"),
-    "kbar of a small kmax": ({"kmax": 5}, "kbar: 10 must be in [0, kmax = 5]"),
-    "N kbar": (
-        {"kbar": 10.005, "agents": 100},
-        "kbar: 10.005 times 100 agents is 1000.5; must be a whole number",
+    "mean_karma above max_karma": ({"mean_karma": 25.0}, "mean_karma: 25 must be in [0, max_karma = 20]"),
+    "mean_karma below 0": ({"mean_karma": -1.0}, "mean_karma: -1 must be in [0, max_karma = 20]"),
+    "mean_karma of a small max_karma": ({"max_karma": 5}, "mean_karma: 10 must be in [0, max_karma = 5]"),
+    "N mean_karma": (
+        {"mean_karma": 10.005, "agents": 100},
+        "mean_karma: 10.005 times 100 agents is 1000.5; must be a whole number",
     ),
-    "kmax": ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
+    "max_karma": ({"max_karma": 0}, "max_karma: 0 must be a whole number, at least 1"),
     "no urgencies": ({"urgencies": []}, "urgencies: [] must be a list of numbers, at least one"),
     "urgency below 0": ({"urgencies": [1.0, -5.0]}, "urgencies[1]: -5 must be at least 0"),
     "nobody in a hurry": (
@@ -89,23 +89,23 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "charge: shape (2, 2) must be (21, 21): [bid][rival's bid]",
     ),
     "table above bids": (
-        {"payment": "table", "kmax": 1, "kbar": 1.0, "charge": [[0, 0], [2, 1]]},
+        {"payment": "table", "max_karma": 1, "mean_karma": 1.0, "charge": [[0, 0], [2, 1]]},
         "charge[1][0]: 2 must be a whole number in 0..1, at most the bid",
     ),
     "tax rate": ({"tax": 1.5}, "tax: 1.5 must be a rate in [0, 1], or a list of one amount a karma level"),
     "tax below 0": ({"tax": -0.5}, "tax: -0.5 must be at least 0"),
     "taxes": ({"tax": [0.0, 1.0]}, "tax: 2 amounts must be 21, one for each karma 0..20"),
     "tax above karma": (
-        {"kmax": 2, "kbar": 1.0, "tax": [0.0, 1.0, 2.5]},
+        {"max_karma": 2, "mean_karma": 1.0, "tax": [0.0, 1.0, 2.5]},
         "tax[2]: 2.5 must be in [0, 2], the karma there is to take",
     ),
     "redistribution": ({"redistribute_every": 0}, "redistribute_every: 0 must be a whole number, at least 1"),
     "karma at the start": (
         {"initial_karma": [10] * 99 + [9]},
-        "initial_karma: sums to 999; must be 1000, that is 100 agents times kbar = 10",
+        "initial_karma: sums to 999; must be 1000, that is 100 agents times mean_karma = 10",
     ),
     "karma of too few": ({"initial_karma": [10] * 99}, "initial_karma: 99 amounts must be 100, one an agent"),
-    "karma above kmax": (
+    "karma above max_karma": (
         {"initial_karma": [10] * 98 + [21, -1]},
         "initial_karma[98]: 21 must be a whole number in 0..20",
     ),
@@ -146,9 +146,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"agents": 10, "types": [{"count": 2}, {"count": 4}]},
         "agents: 10 must be 6, the sum of the types' counts",
     ),
-    "types' kmax": (
-        {"types": [{"kmax": 20}, {"kmax": 30}]},
-        "types[1].kmax: 30 must be kmax = 20, the same for all types",
+    "types' max_karma": (
+        {"types": [{"max_karma": 20}, {"max_karma": 30}]},
+        "types[1].max_karma: 30 must be max_karma = 20, the same for all types",
     ),
     "type's gamma": ({"types": [{}, {"gamma": 2}]}, "types[1].gamma: 2 must be in [0, 1)"),
     "type's chain": (
@@ -186,8 +186,8 @@ def test_wrong_input_is_named(name: str) -> None:
 def test_numbers_and_words_alone() -> None:
     """What annotations refuse before, where these are checked."""
     for call, message in (
-        (lambda: whole("kmax", 20.5, 1), "kmax: 20.5 must be a whole number, at least 1"),
-        (lambda: whole("kmax", True, 1), "kmax: True must be a whole number, at least 1"),
+        (lambda: whole("max_karma", 20.5, 1), "max_karma: 20.5 must be a whole number, at least 1"),
+        (lambda: whole("max_karma", True, 1), "max_karma: True must be a whole number, at least 1"),
         (lambda: numbers("gamma", "high"), "gamma: 'high' must be a number"),
         (
             lambda: numbers("urgencies", [[1.0]], dims=1),
@@ -204,12 +204,12 @@ def test_numbers_and_words_alone() -> None:
 
 
 STUDIES = {
-    "kmax": ({"kmax": 20.5}, "game.kmax: 20.5 must be a whole number"),
+    "max_karma": ({"max_karma": 20.5}, "game.max_karma: 20.5 must be a whole number"),
     "payment": ({"payment": "PBX"}, "game.payment: 'PBX' must be one of 'PBP'"),
     "gamma": ({"gamma": 1.0}, "game.gamma: 1.0 must be below 1"),
     "chain": ({"chain": [[0.5, 0.6], [0.5, 0.5]]}, r"game.chain\[0\]: \[0.5, 0.6\] must be chances"),
     "type": ({"types": [{"gamma": 1.0}]}, r"game.types\[0\].gamma: 1 must be in \[0, 1\)"),
-    "key": ({"kmx": 20}, "game.kmx: unknown key; did you mean 'kmax'"),
+    "key": ({"max_carma": 20}, "game.max_carma: unknown key; did you mean 'max_karma'"),
     "burn": (
         {"overflow": "burn"},
         "method.newton: overflow: 'burn' loses karma .*; use 'surplus', or let agents play",
@@ -285,9 +285,9 @@ def test_agents_come_out_whole_where_they_play() -> None:
     with pytest.raises(ValueError, match=r"agents: 100 with a share of 0.333333 make 33.3333 of 'type 0'"):
         thirds.world()
     with pytest.raises(
-        ValueError, match=r"kbar: 3.33333 times 100 agents is 333.333; must be a whole number"
+        ValueError, match=r"mean_karma: 3.33333 times 100 agents is 333.333; must be a whole number"
     ):
-        rv.games.karma(kbar=10 / 3).world()
+        rv.games.karma(mean_karma=10 / 3).world()
 
 
 def test_learners_of_players_do_not_take_agents() -> None:

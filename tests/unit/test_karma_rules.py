@@ -35,7 +35,7 @@ RULES: dict[str, dict[str, Any]] = {
     "numbers win ties": {"tie": "lowest_index", "types": None},
     "room": {"overflow": "winner_pays_room"},
     "room, urgency, tax": {"overflow": "winner_pays_room", "tie": "highest_urgency", "tax": 0.3},
-    "room, nobody": {"overflow": "winner_pays_room", "tie": "nobody", "kbar": 2.0},
+    "room, nobody": {"overflow": "winner_pays_room", "tie": "nobody", "mean_karma": 2.0},
     "burnt": {"overflow": "burn"},
     "difference": {"payment": "difference"},
     "difference to society, nobody": {"payment": "difference", "receiver": "society", "tie": "nobody"},
@@ -59,14 +59,14 @@ RULES: dict[str, dict[str, Any]] = {
         "tax": 0.4,
     },
     "bid to society, nobody, tax": {"payment": "PBS", "tie": "nobody", "tax": 0.25},
-    "much karma": {"kbar": 2.8, "tax": [0.0, 0.0, 0.0, 1.0]},
+    "much karma": {"mean_karma": 2.8, "tax": [0.0, 0.0, 0.0, 1.0]},
 }
 
 
 def economy(**rules: Any) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "overflow: 'burn'")
-        given = {"kmax": MOST, "kbar": 1.75, "types": TYPES, "agents": AGENTS} | rules
+        given = {"max_karma": MOST, "mean_karma": 1.75, "types": TYPES, "agents": AGENTS} | rules
         return rv.games.karma(**given)
 
 
@@ -84,8 +84,8 @@ def draw(game: Any) -> Drawn:
     kinds = game.world().type_of
     sizes = [len(t["urgencies"]) for t in TYPES] if len(game.share) > 1 else [2]
     private = rng.integers(0, np.array(sizes)[kinds])
-    # near kbar a head, not the same at all urgencies
-    karma = np.clip(rng.binomial(MOST, float(game.kbar) / MOST, AGENTS) - (private == 1), 0, MOST)
+    # near mean_karma a head, not the same at all urgencies
+    karma = np.clip(rng.binomial(MOST, float(game.mean_karma) / MOST, AGENTS) - (private == 1), 0, MOST)
     bids = rng.integers(0, karma + 1)
     return Drawn(kinds, private, karma, np.where(rng.random(AGENTS) < 0.3, karma, bids))
 

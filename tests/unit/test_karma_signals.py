@@ -13,7 +13,7 @@ from rivalry.envs.economies import EconomyEnv
 from rivalry.lab.study import StudyError, build_game, build_method
 from rivalry.methods import PopulationQLearning, Simulation
 
-SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
+SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.5, "agents": 8, "gamma": 0.9}
 REFUSED = "signal: agents who see something of their peers have no mean field here; use 'none'"
 
 
@@ -60,7 +60,7 @@ def test_who_does_not_mind_plays_as_if_nothing_were_seen() -> None:
 @pytest.mark.parametrize("folded", [False, True], ids=["by signal", "as recorded"])
 def test_bids_follow_what_is_seen(folded: bool) -> None:
     """Of two agents one has the only unit; it is bid only where the peer has one too, so never."""
-    game = rv.games.karma(kmax=1, kbar=0.5, agents=2, signal="karma")
+    game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, signal="karma")
     policy = np.zeros((1, 2, 2, 2, 2))  # [type private signal karma bid]
     policy[..., 0] = 1.0
     policy[:, :, 1, 1] = [0.0, 1.0]
@@ -75,7 +75,7 @@ def test_bids_follow_what_is_seen(folded: bool) -> None:
 
 
 def test_wrong_policies_are_told_by_their_rows() -> None:
-    game = rv.games.karma(kmax=1, kbar=0.5, agents=2, signal="karma")
+    game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, signal="karma")
     policy = np.full((1, 2, 2, 2, 2), 0.5)
     with pytest.raises(ValueError, match=r"policy puts 0.5 on bid 1 at .*no bid is above karma"):
         ran(game, Simulation(plays=policy, evaluation=10))
@@ -114,9 +114,9 @@ def test_learners_have_a_row_for_every_signal() -> None:
 
 def test_what_is_seen_is_worth_knowing() -> None:
     """Without a future, among peers who bid evenly, values are chances to lose; these differ by signal."""
-    game = rv.games.karma(kmax=1, kbar=0.5, agents=20, gamma=0.0, urgencies=[1.0], signal="karma")
+    game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=20, gamma=0.0, urgencies=[1.0], signal="karma")
     learner = PopulationQLearning(
-        training=4000, epoch=4000, evaluation=10, monitor_every=0, compare=False, eps=1.0,
+        training=4000, epoch=4000, evaluation=10, monitor_every=0, compare=False, exploration=1.0,
         alpha={"kind": "visits"},
     )  # fmt: skip
     with pytest.warns(UserWarning, match="exploitability is not worked out: signal"):
@@ -148,7 +148,7 @@ def test_others_refuse() -> None:
     ):
         EconomyEnv(game)
     with pytest.raises(ValueError, match="agents: 7 must be even where agents see something of their peers"):
-        rv.games.karma(kmax=3, kbar=1.0, agents=7, idle="random", signal="richer")
+        rv.games.karma(max_karma=3, mean_karma=1.0, agents=7, idle="random", signal="richer")
 
 
 def test_a_study_may_ask_for_it() -> None:

@@ -143,20 +143,20 @@ def test_wrong_baselines_are_named(rules: tuple, message: str) -> None:
 class Plain:
     """An economy in plain NumPy: only what winners pay is shared out; above the most it is lost."""
 
-    def __init__(self, kmax: int, society: bool, urgencies: tuple[float, ...] = (0.2, 1.0)) -> None:
-        self.kmax, self.society, self.u = kmax, society, np.array(urgencies)
+    def __init__(self, max_karma: int, society: bool, urgencies: tuple[float, ...] = (0.2, 1.0)) -> None:
+        self.max_karma, self.society, self.u = max_karma, society, np.array(urgencies)
         self.phi = np.array([[0.3, 0.7], [0.9, 0.1]])
-        self.legal = np.tile(np.tri(kmax + 1, dtype=bool), (2, 1))
+        self.legal = np.tile(np.tri(max_karma + 1, dtype=bool), (2, 1))
 
     def win(self, nu: np.ndarray) -> np.ndarray:
         return np.cumsum(nu) - nu / 2
 
     def reward(self, rho: np.ndarray) -> np.ndarray:
-        return -np.repeat(self.u, self.kmax + 1)[:, None] * (1 - self.win(rho.sum(axis=0)))
+        return -np.repeat(self.u, self.max_karma + 1)[:, None] * (1 - self.win(rho.sum(axis=0)))
 
     def transition(self, rho: np.ndarray) -> np.ndarray:
         nu = rho.sum(axis=0)
-        win, top = self.win(nu), self.kmax
+        win, top = self.win(nu), self.max_karma
         paid = np.sum(nu * win * np.arange(top + 1))
         gifts = {int(paid): 1 - paid % 1, int(paid) + 1: paid % 1} if self.society else {0: 1.0}
         karma = np.zeros((top + 1, top + 1, top + 1))
@@ -172,7 +172,7 @@ class Plain:
 
 def plays(economy: Plain, count: int) -> list:
     """Pairs of plays, some far apart and some near."""
-    rng, states = np.random.default_rng(3), 2 * (economy.kmax + 1)
+    rng, states = np.random.default_rng(3), 2 * (economy.max_karma + 1)
 
     def law(shape: tuple[int, ...], sharp: float) -> np.ndarray:
         weights = rng.gamma(sharp, size=shape) + 1e-300
@@ -196,7 +196,7 @@ def plays(economy: Plain, count: int) -> list:
 def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool) -> None:
     economy = Plain(5, society)
     payment = "PBS" if society else "PBP"
-    bounds = constants(1.0, 0.8, payment, kmax=5, u_min=0.2, tight=tight)
+    bounds = constants(1.0, 0.8, payment, max_karma=5, u_min=0.2, tight=tight)
     seen = ratios(economy.reward, economy.transition, economy.legal, 0.8, plays(economy, 150))
     assert seen.above(bounds) == ()
     assert min(seen) > 0
@@ -204,10 +204,10 @@ def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool)
 
 def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
     """They hold where a winner pays no more than there is room for; not where the rest is shared."""
-    bounds = constants(1.0, 0.8, "PBP", kmax=5, u_min=0.2, tight=True)
+    bounds = constants(1.0, 0.8, "PBP", max_karma=5, u_min=0.2, tight=True)
     seen = {}
     for overflow in ("winner_pays_room", "surplus"):
-        game = karma(kmax=5, kbar=2.5, gamma=0.8, urgencies=[0.2, 1.0], overflow=overflow)
+        game = karma(max_karma=5, mean_karma=2.5, gamma=0.8, urgencies=[0.2, 1.0], overflow=overflow)
         pairs = plays(Plain(5, False), 150)
         seen[overflow] = ratios(*tables_of(game), np.asarray(game.legal), 0.8, pairs)
     assert seen["winner_pays_room"].above(bounds) == ()
@@ -217,7 +217,7 @@ def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
 def test_tables_of_a_population_are_its_rules() -> None:
     """Where nothing overflows: everybody holds little, and bids come by the plain rules."""
     plain, rng = Plain(6, society=True), np.random.default_rng(8)
-    game = karma(kmax=6, kbar=2.0, payment="PBS", urgencies=[0.2, 1.0], chain=plain.phi.tolist())
+    game = karma(max_karma=6, mean_karma=2.0, payment="PBS", urgencies=[0.2, 1.0], chain=plain.phi.tolist())
     rho = np.where(plain.legal, rng.random(plain.legal.shape), 0) * (np.arange(7) < 3)
     rho *= np.tile(np.arange(7) < 3, 2)[:, None]
     rho /= rho.sum()
@@ -232,13 +232,13 @@ def test_tight_constants_are_reached() -> None:
     state = np.tile([0.0, 0.0, 0.0, 0.0, 0.5], 2)
     low, high = np.eye(5)[[0] * 10], np.eye(5)[[0, 1, 2, 3, 4] * 2]
     seen = ratios(economy.reward, economy.transition, economy.legal, 0.5, [((state, low), (state, high))])
-    assert seen.L_rho == pytest.approx(constants(1.0, 0.5, "PBS", kmax=4, tight=True).L_rho)
+    assert seen.L_rho == pytest.approx(constants(1.0, 0.5, "PBS", max_karma=4, tight=True).L_rho)
 
 
 def test_a_bound_that_is_too_small_is_noticed() -> None:
     economy = Plain(3, society=True)
     seen = ratios(economy.reward, economy.transition, economy.legal, 0.5, plays(economy, 20))
-    assert "L_rho" in seen.above(constants(0.05, 0.5, "PBS", kmax=3))
+    assert "L_rho" in seen.above(constants(0.05, 0.5, "PBS", max_karma=3))
     assert "K_rho" in seen.above(constants(1.0, 0.5, 0.0))
 
 
@@ -270,7 +270,7 @@ def test_what_a_pair_pays_moves_no_faster_than_its_constant(rule: str) -> None:
         ({"u_min": 2.0}, "u_min: 2.0 must be at most u_max, 1.0"),
         ({"payment": "FREE"}, "payment: 'FREE' must be one of PBP, PBS, or a number"),
         ({"payment": -1.0}, "payment: -1.0 must be at least 0"),
-        ({"kmax": 0}, "kmax: 0 must be a whole number, at least 1"),
+        ({"max_karma": 0}, "max_karma: 0 must be a whole number, at least 1"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
@@ -326,7 +326,7 @@ def test_the_matrix_is_skew_where_ties_are_fair() -> None:
 @pytest.mark.parametrize("tie", ["coin", "nobody"])
 def test_counterexamples_are_economies(tie: str) -> None:
     """Lemma 5.1: no bid above karma, the mean karma as asked, and a sum above 0 from the definition alone."""
-    found = find_counterexample([1.0, 30.0], [0.4, 0.6], kbar=2.7, kmax=6, tie=tie)
+    found = find_counterexample([1.0, 30.0], [0.4, 0.6], mean_karma=2.7, max_karma=6, tie=tie)
     assert found is not None
     assert np.all(found.policies[..., ~np.tri(7, dtype=bool)] == 0)
     np.testing.assert_allclose(found.policies.sum(axis=-1), 1)
@@ -354,8 +354,8 @@ def test_wrong_sums_are_named() -> None:
         change_matrix([[0.5, 0.6]], [[0.5, 0.5]])
     with pytest.raises(ValueError, match="law: shapes"):
         lasry_lions_sum([1.0], [0.5, 0.5], [[0.5, 0.5]], [[0.5, 0.5]])
-    with pytest.raises(ValueError, match="kbar: 30"):
-        find_counterexample(kbar=30)
+    with pytest.raises(ValueError, match="mean_karma: 30"):
+        find_counterexample(mean_karma=30)
 
 
 # scales
@@ -394,5 +394,5 @@ def test_what_is_sublinear() -> None:
     assert sublinearity(whole, means).exceeds > 0
     assert sublinearity(whole, means)[2:] == (True, True)
     assert not sublinearity(whole, means, slack=0.1).sublinear
-    with pytest.raises(ValueError, match=r"kbars: \[1.0, 1.0\] must rise, one for each of 3 economies"):
+    with pytest.raises(ValueError, match=r"means: \[1.0, 1.0\] must rise, one for each of 3 economies"):
         sublinearity(roots, [1.0, 1.0])

@@ -22,7 +22,7 @@ from rivalry.plots.style import picture
 from tests.pictures import caption, half_width, labels, lines
 
 DRAWN = np.random.default_rng(11)
-GAME = rv.games.city(network="stubs_2x2", agents=24, kmax=4, kbar=2, capacity=2)
+GAME = rv.games.city(network="stubs_2x2", agents=24, max_karma=4, mean_karma=2, capacity=2)
 TOLD = GAME.told()
 LANES, AGENTS, KARMA = len(TOLD["lane_name"][1]), 24, 5
 SHAPE = (1, 4, TOLD["example_places"][1].shape[2], KARMA)
@@ -55,7 +55,7 @@ def record(monitors: int = 4) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
         "monitor_efficiency": (("monitor",), DRAWN.uniform(-2, -1, monitors)),
         "monitor_policy_change": (("monitor",), np.geomspace(1.0, 1e-3, monitors)),
         "monitor_step": (("monitor",), 1000 * np.arange(1, monitors + 1)),
-        "eps": ((), np.asarray(0.05)),
+        "exploration": ((), np.asarray(0.05)),
     }
     return TOLD | own
 
@@ -119,7 +119,7 @@ def test_maps_of_several_methods_have_one_scale_and_means_over_replications() ->
     assert first.collections[0].get_clim()[0] == 0.0
     assert "mean of n = 3 replications" in caption(ax)
     assert "agents refused, mean a step" in caption(ax)
-    assert "eps = 0.05" in caption(ax)
+    assert "exploration = 0.05" in caption(ax)
     told = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
     assert told.child_axes[0].collections[0].get_clim() == (0, 9)
     assert ax.child_axes[2].get_ylabel() == "agents refused, mean a step"
@@ -136,7 +136,10 @@ def test_lanes_where_nobody_came_have_no_colour_of_the_scale_even_the_last() -> 
 def test_any_network_has_a_map() -> None:
     nodes = {"a": [0, 0], "b": [3, 1], "c": [1, 4]}
     game = rv.games.city(
-        network={"nodes": nodes, "lanes": [["a", "b"], ["b", "c"], ["c", "a"]]}, agents=6, kmax=4, kbar=2
+        network={"nodes": nodes, "lanes": [["a", "b"], ["b", "c"], ["c", "a"]]},
+        agents=6,
+        max_karma=4,
+        mean_karma=2,
     )
     data = collect([({}, game.told())], {})
     panel = rv.plots.street_map(data, quantity="lane_capacity").child_axes[0]
@@ -146,7 +149,7 @@ def test_any_network_has_a_map() -> None:
 
 
 def test_networks_of_several_sizes_stand_side_by_side() -> None:
-    small = rv.games.city(network="plain_2x2", agents=16, kmax=4, kbar=2).told()
+    small = rv.games.city(network="plain_2x2", agents=16, max_karma=4, mean_karma=2).told()
     data = collect([({"size": 1}, TOLD), ({"size": 2}, small)], {"size": [1, 2]})
     ax = rv.plots.street_map(data, quantity="lane_free_flow", series="size")
     assert [len(bars(panel)) for panel in ax.child_axes[:2]] == [LANES, 8]

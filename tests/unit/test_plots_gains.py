@@ -42,7 +42,10 @@ def monitored(replications: int = 2) -> xr.Dataset:
     held["step"] = np.broadcast_to(STEPS, shape)
     return xr.Dataset(
         {f"monitor_{name}": ((*AT, "monitor"), array) for name, array in held.items()}
-        | {"eps": (AT, np.full((1, replications), 0.05)), "beta": (AT, np.full((1, replications), 1000.0))},
+        | {
+            "exploration": (AT, np.full((1, replications), 0.05)),
+            "beta": (AT, np.full((1, replications), 1000.0)),
+        },
         {"algorithm": ["learner"], "replication": np.arange(replications)},
     )
 
@@ -64,7 +67,12 @@ def test_gains_are_divided_by_the_payoff_of_the_same_policies() -> None:
     np.testing.assert_allclose(
         most[0].get_ydata(), (data.monitor_largest_exploitability.values[0] / size).mean(axis=0)
     )
-    for part in ("beta = 1000, eps = 0.05", "over |J|", "with their exploration unless told", "n = 2"):
+    for part in (
+        "beta = 1000, exploration = 0.05",
+        "over |J|",
+        "with their exploration unless told",
+        "n = 2",
+    ):
         assert part in caption(ax)
     assert ax.get_ylabel() == "share of |J|"
 

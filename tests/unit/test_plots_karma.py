@@ -42,7 +42,7 @@ def economy(replications: int = 3) -> xr.Dataset:
     own[1, 1:] = np.nan
     law = DRAWN.uniform(size=(2, replications, 1, 2, K))
     law /= law.sum(axis=(-1, -2), keepdims=True)
-    eps = np.full((2, replications), 0.05)
+    exploration = np.full((2, replications), 0.05)
     return xr.Dataset(
         {
             "profile": ((*AT, "player", "private", "karma", "bid"), own[:, :, None]),
@@ -51,7 +51,7 @@ def economy(replications: int = 3) -> xr.Dataset:
             "bid_law": ((*AT, "bid"), law.sum(axis=(2, 3))),
             "win_probability": ((*AT, "rank", "bid"), DRAWN.uniform(size=(2, replications, 1, K))),
             "urgency": URGENCY,
-            "eps": (AT, eps),
+            "exploration": (AT, exploration),
         },
         {"algorithm": ["learner", "newton"], "replication": np.arange(replications)},
     )
@@ -124,7 +124,7 @@ def test_policies_are_rows_and_urgencies_columns_and_bids_above_karma_are_blank(
     np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
     assert [panel.texts[0].get_text() for panel in ax.child_axes[1:4:2]] == ["learner", "newton"]
     assert "mean of n = 3 replications" in caption(ax)
-    assert "eps = 0.05" in caption(ax)
+    assert "exploration = 0.05" in caption(ax)
 
 
 def test_learners_have_the_first_monitor_and_the_equilibrium_beside_them() -> None:
@@ -190,7 +190,7 @@ def test_mean_bids_have_a_colour_an_urgency_a_dash_a_method_and_bands() -> None:
         np.testing.assert_allclose(sorted(edge[:, 1])[-1], top.max())
     np.testing.assert_allclose(drawn[3].get_ydata(), data.mean_bid.values[1, 0, 0, 1])
     assert labels(ax) == ["urgency 1", "urgency 5", "learner", "newton"]
-    assert caption(ax) == "eps = 0.05 · n = 3 replications, mean and 95 % band"
+    assert caption(ax) == "exploration = 0.05 · n = 3 replications, mean and 95 % band"
 
 
 def test_a_learner_alone_stands_beside_the_equilibrium_that_is_stored_with_it() -> None:
@@ -250,7 +250,9 @@ def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
     small, large = np.array([0, 0.4, 1.0]), np.array([0, 0.5, 1.0, 1.5, 2.6])
     bids = np.full((2, 1, 1, 5), np.nan)
     bids[0, 0, 0, :3], bids[1, 0, 0] = small, large
-    data = xr.Dataset({"mean_bid": (("kmax", "player", "private", "karma"), bids)}, {"kmax": [2, 4]})
+    data = xr.Dataset(
+        {"mean_bid": (("max_karma", "player", "private", "karma"), bids)}, {"max_karma": [2, 4]}
+    )
     ax = rv.plots.scaling_check(data)
     first, second = lines(ax, "_line")
     np.testing.assert_allclose(first.get_xydata(), np.stack([np.arange(3), small], axis=1))
@@ -258,8 +260,8 @@ def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
     apart = np.abs(large[::2] / 2 - small)
     assert caption(ax) == f"largest distance {apart.max():.2g}, mean {apart.mean():.2g}"
     with pytest.raises(NoSuchPoint, match=r"^series: one economy is here"):
-        rv.plots.scaling_check(data.isel(kmax=[0]))
-    same = xr.concat([data.isel(kmax=1)] * 2, "kmax").assign_coords(kmax=[4, 4])
+        rv.plots.scaling_check(data.isel(max_karma=[0]))
+    same = xr.concat([data.isel(max_karma=1)] * 2, "max_karma").assign_coords(max_karma=[4, 4])
     with pytest.raises(ValueError, match=r"hold up to 4, 4 karma; must all differ$"):
         rv.plots.scaling_check(same)
 
@@ -289,7 +291,7 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -
 
 @pytest.mark.nightly
 def test_an_equilibrium_is_drawn_as_it_was_solved() -> None:
-    game = rv.games.karma(kmax=4, kbar=2.0)
+    game = rv.games.karma(max_karma=4, mean_karma=2.0)
     found = rv.solve(game, rv.methods.PopulationNewton(beta=20.0), start="uniform").data
     ax = rv.plots.policy_map(found)
     np.testing.assert_allclose(
@@ -297,4 +299,4 @@ def test_an_equilibrium_is_drawn_as_it_was_solved() -> None:
     )
     bids = rv.plots.mean_bids(found)
     np.testing.assert_allclose(lines(bids, "_line")[1].get_ydata(), found.mean_bid.values[0, 1])
-    assert caption(bids) == "beta = 20, eps = 0"
+    assert caption(bids) == "beta = 20, exploration = 0"

@@ -32,7 +32,7 @@ URGENCIES, CHAIN = [1.0, 3.0], [[0.7, 0.3], [0.4, 0.6]]
 
 def small(payment: str = "PBP", **more: Any) -> Any:
     return rv.games.karma(
-        urgencies=URGENCIES, chain=CHAIN, kmax=KMAX, kbar=2.0, gamma=GAMMA, payment=payment, **more
+        urgencies=URGENCIES, chain=CHAIN, max_karma=KMAX, mean_karma=2.0, gamma=GAMMA, payment=payment, **more
     )
 
 
@@ -222,10 +222,12 @@ def thrifty(game: Any, least: int) -> Any:
     return jnp.asarray(np.eye(KMAX + 1)[(held >= least).astype(int)])
 
 
-@pytest.mark.parametrize(("kbar", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
-def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(kbar: float, least: int) -> None:
+@pytest.mark.parametrize(("mean_karma", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
+def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
+    mean_karma: float, least: int
+) -> None:
     """Nobody bids below some amount of karma, and losers get nothing: there every amount is kept for ever."""
-    game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).endowed(kbar)
+    game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).endowed(mean_karma)
     pi = thrifty(game, least)
     env = game.environment(game.first_law(), pi)._replace(level=jnp.zeros(()))
     steps = np.asarray(transitions(game, env, pi))

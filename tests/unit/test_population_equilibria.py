@@ -116,7 +116,7 @@ def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known:
 
 
 def test_the_remedy_names_the_absence_of_movement() -> None:
-    game = rv.games.karma(kmax=6, kbar=3)
+    game = rv.games.karma(max_karma=6, mean_karma=3)
     method = rv.methods.PopulationNewton(beta=20.0)
     for start, several in (("zero", True), ("uniform", False)):
         policy = rv.solve(game, rv.methods.Given(), start).profile.values

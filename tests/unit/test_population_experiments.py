@@ -26,7 +26,7 @@ PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # one compil
 
 
 def game(payment: str = "PBP", **more: Any) -> Any:
-    return rv.games.karma(kmax=LEVELS - 1, kbar=2.0, payment=payment, **({"gamma": 0.8} | more))
+    return rv.games.karma(max_karma=LEVELS - 1, mean_karma=2.0, payment=payment, **({"gamma": 0.8} | more))
 
 
 @eqx.filter_jit
@@ -202,7 +202,7 @@ def test_a_population_that_was_not_found_counts_as_nothing() -> None:
 def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every type's private states are drawn for; equilibrium and payoffs are not what matters here."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
-    economy = rv.games.karma(kmax=LEVELS - 1, kbar=2.0, types=two)
+    economy = rv.games.karma(max_karma=LEVELS - 1, mean_karma=2.0, types=two)
     sure = np.asarray(economy.named_start("all_in"))
     monkeypatch.setattr(sampling, "equilibrium", lambda *_: (sure, np.asarray(economy.first_law()), 0.0))
     monkeypatch.setattr(experiments, "_compared", lambda _, pi, *__: (np.zeros((len(pi), 2, 2)), pi[:, 0, 1]))

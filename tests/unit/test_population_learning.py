@@ -22,7 +22,7 @@ from rivalry.methods import PopulationQLearning
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.population.agents import Paid
 
-SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.5, "agents": 8, "gamma": 0.9}
+SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.5, "agents": 8, "gamma": 0.9}
 QUICK: dict[str, Any] = {
     "training": 400,
     "epoch": 20,
@@ -57,8 +57,8 @@ def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str,
 HOWS: list[dict[str, Any]] = [
     {"monitor_every": 5, "monitor": SAMPLED, "compare": True, "regularised": True},
     {"monitor_every": 7, "monitor": SAMPLED | {"kind": "alone", "agents": 2, "double": True}},
-    {"algorithm": "centralised", "update": "double_q", "p_update": 0.5, "monitor_every": 5},
-    {"update": "expected_sarsa", "alpha": {"kind": "power", "value": 0.5, "power": 0.6}, "eps": 0.0},
+    {"algorithm": "centralised", "update": "double_q", "update_probability": 0.5, "monitor_every": 5},
+    {"update": "expected_sarsa", "alpha": {"kind": "power", "value": 0.5, "power": 0.6}, "exploration": 0.0},
     {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "epochs": 10}},
 ]
 
@@ -85,7 +85,9 @@ def test_looking_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [{}, {"update": "double_q", "p_update": 0.5, "alpha": {"kind": "visits"}}], ids=["plain", "all"]
+    "how",
+    [{}, {"update": "double_q", "update_probability": 0.5, "alpha": {"kind": "visits"}}],
+    ids=["plain", "all"],
 )
 def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
@@ -137,7 +139,7 @@ def test_types_that_differ_in_urgency_learn_each_its_own_part() -> None:
     types = [{"count": 4, "urgencies": [1.0, 9.0]}, {"count": 4, "urgencies": [1.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)
     how: dict[str, Any] = {"training": 8000, "monitor_steps": 500, "evaluation": 1000, "compare": True}
-    found, begun = (ran(quick(**how, p_update=chance), game) for chance in (1.0, 0.0))
+    found, begun = (ran(quick(**how, update_probability=chance), game) for chance in (1.0, 0.0))
     assert np.all(found["exploitability"] < 0.5 * begun["exploitability"])
     # where much is at stake a type bids more than where little is, and more so the more it differs
     steps = found["mean_bid"][:, 1, 1:].mean(axis=1) - found["mean_bid"][:, 0, 1:].mean(axis=1)
@@ -147,7 +149,7 @@ def test_types_that_differ_in_urgency_learn_each_its_own_part() -> None:
 
 
 def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> None:
-    learner = quick(p_update=0.0)
+    learner = quick(update_probability=0.0)
     game = rv.games.karma(**SMALL)
     begun = learner.begin(learner.world(game), np.random.SeedSequence(0))
     found = ran(learner, game)
@@ -215,7 +217,7 @@ def test_gains_of_more_agents_than_are_solved_for_together_come_to_an_end() -> N
 
 
 def test_without_exploration_there_is_nothing_to_remove() -> None:
-    found = ran(quick(eps=0.0, compare=True))
+    found = ran(quick(exploration=0.0, compare=True))
     assert not any(name.endswith(("_eps", "_without_exploration")) for name in found if name != BARE)
     assert found[BARE] == found["efficiency"]
     assert "equilibrium_eps" not in found
@@ -246,7 +248,7 @@ def test_sampled_gains_come_to_the_exact_ones() -> None:
     how = {"kind": "parallel", "t_monitor": 60_000, "t_burn": 30_000, "sample_every": 3}
     how |= {"alpha": {"kind": "power", "value": 1.0, "power": 0.7}, "expected": True, "tables": "zero"}
     learner = quick(
-        p_update=0.0,
+        update_probability=0.0,
         training=20,
         monitor_every=1,
         monitor=how,
@@ -412,9 +414,9 @@ def test_schedules() -> None:
         ({"beta": -1.0}, "beta: -1 must be above 0 and finite"),
         ({"beta": np.inf}, "beta: inf must be above 0 and finite"),
         ({"beta": {"kind": "geometric", "first": 1.0}}, "beta.last: is missing"),
-        ({"eps": 1.5}, r"eps: 1.5 must be in \[0, 1\]"),
-        ({"p_update": -0.1}, r"p_update: -0.1 must be in \[0, 1\]"),
-        ({"q0": np.nan}, "q0: nan must be a finite number"),
+        ({"exploration": 1.5}, r"exploration: 1.5 must be in \[0, 1\]"),
+        ({"update_probability": -0.1}, r"update_probability: -0.1 must be in \[0, 1\]"),
+        ({"initial_q": np.nan}, "initial_q: nan must be a finite number"),
         ({"epoch": 0}, "epoch: 0 must be a whole number"),
         ({"training": 0}, "training: 0 must be a whole number"),
         ({"monitor": "often"}, "monitor.kind: 'often' must be one of exact, parallel, alone"),

@@ -1,4 +1,4 @@
-"""Smoothing, mirror ascent, mirror descent and fictitious play of populations, beside Newton's method."""
+"""Fixed points, mirror ascent and descent, and fictitious play of populations, beside Newton's method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.rings import ring
 from tests.small_games import cournot
 
 M = rv.methods
-SMALL = {"kmax": 4, "kbar": 2.0, "gamma": 0.9}
+SMALL = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def near(one: Any, other: Any, within: float) -> None:
 # they agree
 
 
-OPTIONS = {"eps": 0.1, "regularised": True}  # by day the same where any will do: one program
+OPTIONS = {"exploration": 0.1, "regularised": True}  # by day the same where any will do: one program
 METHODS = {
-    "smoothing": lambda beta, more: M.Smoothing(beta=beta, rate=0.2, **more),
-    "mirror": lambda beta, more: M.MirrorAscent(beta=beta, rate=0.3, **more),
+    "damped_fixed_point": lambda beta, more: M.DampedFixedPoint(beta=beta, rate=0.2, **more),
+    "mirror_ascent": lambda beta, more: M.MirrorAscent(beta=beta, rate=0.3, **more),
 }
 
 
@@ -63,7 +63,12 @@ METHODS = {
     [
         (name, more)
         for name in METHODS
-        for more in ({}, {"eps": 0.1}, {"regularised": True}, {"eps": 0.1, "regularised": True})
+        for more in (
+            {},
+            {"exploration": 0.1},
+            {"regularised": True},
+            {"exploration": 0.1, "regularised": True},
+        )
     ],
     ids=str,
 )
@@ -111,7 +116,7 @@ def two_types(*gammas: float) -> Any:
 @pytest.mark.nightly
 def test_types_with_discounts_of_their_own() -> None:
     game = two_types(0.5, 0.9)
-    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
+    found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     assert found.status == "settled"
     same = newton(game, beta=10.0, **OPTIONS)
     near(found, same, 1e-6)
@@ -128,7 +133,7 @@ def test_types_with_discounts_of_their_own() -> None:
 def test_all_of_them_solve_a_crowd_on_a_ring() -> None:
     game, start = ring(), even(ring())
     there = newton(game, beta=20.0)
-    for method in (M.Smoothing(beta=20.0), M.MirrorAscent(beta=20.0, rate=0.02)):
+    for method in (M.DampedFixedPoint(beta=20.0), M.MirrorAscent(beta=20.0, rate=0.02)):
         near(rv.solve(game, method, start=start, path=False), there, 1e-5)
     # these come to where nobody gains: the only equilibrium, to which a very large beta comes near as well
     hard = newton(game, beta=3000.0)
@@ -151,7 +156,8 @@ def test_fictitious_play_gains_like_one_over_the_steps() -> None:
 
 
 def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
-    found = rv.solve(ring(), M.Smoothing(beta=math.inf, rate=0.002), start=even(ring()), tol=1e-3, path=False)
+    method = M.DampedFixedPoint(beta=math.inf, rate=0.002)
+    found = rv.solve(ring(), method, start=even(ring()), tol=1e-3, path=False)
     assert found.status == "settled"
     there = judged(ring(), jnp.asarray(found.profile.values))
     assert float(there.regret[0]) < 1e-2
@@ -165,11 +171,11 @@ def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
 
 @pytest.mark.nightly
 def test_where_the_way_in_beta_turns_back_it_is_said_and_another_way_leads_on() -> None:
-    game = rv.games.karma(kmax=6, kbar=3.0, payment="PBS", gamma=0.9)
+    game = rv.games.karma(max_karma=6, mean_karma=3.0, payment="PBS", gamma=0.9)
     with pytest.warns(UserWarning, match=r"not settled: residual .* of 1000: .* set begin to beta"):
-        found = rv.solve(game, M.PopulationNewton(eps=0.05), start="uniform", path=False)
+        found = rv.solve(game, M.PopulationNewton(exploration=0.05), start="uniform", path=False)
     assert found.status == "no answer"
-    straight = rv.solve(game, M.PopulationNewton(eps=0.05, begin=1000.0), start="uniform", path=False)
+    straight = rv.solve(game, M.PopulationNewton(exploration=0.05, begin=1000.0), start="uniform", path=False)
     assert straight.status == "settled"
 
 
@@ -186,20 +192,19 @@ def test_undamped_mirror_ascent_goes_round() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("payment", "most", "fails"), [("PBP", 100.0, 1000.0), ("PBS", 100.0, 300.0)])
-def test_smoothing_settles_at_low_beta_and_says_where_it_cycles(
+def test_damped_fixed_point_settles_at_low_beta_and_says_where_it_cycles(
     payment: str, most: float, fails: float
 ) -> None:
     game = rv.games.karma(payment=payment)
     for beta in (5.0, 20.0, most):
-        found = rv.solve(game, M.Smoothing(beta=beta), start="uniform", path=False)
+        found = rv.solve(game, M.DampedFixedPoint(beta=beta), start="uniform", path=False)
         assert found.status == "settled"
         near(found, newton(game, beta=beta), 1e-6)
         assert abs(float(found.data.karma_drift)) < 1e-9
-    words = (
-        rf"not settled: residual 0\.\d+ after \d+ steps at beta={fails:g}: smoothing (cycles here|goes round)"
-    )
+    end = "the damped fixed point (cycles here|goes round)"
+    words = rf"not settled: residual 0\.\d+ after \d+ steps at beta={fails:g}: {end}"
     with pytest.warns(UserWarning, match=words):
-        lost = rv.solve(game, M.Smoothing(beta=fails), start="uniform", max_steps=4000, path=False)
+        lost = rv.solve(game, M.DampedFixedPoint(beta=fails), start="uniform", max_steps=4000, path=False)
     assert lost.status in ("cycling", "budget spent")
     assert float(lost.data.residual) > 0.1
     assert str(lost.data.remedy.values).endswith("use newton")
@@ -213,8 +218,8 @@ CYCLES = [
 
 @pytest.mark.parametrize(("make", "beta", "rate"), CYCLES)
 def test_a_cycle_is_seen_and_its_period_told(make: Any, beta: float, rate: float) -> None:
-    game, method = make(), M.Smoothing(beta=beta, rate=rate)
-    with pytest.warns(UserWarning, match="smoothing cycles here"):
+    game, method = make(), M.DampedFixedPoint(beta=beta, rate=rate)
+    with pytest.warns(UserWarning, match="the damped fixed point cycles here"):
         found = rv.solve(game, method, start=even(game), path=False)
     assert found.status == "cycling"
     period, last = int(found.data.cycle_period), found.profile.values
@@ -238,13 +243,13 @@ def test_a_cycle_is_seen_and_its_period_told(make: Any, beta: float, rate: float
 def test_beta_is_raised_on_the_way() -> None:
     game = rv.games.karma()
     rising = {"kind": "stages", "stages": [[300, 20.0], [1, 100.0]]}
-    method = M.Smoothing(beta=rising, rate=0.2)
+    method = M.DampedFixedPoint(beta=rising, rate=0.2)
     assert np.isinf(method.residual(game, method.init(game, game.named_start("uniform"), jax.random.key(0))))
     found = rv.solve(game, method, start="uniform", path=False)
     assert found.status == "settled"
     assert float(found.data.beta) == 100.0
     near(found, newton(game, beta=100.0), 1e-6)
-    with pytest.warns(UserWarning, match="after 200 steps at beta=20: smoothing"):
+    with pytest.warns(UserWarning, match="after 200 steps at beta=20: the damped fixed point"):
         short = rv.solve(game, method, start="uniform", max_steps=200, path=False)
     assert short.status == "budget spent"
     assert float(short.data.beta) == 20.0
@@ -256,9 +261,9 @@ def test_beta_is_raised_on_the_way() -> None:
 
 def test_kinds_and_options(economy: Any) -> None:
     for kind, name in {
-        "smoothing": "Smoothing",
-        "mirror": "MirrorAscent",
-        "omd": "OnlineMirrorDescent",
+        "damped_fixed_point": "DampedFixedPoint",
+        "mirror_ascent": "MirrorAscent",
+        "online_mirror_descent": "OnlineMirrorDescent",
     }.items():
         made = build_method(
             {"kind": kind, "beta": {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}}
@@ -267,10 +272,10 @@ def test_kinds_and_options(economy: Any) -> None:
         assert not type(made).fits(cournot(2))
     made = build_method({"kind": "fictitious_play"}, game=commute())
     assert isinstance(made, M.PopulationFictitiousPlay)
-    assert math.isinf(build_method({"kind": "smoothing", "beta": math.inf}, game=economy).beta)
+    assert math.isinf(build_method({"kind": "damped_fixed_point", "beta": math.inf}, game=economy).beta)
     for options, words in (
         ({"rate": 0.0}, r"^rate: 0.0 must be in \(0, 1\]$"),
-        ({"eps": 1.5}, r"^eps: 1.5 must be in \[0, 1\]$"),
+        ({"exploration": 1.5}, r"^exploration: 1.5 must be in \[0, 1\]$"),
         ({"beta": -1.0}, r"^beta: -1.0 must be above 0 and finite$"),
         (
             {"beta": {"kind": "cosine"}},
@@ -278,13 +283,13 @@ def test_kinds_and_options(economy: Any) -> None:
         ),
     ):
         with pytest.raises(ValueError, match=words):
-            M.Smoothing(**options)
+            M.DampedFixedPoint(**options)
 
 
 def test_populations_without_a_mean_field_are_refused() -> None:
     game = rv.games.karma(**SMALL, redistribute_every=2)
     with pytest.raises(ValueError, match="redistribute_every"):
-        rv.solve(game, M.Smoothing(beta=5.0), start="uniform")
+        rv.solve(game, M.DampedFixedPoint(beta=5.0), start="uniform")
 
 
 # traps
@@ -304,13 +309,13 @@ def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
 
 def test_without_a_future_payoffs_are_compared_not_bids() -> None:
     game = two_types(0.0, 0.0)
-    found = rv.solve(game, M.Smoothing(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
+    found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
 
 def test_among_ties_the_incumbent_stays() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
-    method = M.Smoothing(beta=math.inf, rate=1.0)
+    method = M.DampedFixedPoint(beta=math.inf, rate=1.0)
     start = game.named_start("all_in")  # nobody gains by bidding less where nothing comes after
     state = eqx.filter_jit(method.init)(game, start, jax.random.key(0))
     after = eqx.filter_jit(method.step)(game, state, jax.random.key(0)).profile
@@ -343,7 +348,7 @@ def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: An
     np.testing.assert_allclose(pi.sum(axis=1), 1.0, atol=1e-15)
     assert set(np.unique(pi.max(axis=1).round(12))) == {1.0}
     with pytest.warns(UserWarning, match="not settled"):
-        found = rv.solve(economy, M.Smoothing(beta=1e12), start="uniform", max_steps=200, path=False)
+        found = rv.solve(economy, M.DampedFixedPoint(beta=1e12), start="uniform", max_steps=200, path=False)
     assert (found.profile.values[~np.asarray(economy.legal)] == 0).all()
 
 
@@ -352,7 +357,7 @@ def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: An
 
 @pytest.mark.nightly
 def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
-    found = newton(economy, beta=20.0, regularised=True, eps=0.05)
+    found = newton(economy, beta=20.0, regularised=True, exploration=0.05)
     pi = jnp.asarray(found.profile.values)
     there = judged(economy, pi)
     env, mu = there.settled.env, np.asarray(there.settled.mu)
@@ -371,7 +376,7 @@ def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
 
 @pytest.mark.parametrize("regularised", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> None:
-    found = newton(economy, beta=20.0, regularised=regularised, eps=0.05)
+    found = newton(economy, beta=20.0, regularised=regularised, exploration=0.05)
     there = judged(economy, jnp.asarray(found.profile.values))
     by = rule(20.0, 0.05, regularised)
     bonus = by.entropy * entropies(jnp.asarray(found.profile.values)) / 20.0

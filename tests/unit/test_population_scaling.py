@@ -10,12 +10,13 @@ from rivalry.economies.learning.scaling_laws import ScalingLaw, Sublinearity
 from rivalry.lab.study import StudyError, build_method
 
 M = rv.methods
-SMALL = {"kmax": 4, "kbar": 2.0, "gamma": 0.9}
+SMALL = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
 
 
 def mean_bids(**changes: float) -> np.ndarray:
-    """By smoothing, ``[type private karma]``."""
-    found = rv.solve(rv.games.karma(**SMALL | changes), M.Smoothing(beta=10.0, rate=0.2), start="uniform")
+    """By damped fixed points, ``[type private karma]``."""
+    game = rv.games.karma(**SMALL | changes)
+    found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2), start="uniform")
     assert found.status == "settled"
     return np.asarray(found.data.mean_bid)
 
@@ -23,8 +24,8 @@ def mean_bids(**changes: float) -> np.ndarray:
 @pytest.mark.nightly  # compiles three equilibria
 def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
     found = rv.learn(rv.games.karma(**SMALL), Sublinearity(beta=10.0, fill=(0.25, 0.5))).data
-    poor, rich = mean_bids(kbar=1.0), mean_bids(kbar=2.0)
-    assert found.kbar.values.tolist() == [1.0, 2.0]
+    poor, rich = mean_bids(mean_karma=1.0), mean_bids(mean_karma=2.0)
+    assert found.mean_karma.values.tolist() == [1.0, 2.0]
     np.testing.assert_allclose(found.mean_bid, [poor, rich], atol=1e-6)
     both = np.stack([poor, rich])
     excess = [(both[..., ::a] - a * both[..., : 4 // a + 1]).max() for a in (2, 3, 4)]
@@ -35,8 +36,10 @@ def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
 
 @pytest.mark.nightly  # compiles for two sizes
 def test_scales_are_those_of_equilibria_found_otherwise() -> None:
-    found = rv.learn(rv.games.karma(**SMALL | {"kmax": 2, "kbar": 1.0}), ScalingLaw(beta=10.0)).data
-    gaps = np.abs(mean_bids()[..., ::2] / 2 - mean_bids(kmax=2, kbar=1.0))
+    found = rv.learn(
+        rv.games.karma(**SMALL | {"max_karma": 2, "mean_karma": 1.0}), ScalingLaw(beta=10.0)
+    ).data
+    gaps = np.abs(mean_bids()[..., ::2] / 2 - mean_bids(max_karma=2, mean_karma=1.0))
     np.testing.assert_allclose(found.scaling_gap, gaps, atol=1e-6)
 
 
@@ -48,8 +51,8 @@ def test_what_it_takes() -> None:
             Sublinearity(fill=tuple(fill))
     with pytest.raises(StudyError, match="fill"):
         build_method({"kind": "sublinearity", "fill": [0.5, 1.5]}, game=game)
-    with pytest.raises(ValueError, match=r"kbar: 5.0 must be in \[0, 4\]"):
+    with pytest.raises(ValueError, match=r"mean_karma: 5.0 must be in \[0, 4\]"):
         game.endowed(5.0)
-    assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).endowed(1.0).kbar) == 1.0
+    assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).endowed(1.0).mean_karma) == 1.0
     with pytest.raises(ValueError, match=r"does not fit|must be a population"):
         rv.learn(rv.games.matrix("chicken"), Sublinearity())

@@ -14,15 +14,15 @@ import rivalry as rv
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import with_
 
-SMALL: dict[str, Any] = {"kmax": 3, "kbar": 1.0, "agents": 8}
+SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.0, "agents": 8}
 
 
 def test_a_variant_is_what_its_factory_makes() -> None:
-    rich = variant(rv.games.karma(**SMALL, payment="PBS"), kbar=2.0, tax=0.1)
-    direct = rv.games.karma(kmax=3, kbar=2.0, agents=8, payment="PBS", tax=0.1)
+    rich = variant(rv.games.karma(**SMALL, payment="PBS"), mean_karma=2.0, tax=0.1)
+    direct = rv.games.karma(max_karma=3, mean_karma=2.0, agents=8, payment="PBS", tax=0.1)
     assert eqx.tree_equal(rich, direct)
-    assert eqx.tree_equal(variant(rich, kbar=1.0, tax=0.0), rv.games.karma(**SMALL, payment="PBS"))
-    assert variant(rv.games.city(network="stubs_2x2", agents=40, kbar=2.0), kmax=5).most == 5
+    assert eqx.tree_equal(variant(rich, mean_karma=1.0, tax=0.0), rv.games.karma(**SMALL, payment="PBS"))
+    assert variant(rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0), max_karma=5).most == 5
 
 
 def test_a_keyword_reaches_into_tables_and_lists() -> None:
@@ -44,27 +44,29 @@ def test_games_of_one_form_share_their_programs() -> None:
     @eqx.filter_jit
     def total(game: Any) -> Any:
         traced.append(1)
-        return game.stakes.sum() + game.kbar
+        return game.stakes.sum() + game.mean_karma
 
     game = rv.games.karma(**SMALL)
-    found = [float(total(one)) for one in (game, variant(game, kbar=2.0), rv.games.karma(**SMALL))]
+    found = [float(total(one)) for one in (game, variant(game, mean_karma=2.0), rv.games.karma(**SMALL))]
     assert found == [7.0, 8.0, 7.0]
     assert len(traced) == 1
 
 
 def test_what_was_changed_since_remembers_nothing() -> None:
     game = rv.games.karma(**SMALL)
-    for other in (with_(game, kbar=2.0), game.endowed(2.0), game.continuum()):
+    for other in (with_(game, mean_karma=2.0), game.endowed(2.0), game.continuum()):
         assert recipe_of(other) is None
         with pytest.raises(ValueError, match=r"^game: this KarmaEconomy does not know how it was made"):
-            variant(other, kbar=1.0)
+            variant(other, mean_karma=1.0)
     for same in (copy.deepcopy(game), pickle.loads(pickle.dumps(game))):
-        assert float(variant(same, kbar=2.0).kbar) == 2.0
+        assert float(variant(same, mean_karma=2.0).mean_karma) == 2.0
 
 
 def test_what_the_factory_refuses_is_told_by_it() -> None:
     game = rv.games.karma(**SMALL)
-    with pytest.raises(ValueError, match=r"^kbat: is no keyword of karma; did you mean 'kbar'\?$"):
-        variant(game, kbat=2.0)
-    with pytest.raises(ValueError, match=r"^kbar: 9 must be in \[0, kmax = 3\]$"):
-        variant(game, kbar=9.0)
+    with pytest.raises(
+        ValueError, match=r"^mean_carma: is no keyword of karma; did you mean 'mean_karma'\?$"
+    ):
+        variant(game, mean_carma=2.0)
+    with pytest.raises(ValueError, match=r"^mean_karma: 9 must be in \[0, max_karma = 3\]$"):
+        variant(game, mean_karma=9.0)

@@ -16,7 +16,7 @@ from rivalry.methods.design.rule_design import RuleDesign, stream_of
 from rivalry.methods.design.rule_trials import run_inner
 from rivalry.methods.populations.logit_equilibrium import followed
 
-TINY: dict[str, Any] = {"kmax": 2, "kbar": 1.0, "agents": 8}
+TINY: dict[str, Any] = {"max_karma": 2, "mean_karma": 1.0, "agents": 8}
 NEWTON = {"kind": "newton", "beta": 5.0}
 COIN = {"kind": "simulation", "plays": "coin", "evaluation": 200}
 LEARN = {
@@ -31,7 +31,7 @@ LEARN = {
     "compare": False,
     "keep": False,
 }
-KBAR = {"kbar": [0.5, 1.0, 1.5]}
+KBAR = {"mean_karma": [0.5, 1.0, 1.5]}
 
 
 def designed(game: Any = None, seed: int = 0, **options: Any) -> Any:
@@ -51,8 +51,8 @@ def same(one: Any, two: Any) -> None:
 @pytest.mark.nightly  # compiles an economy four times
 def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
     each = []
-    for kbar in KBAR["kbar"]:
-        game = rv.games.karma(**TINY | {"kbar": kbar})
+    for mean_karma in KBAR["mean_karma"]:
+        game = rv.games.karma(**TINY | {"mean_karma": mean_karma})
         each.append(rv.solve(game, rv.methods.PopulationNewton(beta=5.0), "uniform", path=False))
     efficiency = [float(one.data.efficiency) for one in each]
     best = int(np.argmax(efficiency))
@@ -62,7 +62,7 @@ def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
     relative = [float(one.data.relative_exploitability.values[0]) for one in each]
     assert np.allclose(data.trial_exploitability.values[:, 0], relative, rtol=1e-6)
     assert (found.status, int(data.chosen), found.steps) == ("settled", best, 3)
-    assert data.chosen_parameters.values.tolist() == [KBAR["kbar"][best]]
+    assert data.chosen_parameters.values.tolist() == [KBAR["mean_karma"][best]]
     # the record is that of the players under the rule chosen, with their certificate
     assert np.allclose(data.profile.values, each[best].data.profile.values, atol=1e-9)
     assert np.allclose(data.regret.values, each[best].data.regret.values, atol=1e-9)
@@ -89,20 +89,20 @@ def test_least_weights_and_spending() -> None:
 def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(method: Any, game: Any) -> Any:
         state, left = followed(method, game)
-        return state, np.inf if float(game.kbar) == 1.0 else left
+        return state, np.inf if float(game.mean_karma) == 1.0 else left
 
     monkeypatch.setattr("rivalry.methods.design.rule_trials.followed", lost)
-    best = designed(choices={"kbar": [0.5, 1.0]}, objective="mean_karma")
+    best = designed(choices={"mean_karma": [0.5, 1.0]}, objective="mean_karma")
     assert best.data.trial_status.values.tolist() == ["settled", "budget spent"]
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]
     assert best.data.chosen_label.values.tolist() == ["0.5"]
-    alone = designed(choices={"kbar": [1.0]})
+    alone = designed(choices={"mean_karma": [1.0]})
     assert (alone.status, alone.claim) == ("no answer", None)
 
 
 @pytest.mark.nightly
 def test_where_newtons_method_finds_nothing() -> None:
-    game = rv.games.karma(kmax=4, kbar=2.0)
+    game = rv.games.karma(max_karma=4, mean_karma=2.0)
     how = {"choices": {"payment": ["PBP", "PBS"]}, "inner": {"kind": "newton", "beta": 20.0}}
     found = designed(game, **how)
     assert found.data.trial_status.values.tolist() == ["settled", "no answer"]
@@ -111,9 +111,9 @@ def test_where_newtons_method_finds_nothing() -> None:
 
 def test_rules_that_do_not_go_together_are_told() -> None:
     game = rv.games.karma(**TINY)
-    found = designed(game, choices={"kmax": [2, 4], "kbar": [1.0, 3.0]}, inner=COIN, seeds=2).data
+    found = designed(game, choices={"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}, inner=COIN, seeds=2).data
     assert found.trial_status.values.tolist() == ["settled", "refused", "settled", "settled"]
-    assert found.trial_remark.values[1] == "kbar: 3 must be in [0, kmax = 2]"
+    assert found.trial_remark.values[1] == "mean_karma: 3 must be in [0, max_karma = 2]"
     assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]
     assert np.isnan(found.trial_objective.values[1]).all()
 
@@ -139,7 +139,9 @@ def test_a_run_is_that_of_the_inner_method() -> None:
     session = method.begin(world, np.random.SeedSequence(3))
     assert method.length(world) == method.advance(world, session, 100) == 6
     learner = rv.methods.PopulationQLearning(**{k: v for k, v in LEARN.items() if k != "kind"})
-    direct = run_inner(rv.games.karma(**TINY | {"kbar": 1.5}), learner, stream_of(session["words"], 0, 1))
+    direct = run_inner(
+        rv.games.karma(**TINY | {"mean_karma": 1.5}), learner, stream_of(session["words"], 0, 1)
+    )
     assert session["objective"][2, 1] == direct["efficiency"][1]
     assert session["exploitability"][2, 1] == direct["mean_relative_exploitability"][1]
     assert method.advance(world, session, 1) == 0
@@ -147,7 +149,7 @@ def test_a_run_is_that_of_the_inner_method() -> None:
 
 RANDOM = {
     "choices": {
-        "kbar": {"from": 0.5, "to": 1.5, "count": 5},
+        "mean_karma": {"from": 0.5, "to": 1.5, "count": 5},
         "payment": ["PBP", "PBS"],
         "gamma": {"from": 0.5, "to": 0.9},
         "redistribute_every": {"from": 1, "to": 3},
@@ -163,8 +165,10 @@ def test_random_search_is_reproducible_and_within() -> None:
     one, again, other = designed(**RANDOM), designed(**RANDOM), designed(**RANDOM, seed=1)
     same(one, again)
     assert not np.array_equal(one.data.parameters.values, other.data.parameters.values)
-    kbar, payment, gamma, every = np.concatenate([one.data.parameters.values, other.data.parameters.values]).T
-    assert set(kbar) <= {0.5, 0.75, 1.0, 1.25, 1.5}
+    mean_karma, payment, gamma, every = np.concatenate(
+        [one.data.parameters.values, other.data.parameters.values]
+    ).T
+    assert set(mean_karma) <= {0.5, 0.75, 1.0, 1.25, 1.5}
     assert set(payment) == {0.0, 1.0}
     assert ((gamma > 0.5) & (gamma < 0.9)).all()
     assert len(set(gamma)) == 12
@@ -198,7 +202,7 @@ def test_broken_off_it_tells_what_is_complete() -> None:
 
 def test_a_rule_for_a_city() -> None:
     toll = {"kind": "load", "slope": 0.0, "from": 0.1}
-    city = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2.0, toll=toll)
+    city = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2.0, toll=toll)
     inner = {"kind": "q_learning", "training": 300, "evaluation": 300, "monitor_every": 0}
     choices = {"toll.slope": [0.0, 2.0], "local": [0.0, 1.0]}
     found = designed(city, choices=choices, inner=inner, seeds=2, objective={"min(class_reward)": 1.0})
@@ -234,7 +238,7 @@ def test_bayesian_search_is_no_worse_than_drawing() -> None:
 
 @pytest.mark.parametrize("trials", [6])
 def test_bayesian_search_goes_on_to_the_bit(trials: int) -> None:
-    choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "kbar": [0.5, 1.0, 1.5]}
+    choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "mean_karma": [0.5, 1.0, 1.5]}
     method = bayesian(choices=choices, trials=trials, first=2, inner=COIN, seeds=1)
     game = rv.games.karma(**TINY)
     assert "whole = parts, saved between" in rv.check_method(method, game)
@@ -266,24 +270,33 @@ def test_the_values_of_choices() -> None:
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"choices": {}}, "choices: {} must be a table with at least one keyword of the game"),
-    ({"choices": {"kbar": 1.0}}, "choices: kbar is 1.0; must be a list of values, or {from, to, count}"),
-    ({"choices": {"kbar": [1.0, 1.0]}}, "choices: kbar[1]: 1.0 is there twice"),
     (
-        {"choices": {"kbar": {"from": 1.0}}},
-        "choices: kbar has from; must have from, to, and may have count, scale",
+        {"choices": {"mean_karma": 1.0}},
+        "choices: mean_karma is 1.0; must be a list of values, or {from, to, count}",
     ),
-    ({"choices": {"kbar": {"from": 1.0, "to": 1.0, "count": 2}}}, "choices: kbar: from 1 must be below to 1"),
+    ({"choices": {"mean_karma": [1.0, 1.0]}}, "choices: mean_karma[1]: 1.0 is there twice"),
     (
-        {"choices": {"kbar": {"from": 0.0, "to": 1.0, "scale": "log"}}},
-        "choices: kbar: from 0 must be above 0 on",
+        {"choices": {"mean_karma": {"from": 1.0}}},
+        "choices: mean_karma has from; must have from, to, and may have count, scale",
     ),
-    ({"choices": {"kbar": {"from": 0.0, "to": 1.0}}}, "choices: kbar needs a count on a grid"),
     (
-        {"choices": {"kbar": {"from": 0.0, "to": 1.0, "count": 1}}},
-        "choices: kbar: count 1 must be a whole number",
+        {"choices": {"mean_karma": {"from": 1.0, "to": 1.0, "count": 2}}},
+        "choices: mean_karma: from 1 must be below to 1",
     ),
-    ({"choices": {"kbat": [1.0]}}, "choices: kbat: is no keyword of karma; did you mean 'kbar'?"),
-    ({"choices": {"kbar": [1.0, 9.0]}}, "choices: kbar: 9 must be in [0, kmax = 2]"),
+    (
+        {"choices": {"mean_karma": {"from": 0.0, "to": 1.0, "scale": "log"}}},
+        "choices: mean_karma: from 0 must be above 0 on",
+    ),
+    ({"choices": {"mean_karma": {"from": 0.0, "to": 1.0}}}, "choices: mean_karma needs a count on a grid"),
+    (
+        {"choices": {"mean_karma": {"from": 0.0, "to": 1.0, "count": 1}}},
+        "choices: mean_karma: count 1 must be a whole number",
+    ),
+    (
+        {"choices": {"mean_carma": [1.0]}},
+        "choices: mean_carma: is no keyword of karma; did you mean 'mean_karma'?",
+    ),
+    ({"choices": {"mean_karma": [1.0, 9.0]}}, "choices: mean_karma: 9 must be in [0, max_karma = 2]"),
     ({"choices": {"tax": [[0.1, 0.2]]}}, "choices: tax: "),
     ({"trials": 5}, "trials: 5 is for drawn trials; the grid has 3"),
     ({"search": "random", "trials": 0}, "trials: 0 must be"),
@@ -295,7 +308,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no measure of the players' record"),
     ({"inner": {"kind": "newtom"}}, "inner: kind 'newtom' is no method; did you mean 'newton'?"),
     ({"inner": {"kind": "hedge"}}, "inner: 'hedge' does not fit this game"),
-    ({"inner": {"kind": "mirror"}}, "inner: MirrorAscent must be newton, or a learner, as q_learning is"),
+    (
+        {"inner": {"kind": "mirror_ascent"}},
+        "inner: MirrorAscent must be newton, or a learner, as q_learning is",
+    ),
     ({"inner": {"kind": "newton", "bета": 1.0}}, "inner: 'bета' is no option of newton; "),
     ({"inner": {"kind": "newton", "beta": -1.0}}, "inner: beta: -1.0 must be above 0 and finite"),
     ({"inner": 3}, "inner: int must be newton, or a learner, as q_learning is"),
@@ -311,7 +327,7 @@ def test_what_is_wrong_is_told_in_one_line(options: dict[str, Any], line: str) -
 
 
 def test_a_study_takes_the_class_that_fits() -> None:
-    table = {"kind": "design", "choices": {"kbar": [1.0]}}
+    table = {"kind": "design", "choices": {"mean_karma": [1.0]}}
     assert isinstance(build_method(table, game=rv.games.karma(**TINY)), RuleDesign)
     with pytest.raises(StudyError, match="does not fit this game"):
         build_method(table, game=rv.games.karma(**TINY).endowed(1.0))
@@ -324,16 +340,18 @@ def test_a_study_takes_the_class_that_fits() -> None:
 
 
 def test_a_search_is_drawn() -> None:
-    choices = {"kmax": [2, 3], "kbar": [0.5, 1.0, 1.5]}
+    choices = {"max_karma": [2, 3], "mean_karma": [0.5, 1.0, 1.5]}
     found = designed(choices=choices, inner=COIN, seeds=2).data
-    axes = rv.plots.design_search(found, over="kbar")
+    axes = rv.plots.design_search(found, over="mean_karma")
     words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words == ["kmax = 2", "kmax = 3", "chosen"]
-    (line,) = [one for one in axes.get_lines() if one.get_label() == "kmax = 3"]
+    assert words == ["max_karma = 2", "max_karma = 3", "chosen"]
+    (line,) = [one for one in axes.get_lines() if one.get_label() == "max_karma = 3"]
     assert line.get_xdata().tolist() == [0.5, 1.0, 1.5]
     assert np.array_equal(line.get_ydata(), found.trial_objective_mean.values[3:])
     named = designed(choices={"payment": ["PBP", "PBS"]}, inner=COIN, seeds=1).data
     ticks = rv.plots.design_search(named).figure.axes[-1].get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["PBP", "PBS"]
-    with pytest.raises(ValueError, match=r"^over: 'kbat' is no choice of this search; did you mean 'kbar'"):
-        rv.plots.design_search(found, over="kbat")
+    with pytest.raises(
+        ValueError, match=r"^over: 'mean_carma' is no choice of this search; did you mean 'mean_karma'"
+    ):
+        rv.plots.design_search(found, over="mean_carma")

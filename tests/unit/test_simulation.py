@@ -17,7 +17,7 @@ from rivalry.methods import METHODS, Simulation
 from rivalry.population import record_of, settled
 from tests.unit.test_agents import table
 
-SMALL = {"kmax": 4, "kbar": 2, "agents": 10}
+SMALL = {"max_karma": 4, "mean_karma": 2, "agents": 10}
 MANY = SMALL | {"agents": 30}  # more than those whose bids are taken as dependent on the own karma
 
 
@@ -37,7 +37,7 @@ def test_without_karma_there_is_no_policy() -> None:
 
 @pytest.mark.nightly
 def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() -> None:
-    game = rv.games.karma(kmax=3, kbar=1.5, agents=100, gamma=0.9)
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, agents=100, gamma=0.9)
     found = ran(game, plays="equilibrium", evaluation=20_000, warm_up=500)
     pi = put(found["policy"].reshape(8, 4))
     mean_field = record_of(game, pi, None)[0]
@@ -78,7 +78,7 @@ def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> Non
 
 
 def test_the_level_measured_is_that_of_the_mean_field() -> None:
-    game = rv.games.karma(kmax=4, kbar=2, agents=100, payment="PBS")
+    game = rv.games.karma(max_karma=4, mean_karma=2, agents=100, payment="PBS")
     found = ran(game, plays="all_in", evaluation=4000, warm_up=100)
     there = settled(game, game.named_start("all_in"))
     np.testing.assert_allclose(found["level"], there.env.level, atol=0.03)
@@ -150,7 +150,7 @@ def test_studies_find_it_by_its_kind() -> None:
         ({"evaluation": 0}, "evaluation: 0 must be a whole number of at least 1"),
         ({"warm_up": -1}, "warm_up: -1 must be a whole number of at least 0"),
         ({"beta": 0.0}, "beta: 0 must be above 0"),
-        ({"eps": 1.5}, r"eps: 1.5 must be in \[0, 1\]"),
+        ({"exploration": 1.5}, r"exploration: 1.5 must be in \[0, 1\]"),
     ],
 )
 def test_options_out_of_range(options: dict[str, Any], message: str) -> None:

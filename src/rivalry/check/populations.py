@@ -34,7 +34,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     Raises `Unfit`, one line: what was called, what came back, what would be right.
 
     >>> import rivalry as rv
-    >>> check_population(rv.games.karma(kbar=1.0, kmax=2))[:5]
+    >>> check_population(rv.games.karma(mean_karma=1.0, max_karma=2))[:5]
     ('protocol', 'scale', 'space', 'shapes', 'first_law')
     """
     require(

@@ -33,8 +33,8 @@ def variant(game: G, **changes: Any) -> G:
     keyword that its factory has not, and whatever the factory says of a value.
 
     >>> import rivalry as rv
-    >>> rich = variant(rv.games.karma(kmax=4, kbar=1.0, payment="PBS"), kbar=3.0)
-    >>> float(rich.kbar), float(variant(rich, kmax=6).kbar), rich.own_bid
+    >>> rich = variant(rv.games.karma(max_karma=4, mean_karma=1.0, payment="PBS"), mean_karma=3.0)
+    >>> float(rich.mean_karma), float(variant(rich, max_karma=6).mean_karma), rich.own_bid
     (3.0, 3.0, True)
     """
     recipe = recipe_of(game)

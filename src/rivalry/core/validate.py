@@ -25,6 +25,20 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 }
 
 
+RENAMED: Mapping[str, tuple[str, ...]] = {
+    "eps": ("exploration",),
+    "kbar": ("mean_karma",),
+    "kmax": ("max_karma",),
+    "mirror": ("mirror_ascent",),
+    "omd": ("online_mirror_descent",),
+    "p_update": ("update_probability",),
+    "q0": ("initial_q",),
+    "smoothing": ("damped_fixed_point",),
+    "theory": ("analytic_constants",),
+}
+"""Former names of arguments, options and kinds, with their present names."""
+
+
 class Recipe(NamedTuple):
     """The factory of a game, and its keywords with their values; see `rivalry.core.construction`."""
 
@@ -181,10 +195,13 @@ def limit(name: str, *sizes: int) -> None:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: ``did you mean 'x'?``, or the known ones."""
+    """Return a hint for an unknown name: its present name, ``did you mean 'x'?``, or the known ones."""
     import difflib
 
     known = list(known)
+    for new in RENAMED.get(name, ()):
+        if new in known:
+            return f"it is now called {new!r}"
     close = difflib.get_close_matches(name[:100], known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
 

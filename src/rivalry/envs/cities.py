@@ -56,7 +56,7 @@ class CityEnv(AgentsEnv):
     that is no city.
 
     >>> import rivalry as rv
-    >>> env = CityEnv(rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2), periods=10)
+    >>> env = CityEnv(rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2), periods=10)
     >>> seen, _ = env.reset(seed=1)
     >>> dict(zip(FEATURES, seen["agent_0"]["observation"].tolist()))["karma"]
     2.0
@@ -136,7 +136,7 @@ def city_policy(
     `ValueError` where these are no chances, or where an entry beyond the mask has one.
 
     >>> import rivalry as rv
-    >>> game = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2)
+    >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     >>> city_policy(game, lambda agent, seen, mask: mask / mask.sum(axis=1, keepdims=True)).shape
     (40, 17, 5, 5)
     """

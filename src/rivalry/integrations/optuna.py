@@ -28,7 +28,7 @@ class BayesianDesign(RuleDesign):
     Source: Bergstra et al. (Advances in Neural Information Processing Systems 2011).
 
     >>> import rivalry as rv
-    >>> BayesianDesign(choices={"kbar": {"from": 1.0, "to": 3.0}}, trials=5).search
+    >>> BayesianDesign(choices={"mean_karma": {"from": 1.0, "to": 3.0}}, trials=5).search
     'bayesian'
     """
 

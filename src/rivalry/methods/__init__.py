@@ -10,6 +10,10 @@ METHODS = {
         ("rivalry.methods.continuous.actor_critic:ActorCritic",),
         "stochastic policies over continuous choices, by policy gradients with a critic",
     ),
+    "analytic_constants": Entry(
+        ("rivalry.methods.analytic_constants:AnalyticConstants",),
+        "no search: what the family's theory says, constants, exact benchmarks, counterexamples",
+    ),
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),
         "populations: a planner's rule by Bayesian search, for what agents then learn, by Optuna",
@@ -33,6 +37,10 @@ METHODS = {
     "contractivity": Entry(
         ("rivalry.economies.learning.experiments:Contractivity",),
         "populations: whether steps of mirror ascent bring drawn policies nearer to the equilibrium, counted",
+    ),
+    "damped_fixed_point": Entry(
+        ("rivalry.methods.populations.damped_fixed_point:DampedFixedPoint",),
+        "populations: a step of the flow, and a part of the way to the softmax of values",
     ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
@@ -79,7 +87,7 @@ METHODS = {
         ("rivalry.methods.dynamic_games.linear_quadratic:LinearQuadratic",),
         "linear motion and quadratic costs for ever: Markov-perfect, with a leader, or one common plan",
     ),
-    "mirror": Entry(
+    "mirror_ascent": Entry(
         ("rivalry.methods.populations.mirror_ascent:MirrorAscent",),
         "populations: the softmax of values in the policy's own stationary population, again and again",
     ),
@@ -95,7 +103,7 @@ METHODS = {
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
         "a point where all own gradients vanish, near the start; of a population, its logit equilibrium",
     ),
-    "omd": Entry(
+    "online_mirror_descent": Entry(
         ("rivalry.methods.populations.mirror_ascent:OnlineMirrorDescent",),
         "populations: the softmax of the sum of all values so far",
     ),
@@ -159,10 +167,6 @@ METHODS = {
         ),
         "finitely many agents play policies that do not change, or share a resource without karma",
     ),
-    "smoothing": Entry(
-        ("rivalry.methods.populations.damped_fixed_point:Smoothing",),
-        "populations: a step of the flow, and a part of the way to the softmax of values",
-    ),
     "softmax_policy_gradient": Entry(
         ("rivalry.methods.finite.hedge:SoftmaxPolicyGradient",),
         "everybody climbs its payoff in the logits of a softmax, exactly or from drawn play",
@@ -170,10 +174,6 @@ METHODS = {
     "sublinearity": Entry(
         ("rivalry.economies.learning.scaling_laws:Sublinearity",),
         "populations: whether bids rise with the mean karma, and less than in proportion to the own",
-    ),
-    "theory": Entry(
-        ("rivalry.methods.analytic_constants:Theory",),
-        "no search: what the family's theory says, constants, exact benchmarks, counterexamples",
     ),
     "thresholds": Entry(
         ("rivalry.methods.continuation.thresholds:Thresholds",),

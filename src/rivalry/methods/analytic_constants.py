@@ -11,13 +11,13 @@ from rivalry.core.oracles import has
 from rivalry.core.results import Record
 
 
-class Theory(eqx.Module):
+class AnalyticConstants(eqx.Module):
     """The record that a game's own ``theory()`` answers: constants, exact benchmarks, counterexamples.
 
     For games that have such a method; nothing is searched, and there is no certificate.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), Theory())
+    >>> found = rv.learn(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
     >>> round(float(found.data.temperature_needed[0]))
     126
     """

@@ -17,7 +17,7 @@ OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action",
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
 """Dimensions of what is recorded of a population; any others are a sweep's."""
 STREETS = "lane"  # of a city, and without a coordinate: runs that were batched have one of that name
-RULE = ("beta", "eps")
+RULE = ("beta", "exploration")
 """What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
 
 

@@ -73,7 +73,7 @@ def judged_agents(
 
     >>> import rivalry as rv
     >>> from rivalry.population import settled
-    >>> game = rv.games.karma(kmax=4, kbar=2.0)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> pi = game.named_start("uniform")
     >>> found = judged_agents(game, settled(game, pi).env, pi[None], np.array([0]), pi[None])
     >>> bool(found.gain[0] > 0), abs(float(found.gaps[0, 0])) < 1e-9

@@ -54,9 +54,9 @@ def action_values(game: PopulationGame, env: Any, values: Values) -> Policy:
     return jnp.where(game.legal, ahead, 0.0)
 
 
-def softmax(game: PopulationGame, q: Policy, beta: Array, eps: Array) -> Policy:
-    """``(1-eps) softmax(beta q) + eps uniform`` over the legal actions; exactly 0 elsewhere."""
-    return (1 - eps) * logit(game, q, beta) + eps * uniform(game)
+def softmax(game: PopulationGame, q: Policy, beta: Array, exploration: Array) -> Policy:
+    """``(1-ε) softmax(beta q) + ε uniform`` over the legal actions; exactly 0 elsewhere."""
+    return (1 - exploration) * logit(game, q, beta) + exploration * uniform(game)
 
 
 def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:

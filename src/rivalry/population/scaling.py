@@ -1,8 +1,8 @@
 """How bids grow with karma: the law of scales, and whether bids rise less than in proportion.
 
-Karma buys nothing else, so where all of it is multiplied by ``a`` bids should be, too:
-``b(u, a k; a kbar, a kmax) = a b(u, k; kbar, kmax)``. If besides bids rise with the mean karma ``kbar``, then
-``b(u, a k; kbar) = a b(u, k; kbar/a) <= a b(u, k; kbar)`` for ``a > 1``: they are sublinear in the own karma.
+Karma buys nothing else, so where all of it is multiplied by ``a`` bids should be, too: ``b(u, a k; a m, a n)
+= a b(u, k; m, n)``, where ``m`` is the mean and ``n`` the largest karma. If besides bids rise with ``m``,
+then ``b(u, a k; m) = a b(u, k; m/a) <= a b(u, k; m)`` for ``a > 1``: they are sublinear in the own karma.
 Both are statements on continuous karma; whole bids keep them to about half a unit.
 
 Source: Vaishampayan (ETH Zurich 2024), appendix B.
@@ -54,19 +54,19 @@ class Growth(NamedTuple):
     sublinear: bool
 
 
-def sublinearity(bids: object, kbars: object, slack: float = 0.5) -> Growth:
-    """Whether mean bids ``[kbar .. karma]`` rise with the mean karma, and less than the own (lemma A.1).
+def sublinearity(bids: object, means: object, slack: float = 0.5) -> Growth:
+    """Whether mean bids ``[economy .. karma]`` rise with the mean karma, and less than the own (lemma A.1).
 
-    The economies differ in ``kbars`` alone, which rise. ``slack`` is how far whole bids may be from those of
+    The economies differ in ``means`` alone, which rise. ``slack`` is how far whole bids may be from those of
     continuous karma: two of them may make a fall of twice that, and an excess of ``1 + a`` times that. More
     breaks the premise or the conclusion. Raises `ValueError` for mean karma that does not rise.
 
     >>> sublinearity([[0.0, 1.0, 1.5, 2.0], [0.0, 1.0, 2.0, 2.5]], [1.0, 2.0])
     Growth(falls=0.0, exceeds=0.0, monotone=True, sublinear=True)
     """
-    table, means = _bids("bids", bids), np.asarray(kbars, dtype=float)
+    table, means = _bids("bids", bids), np.asarray(means, dtype=float)
     if means.shape != table.shape[:1] or np.any(np.diff(means) <= 0):
-        raise ValueError(f"kbars: {means.tolist()} must rise, one for each of {len(table)} economies")
+        raise ValueError(f"means: {means.tolist()} must rise, one for each of {len(table)} economies")
     falls = float(np.max(table[:-1] - table[1:], initial=0.0))
     exceeds, worst = 0.0, 0.0
     for factor in range(2, table.shape[-1]):

@@ -49,7 +49,7 @@ def checked_fit(method: Any, game: Any) -> None:
     >>> checked_fit(rv.methods.Newton(), rv.games.karma())
     Traceback (most recent call last):
     ...
-    ValueError: method: Newton is for games with payoffs; for a population use PopulationNewton, Smoothing ..
+    ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, MirrorAscent ..
     """
     if hasattr(method, "check_game"):
         method.check_game(game)
@@ -60,7 +60,7 @@ def checked_fit(method: Any, game: Any) -> None:
     if not known:
         name = type(method).__name__
         raise ValueError(
-            f"method: {name} is for games with payoffs; for a population use PopulationNewton, Smoothing .."
+            f"method: {name} is for games with payoffs; populations take PopulationNewton, MirrorAscent .."
         )
 
 

@@ -125,7 +125,7 @@ def _planned(
         number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
         slots = np.array([[number[a, b] for a, b in each] for each in ends.tolist()], dtype=np.int64)
         made = Allocation(journeys, slots, ends, (journeys, shares / shares.sum()) if law else None)
-    _check_options(made.journeys, planning, given["kmax"])
+    _check_options(made.journeys, planning, given["max_karma"])
     return made
 
 
@@ -163,5 +163,5 @@ def _lists(paths: Paths, which: np.ndarray) -> list[list[int]]:
 def _check_options(journeys: Journeys, planning: str, most: int) -> None:
     options = journeys.most_options()
     if options > most + 1:  # choices share the rows of bids
-        what = f"{planning!r} offers {options} at once; must be at most kmax + 1 = {most + 1}"
+        what = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {most + 1}"
         raise ValueError(f"planning: {what}" + ("; give alternatives" if planning == "start" else ""))

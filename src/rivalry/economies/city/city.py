@@ -49,7 +49,7 @@ class City(eqx.Module):
     subsidy: Float[np.ndarray, "lane"]
     coalition: Int[np.ndarray, "agent"]  # 1: member
     local: float
-    kbar: float
+    mean_karma: float
     most: int = eqx.field(static=True)
     price: int = eqx.field(static=True)
     uncontended: int = eqx.field(static=True)

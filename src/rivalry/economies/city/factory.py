@@ -68,10 +68,10 @@ def city(
         "dormancy last (default: by p_dormant, paths alike, and urgency_law)",
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
-    kmax: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 14,
-    kbar: Annotated[float, Ge(0), "karma a head"] = 9.0,
+    max_karma: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 14,
+    mean_karma: Annotated[float, Ge(0), "karma a head"] = 9.0,
     initial_karma: Annotated[
-        list[int] | np.ndarray | None, "karma that every agent starts with (default: kbar)"
+        list[int] | np.ndarray | None, "karma that every agent starts with (default: mean_karma)"
     ] = None,
     capacity: Annotated[
         int | list[int] | dict[str, Any] | str | None,
@@ -133,14 +133,14 @@ def city(
     True
     """
     given = dict(locals())
-    whole("kmax", kmax, 1)
+    whole("max_karma", max_karma, 1)
     whole("allocation", allocation, 0)
     _flag("exclude_same_node", exclude_same_node)
     graph, slots = network_of(network), slots_of(given)
     who, told = travellers(given, slots)
     count = _count(told, routes)
     limit("agents", count, slots)
-    mean = float(numbers("kbar", kbar, most=kmax))
+    mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     type_of = _types(who, count)
     made = routed(graph, given) if routes is not None else drawn(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
@@ -157,15 +157,15 @@ def city(
         law=who.law,
         first=who.first,
         gamma=who.gamma,
-        karma=_initial(initial_karma, count, mean, kmax),
+        karma=_initial(initial_karma, count, mean, max_karma),
         capacity=rooms,
         expected=expected,
         toll=karma_of("toll", toll, graph, expected.wanting, rooms),
         subsidy=karma_of("subsidy", subsidy, graph, expected.wanting, rooms),
         coalition=band,
         local=_share("local", local),
-        kbar=mean,
-        most=kmax,
+        mean_karma=mean,
+        most=max_karma,
         price=_price(payment, graph, rooms, expected),
         uncontended=int(_flag("charge_uncontended", charge_uncontended)),
         dormant_share=int(not _flag("exclude_dormant", exclude_dormant)),
@@ -200,11 +200,11 @@ def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int
     return of_law(*made.law, np.bincount(type_of, minlength=len(who.share)), trips, lanes)
 
 
-def _initial(given: Any, agents: int, kbar: float, most: int) -> np.ndarray:
+def _initial(given: Any, agents: int, mean_karma: float, most: int) -> np.ndarray:
     if given is None:
-        return dealt(agents, kbar)
+        return dealt(agents, mean_karma)
     found = numbers("initial_karma", given, dims=1)
-    check_initial(found, agents, kbar, most)
+    check_initial(found, agents, mean_karma, most)
     return found.astype(np.int64)
 
 

@@ -55,7 +55,8 @@ def design_search(
 
     >>> import xarray as xr
     >>> trial, seed = ("trial",), ("trial", "seed")
-    >>> data = xr.Dataset({"trial_objective": (seed, [[-1.2], [-1.1]]), "choice_name": ("choice", ["kbar"]),
+    >>> data = xr.Dataset({"trial_objective": (seed, [[-1.2], [-1.1]]),
+    ...     "choice_name": ("choice", ["mean_karma"]),
     ...     "parameters": (("trial", "choice"), [[5.0], [10.0]]), "chosen": ((), 1)})
     >>> design_search(data).get_ylabel()
     'objective'

@@ -21,16 +21,16 @@ def scaling_check(
     data: Dataset,
     ax: Axes | None = None,
     *,
-    series: str = "kmax",
+    series: str = "max_karma",
     methods: Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
     """Mean bids of economies whose karma is scaled, ``b(u, a k) / a`` against ``k``, in the smallest's units.
 
-    ``series`` is swept, with ``kbar`` in step (``zip = true``); the scale ``a`` is the ratio of the largest
-    amounts that can be held. The caption has the largest and the mean distance from the smallest economy at
-    its own amounts of karma, over all urgencies and types: bids are whole numbers, so it seldom falls below
-    half a unit.
+    ``series`` is swept, with ``mean_karma`` in step (``zip = true``); the scale ``a`` is the ratio of the
+    largest amounts that can be held. The caption has the largest and the mean distance from the smallest
+    economy at its own amounts of karma, over all urgencies and types: bids are whole numbers, so it seldom
+    falls below half a unit.
 
     Raises `ValueError` for fewer than two economies, or two of one size.
 
@@ -38,7 +38,8 @@ def scaling_check(
 
     >>> import numpy as np, xarray as xr
     >>> bids = [[[[0, 0.5, 1, np.nan, np.nan]]], [[[0, 0.5, 1, 1.5, 2.4]]]]
-    >>> data = xr.Dataset({"mean_bid": (("kmax", "player", "private", "karma"), bids)}, {"kmax": [2, 4]})
+    >>> dims = ("max_karma", "player", "private", "karma")
+    >>> data = xr.Dataset({"mean_bid": (dims, bids)}, {"max_karma": [2, 4]})
     >>> scaling_check(data).get_title(loc="left")
     'largest distance 0.2, mean 0.067'
     """

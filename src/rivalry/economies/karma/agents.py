@@ -24,38 +24,39 @@ def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray
     return found
 
 
-def dealt(agents: int, kbar: float) -> np.ndarray:
-    """Karma ``[agent]`` of ``kbar`` a head, in whole amounts that differ by at most one.
+def dealt(agents: int, mean_karma: float) -> np.ndarray:
+    """Karma ``[agent]`` of ``mean_karma`` a head, in whole amounts that differ by at most one.
 
     Raises `ValueError` where all karma together is no whole number.
 
     >>> dealt(4, 2.5).tolist()
     [2, 3, 2, 3]
     """
-    supply = round(agents * kbar)
-    if abs(agents * kbar - supply) > ROUNDING * max(supply, 1):
-        raise ValueError(f"kbar: {kbar:g} times {agents} agents is {agents * kbar:g}; must be a whole number")
+    supply = round(agents * mean_karma)
+    if abs(agents * mean_karma - supply) > ROUNDING * max(supply, 1):
+        total = f"{mean_karma:g} times {agents} agents is {agents * mean_karma:g}"
+        raise ValueError(f"mean_karma: {total}; must be a whole number")
     return np.diff(np.arange(agents + 1) * supply // agents)
 
 
-def check_initial(karma: np.ndarray, agents: int, kbar: float, most: int) -> None:
+def check_initial(karma: np.ndarray, agents: int, mean_karma: float, most: int) -> None:
     """Raises `ValueError` for karma ``[agent]`` that agents cannot start with."""
     if karma.shape != (agents,):
         raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one an agent")
     for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
         rule = f"must be a whole number in 0..{most}"
         raise ValueError(f"initial_karma[{agent}]: {karma[agent]:g} {rule}")
-    if karma.sum() != dealt(agents, kbar).sum():
-        total = f"sums to {karma.sum():g}; must be {agents * kbar:g}"
-        raise ValueError(f"initial_karma: {total}, that is {agents} agents times kbar = {kbar:g}")
+    if karma.sum() != dealt(agents, mean_karma).sum():
+        total = f"sums to {karma.sum():g}; must be {agents * mean_karma:g}"
+        raise ValueError(f"initial_karma: {total}, that is {agents} agents times mean_karma = {mean_karma:g}")
 
 
 def world(game: KarmaEconomy) -> Economy:
     """The economy of a game's agents; those of one type have neighbouring numbers. Raises `ValueError`."""
-    kbar, initial = float(game.kbar), np.asarray(game.initial)
-    karma = dealt(game.agents, kbar)
+    mean_karma, initial = float(game.mean_karma), np.asarray(game.initial)
+    karma = dealt(game.agents, mean_karma)
     if initial.size:
-        check_initial(initial, game.agents, kbar, game.most)
+        check_initial(initial, game.agents, mean_karma, game.most)
         karma = initial
     return Economy(
         type_of=np.repeat(

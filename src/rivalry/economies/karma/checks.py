@@ -21,7 +21,7 @@ KEYS = (
     "share",
     "count",
     "initial_karma",
-    "kmax",
+    "max_karma",
 )
 """What the table of a type may hold."""
 
@@ -41,15 +41,15 @@ class Kind(NamedTuple):
 def refusal(name: str, value: float, most: float = np.inf) -> str:
     """Why a number of the economy may not take a value, or an empty text; ``most`` is what an agent can hold.
 
-    >>> refusal("gamma", 1.0), refusal("kbar", 25.0, most=20), refusal("urgencies", 5.0)
-    ('must be in [0, 1)', 'must be in [0, kmax = 20]', '')
+    >>> refusal("gamma", 1.0), refusal("mean_karma", 25.0, most=20), refusal("urgencies", 5.0)
+    ('must be in [0, 1)', 'must be in [0, max_karma = 20]', '')
     """
     if not np.isfinite(value):
         return "must be finite"
     if name == "gamma" and not 0 <= value < 1:
         return "must be in [0, 1)"
-    if name == "kbar" and not 0 <= value <= most:
-        return f"must be in [0, kmax = {most:g}]"
+    if name == "mean_karma" and not 0 <= value <= most:
+        return f"must be in [0, max_karma = {most:g}]"
     if name in ("urgencies", "stakes", "tax") and not value >= 0:
         return "must be at least 0"
     if name == "share" and not 0 < value <= 1:
@@ -113,7 +113,7 @@ def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     told = None if given["agents"] is None else whole("agents", given["agents"], 1)
     base = {name: given[name] for name in ("urgencies", "chain", "private_names", "gamma")}
     if tables is None:
-        return [_kind("", {"name": "agents"} | base, 1.0, given["kmax"])], told
+        return [_kind("", {"name": "agents"} | base, 1.0, given["max_karma"])], told
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
@@ -122,7 +122,7 @@ def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     if told is not None and counted is not None and told != counted:
         raise ValueError(f"agents: {told} must be {counted}, the sum of the types' counts")
     made = [
-        _kind(f"types[{k}].", base | {"name": f"type {k}"} | table, share, given["kmax"])
+        _kind(f"types[{k}].", base | {"name": f"type {k}"} | table, share, given["max_karma"])
         for k, (table, share) in enumerate(zip(tables, shares, strict=True))
     ]
     names = [kind.name for kind in made]
@@ -161,10 +161,11 @@ def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | N
     return [share / sum(shares) for share in shares], None
 
 
-def _kind(where: str, table: Mapping[str, Any], share: float, kmax: int) -> Kind:
+def _kind(where: str, table: Mapping[str, Any], share: float, max_karma: int) -> Kind:
     """One type from its table. Raises `ValueError`."""
-    if table.get("kmax", kmax) != kmax:
-        raise ValueError(f"{where}kmax: {table['kmax']!r} must be kmax = {kmax}, the same for all types")
+    if table.get("max_karma", max_karma) != max_karma:
+        own = f"{where}max_karma: {table['max_karma']!r}"
+        raise ValueError(f"{own} must be max_karma = {max_karma}, the same for all types")
     urgencies = numbers(f"{where}urgencies", table["urgencies"], dims=1)
     size = len(urgencies)
     chain = np.full((size, size), 1 / size) if table["chain"] is None else table["chain"]

@@ -80,11 +80,11 @@ class KarmaEconomy(eqx.Module):
     chain: Float[Array, "type private private"]
     gamma: Float[Array, "type"]  # discount factors
     share: Float[Array, "type"]  # of the population
-    kbar: Float[Array, ""]  # karma a head
+    mean_karma: Float[Array, ""]  # karma a head
     tax: Float[Array, "karma"]  # due before a redistribution, in expectation
     charge: Int[np.ndarray, "bid bid"]
     signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
-    initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: kbar each
+    initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: mean_karma each
     most: int = eqx.field(static=True)  # karma that an agent can hold
     receiver: int = eqx.field(static=True)
     tie: int = eqx.field(static=True)
@@ -170,8 +170,8 @@ class KarmaEconomy(eqx.Module):
         return world(self)
 
     def first_law(self) -> Law:
-        """Everybody holding ``kbar``, or the two whole numbers next to it; private states stationary."""
-        held = given(jnp.eye(self.most + 1), spread(self.kbar))[:, 0]
+        """All agents hold ``mean_karma``, or the two integers next to it; private states are stationary."""
+        held = given(jnp.eye(self.most + 1), spread(self.mean_karma))[:, 0]
         private = jax.vmap(resting)(self.chain)
         return (self.share[:, None, None] * private[:, :, None] * held).ravel()
 
@@ -192,12 +192,12 @@ class KarmaEconomy(eqx.Module):
         return Around(self._rivals(mu, pi), level_of(after, surplus))
 
     def balance(self, around: Around, mu: Law, pi: Policy) -> Around:
-        """The rivals' bids beside those given; in place of the level, how far mean karma is from ``kbar``.
+        """The rivals' bids beside those given; in place of the level, the relative error of mean karma.
 
         In a stationary population karma is conserved whatever the level, which therefore sets its mean.
         """
         held = self._marginal(mu) @ jnp.arange(self.most + 1.0)
-        return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.kbar, 1e-12) - 1)
+        return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.mean_karma, 1e-12) - 1)
 
     def drift(self, mu: Law, pi: Policy) -> Float[Array, ""]:
         """How much karma a head a step of the population makes: nothing, but for rounding.
@@ -287,20 +287,20 @@ class KarmaEconomy(eqx.Module):
         bids = np.arange(most + 1)
         return replace(
             self,
-            kbar=self.kbar * factor,
+            mean_karma=self.mean_karma * factor,
             most=most,
             tax=jnp.zeros(most + 1),
             charge=np.repeat(bids[:, None], most + 1, axis=1),
             initial=self.initial * factor,
         )
 
-    def endowed(self, kbar: float) -> KarmaEconomy:
+    def endowed(self, mean_karma: float) -> KarmaEconomy:
         """The same with another mean karma, everybody starting with that. Raises `ValueError`."""
-        if not 0 <= kbar <= self.most:
+        if not 0 <= mean_karma <= self.most:
             raise ValueError(
-                f"kbar: {kbar} must be in [0, {self.most}], from nothing to all that can be held"
+                f"mean_karma: {mean_karma} must be in [0, {self.most}], from nothing to all that can be held"
             )
-        return replace(self, kbar=jnp.asarray(float(kbar)), initial=self.initial[:0])
+        return replace(self, mean_karma=jnp.asarray(float(mean_karma)), initial=self.initial[:0])
 
     def theory(self) -> Record:
         """What is known without a search (`economies.karma.theory.theory`)."""

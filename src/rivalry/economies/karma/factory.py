@@ -39,8 +39,8 @@ def karma(
         list[str] | None, "labels of private states; urgencies may repeat, with something else beside them"
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
-    kbar: Annotated[float, Ge(0), "karma a head"] = 10.0,
-    kmax: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 20,
+    mean_karma: Annotated[float, Ge(0), "karma a head"] = 10.0,
+    max_karma: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 20,
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
         "what the winner pays: its bid to the loser (PBP), or to society (PBS); what its bid exceeds the "
@@ -68,7 +68,7 @@ def karma(
     ] = "surplus",
     tax: Annotated[
         NotNegative | list[NotNegative] | np.ndarray,
-        "rate of karma held that is taken and shared out, or an amount for each of 0..kmax",
+        "rate of karma held that is taken and shared out, or an amount for each of 0..max_karma",
     ] = 0.0,
     redistribute_every: Annotated[int, Ge(1), "steps from one sharing out to the next"] = 1,
     types: Annotated[
@@ -82,7 +82,7 @@ def karma(
         "how many play, where they are simulated (default: the types' counts, or 100)",
     ] = None,
     initial_karma: Annotated[
-        list[int] | np.ndarray | None, "karma that every agent starts with (default: kbar)"
+        list[int] | np.ndarray | None, "karma that every agent starts with (default: mean_karma)"
     ] = None,
     idle: Annotated[
         Literal["none", "random"], "whether of an odd number of agents one, drawn anew, sits a step out"
@@ -97,24 +97,25 @@ def karma(
     Where an urgency repeats, something else moves beside it, and policies know what.
 
     >>> place = {"urgencies": [1.0, 5.0, 1.0], "private_names": ["town", "town, urgent", "road"]}
-    >>> karma(kbar=2.0, kmax=4, **place, chain=[[0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]).space.shape
+    >>> karma(mean_karma=2.0, max_karma=4, **place, chain=[[0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]).space.shape
     (15, 5)
-    >>> karma(kbar=2.0, kmax=4, types=[{"count": 2}, {"count": 4, "gamma": 0.5}]).world().type_of.tolist()
+    >>> types = [{"count": 2}, {"count": 4, "gamma": 0.5}]
+    >>> karma(mean_karma=2.0, max_karma=4, types=types).world().type_of.tolist()
     [0, 0, 1, 1, 1, 1]
     """
     given = dict(locals())
-    whole("kmax", kmax, 1)
+    whole("max_karma", max_karma, 1)
     kinds, told = kinds_of(given)
     payee = receiver_of(one_of("payment", payment, PAYMENTS), receiver)
-    table = charge_of(payment, price, charge, kmax)
+    table = charge_of(payment, price, charge, max_karma)
     beyond = overflow_of(overflow, payee)
-    mean = float(numbers("kbar", kbar, most=kmax))
-    limit("kmax", sum(len(kind.urgencies) for kind in kinds) * (kmax + 1), kmax + 1)
+    mean = float(numbers("mean_karma", mean_karma, most=max_karma))
+    limit("max_karma", sum(len(kind.urgencies) for kind in kinds) * (max_karma + 1), max_karma + 1)
     count = AGENTS if told is None else told
     limit("agents", count)
     if count % 2 == 1 and one_of("idle", idle, IDLE) == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
-    seen = signal_of(signal, kmax)
+    seen = signal_of(signal, max_karma)
     if count % 2 == 1 and seen.size:
         raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
     initial = _initial(given, kinds, told)
@@ -125,16 +126,16 @@ def karma(
         warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
     economy = KarmaEconomy(
         **_tables(kinds),
-        kbar=put(mean),
-        tax=put(tax_of(tax, kmax)),
+        mean_karma=put(mean),
+        tax=put(tax_of(tax, max_karma)),
         charge=table,
         signal=seen,
         initial=initial,
-        most=kmax,
+        most=max_karma,
         receiver=payee,
         tie=TIES[one_of("tie", tie, tuple(TIES))],
         overflow=beyond,
-        own_bid=bool(np.all(table == charge_of("PBP", None, None, kmax))),
+        own_bid=bool(np.all(table == charge_of("PBP", None, None, max_karma))),
         agents=count,
         every=whole("redistribute_every", redistribute_every, 1),
         idle=IDLE.index(one_of("idle", idle, IDLE)),
@@ -177,12 +178,12 @@ def _initial(given: Mapping[str, Any], kinds: list[Kind], told: int | None) -> n
         sizes = counts(count, np.array([kind.share for kind in kinds]), tuple(k.name for k in kinds))
         parts = []
         for k, (kind, size) in enumerate(zip(kinds, sizes, strict=True)):
-            amount = given["kbar"] if kind.initial is None else kind.initial
+            amount = given["mean_karma"] if kind.initial is None else kind.initial
             one = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
             if one.shape not in ((), (size,)):
                 what = f"{one.size} amounts must be {size}, one an agent of the type"
                 raise ValueError(f"types[{k}].initial_karma: {what}")
             parts.append(np.broadcast_to(one, (size,)))
         found = np.concatenate(parts)
-    check_initial(found, count, float(given["kbar"]), given["kmax"])
+    check_initial(found, count, float(given["mean_karma"]), given["max_karma"])
     return found.astype(np.int64)

@@ -81,7 +81,7 @@ class Counterexample(NamedTuple):
 
     urgencies: np.ndarray  # [urgency]
     law: np.ndarray  # [urgency]
-    kbar: float
+    mean_karma: float
     karma: np.ndarray  # [urgency karma], the law of karma given the urgency, of both populations
     policies: np.ndarray  # [population urgency karma bid]
     bids: np.ndarray  # [population urgency bid]
@@ -110,8 +110,8 @@ def find_counterexample(
     urgencies: object = (1.0, 5.0),
     law: object = (0.5, 0.5),
     *,
-    kbar: float = 10.0,
-    kmax: int = 20,
+    mean_karma: float = 10.0,
+    max_karma: int = 20,
     tie: Tie = "coin",
     tries: int = 200,
     seed: int | np.random.SeedSequence = 0,
@@ -122,25 +122,25 @@ def find_counterexample(
     around. In every state the chances of bids are drawn from a symmetric Dirichlet law of concentration 1/2.
     With one urgency there is none. Raises `ValueError` for numbers out of range.
 
-    >>> found = find_counterexample(kmax=4, kbar=2.0, tries=20)
+    >>> found = find_counterexample(max_karma=4, mean_karma=2.0, tries=20)
     >>> found.S > 0, round(float(found.law @ found.karma @ np.arange(5)), 12)
     (True, 2.0)
     """
     u, p = np.asarray(urgencies, dtype=float), _laws("law", law)
     if u.shape != p.shape or u.ndim != 1:
         raise ValueError(f"law: shape {p.shape} must be {u.shape}, one an urgency")
-    if not 0 <= kbar <= kmax:
-        raise ValueError(f"kbar: {kbar} must be in [0, {kmax}]")
-    karma = np.tile(_karma_law(kbar, kmax), (len(u), 1))
+    if not 0 <= mean_karma <= max_karma:
+        raise ValueError(f"mean_karma: {mean_karma} must be in [0, {max_karma}]")
+    karma = np.tile(_karma_law(mean_karma, max_karma), (len(u), 1))
     rng, best = np.random.default_rng(seed), None
     for _ in range(tries):
-        policies = rows(rng, np.full((2, len(u), kmax + 1), 0.5))
+        policies = rows(rng, np.full((2, len(u), max_karma + 1), 0.5))
         bids = np.einsum("uk,pukb->pub", karma, policies)
         bids /= bids.sum(axis=-1, keepdims=True)
         S = lasry_lions_sum(u, p, bids[0], bids[1], tie)
         if best is None or best.S < S:
             A = change_matrix(bids[0], bids[1], tie)
-            best = Counterexample(u, p, kbar, karma, policies, bids, A, S, tie)
+            best = Counterexample(u, p, mean_karma, karma, policies, bids, A, S, tie)
     return best if best is not None and best.S > ROUNDING else None
 
 

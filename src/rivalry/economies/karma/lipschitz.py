@@ -2,8 +2,8 @@
 
 Distances between states and between bids are 0 or 1, between laws sums of absolute differences; ``nu`` is the
 law of bids and ``rho`` that of states with bids, and ``|nu - nu'| <= |rho - rho'|``. What losing costs is at
-most ``u_max`` and karma at most ``kmax``. As in the source, what the largest amount of karma cuts off is left
-out: shared out among all, it makes transitions steeper than any bound here (`ratios` shows it).
+most ``u_max`` and karma at most ``max_karma``. As in the source, what the largest amount of karma cuts off is
+left out: shared out among all, it makes transitions steeper than any bound here (`ratios` shows it).
 
 Source: Vaishampayan (ETH Zurich 2024), equations 5.1 to 5.4 and the conditions that follow them, after
 Yardim, Cayci, Geist and He (ICML 2023).
@@ -63,7 +63,7 @@ def constants(
     discount: float,
     payment: str | float = "PBP",
     *,
-    kmax: int = 20,
+    max_karma: int = 20,
     L_pop: float = 0.0,
     dh: float = 0.0,
     u_min: float = 0.0,
@@ -76,10 +76,10 @@ def constants(
     ``L_pop = dh = 0``, the least that they can be, ``L`` is the least temperature the theory could do with.
 
     ``tight`` takes the smallest constants for which the inequalities hold: a chance to lose moves by at most
-    half of ``|nu - nu'|``, so ``L_nu = u_max/2``; what is paid per head by ``kmax/2`` of it, so ``K_nu =
-    kmax + 1`` under PBS; and ``L_u = u_max - u_min``, two urgencies' difference. The value differs between
-    states by ``L_s + L_a`` each step because both state and action may differ; where karma alone does, by
-    ``L_a``. Raises `ValueError` for numbers out of range.
+    half of ``|nu - nu'|``, so ``L_nu = u_max/2``; what is paid per head by ``max_karma/2`` of it, so ``K_nu =
+    max_karma + 1`` under PBS; and ``L_u = u_max - u_min``, two urgencies' difference. The value differs
+    between states by ``L_s + L_a`` each step because both state and action may differ; where karma alone
+    does, by ``L_a``. Raises `ValueError` for numbers out of range.
 
     >>> found = constants(1.0, 0.9)
     >>> round(found.L_vs, 9), round(found.L, 9), found.contracts(temperature=1.0)
@@ -89,7 +89,7 @@ def constants(
     L_u, L_b, L_nu = float(u_max), float(u_max), float(u_max)
     if tight:
         L_u, L_nu = float(u_max - u_min), u_max / 2
-    K, K_nu = 2.0, 1.0 + _kernel(payment, kmax, tight)
+    K, K_nu = 2.0, 1.0 + _kernel(payment, max_karma, tight)
     g, later = discount, 1 / (1 - discount)
     L_vs = (L_u + L_b + dh) / (1 - g * min(1.0, (K + K) / 2))
     L_vpi = (4 * L_b + g * K * L_vs) / 4 * later
@@ -111,14 +111,14 @@ def _check(u_max: float, discount: float, L_pop: float, dh: float, u_min: float)
         raise ValueError(f"u_min: {u_min} must be at most u_max, {u_max}")
 
 
-def _kernel(payment: str | float, kmax: int, tight: bool) -> float:
+def _kernel(payment: str | float, max_karma: int, tight: bool) -> float:
     """How far the karma kernel moves, summed over outcomes, per unit of ``|nu - nu'|``."""
     if isinstance(payment, str):
         if payment not in PAYMENTS:
             raise ValueError(f"payment: {payment!r} must be one of {', '.join(PAYMENTS)}, or a number")
-        if kmax < 1:
-            raise ValueError(f"kmax: {kmax} must be a whole number, at least 1")
-        return 0.0 if payment == "PBP" else float(kmax if tight else 2 * kmax)
+        if max_karma < 1:
+            raise ValueError(f"max_karma: {max_karma} must be a whole number, at least 1")
+        return 0.0 if payment == "PBP" else float(max_karma if tight else 2 * max_karma)
     if not (np.isfinite(payment) and payment >= 0):
         raise ValueError(f"payment: {payment} must be at least 0, the constant of a karma kernel")
     return float(payment)
@@ -149,7 +149,7 @@ def tables_of(game: PopulationGame) -> tuple[Table, Table]:
     """A population's rewards and transitions as functions of ``rho``, for `ratios`.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=2, kbar=1.0)
+    >>> game = rv.games.karma(max_karma=2, mean_karma=1.0)
     >>> reward, transition = tables_of(game)
     >>> rho = np.full((6, 3), 1 / 12) * np.tile(np.tri(3), (2, 1))
     >>> reward(rho).shape, transition(rho).sum(axis=2)[5].round(12).tolist()

@@ -13,7 +13,7 @@ OVERFLOWS = {"surplus": SURPLUS, "winner_pays_room": ROOM, "burn": BURN}
 FIXED = {"PBP": "peer", "PBS": "society"}  # whose name says who receives
 
 
-def charge_of(payment: str, price: object, charge: object, kmax: int) -> np.ndarray:
+def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np.ndarray:
     """What a winner pays who bid b against c, ``[bid bid]``; 0 where c > b, for then it has lost.
 
     `PBP` and `PBS`: its bid; `difference`: what its bid exceeds the other by; `highest_losing_bid`: the
@@ -28,9 +28,9 @@ def charge_of(payment: str, price: object, charge: object, kmax: int) -> np.ndar
         raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
     if (payment == "table") != (charge is not None):
         raise ValueError("charge: goes with payment = 'table', and must be given there alone")
-    own, other = np.indices((kmax + 1, kmax + 1))
+    own, other = np.indices((max_karma + 1, max_karma + 1))
     if payment == "table":
-        return _table(charge, kmax)
+        return _table(charge, max_karma)
     if payment == "fixed_price":
         found = np.minimum(whole("price", price, 0), own)
     else:
@@ -38,9 +38,9 @@ def charge_of(payment: str, price: object, charge: object, kmax: int) -> np.ndar
     return np.tril(found).astype(np.int64)
 
 
-def _table(charge: object, kmax: int) -> np.ndarray:
+def _table(charge: object, max_karma: int) -> np.ndarray:
     """A rule of one's own. Raises `ValueError`."""
-    levels = kmax + 1
+    levels = max_karma + 1
     try:
         found = np.asarray(charge, dtype=float)
     except (TypeError, ValueError):

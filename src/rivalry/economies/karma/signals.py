@@ -9,7 +9,7 @@ from rivalry.economies.karma.checks import one_of
 SIGNALS = ("none", "richer", "karma")
 
 
-def signal_of(signal: object, kmax: int) -> np.ndarray:
+def signal_of(signal: object, max_karma: int) -> np.ndarray:
     """What an agent sees of its peer, whole numbers from 0 on, ``[own karma, peer's karma]``.
 
     Absent where nothing is seen. ``none``; ``richer``: 0, 1, 2 where the peer has less, as much, more;
@@ -18,12 +18,12 @@ def signal_of(signal: object, kmax: int) -> np.ndarray:
     >>> signal_of("richer", 2).tolist()
     [[1, 2, 2], [0, 1, 2], [0, 0, 1]]
     """
-    own, peer = np.indices((kmax + 1, kmax + 1))
+    own, peer = np.indices((max_karma + 1, max_karma + 1))
     if isinstance(signal, str):
         word = one_of("signal", signal, SIGNALS)
         found = {"none": 0 * own, "richer": 1 + np.sign(peer - own), "karma": peer}[word]
     else:
-        found = _table(signal, kmax + 1)
+        found = _table(signal, max_karma + 1)
     return found.astype(np.int64) if found.any() else np.zeros((0, 0), dtype=np.int64)
 
 

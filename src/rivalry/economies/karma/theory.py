@@ -59,7 +59,7 @@ def _constants(game: KarmaEconomy, k: int, tight: bool) -> list[float]:
         float(urgencies.max()),
         float(game.gamma[k]),
         kernel_constant(game.charge, society=game.receiver == SOCIETY, tight=tight),
-        kmax=game.most,
+        max_karma=game.most,
         u_min=float(urgencies.min()),
         tight=tight,
     )
@@ -74,8 +74,8 @@ def _lasry_lions(game: KarmaEconomy) -> Record:
     case = find_counterexample(
         urgencies,
         stationary(chain)[1],
-        kbar=float(game.kbar),
-        kmax=game.most,
+        mean_karma=float(game.mean_karma),
+        max_karma=game.most,
         tie="nobody" if game.tie == NOBODY else "coin",
     )
     if case is None:

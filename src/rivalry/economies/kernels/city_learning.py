@@ -69,11 +69,11 @@ class Board(NamedTuple):
     sums: np.ndarray  # [entry]: of one row
 
 
-def begin(city: City, rule: EpochRule, q0: float = 0.0) -> CityLearning:
-    """Learning from the value ``q0`` of every choice on."""
+def begin(city: City, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
+    """Learning from the value ``initial_q`` of every choice on."""
     agents, line = len(city.type_of), stride(city)
     shape = (agents, rows(city), city.most + 1, line)
-    q = np.full(shape, q0, dtype=np.float32)
+    q = np.full(shape, initial_q, dtype=np.float32)
     q[..., -1] = 1.0  # every row is to be worked out
     learning = CityLearning(
         q=aligned(q),

@@ -25,8 +25,9 @@ class CityQLearning(eqx.Module):
     """Independent Q-learning by all agents of a city, in one long run of play.
 
     As `PopulationQLearning` learns: policies are frozen for an ``epoch``, each agent corrects its own table
-    at every step, and at the epoch's end takes ``(1-eps) softmax(beta Q) + eps uniform``, with chance
-    ``p_update``. A row of its table is a trip (a path and an urgency), where it is on it, and its karma.
+    at every step, and at the epoch's end takes ``(1-ε) softmax(beta Q) + ε uniform``, with chance
+    ``update_probability``. A row of its table is a trip (a path and an urgency), where it is on it, and its
+    karma.
     Where the city lets agents plan, what they do at junctions is learned as well, each option worth what the
     bid that follows at once is worth.
 
@@ -54,7 +55,7 @@ class CityQLearning(eqx.Module):
     Source: Vaishampayan (ETH Zurich 2024), 6.2.
 
     >>> import rivalry as rv
-    >>> game = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2)
+    >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     >>> found = rv.learn(game, CityQLearning(training=500, evaluation=500, monitor_every=0))
     >>> found.status, found.data.agent_exploitability.dims
     ('budget spent', ('agent',))
@@ -65,10 +66,12 @@ class CityQLearning(eqx.Module):
     beta: Annotated[
         float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
     ] = 10.0
-    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random choices"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random choices"] = 0.0
     epoch: Annotated[int, Ge(1), "steps for which policies are frozen"] = 100
-    q0: Annotated[float, "values to begin with"] = 0.0
-    p_update: Annotated[float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"] = 1.0
+    initial_q: Annotated[float, "values to begin with"] = 0.0
+    update_probability: Annotated[
+        float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"
+    ] = 1.0
     training: Annotated[int, Ge(1), "steps of learning"] = 1_000_000
     evaluation: Annotated[int, Ge(1), "steps over which frozen policies are measured"] = 10_000
     evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 0
@@ -82,9 +85,9 @@ class CityQLearning(eqx.Module):
     def __check_init__(self) -> None:
         if self.update not in KNOWN:
             raise ValueError(f"update: {self.update!r} must be one of {', '.join(KNOWN)}")
-        for name in ("eps", "p_update"):
+        for name in ("exploration", "update_probability"):
             check_numbers(name, getattr(self, name), "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        check_numbers("q0", self.q0, "a finite number", np.isfinite)
+        check_numbers("initial_q", self.initial_q, "a finite number", np.isfinite)
         for name in ("epoch", "training", "evaluation", "monitor_steps"):
             check_whole(name, getattr(self, name))
         for name in ("evaluation_warm_up", "monitor_every"):
@@ -123,7 +126,9 @@ class CityQLearning(eqx.Module):
 
     def rule(self) -> EpochRule:
         """How to learn, as kernels take it."""
-        return rule_of(self.alpha, self.beta, self.eps, self.epoch, self.update, self.p_update)
+        return rule_of(
+            self.alpha, self.beta, self.exploration, self.epoch, self.update, self.update_probability
+        )
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Agents and tables at the first step, or where another run ended.
@@ -137,7 +142,7 @@ class CityQLearning(eqx.Module):
         per_agent = city.rows(world.city), world.city.most + 1, city.stride(world.city)
         limit("agents", len(world.city.type_of), *per_agent)
         session = city.fresh(world.city, stream)._asdict()
-        session |= city_learning.begin(world.city, self.rule(), float(self.q0))._asdict()
+        session |= city_learning.begin(world.city, self.rule(), float(self.initial_q))._asdict()
         session["words"] = stream.generate_state(4, np.uint32)
         if self.carry_on is not None:
             session = taken_over(self.carry_on, session)

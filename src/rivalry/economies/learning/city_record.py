@@ -117,7 +117,7 @@ def _at_end(learner: CityQLearning, world: Streets, session: Session) -> Record:
     record["example_trip_bid"] = (("example", "trip"), seen.trip_bid[examples])
     record["example_reward"] = (("example",), seen.reward[examples])
     record["beta"] = ((), np.asarray(learner.heat))
-    record["eps"] = ((), np.asarray(float(learner.eps)))
+    record["exploration"] = ((), np.asarray(float(learner.exploration)))
     record |= _by_class(record)
     why = refusal(city)
     if learner.exploit and why:

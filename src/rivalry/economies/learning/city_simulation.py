@@ -42,7 +42,7 @@ class CitySimulation(eqx.Module):
     Source: Vaishampayan (ETH Zurich 2024), 6.2.
 
     >>> import rivalry as rv
-    >>> game = rv.games.city(network="stubs_2x2", agents=40, kmax=4, kbar=2)
+    >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     >>> found = rv.learn(game, CitySimulation(plays="coin", evaluation=500))
     >>> found.data.lane_wanted.dims
     ('lane',)

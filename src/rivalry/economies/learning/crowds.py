@@ -254,14 +254,14 @@ def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, 
     return Certificate(gain, bound, coverage, method, allowed, rounding=rounding)  # type: ignore[arg-type]
 
 
-def without_exploration(policies: np.ndarray, eps: float) -> np.ndarray:
-    """Policies ``[.. karma bid]`` of which a share ``eps`` was uniform over 0..k, without that share.
+def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
+    """Policies ``[.. karma bid]`` of which a share ``exploration`` was uniform over 0..k, without that share.
 
     >>> without_exploration(np.array([[1.0, 0.0], [0.9, 0.1]]), 0.2).round(9).tolist()
     [[1.0, 0.0], [1.0, 0.0]]
     """
     levels = policies.shape[-1]
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
-    left = np.maximum(policies - eps * even, 0.0)
+    left = np.maximum(policies - exploration * even, 0.0)
     found: np.ndarray = left / left.sum(axis=-1, keepdims=True)
     return found

@@ -151,7 +151,9 @@ def stop_of(value: Table | None, known: tuple[str, ...]) -> Stop | None:
     return Stop(str(value["metric"]), float(delta), int(times), int(tolerated))  # type: ignore[arg-type]
 
 
-def rule_of(alpha: Any, beta: Any, eps: float, epoch: int, update: str, p_update: float) -> EpochRule:
+def rule_of(
+    alpha: Any, beta: Any, exploration: float, epoch: int, update: str, update_probability: float
+) -> EpochRule:
     """How to learn, as kernels take it."""
     from rivalry.economies.kernels.economy_learning import EpochRule
 
@@ -162,10 +164,10 @@ def rule_of(alpha: Any, beta: Any, eps: float, epoch: int, update: str, p_update
         power=sizes.power,
         beta=heat.values,
         beta_until=heat.until,
-        epsilon=np.array([float(eps)]),
+        epsilon=np.array([float(exploration)]),
         epsilon_until=np.zeros(1, dtype=np.int64),
         epoch=epoch,
         target=UPDATES.index(update),
-        renewal=float(p_update),
+        renewal=float(update_probability),
         lazy=1,
     )

@@ -47,7 +47,7 @@ class Contractivity(OnDrawn):
     Source: Vaishampayan (ETH Zurich 2024), section 5.1.1, which does not say how policies were drawn.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2.0)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> found = rv.learn(game, Contractivity(policies=8, map_steps=4))
     >>> float(found.data.violation_share), found.data.distances.shape
     (0.0, (8, 5))
@@ -100,7 +100,7 @@ class Monotonicity(OnDrawn):
     Source: Vaishampayan (ETH Zurich 2024), equation 5.10, with Table 5.1 for ``J_h``.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2.0)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> found = rv.learn(game, Monotonicity(policies=8))
     >>> float(found.data.violation_share), float(found.data.violation_share_h)
     (0.0, 0.0)

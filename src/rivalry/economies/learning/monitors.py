@@ -100,16 +100,16 @@ class Snapshot(NamedTuple):
     method: str  # by which they were computed
 
 
-def names_of(eps: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
+def names_of(exploration: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
     """The names of the numbers ``[owner]`` of a snapshot; ``paid``: also with entropy paid beside rewards."""
     plain = (*EXACT, *(FAR if compared else ()))
-    with_eps = tuple(f"{name}_eps" for name in FAR) if compared and eps > 0 else ()
+    with_eps = tuple(f"{name}_eps" for name in FAR) if compared and exploration > 0 else ()
     if paid:
         plain, with_eps = (
             (*each, *(f"{name}{REGULARISED}" for name in each if "distance" not in name))
             for each in (plain, with_eps)
         )
-    return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < eps < 1)
+    return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < exploration < 1)
 
 
 def sampled_names(paid: bool = False) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def snapshot(
     agents: Agents,
     rows: np.ndarray,  # [owner entry]: cumulative
     owner: np.ndarray,  # [agent]
-    eps: float,
+    exploration: float,
     equilibria: np.ndarray,  # [which state bid]: without exploration, and with it; or none
     sequences: list[np.random.SeedSequence],
     warm_up: int,
@@ -139,8 +139,8 @@ def snapshot(
 
     first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps, paid, far)
     numbers = dict(first.numbers)
-    if 0 < eps < 1 and not crowd.refusal:
-        bare = without_exploration(_policies(crowd, rows), eps)
+    if 0 < exploration < 1 and not crowd.refusal:
+        bare = without_exploration(_policies(crowd, rows), exploration)
         plain = cumulative(bare.reshape(len(rows), *crowd.shape[1:], -1))
         second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps, paid, far)
         numbers |= {f"{name}{PLAIN}": array for name, array in second.numbers.items()}

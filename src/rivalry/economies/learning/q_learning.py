@@ -39,12 +39,12 @@ CHANGES = ("payoff_change", "policy_change")
 class PopulationQLearning(eqx.Module):
     """Independent Q-learning by all agents of an economy, in one long run of play.
 
-    Policies are frozen for an ``epoch``. At every step of it each agent corrects its own table,
-    ``Q -= alpha (Q - r - gamma B)``, ``B`` being what the next state is worth: the value of the bid that is
-    made there (``sarsa``), of the best (``greedy``), the mean over the choice (``expected_sarsa``), or of the
-    best by a second table (``double_q``). At its end it takes ``(1-eps) softmax(beta Q) + eps uniform{0..k}``
-    with chance ``p_update``, else keeps its policy. ``centralised``: one agent of a type teaches one table,
-    and all of the type take its policy.
+    Policies are frozen for an ``epoch``. At every step of it each agent corrects its own table, ``Q -= alpha
+    (Q - r - gamma B)``, ``B`` being what the next state is worth: the value of the bid that is made there
+    (``sarsa``), of the best (``greedy``), the mean over the choice (``expected_sarsa``), or of the best by a
+    second table (``double_q``). At its end it takes ``(1-ε) softmax(beta Q) + ε uniform{0..k}`` with chance
+    ``update_probability``, else keeps its policy. ``centralised``: one agent of a type teaches one table, and
+    all of the type take its policy.
 
     - ``alpha``: a number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value,
       power}``, ``{kind = "stages", stages = [[steps, value], ..]}``;
@@ -76,8 +76,8 @@ class PopulationQLearning(eqx.Module):
     environment measured, weighted by the stationary law of its own policy: ``agent_payoff``,
     ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the mean payoff; without
     ``agent_`` means over a type), ``gap_to_equilibrium`` (and ``relative_..``),
-    by how much its policy does better than the logit equilibrium at ``beta`` (``.._eps``: at ``eps`` as
-    well), ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and
+    by how much its policy does better than the logit equilibrium at ``beta`` (``.._eps``: at ``exploration``
+    as well), ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and
     karma of at least 1, the ``sum``, ``mu_weighted`` by the measured law of states of the type, or ``l1``);
     all again ``.._without_exploration`` of policies and their environment; ``mean_..`` and ``largest_..``
     over agents, ``type_..`` the mean over a type where agents have the plain name (gaps and distances);
@@ -94,7 +94,7 @@ class PopulationQLearning(eqx.Module):
     Sources: Vaishampayan (ETH Zurich 2024), Algorithms 1 to 4; van Seijen et al. 2009; van Hasselt 2010.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2, agents=10)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2, agents=10)
     >>> learner = PopulationQLearning(training=2000, epoch=100, monitor_every=0, compare=False)
     >>> found = rv.learn(game, learner)
     >>> found.status, found.claim, found.data.agent_exploitability.dims
@@ -111,10 +111,12 @@ class PopulationQLearning(eqx.Module):
     beta: Annotated[
         float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
     ] = 1000.0
-    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random bids"] = 0.05
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random bids"] = 0.05
     epoch: Annotated[int, Ge(1), "steps for which policies are frozen"] = 1000
-    q0: Annotated[float, "values to begin with; 0 is optimistic, since losing costs"] = 0.0
-    p_update: Annotated[float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"] = 1.0
+    initial_q: Annotated[float, "values to begin with; 0 is optimistic, since losing costs"] = 0.0
+    update_probability: Annotated[
+        float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"
+    ] = 1.0
     training: Annotated[int, Ge(1), "steps of learning"] = 32_000_000
     evaluation: Annotated[int, Ge(1), "steps over which frozen policies are measured"] = 20_000
     evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 2000
@@ -141,9 +143,9 @@ class PopulationQLearning(eqx.Module):
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
         if self.regularised not in (True, False, "once"):
             raise ValueError(f"regularised: {self.regularised!r} must be true, false, or 'once'")
-        for name in ("eps", "p_update"):
+        for name in ("exploration", "update_probability"):
             check_numbers(name, getattr(self, name), "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        check_numbers("q0", self.q0, "a finite number", np.isfinite)
+        check_numbers("initial_q", self.initial_q, "a finite number", np.isfinite)
         for name in ("epoch", "training", "evaluation", "monitor_steps", "payoff_steps"):
             check_whole(name, getattr(self, name))
         for name in ("evaluation_warm_up", "monitor_every"):
@@ -163,7 +165,7 @@ class PopulationQLearning(eqx.Module):
         """When training ends early."""
         sampled = SAMPLED[: 3 if self.compare else 1] if self.how.kind != "exact" else ()
         told = (*CHANGES[:1], *sampled) if self.regularised else ()
-        names = (*names_of(self.eps, self.compare, bool(self.regularised)), *CHANGES, *sampled)
+        names = (*names_of(self.exploration, self.compare, bool(self.regularised)), *CHANGES, *sampled)
         return stop_of(self.stop_when, (*names, *(f"{name}{REGULARISED}" for name in told)))
 
     @property
@@ -193,7 +195,9 @@ class PopulationQLearning(eqx.Module):
 
     def rule(self) -> EpochRule:
         """How to learn, as kernels take it."""
-        return rule_of(self.alpha, self.beta, self.eps, self.epoch, self.update, self.p_update)
+        return rule_of(
+            self.alpha, self.beta, self.exploration, self.epoch, self.update, self.update_probability
+        )
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Agents and tables at the first step, or where another run ended; and what they are compared with.
@@ -210,7 +214,7 @@ class PopulationQLearning(eqx.Module):
                 raise ValueError(f"stop_when.metric: {self.stop.metric!r} has no meaning: {world.refusal}")
         entries = world.shape[1] * world.shape[2] * (world.shape[2] + 1) // 2
         limit("agents", len(world.economy.karma), entries)
-        values = np.full((1, entries), float(self.q0))
+        values = np.full((1, entries), float(self.initial_q))
         agents = economy.fresh(world.economy, stream)
         learning = economy_learning.begin(
             world.economy, self.rule(), values, by_type=self.algorithm == "centralised"
@@ -268,12 +272,12 @@ class PopulationQLearning(eqx.Module):
         if not self.compare or world.refusal:
             return np.zeros(shape)
         beta, found = float(temperatures(self.beta).values[-1]), []
-        for eps in (0.0, self.eps) if self.eps > 0 else (0.0,):
-            policy, _, residual = equilibrium(world.game, beta, eps)
+        for exploration in (0.0, self.exploration) if self.exploration > 0 else (0.0,):
+            policy, _, residual = equilibrium(world.game, beta, exploration)
             if not residual <= ENOUGH:
                 warnings.warn(
-                    f"the logit equilibrium at beta = {beta:g}, eps = {eps:g} was not found (residual "
-                    f"{residual:.1e}): gaps and distances are unknown",
+                    f"the logit equilibrium at beta = {beta:g}, exploration = {exploration:g} was not found "
+                    f"(residual {residual:.1e}): gaps and distances are unknown",
                     stacklevel=2,
                 )
                 policy = np.full(shape[1:], np.nan)

@@ -71,12 +71,12 @@ END, LOOK, ESTIMATE, SAMPLE = (0, 1), (2, 3), 4, 5  # streams for copies of the 
 def look_names(learner: PopulationQLearning, world: Crowd) -> tuple[str, ...]:
     """What is noted at every monitor."""
     paid = learner.paid is not None
-    exact = () if world.refusal else names_of(learner.eps, learner.compare, paid)
-    known = len(SAMPLED) if learner.eps > 0 else len(SAMPLED) - 1
+    exact = () if world.refusal else names_of(learner.exploration, learner.compare, paid)
+    known = len(SAMPLED) if learner.exploration > 0 else len(SAMPLED) - 1
     seen = SAMPLED[: known if learner.compare and not world.refusal else 1]
     seen += tuple(f"{name}{REGULARISED}" for name in seen if paid)
     each = (*exact, *(seen if learner.how.kind != "exact" else ()))
-    bare = (BARE,) if 0 < learner.eps < 1 and not world.refusal else ()
+    bare = (BARE,) if 0 < learner.exploration < 1 and not world.refusal else ()
     looks = (*LOOKS, *((PAID_CHANGE,) if paid else ()))
     return (*looks, *bare, *(f"{how}_{name}" for name in each for how in ("mean", "largest")))
 
@@ -102,7 +102,7 @@ def evaluated(
         agents_of(session),
         session["policy"],
         session["owner"],
-        learner.eps,
+        learner.exploration,
         session["equilibria"],
         [sequence_of(session, which) for which in streams],
         learner.evaluation_warm_up,
@@ -225,7 +225,7 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
     record["mean_bid"] = (dims, policy @ bids)
     record["distance_rule"] = ((), np.asarray(learner.distance))
     record["beta"] = ((), temperatures(learner.beta).values[-1])
-    record["eps"] = ((), np.asarray(float(learner.eps)))
+    record["exploration"] = ((), np.asarray(float(learner.exploration)))
     for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
         shaped = other.reshape(*world.shape, -1)
         record[name] = ((*dims, "bid"), shaped)

@@ -76,15 +76,15 @@ class _Compared(eqx.Module):
 class ScalingLaw(_Compared):
     """Mean bids at the logit equilibrium, beside those with ``factor`` times as much karma and room.
 
-    The law says ``b(k; kbar) = b(a k; a kbar, a kmax)/a``. Bids are whole numbers, so it holds to about half
-    a unit. The record has ``scaling_gap`` (player, private, karma), its largest entry ``largest_scaling_gap``
-    and ``mean_scaling_gap``, and both economies' mean bids. For populations that can be ``scaled(factor)``.
-    Raises `ValueError` where an equilibrium is not found.
+    The law says ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest karma.
+    Bids are whole numbers, so it holds to about half a unit. The record has ``scaling_gap`` (player, private,
+    karma), its largest entry ``largest_scaling_gap`` and ``mean_scaling_gap``, and both economies' mean bids.
+    For populations that can be ``scaled(factor)``. Raises `ValueError` where an equilibrium is not found.
 
     Source: Vaishampayan (ETH Zurich 2024), appendix B.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.karma(kmax=2, kbar=1.0), ScalingLaw(beta=5.0))
+    >>> found = rv.learn(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
     >>> found.data.scaling_gap.shape, bool(found.data.largest_scaling_gap < 0.5)
     ((1, 2, 3), True)
     """
@@ -112,18 +112,19 @@ class ScalingLaw(_Compared):
 class Sublinearity(_Compared):
     """Mean bids at the logit equilibria of economies with more and more karma and the same room for it.
 
-    Where bids rise with the mean karma, ``b(k; kbar/a) <= b(k; kbar)``, the law of scales makes them rise
+    Where bids rise with the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the law of scales makes them rise
     less than in proportion to the own: ``b(a k) <= a b(k)``. ``largest_fall`` is by how much the premise is
     missed at most, ``largest_excess`` the conclusion, in units of karma; ``bids_rise`` and ``sublinear`` say
     whether whole bids, half a unit off each, explain that. ``mean_bid`` has one economy a row, of mean karma
-    ``kbar``. For populations that can be ``endowed(kbar)``. Raises `ValueError` where an equilibrium is not
-    found.
+    ``mean_karma``. For populations that can be ``endowed(mean_karma)``. Raises `ValueError` where an
+    equilibrium is not found.
 
     Source: Vaishampayan (ETH Zurich 2024), lemma A.1.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.karma(kmax=4, kbar=1.0), Sublinearity(beta=5.0, fill=(0.25, 0.5)))
-    >>> found.data.kbar.values.tolist(), bool(found.data.sublinear)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=1.0)
+    >>> found = rv.learn(game, Sublinearity(beta=5.0, fill=(0.25, 0.5)))
+    >>> found.data.mean_karma.values.tolist(), bool(found.data.sublinear)
     ([1.0, 2.0], True)
     """
 
@@ -154,8 +155,8 @@ class Sublinearity(_Compared):
         found = sublinearity(np.stack(bids), means)
         urgency = offered(game, "stakes")
         return ({} if urgency is None else {"urgency": (BID[:2], np.asarray(urgency))}) | {
-            "kbar": (("kbar",), np.asarray(means)),
-            "mean_bid": (("kbar", *BID), np.stack(bids)),
+            "mean_karma": (("mean_karma",), np.asarray(means)),
+            "mean_bid": (("mean_karma", *BID), np.stack(bids)),
             "largest_fall": ((), np.asarray(found.falls)),
             "largest_excess": ((), np.asarray(found.exceeds)),
             "bids_rise": ((), np.asarray(found.monotone)),

@@ -49,7 +49,7 @@ SUMS = "sum_"  # before tallies in a session
 class Simulation(eqx.Module):
     """Agents of an economy play on with policies that do not change; nothing is learned.
 
-    ``plays`` is the policy of all: ``equilibrium``, the logit equilibrium at ``beta`` and ``eps``;
+    ``plays`` is the policy of all: ``equilibrium``, the logit equilibrium at ``beta`` and ``exploration``;
     ``uniform``, ``zero`` or ``all_in``; numbers ``[type private karma bid]``, of one type also ``[private
     karma bid]``, rows of bids may end at the karma held; or a ``.json`` or ``.npy`` file of these. Or there
     is no karma, and the resource goes by a ``coin``, to the higher ``stake`` (urgency), or by ``turn``, to
@@ -85,7 +85,7 @@ class Simulation(eqx.Module):
         Any, "equilibrium, uniform, zero, all_in; coin, stake, turn; or a policy: numbers, or a file of these"
     ] = "equilibrium"
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
-    eps: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
     evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
     warm_up: Annotated[int, Ge(0), "steps before these"] = 0
 
@@ -93,7 +93,7 @@ class Simulation(eqx.Module):
         check_whole("evaluation", self.evaluation)
         check_whole("warm_up", self.warm_up, 0)
         check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
-        check_numbers("eps", self.eps, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        check_numbers("exploration", self.exploration, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         if isinstance(self.plays, str) and self.plays not in (*POLICIES, *AWARDS) and not _file(self.plays):
             known = ", ".join((*POLICIES, *AWARDS))
             raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a file that exists")
@@ -175,7 +175,7 @@ class Simulation(eqx.Module):
         if isinstance(given, str) and given == "equilibrium":
             if world.refusal:
                 raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
-            policy, _, residual = equilibrium(game, self.beta, self.eps)
+            policy, _, residual = equilibrium(game, self.beta, self.exploration)
             if not residual <= ENOUGH:
                 what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
                 raise ValueError(f"plays: {what}; give another beta, or a policy")

@@ -102,11 +102,7 @@ _BOUNDS = {
 def _sentence(first: Any, same: Sequence[Any], value: Any, known: Iterable[str]) -> str:
     kind, context = first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":
-        name = first["loc"][-1]
-        close = get_close_matches(str(name), list(known), n=1)
-        return "unknown key; " + (
-            f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
-        )
+        return f"unknown key; {near(str(first['loc'][-1]), known)}"
     if kind == "missing":
         return "is missing"
     bound = next((e for e in same if e["type"] in _BOUNDS), None)

@@ -90,7 +90,7 @@ class Choice(NamedTuple):
 def choices_of(table: Any) -> tuple[Choice, ...]:
     """The choices of a method's table. Raises `ValueError`.
 
-    >>> [one] = choices_of({"kbar": {"from": 1, "to": 9, "count": 3}})
+    >>> [one] = choices_of({"mean_karma": {"from": 1, "to": 9, "count": 3}})
     >>> [one.value(code) for code in one.grid()]
     [1, 5, 9]
     """

@@ -18,8 +18,8 @@ from rivalry.population.consistent import first_law
 from rivalry.population.operators import Law, Policy
 
 
-class Smoothing(Rounds):
-    """One step of the population flow, and ``pi <- (1-rate) pi + rate ((1-eps) softmax(beta Q^pi) + eps u)``.
+class DampedFixedPoint(Rounds):
+    """One step of the population flow, and ``pi <- (1-rate) pi + rate ((1-ε) softmax(beta Q^pi) + ε u)``.
 
     ``u`` is uniform play and ``Q^pi`` the action value of pi itself in the population of the moment;
     ``regularised`` adds the entropy of pi over beta to the reward of every step. With ``beta = inf`` the
@@ -37,8 +37,8 @@ class Smoothing(Rounds):
     Raises `ValueError` for options out of range.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2.0, gamma=0.9)
-    >>> found = rv.solve(game, Smoothing(beta=5.0), start="uniform")
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
+    >>> found = rv.solve(game, DampedFixedPoint(beta=5.0), start="uniform")
     >>> same = rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start="uniform")
     >>> found.status, bool(abs(found.profile - same.profile).max() < 1e-7)
     ('settled', True)
@@ -47,17 +47,17 @@ class Smoothing(Rounds):
     beta: Annotated[
         Annealed, Gt(0), "inverse temperature, per unit of payoff, also infinite; or a table of them"
     ] = 100.0
-    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     rate: Annotated[float, Gt(0), Le(1), "part of the way that a step goes"] = 0.05
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
         check_beta(self.beta, infinite=True)
-        check_numbers(eps=self.eps, rate=self.rate)
+        check_numbers(exploration=self.exploration, rate=self.rate)
 
     @property
     def _name(self) -> str:
-        return "smoothing"
+        return "the damped fixed point"
 
     def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
         return self._met(game, start, first_law(game), None, by)

@@ -29,7 +29,7 @@ class PopulationFictitiousPlay(Rounds):
     Source: Perrin et al., Fictitious Play for Mean Field Games, NeurIPS 2020.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2.0, gamma=0.9)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, PopulationFictitiousPlay(), start="uniform", tol=1e-3)
     >>> found.status, bool(found.data.exploitability < 0.05)
     ('settled', True)

@@ -15,26 +15,30 @@ from rivalry.population import uniform
 STAGES = 200  # of the inverse temperature, at the most
 
 
-def equilibrium(game: PopulationGame, beta: float, eps: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
+def equilibrium(
+    game: PopulationGame, beta: float, exploration: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Its policy ``[state action]`` and law ``[state]``, from uniform play; what is left of its equations.
 
     It is one where no more is left than `newton.ENOUGH`.
 
     >>> import rivalry as rv
-    >>> policy, law, left = equilibrium(rv.games.karma(kmax=2, kbar=1.0), beta=5.0)
+    >>> policy, law, left = equilibrium(rv.games.karma(max_karma=2, mean_karma=1.0), beta=5.0)
     >>> policy.shape, round(float(law.sum()), 9), left <= ENOUGH
     ((6, 3), 1.0, True)
     """
-    plain = PopulationNewton(beta=float(beta), eps=float(eps))
+    plain = PopulationNewton(beta=float(beta), exploration=float(exploration))
     state, left = followed(plain, game)
     if not left <= ENOUGH:  # no way leads there in stages: all at once
-        state, left = followed(PopulationNewton(beta=float(beta), eps=float(eps), begin=float(beta)), game)
+        state, left = followed(
+            PopulationNewton(beta=float(beta), exploration=float(exploration), begin=float(beta)), game
+        )
     return np.asarray(state.profile), np.asarray(state.point.mu), left
 
 
 def followed(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:
     """Stage by stage from uniform play to where the method ends, and what is left of its equations there."""
-    names = ("beta", "eps", "begin")
+    names = ("beta", "exploration", "begin")
     numbers = tuple(jnp.asarray(float(getattr(method, name))) for name in names)
     # arrays, lest a program be compiled for every beta
     method = eqx.tree_at(lambda m: tuple(getattr(m, name) for name in names), method, numbers)

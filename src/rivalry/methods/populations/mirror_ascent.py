@@ -19,7 +19,7 @@ from rivalry.population.operators import Law, Policy
 
 
 class MirrorAscent(Rounds):
-    """Policy mirror ascent: ``pi <- (1-eps) softmax(beta y) + eps u``, where ``y <- (1-rate) y + rate Q^pi``.
+    """Policy mirror ascent: ``pi <- (1-ε) softmax(beta y) + ε u``, where ``y <- (1-rate) y + rate Q^pi``.
 
     ``Q^pi`` is the action value of pi in its own stationary population, which is found anew each time, and
     ``u`` uniform play; ``regularised`` adds the entropy of pi over beta to the reward of every step. With
@@ -27,25 +27,26 @@ class MirrorAscent(Rounds):
     the entropy as its mirror. A ``beta`` that is a table changes step by step
     (`rivalry.methods.q_learning.annealing`).
 
-    What is left is the distance of pi from ``(1-eps) softmax(beta Q^pi) + eps u`` in the supremum norm.
+    What is left is the distance of pi from ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm.
     Undamped it cycles already at moderate beta, and says so. Raises `ValueError` for options out of range.
 
     Source: Vaishampayan (ETH Zurich 2024), chapter 5.
 
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.karma(kmax=4, kbar=2.0, gamma=0.9), MirrorAscent(beta=5.0), start="uniform")
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
+    >>> found = rv.solve(game, MirrorAscent(beta=5.0), start="uniform")
     >>> found.status, round(float(found.data.efficiency), 6)
     ('settled', -1.20906)
     """
 
     beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a table of them"] = 5.0
-    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 1.0
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
         check_beta(self.beta)
-        check_numbers(eps=self.eps, rate=self.rate)
+        check_numbers(exploration=self.exploration, rate=self.rate)
 
     @property
     def _name(self) -> str:
@@ -57,7 +58,7 @@ class MirrorAscent(Rounds):
     def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
         by = self._rule(state.taken)
         scores = self._summed(state.kept, state.now.q)
-        return softmax(game, scores, by.beta, by.eps), state.now.mu, scores
+        return softmax(game, scores, by.beta, by.exploration), state.now.mu, scores
 
     def _summed(self, scores: Policy, q: Policy) -> Policy:
         return scores + self.rate * (q - scores)
@@ -71,7 +72,7 @@ class MirrorAscent(Rounds):
 class OnlineMirrorDescent(MirrorAscent):
     """Online mirror descent: values are summed up, ``y <- y + rate Q^pi``, and played by their softmax.
 
-    ``pi = (1-eps) softmax(beta y) + eps u``, and ``Q^pi`` is the action value of pi in its own stationary
+    ``pi = (1-ε) softmax(beta y) + ε u``, and ``Q^pi`` is the action value of pi in its own stationary
     population. Nothing is forgotten, so the softmax hardens, as if at the inverse temperature ``beta rate n``
     after n steps, and where it comes to rest nobody gains by departing: what is left is the exploitability
     over the payoff scale. With ``regularised`` the entropy of pi over beta is paid at every step beside the
@@ -84,7 +85,7 @@ class OnlineMirrorDescent(MirrorAscent):
     Source: Perolat et al., Scaling Mean Field Games by Online Mirror Descent, AAMAS 2022.
 
     >>> import rivalry as rv
-    >>> game = rv.games.karma(kmax=4, kbar=2.0, gamma=0.9)
+    >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, OnlineMirrorDescent(), start="uniform", tol=1e-3)
     >>> found.status, bool(found.data.exploitability < 0.05)
     ('settled', True)

@@ -78,7 +78,7 @@ class PopulationNewtonState(NamedTuple):
 
 
 class PopulationNewton(eqx.Module):
-    """The logit equilibrium ``pi = (1-eps) softmax(beta Q^pi) + eps uniform`` in its stationary population.
+    """The logit equilibrium ``pi = (1-ε) softmax(beta Q^pi) + ε uniform`` in its stationary population.
 
     ``Q^pi`` is the action value of pi itself, exploration included; ``regularised`` adds the entropy of pi
     over beta to the reward of every step. Unknowns are values, law and environment together: one Newton step
@@ -105,13 +105,13 @@ class PopulationNewton(eqx.Module):
     """
 
     beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
-    eps: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     begin: Annotated[float, Gt(0), "inverse temperature of the first stage; at most that of the last"] = 5.0
     factor: Annotated[float, Gt(1), "of a stage's beta to that of the one before, at the most"] = 1.3
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
-        check_numbers(beta=self.beta, eps=self.eps, begin=self.begin, factor=self.factor)
+        check_numbers(beta=self.beta, exploration=self.exploration, begin=self.begin, factor=self.factor)
 
     @classmethod
     def fits(cls, game: Any) -> bool:
@@ -137,7 +137,7 @@ class PopulationNewton(eqx.Module):
         begun = state.beta > 0
         beta = jnp.minimum(jnp.where(begun, state.beta * state.factor, state.factor), self.beta)
         guess = _predicted(state, beta)
-        found = newton(game, guess, rule(beta, self.eps, self.regularised))
+        found = newton(game, guess, rule(beta, self.exploration, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; longer ones than the first might jump to another equilibrium
         lost = ~begun & ~good & (state.factor / 4 < LOWEST * self.begin)
@@ -148,7 +148,7 @@ class PopulationNewton(eqx.Module):
         behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
         here = jax.tree.map(partial(jnp.where, good), found.point, behind)
         q = action_values(game, here.env, here.values)
-        policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.eps))
+        policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.exploration))
         return PopulationNewtonState(
             profile=jnp.where(good | begun, policy, state.profile),
             point=here,
@@ -173,7 +173,7 @@ class PopulationNewton(eqx.Module):
 
     def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
         """What is left of the equations at which beta, and how many Newton steps it took."""
-        by = rule(state.beta, self.eps, self.regularised)
+        by = rule(state.beta, self.exploration, self.regularised)
         found = noted(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
         found["restarted"] = ((), np.asarray(state.restarted))
         return found | {"residual": ((), np.asarray(state.residual))}
@@ -258,7 +258,7 @@ def newton(game: PopulationGame, point: Point, by: Rule) -> Solved:
 def equations(game: PopulationGame, point: Point, by: Rule) -> tuple[Values, Law, Array]:
     """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
     q = action_values(game, point.env, point.values)
-    pi = softmax(game, q, by.beta, by.eps)
+    pi = softmax(game, q, by.beta, by.exploration)
     values = jnp.sum(pi * q, axis=1) + bonus(pi, by) - point.values
     missing = spread_out(game, shares_of(game) - by_type(game, point.mu))
     stays = push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
@@ -337,8 +337,8 @@ def _matrices(game: PopulationGame, point: Point, by: Rule) -> tuple[Array, Arra
     """The derivatives of Bellman's equation in the values, and of stationarity in the law."""
     q = action_values(game, point.env, point.values)
     p = logit(game, q, by.beta)
-    pi = (1 - by.eps) * p + by.eps * uniform(game)
+    pi = (1 - by.exploration) * p + by.exploration * uniform(game)
     paid = q - by.entropy * jnp.log(jnp.where(pi > 0, pi, 1.0)) / by.beta
-    weights = pi + (1 - by.eps) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
+    weights = pi + (1 - by.exploration) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
     of_values = game.discount[:, None] * transitions(game, point.env, weights) - jnp.eye(len(q))
     return of_values, balanced(game, transitions(game, point.env, pi))

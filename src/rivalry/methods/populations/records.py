@@ -20,7 +20,7 @@ from rivalry.population.operators import Policy, by_type, shares_of
 def check_numbers(**options: Any) -> None:
     """Raises `ValueError` for a number out of range; what is traced is not looked at."""
     rules: dict[str, tuple[Callable[[float], bool], str]] = {
-        "eps": (lambda x: 0 <= x <= 1, "in [0, 1]"),
+        "exploration": (lambda x: 0 <= x <= 1, "in [0, 1]"),
         "beta": (lambda x: 0 < x < np.inf, "above 0 and finite"),
         "begin": (lambda x: 0 < x < np.inf, "above 0 and finite"),
         "factor": (lambda x: 1 < x < np.inf, "above 1 and finite"),
@@ -40,7 +40,7 @@ def check_beta(beta: Any, *, infinite: bool = False) -> None:
 
 def noted(game: PopulationGame, pi: Policy, by: Rule) -> Record:
     """The rule that a policy was made by; with entropy paid, its payoff then, a head of each type."""
-    found: Record = {"beta": ((), np.asarray(by.beta)), "eps": ((), np.asarray(by.eps))}
+    found: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
     if np.isfinite(float(by.beta)):
         found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
     if float(by.entropy):

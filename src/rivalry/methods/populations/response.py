@@ -14,13 +14,13 @@ from rivalry.population.operators import Law, Policy, Values
 
 
 class Rule(NamedTuple):
-    """How a policy follows from values: ``(1-eps) softmax(beta Q) + eps uniform``.
+    """How a policy follows from values: ``(1-ε) softmax(beta Q) + ε uniform``.
 
     ``entropy`` is 1 where a policy's entropy over beta is paid at every step beside the reward, else 0.
     """
 
     beta: Float[Array, ""]
-    eps: Float[Array, ""]
+    exploration: Float[Array, ""]
     entropy: Float[Array, ""]
 
 
@@ -34,9 +34,9 @@ class Answered(NamedTuple):
     answer: Policy
 
 
-def rule(beta: Any, eps: Any = 0.0, regularised: Any = False) -> Rule:
+def rule(beta: Any, exploration: Any = 0.0, regularised: Any = False) -> Rule:
     """The same numbers as arrays."""
-    return Rule(*(jnp.asarray(part, dtype=float) for part in (beta, eps, regularised)))
+    return Rule(*(jnp.asarray(part, dtype=float) for part in (beta, exploration, regularised)))
 
 
 def bonus(pi: Policy, by: Rule) -> Values:
@@ -48,7 +48,7 @@ def answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: Rule) -> A
     """What answers a policy while the population stays as it is."""
     values = policy_values(game, env, pi, bonus(pi, by))
     q = action_values(game, env, values)
-    return Answered(mu, env, values, q, softmax(game, q, by.beta, by.eps))
+    return Answered(mu, env, values, q, softmax(game, q, by.beta, by.exploration))
 
 
 def mirrored(game: PopulationGame, pi: Policy, mu: Law | None, by: Rule) -> tuple[Answered, Float[Array, ""]]:
@@ -61,13 +61,13 @@ def mirrored(game: PopulationGame, pi: Policy, mu: Law | None, by: Rule) -> tupl
 
 
 def best_answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: Rule) -> Answered:
-    """The best response instead, with ``eps`` of uniform play; where actions tie, the likeliest of ``pi``.
+    """Answer by the best response, with uniform play mixed in; ties go to the likeliest action of ``pi``.
 
     ``values`` are still those of ``pi``; ``q`` is that of the best response.
     """
     best = best_response(game, env, pi)
     sure = jax.nn.one_hot(best.action, pi.shape[1])
-    answer = (1 - by.eps) * sure + by.eps * uniform(game)
+    answer = (1 - by.exploration) * sure + by.exploration * uniform(game)
     return Answered(mu, env, policy_values(game, env, pi), action_values(game, env, best.values), answer)
 
 

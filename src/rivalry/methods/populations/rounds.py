@@ -137,7 +137,7 @@ class Rounds(eqx.Module):
     def _rule(self, taken: Array) -> Rule:
         """What a policy follows from at a step."""
         beta = annealing.at(getattr(self, "beta", 1.0), taken)
-        return rule(beta, getattr(self, "eps", 0.0), getattr(self, "regularised", False))
+        return rule(beta, getattr(self, "exploration", 0.0), getattr(self, "regularised", False))
 
     def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
         """At the start."""

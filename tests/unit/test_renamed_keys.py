@@ -1,0 +1,64 @@
+"""Former names of keys and kinds are refused with their present names, in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rivalry as rv
+from rivalry.core.validate import RENAMED
+from rivalry.lab.study.errors import StudyError
+
+STUDY = """
+title = "Bids"
+question = "How much do agents bid?"
+[game]
+family = "karma"
+{game}
+[[method]]
+{method}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "now"),
+    [
+        ({"kbar": 1.0}, "mean_karma"),
+        ({"kmax": 4}, "max_karma"),
+    ],
+)
+@pytest.mark.parametrize("family", ["karma", "city"])
+def test_factories_name_the_present_key(family: str, given: dict[str, Any], now: str) -> None:
+    (old,) = given
+    with pytest.raises(ValueError, match=f"^{old}: is no argument of {family}; it is now called '{now}'$"):
+        getattr(rv.games, family)(**given)
+
+
+@pytest.mark.parametrize(
+    ("game", "method", "key", "now"),
+    [
+        ("kbar = 1.0", 'kind = "newton"', "game.kbar", "mean_karma"),
+        ("", 'kind = "newton"\neps = 0.1', "method.newton.eps", "exploration"),
+        ("", 'kind = "q_learning"\nq0 = 0.1', "method.q_learning.q0", "initial_q"),
+        ("", 'kind = "q_learning"\np_update = 0.1', "method.q_learning.p_update", "update_probability"),
+        ("", 'kind = "omd"', "method.omd.kind", "online_mirror_descent"),
+        ("", 'kind = "mirror"', "method.mirror.kind", "mirror_ascent"),
+        ("", 'kind = "smoothing"', "method.smoothing.kind", "damped_fixed_point"),
+        ("", 'kind = "theory"', "method.theory.kind", "analytic_constants"),
+        ("", 'kind = "newton"\n[sweep]\n"game.kmax" = [2, 4]', "game.kmax", "max_karma"),
+    ],
+)
+def test_studies_name_the_present_key(tmp_path: Path, game: str, method: str, key: str, now: str) -> None:
+    (tmp_path / "bids.toml").write_text(STUDY.format(game=game, method=method))
+    with pytest.raises(StudyError) as found:
+        rv.load_study(tmp_path / "bids.toml").check()
+    words = str(found.value)
+    assert key in words
+    assert f"it is now called '{now}'" in words
+    assert "\n" not in words
+
+
+def test_present_names_are_not_former_ones() -> None:
+    assert not {new for names in RENAMED.values() for new in names} & set(RENAMED)
