@@ -14,6 +14,6 @@ Where to look, from the mathematics up:
 """
 
 from rivalry.games.race.factory import race
-from rivalry.games.race.game import Race
+from rivalry.games.race.model import Race
 
 __all__ = ["Race", "race"]

@@ -9,12 +9,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import Reply
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.games.race.game import Race, Transition
 from rivalry.games.race.metrics import measures, outcomes
+from rivalry.games.race.model import Race, Transition
 from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Rules
 
@@ -66,11 +66,6 @@ class Believing(eqx.Module):
     true: Race
     beliefs: tuple[Belief, ...]
 
-    @property
-    def jumps(self) -> str:
-        """The part of a believed race that makes its payoffs jump, or nothing."""
-        return next(filter(None, (jumps(mind.rules) for mind in self.beliefs)), "")
-
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "true" in self.__dict__ and name in self.true.numbers:
             return self.true.numbers[name]
@@ -99,16 +94,6 @@ class Believing(eqx.Module):
     def columns(self) -> tuple[str, ...]:
         """The inputs of a period."""
         return self.true.columns
-
-    @property
-    def scale(self) -> Float[Array, ""]:
-        """The largest prize and disaster together that anybody believes in."""
-        return jnp.max(jnp.stack([self.believed(i).scale for i in range(self.players)]))
-
-    @property
-    def axis_names(self) -> tuple[str, ...]:
-        """Those of the true race."""
-        return self.true.axis_names
 
     def believed(self, player: int) -> Race:
         """The race that ``player`` thinks it plays."""
@@ -145,81 +130,105 @@ class Believing(eqx.Module):
         """What each player believes to get."""
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
 
-    def payoff_against(self, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-        """What ``player`` believes to get, as a function of its own strategy."""
 
-        def of(i: int) -> Callable[[Strategy], Array]:
-            return lambda strategy: self.believed(i).payoffs(x.at[i].set(strategy))[i]
+@oracles.payoff_scale.register(Believing)
+def _(game: Believing) -> Float[Array, ""]:
+    """Return the largest prize and disaster together in any race that a player believes in."""
+    return jnp.max(jnp.stack([jnp.asarray(oracles.payoff_scale(race)) for race in game.believed_races()]))
 
-        if isinstance(player, int):
-            return of(player)
-        each = [of(i) for i in range(self.players)]
-        return lambda strategy: jax.lax.switch(player, each, strategy)
 
-    def gradients(self, x: Profile) -> Profile:
-        """Every player's own gradient in the race that it believes in."""
-        return jnp.stack([race.gradients(x)[i] for i, race in enumerate(self.believed_races())])
+@oracles.discontinuity.register(Believing, when=lambda game: bool(_jumps(game)))
+def _(game: Believing) -> str:
+    return _jumps(game)
 
-    @property
-    def best_reply(self) -> Callable[[Profile, int | Array], tuple[Strategy, Array, Coverage]]:
-        """``best_reply(x, player)``, in the race that the player believes in, where such races know one."""
-        known = [race.best_reply for race in self.believed_races()]
 
-        def reply(x: Profile, player: int | Array) -> tuple[Strategy, Array, Coverage]:
-            return _of_one(known, [(x, i) for i in range(self.players)], player)
+def _jumps(game: Believing) -> str:
+    """The part of a believed race that makes its payoffs jump, or nothing."""
+    return next(filter(None, (jumps(mind.rules) for mind in game.beliefs)), "")
 
-        return reply
 
-    @property
-    def proved_reply(self) -> Callable[[Profile, int], Reply]:
-        """The same for certificates, where the believed races know one."""
-        known = [race.proved_reply for race in self.believed_races()]
-        return lambda x, player: known[player](x, player)
+@oracles.labels.register(Believing)
+def _(game: Believing) -> oracles.Labels:
+    return oracles.labels(game.true)
 
-    def refuses(self, name: str, value: float) -> str:
-        """As in the true race."""
-        return self.true.refuses(name, value)
 
-    def named_start(self, name: str) -> Profile:
-        """As in the true race."""
-        return self.true.named_start(name)
+@oracles.named_start.register(Believing)
+def _(game: Believing, name: str) -> Profile:
+    return oracles.named_start(game.true, name)
 
-    def measures(self, x: Profile) -> Record:
-        """Those of the true race, and what its players think of it."""
-        found = measures(self.true, x)
-        found["believed"] = (("player",), np.asarray(self.payoffs(x)))
-        found["realised"] = (("player",), np.asarray(self.true.payoffs(x)))
-        if self.periods > 1:
-            paths = [measures(race, x) for race in self.believed_races()]
-            for name in ("A", "B"):
-                rows = np.stack([path[name][1] for path in paths])
-                found[f"believed_{name}"] = (("believer", "stage", "player"), rows)
-        return found
 
-    def outcomes(self, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-        """The true race's measures and both payoffs, as arrays that JAX can trace."""
-        both = {"believed": self.payoffs(x), "realised": self.true.payoffs(x)}
-        return outcomes(self.true, x) | {name: (("player",), array) for name, array in both.items()}
+@oracles.validate_parameter.register(Believing)
+def _(game: Believing, name: str, value: float) -> str:
+    return oracles.validate_parameter(game.true, name, value)
+
+
+@oracles.metrics.register(Believing)
+def _(game: Believing, x: Profile) -> Record:
+    """Return those of the true race, and what its players think of it."""
+    found = measures(game.true, x)
+    found["believed"] = (("player",), np.asarray(game.payoffs(x)))
+    found["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
+    if game.periods > 1:
+        paths = [measures(race, x) for race in game.believed_races()]
+        for name in ("A", "B"):
+            rows = np.stack([path[name][1] for path in paths])
+            found[f"believed_{name}"] = (("believer", "stage", "player"), rows)
+    return found
+
+
+@oracles.traced_metrics.register(Believing)
+def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    both = {"believed": game.payoffs(x), "realised": game.true.payoffs(x)}
+    return outcomes(game.true, x) | {name: (("player",), array) for name, array in both.items()}
+
+
+@oracles.deviation_payoff.register(Believing)
+def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    """Return what ``player`` believes to get, as a function of its own strategy."""
+
+    def of(i: int) -> Callable[[Strategy], Array]:
+        return lambda strategy: game.believed(i).payoffs(x.at[i].set(strategy))[i]
+
+    if isinstance(player, int):
+        return of(player)
+    each = [of(i) for i in range(game.players)]
+    return lambda strategy: jax.lax.switch(player, each, strategy)
+
+
+@oracles.gradients.register(Believing)
+def _(game: Believing, x: Profile) -> Profile:
+    """Return every player's own gradient in the race that it believes in."""
+    return jnp.stack([oracles.gradients(race, x)[i] for i, race in enumerate(game.believed_races())])
+
+
+@oracles.best_response.register(Believing)
+def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best response in the race that the player believes in."""
+    return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
+
+
+@oracles.proved_response.register(Believing)
+def _(game: Believing, x: Profile, player: int) -> oracles.Response:
+    return oracles.proved_response(game.believed(player), x, player)
 
 
 def _of_one(
-    known: Sequence[Any], given: Sequence[tuple[Any, Any]], which: int | Array
+    races: Sequence[Race], given: Sequence[tuple[Any, Any]], which: int | Array
 ) -> tuple[Strategy, Array, Coverage]:
-    """The best reply that the race of number ``which``, which may be traced, gives to its arguments."""
+    """The best response in the race of number ``which``, which may be traced."""
     if isinstance(which, int):
-        found: tuple[Strategy, Array, Coverage] = known[which](*given[which])
-        return found
+        return oracles.best_response(races[which], *given[which])
     seen: list[Coverage] = []
 
     def of(i: int) -> Callable[[Array], tuple[Array, Array]]:
         def branch(_: Array) -> tuple[Array, Array]:
-            strategy, payoff, coverage = known[i](*given[i])
+            strategy, payoff, coverage = oracles.best_response(races[i], *given[i])
             seen.append(coverage)
             return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
 
         return branch
 
-    strategy, payoff = jax.lax.switch(which, [of(i) for i in range(len(known))], jnp.zeros(()))
+    strategy, payoff = jax.lax.switch(which, [of(i) for i in range(len(races))], jnp.zeros(()))
     return strategy, payoff, min(seen, key=COVERAGES.index)
 
 
@@ -236,11 +245,6 @@ class Minds(eqx.Module):
     believing: Believing
 
     @property
-    def jumps(self) -> str:
-        """The part of a believed race that makes its payoffs jump, or nothing."""
-        return self.believing.jumps
-
-    @property
     def players(self) -> int:
         """Rows of a profile: players times minds."""
         return self.believing.players**2
@@ -251,22 +255,6 @@ class Minds(eqx.Module):
         n = self.believing.players
         every: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
         return every
-
-    @property
-    def scale(self) -> Float[Array, ""]:
-        """The largest prize and disaster together that anybody believes in."""
-        return self.believing.scale
-
-    @property
-    def axis_names(self) -> tuple[str, ...]:
-        """Those of the true race."""
-        return self.believing.axis_names
-
-    @property
-    def player_names(self) -> tuple[str, ...]:
-        """``0 in mind 1`` and so on."""
-        n = self.believing.players
-        return tuple(f"{player} in mind {mind}" for mind in range(n) for player in range(n))
 
     def minds(self, x: Profile) -> Float[Array, "mind own axis"]:
         """A profile by mind."""
@@ -283,44 +271,56 @@ class Minds(eqx.Module):
         races = self.believing.believed_races()
         return jnp.concatenate([race.payoffs(part) for race, part in zip(races, self.minds(x), strict=True)])
 
-    @property
-    def best_reply(self) -> Callable[[Profile, int | Array], tuple[Strategy, Array, Coverage]]:
-        """``best_reply(x, row)``, within the mind that the row belongs to."""
-        known = [race.best_reply for race in self.believing.believed_races()]
 
-        def reply(x: Profile, row: int | Array) -> tuple[Strategy, Array, Coverage]:
-            mind, player = divmod(row, len(known))
-            return _of_one(known, [(part, player) for part in self.minds(x)], mind)
+@oracles.payoff_scale.register(Minds)
+def _(game: Minds) -> Array | np.ndarray | float:
+    return oracles.payoff_scale(game.believing)
 
-        return reply
 
-    @property
-    def proved_reply(self) -> Callable[[Profile, int], Reply]:
-        """The same for certificates, where the believed races know one."""
-        known = [race.proved_reply for race in self.believing.believed_races()]
+@oracles.discontinuity.register(Minds, when=lambda game: bool(_jumps(game.believing)))
+def _(game: Minds) -> str:
+    return _jumps(game.believing)
 
-        def reply(x: Profile, row: int) -> Reply:
-            mind, player = divmod(row, len(known))
-            found: Reply = known[mind](self.minds(x)[mind], player)
-            return found
 
-        return reply
+@oracles.labels.register(Minds)
+def _(game: Minds) -> oracles.Labels:
+    """Return ``0 in mind 1`` and so on for players."""
+    n = game.believing.players
+    names = tuple(f"{player} in mind {mind}" for mind in range(n) for player in range(n))
+    return oracles.Labels(names, oracles.labels(game.believing).axes)
 
-    def named_start(self, name: str) -> Profile:
-        """As in the true race, in every mind."""
-        return jnp.tile(self.believing.named_start(name), (self.believing.players, 1))
 
-    def measures(self, x: Profile) -> Record:
-        """Those of the true race at what is played; see the class."""
-        actual = self.played(x)
-        renamed = {"player": "actor"}
-        found: Record = {
-            name: (tuple(renamed.get(dim, dim) for dim in dims), array)
-            for name, (dims, array) in measures(self.believing.true, actual).items()
-        }
-        n = self.believing.players
-        expected = np.asarray(self.payoffs(x)).reshape(n, n)[np.arange(n), np.arange(n)]
-        found["played"] = (("actor", "axis"), np.asarray(actual))
-        found["expected"] = (("actor",), expected)
-        found["realised"] = (("actor",), np.asarray(self.believing.true.payoffs(actual)))
-        return found
+@oracles.named_start.register(Minds)
+def _(game: Minds, name: str) -> Profile:
+    return jnp.tile(oracles.named_start(game.believing, name), (game.believing.players, 1))
+
+
+@oracles.metrics.register(Minds)
+def _(game: Minds, x: Profile) -> Record:
+    """Return those of the true race at what is played; see `Minds`."""
+    actual = game.played(x)
+    renamed = {"player": "actor"}
+    found: Record = {
+        name: (tuple(renamed.get(dim, dim) for dim in dims), array)
+        for name, (dims, array) in measures(game.believing.true, actual).items()
+    }
+    n = game.believing.players
+    expected = np.asarray(game.payoffs(x)).reshape(n, n)[np.arange(n), np.arange(n)]
+    found["played"] = (("actor", "axis"), np.asarray(actual))
+    found["expected"] = (("actor",), expected)
+    found["realised"] = (("actor",), np.asarray(game.believing.true.payoffs(actual)))
+    return found
+
+
+@oracles.best_response.register(Minds)
+def _(game: Minds, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best response within the mind that the row ``player`` belongs to."""
+    races = game.believing.believed_races()
+    mind, own = divmod(player, len(races))
+    return _of_one(races, [(part, own) for part in game.minds(x)], mind)
+
+
+@oracles.proved_response.register(Minds)
+def _(game: Minds, x: Profile, player: int) -> oracles.Response:
+    mind, own = divmod(player, game.believing.players)
+    return oracles.proved_response(game.believing.believed(mind), game.minds(x)[mind], own)

@@ -19,7 +19,7 @@ import numpy as np
 from rivalry.games.race import period
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 TRACES = -690.0  # ln xp below which no root is looked for
 FINE, COARSE, BELOW = 0.03, 0.3, 60.0  # steps of a scan in ln xp, the second so far below the top

@@ -24,12 +24,11 @@ from rivalry.games.race.checks import (
     one_of,
     per_player,
     players_of,
+    tried,
     weighted,
 )
-from rivalry.games.race.game import COLUMNS, Race
-from rivalry.games.race.parts import tried
-from rivalry.games.race.period import CONTESTS, COSTS, RISKS, Rules, power
-from rivalry.games.race.technology import SPILLS
+from rivalry.games.race.model import COLUMNS, Race
+from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLS, Rules, power
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]

@@ -16,10 +16,10 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.own_problem import Own, odds, own_problem, peak, place_of, power_of_safety
-from rivalry.games.race.technology import received
+from rivalry.games.race.period import received
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 NODES, LEVELS, WIDE = 22, 97, 9.0  # of each stock, of performance, and how far from the rivals' in logs
 STEPS = 7

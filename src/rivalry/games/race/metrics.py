@@ -13,7 +13,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Profile
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 Named = dict[str, tuple[tuple[str, ...], Array]]
 

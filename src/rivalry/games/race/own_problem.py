@@ -18,7 +18,7 @@ from rivalry.games.race import period
 from rivalry.games.race.period import Numbers, Rules, log
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
 COSTS = (period.linear, period.quadratic, *THRESHOLDS)

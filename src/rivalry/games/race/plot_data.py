@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import labels
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
-from rivalry.games.race.investment_response import efforts
 from rivalry.games.race.own_problem import known
-from rivalry.games.race.schedule_response import compiled_reply
+from rivalry.games.race.schedule_response import compiled_reply, efforts
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 SIDE, PLACES, AMOUNTS = 61, 121, 25
 NEAR = 1e3  # efforts are drawn from a thousandth of the largest at the profile to as many times it
@@ -77,7 +77,7 @@ def _reaction(race: Race, x: Profile) -> Record:
         "reaction_at": (("duellist", "place"), np.stack([line, line])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
         "reaction_player": (("duellist",), np.arange(2)),
-        "reaction_column": ((), np.asarray(race.axis_names[1])),
+        "reaction_column": ((), np.asarray(labels(race).axes[1])),
     }
 
 
@@ -114,7 +114,7 @@ def _deviation(race: Race, x: Profile) -> Record:
         "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
         "deviation_at": (("player", "level"), amounts),
         "deviation_here": (("player",), here),
-        "deviation_column": ((), np.asarray(race.axis_names[3])),
+        "deviation_column": ((), np.asarray(labels(race).axes[3])),
     }
 
 

@@ -7,7 +7,6 @@ another's ``1 - e``, a disaster nothing; ``e`` is the enmity. What teams know de
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
@@ -15,7 +14,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import Reply
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
@@ -44,16 +43,6 @@ class Precipice(eqx.Module):
     def players(self) -> int:
         """How many teams race."""
         return self.space.shape[0]
-
-    @property
-    def alike(self) -> np.ndarray:
-        """All teams are."""
-        return np.zeros(self.players, dtype=int)
-
-    @property
-    def axis_names(self) -> tuple[str]:
-        """What a strategy is."""
-        return ({"none": "safety", "private": "slope", "public": "boldness"}[self.information],)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Expected payoffs before capabilities are known."""
@@ -122,22 +111,6 @@ class Precipice(eqx.Module):
         undercut = jax.vmap(lambda each: leads(each, True))(boldness)
         return own + (jnp.sum(undercut) - undercut) / (n - 1)
 
-    def closed_form(self) -> np.ndarray:
-        """``[root player axis]``: the symmetric equilibrium. Raises `ValueError` where none is known."""
-        rule, _ = solution(self.players, float(self.mu), float(self.enmity), self.information)
-        return np.full((1, self.players, 1), rule)
-
-    def refuses(self, name: str, value: float) -> str:
-        """Why the array ``name`` may not take a value, or nothing."""
-        if not value > 0:
-            return "must be above 0"
-        return "must be at most 1" if name == "enmity" and value > 1 else ""
-
-    def measures(self, x: Profile) -> Record:
-        """``risk``, the chance of a disaster, and ``safe``, that of a safe win."""
-        safe = min(float(_safe(self, x)), 1.0)
-        return {"risk": ((), np.asarray(1 - safe)), "safe": ((), np.asarray(safe))}
-
     def free_gains(self, x: Profile) -> Float[Array, "player"]:
         """What each gains by the best safety at each of its capabilities, whatever rule that makes.
 
@@ -146,26 +119,10 @@ class Precipice(eqx.Module):
         is just not undercut, or 1, which is.
 
         >>> game = precipice(mu=0.6, enmity=0.6, information="public")
-        >>> round(float(game.free_gains(jnp.asarray(game.closed_form()[0]))[0]), 4)
+        >>> round(float(game.free_gains(jnp.asarray(oracles.closed_form(game)[0]))[0]), 4)
         0.0576
         """
         return self._led_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
-
-    @property
-    def proved_reply(self) -> Callable[[Profile, int], Reply]:
-        """With public information: what the best choice at every lead pays, whatever rule that makes.
-
-        Rules of one number do not hold it, so the strategy told is the player's own.
-        """
-        if self.information != "public":
-            raise AttributeError("rules are searched as they are")
-
-        def reply(x: Profile, player: int) -> Reply:
-            best = float(self.payoffs(x)[player] + self.free_gains(x)[player])
-            words = "any rule of the leader, by integration over leads"
-            return Reply(np.asarray(x[player]), best, np.inf, "lower bound", words)
-
-        return reply
 
     def _led_gains(self, boldness: Array) -> Float[Array, "player"]:
         """What each leader gains by the best safety at every lead; the runner-up undercuts where it pays."""
@@ -182,6 +139,50 @@ class Precipice(eqx.Module):
             return _integral(integrand, jnp.stack([1 / jnp.maximum(own, 1e-9), e, equal]), mu, n)
 
         return jnp.maximum(jax.vmap(gain)(boldness), 0.0)
+
+
+@oracles.exchangeable.register(Precipice)
+def _(game: Precipice) -> np.ndarray:
+    return np.zeros(game.players, dtype=int)
+
+
+@oracles.labels.register(Precipice)
+def _(game: Precipice) -> oracles.Labels:
+    return oracles.Labels(
+        axes=({"none": "safety", "private": "slope", "public": "boldness"}[game.information],)
+    )
+
+
+@oracles.closed_form.register(Precipice)
+def _(game: Precipice) -> np.ndarray:
+    """Return the symmetric equilibrium. Raises `ValueError` where none is known."""
+    rule, _ = solution(game.players, float(game.mu), float(game.enmity), game.information)
+    return np.full((1, game.players, 1), rule)
+
+
+@oracles.validate_parameter.register(Precipice)
+def _(game: Precipice, name: str, value: float) -> str:
+    if not value > 0:
+        return "must be above 0"
+    return "must be at most 1" if name == "enmity" and value > 1 else ""
+
+
+@oracles.metrics.register(Precipice)
+def _(game: Precipice, x: Profile) -> Record:
+    """Return ``risk``, the probability of a disaster, and ``safe``, that of a safe win."""
+    safe = min(float(_safe(game, x)), 1.0)
+    return {"risk": ((), np.asarray(1 - safe)), "safe": ((), np.asarray(safe))}
+
+
+@oracles.proved_response.register(Precipice, when=lambda game: game.information == "public")
+def _(game: Precipice, x: Profile, player: int) -> oracles.Response:
+    """Return what the best choice at every lead pays, whatever rule that makes.
+
+    Rules of one number do not hold it, so the strategy reported is the player's own.
+    """
+    best = float(game.payoffs(x)[player] + game.free_gains(x)[player])
+    words = "any rule of the leader, by integration over leads"
+    return oracles.Response(np.asarray(x[player]), best, np.inf, "lower bound", words)
 
 
 @eqx.filter_jit
@@ -286,8 +287,10 @@ def precipice(
     Raises `ValueError`.
 
     >>> game = precipice(players=2, mu=0.6, enmity=0.8)
-    >>> float(game.closed_form()[0, 0, 0].round(6)), float(game.measures(jnp.full((2, 1), 0.375))["risk"][1])
-    (0.375, 0.625)
+    >>> float(oracles.closed_form(game)[0, 0, 0].round(6))
+    0.375
+    >>> round(float(oracles.metrics(game, jnp.full((2, 1), 0.375))["risk"][1]), 6)
+    0.625
     """
     if isinstance(players, bool) or not isinstance(players, int) or players < 2:
         raise ValueError(f"players: {players!r} must be a whole number, at least 2")

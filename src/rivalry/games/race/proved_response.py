@@ -8,9 +8,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.certify import Reply, payoffs
+from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import payoff_scale
+from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.bounds import Problem, best_inputs, bound, provable
@@ -18,13 +18,13 @@ from rivalry.games.race.own_problem import RISKS, Own, moved, own_problem, place
 from rivalry.games.race.schedule_response import by_effort, compiled_reply, resolution
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 CONTESTS = (period.ratio, period.logit)
 METHOD = "branch and bound over ln xp, best xs at each; idle corner"
 
 
-def proved_reply(race: Race, x: Profile, player: int) -> Reply:
+def proved_reply(race: Race, x: Profile, player: int) -> Response:
     """The best reply that is found, and what no schedule of ``player`` pays more than.
 
     Proved for effort alone, the contests ``ratio`` and ``logit``, linear cost, every risk of the family, and
@@ -40,8 +40,8 @@ def proved_reply(race: Race, x: Profile, player: int) -> Reply:
     method = resolution(race)
     bound = _endless_bound(race, x, player, payoff) if proved and race.endless else np.inf
     if not np.isfinite(bound):
-        return Reply(strategy, payoff, np.inf, "lower bound", method)
-    return Reply(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
+        return Response(strategy, payoff, np.inf, "lower bound", method)
+    return Response(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
 
 
 def _form(race: Race) -> bool:
@@ -50,7 +50,7 @@ def _form(race: Race) -> bool:
     return ours and rules.cost is period.linear and by_effort(race)
 
 
-def _by_bounds(race: Race, x: Profile, player: int) -> Reply | None:
+def _by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     """The best schedule and its bound, period by period from the last; None where nothing is proved.
 
     No program has to be compiled for it but the payoffs'.
@@ -74,7 +74,7 @@ def _by_bounds(race: Race, x: Profile, player: int) -> Reply | None:
     paid = float(payoffs(race, put(there))[player])
     if not np.isfinite(most) or not np.isfinite(paid):
         return None
-    return Reply(strategy, paid, max(most, paid), "bounded", METHOD)
+    return Response(strategy, paid, max(most, paid), "bounded", METHOD)
 
 
 def _endless_bound(race: Race, x: Profile, player: int, payoff: float) -> float:

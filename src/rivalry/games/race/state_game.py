@@ -1,25 +1,31 @@
-"""One period of a race in a given state of technology, given what every state after it is worth."""
+"""A race period by period: the game at a state of technology, native play, and action grids for tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Profile, Strategy
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 DEEP, EACH = 20.0, 21  # the scan of an effort: so many nats below the highest, so many levels
 INVESTED, SHARED = {2: 15, 4: 7}, 3  # levels of investments, by how many other inputs there are; of shares
 ROUNDS, SIDE, SHRINK = 14, 5, 0.5
 IDLE = 0.1  # above the least amount, in nats: the smallest effort that is tried
+LEAST = 1e-12  # stocks are seen as logarithms, those below this as this
+# Spending on either input, as a share of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
+SPENT = {"xs": (np.exp(-2.4) / 10, np.exp(1.6) / 10), "xp": (np.exp(-3.0) / 10, np.exp(1.0) / 10)}
+INVESTMENT = 0.05  # of the prize
+GIVEN = {"fraction": 1.0, "rate": 3.0}
 
 
 class Node(eqx.Module):
@@ -39,10 +45,6 @@ class Node(eqx.Module):
     def space(self) -> Box:
         return self.race.period_space
 
-    @property
-    def scale(self) -> Float[Array, ""]:
-        return self.race.scale
-
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         paid, goes_on, later = self.race.period(self.t, self.state, x)
         found: Array = self.race.weights[self.t] * paid + goes_on * self.ahead(later)
@@ -52,18 +54,25 @@ class Node(eqx.Module):
         """The state that ``x`` leads to."""
         return self.race.period(self.t, self.state, x)[2]
 
-    def best_reply(self, x: Profile, player: int | Array) -> tuple[Strategy, Array, Coverage]:
-        """The best of all own inputs, its payoff, and how surely it is the best.
 
-        Effort tells what the period pays and whether play goes on, the other inputs what is ahead and what
-        they cost: ``w u(effort) + P(effort) a(others) - c(others)``. Both parts are scanned, all pairs are
-        compared, and the best pair is refined by turns.
-        """
-        own = _Own(self, x, jnp.asarray(player))
-        y, _ = _refined(own, *_scanned(own))
-        strategy = own.outer(y)
-        payoff = self.payoffs(x.at[player].set(strategy))[player]
-        return strategy, payoff, "lower bound"
+@oracles.payoff_scale.register(Node)
+def _(game: Node) -> Array | np.ndarray | float:
+    return oracles.payoff_scale(game.race)
+
+
+@oracles.best_response.register(Node)
+def _(game: Node, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best of all own inputs.
+
+    Effort tells what the period pays and whether play goes on, the other inputs what is ahead and what
+    they cost: ``w u(effort) + P(effort) a(others) - c(others)``. Both parts are scanned, all pairs are
+    compared, and the best pair is refined by turns.
+    """
+    own = _Own(game, x, jnp.asarray(player))
+    y, _ = _refined(own, *_scanned(own))
+    strategy = own.outer(y)
+    payoff = game.payoffs(x.at[player].set(strategy))[player]
+    return strategy, payoff, "lower bound"
 
 
 class _Own:
@@ -176,3 +185,89 @@ def stock_range(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
             lead = np.maximum(before[:, None, :] - low[:, :, None], 0.0)
             high = high + (lead.sum(axis=-1) if race.spill == "sum" else lead.max(axis=-1))
     return low, high
+
+
+# --- native play --------------------------------------------------------------------------------------------
+
+
+class Played(NamedTuple):
+    """The period that comes next, and the technology in it; nothing where that never changes."""
+
+    period: Int[Array, ""]
+    state: Float[Array, "stock player"]
+
+
+class RacePlay(eqx.Module):
+    """A race played period by period; a `MarkovGame`. Made by `Race.play`.
+
+    A reward is what the period pays, before it is known who wins; whether play goes on is drawn. A win (an
+    unsafe win, where ``end_on`` says so) and the last period end play; a horizon without end is cut after
+    ``periods``. Everybody sees the period, ``ln A`` and ``ln B`` of all.
+    """
+
+    race: Race
+    periods: int | None = eqx.field(static=True)
+
+    @property
+    def space(self) -> Box:
+        """Inputs of one period."""
+        return self.race.period_space
+
+    def reset(self, key: PRNGKeyArray) -> Played:
+        """The first period; nothing is drawn."""
+        state = jnp.zeros((0, self.race.players)) if self.race.endless else self.race.opening()
+        return Played(jnp.asarray(0), state)
+
+    def step(
+        self, state: Played, x: Profile, key: PRNGKeyArray
+    ) -> tuple[Played, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        t = jnp.asarray(0) if self.race.endless else state.period
+        paid, goes_on, later = self.race.period(t, state.state, x)
+        over = jax.random.uniform(key) >= goes_on
+        following = Played(state.period + 1, later)
+        if self.race.endless:
+            cut = jnp.asarray(False) if self.periods is None else following.period >= self.periods
+            return following, paid, over, cut & ~over
+        return following, paid, over | (following.period >= self.race.periods), jnp.asarray(False)
+
+    def observe(self, state: Played) -> Float[Array, "player feature"]:
+        """The period, then ``ln A`` of all players, then ``ln B``."""
+        race = self.race
+        t = jnp.asarray(0) if race.endless else jnp.minimum(state.period, race.periods - 1)
+        numbers = race.numbers_at(t)
+        stocks = state.state if state.state.size else jnp.stack([numbers["A"], numbers["B"]])
+        logs = jnp.log(jnp.maximum(stocks, LEAST)).ravel()
+        seen = jnp.append(state.period.astype(float), logs)
+        return jnp.broadcast_to(seen, (race.players, seen.size))
+
+
+# --- action grids -------------------------------------------------------------------------------------------
+
+
+def levels(race: Race, count: int) -> list[dict[str, Any]]:
+    """So many levels of either effort, evenly spaced in logarithms, in the form that tables take.
+
+    They cost from 0.9 % (safety) and 0.5 % (performance) of the prize to 50 % and 27 %, at the first period's
+    prices; investments are nothing or 5 % of the prize, shares nothing or all (a rate: 3).
+
+    >>> import rivalry as rv
+    >>> found = levels(rv.games.race(), 9)
+    >>> [[round(float(table[end][0]), 6) for end in ("from", "to")] for table in found]
+    [[0.090718, 4.953032], [0.049787, 2.718282]]
+    """
+    numbers = {name: np.asarray(value, dtype=float) for name, value in race.numbers_at(0).items()}
+    stake = np.maximum(np.abs(numbers["win_a"]), 1e-12)
+    found: list[dict[str, Any]] = []
+    for column in race.columns:
+        if column in SPENT:
+            price = numbers["r"] if "r" in numbers else numbers[f"r_{column[1]}"]
+            unit = stake / np.where(price > 0, price, 0.1)
+            low, high = SPENT[column]
+            found.append({"kind": "log", "from": low * unit, "to": high * unit, "count": count})
+        elif column.startswith("inv"):
+            price = numbers[f"r_{column}"]
+            most = float(np.max(INVESTMENT * stake / np.where(price > 0, price, 0.01)))
+            found.append({"kind": "levels", "levels": [0.0, most]})
+        else:
+            found.append({"kind": "levels", "levels": [0.0, GIVEN[race.share_units]]})
+    return found * race.periods

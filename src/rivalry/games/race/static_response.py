@@ -15,11 +15,10 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
-from rivalry.games.race.grid_response import GRID, grid_reply
 from rivalry.games.race.own_problem import Own, best_safety, known, own_problem, place_of
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
 POINTS = SCANS * PEAKS * REFINED  # as many lanes in every round
@@ -27,6 +26,10 @@ STEPS = 14  # Newton's, for the best safety
 TRACE = 1e-6  # in logs
 ABOVE = 1e-9  # in logs: by how much a rival is outdone where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
+
+EACH, SUMMITS, ROUNDS, SIDE = 97, 6, 26, 7  # of the search of both inputs
+SHRINK = 0.4
+GRID = f"{EACH} x {EACH} scan of ln xs and ln xp and both edges of nothing, {ROUNDS} refinements"
 
 
 class Best(NamedTuple):
@@ -178,8 +181,18 @@ def _compiled(race: Race, x: Profile, player: Array) -> Best:
     return static_reply(race, x, player)
 
 
-def details(race: Race, x: Profile, player: int) -> dict[str, Any]:
-    """The value of the best reply, whether it is attained, the strategy, and how it was searched."""
+def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
+    """Return ``value``, ``strategy``, ``payoff``, ``attained`` and ``resolution`` of one period's best response.
+
+    Against idle rivals the last trace of performance may win all there is: no input attains ``value`` then,
+    and ``strategy``, which gets ``payoff``, only comes near.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.race()
+    >>> found = response_details(game, game.inputs(xs=[0.5, 0.0], xp=[0.5, 0.0]), 0)
+    >>> found["value"], found["attained"]
+    (1.0, False)
+    """
     found = _compiled(race, x, put(player))
     payoff, limit = float(found.payoff), float(found.limit)
     attained = not limit > payoff + 1e-12 * float(payoff_scale(race))
@@ -190,3 +203,66 @@ def details(race: Race, x: Profile, player: int) -> dict[str, Any]:
         "attained": attained,
         "resolution": SCAN if known(race) else GRID,
     }
+
+
+# --- both inputs searched: for production, risk or cost of one's own ----------------------------------------
+
+
+def grid_reply(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array, Array]:
+    """The best strategy that is found, its payoff, and the payoff again: no limits are known."""
+    space = race.space
+    assert space.least is not None
+    low, high = jnp.log(space.least[player, :2]), jnp.log(space.high[player, :2])
+    step = (high - low) / (EACH - 1)
+
+    def paid(logs: Array) -> Array:
+        found = race.payoffs(x.at[player].set(jnp.exp(logs)))[player]
+        return jnp.where(jnp.isnan(found), -jnp.inf, found)
+
+    xs = jnp.linspace(low[0], high[0], EACH)
+    xp = jnp.concatenate([jnp.linspace(low[1], high[1], EACH), _rivals(race, x, player)])
+    none = jnp.array([-jnp.inf])
+    rows, columns = jnp.concatenate([none, xs]), jnp.concatenate([none, jnp.clip(xp, None, high[1])])
+    lattice = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1)
+    values = jax.lax.map(jax.vmap(paid), lattice)
+    flat = values.ravel()
+    _, best = jax.lax.top_k(jnp.where(_summits(values).ravel(), flat, -jnp.inf), SUMMITS)
+    starts = lattice.reshape(-1, 2)[best]
+    around = jnp.linspace(-1, 1, SIDE)
+    offsets = jnp.stack(jnp.meshgrid(around, around, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def refine(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle, width = carry
+        near = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
+        near = jnp.concatenate([middle[None], near])
+        first = jnp.argmax(jax.vmap(paid)(near))
+        # a step to the rim goes on as wide
+        inside = jnp.all(jnp.abs(jnp.where(jnp.isfinite(middle), near[first] - middle, 0.0)) < 0.9 * width)
+        return near[first], jnp.where(inside, SHRINK * width, width)
+
+    ends, _ = jax.vmap(lambda start: jax.lax.fori_loop(0, ROUNDS, refine, (start, step)))(starts)
+    tried = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])
+    final = jax.vmap(paid)(tried)
+    first = jnp.argmax(final)
+    return jnp.exp(tried[first]), final[first], final[first]
+
+
+def _summits(values: Array) -> Array:
+    """Where a lattice is at least as high as its four neighbours; the first row and column are edges."""
+    padded = jnp.pad(values, 1, constant_values=-jnp.inf)
+    beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    found = jnp.ones(values.shape, dtype=bool)
+    for neighbour in beside:
+        found &= values >= neighbour
+    return found
+
+
+def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
+    """Logarithms of performance inputs level with rivals', and just above: jumps of the highest wins."""
+    if race.rules.csf is not period.best or race.rules.production is not period.power:
+        return jnp.zeros(0)
+    numbers = race.numbers_at(0)
+    _, log_p = period.power(x[:, 0], x[:, 1], numbers)
+    level = (log_p - period.log(numbers["B"][player])) / numbers["beta"][player]
+    level = jnp.where(jnp.isfinite(level), level, -jnp.inf)
+    return jnp.concatenate([level, level + ABOVE])

@@ -14,7 +14,7 @@ from rivalry.core.registry import near
 from rivalry.games.race.closed_forms import Alike, alike_numbers, symmetric_equilibria
 
 if TYPE_CHECKING:
-    from rivalry.games.race.game import Race
+    from rivalry.games.race.model import Race
 
 PARAMETERS = ("A", "B", "alpha", "beta", "theta", "d", "r_s", "r_p", "r", "m", "n", "win_a", "lose_a")
 

@@ -1,33 +1,27 @@
-"""The race as a value: players, inputs over periods, payoffs, measures."""
+"""The race as a value: parameters, inputs over periods, payoffs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import Reply
-from rivalry.core.jax import jax, jnp
-from rivalry.core.registry import near
-from rivalry.core.results import Coverage, Record
-from rivalry.core.space import Box, Profile, Strategy
-from rivalry.games.race import technology
-from rivalry.games.race.checks import refusal
-from rivalry.games.race.inputs import profile_of
-from rivalry.games.race.metrics import measures, outcomes
-from rivalry.games.race.native_play import RacePlay
-from rivalry.games.race.own_problem import jumps
-from rivalry.games.race.period import Numbers, Outcome, Rules, ours, outcome
-from rivalry.games.race.plot_data import names as view_names
-from rivalry.games.race.plot_data import view
-from rivalry.games.race.proved_response import proved_reply
-from rivalry.games.race.schedule_response import best_reply
-from rivalry.games.race.state_game import Node, stock_range
-from rivalry.games.race.static_response import details
-from rivalry.games.race.stepwise import levels, opening, period, period_space
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box, Profile
+from rivalry.games.race.period import (
+    Numbers,
+    Outcome,
+    Rules,
+    advanced,
+    fraction,
+    outcome,
+    stock_paths,
+)
+from rivalry.games.race.state_game import Node, RacePlay, levels, stock_range
 
 COLUMNS = ("xs", "xp", "inv_s", "inv_p", "share_s", "share_p")
 ALONE = ("m", "kappa", "lam")  # one number for everybody, or one a period
@@ -102,45 +96,6 @@ class Race(eqx.Module):
         return self.gamma is not None
 
     @property
-    def scale(self) -> Float[Array, ""]:
-        """The largest prize and disaster together, over the players: what payoffs are compared with."""
-        numbers = self.numbers
-        prize = jnp.maximum(jnp.abs(numbers["win_a"]), jnp.abs(numbers["lose_a"]))
-        return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["d"])), 1e-300)
-
-    @property
-    def jumps(self) -> str:
-        """The part of the race that makes payoffs jump, or nothing."""
-        return jumps(self.rules)
-
-    @property
-    def axis_names(self) -> tuple[str, ...]:
-        """``xs`` and so on in one period; ``xs 0``, ``xp 0``, .. over several."""
-        if self.periods == 1:
-            return self.columns
-        return tuple(f"{column} {t}" for t in range(self.periods) for column in self.columns)
-
-    @property
-    def alike(self) -> np.ndarray:
-        """``[player]``: equal numbers for players who have the same parameters in every period."""
-        own = [np.asarray(v) for n, v in self.numbers.items() if n not in ALONE and n != "d"]
-        own += [
-            np.asarray(self.weights),
-            np.asarray(self.ahead),
-            np.zeros(self.players) if self.gamma is None else np.asarray(self.gamma),
-        ]
-        own += [np.asarray(self.numbers["d"])] if self.disaster_by_victim else []
-        rows = np.concatenate([np.reshape(part, (-1, self.players)) for part in own]).T
-        if not self._told_by_numbers():
-            rows = np.arange(self.players)[:, None]  # who knows what a function of one's own does
-        return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
-
-    def _told_by_numbers(self) -> bool:
-        """Whether players differ by their numbers alone: all rules are ours, no disaster by who caused it."""
-        given = (self.rules.production, self.rules.csf, self.rules.risk, self.rules.cost)
-        return all(ours(rule) for rule in given) and self.transition is None and self.disaster_by_victim
-
-    @property
     def disaster_by_victim(self) -> bool:
         """Whether ``d`` is a vector (a row a period), and not a matrix of who pays when who wins."""
         return self.damage == "victim"
@@ -154,7 +109,7 @@ class Race(eqx.Module):
         return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
-        """The profile of inputs as users write them; see `rivalry.games.race.inputs.profile_of`."""
+        """Return the profile of inputs as users write them; see `profile_of`."""
         return profile_of(self, strategies, columns)
 
     def numbers_at(self, t: int | Array) -> dict[str, Array]:
@@ -169,13 +124,13 @@ class Race(eqx.Module):
             return self._still("A"), self._still("B")
         shares: list[Array | None] = [None, None]
         if len(self.columns) == 6:
-            shares = [technology.fraction(rows[..., k], self.share_units) for k in (4, 5)]
+            shares = [fraction(rows[..., k], self.share_units) for k in (4, 5)]
         found = []
         for k, (stock, loss) in enumerate((("A", "dep_s"), ("B", "dep_p"))):
             lost = jnp.broadcast_to(self.numbers[loss], (self.periods, self.players))
             start = self.numbers[stock]
             found.append(
-                technology.paths(
+                stock_paths(
                     start[0] if _varies(stock, start, True) else start,
                     rows[..., 2 + k],
                     shares[k],
@@ -187,7 +142,7 @@ class Race(eqx.Module):
 
     def given(self, row: Float[Array, "player column"], stock: int) -> Float[Array, "player"]:
         """The fraction of a lead in A (0) or B (1) that each gives away."""
-        return technology.fraction(row[:, 4 + stock], self.share_units)
+        return fraction(row[:, 4 + stock], self.share_units)
 
     def _still(self, name: str) -> Float[Array, "stage player"]:
         value = jnp.broadcast_to(self.numbers[name], (self.periods, self.players))
@@ -239,10 +194,8 @@ class Race(eqx.Module):
             return numbers
         after = dict(numbers)
         for k, (stock, loss) in enumerate((("A", "dep_s"), ("B", "dep_p"))):
-            given = technology.fraction(row[:, 4 + k], self.share_units) if len(self.columns) == 6 else None
-            after[stock] = technology.advanced(
-                numbers[stock], row[:, 2 + k], given, numbers[loss], self.spill
-            )
+            given = fraction(row[:, 4 + k], self.share_units) if len(self.columns) == 6 else None
+            after[stock] = advanced(numbers[stock], row[:, 2 + k], given, numbers[loss], self.spill)
         return after
 
     def goes_on(self, found: Outcome) -> Array:
@@ -265,14 +218,6 @@ class Race(eqx.Module):
         reached = jnp.append(1.0, alive[:-1])
         return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 
-    def gradients(self, x: Profile) -> Profile:
-        """Every player's own gradient, by one sweep back from all payoffs."""
-        _, pull = jax.vjp(self.payoffs, x)
-        each = jax.vmap(lambda unit: pull(unit)[0])(jnp.eye(self.players))
-        rows = jnp.arange(self.players)
-        own: Profile = each[rows, rows]
-        return own
-
     def stage(
         self, t: int | Array, ahead: Float[Array, "player"], A: Array | None = None, B: Array | None = None
     ) -> Race:
@@ -283,7 +228,7 @@ class Race(eqx.Module):
         given = {name: stock for name, stock in (("A", A), ("B", B)) if stock is not None}
         numbers = self.numbers_at(t) | given
         return Race(
-            space=period_space(self, 2),
+            space=self._period_space(2),
             numbers=numbers,
             weights=self.weights[t][None],
             ahead=jnp.asarray(ahead),
@@ -293,12 +238,30 @@ class Race(eqx.Module):
         )
 
     def opening(self) -> Float[Array, "stock player"]:
-        """What is carried from period to period, as play begins; see `rivalry.games.race.stepwise`."""
-        return opening(self)
+        """What is carried from one period to the next, as play begins: A and B, or nothing where they stand.
 
-    def period(self, t: int | Array, state: Array, row: Array) -> tuple[Array, Array, Array]:
-        """One period from a state: payoffs, the chance that play goes on, the state after it."""
-        return period(self, t, state, row)
+        Raises `ValueError` for a horizon without end and a ``transition`` of one's own.
+        """
+        if self.endless:
+            raise ValueError("horizon: inf has no last period; take a whole number")
+        if self.transition is not None:
+            raise ValueError("transition: what it carries is not told by A and B; leave it out")
+        if len(self.columns) == 2:
+            return jnp.zeros((0, self.players))
+        numbers = self.numbers_at(0)
+        return jnp.stack([numbers["A"], numbers["B"]])
+
+    def period(
+        self, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player column"]
+    ) -> tuple[Float[Array, "player"], Float[Array, ""], Float[Array, "stock player"]]:
+        """What period ``t`` pays (undiscounted), the chance that play goes on, and what is carried on."""
+        numbers = self.numbers_at(t)
+        if len(self.columns) > 2:
+            numbers |= {"A": state[0], "B": state[1]}
+        found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+        after = self.advanced(numbers, row)
+        later = jnp.stack([after["A"], after["B"]]) if len(self.columns) > 2 else state
+        return found.u - self.upkeep(numbers, row), self.goes_on(found), later
 
     def play(self, periods: int | None = None) -> RacePlay:
         """The race as it is lived, ends drawn by chance; a horizon without end is cut after ``periods``."""
@@ -315,17 +278,17 @@ class Race(eqx.Module):
     @property
     def period_space(self) -> Box:
         """Where players choose in one period."""
-        return period_space(self)
+        return self._period_space(len(self.columns))
+
+    def _period_space(self, count: int) -> Box:
+        """The first ``count`` columns of one period."""
+        box = self.space
+        first: Box = jax.tree.map(lambda edge: edge[:, :count], box)
+        return replace(first, coordinates=box.kinds[:count])
 
     def levels(self, count: int) -> list[dict[str, Any]]:
         """The levels of the axes at which the race is played on tables, where only their number is given."""
         return levels(self, count)
-
-    def closed_form(self) -> np.ndarray:
-        """``[root player axis]``: symmetric first-order points; see `symmetric_equilibria`."""
-        from rivalry.games.race.closed_forms import profiles
-
-        return profiles(self)
 
     @property
     def linked(self) -> str:
@@ -335,56 +298,57 @@ class Race(eqx.Module):
         name = "share" if len(self.columns) > 4 else "invest"
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
 
-    def best_reply(self, x: Profile, player: int | Array) -> tuple[Strategy, Array, Coverage]:
-        """The best of all own schedules, its payoff, how surely it is the best; ``player`` may be traced."""
-        return best_reply(self, x, player)
 
-    def proved_reply(self, x: Profile, player: int) -> Reply:
-        """The same for certificates, with what no schedule of ``player`` pays more than.
+def profile_of(race: Race, strategies: object, columns: Mapping[str, object]) -> Profile:
+    """The profile of ``strategies`` [period player column], or of columns ``xs``, ``xp`` and so on.
 
-        Proved for effort alone, the contests ``ratio`` and ``logit``, linear cost and returns to safety that
-        do not rise; elsewhere nothing is, and the bound is infinite.
-        """
-        return proved_reply(self, x, player)
+    A column is ``[player]``, or ``[period player]``; those left out are 0, and periods beyond the given are
+    not filled. Raises `ValueError` for another shape, unknown columns, and inputs out of range.
 
-    def reply_details(self, x: Profile, player: int) -> dict[str, Any]:
-        """The best reply of one period: ``value``, ``strategy``, ``attained``, ``resolution``.
+    >>> import rivalry as rv
+    >>> rv.games.race().inputs(xs=[1.0, 1.0], xp=[2.0, 2.0]).tolist()
+    [[1.0, 2.0], [1.0, 2.0]]
+    """
+    wanted = (race.periods, race.players, len(race.columns))
+    given = _by_column(race, columns, wanted) if strategies is None else _numbers("strategies", strategies)
+    if given.ndim == 2 and race.periods == 1:
+        given = given[None]
+    if given.shape != wanted:
+        raise ValueError(f"strategies: shape {given.shape} must be {wanted} (periods, players, columns)")
+    _refuse_outside(race, given)
+    return race.profile(put(given))
 
-        Against idle rivals the last trace of performance may win all there is: no input attains ``value``
-        then, and ``strategy``, which gets ``payoff``, only comes near.
 
-        >>> import rivalry as rv
-        >>> game = rv.games.race()
-        >>> found = game.reply_details(game.inputs(xs=[0.5, 0.0], xp=[0.5, 0.0]), 0)
-        >>> found["value"], found["attained"]
-        (1.0, False)
-        """
-        return details(self, x, player)
+def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...]) -> np.ndarray:
+    for name in columns:
+        if name not in race.columns:
+            raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
+    found = np.zeros(wanted)
+    for name, value in columns.items():
+        numbers = _numbers(name, value)
+        try:
+            found[..., race.columns.index(name)] = numbers
+        except ValueError:
+            raise ValueError(
+                f"{name}: shape {numbers.shape} must be ({wanted[1]},) or {wanted[:2]} (periods, players)"
+            ) from None
+    return found
 
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Larger arrays that plots draw: own payoffs, replies of two players, deviations of investors."""
-        return view_names(self)
 
-    def view(self, name: str, x: Profile) -> Record:
-        """One of ``views`` at a profile, as named arrays; see `rivalry.games.race.plot_data`."""
-        return view(self, name, x)
+def _numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be numbers, all rows of one length") from None
 
-    def refuses(self, name: str, value: float) -> str:
-        """Why the array ``name`` may not take a value, or nothing."""
-        return refusal(name, value)
 
-    def named_start(self, name: str) -> Profile:
-        """``moderate``: every effort 1, nothing invested or shared. Raises `ValueError` for another name."""
-        if name != "moderate":
-            raise ValueError(f"start: {name!r} is no named start; {near(name, ['moderate'])}")
-        rows = jnp.zeros((self.periods, self.players, len(self.columns))).at[..., :2].set(1.0)
-        return self.profile(rows)
-
-    def measures(self, x: Profile) -> Record:
-        """What is stored with every result; see `rivalry.games.race.metrics`."""
-        return measures(self, x)
-
-    def outcomes(self, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-        """The same as arrays that JAX can trace."""
-        return outcomes(self, x)
+def _refuse_outside(race: Race, given: np.ndarray) -> None:
+    """Raises `ValueError` that names the first input that may not be."""
+    for index, entry in np.ndenumerate(given):
+        period, player, k = index
+        column = race.columns[k]
+        share = column.startswith("share") and race.share_units == "fraction"
+        if np.isfinite(entry) and entry >= 0 and not (share and entry > 1):
+            continue
+        rule = "must be in [0, 1] (share_units = fraction)" if share else "must be at least 0"
+        raise ValueError(f"{column}: {entry:g} of player {player} in period {period} {rule}")
