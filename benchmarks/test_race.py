@@ -55,13 +55,13 @@ def test_race_gradient(race: Callable[..., Any], size: tuple[int, int]) -> None:
     from rivalry.solving import as_arrays
 
     game = as_arrays(made(*size, invest=True))
-    x = game.named_start("moderate")
+    x = rv.oracles.named_start(game, "moderate")
     arrays, rest = eqx.partition(game, eqx.is_array)
 
     @jax.jit
     def both(arrays: Any, x: Any) -> Any:
         whole = eqx.combine(arrays, rest)
-        return whole.payoffs(x), whole.gradients(x)
+        return whole.payoffs(x), rv.oracles.gradients(whole, x)
 
     rows, gamma = np.asarray(game.schedule(x)), np.linspace(0.9, 1.0, size[0])
 

@@ -45,7 +45,7 @@ def test_numbers_stay_numbers(seed: int) -> None:
     strategy, payoff = compiled_reply(game, x, put(0))
     assert np.all(np.isfinite(strategy))
     assert np.isfinite(payoff)
-    assert float(payoff) >= payoffs[0] - 1e-6 * float(game.scale)
-    proved = game.proved_reply(x, 0).bound
+    assert float(payoff) >= payoffs[0] - 1e-6 * float(rv.oracles.payoff_scale(game))
+    proved = rv.oracles.proved_response(game, x, 0).bound
     assert not np.isnan(proved)
-    assert proved >= max(float(payoff), payoffs[0]) - 1e-9 * float(game.scale)
+    assert proved >= max(float(payoff), payoffs[0]) - 1e-9 * float(rv.oracles.payoff_scale(game))

@@ -12,6 +12,7 @@ import rivalry as rv
 from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import flattened
 from rivalry.games.race.closed_forms import symmetric_equilibria
+from rivalry.games.race.static_response import response_details
 from rivalry.games.race.statics import dsigma
 from rivalry.tables import tabulate
 
@@ -64,7 +65,7 @@ def _profile(game: Any, inputs: Inputs) -> Any:
 
 
 def _measured(game: Any, x: Any) -> dict[str, Any]:
-    found = {name: np.asarray(array).tolist() for name, (_, array) in game.measures(x).items()}
+    found = {name: np.asarray(array).tolist() for name, (_, array) in rv.oracles.metrics(game, x).items()}
     return found | {"u": np.asarray(game.payoffs(x)).tolist()}
 
 
@@ -166,7 +167,7 @@ def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     game = oracle_game(inputs)
     (point,) = symmetric_equilibria(game)
     found = rv.solve(game, rv.methods.ClosedForm())
-    reply = rv.metrics.best_reply(game, _at(game, found), 0)
+    reply = rv.best_reply(game, _at(game, found), 0)
     return point._asdict() | {
         "u_best_response": reply.payoff,
         "best_response": reply.strategy.tolist(),
@@ -205,8 +206,8 @@ def precipice(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The symmetric rule, and the risk there by exact integration."""
     given = dict(inputs)
     game = rv.games.precipice(players=given.pop("n"), **given)
-    x = game.closed_form()[0]
-    found = float(game.measures(game.space.check(x))["risk"][1])
+    x = rv.oracles.closed_form(game)[0]
+    found = float(rv.oracles.metrics(game, game.space.check(x))["risk"][1])
     return {"safety": float(x[0, 0]), "slope": float(x[0, 0]), "risk": found}
 
 
@@ -240,7 +241,7 @@ def best_response(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The best reply of a player, the limit where none attains it, and what it gains."""
     game = game_of(inputs)
     x, player = _profile(game, inputs), inputs["player"]
-    found, now = game.reply_details(x, player), float(game.payoffs(x)[player])
+    found, now = response_details(game, x, player), float(game.payoffs(x)[player])
     return {
         "value": found["value"],
         "attained": found["attained"],
@@ -256,7 +257,7 @@ def not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     x = _profile(game, inputs)
     proof = rv.certificate(game, x)
     deviator = int(np.argmax(proof.regret))
-    reply = rv.metrics.best_reply(game, x, deviator)
+    reply = rv.best_reply(game, x, deviator)
     there = x.at[deviator].set(reply.strategy)
     return {
         "U": np.asarray(game.payoffs(x)).tolist(),

@@ -50,7 +50,7 @@ def test_what_is_carried_is_the_technology_of_the_game() -> None:
     finite = tables.tabulated.tables
     policies = RNG.integers(0, int(finite.sizes[0]), size=(2, len(tables.period)))
     rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
-    measured = race.measures(race.inputs(rows))
+    measured = rv.oracles.metrics(race, race.inputs(rows))
     a, b = measured["A"][1], measured["B"][1]
     nature = 0
     for t in range(3):

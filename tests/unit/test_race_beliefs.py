@@ -22,12 +22,12 @@ def test_each_is_paid_what_it_believes_and_gets_what_is_true() -> None:
         rv.games.race(theta=[0.5, 0.7], A=5.0, risk="additive"),
         rv.games.race(theta=[0.5, 0.7], kappa=0.5),
     ]
-    measured = game.measures(x)
+    measured = rv.oracles.metrics(game, x)
     expected = [mind.payoffs(x)[i] for i, mind in enumerate(minds)]
     np.testing.assert_allclose(game.payoffs(x), expected, rtol=1e-14)
     np.testing.assert_allclose(measured["believed"][1], expected, rtol=1e-14)
     np.testing.assert_allclose(measured["realised"][1], true.payoffs(x), rtol=1e-14)
-    assert measured["safe"][1] == true.measures(x)["safe"][1]
+    assert measured["safe"][1] == rv.oracles.metrics(true, x)["safe"][1]
 
 
 def test_true_numbers_move_for_all_who_believe_them() -> None:
@@ -43,13 +43,13 @@ def test_everybody_solves_the_race_it_believes_in() -> None:
     points = [symmetric_equilibria(race)[0] for race in game.believing.believed_races()]
     x = game.space.check(np.repeat([[p.xs, p.xp] for p in points], 2, axis=0))
     np.testing.assert_allclose(game.payoffs(x), np.repeat([p.u for p in points], 2), atol=1e-12)
-    measured = game.measures(x)
+    measured = rv.oracles.metrics(game, x)
     np.testing.assert_allclose(measured["played"][1], [[p.xs, p.xp] for p in points])
     np.testing.assert_allclose(measured["expected"][1], [p.u for p in points], atol=1e-12)
     true = rv.games.race()
     np.testing.assert_allclose(measured["realised"][1], true.payoffs(x[rows_played(2)]), rtol=1e-12)
-    assert game.player_names[:2] == ("0 in mind 0", "1 in mind 0")
-    _, paid, _ = game.best_reply(x, 1)
+    assert rv.oracles.labels(game).players[:2] == ("0 in mind 0", "1 in mind 0")
+    _, paid, _ = rv.oracles.best_response(game, x, 1)
     assert float(paid) == pytest.approx(points[0].u, abs=1e-8)
 
 

@@ -115,7 +115,7 @@ def test_rising_returns_and_leapfrogging_warn() -> None:
 def test_what_cannot_matter_is_told() -> None:
     game = rv.games.race(horizon=3, share=True, A=[10.0, 4.0], end_on="win")
     x = game.inputs(np.full((3, 2, 6), 0.5))
-    known = np.moveaxis(game.measures(x)["identified"][1].reshape(2, 3, 6), 0, 1)
+    known = np.moveaxis(rv.oracles.metrics(game, x)["identified"][1].reshape(2, 3, 6), 0, 1)
     assert known[0, 0].tolist() == [True] * 5 + [False]  # player 0 leads in A alone
     assert known[0, 1].tolist() == [True] * 4 + [False] * 2
     assert not known[1:].any()  # somebody wins in the first period

@@ -103,7 +103,7 @@ def test_a_period_by_the_formulas(words: dict[str, Any]) -> None:
         xs, xp = RNG.uniform(0.01, 3.0, (2, N))
         x = game.inputs(xs=xs, xp=xp)
         expected = written_out(game, numbers, xs, xp)
-        found = {name: array for name, (_, array) in game.measures(x).items()}
+        found = {name: array for name, (_, array) in rv.oracles.metrics(game, x).items()}
         for name in ("sigma", "q", "S", "cost"):
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-12)
         np.testing.assert_allclose(payoffs(game, x), expected["u"], rtol=1e-11, atol=1e-12)
@@ -130,13 +130,13 @@ def test_periods_add_up() -> None:
         x = stage.inputs(xs=row[:, 0], xp=row[:, 1])
         paid = np.asarray(stage.payoffs(x)) - 0.01 * row[:, 2] - 0.01 * row[:, 3] - 0.03 * row[:, 4]
         total += np.array([0.9, 0.8]) ** (t + 1) * alive * paid
-        alive *= float(stage.measures(x)["no_win"][1])
+        alive *= float(rv.oracles.metrics(stage, x)["no_win"][1])
         gift_a, gift_b = (row[::-1, k] * np.maximum(s[::-1] - s, 0) for k, s in ((4, a), (5, b)))
         a = 0.9 * a + row[:, 2] + gift_a
         b = np.array([1.0, 0.8]) * b + row[:, 3] + gift_b
     x = game.inputs(rows)
     np.testing.assert_allclose(payoffs(game, x), total, rtol=1e-12)
-    found = game.measures(x)
+    found = rv.oracles.metrics(game, x)
     np.testing.assert_allclose(found["A"][1][-1], a, rtol=1e-12)
     np.testing.assert_allclose(found["B"][1][-1], b, rtol=1e-12)
     np.testing.assert_allclose(found["alive"][1][-1], alive, rtol=1e-12)
@@ -145,7 +145,7 @@ def test_periods_add_up() -> None:
 def test_play_that_ends_with_a_disaster_goes_on_where_nobody_wins() -> None:
     game = rv.games.race(kappa=0.5, horizon=2, end_on="disaster", no_win="disaster")
     x = game.inputs(xs=np.full((2, 2), 0.7), xp=np.full((2, 2), 0.9))
-    found = game.measures(x)
+    found = rv.oracles.metrics(game, x)
     unsafe = 1 - found["period_safe"][1][0] - found["period_no_win"][1][0]
     np.testing.assert_allclose(found["alive"][1][1], 1 - unsafe, rtol=1e-12)
 
@@ -157,7 +157,7 @@ def test_without_an_end_the_stationary_value_is_that_of_a_long_race() -> None:
     same = long.inputs(xs=np.tile(xs, (400, 1)), xp=np.tile(xp, (400, 1)))
     once = endless.inputs(xs=xs, xp=xp)
     np.testing.assert_allclose(payoffs(endless, once), payoffs(long, same), rtol=1e-12)
-    one, many = endless.measures(once), long.measures(same)
+    one, many = rv.oracles.metrics(endless, once), rv.oracles.metrics(long, same)
     np.testing.assert_allclose(one["win_safe"][1], many["win_safe"][1], rtol=1e-12)
     assert float(one["expected_periods"][1]) == pytest.approx(1 / float(one["win_probability"][1]))
 
@@ -212,7 +212,7 @@ def test_threshold_costs_on_both_sides(cost: str) -> None:
         met = level >= (level[::-1] + 1.0 if cost.startswith("relative") else 5.0)
         spent = np.array([1.2, 4.0])
         expected = spent * 0.2 + 0.3 * ~met if cost == "penalty" else spent * np.where(met, 0.05, 0.2)
-        np.testing.assert_allclose(game.measures(x)["cost"][1], expected)
+        np.testing.assert_allclose(rv.oracles.metrics(game, x)["cost"][1], expected)
 
 
 def test_policy_moves_prices_and_is_accounted_for() -> None:
@@ -220,6 +220,6 @@ def test_policy_moves_prices_and_is_accounted_for() -> None:
     plain = rv.games.race(r_s=[0.08, 0.1], r_p=0.15, d=[[1.4, 1.0], [1.0, 1.4]])
     x = game.inputs(xs=[0.5, 0.8], xp=[1.0, 0.6])
     np.testing.assert_allclose(payoffs(game, x), plain.payoffs(x), rtol=1e-12)
-    found = {name: array for name, (_, array) in game.measures(x).items()}
+    found = {name: array for name, (_, array) in rv.oracles.metrics(game, x).items()}
     expected = 0.05 * 1.6 - 0.02 * 0.5 + 0.4 * (found["q"] * (1 - found["S"])).sum()
     np.testing.assert_allclose(found["revenue"], expected, rtol=1e-12)

@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 import rivalry as rv
+from rivalry.core.certify import payoffs
 from rivalry.core.jax import jnp
 from rivalry.games.race.precipice import INFORMATION, solution
 
@@ -39,8 +40,8 @@ def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
     game = rv.games.precipice(players=3, mu=mu, enmity=enmity, information=word)
     x = game.space.check(rules)
     risk, paid = drawn(word, np.array(rules), mu, enmity)
-    np.testing.assert_allclose(rv.metrics.payoffs(game, x), paid, atol=4e-3)
-    assert float(game.measures(x)["risk"][1]) == pytest.approx(risk, abs=4e-3)
+    np.testing.assert_allclose(payoffs(game, x), paid, atol=4e-3)
+    assert float(rv.oracles.metrics(game, x)["risk"][1]) == pytest.approx(risk, abs=4e-3)
 
 
 @pytest.mark.parametrize("word", INFORMATION)

@@ -14,6 +14,7 @@ import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race.own_problem import best_safety, own_problem, place_of
 from rivalry.games.race.schedule_response import compiled_reply
+from rivalry.games.race.static_response import response_details
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]
 SYMMETRIC = (0.8707895489271279, 0.5338482588141955)
@@ -57,22 +58,22 @@ def test_no_inputs_pay_more_than_the_best_reply_nor_than_its_bound(seed: int) ->
     rng = np.random.default_rng(seed)
     game = drawn(rng)
     x = put(np.exp(rng.normal(0, 1, (2, 2))) * (rng.random((2, 2)) > 0.1))
-    reply = game.proved_reply(x, 0)
+    reply = rv.oracles.proved_response(game, x, 0)
     tried = float(np.max(paid(game, x, put(0), spread(rng, reply.strategy))))
     assert tried <= reply.bound
     assert reply.payoff == pytest.approx(float(game.payoffs(x.at[0].set(reply.strategy))[0]), abs=1e-14)
-    if game.reply_details(x, 0)["attained"]:
-        assert tried <= reply.payoff + 1e-12 * float(game.scale)
-        assert reply.bound - reply.payoff <= 1e-7 * float(game.scale)
+    if response_details(game, x, 0)["attained"]:
+        assert tried <= reply.payoff + 1e-12 * float(rv.oracles.payoff_scale(game))
+        assert reply.bound - reply.payoff <= 1e-7 * float(rv.oracles.payoff_scale(game))
         assert reply.coverage == "bounded"
 
 
 def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
     game = rv.games.race()
     x = put(np.tile(SYMMETRIC, (2, 1)))
-    found = rv.metrics.best_reply(game, x, 1)
+    found = rv.best_reply(game, x, 1)
     np.testing.assert_allclose(found.strategy, SYMMETRIC, rtol=1e-11)
-    proved = rv.metrics.certificate(game, x)
+    proved = rv.certificate(game, x)
     assert (proved.claim, proved.coverage) == ("equilibrium", "exact")
     assert np.all(proved.regret <= 1e-14)
 
@@ -84,7 +85,7 @@ def test_known_best_replies(name: str) -> None:
     numbers = {k: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
     game = rv.games.race(**numbers, r_s=given["cost"]["r_s"], r_p=given["cost"]["r_p"])
     x = game.inputs(xs=case["inputs"]["xs"], xp=case["inputs"]["xp"])
-    found = game.reply_details(x, case["inputs"]["player"])
+    found = response_details(game, x, case["inputs"]["player"])
     assert found["value"] == pytest.approx(expected["value"], rel=1e-9)
     assert found["attained"] is expected["attained"]
     if "best_response" in expected:
@@ -156,5 +157,5 @@ def test_efforts_are_searched_as_far_as_rewards_that_grow_with_performance_pay_f
     """Alone against an idle rival, ``1000 p`` with ``p = 10 sqrt(xp)`` at a price of 0.1 is best at 2.5e9."""
     game = rv.games.race(win_b=1000.0, theta=1e-9, A=1e9)
     x = game.inputs(xs=[1.0, 0.0], xp=[1.0, 0.0])
-    assert game.best_reply(x, 0)[0][1] == pytest.approx((1000 * 10 * 0.5 / 0.1) ** 2, rel=1e-2)
+    assert rv.oracles.best_response(game, x, 0)[0][1] == pytest.approx((1000 * 10 * 0.5 / 0.1) ** 2, rel=1e-2)
     assert rv.games.race().space.high.max() == 1e4

@@ -194,9 +194,7 @@ def _called(name: str, part: Callable[..., Any], given: tuple[Any, ...]) -> Any:
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
 
 
-def _per_player_numbers(
-    name: str, part: Callable[..., Any], found: Any, players: int
-) -> np.ndarray:
+def _per_player_numbers(name: str, part: Callable[..., Any], found: Any, players: int) -> np.ndarray:
     shape = getattr(found, "shape", None)
     if shape != (players,):
         got = type(found).__name__ if shape is None else f"shape {shape}"

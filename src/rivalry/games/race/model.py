@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
 from rivalry.games.race.period import (
     Numbers,
@@ -352,3 +353,6 @@ def _refuse_outside(race: Race, given: np.ndarray) -> None:
             continue
         rule = "must be in [0, 1] (share_units = fraction)" if share else "must be at least 0"
         raise ValueError(f"{column}: {entry:g} of player {player} in period {period} {rule}")
+
+
+at_home(Race, "rivalry.games.race.oracles")
