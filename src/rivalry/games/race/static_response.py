@@ -182,7 +182,7 @@ def _compiled(race: Race, x: Profile, player: Array) -> Best:
 
 
 def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
-    """Return a best response in one period: ``value``, ``strategy``, ``payoff``, ``attained``, ``resolution``.
+    """Return the best response in one period: its value, strategy and payoff, and whether it is attained.
 
     Against idle rivals the last trace of performance may win all there is: no input attains ``value`` then,
     and ``strategy``, which gets ``payoff``, only comes near.
