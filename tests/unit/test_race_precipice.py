@@ -102,7 +102,7 @@ def test_to_know_is_more_dangerous_where_enmity_is_large() -> None:
 
 def test_bad_numbers_are_named() -> None:
     with pytest.raises(ValueError, match="mu: 3 must be at most 2"):
-        rv.games.precipice(players=3, mu=3.0, enmity=0.5, information="private").closed_form()
+        rv.oracles.closed_form(rv.games.precipice(players=3, mu=3.0, enmity=0.5, information="private"))
     with pytest.raises(ValueError, match=r"enmity: 1\.5 must be above 0 and at most 1"):
         rv.games.precipice(enmity=1.5)
     with pytest.raises(ValueError, match="mu: nan must be above 0"):
