@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.cli import interrupt, progress, values
-from rivalry.lab.executor import Event
+from rivalry.lab.executor import RunEvent
 from tests.cli.conftest import Command
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
@@ -152,12 +152,12 @@ def test_lines_tell_progress_with_an_estimate(
     clock = iter([0.0, 0.0, 60.0, 61.0, 66.0, 70.0, 80.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with progress.shown("runs/x") as tell:
-        assert tell(Event("started", "a", 0, 10)) is False
-        tell(Event("progress", "a", 0, 10, fraction=0.01))  # a minute of compilation tells nothing
-        tell(Event("progress", "a", 0, 10, fraction=0.02))
-        tell(Event("failed", "b", 0, 10, "ValueError: no"))
-        tell(Event("done", "a", 1, 10))
-        tell(Event("done", "c", 5, 10))
+        assert tell(RunEvent("started", "a", 0, 10)) is False
+        tell(RunEvent("progress", "a", 0, 10, fraction=0.01))  # a minute of compilation tells nothing
+        tell(RunEvent("progress", "a", 0, 10, fraction=0.02))
+        tell(RunEvent("failed", "b", 0, 10, "ValueError: no"))
+        tell(RunEvent("done", "a", 1, 10))
+        tell(RunEvent("done", "c", 5, 10))
     assert capsys.readouterr().err.splitlines() == [
         "runs/x: 0 of 10 cells",
         "cell b failed: ValueError: no",
@@ -221,8 +221,8 @@ def test_a_bar_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     with progress.shown("runs/[x]") as tell:
-        tell(Event("done", "a", 1, 10))
-        tell(Event("worker_died", "b", 1, 10, "worker ended by SIGKILL"))
+        tell(RunEvent("done", "a", 1, 10))
+        tell(RunEvent("worker_died", "b", 1, 10, "worker ended by SIGKILL"))
     said = capsys.readouterr()
     assert said.out == ""
     assert "cell b: worker ended by SIGKILL; begun again" in said.err

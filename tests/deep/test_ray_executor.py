@@ -20,7 +20,7 @@ import pytest
 from rivalry.core import files
 from rivalry.integrations.ray import Cluster, ClusterError
 from rivalry.lab import executor
-from rivalry.lab.executor import Event, carry_out, run_study
+from rivalry.lab.executor import RunEvent, carry_out, run_study
 from rivalry.lab.store import DiskFull, Run
 from rivalry.lab.study import Study, load
 from tests import duels
@@ -137,7 +137,7 @@ def test_the_bytes_are_those_of_workers(
     chosen = study(tmp_path) if kind == "solver" else tabular()
     alone = run_study(chosen, tmp_path / "alone", workers=1)
     together = run_study(chosen, tmp_path / "together", workers=2)
-    events: list[Event] = []
+    events: list[RunEvent] = []
     away = run_study(chosen, tmp_path / "away", executor=cluster, progress=events.append)
     assert away.status == "done"
     assert contents(alone) == contents(together)
@@ -155,10 +155,10 @@ def test_a_node_that_dies_loses_nothing(tmp_path: Path, nodes: Nodes, cluster: C
     changes: dict[str, Any] = {"method": CLIMB, "sweep": {}, "replications": {"count": 3, "seed": 7}}
     alone = make(tmp_path, "alone", **changes)
     assert carry_out(alone, workers=1) == "done"
-    run, events = make(tmp_path, "run", **changes), list[Event]()
+    run, events = make(tmp_path, "run", **changes), list[RunEvent]()
     killed = False
 
-    def note(event: Event) -> None:
+    def note(event: RunEvent) -> None:
         nonlocal killed
         events.append(event)
         running = {e.cell for e in events if e.kind == "progress"}
@@ -188,7 +188,7 @@ def test_a_cell_that_was_stopped_goes_on(tmp_path: Path, nodes: Nodes, cluster: 
     saved = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"
     told: list[float] = []
 
-    def until_saved(event: Event) -> bool:
+    def until_saved(event: RunEvent) -> bool:
         told.append(event.fraction)
         return saved.exists() and event.kind == "progress" and event.fraction > 0.2
 
@@ -203,7 +203,7 @@ def test_a_cell_that_was_stopped_goes_on(tmp_path: Path, nodes: Nodes, cluster: 
 
 def test_what_fails_and_what_warns_is_on_record(tmp_path: Path, cluster: Cluster) -> None:
     run = make(tmp_path, "raise", game={"family": "duel.py:duel", "trouble": "raise"})
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(run, executor=cluster, progress=events.append) == "failed"
     assert run.counts() == {"total": 6, "done": 4, "failed": 2, "left": 0}
     assert "RuntimeError: the duel was called off" in next(e for e in events if e.kind == "failed").message
@@ -233,9 +233,9 @@ def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, c
     command = [sys.executable, "-c", HOLD, nodes.address]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     others = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | SETTINGS, **pipes)
-    said: list[Event] = []
+    said: list[RunEvent] = []
 
-    def note(event: Event) -> None:
+    def note(event: RunEvent) -> None:
         said.append(event)
         if event.kind == "waiting":
             others.communicate(timeout=60)  # which ends it
@@ -256,7 +256,7 @@ def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, c
 def test_a_worker_that_dies_three_times_over_a_cell_fails_it(tmp_path: Path, cluster: Cluster) -> None:
     game = {"family": "duel.py:duel", "trouble": "die"}
     run = make(tmp_path, game=game, replications={"count": 1})
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(run, executor=cluster, progress=events.append) == "failed"
     assert run.counts() == {"total": 3, "done": 2, "failed": 1, "left": 0}
     assert [event.message for event in events if event.kind == "worker_died"] == ["worker died"] * 2
@@ -298,7 +298,7 @@ def test_parts_share_one_connection(tmp_path: Path, cluster: Cluster) -> None:
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
     run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
-    events: list[Event] = []
+    events: list[RunEvent] = []
     line = cluster._line
     assert carry_out(run, executor=cluster, progress=events.append) == "done"
     assert cluster._line is line

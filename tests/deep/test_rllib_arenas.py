@@ -13,7 +13,7 @@ from rivalry.envs import city_policy, policy_table, single_agent_env
 from rivalry.integrations.rllib import PPO, training
 from rivalry.integrations.rllib.arenas import Reading
 from rivalry.integrations.rllib.best_response import Against
-from rivalry.integrations.rllib.networks import Network
+from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.methods import CitySimulation, Simulation
 from rivalry.methods.continuous.mixtures import mixture_record
 from rivalry.tables import tabulate
@@ -27,7 +27,7 @@ WORDS = np.array([1, 2, 3, 4], dtype=np.uint32)
 READ = Reading(evaluation=200, rounds=12)
 
 
-class Rule(Network):
+class Rule(PolicyNetwork):
     """In place of a network: chances of numbered actions, or a choice, by what is seen (``module``)."""
 
     def chances(self, seen: np.ndarray) -> np.ndarray:

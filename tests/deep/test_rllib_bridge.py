@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.jax import put
 from rivalry.integrations.rllib import DQN, PPO, SAC, training
 from rivalry.integrations.rllib.learner import DeepLearner
-from rivalry.integrations.rllib.networks import Network, capped
+from rivalry.integrations.rllib.networks import PolicyNetwork, capped
 from rivalry.transforms.units import strategies
 
 pytest.importorskip("ray")
@@ -119,7 +119,7 @@ def test_karma_is_paid_to_whom_it_says() -> None:
         np.testing.assert_allclose(paid[lost], -stakes[lost], rtol=1e-5)
 
 
-def trained(learner: DeepLearner, game: Any) -> tuple[Network, int]:
+def trained(learner: DeepLearner, game: Any) -> tuple[PolicyNetwork, int]:
     world = learner.world(game)
     session = learner.begin(world, SEED)
     learner.advance(world, session, 1)
@@ -131,7 +131,7 @@ def trained(learner: DeepLearner, game: Any) -> tuple[Network, int]:
     return found[name], len(world.look(name, seen[name]))
 
 
-def theirs(network: Network, rows: np.ndarray) -> Any:
+def theirs(network: PolicyNetwork, rows: np.ndarray) -> Any:
     """RLlib's own distribution of actions at rows of what is seen."""
     with torch.no_grad():
         numbers = network.module.forward_inference({"obs": torch.as_tensor(rows)})["action_dist_inputs"]
@@ -180,7 +180,7 @@ def test_values_and_chances_of_any_are_rllibs() -> None:
     frequencies(network, rows)
 
 
-def frequencies(network: Network, rows: np.ndarray) -> None:
+def frequencies(network: PolicyNetwork, rows: np.ndarray) -> None:
     draw, chances = np.random.default_rng(2), network.chances(rows)
     often = np.zeros_like(chances)
     for _ in range(3000):
@@ -188,7 +188,7 @@ def frequencies(network: Network, rows: np.ndarray) -> None:
     np.testing.assert_allclose(often / 3000, chances, atol=0.04)
 
 
-class Fixed(Network):
+class Fixed(PolicyNetwork):
     """A network whose chances are given."""
 
     def chances(self, seen: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from rivalry.core.files import Lock
 from rivalry.integrations import ray
 from rivalry.integrations.ray import bridge, cell
-from rivalry.lab.executor import Event, Outcome, carry_out, run_study
+from rivalry.lab.executor import CellOutcome, RunEvent, carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study
 from rivalry.lab.worker import Job
@@ -145,7 +145,7 @@ class Line:
         assert not self.closed
         if self.words[:1] in ([], ["compute"]) and self.begun != self.orders[0][0]:
             self.begun, id, _ = self.orders[0]
-            return self.begun, Outcome("started", id), None
+            return self.begun, CellOutcome("started", id), None
         word = self.words.pop(0) if self.words else "compute"
         if isinstance(word, Exception):
             raise word
@@ -154,7 +154,7 @@ class Line:
             return None
         ticket, id, data = self.orders.pop(0)
         if word == "die":
-            return ticket, Outcome("worker_died", id, message="worker died"), None
+            return ticket, CellOutcome("worker_died", id, message="worker died"), None
         return cell.compute(data, self.files, Mailbox())
 
     def close(self, wait: bool) -> None:
@@ -204,7 +204,7 @@ def test_so_many_at_a_time(run: Run) -> None:
 
 
 def test_what_dies_is_begun_again_twice(run: Run) -> None:
-    events: list[Event] = []
+    events: list[RunEvent] = []
     line = Line("die", "die", room=1)
     assert carry_out(run, executor=joined(line), progress=events.append) == "done"
     assert [event.message for event in events if event.kind == "worker_died"] == ["worker died"] * 2

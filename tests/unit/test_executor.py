@@ -14,7 +14,7 @@ import pytest
 from rivalry.core.files import write_json
 from rivalry.core.results import read_netcdf
 from rivalry.lab import executor
-from rivalry.lab.executor import Event, carry_out, certify, pool, run_study
+from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.report import warned
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
 from tests.duels import study
@@ -37,7 +37,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> None:
     alone, together = make(tmp_path, "alone"), make(tmp_path, "together")
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(alone, workers=1) == "done"
     assert carry_out(together, workers=2, progress=events.append) == "done"
     for place in alone.cells:
@@ -53,7 +53,7 @@ def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> Non
 def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()}
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(run, progress=events.append) == "done"
     assert events == []
     assert {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()} == before
@@ -62,7 +62,7 @@ def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
 def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> None:
     game = {"family": "duel.py:duel", "trouble": "raise"}
     run = make(tmp_path, game=game)
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(run, workers=1, progress=events.append) == "failed"
     assert run.counts() == {"total": 6, "done": 4, "failed": 2, "left": 0}
     failed = [event for event in events if event.kind == "failed"]
@@ -111,9 +111,9 @@ def test_a_worker_that_dies_three_times_over_a_cell_fails_it(
     tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "die"}, replications={"count": 1})
-    events: list[Event] = []
+    events: list[RunEvent] = []
 
-    def note(event: Event) -> None:
+    def note(event: RunEvent) -> None:
         events.append(event)
         if event.kind == "done" and event.done == 2:  # from here on in workers
             monkeypatch.setenv("DUEL_MAY_DIE", "1")
@@ -182,7 +182,7 @@ def test_a_damaged_cell_is_told_and_redone(tmp_path: Path) -> None:
     path = run.cell_path(run.cells[0].id)
     whole, dataset = path.read_bytes(), (run.folder / "dataset.nc").read_bytes()
     path.write_bytes(whole[:100])
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(run, workers=1, progress=events.append) == "done"
     assert [(e.kind, e.cell) for e in events if e.kind in ("damaged", "done")] == [
         ("damaged", path.stem),
@@ -199,7 +199,7 @@ def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
     run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
-    events: list[Event] = []
+    events: list[RunEvent] = []
     assert carry_out(run, workers=1, progress=events.append) == "done"
     assert {event.cell.split("/")[0] for event in events} == {"duel"}
     assert (events[-1].done, events[-1].total) == (3, 3)

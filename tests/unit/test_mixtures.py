@@ -52,7 +52,7 @@ def _paid(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def board() -> mixtures.Board:
+def board() -> mixtures.TabulatedGame:
     return mixtures.board(TUG, PLACES)
 
 
@@ -76,7 +76,7 @@ def test_expected_payoffs_are_sums_over_the_others() -> None:
     assert whole == pytest.approx(float(weights[1] @ np.nan_to_num(found[1])), abs=1e-14)
 
 
-def test_a_record_tells_expectations(board: mixtures.Board) -> None:
+def test_a_record_tells_expectations(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
     record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
     levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
@@ -91,7 +91,7 @@ def test_a_record_tells_expectations(board: mixtures.Board) -> None:
     assert record["places"][0] == ("player", "action", "axis")
 
 
-def test_regret_is_that_of_the_continuous_game(board: mixtures.Board) -> None:
+def test_regret_is_that_of_the_continuous_game(board: mixtures.TabulatedGame) -> None:
     """Against a plain scan of the expected payoff, finer than the search's own grid."""
     weights = RNG.dirichlet(np.ones(6), size=2)
     record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
@@ -117,7 +117,7 @@ def test_regret_is_that_of_the_continuous_game(board: mixtures.Board) -> None:
     assert proof.claim == "not an equilibrium"
 
 
-def test_measures_are_taken_one_by_one_where_they_cannot_be_traced(board: mixtures.Board) -> None:
+def test_measures_are_taken_one_by_one_where_they_cannot_be_traced(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
     known = mixtures.expected(TUG, board.places, weights, board.tables.sizes, board.measures)
     plain = mixtures.expected(TUG, board.places, weights, board.tables.sizes, {})

@@ -13,7 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
 from rivalry.lab.study import build_method
-from rivalry.methods.populations.newton import Point, direction, equations, slopes_at
+from rivalry.methods.populations.newton import MeanFieldPoint, direction, equations, slopes_at
 from rivalry.methods.populations.response import mirrored, rule
 from rivalry.population import action_values, flow, judged, softmax
 from rivalry.population.distances import entropies
@@ -383,7 +383,7 @@ def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> No
     env = there.settled.env
     values = policy_values(economy, env, jnp.asarray(found.profile.values), bonus)
     off = 1e-3 * np.random.default_rng(1).standard_normal(len(values))
-    point = Point(values + jnp.asarray(off), there.settled.mu, env)
+    point = MeanFieldPoint(values + jnp.asarray(off), there.settled.mu, env)
     sizes = []
     step = eqx.filter_jit(
         lambda here: (

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 from rivalry.cli import interrupt, output
 
 if TYPE_CHECKING:
-    from rivalry.lab.executor import Event, EventCallback
+    from rivalry.lab.executor import EventCallback, RunEvent
 
 EVERY = 2.0  # seconds between two lines
 SEEN = 0.05  # of all the work: less of it tells nothing of the rest, and neither does a single cell
 
 
 class _Display(Protocol):
-    def show(self, event: Event, position: float) -> None:
+    def show(self, event: RunEvent, position: float) -> None:
         """The run stands at ``position`` cells of ``event.total``."""
 
     def say(self, line: str) -> None:
@@ -34,7 +34,7 @@ def shown(title: str) -> Iterator[EventCallback]:
     display: _Display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
     running: dict[str, float] = {}
 
-    def tell(event: Event) -> bool:
+    def tell(event: RunEvent) -> bool:
         if event.kind == "progress":
             running[event.cell] = event.fraction
         else:
@@ -105,7 +105,7 @@ class _Lines:
     def __init__(self, title: str) -> None:
         self.title, self.spoke, self.pace = title, time.monotonic(), Pace()
 
-    def show(self, event: Event, position: float) -> None:
+    def show(self, event: RunEvent, position: float) -> None:
         now = time.monotonic()
         left = self.pace.left(now, position, event.total)
         if now - self.spoke >= EVERY:
@@ -147,7 +147,7 @@ class _Bar:
         self.pace = Pace()
         self.bar.start()
 
-    def show(self, event: Event, position: float) -> None:
+    def show(self, event: RunEvent, position: float) -> None:
         left = self.pace.left(time.monotonic(), position, event.total)
         words = f"{event.done} of {event.total} cells{left}"
         self.bar.update(self.task, completed=position, total=event.total, words=words)

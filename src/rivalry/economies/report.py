@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST = 8  # points of a sweep that have a table
 
 
-class Travellers(NamedTuple):
+class TravellersTable(NamedTuple):
     """The table of one method at one point: a column an example agent, and a column a class."""
 
     where: str
@@ -26,7 +26,7 @@ class Travellers(NamedTuple):
     rules: str
 
 
-def travellers(data: Dataset) -> list[Travellers]:
+def travellers(data: Dataset) -> list[TravellersTable]:
     """Of every method and point of a run with classes of agents: mean bids by trip, rewards, moves, gains.
 
     Means over the agents of a class, and over replications with their 95 % intervals.
@@ -46,5 +46,5 @@ def travellers(data: Dataset) -> list[Travellers]:
         where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
         place = ", ".join(str(v) if dim == "algorithm" else f"{dim} = {v}" for dim, v in where.items())
         rules = [str(np.ravel(one.arrays[name])[0]) for name in RULES if name in one.arrays]
-        found.append(Travellers(place, table.columns, rows, ". Single agents: ".join(rules)))
+        found.append(TravellersTable(place, table.columns, rows, ". Single agents: ".join(rules)))
     return found[:MOST]

@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge
 
 from rivalry.methods.design.rule_choices import Choice
-from rivalry.methods.design.rule_design import TRIALS, RuleDesign, Rules, Session, stream_of
+from rivalry.methods.design.rule_design import TRIALS, RuleDesign, RuleProblem, Session, stream_of
 from rivalry.methods.q_learning.exploration import check_whole
 
 PROPOSALS = 3  # a stream
@@ -41,12 +41,12 @@ class BayesianDesign(RuleDesign):
     def __check_init__(self) -> None:
         check_whole("first", self.first)
 
-    def begin(self, world: Rules, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
         """Nothing tried. Raises `ValueError` without Optuna, and as `RuleDesign` does."""
         _optuna()
         return super().begin(world, stream)
 
-    def proposed(self, world: Rules, session: Session, trial: int) -> np.ndarray:
+    def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """The codes ``[choice]`` of a trial: all trials before are told to a sampler of its own."""
         optuna = _optuna()
         (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)

@@ -30,7 +30,7 @@ CHECKPOINT = 10.0  # seconds between two saves of a long cell
 COMPILED = 0.1  # seconds: a quicker cell compiled nothing
 
 
-class Lanes(NamedTuple):
+class BatchPoints(NamedTuple):
     """The points that one cell computes: a game, a method's table and a method for each, row-major."""
 
     games: list[Game]
@@ -133,7 +133,7 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
     return stacked(proofs, lanes.shape) if lanes.shape else proofs[0]
 
 
-def lanes_of(task: Task, folder: Path) -> Lanes:
+def lanes_of(task: Task, folder: Path) -> BatchPoints:
     """The games and methods of a task's points. Raises `ValueError`."""
     from rivalry.lab.study import build_game, build_method, lanes
     from rivalry.lab.study.points import Grid, short_names
@@ -145,16 +145,18 @@ def lanes_of(task: Task, folder: Path) -> Lanes:
     if not task["batch"]:
         count = task["method"].get("starts")
         if count is None:
-            return Lanes(games, methods, {}, {})
-        return Lanes(games * count, methods * count, {"lane": count}, {"lane": (("lane",), np.arange(count))})
+            return BatchPoints(games, methods, {}, {})
+        return BatchPoints(
+            games * count, methods * count, {"lane": count}, {"lane": (("lane",), np.arange(count))}
+        )
     grid = Grid(task["batch"], "batch")
     names = short_names(grid.values)
     values = {names[key]: _coordinate(found) for key, found in grid.values.items()}
     if grid.zipped:
         first = next(iter(values))
-        return Lanes(games, methods, {first: len(games)}, {k: ((first,), v) for k, v in values.items()})
+        return BatchPoints(games, methods, {first: len(games)}, {k: ((first,), v) for k, v in values.items()})
     shape = {name: len(found) for name, found in values.items()}
-    return Lanes(games, methods, shape, {k: ((k,), v) for k, v in values.items()})
+    return BatchPoints(games, methods, shape, {k: ((k,), v) for k, v in values.items()})
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
@@ -165,7 +167,7 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
 
 
 def _solve(
-    task: Task, lanes: Lanes, progress: ProgressCallback, checkpoint: solving.Checkpoint | None
+    task: Task, lanes: BatchPoints, progress: ProgressCallback, checkpoint: solving.Checkpoint | None
 ) -> list[Record]:
     """One record for every lane."""
     table, tolerance = task["method"], task["tolerance"]
@@ -197,7 +199,7 @@ def _solve(
 
 def _learn(
     task: Task,
-    lanes: Lanes,
+    lanes: BatchPoints,
     seed: np.random.SeedSequence,
     progress: ProgressCallback,
     checkpoint: solving.Checkpoint | None,
@@ -231,7 +233,7 @@ def _learn(
     return records
 
 
-def _starts(task: Task, lanes: Lanes) -> list[Any]:
+def _starts(task: Task, lanes: BatchPoints) -> list[Any]:
     """A profile for every lane: as given, as the game names it, from a lattice, or drawn."""
     start = task["method"].get("start", "random")
     if start == "grid":

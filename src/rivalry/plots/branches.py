@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import NoSuchPoint, Point, blank, point
+from rivalry.plots.select import DrawnPoint, NoSuchPoint, blank, point
 from rivalry.plots.style import INK, PALETTE, colours
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def branch_point(
     main: str = "branch_position",
     rank: int = 3,
     also: Any = _ALSO,
-) -> Point | None:
+) -> DrawnPoint | None:
     """The branches at one point, whichever method found them; None where the data hold none.
 
     A method that ``at`` names is taken where it has branches, and passed over where it has not.
@@ -69,13 +69,13 @@ def branch_point(
     return None
 
 
-def parameter(found: Point) -> str:
+def parameter(found: DrawnPoint) -> str:
     """The last word of the parameter's name: ``reach`` for ``game.reach``."""
     names = [str(name) for name in np.ravel(found.arrays.get("parameter_name", "")) if name]
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
-def draw_branches(axes: Axes, found: Point, axis: int, *, coloured: bool = True) -> None:
+def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
     """Lines of the groups' positions: solid where stable, dashed where not, thin where not certified.
 
     One colour for each way of standing together, such as ``groups 2 + 1``; grey unless ``coloured``, where
@@ -121,7 +121,7 @@ def draw_branches(axes: Axes, found: Point, axis: int, *, coloured: bool = True)
         axes.plot([], [], color=grey, linewidth=0.9, label="thin: not certified")
 
 
-def certified_rows(found: Point) -> np.ndarray:
+def certified_rows(found: DrawnPoint) -> np.ndarray:
     """Whether a search of the whole space found no gain above the tolerance, ``[row]``."""
     held = found.arrays
     rows = len(held["branch_parameter"])
@@ -160,7 +160,7 @@ def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list
     return [rows[begin : end + 1] for begin, end in ends]
 
 
-def draw_events(axes: Axes, found: Point, axis: int) -> None:
+def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
     """A mark for each event where the groups stand, the parameter's value in the legend."""
     held = found.arrays
     if not {"event_kind", "event_parameter", "event_position"} <= set(held):
@@ -186,7 +186,7 @@ def draw_events(axes: Axes, found: Point, axis: int) -> None:
         axes.plot([], [], marker, linestyle="", markersize=size, label=words, **style)
 
 
-def draw_orbits(axes: Axes, found: Point, axis: int) -> None:
+def draw_orbits(axes: Axes, found: DrawnPoint, axis: int) -> None:
     """The range that every player covers on the cycles beyond a Hopf point, as bands."""
     held = found.arrays
     if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(held) or blank(held["orbit_low"]):

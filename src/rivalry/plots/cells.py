@@ -21,7 +21,7 @@ RULE = ("beta", "exploration")
 """What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
 
 
-class Cell(NamedTuple):
+class CellSeries(NamedTuple):
     """One method at one value of the series: ``arrays [replication ...]``, of replications that hold any."""
 
     name: str  # nothing where there is only one
@@ -50,7 +50,7 @@ def cells(
     methods: Sequence[str] | None = None,
     series: str | None = None,
     keep: Iterable[str] = (),
-) -> list[Cell]:
+) -> list[CellSeries]:
     """Every method that has ``main``, or those named in their order, at every value of ``series``.
 
     ``also`` are further variables where there. Dimensions in ``keep`` come after that of replications.
@@ -75,7 +75,7 @@ def cells(
             arrays = {key: _filled(here.arrays[main], values) for key, values in here.arrays.items()}
             several = name is not None and (len(names) > 1 or methods is not None)
             words = [name or ""] * several + [label] * bool(label)
-            found.append(Cell(", ".join(words), name or "", arrays, here.words))
+            found.append(CellSeries(", ".join(words), name or "", arrays, here.words))
     if not found:
         raise NoSuchPoint(f"data: no method has {main} here")
     return found
@@ -177,13 +177,13 @@ def type_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     return [str(name) for name in names] if known else [f"type {k}" for k in range(count)]
 
 
-def replicated(every: Sequence[Cell]) -> str:
+def replicated(every: Sequence[CellSeries]) -> str:
     """Words for the number of replications; nothing where there is one."""
     most = max(one.runs for one in every)
     return f"n = {most} replications, mean and 95 % band" if most > 1 else ""
 
 
-def explored(every: Sequence[Cell]) -> str:
+def explored(every: Sequence[CellSeries]) -> str:
     """The point that is drawn, and the rule that made the policies: inverse temperature and exploration.
 
     As far as it is recorded, is one for all, and no part of the point.

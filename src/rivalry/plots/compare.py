@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.branches import branch_point, draw_branches, parameter
 from rivalry.plots.cells import method_names
-from rivalry.plots.select import Point, band, blank, checked, dimension, point, swept
+from rivalry.plots.select import DrawnPoint, band, blank, checked, dimension, point, swept
 from rivalry.plots.style import INK, MARKERS, below, canvas, colours, end_marker, legend, note
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | No
     return Ends(name or "runs", positions, certified, _half(found, axis, learned), trials)
 
 
-def _half(found: Point, axis: int, learned: bool) -> np.ndarray | None:
+def _half(found: DrawnPoint, axis: int, learned: bool) -> np.ndarray | None:
     if not learned or "end_interval" not in found.arrays:
         return None
     half = found.arrays["end_interval"][..., axis]

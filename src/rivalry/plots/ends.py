@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.core.results import CERTIFIED
-from rivalry.plots.select import Point, blank, checked, point
+from rivalry.plots.select import DrawnPoint, blank, checked, point
 from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _shades(basin: np.ndarray) -> dict[int, str]:
     return dict(zip(known, colours(len(known)), strict=True))
 
 
-def _starts(axes: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: Point) -> None:
+def _starts(axes: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: DrawnPoint) -> None:
     kinds = found.arrays.get("basin_kind", np.array([]))
     for k, colour in _shades(basin).items():
         mine = basin == k
@@ -160,7 +160,7 @@ def _starts(axes: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: 
 
 
 def _ends(
-    axes: Axes, basin: np.ndarray, found: Point, first: tuple[int, int], second: tuple[int, int]
+    axes: Axes, basin: np.ndarray, found: DrawnPoint, first: tuple[int, int], second: tuple[int, int]
 ) -> None:
     """Large marks where the basins' starts end up."""
     ends = found.arrays.get("basin_profile")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.measures import word
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note, panels, widths
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _shared(axes: Axes, small: list[Axes]) -> None:
             axes.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
 
 
-def _chosen(found: Point) -> str:
+def _chosen(found: DrawnPoint) -> str:
     """What players choose: the measure of the game that is the same, or a choice."""
     choice = found.arrays.get("end_action", np.array(np.nan))
     for name in ("price", "quantity"):

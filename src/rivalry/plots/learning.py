@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.select import Point, band, blank, checked, point
+from rivalry.plots.select import DrawnPoint, band, blank, checked, point
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -77,7 +77,9 @@ def policy(
         return axes
 
 
-def _mean_policy(data: Dataset, at: Mapping[str, Any] | None, softmax: bool) -> tuple[Point, np.ndarray, str]:
+def _mean_policy(
+    data: Dataset, at: Mapping[str, Any] | None, softmax: bool
+) -> tuple[DrawnPoint, np.ndarray, str]:
     """How often each action is taken, ``[player state action]``, and what that number is."""
     also = ("places", "policy", "policy_softmax", "modal_policy")
     if softmax:
@@ -95,7 +97,7 @@ def _mean_policy(data: Dataset, at: Mapping[str, Any] | None, softmax: bool) -> 
     return found, shares, "share of trials" if main == "policy" else "the modal policy's action"
 
 
-def _places(found: Point, players: int, states: int) -> list[list[str]]:
+def _places(found: DrawnPoint, players: int, states: int) -> list[list[str]]:
     """Every player's states in words."""
     places = found.arrays.get("places")
     if places is None or places.shape[1] != states:
@@ -136,7 +138,7 @@ def rollout(
         return axes
 
 
-def _grid_equilibria(axes: Axes, found: Point, shown: list[int]) -> None:
+def _grid_equilibria(axes: Axes, found: DrawnPoint, shown: list[int]) -> None:
     grid = found.arrays.get("grid_equilibria")
     if grid is None or blank(grid):
         return
@@ -214,7 +216,7 @@ def _geometric(clock: np.ndarray) -> bool:
 class Way(NamedTuple):
     """A learner's way, ``values [sample player ..]``, its band's half widths, and what that is over."""
 
-    found: Point
+    found: DrawnPoint
     values: np.ndarray
     half: np.ndarray | None
     words: str

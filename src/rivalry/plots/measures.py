@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import DrawnPoint, point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def per_player(
     at: Mapping[str, Any] | None = None,
     keep: tuple[str, ...] = (),
     period: int = 0,
-) -> tuple[np.ndarray, Point]:
+) -> tuple[np.ndarray, DrawnPoint]:
     """A measure ``[kept dimensions player]`` at one period, and the point with its claims.
 
     A measure of the whole game has one column for all players. Raises `ValueError` for a measure or a
@@ -85,7 +85,7 @@ def per_player(
     return (values if own else values[..., None]), found
 
 
-def certified(found: Point, name: str = "") -> np.ndarray:
+def certified(found: DrawnPoint, name: str = "") -> np.ndarray:
     """Whether each kept result is certified; none is where the data hold no claim.
 
     Of a measure that claims nothing, all are.

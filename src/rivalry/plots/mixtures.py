@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.cells import method_names
 from rivalry.plots.measures import word
-from rivalry.plots.paths import Walk, on_one_clock, walks_of
+from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.select import NoSuchPoint, band, blank, checked, point
 from rivalry.plots.style import INK, below, canvas, colours, legend, note
 
@@ -24,8 +24,8 @@ class Learned(NamedTuple):
     """One method's histories: of the measure, of the regret; or, without these, the measure at its end."""
 
     name: str
-    measure: list[Walk]
-    regret: list[Walk]
+    measure: list[DrawnPath]
+    regret: list[DrawnPath]
     end: float
     certified: bool
 
@@ -89,7 +89,7 @@ def _learned(data: Dataset, quantity: str, name: str | None, at: Mapping[str, An
     return Learned(name or "learning", histories[0], histories[1], end, certified)
 
 
-def _curve(axes: Axes, walks: list[Walk], colour: str, label: str) -> None:
+def _curve(axes: Axes, walks: list[DrawnPath], colour: str, label: str) -> None:
     clock, values = on_one_clock(walks)
     mean, half = band(values)
     axes.plot(clock, mean, color=colour, label=label)

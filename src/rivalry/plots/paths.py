@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import Point, axis_words, band, point
+from rivalry.plots.select import DrawnPoint, axis_words, band, point
 from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
 from rivalry.plots.triangle import triangle
 
@@ -131,7 +131,7 @@ def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any]
         return axes
 
 
-class Walk(NamedTuple):
+class DrawnPath(NamedTuple):
     """One replication without its padding: ``steps [step]``, ``values [step ...]``, what its end is worth."""
 
     steps: np.ndarray
@@ -140,7 +140,7 @@ class Walk(NamedTuple):
     clock: str = "step"
 
 
-def walks_of(found: Point, name: str, clock: str | None = None) -> list[Walk]:
+def walks_of(found: DrawnPoint, name: str, clock: str | None = None) -> list[DrawnPath]:
     """The replications that hold anything, on the clock named, or on the path's: its time, or its steps."""
     values = found.arrays[name]
     timed = clock is None and "path_time" in found.arrays
@@ -149,7 +149,7 @@ def walks_of(found: Point, name: str, clock: str | None = None) -> list[Walk]:
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims = found.certified()
     walks = [
-        Walk(
+        DrawnPath(
             steps[k][rows],
             values[k][rows],
             None if claims is None else bool(claims[k]),
@@ -163,7 +163,7 @@ def walks_of(found: Point, name: str, clock: str | None = None) -> list[Walk]:
     return walks
 
 
-def on_one_clock(walks: list[Walk]) -> tuple[np.ndarray, np.ndarray]:
+def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
     """All walks at the steps of any, ``[replication step ...]``; one that has ended stays where it is."""
     clock = np.unique(np.concatenate([walk.steps for walk in walks]))
     every = []
@@ -180,7 +180,7 @@ def _mixtures(values: np.ndarray) -> bool:
     return several and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
 
 
-def _spread_by_factors(walks: list[Walk]) -> bool:
+def _spread_by_factors(walks: list[DrawnPath]) -> bool:
     """Whether half of the recorded steps lie in the first twentieth of the time, as learners record them."""
     steps = max((walk.steps for walk in walks), key=len)
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
@@ -193,7 +193,9 @@ def _frame(axes: Axes, values: np.ndarray) -> None:
     axes.set_ylim(low - room, high + room)
 
 
-def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, int]] = (("", 0),)) -> None:
+def _against_steps(
+    axes: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]] = (("", 0),)
+) -> None:
     """Lines of ``values [step player axis]``: a colour a player, a dash a variant (name, axis)."""
     clock, values = on_one_clock(walks)
     mean, half = band(values)
@@ -219,7 +221,7 @@ def _against_steps(axes: Axes, walks: list[Walk], variants: Sequence[tuple[str, 
     axes.set_xlabel(walks[0].clock)
 
 
-def _in_the_plane(axes: Axes, walks: list[Walk], names: Sequence[str], label: str) -> None:
+def _in_the_plane(axes: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
             name = named("player", k, walk.values.shape[1]) if walk is walks[0] else None
@@ -237,7 +239,7 @@ def _in_the_plane(axes: Axes, walks: list[Walk], names: Sequence[str], label: st
     axes.set_aspect("equal", adjustable="datalim")
 
 
-def _in_the_triangle(axes: Any, walks: list[Walk]) -> None:
+def _in_the_triangle(axes: Any, walks: list[DrawnPath]) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
             name = named("player", k, walk.values.shape[1]) if walk is walks[0] else "_"
@@ -260,11 +262,11 @@ def ends_in_legend(axes: Axes, worths: Sequence[bool | None], coordinates: int =
             axes.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
 
 
-def _weakest(walks: list[Walk]) -> bool | None:
+def _weakest(walks: list[DrawnPath]) -> bool | None:
     worths = {walk.certified for walk in walks}
     return None if worths == {None} else worths == {True}
 
 
-def _say(axes: Axes, found: Point, count: int, how: str, *more: str) -> None:
+def _say(axes: Axes, found: DrawnPoint, count: int, how: str, *more: str) -> None:
     note(axes, found.words, f"n = {count} replications, {how}" if count > 1 else "", *more)
     legend(axes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import Point, axis_words, point
+from rivalry.plots.select import DrawnPoint, axis_words, point
 from rivalry.plots.style import INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
 from rivalry.plots.triangle import BESIDE, triangle, triangulated
 
@@ -106,7 +106,7 @@ def _two(players: Any) -> tuple[int, int]:
     return int(listed[0]), int(listed[1])
 
 
-def _field_of(found: Point, i: int, j: int) -> np.ndarray:
+def _field_of(found: DrawnPoint, i: int, j: int) -> np.ndarray:
     """``[i_place j_place component]`` of players i and j. Raises `ValueError`."""
     if (i, j) == (0, 1):
         return found.arrays["field"]
@@ -120,7 +120,7 @@ def _field_of(found: Point, i: int, j: int) -> np.ndarray:
     return field if i < j else field.transpose(1, 0, 2)[..., ::-1]
 
 
-def _curves(axes: Axes, found: Point, players: range | list[int]) -> None:
+def _curves(axes: Axes, found: DrawnPoint, players: range | list[int]) -> None:
     values, worth = found.arrays["landscape"], found.certified()
     places = found.arrays["landscape_at"].reshape(-1)
     order = np.argsort(places, kind="stable")
@@ -145,7 +145,7 @@ def _curves(axes: Axes, found: Point, players: range | list[int]) -> None:
     axes.set_ylabel("own payoff (units of the game)")
 
 
-def _surface(axes: Axes, found: Point, player: int) -> None:
+def _surface(axes: Axes, found: DrawnPoint, player: int) -> None:
     values, places, worth = found.arrays["landscape"][player], found.arrays["landscape_at"], found.certified()
     certified = worth is not None and bool(worth)
     filled = axes.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
@@ -174,7 +174,7 @@ def _surface(axes: Axes, found: Point, player: int) -> None:
     axes.grid(False)
 
 
-def _over_triangle(axes: Any, found: Point, player: int) -> None:
+def _over_triangle(axes: Any, found: DrawnPoint, player: int) -> None:
     """Contours of one player's payoff between the places ``[place 3]``."""
     where, payoff = found.arrays["landscape_at"], found.arrays["landscape"][player]
     if not np.allclose(where.sum(axis=1), 1.0):
@@ -202,7 +202,7 @@ def _over_triangle(axes: Any, found: Point, player: int) -> None:
         axes.plot([], [], [], "x", color=INK, markeredgewidth=2, label="the others")
 
 
-def _marks_in_legend(axes: Axes, found: Point, certified: bool) -> None:
+def _marks_in_legend(axes: Axes, found: DrawnPoint, certified: bool) -> None:
     if "profile" in found.arrays and "payoff" in found.arrays:
         words = "where they stand" + ("" if certified else ", not certified")
         axes.plot([], [], "o", label=words, **end_marker(certified, INK))

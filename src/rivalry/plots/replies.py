@@ -12,7 +12,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.measures import factors, scaled, word
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import (
     INK,
     MARKERS,
@@ -93,7 +93,7 @@ def _depth(payoff: np.ndarray) -> tuple[float, float]:
     return (low, high) if low < high else (high - 1.0, high + 1.0)
 
 
-def _places(axes: Axes, found: Point, player: int, x: np.ndarray, y: np.ndarray) -> None:
+def _places(axes: Axes, found: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
     worth = found.certified()
     certified = worth is not None and bool(worth)
 
@@ -165,7 +165,7 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
         return axes
 
 
-def _benchmarks(axes: Axes, found: Point, floor: float) -> None:
+def _benchmarks(axes: Axes, found: DrawnPoint, floor: float) -> None:
     """Named places among the replies, each with a mark of its own."""
     places = found.arrays.get("reaction_point", np.empty((0, 2))).astype(float)
     names = found.arrays.get("reaction_point_name", np.arange(len(places)))

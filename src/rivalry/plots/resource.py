@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import (
     INK,
     PALETTE,
@@ -113,7 +113,7 @@ def _rows(
         return axes
 
 
-def coordinates(found: Point) -> np.ndarray:
+def coordinates(found: DrawnPoint) -> np.ndarray:
     """The resource points ``[point coordinate]``."""
     where = found.arrays.get("resource_points")
     if where is None:
@@ -128,7 +128,7 @@ def coordinates(found: Point) -> np.ndarray:
     return where
 
 
-def row_labels(found: Point, count: int) -> list[str]:
+def row_labels(found: DrawnPoint, count: int) -> list[str]:
     """The rows' names, as the data tell them, or by number."""
     names = found.arrays.get("row_label")
     return [f"row {k}" for k in range(count)] if names is None else [str(name) for name in names]
@@ -152,7 +152,7 @@ def _groups(axes: Axes, rows: np.ndarray, labels: list[str], label: str) -> None
     axes.grid(False, axis="x")
 
 
-def _on_the_line(axes: Axes, found: Point, name: str, label: str) -> None:
+def _on_the_line(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
     where, rows = coordinates(found)[:, 0], found.arrays[name]
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
@@ -199,7 +199,7 @@ def _grid(where: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None
     return x, y, np.lexsort((where[:, 0], where[:, 1]))
 
 
-def _one_by_one(axes: Axes, found: Point, name: str, label: str) -> None:
+def _one_by_one(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
     """A heat map of each row, all on one scale."""
     where, rows = coordinates(found), found.arrays[name]
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
@@ -221,7 +221,7 @@ def _one_by_one(axes: Axes, found: Point, name: str, label: str) -> None:
     bar.set_label(label)
 
 
-def _contours(axes: Any, found: Point) -> None:
+def _contours(axes: Any, found: DrawnPoint) -> None:
     where, rows = coordinates(found), found.arrays["influence"]
     empty: list[list[float]] = [[]] * where.shape[1]
     if (weights := _uneven(found)) is not None:
@@ -236,7 +236,7 @@ def _contours(axes: Any, found: Point) -> None:
     _positions(axes, found, shades)
 
 
-def _mixture(axes: Any, found: Point) -> None:
+def _mixture(axes: Any, found: DrawnPoint) -> None:
     where, rows = coordinates(found), found.arrays["shares"]
     shades = colours(len(rows))
     empty: list[list[float]] = [[]] * where.shape[1]
@@ -261,13 +261,13 @@ def _mixture(axes: Any, found: Point) -> None:
     _positions(axes, found, shades)
 
 
-def _uneven(found: Point) -> np.ndarray | None:
+def _uneven(found: DrawnPoint) -> np.ndarray | None:
     """The resource, where there is more of it in some places than in others."""
     weights = found.arrays.get("resource")
     return None if weights is None or weights.max() == weights.min() else weights
 
 
-def _positions(axes: Any, found: Point, shades: list[str]) -> None:
+def _positions(axes: Any, found: DrawnPoint, shades: list[str]) -> None:
     profile, worth = found.arrays.get("profile"), found.certified()
     certified = worth is not None and bool(worth)
     count = coordinates(found).shape[1]

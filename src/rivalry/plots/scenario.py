@@ -35,7 +35,7 @@ JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the steps beside it: what is
 ENOUGH = 8  # fewer values tell nothing of what a usual step is
 
 
-class Family(NamedTuple):
+class ScenarioSeries(NamedTuple):
     """A measure over a parameter: ``values [point series player]``, ``certified [point series]``."""
 
     name: str
@@ -102,7 +102,7 @@ def family(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
     period: int = 0,
-) -> Family:
+) -> ScenarioSeries:
     """One measure over a parameter, in order, for each value of ``series`` if there is one."""
     over = swept(data, name, rank(data, name), at, over)
     keep: tuple[str, ...] = (str(dimension(data, over)),)
@@ -115,7 +115,7 @@ def family(
     x = data[over].values.astype(float)
     order = np.argsort(x, kind="stable")
     labels = [] if series is None else [_label(series, value) for value in data[series].values]
-    return Family(name, x[order], labels, values[order], worth[order], found.words)
+    return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words)
 
 
 def _label(series: str, value: Any) -> str:
@@ -150,7 +150,7 @@ def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, An
     return dim
 
 
-def draw_family(panel: Axes, shown: Family, log: bool | None = None) -> bool:
+def draw_family(panel: Axes, shown: ScenarioSeries, log: bool | None = None) -> bool:
     """Lines and marks of one measure; whether any neighbours were not joined because of a jump."""
     players, several = shown.values.shape[2], bool(shown.series)
     log = factors(shown.x, log)
@@ -183,7 +183,7 @@ def draw_family(panel: Axes, shown: Family, log: bool | None = None) -> bool:
     return bool(jumps)
 
 
-def _whiskers(panel: Axes, shown: Family, half: Family) -> None:
+def _whiskers(panel: Axes, shown: ScenarioSeries, half: ScenarioSeries) -> None:
     """The 95 % intervals of means over sessions."""
     several = bool(shown.series)
     shades = colours(shown.values.shape[1]) if several else [INK]
@@ -211,7 +211,7 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
     return [piece for piece in pieces if len(piece) > 1]
 
 
-def family_legend(axes: Axes, every: Sequence[Family], series: str | None, jumps: bool) -> None:
+def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | None, jumps: bool) -> None:
     """Lines for the legend: what the colours, dashes and hollow marks are."""
     players = max(shown.values.shape[2] for shown in every)
     if series is None:

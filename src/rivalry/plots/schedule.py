@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.plots.measures import word
-from rivalry.plots.select import Point, blank, checked, point
+from rivalry.plots.select import DrawnPoint, blank, checked, point
 from rivalry.plots.style import (
     INK,
     canvas,
@@ -68,7 +68,7 @@ def schedule(
         return axes
 
 
-def _plan(data: Dataset, there: Sequence[str], at: Mapping[str, Any] | None) -> Point:
+def _plan(data: Dataset, there: Sequence[str], at: Mapping[str, Any] | None) -> DrawnPoint:
     """The columns ``[period player]`` at one point; a single period is a plan too."""
     rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1
     found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
@@ -77,7 +77,7 @@ def _plan(data: Dataset, there: Sequence[str], at: Mapping[str, Any] | None) -> 
     return found._replace(arrays={**found.arrays, **columns, **known})
 
 
-def _identified(found: Point, there: Sequence[str]) -> dict[str, np.ndarray]:
+def _identified(found: DrawnPoint, there: Sequence[str]) -> dict[str, np.ndarray]:
     """Where each column can matter, ``[period player]``."""
     shape = found.arrays[there[0]].shape
     known = found.arrays.get("identified")
@@ -90,7 +90,7 @@ def _identified(found: Point, there: Sequence[str]) -> dict[str, np.ndarray]:
     return {name: table[..., column].T for column, name in enumerate(there)}
 
 
-def _certified(found: Point) -> bool:
+def _certified(found: DrawnPoint) -> bool:
     worth = found.certified()
     return worth is not None and bool(worth)
 
@@ -117,7 +117,7 @@ def _under(small: Sequence[Axes], what: str, count: int) -> None:
             panel.set_xlabel(what)
 
 
-def _legend(axes: Axes, found: Point, dotted: bool) -> None:
+def _legend(axes: Axes, found: DrawnPoint, dotted: bool) -> None:
     players = found.arrays[next(name for name in (*COLUMNS, *STOCKS) if name in found.arrays)].shape[-1]
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
         axes.plot([], [], color=colour, linewidth=wide, label=named("player", k, players))

@@ -23,7 +23,7 @@ class NoSuchPoint(ValueError):
     """The data hold no such point; another run of the same study may."""
 
 
-class Point(NamedTuple):
+class DrawnPoint(NamedTuple):
     """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point."""
 
     arrays: Mapping[str, np.ndarray]
@@ -43,7 +43,7 @@ def point(
     *,
     at: Mapping[str, Any] | None = None,
     keep: Iterable[str] = (),
-) -> Point:
+) -> DrawnPoint:
     """The variable ``main``, of ``rank`` dimensions of its own, and ``also`` where there, at one point.
 
     ``at`` names the point by its coordinates (between fractions the nearest is taken); otherwise the first
@@ -63,7 +63,7 @@ def point(
         f"{_words(data, n, k)} (first of {data.sizes[n]})" for n, k in first.items() if data.sizes[n] > 1
     ]
     arrays = {name: _plain(data[name], chosen | first, kept) for name in (main, *also) if name in data}
-    return Point(arrays, ", ".join(words))
+    return DrawnPoint(arrays, ", ".join(words))
 
 
 def holds(data: Dataset, main: str) -> None:
@@ -82,7 +82,7 @@ def _instead(data: Dataset, main: str) -> str:
     return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
 
 
-def axis_words(found: Point, count: int, word: str = "axis") -> list[str]:
+def axis_words(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
     """What the axes of strategies are called: as the game says (``axis_name [axis]``), or by number.
 
     >>> axis_words(Point({}, ""), 2)

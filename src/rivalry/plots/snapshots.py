@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.resource import coordinates, row_labels
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import INK, RESOURCE, SIZE, STYLE, canvas, colours, legend, note, panels
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _projection(count: int) -> str | None:
     return "ternary"
 
 
-def _draw(panel: Any, found: Point, k: int) -> None:
+def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
     """One snapshot."""
     held = found.arrays
     where, rows = coordinates(found), held["snapshot_influence"][k]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
-from rivalry.plots.select import Point, blank, checked, dimension, point, swept
+from rivalry.plots.select import DrawnPoint, blank, checked, dimension, point, swept
 from rivalry.plots.style import INK, PALETTE, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FEW = 40  # rows that are marked one by one
 LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
 
 
-class Spectrum(NamedTuple):
+class DrawnSpectrum(NamedTuple):
     """Eigenvalues ``[row eigenvalue]``, the parameter's value of each row and the curve it lies on."""
 
     values: np.ndarray
@@ -27,7 +27,7 @@ class Spectrum(NamedTuple):
     curve: np.ndarray
     kind: list[str]  # of each row: what has a colour of its own, the same as in a picture of the branches
     name: str
-    found: Point
+    found: DrawnPoint
 
 
 def spectrum(
@@ -62,7 +62,7 @@ def spectrum(
         return axes
 
 
-def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -> Spectrum:
+def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -> DrawnSpectrum:
     if source not in (None, "branch", "scan", "end"):
         raise ValueError(f"source: {source!r} must be 'branch', 'scan' or 'end'")
     for name in ("branch", "scan"):
@@ -78,13 +78,13 @@ def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -
         curve = found.arrays.get("branch", np.zeros(len(x), int))
         groups = found.arrays.get("branch_group")
         kind = [f"branch {own}" for own in curve] if groups is None else [structure(row) for row in groups]
-        return Spectrum(_complex(found, f"{name}_eigenvalues"), x, curve, kind, parameter(found), found)
+        return DrawnSpectrum(_complex(found, f"{name}_eigenvalues"), x, curve, kind, parameter(found), found)
     if source in ("branch", "scan"):
         raise ValueError(f"source: no eigenvalues of a {source} in this data")
     return _of_ends(data, at)
 
 
-def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> Spectrum:
+def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> DrawnSpectrum:
     """Eigenvalues at the ends of runs, over what was swept if anything was."""
     over = None
     try:
@@ -96,10 +96,10 @@ def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> Spectrum:
     found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
     values = np.atleast_2d(_complex(found, "eigenvalues"))
     x = None if over is None else data[over].values.astype(float)
-    return Spectrum(values, x, np.zeros(len(values), int), [""] * len(values), over or "", found)
+    return DrawnSpectrum(values, x, np.zeros(len(values), int), [""] * len(values), over or "", found)
 
 
-def _complex(found: Point, stem: str) -> np.ndarray:
+def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
     real = found.arrays[f"{stem}_real"]
     imag = found.arrays.get(f"{stem}_imag", np.zeros_like(real))
     wide = min(real.shape[-1], imag.shape[-1])
@@ -113,12 +113,12 @@ def _ordered(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _shades(shown: Spectrum) -> dict[str, str]:
+def _shades(shown: DrawnSpectrum) -> dict[str, str]:
     kinds = list(dict.fromkeys(shown.kind))
     return dict(zip(kinds, colours(len(kinds)), strict=True))
 
 
-def _over_parameter(axes: Axes, shown: Spectrum) -> None:
+def _over_parameter(axes: Axes, shown: DrawnSpectrum) -> None:
     assert shown.x is not None
     shades = _shades(shown)
     some, dot = False, "." if len(shown.x) <= FEW else ""
@@ -150,7 +150,7 @@ def _over_parameter(axes: Axes, shown: Spectrum) -> None:
     axes.set_ylabel("eigenvalue (payoff per unit squared)")
 
 
-def _events(axes: Axes, found: Point) -> None:
+def _events(axes: Axes, found: DrawnPoint) -> None:
     held = found.arrays
     if not {"event_kind", "event_parameter"} <= set(held):
         return
@@ -171,7 +171,7 @@ def _events(axes: Axes, found: Point) -> None:
             )
 
 
-def _in_the_plane(axes: Axes, shown: Spectrum) -> None:
+def _in_the_plane(axes: Axes, shown: DrawnSpectrum) -> None:
     values = shown.values
     axes.axvline(0.0, color=INK, linewidth=0.9)
     axes.axhline(0.0, color=INK, linewidth=0.5)
@@ -237,7 +237,7 @@ def stability_window(
 
 
 def _field(
-    data: Dataset, found: Point, dim: str, at: Mapping[str, Any] | None
+    data: Dataset, found: DrawnPoint, dim: str, at: Mapping[str, Any] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The parameter's values, and ``[swept scan]`` what is negative where the point is stable."""
     stable = found.arrays["scan_stable"].astype(float)

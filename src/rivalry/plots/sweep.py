@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
-from rivalry.plots.select import Point, blank, checked, dimension, point, swept
+from rivalry.plots.select import DrawnPoint, blank, checked, dimension, point, swept
 from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Runs(NamedTuple):
     """What ended where: the parameter's values, and the ends ``[point run player]`` with their words."""
 
     x: np.ndarray
-    found: Point
+    found: DrawnPoint
     positions: np.ndarray
     kinds: np.ndarray
 
 
-def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branches: Point | None) -> str:
+def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branches: DrawnPoint | None) -> str:
     """The parameter along the axis."""
     if branches is not None:
         own = parameter(branches)
@@ -216,7 +216,7 @@ def _marks(
         axes.plot([], [], color=colour, linewidth=3, label=named("player", player, len(shades)))
 
 
-def _ranges(axes: Axes, x: np.ndarray, found: Point, axis: int) -> None:
+def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
     """Cycles as the ranges that they cover, from ``cycle_low`` to ``cycle_high [... player axis]``."""
     if not {"cycle_low", "cycle_high"} <= set(found.arrays):
         return

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.tri import Triangulation
 
-from rivalry.plots.select import Point, point
+from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import INK, PALETTE, canvas, end_marker, legend, note, projected
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def ternary(
         return axes
 
 
-def _check(found: Point, player: int) -> None:
+def _check(found: DrawnPoint, player: int) -> None:
     held = found.arrays
     profile = held["profile"] if "profile" in held else held.get("branch_position", np.zeros((1, 1, 3)))
     corners = held["landscape_at"].shape[-1] if "profile" not in held and "landscape_at" in held else None
@@ -94,7 +94,7 @@ def _check(found: Point, player: int) -> None:
         raise ValueError(f"player: {player} must be a whole number from 0 to {profile.shape[-2] - 1}")
 
 
-def _field(axes: Any, found: Point, player: int) -> None:
+def _field(axes: Any, found: DrawnPoint, player: int) -> None:
     """Arrows along the slope of the own payoff, one in each triangle between places."""
     if not {"landscape", "landscape_at"} <= set(found.arrays):
         return
@@ -139,7 +139,7 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return corner[good].mean(axis=1), slope
 
 
-def _branches(axes: Any, found: Point, player: int) -> None:
+def _branches(axes: Any, found: DrawnPoint, player: int) -> None:
     if "branch_position" not in found.arrays:
         return
     place = found.arrays["branch_position"][:, player]
@@ -155,7 +155,7 @@ def _branches(axes: Any, found: Point, player: int) -> None:
             axes.plot([], [], [], dash, color=PALETTE[2], label=word)
 
 
-def _way(axes: Any, found: Point, player: int) -> None:
+def _way(axes: Any, found: DrawnPoint, player: int) -> None:
     if "path" in found.arrays:
         path = found.arrays["path"][:, player]
         axes.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.select import NoSuchPoint, Point, blank, checked, point
+from rivalry.plots.select import DrawnPoint, NoSuchPoint, blank, checked, point
 from rivalry.plots.style import INK, PALE, PALETTE, canvas, colours, legend, named, note, widths
 
 if TYPE_CHECKING:
@@ -73,19 +73,21 @@ def valuation_path(
         return axes
 
 
-def _lasting(found: Point, periods: int) -> np.ndarray:
+def _lasting(found: DrawnPoint, periods: int) -> np.ndarray:
     mean = found.arrays["end_payoff"].astype(float).mean(axis=0)
     return np.tile(mean, (periods, 1))
 
 
-def _stored(found: Point, periods: int | None) -> np.ndarray:
+def _stored(found: DrawnPoint, periods: int | None) -> np.ndarray:
     flows = found.arrays[PATH].astype(float)
     if periods is not None and periods > len(flows):
         raise ValueError(f"periods: {periods} must be at most {len(flows)}, which are stored")
     return flows[:periods]
 
 
-def _rates(gamma: float | Sequence[float] | None, found: Point, growth: float, players: int) -> np.ndarray:
+def _rates(
+    gamma: float | Sequence[float] | None, found: DrawnPoint, growth: float, players: int
+) -> np.ndarray:
     """Every player's discount factor."""
     told = found.arrays.get("discount") if gamma is None else gamma
     if told is None or blank(np.asarray(told, dtype=float)):

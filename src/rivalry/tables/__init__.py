@@ -42,7 +42,7 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.periods import period_values as period_values
     from rivalry.tables.periods import tabulate_periods as tabulate_periods
     from rivalry.tables.stages import FollowerGaps as FollowerGaps
-    from rivalry.tables.stages import Staged as Staged
+    from rivalry.tables.stages import SubgamePerfect as SubgamePerfect
     from rivalry.tables.stages import followers_gap as followers_gap
     from rivalry.tables.stages import leader_regret as leader_regret
     from rivalry.tables.stages import staged_values as staged_values
@@ -57,7 +57,7 @@ _HOMES = {
     "PeriodTables": "rivalry.tables.periods:PeriodTables",
     "Replies": "rivalry.tables.gaps:Replies",
     "Rollout": "rivalry.tables.greedy_play:Rollout",
-    "Staged": "rivalry.tables.stages:Staged",
+    "SubgamePerfect": "rivalry.tables.stages:SubgamePerfect",
     "Whole": "rivalry.tables.history:Whole",
     "best_reply": "rivalry.tables.best_response:best_reply",
     "choices": "rivalry.tables.greedy_play:choices",

@@ -95,7 +95,7 @@ def deviations(
     forced = _forced(tables, whole, given, player, action)
     found = []
     for count in (periods, 0):
-        plan = departures.Plan(player, forced, count, float(gamma), value, cycles.state)
+        plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(given), horizon, len(tables.sizes)))
         gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
         departures.deviate(tables, whole, given, plan, shown, departures.Followed(paths, pays, gain, back))

@@ -12,7 +12,7 @@ from rivalry.tables.history import checked_sessions, whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 
-class Staged(NamedTuple):
+class SubgamePerfect(NamedTuple):
     """Pure subgame-perfect play of a game in stages, all of it; ties count as ties to 1e-12 of the payoffs.
 
     ``strong`` and ``weak`` are what a player gets in the outcome that is best and worst for it: for a leader,
@@ -54,7 +54,7 @@ class FollowerGaps(NamedTuple):
     share: np.ndarray  # of remembered states and leaders' actions, those with a best reply
 
 
-def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequence[int]]) -> Staged:
+def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequence[int]]) -> SubgamePerfect:
     """Backward induction over ``stages``, lists of players, each seeing all that was chosen in earlier ones.
 
     ``payoff`` is ``[player joint]`` (row-major, player 0 slowest) or ``[player action_0 action_1 ..]``, and
@@ -89,7 +89,7 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     return _staged(pays, kept if missing == 0 else np.zeros_like(kept), order, missing)
 
 
-def leader_regret(staged: Staged, payoff: object) -> tuple[np.ndarray, np.ndarray]:
+def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[np.ndarray, np.ndarray]:
     """The leader's strong and weak value less what it got, ``payoff [session player]``; two ``[session]``.
 
     Below 0 where it got more than in equilibrium.
@@ -145,11 +145,11 @@ def _stable(
     return rests
 
 
-def _staged(pays: np.ndarray, kept: np.ndarray, order: list[int], missing: int) -> Staged:
+def _staged(pays: np.ndarray, kept: np.ndarray, order: list[int], missing: int) -> SubgamePerfect:
     players = len(order)
     found = np.argwhere(kept)
     outcomes = np.zeros_like(found)
     outcomes[:, order] = found
     values = pays[:, kept].T
     ends = (values.max(axis=0), values.min(axis=0)) if len(found) else np.full((2, players), np.nan)
-    return Staged(outcomes, values, ends[0], ends[1], order[0], missing)
+    return SubgamePerfect(outcomes, values, ends[0], ends[1], order[0], missing)

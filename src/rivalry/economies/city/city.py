@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from rivalry.core.game import Record
 from rivalry.economies.city.classes import centre_of, classes_of, examples_of, unavoidable
-from rivalry.economies.city.free_flow import Flow, Trips, of_agents
+from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents
 from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import Network
 from rivalry.economies.karma.agents import cumulative
@@ -44,7 +44,7 @@ class City(eqx.Module):
     gamma: Float[np.ndarray, "type"]  # discount factors
     karma: Int[np.ndarray, "agent"]  # at the start
     capacity: Int[np.ndarray, "lane"]
-    expected: Flow  # free flow expected before journeys are drawn
+    expected: FreeFlow  # free flow expected before journeys are drawn
     toll: Float[np.ndarray, "lane"]
     subsidy: Float[np.ndarray, "lane"]
     coalition: Int[np.ndarray, "agent"]  # 1: member
@@ -109,7 +109,7 @@ class City(eqx.Module):
             transfer=max(self.transfer, shapes.NO_TRANSFER),
         )
 
-    def free_flow(self) -> Flow:
+    def free_flow(self) -> FreeFlow:
         """How many agents would want each lane if nobody were ever refused: of these agents' journeys.
 
         At junctions choices are taken to be uniform. What is expected before journeys are drawn is

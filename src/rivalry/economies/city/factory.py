@@ -12,7 +12,7 @@ from rivalry.economies.city.allocation import Allocation, drawn, routed, slots_o
 from rivalry.economies.city.city import INDEPENDENT, City
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.coalition import coalition_of
-from rivalry.economies.city.free_flow import Flow, Trips, of_agents, of_law
+from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents, of_law
 from rivalry.economies.city.lane_amounts import capacity_of, karma_of
 from rivalry.economies.city.network_data import network_of
 from rivalry.economies.city.networks import Network
@@ -192,7 +192,7 @@ def _types(who: Travellers, count: int) -> np.ndarray:
     return np.repeat(np.arange(len(who.share)), counts(count, who.share, who.names))
 
 
-def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> Flow:
+def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> FreeFlow:
     """Free flow before journeys are drawn, or of the routes that were given."""
     trips = Trips.of(who.first, made.slots.shape[1])
     if made.law is None:
@@ -228,7 +228,7 @@ def _share(name: str, value: object) -> float:
     return found
 
 
-def _price(payment: str, network: Network, capacity: np.ndarray, expected: Flow) -> int:
+def _price(payment: str, network: Network, capacity: np.ndarray, expected: FreeFlow) -> int:
     """What those pay who are admitted. Raises `ValueError`."""
     if payment == "PBP":
         lane = int(np.argmax(expected.wanting))

@@ -14,7 +14,7 @@ import numpy as np
 from rivalry.economies.city.journeys import Journeys
 
 
-class Flow(NamedTuple):
+class FreeFlow(NamedTuple):
     """Mean numbers of a step, of all agents together."""
 
     wanting: np.ndarray  # [lane]: agents who want it
@@ -57,21 +57,23 @@ def visits(journeys: Journeys) -> np.ndarray:
     return found
 
 
-def of_agents(journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trips: Trips, lanes: int) -> Flow:
+def of_agents(
+    journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trips: Trips, lanes: int
+) -> FreeFlow:
     """The flow of agents whose journeys are ``slots [agent slot]``."""
     often = visits(journeys)
     lengths = often.sum(axis=1)
     share = trips.slots[type_of]
     rate = 1 / (trips.dormant[type_of] + (share * lengths[slots]).sum(axis=1))  # trips begun a step
     weights = np.bincount(slots.ravel(), weights=(share * rate[:, None]).ravel(), minlength=len(lengths))
-    return Flow(
+    return FreeFlow(
         wanting=_by_lane(journeys, often * weights[:, None], lanes),
         dormant=float(trips.dormant[type_of] @ rate),
         trips=float(((1 - trips.dormant[type_of]) * rate).sum()),
     )
 
 
-def of_law(journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int) -> Flow:
+def of_law(journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int) -> FreeFlow:
     """The flow expected before journeys are drawn, independently, a slot each, by ``chances [journey]``.
 
     Exact: an agent's rate of trips depends on its journeys' lengths alone, so that lengths are summed over,
@@ -88,7 +90,7 @@ def of_law(journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: T
             others = np.delete(share, slot)
             weights += count * own * _inverse_mean(others, lengths, odds, float(rest), own * lengths)
     spread = often * (chances * weights[group])[:, None]
-    return Flow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
+    return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
 
 
 def _inverse_mean(

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread, type_words
+from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, spread, type_words
 from rivalry.plots.select import blank
 from rivalry.plots.style import DASHES, INK, below, canvas, colours, legend, note
 
@@ -184,7 +184,7 @@ def state_words(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list
     return words
 
 
-def beside_equilibrium(every: Sequence[Cell], name: str) -> list[Shown]:
+def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
     """Every cell's variable, and the equilibrium's that learners were compared with, once."""
     shown = [Shown(one.name, one.arrays[name]) for one in every]
     more = [one for one in every if not blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]

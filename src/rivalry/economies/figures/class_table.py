@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 
 from rivalry.core.statistics import half_width, told
 from rivalry.economies.figures.streets import RULES, SCALE, rules
-from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.cells import RULE, CellSeries, cells, explored
 from rivalry.plots.style import INK, canvas, note
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def class_table(
         return axes
 
 
-def table_of(one: Cell) -> Table:
+def table_of(one: CellSeries) -> Table:
     """The table of one method at one point."""
     agents = examples_of(one)
     names = one.arrays.get("example_name", np.full((1, len(agents)), ""))[0]
@@ -111,7 +111,7 @@ def table_of(one: Cell) -> Table:
     return Table(heads, [(label, values) for label, values in rows if np.isfinite(values).any()])
 
 
-def examples_of(one: Cell) -> np.ndarray:
+def examples_of(one: CellSeries) -> np.ndarray:
     """The numbers of the single agents, ``[example]``."""
     agents = np.ravel(one.arrays.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     return agents[agents >= 0]
@@ -131,7 +131,7 @@ def words_of(values: np.ndarray) -> str:
     return words.replace("-", "−")
 
 
-def _measures(one: Cell) -> list[tuple[str, np.ndarray]]:
+def _measures(one: CellSeries) -> list[tuple[str, np.ndarray]]:
     """Rows, and the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
     rows = []
     bids = one.arrays.get("agent_trip_bid")

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from rivalry.core.statistics import told
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
-from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.cells import RULE, CellSeries, cells, explored
 from rivalry.plots.select import band, checked
 from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, colours, legend, note, panels
 
@@ -73,16 +73,16 @@ def lane_load(
         return axes
 
 
-def _unlike(every: list[Cell]) -> list[Cell]:
+def _unlike(every: list[CellSeries]) -> list[CellSeries]:
     """Those whose streets and loads are not those of one before."""
-    found: list[Cell] = []
+    found: list[CellSeries] = []
     for one in every:
         if not any(_same(one, other) for other in found):
             found.append(one)
     return found
 
 
-def _same(one: Cell, other: Cell) -> bool:
+def _same(one: CellSeries, other: CellSeries) -> bool:
     pairs = [(one.arrays.get(name), other.arrays.get(name)) for name in (LOAD, EXPECTED, "lane_capacity")]
     return all(
         a is None or b is None or (a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)))
@@ -90,7 +90,7 @@ def _same(one: Cell, other: Cell) -> bool:
     )
 
 
-def _loads(panel: Axes, one: Cell) -> list[str]:
+def _loads(panel: Axes, one: CellSeries) -> list[str]:
     """Bars, dots and the capacity of one city; the kinds of lanes that it has."""
     drawn = lane_means(one, LOAD)
     expected = lane_means(one, EXPECTED) if EXPECTED in one.arrays else drawn
@@ -113,14 +113,14 @@ def _loads(panel: Axes, one: Cell) -> list[str]:
     return sorted(set(map(str, kinds)))
 
 
-def _capacity(every: Sequence[Cell]) -> str:
+def _capacity(every: Sequence[CellSeries]) -> str:
     values = [np.unique(one.arrays["lane_capacity"]) for one in every if "lane_capacity" in one.arrays]
     if len(values) == len(every) == 1 and len(values[0]) == 1:
         return f"capacity, {values[0][0]:g} a lane"
     return "capacity" if values else "_capacity"
 
 
-def _above(every: Sequence[Cell]) -> str:
+def _above(every: Sequence[CellSeries]) -> str:
     """How many lanes are wanted by more than they admit."""
     if len(every) > 1 or "lane_capacity" not in every[0].arrays:
         return ""
@@ -185,7 +185,7 @@ def bid_congestion(
         return axes
 
 
-def _dots(axes: Axes, one: Cell, across: str, shade: str) -> set[str]:
+def _dots(axes: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
     """A dot a lane; the kinds of lanes there are."""
     x, y = lane_means(one, across), lane_means(one, "lane_bid")
     kinds = one.arrays.get("lane_kind", np.full((1, len(y)), "core"))[0]
@@ -196,7 +196,7 @@ def _dots(axes: Axes, one: Cell, across: str, shade: str) -> set[str]:
     return set(map(str, kinds))
 
 
-def _correlation(one: Cell, across: str) -> str:
+def _correlation(one: CellSeries, across: str) -> str:
     """Spearman's rank correlation in words, with its interval over replications."""
     found, lanes = [], 0
     for x, y in zip(one.arrays[across].astype(float), one.arrays["lane_bid"].astype(float), strict=True):
@@ -221,7 +221,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _limit(axes: Axes, every: Sequence[Cell], across: str) -> None:
+def _limit(axes: Axes, every: Sequence[CellSeries], across: str) -> None:
     held = [one.arrays["lane_capacity"] for one in every if "lane_capacity" in one.arrays]
     values = np.unique(np.concatenate([np.ravel(array) for array in held])) if held else np.array([])
     if len(values) == 1 and across != "lane_queue" and across != "lane_capacity":

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.economies.figures.streets import example_words
-from rivalry.plots.cells import RULE, Cell, cells, explored, replicated, spread
+from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, spread
 from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ALSO = (
 )
 
 
-class Trips(NamedTuple):
+class AgentTrips(NamedTuple):
     """Which path and urgency every trip of an agent is."""
 
     path: np.ndarray  # [trip], from 1
@@ -105,17 +105,17 @@ def example_bids(
         return axes
 
 
-def trips_of(one: Cell, k: int) -> Trips:
+def trips_of(one: CellSeries, k: int) -> AgentTrips:
     """Paths and urgencies of the trips of the k-th example agent; by number where they are not recorded."""
     count = one.arrays[BIDS].shape[2]
     path = one.arrays.get("trip_path", np.arange(1, count + 1)[None])[0]
     urgency = one.arrays.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
     kinds, agents = one.arrays.get("agent_type"), one.arrays.get("example_agent")
     kind = 0 if kinds is None or agents is None else int(kinds[0, int(agents[0, k])])
-    return Trips(path[:count], urgency[min(kind, len(urgency) - 1), :count])
+    return AgentTrips(path[:count], urgency[min(kind, len(urgency) - 1), :count])
 
 
-def places_of(one: Cell, k: int, path: int) -> np.ndarray:
+def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
     """Which places the k-th example agent can be at on a path, counted from 1, ``[place]``."""
     name = "example_places" if "example_places" in one.arrays else "example_lanes"
     places = one.arrays[BIDS].shape[3]
@@ -125,7 +125,7 @@ def places_of(one: Cell, k: int, path: int) -> np.ndarray:
     return np.flatnonzero(lanes[:places] >= 0)
 
 
-def way_of(one: Cell, k: int, path: int) -> np.ndarray:
+def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:
     """The places of the k-th example agent in their order along a path, or its first way, ``[position]``."""
     if "example_places" not in one.arrays or "example_lanes" not in one.arrays:
         return places_of(one, k, path)
@@ -133,7 +133,9 @@ def way_of(one: Cell, k: int, path: int) -> np.ndarray:
     return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
 
 
-def _lines(panel: Axes, one: Cell, k: int, trips: Trips, dashes: Mapping[float, str], over: str) -> None:
+def _lines(
+    panel: Axes, one: CellSeries, k: int, trips: AgentTrips, dashes: Mapping[float, str], over: str
+) -> None:
     """A line for each trip of an agent."""
     shades = dict(zip(np.unique(trips.path), colours(len(np.unique(trips.path))), strict=True))
     for trip, (path, urgency) in enumerate(zip(trips.path, trips.urgency, strict=True)):
@@ -158,7 +160,7 @@ def _lines(panel: Axes, one: Cell, k: int, trips: Trips, dashes: Mapping[float, 
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
 
-def _along(one: Cell, bids: np.ndarray) -> np.ndarray:
+def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
     """Means over karma ``[replication place]``, by the law of karma, or all amounts alike."""
     law = one.arrays.get("karma_law")
     if law is None:
@@ -187,7 +189,7 @@ def _grid(axes: Axes, rows: int, columns: int) -> list[list[Axes]]:
     return found
 
 
-def _name_rows(grid: Sequence[Sequence[Axes]], every: Sequence[Cell], over: str) -> None:
+def _name_rows(grid: Sequence[Sequence[Axes]], every: Sequence[CellSeries], over: str) -> None:
     for row, one in zip(grid, every, strict=True):
         row[0].set_ylabel(f"{one.name}\nmean bid" if one.name else "mean bid", fontsize=8.5)
         if over == "karma":

@@ -30,7 +30,7 @@ CROSSES = ("x", "+", "1", "2", "3", "4")
 Numbers = Mapping[str, Mapping[str, float]]
 
 
-class Curve(NamedTuple):
+class FairnessCurve(NamedTuple):
     """A method's means and half widths over replications at the swept values that it has, in order."""
 
     name: str
@@ -139,7 +139,7 @@ def _curves(
     over: str,
     methods: Sequence[str] | None,
     at: Mapping[str, Any] | None,
-) -> tuple[list[Curve], str, int]:
+) -> tuple[list[FairnessCurve], str, int]:
     """Every method's curve, words for the point, and the largest number of replications."""
     dim = str(dimension(data, over))
     every = cells(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
@@ -156,7 +156,7 @@ def _curves(
             continue
         held = order[np.isfinite(x[order]) & np.isfinite(y[order])]
         if held.size:
-            found.append(Curve(one.method, place[held], x[held], y[held], x_half[held], y_half[held]))
+            found.append(FairnessCurve(one.method, place[held], x[held], y[held], x_half[held], y_half[held]))
     if not found:
         raise NoSuchPoint(f"data: no method has both {across} and {up} here")
     return found, every[0].words, max(one.runs for one in every)
@@ -179,7 +179,7 @@ def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> lis
     ]
 
 
-def _line(axes: Axes, one: Curve, shade: str, marker: str, *, tell: bool) -> None:
+def _line(axes: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
     label = one.name or "_runs"
     axes.plot(one.x, one.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
     if one.x_half.any() or one.y_half.any():
@@ -190,7 +190,9 @@ def _line(axes: Axes, one: Curve, shade: str, marker: str, *, tell: bool) -> Non
         axes.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
 
 
-def _points(axes: Axes, plain: Sequence[Curve], given: Numbers, across: str, up: str, against: bool) -> None:
+def _points(
+    axes: Axes, plain: Sequence[FairnessCurve], given: Numbers, across: str, up: str, against: bool
+) -> None:
     """Baselines: simulated ones filled, exact numbers as crosses; or lines where there is but one measure."""
     levels = [(one.name, float(one.y.mean())) for one in plain]
     levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in given.items()]

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.economies.figures.bidding import Shown, state_words
-from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.cells import RULE, CellSeries, cells, explored
 from rivalry.plots.select import NoSuchPoint, blank, checked
 from rivalry.plots.style import PALE, canvas, note
 
@@ -91,7 +91,7 @@ def _policies(
     at: Mapping[str, Any] | None,
     methods: Sequence[str] | None,
     series: str | None,
-) -> list[tuple[Cell, Shown]]:
+) -> list[tuple[CellSeries, Shown]]:
     """A policy of every cell that has it, ``[player private karma bid]``, with what its row is called."""
     also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
     try:
@@ -103,14 +103,14 @@ def _policies(
     return [(one, Shown(_called(name, one), _shaped(name, one))) for one in every]
 
 
-def _called(name: str, one: Cell) -> str:
+def _called(name: str, one: CellSeries) -> str:
     """What a row is called: its cell, and which of that cell's policies it is, where there are several."""
     learner = any(not blank(one.arrays.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
     own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
     return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
 
 
-def _shaped(name: str, one: Cell) -> np.ndarray:
+def _shaped(name: str, one: CellSeries) -> np.ndarray:
     """The mean policy over replications, by type, private state, karma and bid."""
     mean = one.arrays[name].mean(axis=0)
     if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:

@@ -11,7 +11,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.economies.figures.exploitability import MONITOR, curve_of
-from rivalry.plots.cells import RULE, Cell, cells, explored, replicated
+from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
 from rivalry.plots.measures import factors, scaled
 from rivalry.plots.select import NoSuchPoint, blank, checked
 from rivalry.plots.style import INK, canvas, colours, legend, note, panels
@@ -113,7 +113,7 @@ def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
     return held or ["efficiency"]
 
 
-def _trace(panel: Axes, one: Cell, stored: str, shade: str) -> None:
+def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:
     """The mean over replications with its band, where there is one."""
     if stored not in one.arrays or blank(one.arrays[stored]):
         return

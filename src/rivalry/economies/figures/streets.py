@@ -13,7 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 
 from rivalry.core.registry import near
-from rivalry.plots.cells import RULE, Cell, cells, explored
+from rivalry.plots.cells import RULE, CellSeries, cells, explored
 from rivalry.plots.select import blank, checked, holds
 from rivalry.plots.style import INK, canvas, colours, note
 
@@ -41,7 +41,7 @@ ROOM = (5.4, 3.3)  # inches for maps
 FOLD = 105  # letters of a line of a caption
 
 
-class Plan(NamedTuple):
+class StreetPlan(NamedTuple):
     """Where lanes and nodes lie."""
 
     ends: np.ndarray  # [lane end 2]
@@ -170,7 +170,7 @@ def example_routes(
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def lane_means(one: Cell, name: str) -> np.ndarray:
+def lane_means(one: CellSeries, name: str) -> np.ndarray:
     """A variable's mean over replications, ``[lane]``; NaN where none has a value.
 
     Of all lanes that have a place, also those at the end that have no value.
@@ -184,7 +184,7 @@ def lane_means(one: Cell, name: str) -> np.ndarray:
     return np.where(there.any(axis=0), means, np.nan)
 
 
-def plan_of(one: Cell) -> Plan:
+def plan_of(one: CellSeries) -> StreetPlan:
     """Where lanes and nodes lie, as a result says. Raises `ValueError` where it does not."""
     if "lane_ends" not in one.arrays:
         raise ValueError("data: no variable 'lane_ends', by which this plot places lanes")
@@ -196,7 +196,7 @@ def plan_of(one: Cell) -> Plan:
     core = kinds == "core"
     inner = ends[core].reshape(-1, 2)
     inside = (np.abs(nodes[:, None] - inner[None]) < 1e-9).all(axis=2).any(axis=1)
-    return Plan(ends, core, centre[: len(ends)], nodes, ~inside)
+    return StreetPlan(ends, core, centre[: len(ends)], nodes, ~inside)
 
 
 def example_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
@@ -263,7 +263,7 @@ def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
     return panels
 
 
-def _lanes(plan: Plan, **looks: Any) -> PolyCollection:
+def _lanes(plan: StreetPlan, **looks: Any) -> PolyCollection:
     """Every lane as a bar with a head, aside of the middle of its street."""
     unit, corners = plan.unit, []
     for start, end in plan.ends:
@@ -281,7 +281,7 @@ def _directions(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndar
     return way, np.array([way[1], -way[0]])
 
 
-def _nodes(panel: Axes, plan: Plan) -> None:
+def _nodes(panel: Axes, plan: StreetPlan) -> None:
     """Dots, squares for stubs, and room around them all."""
     inner, outer = plan.nodes[~plan.stub], plan.nodes[plan.stub]
     panel.scatter(inner[:, 0], inner[:, 1], s=5, color=INK, zorder=3, label="_nodes")
@@ -294,7 +294,7 @@ def _nodes(panel: Axes, plan: Plan) -> None:
     panel.set_ylim(low[1] - rim, high[1] + rim)
 
 
-def _route(panel: Axes, plan: Plan, lanes: np.ndarray, k: int, count: int) -> None:
+def _route(panel: Axes, plan: StreetPlan, lanes: np.ndarray, k: int, count: int) -> None:
     """A path along its lanes, each path of an agent at another distance from the middle of the street."""
     unit, shade, label = plan.unit, colours(count)[k], f"path {k + 1}"
     aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.core.registry import near
 from rivalry.core.statistics import share_interval
-from rivalry.plots.cells import Cell, cells
+from rivalry.plots.cells import CellSeries, cells
 from rivalry.plots.measures import factors, scaled
 from rivalry.plots.select import checked, dimension, swept
 from rivalry.plots.style import MARKERS, canvas, colours, legend, note
@@ -98,7 +98,7 @@ def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
     return np.asarray(0.008 * float(np.ptp(x)) * steps)
 
 
-def _counts(one: Cell, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Violations, and policies that were looked at, over all replications."""
     share = one.arrays[quantity].astype(float)
     kept = np.maximum(one.arrays["kept"], 0)
@@ -109,7 +109,7 @@ def _counts(one: Cell, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     return times.sum(axis=0), count.sum(axis=0)
 
 
-def _drawn(every: Sequence[Cell], quantity: str) -> str:
+def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
     """How many policies there were at each point, how drawn, and which of them were kept."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     counts = counts[counts > 0]

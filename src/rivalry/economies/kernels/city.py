@@ -56,7 +56,7 @@ class Drivers(NamedTuple):
     lucky: np.ndarray  # [agent]: a permutation, for sharing out
 
 
-class Tallies(NamedTuple):
+class CityTallies(NamedTuple):
     """Sums over steps, added to in place. Absent: all of length 0."""
 
     rewards: np.ndarray  # [agent], float64: its own
@@ -80,7 +80,7 @@ class Tallies(NamedTuple):
     each: np.ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
 
 
-class Desk(NamedTuple):
+class CityBuffers(NamedTuple):
     """What a run writes on, and numbers that do not change while it runs; the last lane is the dormant's."""
 
     words: np.ndarray  # [2 times agents], uint64
@@ -163,11 +163,11 @@ def copied(drivers: Drivers) -> Drivers:
     return Drivers(*(array.copy() for array in drivers))
 
 
-def tallies(city: City, each: bool = False) -> Tallies:
+def tallies(city: City, each: bool = False) -> CityTallies:
     """Sums of nothing; ``each``: with the states of every agent."""
     agents, lanes, levels = len(city.type_of), len(city.capacity), city.most + 1
     whole = np.int64
-    return Tallies(
+    return CityTallies(
         rewards=np.zeros(agents),
         asked=np.zeros(agents, dtype=whole),
         passed=np.zeros(agents, dtype=whole),
@@ -186,16 +186,16 @@ def tallies(city: City, each: bool = False) -> Tallies:
     )
 
 
-def no_tallies() -> Tallies:
+def no_tallies() -> CityTallies:
     """What stands for tallies where none are wanted."""
     line, table, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64), np.zeros((0, 0, 0))
-    return Tallies(
+    return CityTallies(
         np.zeros(0), line, line, line, table, table, line, line, table, np.zeros((0, 0)), line, line,
         cube.astype(np.int64), line, cube.astype(np.int32),
     )  # fmt: skip
 
 
-def play(city: City, drivers: Drivers, policy: np.ndarray, tallied: Tallies, steps: int) -> None:
+def play(city: City, drivers: Drivers, policy: np.ndarray, tallied: CityTallies, steps: int) -> None:
     """Play ``steps`` further steps by a policy ``[agent row karma stride]``; all changes are in place.
 
     Where something else than bids decides, the policy may have length 0: options are then drawn evenly. Look
@@ -223,14 +223,14 @@ def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyp
         step(city, drivers, desk, tallied)
 
 
-def desk_of(city: City) -> Desk:
+def desk_of(city: City) -> CityBuffers:
     """The desk of a run of a city; not compiled, which would take longer than all of the rest."""
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
     known, ranks = np.unique(city.stakes, return_inverse=True)
     trip = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
     by_agent = [np.zeros(agents, dtype=np.int64) for _ in range(9)]
     by_lane = [np.zeros(lanes + 1, dtype=np.int64) for _ in range(6)]
-    return Desk(
+    return CityBuffers(
         words=np.zeros(2 * agents, dtype=np.uint64),
         bids=by_agent[0],
         row=by_agent[1],

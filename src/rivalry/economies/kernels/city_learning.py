@@ -17,8 +17,8 @@ import numpy as np
 from rivalry.economies.kernels.choices import exponentials
 from rivalry.economies.kernels.city import (
     AHEAD,
+    CityTallies,
     Drivers,
-    Tallies,
     desk_of,
     drawn,
     locate_all,
@@ -123,7 +123,7 @@ def entry_counts(city: City) -> np.ndarray:
 
 
 def learn(
-    city: City, rule: EpochRule, drivers: Drivers, learning: CityLearning, tallied: Tallies, steps: int
+    city: City, rule: EpochRule, drivers: Drivers, learning: CityLearning, tallied: CityTallies, steps: int
 ) -> None:
     """Learn for ``steps`` further steps; drivers, learning and tallies change in place.
 

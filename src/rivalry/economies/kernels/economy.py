@@ -40,7 +40,7 @@ class Agents(NamedTuple):
     lucky: np.ndarray  # [agent]: a permutation, for sharing out
 
 
-class Tallies(NamedTuple):
+class EconomyTallies(NamedTuple):
     """Sums over steps, added to in place. Absent: all of length 0."""
 
     rewards: np.ndarray  # [agent], float64
@@ -52,7 +52,7 @@ class Tallies(NamedTuple):
     each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
 
 
-class Desk(NamedTuple):
+class EconomyBuffers(NamedTuple):
     """What a run writes on, and numbers that do not change while it runs."""
 
     words: np.ndarray  # [2 or 3 times agents], uint64
@@ -100,11 +100,11 @@ def copied(agents: Agents) -> Agents:
     return Agents(*(array.copy() for array in agents))
 
 
-def tallies(economy: Economy, each: bool = False) -> Tallies:
+def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
     """Sums of nothing; ``each``: with the states of every agent."""
     agents, karma, whole = len(economy.type_of), economy.most + 1, np.int64
     types, privates = len(economy.stakes), views_of(economy)
-    return Tallies(
+    return EconomyTallies(
         rewards=np.zeros(agents),
         wins=np.zeros(agents, dtype=whole),
         bids=np.zeros(karma, dtype=whole),
@@ -115,10 +115,10 @@ def tallies(economy: Economy, each: bool = False) -> Tallies:
     )
 
 
-def no_tallies() -> Tallies:
+def no_tallies() -> EconomyTallies:
     """What stands for tallies where none are wanted."""
     none, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
-    return Tallies(np.zeros(0), none, none, cube, none, none, cube)
+    return EconomyTallies(np.zeros(0), none, none, cube, none, none, cube)
 
 
 def play(
@@ -126,7 +126,7 @@ def play(
     agents: Agents,
     policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
     owner: np.ndarray,  # [agent]: whose rows it follows
-    tallied: Tallies,
+    tallied: EconomyTallies,
     steps: int,
 ) -> None:
     """Play ``steps`` further steps; agents and tallies change in place. No bids are made without karma.
@@ -228,7 +228,7 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
     for where in np.ndindex(economy.chain.shape):
         moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
     plain = economy.award == BIDS and economy.tie == COIN and economy.overflow == SURPLUS
-    return Desk(
+    return EconomyBuffers(
         words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
         bids=np.zeros(count, dtype=np.int64),
         seen=agents.private if economy.signal.size == 0 else np.zeros(count, dtype=np.int64),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.economies.kernels.economy import RUNNING, Agents, Tallies, close, desk_of, matched, step
+from rivalry.economies.kernels.economy import RUNNING, Agents, EconomyTallies, close, desk_of, matched, step
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.shapes import Economy
 
 
-def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: Tallies) -> None:
+def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTallies) -> None:
     """One step with the bids ``[agent]``, whole numbers in 0..karma; agents and tallies change in place.
 
     What happens is what `economies.kernels.economy.play` would do after policies had drawn these bids. Look

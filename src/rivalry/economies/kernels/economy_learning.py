@@ -20,7 +20,7 @@ from rivalry.economies.kernels.economy import (
     NOT_FINITE,
     RUNNING,
     Agents,
-    Tallies,
+    EconomyTallies,
     close,
     desk_of,
     matched,
@@ -92,7 +92,7 @@ def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = Fals
 
 
 def learn(
-    economy: Economy, rule: EpochRule, agents: Agents, learning: Learning, tallied: Tallies, steps: int
+    economy: Economy, rule: EpochRule, agents: Agents, learning: Learning, tallied: EconomyTallies, steps: int
 ) -> None:
     """Learn for ``steps`` further steps; agents, learning and tallies change in place.
 

@@ -12,7 +12,7 @@ from rivalry.core.results import Record
 from rivalry.tables.kernels.shapes import City
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import Drivers, Tallies
+    from rivalry.economies.kernels.city import CityTallies, Drivers
 
 Session = dict[str, np.ndarray]
 
@@ -28,7 +28,7 @@ class Streets(NamedTuple):
         return len(self.city.type_of)
 
 
-class Outcome(NamedTuple):
+class CityMeans(NamedTuple):
     """What play has shown, as means over steps."""
 
     reward: np.ndarray  # [agent]
@@ -124,7 +124,7 @@ def watched(
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
-) -> Tallies:
+) -> CityTallies:
     """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own."""
     from rivalry.economies.kernels.city import copied, no_tallies, play, tallies
     from rivalry.tables.kernels import draws
@@ -137,7 +137,7 @@ def watched(
     return tallied
 
 
-def outcome_of(tallied: Tallies, steps: int) -> Outcome:
+def outcome_of(tallied: CityTallies, steps: int) -> CityMeans:
     """Tallies as means over steps."""
     from rivalry.tables.kernels.shapes import PAID
 
@@ -146,7 +146,7 @@ def outcome_of(tallied: Tallies, steps: int) -> Outcome:
         bid = tallied.bids @ np.arange(tallied.bids.shape[1]) / tallied.wanted
         odds = tallied.chances / tallied.wanted[:, None]
         trip_bid = tallied.bids_on / tallied.asked_on
-    return Outcome(
+    return CityMeans(
         reward=tallied.rewards / steps,
         admitted=tallied.passed / steps,
         dormant=1 - tallied.asked / steps,

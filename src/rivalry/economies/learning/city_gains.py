@@ -11,7 +11,7 @@ from rivalry.economies.learning.city_drivers import Streets
 from rivalry.tables.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, City
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import Tallies
+    from rivalry.economies.kernels.city import CityTallies
     from rivalry.economies.kernels.city_values import Surroundings
 
 HOW = "dynamic programming against the admission odds and the sharing out that were measured"
@@ -37,7 +37,7 @@ def refusal(city: City) -> str:
     return ""
 
 
-def surroundings(city: City, tallied: Tallies) -> Surroundings:
+def surroundings(city: City, tallied: CityTallies) -> Surroundings:
     """What was measured, as one agent meets it.
 
     Of a lane that nobody wanted everybody is admitted; where a karma did not occur on a lane, it moves as it
@@ -61,7 +61,7 @@ def surroundings(city: City, tallied: Tallies) -> Surroundings:
     return Surroundings(np.array(admission), np.array(charged), np.array(shared))
 
 
-def gains(streets: Streets, tallied: Tallies, chances: np.ndarray) -> Gains:
+def gains(streets: Streets, tallied: CityTallies, chances: np.ndarray) -> Gains:
     """Of policies ``chances [agent row karma entry]``, in play that was tallied with ``each``."""
     from rivalry.economies.kernels.city_values import worth
 

@@ -14,7 +14,7 @@ from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.tables.kernels.shapes import City
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import Drivers, Tallies
+    from rivalry.economies.kernels.city import CityTallies, Drivers
     from rivalry.economies.learning.city_q_learning import CityQLearning
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -156,13 +156,13 @@ def _drivers(session: Session) -> Drivers:
     return Drivers(*(session[name] for name in Drivers._fields))
 
 
-def _watched(world: Streets, session: Session, which: int, warm_up: int, steps: int) -> Tallies:
+def _watched(world: Streets, session: Session, which: int, warm_up: int, steps: int) -> CityTallies:
     """Copies of the agents travel on, apart from the run's own stream."""
     own = np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
     return watched(world.city, _drivers(session), session["policy"], own, warm_up, steps)
 
 
-def _estimate(city: City, session: Session, tallied: Tallies) -> np.ndarray:
+def _estimate(city: City, session: Session, tallied: CityTallies) -> np.ndarray:
     """What agents' own tables say of the states that they met, summed, ``[agent]``."""
     from rivalry.economies.kernels.city_learning import chances
 

@@ -16,7 +16,7 @@ from rivalry.methods.q_learning.exploration import check_whole
 from rivalry.tables.kernels.shapes import BIDS, BY_COIN, BY_STAKE, BY_TURN, City
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import Drivers, Tallies
+    from rivalry.economies.kernels.city import CityTallies, Drivers
 
 AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
 POLICIES = ("uniform", "zero", "all_in")
@@ -159,10 +159,10 @@ def _file(name: str) -> bool:
     return Path(name).suffix == ".npy" and Path(name).is_file()
 
 
-def _parts(session: Session) -> tuple[Drivers, Tallies]:
-    from rivalry.economies.kernels.city import Drivers, Tallies
+def _parts(session: Session) -> tuple[Drivers, CityTallies]:
+    from rivalry.economies.kernels.city import CityTallies, Drivers
 
     return (
         Drivers(*(session[name] for name in Drivers._fields)),
-        Tallies(*(session[f"{SUMS}{name}"] for name in Tallies._fields)),
+        CityTallies(*(session[f"{SUMS}{name}"] for name in CityTallies._fields)),
     )

@@ -17,7 +17,7 @@ from rivalry.population.certificate import TOLERANCE
 from rivalry.tables.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents, Tallies
+    from rivalry.economies.kernels.economy import Agents, EconomyTallies
 
 
 BATCHES = 20  # of play, for the standard error of its mean reward
@@ -123,7 +123,7 @@ def watched(
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
-) -> tuple[Tallies, np.ndarray]:
+) -> tuple[EconomyTallies, np.ndarray]:
     """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own.
 
     Also returns the sum of their rewards up to the end of each batch, ``[batch]``.
@@ -160,7 +160,7 @@ def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
 
 def measured(
     crowd: Crowd,
-    tallied: Tallies,
+    tallied: EconomyTallies,
     batches: np.ndarray,  # [batch]
     policies: np.ndarray,  # [owner own bid]
     owner: np.ndarray,  # [agent]
@@ -172,7 +172,9 @@ def measured(
     return counted(crowd, tallied, batches, met.reshape(*shape, -1), steps)
 
 
-def counted(crowd: Crowd, tallied: Tallies, batches: np.ndarray, policy: np.ndarray, steps: int) -> Measured:
+def counted(
+    crowd: Crowd, tallied: EconomyTallies, batches: np.ndarray, policy: np.ndarray, steps: int
+) -> Measured:
     """Tallies as means over agents and steps, where all follow ``policy [type private karma bid]``."""
     heads = steps * len(crowd.economy.type_of)
     flows = tallied.flows / heads

@@ -21,7 +21,7 @@ SIZES = {"visits": (), "power": ("value", "power"), "stages": ("stages",)}
 TEMPERATURES = {"stages": ("stages",), "geometric": ("first", "last", "epochs")}
 
 
-class Staged(NamedTuple):
+class StagedSchedule(NamedTuple):
     """Values, and before which time each ends; the last goes on. ``power`` of one over an entry's visits."""
 
     values: np.ndarray
@@ -29,7 +29,7 @@ class Staged(NamedTuple):
     power: float = 0.0
 
 
-def step_sizes(value: Any) -> Staged:
+def step_sizes(value: Any) -> StagedSchedule:
     """``alpha`` as a schedule in steps.
 
     A number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value, power}``
@@ -53,7 +53,7 @@ def step_sizes(value: Any) -> Staged:
     return _stages("alpha", value["stages"], rule, good)
 
 
-def temperatures(value: Any) -> Staged:
+def temperatures(value: Any) -> StagedSchedule:
     """``beta`` as a schedule in epochs.
 
     A number, ``{kind = "stages", stages = [[epochs, value], ..]}``, or ``{kind = "geometric", first, last,
@@ -76,7 +76,7 @@ def temperatures(value: Any) -> Staged:
     count = min(STAGES, int(value["epochs"]))
     until = np.ceil(np.arange(1, count + 1) * value["epochs"] / count).astype(np.int64)
     values = np.geomspace(value["first"], value["last"], count) if count > 1 else np.array([value["last"]])
-    return Staged(values.astype(float), until)
+    return StagedSchedule(values.astype(float), until)
 
 
 def _kind(name: str, value: Mapping[str, Any], known: dict[str, tuple[str, ...]]) -> str:
@@ -87,11 +87,11 @@ def _kind(name: str, value: Mapping[str, Any], known: dict[str, tuple[str, ...]]
     return str(kind)
 
 
-def _fixed(value: float) -> Staged:
-    return Staged(np.array([value]), np.zeros(1, dtype=np.int64))
+def _fixed(value: float) -> StagedSchedule:
+    return StagedSchedule(np.array([value]), np.zeros(1, dtype=np.int64))
 
 
-def _stages(name: str, value: Any, rule: str, good: Any) -> Staged:
+def _stages(name: str, value: Any, rule: str, good: Any) -> StagedSchedule:
     rows = value if isinstance(value, list | tuple) else []
     if not rows or any(not isinstance(row, list | tuple) or len(row) != 2 for row in rows):
         raise ValueError(f"{name}.stages: {value!r} must be a list of pairs: how long, and the value")
@@ -99,7 +99,7 @@ def _stages(name: str, value: Any, rule: str, good: Any) -> Staged:
         check_whole(f"{name}.stages[{k}]", length)
     check_numbers(f"{name}.stages", [row[1] for row in rows], rule, good)
     lengths = np.array([row[0] for row in rows], dtype=np.int64)
-    return Staged(np.array([float(row[1]) for row in rows]), np.cumsum(lengths))
+    return StagedSchedule(np.array([float(row[1]) for row in rows]), np.cumsum(lengths))
 
 
 class Stop(NamedTuple):

@@ -170,7 +170,9 @@ def _compared(
     return found
 
 
-def _worth(game: PopulationGame, env: Any, pi: Policy, by: response.Rule) -> Float[Array, "state payoff"]:
+def _worth(
+    game: PopulationGame, env: Any, pi: Policy, by: response.LogitRule
+) -> Float[Array, "state payoff"]:
     """V^pi, and the same with the entropy over beta paid at every step."""
     return jnp.stack([policy_values(game, env, pi, paid) for paid in (None, bonus(pi, by))], axis=1)
 

@@ -88,7 +88,7 @@ class Decisions(NamedTuple):
         return values, chosen, slack
 
 
-class Judged(NamedTuple):
+class FewAgentsGains(NamedTuple):
     """Owners of policies, the coverage of their gains, and how these were computed."""
 
     payoff: np.ndarray  # [owner]
@@ -116,7 +116,7 @@ def judged_few(
     sequence: np.random.SeedSequence,
     steps: int,
     bonuses: tuple[Paid, ...] = (NOTHING,),
-) -> list[Judged]:
+) -> list[FewAgentsGains]:
     """Payoffs and gains of the owners of policies in an economy of few agents, once for every bonus.
 
     ``env`` is the environment that was measured; it stands in for states that were rarely met. Trials start
@@ -167,7 +167,7 @@ def _judged_pair(
     kinds: np.ndarray,
     targets: np.ndarray,
     paid: Paid,
-) -> Judged:
+) -> FewAgentsGains:
     """Both agents, each against the policy of the other; an owner of both policies has the mean of them."""
     shape, legal, exact = crowd.shape, _legal(crowd.shape), True
     found = []
@@ -192,7 +192,7 @@ def _judged_pair(
     members = [np.flatnonzero(owner == one) for one in range(len(policies))]
     payoff, gain, most, gaps = (np.array([part[who].mean(axis=0) for who in members]) for part in each)
     gain, most = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, most))
-    return Judged(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
+    return FewAgentsGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
 
 
 def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
@@ -352,7 +352,7 @@ def _judged_halves(
     kinds: np.ndarray,
     targets: np.ndarray,
     paid: Paid,
-) -> Judged:
+) -> FewAgentsGains:
     """The mean over both halves, each best response valued in the half that it was not found in.
 
     A best response to an estimate does well there by luck too, so that its gain there would be overstated.
@@ -372,4 +372,4 @@ def _judged_halves(
         found.append([np.array(part) for part in zip(*row, strict=True)])
     payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))
     gain = np.maximum(gain, -np.inf if paid.weight else 0.0)
-    return Judged(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)
+    return FewAgentsGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)

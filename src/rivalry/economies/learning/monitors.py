@@ -23,7 +23,7 @@ from rivalry.economies.learning.crowds import (
     without_exploration,
 )
 from rivalry.economies.learning.epochs import step_sizes
-from rivalry.economies.learning.few_agents import Judged, few, judged_few
+from rivalry.economies.learning.few_agents import FewAgentsGains, few, judged_few
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 from rivalry.population.agents import NOTHING, Paid, judged_agents
 from rivalry.population.distances import entropies, policy_distance
@@ -193,14 +193,14 @@ def _played(
 
 def _pooled(
     crowd: Crowd, env: Any, own: np.ndarray, kinds: np.ndarray, equilibria: np.ndarray, paid: Paid
-) -> Judged:
+) -> FewAgentsGains:
     """Agents of very many, in the environment that all of them make."""
     found = judged_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
     payoff, gain, gaps = (np.asarray(part) for part in (found.payoff, found.gain, found.gaps))
-    return Judged(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
+    return FewAgentsGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
 
 
-def _told(each: Judged, owner: np.ndarray) -> Numbers:
+def _told(each: FewAgentsGains, owner: np.ndarray) -> Numbers:
     """What was found of each owner of a policy, by the names of `EXACT` and `FAR`."""
     payoff, gain = each.payoff, each.gain
     scale = abs(float(payoff[owner].mean()))

@@ -37,7 +37,7 @@ from rivalry.population.operators import Policy, Values
 from rivalry.tables.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN, Economy
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents, Tallies
+    from rivalry.economies.kernels.economy import Agents, EconomyTallies
 
 Session = dict[str, np.ndarray]
 
@@ -199,12 +199,12 @@ def _whatever_is_seen(world: Crowd, policy: np.ndarray) -> np.ndarray:
     return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
 
 
-def _parts(session: Session) -> tuple[Agents, Tallies]:
-    from rivalry.economies.kernels.economy import Agents, Tallies
+def _parts(session: Session) -> tuple[Agents, EconomyTallies]:
+    from rivalry.economies.kernels.economy import Agents, EconomyTallies
 
     return (
         Agents(*(session[name] for name in Agents._fields)),
-        Tallies(*(session[f"{SUMS}{name}"] for name in Tallies._fields)),
+        EconomyTallies(*(session[f"{SUMS}{name}"] for name in EconomyTallies._fields)),
     )
 
 

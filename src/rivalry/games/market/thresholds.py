@@ -10,7 +10,7 @@ from rivalry.core.certify import best_reply
 from rivalry.core.jax import put
 from rivalry.core.oracles import payoff_scale
 from rivalry.games.market.benchmarks import ALIKE, benchmark
-from rivalry.tables import Staged, equilibria, regrets, staged_values, tabulate
+from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
 from rivalry.tables import payoffs as table_payoffs
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def on_grid(market: Market, places: Any) -> OnGrid:
     return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
 
 
-def led_on_grid(market: Market, places: Any, stages: Any = None) -> Staged:
+def led_on_grid(market: Market, places: Any, stages: Any = None) -> SubgamePerfect:
     """Play in stages, exactly, where firms may choose only ``places``: its ``strong`` and ``weak`` values.
 
     ``stages`` are the market's own, or, where it has one, of firm 0 leading. A follower's grid with the

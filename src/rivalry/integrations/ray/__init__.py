@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
 from rivalry.lab.executor import cores
-from rivalry.lab.executor.pool import DEATHS, Executor, Outcome, ProgressOutcome, spawning
+from rivalry.lab.executor.pool import DEATHS, CellOutcome, Executor, ProgressOutcome, spawning
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -184,7 +184,7 @@ class _Cells:
         self._running: dict[int, Job] = {}
         self._stopped = False
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """See `Executor`. Raises `ClusterError`, `DiskFull`."""
         from rivalry.integrations.ray.cell import Order, versions
 
@@ -211,7 +211,7 @@ class _Cells:
             finally:
                 self.stop()
 
-    def _heard(self, message: Message, waiting: deque[Job], deaths: Counter[str]) -> Outcome | None:
+    def _heard(self, message: Message, waiting: deque[Job], deaths: Counter[str]) -> CellOutcome | None:
         """Puts away what came, and says what it means."""
         ticket, outcome, data = message
         job = self._running[ticket]
@@ -226,7 +226,9 @@ class _Cells:
         if outcome.kind == "worker_died":
             deaths[job.id] += 1
             if deaths[job.id] == DEATHS:
-                return Outcome("failed", job.id, message=f"{outcome.message}, {DEATHS} times; out of memory?")
+                return CellOutcome(
+                    "failed", job.id, message=f"{outcome.message}, {DEATHS} times; out of memory?"
+                )
             waiting.appendleft(job)
         elif data is not None:
             path = Path(job.out) / "cells" / f"{job.id}.npz"

@@ -23,7 +23,7 @@ from typing import Any
 
 from rivalry.core.files import Lock
 from rivalry.integrations.ray import cell
-from rivalry.lab.executor.pool import Outcome
+from rivalry.lab.executor.pool import CellOutcome
 
 PREFIX = "rivalry-ray-"
 HASTE = 3.0  # seconds for what runs to end in good order, on a busy machine
@@ -237,7 +237,7 @@ class _Bridge:
             free = int(self.ray.available_resources().get("CPU", 0))
             ticket, id = min(self.waiting.items())
             said = f"not begun within {PATIENCE:.0f} seconds; {free} of the cluster's {room} CPUs are free"
-            self.pipe.send((ticket, Outcome("waiting", id, message=said), None))
+            self.pipe.send((ticket, CellOutcome("waiting", id, message=said), None))
 
     def _listen(self) -> None:
         self._tell(self.mailbox.take.remote(), "mail")
@@ -272,7 +272,7 @@ class _Bridge:
         except (failed.RayTaskError, failed.RuntimeEnvSetupError):
             raise
         except failed.RayError as error:
-            message = ticket, Outcome("worker_died", id, message=how(error)), None
+            message = ticket, CellOutcome("worker_died", id, message=how(error)), None
         self.pipe.send(message)
 
     def leave(self) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.files import Lock, StoreError
-from rivalry.lab.executor.pool import Outcome, one_thread, work
+from rivalry.lab.executor.pool import CellOutcome, one_thread, work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ PULSE = 1.0  # seconds between two words on how far a cell is: there may be a th
 STALE = 60.0  # seconds: a folder as old as this that nobody holds was left by a process that was killed
 NUMBERS = ("rivalry", "numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon")
 
-Message = tuple[int, Outcome, bytes | None]  # the ticket of an attempt, what became of it, a file's bytes
+Message = tuple[int, CellOutcome, bytes | None]  # the ticket of an attempt, what became of it, a file's bytes
 
 
 class Mailbox:
@@ -85,7 +85,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
             f"{socket.gethostname()} has {name} {has}, this run {order.made_by.get(name, 'none')};"
             " install the same versions on every node"
         )
-    mailbox.put.remote((order.ticket, Outcome("started", order.job.id), None))
+    mailbox.put.remote((order.ticket, CellOutcome("started", order.job.id), None))
     with _cancellable(), _own_folder() as own, one_thread():
         job = _unpacked(order, files, own)
         outcome = _worked(order, job, mailbox)
@@ -98,13 +98,13 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     return order.ticket, outcome._replace(message=message, trace=trace), found
 
 
-def _worked(order: Order, job: Job, mailbox: Any) -> Outcome:
+def _worked(order: Order, job: Job, mailbox: Any) -> CellOutcome:
     """Carries the job out; the mailbox hears how far it is, and gets what it saves."""
     from rivalry.lab import worker
 
     spoke = time.monotonic()
 
-    def tell(outcome: Outcome) -> None:
+    def tell(outcome: CellOutcome) -> None:
         nonlocal spoke
         if time.monotonic() - spoke >= PULSE:
             spoke = time.monotonic()
@@ -115,7 +115,7 @@ def _worked(order: Order, job: Job, mailbox: Any) -> Outcome:
 
         def save(self, arrays: dict[str, np.ndarray]) -> None:
             super().save(arrays)
-            mailbox.put.remote((order.ticket, Outcome("progress", job.id), self.path.read_bytes()))
+            mailbox.put.remote((order.ticket, CellOutcome("progress", job.id), self.path.read_bytes()))
 
     def carry(job: Job, progress: Callable[..., bool]) -> float:
         return worker.carry_out(job, progress, Sent)

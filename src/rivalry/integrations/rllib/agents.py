@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core.results import Record
 from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
 from rivalry.integrations.rllib.arenas import Networks, Reading, grouped
-from rivalry.integrations.rllib.networks import Network, capped
+from rivalry.integrations.rllib.networks import PolicyNetwork, capped
 from rivalry.integrations.rllib.rounds import one_for_all
 from rivalry.methods import CitySimulation, Simulation
 from rivalry.solving import learn
@@ -32,7 +32,7 @@ KEPT = (  # of play with exploration
 
 
 @dataclass(frozen=True)
-class Agents:
+class AgentsArena:
     """Agents who choose among entries; one beyond those there are is the last there is."""
 
     given: Any
@@ -45,7 +45,7 @@ class Agents:
     scale: float  # rewards are urgencies: the most urgent one's
 
     @classmethod
-    def of(cls, game: Any, learner: DeepLearner) -> Agents:
+    def of(cls, game: Any, learner: DeepLearner) -> AgentsArena:
         """Raises `ValueError` for a game that finitely many agents cannot play."""
         env = parallel_env(game, periods=1)
         if not isinstance(env, EconomyEnv | CityEnv):
@@ -121,7 +121,7 @@ class Agents:
             tables.append(np.average(each, axis=0, weights=shares))
         return np.stack(tables)
 
-    def _of_all(self, network: Network, explore: bool) -> np.ndarray:
+    def _of_all(self, network: PolicyNetwork, explore: bool) -> np.ndarray:
         """What a network does in every state, ``[type private karma bid]``."""
 
         def chances(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core.results import Record
-from rivalry.integrations.rllib.networks import Network
+from rivalry.integrations.rllib.networks import PolicyNetwork
 
-Networks = Mapping[str, Network]  # by agent
+Networks = Mapping[str, PolicyNetwork]  # by agent
 
 
 @runtime_checkable
-class Ground(Protocol):
+class TrainingSetup(Protocol):
     """Where agents learn."""
 
     @property
@@ -51,7 +51,7 @@ class Ground(Protocol):
 
 
 @runtime_checkable
-class Arena(Ground, Protocol):
+class Arena(TrainingSetup, Protocol):
     """A game made ready for RLlib, and how what was learned in it is read."""
 
     @property

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.integrations.rllib.arenas import Ground, Networks, acted
+from rivalry.integrations.rllib.arenas import Networks, TrainingSetup, acted
 
 
 @dataclass(frozen=True)
 class Alone:
     """An arena of one agent, who meets ``others`` at their best, without exploration."""
 
-    arena: Ground
+    arena: TrainingSetup
     player: int
     others: Networks
 
@@ -54,7 +54,7 @@ class Alone:
 class Against:
     """The parallel environment of an arena in which all but one act by themselves."""
 
-    def __init__(self, arena: Ground, name: str, others: Networks) -> None:
+    def __init__(self, arena: TrainingSetup, name: str, others: Networks) -> None:
         self.arena, self.name, self.others = arena, name, others
         self.inner = arena.env()
         self.possible_agents = [name]

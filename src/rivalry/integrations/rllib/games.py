@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def arena(game: Any, learner: DeepLearner) -> Arena:
     """The arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
     if is_agents(game) or is_population(game):
-        from rivalry.integrations.rllib.agents import Agents
+        from rivalry.integrations.rllib.agents import AgentsArena
 
-        return Agents.of(game, learner)
+        return AgentsArena.of(game, learner)
     if learner.moves == "lived" or is_markov(game):
         from rivalry.integrations.rllib.native import Lived
 
@@ -24,9 +24,9 @@ def arena(game: Any, learner: DeepLearner) -> Arena:
     if not isinstance(game, Game):
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
     if learner.moves in ("any", "levels"):
-        from rivalry.integrations.rllib.rounds import Rounds
+        from rivalry.integrations.rllib.rounds import RoundsArena
 
-        return Rounds.of(game, learner)
+        return RoundsArena.of(game, learner)
     from rivalry.integrations.rllib.walks import Walk
 
     return Walk.of(game, learner)

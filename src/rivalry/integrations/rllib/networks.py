@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Network(NamedTuple):
+class PolicyNetwork(NamedTuple):
     """A policy as RLlib trained it.
 
     ``family`` tells what the network's outputs are: ``logits`` of actions, ``values`` of actions (of which
@@ -72,7 +72,7 @@ class Network(NamedTuple):
         return found
 
 
-def capped(network: Network, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:
+def capped(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:
     """Chances of entries ``[row entry]`` by a network that knows no masks ``[row entry]``.
 
     What would go to entries that there are not goes to the last there is.

@@ -31,7 +31,7 @@ DRAWN = 4096  # choices with exploration, of which the atoms are evenly spaced q
 
 
 @dataclass(frozen=True)
-class Rounds:
+class RoundsArena:
     """The rounds of a game. Players are those of ``base``, in which followers who learn have seats too."""
 
     given: Any
@@ -45,7 +45,7 @@ class Rounds:
     groups: tuple[str, ...]
 
     @classmethod
-    def of(cls, game: Any, learner: DeepLearner) -> Rounds:
+    def of(cls, game: Any, learner: DeepLearner) -> RoundsArena:
         """Raises `ValueError` where players move in turns, or see what the game does not tell."""
         seats = seating(game)
         if seats.alternating:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.integrations.rllib import libraries
-from rivalry.integrations.rllib.arenas import Arena, Ground, Networks, Reading
-from rivalry.integrations.rllib.networks import Network
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, TrainingSetup
+from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.integrations.rllib.session import NoNumber, Training
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # of a network, as RLlib tells it of an iteration
 
 
-def iteration(learner: DeepLearner, arena: Ground, session: Training) -> np.ndarray:
+def iteration(learner: DeepLearner, arena: TrainingSetup, session: Training) -> np.ndarray:
     """Plays and learns once; mean rewards of a period ``[agent]``, NaN where no episode ended.
 
     The session is ``lost`` where rewards or losses are no numbers: RLlib itself would pass over them.
@@ -44,13 +44,13 @@ def iteration(learner: DeepLearner, arena: Ground, session: Training) -> np.ndar
     return rewards
 
 
-def networks(learner: DeepLearner, arena: Ground, session: Training) -> Networks:
+def networks(learner: DeepLearner, arena: TrainingSetup, session: Training) -> Networks:
     """What every agent follows now."""
     with session.own():
         algorithm, env = _alive(learner, arena, session), arena.env()
     epsilon = float(getattr(learner, "epsilon", 0.0))
     return {
-        name: Network(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
+        name: PolicyNetwork(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
         for name, group in zip(arena.names, arena.groups, strict=True)
     }
 
@@ -72,7 +72,7 @@ def stop(session: Training) -> None:
         session.algorithm = None
 
 
-def _alive(learner: DeepLearner, arena: Ground, session: Training) -> Any:
+def _alive(learner: DeepLearner, arena: TrainingSetup, session: Training) -> Any:
     """RLlib's algorithm, made anew or from what was kept."""
     if session.algorithm is None:
         try:
@@ -93,7 +93,7 @@ def _alive(learner: DeepLearner, arena: Ground, session: Training) -> Any:
     return session.algorithm
 
 
-def _seeded(algorithm: Any, arena: Ground, words: np.ndarray) -> None:
+def _seeded(algorithm: Any, arena: TrainingSetup, words: np.ndarray) -> None:
     """Memories draw from the seed, and policy by policy in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
@@ -101,7 +101,7 @@ def _seeded(algorithm: Any, arena: Ground, words: np.ndarray) -> None:
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
-def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
+def configured(learner: DeepLearner, arena: TrainingSetup, seed: int) -> Any:
     """RLlib's configuration of an algorithm. Raises `ValueError` for settings that it does not know."""
     libraries.started()
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -150,7 +150,7 @@ def configured(learner: DeepLearner, arena: Ground, seed: int) -> Any:
     )
 
 
-def _normal(learner: Any, arena: Ground) -> bool:
+def _normal(learner: Any, arena: TrainingSetup) -> bool:
     """Whether policies draw from normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
@@ -184,7 +184,7 @@ def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
     """How policies are watched, and how best responses to them are trained."""
     from rivalry.integrations.rllib.best_response import Alone
 
-    def trained(player: int, others: Networks) -> Network:
+    def trained(player: int, others: Networks) -> PolicyNetwork:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
         own = others[arena.names[player]].module

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core.files import DiskFull, StoreError
-from rivalry.lab.executor.pool import Executor, Here, Hire, Outcome, Workers, one_thread
+from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from rivalry.lab.worker import Job
 
 __all__ = [
-    "Event",
+    "CellOutcome",
     "Executor",
     "Here",
     "Hire",
-    "Outcome",
+    "RunEvent",
     "Workers",
     "carry_out",
     "certify",
@@ -36,7 +36,7 @@ QUICK = 3.0  # seconds of work; below, starting workers costs more than they sav
 Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died", "waiting"]
 
 
-class Event(NamedTuple):
+class RunEvent(NamedTuple):
     """What a run tells while it works: ``done`` of ``total`` cells, and the ``fraction`` of this one's steps.
 
     Cells of a study's parts are named ``part/cell``.
@@ -50,7 +50,7 @@ class Event(NamedTuple):
     fraction: float = 0.0
 
 
-EventCallback = Callable[[Event], object]  # returns True to stop
+EventCallback = Callable[[RunEvent], object]  # returns True to stop
 
 
 def cores() -> int:
@@ -95,7 +95,7 @@ def carry_out(
     """Compute the cells that are left, and collect the run's dataset.
 
     ``workers``: at most so many processes (default: one for each core); below about three seconds of work
-    the cells run in this one. ``progress`` receives `Event` s; returning True stops the work. A cell that
+    the cells run in this one. ``progress`` receives `RunEvent` s; returning True stops the work. A cell that
     fails is recorded, with its traceback in ``log.txt``, and others go on; it is tried again the next time.
     ``checkpoint_every``: seconds between saves inside a long cell. ``executor``: what carries cells out
     elsewhere, all of them, ``workers`` at a time or as many as it has room for.
@@ -131,7 +131,7 @@ class _Whole:
         self.stopped = False
 
     def callback(self, name: str) -> EventCallback:
-        def tell(event: Event) -> bool:
+        def tell(event: RunEvent) -> bool:
             self.done[name] = event.done
             if self.progress is None:
                 return False
@@ -233,10 +233,10 @@ class _Work:
                 return left
         return left
 
-    def _progress(self, outcome: Outcome) -> bool:
+    def _progress(self, outcome: CellOutcome) -> bool:
         return self._tell("progress", outcome.id, fraction=outcome.fraction)
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: CellOutcome) -> None:
         """Put an outcome on record."""
         id = outcome.id
         for note in outcome.notes:
@@ -262,7 +262,7 @@ class _Work:
 
     def _tell(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
         if self.progress is not None:
-            event = Event(kind, cell, self.done, self.total, message, fraction)
+            event = RunEvent(kind, cell, self.done, self.total, message, fraction)
             self.stopped = self.progress(event) is True or self.stopped
         return self.stopped
 
@@ -294,7 +294,7 @@ def certify(run: Run, *, progress: EventCallback | None = None) -> int:
                 if record:
                     run.write_certificate(id, record)
                     count += 1
-                if progress is not None and progress(Event("done", id, k + 1, len(done))) is True:
+                if progress is not None and progress(RunEvent("done", id, k + 1, len(done))) is True:
                     break
         if done:
             run.write_dataset()

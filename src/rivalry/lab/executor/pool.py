@@ -35,7 +35,7 @@ PULSE = 0.2  # seconds between two words on how far a cell is
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-class Outcome(NamedTuple):
+class CellOutcome(NamedTuple):
     """What became of a cell, or how far it is (``fraction`` of its steps)."""
 
     kind: Literal["started", "progress", "done", "failed", "slow", "worker_died", "full", "waiting"]
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     notes: tuple[str, ...] = ()  # warnings
 
 
-ProgressOutcome = Callable[[Outcome], object]  # returns True to stop
+ProgressOutcome = Callable[[CellOutcome], object]  # returns True to stop
 Carry = Callable[["Job", Callable[["Progress"], bool]], float]  # computes a cell; its seconds
 
 
@@ -55,7 +55,7 @@ Carry = Callable[["Job", Callable[["Progress"], bool]], float]  # computes a cel
 class Executor(Protocol):
     """What carries out jobs: `Here`, `Workers`, or another package's."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """How each job began and ended, as it happens."""
         ...
 
@@ -86,21 +86,21 @@ class Here:
         self.on_progress, self.limit = on_progress, limit
         self.stopped = False
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """See `Executor`."""
         with one_thread():
             for job in jobs:
                 if self.stopped:
                     return
-                yield Outcome("started", job.id)
+                yield CellOutcome("started", job.id)
                 outcome = self._one(job)
                 if outcome is not None:
                     yield outcome
 
-    def _one(self, job: Job) -> Outcome | None:
+    def _one(self, job: Job) -> CellOutcome | None:
         first: list[float] = []
 
-        def tell(outcome: Outcome) -> bool:
+        def tell(outcome: CellOutcome) -> bool:
             first.append(time.monotonic())
             if self.on_progress(outcome) is True:
                 self.stop()
@@ -122,7 +122,7 @@ class Workers:
         self._staff: list[_Worker] = []
         self._stopped = False
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """See `Executor`."""
         waiting, deaths = deque(jobs), Counter[str]()
         try:
@@ -130,7 +130,7 @@ class Workers:
                 for worker in self._idle(len(waiting)):
                     job = waiting.popleft()
                     worker.give(job)
-                    yield Outcome("started", job.id)
+                    yield CellOutcome("started", job.id)
                 busy = {worker.pipe: worker for worker in self._staff if worker.job is not None}
                 if not busy:
                     return
@@ -157,15 +157,15 @@ class Workers:
         return idle
 
     def _buried(
-        self, worker: _Worker, outcome: Outcome, waiting: deque[Job], deaths: Counter[str]
-    ) -> Outcome:
+        self, worker: _Worker, outcome: CellOutcome, waiting: deque[Job], deaths: Counter[str]
+    ) -> CellOutcome:
         """A dead worker is dismissed; its job is begun again, or has failed, or was just done."""
         job = worker.job
         assert job is not None
         self._staff.remove(worker)
         code = worker.end()
         if (Path(job.out) / "cells" / f"{job.id}.npz").exists():
-            return Outcome("done", job.id)
+            return CellOutcome("done", job.id)
         deaths[job.id] += 1
         how = (
             f"worker ended by {signal.Signals(-code).name}"
@@ -173,7 +173,7 @@ class Workers:
             else f"worker ended with {code}"
         )
         if deaths[job.id] == DEATHS:
-            return Outcome("failed", job.id, message=f"{how}, {DEATHS} times; out of memory?")
+            return CellOutcome("failed", job.id, message=f"{how}, {DEATHS} times; out of memory?")
         waiting.appendleft(job)
         return outcome._replace(message=how)
 
@@ -204,12 +204,12 @@ class _Worker:
         with suppress(OSError):  # it died: the answer will say so
             self.pipe.send(job)
 
-    def answer(self) -> Outcome:
+    def answer(self) -> CellOutcome:
         assert self.job is not None
         try:
-            outcome: Outcome = self.pipe.recv()
+            outcome: CellOutcome = self.pipe.recv()
         except (EOFError, OSError):
-            return Outcome("worker_died", self.job.id)
+            return CellOutcome("worker_died", self.job.id)
         if outcome.kind != "progress":
             self.job = None
         return outcome
@@ -282,7 +282,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def work(job: Job, tell: Callable[[Outcome], object], carry: Carry | None = None) -> Outcome:
+def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = None) -> CellOutcome:
     """Carry out a job, by ``carry`` or as it is done here. Whatever it raises is its outcome."""
     from rivalry.lab import worker
 
@@ -294,18 +294,18 @@ def work(job: Job, tell: Callable[[Outcome], object], carry: Carry | None = None
             return False
         spoke = time.monotonic()
         fraction = event.done / event.total if event.total else 0.0
-        return tell(Outcome("progress", job.id, fraction=fraction)) is True
+        return tell(CellOutcome("progress", job.id, fraction=fraction)) is True
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
-            outcome = Outcome("done", job.id, (carry or worker.carry_out)(job, progress))
+            outcome = CellOutcome("done", job.id, (carry or worker.carry_out)(job, progress))
         except worker.Stopped:
-            outcome = Outcome("slow", job.id)
+            outcome = CellOutcome("slow", job.id)
         except DiskFull as error:
-            outcome = Outcome("full", job.id, message=str(error))
+            outcome = CellOutcome("full", job.id, message=str(error))
         except Exception as error:  # a game, a method or a plug-in may raise anything: it is on record
-            outcome = Outcome("failed", job.id, message=told(error), trace=traceback.format_exc())
+            outcome = CellOutcome("failed", job.id, message=told(error), trace=traceback.format_exc())
     told_of = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
     cache = [note for note in told_of if "persistent compilation cache" in note]
     if cache:

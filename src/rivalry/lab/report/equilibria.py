@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST = 24  # points of a sweep that have a table
 
 
-class Listed(NamedTuple):
+class ListedEquilibria(NamedTuple):
     """The equilibria that one method lists at one point."""
 
     where: str
@@ -27,7 +27,7 @@ class Listed(NamedTuple):
     folded: list[tuple[str, list[str], str]]  # beyond the first `LISTED`
 
 
-def equilibria(data: Dataset) -> tuple[list[Listed], int]:
+def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
     """The lists of the first `MOST` points of a run that have one, and how many points are left out."""
     if "complete_reason" not in data or "equilibria" not in data:
         return [], 0
@@ -35,7 +35,7 @@ def equilibria(data: Dataset) -> tuple[list[Listed], int]:
     return [_listed(where, cell) for where, cell in points[:MOST]], max(len(points) - MOST, 0)
 
 
-def _listed(where: str, cell: Any) -> Listed:
+def _listed(where: str, cell: Any) -> ListedEquilibria:
     counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
     held = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
     count = int(held["equilibrium_count"][1])
@@ -46,7 +46,7 @@ def _listed(where: str, cell: Any) -> Listed:
         strategies = [strategy_in_words(row[~np.isnan(row)]) for row in profile if not np.all(np.isnan(row))]
         payoffs = ", ".join(f"{value:.6g}" for value in pay if not np.isnan(value))
         rows.append((str(component), strategies, payoffs))
-    return Listed(
+    return ListedEquilibria(
         where=where,
         summary=counted(held),
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list

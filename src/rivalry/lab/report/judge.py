@@ -21,7 +21,7 @@ NOT_COMPARED = "not compared"
 REDUCED = "not valid in a reduced run"
 
 
-class Judged(NamedTuple):
+class JudgedExpectation(NamedTuple):
     """One ``[[expect]]`` of a study: the row that scripts get, and the study's remark on it."""
 
     row: dict[str, Any]
@@ -52,7 +52,7 @@ def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = Non
     return [judged.row for judged in judge(study, data, name)]
 
 
-def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[Judged]:
+def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[JudgedExpectation]:
     """Every ``[[expect]]`` of a resolved study, compared with the run's dataset."""
     changed = differences(study)
     called = study.get("name", "") if name is None else name
@@ -234,7 +234,7 @@ def _judged(
     called: str,
     row: Mapping[str, Any],
     data: Dataset,
-) -> Judged:
+) -> JudgedExpectation:
     at, reason = applicable(changed, row)
     ours = _ours(study, {**row, "at": at}, data)
     if not reason and study.get("quick_form") and not row.get("quick"):
@@ -263,7 +263,7 @@ def _judged(
         "reason": reason or why_not or why_not_either or None,
         "certificate": ours.claim,
     }
-    return Judged(told, row.get("note", ""))
+    return JudgedExpectation(told, row.get("note", ""))
 
 
 def _published(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
@@ -426,7 +426,7 @@ def _finite(value: Any) -> tuple[bool | float | str | None, str]:
 __all__ = [
     "NOT_COMPARED",
     "REDUCED",
-    "Judged",
+    "JudgedExpectation",
     "cells",
     "certificates",
     "expectations",

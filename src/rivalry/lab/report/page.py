@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core.files import folder_for, write
 from rivalry.core.results import CLAIMS, gain_in_words
-from rivalry.economies.report import Travellers, travellers
+from rivalry.economies.report import TravellersTable, travellers
 from rivalry.games import GAMES
-from rivalry.lab.report.equilibria import Listed, equilibria
+from rivalry.lab.report.equilibria import ListedEquilibria, equilibria
 from rivalry.lab.report.figures import Figure, draw
-from rivalry.lab.report.judge import Judged, cells, judge, tally
+from rivalry.lab.report.judge import JudgedExpectation, cells, judge, tally
 from rivalry.lab.report.networks import Networks, networks
 from rivalry.lab.report.sessions import Sessions, channels, sessions
 from rivalry.lab.report.warned import Warned, lines, warned
@@ -58,14 +58,14 @@ class Section(NamedTuple):
     methods: list[tuple[str, str, str, str]]  # name, kind, sentence, options
     counts: Mapping[str, int]
     status: str
-    judged: list[Judged]
+    judged: list[JudgedExpectation]
     tally: str
     changed: list[Difference]
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
     networks: Networks | None  # of learners that RLlib trains
-    equilibria: tuple[list[Listed], int]  # of finite games, and the points that are left out
-    travellers: list[Travellers]  # classes of agents of a city
+    equilibria: tuple[list[ListedEquilibria], int]  # of finite games, and the points that are left out
+    travellers: list[TravellersTable]  # classes of agents of a city
     channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
     monitored: bool  # agents were looked at while they learned
     softmax: bool  # policies are softmaxes at a finite temperature

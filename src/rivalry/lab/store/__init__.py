@@ -64,7 +64,7 @@ RunStatus = Literal["done", "partial", "failed"]
 _KINDS = {"cells": "cell", "certificates": "certificate", "checkpoints": "checkpoint"}  # by their folders
 
 
-class Place(NamedTuple):
+class StoredCell(NamedTuple):
     """A cell of a run: its name, its point of the sweep, and where it stands in the dataset (``at``)."""
 
     id: str
@@ -111,7 +111,7 @@ class Run:
         self.head = head
         self.name: str = head["name"]
         self.axes: dict[str, list[Any]] = head["axes"]
-        self.cells = [Place(*entry) for entry in head["cells"]]
+        self.cells = [StoredCell(*entry) for entry in head["cells"]]
         self._lock = Lock(folder)
         self._index: Index | None = None
 

@@ -33,7 +33,7 @@ class Replications(_Table):
     paired: bool = False
 
 
-class Certificate(_Table):
+class CertificateTable(_Table):
     """``tolerance``: regret up to this, in units of the game's payoff scale, counts as none."""
 
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-6
@@ -88,7 +88,7 @@ class Document(_Table):
     replications: Replications = Replications()
     expect: list[Expect] = []
     quick: dict[str, Any] = {}
-    certificate: Certificate = Certificate()
+    certificate: CertificateTable = CertificateTable()
     plots: list[str | dict[str, Any]] = []
     include: list[str] = []
 
@@ -202,7 +202,7 @@ def _known(model: type[BaseModel], error: ValidationError) -> list[str]:
     extra = next((e["loc"] for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"), ())
     inner: dict[str, type[BaseModel]] = {
         "replications": Replications,
-        "certificate": Certificate,
+        "certificate": CertificateTable,
         "expect": Expect,
     }
     place: type[BaseModel] | None = inner.get(str(extra[0])) if len(extra) > 1 else None

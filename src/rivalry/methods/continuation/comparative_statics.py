@@ -35,7 +35,7 @@ class Statics(NamedTuple):
     dial: Dial
 
 
-class Slopes(NamedTuple):
+class ProfileSlopes(NamedTuple):
     """Derivatives at a profile, ``[player axis]``: in amounts, in inner coordinates; payoffs ``[player]``."""
 
     slope: np.ndarray
@@ -170,10 +170,10 @@ class ComparativeStatics(eqx.Module):
         return record | _measure_slopes(world, session["profile"], found.slope, self.difference)
 
 
-def slopes(game: Game, moved: Dial, profile: np.ndarray) -> Slopes:
+def slopes(game: Game, moved: Dial, profile: np.ndarray) -> ProfileSlopes:
     """Derivatives in the parameter ``moved`` at a profile [player axis] where first-order conditions hold."""
     found = _slopes(game, moved, put(np.asarray(profile, dtype=float)))
-    return Slopes(*(np.asarray(part) for part in found))
+    return ProfileSlopes(*(np.asarray(part) for part in found))
 
 
 @eqx.filter_jit
@@ -231,7 +231,7 @@ def _beside(world: Statics, session: Session, difference: float) -> None:
                 session["steps_taken"][k, side] = step
 
 
-def _checked(session: Session, found: Slopes) -> Record:
+def _checked(session: Session, found: ProfileSlopes) -> Record:
     """The largest deviation of the slope from difference quotients, two-sided where both sides are known."""
     gaps = []
     for beside, steps in zip(session["beside"], session["steps_taken"], strict=True):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.methods.continuation.groups import TOGETHER, Spectrum, System
-from rivalry.methods.continuation.pseudo_arclength import Point, correct
+from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum, System
+from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 
 KINDS = ("fold", "symmetric_loss", "split", "hopf")
 REAL = 1e-6  # of the Jacobian's size: an imaginary part below is none
@@ -29,13 +29,13 @@ class Event(NamedTuple):
     """
 
     kind: int
-    point: Point
+    point: CurvePoint
     label: int
     frequency: float
     residual: float
 
 
-def cuts(before: Spectrum, after: Spectrum, times: np.ndarray) -> list[Cut]:
+def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray) -> list[Cut]:
     """Every crossing between two points of one curve, a complex pair's twice.
 
     ``times`` [group] is how many players a group has; an eigenvalue that splits it stands there once fewer.
@@ -59,7 +59,7 @@ def refine(
     from scipy.optimize import brentq
 
     chord = (b - a) / np.linalg.norm(b - a)
-    seen: dict[float, Point] = {}
+    seen: dict[float, CurvePoint] = {}
 
     def height(part: float) -> float:
         point = correct(system, a + part * (b - a), chord)

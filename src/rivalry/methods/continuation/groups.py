@@ -23,7 +23,7 @@ class Look(NamedTuple):
     local: Local
 
 
-class Spectrum(NamedTuple):
+class GroupSpectrum(NamedTuple):
     """All eigenvalues, largest real part first, and what each does: `TOGETHER`, or the group it splits."""
 
     values: np.ndarray
@@ -151,7 +151,7 @@ class System:
             found[int(group)] = full[own, own] - full[own, other]
         return found
 
-    def spectrum(self, local: Local) -> Spectrum:
+    def spectrum(self, local: Local) -> GroupSpectrum:
         """Every eigenvalue of the full Jacobian, each with what it does."""
         values, labels = [], []
         for label, block in self.blocks(local).items():
@@ -161,7 +161,7 @@ class System:
             labels.append(np.full(len(own), label))
         flat, names = np.concatenate(values), np.concatenate(labels)
         order = np.lexsort((-flat.imag, -flat.real))
-        return Spectrum(flat[order], names[order])
+        return GroupSpectrum(flat[order], names[order])
 
     def leading(self, local: Local, label: int) -> np.ndarray:
         """One label's eigenvalues, each once, largest real part first."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import Game, own_gradients, with_
 from rivalry.core.jax import jnp, put
 from rivalry.methods.continuation.groups import System
-from rivalry.methods.continuation.pseudo_arclength import ROUNDS, Point
+from rivalry.methods.continuation.pseudo_arclength import ROUNDS, CurvePoint
 
 LEFT = 1e-13  # what jaxcont may leave of the system, in units of the payoff scale
 
@@ -27,7 +27,7 @@ class _Frame(NamedTuple):
     range: Float[Array, ""]
 
 
-def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> Point | None:
+def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
     """The next point of the curve, ``length`` along its tangent at ``y`` [k+1]; None where it is lost.
 
     The parameter must be a field of the game.
@@ -41,7 +41,7 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> P
     if not bool(converged) or not np.all(np.isfinite(np.asarray(after))):
         return None
     there = np.asarray(after)
-    return Point(there, system.look(there), 0)
+    return CurvePoint(there, system.look(there), 0)
 
 
 def _frame(system: System) -> _Frame:

@@ -21,7 +21,7 @@ FAR = 0.2  # of a unit: the longest step of a search
 SEARCH, HALVINGS = 60, 8
 
 
-class Point(NamedTuple):
+class CurvePoint(NamedTuple):
     """A corrected point: unknowns [k+1], what was seen there, and how many Newton steps it took."""
 
     y: np.ndarray
@@ -34,7 +34,7 @@ class Point(NamedTuple):
         return float(np.max(np.abs(self.look.value), initial=0.0))
 
 
-def correct(system: System, y: np.ndarray, normal: np.ndarray) -> Point | None:
+def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | None:
     """The equilibrium in the plane through ``y`` across ``normal`` [k+1], by Newton's method; or None."""
     here, last = np.array(y, dtype=float), np.inf
     for rounds in range(ROUNDS):
@@ -49,14 +49,14 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> Point | None:
             return None
         small = float(np.max(np.abs(look.value), initial=0.0)) <= ACCEPTED
         if small and (size <= SETTLED or (size <= ROUGH and size >= 0.5 * last)):
-            return Point(here, look, rounds)
+            return CurvePoint(here, look, rounds)
         here, last = here + move, size
     look = system.look(here)
-    point = Point(here, look, ROUNDS)
+    point = CurvePoint(here, look, ROUNDS)
     return point if point.residual <= ACCEPTED and last <= ROUGH else None
 
 
-def at_value(system: System, y: np.ndarray, part: float) -> Point | None:
+def at_value(system: System, y: np.ndarray, part: float) -> CurvePoint | None:
     """The equilibrium near ``y`` with the parameter held at ``part`` of its range; or None."""
     found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
     return None if found is None else found._replace(y=np.append(found.y[:-1], part))
@@ -78,15 +78,15 @@ def tangent(look: Look, along: np.ndarray) -> np.ndarray:
 class Step(NamedTuple):
     """One step along a curve: the point (None where lost), its tangent, and the length to try next."""
 
-    point: Point | None
+    point: CurvePoint | None
     tangent: np.ndarray
     length: float
 
 
-Follow = Callable[[System, np.ndarray, np.ndarray, float], Point | None]
+Follow = Callable[[System, np.ndarray, np.ndarray, float], CurvePoint | None]
 
 
-def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> Point | None:
+def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
     """The next point of the curve, ``length`` along its tangent at ``y`` [k+1]; None where it is lost."""
     return correct(system, y + length * along, along)
 
@@ -116,7 +116,7 @@ def step(
     return Step(None, along, length)
 
 
-def search(system: System, y: np.ndarray) -> Point | None:
+def search(system: System, y: np.ndarray) -> CurvePoint | None:
     """An equilibrium at the parameter of ``y``, perhaps far away: Newton steps, bounded and halved."""
     here, look = np.array(y, dtype=float), system.look(y, slope=False)
     for _ in range(SEARCH):

@@ -10,7 +10,7 @@ from rivalry.core.results import Record
 from rivalry.methods.continuation.events import KINDS, STABLE
 from rivalry.methods.continuation.groups import TOGETHER
 from rivalry.methods.continuation.parametrised_game import Family
-from rivalry.methods.continuation.switching import Curve
+from rivalry.methods.continuation.switching import BranchCurve
 
 Session = dict[str, np.ndarray]
 
@@ -97,10 +97,10 @@ def add(session: Session, table: str, **values: Any) -> int:
     return len(session[key]) - 1
 
 
-def curve(session: Session, branch: int) -> Curve:
+def curve(session: Session, branch: int) -> BranchCurve:
     """A branch as far as it is known."""
     own = session["row_branch"] == branch
-    return Curve(session["branch_groups"][branch], session["row_x"][own], session["row_value"][own])
+    return BranchCurve(session["branch_groups"][branch], session["row_x"][own], session["row_value"][own])
 
 
 def record(family: Family, session: Session) -> Record:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.methods.continuation.groups import TOGETHER, System, relabelled
-from rivalry.methods.continuation.pseudo_arclength import Point, correct
+from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 
 OFFSETS = (1e-3, 3e-3, 1e-2)  # how far from an event a new branch is looked for, in widths
 NEAR = 20.0  # offsets: a point further off belongs to something else
@@ -20,11 +20,11 @@ class Birth(NamedTuple):
     """A branch's first point beside the event, its groups [player], and which way it goes."""
 
     groups: np.ndarray
-    point: Point
+    point: CurvePoint
     direction: np.ndarray
 
 
-def births(system: System, event: Point, label: int, alike: np.ndarray) -> Iterator[Birth]:
+def births(system: System, event: CurvePoint, label: int, alike: np.ndarray) -> Iterator[Birth]:
     """Every branch found where an eigenvalue of ``label`` vanishes at ``event``.
 
     A group that splits is tried in all (p, q) parts, both ways along every null direction, and in symmetric
@@ -43,7 +43,7 @@ def births(system: System, event: Point, label: int, alike: np.ndarray) -> Itera
             yield Birth(groups, found, direction / size)
 
 
-def _parts(system: System, event: Point, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _parts(system: System, event: CurvePoint, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Groups [player] and displacements [player axis] of everything that is tried."""
     for vector in _null(system, event, label):
         if label == TOGETHER:
@@ -53,7 +53,7 @@ def _parts(system: System, event: Point, label: int) -> Iterator[tuple[np.ndarra
             yield from _splits(system, label, vector)
 
 
-def _null(system: System, event: Point, label: int) -> list[np.ndarray]:
+def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
     """The directions whose eigenvalue vanishes; of several equal ones sums and differences as well.
 
     On which of these new branches lie is decided by higher derivatives: at a square's centre the axes and the
@@ -95,7 +95,7 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         yield made(weights, [0] * wing + [1] * middle + [2] * wing)
 
 
-def _first(system: System, start: np.ndarray, direction: np.ndarray, alike: np.ndarray) -> Point | None:
+def _first(system: System, start: np.ndarray, direction: np.ndarray, alike: np.ndarray) -> CurvePoint | None:
     for offset in OFFSETS:
         point = correct(system, start + offset * direction, direction)
         if point is None or np.linalg.norm(point.y - start) > NEAR * offset:
@@ -106,7 +106,7 @@ def _first(system: System, start: np.ndarray, direction: np.ndarray, alike: np.n
     return None
 
 
-class Curve(NamedTuple):
+class BranchCurve(NamedTuple):
     """A branch as far as it is known: groups [player], profiles [row player axis], parameter values [row]."""
 
     groups: np.ndarray
@@ -114,7 +114,7 @@ class Curve(NamedTuple):
     values: np.ndarray
 
 
-def lies_on(system: System, y: np.ndarray, curve: Curve, alike: np.ndarray) -> bool:
+def lies_on(system: System, y: np.ndarray, curve: BranchCurve, alike: np.ndarray) -> bool:
     """Whether a point is on a known branch, up to the names of players who are alike."""
     if len(curve.values) < 2 or _signature(system.groups, alike) != _signature(curve.groups, alike):
         return False

@@ -187,7 +187,7 @@ class _Crossing(NamedTuple):
     place: np.ndarray
 
 
-class _Lost(Exception):
+class _LostRoot(Exception):
     """Between two values with a root there is one without."""
 
 
@@ -202,7 +202,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
         if not broken and np.sign(heights[before]) != np.sign(heights[after]):
             try:
                 found.append(_refined(world, scan, before, after))
-            except _Lost:
+            except _LostRoot:
                 scan.jumped[after] = True
     shape = (len(found), scan.place.shape[1])
     words = np.asarray(["gains stability" if one.gains else "loses stability" for one in found], dtype="U15")
@@ -263,7 +263,7 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     def largest(value: float) -> float:
         places = at(value)
         if not places.root[0]:
-            raise _Lost
+            raise _LostRoot
         return float(np.concatenate(symmetric.eigenvalues(places, world.players), axis=1).real.max())
 
     ends = scan.values[before], scan.values[after]

@@ -9,11 +9,11 @@ import numpy as np
 from rivalry.core.space import Simplex
 from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Event, cuts, refine
-from rivalry.methods.continuation.groups import Spectrum, System, grouped
+from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped
 from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.pseudo_arclength import (
+    CurvePoint,
     Follow,
-    Point,
     at_value,
     correct,
     follow,
@@ -68,7 +68,7 @@ class Tracer:
     def _system(self, branch: int) -> System:
         return System(self.family, self.session["branch_groups"][branch])
 
-    def _row(self, branch: int, system: System, point: Point, along: np.ndarray) -> Spectrum:
+    def _row(self, branch: int, system: System, point: CurvePoint, along: np.ndarray) -> GroupSpectrum:
         spectrum = system.spectrum(point.look.local)
         players = len(system.groups)
         add(
@@ -87,13 +87,13 @@ class Tracer:
         )
         return spectrum
 
-    def _last(self, branch: int, system: System) -> tuple[int, np.ndarray, np.ndarray, Spectrum]:
+    def _last(self, branch: int, system: System) -> tuple[int, np.ndarray, np.ndarray, GroupSpectrum]:
         """The last row of a branch: its index, unknowns, tangent and spectrum."""
         s = self.session
         row = int(np.flatnonzero(s["row_branch"] == branch)[-1])
         y = system.of(s["row_x"][row], float(s["row_value"][row]))
         values = s["row_real"][row] + 1j * s["row_imag"][row]
-        return row, y, s["row_tangent"][row][: len(y)], Spectrum(values, s["row_label"][row])
+        return row, y, s["row_tangent"][row][: len(y)], GroupSpectrum(values, s["row_label"][row])
 
     # -- walking --------------------------------------------------------------------------------------------
 
@@ -127,7 +127,9 @@ class Tracer:
 
         return jaxcont.follow
 
-    def _stopped(self, branch: int, system: System, y: np.ndarray, point: Point) -> tuple[Point | None, int]:
+    def _stopped(
+        self, branch: int, system: System, y: np.ndarray, point: CurvePoint
+    ) -> tuple[CurvePoint | None, int]:
         """The point, or the one where the branch ends before it, and how it ends."""
         s = self.session
         x = system.profile(point.y)
@@ -153,7 +155,7 @@ class Tracer:
             return point, known.CLOSED
         return point, known.WALKING
 
-    def _until(self, system: System, y: np.ndarray, point: Point, inside: Any) -> Point | None:
+    def _until(self, system: System, y: np.ndarray, point: CurvePoint, inside: Any) -> CurvePoint | None:
         """The point between ``y`` and the next one where ``inside`` is zero."""
         from scipy.optimize import brentq
 
@@ -194,7 +196,7 @@ class Tracer:
         ahead = tangent(point.look, along)
         if event != NONE:
             start = system.of(s["event_x"][event], float(s["event_value"][event]))
-            self._row(branch, system, Point(start, system.look(start), 0), ahead)
+            self._row(branch, system, CurvePoint(start, system.look(start), 0), ahead)
         self._row(branch, system, point, ahead)
         s["length"] = np.asarray([FIRST * self.options.step[1]])
         self._end(branch, known.WALKING)
@@ -264,12 +266,12 @@ class Tracer:
             return
         system = self._system(branch)
         y = system.of(s["event_x"][event], float(s["event_value"][event]))
-        point = Point(y, system.look(y), 0)
+        point = CurvePoint(y, system.look(y), 0)
         for born in births(system, point, int(s["event_label"][event]), s["alike"]):
             new = System(self.family, born.groups)
             self._branch(new, born.point, born.direction, level, event)
 
-    def _branch(self, system: System, point: Point, along: np.ndarray, level: int, event: int) -> None:
+    def _branch(self, system: System, point: CurvePoint, along: np.ndarray, level: int, event: int) -> None:
         add(
             self.session,
             "branch",

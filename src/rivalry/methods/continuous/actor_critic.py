@@ -16,7 +16,7 @@ from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
 from rivalry.methods.continuous import networks, rollouts
-from rivalry.methods.continuous.rollouts import Learning, Plan, Play
+from rivalry.methods.continuous.rollouts import LearningState, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 from rivalry.methods.q_learning.seating import Seating, boxed, check_gamma, discounts, seating
@@ -36,7 +36,7 @@ class World(NamedTuple):
     given: Any
     seats: Seating
     play: Play
-    plan: Plan
+    plan: RolloutPlan
 
 
 class ActorCritic(eqx.Module):
@@ -165,9 +165,9 @@ class ActorCritic(eqx.Module):
 
     def advance(self, world: World, session: Session, steps: int) -> int:
         taken = min(steps, self.updates - int(session["clock"]))
-        learning = Learning(**{name: put(session[name]) for name in Learning._fields})
+        learning = LearningState(**{name: put(session[name]) for name in LearningState._fields})
         done = rollouts.advance(world.play, world.plan, learning, put(taken))
-        session |= {name: np.asarray(array) for name, array in zip(Learning._fields, done, strict=True)}
+        session |= {name: np.asarray(array) for name, array in zip(LearningState._fields, done, strict=True)}
         return taken
 
     def read(self, world: World, session: Session) -> Record:
@@ -228,12 +228,12 @@ class ActorCritic(eqx.Module):
             )
         return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
 
-    def _plan(self, seats: Seating, tables: list[dict[str, Any]], axes: int) -> Plan:
+    def _plan(self, seats: Seating, tables: list[dict[str, Any]], axes: int) -> RolloutPlan:
         least = put(float(self.least_deviation))
         shape = networks.Shape(2 * seats.players * axes, self.hidden, axes, least)
         roles = tuple(table["kind"] for table in tables)
         numbers = (put(float(self.rate)), put(self.updates), put(self._samples()))
-        return Plan(seats.stages, roles, shape, self.rollout, *numbers)
+        return RolloutPlan(seats.stages, roles, shape, self.rollout, *numbers)
 
     def _samples(self) -> int:
         return min(SAMPLES, self.updates)

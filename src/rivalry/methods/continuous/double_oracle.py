@@ -31,7 +31,7 @@ NEAR = 1e-9  # of the space: a reply this near to an atom that gains by more tha
 Session = dict[str, np.ndarray]
 
 
-class Arena(NamedTuple):
+class OracleGame(NamedTuple):
     """The game that is played."""
 
     game: Any
@@ -83,20 +83,20 @@ class DoubleOracle(eqx.Module):
         """On one-shot games with payoffs."""
         return hasattr(game, "payoffs")
 
-    def world(self, game: Any) -> Arena:
+    def world(self, game: Any) -> OracleGame:
         """The game itself: atoms are added as they are found."""
-        return Arena(precise(game))
+        return OracleGame(precise(game))
 
-    def length(self, world: Arena) -> int:
+    def length(self, world: OracleGame) -> int:
         """The rounds."""
         return self.rounds
 
-    def begin(self, world: Arena, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: OracleGame, stream: np.random.SeedSequence) -> Session:
         """One drawn atom a player."""
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         return self.begin_at(world, stream, world.game.space.sample(key))
 
-    def begin_at(self, world: Arena, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: OracleGame, stream: np.random.SeedSequence, start: Any) -> Session:
         """Everybody's strategy in the profile ``start`` is its first atom."""
         atoms = np.array(start, dtype=float)[:, None, :]
         players = len(atoms)
@@ -111,7 +111,7 @@ class DoubleOracle(eqx.Module):
             "jumps": np.zeros(players, dtype=np.int64),
         }
 
-    def advance(self, world: Arena, session: Session, steps: int) -> int:
+    def advance(self, world: OracleGame, session: Session, steps: int) -> int:
         """Up to ``steps`` rounds."""
         taken = 0
         while taken < steps and not session["over"][0]:
@@ -173,7 +173,7 @@ class DoubleOracle(eqx.Module):
             return f"{gap}: its best reply is an atom already; payoffs there are too near to rounding"
         return f"{gap}: raise rounds or loosen enough"
 
-    def read(self, world: Arena, session: Session) -> Record:
+    def read(self, world: OracleGame, session: Session) -> Record:
         """The mixtures of the last round, on the atoms that are played."""
         over = int(session["over"][0])
         record: Record = {

@@ -33,7 +33,7 @@ FEW = 512  # joint atoms up to which a game's measures are taken one by one
 PER_DECADE, DECADES = 16, 12  # samples of histories, at log-spaced rounds
 
 
-class Board(NamedTuple):
+class TabulatedGame(NamedTuple):
     """A continuous game on finitely many places, for learners that play mixtures: tables, and itself."""
 
     tables: FiniteGame
@@ -64,7 +64,7 @@ def world(game: Any, places: Places) -> Any:
     return board(game, places) if playable(game) else game
 
 
-def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> Board:
+def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
     """A game with payoffs at ``places`` (as `rivalry.tables.tabulate` takes them), any chosen at once.
 
     A game that offers ``outcomes(x)``, its measures as arrays that JAX can trace, gets tables of the scalar
@@ -80,7 +80,7 @@ def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> B
     known: dict[str, np.ndarray] = {}
     if oracles.traced_metrics.knows(game):
         known = values_at(_scalars, game, made.places, made.tables.sizes)
-    return Board(made.tables, made.places, game, known)
+    return TabulatedGame(made.tables, made.places, game, known)
 
 
 def _scalars(game: Any, x: Profile) -> dict[str, Array]:
@@ -89,7 +89,7 @@ def _scalars(game: Any, x: Profile) -> dict[str, Array]:
 
 def tables_of(world: Any) -> FiniteGame:
     """The tables of a board, or of a finite game itself. Raises `ValueError` where nature has states."""
-    found = world.tables if isinstance(world, Board) else world
+    found = world.tables if isinstance(world, TabulatedGame) else world
     stateless_tables(found)
     return found
 
@@ -151,7 +151,7 @@ def mixture_record(
     axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff`` (player)
     is expected, ``grid_regret`` (player) what the best single place would gain; the certificate is that of
     the continuous game against the others' mixtures (`certificate`), and scalar measures are expectations.
-    ``tables`` and ``known`` measures [joint] are those of a `Board`.
+    ``tables`` and ``known`` measures [joint] are those of a `TabulatedGame`.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
@@ -179,7 +179,7 @@ def mixture_record(
 
 def played(world: Any, weights: np.ndarray) -> Record:
     """What is told of mixtures that were learned: in a finite game no more than the profile."""
-    if isinstance(world, Board):
+    if isinstance(world, TabulatedGame):
         return mixture_record(world.game, world.places, weights, world.tables, world.measures)
     return {"profile": (("player", "axis"), weights)}
 
@@ -192,7 +192,7 @@ def histories(world: Any, plays: np.ndarray) -> Record:
     """
     steps = sample_steps()[: len(plays)]
     found: Record = {"regret_step": (("sample",), steps), "path_step": (("step",), steps)}
-    if not isinstance(world, Board):
+    if not isinstance(world, TabulatedGame):
         return found | {"path": (("step", "player", "axis"), plays.copy())}
     means = [mean_play(world.places, weights) for weights in plays]
     found["path"] = (("step", "player", "axis"), np.array(means).reshape(-1, *world.places.shape[::2]))
@@ -261,7 +261,7 @@ def joint_atoms(
     return profiles, odds / odds.sum()
 
 
-class Against(eqx.Module):
+class MixedOpponents(eqx.Module):
     """A game in which a player stands against the others' independent mixtures, for searches only."""
 
     game: Any
@@ -341,7 +341,7 @@ def _numbers(
 ) -> np.ndarray:
     """Payoffs of all strategies of a player that were looked at; the atoms alone may all pay the same."""
     profiles, odds = _evened(*joint_atoms(places, weights, without=player))
-    against = Against(game, put(profiles), put(odds))
+    against = MixedOpponents(game, put(profiles), put(odds))
     tried = payoffs_tried(against, put(np.array(profiles[0])), player, reply)
     every = np.concatenate([pays, tried, [reply.payoff]])
     found: np.ndarray = every[np.isfinite(every)]
@@ -364,13 +364,13 @@ def reply_to_mixtures(
     profiles, odds = _evened(*joint_atoms(places, weights, without=player))
     x = np.array(profiles[0])
     x[player] = places[player, stand]
-    against = Against(game, put(profiles), put(odds))
+    against = MixedOpponents(game, put(profiles), put(odds))
     if 2 ** game.space.shape[1] > CORNERS:
         return _from_many(against, x, places, player)
     return best_reply(against, put(x), player, points=points)
 
 
-def _from_many(against: Against, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
+def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
     """Climbs where a grid has too many corners: from drawn strategies, places, replies to single atoms."""
     game, space = against.game, against.game.space
     likely = np.argsort(-np.asarray(against.odds), kind="stable")[:ALONE]

@@ -26,7 +26,7 @@ class Play(NamedTuple):
     trace: Float[Array, ""]  # weight of what followed, against the critic's value
 
 
-class Plan(NamedTuple):
+class RolloutPlan(NamedTuple):
     """By whom and how: programs differ by its words and whole numbers, not by its arrays."""
 
     stages: tuple[tuple[int, ...], ...]
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
         return tuple(player for player in among if self.roles[player] == role)
 
 
-class Learning(NamedTuple):
+class LearningState(NamedTuple):
     """Everything that an update changes, and its key."""
 
     key: UInt32[Array, "word"]
@@ -92,7 +92,9 @@ def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player fe
     )
 
 
-def period(play: Play, plan: Plan, weights: Array, before: Profile, noise: Profile, even: Profile) -> Seen:
+def period(
+    play: Play, plan: RolloutPlan, weights: Array, before: Profile, noise: Profile, even: Profile
+) -> Seen:
     """One period, stage after stage, then payoffs; ``noise`` is normal, ``even`` between 0 and 1."""
     space = play.game.space
     given = {"random": spread(space, even), "fixed": play.fixed}
@@ -112,7 +114,7 @@ def period(play: Play, plan: Plan, weights: Array, before: Profile, noise: Profi
 
 
 @eqx.filter_jit
-def greedy(play: Play, plan: Plan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
+def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
     """Choices, and deviations of the policies, after some periods without chance."""
 
     def once(x: Profile) -> Seen:
@@ -125,13 +127,13 @@ def greedy(play: Play, plan: Plan, weights: Array, x: Profile, rounds: Array) ->
 
 
 @eqx.filter_jit
-def advance(play: Play, plan: Plan, learning: Learning, updates: Array) -> Learning:
+def advance(play: Play, plan: RolloutPlan, learning: LearningState, updates: Array) -> LearningState:
     """So many updates."""
-    found: Learning = jax.lax.fori_loop(0, updates, lambda _, one: _update(play, plan, one), learning)
+    found: LearningState = jax.lax.fori_loop(0, updates, lambda _, one: _update(play, plan, one), learning)
     return found
 
 
-def _update(play: Play, plan: Plan, learning: Learning) -> Learning:
+def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningState:
     """Some periods in all copies with the same policies, then one step of every player's networks.
 
     One period more is played, for what is seen in it.
@@ -158,7 +160,7 @@ def _update(play: Play, plan: Plan, learning: Learning) -> Learning:
     stepped = networks.adam(learning.weights, slopes, learning.first, learning.second, learning.clock, rate)
     sample = learning.clock * plan.samples // plan.updates
     mean = jnp.mean(seen.payoff[:-1], axis=(0, 1)) * play.scale
-    return Learning(
+    return LearningState(
         learning.key,
         learning.clock + 1,
         seen.choice[-2],

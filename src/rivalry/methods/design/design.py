@@ -35,7 +35,7 @@ class Trials(NamedTuple):
     refined: bool
 
 
-class Judged(NamedTuple):
+class JudgedTrial(NamedTuple):
     """What a trial came to."""
 
     profile: np.ndarray  # [player axis]
@@ -227,7 +227,7 @@ class Design(eqx.Module):
         session["regret"][k], session["profile"][k] = found.regret, found.profile
         session["done"][0] = k + 1
 
-    def _judged(self, game: Any, starts: np.ndarray) -> Judged:
+    def _judged(self, game: Any, starts: np.ndarray) -> JudgedTrial:
         """The equilibria that replies from ``starts`` lead to; those with the strongest claims count."""
         profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
         proofs = [certify.certificate(game, put(x)) for x in profiles]
@@ -236,12 +236,12 @@ class Design(eqx.Module):
         if not counted:
             shape = starts.shape[1:]
             nothing = np.full(shape, np.nan)
-            return Judged(nothing, nothing[:, 0], CLAIMS[0], np.array([np.nan]), np.nan)
+            return JudgedTrial(nothing, nothing[:, 0], CLAIMS[0], np.array([np.nan]), np.nan)
         worth = np.array([self._worth(game, profiles[k]) for k in counted])
         most = self.maximise == (self.pick == "optimistic")
         at = int(np.argmax(worth) if most else np.argmin(worth))
         k = counted[at]
-        return Judged(profiles[k], proofs[k].regret, proofs[k].claim, worth, float(worth[at]))
+        return JudgedTrial(profiles[k], proofs[k].regret, proofs[k].claim, worth, float(worth[at]))
 
     def _worth(self, game: Any, x: np.ndarray) -> float:
         """The objective at a profile of a game."""

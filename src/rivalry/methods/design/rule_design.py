@@ -38,7 +38,7 @@ RUNS, DRAWS, PROBE = 0, 1, 2  # streams
 NOW, BEST = "now", "best"  # records that a session holds
 
 
-class Rules(NamedTuple):
+class RuleProblem(NamedTuple):
     """What is tried: a game, what can be chosen, and who plays; in ``made`` the game of the last trial."""
 
     game: Any
@@ -134,19 +134,19 @@ class RuleDesign(eqx.Module):
         """On populations and on games of agents that can be made anew."""
         return (is_population(game) or is_agents(game)) and recipe_of(game) is not None
 
-    def world(self, game: Any) -> Rules:
+    def world(self, game: Any) -> RuleProblem:
         """What is tried. Raises `ValueError` for a keyword or a value that the game refuses."""
-        rules = Rules(game, choices_of(self.choices), inner_of(self.inner, game), {})
+        rules = RuleProblem(game, choices_of(self.choices), inner_of(self.inner, game), {})
         check_values(game, rules.choices)
         if isinstance(rules.inner, PopulationNewton) and (self.seeds or 1) > 1:
             raise ValueError(f"seeds: {self.seeds} must be 1: newton draws nothing")
         return rules
 
-    def length(self, world: Rules) -> int:
+    def length(self, world: RuleProblem) -> int:
         """The players' runs."""
         return self._trials(world) * self._seeds(world)
 
-    def begin(self, world: Rules, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
         """Nothing tried. Raises `ValueError` for an objective that the players' record does not have."""
         words = stream.generate_state(4, np.uint32)
         with warnings.catch_warnings():
@@ -164,7 +164,7 @@ class RuleDesign(eqx.Module):
             "remark": np.full(trials, "", dtype=f"U{REMARK}"),
         }
 
-    def advance(self, world: Rules, session: Session, steps: int) -> int:
+    def advance(self, world: RuleProblem, session: Session, steps: int) -> int:
         """Up to ``steps`` runs of the players."""
         taken, seeds = 0, self._seeds(world)
         while taken < steps and int(session["done"][0]) < self.length(world):
@@ -180,7 +180,7 @@ class RuleDesign(eqx.Module):
                 _keep(session, NOW, {})
         return taken
 
-    def proposed(self, world: Rules, session: Session, trial: int) -> np.ndarray:
+    def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """The codes ``[choice]`` of a trial, once all before it are known."""
         if self.search == "grid":
             codes: np.ndarray = grid_of(world.choices)[trial]
@@ -188,7 +188,7 @@ class RuleDesign(eqx.Module):
         rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
         return np.array([one.drawn(rng) for one in world.choices])
 
-    def read(self, world: Rules, session: Session) -> Record:
+    def read(self, world: RuleProblem, session: Session) -> Record:
         """The trials so far, and the best of those that are complete."""
         tried = -(-int(session["done"][0]) // self._seeds(world))
         objective, status = session["objective"][:tried], session["status"][:tried]
@@ -228,10 +228,10 @@ class RuleDesign(eqx.Module):
 
     # parts
 
-    def _trials(self, world: Rules) -> int:
+    def _trials(self, world: RuleProblem) -> int:
         return len(grid_of(world.choices)) if self.search == "grid" else self.trials or TRIALS
 
-    def _seeds(self, world: Rules) -> int:
+    def _seeds(self, world: RuleProblem) -> int:
         return self.seeds or (1 if isinstance(world.inner, PopulationNewton) else SEEDS)
 
     def _gains(self) -> Mapping[str, float] | Objective:
@@ -241,7 +241,7 @@ class RuleDesign(eqx.Module):
         check_objective(self._gains(), "objective", record)
         check_objective(self.spending or {}, "spending", record)
 
-    def _run(self, world: Rules, session: Session, trial: int, seed: int) -> None:
+    def _run(self, world: RuleProblem, session: Session, trial: int, seed: int) -> None:
         """One run of the players under the rule of a trial."""
         try:
             game = world.at(session["codes"][trial])

@@ -30,7 +30,7 @@ Nodes = tuple[
 ]  # the game, the period, the states [node stock player], values ahead
 
 
-class Solved(NamedTuple):
+class SolvedNodes(NamedTuple):
     """Games of one period, solved."""
 
     profile: np.ndarray  # [node player axis]
@@ -171,7 +171,7 @@ class Feedback(eqx.Module):
         session["state"][t - 1], session["value"][t - 1] = states, found.payoff
         session["regret"][t - 1] = found.regret
 
-    def _nodes(self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface) -> Solved:
+    def _nodes(self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface) -> SolvedNodes:
         """All nodes, from the first start; those without an equilibrium from the others too."""
         enough = TOLERANCE * scale(world)
         first = _solved(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
@@ -233,7 +233,9 @@ class Feedback(eqx.Module):
         return found
 
 
-def _solved(game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int) -> Solved:
+def _solved(
+    game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
+) -> SolvedNodes:
     """The nodes at ``states`` [node stock player], from one start or a start each, in calls of one shape."""
     count = len(states)
     starts = np.broadcast_to(starts, (count, *starts.shape[1:]))
@@ -243,10 +245,10 @@ def _solved(game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.nd
         nodes = (game, put(t), put(states[rows]), ahead)
         part = _chunk(nodes, starts[rows].copy(), rounds, GAIN * scale(game))
         parts.append([array[: count - first] for array in part])
-    return Solved(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return SolvedNodes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> Solved:
+def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
     """Best replies in turn until nobody gains by one, or the rounds are over; then Newton's method."""
     for _ in range(rounds):
         most = 0.0
@@ -258,7 +260,7 @@ def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> Solved:
             break
     x, payoff, after = (np.array(part) for part in _sharpened(*nodes, put(x)))
     gains = [_replies(nodes, x, player)[1] for player in range(x.shape[1])]
-    return Solved(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
+    return SolvedNodes(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
 
 
 def _replies(nodes: Nodes, x: np.ndarray, player: int) -> tuple[np.ndarray, np.ndarray]:

@@ -26,7 +26,7 @@ ENDS = ("budget spent", "settled", "no answer")
 Session = dict[str, np.ndarray]
 
 
-class World(NamedTuple):
+class LinearQuadraticWorld(NamedTuple):
     """What is solved, and what payoffs are compared with."""
 
     game: LinearQuadraticGame
@@ -102,7 +102,7 @@ class LinearQuadratic(eqx.Module):
         """On games that offer themselves as linear-quadratic."""
         return has(game, "linear_quadratic")
 
-    def world(self, game: Any) -> World:
+    def world(self, game: Any) -> LinearQuadraticWorld:
         """The game's matrices. Raises `ValueError` where they, or the solution for them, do not fit."""
         made = checked(offered(game, "linear_quadratic")())
         rates = made.gamma.tolist()
@@ -115,13 +115,13 @@ class LinearQuadratic(eqx.Module):
             raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
         if self.solution == "commitment_stackelberg":
             _euler(made, 1 - self.leader)
-        return World(made, scale(game), offered(game, "outside_linear"))
+        return LinearQuadraticWorld(made, scale(game), offered(game, "outside_linear"))
 
-    def length(self, world: World) -> int:
+    def length(self, world: LinearQuadraticWorld) -> int:
         """At most the budget."""
         return self.budget
 
-    def begin(self, world: World, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: LinearQuadraticWorld, stream: np.random.SeedSequence) -> Session:
         """The last period, in which nobody moves any more; the stream is not needed."""
         players, states, controls = world.game.B.shape
         return {
@@ -134,7 +134,7 @@ class LinearQuadratic(eqx.Module):
             "end": np.zeros(1, dtype=np.int64),
         }
 
-    def advance(self, world: World, session: Session, steps: int) -> int:
+    def advance(self, world: LinearQuadraticWorld, session: Session, steps: int) -> int:
         """Up to ``steps`` periods back; a plan is one step."""
         for taken in range(steps):
             if session["end"][0] or session["done"][0] >= self.budget:
@@ -198,7 +198,7 @@ class LinearQuadratic(eqx.Module):
             good = plan is not None and bool(np.all(np.isfinite(plan_costs(game, plan, self.leader))))
         session["end"][0] = ENDS.index("settled" if good else "no answer")
 
-    def read(self, world: World, session: Session) -> Record:
+    def read(self, world: LinearQuadraticWorld, session: Session) -> Record:
         """Values, strategies, the path and the certificate; NaN where nothing has settled."""
         status = ENDS[int(session["end"][0])]
         if status == "budget spent" and session["done"][0] >= self.budget:

@@ -36,7 +36,7 @@ class Announced(NamedTuple):
         return (len(self.targets), *self.duel.flow.shape[1:])
 
 
-class Judged(NamedTuple):
+class PlanGains(NamedTuple):
     """What policies are worth, exactly, and what the best reply of either gains."""
 
     realised: np.ndarray  # [firm plan level_L level_F]: cash flows, less charges if they are paid
@@ -48,7 +48,7 @@ class Judged(NamedTuple):
     scale: float
 
 
-def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim: np.ndarray) -> Judged:
+def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim: np.ndarray) -> PlanGains:
     """The leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L level_F]``."""
     duel, zero = world.duel, np.zeros(world.shape)
     close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
@@ -62,7 +62,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
     first = world.first_node(decision)
     start = np.array([led[:, *first[1:]].max() - decision[first], replied[first] - followed[first]])
-    return Judged(
+    return PlanGains(
         realised=np.stack([paid, followed]),
         decision=decision,
         regret=regret,

@@ -21,7 +21,7 @@ NEAR = 1e-3  # of the width: as far may replies of hardly any gain be from the r
 TIE = 1e-10  # of the payoff scale: payoffs this near are equal
 
 
-class Rounds(NamedTuple):
+class ResponseRounds(NamedTuple):
     """A profile, the regrets met on the way, the profiles before it, and the period found (0: none)."""
 
     profile: Profile
@@ -74,12 +74,12 @@ class BestResponse(eqx.Module):
         if not self.points > 1:
             raise ValueError(f"points: {self.points} must be above 1")
 
-    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Rounds:
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> ResponseRounds:
         """The start, nothing remembered; the key is not needed."""
         start = jnp.asarray(start)
         players = start.shape[0]
         past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
-        return Rounds(
+        return ResponseRounds(
             start,
             jnp.full(players, jnp.inf),
             past.at[0].set(start),
@@ -87,7 +87,7 @@ class BestResponse(eqx.Module):
             _grids(game, self.points),
         )
 
-    def step(self, game: Game, state: Rounds, key: PRNGKeyArray) -> Rounds:
+    def step(self, game: Game, state: ResponseRounds, key: PRNGKeyArray) -> ResponseRounds:
         """One round; the key is consumed where the order is random."""
         players = state.profile.shape[0]
         order = jnp.arange(players)
@@ -110,15 +110,15 @@ class BestResponse(eqx.Module):
             period=_period(game, x, state.past),
         )
 
-    def residual(self, game: Game, state: Rounds) -> Float[Array, ""]:
+    def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
         """The largest gain that a player met in the last round, in units of the payoff scale."""
         return jnp.max(state.regret) / scale_of(game)
 
-    def ended(self, game: Game, state: Rounds) -> Array:
+    def ended(self, game: Game, state: ResponseRounds) -> Array:
         """Cycling once a profile has come back while players still move."""
         return jnp.where(state.period > 0, ENDINGS.index("cycling"), 0)
 
-    def notes(self, game: Game, state: Rounds) -> Record:
+    def notes(self, game: Game, state: ResponseRounds) -> Record:
         """``cycle_rounds``: rounds until the profile came back, 0 where it did not."""
         return {"cycle_rounds": ((), np.asarray(state.period))}
 

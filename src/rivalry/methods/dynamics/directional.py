@@ -42,7 +42,7 @@ class Turns(NamedTuple):
     half: Array  # the period from which means are taken
 
 
-class Run(NamedTuple):
+class DirectionalRun(NamedTuple):
     """One run, everything it needs to go on."""
 
     key: UInt32[Array, "word"]
@@ -60,7 +60,7 @@ class Run(NamedTuple):
     weight: Float[Array, "sample player"]  # of the next cash flow in it
 
 
-CURVES = Run._fields[-5:]
+CURVES = DirectionalRun._fields[-5:]
 
 
 class Directional(eqx.Module):
@@ -181,9 +181,9 @@ class Directional(eqx.Module):
         play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
         for first in range(0, self.runs, LANES):
             rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last fills the lanes
-            lanes = Run(**{name: put(session[name][rows]) for name in Run._fields})
+            lanes = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
             done = play(lanes, put(taken))
-            for name, array in zip(Run._fields, done, strict=True):
+            for name, array in zip(DirectionalRun._fields, done, strict=True):
                 session[name][first : first + LANES] = np.asarray(array)[: self.runs - first]
         return taken
 
@@ -305,15 +305,15 @@ def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
 
 @eqx.filter_jit
 def _play(
-    game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, lanes: Run, periods: Array
-) -> Run:
+    game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, lanes: DirectionalRun, periods: Array
+) -> DirectionalRun:
     """So many periods of some runs."""
 
     def ahead(cash: Array, choice: Array) -> Array:
         following = cash if forecast == "last" else game.payoffs(choice[:, None])
         return cash + turns.discount * following / (1.0 - turns.discount)
 
-    def decided(run: Run, group: Array) -> Run:
+    def decided(run: DirectionalRun, group: Array) -> DirectionalRun:
         now = run.cash if signal == "payoff" else ahead(run.cash, run.choice)
         moves = (turns.groups[group] > 0) & (run.clock > 0)
         way = jnp.where(moves & ~(now > run.before), -run.way, run.way)
@@ -324,7 +324,7 @@ def _play(
             before=jnp.where(moves, now, run.before),
         )
 
-    def period(run: Run) -> Run:
+    def period(run: DirectionalRun) -> DirectionalRun:
         count = len(turns.groups)
         first = jnp.where(turns.one_a_period, run.clock % count, 0)
         last = jnp.where(turns.one_a_period, first + 1, count)
@@ -336,14 +336,14 @@ def _play(
         run = run._replace(cash=at.payoffs(run.choice[:, None]))
         return _noted(run, turns, ahead(run.cash, run.choice))
 
-    def many(run: Run) -> Run:
-        done: Run = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
+    def many(run: DirectionalRun) -> DirectionalRun:
+        done: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
         return done
 
     return jax.vmap(many)(lanes)
 
 
-def _noted(run: Run, turns: Turns, valued: Array) -> Run:
+def _noted(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:
     """Sums and valuations with this period's choices and cash flows; the next period."""
     late = run.clock >= turns.half
     sample = jnp.searchsorted(turns.marks, run.clock, side="right") - 1

@@ -31,16 +31,16 @@ class GradientFlow(eqx.Module):
     ('stable_point', [0.374146, 0.5, 0.625854])
     """
 
-    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.Flow:
+    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:
         """At rest at the start; the key is not needed."""
         refuse_jumps(game)
         return integrate.begin(game, jnp.asarray(start))
 
-    def step(self, game: Game, state: integrate.Flow, key: PRNGKeyArray) -> integrate.Flow:
+    def step(self, game: Game, state: integrate.FlowState, key: PRNGKeyArray) -> integrate.FlowState:
         """One accepted step of the solver; the key is not needed."""
         return integrate.advance(game, state)
 
-    def residual(self, game: Game, state: integrate.Flow) -> Float[Array, ""]:
+    def residual(self, game: Game, state: integrate.FlowState) -> Float[Array, ""]:
         """The largest entry of the projected gradients, in units of the payoff scale."""
         return pull(game, state.profile) / scale_of(game)
 

@@ -26,7 +26,7 @@ MOVING = diffrax.Tsit5()  # a tenth of the work where the flow does not come to 
 _control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
 
 
-class Flow(NamedTuple):
+class FlowState(NamedTuple):
     """Where a flow stands. ``control`` and ``inner`` belong to the solver."""
 
     profile: Profile
@@ -50,19 +50,19 @@ def time_unit(game: Game) -> Float[Array, ""]:
     return jnp.min(width(game.space)) ** 2 / scale_of(game)
 
 
-def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> Flow:
+def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
     """A flow at ``x``, before its first step."""
     start, term = jnp.zeros(()), _term(motion)
     first = 1e-6 * time_unit(game)
     end, control = _control.init(term, start, start + first, x, first, game, solver.func, ORDER)
     inner = solver.init(term, start, end, x, game)
-    return Flow(x, start, jnp.asarray(end), control, inner, jnp.asarray(True))
+    return FlowState(x, start, jnp.asarray(end), control, inner, jnp.asarray(True))
 
 
-def advance(game: Game, flow: Flow, solver: Solver = STIFF, motion: Motion = CLIMB) -> Flow:
+def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
     """One accepted step of the solver that began; the profile stays in the space."""
 
-    def attempt(carry: tuple[Flow, Array, Array]) -> tuple[Flow, Array, Array]:
+    def attempt(carry: tuple[FlowState, Array, Array]) -> tuple[FlowState, Array, Array]:
         flow, _, tries = carry
         y, error, _, inner, _ = solver.step(
             _term(motion), flow.time, flow.next, flow.profile, game, flow.inner, flow.fresh
@@ -72,7 +72,7 @@ def advance(game: Game, flow: Flow, solver: Solver = STIFF, motion: Motion = CLI
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
         )
         inside = motion.inside(game.space, flow.profile, y)
-        moved = Flow(inside, flow.next, jnp.asarray(after), control, inner, jnp.any(inside != y))
+        moved = FlowState(inside, flow.next, jnp.asarray(after), control, inner, jnp.any(inside != y))
         stayed = flow._replace(next=jnp.asarray(after), control=control)
         # steps grow tenfold at rest: no further than a hundred units of time
         longest = time + 100 * time_unit(game)
@@ -80,7 +80,7 @@ def advance(game: Game, flow: Flow, solver: Solver = STIFF, motion: Motion = CLI
         end = jnp.minimum(jnp.asarray(after), longest)
         return chosen._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1
 
-    def rejected(carry: tuple[Flow, Array, Array]) -> Array:
+    def rejected(carry: tuple[FlowState, Array, Array]) -> Array:
         return ~carry[1] & (carry[2] < ATTEMPTS)
 
     flow, _, _ = jax.lax.while_loop(rejected, attempt, (flow, jnp.asarray(False), jnp.asarray(0)))

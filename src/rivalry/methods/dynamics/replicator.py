@@ -140,7 +140,9 @@ class Replicator(eqx.Module):
             rule = "must be symmetric for one population; take populations = 'each'"
             raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
 
-    def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.Flow | Multiplied | Shared:
+    def init(
+        self, game: Game, start: Profile, key: PRNGKeyArray
+    ) -> integrate.FlowState | Multiplied | Shared:
         """At the start; the key is not needed. Raises `ValueError` on another space than a simplex."""
         if not isinstance(game.space, Simplex):
             raise ValueError(f"space: {type(game.space).__name__} must be a Simplex for the replicator")
@@ -150,13 +152,13 @@ class Replicator(eqx.Module):
             return Shared(common.everybody(own.profile), own)
         return self._begun(game, start)
 
-    def _begun(self, game: Game, start: Profile) -> integrate.Flow | Multiplied:
+    def _begun(self, game: Game, start: Profile) -> integrate.FlowState | Multiplied:
         step_sizes.check_players(self.rate, len(start))
         if self.form == "continuous":
             return integrate.begin(game, jnp.asarray(start), motion=REPLICATION)
         return Multiplied(jnp.asarray(start), jnp.zeros((), dtype=int), jnp.zeros(()))
 
-    def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.Flow | Multiplied | Shared:
+    def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.FlowState | Multiplied | Shared:
         """One accepted step of the solver, or one multiplication; the key is not needed."""
         if isinstance(state, Shared):
             common = Population(game)
@@ -164,7 +166,7 @@ class Replicator(eqx.Module):
             return Shared(common.everybody(own.profile), own)
         return self._moved(game, state)
 
-    def _moved(self, game: Game, state: Any) -> integrate.Flow | Multiplied:
+    def _moved(self, game: Game, state: Any) -> integrate.FlowState | Multiplied:
         if self.form == "continuous":
             return integrate.advance(game, state, motion=REPLICATION)
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import Game, scale
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile, width
-from rivalry.methods.dynamics.integrate import MOVING, Flow, advance, begin
+from rivalry.methods.dynamics.integrate import MOVING, FlowState, advance, begin
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion
 
 ROUNDS = 6  # planes that are tried in turn
@@ -69,7 +69,7 @@ def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
     def side(y: Profile) -> Float[Array, ""]:
         return jnp.asarray(jnp.sum((y - x) * normal))
 
-    def step(flow: Flow, _: None) -> tuple[Flow, _Trail]:
+    def step(flow: FlowState, _: None) -> tuple[FlowState, _Trail]:
         new = advance(game, flow, MOVING, motion)
         before, after = side(flow.profile), side(new.profile)
         crossed = (before < 0) & (after >= 0)

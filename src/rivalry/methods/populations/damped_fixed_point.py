@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
 from rivalry.methods.populations.records import check_beta, check_numbers
-from rivalry.methods.populations.response import Answered, Rule, answered, best_answered, loss
+from rivalry.methods.populations.response import Answered, LogitRule, answered, best_answered, loss
 from rivalry.methods.populations.rounds import Met, Round, Rounds
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import flow
@@ -59,13 +59,13 @@ class DampedFixedPoint(Rounds):
     def _name(self) -> str:
         return "the damped fixed point"
 
-    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
         return self._met(game, start, first_law(game), None, by)
 
     def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
         return state.profile + self.rate * (state.now.answer - state.profile), state.kept, None
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
         """``kept`` is the population a step later."""
         env, ahead = game.environment(mu, pi), flow(game, mu, pi)
 

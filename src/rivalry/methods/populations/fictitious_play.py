@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
-from rivalry.methods.populations.response import Rule, best_answered, loss
+from rivalry.methods.populations.response import LogitRule, best_answered, loss
 from rivalry.methods.populations.rounds import Met, Round, Rounds
 from rivalry.population import settled, transitions
 from rivalry.population.operators import Law, Policy
@@ -43,7 +43,7 @@ class PopulationFictitiousPlay(Rounds):
     def _tempered(self) -> bool:
         return False
 
-    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
         there = settled(game, start)
         return self._met(game, start, there.mu, occupation(game, there.env, start, there.mu), by)
 
@@ -54,7 +54,7 @@ class PopulationFictitiousPlay(Rounds):
         part = jnp.where(weight > 0, own / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
         return state.profile + part * (now.answer - state.profile), now.mu, weight
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
         """``kept`` is how much each state's average weighs."""
         there = settled(game, pi, mu)
         now = best_answered(game, pi, there.mu, there.env, by)

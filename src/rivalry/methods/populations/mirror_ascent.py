@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
 from rivalry.methods.populations.records import check_beta, check_numbers
-from rivalry.methods.populations.response import Rule, best_answered, loss, mirrored
+from rivalry.methods.populations.response import LogitRule, best_answered, loss, mirrored
 from rivalry.methods.populations.rounds import Met, Round, Rounds
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import settled, softmax
@@ -52,7 +52,7 @@ class MirrorAscent(Rounds):
     def _name(self) -> str:
         return "mirror ascent"
 
-    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
         return self._met(game, start, settled(game, start).mu, scores_of(start, by), by)
 
     def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
@@ -63,7 +63,7 @@ class MirrorAscent(Rounds):
     def _summed(self, scores: Policy, q: Policy) -> Policy:
         return scores + self.rate * (q - scores)
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
         """``kept`` are the values, as far as they count."""
         now, off = mirrored(game, pi, mu, by)
         return Met(now, kept, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
@@ -103,16 +103,16 @@ class OnlineMirrorDescent(MirrorAscent):
     def _summed(self, scores: Policy, q: Policy) -> Policy:
         return super()._summed(scores, q) if self.regularised else scores + self.rate * q
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
         met = super()._met(game, pi, mu, kept, by)
         return met if self.regularised else met._replace(residual=_regret(game, pi, met, by))
 
 
-def _regret(game: PopulationGame, pi: Policy, met: Met, by: Rule) -> Float[Array, ""]:
+def _regret(game: PopulationGame, pi: Policy, met: Met, by: LogitRule) -> Float[Array, ""]:
     now = met.now
     return loss(game, best_answered(game, pi, now.mu, now.env, by))
 
 
-def scores_of(pi: Policy, by: Rule) -> Policy:
+def scores_of(pi: Policy, by: LogitRule) -> Policy:
     """Scores of which a policy is the softmax, as far as there are any."""
     return jnp.log(jnp.maximum(pi, np.finfo(float).tiny)) / by.beta

@@ -16,7 +16,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import offered
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import check_numbers, noted
-from rivalry.methods.populations.response import Rule, bonus, rule
+from rivalry.methods.populations.response import LogitRule, bonus, rule
 from rivalry.population import action_values, policy_values, push, settled, softmax, transitions
 from rivalry.population.operators import (
     Law,
@@ -41,7 +41,7 @@ LOWEST = 1e-6  # of the first beta: lower ones are given up
 SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
 
 
-class Point(NamedTuple):
+class MeanFieldPoint(NamedTuple):
     """Values, law and environment: all that has to agree at an equilibrium."""
 
     values: Values
@@ -52,7 +52,7 @@ class Point(NamedTuple):
 class Solved(NamedTuple):
     """Where Newton's steps ended, the largest residual there, and how many there were."""
 
-    point: Point
+    point: MeanFieldPoint
     residual: Float[Array, ""]
     steps: Array
 
@@ -61,14 +61,14 @@ class PopulationNewtonState(NamedTuple):
     """The last two stages, the next factor of beta, and counts."""
 
     profile: Policy
-    point: Point
-    before: Point  # of the stage before
+    point: MeanFieldPoint
+    before: MeanFieldPoint  # of the stage before
     beta: Float[Array, ""]
     beta_before: Float[Array, ""]
     factor: Float[Array, ""]
     residual: Float[Array, ""]
     newton_steps: Array
-    uniform: Point  # the population of uniform play
+    uniform: MeanFieldPoint  # the population of uniform play
     restarted: Array  # stages begin there, because none leads on from the start
 
     @property
@@ -194,13 +194,13 @@ class PopulationNewton(eqx.Module):
         )
 
 
-def _point_of(game: PopulationGame, policy: Policy) -> Point:
+def _point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
     """The values of a policy in its own population, and that."""
     mu, env, _ = settled(game, policy)
-    return Point(policy_values(game, env, policy), mu, env)
+    return MeanFieldPoint(policy_values(game, env, policy), mu, env)
 
 
-def _predicted(state: PopulationNewtonState, beta: Array) -> Point:
+def _predicted(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
     """Where the last two stages point to, along the logarithm of beta."""
     two = state.beta_before > 0
     span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
@@ -212,7 +212,7 @@ class _Search(NamedTuple):
     """Newton's steps on their way: the best point so far, slopes taken there or earlier, the part to try."""
 
     steps: Array
-    here: Point
+    here: MeanFieldPoint
     left: Float[Array, ""]
     slopes: Slopes
     stale: Array  # the slopes were taken elsewhere
@@ -220,7 +220,7 @@ class _Search(NamedTuple):
     length: Float[Array, ""]
 
 
-def newton(game: PopulationGame, point: Point, by: Rule) -> Solved:
+def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved:
     """Damped Newton steps from a point until nothing is left of the equations, or no part of a step helps.
 
     Slopes cost as much as many steps: they are kept as long as each step takes away most of what is left.
@@ -255,7 +255,7 @@ def newton(game: PopulationGame, point: Point, by: Rule) -> Solved:
     return Solved(ended.here, ended.left, ended.steps)
 
 
-def equations(game: PopulationGame, point: Point, by: Rule) -> tuple[Values, Law, Array]:
+def equations(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Values, Law, Array]:
     """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
     q = action_values(game, point.env, point.values)
     pi = softmax(game, q, by.beta, by.exploration)
@@ -265,7 +265,7 @@ def equations(game: PopulationGame, point: Point, by: Rule) -> tuple[Values, Law
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
 
-def _size(game: PopulationGame, point: Point, left: tuple[Values, Law, Array]) -> Float[Array, ""]:
+def _size(game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Law, Array]) -> Float[Array, ""]:
     """The largest residual, values over the payoff scale; infinite where there is no such population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
@@ -288,7 +288,7 @@ class Slopes(NamedTuple):
     undo_env: Float[Array, "environment environment"]
 
 
-def slopes_at(game: PopulationGame, point: Point, by: Rule) -> Slopes:
+def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slopes:
     """The derivatives at a point.
 
     Those of Bellman's equation in the values, and of stationarity in the law, are matrices of transitions;
@@ -309,7 +309,9 @@ def _each(linear: Any, directions: Any) -> Any:
     return jax.lax.map(linear, directions, batch_size=TOGETHER)
 
 
-def direction(game: PopulationGame, point: Point, slopes: Slopes, by: Rule) -> tuple[Float[Array, ""], Point]:
+def direction(
+    game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule
+) -> tuple[Float[Array, ""], MeanFieldPoint]:
     """The largest residual at a point, and the Newton step from there."""
     left, along, (no_values, no_law, no_env) = _linear(game, point, by)
     values = -slopes.undo_values @ left[0]
@@ -317,23 +319,23 @@ def direction(game: PopulationGame, point: Point, slopes: Slopes, by: Rule) -> t
     law = -slopes.undo_law @ (left[1] + moved[1])
     env = -slopes.undo_env @ (left[2] + moved[2] + along(no_values, law, no_env)[2])
     unflat = ravel_pytree(point.env)[1]
-    step = Point(values + env @ slopes.values, law + env @ slopes.law, unflat(env))
+    step = MeanFieldPoint(values + env @ slopes.values, law + env @ slopes.law, unflat(env))
     return _size(game, point, left), step
 
 
-def _linear(game: PopulationGame, point: Point, by: Rule) -> tuple[Any, Any, Any]:
+def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:
     """What is left at a point, the linear map of changes of values, law and environment, and their zeros."""
     flat, unflat = ravel_pytree(point.env)
 
     def parts(values: Values, mu: Law, env: Array) -> tuple[Values, Law, Array]:
-        return equations(game, Point(values, mu, unflat(env)), by)
+        return equations(game, MeanFieldPoint(values, mu, unflat(env)), by)
 
     here = (point.values, point.mu, flat)
     left, along = jax.linearize(parts, *here)
     return left, along, tuple(map(jnp.zeros_like, here))
 
 
-def _matrices(game: PopulationGame, point: Point, by: Rule) -> tuple[Array, Array]:
+def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:
     """The derivatives of Bellman's equation in the values, and of stationarity in the law."""
     q = action_values(game, point.env, point.values)
     p = logit(game, q, by.beta)

@@ -13,7 +13,7 @@ from rivalry.population.distances import entropies
 from rivalry.population.operators import Law, Policy, Values
 
 
-class Rule(NamedTuple):
+class LogitRule(NamedTuple):
     """How a policy follows from values: ``(1-ε) softmax(beta Q) + ε uniform``.
 
     ``entropy`` is 1 where a policy's entropy over beta is paid at every step beside the reward, else 0.
@@ -34,24 +34,26 @@ class Answered(NamedTuple):
     answer: Policy
 
 
-def rule(beta: Any, exploration: Any = 0.0, regularised: Any = False) -> Rule:
+def rule(beta: Any, exploration: Any = 0.0, regularised: Any = False) -> LogitRule:
     """The same numbers as arrays."""
-    return Rule(*(jnp.asarray(part, dtype=float) for part in (beta, exploration, regularised)))
+    return LogitRule(*(jnp.asarray(part, dtype=float) for part in (beta, exploration, regularised)))
 
 
-def bonus(pi: Policy, by: Rule) -> Values:
+def bonus(pi: Policy, by: LogitRule) -> Values:
     """What is paid beside the reward in every state, ``[state]``."""
     return by.entropy * entropies(pi) / by.beta
 
 
-def answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: Rule) -> Answered:
+def answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: LogitRule) -> Answered:
     """What answers a policy while the population stays as it is."""
     values = policy_values(game, env, pi, bonus(pi, by))
     q = action_values(game, env, values)
     return Answered(mu, env, values, q, softmax(game, q, by.beta, by.exploration))
 
 
-def mirrored(game: PopulationGame, pi: Policy, mu: Law | None, by: Rule) -> tuple[Answered, Float[Array, ""]]:
+def mirrored(
+    game: PopulationGame, pi: Policy, mu: Law | None, by: LogitRule
+) -> tuple[Answered, Float[Array, ""]]:
     """What answers a policy in its own stationary population, sought from ``mu`` on; and how well that is.
 
     The map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich 2024, chapter 5).
@@ -60,7 +62,7 @@ def mirrored(game: PopulationGame, pi: Policy, mu: Law | None, by: Rule) -> tupl
     return answered(game, pi, there.mu, there.env, by), there.residual
 
 
-def best_answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: Rule) -> Answered:
+def best_answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: LogitRule) -> Answered:
     """Answer by the best response, with uniform play mixed in; ties go to the likeliest action of ``pi``.
 
     ``values`` are still those of ``pi``; ``q`` is that of the best response.

@@ -13,7 +13,7 @@ from rivalry.core.game import ENDINGS, PopulationGame, is_population
 from rivalry.core.jax import jnp
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import noted
-from rivalry.methods.populations.response import Answered, Rule, rule
+from rivalry.methods.populations.response import Answered, LogitRule, rule
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Law, Policy
 
@@ -134,12 +134,12 @@ class Rounds(eqx.Module):
         """Whether beta has come to its last value."""
         return annealing.over(getattr(self, "beta", 1.0), taken)
 
-    def _rule(self, taken: Array) -> Rule:
+    def _rule(self, taken: Array) -> LogitRule:
         """What a policy follows from at a step."""
         beta = annealing.at(getattr(self, "beta", 1.0), taken)
         return rule(beta, getattr(self, "exploration", 0.0), getattr(self, "regularised", False))
 
-    def _begun(self, game: PopulationGame, start: Policy, by: Rule) -> Met:
+    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
         """At the start."""
         raise NotImplementedError
 
@@ -147,7 +147,7 @@ class Rounds(eqx.Module):
         """The next policy, where its population is sought from, and what is kept."""
         raise NotImplementedError
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: Rule) -> Met:
+    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
         """What answers a policy."""
         raise NotImplementedError
 

@@ -206,7 +206,7 @@ def advanced(tables: FiniteGame, rule: Any, session: Session, steps: int) -> int
     running = np.flatnonzero(session["clock"][:, 2] == sessions.RUNNING)
     if not running.size or steps <= 0:
         return 0
-    arrays = sessions.Sessions(*(session[name] for name in sessions.Sessions._fields))
+    arrays = sessions.SessionArrays(*(session[name] for name in sessions.SessionArrays._fields))
     pair = pair_of(tables, rule)
     play: Any = sessions.play if pair is None else pairs.play
     before = session["clock"][running, 0].copy()

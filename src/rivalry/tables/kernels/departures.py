@@ -10,7 +10,7 @@ from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.history import branch_of, inner, leads_to, moves_in, nature_of, nobody, play_round
 
 
-class Plan(NamedTuple):
+class Departure(NamedTuple):
     """What a departure is: numbers only."""
 
     player: int

@@ -13,7 +13,16 @@ import numpy as np
 
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.draws import unit, word
-from rivalry.tables.kernels.sessions import RUNNING, SessionRule, Sessions, act, at, ended, level_at, teach
+from rivalry.tables.kernels.sessions import (
+    RUNNING,
+    SessionArrays,
+    SessionRule,
+    act,
+    at,
+    ended,
+    level_at,
+    teach,
+)
 from rivalry.tables.kernels.table import inner
 
 _ONE, _TWO = np.uint64(1), np.uint64(2)
@@ -32,7 +41,7 @@ class Pair(NamedTuple):
     first: int  # who decides first
 
 
-class Own(NamedTuple):
+class OwnTables(NamedTuple):
     """One player's tables, and its numbers."""
 
     values: np.ndarray  # [entry]
@@ -54,7 +63,7 @@ class Own(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def play(pair: Pair, rule: SessionRule, sessions: Sessions, chosen: np.ndarray, steps: int) -> None:
+def play(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int) -> None:
     """Up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
     for session in chosen:
         one = _own(pair, rule, sessions, session, pair.first)
@@ -71,7 +80,7 @@ def play(pair: Pair, rule: SessionRule, sessions: Sessions, chosen: np.ndarray, 
 @njit(nogil=True)
 def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
     """Counted as usual: what hands arrays back may not be compiled without."""
-    return Own(
+    return OwnTables(
         sessions.values[session, rule.value_from[player] : rule.value_from[player + 1]],
         sessions.greedy[session, rule.state_from[player] : rule.state_from[player + 1]],
         sessions.runner[session, rule.state_from[player] : rule.state_from[player + 1]],

@@ -46,7 +46,7 @@ class SessionRule(NamedTuple):
     tally_from: int  # periods after which payoffs are summed, and actions counted
 
 
-class Sessions(NamedTuple):
+class SessionArrays(NamedTuple):
     """All that learning changes, session by session."""
 
     values: np.ndarray  # [session entry], float64
@@ -62,7 +62,7 @@ class Sessions(NamedTuple):
     counts: np.ndarray  # [session joint]: how often each joint action was played meanwhile
 
 
-class Desk(NamedTuple):
+class SessionBuffers(NamedTuple):
     """What one session's loop writes on, and numbers that do not change while it runs."""
 
     sizes: np.ndarray  # [player+2]: how many actions, states of nature, signals
@@ -71,7 +71,9 @@ class Desk(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def play(game: FiniteGame, rule: SessionRule, sessions: Sessions, chosen: np.ndarray, steps: int) -> None:
+def play(
+    game: FiniteGame, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int
+) -> None:
     """Up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
     players = game.sizes.shape[0]
     sizes = np.ones(players + 2, dtype=np.int64)
@@ -79,9 +81,9 @@ def play(game: FiniteGame, rule: SessionRule, sessions: Sessions, chosen: np.nda
     sizes[players] = game.payoff.shape[0]
     if game.signal.shape[0] > 0:
         sizes[players + 1] = game.signal.max() + 1
-    desk = Desk(sizes, strides_of(game.sizes), np.zeros(game.sizes.max()))
+    desk = SessionBuffers(sizes, strides_of(game.sizes), np.zeros(game.sizes.max()))
     for session in chosen:
-        own = Sessions(
+        own = SessionArrays(
             sessions.values[session],
             sessions.greedy[session],
             sessions.runner[session],

@@ -25,7 +25,7 @@ from rivalry.tables.kernels.shapes import Learners, LearningRule, Tabulated
 inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
-class Desk(NamedTuple):
+class TrialBuffers(NamedTuple):
     """What one trial's loop writes on, and numbers that do not change while it runs."""
 
     sizes: np.ndarray  # [player+1]: how many actions, and states of nature
@@ -43,7 +43,7 @@ def play(world: Tabulated, rule: LearningRule, learners: Learners, first: int, l
     sizes = np.ones(players + 1, dtype=np.int64)
     sizes[:players] = game.sizes
     sizes[players] = max(game.payoff.shape[0], 1)
-    desk = Desk(
+    desk = TrialBuffers(
         sizes,
         strides_of(game.sizes),
         np.zeros(players),
