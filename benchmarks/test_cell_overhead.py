@@ -29,7 +29,7 @@ def empty_cell(task: dict[str, Any], folder: Path, **_: Any) -> Any:
     return {
         "profile": (("player", "axis"), np.random.default_rng(seed).random((3, 1))),
         "path": (("step", "player", "axis"), np.zeros((100, 3, 1))),
-        "status": ((), np.asarray("settled")),
+        "status": ((), np.asarray("converged")),
     }
 
 

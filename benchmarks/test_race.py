@@ -141,7 +141,7 @@ def nelder_mead(players: int, periods: int) -> np.ndarray:
     return np.exp(x)
 
 
-@pytest.mark.filterwarnings("ignore:not settled", "ignore:spill")
+@pytest.mark.filterwarnings("ignore:not converged", "ignore:spill")
 @pytest.mark.parametrize("problem", SOLVES, ids=str)
 def test_race_solve(benchmark: Any, problem: tuple[str, int, int]) -> None:
     """Processor time from the start to the certificate, programs compiled before, and what it says."""

@@ -20,7 +20,7 @@ FIRST = """
 import rivalry as rv
 game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
 found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
-assert found.status == "settled"
+assert found.status == "converged"
 """
 WHAT = {
     "import": [sys.executable, "-c", "import rivalry"],

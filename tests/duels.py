@@ -121,7 +121,7 @@ def record(seed: int) -> Record:
     return {
         "profile": (("player", "axis"), numbers.random((2, 1))),
         "payoff": (("player",), numbers.random(2)),
-        "status": ((), np.asarray("settled" if seed % 2 else "budget spent")),
+        "status": ((), np.asarray("converged" if seed % 2 else "iteration limit")),
         "steps": ((), np.asarray(rows)),
         "path": (("step", "player", "axis"), numbers.random((rows, 2, 1))),
         **proof.record(),

@@ -142,7 +142,7 @@ def test_steps_lead_up_to_the_edge() -> None:
     assert np.all((np.abs(steps - 0.25) < 1e-6) | (steps == 0))
     assert path[-1, 0] > 0.75 - 1e-9  # one more would lead outside
     assert np.ptp(path[:, 1]) < 1e-6
-    assert str(record["status"][1]) == "settled"
+    assert str(record["status"][1]) == "converged"
 
 
 # levels

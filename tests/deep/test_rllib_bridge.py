@@ -224,7 +224,7 @@ class Broken:
 def test_payoffs_that_are_no_numbers_are_told(worth: float) -> None:
     with pytest.warns(UserWarning, match=r"rllib.ppo: nothing can be learned: player_\d was paid (nan|inf)"):
         found = rv.learn(Broken(worth), PPO(iterations=3, batch=40, periods=5), seed=1, tolerance=None)
-    assert str(found.data.status.values) == "no answer"
+    assert str(found.data.status.values) == "not found"
     assert int(found.data.steps) == 1
 
 
@@ -232,4 +232,4 @@ def test_losses_that_are_no_numbers_are_told() -> None:
     learner = PPO(iterations=4, batch=40, periods=5, rate=1e30)
     with pytest.warns(UserWarning, match="nothing can be learned"):
         found = rv.learn(rv.games.influencer(), learner, seed=1)
-    assert str(found.data.status.values) == "no answer"
+    assert str(found.data.status.values) == "not found"

@@ -54,6 +54,7 @@ def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None
     np.testing.assert_allclose(middle, 0.5, atol=1e-9)  # the resource is symmetric
     assert str(data.claim.sel(newton | {"reach": 0.25}).item()) == "equilibrium"
     assert str(data.status.sel(newton | {"reach": 0.2}).item()) == ""  # not done
+    assert set(data.status.values.ravel()) == {"converged", ""}  # stored as settled
     assert data.sel(algorithm="newton").sizes["reach"] == 2
     assert "method" not in data.dims
     (row,) = run.head["study"]["expect"]

@@ -74,7 +74,7 @@ def _equilibrium(inputs: Inputs, **more: Any) -> tuple[Any, Any]:
     game = economy(inputs, **more)
     method = rv.methods.PopulationNewton(beta=inputs["beta"], exploration=inputs["eps"])
     found = rv.solve(game, method, start="uniform")
-    assert found.status == "settled", found
+    assert found.status == "converged", found
     return game, found
 
 

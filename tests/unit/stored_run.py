@@ -62,7 +62,7 @@ def _end(x: np.ndarray, reach: float, steps: int) -> Record:
         "bound": (("player",), np.full(len(x), np.inf) if found else regret + 1e-9),
         "coverage": ((), np.asarray("lower bound" if found else "exact")),
         "claim": ((), np.asarray("not an equilibrium" if found else "equilibrium")),
-        "status": ((), np.asarray("settled")),
+        "status": ((), np.asarray("converged")),
         "end_state": ((), np.asarray("stable_point")),
         "steps": ((), np.asarray(steps)),
         "threshold": ((), np.asarray(THRESHOLD)),

@@ -31,7 +31,7 @@ def record(ends: list[tuple[float, ...]], kinds: list[str], **more: Any) -> Reco
     found: Record = {
         "profile": (("lane", "player", "axis"), np.asarray(ends, dtype=float)[:, :, None]),
         "end_state": (("lane",), np.asarray(kinds)),
-        "status": (("lane",), np.asarray(["settled"] * lanes)),
+        "status": (("lane",), np.asarray(["converged"] * lanes)),
         "regret": (("lane", "player"), np.arange(2.0 * lanes).reshape(lanes, 2)),
     }
     return found | {name: (("lane", "player", "axis"), np.asarray(array)) for name, array in more.items()}

@@ -224,7 +224,7 @@ def test_regrets_beside_points_that_are_no_maxima() -> None:
 
 def test_nothing_inside_the_space_is_no_answer() -> None:
     solution = found(cournot(2), "drive", -4.0, -1.0)
-    assert solution.status == "no answer"
+    assert solution.status == "not found"
     assert solution.data.sizes["row"] == 0
 
 

@@ -100,10 +100,10 @@ def test_a_run_is_carried_on() -> None:
 def test_training_ends_when_a_change_is_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(training=4000, monitor_every=2, stop_when=stop))
-    assert str(found["status"]) == "settled"
+    assert str(found["status"]) == "converged"
     assert int(found["steps"]) == 120  # the first monitor has nothing to compare with
     endless = ran(quick(monitor_every=2, stop_when=stop | {"delta": 0.0}))
-    assert str(endless["status"]) == "budget spent"
+    assert str(endless["status"]) == "iteration limit"
     first = float(endless["monitor_policy_change"][1])  # the largest at the second monitor
     just = {"metric": "policy_change", "delta": first * (1 - 1e-6), "tolerated_agents": 1}
     assert int(ran(quick(monitor_every=2, stop_when=just))["steps"]) == 80

@@ -125,7 +125,7 @@ def test_what_cannot_be_moved_is_told() -> None:
 
 def test_without_an_equilibrium_there_is_no_slope() -> None:
     found = rv.learn(contest(), ComparativeStatics("price", rounds=1), start=[[1.0], [3.0]])
-    assert found.status == "budget spent"
+    assert found.status == "iteration limit"
     assert "slope" not in found.record
 
 

@@ -68,7 +68,7 @@ def test_the_prize_that_buys_most_effort() -> None:
         objective="effort",
         spending={"paid": 0.4},
     )
-    assert (found.status, found.claim) == ("settled", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "no deviation found")
     np.testing.assert_allclose(found.data.chosen_parameters, [1.25], atol=1e-4)
     np.testing.assert_allclose(found.data.chosen_objective, 1.25 / 2 - 0.4 * 1.25**2 / 2, rtol=1e-8)
     # the profile, its payoffs and its certificate are those of the game designed
@@ -116,9 +116,9 @@ def test_trials_without_an_equilibrium_are_marked_and_not_chosen() -> None:
     found = designed(game, [0.5, 0.5], choices={"meet[1]": [1.0, -1.0]}, objective="first", maximise=False)
     assert found.data.trial_certified.values.tolist() == [True, False]
     assert found.data.trial_claim.values[1] == "not an equilibrium"
-    assert (found.status, int(found.data.chosen)) == ("settled", 0)
+    assert (found.status, int(found.data.chosen)) == ("converged", 0)
     alone = designed(game, [0.5, 0.5], choices={"meet[1]": [-1.0, -0.9]}, objective="first")
-    assert (alone.status, alone.claim) == ("no answer", "not an equilibrium")
+    assert (alone.status, alone.claim) == ("not found", "not an equilibrium")
 
 
 def test_trial_by_trial_is_the_same() -> None:

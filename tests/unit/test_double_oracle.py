@@ -60,7 +60,7 @@ def test_hide_and_seek(lean: float) -> None:
     """The hider mixes 0 and 1, the latter with (1 + lean)/2, which is where the seeker waits."""
     found = found_by(seek(lean), [0.2, 0.7], points=65)
     at = (1 + lean) / 2
-    assert (found.status, found.claim) == ("settled", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "no deviation found")
     assert not bool(found.data.pure)
     np.testing.assert_allclose(found.payoff.values, [at**2, -at * (1 - at)], atol=1e-4)
     np.testing.assert_allclose(found.data.mean_profile.values, at, atol=1e-3)
@@ -76,7 +76,7 @@ def test_where_replies_go_round_for_ever() -> None:
     """Matching pennies on an interval: both mix with mean 0."""
     game = quadratic([0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [0.0, 0.0], [-1.0, 1.0])
     found = found_by(game, [0.3, 0.4], points=65)
-    assert (found.status, found.claim) == ("settled", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "no deviation found")
     np.testing.assert_allclose(found.data.mean_profile.values, 0.0, atol=1e-9)
     np.testing.assert_allclose(found.payoff.values, 0.0, atol=1e-9)
 
@@ -84,16 +84,16 @@ def test_where_replies_go_round_for_ever() -> None:
 def test_a_pure_equilibrium_is_told_as_one() -> None:
     game = quadratic([9.0, 9.0], [-1.0, -1.0], [-1.0, -1.0], [0.0, 0.0], [0.0, 9.0])  # Cournot: 3 each
     found = found_by(game, [1.0, 2.0], points=65)
-    assert (found.status, bool(found.data.pure)) == ("settled", True)
+    assert (found.status, bool(found.data.pure)) == ("converged", True)
     np.testing.assert_allclose(found.data.mean_profile.values, 3.0, atol=1e-3)
     assert found.data.mixture.values.tolist() == [[1.0], [1.0]]
 
 
 def test_a_broken_off_run_says_what_could_be_gained() -> None:
     game = seek(0.0)
-    with pytest.warns(UserWarning, match=r"not settled: some player still gains .*: raise rounds"):
+    with pytest.warns(UserWarning, match=r"not converged: some player still gains .*: raise rounds"):
         found = found_by(game, [0.2, 0.7], rounds=2, points=65)
-    assert (found.status, found.claim) == ("budget spent", "not an equilibrium")
+    assert (found.status, found.claim) == ("iteration limit", "not an equilibrium")
     # the first replies: the hider to 1, far from 0.7's 0.2; the seeker to 0.2
     np.testing.assert_allclose(found.data.oracle_gap[0], [0.7**2 - 0.5**2, 0.5**2], atol=1e-9)
     places, weights = found.data.places.values[..., 0], found.data.mixture.values
@@ -115,7 +115,7 @@ def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
         np.testing.assert_array_equal(parts[name], array)
     assert whole["tables"].shape[1:] <= (3, 3)
     assert whole["seen"].max() > 3
-    assert method.read(world, whole)["status"][1] == "settled"
+    assert method.read(world, whole)["status"][1] == "converged"
 
 
 def test_finite_games_in_mixed_strategies() -> None:
@@ -146,7 +146,7 @@ def test_the_games_own_reply_is_taken() -> None:
     oracles.mixed_best_response.register(Told)(Told.reply_to_mixture)
 
     found = found_by(seek(0.3, Told), [0.2, 0.7], enough=1e-10)
-    assert (found.status, found.claim) == ("settled", "equilibrium")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"
     np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
@@ -182,7 +182,7 @@ def test_an_auction_on_a_grid_is_solved_exactly() -> None:
     wins = (bids[:, None] > bids) + 0.5 * (bids[:, None] == bids) - bids[:, None]
     game = rv.games.matrix(payoffs=[wins.tolist(), wins.T.tolist()])
     found = rv.learn(game, DoubleOracle(), start=game.pure(3, 4))
-    assert (found.status, found.claim) == ("settled", "equilibrium")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     x = found.data.mean_profile.values
     assert max((wins @ x[1]).max() - x[0] @ wins @ x[1], (wins @ x[0]).max() - x[1] @ wins @ x[0]) < 1e-9
     assert found.data.jumps.values.tolist() == [0, 0]
@@ -240,10 +240,10 @@ class Line(eqx.Module):
 
 def jumping(game: Any, start: Any, **options: Any) -> Any:
     with pytest.warns(
-        UserWarning, match=r"not settled: some player still gains .*: payoffs jump, best replies"
+        UserWarning, match=r"not converged: some player still gains .*: payoffs jump, best replies"
     ):
         found = found_by(game, start, points=129, **options)
-    assert found.status == "budget spent"
+    assert found.status == "iteration limit"
     assert found.claim not in ("equilibrium", "no deviation found", "local equilibrium")
     assert found.data.jumps.values.max() > 0
     assert "payoffs jump" in str(found.data.remedy.values)

@@ -73,7 +73,7 @@ def test_a_slow_spiral_is_no_cycle() -> None:
 def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
     game = repelling()
     found = rv.solve(game, method, [1e-12, 1e-12], tolerance=1e-6)
-    assert (found.status, found.end_state) == ("settled", "stable_point")
+    assert (found.status, found.end_state) == ("converged", "stable_point")
     np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
     left = found.data
     assert left.sizes["departure"] == 1
@@ -146,11 +146,11 @@ def test_a_plateau_of_tiny_influence_is_no_settled_end() -> None:
     game = rv.games.influencer(reach=[0.05, 0.05], resource=resource, third_party=[1.0] * 100)
     with pytest.warns(UserWarning, match="no point of rest is near"):
         found = rv.solve(game, GradientAscent(), start=[0.11, 0.89], path=False)
-    assert (found.status, found.end_state, found.claim) == ("no answer", "moving", "not an equilibrium")
+    assert (found.status, found.end_state, found.claim) == ("not found", "moving", "not an equilibrium")
 
 
 def test_an_ascent_that_a_third_party_holds_back_did_not_settle() -> None:
     game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e9] * 100)
     with pytest.warns(UserWarning, match="no point of rest is near"):
         found = rv.solve(game, GradientAscent(), start=[0.001, 0.9], path=False)
-    assert (found.status, found.claim) == ("no answer", "not an equilibrium")
+    assert (found.status, found.claim) == ("not found", "not an equilibrium")

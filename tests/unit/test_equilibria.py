@@ -44,7 +44,7 @@ def test_pure_equilibria_against_checking_every_deviation(seed: int) -> None:
 
 def test_no_pure_equilibrium_is_no_answer() -> None:
     solution = rv.solve(matrix("matching_pennies"), PureEquilibria())
-    assert solution.status == "no answer"
+    assert solution.status == "not found"
     assert solution.certificate is None
     assert int(solution.data.equilibrium_count) == 0
     assert np.isnan(solution.profile).all()
@@ -52,14 +52,14 @@ def test_no_pure_equilibrium_is_no_answer() -> None:
 
 def test_an_enumeration_that_is_cut_short_says_so() -> None:
     solution = rv.solve(matrix("chicken"), PureEquilibria(), max_steps=1)
-    assert solution.status == "budget spent"
+    assert solution.status == "iteration limit"
     assert solution.certificate is None
 
 
 @pytest.mark.parametrize("name", [n for n in EQUILIBRIA if n not in ("minimum_effort", "volunteers_dilemma")])
 def test_all_equilibria_of_the_classics(name: str) -> None:
     solution = rv.solve(matrix(name), MixedEquilibria())
-    assert solution.status == "settled"
+    assert solution.status == "converged"
     assert solution.claim == "equilibrium"
     assert matched(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
 
@@ -192,7 +192,7 @@ def test_three_players_are_exact_on_their_support(seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(3, 2, 3, 2))
     game = matrix(payoffs=table.tolist())
     solution = rv.solve(game, MixedEquilibria())
-    assert solution.status == "settled"
+    assert solution.status == "converged"
     for x in solution.record["equilibria"][1]:
         assert rv.certificate(game, game.space.check(x)).regret.max() < 1e-10
 

@@ -26,7 +26,7 @@ def test_bilinear_play_spirals_out_by_ascent_and_in_by_looking_ahead() -> None:
     np.testing.assert_allclose(away[1:] / away[:-1], np.sqrt(1 + 0.05**2), rtol=1e-12)
     for method in (Extragradient(), Extragradient(rate=0.5)):
         found = rv.solve(ZERO_SUM, method, start)
-        assert (found.status, found.claim) == ("settled", "no deviation found")
+        assert (found.status, found.claim) == ("converged", "no deviation found")
         np.testing.assert_allclose(found.profile.values[:, 0], root, atol=1e-8)
 
 
@@ -50,18 +50,18 @@ def test_a_rate_that_is_found_suits_any_units() -> None:
 
 def test_cournot_and_a_bound_that_holds_a_player() -> None:
     found = rv.solve(COURNOT, Extragradient(), [1.0, 8.0])
-    assert (found.status, found.end_state) == ("settled", "stable_point")
+    assert (found.status, found.end_state) == ("converged", "stable_point")
     np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-9)
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     found = rv.solve(game, Extragradient(), [3.0, 0.0])
-    assert (found.status, found.end_state) == ("settled", "boundary")
+    assert (found.status, found.end_state) == ("converged", "boundary")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-9)
 
 
 def test_players_who_coincide_where_that_repels_are_moved_apart() -> None:
     """Together both come to 0 (eigenvalue -3); apart they leave it (+1) for opposite bounds."""
     found = rv.solve(linear([[-1.0, -2.0], [-2.0, -1.0]], [0.0, 0.0]), Extragradient(), [0.5, 0.5])
-    assert (found.status, found.end_state) == ("settled", "boundary")
+    assert (found.status, found.end_state) == ("converged", "boundary")
     np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-10.0, 10.0])
     np.testing.assert_allclose(found.record["left"][1], 0.0, atol=1e-8)
 
@@ -70,7 +70,7 @@ def test_players_who_coincide_where_that_repels_are_moved_apart() -> None:
 def test_on_a_line() -> None:
     line = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     found = rv.solve(line, Extragradient(), [0.1, 0.4, 0.9])
-    assert (found.status, found.claim) == ("settled", "equilibrium")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_on_a_line() -> None:
 def test_a_race_from_afar() -> None:
     game = rv.games.race()
     found = rv.solve(game, Extragradient(), [[0.01, 5.0], [30.0, 0.2]])
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert found.claim in ("equilibrium", "no deviation found")
     np.testing.assert_allclose(found.profile.values, [[0.8707895, 0.5338483]] * 2, rtol=1e-6)
 

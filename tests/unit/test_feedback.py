@@ -66,7 +66,7 @@ def found() -> rv.Solution:
 
 def test_every_node_is_solved(found: rv.Solution) -> None:
     data = found.data
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert data.node_regret.shape == (1, 5**4, 2)
     assert data.node_regret.max() <= 1e-6
     assert data.path_regret.max() <= 1e-6
@@ -121,7 +121,7 @@ def test_effort_only_is_the_open_loop() -> None:
     A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
     later, last = static_by_hand(A, B)
     value, first = static_by_hand(A, B, GAMMA * later)
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert np.allclose(game.schedule(jnp.asarray(found.data.profile.values)), [first, last], rtol=1e-4)
     assert np.allclose(found.data.value_start, value, atol=1e-9)
 

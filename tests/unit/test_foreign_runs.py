@@ -305,7 +305,7 @@ def changed(**changes: Any) -> Callable[[str], bytes]:
     return made
 
 
-STATUS = {"status": npy("settled")}
+STATUS = {"status": npy("converged")}
 CELLS: dict[str, Callable[[str], bytes]] = {
     "another cell": lambda id: files.pack(record(0), kind="cell", name="0" * 16),
     "another kind": lambda id: files.pack(record(0), kind="checkpoint", name=id),

@@ -15,7 +15,7 @@ from rivalry.methods.dynamics.gradient_ascent import local_regret
 from tests.small_games import Linear, cournot, linear
 
 # budgets are small here on purpose; the warning has a test of its own
-pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 MATRIX = np.array([[-2.0, 0.5, 0.1], [0.3, -1.0, 0.2], [-0.4, 0.6, -3.0]])
 DRIVE = np.array([1.0, -0.5, 2.0])
@@ -72,7 +72,7 @@ def test_a_schedule_counts_from_the_first_step() -> None:
 def test_every_rule_stops_near_the_root_and_is_named(rule: str) -> None:
     method = GradientAscent(rate=0.1, stop=rule, every=7)
     found = rv.solve(GAME, method, START, tolerance=None)
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert str(found.data.stopped_by.values) == rule
     assert found.end_state == "stable_point"
     np.testing.assert_allclose(found.profile.values[:, 0], ROOT, atol=1e-10)  # polished
@@ -89,7 +89,7 @@ def test_all_players_but_some_have_to_be_stationary(rule: str) -> None:
     full, early = (
         rv.solve(game, method, start, tolerance=None, tol=tol, max_steps=60) for method in (all_, but_one)
     )
-    assert (full.status, early.status) == ("budget spent", "settled")
+    assert (full.status, early.status) == ("iteration limit", "converged")
     assert 10 < early.steps < 40
     assert early.end_state == "moving"
     with pytest.raises(ValueError, match="tolerated_agents: 3 must be below the number of players, 3"):
@@ -106,9 +106,9 @@ def test_a_small_rate_is_not_convergence() -> None:
     found = rv.solve(
         GAME, GradientAscent(rate=1e-10, stop="step"), START, max_steps=50, tolerance=None, tol=1e-6
     )
-    assert found.status == "budget spent"
+    assert found.status == "iteration limit"
     replay = rv.solve(GAME, GradientAscent(rate=1e-10, stop="displacement"), START, tolerance=None)
-    assert (replay.status, replay.steps) == ("settled", 2)
+    assert (replay.status, replay.steps) == ("converged", 2)
 
 
 def test_euler_limit_is_stored_and_warned_about() -> None:
@@ -125,14 +125,14 @@ def test_euler_limit_weighs_the_players_rates() -> None:
     with warnings.catch_warnings():  # 0.5 is too much for the second player alone, who has 0.01
         warnings.simplefilter("error")
         found = rv.solve(game, GradientAscent(rate=[0.5, 0.01]), [1.0, 1.0], tolerance=None)
-    assert found.status == "settled"
+    assert found.status == "converged"
     np.testing.assert_allclose(found.data.rate_limit, 1.0, rtol=1e-9)  # -2/(-100 * 0.02), of the larger rate
 
 
 def test_pressed_against_a_bound_it_settles_there() -> None:
     game = linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0])
     found = rv.solve(game, GradientAscent(rate=0.1), [0.0, 0.0])
-    assert (found.status, found.end_state, found.claim) == ("settled", "boundary", "no deviation found")
+    assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "no deviation found")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 1.0], atol=1e-9)
     eigenvalues = found.data.eigenvalues_real.values
     np.testing.assert_allclose(eigenvalues, [-1.0, np.nan])  # of the free direction only

@@ -91,7 +91,7 @@ def told(case: dict[str, Any]) -> tuple[dict[str, Any], rv.Solution]:
 def test_known_cases(name: str) -> None:
     case = CASES[name]
     names, found = told(case)
-    assert found.status == "settled"
+    assert found.status == "converged"
     allowed = case["tolerance"]
     for key, right in case["expected"].items():
         assert np.allclose(names[key], right, rtol=allowed["rel"], atol=allowed["abs"]), key
@@ -101,9 +101,9 @@ def test_known_cases(name: str) -> None:
 def test_the_values_of_strategies_that_have_only_just_settled_are_not_told() -> None:
     """126.067 is what the costs say when strategies first stand still, which is not when costs do."""
     for budget in (30, 60, 90):
-        with pytest.warns(UserWarning, match=f"not settled after {budget} periods: raise budget"):
+        with pytest.warns(UserWarning, match=f"not converged after {budget} periods: raise budget"):
             short = solved(firms(), "markov_perfect", budget=budget)
-        assert short.status == "budget spent"
+        assert short.status == "iteration limit"
         assert np.all(np.isnan(short.data.value))
         assert short.certificate is None
         assert short.data.residual > 0
@@ -247,7 +247,7 @@ def test_where_there_is_no_answer() -> None:
     idle = solved(firms((0.0, 0.9), (0.0, 0.0)), "markov_perfect")
     costless = solved(firms(phi=(0.0, 0.0)), "joint")
     for found in (impatient, explosive, idle, costless):
-        assert found.status == "no answer"
+        assert found.status == "not found"
         assert found.certificate is None
         assert np.all(np.isnan(found.data.value))
         assert np.all(np.isnan(found.data.steady_state))

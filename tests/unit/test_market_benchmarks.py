@@ -122,7 +122,7 @@ def respond(n: int, update: str, **options: Any) -> Any:
 def test_replies_in_turn_settle_whatever_the_number_of_firms() -> None:
     for n in (3, 5):
         found = respond(n, "sequential")
-        assert found.status == "settled"
+        assert found.status == "converged"
         # at rest when the last gain is below 1e-8 of 2025, and a gain is the square of what was missed
         np.testing.assert_allclose(found.profile.values[:, 0], 90.0 / (n + 1), atol=5e-3)
 
@@ -133,7 +133,7 @@ def test_replies_at_once_cycle_from_three_firms_on() -> None:
         found = respond(n, "simultaneous")
         assert found.status == "cycling"
         assert int(found.data.cycle_rounds) == 2
-    assert respond(4, "simultaneous", damping=0.4).status == "settled"
+    assert respond(4, "simultaneous", damping=0.4).status == "converged"
 
 
 def total(q: np.ndarray, F: list[float]) -> float:

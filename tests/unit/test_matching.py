@@ -128,7 +128,7 @@ def test_histories_are_log_spaced_and_end_where_the_run_stands() -> None:
     np.testing.assert_allclose(curve[-1], found.data.correlated_regret.max(), atol=1e-12)
     np.testing.assert_allclose(found.record["path"][1][-1], found.profile)
     np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0)
-    assert found.status == "budget spent"
+    assert found.status == "completed"
     assert found.steps == 1000
 
 

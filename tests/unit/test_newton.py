@@ -11,13 +11,13 @@ from tests.small_games import Turning, cournot, linear, repelling, turning
 
 def test_one_step_solves_a_linear_game() -> None:
     found = rv.solve(cournot(4), Newton(), [1.0, 2.0, 3.0, 8.0])
-    assert (found.status, found.steps, found.end_state) == ("settled", 1, "stable_point")
+    assert (found.status, found.steps, found.end_state) == ("converged", 1, "stable_point")
     np.testing.assert_allclose(found.profile.values, 9 / 5, rtol=1e-12)
 
 
 def test_it_finds_points_that_dynamics_leave() -> None:
     found = rv.solve(repelling(), Newton(), [0.05, 0.04])
-    assert (found.status, found.end_state) == ("settled", "unstable_point")
+    assert (found.status, found.end_state) == ("converged", "unstable_point")
     assert "left" not in found.record
     game: Turning = turning(0.25, 3.0)
     found = rv.solve(game, Newton(), [0.1, -0.1], tolerance=None)
@@ -28,7 +28,7 @@ def test_it_finds_points_that_dynamics_leave() -> None:
 def test_a_bound_may_hold_a_player() -> None:
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     found = rv.solve(game, Newton(), [3.0, 0.0])
-    assert (found.status, found.end_state) == ("settled", "boundary")
+    assert (found.status, found.end_state) == ("converged", "boundary")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-12)
 
 
@@ -43,5 +43,5 @@ def test_without_a_root_there_is_no_answer() -> None:
     # the gradients are 1 + (x + y): parallel, opposite pulls that no interior point balances
     game = linear([[1.0, -1.0], [1.0, -1.0]], [1.0, -1.0], low=-1e6, high=1e6)
     found = rv.solve(game, Newton(), [0.0, 0.0], tolerance=None, max_steps=500)
-    assert found.status == "no answer"
+    assert found.status == "not found"
     assert found.end_state == "moving"

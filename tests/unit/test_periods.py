@@ -82,7 +82,7 @@ def test_backwards_by_hand() -> None:
     game = selling(0.04, 0.9)
     found = rv.learn(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 3)
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert np.allclose(found.data.profile, [quantities] * 2, atol=1e-9)
     assert np.allclose(found.data.value, np.array(values)[:, None], atol=1e-9)
     assert np.allclose(found.data.payoff, values[0])
@@ -95,7 +95,7 @@ def test_without_end_is_the_limit_of_many_periods() -> None:
     game = selling(0.04, 0.9, periods=1, endless=True)
     found = rv.learn(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 200)
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert np.allclose(found.data.profile, quantities[0], atol=1e-8)
     assert np.allclose(found.data.value, values[0], atol=1e-7)
 

@@ -157,8 +157,8 @@ def test_what_is_measured() -> None:
     assert record["learning_step"][-1] == found.steps
     total = record["learning_reward"] * np.diff(record["learning_step"], prepend=0)[:, None]
     assert 0 < total.sum() / found.steps < 2
-    assert found.status in ("settled", "cycling")
-    assert rv.learn(GAME, learner, steps=50, seed=2).status == "budget spent"
+    assert found.status in ("converged", "cycling")
+    assert rv.learn(GAME, learner, steps=50, seed=2).status == "iteration limit"
 
 
 def test_epochs_begin_at_a_given_start() -> None:

@@ -83,7 +83,7 @@ def action_values(reward: np.ndarray, after: np.ndarray, values: np.ndarray) -> 
 def solved(start: Any, **options: Any) -> Any:
     method = rv.methods.PopulationNewton(beta=BETA, **options)
     found = rv.solve(rv.games.karma(), method, start=start, path=False)
-    assert found.status == "settled"
+    assert found.status == "converged"
     return found
 
 

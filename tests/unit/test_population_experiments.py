@@ -164,19 +164,19 @@ def test_chunks_change_nothing() -> None:
     ends = [method.read(economy, one) for one in (session, begun)]
     for name, (_, array) in ends[0].items():
         np.testing.assert_array_equal(array, ends[1][name][1], err_msg=name)
-    assert str(whole["status"][1]) == "settled"
+    assert str(whole["status"][1]) == "completed"
     assert whole["distances"][1].shape == (40, 4)
     half = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
     method.advance(economy, half, 10)
     early = method.read(economy, half)
-    assert str(early["status"][1]) == "budget spent"
+    assert str(early["status"][1]) == "iteration limit"
     np.testing.assert_array_equal(early["distances"][1], ends[0]["distances"][1][:10])
 
 
 def test_too_few_that_qualify() -> None:
     """At beta near 0 the equilibrium is next to even play: hardly anybody is as undecided."""
     found = learn(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
-    assert str(found["status"][1]) == "settled"
+    assert str(found["status"][1]) == "completed"
     assert int(found["drawn"][1]) == 200
     assert int(found["kept"][1]) == 0
     assert "violation_share" not in found
@@ -186,7 +186,7 @@ def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPat
     """Without a stage the way in beta is not begun, wherever it would have led."""
     monkeypatch.setattr(continuation, "STAGES", 0)
     found = learn(game(), Contractivity(beta=500.0, policies=3)).record
-    assert str(found["status"][1]) == "no answer"
+    assert str(found["status"][1]) == "not found"
     assert int(found["kept"][1]) == 0
 
 

@@ -311,13 +311,13 @@ def test_training_ends_where_a_metric_stays_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(monitor_every=2, stop_when=stop))
     # the first monitor has nothing to compare with
-    assert found["status"] == "settled"
+    assert found["status"] == "converged"
     assert found["steps"] == 120
     assert len(found["monitor_policy_change"]) == 3
     assert np.isnan(found["monitor_policy_change"][0])
     assert np.isfinite(found["monitor_payoff_change"][1:]).all()
     never = ran(quick(monitor_every=2, stop_when=stop | {"metric": "exploitability", "delta": 0.0}))
-    assert never["status"] == "budget spent"
+    assert never["status"] == "iteration limit"
     assert never["steps"] == 400
     more = ran(quick(monitor_every=2, stop_when=stop, carry_on={k: ((), v) for k, v in found.items()}))
     assert more["last_clock"][0] == 240
@@ -330,7 +330,7 @@ def test_training_ends_where_a_metric_is_small_for_all_agents_but_some() -> None
     tolerant, strict = (
         ran(quick(monitor_every=2, stop_when=stop | {"tolerated_agents": count})) for count in (1, 0)
     )
-    assert tolerant["status"] == "settled"
+    assert tolerant["status"] == "converged"
     assert tolerant["steps"] == 40 < strict["steps"]
     with pytest.raises(
         ValueError, match=r"stop_when.tolerated_agents: 8 must be below the number of agents, 8"
@@ -347,7 +347,7 @@ def test_values_that_are_no_numbers_stop_a_run() -> None:
     assert learner.advance(world, session, 100) < 100
     with pytest.warns(UserWarning, match="values became no finite numbers at step 10"):
         record = learner.read(world, session)
-    assert record["status"][1] == "no answer"
+    assert record["status"][1] == "not found"
 
 
 def test_rules_without_a_mean_field_are_learned_and_not_judged() -> None:

@@ -17,7 +17,7 @@ def mean_bids(**changes: float) -> np.ndarray:
     """By damped fixed points, ``[type private karma]``."""
     game = rv.games.karma(**SMALL | changes)
     found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2), start="uniform")
-    assert found.status == "settled"
+    assert found.status == "converged"
     return np.asarray(found.data.mean_bid)
 
 

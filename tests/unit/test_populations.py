@@ -52,7 +52,7 @@ def test_of_one_kind_the_class_that_fits_is_taken() -> None:
 
 def test_solve_takes_a_population() -> None:
     found = rv.solve(commute(SLOPES), Drift(), start=[[0.2, 0.3, 0.5]], tol=1e-12)
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert found.profile.dims == ("state", "action")
     assert found.path is not None
     assert found.path.path.dims == ("step", "state", "action")

@@ -311,15 +311,15 @@ def test_a_cap_is_told_and_nothing_is_dropped() -> None:
     with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
         found = rv.learn(tables(PAIR, (3, 4)), quick(cap=500), seed=5)
     record = found.record
-    assert found.status == "budget spent"
+    assert found.status == "iteration limit"
     assert not record["converged"][1].any()
     assert np.all(record["periods"][1] == 500)
     assert record["end_payoff"][1].shape == (4, 2)
 
 
-def test_a_fixed_number_of_periods_settles() -> None:
+def test_a_fixed_number_of_periods_is_completed() -> None:
     found = rv.learn(tables(PAIR, (3, 4)), quick(periods=700, last=100), seed=5)
-    assert (found.status, found.steps) == ("settled", 700)
+    assert (found.status, found.steps) == ("completed", 700)
     assert found.record["last_payoff"][1].shape == (4, 2)
 
 

@@ -21,7 +21,7 @@ HAWK_DOVE = [[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]]  # prize 4, f
 ACTIONS = ["rock", "paper", "scissors"]  # names and sizes as in the classic: one compiled program for all
 
 # budgets are small here on purpose; the warning has a test of its own
-pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 
 def test_rock_paper_scissors_conserves_the_product() -> None:
@@ -73,7 +73,7 @@ def test_hawks_and_doves_alike_go_to_the_mixed_strategy_and_part_there() -> None
 def test_what_is_absent_stays_absent_and_the_certificate_objects() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, Replicator(), [[1.0, 0.0], [1.0, 0.0]])
-    assert (found.status, found.end_state) == ("settled", "unstable_point")
+    assert (found.status, found.end_state) == ("converged", "unstable_point")
     assert found.claim == "not an equilibrium"
     np.testing.assert_array_equal(found.profile.values, [[1.0, 0.0], [1.0, 0.0]])
     # what defecting would gain is the rate at which it would grow
@@ -162,7 +162,7 @@ def test_one_population_goes_to_the_evolutionarily_stable_strategy() -> None:
     """Where two populations of hawks and doves part, one stays: along the diagonal the slope is -3 * 2/9."""
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(populations="one"), [[0.2, 0.8], [0.2, 0.8]])
-    assert (found.status, found.end_state, found.claim) == ("settled", "stable_point", "equilibrium")
+    assert (found.status, found.end_state, found.claim) == ("converged", "stable_point", "equilibrium")
     np.testing.assert_allclose(found.profile.values, [[2 / 3, 1 / 3]] * 2, atol=1e-9)
     np.testing.assert_allclose(found.data.max_real_eigenvalue, -2 / 3, atol=1e-9)
     path = found.record["path"][1]

@@ -31,7 +31,7 @@ STUDY: dict[str, Any] = {"game": {"family": "influencer", "reach": [0.2, 0.2]}}
 def record(**values: Any) -> Record:
     """A finished, certified cell of two players."""
     plain: Record = {
-        "status": ((), np.asarray("settled")),
+        "status": ((), np.asarray("converged")),
         "claim": ((), np.asarray("equilibrium")),
         "coverage": ((), np.asarray("exact")),
         "regret": (("player",), np.zeros(2)),
@@ -422,7 +422,7 @@ def test_the_largest_distance_is_told_beside_each_cell() -> None:
 
 def test_lanes_count_together_beside_cells_without() -> None:
     lanes: Record = {
-        "status": (("lane",), np.array(["settled", "cycling"])),
+        "status": (("lane",), np.array(["converged", "cycling"])),
         "claim": (("lane",), np.array(["equilibrium", "no deviation found"])),
         "coverage": (("lane",), np.array(["exact", "lower bound"])),
         "regret": (("lane", "player"), np.array([[0.0, 1.0], [3.0, 2.0]])),

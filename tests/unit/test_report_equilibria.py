@@ -36,5 +36,5 @@ def test_every_point_has_its_list_and_says_whether_it_is_all():
 
 
 def test_runs_without_lists_have_no_such_section():
-    row = ({"algorithm": "a"}, {"status": ((), np.asarray("settled"))})
+    row = ({"algorithm": "a"}, {"status": ((), np.asarray("converged"))})
     assert equilibria(collect([row], {"algorithm": ["a"]})) == ([], 0)

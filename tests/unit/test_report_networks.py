@@ -19,7 +19,7 @@ def data(**more: Any) -> xr.Dataset:
     """A network at two seeds, of which one was broken off, beside a method without networks."""
     over = ("algorithm", "replication")
     variables = {
-        "status": (over, [["settled"] * 2, ["budget spent"] * 2]),
+        "status": (over, [["converged"] * 2, ["iteration limit"] * 2]),
         "continued": (over, [[np.nan] * 2, [0.0, 1.0]]),
         "regret": ((*over, "player"), [[[0.0, 0.0]] * 2, [[0.1, 0.3], [0.5, 0.2]]]),
         "explored_regret": ((*over, "player"), [[[np.nan] * 2] * 2, [[1.0, 2.0], [2.0, 1.0]]]),

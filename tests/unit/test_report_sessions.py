@@ -14,7 +14,7 @@ def data(**more):
     gain = np.array([[0.5, 0.7, 0.9], [0.1, 0.3, np.nan]])
     periods = np.array([[10, 20, 30], [5, 6, -1]])
     variables = {
-        "status": (("algorithm",), ["settled", "settled"]),
+        "status": (("algorithm",), ["converged", "converged"]),
         "pooled_gain": (("algorithm", "session"), gain),
         "periods": (("algorithm", "session"), periods),
         "gamma_channels": (("algorithm",), ["memory", "nothing"]),

@@ -40,7 +40,7 @@ def test_damped_replies_at_once() -> None:
 
 def test_two_firms_settle_on_the_closed_form() -> None:
     found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
-    assert (found.status, found.claim) == ("settled", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "no deviation found")
     np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-13)  # polished
     # own second derivative -2, in the other's amount -1
     assert found.end_state == "stable_point"
@@ -96,7 +96,7 @@ def test_the_games_own_best_reply_is_used() -> None:
     assert found.status == "cycling"
     assert int(found.data.cycle_rounds) == 2
     agreed = rv.solve(rv.games.matrix("prisoners_dilemma"), BestResponse(), [[1.0, 0.0], [1.0, 0.0]])
-    assert (agreed.status, agreed.claim) == ("settled", "equilibrium")
+    assert (agreed.status, agreed.claim) == ("converged", "equilibrium")
 
 
 def test_of_equal_replies_the_nearest_is_taken() -> None:
@@ -113,7 +113,7 @@ def test_of_equal_replies_the_nearest_is_taken() -> None:
 def test_who_cannot_gain_stays() -> None:
     game = linear(np.zeros((2, 2)), [0.0, 0.0])  # nothing matters
     found = rv.solve(game, BestResponse(order="random"), [3.21, -4.5])
-    assert (found.status, found.steps) == ("settled", 1)
+    assert (found.status, found.steps) == ("converged", 1)
     assert found.profile.values[:, 0].tolist() == [3.21, -4.5]
 
 
@@ -153,7 +153,7 @@ oracles.best_response.register(Followed)(Followed.best_reply)
 def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None:
     game = Followed(Box.of([[0.0, 1.0]] * 40, players=4))
     found = rv.solve(game, BestResponse(polish=False), start=np.ones((4, 40)))
-    assert (found.status, found.claim) == ("settled", "equilibrium")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     np.testing.assert_allclose(found.profile, 1 / 3, atol=1e-4)
 
 

@@ -140,7 +140,7 @@ def test_a_claim_is_the_strongest_that_the_numbers_allow(
 
 def test_a_solution_shows_itself() -> None:
     found = Solution(record(1), Certificate.from_record(record(1)))
-    assert "settled" in repr(found)
+    assert "converged" in repr(found)
     assert found.claim == "not an equilibrium"
     assert found.path is not None
     assert found.path.path.dims == ("step", "player", "axis")

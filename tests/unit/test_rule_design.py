@@ -61,7 +61,7 @@ def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
     assert np.allclose(data.trial_objective.values[:, 0], efficiency, rtol=0, atol=1e-12)
     relative = [float(one.data.relative_exploitability.values[0]) for one in each]
     assert np.allclose(data.trial_exploitability.values[:, 0], relative, rtol=1e-6)
-    assert (found.status, int(data.chosen), found.steps) == ("settled", best, 3)
+    assert (found.status, int(data.chosen), found.steps) == ("converged", best, 3)
     assert data.chosen_parameters.values.tolist() == [KBAR["mean_karma"][best]]
     # the record is that of the players under the rule chosen, with their certificate
     assert np.allclose(data.profile.values, each[best].data.profile.values, atol=1e-9)
@@ -93,11 +93,11 @@ def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("rivalry.methods.design.rule_trials.followed", lost)
     best = designed(choices={"mean_karma": [0.5, 1.0]}, objective="mean_karma")
-    assert best.data.trial_status.values.tolist() == ["settled", "budget spent"]
+    assert best.data.trial_status.values.tolist() == ["converged", "iteration limit"]
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]
     assert best.data.chosen_label.values.tolist() == ["0.5"]
     alone = designed(choices={"mean_karma": [1.0]})
-    assert (alone.status, alone.claim) == ("no answer", None)
+    assert (alone.status, alone.claim) == ("not found", None)
 
 
 @pytest.mark.nightly
@@ -105,14 +105,14 @@ def test_where_newtons_method_finds_nothing() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     how = {"choices": {"payment": ["PBP", "PBS"]}, "inner": {"kind": "newton", "beta": 20.0}}
     found = designed(game, **how)
-    assert found.data.trial_status.values.tolist() == ["settled", "no answer"]
+    assert found.data.trial_status.values.tolist() == ["converged", "not found"]
     assert found.data.chosen_label.values.tolist() == ["PBP"]
 
 
 def test_rules_that_do_not_go_together_are_told() -> None:
     game = rv.games.karma(**TINY)
     found = designed(game, choices={"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}, inner=COIN, seeds=2).data
-    assert found.trial_status.values.tolist() == ["settled", "refused", "settled", "settled"]
+    assert found.trial_status.values.tolist() == ["converged", "refused", "converged", "converged"]
     assert found.trial_remark.values[1] == "mean_karma: 3 must be in [0, max_karma = 2]"
     assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]
     assert np.isnan(found.trial_objective.values[1]).all()
@@ -190,7 +190,7 @@ def test_broken_off_it_tells_what_is_complete() -> None:
     game = rv.games.karma(**TINY)
     method = RuleDesign(choices=KBAR, inner=LEARN, seeds=2)
     found = rv.learn(game, method, steps=3)
-    assert found.status == "budget spent"
+    assert found.status == "iteration limit"
     assert found.data.trial_objective.shape == (2, 2)
     assert np.isnan(found.data.trial_objective_mean.values).tolist() == [False, True]
     assert int(found.data.chosen) == 0

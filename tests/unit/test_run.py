@@ -14,7 +14,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.methods.finite.matching import RegretMatching
 
 # budgets are small here on purpose; the warning has a test of its own
-pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 
 class Bowl(eqx.Module):
@@ -99,7 +99,7 @@ def test_settles_after_the_steps_that_the_rate_predicts() -> None:
     found = rv.solve(GOAL, Halve(), START, tol=1e-8)
     # the k-th step moves the farther player by 8 / 2**k
     assert found.steps == int(np.ceil(np.log2(8 / 1e-8)))
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert float(found.record["residual"][1]) <= 1e-8
     np.testing.assert_allclose(found.profile, 1.0, atol=1e-8)
     assert found.claim == "no deviation found"
@@ -107,14 +107,14 @@ def test_settles_after_the_steps_that_the_rate_predicts() -> None:
 
 def test_budget_is_exact() -> None:
     found = rv.solve(GOAL, Halve(), START, max_steps=7)
-    assert (found.status, found.steps) == ("budget spent", 7)
+    assert (found.status, found.steps) == ("iteration limit", 7)
     np.testing.assert_allclose(found.profile, 1 + (np.array(START) - 1) / 2**7)
 
 
 def test_seconds_are_a_cap_too() -> None:
-    with pytest.warns(UserWarning, match="not settled after 1e-09 seconds"):
+    with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
-    assert (found.status, str(found.data.stopped_by.values)) == ("budget spent", "max_seconds")
+    assert (found.status, str(found.data.stopped_by.values)) == ("iteration limit", "max_seconds")
     lanes = solving.solve_lanes(
         [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9
     )
@@ -143,7 +143,7 @@ def test_a_method_may_end_by_itself() -> None:
 
 def test_what_is_no_number_is_no_answer() -> None:
     found = rv.solve(GOAL, Break(), START, tol=-1.0)
-    assert (found.status, found.steps) == ("no answer", 6)
+    assert (found.status, found.steps) == ("not found", 6)
     assert found.certificate is None
     assert "payoff" not in found.record
 
@@ -171,7 +171,7 @@ def test_progress_stops_the_work_and_keeps_what_was_reached() -> None:
     found = rv.solve(GOAL, Halve(part=1e-6), START, progress=stop, max_steps=10_000)
     assert len(events) == 2
     assert found.steps == events[-1].done == 2 * solving.ROWS
-    assert found.status == "budget spent"
+    assert found.status == "iteration limit"
     assert found.certificate is not None
 
 
@@ -267,7 +267,7 @@ def test_sweep_labels_its_points() -> None:
     data = rv.sweep(GOAL, {"goal": [0.0, 1.0, 2.0]}, Halve(), START)
     assert data.goal.values.tolist() == [0.0, 1.0, 2.0]
     np.testing.assert_allclose(data.profile.sel(goal=2.0), 2.0, atol=1e-7)
-    assert set(data.status.values.tolist()) == {"settled"}
+    assert set(data.status.values.tolist()) == {"converged"}
 
 
 def test_compilations_do_not_grow_with_points() -> None:
@@ -291,7 +291,7 @@ def test_compilations_do_not_grow_with_points() -> None:
 
 def test_a_search_that_does_not_settle_warns_with_a_remedy() -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
-    with pytest.warns(UserWarning, match="not settled after 3 steps: raise max_steps"):
+    with pytest.warns(UserWarning, match="not converged after 3 steps: raise max_steps"):
         rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9], max_steps=3, tolerance=None)
 
 
@@ -300,5 +300,5 @@ def test_a_search_stopped_on_purpose_does_not_warn(recwarn: pytest.WarningsRecor
     found = rv.solve(
         game, rv.methods.GradientAscent(), start=[0.1, 0.9], tolerance=None, progress=lambda event: True
     )
-    assert found.status == "budget spent"
-    assert not [warning for warning in recwarn if "not settled" in str(warning.message)]
+    assert found.status == "iteration limit"
+    assert not [warning for warning in recwarn if "not converged" in str(warning.message)]

@@ -81,7 +81,7 @@ def test_closed_form_of_the_line(players: int) -> None:
     assert np.array_equal(found.scan_stable, stable)
     assert len(found.scan_parameter) >= 200
     assert not found.stable_everywhere
-    assert found.status == "settled"
+    assert found.status == "converged"
     assert "profile" not in found
 
 
@@ -225,7 +225,7 @@ def test_chunks_and_stored_sessions_change_nothing() -> None:
     assert all(isinstance(array, np.ndarray) for array in whole.values())
     assert method.advance(world, whole, 99) == 4
     assert method.advance(world, parts, 1) == 1
-    assert str(method.read(world, parts)["status"][1]) == "budget spent"
+    assert str(method.read(world, parts)["status"][1]) == "iteration limit"
     while method.advance(world, parts, 1):
         pass
     one, two = method.read(world, whole), method.read(world, parts)

@@ -17,7 +17,7 @@ from rivalry.lab.worker import Job, Kept, Stopped, carry_out, recertify, run_cel
 from tests.duels import study
 
 # budgets are small here on purpose; the warning has a test of its own
-pytestmark = pytest.mark.filterwarnings("ignore:not settled")
+pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 MATRIX = {"family": "matrix", "name": "chicken"}
 

@@ -76,7 +76,7 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     )
     require(same, "step: two runs with the same keys differ; all chance must come from the key")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="not settled")  # so few steps settle nothing
+        warnings.filterwarnings("ignore", message="not converged")  # so few steps settle nothing
         found = attempt(
             "solve",
             "must work with the package's loop",

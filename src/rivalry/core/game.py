@@ -253,7 +253,7 @@ def is_agents(game: object) -> TypeGuard[AgentGame]:
     return not hasattr(game, "space") and isinstance(game, AgentGame)
 
 
-ENDINGS = ("going on", "settled", "cycling", "no answer")
+ENDINGS = ("going on", "converged", "cycling", "not found")
 """What ``Method.ended`` can say, by index."""
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = 2  # of every stored file; a newer package reads older ones (1: study.json without a digest)
 
 Coverage = Literal["exact", "bounded", "lower bound", "local", "estimated"]
-Status = Literal["settled", "budget spent", "cycling", "no answer"]
+Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]
 Claim = Literal[
     "equilibrium",
     "approximate equilibrium",

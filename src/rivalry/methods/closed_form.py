@@ -18,7 +18,7 @@ class ClosedForm(eqx.Module):
 
     The record holds them as ``roots`` (root, player, axis) in the game's own order, most plausible first, and
     ``root_count``; the profile is the first. What a formula gives need not be an equilibrium, and the
-    certificate tells. Without any the status is ``no answer``. Raises the game's `ValueError` where its
+    certificate tells. Without any the status is ``not found``. Raises the game's `ValueError` where its
     parameters have no closed form.
 
     >>> import rivalry as rv
@@ -60,7 +60,7 @@ class ClosedForm(eqx.Module):
         record: Record = {
             "roots": (("root", "player", "axis"), roots),
             "root_count": ((), np.asarray(len(roots))),
-            "status": ((), np.asarray("settled" if len(roots) else "no answer")),
+            "status": ((), np.asarray("converged" if len(roots) else "not found")),
         }
         if len(roots):
             record["profile"] = (("player", "axis"), roots[0])

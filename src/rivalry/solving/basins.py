@@ -29,7 +29,7 @@ def grouped(game: Playable, record: Record) -> Record:
         return {}
     kinds = np.asarray(record.get("end_state", record["status"])[1], dtype=str)
     kinds = np.where(kinds == "", record["status"][1], kinds)
-    kinds = np.where(np.isin(kinds, ("budget spent", "no answer")), "moving", kinds)
+    kinds = np.where(np.isin(kinds, ("iteration limit", "not found")), "moving", kinds)
     kinds[~np.all(np.isfinite(profiles), axis=(1, 2))] = "moving"
     label = np.zeros(len(kinds), dtype=int)
     for kind in np.unique(kinds):

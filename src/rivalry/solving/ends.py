@@ -32,15 +32,15 @@ GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as larg
 
 def told(game: Playable, method: Any, state: Any, ended: int) -> Record:
     """How the steps ended, by an index into `ENDINGS`, and what the method tells of its last state."""
-    settled = ENDINGS[ended] == "settled"
-    found: Record = {"status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent"))}
+    converged = ENDINGS[ended] == "converged"
+    found: Record = {"status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit"))}
     if is_population(game):
-        found["converged"] = ((), np.asarray(settled))
+        found["converged"] = ((), np.asarray(converged))
     if hasattr(method, "account"):
         found |= method.account(game, state)
     if ended and hasattr(method, "notes"):
         found |= method.notes(game, state)
-    if not settled and hasattr(method, "remedy"):
+    if not converged and hasattr(method, "remedy"):
         found["remedy"] = ((), np.asarray(method.remedy(game, state)))
     return found
 
@@ -79,27 +79,27 @@ def ended_in(game: Playable, end: Finish, left: list[Finish], record: Record) ->
 
     So is a way that leads from one unstable point to the next: cycling where it has come back to one of those
     in ``left``, and else given up. Steps that stopped where no point of rest is near, as on a plateau of tiny
-    influence, did not settle.
+    influence, did not converge.
     """
     found: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     found["end_state"] = ((), np.asarray(end.end_state))
     replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, taken as it is
     tolerant = "tolerated_agents" in record  # some may be on their way, as was asked for
-    stopped = str(record["status"][1]) == "settled" and not replay and not tolerant
+    stopped = str(record["status"][1]) == "converged" and not replay and not tolerant
     if end.end_state == "cycle":
         found["status"] = ((), np.asarray("cycling"))
     elif end.end_state == "moving" and end.onward is not None:
         again = any(same(end.profile, one.profile) for one in left)
-        found["status"] = ((), np.asarray("cycling" if again else "budget spent"))
+        found["status"] = ((), np.asarray("cycling" if again else "iteration limit"))
     elif end.end_state == "moving" and stopped:
-        found["status"] = ((), np.asarray("no answer"))
+        found["status"] = ((), np.asarray("not found"))
         found["remedy"] = ((), np.asarray(PLATEAU))
     return found | end.measures
 
 
 def out_of_time(record: Record, over: bool) -> Record:
-    """What is noted of a result whose seconds were over before it settled."""
-    spent = over and str(record["status"][1]) == "budget spent"
+    """What is noted of a result whose seconds were over before it converged."""
+    spent = over and str(record["status"][1]) == "iteration limit"
     return {"stopped_by": ((), np.asarray("max_seconds"))} if spent else {}
 
 

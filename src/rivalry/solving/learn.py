@@ -79,11 +79,13 @@ def learn(
             checkpoint.save(_arrays(learner, session) | {DONE: np.asarray([done])})
         stopped = watch(Progress(done, steps if known else _guessed(learner, world, done)))
     record = dict(learner.read(world, session))
-    record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
+    record.setdefault("status", ((), np.asarray("converged" if finished else "completed")))
+    if str(record["status"][1]) == "completed" and done < steps and not finished:  # it was stopped before
+        record["status"] = ((), np.asarray("iteration limit"))
     record["steps"] = ((), np.asarray(done))
     record |= out_of_time(record, watch.over and done < steps)
     if "remedy" in record and not stopped:
-        warn(f"not settled: {record['remedy'][1]}", stacklevel=2)
+        warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
     return certified(played(game, learner, record), record, tolerance)
 
 

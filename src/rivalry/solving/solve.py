@@ -61,7 +61,7 @@ def solve(
     path: bool = True,
     checkpoint: Checkpoint | None = None,
 ) -> Solution:
-    """Run a method on a game until it settles or its budget is spent, and certify where it ends.
+    """Run a method on a game until it converges or reaches its limit of steps, and certify where it ends.
 
     ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis), the name of a start that
     the game has, or drawn when absent; ``tol`` bounds the method's residual; ``tolerance`` is the
@@ -74,7 +74,7 @@ def solve(
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     >>> found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
     >>> found.status, found.claim
-    ('settled', 'equilibrium')
+    ('converged', 'equilibrium')
     """
     check(solve, (), dict(locals()))
     if isinstance(method, type):
@@ -107,13 +107,15 @@ def solve(
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
     found = certified(game, record | out_of_time(record, watch.over), tolerance)
-    in_vain = found.status == "budget spent" and (found.steps >= max_steps or watch.over)
-    if "remedy" in record and (in_vain or found.status != "budget spent"):  # else it was stopped on purpose
-        warn(f"not settled: {record['remedy'][1]}", stacklevel=2)
+    in_vain = found.status == "iteration limit" and (found.steps >= max_steps or watch.over)
+    if "remedy" in record and (
+        in_vain or found.status != "iteration limit"
+    ):  # else it was stopped on purpose
+        warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
     elif in_vain and found.steps >= max_steps:
-        warn(f"not settled after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
+        warn(f"not converged after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
     elif in_vain:
-        warn(f"not settled after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=2)
+        warn(f"not converged after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=2)
     return found
 
 

@@ -77,12 +77,12 @@ def one_step(game: Playable, method: Method, carry: Carry, key: jax.Array, tol: 
         residual = jnp.asarray(method.residual(game, state), dtype=float)
     else:
         residual = jnp.max(jnp.abs(state.profile - carry.state.profile))
-    ended = jnp.where(residual <= tol, ENDINGS.index("settled"), 0)
+    ended = jnp.where(residual <= tol, ENDINGS.index("converged"), 0)
     if hasattr(method, "ended"):
         own = method.ended(game, state)
         ended = jnp.where(own != 0, own, ended)
     broken = ~jnp.all(jnp.isfinite(state.profile))
-    ended = jnp.where(broken, ENDINGS.index("no answer"), ended)
+    ended = jnp.where(broken, ENDINGS.index("not found"), ended)
     return as_arrays(Carry(state, carry.done + 1, residual, ended, carry.since))  # type: ignore[no-any-return]
 
 

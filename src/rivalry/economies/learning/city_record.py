@@ -92,9 +92,10 @@ def record_of(learner: CityQLearning, world: Streets, session: Session) -> Recor
     if session["status"][0] != RUNNING:
         step = int(session["status"][1])
         warnings.warn(f"values became no finite numbers at step {step}", stacklevel=3)
-        return record | {"status": ((), np.asarray("no answer"))}
-    over = learner.stop is not None and bool(session["stopped"][0])
-    record["status"] = ((), np.asarray("settled" if over else "budget spent"))
+        return record | {"status": ((), np.asarray("not found"))}
+    stopped = learner.stop is not None and bool(session["stopped"][0])
+    word = "converged" if stopped else "completed" if learner.stop is None else "iteration limit"
+    record["status"] = ((), np.asarray(word))
     return _at_end(learner, world, session) | record
 
 

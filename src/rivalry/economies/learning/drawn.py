@@ -142,7 +142,10 @@ class OnDrawn(eqx.Module):
         solved = session["residual"][0] <= ENOUGH
         done = taken >= self.policies or drawn >= self.draws
         record: Record = {
-            "status": ((), np.asarray(("settled" if done else "budget spent") if solved else "no answer")),
+            "status": (
+                (),
+                np.asarray(("completed" if done else "iteration limit") if solved else "not found"),
+            ),
             "generator": ((), np.asarray(self.generator)),
             "entropy_rule": ((), np.asarray(self.entropy_rule)),
             "beta": ((), np.asarray(float(self.beta))),

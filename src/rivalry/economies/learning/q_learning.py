@@ -98,7 +98,7 @@ class PopulationQLearning(eqx.Module):
     >>> learner = PopulationQLearning(training=2000, epoch=100, monitor_every=0, compare=False)
     >>> found = rv.learn(game, learner)
     >>> found.status, found.claim, found.data.agent_exploitability.dims
-    ('budget spent', 'not an equilibrium', ('agent',))
+    ('completed', 'not an equilibrium', ('agent',))
     """
 
     algorithm: Annotated[

@@ -201,10 +201,11 @@ def record_of(learner: PopulationQLearning, world: Crowd, session: Session) -> R
     if session["status"][0] != RUNNING:
         step = int(session["status"][1])
         warnings.warn(f"values became no finite numbers at step {step}", stacklevel=3)
-        return record | {"status": ((), np.asarray("no answer"))}
+        return record | {"status": ((), np.asarray("not found"))}
     # what has used up its steps has not come to rest; only a condition that was met says so
-    over = learner.stop is not None and bool(session["stopped"][0])
-    record["status"] = ((), np.asarray("settled" if over else "budget spent"))
+    stopped = learner.stop is not None and bool(session["stopped"][0])
+    word = "converged" if stopped else "completed" if learner.stop is None else "iteration limit"
+    record["status"] = ((), np.asarray(word))
     return _at_end(learner, world, session) | record | _sampled(learner, world, session)
 
 

@@ -151,7 +151,7 @@ class Simulation(eqx.Module):
         """What has been counted so far."""
         agents, sums = _parts(session)
         steps, kinds = int(agents.clock[0]) - self.warm_up, world.economy.type_of
-        done = "settled" if steps >= self.evaluation else "budget spent"
+        done = "completed" if steps >= self.evaluation else "iteration limit"
         record: Record = {"status": ((), np.asarray(done)), "agent_type": (("agent",), np.array(kinds))}
         if steps <= 0:
             return record

@@ -89,7 +89,7 @@ class AgentsArena:
         seed = np.random.SeedSequence(words.tolist())
         plain, explored = (self._judged(networks, explore, seed, options) for explore in (False, True))
         found: Record = {**plain, **{f"explored_{name}": explored[name] for name in KEPT if name in explored}}
-        return found | {"status": ((), np.asarray("budget spent"))}
+        return found | {"status": ((), np.asarray("completed"))}
 
     def _judged(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading

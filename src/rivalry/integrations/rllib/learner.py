@@ -59,7 +59,7 @@ class DeepLearner(eqx.Module):
     ``learning_reward`` (sample, player) are mean rewards of a period, by iteration.
 
     A cut is no end: what would follow counts. Where players move in turn, ``lived`` discounts by turns of
-    one's own. Where rewards or losses become no numbers, learning ends with ``no answer`` and a warning.
+    one's own. Where rewards or losses become no numbers, learning ends with ``not found`` and a warning.
 
     One seed gives one result on one machine, with ``runners = 0`` and unbroken: a run that went on from a
     checkpoint is told by ``continued``, as games that are being played, and memories of DQN and SAC, begin
@@ -187,7 +187,7 @@ class DeepLearner(eqx.Module):
 
         if session.lost:
             warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
-            record: Record = {"status": ((), np.asarray("no answer"))}
+            record: Record = {"status": ((), np.asarray("not found"))}
         else:
             networks = training.networks(self, world, session)
             options = training.reading(self, world, session.words)

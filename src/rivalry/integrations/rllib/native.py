@@ -86,7 +86,7 @@ class Lived:
             "episode_return": (("player",), plain.mean(axis=0)),
             "episode_return_band": (("player",), half_width(plain)),
             "explored_return": (("player",), random.mean(axis=0)),
-            "status": ((), np.asarray("budget spent")),
+            "status": ((), np.asarray("completed")),
         }
         if options.reply is None:
             return found

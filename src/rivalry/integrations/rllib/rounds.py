@@ -123,7 +123,7 @@ class RoundsArena:
         width = self._width()
         still = bool(np.all(moved <= STILL * width))
         record: Record = {
-            "status": ((), np.asarray("settled" if still else "cycling")),
+            "status": ((), np.asarray("converged" if still else "cycling")),
             "profile": (("player", "axis"), x if self.leaders is None else x[list(self.leaders)]),
         }
         if self.leaders is not None:

@@ -163,7 +163,7 @@ class Walk:
         path, paid = self._walked(networks, draw, options.evaluation)
         return {
             "profile": (("player", "axis"), end),
-            "status": ((), np.asarray("settled" if still else "cycling")),
+            "status": ((), np.asarray("converged" if still else "cycling")),
             "rollout": (("rollout_step", "player", "axis"), plain),
             "explored_choice": (("player", "axis"), path.mean(axis=0)),
             "explored_spread": (("player", "axis"), path.std(axis=0)),

@@ -49,7 +49,7 @@ class Branches(eqx.Module):
     >>> game = rv.games.influencer(players=2, reach=0.2, resource="bimodal", third_party="1")
     >>> found = rv.learn(game, Branches(parameter="reach", low=0.1, high=0.3, certify="none"))
     >>> found.status
-    'settled'
+    'converged'
 
     Raises `ValueError` where the game has no such parameter, for a range without width, and for
     steps of which the first is not below the second.

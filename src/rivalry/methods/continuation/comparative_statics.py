@@ -121,7 +121,7 @@ class ComparativeStatics(eqx.Module):
         start = np.array(start, dtype=float)
         return {
             "profile": start,
-            "status": np.asarray("budget spent", dtype="U12"),
+            "status": np.asarray("iteration limit", dtype="U15"),
             "done": np.zeros(1, dtype=np.int64),
             "beside": np.full((len(HALVES), 2, *start.shape), np.nan),
             "steps_taken": np.full((len(HALVES), 2), np.nan),
@@ -133,7 +133,7 @@ class ComparativeStatics(eqx.Module):
         while taken < steps and session["done"][0] < STAGES:
             if session["done"][0] == 0:
                 self._base(world, session)
-            elif str(session["status"]) == "settled":
+            elif str(session["status"]) == "converged":
                 _beside(world, session, self.difference)
             session["done"][0] += 1
             taken += 1
@@ -144,7 +144,7 @@ class ComparativeStatics(eqx.Module):
         start = reparametrisation.inner(game, put(session["profile"]))
         found = equilibrium_from(flattened(game), start, rounds=self.rounds, points=self.points)
         session["profile"] = np.asarray(reparametrisation.outer(game, found.profile))
-        session["status"] = np.asarray(found.status, dtype="U12")
+        session["status"] = np.asarray(found.status, dtype="U15")
 
     def read(self, world: Statics, session: Session) -> Record:
         """The profile, and where it is an equilibrium's first-order conditions, the slopes there."""
@@ -154,10 +154,10 @@ class ComparativeStatics(eqx.Module):
             "parameter_name": ((), np.asarray(world.dial.name)),
             "parameter_value": ((), np.asarray(world.dial.value(world.game))),
         }
-        if session["done"][0] == 0 or str(session["status"]) != "settled":
+        if session["done"][0] == 0 or str(session["status"]) != "converged":
             return record
         if session["done"][0] < STAGES:
-            record["status"] = ((), np.asarray("budget spent"))
+            record["status"] = ((), np.asarray("iteration limit"))
         found = slopes(world.game, world.dial, session["profile"])
         cell = ("player", "axis")
         record |= {

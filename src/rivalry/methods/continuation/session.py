@@ -108,7 +108,7 @@ def record(family: Family, session: Session) -> Record:
     found: Record = {"parameter_name": ((), np.asarray(family.name))}
     found["alike"] = (("player",), session["alike"].copy())
     if session["searched"][0] == SEARCHES and not len(session["row_branch"]):
-        found["status"] = ((), np.asarray("no answer"))
+        found["status"] = ((), np.asarray("not found"))
     return found | _rows(family, session) | _events(family, session) | _orbits(session)
 
 

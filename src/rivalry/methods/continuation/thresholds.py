@@ -122,7 +122,7 @@ class Thresholds(eqx.Module):
         name = ((), np.asarray(world.family.name))
         record: Record = {
             "parameter_name": name,
-            "status": ((), np.asarray("settled" if whole else "budget spent")),
+            "status": ((), np.asarray("converged" if whole else "iteration limit")),
         }
         scan = _Scan.of(world, session)
         record |= {

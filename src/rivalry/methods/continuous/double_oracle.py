@@ -43,9 +43,9 @@ class DoubleOracle(eqx.Module):
     Players mix over finitely many strategies, the atoms. One step is a round: the finite game on the atoms is
     solved, a pure equilibrium where it has one, else a mixed one by QuantEcon (two players: Lemke and
     Howson's method; more: McLennan and Tourky's, sharpened by Newton's); then everybody's best reply to the
-    others' mixtures is sought in the whole space, and becomes an atom. It settles when nobody gains more than
-    ``enough`` times the payoff scale, and answers ``no answer`` where the finite game could not be solved
-    well enough to go on.
+    others' mixtures is sought in the whole space, and becomes an atom. It converges when nobody gains more
+    than ``enough`` times the payoff scale, and answers ``not found`` where the finite game could not be
+    solved well enough to go on.
 
     A best reply is the game's own ``reply_to_mixture(places [player action axis], weights [player action],
     player) -> (strategy, payoff, coverage)``, where it has one; else it is searched from a grid of ``points``
@@ -70,7 +70,7 @@ class DoubleOracle(eqx.Module):
     >>> game = rv.games.matrix("rock_paper_scissors")
     >>> found = rv.learn(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
     >>> found.status, found.claim, found.data.mean_profile.values[0].round(6).tolist()
-    ('settled', 'equilibrium', [0.333333, 0.333333, 0.333333])
+    ('converged', 'equilibrium', [0.333333, 0.333333, 0.333333])
     """
 
     enough: Annotated[float, Gt(0), "the gain that counts as none, times the payoff scale"] = 1e-7
@@ -107,7 +107,7 @@ class DoubleOracle(eqx.Module):
             "played": np.zeros((players, 1), dtype=np.int64),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
             "seen": np.ones(players, dtype=np.int64),
-            "over": np.zeros(1, dtype=np.int64),  # 1: settled, 2: not solved, 3: no reply to add
+            "over": np.zeros(1, dtype=np.int64),  # 1: converged, 2: not solved, 3: no reply to add
             "jumps": np.zeros(players, dtype=np.int64),
         }
 
@@ -180,7 +180,7 @@ class DoubleOracle(eqx.Module):
             "oracle_gap": (("round", "player"), session["gap"].copy()),
             "atoms": (("player",), session["seen"].copy()),
             "jumps": (("player",), session["jumps"].copy()),
-            "status": ((), np.asarray(("budget spent", "settled", "no answer", "no answer")[over])),
+            "status": ((), np.asarray(("iteration limit", "converged", "not found", "not found")[over])),
         }
         if over != 1 and len(session["gap"]):
             record["remedy"] = ((), np.asarray(self._remedy(session)))

@@ -60,7 +60,7 @@ class Design(eqx.Module):
     equilibrium of the trial before; every distinct end is certified by a search of the players' whole spaces.
     Of several equilibria the designer counts on the worst, or where ``pick`` is ``optimistic`` the best. A
     trial without a certified equilibrium is marked and never chosen; where there is no other the status is
-    ``no answer``.
+    ``not found``.
 
     The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), ``objective`` (trial),
     ``objective_best``, ``objective_worst`` over the equilibria found, ``trial_claim``, ``trial_certified``,
@@ -74,7 +74,7 @@ class Design(eqx.Module):
     >>> method = Design(choices={"reach": [0.1, 0.25]}, objective="welfare", tries=1)
     >>> found = rv.learn(game, method, start=[0.3, 0.6])
     >>> found.status, found.claim, found.data.chosen_parameters.values.tolist()
-    ('settled', 'equilibrium', [0.1])
+    ('converged', 'equilibrium', [0.1])
     """
 
     choices: Annotated[dict[str, Any], "what is set: parameter = {from, to, count}, or a list of values"]
@@ -278,7 +278,7 @@ class Design(eqx.Module):
         loss = self._loss(session)[:done]
         if not np.any(np.isfinite(loss)):
             nothing = np.full(session["profile"].shape[1:], np.nan)
-            status = "no answer" if done else "budget spent"
+            status = "not found" if done else "iteration limit"
             return record | {"profile": (("player", "axis"), nothing), "status": ((), np.asarray(status))}
         best = int(np.nanargmin(loss))
         record |= {
@@ -288,9 +288,9 @@ class Design(eqx.Module):
             "chosen_objective": ((), np.asarray(objective[best, 0])),
         }
         if done >= len(world.grid) and not certified.any():
-            record["status"] = ((), np.asarray("no answer"))
+            record["status"] = ((), np.asarray("not found"))
         elif self._over(world, session):
-            record["status"] = ((), np.asarray("settled"))
+            record["status"] = ((), np.asarray("converged"))
         return record
 
     def _over(self, world: Trials, session: Session) -> bool:

@@ -33,7 +33,7 @@ def run_to_end(game: Game, method: Any, start: Profile, *, tol: float, budget: i
     For methods that draw nothing: every step is given the same key.
     """
     profile, ended = _steps(game, method, start, put(tol), put(budget))
-    status = ENDINGS[int(ended)] if int(ended) else "budget spent"
+    status = ENDINGS[int(ended)] if int(ended) else "iteration limit"
     return Reached(profile, status)
 
 
@@ -46,9 +46,9 @@ def _steps(game: Game, method: Method, start: Profile, tol: Array, budget: Array
         state = method.step(game, state, key)
         residual = method.residual(game, state)  # type: ignore[attr-defined]
         own = method.ended(game, state)  # type: ignore[attr-defined]
-        ended = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("settled"), 0))
+        ended = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("converged"), 0))
         broken = ~jnp.all(jnp.isfinite(state.profile))
-        return state, taken + 1, jnp.where(broken, ENDINGS.index("no answer"), ended)
+        return state, taken + 1, jnp.where(broken, ENDINGS.index("not found"), ended)
 
     def going(carry):  # type: ignore[no-untyped-def]
         return (carry[1] < budget) & (carry[2] == 0)
@@ -66,7 +66,7 @@ def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 2
     the profile is worth, a certificate must tell.
     """
     replies = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
-    root = root_near(game, replies.profile) if replies.status == "settled" else None
+    root = root_near(game, replies.profile) if replies.status == "converged" else None
     return replies if root is None else replies._replace(profile=root)
 
 

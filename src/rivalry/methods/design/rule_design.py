@@ -31,7 +31,14 @@ from rivalry.methods.q_learning.exploration import Table, check_whole
 Session = dict[str, np.ndarray]
 
 TRIALS, SEEDS = 20, 3
-STATUSES = ("settled", "budget spent", "cycling", "no answer", "refused")  # the worst of a trial counts
+STATUSES = (
+    "converged",
+    "completed",
+    "iteration limit",
+    "cycling",
+    "not found",
+    "refused",
+)  # the worst of a trial counts
 CHOOSABLE = STATUSES.index("cycling")  # what is below
 REMARK = 200  # letters
 RUNS, DRAWS, PROBE = 0, 1, 2  # streams
@@ -76,7 +83,7 @@ class RuleDesign(eqx.Module):
     over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
     over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be made, for the
     reason in ``trial_remark``. The best mean is ``chosen``, with ``chosen_parameters``, ``chosen_label``,
-    ``chosen_objective``. A run of Newton's method that did not settle is never chosen; of learners
+    ``chosen_objective``. A run of Newton's method that did not converge is never chosen; of learners
     exploitability tells how far they are from equilibrium. The rest is the record of the chosen trial's first
     seed, with the certificate of its players. The best of many noisy means is biased upwards: play the rule
     chosen with other seeds before you quote it.
@@ -88,7 +95,7 @@ class RuleDesign(eqx.Module):
     >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, inner=inner)
     >>> found = rv.learn(rv.games.karma(agents=20), method)
     >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
-    ('settled', (2, 3), ['[1.0, 3.0]'])
+    ('converged', (2, 3), ['[1.0, 3.0]'])
     """
 
     choices: Annotated[
@@ -200,12 +207,12 @@ class RuleDesign(eqx.Module):
             "trial_objective_low": (("trial",), mean - half),
             "trial_objective_high": (("trial",), mean + half),
             "trial_exploitability": (("trial", "seed"), session["exploitability"][:tried].copy()),
-            "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], dtype="U12")),
+            "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], dtype="U15")),
             "trial_remark": (("trial",), session["remark"][:tried].copy()),
         }
         over, best = int(session["done"][0]) >= self.length(world), self._best(session)
         if best < 0:
-            return found | {"status": ((), np.asarray("no answer" if over else "budget spent"))}
+            return found | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
         return (
             _kept(session, BEST)
             | found
@@ -214,7 +221,7 @@ class RuleDesign(eqx.Module):
                 "chosen_parameters": (("choice",), found["parameters"][1][best]),
                 "chosen_label": (("choice",), found["parameter_label"][1][best]),
                 "chosen_objective": ((), np.asarray(mean[best])),
-                "status": ((), np.asarray("settled" if over else "budget spent")),
+                "status": ((), np.asarray("converged" if over else "iteration limit")),
             }
         )
 
@@ -256,8 +263,8 @@ class RuleDesign(eqx.Module):
         status = str(record["status"][1])
         session["status"][trial, seed] = STATUSES.index(status)
         session["exploitability"][trial, seed] = relative_exploitability(record)
-        settled = status == "settled" or not isinstance(world.inner, PopulationNewton)
-        session["objective"][trial, seed] = value if settled else np.nan
+        converged = status == "converged" or not isinstance(world.inner, PopulationNewton)
+        session["objective"][trial, seed] = value if converged else np.nan
         if seed == 0:
             _keep(session, NOW, record)
 

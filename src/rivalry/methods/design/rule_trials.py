@@ -19,7 +19,7 @@ from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.population import record_of, uniform
 
 Objective = Callable[[Record], float]
-SETTLED = ENDINGS.index("settled")
+SETTLED = ENDINGS.index("converged")
 
 LOSSES = ("mean_relative_exploitability", "relative_exploitability")
 
@@ -67,7 +67,7 @@ def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Recor
         taken = method.advance(world, session, left)
         left, finished = left - taken, taken == 0
     record = dict(method.read(world, session))
-    record.setdefault("status", ((), np.asarray("settled" if finished else "budget spent")))
+    record.setdefault("status", ((), np.asarray("converged" if finished else "completed")))
     return record
 
 
@@ -91,7 +91,7 @@ def _solved(game: Any, method: PopulationNewton) -> Record:
     ended = SETTLED if left <= ENOUGH else int(method.ended(game, state))
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
-        "status": ((), np.asarray(ENDINGS[ended] if ended else "budget spent")),
+        "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),
         **method.account(game, state),
     }
     return record | record_of(game, state.profile, None)[0]

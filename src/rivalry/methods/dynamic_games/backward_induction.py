@@ -43,7 +43,7 @@ class Periods(eqx.Module):
     >>> game = rv.games.race(B=1.0, horizon=2, gamma=[0.9, 1.0])
     >>> found = rv.learn(game, Periods())
     >>> found.status, found.data.value.values.round(4).tolist()
-    ('settled', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
+    ('converged', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
     """
 
     tries: Annotated[int, Ge(1), Le(100_000), "profiles from which every period's replies begin"] = 1
@@ -144,7 +144,7 @@ class Periods(eqx.Module):
         }
         if self._over(world, session):
             good = bool(np.all(session["count"] > 0)) and (not _endless(world) or bool(session["rests"][0]))
-            found["status"] = ((), np.asarray("settled" if good else "no answer"))
+            found["status"] = ((), np.asarray("converged" if good else "not found"))
         return found
 
 

@@ -69,7 +69,7 @@ class PlanOptions(eqx.Module):
     >>> once = PlanOptions(delta=float("inf"), targets=[1.5, 2.0, 2.5], ramps=[0.25])
     >>> found = rv.learn(game, once)
     >>> found.status, found.claim, found.data.switches.item()
-    ('settled', 'equilibrium', 0.0)
+    ('converged', 'equilibrium', 0.0)
     """
 
     delta: Annotated[float, Ge(0), "what changing the plan must be worth; inf: never"] = 0.0
@@ -144,7 +144,7 @@ class PlanOptions(eqx.Module):
             "least": np.full(1, np.inf),  # the largest regret of the policies that are kept
             "marked": np.stack([zero, zero]),
             "clock": np.array([0, FIRST, 0, 1], dtype=np.int64),  # sweeps, next look, sweep marked, till next
-            "over": np.zeros(2, dtype=np.int64),  # 1: settled, 2: cycling; the sweeps of a cycle
+            "over": np.zeros(2, dtype=np.int64),  # 1: converged, 2: cycling; the sweeps of a cycle
         }
 
     def advance(self, world: Announced, session: Session, steps: int) -> int:
@@ -216,7 +216,7 @@ class PlanOptions(eqx.Module):
             "leader_output": (("leader_level",), world.tables.levels[world.leader]),
             "follower_output": (("follower_level",), world.tables.levels[1 - world.leader]),
             "cycle_rounds": ((), session["over"][1]),
-            "status": ((), np.asarray(("budget spent", "settled", "cycling")[session["over"][0]])),
+            "status": ((), np.asarray(("iteration limit", "converged", "cycling")[session["over"][0]])),
         }
         if session["over"][0] != 1:
             record["remedy"] = ((), np.asarray(_tried(session, proof, found.at_start, self.noise)))

@@ -229,7 +229,7 @@ class Feedback(eqx.Module):
             found["grid_error"] = (("player",), error)
         if int(session["done"][0]) >= self.length(world):
             all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= enough))
-            found["status"] = ((), np.asarray("settled" if all_good else "no answer"))
+            found["status"] = ((), np.asarray("converged" if all_good else "not found"))
         return found
 
 

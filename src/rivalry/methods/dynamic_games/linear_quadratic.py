@@ -21,7 +21,7 @@ from rivalry.tables.kernels.shapes import LinearQuadraticGame
 RESTS, WAITS = 1e-9, 20  # strategies that move less, and no less in so many passes, have come to rest
 NOISE = 1e-8  # what is smaller, relative to the largest entry of strategies, need not settle to its own size
 SETTLED = 1e-10  # costs, relative to their size, that one more pass moves less are those for ever
-ENDS = ("budget spent", "settled", "no answer")
+ENDS = ("iteration limit", "converged", "not found")
 
 Session = dict[str, np.ndarray]
 
@@ -156,7 +156,7 @@ class LinearQuadratic(eqx.Module):
         try:
             feedback, cost = self._back(game, session["cost"])
         except np.linalg.LinAlgError:
-            session["end"][0] = ENDS.index("no answer")
+            session["end"][0] = ENDS.index("not found")
             return
         moved = _movement(session["feedback"], feedback)
         fell = moved < session["least"][0]
@@ -164,7 +164,7 @@ class LinearQuadratic(eqx.Module):
         session["least"][0] = min(moved, session["least"][0])
         session["feedback"], session["cost"], session["residual"][0] = feedback, cost, moved
         if not np.all(np.isfinite(cost)):
-            session["end"][0] = ENDS.index("no answer")
+            session["end"][0] = ENDS.index("not found")
         elif moved == 0 or (moved <= RESTS and session["waited"][0] >= WAITS):
             self._evaluated(game, session)
 
@@ -175,14 +175,14 @@ class LinearQuadratic(eqx.Module):
         """
         cost = riccati.costs(game, session["feedback"])
         if not np.all(np.isfinite(cost)):
-            session["end"][0] = ENDS.index("no answer")
+            session["end"][0] = ENDS.index("not found")
             return
         after = self._back(game, cost)[1]
         off = np.max(np.abs(after - cost), axis=(1, 2)) / np.max(np.abs(cost), axis=(1, 2))
         session["cost"], session["residual"][0] = cost, np.max(off)
         session["least"][0], session["waited"][0] = np.inf, 0
         if np.max(off) <= SETTLED:
-            session["end"][0] = ENDS.index("settled")
+            session["end"][0] = ENDS.index("converged")
 
     def _plan(self, game: LinearQuadraticGame, session: Session) -> None:
         """The plan of all, or of the leader, where there is one that is worth something to everybody."""
@@ -196,23 +196,23 @@ class LinearQuadratic(eqx.Module):
             if plan is not None:
                 session["residual"][0] = plan.residual
             good = plan is not None and bool(np.all(np.isfinite(plan_costs(game, plan, self.leader))))
-        session["end"][0] = ENDS.index("settled" if good else "no answer")
+        session["end"][0] = ENDS.index("converged" if good else "not found")
 
     def read(self, world: LinearQuadraticWorld, session: Session) -> Record:
-        """Values, strategies, the path and the certificate; NaN where nothing has settled."""
+        """Values, strategies, the path and the certificate; NaN where nothing has converged."""
         status = ENDS[int(session["end"][0])]
-        if status == "budget spent" and session["done"][0] >= self.budget:
-            warnings.warn(f"not settled after {self.budget} periods: raise budget", stacklevel=2)
-        settled = status == "settled"
+        if status == "iteration limit" and session["done"][0] >= self.budget:
+            warnings.warn(f"not converged after {self.budget} periods: raise budget", stacklevel=2)
+        converged = status == "converged"
         allowed = TOLERANCE * world.scale
         if self.solution == "commitment_stackelberg":
-            plan = commitment(world.game, self.leader) if settled else None
+            plan = commitment(world.game, self.leader) if converged else None
             found = committed(world.game, plan, self.leader, self.periods, allowed)
         else:
-            feedback = session["feedback"] if settled else np.full_like(session["feedback"], np.nan)
+            feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
             leader = self.leader if self.solution == "feedback_stackelberg" else None
             found = played(world.game, feedback, leader, self.periods, allowed)
-        if settled and world.outside is not None:
+        if converged and world.outside is not None:
             found = _within(found, world.outside(found["state_path"][1]))
         return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
 

@@ -36,8 +36,8 @@ class BestResponse(eqx.Module):
 
     A reply is searched over the whole space, a grid and then a climb, or is the game's own ``best_reply``
     where it has one that JAX can trace. Of equally good replies the nearest is taken. One step is a round of
-    all players. It settles when nobody gains more than ``tol`` times the payoff scale, and is called cycling
-    when a profile of the last 64 rounds comes back: ``cycle_rounds`` tells the period.
+    all players. It converges when nobody gains more than ``tol`` times the payoff scale, and is called
+    cycling when a profile of the last 64 rounds comes back: ``cycle_rounds`` tells the period.
 
     Reference: Cournot (1838); Monderer & Shapley (1996) for when it converges.
 
@@ -45,7 +45,7 @@ class BestResponse(eqx.Module):
     >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
     >>> found = rv.solve(game, BestResponse(), start=[0.1, 0.9])
     >>> found.status, found.claim
-    ('settled', 'equilibrium')
+    ('converged', 'equilibrium')
     """
 
     update: Annotated[

@@ -39,7 +39,7 @@ class Extragradient(eqx.Module):
     is stable for it.
 
     ``rate`` is in units of strategy squared per payoff. Left out, nothing need be tuned: it grows by half
-    from step to step and is halved until ``rate |F(y) - F(x)| <= 0.9 |y - x|``. It settles when the largest
+    from step to step and is halved until ``rate |F(y) - F(x)| <= 0.9 |y - x|``. It converges when the largest
     entry of the projected gradients is at most ``tol`` times the payoff scale. A rest point satisfies
     first-order conditions only: what it is worth tells the certificate.
 
@@ -50,7 +50,7 @@ class Extragradient(eqx.Module):
     >>> game = rv.games.matrix("matching_pennies")
     >>> found = rv.solve(game, Extragradient(), start=[[0.9, 0.1], [0.2, 0.8]])
     >>> found.status, found.claim, found.profile.values.round(6).tolist()
-    ('settled', 'equilibrium', [[0.5, 0.5], [0.5, 0.5]])
+    ('converged', 'equilibrium', [[0.5, 0.5], [0.5, 0.5]])
     """
 
     rate: Annotated[float, Gt(0), "step size; left out, it is found by halving"] | None = None

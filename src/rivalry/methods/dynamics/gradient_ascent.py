@@ -108,7 +108,7 @@ class GradientAscent(eqx.Module):
         if not self.every > 0:
             raise ValueError(f"every: {self.every} must be above 0")
         if self.unit_gradient:
-            warn("unit_gradient: steps never shrink, so the ascent cannot settle on a point", stacklevel=2)
+            warn("unit_gradient: steps never shrink, so the ascent cannot converge to a point", stacklevel=2)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -205,10 +205,10 @@ class GradientAscent(eqx.Module):
     def ended(self, game: Game, state: Ascent) -> Array:
         """Settled where the rule `displacement` is asked for and met."""
         met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
-        return jnp.where(met, ENDINGS.index("settled"), 0)
+        return jnp.where(met, ENDINGS.index("converged"), 0)
 
     def notes(self, game: Game, state: Ascent) -> Record:
-        """``stopped_by``: the rule whose number was least; stored where the ascent settled.
+        """``stopped_by``: the rule whose number was least; stored where the ascent converged.
 
         ``tolerated_agents`` stands beside it where there are some.
         """

@@ -18,9 +18,9 @@ class GradientFlow(eqx.Module):
 
     On a box, entries that press against a bound stay there; on a simplex the gradients are projected on
     what keeps the sum and no entry negative. One step of the method is one accepted step of a stiff adaptive
-    solver (Kvaerno5, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest. It settles when the
-    largest entry of the projected gradients is at most ``tol`` times the game's payoff scale; the end is then
-    polished by Newton's method and judged (`end_state`). A flow that does not rest is tested for a cycle.
+    solver (Kvaerno5, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest. It converges when
+    the largest entry of the projected gradients is at most ``tol`` times the game's payoff scale; the end is
+    then polished by Newton's method and judged (`end_state`). Else a cycle is looked for.
 
     Reference: Dieckmann & Law (1996), the canonical equation with equal rates; Rosen (1965).
 

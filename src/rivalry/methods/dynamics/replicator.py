@@ -101,7 +101,7 @@ class Replicator(eqx.Module):
     solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l exp(rate g_l)``,
     with ``rate`` in units of one over payoff: a number, one a player, or a schedule as for gradient ascent.
 
-    It settles when no entry moves, or that is there at all would still grow, by more than ``tol`` times the
+    It converges when no entry moves, or that is there at all would still grow, by more than ``tol`` times the
     game's payoff scale. What is absent stays absent, so it may rest where an absent entry would pay more:
     such an end is an ``unstable_point``, and the certificate tells that it is no equilibrium. Stability is
     judged by the Jacobian of this field in all directions that keep the sum, absent entries included, after

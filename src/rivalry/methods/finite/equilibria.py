@@ -34,7 +34,7 @@ class PureEquilibria(eqx.Module):
     One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
     equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
     ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
-    profile is the first. Without any the status is ``no answer``.
+    profile is the first. Without any the status is ``not found``.
 
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
@@ -60,9 +60,9 @@ class PureEquilibria(eqx.Module):
         sizes = tables.shape[1:]
         if session["checked"][0] < len(tables):
             none = np.zeros((0, len(sizes), max(sizes)))
-            return _told(tables, none, "budget spent", False, "not all players were checked")
+            return _told(tables, none, "iteration limit", False, "not all players were checked")
         found = _vertices(session["stable"].reshape(sizes))
-        return _told(tables, found, "settled", False, "every pure equilibrium; mixed ones were not sought")
+        return _told(tables, found, "converged", False, "every pure equilibrium; mixed ones were not sought")
 
 
 class MixedEquilibria(eqx.Module):
@@ -162,7 +162,7 @@ class MixedEquilibria(eqx.Module):
         found = session["found"]
         order = sorted(range(len(found)), key=lambda k: ((found[k] > 0).sum(), (-found[k]).ravel().tolist()))
         found = found[order]
-        status = "settled" if session["over"][0] else "budget spent"
+        status = "converged" if session["over"][0] else "iteration limit"
         complete = bool(session.get("complete", [False])[0])
         record = _told(tables, found, status, complete, str(session["reason"]))
         degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, found)
@@ -259,7 +259,7 @@ def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray])
 def _told(tables: np.ndarray, found: np.ndarray, status: str, complete: bool, reason: str) -> Record:
     """What both classes store: the equilibria [equilibrium player action], and the first as the profile."""
     none = np.full(found.shape[1:], np.nan)
-    status = "no answer" if status == "settled" and not len(found) else status
+    status = "not found" if status == "converged" and not len(found) else status
     pays = np.array([_payoffs(tables, x) for x in found]).reshape(len(found), len(tables))
     return {
         "profile": (("player", "axis"), found[0] if len(found) else none),

@@ -29,8 +29,8 @@ class Newton(eqx.Module):
 
     Entries that press against a bound are held there. A step is halved until it lowers the largest entry of
     the projected gradients; where the Jacobian is singular a short step along the gradients is tried. It
-    settles when that entry is at most ``tol`` times the payoff scale, and answers ``no answer`` where no step
-    helps. A root satisfies first-order conditions only: what it is worth tells the certificate.
+    converges when that entry is at most ``tol`` times the payoff scale, and answers ``not found`` where no
+    step helps. A root satisfies first-order conditions only: what it is worth tells the certificate.
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.08] * 3, resource="bimodal")
@@ -72,7 +72,7 @@ class Newton(eqx.Module):
     def ended(self, game: Game, state: NewtonState) -> Array:
         """No answer where no step lowers the gradients and they are not small."""
         lost = state.stuck & (self.residual(game, state) > 1e-10)
-        return jnp.where(lost, ENDINGS.index("no answer"), 0)
+        return jnp.where(lost, ENDINGS.index("not found"), 0)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Spectrum at the root; players who coincide stay together."""

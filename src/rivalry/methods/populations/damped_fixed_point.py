@@ -41,7 +41,7 @@ class DampedFixedPoint(Rounds):
     >>> found = rv.solve(game, DampedFixedPoint(beta=5.0), start="uniform")
     >>> same = rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start="uniform")
     >>> found.status, bool(abs(found.profile - same.profile).max() < 1e-7)
-    ('settled', True)
+    ('converged', True)
     """
 
     beta: Annotated[

@@ -24,7 +24,7 @@ class PopulationFictitiousPlay(Rounds):
     population is the stationary one of the average.
 
     What is left is the exploitability over the payoff scale. Where the game is monotone it falls like one
-    over the number of steps: raise ``tol`` for it to settle in good time.
+    over the number of steps: raise ``tol`` for it to converge in good time.
 
     Source: Perrin et al., Fictitious Play for Mean Field Games, NeurIPS 2020.
 
@@ -32,7 +32,7 @@ class PopulationFictitiousPlay(Rounds):
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, PopulationFictitiousPlay(), start="uniform", tol=1e-3)
     >>> found.status, bool(found.data.exploitability < 0.05)
-    ('settled', True)
+    ('converged', True)
     """
 
     @property

@@ -36,7 +36,7 @@ class MirrorAscent(Rounds):
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, MirrorAscent(beta=5.0), start="uniform")
     >>> found.status, round(float(found.data.efficiency), 6)
-    ('settled', -1.20906)
+    ('converged', -1.20906)
     """
 
     beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a table of them"] = 5.0
@@ -88,7 +88,7 @@ class OnlineMirrorDescent(MirrorAscent):
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, OnlineMirrorDescent(), start="uniform", tol=1e-3)
     >>> found.status, bool(found.data.exploitability < 0.05)
-    ('settled', True)
+    ('converged', True)
     """
 
     beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of summed payoff; or a table of them"] = (

@@ -95,13 +95,13 @@ class PopulationNewton(eqx.Module):
     Where not even the gentlest first stage leads on from the population of the start, as where nobody bids,
     stages begin at that of uniform play, which the policy tends to as beta goes to 0; ``restarted`` says so.
 
-    It settles where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
+    It converges where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
     and never answers with a point that does not. Raises `ValueError` for options out of range.
 
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
     >>> found.status, round(float(found.data.efficiency), 6)
-    ('settled', -1.136875)
+    ('converged', -1.136875)
     """
 
     beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
@@ -169,7 +169,7 @@ class PopulationNewton(eqx.Module):
     def ended(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
         """No answer where even the shortest stage fails."""
         lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
-        return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("no answer"), 0)
+        return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)
 
     def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
         """What is left of the equations at which beta, and how many Newton steps it took."""

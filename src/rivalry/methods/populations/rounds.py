@@ -60,7 +60,7 @@ class Met(NamedTuple):
 class Rounds(eqx.Module):
     """A method that moves a policy towards what answers it; its options are those of the classes below.
 
-    It settles where the residual is within tol at the last beta, and is cycling where policy and population
+    It converges where the residual is within tol at the last beta, and is cycling where policy and population
     return to where they were.
     """
 

@@ -83,7 +83,7 @@ class QLearning(eqx.Module):
     >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
     >>> found = rv.learn(game, QLearning(epochs=1000, trials=5), seed=1)
     >>> found.profile.values.ravel().tolist(), found.status
-    ([0.5, 0.5], 'settled')
+    ([0.5, 0.5], 'converged')
     """
 
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.005
@@ -197,7 +197,7 @@ class QLearning(eqx.Module):
         rule = self._rule(world, session)
         record = policies.record(world, rule, {name: session[name] for name in Learners._fields})
         if int(session["clock"][:, 0].min()) < self.epochs:
-            record["status"] = ((), np.asarray("budget spent"))
+            record["status"] = ((), np.asarray("iteration limit"))
         return record
 
     def _begun(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:

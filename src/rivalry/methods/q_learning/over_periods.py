@@ -88,7 +88,7 @@ class PeriodQLearning(QLearning):
         places = world.tabulated.places[np.arange(path.shape[1]), path]  # [period player axis]
         found: Record = {
             "profile": (("player", "axis"), np.moveaxis(places, 1, 0).reshape(path.shape[1], -1)),
-            "status": record.get("status", ((), np.asarray("settled"))),
+            "status": record.get("status", ((), np.asarray("converged"))),
             "state_period": (("state",), world.period),
             "period_places": (("player", "action", "column"), world.tabulated.places),
             "policy_value": (("trial", "player"), np.array([own[0] for own, _ in values])),

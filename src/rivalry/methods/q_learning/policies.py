@@ -206,7 +206,7 @@ def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.nd
         "grid_distance": (("trial",), away),
         "near_share": ((), np.asarray(near)),
         "profile": (("player", "axis"), ends[modal]),
-        "status": ((), np.asarray("settled" if period[modal] == 1 else "cycling")),
+        "status": ((), np.asarray("converged" if period[modal] == 1 else "cycling")),
     }
 
 

@@ -63,8 +63,8 @@ class RepeatedQLearning(eqx.Module):
     to what is seen of the round, ties broken for the first mover (``optimistic``) or against it.
 
     The record has ``periods`` (session), those of the window included, ``converged`` (session),
-    ``settled_share``, ``last_payoff`` (session, player) if asked for, and greedy play from where each session
-    stands to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
+    ``settled_share``, ``last_payoff`` (session, player) if asked for, and greedy play from where each
+    session stands to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
     player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle, and over
     all states, ``.._all``; ``policy`` (session, player, state) where small. While sessions learn,
     ``learning_reward`` (sample, player) is what greedy play would pay at the periods ``learning_step``, in
@@ -83,7 +83,7 @@ class RepeatedQLearning(eqx.Module):
     >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, epsilon={"kind": "exponential", "beta": 1e-3})
     >>> found = rv.learn(game, learner, seed=1)
     >>> found.status, found.data.end_payoff.values.tolist()
-    ('settled', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    ('converged', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
     """
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
@@ -217,12 +217,16 @@ class RepeatedQLearning(eqx.Module):
         clock, roles = session["clock"], self._roles(world)
         converged = clock[:, 2] == _CONVERGED
         over = bool(np.all(clock[:, 2] != 0))
-        settled = over and (self.periods is not None or bool(converged.all()))
+        word = "iteration limit"
+        if over and self.periods is not None:
+            word = "completed"
+        elif over and converged.all():
+            word = "converged"
         record: Record = {
             "periods": (("session",), clock[:, 0].copy()),
             "converged": (("session",), converged),
             "settled_share": ((), np.asarray(converged.mean())),
-            "status": ((), np.asarray("settled" if settled else "budget spent")),
+            "status": ((), np.asarray(word)),
         }
         capped = int(np.sum(clock[:, 2] == _STOPPED))
         if self.periods is None and capped:
