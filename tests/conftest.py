@@ -29,14 +29,12 @@ settings.register_profile("rivalry", deadline=None, derandomize=True, max_exampl
 settings.load_profile("rivalry")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes minutes runs only when asked for: `pytest -m nightly`."""
-    if config.option.markexpr:
-        return
-    skip = pytest.mark.skip(reason="takes minutes; run with -m nightly or -m full")
-    for item in items:
-        if item.get_closest_marker("nightly") or item.get_closest_marker("full"):
-            item.add_marker(skip)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run the whole suite in a process per core, at most four, and named files in this process."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return None  # xdist counts the cores
+    config.option.dist = "no"
+    return 0
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -74,11 +74,17 @@ def _run_type_checking_blocks(module: ModuleType) -> None:
             exec(compile(block, str(module.__file__), "exec"), vars(module))
 
 
-def _rooms() -> list[str]:
-    """The package's modules and rooms but the kernels, which Numba compiles as they stand."""
+def _checked_modules() -> list[str]:
+    """The package's modules except kernels, which Numba compiles as they stand."""
     folder = Path(str(find_spec(PACKAGE).origin)).parent  # type: ignore[union-attr]
-    names = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
-    return [f"{PACKAGE}.{name}" for name in sorted(names - {"kernels"})]
+    compiled = {path.parent for path in folder.glob("*/kernels")}
+    parts = [
+        path
+        for part in folder.iterdir()
+        for path in (part.iterdir() if part in compiled else [part])
+        if not path.name.startswith("__") and path.name != "kernels" and path.suffix in ("", ".py")
+    ]
+    return sorted(".".join((PACKAGE, *path.relative_to(folder).with_suffix("").parts)) for path in parts)
 
 
 def install() -> None:
@@ -88,5 +94,5 @@ def install() -> None:
     assert not any(name.split(".")[0] == PACKAGE for name in sys.modules), (
         "the package was imported before its checks"
     )
-    install_import_hook(_rooms(), "tests.typed.checked")
+    install_import_hook(_checked_modules(), "tests.typed.checked")
     sys.meta_path.insert(0, _Names())

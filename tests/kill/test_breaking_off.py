@@ -159,6 +159,7 @@ def killed_again_and_again(
         assert (run / "dataset.nc").read_bytes() == (whole / "dataset.nc").read_bytes()
 
 
+@pytest.mark.slow
 def test_two_kills(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     killed_again_and_again(tmp_path, start, kills=2, points=3, replications=10, unbroken="1")
 
@@ -203,6 +204,7 @@ def test_interrupt(
     assert json.loads(rivalry("status", run, "--json").stdout)["cells"]["left"] == 4
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     process = start("run", endless(tmp_path), "--workers", "2", "--out", tmp_path / "run")
     assert until(at_work(process, 2))
@@ -222,6 +224,7 @@ def test_a_second_run_waits_for_no_one(tmp_path: Path, start: Callable[..., subp
     os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_damaged_cells_are_named_set_aside_and_redone(tmp_path: Path) -> None:
     study, run = duels.write(tmp_path, points=3, replications=2), tmp_path / "run"
     assert rivalry("run", study, "--workers", "1", "--out", run).returncode == 0
@@ -246,6 +249,7 @@ def growing(tmp_path: Path, seconds: float = 0.0) -> Path:
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_limit_on_files_stops_with_one_line(tmp_path: Path, workers: int) -> None:
     # slow cells go to the workers, if there may be some

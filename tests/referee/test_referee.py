@@ -8,6 +8,7 @@ from tests.referee.draws import FAMILIES, cases
 from tests.referee.judge import faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_certificates_of_random_games(family: str) -> None:
     for case in cases(seed=1, count=8, families=[family]):
@@ -21,6 +22,7 @@ def test_two_thousand_certificates(family: str) -> None:
     assert {name: lines for name, lines in wrong.items() if lines} == {}
 
 
+@pytest.mark.slow
 def test_the_referee_sees_a_hidden_deviation() -> None:
     """A referee that finds nothing anywhere would pass everything."""
     for case in cases(seed=3, count=4, families=["custom", "blotto5"]):

@@ -13,17 +13,19 @@ import pytest
 
 from tests.reference import games, influencer
 from tests.reference.__main__ import choose, judge, main, read
+from tests.selection import first_of_each_kind
 
 FILE = Path(__file__).with_name("influencer.json")
 DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
 CASES = list(choose(read(FILE), without=DYNAMIC)) + read(FILE.with_name("claims.json"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+@pytest.mark.parametrize("case", first_of_each_kind(CASES))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, influencer.answer) == []
 
 
+@pytest.mark.slow
 def test_dynamic_cases() -> None:
     """Where flows end, by the command itself, in a process without checks of shapes: much is compiled."""
     others = {case["kind"] for case in read(FILE)} - set(DYNAMIC)

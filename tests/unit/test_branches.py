@@ -108,6 +108,7 @@ def test_the_pair_is_a_saddle_at_a_short_reach() -> None:
     np.testing.assert_allclose(pair.branch_regret.max(), 19.30, atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [three, five])
 def test_labelled_eigenvalues_are_those_of_the_whole_jacobian(which: object) -> None:
     data = which()  # type: ignore[operator]

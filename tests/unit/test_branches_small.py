@@ -167,6 +167,7 @@ def test_on_a_simplex_the_threshold_is_the_closed_form() -> None:
     np.testing.assert_array_equal(together.branch_stable, together.branch_parameter < 2)
 
 
+@pytest.mark.slow
 def test_a_function_does_as_well_as_a_name() -> None:
     def game_at(drive: float) -> Cubic:
         return cubic(drive)
@@ -178,6 +179,7 @@ def test_a_function_does_as_well_as_a_name() -> None:
     np.testing.assert_allclose(by_function.branch_parameter, by_name.branch_parameter, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_jaxcont_follows_the_same_curve() -> None:
     ours, theirs = (found(cubic(), "drive", -1.0, 1.0, continuation=by).data for by in ("own", "jaxcont"))
     np.testing.assert_allclose(theirs.branch_parameter, ours.branch_parameter, atol=1e-8)

@@ -119,6 +119,7 @@ def test_the_payoff_against_the_others() -> None:
     assert float(payoff) == pytest.approx(float(game.payoffs(x.at[1].set(reply))[1]), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_an_equilibrium_inside_both_ranges_is_proved() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": [20.0, 20.0]})
     start = game.named_start("paper_default")

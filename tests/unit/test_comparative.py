@@ -61,6 +61,7 @@ def slopes_of(game: Any, parameter: str | list[str], **rest: Any) -> Any:
     return rv.learn(game, ComparativeStatics(parameter, **rest), start=start).data
 
 
+@pytest.mark.slow
 def test_a_contest_in_logarithms() -> None:
     found = slopes_of(contest(), "price")
     here = efforts(np.array([1.0, 2.0]), 0.5)
@@ -74,6 +75,7 @@ def test_a_contest_in_logarithms() -> None:
     assert found.measure_slope_by.values.tolist() == ["central difference", "forward mode"]
 
 
+@pytest.mark.slow
 def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
     """Player 1 would go beyond the cap c; player 0 replies with sqrt(V_0 c / price) - c."""
     cap, price = 0.6, 0.5

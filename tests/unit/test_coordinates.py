@@ -146,6 +146,7 @@ def led(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return game.whole(x), own_gradients(flat, y), jacobian(flat, y)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_leader_knows_replies_in_logarithms() -> None:
     # the follower sells (90 - q) / 2, and nothing beyond 90; below it the leader earns (90 - q) q / 2
     space = Box.of([[0.0, 200.0]], players=2, coordinates="log", least=1e-6)

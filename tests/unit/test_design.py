@@ -60,6 +60,7 @@ def designed(game: Any, start: Any = START, **options: Any) -> Any:
     return rv.learn(game, Design(**{"tries": 1} | options), start=start)
 
 
+@pytest.mark.slow
 def test_the_prize_that_buys_most_effort() -> None:
     """Efforts sum to prize/2; less weight x prize^2/2 that is most at 1/(2 weight)."""
     found = designed(
@@ -121,6 +122,7 @@ def test_trials_without_an_equilibrium_are_marked_and_not_chosen() -> None:
     assert (alone.status, alone.claim) == ("not found", "not an equilibrium")
 
 
+@pytest.mark.slow
 def test_trial_by_trial_is_the_same() -> None:
     method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, objective="effort", tries=2)
     world = method.world(contest())

@@ -250,6 +250,7 @@ def jumping(game: Any, start: Any, **options: Any) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
     """In equilibrium both mix evenly on [0, 1] and get nothing; atoms leave what outbidding them gains."""
     found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, most=32)

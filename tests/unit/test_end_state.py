@@ -97,6 +97,7 @@ def test_lanes_leave_saddles_as_single_runs_do() -> None:
         np.testing.assert_allclose(np.sort(one.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rate")
 def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
     """A pair and a single player at small reach: the pair meets anew, to the last bit, at every saddle."""

@@ -20,6 +20,7 @@ from pettingzoo.test import api_test
 
 from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, parallel_env, single_agent_env
 from rivalry.transforms import repeat, walks
+from tests.selection import slow_except
 from tests.unit.env_families import FAMILIES, Congestion, libraries_tests
 
 
@@ -29,7 +30,7 @@ def short_race(**changes: object) -> rv.Game:
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", slow_except(FAMILIES, ("influencer", "race", "market", "matrix", "karma")))
 def test_the_libraries_own_tests(name: str, scaled: bool) -> None:
     libraries_tests(name, scaled)
 
@@ -116,6 +117,7 @@ def test_what_was_played_is_told_from_minus_one_to_one() -> None:
     assert env.step({"player_0": 1, "player_1": 0})[0]["player_0"].tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["race over periods", "market", "logit", "staged"])
 def test_what_learners_are_told_is_of_order_one(name: str) -> None:
     """In play by chance, whatever the game's own numbers: few lie beyond the range of most."""
@@ -189,6 +191,7 @@ def test_before_the_first_period_a_mixed_strategy_is_seen_that_the_seed_draws() 
     assert seen["player_1"].tolist() == [0, 0, 1, 1, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["race", "market", "walk, continuous", "karma"])
 def test_rewards_are_in_units_of_the_game_where_spaces_are_normalized(name: str) -> None:
     game = FAMILIES[name]()
@@ -251,6 +254,7 @@ class Nim:
         return jnp.where(self.movers(state)[:, None], mine, taken == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Observation")
 def test_a_game_that_limits_what_may_be_done() -> None:
     env = GameEnv(Nim())

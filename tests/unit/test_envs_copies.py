@@ -138,6 +138,7 @@ sys.stdout.buffer.write(pickle.dumps([*(parallel_course(env, 5) for env in sever
 """
 
 
+@pytest.mark.slow
 def test_another_process_continues_as_this_one() -> None:
     """Where hashes of text differ, and nothing was compiled: what libraries' workers do."""
     several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]

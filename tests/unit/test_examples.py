@@ -23,6 +23,7 @@ def test_the_contest_conforms(players: int) -> None:
     assert rv.check_game(from_file("contest.py:contest", EXAMPLES)(players=players))[0] == "protocol"
 
 
+@pytest.mark.slow
 def test_the_study_finds_the_closed_form() -> None:
     study = rv.load_study(EXAMPLES / "contest.toml")
     study.check()

@@ -64,6 +64,7 @@ def found() -> rv.Solution:
     return rv.learn(invest_race(), Feedback(levels=5, highest=4.0), tolerance=None)
 
 
+@pytest.mark.slow
 def test_every_node_is_solved(found: rv.Solution) -> None:
     data = found.data
     assert found.status == "converged"
@@ -73,6 +74,7 @@ def test_every_node_is_solved(found: rv.Solution) -> None:
     assert int(data.nodes_without_equilibrium) == 0
 
 
+@pytest.mark.slow
 def test_nodes_of_the_last_period_by_hand(found: rv.Solution) -> None:
     """What the last period is worth at a state is the equilibrium of one period there, discounted."""
     for node in (333,):
@@ -81,6 +83,7 @@ def test_nodes_of_the_last_period_by_hand(found: rv.Solution) -> None:
         assert np.allclose(found.data.node_value[0, node], right, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_path_by_hand(found: rv.Solution) -> None:
     """Nobody's value on the path can be raised by another investment now, as exact values tell."""
     game = invest_race()
@@ -114,6 +117,7 @@ def test_dear_investment_is_effort_only() -> None:
     assert np.allclose(dear.data.value_start, (1 + GAMMA) * value, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_effort_only_is_the_open_loop() -> None:
     """Nothing to see but the period: values backwards, where a win ends play."""
     game = invest_race(invest=False, end_on="win")

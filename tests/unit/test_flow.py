@@ -25,6 +25,7 @@ def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
         np.testing.assert_allclose(row, expm(matrix * time) @ start, atol=2e-7)
 
 
+@pytest.mark.slow
 def test_it_stops_at_a_bound_and_leaves_it_when_the_pull_turns() -> None:
     # the first player is pushed up while the second is above 1, which decays as exp(-t) from 8
     game = linear([[0.0, 1.0], [0.0, -1.0]], [-1.0, 0.0], low=-2.0, high=3.0)
@@ -41,6 +42,7 @@ def test_it_stops_at_a_bound_and_leaves_it_when_the_pull_turns() -> None:
     assert found.end_state == "boundary"
 
 
+@pytest.mark.slow
 def test_on_a_simplex_it_ends_in_the_dominant_corner() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, GradientFlow(), [[0.9, 0.1], [0.4, 0.6]])
@@ -49,6 +51,7 @@ def test_on_a_simplex_it_ends_in_the_dominant_corner() -> None:
     np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_known_limit_cycle() -> None:
     found = rv.solve(turning(0.25, 3.0), GradientFlow(), [0.1, 0.0], max_steps=1500, tolerance=None)
     assert (found.status, found.end_state) == ("cycling", "cycle")

@@ -101,6 +101,7 @@ def test_a_stable_point_that_is_no_equilibrium() -> None:
     assert proof.regret.max() == pytest.approx(0.175309, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_proofs_on_a_box() -> None:
     game = rv.games.influencer(**SQUARE, variance=[3.0] * 4)
     proof = rv.certificate(game, game.space.check([[2.5, 2.5]] * 4))
@@ -125,6 +126,7 @@ def test_of_two_best_replies_the_nearer_then_the_lower() -> None:
     assert right.strategy[0] == pytest.approx(0.7401625, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
     points = {"kind": "grid", "num": [6, 6]}
     game = rv.games.influencer(

@@ -100,6 +100,7 @@ def test_power_law_centre_is_never_stable() -> None:
     assert "symmetric_position" not in measured
 
 
+@pytest.mark.slow
 def test_spectrum_is_that_of_the_whole_jacobian() -> None:
     game = rv.games.influencer(**SKEWED, players=3, abstention=0.1)
     place = np.array([2.0, 1.5])

@@ -12,6 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import Game, jacobian, own_gradients
+from tests.selection import slow_except
 
 OUTSIDE = "exp(-b^2/(2*0.1^2)) + exp(-(1-b)^2/(2*0.1^2))"
 SQUARE: dict[str, Any] = {
@@ -131,7 +132,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_except(GAMES, ("abstention", "formula")))
 def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
     game, x = built(name)
     ours = everything(game, x)
@@ -145,6 +146,7 @@ def test_against_the_definition_and_automatic_differentiation(name: str) -> None
     np.testing.assert_allclose(ours["jacobian"], ours["jacobian of gradients"], **near)
 
 
+@pytest.mark.slow
 def test_standing_on_a_point_under_abstention() -> None:
     """The abstention row vanishes there; gradients and Jacobian are the limits from nearby."""
     game = rv.games.influencer(

@@ -21,6 +21,7 @@ from rivalry.games.influencer import (
     threshold_exponent,
 )
 from rivalry.games.resources import resource_points, resource_weights
+from tests.selection import slow_except
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "influencer_simplex.json"
 POINTS = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.4, 0.4, 0.2], [0.3, 0.1, 0.6]]
@@ -88,7 +89,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", slow_except(CASES, ("dirichlet",)))
 def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
     game = rv.games.influencer(**CASES[name])
     x = game.space.check(X)
@@ -174,6 +175,7 @@ def test_gaussian_thresholds_hold_along_the_simplex(options: dict[str, Any]) -> 
     assert np.allclose(symmetric_positions(game)[0], known.position, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_symmetric_spectrum_is_that_of_the_tangent_blocks() -> None:
     game = rv.games.influencer(**WHERE, kernel="dirichlet", alpha=[1.2] * 3)
     (place,) = symmetric_positions(game)
@@ -191,6 +193,7 @@ def test_symmetric_spectrum_is_that_of_the_tangent_blocks() -> None:
     assert "symmetric_stable" not in game.measures(x)
 
 
+@pytest.mark.slow
 def test_certificates_and_views() -> None:
     game = rv.games.influencer(**CASES["dirichlet"])
     x = game.space.check(X)

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import numpy as np
+import pytest
 from jaxtyping import Array
 
 from rivalry import Box
@@ -21,6 +22,7 @@ class TwoPeaks(eqx.Module):
         return -(((y - LOW) * (y - HIGH)) ** 2)
 
 
+@pytest.mark.slow
 def test_ends_are_told_apart_in_the_coordinates_of_the_search() -> None:
     """0.1 and 0.5 are far apart by their logarithms, though next to nothing in a box of 10000."""
     game = TwoPeaks(Box.of([[0.0, 1e4]], players=2, coordinates="log", least=1e-9))

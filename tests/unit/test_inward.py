@@ -43,6 +43,7 @@ METHODS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "third"), METHODS, ids=["replies", "newton", "gradients"])
 def test_the_equilibrium_with_one_player_out_is_found(method: Any, third: float) -> None:
     found = rv.solve(prize(COSTS), method, [0.1, 0.3, third])
@@ -58,6 +59,7 @@ def test_the_equilibrium_with_one_player_out_is_found(method: Any, third: float)
     assert np.all((path >= 0) & (path <= 100))
 
 
+@pytest.mark.slow
 def test_lanes_and_single_runs_are_one() -> None:
     games = [prize(COSTS), prize(COSTS[::-1].copy())]
     starts = [jnp.array([[0.1], [0.3], [1e-6]]), jnp.array([[1e-6], [0.3], [0.1]])]

@@ -11,6 +11,7 @@ from rivalry.core.jax import forget_programs, jax, jnp
 MAPS = Path("/proc/self/maps")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MAPS.exists(), reason="this system does not tell its mappings")
 def test_programs_are_dropped_when_they_fill_the_address_space() -> None:
     def square(x: jax.Array) -> jax.Array:

@@ -136,6 +136,7 @@ def test_own_tables_find_the_rule_they_are() -> None:
     assert not rv.games.karma(payment="difference").own_bid
 
 
+@pytest.mark.slow
 def test_numbers_can_be_swept() -> None:
     """Everything that is a number is an array of the game, and what it may not be it refuses."""
     game = rv.games.karma(max_karma=4, mean_karma=2.0)

@@ -146,6 +146,7 @@ def said(game: Any, mu: Any, pi: Any) -> Any:
     return game.odds(env).win, reward, game.flows(env, mu, pi), push(game, env, mass), env.level
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_a_step_of_agents_is_a_step_of_the_mean_field(name: str) -> None:
     game = economy(**RULES[name])

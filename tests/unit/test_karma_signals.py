@@ -83,6 +83,7 @@ def test_wrong_policies_are_told_by_their_rows() -> None:
         ran(game, Simulation(evaluation=10))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*visited fewer than", "ignore:exploitability is not worked out")
 def test_learners_have_a_row_for_every_signal() -> None:
     game = rv.games.karma(**SMALL, signal="richer")

@@ -134,6 +134,7 @@ def test_nobody_gains_by_leaving_an_equilibrium(
         assert np.allclose(loop @ rest, rest, rtol=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(phi=st.floats(0.5, 200.0), gamma=st.floats(0.1, 0.99), mc=st.floats(0.0, 5.0), b=st.floats(0.2, 5.0))
 def test_firms_alike_are_treated_alike(phi: float, gamma: float, mc: float, b: float) -> None:

@@ -106,6 +106,7 @@ def test_claim_goes_as_far_as_the_proof(game: Game, claim: str, coverage: str) -
     assert np.all(np.isinf(found.bound)) == (coverage == "lower bound")
 
 
+@pytest.mark.slow
 def test_bound_is_never_below_the_true_gain() -> None:
     for place in (0.0, 0.3, 1.0):
         x = np.array([[place], [0.4]])
@@ -136,6 +137,7 @@ def test_distance_is_least_over_swaps_of_players_who_are_alike() -> None:
     assert distance(x, x[[1, 0, 2]], alike=np.array([7, 7, 8])) == 0.0
 
 
+@pytest.mark.slow
 def test_places_without_a_payoff_prove_nothing() -> None:
     third = jnp.full((2, 1), 1 / 3)  # the equilibrium of the whole game
     assert certificate(Bounded(), third).claim == "equilibrium"
@@ -145,6 +147,7 @@ def test_places_without_a_payoff_prove_nothing() -> None:
     assert found.claim == "not an equilibrium"
 
 
+@pytest.mark.slow
 def test_a_ceiling_that_is_no_number_proves_nothing() -> None:
     found = certificate(Unproved(), jnp.full((2, 1), 1 / 3))
     assert np.all(np.isinf(found.bound))

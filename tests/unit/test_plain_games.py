@@ -153,6 +153,7 @@ class Roads:
         return env - self.environment(mu, pi)
 
 
+@pytest.mark.slow
 def test_a_plain_population_is_solved() -> None:
     """Wardrop's shares are as one over the slopes, which the logit equilibrium at beta 1000 is close to."""
     game = Roads()

@@ -432,6 +432,7 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str) -> None:
         plot([])
 
 
+@pytest.mark.slow
 def test_what_a_learner_leaves_behind_is_drawn() -> None:
     learner = rv.methods.CityQLearning(
         training=400, epoch=20, monitor_every=5, monitor_steps=50, evaluation=200

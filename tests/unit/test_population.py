@@ -161,6 +161,7 @@ def test_mass_stays_one_however_long_the_flow() -> None:
     assert float(here.sum()) == pytest.approx(1.0, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_the_environment_balances_where_the_population_is_its_own() -> None:
     game = small()
     _, pi = drawn(game)
@@ -188,6 +189,7 @@ def test_exploitability_is_the_gain_of_the_best_response() -> None:
     assert (proof.claim, proof.coverage) == ("not an equilibrium", "exact")
 
 
+@pytest.mark.slow
 def test_types_keep_their_shares_and_have_values_of_their_own() -> None:
     game = small(types=[{"gamma": 0.5, "share": 0.25}, {"gamma": 0.8, "share": 0.75}])
     _, pi = drawn(game)
@@ -222,6 +224,7 @@ def thrifty(game: Any, least: int) -> Any:
     return jnp.asarray(np.eye(KMAX + 1)[(held >= least).astype(int)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mean_karma", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
 def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
     mean_karma: float, least: int

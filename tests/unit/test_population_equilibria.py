@@ -87,6 +87,7 @@ def solved(start: Any, **options: Any) -> Any:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "known"),
     [pytest.param(1.3, USUAL, marks=pytest.mark.nightly, id="short"), pytest.param(3.0, OTHER, id="long")],

@@ -75,6 +75,7 @@ def apart(pi: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean(far))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_steps_are_those_taken_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0
@@ -93,6 +94,7 @@ def test_steps_are_those_taken_slowly(payment: str) -> None:
             pi = plain.softmax(plain.values(env, pi)[1], beta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_payoffs_are_those_found_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0
@@ -135,6 +137,7 @@ def test_arrived_policies_are_followed_no_further() -> None:
     np.testing.assert_allclose(experiments._ratios(far, 0.0)[1], [1e-9, 1e6, 5e3])
 
 
+@pytest.mark.slow
 def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
     for rule in ("mean", "every"):
         record = learn(

@@ -135,6 +135,7 @@ def test_centralised_learning_has_a_table_and_a_policy_a_type() -> None:
     np.testing.assert_allclose(probabilities(found["last_policy"], 3), found["policy"], atol=1e-15)
 
 
+@pytest.mark.slow
 def test_types_that_differ_in_urgency_learn_each_its_own_part() -> None:
     types = [{"count": 4, "urgencies": [1.0, 9.0]}, {"count": 4, "urgencies": [1.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)
@@ -208,6 +209,7 @@ def test_what_is_told_agrees_with_itself() -> None:
     assert found["regret"] == found["largest_exploitability"]
 
 
+@pytest.mark.slow
 def test_gains_of_more_agents_than_are_solved_for_together_come_to_an_end() -> None:
     # of the default size: solved side by side, two stationary laws of 100 agents once waited for each other
     learner = quick(training=20, evaluation=20, evaluation_warm_up=0)

@@ -101,6 +101,7 @@ def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: A
     near(one, rv.solve(economy, M.MirrorAscent(**options), start="uniform"), 0.0)
 
 
+@pytest.mark.slow
 def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
     found = newton(economy, beta=20.0, **OPTIONS)
     answers = eqx.filter_jit(mirrored)
@@ -130,6 +131,7 @@ def test_types_with_discounts_of_their_own() -> None:
 # a population of one's own
 
 
+@pytest.mark.slow
 def test_all_of_them_solve_a_crowd_on_a_ring() -> None:
     game, start = ring(), even(ring())
     there = newton(game, beta=20.0)
@@ -307,6 +309,7 @@ def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
         assert abs(float(mu.reshape(2, 5).sum(axis=0) @ jnp.arange(5.0)) - 2.0) < drift
 
 
+@pytest.mark.slow
 def test_without_a_future_payoffs_are_compared_not_bids() -> None:
     game = two_types(0.0, 0.0)
     found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
@@ -339,6 +342,7 @@ def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
         np.testing.assert_allclose(near_by[2], near_by[1], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: Any) -> None:
     env = economy.environment(economy.first_law(), economy.named_start("uniform"))
     q = action_values(economy, env, policy_values(economy, env, economy.named_start("uniform")))
@@ -374,6 +378,7 @@ def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
     np.testing.assert_allclose(pi, soft, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularised", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> None:
     found = newton(economy, beta=20.0, regularised=regularised, exploration=0.05)

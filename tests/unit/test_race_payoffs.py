@@ -162,6 +162,7 @@ def test_without_an_end_the_stationary_value_is_that_of_a_long_race() -> None:
     assert float(one["expected_periods"][1]) == pytest.approx(1 / float(one["win_probability"][1]))
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_own_payoffs() -> None:
     game = rv.games.race(kappa=1.0, horizon=3, share=True, A=[9.0, 4.0], end_on="win")
     x = game.inputs(RNG.uniform(0.1, 0.9, (3, 2, 6)))

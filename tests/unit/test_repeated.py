@@ -236,6 +236,7 @@ def test_an_oracle_in_turns_replies_to_what_stands() -> None:
     assert np.all(found == best[None, None, :, None])
 
 
+@pytest.mark.slow
 def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> None:
     for gamma in (0.0, 0.5, 0.95):
         made = quick(sessions=6, gamma=gamma, memory=0, roles=["learns", "oracle"], places=[LEADS, FOLLOWS])
@@ -333,6 +334,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
     assert "end_payoff" in record
 
 
+@pytest.mark.slow
 def test_where_nature_moves_the_long_run_is_told() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))

@@ -201,6 +201,7 @@ def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
         np.testing.assert_allclose(left.profile.values, np.full((2, 3), 1 / 3), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_population_of_three_players() -> None:
     """Volunteers (Diekmann 1985): idle with cost^(1/(n - 1)); the mirror form comes to the same."""
     game = rv.games.matrix("volunteers_dilemma", cost=0.5)

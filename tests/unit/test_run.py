@@ -186,6 +186,7 @@ def test_restored_runs_are_the_same_to_the_bit() -> None:
         assert same(rv.solve(GOAL, method, START, max_steps=1500, checkpoint=again).record, whole.record)
 
 
+@pytest.mark.slow
 def test_a_solver_whose_first_state_holds_plain_numbers_is_restored() -> None:
     shelf, again = Shelf(), Shelf()
     game, flow = rv.games.influencer(players=2, resource="bimodal"), rv.methods.GradientFlow()

@@ -77,6 +77,7 @@ def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> Non
     np.testing.assert_allclose(found["regret"], found["exploitability"])
 
 
+@pytest.mark.slow
 def test_the_level_measured_is_that_of_the_mean_field() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=100, payment="PBS")
     found = ran(game, plays="all_in", evaluation=4000, warm_up=100)

@@ -11,6 +11,7 @@ import rivalry as rv
 from rivalry.methods import BestResponse
 
 
+@pytest.mark.slow
 def test_over_a_keyword_that_is_no_array_of_the_race() -> None:
     """With one price r for both inputs, efforts of the symmetric equilibrium are in closed form."""
     prices = [0.05, 0.1, 0.2]
@@ -20,6 +21,7 @@ def test_over_a_keyword_that_is_no_array_of_the_race() -> None:
     assert found.r.values.tolist() == prices
 
 
+@pytest.mark.slow
 def test_over_words_tables_entries_and_options() -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     over = {"game.resource": ["bimodal", "exp(-b)"], "method.damping": [0.9, 1.0], "reach": [0.2, 0.3]}

@@ -72,6 +72,7 @@ def at(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return game.whole(x), own_gradients(game, x), jacobian(game, x)
 
 
+@pytest.mark.slow
 def test_leader_of_the_textbook(leading: object) -> None:
     found = rv.solve(leading, rv.methods.BestResponse(), [20.0])
     np.testing.assert_allclose(found.profile, [[45.0]], atol=1e-4)
@@ -81,6 +82,7 @@ def test_leader_of_the_textbook(leading: object) -> None:
     assert found.certificate.coverage == "lower bound"
 
 
+@pytest.mark.slow
 def test_leaders_derivatives_know_the_reply(leading: object) -> None:
     # with the follower at (90 - q)/2 the leader earns (90 - q) q / 2; beyond 90 the follower stays out
     for q in (20.0, 60.0):
@@ -93,6 +95,7 @@ def test_leaders_derivatives_know_the_reply(leading: object) -> None:
     np.testing.assert_allclose(slope, [[90.0 - 2 * 95.0]], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_derivatives_in_parameters_pass_through_the_reply() -> None:
     def earned(cost: jax.Array) -> jax.Array:
         game = stackelberg(
@@ -104,6 +107,7 @@ def test_derivatives_in_parameters_pass_through_the_reply() -> None:
     np.testing.assert_allclose(jax.grad(earned)(jnp.asarray(10.0)), 20.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_curved_replies_on_several_axes() -> None:
     game = stackelberg(Separable(), [0], Followers(points=81))
     x = jnp.array([[0.6, -0.7]])
@@ -118,6 +122,7 @@ def test_curved_replies_on_several_axes() -> None:
     np.testing.assert_allclose(bend, jax.hessian(known)(x).reshape(2, 2), atol=1e-7)
 
 
+@pytest.mark.slow
 def test_two_leaders_and_two_followers() -> None:
     # leaders play Cournot on intercept (a + sum of followers' c) / 3 and slope 1/3: 30 each, then 10 each
     game = stackelberg(duopoly(10.0, 10.0, 10.0, 10.0), [0, 1], Followers())
@@ -162,6 +167,7 @@ def test_a_reply_that_cannot_be_called_is_named() -> None:
         unwrap(stackelberg)(duopoly(), [0], 3)
 
 
+@pytest.mark.slow
 def test_freezing_leaves_the_others_game() -> None:
     game = freeze(duopoly(10.0, 10.0, 20.0), {1: [25.0]})
     assert game.space.shape == (2, 1)
@@ -278,6 +284,7 @@ def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
     np.testing.assert_allclose(oracles.payoff_bound(game, x, one, x[1], x[1]), game.payoffs(x)[1])
 
 
+@pytest.mark.slow
 def test_schedules_of_a_matrix_game_know_the_best_reply() -> None:
     game = open_loop(matrix("prisoners_dilemma"), 3, discount=0.5)
     always = [[0.0, 1.0] * 3] * 2
@@ -337,6 +344,7 @@ def led(*, cost: float = 10.0, leader: int = 0):
 """
 
 
+@pytest.mark.slow
 def test_a_study_reaches_a_transform_by_a_factory_of_ones_own(tmp_path: Path) -> None:
     """Price 100 - Q, unit cost c: the leader sells (100 - c)/2, its follower half of that."""
     (tmp_path / "led.py").write_text(LED)
