@@ -23,7 +23,7 @@ def test_lq_markov_perfect(race: Callable[..., Any], phi: float) -> None:
     given = (root * game.A, *(root * game.B), *game.R, *game.Q, none, none, cross, cross, none, none)
 
     def ours() -> np.ndarray:
-        return np.asarray(rv.learn(Firms(game), LinearQuadratic()).record["feedback"][1][:, 0])
+        return np.asarray(rv.solve(Firms(game), LinearQuadratic()).record["feedback"][1][:, 0])
 
     def theirs() -> np.ndarray:
         return np.concatenate(qe.nnash(*given, tol=1e-12)[:2])

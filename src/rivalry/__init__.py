@@ -32,7 +32,6 @@ _HOMES = {
     "check_method": "check",
     "compare": "core.compare",
     "distance": "core.profiles",
-    "learn": "solving",
     "load_run": "lab.store",
     "load_study": "lab.study",
     "nearest": "core.profiles",
@@ -85,7 +84,6 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.lab.study import Study as Study
     from rivalry.lab.study import load_study as load_study
     from rivalry.solving import Progress as Progress
-    from rivalry.solving import learn as learn
     from rivalry.solving import solve as solve
     from rivalry.solving import sweep as sweep
     from rivalry.solving import trace as trace

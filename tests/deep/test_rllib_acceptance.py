@@ -19,7 +19,7 @@ pytestmark = pytest.mark.nightly
 def test_a_leader_gains_what_leaders_gain(followers: Any) -> None:
     """Spec market 4: within 2 % of equilibrium profit, 45 (90 - 45)/2."""
     game = rv.games.market(stages=[[0], [1]])
-    found = rv.learn(game, PPO(iterations=150 if followers == "learn" else 60, followers=followers), seed=1)
+    found = rv.solve(game, PPO(iterations=150 if followers == "learn" else 60, followers=followers), seed=1)
     assert float(found.payoff.values[0]) > 0.98 * 1012.5
     if followers == "learn":
         quantities = found.data.learned_choice.values[:, 0]
@@ -30,7 +30,7 @@ def test_a_leader_gains_what_leaders_gain(followers: Any) -> None:
 def test_a_best_response_to_a_fixed_rival(learner: Any) -> None:
     """Spec market 4: within 1 % of the exact best response, (90 - 20)/2, in what it pays and in choice."""
     game = rv.transforms.freeze(rv.games.market(), {1: [20.0]})
-    found = rv.learn(game, learner, seed=1)
+    found = rv.solve(game, learner, seed=1)
     assert float(found.payoff.values[0]) > 0.99 * 35**2
     np.testing.assert_allclose(found.profile.values[0, 0], 35.0, atol=1.0)
 
@@ -46,7 +46,7 @@ def test_a_best_response_to_a_fixed_rival(learner: Any) -> None:
 )
 def test_two_influencers_meet_in_the_middle(options: dict[str, Any]) -> None:
     """Spec influencer 8: N = 2, reach .25: the mean end lies within .1 of .5."""
-    found = rv.learn(rv.games.influencer(reach=0.25), PPO(**{"iterations": 100} | options), seed=1)
+    found = rv.solve(rv.games.influencer(reach=0.25), PPO(**{"iterations": 100} | options), seed=1)
     np.testing.assert_allclose(found.profile.values.mean(), 0.5, atol=0.1)
     np.testing.assert_allclose(found.profile.values, 0.5, atol=0.15)
 
@@ -55,6 +55,6 @@ def test_two_influencers_meet_in_the_middle(options: dict[str, Any]) -> None:
 def test_a_race_on_levels_ends_near_equilibrium(kind: Any) -> None:
     """Gains are small beside what payoffs span there; one cell of the levels is about as much."""
     game = rv.games.race()
-    found = rv.learn(game, kind(moves="levels", places=9, iterations=60), seed=1)
+    found = rv.solve(game, kind(moves="levels", places=9, iterations=60), seed=1)
     spread = np.ptp(np.asarray([0.12, -0.13]))  # of mean payoffs, from the beginning to the end
     assert np.all(found.data.explored_grid_regret.values < 0.3 * spread)

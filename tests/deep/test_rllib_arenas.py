@@ -267,7 +267,7 @@ def test_an_economy_is_judged_as_by_simulation(options: dict[str, Any]) -> None:
 
     table = policy_table(game, capped, normalize_spaces=True)
     watched = Simulation(plays=table, warm_up=500, evaluation=200)
-    same = rv.learn(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
+    same = rv.solve(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
     for name in ("efficiency", "access_fairness", "payoff", "exploitability"):
         np.testing.assert_allclose(record[f"explored_{name}"][1], same[name][1])
 
@@ -299,6 +299,6 @@ def test_a_city_is_judged_as_by_simulation() -> None:
     watched = CitySimulation(
         plays=city_policy(game, capped, normalize_spaces=True), warm_up=500, evaluation=200
     )
-    same = rv.learn(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
+    same = rv.solve(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
     for name in ("efficiency", "access_fairness", "payoff", "trips_per_step"):
         np.testing.assert_allclose(record[f"explored_{name}"][1], same[name][1])

@@ -223,7 +223,7 @@ class Broken:
 @pytest.mark.parametrize("worth", [float("nan"), float("inf")])
 def test_payoffs_that_are_no_numbers_are_told(worth: float) -> None:
     with pytest.warns(UserWarning, match=r"rllib.ppo: nothing can be learned: player_\d was paid (nan|inf)"):
-        found = rv.learn(Broken(worth), PPO(iterations=3, batch=40, periods=5), seed=1, tolerance=None)
+        found = rv.solve(Broken(worth), PPO(iterations=3, batch=40, periods=5), seed=1, tolerance=None)
     assert str(found.data.status.values) == "not found"
     assert int(found.data.steps) == 1
 
@@ -231,5 +231,5 @@ def test_payoffs_that_are_no_numbers_are_told(worth: float) -> None:
 def test_losses_that_are_no_numbers_are_told() -> None:
     learner = PPO(iterations=4, batch=40, periods=5, rate=1e30)
     with pytest.warns(UserWarning, match="nothing can be learned"):
-        found = rv.learn(rv.games.influencer(), learner, seed=1)
+        found = rv.solve(rv.games.influencer(), learner, seed=1)
     assert str(found.data.status.values) == "not found"

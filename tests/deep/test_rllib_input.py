@@ -115,12 +115,12 @@ def test_boxes_of_several_widths_are_not_walked_through() -> None:
 )
 def test_settings_of_rllib(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
-        rv.learn(rv.games.influencer(), PPO(settings=settings, **SHORT))
+        rv.solve(rv.games.influencer(), PPO(settings=settings, **SHORT))
     assert "\n" not in str(caught.value)
 
 
 def test_known_settings_reach_rllib() -> None:
-    found = rv.learn(rv.games.influencer(), PPO(settings={"use_critic": True}, **SHORT), seed=1)
+    found = rv.solve(rv.games.influencer(), PPO(settings={"use_critic": True}, **SHORT), seed=1)
     assert str(found.data.status.values) in ("converged", "cycling")
 
 
@@ -137,7 +137,7 @@ def test_known_settings_reach_rllib() -> None:
     ],
 )
 def test_odd_sizes_fit(kind: Any, options: dict[str, Any]) -> None:
-    found = rv.learn(rv.games.influencer(), kind(**SHORT | options), seed=1, tolerance=None)
+    found = rv.solve(rv.games.influencer(), kind(**SHORT | options), seed=1, tolerance=None)
     assert str(found.data.status.values) in ("converged", "cycling")
 
 

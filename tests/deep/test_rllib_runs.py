@@ -45,7 +45,7 @@ for name in sys.argv[1:]: print(bits(LEARNERS[name], 1))
 
 
 def found(learner: DeepLearner, seed: int) -> Any:
-    return rv.learn(rv.games.influencer(reach=[0.2, 0.3]), learner, seed=seed, tolerance=None).data
+    return rv.solve(rv.games.influencer(reach=[0.2, 0.3]), learner, seed=seed, tolerance=None).data
 
 
 def bits(learner: DeepLearner, seed: int) -> str:
@@ -119,7 +119,7 @@ def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("game", [rv.games.influencer, rv.games.race])
 def test_played_by_other_processes(game: Any) -> None:
     learner = PPO(moves="grid", places=5, runners=2, **SHORT)
-    result = rv.learn(game(), learner, seed=1, tolerance=None)
+    result = rv.solve(game(), learner, seed=1, tolerance=None)
     assert result.data.learning_reward.dims == ("sample", "player")
     assert result.data.sizes["sample"] == 2
     assert np.isfinite(result.data.learning_reward).all()
@@ -139,20 +139,20 @@ def runs_games(process: Any) -> bool:
 def test_rewards_of_a_period_in_stages() -> None:
     game = rv.games.market(stages=[[1], [0]])
     learner = PPO(**SHORT | {"iterations": 4})
-    record = rv.learn(game, learner, seed=1).data
+    record = rv.solve(game, learner, seed=1).data
     # 40 steps of two copies are 10 periods of 2 stages: an episode of each, in every iteration
     assert record.learning_reward.shape == (4, 2)
     assert np.all(np.abs(record.learning_reward) < 2025 * 2)
 
 
 def test_episodes_longer_than_iterations_are_told_where_they_end() -> None:
-    record = rv.learn(rv.games.influencer(), PPO(**SHORT | {"iterations": 5, "periods": 50}), seed=1).data
+    record = rv.solve(rv.games.influencer(), PPO(**SHORT | {"iterations": 5, "periods": 50}), seed=1).data
     np.testing.assert_array_equal(record.learning_step, [80, 160])
     np.testing.assert_allclose(record.learning_reward.sum("player"), 100, atol=1e-3)
 
 
 def test_leaders_whose_followers_learn_have_curves_of_all() -> None:
-    data = rv.learn(rv.games.market(stages=[[0], [1]]), PPO(**SHORT), seed=1).data
+    data = rv.solve(rv.games.market(stages=[[0], [1]]), PPO(**SHORT), seed=1).data
     assert data.profile.shape == (1, 1)
     assert data.learning_reward.dims == ("sample", "seat")
     assert data.learning_reward.shape[1] == 2

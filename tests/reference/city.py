@@ -84,7 +84,7 @@ def _baseline(inputs: Inputs) -> dict[str, Any]:
     method = rv.methods.CitySimulation(
         plays=words[inputs["mechanism"]], evaluation=inputs["steps"], warm_up=inputs["warm_up"]
     )
-    return _told(_plain(rv.learn(game, method)))
+    return _told(_plain(rv.solve(game, method)))
 
 
 def _learning(inputs: Inputs) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
         monitor_every=0,
         exploit=False,
     )
-    return _told(_plain(rv.learn(game, method)))
+    return _told(_plain(rv.solve(game, method)))
 
 
 KINDS = {

@@ -226,7 +226,7 @@ def threshold_numeric(inputs: Inputs, case: Inputs) -> dict[str, Any]:
         points=VALUES,
         position=inputs.get("symmetric_position"),
     )
-    found = rv.learn(game, scan).data
+    found = rv.solve(game, scan).data
     within = np.flatnonzero((found.crossing >= low) & (found.crossing <= high))
     windows = list(zip(found.window_low.values, found.window_high.values, strict=True))
     stable = {value: any(first <= value <= last for first, last in windows) for value in asked}
@@ -259,7 +259,7 @@ def hopf(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     points, weights = np.asarray(game.points), np.asarray(game.weights)
     top = max(high, 1.05 * threshold_reach(points, weights, inputs["num_players"]))
     learner = rv.methods.Branches(parameter="reach", low=low, high=top, certify="none")
-    found = rv.learn(game, learner).data
+    found = rv.solve(game, learner).data
     mirror = [k for k, x in enumerate(found.hopf_position.values[..., 0]) if len(np.unique(x)) == 3]
     at = np.sort(found.hopf_position.values[mirror[0], :, 0])
     return {
@@ -277,7 +277,7 @@ def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     options = ("observation", "updates", "alpha", "gamma", "epochs", "episodes", "epsilon", "temperature")
     rest = {key: inputs[key] for key in (*options, "action_choice", "reward")}
     learner = rv.methods.QLearning(places=places, trials=inputs["seeds"], **rest)
-    found = rv.learn(game, learner, tolerance=None).data
+    found = rv.solve(game, learner, tolerance=None).data
     policies = found.policy.values.reshape(-1, places)  # [run and player, state]
     rows, counts = np.unique(policies, axis=0, return_counts=True)
     modal = rows[counts.argmax()]

@@ -207,7 +207,7 @@ def _fairness(found: Any) -> dict[str, float]:
 
 def _mean_of_seeds(game: Any, method: Any) -> dict[str, float]:
     """Means over ten seeds, as the cases' tolerances are for."""
-    runs = [_fairness(rv.learn(game, method, seed=seed)) for seed in range(SEEDS)]
+    runs = [_fairness(rv.solve(game, method, seed=seed)) for seed in range(SEEDS)]
     return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
 
 
@@ -229,7 +229,7 @@ def _two_agents(inputs: Inputs) -> dict[str, Any]:
     }
     policy = np.asarray(inputs["policy"])
     method = rv.methods.Simulation(plays=policy / policy.sum(axis=-1, keepdims=True), evaluation=1000)
-    found = rv.learn(rv.games.karma(**given, agents=2), method)
+    found = rv.solve(rv.games.karma(**given, agents=2), method)
     record = _plain(found.record)
     assert str(record["coverage"]) == "exact"
     return {
@@ -274,7 +274,7 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "legal bids")
-        found = _plain(rv.learn(economy(inputs, agents=inputs["agents"]), method, seed=0).record)
+        found = _plain(rv.solve(economy(inputs, agents=inputs["agents"]), method, seed=0).record)
     payoff = abs(float(found["mean_agent_payoff"]))
     bare = abs(float(found["mean_agent_payoff_without_exploration"]))
     return {
@@ -301,7 +301,7 @@ def _contractivity(inputs: Inputs) -> dict[str, Any]:
         map_steps=how["steps"],
         stop_below=how["stop_below"],
     )
-    found = _plain(rv.learn(economy(inputs), method).record)
+    found = _plain(rv.solve(economy(inputs), method).record)
     return {
         "fraction_of_violations": float(found["violation_share"]),
         "mean_entropy_of_equilibrium": float(found["equilibrium_entropy"]),
@@ -316,7 +316,7 @@ def _monotonicity(inputs: Inputs) -> dict[str, Any]:
         generator=how["generator"],
         entropy_rule=how["entropy_rule"],
     )
-    found = _plain(rv.learn(economy(inputs), method).record)
+    found = _plain(rv.solve(economy(inputs), method).record)
     return {"fraction_J": float(found["violation_share"]), "fraction_J_h": float(found["violation_share_h"])}
 
 

@@ -272,7 +272,7 @@ def _dynamic(inputs: Inputs, solution: str, periods: int = 20, **more: Any) -> t
     own = _floats({k: inputs[k] for k in ("a", "b", "gamma", "phi")})
     game = rv.games.market(c=float(inputs["mc"]), adjustment="predetermined", initial=1.0, **own)
     learner = rv.methods.LinearQuadratic(solution=solution, periods=periods, **more)
-    return game, rv.learn(game, learner).data
+    return game, rv.solve(game, learner).data
 
 
 def lq_mpe(inputs: Inputs) -> dict[str, Any]:
@@ -348,7 +348,7 @@ def learning_band(inputs: Inputs) -> dict[str, Any]:
 
 def _learned(game: Any, inputs: Inputs, **options: Any) -> Any:
     learner = rv.methods.RepeatedQLearning(sessions=inputs["runs_for_test"], **options)
-    return rv.learn(game, learner, seed=1, tolerance=None).data
+    return rv.solve(game, learner, seed=1, tolerance=None).data
 
 
 def _calvano(inputs: Inputs) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def learning_hedge(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     game = game_of(inputs)
     levels = [{"kind": "levels", "levels": inputs[name]} for name in ("xs_levels", "xp_levels")]
     learner = rv.methods.Hedge(places=levels, eta=inputs["eta"], rounds=inputs["steps"])
-    found = rv.learn(game, learner)
+    found = rv.solve(game, learner)
     weights = found.profile.values
     return {
         "u": found.payoff.values.tolist(),
@@ -221,7 +221,7 @@ def dynamic_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The certified equilibrium over periods: backwards where only time links them, else by replies."""
     game = game_of(inputs)
     if not game.linked:
-        found = rv.learn(game, rv.methods.Periods())
+        found = rv.solve(game, rv.methods.Periods())
     else:
         found = rv.solve(game, rv.methods.BestResponse(), start="moderate", path=False)
     record = _measured(game, _at(game, found)) | _regrets(found)
@@ -232,7 +232,7 @@ def dynamic_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 def stationary_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The equilibrium of a race without end, which every period repeats."""
     game = game_of(inputs)
-    found = rv.learn(game, rv.methods.Periods())
+    found = rv.solve(game, rv.methods.Periods())
     record = _measured(game, _at(game, found)) | _regrets(found)
     return record | {"U": record["u"], "safe": record["win_safe"]}
 

@@ -20,7 +20,7 @@ SHAPE = networks.Shape(features=3, hidden=5, axes=2, least=0.01)
 
 def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
     """The data of a run without a certificate."""
-    return rv.learn(game, learner, seed=seed, tolerance=None).data
+    return rv.solve(game, learner, seed=seed, tolerance=None).data
 
 
 @pytest.mark.parametrize("rival", [0.0, 20.0, 60.0, 85.0])
@@ -53,7 +53,7 @@ def test_so_it_does_with_prices_and_other_demands() -> None:
 def test_a_leader_of_an_exact_follower_finds_the_equilibrium(gamma: float) -> None:
     """45 and 22.5, profits 1012.5 and 506.25, whatever the discount."""
     game = rv.games.market(stages=[[0], [1]], gamma=gamma)
-    found = rv.learn(game, ActorCritic(roles=["learns", "oracle"]))
+    found = rv.solve(game, ActorCritic(roles=["learns", "oracle"]))
     np.testing.assert_allclose(found.data.learned_choice.values.ravel(), [45.0, 22.5], rtol=0.01)
     np.testing.assert_allclose(found.data.learned_payoff, [1012.5, 506.25], rtol=0.02)
     np.testing.assert_array_equal(found.profile, found.data.learned_choice[:1])
@@ -71,7 +71,7 @@ def test_followers_who_are_exact_reply_to_each_other() -> None:
 
 
 def test_two_learners_without_memory_find_cournot() -> None:
-    found = rv.learn(cournot(2), ActorCritic())
+    found = rv.solve(cournot(2), ActorCritic())
     np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)
 
 

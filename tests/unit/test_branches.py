@@ -25,13 +25,13 @@ def influencer(players: int, **changes: object) -> rv.Game:
 @cache
 def three() -> Dataset:
     learner = rv.methods.Branches(parameter="reach", low=0.08, high=0.3)
-    return rv.learn(influencer(3), learner).data
+    return rv.solve(influencer(3), learner).data
 
 
 @cache
 def five() -> Dataset:
     learner = rv.methods.Branches(parameter="reach", low=0.065, high=0.3, certify="none")
-    return rv.learn(influencer(5), learner).data
+    return rv.solve(influencer(5), learner).data
 
 
 def rows_of(data: Dataset, branch: int) -> Dataset:
@@ -164,7 +164,7 @@ def test_unequal_modes_make_the_first_crossing_transcritical() -> None:
         3, resource=resource, resource_points={"kind": "linspace", "start": 0.001, "stop": 0.999, "num": 100}
     )
     learner = rv.methods.Branches(parameter="reach", low=0.16, high=0.22, certify="none")
-    data = rv.learn(game, learner).data
+    data = rv.solve(game, learner).data
     loss = float(data.symmetric_loss_parameter[0])
     sides = [
         np.sign(rows_of(data, branch).branch_parameter.values[1] - loss)
@@ -182,7 +182,7 @@ def test_jaxcont_finds_the_same() -> None:
     learner = rv.methods.Branches(
         parameter="reach", low=0.08, high=0.3, certify="none", continuation="jaxcont"
     )
-    theirs = rv.learn(influencer(3), learner).data
+    theirs = rv.solve(influencer(3), learner).data
     ours = three()
     np.testing.assert_allclose(theirs.branch_parameter, ours.branch_parameter, atol=1e-8)
     np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)

@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "tutorial" / "examples"
 @pytest.mark.parametrize("players", [3])
 def test_a_market_loses_its_symmetric_equilibrium(players: int) -> None:
     market = from_file("scale_market.py:scale_market", EXAMPLES)(players=players)
-    data = rv.learn(market, rv.methods.Branches(parameter="economies", low=1.0, high=3.0)).data
+    data = rv.solve(market, rv.methods.Branches(parameter="economies", low=1.0, high=3.0)).data
     # equal quantities q: 1 - (n + 1) q + k q - m q^2 = 0; they part where -1 + k - 2 m q = 0
     strain = 1.0
     q = (np.sqrt(players**2 - 4 * strain) - players) / (-2 * strain)
@@ -33,7 +33,7 @@ def test_a_market_loses_its_symmetric_equilibrium(players: int) -> None:
 
 def test_a_race_has_two_folds() -> None:
     race = from_file("effort_race.py:effort_race", EXAMPLES)(rivalry=2.0)
-    data = rv.learn(race, rv.methods.Branches(parameter="prize", low=2.5, high=5.5)).data
+    data = rv.solve(race, rv.methods.Branches(parameter="prize", low=2.5, high=5.5)).data
     bend, height = np.arccosh(np.sqrt(2.0)), 2.0 * np.sqrt(0.5)
     np.testing.assert_allclose(
         np.sort(data.fold_parameter), [4 + bend - height, 4 - bend + height], atol=1e-9

@@ -52,7 +52,7 @@ def found(
     game: rv.Game, parameter: str | Callable[[float], rv.Game], low: float, high: float, **options: object
 ) -> rv.Solution:
     options = {"certify": "none", "searches": 3} | options
-    return rv.learn(game, Branches(parameter=parameter, low=low, high=high, **options))  # type: ignore[arg-type]
+    return rv.solve(game, Branches(parameter=parameter, low=low, high=high, **options))  # type: ignore[arg-type]
 
 
 def test_a_branch_goes_round_two_folds() -> None:
@@ -193,7 +193,7 @@ def test_jaxcont_needs_a_name() -> None:
 
 def test_a_start_gives_its_branch_both_ways() -> None:
     game = cubic(drive=0.0, apart=-0.5, growth=-0.5)
-    solution = rv.learn(
+    solution = rv.solve(
         game, Branches(parameter="growth", low=-2.0, high=1.0, certify="none", switch=0), start=[0.6, -0.6]
     )
     data = solution.data
@@ -232,7 +232,7 @@ def test_nothing_inside_the_space_is_no_answer() -> None:
 
 def test_nobody_can_tell_how_much_is_left() -> None:
     events = []
-    rv.learn(cubic(), Branches(parameter="drive", low=-0.1, high=0.1, certify="none"), progress=events.append)
+    rv.solve(cubic(), Branches(parameter="drive", low=-0.1, high=0.1, certify="none"), progress=events.append)
     assert events[-1].done > 0
     assert {event.total for event in events} == {0}
 
@@ -246,7 +246,7 @@ def test_wrong_input_is_told_in_one_line() -> None:
         ({"parameter": "drive", "low": 0.0, "high": 1.0, "cycles": -2}, "cycles: -2 must be at least 0"),
     ]:
         with pytest.raises(ValueError, match=words) as told:
-            rv.learn(cubic(), Branches(**options))  # type: ignore[arg-type]
+            rv.solve(cubic(), Branches(**options))  # type: ignore[arg-type]
         assert "\n" not in str(told.value)
 
 

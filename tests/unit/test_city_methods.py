@@ -49,7 +49,7 @@ def quick(**options: Any) -> CityQLearning:
 
 
 def ran(learner: Any, game: Any = None, seed: int = 0) -> Record:
-    found = rv.learn(small() if game is None else game, learner, seed=seed)
+    found = rv.solve(small() if game is None else game, learner, seed=seed)
     return {name: array for name, (_, array) in found.record.items()}
 
 
@@ -85,16 +85,16 @@ def test_looking_changes_nothing_of_what_is_learned() -> None:
 
 
 def test_a_run_is_carried_on() -> None:
-    kept = rv.learn(small(), quick(training=160, keep=True, monitor_every=4), seed=3)
+    kept = rv.solve(small(), quick(training=160, keep=True, monitor_every=4), seed=3)
     on = ran(quick(training=240, keep=True, carry_on=kept, monitor_every=4), seed=9)
     whole = ran(quick(keep=True, monitor_every=4), seed=3)
     but = ("monitor_", "steps", "last_words")
     same(on, whole, but)
     assert on["monitor_step"].tolist() == [160 + 80 * k for k in range(1, 4)]
     with pytest.raises(ValueError, match=r"carry_on: last_\w+ has shape .*; must be a run of the same game"):
-        rv.learn(small(agents=26), quick(carry_on=kept))
+        rv.solve(small(agents=26), quick(carry_on=kept))
     with pytest.raises(ValueError, match=r"carry_on: has no last_\w+; the run must keep"):
-        rv.learn(small(), quick(carry_on=rv.learn(small(), quick())))
+        rv.solve(small(), quick(carry_on=rv.solve(small(), quick())))
 
 
 def test_training_ends_when_a_change_is_small() -> None:
@@ -323,4 +323,4 @@ def test_kinds_know_their_games() -> None:
         build_method({"kind": "newton"}, game=small())
     assert "design" in METHODS
     with pytest.raises(ValueError, match="must be a city that agents travel through"):
-        rv.learn(rv.games.karma(agents=10), quick())
+        rv.solve(rv.games.karma(agents=10), quick())

@@ -163,7 +163,7 @@ def test_an_option_is_worth_its_place() -> None:
 def test_payoffs_are_the_rewards_that_were_seen() -> None:
     """In the mean over states met, V - gamma V' is the reward; what odds do not tell of queues is small."""
     game = rv.games.city(network="stubs_2x2", agents=60, max_karma=6, mean_karma=3)
-    found = rv.learn(game, CitySimulation(plays="uniform", evaluation=10_000)).record
+    found = rv.solve(game, CitySimulation(plays="uniform", evaluation=10_000)).record
     payoff = (1 - 0.98) * np.asarray(found["agent_payoff"][1])
     seen = np.asarray(found["agent_reward"][1])
     assert abs(payoff.mean() / seen.mean() - 1) < 0.02

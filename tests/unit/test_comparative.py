@@ -58,7 +58,7 @@ def efforts(prize: np.ndarray, price: float) -> np.ndarray:
 
 def slopes_of(game: Any, parameter: str | list[str], **rest: Any) -> Any:
     start = np.full(game.space.shape, 0.5)
-    return rv.learn(game, ComparativeStatics(parameter, **rest), start=start).data
+    return rv.solve(game, ComparativeStatics(parameter, **rest), start=start).data
 
 
 @pytest.mark.slow
@@ -126,7 +126,7 @@ def test_what_cannot_be_moved_is_told() -> None:
 
 
 def test_without_an_equilibrium_there_is_no_slope() -> None:
-    found = rv.learn(contest(), ComparativeStatics("price", rounds=1), start=[[1.0], [3.0]])
+    found = rv.solve(contest(), ComparativeStatics("price", rounds=1), start=[[1.0], [3.0]])
     assert found.status == "iteration limit"
     assert "slope" not in found.record
 

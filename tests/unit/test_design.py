@@ -57,7 +57,7 @@ START = [0.5, 1.0]
 
 
 def designed(game: Any, start: Any = START, **options: Any) -> Any:
-    return rv.learn(game, Design(**{"tries": 1} | options), start=start)
+    return rv.solve(game, Design(**{"tries": 1} | options), start=start)
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ BANDS = {0.0: (44.9, 45.1), 0.1: (53.5, 54.6), 1.0: (58.8, 61.4)}
 @pytest.mark.parametrize("noise", BANDS)
 def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
     """Without noise the cartel's 45; independently measured 54.0 and 60.6 at deviations of 0.1 and 1."""
-    found = rv.learn(rv.games.market(), Directional(initial=FROM_TO, cost_noise=noise), tolerance=None)
+    found = rv.solve(rv.games.market(), Directional(initial=FROM_TO, cost_noise=noise), tolerance=None)
     low, high = BANDS[noise]
     assert low < float(found.data.total_mean) < high
     assert found.data.total_choice.shape == (20,)
@@ -122,7 +122,7 @@ def test_valuing_what_stands_takes_the_noise_out() -> None:
     options: dict[str, Any] = {"initial": FROM_TO, "cost_noise": 1.0, "periods": 5000, "step_size": 0.4}
     totals = {
         name: float(
-            rv.learn(rv.games.market(), Directional(**options, **how), tolerance=None).data.total_mean
+            rv.solve(rv.games.market(), Directional(**options, **how), tolerance=None).data.total_mean
         )
         for name, how in {
             "payoff": {},
@@ -171,13 +171,13 @@ def test_steps_stay_in_the_box_and_a_start_is_taken() -> None:
 
 def test_a_firm_alone_finds_the_monopoly() -> None:
     """``P = 100 - q``, unit cost 10: 45, within a step's turns of it."""
-    found = rv.learn(rv.games.market(players=1), Directional(runs=3, periods=4000, step_size=0.25))
+    found = rv.solve(rv.games.market(players=1), Directional(runs=3, periods=4000, step_size=0.25))
     np.testing.assert_allclose(found.data.mean_choice, 45.0, atol=0.26)
 
 
 def test_leaders_and_followers_all_learn() -> None:
     game = rv.games.market(players=3, stages=[[1], [0, 2]])
-    found = rv.learn(game, Directional(runs=2, periods=200))
+    found = rv.solve(game, Directional(runs=2, periods=200))
     assert found.profile.shape == (1, 1)
     assert found.data.mean_choice.dims == ("run", "seat")
     np.testing.assert_allclose(found.profile.values[0, 0], found.data.mean_choice.values[:, 1].mean())

@@ -52,7 +52,7 @@ def seek(lean: float, kind: Any = Quadratic) -> Any:
 
 
 def found_by(game: Any, start: Any, **options: Any) -> Any:
-    return rv.learn(game, DoubleOracle(**options), start=start)
+    return rv.solve(game, DoubleOracle(**options), start=start)
 
 
 @pytest.mark.parametrize("lean", [0.0, 0.3])
@@ -181,7 +181,7 @@ def test_an_auction_on_a_grid_is_solved_exactly() -> None:
     bids = np.linspace(0, 1, 11)
     wins = (bids[:, None] > bids) + 0.5 * (bids[:, None] == bids) - bids[:, None]
     game = rv.games.matrix(payoffs=[wins.tolist(), wins.T.tolist()])
-    found = rv.learn(game, DoubleOracle(), start=game.pure(3, 4))
+    found = rv.solve(game, DoubleOracle(), start=game.pure(3, 4))
     assert (found.status, found.claim) == ("converged", "equilibrium")
     x = found.data.mean_profile.values
     assert max((wins @ x[1]).max() - x[0] @ wins @ x[1], (wins @ x[0]).max() - x[1] @ wins @ x[0]) < 1e-9

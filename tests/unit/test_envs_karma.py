@@ -136,7 +136,7 @@ def test_a_function_as_a_policy() -> None:
     found = table.argmax(axis=-1)
     stakes = np.array([[1, 5, 0], [1, 3, 7]])
     np.testing.assert_array_equal(found, np.minimum(stakes[:, :, None], np.arange(5)))
-    played = rv.learn(game, rv.methods.Simulation(plays=table, evaluation=200)).data
+    played = rv.solve(game, rv.methods.Simulation(plays=table, evaluation=200)).data
     assert played.exploitability.shape == (2,)
     np.testing.assert_array_equal(played.policy, table)
     with pytest.raises(ValueError, match=r"policy puts 1 on bid 1 at type 'type 0', u=1, k=0; must be 0"):

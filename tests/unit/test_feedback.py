@@ -61,7 +61,7 @@ def static_by_hand(A: np.ndarray, B: np.ndarray, ahead: object = 0.0) -> tuple[n
 
 @pytest.fixture(scope="module")
 def found() -> rv.Solution:
-    return rv.learn(invest_race(), Feedback(levels=5, highest=4.0), tolerance=None)
+    return rv.solve(invest_race(), Feedback(levels=5, highest=4.0), tolerance=None)
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_the_path_by_hand(found: rv.Solution) -> None:
 def test_dear_investment_is_effort_only() -> None:
     """Where investing costs too much every period is that of effort alone: the same, as nothing ends play."""
     game = invest_race(r_inv_s=1e4, r_inv_p=1e4)
-    dear = rv.learn(game, Feedback(levels=5, highest=4.0, halve=False), tolerance=None)
+    dear = rv.solve(game, Feedback(levels=5, highest=4.0, halve=False), tolerance=None)
     value, inputs = static_by_hand(np.array([10.0, 6.0]), np.array([2.0, 1.0]))
     schedule = np.asarray(game.schedule(jnp.asarray(dear.data.profile.values)))
     assert np.all(schedule[..., 2:] == 0)
@@ -121,7 +121,7 @@ def test_dear_investment_is_effort_only() -> None:
 def test_effort_only_is_the_open_loop() -> None:
     """Nothing to see but the period: values backwards, where a win ends play."""
     game = invest_race(invest=False, end_on="win")
-    found = rv.learn(game, Feedback(), tolerance=None)
+    found = rv.solve(game, Feedback(), tolerance=None)
     A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
     later, last = static_by_hand(A, B)
     value, first = static_by_hand(A, B, GAMMA * later)
@@ -154,7 +154,7 @@ def test_wrong_input() -> None:
     with pytest.raises(ValueError, match="levels: 6 must be an odd number"):
         Feedback(levels=6)
     with pytest.raises(ValueError, match=r"levels: 7 of 6 stocks make 117649 nodes; budget is 20000"):
-        rv.learn(rv.games.race(players=3, horizon=2, invest=True), Feedback())
+        rv.solve(rv.games.race(players=3, horizon=2, invest=True), Feedback())
     with pytest.raises(ValueError, match="horizon: inf"):
-        rv.learn(rv.games.race(kappa=1.0, gamma=0.9, end_on="win", horizon="inf"), Feedback())
+        rv.solve(rv.games.race(kappa=1.0, gamma=0.9, end_on="win", horizon="inf"), Feedback())
     assert not Feedback.fits(rv.games.matrix("chicken"))

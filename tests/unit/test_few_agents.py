@@ -283,7 +283,7 @@ def four(payment: str) -> tuple[Any, np.ndarray, float]:
 @pytest.mark.parametrize("payment", ["PBP", "PBS"])
 def test_of_four_agents_the_gain_is_estimated_without_bias(payment: str) -> None:
     game, policy, most = four(payment)
-    found = rv.learn(game, rv.methods.Simulation(plays=policy, evaluation=20_000)).data
+    found = rv.solve(game, rv.methods.Simulation(plays=policy, evaluation=20_000)).data
     np.testing.assert_allclose(found.regret.item(), most, rtol=0.03)
     assert str(found.coverage.values) == "estimated"
 
@@ -317,7 +317,7 @@ def test_a_payoff_that_is_not_what_is_played_is_told(monkeypatch: pytest.MonkeyP
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=2)
     policy = np.broadcast_to(np.eye(5)[(np.arange(5) + 1) // 2], (2, 5, 5))
     run = rv.methods.Simulation(plays=policy, evaluation=5000)
-    assert rv.learn(game, run).certificate.coverage == "exact"
+    assert rv.solve(game, run).certificate.coverage == "exact"
     monkeypatch.setattr(few_agents, "FEW", 0)
     with pytest.warns(UserWarning, match=r"\(1 - gamma\) x payoff is .* do not rely on the gains"):
-        rv.learn(game, run)
+        rv.solve(game, run)

@@ -22,17 +22,15 @@ SLIPS = {
     "rv.solve(game, ascent, start, tol='small')": "tol: 'small' must be a number",
     "rv.solve(game, ascent, start, seed=-3)": "seed: -3 must be a whole number",
     "rv.solve(game, ascent, start, progress=3)": "progress: 3 must be a function",
-    "rv.learn(chicken, matching, steps=1, seed='a')": "seed: 'a' must be",
-    "rv.learn(chicken, matching, steps='many')": "steps: 'many' must be",
-    "rv.learn(chicken, ascent, steps=1)": "is no learner; must have begin, advance, read",
-    "rv.learn(chicken, rv.methods.PopulationNewton(), steps=1)": "PopulationNewton is no learner",
-    "rv.learn(chicken, rv.methods.RegretMatching(regrets='none'), steps=1)": (
+    "rv.solve(chicken, matching, max_steps=1, seed='a')": "seed: 'a' must be",
+    "rv.solve(chicken, matching, max_steps='many')": "max_steps: 'many' must be",
+    "rv.solve(chicken, rv.methods.RegretMatching(regrets='none'), max_steps=1)": (
         "regrets: 'none' must be one of 'unconditional', 'conditional'"
     ),
-    "rv.learn(chicken, rv.methods.RegretMatching(inertia=0.5), steps=1)": "inertia: 0.5 must be above 1",
+    "rv.solve(chicken, rv.methods.RegretMatching(inertia=0.5), max_steps=1)": "inertia: 0.5 must be above 1",
     "rv.trace(game, ascent, start, steps=-1)": "steps: -1 must be",
     "rv.trace(game, ascent, start, steps=1, every=0)": "every: 0 must be a whole number of at least 1",
-    "rv.sweep(game, {'reach': [0.1]}, matching, start)": "RegretMatching is a learner; run it by rv.learn",
+    "rv.sweep(game, {'reach': [0.1]}, matching, start)": "RegretMatching is a learner; run it by rv.solve",
     "rv.sweep(game, {'reach': []}, ascent, start)": "over['reach']: [] must be a list of at least one value",
     "rv.sweep(game, {'reach': 0.2}, ascent, start)": "over['reach']: 0.2 must be a list",
     "rv.certificate(game, [0.1, 0.2])": "profile: shape (2,) must be (3, 1)",

@@ -56,7 +56,7 @@ def test_average_play_of_a_zero_sum_game_has_its_value() -> None:
     """The value of [[2, -1], [-1, 1]] is 1/5, at 2/5 and 3/5; the last mixtures go round it."""
     game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
     eta, rounds = 0.02, 5000
-    found = rv.learn(game, Hedge(eta=eta, rounds=rounds, play="average"))
+    found = rv.solve(game, Hedge(eta=eta, rounds=rounds, play="average"))
     bound = np.log(2) / (eta * rounds) + eta * 3**2 / 8
     assert float(found.data.correlated_regret.max()) <= bound
     assert float(found.certificate.regret.max()) <= 2 * bound
@@ -69,7 +69,7 @@ def test_average_play_of_a_zero_sum_game_has_its_value() -> None:
 
 def test_the_profile_is_the_last_mixture_unless_the_average_is_asked_for() -> None:
     game = matrix(payoffs=[[[2, 0], [0, 1]], [[0, 1], [2, 0]]])
-    last, mean = (rv.learn(game, Hedge(rounds=50, play=play)) for play in ("last", "average"))
+    last, mean = (rv.solve(game, Hedge(rounds=50, play=play)) for play in ("last", "average"))
     np.testing.assert_array_equal(last.data.average_play, mean.profile)
     assert np.abs(last.profile.values - mean.profile.values).max() > 1e-3
 
@@ -113,9 +113,9 @@ def test_sampled_updates_are_exact_in_expectation(baseline: str, ragged: Matrix)
 
 
 def test_sampled_learners_find_dominant_strategies() -> None:
-    found = rv.learn(matrix("prisoners_dilemma"), SAMPLED, seed=2)
+    found = rv.solve(matrix("prisoners_dilemma"), SAMPLED, seed=2)
     assert found.profile.values[:, 1].min() > 0.95
-    again, other = (rv.learn(matrix("prisoners_dilemma"), SAMPLED, seed=s) for s in (2, 3))
+    again, other = (rv.solve(matrix("prisoners_dilemma"), SAMPLED, seed=s) for s in (2, 3))
     np.testing.assert_array_equal(again.profile, found.profile)
     assert not np.array_equal(other.profile, found.profile)
 
@@ -132,7 +132,7 @@ def test_continuous_games_are_played_on_places(learner: Any) -> None:
     """Two influencers of reach 0.3 on 0, 1/4, .., 1: the middle dominates by iteration."""
     game = rv.games.influencer(reach=[0.3, 0.3], resource="bimodal")
     assert learner.fits(game)
-    found = rv.learn(game, learner, steps=3000, seed=1)
+    found = rv.solve(game, learner, max_steps=3000, seed=1)
     assert found.record["mixture"][0] == ("player", "action")
     assert found.profile.values[:, 2].min() > 0.98
     np.testing.assert_allclose(found.data.mean_profile, 0.5, atol=0.02)
@@ -161,4 +161,4 @@ def test_options_out_of_range_are_refused(made: Any, words: str) -> None:
 
 def test_a_number_a_player_is_held_against_the_players() -> None:
     with pytest.raises(ValueError, match="eta: 3 numbers must be 2, one a player"):
-        rv.learn(matrix("chicken"), Hedge(eta=[1.0, 1.0, 1.0]))
+        rv.solve(matrix("chicken"), Hedge(eta=[1.0, 1.0, 1.0]))

@@ -18,7 +18,7 @@ REFUSED = "signal: agents who see something of their peers have no mean field he
 
 
 def ran(game: Any, learner: Any, seed: int = 0) -> dict[str, np.ndarray]:
-    return {name: array for name, (_, array) in rv.learn(game, learner, seed=seed).record.items()}
+    return {name: array for name, (_, array) in rv.solve(game, learner, seed=seed).record.items()}
 
 
 def test_words_for_what_is_seen() -> None:

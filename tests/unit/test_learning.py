@@ -64,10 +64,10 @@ class Walk:
 def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:
     """Stopped after its first chunk, then carried on by another call."""
     kept = Kept()
-    first = rv.learn(game, learner, steps=steps, seed=3, progress=lambda _: True, checkpoint=kept)
+    first = rv.solve(game, learner, max_steps=steps, seed=3, progress=lambda _: True, checkpoint=kept)
     assert 0 < first.steps < steps
     assert kept.arrays is not None
-    return rv.learn(game, learner, steps=steps, seed=3, checkpoint=kept)
+    return rv.solve(game, learner, max_steps=steps, seed=3, checkpoint=kept)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:
     ids=["an object", "arrays"],
 )
 def test_a_run_in_parts_is_the_whole_to_the_bit(learner: Any, game: Any) -> None:
-    whole = rv.learn(game, learner, steps=50, seed=3)
+    whole = rv.solve(game, learner, max_steps=50, seed=3)
     parts = in_parts(learner, game, 50)
     assert whole.steps == parts.steps == 50
     assert whole.record.keys() == parts.record.keys()

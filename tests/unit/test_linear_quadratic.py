@@ -34,7 +34,7 @@ class Firms:
 
 
 def solved(game: LinearQuadraticGame, solution: str, **options: Any) -> rv.Solution:
-    return rv.learn(Firms(game), LinearQuadratic(solution=solution, **options))
+    return rv.solve(Firms(game), LinearQuadratic(solution=solution, **options))
 
 
 def discounted(found: rv.Solution, gamma: float) -> np.ndarray:
@@ -287,9 +287,9 @@ def test_a_path_that_leaves_the_market_has_no_certificate() -> None:
         a=10.0, b=2.0, c=[0.0, 3.0], gamma=0.96, adjustment="predetermined", phi=12.0, initial=1.0
     )
     with pytest.warns(UserWarning, match="output of firm 1 is -.* is not one of the game itself"):
-        found = rv.learn(game, LinearQuadratic(solution="joint"))
+        found = rv.solve(game, LinearQuadratic(solution="joint"))
     assert "output of firm 1" in str(found.data.outside.values)
     assert "regret" not in found.data
-    inside = rv.learn(game, LinearQuadratic())
+    inside = rv.solve(game, LinearQuadratic())
     assert inside.claim == "equilibrium"
     assert "outside" not in inside.data

@@ -205,7 +205,7 @@ def test_linear_quadratic_form_is_the_cash_flow() -> None:
 
 def test_the_markov_perfect_case_of_the_market() -> None:
     case = next(case for case in CASES if case["id"] == "lq_mpe_phi12")
-    found = rv.learn(rv.games.market(**BEFORE, initial=1.0), rv.methods.LinearQuadratic())
+    found = rv.solve(rv.games.market(**BEFORE, initial=1.0), rv.methods.LinearQuadratic())
     values = np.ravel(case["expected"].get("value", case["expected"].get("values", [])))
     wanted = values if values.size else 128.865036
     np.testing.assert_allclose(found.data.value.values, wanted, rtol=1e-6)

@@ -28,7 +28,7 @@ def ragged() -> Matrix:
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 def test_regrets_are_those_of_the_joint_play(learner: object, ragged: Matrix) -> None:
-    record = rv.learn(ragged, learner, steps=3000, seed=2).record
+    record = rv.solve(ragged, learner, max_steps=3000, seed=2).record
     joint = record["joint_play"][1].reshape(2, 3, 4)
     np.testing.assert_allclose(joint.sum(), 1.0)
     table = np.asarray(ragged.table)
@@ -86,14 +86,14 @@ def test_the_interpreter_plays_the_same() -> None:
 
 
 def test_same_seed_same_play_and_another_seed_another(ragged: Matrix) -> None:
-    one, two, three = (rv.learn(ragged, LEARNERS[0], steps=500, seed=s).profile.values for s in (1, 1, 2))
+    one, two, three = (rv.solve(ragged, LEARNERS[0], max_steps=500, seed=s).profile.values for s in (1, 1, 2))
     assert np.array_equal(one, two)
     assert not np.array_equal(one, three)
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 def test_dominant_strategies_are_learned(learner: object) -> None:
-    found = rv.learn(matrix("public_goods", players=3), learner, steps=20_000)
+    found = rv.solve(matrix("public_goods", players=3), learner, max_steps=20_000)
     np.testing.assert_allclose(found.profile[:, 0], 1.0, atol=2e-3)
     assert found.claim == "approximate equilibrium"  # the first, drawn periods stay in the empirical play
     assert float(found.certificate.regret.max()) < 2e-3
@@ -102,14 +102,14 @@ def test_dominant_strategies_are_learned(learner: object) -> None:
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 def test_zero_sum_play_approaches_equilibrium(learner: object) -> None:
     game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
-    found = rv.learn(game, learner, steps=400_000, seed=4)
+    found = rv.solve(game, learner, max_steps=400_000, seed=4)
     np.testing.assert_allclose(found.profile, [[0.4, 0.6], [0.4, 0.6]], atol=0.03)
     assert float(found.data.correlated_regret.max()) < 0.06
 
 
 def test_only_conditional_regrets_vanish_in_shapleys_game() -> None:
     game = matrix("shapley")
-    simple, conditional, fictitious = (rv.learn(game, m, steps=500_000, seed=1) for m in LEARNERS)
+    simple, conditional, fictitious = (rv.solve(game, m, max_steps=500_000, seed=1) for m in LEARNERS)
     for found in (simple, conditional, fictitious):
         assert float(found.data.correlated_regret.max()) < 0.02
     assert float(conditional.data.conditional_regret.max()) < 0.04
@@ -119,7 +119,7 @@ def test_only_conditional_regrets_vanish_in_shapleys_game() -> None:
 
 
 def test_histories_are_log_spaced_and_end_where_the_run_stands() -> None:
-    found = rv.learn(matrix("chicken"), RegretMatching(), steps=1000, seed=0)
+    found = rv.solve(matrix("chicken"), RegretMatching(), max_steps=1000, seed=0)
     step, curve = found.record["regret_step"][1], found.record["regret_curve"][1]
     assert step[0] == 1
     assert step[-1] == 1000
@@ -157,4 +157,4 @@ def test_actions_are_drawn_in_proportion() -> None:
 
 def test_a_world_with_states_is_refused() -> None:
     with pytest.raises(ValueError, match="must be finite"):
-        rv.learn({"not": "a world"}, RegretMatching(), steps=1)
+        rv.solve({"not": "a world"}, RegretMatching(), max_steps=1)

@@ -89,7 +89,7 @@ def test_a_game_with_fields_of_every_name_is_solved_and_checked(own: Any) -> Non
     solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)
     np.testing.assert_allclose(solved.profile, 1 / 3, atol=1e-6)
     assert solved.claim == "no deviation found"
-    learned = rv.learn(own, rv.methods.QLearning(places=3), steps=10)
+    learned = rv.solve(own, rv.methods.QLearning(places=3), max_steps=10)
     assert learned.profile.shape == (2, 1)
     with pytest.raises(ValueError, match="no named starts"):
         rv.solve(own, rv.methods.GradientAscent(), start="scale")

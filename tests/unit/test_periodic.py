@@ -114,4 +114,4 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -
 def test_a_start_is_refused() -> None:
     game = rv.games.race(horizon=2)
     with pytest.raises(ValueError, match="start: PeriodQLearning takes none"):
-        rv.learn(game, PeriodQLearning(**OPTIONS, epochs=1), start=np.ones((2, 4)))
+        rv.solve(game, PeriodQLearning(**OPTIONS, epochs=1), start=np.ones((2, 4)))

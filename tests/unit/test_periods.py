@@ -80,7 +80,7 @@ def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], li
 
 def test_backwards_by_hand() -> None:
     game = selling(0.04, 0.9)
-    found = rv.learn(game, Periods())
+    found = rv.solve(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 3)
     assert found.status == "converged"
     assert np.allclose(found.data.profile, [quantities] * 2, atol=1e-9)
@@ -93,7 +93,7 @@ def test_backwards_by_hand() -> None:
 
 def test_without_end_is_the_limit_of_many_periods() -> None:
     game = selling(0.04, 0.9, periods=1, endless=True)
-    found = rv.learn(game, Periods())
+    found = rv.solve(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 200)
     assert found.status == "converged"
     assert np.allclose(found.data.profile, quantities[0], atol=1e-8)
@@ -102,7 +102,7 @@ def test_without_end_is_the_limit_of_many_periods() -> None:
 
 def test_several_starts_count_the_equilibria_of_a_stage() -> None:
     """One period of Cournot has one equilibrium, from wherever replies begin."""
-    found = rv.learn(selling(0.04, 0.9), Periods(tries=2))
+    found = rv.solve(selling(0.04, 0.9), Periods(tries=2))
     assert found.data.stage_equilibria.values.tolist() == [1, 1, 1]
 
 
@@ -117,15 +117,15 @@ def test_it_can_be_broken_off() -> None:
     assert "status" not in part
     assert np.isnan(part["profile"][1]).tolist() == [[True, True, False]] * 2
     assert method.advance(world, session, 10) == 2
-    whole = rv.learn(game, method)
+    whole = rv.solve(game, method)
     assert np.array_equal(method.read(world, session)["profile"][1], whole.data.profile)
 
 
 def test_linked_periods_are_refused() -> None:
     game = rv.games.race(horizon=2, invest=True)
     with pytest.raises(ValueError, match="invest = true links the periods"):
-        rv.learn(game, Periods())
+        rv.solve(game, Periods())
     game = rv.games.race(horizon=2, transition=lambda numbers, inputs, period: numbers)
     with pytest.raises(ValueError, match="transition"):
-        rv.learn(game, Periods())
+        rv.solve(game, Periods())
     assert not Periods.fits(cournot(2))

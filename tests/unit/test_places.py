@@ -113,7 +113,7 @@ def test_bad_places(places: object, message: str) -> None:
 def test_firms_choose_among_places_that_rise(second: list[float]) -> None:
     learner = rv.methods.RepeatedQLearning(sessions=1, periods=10, places=[[0.1, 0.5, 0.9], second])
     with pytest.raises(ValueError, match=r"places\[1\]: .* must rise, none named twice"):
-        rv.learn(rv.games.market(), learner)
+        rv.solve(rv.games.market(), learner)
 
 
 def test_places_that_cannot_be_walked() -> None:

@@ -99,7 +99,7 @@ def test_arrays_of_a_plain_class_are_swept(kind: str) -> None:
 
 def test_a_parameter_of_a_plain_class_is_followed() -> None:
     """The symmetric equilibrium 1 / (1 + 2 slope), from one slope to another."""
-    branch = rv.learn(Plain(np.ones(2)), Branches(parameter="slopes", low=1.0, high=2.0)).data
+    branch = rv.solve(Plain(np.ones(2)), Branches(parameter="slopes", low=1.0, high=2.0)).data
     slope = branch.branch_parameter.values
     assert slope.min() < 1.05
     assert slope.max() > 1.95
@@ -213,7 +213,7 @@ def test_learners_take_a_plain_finite_game() -> None:
         def __eq__(self, other: object) -> bool:
             return self is other
 
-    found = rv.learn(Prisoners(), Hedge(), steps=2000)
+    found = rv.solve(Prisoners(), Hedge(), max_steps=2000)
     np.testing.assert_allclose(found.data.mean_profile[:, 1], 1.0, atol=1e-3)
 
 

@@ -61,7 +61,7 @@ class Byhand:
 
 def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
     tables = firms()
-    found = rv.learn(tables, PlanOptions(delta=INF, targets=TARGETS, ramps=RAMPS))
+    found = rv.solve(tables, PlanOptions(delta=INF, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
     followed = np.zeros((8, 9, 9))
     for _ in range(200):
@@ -83,7 +83,7 @@ def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
 
 def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period() -> None:
     tables = calm()
-    found = rv.learn(tables, PlanOptions(delta=0.0, targets=TARGETS, ramps=RAMPS))
+    found = rv.solve(tables, PlanOptions(delta=0.0, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
     states = np.zeros((2, 9, 9))  # what a state is worth to either: there are no plans
     for _ in range(80):
@@ -106,7 +106,7 @@ def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period()
 @pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
 def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool) -> None:
     tables = calm()
-    found = rv.learn(tables, PlanOptions(delta=delta, charge=charge, targets=TARGETS, ramps=RAMPS))
+    found = rv.solve(tables, PlanOptions(delta=delta, charge=charge, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
     switch, aim = found.data.in_force.values, found.data.aim.values
     nodes = np.arange(switch.size).reshape(switch.shape)
@@ -144,7 +144,7 @@ def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool
 def test_who_pays_for_changes_plays_as_who_only_weighs_them_and_gets_less() -> None:
     tables = firms([0.4, 0.5], [4.0, 30.0])  # the leader, whose plans all lead too far, changes them for ever
     one, other = (
-        rv.learn(tables, PlanOptions(delta=0.001, charge=charge, targets=[0.5, 2.5], ramps=[0.2]))
+        rv.solve(tables, PlanOptions(delta=0.001, charge=charge, targets=[0.5, 2.5], ramps=[0.2]))
         for charge in (False, True)
     )
     assert one.status == other.status == "converged"
@@ -187,7 +187,7 @@ def test_regrets_are_what_the_best_of_all_rules_gains() -> None:
 def test_what_does_not_converge_is_not_called_settled() -> None:
     tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
     with pytest.warns(UserWarning, match="200 sweeps of backward induction .* try noise above 0"):
-        found = rv.learn(tables, PlanOptions(delta=1.0, targets=5, ramps=[0.1], rounds=200))
+        found = rv.solve(tables, PlanOptions(delta=1.0, targets=5, ramps=[0.1], rounds=200))
     assert found.status in ("iteration limit", "cycling")
     worst, from_start = found.data.bound.max(), found.data.start_regret.max()
     gains = f"{worst:.3g} at the worst node and {from_start:.3g} from the start"
@@ -206,8 +206,8 @@ def test_the_leader_may_be_the_second_firm() -> None:
         tables.first[::-1].copy(),
     )
     options = {"delta": 0.3, "targets": TARGETS, "ramps": RAMPS}
-    one = rv.learn(tables, PlanOptions(**options)).data
-    other = rv.learn(turned, PlanOptions(leader=1, **options)).data
+    one = rv.solve(tables, PlanOptions(**options)).data
+    other = rv.solve(turned, PlanOptions(leader=1, **options)).data
     np.testing.assert_array_equal(one.value.values, other.value.values[::-1])
     np.testing.assert_array_equal(one.output_path.values, other.output_path.values[:, ::-1])
     np.testing.assert_array_equal(one.regret.values, other.regret.values[::-1])
@@ -230,7 +230,7 @@ def test_chunks_of_sweeps_change_nothing() -> None:
 
 def test_the_path_is_the_mean_of_drawn_play_and_chances_sum_to_one() -> None:
     tables = firms(0.5, 10.0)
-    found = rv.learn(tables, PlanOptions(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)).data
+    found = rv.solve(tables, PlanOptions(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)).data
     duel = announced(tables, 0, np.array([2.5]), np.array([0.3]), 0.2)
     leader = np.zeros(len(tables.levels[0]))
     leader[tables.first[0]] = 1.0
@@ -267,7 +267,7 @@ def test_disturbances_have_the_mean_and_the_spread_they_are_told() -> None:
 )
 def test_options_out_of_range_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rv.learn(firms(), PlanOptions(**options))
+        rv.solve(firms(), PlanOptions(**options))
 
 
 def test_tables_out_of_range_are_named() -> None:

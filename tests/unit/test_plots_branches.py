@@ -260,7 +260,7 @@ def test_same_data_same_bytes(one: xr.Dataset) -> None:
 def test_what_the_methods_find_is_drawn() -> None:
     """Names as the method writes them."""
     game = rv.games.influencer(players=3, resource="bimodal")
-    found = rv.learn(game, rv.methods.Thresholds("reach", low=0.15, high=0.25)).data
+    found = rv.solve(game, rv.methods.Thresholds("reach", low=0.15, high=0.25)).data
     ax = rv.plots.spectrum(found)
     assert ax.get_xlabel() == "reach"
     root = float(found.crossing[0])

@@ -437,7 +437,7 @@ def test_what_a_learner_leaves_behind_is_drawn() -> None:
     learner = rv.methods.CityQLearning(
         training=400, epoch=20, monitor_every=5, monitor_steps=50, evaluation=200
     )
-    data = rv.learn(GAME, learner).data
+    data = rv.solve(GAME, learner).data
     for kind in (*KINDS, "agent_histogram", "karma_histogram", "fairness_plane"):
         assert getattr(rv.plots, kind)(data).get_ylabel()
     (table,) = travellers(data)

@@ -234,7 +234,7 @@ def test_a_stored_value_is_the_end_and_a_stored_discount_is_used() -> None:
     game = rv.games.market(
         a=10.0, b=2.0, c=0.0, gamma=0.96, adjustment="predetermined", phi=120.0, initial=1.0
     )
-    data = rv.learn(game, rv.methods.LinearQuadratic(solution="markov_perfect")).data
+    data = rv.solve(game, rv.methods.LinearQuadratic(solution="markov_perfect")).data
     ax = rv.plots.valuation_path(data, periods=30)
     flows = data["cash_flow_path"].values[:30, 0]
     np.testing.assert_allclose(
@@ -331,7 +331,7 @@ def test_learning_curves_have_lines_and_bands_over_replications() -> None:
 
 def test_runs_of_a_learner_are_told_with_their_own_band() -> None:
     game = rv.games.market()
-    data = rv.learn(game, rv.methods.Directional(runs=3, periods=60), seed=1).data
+    data = rv.solve(game, rv.methods.Directional(runs=3, periods=60), seed=1).data
     ax = rv.plots.learning_curve(data)
     np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), data["learning_reward"].values[:, 0])
     assert len(ax.collections) == 2

@@ -124,7 +124,7 @@ def test_nature_moves_with_its_odds_and_is_seen_where_listed() -> None:
     learner = QLearning(
         alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=20_000, reward="raw", temperature=1.0
     )
-    found = rv.learn(world, learner, seed=3, tolerance=None).record
+    found = rv.solve(world, learner, seed=3, tolerance=None).record
     visits = found["visits"][1][0, 0]
     assert visits.sum() == 20_000
     np.testing.assert_allclose(visits / 20_000, [0.25, 0.75], atol=0.015)
@@ -137,7 +137,7 @@ GAME = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
 
 def test_what_is_measured() -> None:
     learner = QLearning(epochs=300, trials=6)
-    found = rv.learn(GAME, learner, seed=2)
+    found = rv.solve(GAME, learner, seed=2)
     record = {name: array for name, (_, array) in found.record.items()}
     world = learner.world(GAME)
     assert found.steps == learner.length(world) == record["visits"][0, 0].sum()
@@ -158,7 +158,7 @@ def test_what_is_measured() -> None:
     total = record["learning_reward"] * np.diff(record["learning_step"], prepend=0)[:, None]
     assert 0 < total.sum() / found.steps < 2
     assert found.status in ("converged", "cycling")
-    assert rv.learn(GAME, learner, steps=50, seed=2).status == "iteration limit"
+    assert rv.solve(GAME, learner, max_steps=50, seed=2).status == "iteration limit"
 
 
 def test_epochs_begin_at_a_given_start() -> None:
@@ -186,7 +186,7 @@ def test_payoffs_may_be_summed_when_needed() -> None:
 def test_dominant_actions_are_learned_in_matrix_games() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     learner = QLearning(alpha=0.1, gamma=0.0, epochs=50, temperature=0.1, trials=4)
-    found = rv.learn(game, learner, seed=0)
+    found = rv.solve(game, learner, seed=0)
     assert found.profile.values.tolist() == [[0.0, 1.0], [0.0, 1.0]]
     assert found.claim == "equilibrium"
     assert float(found.data.near_share) == 1.0
@@ -219,7 +219,7 @@ def test_short_trials_hardly_leave_the_start_and_a_carried_table_does(
     """Means over trials from an independent implementation, greedy play of what was learned."""
     game = rv.games.influencer(reach=[0.25] * len(start), resource="bimodal")
     learner = QLearning(**FIG11, initial=initial, trials=500, carry_tables=carried)
-    found = rv.learn(game, learner, start=start, seed=0, tolerance=None).record["end_positions"][1]
+    found = rv.solve(game, learner, start=start, seed=0, tolerance=None).record["end_positions"][1]
     np.testing.assert_allclose(found[-100 if carried else 0 :, :, 0].mean(axis=0), ends, atol=0.03)
 
 

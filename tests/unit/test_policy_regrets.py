@@ -14,7 +14,7 @@ from rivalry.tables import best_reply, in_turn, rollout, tabulate
 def test_policies_are_certified_where_they_lead() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     learner = QLearning(epochs=300, alpha=0.1, gamma=0.4, epsilon={"kind": "cosine", "min": 0.2, "max": 0.6})
-    data = rv.learn(game, learner, seed=3).data
+    data = rv.solve(game, learner, seed=3).data
     table, policies = tabulate(game, 11), data.modal_policy.values
     last = np.rint(data.rollout.values[-1, :, 0] * 10).astype(int)
     assert data.end_period == 1  # play rests there
@@ -29,15 +29,15 @@ def test_policies_are_certified_where_they_lead() -> None:
 def test_not_in_a_drawn_order_nor_among_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     short = {"epochs": 3, "episodes": 5, "places": 5}
-    assert "policy_regret" in rv.learn(game, QLearning(**short)).data
-    assert "policy_regret" not in rv.learn(game, QLearning(**short, updates="asynchronous")).data
+    assert "policy_regret" in rv.solve(game, QLearning(**short)).data
+    assert "policy_regret" not in rv.solve(game, QLearning(**short, updates="asynchronous")).data
     monkeypatch.setattr(policies, "REPLIED", 24)
-    assert "policy_regret" not in rv.learn(game, QLearning(**short)).data
+    assert "policy_regret" not in rv.solve(game, QLearning(**short)).data
 
 
 def test_what_was_learned_in_turn_is_played_in_turn() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    data = rv.learn(game, QLearning(epochs=3, episodes=5, places=5, updates="asynchronous"), seed=2).data
+    data = rv.solve(game, QLearning(epochs=3, episodes=5, places=5, updates="asynchronous"), seed=2).data
     policies, table = data.modal_policy.values, in_turn(tabulate(game, 5))
     first = np.rint(data.rollout.values[0, :, 0] * 4).astype(int)
     np.testing.assert_allclose(data.rollout.values[..., 0], rollout(table, policies, first).path / 4)
@@ -48,7 +48,7 @@ def test_where_equilibria_are_too_many_to_look_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(policies, "MOST_JOINT", 14)  # there are 15 pairs of five places
     learner = QLearning(epochs=3, episodes=5, places=5, max_table_bytes=1)
     with pytest.warns(UserWarning, match=r"summed|not looked for among 15 joint actions") as told:
-        found = rv.learn(game, learner)
+        found = rv.solve(game, learner)
     assert len(told) == 2
     assert found.data.grid_equilibria.shape[0] == 0
     assert np.isnan(found.data.grid_distance).all()

@@ -19,7 +19,7 @@ from rivalry.economies.learning.experiments import Contractivity, Monotonicity
 from rivalry.methods.populations import logit_equilibrium as continuation
 from rivalry.population import flow
 from rivalry.population.random_policies import draw_policies
-from rivalry.solving.learn import learn
+from rivalry.solving import solve
 
 LEVELS = 5
 PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # one compiles for as long as the other
@@ -79,7 +79,7 @@ def apart(pi: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_steps_are_those_taken_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0
-    found = learn(economy, Contractivity(beta=beta, policies=2, map_steps=3), seed=3).record
+    found = solve(economy, Contractivity(beta=beta, policies=2, map_steps=3), seed=3).record
     plain = Slowly(economy)
     target = found["equilibrium"][1]
     _, env = plain.population(target)
@@ -98,7 +98,7 @@ def test_steps_are_those_taken_slowly(payment: str) -> None:
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_payoffs_are_those_found_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0
-    found = learn(economy, Monotonicity(beta=beta, policies=3), seed=1).record
+    found = solve(economy, Monotonicity(beta=beta, policies=3), seed=1).record
     plain = Slowly(economy)
     target = found["equilibrium"][1]
     words = np.random.SeedSequence(found["words"][1].tolist())
@@ -119,7 +119,7 @@ def test_payoffs_are_those_found_slowly(payment: str) -> None:
 def test_who_gets_further_away_is_counted() -> None:
     """At high beta steps overshoot, at low beta they contract: each is told by its own distances."""
     for beta, some in ((1.0, False), (500.0, True)):
-        found = learn(game(gamma=0.95), Contractivity(beta=beta, policies=40, map_steps=3), seed=2).record
+        found = solve(game(gamma=0.95), Contractivity(beta=beta, policies=40, map_steps=3), seed=2).record
         far = found["distances"][1]
         going = np.logical_and.accumulate(far[:, :-1] >= 1e-8, axis=1)
         worse = np.any(going & (far[:, 1:] > far[:, :-1]), axis=1)
@@ -140,7 +140,7 @@ def test_arrived_policies_are_followed_no_further() -> None:
 @pytest.mark.slow
 def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
     for rule in ("mean", "every"):
-        record = learn(
+        record = solve(
             game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule, draws=2000), seed=4
         ).record
         words = np.random.SeedSequence(record["words"][1].tolist())
@@ -156,7 +156,7 @@ def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
 
 def test_chunks_change_nothing() -> None:
     economy, method = game(), Contractivity(beta=4.0, policies=40, map_steps=3)
-    whole = learn(economy, method, seed=7).record
+    whole = solve(economy, method, seed=7).record
     session = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
     begun = {name: array.copy() for name, array in session.items()}
     assert method.advance(economy, session, 40) == 40
@@ -178,7 +178,7 @@ def test_chunks_change_nothing() -> None:
 
 def test_too_few_that_qualify() -> None:
     """At beta near 0 the equilibrium is next to even play: hardly anybody is as undecided."""
-    found = learn(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
+    found = solve(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
     assert str(found["status"][1]) == "completed"
     assert int(found["drawn"][1]) == 200
     assert int(found["kept"][1]) == 0
@@ -188,7 +188,7 @@ def test_too_few_that_qualify() -> None:
 def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a stage the way in beta is not begun, wherever it would have led."""
     monkeypatch.setattr(continuation, "STAGES", 0)
-    found = learn(game(), Contractivity(beta=500.0, policies=3)).record
+    found = solve(game(), Contractivity(beta=500.0, policies=3)).record
     assert str(found["status"][1]) == "not found"
     assert int(found["kept"][1]) == 0
 
@@ -209,7 +209,7 @@ def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     sure = np.asarray(economy.named_start("all_in"))
     monkeypatch.setattr(sampling, "equilibrium", lambda *_: (sure, np.asarray(economy.first_law()), 0.0))
     monkeypatch.setattr(experiments, "_compared", lambda _, pi, *__: (np.zeros((len(pi), 2, 2)), pi[:, 0, 1]))
-    found = learn(economy, Monotonicity(beta=4.0, policies=2)).record
+    found = solve(economy, Monotonicity(beta=4.0, policies=2)).record
     assert found["drawn_width"][1].shape == (2, 4)
     assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
 
@@ -272,7 +272,7 @@ def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
 @pytest.mark.nightly  # a program of its own
 def test_distances_by_other_words() -> None:
     economy = game()
-    found = learn(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
+    found = solve(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
     assert str(found["distance_rule"][1]) == "mu_weighted"
     target = found["equilibrium"][1]
     mu = np.asarray(flowed(economy, put(target))[0])

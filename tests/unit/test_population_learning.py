@@ -42,7 +42,7 @@ def quick(**options: Any) -> PopulationQLearning:
 
 def ran(learner: PopulationQLearning, game: Any = None, seed: int = 0) -> dict[str, np.ndarray]:
     game = rv.games.karma(**SMALL) if game is None else game
-    return {name: array for name, (_, array) in rv.learn(game, learner, seed=seed).record.items()}
+    return {name: array for name, (_, array) in rv.solve(game, learner, seed=seed).record.items()}
 
 
 def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str, ...] = ()) -> None:
@@ -92,7 +92,7 @@ def test_looking_changes_nothing() -> None:
 def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     whole = ran(quick(monitor_every=4, **how))
-    first = rv.learn(game, quick(training=150, **how))
+    first = rv.solve(game, quick(training=150, **how))
     path = tmp_path / "cell.npz"
     files.write(path, files.pack(first.record, kind="cell", name="one"))
     for source in (first, first.record, str(path)):
@@ -105,17 +105,17 @@ def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> 
 
 def test_what_cannot_be_carried_on() -> None:
     game = rv.games.karma(**SMALL)
-    without = rv.learn(game, quick(keep=False))
+    without = rv.solve(game, quick(keep=False))
     assert not any(name.startswith("last_") for name in without.record)
     with pytest.raises(ValueError, match=r"carry_on: has no last_words; the run must keep its tables"):
-        rv.learn(game, quick(carry_on=without))
-    kept = rv.learn(game, quick())
+        rv.solve(game, quick(carry_on=without))
+    kept = rv.solve(game, quick())
     with pytest.raises(ValueError, match=r"carry_on: last_karma has shape \(8,\), and here \(6,\)"):
-        rv.learn(rv.games.karma(**(SMALL | {"agents": 6})), quick(carry_on=kept))
+        rv.solve(rv.games.karma(**(SMALL | {"agents": 6})), quick(carry_on=kept))
     with pytest.raises(ValueError, match="carry_on: int must be a file, a solution or its record"):
-        rv.learn(game, quick(carry_on=7))
+        rv.solve(game, quick(carry_on=7))
     with pytest.raises(ValueError, match=r"carry_on: no file 'absent\.npz'; must be a stored cell's"):
-        rv.learn(game, quick(carry_on="absent.npz"))
+        rv.solve(game, quick(carry_on="absent.npz"))
 
 
 # algorithms

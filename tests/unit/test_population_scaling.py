@@ -23,7 +23,7 @@ def mean_bids(**changes: float) -> np.ndarray:
 
 @pytest.mark.nightly  # compiles three equilibria
 def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
-    found = rv.learn(rv.games.karma(**SMALL), Sublinearity(beta=10.0, fill=(0.25, 0.5))).data
+    found = rv.solve(rv.games.karma(**SMALL), Sublinearity(beta=10.0, fill=(0.25, 0.5))).data
     poor, rich = mean_bids(mean_karma=1.0), mean_bids(mean_karma=2.0)
     assert found.mean_karma.values.tolist() == [1.0, 2.0]
     np.testing.assert_allclose(found.mean_bid, [poor, rich], atol=1e-6)
@@ -36,7 +36,7 @@ def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
 
 @pytest.mark.nightly  # compiles for two sizes
 def test_scales_are_those_of_equilibria_found_otherwise() -> None:
-    found = rv.learn(
+    found = rv.solve(
         rv.games.karma(**SMALL | {"max_karma": 2, "mean_karma": 1.0}), ScalingLaw(beta=10.0)
     ).data
     gaps = np.abs(mean_bids()[..., ::2] / 2 - mean_bids(max_karma=2, mean_karma=1.0))
@@ -55,4 +55,4 @@ def test_what_it_takes() -> None:
         game.endowed(5.0)
     assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).endowed(1.0).mean_karma) == 1.0
     with pytest.raises(ValueError, match=r"does not fit|must be a population"):
-        rv.learn(rv.games.matrix("chicken"), Sublinearity())
+        rv.solve(rv.games.matrix("chicken"), Sublinearity())

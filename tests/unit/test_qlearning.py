@@ -233,13 +233,13 @@ def test_refused_in_a_game() -> None:
     with pytest.raises(
         ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest place is \[0.8\]$"
     ):
-        rv.learn(GAME, QLearning(), start=[0.1, 0.83])
+        rv.solve(GAME, QLearning(), start=[0.1, 0.83])
     with pytest.raises(ValueError, match=r"^alpha: 3 numbers must be 2, one a player$"):
-        rv.learn(GAME, QLearning(alpha=[0.1, 0.1, 0.1]))
+        rv.solve(GAME, QLearning(alpha=[0.1, 0.1, 0.1]))
     with pytest.raises(ValueError, match=r"^reward: the largest payoff is 0; must be above 0"):
-        rv.learn(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)
+        rv.solve(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)
     with pytest.raises(ValueError, match=r"^updates: 'asynchronous' needs a game in which all move in one"):
-        rv.learn(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, updates="asynchronous"))
+        rv.solve(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, updates="asynchronous"))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_refused_in_a_game() -> None:
 )
 def test_records_are_labelled_whatever_is_seen(options: dict[str, Any], dims: tuple[str, ...]) -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    found = rv.learn(game, QLearning(places=5, epochs=5, **options), seed=1, tolerance=None)
+    found = rv.solve(game, QLearning(places=5, epochs=5, **options), seed=1, tolerance=None)
     assert found.data.places.dims == dims
 
 

@@ -240,7 +240,7 @@ def test_an_oracle_in_turns_replies_to_what_stands() -> None:
 def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> None:
     for gamma in (0.0, 0.5, 0.95):
         made = quick(sessions=6, gamma=gamma, memory=0, roles=["learns", "oracle"], places=[LEADS, FOLLOWS])
-        found = rv.learn(Duopoly("staged"), made, seed=1).record
+        found = rv.solve(Duopoly("staged"), made, seed=1).record
         np.testing.assert_array_equal(found["end_action"][1], np.tile([4.5, 2.25], (6, 1)))
         np.testing.assert_allclose(found["end_payoff"][1], np.tile([10.125, 5.0625], (6, 1)))
 
@@ -248,20 +248,20 @@ def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> 
 def test_who_follows_a_policy_is_not_taught() -> None:
     table = DICE.integers(0, 4, size=12).tolist()
     made = quick(roles=["learns", {"kind": "policy", "table": table}])
-    record = rv.learn(tables(PAIR, (3, 4)), made, seed=3).record
+    record = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record
     assert np.all(record["policy"][1][:, 1] == table)
     fixed = quick(roles=[{"kind": "fixed", "action": 2}, "learns"], gamma=0.0, memory=0)
-    record = rv.learn(tables(PAIR, (3, 4)), fixed, seed=3).record
+    record = rv.solve(tables(PAIR, (3, 4)), fixed, seed=3).record
     best = PAIR[0, 1].reshape(3, 4)[2].argmax()
     assert record["end_action"][1].tolist() == [[2.0, best]] * 4
     assert record["regret"][1][1] == 0.0
 
 
 def test_play_at_random_pays_the_mean_exactly() -> None:
-    record = rv.learn(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
+    record = rv.solve(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
     np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
     made = quick(roles=["random", "random"], periods=40_000, last=40_000)
-    drawn = rv.learn(tables(PAIR, (3, 4)), made, seed=3).record["last_payoff"][1]
+    drawn = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record["last_payoff"][1]
     np.testing.assert_allclose(drawn, np.tile(PAIR[0].mean(axis=1), (4, 1)), atol=5 * PAIR.std() / 200)
 
 
@@ -301,7 +301,7 @@ def test_greedy_play_is_followed_to_its_cycle() -> None:
 
 def test_without_memory_and_discount_the_certificate_is_the_game_s_own_regret() -> None:
     game, made = tables(PAIR, (3, 4)), quick(gamma=0.0, memory=0, sessions=3)
-    record = rv.learn(game, made, seed=5).record
+    record = rv.solve(game, made, seed=5).record
     one, two = PAIR[0].reshape(2, 3, 4)
     a, b = record["end_action"][1].astype(int).T
     want = [(one[:, b].max(axis=0) - one[a, b]).max(), (two[a].max(axis=1) - two[a, b]).max()]
@@ -310,7 +310,7 @@ def test_without_memory_and_discount_the_certificate_is_the_game_s_own_regret() 
 
 def test_a_cap_is_told_and_nothing_is_dropped() -> None:
     with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
-        found = rv.learn(tables(PAIR, (3, 4)), quick(cap=500), seed=5)
+        found = rv.solve(tables(PAIR, (3, 4)), quick(cap=500), seed=5)
     record = found.record
     assert found.status == "iteration limit"
     assert not record["converged"][1].any()
@@ -319,7 +319,7 @@ def test_a_cap_is_told_and_nothing_is_dropped() -> None:
 
 
 def test_a_fixed_number_of_periods_is_completed() -> None:
-    found = rv.learn(tables(PAIR, (3, 4)), quick(periods=700, last=100), seed=5)
+    found = rv.solve(tables(PAIR, (3, 4)), quick(periods=700, last=100), seed=5)
     assert (found.status, found.steps) == ("completed", 700)
     assert found.record["last_payoff"][1].shape == (4, 2)
 
@@ -328,7 +328,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("rivalry.methods.q_learning.session_record.STORED", 10)
     monkeypatch.setattr("rivalry.methods.q_learning.session_record.WEIGHED", 10)
     with pytest.warns(UserWarning, match="best replies in 12 whole states are not worked out"):
-        record = rv.learn(tables(PAIR, (3, 4)), quick(), seed=5).record
+        record = rv.solve(tables(PAIR, (3, 4)), quick(), seed=5).record
     assert "policy" not in record
     assert "regret" not in record
     assert "end_payoff" in record
@@ -339,7 +339,7 @@ def test_where_nature_moves_the_long_run_is_told() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))
     made = quick(gamma=0.0, memory=0, sessions=2, alpha=0.05)
-    record = rv.learn(game, made, seed=5).record
+    record = rv.solve(game, made, seed=5).record
     joints = np.array(
         [[np.ravel_multi_index(tuple(p[:, w]), (3, 4)) for w in (0, 1)] for p in record["policy"][1]]
     )
@@ -384,7 +384,7 @@ def test_logit_sessions_are_in_their_bands(name: str) -> None:
         gamma=given["discount"],
         epsilon={"kind": "exponential", "beta": given["beta"]},
     )
-    record = rv.learn(tables(np.stack([one.ravel(), one.T.ravel()])[None], (15, 15)), made, seed=1).record
+    record = rv.solve(tables(np.stack([one.ravel(), one.T.ravel()])[None], (15, 15)), made, seed=1).record
     low, high = ((p - 1) * _share(p) for p in (nash, top))
     gain = float(np.mean((record["end_payoff"][1] - low) / (high - low)))
     assert inside(gain, want["accept_Delta_mean"])
@@ -413,7 +413,7 @@ def test_prices_in_turns_are_in_their_bands(k: int) -> None:
         periods=given["T"],
         last=1000,
     )
-    record = rv.learn(game, made, seed=2).record
+    record = rv.solve(game, made, seed=2).record
     assert inside(float(record["last_payoff"][1].mean()), case["expected"]["accept_mean_profit"][str(k)])
 
 
@@ -432,7 +432,7 @@ def test_stages_are_in_their_bands(row: int) -> None:
         places=[LEADS, FOLLOWS],
         cap=20_000_000,
     )
-    record = rv.learn(Duopoly("staged"), made, seed=3).record
+    record = rv.solve(Duopoly("staged"), made, seed=3).record
     share = np.mean(np.all(record["end_action"][1] == [4.5, 2.25], axis=1))
     assert inside(float(share), want["accept_share_runs_at_SPE"])
     assert inside(float(record["end_payoff"][1].sum(axis=1).mean()), want["accept_industry_profit"])
@@ -446,7 +446,7 @@ def test_a_shock_counts_as_often_as_it_falls() -> None:
     both = outputs[:, None] + outputs
     price = np.maximum(100 + levels[:, None, None] - both, 0)
     mean = odds @ ((price - 10) * outputs[:, None]).mean(axis=(1, 2))
-    np.testing.assert_allclose(rv.learn(game, at_random).data.end_payoff, mean)
+    np.testing.assert_allclose(rv.solve(game, at_random).data.end_payoff, mean)
     led = repeated(rv.games.market(shock=shock, stages=[[0], [1]]), [0.0, 11.0, 22.0, 33.0, 44.0], memory=0)
     assert myopic_replies(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
 
@@ -454,7 +454,7 @@ def test_a_shock_counts_as_often_as_it_falls() -> None:
 def test_play_in_turns_at_random_where_outputs_stand_claims_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", phi=1.0)
     at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)
-    assert "end_payoff" not in rv.learn(game, at_random).data
+    assert "end_payoff" not in rv.solve(game, at_random).data
 
 
 def test_a_world_does_not_forget_what_it_remembers() -> None:
@@ -466,7 +466,7 @@ def test_a_world_does_not_forget_what_it_remembers() -> None:
 def test_who_chooses_at_random_answers_nothing_that_it_sees() -> None:
     game = rv.games.market(a=10.0, b=1.0, c=1.0)
     play = {"sessions": 2, "places": 3, "periods": 50, "memory": 1, "gamma": 0.9}
-    told = rv.learn(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data
+    told = rv.solve(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data
     assert "memory (0 sees 1)" in str(told.gamma_channels.values)
-    told = rv.learn(game, RepeatedQLearning(roles="random", **play), seed=1).data
+    told = rv.solve(game, RepeatedQLearning(roles="random", **play), seed=1).data
     assert str(told.gamma_channels.values) == "gamma can matter through: nothing"

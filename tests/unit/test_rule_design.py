@@ -36,7 +36,7 @@ KBAR = {"mean_karma": [0.5, 1.0, 1.5]}
 
 def designed(game: Any = None, seed: int = 0, **options: Any) -> Any:
     game = rv.games.karma(**TINY) if game is None else game
-    return rv.learn(game, RuleDesign(**{"choices": KBAR, "inner": NEWTON} | options), seed=seed)
+    return rv.solve(game, RuleDesign(**{"choices": KBAR, "inner": NEWTON} | options), seed=seed)
 
 
 def same(one: Any, two: Any) -> None:
@@ -190,12 +190,12 @@ def test_whole_is_parts_saved_between(how: dict[str, Any]) -> None:
 def test_broken_off_it_tells_what_is_complete() -> None:
     game = rv.games.karma(**TINY)
     method = RuleDesign(choices=KBAR, inner=LEARN, seeds=2)
-    found = rv.learn(game, method, steps=3)
+    found = rv.solve(game, method, max_steps=3)
     assert found.status == "iteration limit"
     assert found.data.trial_objective.shape == (2, 2)
     assert np.isnan(found.data.trial_objective_mean.values).tolist() == [False, True]
     assert int(found.data.chosen) == 0
-    assert "chosen" not in rv.learn(game, method, steps=1).data
+    assert "chosen" not in rv.solve(game, method, max_steps=1).data
 
 
 # cities
@@ -231,7 +231,7 @@ def test_bayesian_search_is_no_worse_than_drawing() -> None:
     # a parabola of the game's own parameter, whatever the players do
     hill = {"objective": lambda record: -float(np.square(record["values"][1]).sum())}
     game = rv.games.karma(**TINY)
-    proposed = [rv.learn(game, bayesian(choices=choices, **hill), seed=k) for k in range(2)]
+    proposed = [rv.solve(game, bayesian(choices=choices, **hill), seed=k) for k in range(2)]
     drawn = [designed(choices=choices, search="random", trials=10, **hill, seed=k) for k in range(2)]
     best = [[float(one.data.chosen_objective) for one in some] for some in (proposed, drawn)]
     assert np.mean(best[0]) >= np.mean(best[1])
@@ -243,14 +243,14 @@ def test_bayesian_search_goes_on_to_the_bit(trials: int) -> None:
     method = bayesian(choices=choices, trials=trials, first=2, inner=COIN, seeds=1)
     game = rv.games.karma(**TINY)
     assert "whole = parts, saved between" in rv.check_method(method, game)
-    same(rv.learn(game, method, seed=2), rv.learn(game, method, seed=2))
+    same(rv.solve(game, method, seed=2), rv.solve(game, method, seed=2))
 
 
 def test_without_its_library_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     method = rv.methods.bayesian_design(choices=KBAR, inner=COIN)
     with pytest.raises(ValueError, match=r"^bayesian_design: needs optuna; pip install 'rivalry\[tune\]'$"):
-        rv.learn(rv.games.karma(**TINY), method)
+        rv.solve(rv.games.karma(**TINY), method)
 
 
 # what may be asked for

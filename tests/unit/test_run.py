@@ -125,7 +125,7 @@ def test_seconds_are_a_cap_too() -> None:
 
 def test_a_learner_has_so_many_seconds() -> None:
     game = rv.games.matrix("chicken")
-    found = rv.learn(game, RegretMatching(), steps=10**9, max_seconds=1e-9)
+    found = rv.solve(game, RegretMatching(), max_steps=10**9, max_seconds=1e-9)
     assert str(found.data.stopped_by.values) == "max_seconds"
     assert found.steps < 1000
 
@@ -197,15 +197,19 @@ def test_a_solver_whose_first_state_holds_plain_numbers_is_restored() -> None:
 
 def test_learners_are_restored_to_the_bit() -> None:
     game, shelf = rv.games.matrix("shapley"), Shelf()
-    whole = rv.learn(game, RegretMatching(), steps=5000, seed=2, checkpoint=shelf)
+    whole = rv.solve(game, RegretMatching(), max_steps=5000, seed=2, checkpoint=shelf)
     again = Shelf()
     again.found = shelf.saves[len(shelf.saves) // 2]
-    assert same(rv.learn(game, RegretMatching(), steps=5000, seed=2, checkpoint=again).record, whole.record)
-    assert same(rv.learn(game, RegretMatching(), steps=5000, seed=2).record, whole.record)
+    assert same(
+        rv.solve(game, RegretMatching(), max_steps=5000, seed=2, checkpoint=again).record, whole.record
+    )
+    assert same(rv.solve(game, RegretMatching(), max_steps=5000, seed=2).record, whole.record)
 
 
 def test_learners_can_be_stopped() -> None:
-    found = rv.learn(rv.games.matrix("shapley"), RegretMatching(), steps=10**9, progress=lambda event: True)
+    found = rv.solve(
+        rv.games.matrix("shapley"), RegretMatching(), max_steps=10**9, progress=lambda event: True
+    )
     assert 0 < found.steps < 10**9
     assert found.certificate is not None
 

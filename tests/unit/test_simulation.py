@@ -23,7 +23,7 @@ MANY = SMALL | {"agents": 30}  # more than those whose bids are taken as depende
 
 def ran(game: Any, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
     return {
-        name: array for name, (_, array) in rv.learn(game, Simulation(**options), seed=seed).record.items()
+        name: array for name, (_, array) in rv.solve(game, Simulation(**options), seed=seed).record.items()
     }
 
 

@@ -28,7 +28,7 @@ THIRD = "exp(-b^2/(2*0.1^2)) + exp(-(1-b)^2/(2*0.1^2))"
 
 
 def scanned(game: Any, method: Thresholds, **rest: Any) -> Any:
-    return rv.learn(game, method, **rest).data
+    return rv.solve(game, method, **rest).data
 
 
 class Field(eqx.Module):
@@ -240,24 +240,24 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"points: 1 must be at least 2"):
         Thresholds("reach", low=0.1, high=0.3, points=1)
     with pytest.raises(ValueError, match=r"parameter: raech: no array of this game; it has budgets, .*reach"):
-        rv.learn(game, Thresholds("raech", low=0.1, high=0.3))
+        rv.solve(game, Thresholds("raech", low=0.1, high=0.3))
     with pytest.raises(ValueError, match=r"position: 2 numbers; must be 1, one an axis"):
-        rv.learn(game, Thresholds("reach", low=0.1, high=0.3, position=[0.1, 0.2]))
+        rv.solve(game, Thresholds("reach", low=0.1, high=0.3, position=[0.1, 0.2]))
     with pytest.raises(ValueError, match=r"position: player 0 is at 2; must be in \[0, 1\]"):
-        rv.learn(game, Thresholds("reach", low=0.1, high=0.3, position=2.0))
+        rv.solve(game, Thresholds("reach", low=0.1, high=0.3, position=2.0))
     with pytest.raises(ValueError, match=r"low: -0.1 must be above 0, as a value of reach"):
-        rv.learn(game, Thresholds("reach", low=-0.1, high=0.3))
+        rv.solve(game, Thresholds("reach", low=-0.1, high=0.3))
     abstaining = rv.games.influencer(players=3, resource="bimodal", abstention=25)
     with pytest.raises(ValueError, match=r"low: -1 must be at least 0, as a value of abstention"):
-        rv.learn(abstaining, Thresholds("abstention", low=-1.0, high=30.0))
+        rv.solve(abstaining, Thresholds("abstention", low=-1.0, high=30.0))
     unequal = with_(game, budgets=[1.0, 1.0, 2.0])
     with pytest.raises(ValueError, match=r"player 2: unlike player 0 \(budgets\)"):
-        rv.learn(unequal, Thresholds("reach", low=0.1, high=0.3))
+        rv.solve(unequal, Thresholds("reach", low=0.1, high=0.3))
     with pytest.raises(ValueError, match=r"players: 1 must be at least 2 for thresholds"):
-        rv.learn(Field(box(1), put(0.0), folded), Thresholds("p", low=0.0, high=1.0))
+        rv.solve(Field(box(1), put(0.0), folded), Thresholds("p", low=0.0, high=1.0))
     nowhere = Field(box(2), put(0.0), lambda x, p: 1.0 + 0.0 * x)
     with pytest.raises(ValueError, match="no place where all together feel no gradient"):
-        rv.learn(nowhere, Thresholds("p", low=0.0, high=1.0))
+        rv.solve(nowhere, Thresholds("p", low=0.0, high=1.0))
 
 
 def test_a_games_arrays_have_the_names_that_with_takes() -> None:
@@ -273,7 +273,7 @@ def test_scans_with_and_without_crossings_make_one_dataset(tmp_path: Path) -> No
     rows = []
     for q in (25.0, 100.0):
         method = Thresholds("reach", low=0.05, high=0.6, points=101)
-        rows.append(({"abstention": q}, rv.learn(with_(game, abstention=q), method).record))
+        rows.append(({"abstention": q}, rv.solve(with_(game, abstention=q), method).record))
     (tmp_path / "found.nc").write_bytes(netcdf(collect(rows, {"abstention": [25.0, 100.0]})))
     found = read_netcdf(tmp_path / "found.nc")
     assert np.isfinite(found.crossing.values[0]).all()

@@ -209,10 +209,10 @@ def _learn(
     tolerance = task["tolerance"]
     starts = _starts(task, lanes) if task["method"].get("start") is not None else [None] * len(lanes.games)
     if not lanes.shape:
-        found = solving.learn(
+        found = solving.solve(
             lanes.games[0],
             lanes.methods[0],
-            steps=steps,
+            max_steps=steps,
             start=starts[0],
             seed=seed,
             max_seconds=seconds,
@@ -224,8 +224,8 @@ def _learn(
     records = []
     for k, (game, learner, start) in enumerate(zip(lanes.games, lanes.methods, starts, strict=True)):
         own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
-        found = solving.learn(
-            game, learner, steps=steps, start=start, seed=own, max_seconds=seconds, tolerance=tolerance
+        found = solving.solve(
+            game, learner, max_steps=steps, start=start, seed=own, max_seconds=seconds, tolerance=tolerance
         )
         records.append(found.record)
         if progress(Progress(k + 1, len(lanes.games))) is True:

@@ -17,7 +17,7 @@ class AnalyticConstants(eqx.Module):
     For games that have such a method; nothing is searched, and there is no certificate.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
+    >>> found = rv.solve(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
     >>> round(float(found.data.temperature_needed[0]))
     126
     """

@@ -1,7 +1,6 @@
-"""The only loops over steps: `solve`, `trace`, `learn` and the batched `sweep`."""
+"""The only loops over steps: `solve`, `trace` and the batched `sweep`."""
 
 from rivalry.solving.batches import solve_lanes, sweep
-from rivalry.solving.learn import learn
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
 from rivalry.solving.solve import PATH, solve, trace
@@ -16,7 +15,6 @@ __all__ = [
     "as_arrays",
     "key_of",
     "keys_of",
-    "learn",
     "solve",
     "solve_lanes",
     "stream",

@@ -35,9 +35,8 @@ def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
     if isinstance(method, type):
         raise ValueError(f"method: {method.__name__} is a class; write {method.__name__}()")
     if not all(hasattr(method, name) for name in needs):
-        for known, rule in ((LEARNER, "is a learner; run it by rv.learn"), (SOLVER, "is no learner")):
-            if all(hasattr(method, name) for name in known):
-                raise ValueError(f"method: {_named(method)} {rule}; must have {', '.join(needs)}")
+        if all(hasattr(method, name) for name in LEARNER):
+            raise ValueError(f"method: {_named(method)} is a learner; run it by rv.solve")
         raise ValueError(f"method: {_named(method)} must be a method, as in rv.methods.GradientAscent()")
     _options(method)
 

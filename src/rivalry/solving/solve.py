@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from warnings import warn
 
 import numpy as np
@@ -34,7 +34,7 @@ from rivalry.solving.inputs import (
     checked_seconds,
     checked_settings,
 )
-from rivalry.solving.learn import learn
+from rivalry.solving.learners import STEPS, run_learner
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
 from rivalry.solving.reparametrised import inward
@@ -48,28 +48,60 @@ HISTORY = 256  # the same of populations, whose policies are large and are all j
 
 
 def solve(
-    game: Playable,
+    game: Any,
     method: Method | Learner,
     start: object = None,
     *,
     seed: int | np.random.SeedSequence = 0,
     tol: float = 1e-8,
-    max_steps: int = 10_000,
+    max_steps: int | None = None,
     max_seconds: float | None = None,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
     path: bool = True,
     checkpoint: Checkpoint | None = None,
 ) -> Solution:
-    """Run a method on a game until it converges or reaches its limit of steps, and certify where it ends.
+    """Run a solver, a dynamic or a learner on a game, and certify the profile where it ends.
 
-    ``start`` is a profile ``[player axis]`` (``[player]`` where there is one axis), the name of a start that
-    the game has, or drawn when absent; ``tol`` bounds the method's residual; ``tolerance`` is the
-    certificate's, relative to the game's payoff scale (None: none). ``progress`` receives `Progress` events;
-    returning True stops the work, and what was reached is returned. So it is once ``max_seconds``
-    have passed, which is looked at between calls of a compiled program and noted as ``stopped_by``. Raises
-    `ValueError` for a start outside the space, and for what is no game, method, seed or number of steps.
+    Parameters
+    ----------
+    game
+        A game, or what a learner takes in its place, such as tables of payoffs.
+    method
+        A method of `rivalry.methods`, or a custom one (`Method`, `Learner`).
+    start
+        A profile ``[player axis]`` (``[player]`` where there is one axis), or the name of one of the game's
+        starts. By default solvers sample one; learners that cannot start at a profile refuse one.
+    seed
+        Determines all random draws.
+    tol
+        Bound on the residual of a solver or a dynamic, which has then converged.
+    max_steps
+        Limit of steps. By default 10 000; a learner whose options determine its length takes that.
+    max_seconds
+        Limit of time, looked at between calls of a compiled program and reported as ``stopped_by``.
+    progress
+        Receives `Progress` events; stops the computation by returning True.
+    tolerance
+        The certificate's, relative to what each player can win or lose; None for no certificate.
+    path
+        Whether the path of a solver or a dynamic is recorded.
+    checkpoint
+        Where the state is kept while the method runs, and resumed from.
 
+    Returns
+    -------
+    Solution
+        Profile, status, certificate and all recorded variables.
+
+    Raises
+    ------
+    ValueError
+        For an argument of the wrong kind, options out of range, a start outside the space, and a game that
+        the method cannot take. One line.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     >>> found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.4, 0.9])
@@ -80,12 +112,12 @@ def solve(
     if isinstance(method, type):
         checked_method(method)
     if isinstance(method, Learner):
-        return learn(
+        return run_learner(
             game,
             method,
-            steps=None if hasattr(method, "length") else max_steps,
-            start=start,
+            start,
             seed=seed,
+            max_steps=max_steps,
             max_seconds=max_seconds,
             progress=progress,
             tolerance=tolerance,
@@ -95,7 +127,7 @@ def solve(
     checked_method(method)
     checked_fit(method, game)
     checked_settings(seed, tol, progress, checkpoint)
-    checked_count(max_steps, "max_steps")
+    max_steps = STEPS if max_steps is None else checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     key, start_key = keys_of(sequence, 2)
     first = game.space.sample(start_key) if start is None else started(game, start)

@@ -43,7 +43,7 @@ class CitySimulation(eqx.Module):
 
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
-    >>> found = rv.learn(game, CitySimulation(plays="coin", evaluation=500))
+    >>> found = rv.solve(game, CitySimulation(plays="coin", evaluation=500))
     >>> found.data.lane_wanted.dims
     ('lane',)
     """

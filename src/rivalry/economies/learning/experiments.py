@@ -48,7 +48,7 @@ class Contractivity(OnDrawn):
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    >>> found = rv.learn(game, Contractivity(policies=8, map_steps=4))
+    >>> found = rv.solve(game, Contractivity(policies=8, map_steps=4))
     >>> float(found.data.violation_share), found.data.distances.shape
     (0.0, (8, 5))
     """
@@ -101,7 +101,7 @@ class Monotonicity(OnDrawn):
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    >>> found = rv.learn(game, Monotonicity(policies=8))
+    >>> found = rv.solve(game, Monotonicity(policies=8))
     >>> float(found.data.violation_share), float(found.data.violation_share_h)
     (0.0, 0.0)
     """

@@ -84,7 +84,7 @@ class ScalingLaw(_Compared):
     Source: Vaishampayan (ETH Zurich 2024), appendix B.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
+    >>> found = rv.solve(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
     >>> found.data.scaling_gap.shape, bool(found.data.largest_scaling_gap < 0.5)
     ((1, 2, 3), True)
     """
@@ -123,7 +123,7 @@ class Sublinearity(_Compared):
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=1.0)
-    >>> found = rv.learn(game, Sublinearity(beta=5.0, fill=(0.25, 0.5)))
+    >>> found = rv.solve(game, Sublinearity(beta=5.0, fill=(0.25, 0.5)))
     >>> found.data.mean_karma.values.tolist(), bool(found.data.sublinear)
     ([1.0, 2.0], True)
     """

@@ -76,7 +76,7 @@ class Simulation(eqx.Module):
     Source: Vaishampayan (ETH Zurich 2024), 2.4 and 2.6 to 2.8.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
+    >>> found = rv.solve(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
     >>> abs(float(found.data.efficiency) + 1) < 0.05
     True
     """

@@ -13,7 +13,7 @@ from rivalry.integrations.rllib.arenas import Networks, Reading, grouped
 from rivalry.integrations.rllib.networks import PolicyNetwork, capped
 from rivalry.integrations.rllib.rounds import one_for_all
 from rivalry.methods import CitySimulation, Simulation
-from rivalry.solving import learn
+from rivalry.solving import solve
 
 if TYPE_CHECKING:
     from rivalry.integrations.rllib.learner import DeepLearner
@@ -99,7 +99,7 @@ class AgentsArena:
             watched: Any = CitySimulation(plays=self._of_agents(networks, explore), **watching)
         else:
             watched = Simulation(plays=self._of_types(networks, explore), **watching)
-        return learn(self.given, watched, seed=seed).record
+        return solve(self.given, watched, seed=seed).record
 
     def _of_agents(self, networks: Networks, explore: bool) -> np.ndarray:
         """Everybody's policy, ``[agent row karma entry]``."""

@@ -47,7 +47,7 @@ class Branches(eqx.Module):
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=2, reach=0.2, resource="bimodal", third_party="1")
-    >>> found = rv.learn(game, Branches(parameter="reach", low=0.1, high=0.3, certify="none"))
+    >>> found = rv.solve(game, Branches(parameter="reach", low=0.1, high=0.3, certify="none"))
     >>> found.status
     'converged'
 

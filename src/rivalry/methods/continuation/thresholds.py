@@ -53,7 +53,7 @@ class Thresholds(eqx.Module):
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=3, resource="bimodal")
-    >>> found = rv.learn(game, Thresholds("reach", low=0.1, high=0.3))
+    >>> found = rv.solve(game, Thresholds("reach", low=0.1, high=0.3))
     >>> found.data.crossing.values.round(6).tolist(), str(found.data.crossing_direction.values[0])
     ([0.188815], 'gains stability')
     """

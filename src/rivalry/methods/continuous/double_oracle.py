@@ -68,7 +68,7 @@ class DoubleOracle(eqx.Module):
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("rock_paper_scissors")
-    >>> found = rv.learn(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
+    >>> found = rv.solve(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
     >>> found.status, found.claim, found.data.mean_profile.values[0].round(6).tolist()
     ('converged', 'equilibrium', [0.333333, 0.333333, 0.333333])
     """

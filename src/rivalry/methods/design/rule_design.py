@@ -93,7 +93,7 @@ class RuleDesign(eqx.Module):
     >>> import rivalry as rv
     >>> inner = {"kind": "simulation", "plays": "stake", "evaluation": 500}
     >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, inner=inner)
-    >>> found = rv.learn(rv.games.karma(agents=20), method)
+    >>> found = rv.solve(rv.games.karma(agents=20), method)
     >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
     ('converged', (2, 3), ['[1.0, 3.0]'])
     """

@@ -67,7 +67,7 @@ class PlanOptions(eqx.Module):
     >>> from rivalry.tables.plans import adjustment_tables
     >>> game = adjustment_tables(10.0, 2.0, 0.0, 12.0, 0.9, np.linspace(0.5, 3.0, 11))
     >>> once = PlanOptions(delta=float("inf"), targets=[1.5, 2.0, 2.5], ramps=[0.25])
-    >>> found = rv.learn(game, once)
+    >>> found = rv.solve(game, once)
     >>> found.status, found.claim, found.data.switches.item()
     ('converged', 'equilibrium', 0.0)
     """

@@ -83,7 +83,7 @@ class LinearQuadratic(eqx.Module):
     ...         one, cash = np.ones((1, 1, 1)), np.array([[[0.0, -0.5], [-0.5, 1.0]]])
     ...         start, move = np.array([1.0, 0.0]), np.array([[[0.0], [1.0]]])
     ...         return LinearQuadraticGame(np.eye(2), move, cash, one, np.array([0.9]), start)
-    >>> found = rv.learn(OneFirm(), LinearQuadratic())
+    >>> found = rv.solve(OneFirm(), LinearQuadratic())
     >>> found.data.steady_state.values.round(6).tolist(), found.claim
     ([1.0, 0.5], 'equilibrium')
     """

@@ -103,7 +103,7 @@ class Directional(eqx.Module):
     Source: Izquierdo & Izquierdo, win-continue, lose-reverse rules in oligopolies.
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.market(), Directional(runs=4, periods=4000, step_size=0.5), seed=1)
+    >>> found = rv.solve(rv.games.market(), Directional(runs=4, periods=4000, step_size=0.5), seed=1)
     >>> bool(abs(found.data.total_mean - 45) < 1)  # the cartel; Cournot's total is 60
     True
     """

@@ -131,7 +131,7 @@ class Hedge(_Softmax):
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
-    >>> rv.learn(game, Hedge(rounds=100)).profile.values.round(6).tolist()
+    >>> rv.solve(game, Hedge(rounds=100)).profile.values.round(6).tolist()
     [[0.0, 1.0], [0.0, 1.0]]
     """
 
@@ -161,7 +161,7 @@ class SoftmaxPolicyGradient(_Softmax):
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("stag_hunt")
-    >>> found = rv.learn(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
+    >>> found = rv.solve(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
     >>> found.profile.values.round(2).tolist()
     [[0.0, 1.0], [0.0, 1.0]]
     """

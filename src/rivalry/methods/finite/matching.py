@@ -134,7 +134,7 @@ class RegretMatching(_Repeated):
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("rock_paper_scissors")
-    >>> found = rv.learn(game, RegretMatching(), steps=20_000, seed=1)
+    >>> found = rv.solve(game, RegretMatching(), max_steps=20_000, seed=1)
     >>> bool(found.data.correlated_regret.max() < 0.05)
     True
     """
@@ -161,7 +161,7 @@ class FictitiousPlay(_Repeated):
     1964).
 
     >>> import rivalry as rv
-    >>> found = rv.learn(rv.games.matrix("matching_pennies"), FictitiousPlay(), steps=20_000)
+    >>> found = rv.solve(rv.games.matrix("matching_pennies"), FictitiousPlay(), max_steps=20_000)
     >>> bool(abs(found.profile - 0.5).max() < 0.02)
     True
     """

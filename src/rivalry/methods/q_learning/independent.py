@@ -81,7 +81,7 @@ class QLearning(eqx.Module):
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
-    >>> found = rv.learn(game, QLearning(epochs=1000, trials=5), seed=1)
+    >>> found = rv.solve(game, QLearning(epochs=1000, trials=5), seed=1)
     >>> found.profile.values.ravel().tolist(), found.status
     ([0.5, 0.5], 'converged')
     """

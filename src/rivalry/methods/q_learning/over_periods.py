@@ -39,7 +39,7 @@ class PeriodQLearning(QLearning):
     >>> game = rv.games.race(horizon=2, kappa=1.0, end_on="win")
     >>> options = {"epsilon": 0.3, "action_choice": "greedy", "alpha": 0.1}
     >>> learner = PeriodQLearning(places=2, epochs=2000, **options)
-    >>> found = rv.learn(game, learner, seed=1, tolerance=None)
+    >>> found = rv.solve(game, learner, seed=1, tolerance=None)
     >>> found.profile.shape, found.data.grid_regret.shape
     ((2, 4), (1, 2))
     """

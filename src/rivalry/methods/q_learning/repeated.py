@@ -81,7 +81,7 @@ class RepeatedQLearning(eqx.Module):
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, epsilon={"kind": "exponential", "beta": 1e-3})
-    >>> found = rv.learn(game, learner, seed=1)
+    >>> found = rv.solve(game, learner, seed=1)
     >>> found.status, found.data.end_payoff.values.tolist()
     ('converged', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
     """

@@ -11,11 +11,9 @@ from warnings import warn
 
 import numpy as np
 
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Learner, played, started, world_of
 from rivalry.core.plain import registered
 from rivalry.core.results import Solution
-from rivalry.core.validate import check
 from rivalry.solving.ends import certified, out_of_time
 from rivalry.solving.inputs import (
     LEARNER,
@@ -32,34 +30,29 @@ STEPS = 10_000
 DONE = "_done"  # steps taken, beside the session's own arrays
 
 
-def learn(
+def run_learner(
     game: Any,
     learner: Learner,
+    start: object,
     *,
-    steps: int | None = None,
-    start: object = None,
-    seed: int | np.random.SeedSequence = 0,
-    max_seconds: float | None = None,
-    progress: ProgressCallback | None = None,
-    tolerance: float | None = TOLERANCE,
-    checkpoint: Checkpoint | None = None,
+    seed: int | np.random.SeedSequence,
+    max_steps: int | None,
+    max_seconds: float | None,
+    progress: ProgressCallback | None,
+    tolerance: float | None,
+    checkpoint: Checkpoint | None,
 ) -> Solution:
-    """Run a learner for ``steps`` steps, in chunks of about a quarter of a second, and certify what it plays.
+    """Run a learner in chunks of about a quarter of a second, and certify the profile that it plays.
 
-    Without ``steps`` a learner whose options tell its length takes that; else 10 000. ``start`` is a profile
-    ``[player axis]``, for learners that can begin at one; ``max_seconds`` ends it early. ``game`` is a game
-    of which the learner, or the game itself, makes a world, or is taken as the world. Chunk borders change
-    nothing.
-    Raises `ValueError` for what is no learner, seed or number of steps, and for a start it does not take.
+    Chunk borders do not affect the result. Raises `ValueError`; see `rivalry.solve`.
     """
-    check(learn, (), dict(locals()))
-    if isinstance(game, type):  # anything else a learner may take as its world
+    if isinstance(game, type):  # a learner may take anything else as its world
         checked_game(game)
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress, checkpoint)
     world = world_of(registered(game), learner)
-    known = steps is not None or not getattr(learner, "open_ended", False)
-    steps = length_of(learner, world) if steps is None else checked_count(steps, "steps")
+    known = max_steps is not None or not getattr(learner, "open_ended", False)
+    steps = length_of(learner, world) if max_steps is None else checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
