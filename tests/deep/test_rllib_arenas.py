@@ -167,7 +167,7 @@ def test_mixtures_of_levels_by_hand() -> None:
 
 def test_only_players_who_are_alike_share() -> None:
     alike = PPO(policies="shared").world(rv.games.market())
-    apart = PPO(policies="shared").world(rv.games.market(c=[10.0, 20.0]))
+    apart = PPO(policies="shared").world(rv.games.market(unit_cost=[10.0, 20.0]))
     assert len(set(alike.groups)) == 1
     assert len(set(apart.groups)) == 2
     assert PPO().world(rv.games.market()).groups == ("player_0", "player_1")

@@ -98,7 +98,7 @@ def test_a_race_ends() -> None:
 
 
 def test_firms_that_leave_are_done_and_the_others_play_on() -> None:
-    game = rv.games.market(a=60.0, c=[10.0, 59.0], cash=[1e6, 0.0], F=[0.0, 1000.0])
+    game = rv.games.market(intercept=60.0, unit_cost=[10.0, 59.0], cash=[1e6, 0.0], fixed_cost=[0.0, 1000.0])
     parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 8}), (16, 16, 16))
     episodes = whole(parts)
     left = [rows for rows in episodes.values() if rows["player_1"]["over"]]

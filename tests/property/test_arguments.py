@@ -73,9 +73,9 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     },
     "market": {
         "shock": [
-            {"kind": "iid", "levels": [-1.0, 1.0], "odds": [0.5, 0.5]},
+            {"kind": "iid", "levels": [-1.0, 1.0], "probabilities": [0.5, 0.5]},
             {"kind": "ar1", "rho": 0.5, "sd": 1.0, "count": 3},
-            {"kind": "markov", "levels": [-1.0, 1.0], "chain": [[0.5, 0.5], [0.5, 0.5]]},
+            {"kind": "markov", "levels": [-1.0, 1.0], "transitions": [[0.5, 0.5], [0.5, 0.5]]},
         ],
         "stages": [[[0], [1]]],
     },

@@ -219,7 +219,7 @@ def outputs(rng: np.random.Generator) -> Case:
     fixed = a**2 / b * rng.choice([0, 1e-6, 0.01, 0.05], 3)
 
     def make() -> Any:
-        return rv.games.market(a=a, b=b, c=c, d=d, F=fixed)
+        return rv.games.market(intercept=a, slope=b, unit_cost=c, convex_cost=d, fixed_cost=fixed)
 
     payoff = models.cournot(a, b, c, d, fixed)
     return _finished(rng, make, payoff, 3, _amounts(make, 1.0 * a / b))
@@ -231,7 +231,7 @@ def prices(rng: np.random.Generator) -> Case:
     c = a * rng.uniform(0, 1.1, 2)
 
     def make() -> Any:
-        return rv.games.market(choice="price", a=a, b=b, c=c)
+        return rv.games.market(choice="price", intercept=a, slope=b, unit_cost=c)
 
     return _finished(rng, make, models.bertrand(a, b, c), 2, _amounts(make, a), attained=False)
 
@@ -243,7 +243,9 @@ def tastes(rng: np.random.Generator) -> Case:
     nothing = float(rng.uniform(-2, 2))
 
     def make() -> Any:
-        return rv.games.market(demand="logit", a=quality, a0=nothing, mu=mu, c=c)
+        return rv.games.market(
+            demand="logit", quality=quality, outside_option=nothing, taste_spread=mu, unit_cost=c
+        )
 
     return _finished(rng, make, models.logit(quality, nothing, float(mu), c), 3, _amounts(make, 10.0))
 
@@ -255,7 +257,9 @@ def varieties(rng: np.random.Generator) -> Case:
     c = size * rng.uniform(0, 0.9, 2)
 
     def make() -> Any:
-        return rv.games.market(demand="differentiated", choice="quantity", A=size, b=b, g_s=g, c=c)
+        return rv.games.market(
+            demand="differentiated", choice="quantity", intercept=size, slope=b, substitution=g, unit_cost=c
+        )
 
     return _finished(
         rng, make, models.differentiated(float(size), float(b), g, c), 2, _amounts(make, size / b)

@@ -45,9 +45,29 @@ def _told(found: Benchmark) -> dict[str, Any]:
     }
 
 
+LINEAR = {
+    "a": "intercept",
+    "b": "slope",
+    "c": "unit_cost",
+    "d": "convex_cost",
+    "F": "fixed_cost",
+    "capacity": "capacity",
+    "gamma": "gamma",
+    "phi": "adjustment_cost",
+}
+ISOELASTIC = {"A": "market_size", "eta": "elasticity", "c": "unit_cost"}
+DIFFERENTIATED = {"A": "intercept", "b": "slope", "g": "substitution", "c": "unit_cost"}
+LOGIT = {"a": "quality", "a0": "outside_option", "mu": "taste_spread", "c": "unit_cost"}
+
+
+def _given(inputs: Inputs, keys: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """The package's keys for the files' ones; of ``names``, or all that are there."""
+    return _floats({keys[name]: inputs[name] for name in names or keys if name in inputs})
+
+
 def _linear(inputs: Inputs, **more: Any) -> Any:
-    given = {name: inputs[name] for name in ("a", "b", "c", "d", "F", "capacity") if name in inputs}
-    return rv.games.market(**_floats(given | more))
+    own = _given(inputs, LINEAR, "a", "b", "c", "d", "F", "capacity")
+    return rv.games.market(**own, **_floats(more))
 
 
 def _floats(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +115,7 @@ def stackelberg(inputs: Inputs) -> dict[str, Any]:
 
 def isoelastic(inputs: Inputs) -> dict[str, Any]:
     """Cournot with demand of constant elasticity."""
-    game = rv.games.market(demand="isoelastic", **_floats({k: inputs[k] for k in ("A", "eta", "c")}))
+    game = rv.games.market(demand="isoelastic", **_given(inputs, ISOELASTIC))
     return _told(game.benchmarks()["nash"])
 
 
@@ -103,9 +123,9 @@ def isoelastic_leader(inputs: Inputs) -> dict[str, Any]:
     """The same with firm 0 leading."""
     game = rv.games.market(
         demand="isoelastic",
-        c=[float(inputs["c_leader"]), float(inputs["c_follower"])],
+        unit_cost=[float(inputs["c_leader"]), float(inputs["c_follower"])],
         stages=[[0], [1]],
-        **_floats({k: inputs[k] for k in ("A", "eta")}),
+        **_given(inputs, ISOELASTIC, "A", "eta"),
     )
     return _told(game.benchmarks()["stackelberg"])
 
@@ -117,7 +137,7 @@ def bertrand(inputs: Inputs) -> dict[str, Any]:
 
 def differentiated(inputs: Inputs) -> dict[str, Any]:
     """Two firms with differentiated goods: both choices, at once or with a leader."""
-    own = _floats({k: inputs[k] for k in ("A", "b", "c")} | {"g_s": inputs["g"], "players": 2})
+    own = _given(inputs, DIFFERENTIATED) | {"players": 2}
 
     def found(choice: str, name: str, **more: Any) -> dict[str, Any]:
         game = rv.games.market(demand="differentiated", choice=choice, **own, **more)
@@ -136,13 +156,13 @@ def differentiated(inputs: Inputs) -> dict[str, Any]:
 
 
 def _logit(inputs: Inputs, **more: Any) -> Any:
-    given = _floats({k: inputs[k] for k in ("a", "a0", "mu", "c")} | more)
+    given = _given(inputs, LOGIT) | _floats(more)
     return rv.games.market(demand="logit", players=inputs.get("n"), **given)
 
 
 def logit_bertrand(inputs: Inputs) -> dict[str, Any]:
     """Symmetric firms: equilibrium, joint maximum, the grid between, the best departure."""
-    game = _logit(inputs, **({"xi": inputs["xi"]} if "xi" in inputs else {}))
+    game = _logit(inputs, **({"grid_margin": inputs["xi"]} if "xi" in inputs else {}))
     named = game.benchmarks()
     nash, joint = named["nash"], named["cartel"]
     found: dict[str, Any] = {
@@ -181,7 +201,7 @@ def logit_leader(inputs: Inputs) -> dict[str, Any]:
 def critical_discount(inputs: Inputs) -> dict[str, Any]:
     """From which discount on a cartel holds; no number of the market moves it."""
     choice = {"cournot_linear_sym": "quantity", "bertrand_homogeneous": "price"}[inputs["model"]]
-    game = rv.games.market(players=inputs["n"], choice=choice, a=100.0, b=1.0, c=10.0)
+    game = rv.games.market(players=inputs["n"], choice=choice, intercept=100.0, slope=1.0, unit_cost=10.0)
     return {"delta_star": float(critical(game).delta[0])}
 
 
@@ -201,7 +221,7 @@ def cournot_benchmarks(inputs: Inputs) -> dict[str, Any]:
 
 def pricing_in_turns(inputs: Inputs) -> dict[str, Any]:
     """The monopoly price of demand 1 - p, and half of its profit."""
-    alone = rv.games.market(players=1, a=1.0, b=1.0, c=float(inputs["c"]), choice="price")
+    alone = rv.games.market(players=1, intercept=1.0, slope=1.0, unit_cost=float(inputs["c"]), choice="price")
     found = rv.solve(alone, rv.methods.BestResponse(), path=False)
     return {
         "p_monopoly": float(found.profile.values[0, 0]),
@@ -269,8 +289,8 @@ def dcf_stackelberg(inputs: Inputs) -> dict[str, Any]:
 
 def _dynamic(inputs: Inputs, solution: str, periods: int = 20, **more: Any) -> tuple[Any, Any]:
     """The duopoly with predetermined outputs, and what the solver says."""
-    own = _floats({k: inputs[k] for k in ("a", "b", "gamma", "phi")})
-    game = rv.games.market(c=float(inputs["mc"]), adjustment="predetermined", initial=1.0, **own)
+    own = _given(inputs, LINEAR, "a", "b", "gamma", "phi")
+    game = rv.games.market(unit_cost=float(inputs["mc"]), adjustment="predetermined", initial=1.0, **own)
     learner = rv.methods.LinearQuadratic(solution=solution, periods=periods, **more)
     return game, rv.solve(game, learner).data
 
@@ -353,7 +373,7 @@ def _learned(game: Any, inputs: Inputs, **options: Any) -> Any:
 
 def _calvano(inputs: Inputs) -> dict[str, Any]:
     if inputs["demand"] == "logit":
-        game, places = _logit(inputs, xi=inputs["xi"]), inputs["m"]
+        game, places = _logit(inputs, grid_margin=inputs["xi"]), inputs["m"]
     else:
         game, places = _linear(inputs), [inputs["grid"]] * inputs["n"]
     found = _learned(
@@ -369,7 +389,9 @@ def _calvano(inputs: Inputs) -> dict[str, Any]:
 
 
 def _klein(inputs: Inputs) -> dict[str, Any]:
-    game = rv.games.market(a=1.0, b=1.0, c=float(inputs["c"]), choice="price", timing="alternating")
+    game = rv.games.market(
+        intercept=1.0, slope=1.0, unit_cost=float(inputs["c"]), choice="price", timing="alternating"
+    )
     means = {}
     for k in inputs["k"]:
         found = _learned(
@@ -389,7 +411,9 @@ def _klein(inputs: Inputs) -> dict[str, Any]:
 
 
 def _staged(inputs: Inputs) -> dict[str, Any]:
-    game = rv.games.market(a=10.0, b=1.0, c=[float(c) for c in inputs["c"]], stages=[[0], [1]])
+    game = rv.games.market(
+        intercept=10.0, slope=1.0, unit_cost=[float(c) for c in inputs["c"]], stages=[[0], [1]]
+    )
     rows = {}
     for row in inputs["rows"]:
         found = _learned(

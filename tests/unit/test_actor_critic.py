@@ -36,7 +36,7 @@ def test_a_firm_finds_the_best_reply_to_a_fixed_rival(rival: float) -> None:
 @pytest.mark.slow
 def test_so_it_does_with_prices_and_other_demands() -> None:
     """Logit: the first-order condition ``p = c + mu/(1 - s)``; isoelastic, in a box of ten thousand units."""
-    logit = rv.games.market(demand="logit", c=[1.0, 1.2])
+    logit = rv.games.market(demand="logit", unit_cost=[1.0, 1.2])
     found = learned(logit, ActorCritic(roles=["learns", {"kind": "fixed", "choice": 1.6}]))
     p = float(found.learned_choice[0, 0])
     worth = np.exp((2 - np.array([p, 1.6])) / 0.25)

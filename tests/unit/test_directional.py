@@ -220,7 +220,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
 
 
 def test_what_does_not_fit_the_game_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"cost_noise: 0.1 must be 0 in a game without unit costs `c`"):
+    with pytest.raises(ValueError, match=r"cost_noise: 0.1 must be 0 in a game without `unit_cost`"):
         Directional(cost_noise=0.1).world(cournot(2))
     with pytest.raises(ValueError, match=r"gamma\[0\]: 0.95 diverges with growth 0.06"):
         Directional(gamma=0.95).world(rv.games.market(growth=0.06, gamma=0.5))

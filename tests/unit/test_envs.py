@@ -290,7 +290,7 @@ def test_a_game_that_is_played_on_and_on_is_cut_where_that_is_asked() -> None:
 
 
 def test_a_firm_without_cash_is_terminated_alone() -> None:
-    game = rv.games.market(cash=[0.0, 1e6], F=[1000.0, 0.0])
+    game = rv.games.market(cash=[0.0, 1e6], fixed_cost=[1000.0, 0.0])
     env = parallel_env(game, periods=4)
     env.reset(seed=0)
     _, _, over, cut, _ = env.step(dict.fromkeys(env.agents, np.ones(1)))

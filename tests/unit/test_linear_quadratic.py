@@ -284,7 +284,13 @@ def test_wrong_input() -> None:
 def test_a_path_that_leaves_the_market_has_no_certificate() -> None:
     """A planner would rather have the dear firm sell less than nothing."""
     game = rv.games.market(
-        a=10.0, b=2.0, c=[0.0, 3.0], gamma=0.96, adjustment="predetermined", phi=12.0, initial=1.0
+        intercept=10.0,
+        slope=2.0,
+        unit_cost=[0.0, 3.0],
+        gamma=0.96,
+        adjustment="predetermined",
+        adjustment_cost=12.0,
+        initial=1.0,
     )
     with pytest.warns(UserWarning, match="output of firm 1 is -.* is not one of the game itself"):
         found = rv.solve(game, LinearQuadratic(solution="joint"))

@@ -92,7 +92,7 @@ def test_a_grid_has_its_own_threshold_for_each_punishment() -> None:
 
 
 def test_ties_on_a_grid_part_strong_and_weak_values() -> None:
-    market, leader = rv.games.market(a=10.0, c=1.0), np.arange(1.5, 6.1, 0.75)
+    market, leader = rv.games.market(intercept=10.0, unit_cost=1.0), np.arange(1.5, 6.1, 0.75)
     coarse = led_on_grid(market, leader)
     assert (coarse.strong[0], coarse.weak[0]) == (11.8125, 10.125)
     fine = led_on_grid(market, [leader[:, None], np.arange(1.5, 6.01, 0.375)[:, None]])
@@ -143,14 +143,14 @@ def total(q: np.ndarray, F: list[float]) -> float:
 
 @pytest.mark.parametrize("F", [[500.0, 500.0], [0.0, 900.0], [50.0, 0.0], [10.0, 20.0]])
 def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> None:
-    found = benchmark(rv.games.market(F=F), "cartel")
+    found = benchmark(rv.games.market(fixed_cost=F), "cartel")
     alone = max(total(np.array(q), F) for q in ([45.0, 0.0], [0.0, 45.0], [22.5, 22.5]))
     assert found.profit.sum() == pytest.approx(alone, rel=1e-9)
 
 
 @pytest.mark.parametrize("F", [10.0, 100.0, 400.0, 600.0])
 def test_a_leader_keeps_out_a_follower_who_has_fixed_costs(F: float) -> None:
-    game = rv.games.market(F=[0.0, F], stages=[[0], [1]])
+    game = rv.games.market(fixed_cost=[0.0, F], stages=[[0], [1]])
     leads = np.linspace(0, 100, 200_001)
     q = np.maximum((90 - leads) / 2, 0)
     q = np.where((90 - leads - q) * q > F, q, 0)

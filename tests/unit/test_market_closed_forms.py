@@ -19,24 +19,37 @@ CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").rea
     "cases"
 ]
 STATIC = [case for case in CASES if not case["kind"].startswith(("dcf", "lq", "learning_band"))]
-KEYS = ("a", "b", "c", "d", "F", "A", "eta", "mu", "a0", "capacity")
+KEYS = {
+    "a": "intercept",
+    "b": "slope",
+    "c": "unit_cost",
+    "d": "convex_cost",
+    "F": "fixed_cost",
+    "A": "intercept",
+    "eta": "elasticity",
+    "mu": "taste_spread",
+    "a0": "outside_option",
+    "capacity": "capacity",
+}
+OTHERS = {"isoelastic": {"A": "market_size"}, "logit": {"a": "quality"}}
 DEMANDS = {"isoelastic": "isoelastic", "differentiated": "differentiated", "logit": "logit"}
 
 
 def table(inputs: dict[str, Any], kind: str) -> dict[str, Any]:
     """The keywords of a case's market."""
-    found = {key: inputs[key] for key in KEYS if key in inputs}
-    found["demand"] = next((name for word, name in DEMANDS.items() if word in kind), "linear")
+    demand = next((name for word, name in DEMANDS.items() if word in kind), "linear")
+    keys = KEYS | OTHERS.get(demand, {})
+    found = {"demand": demand} | {keys[key]: inputs[key] for key in keys if key in inputs}
     if "g" in inputs:
-        found["g_s"] = inputs["g"]
+        found["substitution"] = inputs["g"]
     if "n" in inputs and kind != "critical_discount":
         found["players"] = inputs["n"]
     if "c_leaders" in inputs:
-        found["c"] = inputs["c_leaders"] + inputs["c_followers"]
+        found["unit_cost"] = inputs["c_leaders"] + inputs["c_followers"]
         leaders = len(inputs["c_leaders"])
-        found["stages"] = [list(range(leaders)), list(range(leaders, len(found["c"])))]
+        found["stages"] = [list(range(leaders)), list(range(leaders, len(found["unit_cost"])))]
     if "c_leader" in inputs:
-        found["c"], found["stages"] = [inputs["c_leader"], inputs["c_follower"]], [[0], [1]]
+        found["unit_cost"], found["stages"] = [inputs["c_leader"], inputs["c_follower"]], [[0], [1]]
     if kind in ("stackelberg_quadratic", "logit_stackelberg_price"):
         found["stages"] = [[0], [1]]
     if kind == "bertrand_homogeneous":
@@ -60,7 +73,9 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         choice = "price" if "bertrand" in inputs["model"] else "quantity"
         return {"delta_star": critical_discount(rv.games.market(players=inputs["n"], choice=choice)).delta[0]}
     if kind == "maskin_tirole_pricing":
-        found = told(rv.games.market(a=1.0, b=1.0, c=0.0, choice="price", players=2), "cartel")
+        found = told(
+            rv.games.market(intercept=1.0, slope=1.0, unit_cost=0.0, choice="price", players=2), "cartel"
+        )
         return {"p_monopoly": found["p"][0], "profit_joint_max_per_firm": found["profit"][0]}
     if kind == "differentiated_linear":
         return differentiated(inputs, case["expected"])
@@ -139,19 +154,31 @@ def test_reference_cases(case: dict[str, Any]) -> None:
 def random_market(rng: np.random.Generator, demand: str, choice: str) -> Any:
     """A market with firms that differ, of which some may be absent or full."""
     n = int(rng.integers(2, 5))
-    keys: dict[str, Any] = {"demand": demand, "choice": choice, "c": rng.uniform(0.5, 6.0, n)}
+    keys: dict[str, Any] = {"demand": demand, "choice": choice, "unit_cost": rng.uniform(0.5, 6.0, n)}
     if demand == "linear":
-        keys |= {"a": rng.uniform(7.0, 12.0), "b": rng.uniform(0.5, 2.0), "d": rng.uniform(0.0, 1.0, n)}
+        keys |= {
+            "intercept": rng.uniform(7.0, 12.0),
+            "slope": rng.uniform(0.5, 2.0),
+            "convex_cost": rng.uniform(0.0, 1.0, n),
+        }
         keys["capacity"] = rng.uniform(0.2, 4.0, n)
     elif demand == "differentiated":
         b = rng.uniform(0.5, 2.0)
-        keys |= {"A": rng.uniform(7.0, 12.0), "b": b, "g_s": rng.uniform(-0.9 / (n - 1), 0.9) * b}
-        keys["d"] = rng.uniform(0.0, 1.0, n)
+        keys |= {
+            "intercept": rng.uniform(7.0, 12.0),
+            "slope": b,
+            "substitution": rng.uniform(-0.9 / (n - 1), 0.9) * b,
+        }
+        keys["convex_cost"] = rng.uniform(0.0, 1.0, n)
     elif demand == "logit":
-        keys |= {"a": rng.uniform(0.0, 6.0, n), "a0": rng.normal(), "mu": rng.uniform(0.1, 2.0)}
-        keys["d"] = rng.uniform(0.0, 2.0, n)
+        keys |= {
+            "quality": rng.uniform(0.0, 6.0, n),
+            "outside_option": rng.normal(),
+            "taste_spread": rng.uniform(0.1, 2.0),
+        }
+        keys["convex_cost"] = rng.uniform(0.0, 2.0, n)
     else:
-        keys |= {"eta": rng.uniform(0.8, 3.0), "c": rng.uniform(1.0, 1.2, n)}
+        keys |= {"elasticity": rng.uniform(0.8, 3.0), "unit_cost": rng.uniform(1.0, 1.2, n)}
     return rv.games.market(**keys)
 
 
@@ -164,16 +191,22 @@ def profit_of(market: Any, x: np.ndarray, firm: int) -> Any:
         y = x.copy()
         y[firm] = own
         if demand == "logit":
-            w = np.exp((n["a"] - y) / n["mu"])
-            q, p = w / (w.sum() + np.exp(n["a0"] / n["mu"])), y
+            w = np.exp((n["quality"] - y) / n["taste_spread"])
+            q, p = w / (w.sum() + np.exp(n["outside_option"] / n["taste_spread"])), y
         elif demand == "differentiated":
-            slopes = n["b"] * np.eye(len(y)) + n["g_s"] * (1 - np.eye(len(y)))
-            q, p = (y, n["A"] - slopes @ y) if quantity else (_sold(slopes, n["A"] - y), y)
+            slopes = n["slope"] * np.eye(len(y)) + n["substitution"] * (1 - np.eye(len(y)))
+            q, p = (y, n["intercept"] - slopes @ y) if quantity else (_sold(slopes, n["intercept"] - y), y)
         else:
             total = y.sum()
-            price = n["a"] - n["b"] * total if demand == "linear" else n["A"] * total ** (-1 / n["eta"])
+            price = (
+                n["intercept"] - n["slope"] * total
+                if demand == "linear"
+                else n["market_size"] * total ** (-1 / n["elasticity"])
+            )
             q, p = y, np.full(len(y), max(price, 0.0))
-        return float(p[firm] * q[firm] - n["c"][firm] * q[firm] - n["d"][firm] * q[firm] ** 2 / 2)
+        return float(
+            p[firm] * q[firm] - n["unit_cost"][firm] * q[firm] - n["convex_cost"][firm] * q[firm] ** 2 / 2
+        )
 
     return profit
 
@@ -227,7 +260,7 @@ def test_no_profile_earns_more_together(demand: str, choice: str) -> None:
     for _ in range(12):
         market = random_market(rng, demand, choice)
         if demand == "logit":
-            market = rv.with_(market, d=np.zeros(market.players))
+            market = rv.with_(market, convex_cost=np.zeros(market.players))
         best = closed_forms.joint(market)
         low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
 
@@ -265,8 +298,13 @@ def test_equal_costs_share_equally_as_far_as_they_can() -> None:
 
 
 def test_fixed_costs_leave_several_equilibria_or_the_usual_one() -> None:
-    assert rv.games.market(a=10.0, c=1.0, F=10.0).closed_form()[..., 0].tolist() == [[4.5, 0.0], [0.0, 4.5]]
-    assert rv.games.market(a=10.0, c=1.0, F=1.0).closed_form()[..., 0].tolist() == [[3.0, 3.0]]
+    assert rv.games.market(intercept=10.0, unit_cost=1.0, fixed_cost=10.0).closed_form()[..., 0].tolist() == [
+        [4.5, 0.0],
+        [0.0, 4.5],
+    ]
+    assert rv.games.market(intercept=10.0, unit_cost=1.0, fixed_cost=1.0).closed_form()[..., 0].tolist() == [
+        [3.0, 3.0]
+    ]
     rng = np.random.default_rng(1)
     for _ in range(50):
         n = int(rng.integers(1, 5))
@@ -281,7 +319,7 @@ def test_fixed_costs_leave_several_equilibria_or_the_usual_one() -> None:
 
 
 def test_zero_cost_has_its_interior_equilibrium() -> None:
-    found = rv.games.market(c=0.0, a=9.0).closed_form()
+    found = rv.games.market(unit_cost=0.0, intercept=9.0).closed_form()
     assert found[..., 0].tolist() == [[3.0, 3.0]]
 
 
@@ -297,19 +335,22 @@ def test_limit_prices_keep_the_dear_firm_out() -> None:
 def test_bertrand_undercuts_or_asks_the_monopoly_price() -> None:
     assert prices.bertrand(100.0, 1.0, [10.0, 80.0]).tolist() == [55.0, 80.0]
     assert prices.bertrand(100.0, 1.0, [10.0, 10.0, 20.0]).tolist() == [10.0, 10.0, 20.0]
-    game = rv.games.market(choice="price", c=[10.0, 30.0])
+    game = rv.games.market(choice="price", unit_cost=[10.0, 30.0])
     assert rv.certificate(game, game.closed_form()[0]).claim == "equilibrium"
 
 
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"demand": "isoelastic", "eta": 0.4, "players": 2}, "no interior equilibrium"),
-        ({"demand": "isoelastic", "eta": 2.0, "c": [1.0, 5.0]}, "firm 1 is inactive.*best_response"),
+        ({"demand": "isoelastic", "elasticity": 0.4, "players": 2}, "no interior equilibrium"),
+        (
+            {"demand": "isoelastic", "elasticity": 2.0, "unit_cost": [1.0, 5.0]},
+            "firm 1 is inactive.*best_response",
+        ),
         ({"shock": {"kind": "iid", "levels": [-1.0, 1.0]}}, "shock.*certain demand.*best_response"),
         ({"demand": "logit", "capacity": 0.1}, "capacity.*best_response"),
-        ({"demand": "isoelastic", "d": 1.0}, "d: .*best_response"),
-        ({"demand": "isoelastic", "F": 1e6}, r"F\[0\].*best_response"),
+        ({"demand": "isoelastic", "convex_cost": 1.0}, "convex_cost: .*best_response"),
+        ({"demand": "isoelastic", "fixed_cost": 1e6}, r"fixed_cost\[0\].*best_response"),
         ({"demand": "logit", "high": 1.2}, "high: .*firm 0.*"),
     ],
 )

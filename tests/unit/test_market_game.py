@@ -23,19 +23,31 @@ def measured(game, x):
 def drawn(demand, choice, players, rng):
     """A market of random numbers, and the numbers."""
     own = {
-        "c": rng.uniform(0.2, 3, players),
-        "d": rng.uniform(0, 1, players),
+        "unit_cost": rng.uniform(0.2, 3, players),
+        "convex_cost": rng.uniform(0, 1, players),
         "tax": rng.uniform(0, 0.4, players),
     }
     if demand == "linear":
-        own |= {"a": rng.uniform(5, 20), "b": rng.uniform(0.5, 2)}
+        own |= {"intercept": rng.uniform(5, 20), "slope": rng.uniform(0.5, 2)}
     elif demand == "isoelastic":
-        own |= {"A": rng.uniform(5, 50), "eta": rng.uniform(max(0.6, 1.05 / players), 3), "Qmin": 0.01}
+        own |= {
+            "market_size": rng.uniform(5, 50),
+            "elasticity": rng.uniform(max(0.6, 1.05 / players), 3),
+            "price_flat_below": 0.01,
+        }
     elif demand == "differentiated":
         b = rng.uniform(0.5, 2)
-        own |= {"A": rng.uniform(6, 12), "b": b, "g_s": rng.uniform(-b / max(players - 1, 1) * 0.9, b * 0.95)}
+        own |= {
+            "intercept": rng.uniform(6, 12),
+            "slope": b,
+            "substitution": rng.uniform(-b / max(players - 1, 1) * 0.9, b * 0.95),
+        }
     else:
-        own |= {"a": rng.uniform(1, 4, players), "a0": rng.uniform(-1, 1), "mu": rng.uniform(0.1, 1)}
+        own |= {
+            "quality": rng.uniform(1, 4, players),
+            "outside_option": rng.uniform(-1, 1),
+            "taste_spread": rng.uniform(0.1, 1),
+        }
     game = rv.games.market(
         demand=demand, choice=choice, **{k: v.tolist() if np.ndim(v) else v for k, v in own.items()}
     )
@@ -45,23 +57,27 @@ def drawn(demand, choice, players, rng):
 def by_hand(demand, choice, own, x):
     """Quantities and prices, in plain NumPy, another way round than the package's."""
     if demand == "linear" and choice == "quantity":
-        return x, np.full(len(x), max(own["a"] - own["b"] * x.sum(), 0.0))
+        return x, np.full(len(x), max(own["intercept"] - own["slope"] * x.sum(), 0.0))
     if demand == "linear":
         q = np.zeros(len(x))
         first = np.flatnonzero(x == x.min())
-        q[first] = max(own["a"] - x.min(), 0.0) / own["b"] / len(first)
+        q[first] = max(own["intercept"] - x.min(), 0.0) / own["slope"] / len(first)
         return q, x
     if demand == "isoelastic":
-        return x, np.full(len(x), own["A"] / max(x.sum(), own["Qmin"]) ** (1 / own["eta"]))
+        return x, np.full(
+            len(x), own["market_size"] / max(x.sum(), own["price_flat_below"]) ** (1 / own["elasticity"])
+        )
     if demand == "logit":
-        weights = np.exp((own["a"] - x) / own["mu"])
-        return weights / (weights.sum() + np.exp(own["a0"] / own["mu"])), x
-    slopes = np.full((len(x), len(x)), own["g_s"]) + np.eye(len(x)) * (own["b"] - own["g_s"])
+        weights = np.exp((own["quality"] - x) / own["taste_spread"])
+        return weights / (weights.sum() + np.exp(own["outside_option"] / own["taste_spread"])), x
+    slopes = np.full((len(x), len(x)), own["substitution"]) + np.eye(len(x)) * (
+        own["slope"] - own["substitution"]
+    )
     if choice == "quantity":
-        return x, np.maximum(own["A"] - slopes @ x, 0.0)
+        return x, np.maximum(own["intercept"] - slopes @ x, 0.0)
     # a consumer who buys no negative amounts: the quadratic programme as nonnegative least squares
     root = np.linalg.cholesky(slopes).T
-    return nnls(root, np.linalg.solve(root.T, own["A"] - x))[0], x
+    return nnls(root, np.linalg.solve(root.T, own["intercept"] - x))[0], x
 
 
 RULES = [
@@ -82,7 +98,7 @@ def test_profits_are_those_worked_out_by_hand(demand, choice):
         game, own = drawn(demand, choice, players, rng)
         x = rng.uniform(np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0] * 0.7)
         q, p = by_hand(demand, choice, own, x)
-        profit = p * q - own["c"] * q - own["d"] * q**2 / 2
+        profit = p * q - own["unit_cost"] * q - own["convex_cost"] * q**2 / 2
         np.testing.assert_allclose(paid(game, x), (1 - own["tax"]) * profit, rtol=1e-9, atol=1e-9)
         found = measured(game, x)
         np.testing.assert_allclose(found["quantity"], q, rtol=1e-8, atol=1e-9)
@@ -116,14 +132,17 @@ def test_no_choice_on_a_fine_grid_pays_more_than_the_best_reply(demand, choice):
 
 
 def test_capacity_bounds_what_is_chosen_and_what_is_sold():
-    assert rv.games.market(capacity=[11.0, 50.0], a=90, b=2).space.high.ravel().tolist() == [11.0, 45.0]
+    assert rv.games.market(capacity=[11.0, 50.0], intercept=90, slope=2).space.high.ravel().tolist() == [
+        11.0,
+        45.0,
+    ]
     game = rv.games.market(demand="logit", capacity=0.1)
     assert measured(game, [1.0, 1.0])["quantity"].tolist() == [0.1, 0.1]
 
 
 @pytest.mark.parametrize("eta", [0.7, 1.0, 2.5])
 def test_isoelastic_consumer_surplus_is_the_area_under_demand(eta):
-    game = rv.games.market(demand="isoelastic", A=3.0, eta=eta, Qmin=0.2)
+    game = rv.games.market(demand="isoelastic", market_size=3.0, elasticity=eta, price_flat_below=0.2)
     total = 1.7
     area = quad(lambda q: 3.0 * max(q, 0.2) ** (-1 / eta), 0, total, points=[0.2])[0]
     price = 3.0 * total ** (-1 / eta)
@@ -147,8 +166,8 @@ def test_consumer_surplus_falls_by_what_is_bought_as_a_price_rises(demand):
 
 def test_payoffs_with_a_shock_are_means_over_its_levels():
     levels, odds = [-30.0, 0.0, 45.0], [0.2, 0.5, 0.3]
-    game = rv.games.market(shock={"kind": "iid", "levels": levels, "odds": odds})
-    each = [paid(rv.games.market(a=100 + level), [30.0, 40.0]) for level in levels]
+    game = rv.games.market(shock={"kind": "iid", "levels": levels, "probabilities": odds})
+    each = [paid(rv.games.market(intercept=100 + level), [30.0, 40.0]) for level in levels]
     np.testing.assert_allclose(paid(game, [30.0, 40.0]), odds @ np.array(each), rtol=1e-12)
     assert not hasattr(game, "best_reply")
 
@@ -156,7 +175,7 @@ def test_payoffs_with_a_shock_are_means_over_its_levels():
 def test_an_autoregressive_shock_has_the_moments_it_was_given():
     game = rv.games.market(shock={"kind": "ar1", "rho": 0.8, "sd": 3.0, "count": 7})
     levels, chain, odds = (
-        np.asarray(part) for part in (game.shock.levels, game.shock.chain, game.shock.odds)
+        np.asarray(part) for part in (game.shock.levels, game.shock.transitions, game.shock.probabilities)
     )
     np.testing.assert_allclose(odds @ chain, odds, atol=1e-12)
     assert odds @ levels == pytest.approx(0.0, abs=1e-12)
@@ -165,7 +184,7 @@ def test_an_autoregressive_shock_has_the_moments_it_was_given():
 
 
 def test_undercutting_is_proved_where_the_cheapest_takes_all():
-    game = rv.games.market(choice="price", c=[10, 30])
+    game = rv.games.market(choice="price", unit_cost=[10, 30])
     same = rv.certificate(game, game.space.check([30.0, 30.0]))
     np.testing.assert_allclose(same.regret, [700.0, 0.0])  # half of (30 - 10) 70
     below = rv.certificate(game, game.space.check([np.nextafter(30.0, 0), 30.0]))
@@ -177,7 +196,7 @@ def test_undercutting_is_proved_where_the_cheapest_takes_all():
 @pytest.mark.parametrize(
     ("keys", "rival", "best"),
     [
-        ({"d": 3.0}, 60.0, 400.0),  # all of it costs more than it brings, a half does not
+        ({"convex_cost": 3.0}, 60.0, 400.0),  # all of it costs more than it brings, a half does not
         ({"low": [50.0, 0.0]}, 40.0, 0.0),
         ({"low": [40.0, 0.0]}, 40.0, 900.0),  # it may go along, but not below
         ({}, 50.0, 2000.0),
@@ -199,29 +218,41 @@ def test_followers_reply_in_every_stage():
 
 
 def test_alike_firms_are_those_that_choose_together_with_equal_numbers():
-    assert rv.games.market(players=3, c=[1, 2, 1]).alike.tolist() == [0, 1, 0]
+    assert rv.games.market(players=3, unit_cost=[1, 2, 1]).alike.tolist() == [0, 1, 0]
     assert rv.games.market(players=3, stages=[[0, 1], [2]]).market.alike.tolist() == [0, 0, 2]
 
 
 REFUSED = {
-    "b": ({"b": 0.0}, "b: 0 must be above 0"),
-    "mu": ({"demand": "logit", "mu": -1.0}, "mu: -1 must be above 0"),
-    "Qmin": ({"demand": "isoelastic", "Qmin": 0.0}, "Qmin: 0 must be above 0"),
-    "g_s": ({"demand": "differentiated", "g_s": 1.0}, "g_s: 1 must be above -b/(n-1) = -1 and below b = 1"),
-    "g_s low": ({"demand": "differentiated", "players": 3, "g_s": -0.5}, "above -b/(n-1) = -0.5"),
+    "slope": ({"slope": 0.0}, "slope: 0 must be above 0"),
+    "taste_spread": ({"demand": "logit", "taste_spread": -1.0}, "taste_spread: -1 must be above 0"),
+    "price_flat_below": (
+        {"demand": "isoelastic", "price_flat_below": 0.0},
+        "price_flat_below: 0 must be above 0",
+    ),
+    "substitution": (
+        {"demand": "differentiated", "substitution": 1.0},
+        "substitution: 1 must be above -slope/(n-1) = -1 and below slope = 1",
+    ),
+    "substitution low": (
+        {"demand": "differentiated", "players": 3, "substitution": -0.5},
+        "above -slope/(n-1) = -0.5",
+    ),
     "capacity": ({"capacity": [5.0, -1.0]}, "capacity[1]: -1 must be at least 0"),
-    "eta": (
-        {"demand": "isoelastic", "eta": 0.4},
-        "eta: 0.4 must be above 1/n = 0.5 with 2 firms: no",
+    "elasticity": (
+        {"demand": "isoelastic", "elasticity": 0.4},
+        "elasticity: 0.4 must be above 1/n = 0.5 with 2 firms: no",
     ),
     "horizon": ({"horizon": 0}, "horizon: 0 must be a whole number, at least 1"),
     "wacc": ({"wacc": [0.1, -1.0]}, "wacc[1]: -1 must be at least 0"),
-    "cost": ({"c": [1.0, -2.0]}, "c[1]: -2 must be at least 0"),
-    "phi": ({"phi": -1.0, "adjustment": "spot"}, "phi: -1 must be at least 0"),
-    "trade": ({"c": 100.0}, "no trade"),
+    "cost": ({"unit_cost": [1.0, -2.0]}, "unit_cost[1]: -2 must be at least 0"),
+    "adjustment_cost": (
+        {"adjustment_cost": -1.0, "adjustment": "spot"},
+        "adjustment_cost: -1 must be at least 0",
+    ),
+    "trade": ({"unit_cost": 100.0}, "no trade"),
     "sticky": ({"sticky": 1.0}, "sticky: 1 must be in [0, 1)"),
     "cash": ({"cash": [5.0, 1.0], "cash_min": 2.0}, "cash[1]: 1 is below cash_min = 2 (firm 1)"),
-    "rule": ({"phi": 3.0}, "it must be 'spot' or 'predetermined'"),
+    "rule": ({"adjustment_cost": 3.0}, "it must be 'spot' or 'predetermined'"),
     "missing firm": ({"stages": [[0], [2]], "players": 3}, "player 1 is missing"),
     "repeated firm": ({"stages": [[0], [1, 0]]}, "player 0 is named twice"),
     "alternating": (
@@ -238,10 +269,23 @@ REFUSED = {
     ),
     "gamma": ({"gamma": 1.0}, "gamma[0]: 1 (r = 0, growth g = 0) must be in [0, 1); else the sum diverges"),
     "bounds": ({"low": [3.0, 9.0], "high": [5.0, 4.0]}, "low[1]: 9 must be below high[1] = 4 (firm 1)"),
-    "unused": ({"demand": "logit", "b": 1.0}, "b: is no number of logit demand, which takes a, a0, mu"),
-    "lengths": ({"c": [1.0, 2.0], "d": [0.0, 0.0, 1.0]}, "d: 3 numbers for 2 firms"),
+    "unused": (
+        {"demand": "logit", "slope": 1.0},
+        "slope: is no number of logit demand, which takes quality, outside_option, taste_spread",
+    ),
+    "lengths": (
+        {"unit_cost": [1.0, 2.0], "convex_cost": [0.0, 0.0, 1.0]},
+        "convex_cost: 3 numbers for 2 firms",
+    ),
     "both": ({"gamma": 0.9, "wacc": 0.1}, "gamma: clashes with wacc"),
-    "shock": ({"shock": {"kind": "iid", "levels": [1.0], "odds": [0.5]}}, "shock.odds"),
+    "shock": ({"shock": {"kind": "iid", "levels": [1.0], "probabilities": [0.5]}}, "shock.probabilities"),
+    "odds": (
+        {"shock": {"kind": "iid", "levels": [1.0], "odds": [1.0]}},
+        "shock.odds: is called probabilities here",
+    ),
+    "symbol": ({"c": 3.0}, "c: is called unit_cost here"),
+    "symbol of two": ({"A": 3.0}, "A: is called intercept or market_size here"),
+    "no symbol": ({"cost": 3.0}, "cost: is no argument of market"),
 }
 
 

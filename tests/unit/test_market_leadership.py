@@ -180,9 +180,9 @@ def _traced(game: Any, x: Any, player: Any) -> Any:
 
 LED = [
     {"stages": [[0], [1]]},
-    {"stages": [[0], [1]], "c": [10.0, 60.0]},
+    {"stages": [[0], [1]], "unit_cost": [10.0, 60.0]},
     {"stages": [[0], [1]], "capacity": [100.0, 8.0]},
-    {"stages": [[0, 1], [2, 3]], "c": [10.0, 12.0, 11.0, 30.0], "d": 0.5},
+    {"stages": [[0, 1], [2, 3]], "unit_cost": [10.0, 12.0, 11.0, 30.0], "convex_cost": 0.5},
 ]
 
 
@@ -198,8 +198,8 @@ def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
             100.0,
             1.0,
             game.stages,
-            np.asarray(game.market.c),
-            np.asarray(game.market.d),
+            np.asarray(game.market.unit_cost),
+            np.asarray(game.market.convex_cost),
             high=np.asarray(game.market.space.high)[:, 0],
         ).q,
         atol=1e-9,
@@ -214,7 +214,7 @@ def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
 
 def test_payoffs_of_leaders_and_their_slopes_follow_the_replies() -> None:
     c, d = np.array([10.0, 12.0, 20.0]), np.array([0.3, 0.2, 0.1])
-    game = rv.games.market(stages=[[0], [1, 2]], c=c, d=d)
+    game = rv.games.market(stages=[[0], [1, 2]], unit_cost=c, convex_cost=d)
 
     def earned(own: float) -> float:
         q = np.append(own, replies(100.0, 1.0, own, c[1:], d[1:], np.full(2, 100.0)))
@@ -230,7 +230,7 @@ def test_payoffs_of_leaders_and_their_slopes_follow_the_replies() -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("stages", [[[0], [1, 2]], [[0], [1], [2]]], ids=["two", "three"])
 def test_replies_and_their_derivatives_are_those_of_the_search(stages: list[list[int]]) -> None:
-    ours = rv.games.market(stages=stages, c=[10.0, 12.0, 20.0], d=0.3)
+    ours = rv.games.market(stages=stages, unit_cost=[10.0, 12.0, 20.0], convex_cost=0.3)
     searched = hierarchy(ours.market, stages, Followers())
     x = jnp.array([[31.0]])
     np.testing.assert_allclose(ours.payoffs(x), searched.payoffs(x), rtol=1e-7)
@@ -238,7 +238,7 @@ def test_replies_and_their_derivatives_are_those_of_the_search(stages: list[list
 
 
 def test_conditions_of_second_order_and_bounds_are_told() -> None:
-    game = rv.games.market(stages=[[0], [1, 2]], c=[10.0, 10.0, 70.0])
+    game = rv.games.market(stages=[[0], [1, 2]], unit_cost=[10.0, 10.0, 70.0])
     found = {name: array for name, (_, array) in game.measures(jnp.asarray(game.closed_form()[0])).items()}
     np.testing.assert_allclose(found["leader_second_order"], [-1.0], rtol=1e-4)
     np.testing.assert_allclose(found["follower_second_order"][1], -2.0, rtol=1e-4)

@@ -13,11 +13,23 @@ from rivalry.games.market.simulation import simulate
 
 WHOLE: dict[str, dict[str, Any]] = {
     "simultaneous": {"players": 3, "shock": {"kind": "ar1", "rho": 0.5, "sd": 3.0, "count": 3}},
-    "staged": {"stages": [[1], [0, 2]], "cash": 300.0, "F": 60.0},
+    "staged": {"stages": [[1], [0, 2]], "cash": 300.0, "fixed_cost": 60.0},
     "alternating": {"timing": "alternating", "demand": "logit", "players": 2},
-    "predetermined": {"adjustment": "predetermined", "phi": 1.0, "initial": 20.0},
-    "investing": {"capacity": 20.0, "capex": 3.0, "capex_convex": 0.1, "dep": 0.1, "reversible": True},
-    "sticky": {"sticky": 0.5, "adjustment": "spot", "phi": 0.2, "growth": 0.02, "initial": [10.0, 20.0]},
+    "predetermined": {"adjustment": "predetermined", "adjustment_cost": 1.0, "initial": 20.0},
+    "investing": {
+        "capacity": 20.0,
+        "capex": 3.0,
+        "capex_convex": 0.1,
+        "depreciation": 0.1,
+        "reversible": True,
+    },
+    "sticky": {
+        "sticky": 0.5,
+        "adjustment": "spot",
+        "adjustment_cost": 0.2,
+        "growth": 0.02,
+        "initial": [10.0, 20.0],
+    },
 }
 
 
@@ -47,11 +59,14 @@ def flows(options: dict[str, Any], policy: Any, periods: int, **more: Any) -> An
 def test_a_period_pays_what_the_market_pays() -> None:
     """Without states every period is the one-shot game, whatever demand and choice."""
     for options, x in (
-        ({"tax": 0.3, "d": 0.5, "F": 5.0, "c": [10.0, 20.0]}, [[20.0], [35.0]]),
+        ({"tax": 0.3, "convex_cost": 0.5, "fixed_cost": 5.0, "unit_cost": [10.0, 20.0]}, [[20.0], [35.0]]),
         ({"demand": "logit", "players": 3}, [[1.5], [1.6], [1.7]]),
         ({"demand": "differentiated", "choice": "price"}, [[4.0], [5.0]]),
-        ({"demand": "isoelastic", "tax": 0.2, "tax_losses": "none", "c": [1.0, 4.0]}, [[400.0], [600.0]]),
-        ({"choice": "price", "c": 5.0}, [[40.0], [40.0]]),
+        (
+            {"demand": "isoelastic", "tax": 0.2, "tax_losses": "none", "unit_cost": [1.0, 4.0]},
+            [[400.0], [600.0]],
+        ),
+        ({"choice": "price", "unit_cost": 5.0}, [[40.0], [40.0]]),
         ({"stages": [[1], [0]], "timing": "staged"}, [[20.0], [30.0]]),
     ):
         game = rv.games.market(**options)
@@ -63,7 +78,13 @@ def test_a_period_pays_what_the_market_pays() -> None:
 
 def test_predetermined_output_by_hand() -> None:
     """Revenue is from output that stands; the change is paid now and sold next; boxes hold."""
-    game = {"adjustment": "predetermined", "phi": [2.0, 3.0], "initial": [10.0, 30.0], "tax": 0.25, "d": 0.1}
+    game = {
+        "adjustment": "predetermined",
+        "adjustment_cost": [2.0, 3.0],
+        "initial": [10.0, 30.0],
+        "tax": 0.25,
+        "convex_cost": 0.1,
+    }
     moves = np.array([[[5.0], [-10.0]], [[-40.0], [80.0]], [[1.0], [2.0]]])
     found, q = flows(game, moves, 3), np.array([10.0, 30.0])
     for t, u in enumerate(moves[:, :, 0]):
@@ -77,7 +98,7 @@ def test_predetermined_output_by_hand() -> None:
 
 
 def test_spot_output_by_hand() -> None:
-    game = {"adjustment": "spot", "phi": 2.0, "initial": [10.0, 30.0]}
+    game = {"adjustment": "spot", "adjustment_cost": 2.0, "initial": [10.0, 30.0]}
     path = np.array([[[15.0], [20.0]], [[15.0], [40.0]]])
     found, before = flows(game, path, 2), np.array([10.0, 30.0])
     for t, q in enumerate(path[:, :, 0]):
@@ -88,7 +109,7 @@ def test_spot_output_by_hand() -> None:
 
 def test_capacity_by_hand() -> None:
     """``K' = (1 - dep) K + I``; no more than K is sold; what may not be undone is not."""
-    options = {"capacity": [20.0, 40.0], "capex": 3.0, "capex_convex": 0.5, "dep": 0.1, "tax": 0.2}
+    options = {"capacity": [20.0, 40.0], "capex": 3.0, "capex_convex": 0.5, "depreciation": 0.1, "tax": 0.2}
     path = np.array([[[30.0, 5.0], [30.0, 0.0]], [[60.0, 40.0], [10.0, 2.0]], [[60.0, 0.0], [60.0, 0.0]]])
     found, stock = flows(options, path, 3), np.array([20.0, 40.0])
     for t in range(3):
@@ -118,10 +139,16 @@ def test_growth_scales_profit_by_market_size() -> None:
     np.testing.assert_allclose(
         found.valuation.value[0, 0], 900 * sum(0.927**t for t in range(50)), rtol=1e-12
     )
-    dear = flows(growing | {"F": 100.0, "d": 1.0}, [[30.0], [30.0]], 3).cash_flow[0, 2, 0]
+    dear = flows(growing | {"fixed_cost": 100.0, "convex_cost": 1.0}, [[30.0], [30.0]], 3).cash_flow[0, 2, 0]
     size = 1.03**2  # fixed costs stay, and rising ones rise with the whole output
     np.testing.assert_allclose(dear, size * 900 - 100 - (30 * size) ** 2 / 2)
-    turning = {"adjustment": "predetermined", "phi": 1.0, "initial": 30.0, "growth": 0.03, "gamma": 0.9}
+    turning = {
+        "adjustment": "predetermined",
+        "adjustment_cost": 1.0,
+        "initial": 30.0,
+        "growth": 0.03,
+        "gamma": 0.9,
+    }
     still = flows(turning, [[0.0], [0.0]], 3)  # whoever does not change sells the same to more buyers
     np.testing.assert_allclose(still.q[0], 30.0)
     np.testing.assert_allclose(still.p[0, 2], 100 - 60 / 1.03**2)
@@ -140,20 +167,22 @@ def test_who_runs_out_of_cash_leaves_for_good(choice: str) -> None:
         "cash_min": [0.0, 1.0, 0.0],
     }
     x = [[3.0], [3.5], [4.0]]
-    market = rv.games.market(**options, c=[1.0, 1.0, 1.0], F=[0.0, 14.0, 0.0], g_s=0.3)
+    market = rv.games.market(
+        **options, unit_cost=[1.0, 1.0, 1.0], fixed_cost=[0.0, 14.0, 0.0], substitution=0.3
+    )
     found = simulate(market, x, 4)
     first = np.asarray(market.payoffs(jnp.asarray(x)))
     assert first[1] < -2
     np.testing.assert_allclose(found.cash_flow[0, 0], first)
     assert np.all(found.cash_flow[0, 1:, 1] == 0)
     assert np.all(found.q[0, 1:, 1] == 0)
-    pair = rv.games.market(demand="differentiated", choice=choice, c=[1.0, 1.0], g_s=0.3)
+    pair = rv.games.market(demand="differentiated", choice=choice, unit_cost=[1.0, 1.0], substitution=0.3)
     alone = np.asarray(pair.payoffs(jnp.asarray([x[0], x[2]])))
     np.testing.assert_allclose(found.cash_flow[0, 2, [0, 2]], alone, rtol=1e-12)
 
 
 def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
-    game = rv.games.market(cash=[0.0, 500.0], F=[1000.0, 1300.0]).play(3)
+    game = rv.games.market(cash=[0.0, 500.0], fixed_cost=[1000.0, 1300.0]).play(3)
     state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
     for _ in range(3):
         state, paid, ended, cut = game.step(state, jnp.full((2, 1), 30.0), key)
@@ -161,7 +190,7 @@ def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
     assert ends[0] == ([-100.0, -400.0], [False, True], False, False)
     assert ends[1] == ([0.0, 500.0], [False, True], False, False)  # 60 x 30 - 1300, alone
     assert ends[2] == ([0.0, 500.0], [False, True], False, True)
-    short = rv.games.market(cash=0.0, F=1000.0).play(1)
+    short = rv.games.market(cash=0.0, fixed_cost=1000.0).play(1)
     _, _, ended, cut = short.step(short.reset(key), jnp.full((2, 1), 30.0), key)
     assert (bool(ended), bool(cut)) == (True, False)
 
@@ -203,7 +232,7 @@ def test_in_turns_the_others_choices_stand() -> None:
 def test_shocks_have_the_chances_of_their_chain() -> None:
     """Frequencies of levels and of changes over 400 runs; every price tells the level."""
     chain = [[0.9, 0.1], [0.3, 0.7]]
-    shock = {"kind": "markov", "levels": [-10.0, 10.0], "chain": chain}
+    shock = {"kind": "markov", "levels": [-10.0, 10.0], "transitions": chain}
     found = flows({"shock": shock}, [[20.0], [20.0]], 60, runs=400, seed=3)
     level = (found.p[:, :, 0] > 60).astype(int)
     assert set(np.unique(found.p)) == {50.0, 70.0}
@@ -271,7 +300,7 @@ def test_agents_who_leave_do_so_alone() -> None:
     from rivalry.envs import GameEnv, TurnEnv
 
     game = rv.games.market(
-        players=3, timing="alternating", cash=[50.0, 0.0, 50.0], F=[0.0, 900.0, 0.0], initial=20.0
+        players=3, timing="alternating", cash=[50.0, 0.0, 50.0], fixed_cost=[0.0, 900.0, 0.0], initial=20.0
     )
     env = GameEnv(game, periods=4)
     env.reset(seed=0)

@@ -20,10 +20,10 @@ from rivalry.tables.repeated import repeated as remembering
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
 BEFORE: dict[str, Any] = {
     "adjustment": "predetermined",
-    "a": 10.0,
-    "b": 2.0,
-    "c": 0.0,
-    "phi": 12.0,
+    "intercept": 10.0,
+    "slope": 2.0,
+    "unit_cost": 0.0,
+    "adjustment_cost": 12.0,
     "gamma": 0.96,
 }
 LINES = [np.array([20.0, 25.0, 30.0]), np.array([10.0, 20.0, 30.0, 40.0]), np.array([5.0, 15.0])]
@@ -53,7 +53,7 @@ def tables_of(market: Any, lines: list[np.ndarray]) -> Any:
     ids=["at once", "followers", "hierarchy", "in turns"],
 )
 def test_a_period_without_states(options: dict[str, Any], order: Any, sees: Any) -> None:
-    market = whole(**options, c=[10.0, 12.0, 8.0], tax=0.2)
+    market = whole(**options, unit_cost=[10.0, 12.0, 8.0], tax=0.2)
     made = tables_of(market, LINES)
     assert made.order.tolist() == order
     assert [[who for who, ago in row if who >= 0] for row in made.sees.tolist()] == sees
@@ -73,7 +73,9 @@ def test_the_price_is_told_by_its_place_among_all() -> None:
     assert made.signal.tolist() == [[values.index(price) for price in prices.tolist()]]
     fine = np.arange(1, 9)  # tenths: sums differ by rounding alone
     left = np.maximum(10 - np.add.outer(fine, fine), 0).ravel()
-    assert tables_of(whole(a=1.0, c=0.1), [fine / 10, fine / 10]).signal.tolist() == [left.tolist()]
+    assert tables_of(whole(intercept=1.0, unit_cost=0.1), [fine / 10, fine / 10]).signal.tolist() == [
+        left.tolist()
+    ]
     assert not tables_of(whole(demand="logit"), [np.array([1.4, 1.5])] * 2).signal.size
 
 
@@ -84,7 +86,7 @@ def test_the_least_price_of_one_good_is_its_price() -> None:
 
 def test_shocks_are_nature() -> None:
     chain = [[0.9, 0.1], [0.3, 0.7]]
-    shock = {"kind": "markov", "levels": [-10.0, 10.0], "chain": chain}
+    shock = {"kind": "markov", "levels": [-10.0, 10.0], "transitions": chain}
     for observed in (False, True):
         made = tables_of(whole(shock=shock, shock_observed=observed), LINES[:2])
         assert made.goes.tolist() == [[[0, 1]], [[0, 1]]]
@@ -106,8 +108,14 @@ def test_shocks_are_nature() -> None:
 def test_walks_on_tables_are_play(rule: str, timing: str) -> None:
     """Twelve periods at random places, with a shock that goes to and fro: the same cash flows and prices."""
     turns = {"stages": [[1], [0]]} if timing == "staged" else {"timing": timing}
-    shock = {"kind": "markov", "levels": [-8.0, 8.0], "chain": [[0.0, 1.0], [1.0, 0.0]]}
-    more = {"phi": [0.3, 0.7], "initial": [25.0, 10.0], "d": 0.1, "tax": 0.3, "tax_losses": "none"}
+    shock = {"kind": "markov", "levels": [-8.0, 8.0], "transitions": [[0.0, 1.0], [1.0, 0.0]]}
+    more = {
+        "adjustment_cost": [0.3, 0.7],
+        "initial": [25.0, 10.0],
+        "convex_cost": 0.1,
+        "tax": 0.3,
+        "tax_losses": "none",
+    }
     market = whole(adjustment=rule, shock=shock, shock_observed=True, **turns, **more)
     made = tables_of(market, LINES[:2])
     assert made.payoff.shape == (24, 2, 12)
@@ -158,15 +166,15 @@ def test_of_leaders_everybody_plays() -> None:
     [
         ({"cash": 10.0}, r"cash: .*market\.play\(periods\)"),
         ({"capacity": 50.0, "capex": 1.0}, "capex: .*play"),
-        ({"capacity": 50.0, "dep": 0.1}, "dep: .*play"),
+        ({"capacity": 50.0, "depreciation": 0.1}, "depreciation: .*play"),
         ({"sticky": 0.5}, "sticky: .*play"),
-        ({"growth": 0.01, "F": 1.0}, r"growth: 0\.01 clashes with F"),
-        ({"growth": 0.01, "d": 1.0}, "clashes with d"),
-        ({"growth": 0.01, "adjustment": "spot", "phi": 1.0}, "clashes with phi"),
+        ({"growth": 0.01, "fixed_cost": 1.0}, r"growth: 0\.01 clashes with fixed_cost"),
+        ({"growth": 0.01, "convex_cost": 1.0}, "clashes with convex_cost"),
+        ({"growth": 0.01, "adjustment": "spot", "adjustment_cost": 1.0}, "clashes with adjustment_cost"),
         ({"growth": 0.01, "adjustment": "predetermined"}, "clashes with adjustment"),
         ({"growth": 0.01, "capacity": 50.0}, "clashes with capacity"),
         (
-            {"adjustment": "spot", "phi": 1.0, "shock": {"kind": "iid", "levels": [0.0, 1.0]}},
+            {"adjustment": "spot", "adjustment_cost": 1.0, "shock": {"kind": "iid", "levels": [0.0, 1.0]}},
             "shock_observed: must",
         ),
     ],
@@ -178,7 +186,7 @@ def test_what_has_no_tables(options: dict[str, Any], said: str) -> None:
 
 
 def test_tables_that_would_be_too_large() -> None:
-    market, lines = whole(adjustment="spot", phi=1.0), np.linspace(10, 40, 20)[:, None]
+    market, lines = whole(adjustment="spot", adjustment_cost=1.0), np.linspace(10, 40, 20)[:, None]
     with pytest.raises(
         ValueError, match=r"400 states of nature and \[20, 20\] actions .* max_table_bytes, 1000"
     ):
@@ -188,11 +196,26 @@ def test_tables_that_would_be_too_large() -> None:
 def test_linear_quadratic_form_is_the_cash_flow() -> None:
     """``-(x'R x + u'Q u)`` and ``A x + B u`` against play, firm by firm."""
     for options in (
-        {"a": 50.0, "b": 0.5, "c": [2.0, 3.0, 4.0], "d": [0.1, 0.0, 0.3], "tax": [0.1, 0.2, 0.3]},
-        {"demand": "differentiated", "A": 50.0, "b": 1.0, "g_s": 0.4, "c": [2.0, 3.0, 4.0], "d": 0.2},
+        {
+            "intercept": 50.0,
+            "slope": 0.5,
+            "unit_cost": [2.0, 3.0, 4.0],
+            "convex_cost": [0.1, 0.0, 0.3],
+            "tax": [0.1, 0.2, 0.3],
+        },
+        {
+            "demand": "differentiated",
+            "intercept": 50.0,
+            "slope": 1.0,
+            "substitution": 0.4,
+            "unit_cost": [2.0, 3.0, 4.0],
+            "convex_cost": 0.2,
+        },
     ):
         initial = [5.0, 6.0, 7.0]
-        market = rv.games.market(**options, adjustment="predetermined", phi=[1.0, 2.0, 3.0], initial=initial)
+        market = rv.games.market(
+            **options, adjustment="predetermined", adjustment_cost=[1.0, 2.0, 3.0], initial=initial
+        )
         made, moves = linear_quadratic(market), np.array([[[1.0], [-2.0], [0.5]], [[0.3], [1.0], [-1.0]]])
         found, x = simulate(market, moves, 2), made.first
         assert x.tolist() == [1.0, *initial]
@@ -217,7 +240,7 @@ def test_the_markov_perfect_case_of_the_market() -> None:
         ({}, "adjustment: 'none' must be 'predetermined'"),
         ({"adjustment": "spot"}, "adjustment: 'spot' must be 'predetermined'"),
         ({"demand": "isoelastic", "adjustment": "predetermined"}, "demand: 'isoelastic' is not linear"),
-        ({**BEFORE, "F": 1.0}, "F: makes cash flow jump"),
+        ({**BEFORE, "fixed_cost": 1.0}, "fixed_cost: makes cash flow jump"),
         ({**BEFORE, "capacity": 3.0}, "capacity: makes"),
         ({**BEFORE, "growth": 0.01}, "growth: is beyond linear_quadratic.*market.play"),
         ({**BEFORE, "shock": {"kind": "iid", "levels": [0.0, 1.0]}}, "shock: is beyond"),
@@ -232,7 +255,7 @@ def test_what_is_not_linear_quadratic(options: dict[str, Any], said: str) -> Non
 
 
 def test_plans_get_the_same_tables() -> None:
-    market = rv.games.market(**(BEFORE | {"c": [0.5, 0.7]}), initial=[1.1, 2.0])
+    market = rv.games.market(**(BEFORE | {"unit_cost": [0.5, 0.7]}), initial=[1.1, 2.0])
     lines = [0.5, 1.0, 1.5, 2.0]
     found = adjustment_tables(market, lines)
     wanted = plans.adjustment_tables(10.0, 2.0, [0.5, 0.7], 12.0, 0.96, lines, first=[1.1, 2.0])
@@ -253,7 +276,7 @@ def test_levels_of_the_literature() -> None:
     lines = levels(rv.games.market(demand="logit", players=2), 15)
     np.testing.assert_allclose(lines[0], calvano["expected"]["grid"], rtol=1e-9)
     np.testing.assert_allclose(lines[0], lines[1])
-    cournot = levels(rv.games.market(a=300.0, c=0.0, players=2, xi=0.2), 15)
+    cournot = levels(rv.games.market(intercept=300.0, unit_cost=0.0, players=2, grid_margin=0.2), 15)
     np.testing.assert_allclose(cournot[0], np.arange(70.0, 105.1, 2.5), rtol=1e-9)
     with pytest.raises(ValueError, match="firm 0 chooses 45 in equilibrium and in the cartel"):
         levels(rv.games.market(players=1), 3)
@@ -263,8 +286,8 @@ def test_channels_of_states() -> None:
     for options, wanted in (
         ({}, []),
         ({"shock": {"kind": "ar1", "rho": 0.9, "sd": 1.0, "count": 3}, "shock_observed": True}, []),
-        ({"adjustment": "spot", "phi": 1.0}, ["adjustment cost"]),
-        ({"adjustment": "predetermined", "phi": [0.0, 1.0]}, ["adjustment cost"]),
+        ({"adjustment": "spot", "adjustment_cost": 1.0}, ["adjustment cost"]),
+        ({"adjustment": "predetermined", "adjustment_cost": [0.0, 1.0]}, ["adjustment cost"]),
         ({"adjustment": "predetermined"}, []),
         ({"capacity": 50.0, "capex": 1.0, "cash": 10.0}, ["capacity", "cash"]),
         ({"sticky": 0.2}, ["sticky price"]),
@@ -290,7 +313,9 @@ def test_channels_of_memory() -> None:
     assert remembered(staged.tables) == []  # what is chosen now is not the past
     stands = remembering(rv.games.market(adjustment="predetermined"), lines[:2], memory=0)
     assert remembered(stands.tables) == [[0, 1], [1, 0]]  # outputs that stand tell of it
-    flat = rv.games.market(a=40.0, c=[10.0, 20.0])  # any output brings the price to zero: nothing to see
+    flat = rv.games.market(
+        intercept=40.0, unit_cost=[10.0, 20.0]
+    )  # any output brings the price to zero: nothing to see
     assert remembered(remembering(flat, [[20.0, 30.0]] * 2, observation="price").tables) == []
 
 

@@ -58,7 +58,7 @@ def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
             "terminal_bootstrap_needed": share * whole,
         }
     assert kind == "dcf_stackelberg"
-    game = rv.games.market(a=given["a"], b=given["b"], c=given["c"], gamma=given["gamma"])
+    game = rv.games.market(intercept=given["a"], slope=given["b"], unit_cost=given["c"], gamma=given["gamma"])
     staged = np.asarray(game.payoffs(game.space.check([[45.0], [22.5]])))
     cournot = np.asarray(game.payoffs(game.space.check([[30.0], [30.0]])))
     gamma = np.asarray(game.gamma)

@@ -232,7 +232,13 @@ def test_growth_beyond_the_last_period_is_gordons() -> None:
 
 def test_a_stored_value_is_the_end_and_a_stored_discount_is_used() -> None:
     game = rv.games.market(
-        a=10.0, b=2.0, c=0.0, gamma=0.96, adjustment="predetermined", phi=120.0, initial=1.0
+        intercept=10.0,
+        slope=2.0,
+        unit_cost=0.0,
+        gamma=0.96,
+        adjustment="predetermined",
+        adjustment_cost=120.0,
+        initial=1.0,
     )
     data = rv.solve(game, rv.methods.LinearQuadratic(solution="markov_perfect")).data
     ax = rv.plots.valuation_path(data, periods=30)

@@ -452,7 +452,7 @@ def test_a_shock_counts_as_often_as_it_falls() -> None:
 
 
 def test_play_in_turns_at_random_where_outputs_stand_claims_no_mean() -> None:
-    game = rv.games.market(timing="alternating", adjustment="spot", phi=1.0)
+    game = rv.games.market(timing="alternating", adjustment="spot", adjustment_cost=1.0)
     at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)
     assert "end_payoff" not in rv.solve(game, at_random).data
 
@@ -464,7 +464,7 @@ def test_a_world_does_not_forget_what_it_remembers() -> None:
 
 
 def test_who_chooses_at_random_answers_nothing_that_it_sees() -> None:
-    game = rv.games.market(a=10.0, b=1.0, c=1.0)
+    game = rv.games.market(intercept=10.0, slope=1.0, unit_cost=1.0)
     play = {"sessions": 2, "places": 3, "periods": 50, "memory": 1, "gamma": 0.9}
     told = rv.solve(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data
     assert "memory (0 sees 1)" in str(told.gamma_channels.values)

@@ -31,6 +31,11 @@ def test_leaders_beside_stages_are_refused() -> None:
         build_game({"family": "market", "stages": [[0], [1]], "leaders": [0]})
 
 
+def test_a_symbol_for_a_key_is_refused_with_the_key() -> None:
+    with pytest.raises(StudyError, match=r"^game\.c: is called unit_cost here$"):
+        build_game({"family": "market", "c": 3.0})
+
+
 def test_leaders_in_a_study() -> None:
     """A study with leaders is checked like any other, and the key may be swept."""
     table = {**SEXES, "leaders": [0]}

@@ -99,7 +99,15 @@ def test_a_methods_fields_are_its_options() -> None:
 
 def test_parameters_tell_type_default_bounds_and_meaning() -> None:
     rows = {row.name: row for row in parameters(family)}
-    assert rows["reach"] == ("reach", "number or list of numbers", 0.1, False, "> 0", "how far, in metres")
+    assert rows["reach"] == (
+        "reach",
+        "number or list of numbers",
+        0.1,
+        False,
+        "> 0",
+        "how far, in metres",
+        "",
+    )
     assert rows["discount"].bounds == ">= 0, < 1"
     assert rows["kernel"].type == '"gaussian" | "power_law"'
     assert rows["weights"].bounds == "> 0"

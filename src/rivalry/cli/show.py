@@ -85,9 +85,11 @@ def _study_words(one: study.Study) -> str:
 
 
 def _parameter_words(parameters: list[study.Parameter]) -> str:
+    symbols = any(row.symbol for row in parameters)
     lines = [
         [
             row.name,
+            *([row.symbol] if symbols else []),
             row.type,
             "required" if row.required else _default(row.default),
             row.bounds or "",
@@ -95,7 +97,8 @@ def _parameter_words(parameters: list[study.Parameter]) -> str:
         ]
         for row in parameters
     ]
-    return output.table(["key", "takes", "default", "bounds", "meaning"], lines)
+    head = ["key", *(["symbol"] if symbols else []), "takes", "default", "bounds", "meaning"]
+    return output.table(head, lines)
 
 
 def _default(value: Any) -> str:

@@ -46,6 +46,16 @@ class Recipe(NamedTuple):
     given: Mapping[str, Any]
 
 
+class Symbol(str):
+    """The symbols of a parameter in the sources, in its annotation:
+    ``Annotated[float, Symbol("c"), "unit cost"]``.
+
+    `rivalry show` prints them beside the key. A key that is one of them is refused with the parameter named.
+    """
+
+    __slots__ = ()
+
+
 HELD = "_recipe"  # the attribute of a game that holds its recipe; no field's name
 
 
@@ -158,7 +168,9 @@ def check(
     known, hints = _signature(target)
     for name in kwargs:
         if name not in known:
-            raise ValueError(one_line(f"{name}: is no argument of {target.__name__}; {near(name, known)}"))
+            other = spelled_out(name, hints)
+            why = f"is called {other} here" if other else f"is no argument of {target.__name__}"
+            raise ValueError(one_line(f"{name}: {why}" + ("" if other else f"; {near(name, known)}")))
     places = [name for name, one in known.items() if one.kind is not one.KEYWORD_ONLY]
     if len(args) > len(places):
         most = f"at most {len(places)} of them" if places else "all of them by name"
@@ -192,6 +204,21 @@ def limit(name: str, *sizes: int) -> None:
     if total > ROOM:
         product = " x ".join(str(size) if size < 10**15 else f"{size:.3g}" for size in sizes)
         raise ValueError(f"{name}: {product} numbers are too many; must be at most {ROOM:.0e} in all")
+
+
+def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
+    """Return the parameters that have ``name`` as a `Symbol`, joined by "or"; an empty text without any.
+
+    >>> spelled_out("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
+    'unit_cost'
+    """
+    return " or ".join(key for key, hint in hints.items() if name in symbol_of(hint).split())
+
+
+def symbol_of(hint: Any) -> str:
+    """Return the `Symbol` of an annotation, or an empty text."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((str(note) for note in notes if isinstance(note, Symbol)), "")
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -15,9 +15,9 @@ R = TypeVar("R")
 G = TypeVar("G")
 C = TypeVar("C", bound=type)
 
-_DESCRIBE = """alive axis_names c discount everybody free_flow gamma growth jumps legal measures movers
+_DESCRIBE = """alive axis_names discount everybody free_flow gamma growth jumps legal measures movers
 named_start outcomes own_units periods period_space player_names refuses refuses_mean_field scale share stages
-stakes timing types weights"""
+stakes timing types unit_cost weights"""
 DESCRIPTIVE = frozenset(_DESCRIBE.split())
 """Members that describe a game and hold for its subclasses too; all others follow from its payoffs."""
 

@@ -56,7 +56,7 @@ def benchmark(market: Market, name: str) -> Benchmark:
     one_of("benchmark", name, NAMES)
     if market.shock is None or not market.shock.observed:
         return _told(market, *FOUND[name](market))
-    levels, odds = np.asarray(market.shock.levels), np.asarray(market.shock.odds)
+    levels, odds = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
     return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], odds)
 
 
@@ -105,7 +105,9 @@ def _cartel(market: Market) -> Choice:
     try:
         return closed_forms.joint(market), False, True
     except ValueError:
-        if market.rule.jumps or (market.rule.demand == "isoelastic" and float(market.numbers["eta"]) <= 1):
+        if market.rule.jumps or (
+            market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
+        ):
             raise
     begins = numerical.starts(market, _guess(market))
     if not market.jumps:
@@ -117,12 +119,12 @@ def _cartel(market: Market) -> Choice:
 
 def _shut(market: Market) -> list[np.ndarray]:
     """Sets of firms ``[player]`` that may be closed to save their fixed costs, none first."""
-    saves = (np.asarray(market.numbers["F"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
+    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
     firms = np.flatnonzero(saves)
     if len(firms) > MOST_SUBSETS:
         raise ValueError(
-            f"F: {len(firms)} firms have fixed costs, for at most {MOST_SUBSETS} all sets of those who "
-            "produce are tried"
+            f"fixed_cost: {len(firms)} firms have fixed costs; all sets of producers are tried for at "
+            f"most {MOST_SUBSETS}"
         )
     every = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
     return [np.isin(np.arange(market.players), out) for out in every]
@@ -160,7 +162,7 @@ FOUND: dict[str, Callable[[Any], Choice]] = {
 
 def _first(roots: np.ndarray) -> np.ndarray:
     if not len(roots):
-        raise ValueError("F: fixed costs leave no pure equilibrium; use double_oracle")
+        raise ValueError("fixed_cost: fixed costs leave no pure equilibrium; use double_oracle")
     return np.asarray(roots[0, :, 0])
 
 
@@ -183,7 +185,7 @@ def _at_mean(market: Market) -> Market:
     """The market with its shock at its mean."""
     if market.shock is None:
         return market
-    return _at_level(market, float(np.asarray(market.shock.odds) @ np.asarray(market.shock.levels)))
+    return _at_level(market, float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
 
 
 def _guess(market: Market) -> np.ndarray:

@@ -47,8 +47,10 @@ def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
     if demand == "isoelastic":
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
         return _crossing(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
-    top, slope = (numbers["a"], numbers["b"]) if demand == "linear" else (numbers["A"], numbers["g_s"])
-    return (top - slope * rest - numbers["c"][firm]) / (2 * numbers["b"] + numbers["d"][firm])
+    cross = numbers["slope"] if demand == "linear" else numbers["substitution"]
+    return (numbers["intercept"] - cross * rest - numbers["unit_cost"][firm]) / (
+        2 * numbers["slope"] + numbers["convex_cost"][firm]
+    )
 
 
 def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
@@ -57,8 +59,8 @@ def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float
     With the k cheapest rivals selling, own demand is ``alpha_k - beta_k p``.
     """
     numbers, players = market.numbers, x.shape[0]
-    A, b, g = numbers["A"], numbers["b"], numbers["g_s"]
-    c, d = numbers["c"][firm], numbers["d"][firm]
+    A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
+    c, d = numbers["unit_cost"][firm], numbers["convex_cost"][firm]
     rivals = jnp.sort(jnp.where(jnp.arange(players) == firm, jnp.inf, x[:, 0]))[:-1]
     willing = jnp.append(0.0, jnp.cumsum(A - rivals))  # of the k cheapest
     wide = b - g + (jnp.arange(players) + 1) * g
@@ -74,17 +76,17 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
     """Has the sign of the slope of profit in the own price: ``mu/(1 - s) + C'(s) - p``, falling in p."""
     numbers = market.numbers
     share = market.cleared(x.at[firm, 0].set(p)).q[firm]
-    marginal = numbers["c"][firm] + numbers["d"][firm] * share
-    return numbers["mu"] / (1.0 - share) + marginal - p
+    marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
+    return numbers["taste_spread"] / (1.0 - share) + marginal - p
 
 
 def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array) -> Array:
-    """Marginal revenue less marginal cost, falling wherever revenue rises; below ``Qmin`` price is flat."""
+    """Marginal revenue less marginal cost, decreasing where revenue increases."""
     numbers = market.numbers
-    total = jnp.maximum(own + rest, numbers["Qmin"])
-    price = numbers["A"] * total ** (-1.0 / numbers["eta"])
-    falls = jnp.where(own + rest > numbers["Qmin"], own / (numbers["eta"] * total), 0.0)
-    return price * (1.0 - falls) - numbers["c"][firm] - numbers["d"][firm] * own
+    total = jnp.maximum(own + rest, numbers["price_flat_below"])
+    price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
+    falls = jnp.where(own + rest > numbers["price_flat_below"], own / (numbers["elasticity"] * total), 0.0)
+    return price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
 
 
 def _crossing(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:

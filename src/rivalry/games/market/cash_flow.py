@@ -94,7 +94,9 @@ def settle(
     flow = jnp.where(before.active, market.after_tax(taxed) - _capex(market, invested), 0.0)
     cash = before.cash + flow
     stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
-    kept = jnp.where(jnp.isfinite(before.capacity), (1.0 - numbers["dep"]) * before.capacity, before.capacity)
+    kept = jnp.where(
+        jnp.isfinite(before.capacity), (1.0 - numbers["depreciation"]) * before.capacity, before.capacity
+    )
     following = Standing(stands, kept + invested, jnp.mean(p), cash, before.active & stays, before.period + 1)
     return Flow(q, p, jnp.where(before.active, profit, 0.0), flow), following
 
@@ -126,7 +128,7 @@ def _adjustment(market: Market, before: Standing, stands: Array, size: Array) ->
     change = stands * size - before.choice * size / grown
     if market.dynamics.adjustment == "predetermined":
         change = stands * size * grown - before.choice * size
-    cost: Array = market.numbers["phi"] * change**2
+    cost: Array = market.numbers["adjustment_cost"] * change**2
     return cost
 
 
@@ -134,7 +136,7 @@ def _invested(market: Market, before: Standing, x: Array, size: Array) -> Array:
     """Capacity bought, or sold where that can be undone; never more than there is."""
     if not market.dynamics.invest:
         return jnp.zeros(market.players)
-    least = -(1.0 - market.numbers["dep"]) * before.capacity if market.dynamics.reversible else 0.0
+    least = -(1.0 - market.numbers["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
     return jnp.where(before.active, jnp.maximum(x[:, 1] * size, least), 0.0)
 
 

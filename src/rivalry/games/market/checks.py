@@ -12,16 +12,47 @@ from rivalry.core.registry import near
 from rivalry.games.market.demand import RULES
 from rivalry.games.market.prices import logit_joint
 
-POSITIVE = ("a", "A", "b", "eta", "Qmin", "mu")
-NOT_NEGATIVE = ("c", "d", "F", "capacity", "phi", "capex", "capex_convex", "xi", "wacc")
-SHARES = ("tax", "dep", "survival", "gamma")
-ANY = ("a0", "g_s", "growth", "cash", "cash_min", "terminal_growth", "multiple", "low", "high")
-ALONE = ("b", "A", "eta", "Qmin", "g_s", "a0", "mu", "growth", "sticky", "xi")  # one number for everybody
+POSITIVE = ("intercept", "quality", "market_size", "slope", "elasticity", "price_flat_below", "taste_spread")
+NOT_NEGATIVE = (
+    "unit_cost",
+    "convex_cost",
+    "fixed_cost",
+    "capacity",
+    "adjustment_cost",
+    "capex",
+    "capex_convex",
+    "grid_margin",
+    "wacc",
+)
+SHARES = ("tax", "depreciation", "survival", "gamma")
+ANY = (
+    "outside_option",
+    "substitution",
+    "growth",
+    "cash",
+    "cash_min",
+    "terminal_growth",
+    "multiple",
+    "low",
+    "high",
+)
+ALONE = (
+    "slope",
+    "market_size",
+    "elasticity",
+    "price_flat_below",
+    "substitution",
+    "outside_option",
+    "taste_spread",
+    "growth",
+    "sticky",
+    "grid_margin",
+)  # one number for everybody
 OWN = {
-    "linear": ("a", "b"),
-    "isoelastic": ("A", "eta", "Qmin"),
-    "differentiated": ("A", "b", "g_s"),
-    "logit": ("a", "a0", "mu"),
+    "linear": ("intercept", "slope"),
+    "isoelastic": ("market_size", "elasticity", "price_flat_below"),
+    "differentiated": ("intercept", "slope", "substitution"),
+    "logit": ("quality", "outside_option", "taste_spread"),
 }
 """The numbers of every demand."""
 
@@ -29,7 +60,7 @@ OWN = {
 def refusal(name: str, value: float) -> str:
     """Why a parameter may not take a value, or an empty text.
 
-    >>> refusal("b", 0.0), refusal("tax", 1.5), refusal("a0", -1.0)
+    >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
     ('must be above 0', 'must be in [0, 1]', '')
     """
     if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
@@ -125,7 +156,9 @@ def check_slope(b: float, g_s: float, players: int) -> None:
     """Differentiated goods: the matrix of slopes must be positive definite. Raises `ValueError`."""
     least = -b / (players - 1) if players > 1 else -np.inf
     if not least < g_s < b:
-        raise ValueError(f"g_s: {g_s:g} must be above -b/(n-1) = {least:g} and below b = {b:g}")
+        raise ValueError(
+            f"substitution: {g_s:g} must be above -slope/(n-1) = {least:g} and below slope = {b:g}"
+        )
 
 
 def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
@@ -137,29 +170,32 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
             raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
 
 
-def check_trade(demand: str, top: np.ndarray, cost: np.ndarray) -> None:
+def check_trade(name: str, top: np.ndarray, cost: np.ndarray) -> None:
     """Raises `ValueError` where no firm can sell above its cost."""
     if np.all(cost >= top):
-        name = "A" if demand == "differentiated" else "a"
         raise ValueError(
-            f"c: {np.min(cost):g} must be below {name} = {np.max(top):g} for one firm at least: no trade"
+            f"unit_cost: {np.min(cost):g} must be below {name} = {np.max(top):g} for one firm at least: "
+            "no trade"
         )
 
 
 def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
     """Choices beyond which nothing can pay, ``[player]``."""
     held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
-    cost = held["c"]
-    if demand == "logit":  # a price above a - a0 sells less than half of what stays away: margin below 2 mu
-        best = held["a"] - held["a0"] + held["mu"] * np.log(len(cost) + 1)
-        joint = logit_joint(held["a"], float(held["a0"]), float(held["mu"]), cost) + held["d"]
-        return np.asarray(np.maximum(np.maximum(best, cost + 2 * held["mu"]), joint) + held["mu"])
+    cost = held["unit_cost"]
+    if demand == "logit":
+        # above quality - outside_option a firm sells less than half as much as the outside option: its
+        # margin is below 2 mu
+        quality, outside, mu = (held[name] for name in ("quality", "outside_option", "taste_spread"))
+        best = quality - outside + mu * np.log(len(cost) + 1)
+        joint = logit_joint(quality, float(outside), float(mu), cost) + held["convex_cost"]
+        return np.asarray(np.maximum(np.maximum(best, cost + 2 * mu), joint) + mu)
     if demand == "isoelastic":
-        return np.asarray((held["A"] / cost) ** held["eta"])
-    top = np.broadcast_to(held["a"] if demand == "linear" else held["A"], cost.shape)
+        return np.asarray((held["market_size"] / cost) ** held["elasticity"])
+    top = np.broadcast_to(held["intercept"], cost.shape)
     if choice == "quantity":
-        return np.asarray(top / held["b"])
-    if demand == "linear" or held["g_s"] >= 0:
+        return np.asarray(top / held["slope"])
+    if demand == "linear" or held["substitution"] >= 0:
         return top
-    others = -held["g_s"] * (len(cost) - 1)  # what complements add to a price, all given away
-    return np.asarray(top * (1 + others / (held["b"] - others)))
+    others = -held["substitution"] * (len(cost) - 1)  # what complements add to a price, all given away
+    return np.asarray(top * (1 + others / (held["slope"] - others)))

@@ -50,10 +50,13 @@ def nash(market: Market) -> np.ndarray:
     """
     numbers = certain(market)
     quantity = market.rule.choice == "quantity"
-    if market.rule.demand == "linear" and quantity and np.any(numbers["F"] > 0):
+    if market.rule.demand == "linear" and quantity and np.any(numbers["fixed_cost"] > 0):
         if np.any(numbers["low"] > 0):
             raise refuse("low", "bounds of 0 where there are fixed costs")
-        roots = cournot.with_fixed_costs(*_of(numbers, "a", "b", "c", "d", "F"), high=numbers["high"])
+        roots = cournot.with_fixed_costs(
+            *_of(numbers, "intercept", "slope", "unit_cost", "convex_cost", "fixed_cost"),
+            high=numbers["high"],
+        )
         return roots[:, :, None]
     choice = placed(market, numbers, NASH[market.rule](numbers))
     _check_fixed_costs(market, numbers, choice)
@@ -67,8 +70,8 @@ def certain(market: Market) -> Numbers:
         raise refuse("shock", "certain demand")
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
         raise refuse("capacity", "prices without capacities")
-    for name in ("d", "capacity"):
-        changed = numbers[name] > 0 if name == "d" else np.isfinite(numbers[name])
+    for name in ("convex_cost", "capacity"):
+        changed = numbers[name] > 0 if name == "convex_cost" else np.isfinite(numbers[name])
         if np.any(changed) and (market.rule.demand == "isoelastic" or market.rule.jumps):
             raise refuse(name, "constant unit costs with this demand")
     return numbers
@@ -97,11 +100,13 @@ def _sells(market: Market, choice: np.ndarray, firm: int) -> bool:
 
 def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> None:
     """Raises `ValueError`, naming the firm, where fixed costs are not earned, and can be saved."""
-    if market.rule.demand == "logit" or not np.any(numbers["F"] > 0):
+    if market.rule.demand == "logit" or not np.any(numbers["fixed_cost"] > 0):
         return  # every logit firm sells something at any price
     profit = np.asarray(market.profits(put(choice[:, None])))
     for firm in np.flatnonzero(profit < 0):
-        raise refuse(f"F[{firm}]", f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}")
+        raise refuse(
+            f"fixed_cost[{firm}]", f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
+        )
 
 
 def _of(numbers: Numbers, *names: str) -> list[Any]:
@@ -113,30 +118,36 @@ def _bounds(numbers: Numbers) -> Numbers:
 
 
 def _differentiated(numbers: Numbers, weight: float) -> np.ndarray:
-    own = _of(numbers, "A", "b", "g_s", "c", "d")
+    own = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
     return cournot.differentiated(*own, weight=weight, **_bounds(numbers))
 
 
 def _linear_cournot(numbers: Numbers) -> np.ndarray:
-    q = cournot.linear(*_of(numbers, "a", "b", "c", "d"), **_bounds(numbers))
-    if numbers["a"] - numbers["b"] * q.sum() < 0:
+    q = cournot.linear(*_of(numbers, "intercept", "slope", "unit_cost", "convex_cost"), **_bounds(numbers))
+    if numbers["intercept"] - numbers["slope"] * q.sum() < 0:
         raise refuse("low", "bounds at which the price is above 0")
     return q
 
 
 def _isoelastic(numbers: Numbers, q: np.ndarray) -> np.ndarray:
-    if q.sum() <= numbers["Qmin"]:
-        raise refuse("Qmin", f"totals above it, and here {q.sum():g} would be sold")
+    if q.sum() <= numbers["price_flat_below"]:
+        raise refuse("price_flat_below", f"totals above it, and here {q.sum():g} would be sold")
     return q
 
 
 NASH: dict[tuple[str, str], Rows] = {
     ("linear", "quantity"): _linear_cournot,
-    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "a", "b", "c")),
-    ("isoelastic", "quantity"): lambda n: _isoelastic(n, cournot.isoelastic(*_of(n, "A", "eta", "c"))),
+    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "intercept", "slope", "unit_cost")),
+    ("isoelastic", "quantity"): lambda n: _isoelastic(
+        n, cournot.isoelastic(*_of(n, "market_size", "elasticity", "unit_cost"))
+    ),
     ("differentiated", "quantity"): lambda n: _differentiated(n, 1.0),
-    ("differentiated", "price"): lambda n: prices.differentiated(*_of(n, "A", "b", "g_s", "c", "d")),
-    ("logit", "price"): lambda n: prices.logit(*_of(n, "a", "a0", "mu", "c", "d")),
+    ("differentiated", "price"): lambda n: prices.differentiated(
+        *_of(n, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
+    ),
+    ("logit", "price"): lambda n: prices.logit(
+        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost", "convex_cost")
+    ),
 }
 
 
@@ -148,11 +159,11 @@ def joint(market: Market) -> np.ndarray:
     [22.5, 22.5]
     """
     numbers = certain(market)
-    if np.any(numbers["F"] > 0) and market.rule.demand != "logit":
-        raise refuse("F", "joint profit without fixed costs")
+    if np.any(numbers["fixed_cost"] > 0) and market.rule.demand != "logit":
+        raise refuse("fixed_cost", "joint profit without fixed costs")
     rule = market.rule
-    if rule.demand == "logit" and np.any(numbers["d"] > 0):
-        raise refuse("d", "constant unit costs with this demand")
+    if rule.demand == "logit" and np.any(numbers["convex_cost"] > 0):
+        raise refuse("convex_cost", "constant unit costs with this demand")
     if rule.choice == "quantity" and rule.demand != "differentiated" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
     return placed(market, numbers, JOINT[rule](numbers))
@@ -160,29 +171,33 @@ def joint(market: Market) -> np.ndarray:
 
 def _in_prices(numbers: Numbers, weight: float) -> np.ndarray:
     """Prices at which differentiated firms sell what maximises joint profit; without weight, takers."""
-    A, b, g_s, c, d = _of(numbers, "A", "b", "g_s", "c", "d")
+    A, b, g_s, c, d = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
     q = cournot.differentiated(A, b, g_s, c, d, weight=weight) if weight else _takers(numbers)
     return np.asarray(A - (b - g_s) * q - g_s * q.sum())
 
 
 def _takers(numbers: Numbers, **bounds: Any) -> np.ndarray:
     """Outputs of differentiated firms whose price is their marginal cost."""
-    A, b, g_s = _of(numbers, "A", "b", "g_s")
+    A, b, g_s = _of(numbers, "intercept", "slope", "substitution")
     c, d, low, high = cournot.rows(
-        numbers["c"], numbers["d"], bounds.get("low", 0.0), bounds.get("high", np.inf)
+        numbers["unit_cost"], numbers["convex_cost"], bounds.get("low", 0.0), bounds.get("high", np.inf)
     )
     return np.asarray(cournot.aggregate(A, g_s, c, b - g_s + d, low, high))
 
 
 JOINT: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: collusion.cartel(*_of(n, "a", "b", "c", "d"), capacity=n["high"]),
-    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "a", "b", "c"), joint=True),
+    ("linear", "quantity"): lambda n: collusion.cartel(
+        *_of(n, "intercept", "slope", "unit_cost", "convex_cost"), capacity=n["high"]
+    ),
+    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "intercept", "slope", "unit_cost"), joint=True),
     ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, collusion.isoelastic_total(*_of(n, "A", "eta", "c"), joint=True)
+        n, collusion.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=True)
     ),
     ("differentiated", "quantity"): lambda n: _differentiated(n, 2.0),
     ("differentiated", "price"): lambda n: _in_prices(n, 2.0),
-    ("logit", "price"): lambda n: prices.logit_joint(*_of(n, "a", "a0", "mu", "c")),
+    ("logit", "price"): lambda n: prices.logit_joint(
+        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost")
+    ),
 }
 
 
@@ -200,14 +215,18 @@ def competitive(market: Market) -> np.ndarray:
 
 
 COMPETITIVE: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: collusion.competitive(*_of(n, "a", "b", "c", "d"), capacity=n["high"]),
-    ("linear", "price"): lambda n: n["c"],
+    ("linear", "quantity"): lambda n: collusion.competitive(
+        *_of(n, "intercept", "slope", "unit_cost", "convex_cost"), capacity=n["high"]
+    ),
+    ("linear", "price"): lambda n: n["unit_cost"],
     ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, collusion.isoelastic_total(*_of(n, "A", "eta", "c"), joint=False)
+        n, collusion.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=False)
     ),
     ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
     ("differentiated", "price"): lambda n: _in_prices(n, 0.0),
-    ("logit", "price"): lambda n: prices.logit(*_of(n, "a", "a0", "mu", "c", "d"), margin=0.0),
+    ("logit", "price"): lambda n: prices.logit(
+        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost", "convex_cost"), margin=0.0
+    ),
 }
 
 
@@ -225,13 +244,18 @@ def led(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leader
     order = [list(stage) for stage in (market.stages if stages is None else stages)]
     numbers = certain(market)
     after = [firm for stage in order[1:] for firm in stage]
-    if np.any(numbers["F"][after] > 0) and market.rule.demand != "logit":
-        raise refuse("F", "followers without fixed costs")
+    if np.any(numbers["fixed_cost"][after] > 0) and market.rule.demand != "logit":
+        raise refuse("fixed_cost", "followers without fixed costs")
     if market.rule == ("linear", "quantity"):
         found = leadership.linear(
-            numbers["a"], numbers["b"], order, numbers["c"], numbers["d"], **_bounds(numbers)
+            numbers["intercept"],
+            numbers["slope"],
+            order,
+            numbers["unit_cost"],
+            numbers["convex_cost"],
+            **_bounds(numbers),
         )
-        if numbers["a"] - numbers["b"] * found.q.sum() < 0:
+        if numbers["intercept"] - numbers["slope"] * found.q.sum() < 0:
             raise refuse("low", "bounds at which the price is above 0")
     else:
         found = _one_leader(market, numbers, order)
@@ -257,10 +281,16 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
 
 
 LEADER: dict[tuple[str, str], Rows] = {
-    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_of(n, "A", "eta", "c")),
-    ("differentiated", "quantity"): lambda n: leadership.differentiated(
-        *_of(n, "A", "b", "g_s", "c", "d"), **_bounds(n)
+    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(
+        *_of(n, "market_size", "elasticity", "unit_cost")
     ),
-    ("differentiated", "price"): lambda n: prices.price_leader(*_of(n, "A", "b", "g_s", "c", "d")),
-    ("logit", "price"): lambda n: prices.logit_leader(*_of(n, "a", "a0", "mu", "c", "d")),
+    ("differentiated", "quantity"): lambda n: leadership.differentiated(
+        *_of(n, "intercept", "slope", "substitution", "unit_cost", "convex_cost"), **_bounds(n)
+    ),
+    ("differentiated", "price"): lambda n: prices.price_leader(
+        *_of(n, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
+    ),
+    ("logit", "price"): lambda n: prices.logit_leader(
+        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost", "convex_cost")
+    ),
 }

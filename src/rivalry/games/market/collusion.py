@@ -110,7 +110,9 @@ def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray
     """
     (c,) = rows(c)
     if joint and eta <= 1:
-        raise ValueError(f"eta: {eta:g} must be above 1, or joint profit rises for ever as output falls")
+        raise ValueError(
+            f"elasticity: {eta:g} must be above 1, or joint profit rises for ever as output falls"
+        )
     least = c.min()
     price = least * eta / (eta - 1) if joint else least
     first = c == least

@@ -98,8 +98,8 @@ def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = 
     paying = paying[np.lexsort((-paying, -c[paying]))]  # the dearest stay out first
     if len(paying) > MOST_SUBSETS:
         raise ValueError(
-            f"F: {len(paying)} firms have fixed costs, for at most {MOST_SUBSETS} all sets of those who "
-            "produce are tried; use best_response"
+            f"fixed_cost: {len(paying)} firms have fixed costs; all sets of producers are tried for at "
+            f"most {MOST_SUBSETS}; use best_response"
         )
     found: list[np.ndarray] = []
     for out in (out for size in range(len(paying) + 1) for out in combinations(paying, size)):
@@ -124,7 +124,8 @@ def check_interior(eta: float, players: int) -> None:
     """Isoelastic demand: less output must not always earn everybody more. Raises `ValueError`."""
     if eta * players <= 1:
         raise ValueError(
-            f"eta: {eta:g} must be above 1/n = {1 / players:g} with {players} firms: no interior equilibrium"
+            f"elasticity: {eta:g} must be above 1/n = {1 / players:g} with {players} firms: no interior "
+            "equilibrium"
         )
 
 
@@ -143,7 +144,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     for firm, share in enumerate(eta * (price - c) / price):
         if share <= 0:
             raise ValueError(
-                f"c[{firm}]: {c[firm]:g} must be below the price {price:g}: firm {firm} is inactive, which "
-                "has no closed form; use best_response"
+                f"unit_cost[{firm}]: {c[firm]:g} must be below the price {price:g}: firm {firm} is inactive, "
+                "which has no closed form; use best_response"
             )
     return np.asarray(eta * (price - c) / price * (A / price) ** eta)

@@ -24,7 +24,12 @@ RULES = {
 }
 """The demands that there are, and what firms may choose in each."""
 
-INTERCEPT = {"linear": "a", "isoelastic": "A", "differentiated": "A", "logit": "a"}
+INTERCEPT = {
+    "linear": "intercept",
+    "isoelastic": "market_size",
+    "differentiated": "intercept",
+    "logit": "quality",
+}
 """The number that a shock moves."""
 
 
@@ -73,18 +78,23 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
     """
     total = jnp.sum(q)
     if rule.demand == "linear":
-        price = jnp.maximum(numbers["a"] - numbers["b"] * total, 0.0)
+        price = jnp.maximum(numbers["intercept"] - numbers["slope"] * total, 0.0)
     elif rule.demand == "isoelastic":
-        price = numbers["A"] * jnp.maximum(total, numbers["Qmin"]) ** (-1.0 / numbers["eta"])
+        price = numbers["market_size"] * jnp.maximum(total, numbers["price_flat_below"]) ** (
+            -1.0 / numbers["elasticity"]
+        )
     else:
-        own = (numbers["b"] - numbers["g_s"]) * q
-        return jnp.maximum(numbers["A"] - own - numbers["g_s"] * total, 0.0)
+        own = (numbers["slope"] - numbers["substitution"]) * q
+        return jnp.maximum(numbers["intercept"] - own - numbers["substitution"] * total, 0.0)
     return jnp.broadcast_to(price, q.shape)
 
 
 def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Logit demand: ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
-    value = jnp.append((numbers["a"] - p) / numbers["mu"], numbers["a0"] / numbers["mu"])
+    value = jnp.append(
+        (numbers["quality"] - p) / numbers["taste_spread"],
+        numbers["outside_option"] / numbers["taste_spread"],
+    )
     return jax.nn.softmax(value)[:-1]
 
 
@@ -94,7 +104,7 @@ def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "f
     Of firms in order of their prices the first k sell, with ``(b - g_s) q_i = A - p_i - g_s Q`` and
     ``Q = sum (A - p_i) / (b - g_s + k g_s)``.
     """
-    A, b, g = numbers["A"], numbers["b"], numbers["g_s"]
+    A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
     order = jnp.argsort(p)
     willing = A - p[order]
     count = jnp.arange(1, p.shape[0] + 1)
@@ -108,7 +118,7 @@ def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """One good: the cheapest serves all of linear demand ``(a - p)/b``, ties share it equally."""
     least = jnp.min(p)
     first: Bool[Array, "firm"] = p <= least
-    return first / jnp.sum(first) * jnp.maximum(numbers["a"] - least, 0.0) / numbers["b"]
+    return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - least, 0.0) / numbers["slope"]
 
 
 def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
@@ -116,20 +126,23 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)
     if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, over what the outside good is worth
-        value = jnp.append((numbers["a"] - p) / numbers["mu"], numbers["a0"] / numbers["mu"])
-        return numbers["mu"] * jax.nn.logsumexp(value) - numbers["a0"]
+        value = jnp.append(
+            (numbers["quality"] - p) / numbers["taste_spread"],
+            numbers["outside_option"] / numbers["taste_spread"],
+        )
+        return numbers["taste_spread"] * jax.nn.logsumexp(value) - numbers["outside_option"]
     if rule.demand == "differentiated":
-        cross = (jnp.sum(q) ** 2 - jnp.sum(q**2)) * numbers["g_s"]
-        return numbers["A"] * total - (numbers["b"] * jnp.sum(q**2) + cross) / 2 - spent
+        cross = (jnp.sum(q) ** 2 - jnp.sum(q**2)) * numbers["substitution"]
+        return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
     if rule.demand == "linear":
-        wanted = jnp.minimum(total, numbers["a"] / numbers["b"])  # more is left lying
-        return numbers["a"] * wanted - numbers["b"] * wanted**2 / 2 - spent
+        wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # more is left lying
+        return numbers["intercept"] * wanted - numbers["slope"] * wanted**2 / 2 - spent
     return _isoelastic_area(numbers, total) - spent
 
 
 def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
-    """The area under isoelastic inverse demand, flat below ``Qmin``."""
-    A, least, power = numbers["A"], numbers["Qmin"], 1.0 - 1.0 / numbers["eta"]
+    """The area under isoelastic inverse demand, flat below ``price_flat_below``."""
+    A, least, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
     beyond, flat = jnp.maximum(total, least), jnp.minimum(total, least) * A * least ** (power - 1.0)
     unit = jnp.abs(power) < 1e-12
     safe = jnp.where(unit, 1.0, power)

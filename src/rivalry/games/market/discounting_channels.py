@@ -52,11 +52,11 @@ def gamma_channels(
     ``discounts [player]`` are those that they learn with (default: the market's ``gamma``).
 
     >>> import rivalry as rv
-    >>> gamma_channels(rv.games.market(adjustment="spot", phi=1.0)).text
+    >>> gamma_channels(rv.games.market(adjustment="spot", adjustment_cost=1.0)).text
     'gamma can matter through: adjustment cost'
     """
     states, numbers = market.dynamics, market.numbers
-    adjusts = states.adjustment != "none" and bool(np.any(np.asarray(numbers["phi"]) > 0))
+    adjusts = states.adjustment != "none" and bool(np.any(np.asarray(numbers["adjustment_cost"]) > 0))
     found = {
         "adjustment cost": adjusts,
         "capacity": states.invest,

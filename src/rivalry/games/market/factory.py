@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.jax import jnp, put
 from rivalry.core.space import Box
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import Symbol, checked, limit
 from rivalry.games.market.checks import (
     ALONE,
     OWN,
@@ -39,12 +39,26 @@ Share = Annotated[float, Ge(0), Le(1)]
 Shares = Share | list[Share] | np.ndarray
 Positive = Annotated[float, Gt(0)]
 
-FIRMS = ("c", "d", "F", "capacity", "a", "phi", "gamma", "wacc", "survival", "tax", "low", "high", "cash")
+FIRMS = (
+    "unit_cost",
+    "convex_cost",
+    "fixed_cost",
+    "capacity",
+    "quality",
+    "adjustment_cost",
+    "gamma",
+    "wacc",
+    "survival",
+    "tax",
+    "low",
+    "high",
+    "cash",
+)
 USUAL: dict[str, dict[str, float]] = {
-    "linear": {"a": 100.0, "b": 1.0, "c": 10.0},
-    "isoelastic": {"A": 100.0, "eta": 2.0, "Qmin": 1e-9, "c": 1.0},
-    "differentiated": {"A": 10.0, "b": 1.0, "g_s": 0.5, "c": 1.0},
-    "logit": {"a": 2.0, "a0": 0.0, "mu": 0.25, "c": 1.0},
+    "linear": {"intercept": 100.0, "slope": 1.0, "unit_cost": 10.0},
+    "isoelastic": {"market_size": 100.0, "elasticity": 2.0, "price_flat_below": 1e-9, "unit_cost": 1.0},
+    "differentiated": {"intercept": 10.0, "slope": 1.0, "substitution": 0.5, "unit_cost": 1.0},
+    "logit": {"quality": 2.0, "outside_option": 0.0, "taste_spread": 0.25, "unit_cost": 1.0},
 }
 """What is taken where nothing is said: textbook numbers of every demand."""
 
@@ -61,78 +75,105 @@ WORDS = {
 def market(
     *,
     players: Annotated[
-        int | None, Ge(1), Le(10_000), "how many firms; needed where no list tells (default 2)"
+        int | None, Ge(1), Le(10_000), "number of firms (default: the length of a list, or 2)"
     ] = None,
     demand: Annotated[
         Literal["linear", "isoelastic", "differentiated", "logit"],
-        "linear or isoelastic in total output; differentiated linear; logit shares",
+        "demand system",
     ] = "linear",
     choice: Annotated[
-        Literal["quantity", "price"] | None, "what firms choose (default: quantity; of logit: price)"
+        Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
     ] = None,
-    a: Annotated[
-        Numbers | None, "linear: intercept, price at no output (100); logit: quality, one a firm (2)"
+    intercept: Annotated[
+        float | None,
+        Symbol("a A"),
+        "linear: price at which nothing is sold (100); differentiated: likewise (10)",
     ] = None,
-    b: Annotated[Positive | None, "linear, differentiated: fall of the price with own output (1)"] = None,
-    A: Annotated[Positive | None, "isoelastic: size (100); differentiated: intercept (10)"] = None,
-    eta: Annotated[Positive | None, "isoelastic: elasticity of demand (2)"] = None,
-    Qmin: Annotated[Positive | None, "isoelastic: output below which the price is flat (1e-9)"] = None,
-    g_s: Annotated[float | None, "differentiated: fall of the price with others' output (0.5)"] = None,
-    a0: Annotated[float | None, "logit: quality of buying nothing (0)"] = None,
-    mu: Annotated[Positive | None, "logit: how much tastes differ (0.25)"] = None,
-    c: Annotated[Amounts | None, "cost of a unit (linear 10, else 1)"] = None,
-    d: Annotated[Amounts, "rise of that cost with output: C = c q + d q^2/2"] = 0.0,
-    F: Annotated[Amounts, "cost of producing at all"] = 0.0,
-    capacity: Annotated[Amounts, "most that a firm can sell in a period"] = float("inf"),
-    low: Annotated[Amounts | None, "least choice of a firm (default 0)"] = None,
-    high: Annotated[Amounts | None, "largest choice (default: beyond which nothing can pay)"] = None,
-    xi: Annotated[float, Ge(0), "grids reach so far beyond the equilibrium and the cartel's choice"] = 0.1,
+    slope: Annotated[
+        Positive | None, Symbol("b"), "linear, differentiated: price decrease per unit of output (1)"
+    ] = None,
+    substitution: Annotated[
+        float | None, Symbol("g_s"), "differentiated: price decrease per unit of the others' output (0.5)"
+    ] = None,
+    market_size: Annotated[Positive | None, Symbol("A"), "isoelastic: price at an output of 1 (100)"] = None,
+    elasticity: Annotated[Positive | None, Symbol("eta"), "isoelastic: elasticity of demand (2)"] = None,
+    price_flat_below: Annotated[
+        Positive | None, Symbol("Qmin"), "isoelastic: total output below which the price is constant (1e-9)"
+    ] = None,
+    quality: Annotated[Numbers | None, Symbol("a"), "logit: quality of the goods, one per firm (2)"] = None,
+    outside_option: Annotated[float | None, Symbol("a0"), "logit: quality of buying nothing (0)"] = None,
+    taste_spread: Annotated[
+        Positive | None, Symbol("mu"), "logit: scale of differences in taste, units of price (0.25)"
+    ] = None,
+    unit_cost: Annotated[Amounts | None, Symbol("c"), "cost per unit (linear 10, else 1)"] = None,
+    convex_cost: Annotated[
+        Amounts, Symbol("d"), "increase of the marginal cost per unit: C(q) = c q + d q^2/2"
+    ] = 0.0,
+    fixed_cost: Annotated[Amounts, Symbol("F"), "cost of producing at all; saved at zero output"] = 0.0,
+    capacity: Annotated[Amounts, Symbol("K"), "largest sales of a firm per period"] = float("inf"),
+    low: Annotated[Amounts | None, "smallest choice of a firm (default 0)"] = None,
+    high: Annotated[
+        Amounts | None, "largest choice of a firm (default: above it no choice is profitable)"
+    ] = None,
+    grid_margin: Annotated[
+        float,
+        Ge(0),
+        Symbol("xi"),
+        "action grids extend beyond the Nash and cartel choices by this fraction of their distance",
+    ] = 0.1,
     stages: Annotated[
         list[list[int]] | None,
-        "who chooses when: [[0], [1]] is a leader and a follower (default: all at once)",
+        "order of moves: [[0], [1]] is a leader and a follower (default: all at once)",
     ] = None,
     timing: Annotated[
         Literal["simultaneous", "staged", "alternating"] | None,
-        "simultaneous; staged: by stages; alternating: one firm a period, the others' choices stand",
+        "simultaneous; staged: by stages; alternating: one firm per period moves, the others' choices stay",
     ] = None,
     shock: Annotated[
         dict[str, Any] | None,
-        "of the intercept: {kind = 'iid', levels, odds}, {kind = 'ar1', rho, sd, count} or "
-        "{kind = 'markov', levels, chain}",
+        "additive shock of the intercept: {kind = 'iid', levels, probabilities}, "
+        "{kind = 'ar1', rho, sd, count} or {kind = 'markov', levels, transitions}",
     ] = None,
-    shock_observed: Annotated[bool, "firms see the shock of a period before they choose"] = False,
-    growth: Annotated[float, Gt(-1), "of market size, a period"] = 0.0,
+    shock_observed: Annotated[bool, "firms observe the shock of a period before they choose"] = False,
+    growth: Annotated[float, Gt(-1), "growth rate of the market per period"] = 0.0,
     adjustment: Annotated[
         Literal["none", "spot", "predetermined"],
-        "phi (change)^2 is paid on output chosen now (spot), or on the change to the next (predetermined)",
+        "adjustment cost is paid on the change to this period's output (spot) or to the next one's "
+        "(predetermined)",
     ] = "none",
-    phi: Annotated[Amounts, "cost of a squared change of output"] = 0.0,
-    initial: Annotated[Amounts | None, "outputs or prices that stand before the first period"] = None,
-    sticky: Annotated[float, Ge(0), Lt(1), "weight of the last period's price in this one's"] = 0.0,
+    adjustment_cost: Annotated[Amounts, Symbol("phi"), "cost per squared change of output"] = 0.0,
+    initial: Annotated[Amounts | None, "outputs or prices before the first period"] = None,
+    sticky: Annotated[float, Ge(0), Lt(1), "weight of the previous price in the current one"] = 0.0,
     cash: Annotated[
-        Numbers | None, "cash at hand at the start; who falls below cash_min leaves for good"
+        Numbers | None, "initial cash; a firm whose cash falls below cash_min exits for good"
     ] = None,
-    cash_min: Annotated[Numbers, "least cash with which a firm goes on"] = 0.0,
-    capex: Annotated[Amounts | None, "price of a unit of new capacity; allows investment"] = None,
-    capex_convex: Annotated[Amounts, "rise of that price: kappa I^2/2"] = 0.0,
-    dep: Annotated[Shares, "part of capacity lost every period"] = 0.0,
-    reversible: Annotated[bool, "capacity may be sold again"] = False,
-    gamma: Annotated[Shares | None, "discount factor of a period (default 0.95)"] = None,
-    wacc: Annotated[Amounts | None, "cost of capital, in place of gamma = survival/(1 + wacc)"] = None,
-    survival: Annotated[Shares, "chance of surviving a period, with wacc"] = 1.0,
-    tax: Annotated[Shares, "on profits"] = 0.0,
+    cash_min: Annotated[Numbers, "minimum cash of an active firm"] = 0.0,
+    capex: Annotated[
+        Amounts | None, Symbol("k"), "price per unit of new capacity; enables investment"
+    ] = None,
+    capex_convex: Annotated[
+        Amounts, Symbol("kappa"), "convexity of the investment cost: k I + kappa I^2/2"
+    ] = 0.0,
+    depreciation: Annotated[Shares, Symbol("dep"), "fraction of capacity lost per period"] = 0.0,
+    reversible: Annotated[bool, "capacity can be sold"] = False,
+    gamma: Annotated[Shares | None, "discount factor per period (default 0.95)"] = None,
+    wacc: Annotated[
+        Amounts | None, "cost of capital per period, instead of gamma: gamma = survival/(1 + wacc)"
+    ] = None,
+    survival: Annotated[Shares, "probability of surviving a period, with wacc"] = 1.0,
+    tax: Annotated[Shares, "tax rate on profits"] = 0.0,
     tax_losses: Annotated[Literal["refunded", "none"], "whether losses are refunded"] = "refunded",
     horizon: Annotated[
-        int | None, Ge(1), Le(1_000_000), "periods that are valued one by one (default: without end)"
+        int | None, Ge(1), Le(1_000_000), "periods valued explicitly (default: infinite horizon)"
     ] = None,
     convention: Annotated[
-        Literal["period0", "mid", "end"], "when in its period a cash flow comes in"
+        Literal["period0", "mid", "end"], "time of a cash flow within its period"
     ] = "period0",
     terminal: Annotated[
-        Literal["none", "gordon", "perpetuity", "multiple"], "what the last cash flow says of what follows"
+        Literal["none", "gordon", "perpetuity", "multiple"], "terminal value, from the last cash flow"
     ] = "none",
-    terminal_growth: Annotated[float, "gordon: growth of cash flows for ever"] = 0.0,
-    multiple: Annotated[float, Ge(0), "multiple: value in units of the last cash flow"] = 10.0,
+    terminal_growth: Annotated[float, "gordon: growth rate of cash flows after the horizon"] = 0.0,
+    multiple: Annotated[float, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
 ) -> Market | StagedMarket:
     """Firms compete in quantities or prices: at once, in stages or in turns, and are worth their cash flow.
 
@@ -160,7 +201,7 @@ def market(
     order, when = _order(given, count)
     box = _space(given, numbers, count)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
-        check_interior(float(numbers["eta"]), count)
+        check_interior(float(numbers["elasticity"]), count)
     found = Market(
         space=box,
         numbers=numbers,
@@ -185,21 +226,25 @@ def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:
         value = usual[name] if given[name] is None else given[name]
         by_firm = name not in ALONE and demand == "logit"
         numbers[name] = per_firm(name, value, players) if by_firm else alone(name, value)
-    cost = usual["c"] if given["c"] is None else given["c"]
-    for name, value in (("c", cost), *((n, given[n]) for n in ("d", "F", "capacity", "phi", "tax"))):
+    cost = usual["unit_cost"] if given["unit_cost"] is None else given["unit_cost"]
+    for name, value in (
+        ("unit_cost", cost),
+        *((n, given[n]) for n in ("convex_cost", "fixed_cost", "capacity", "adjustment_cost", "tax")),
+    ):
         numbers[name] = per_firm(name, value, players)
     numbers["gamma"] = _gamma(given, players)
-    for name in ("cash_min", "capex_convex", "dep"):
+    for name in ("cash_min", "capex_convex", "depreciation"):
         numbers[name] = per_firm(name, given[name], players)
-    for name in ("growth", "sticky", "xi", "terminal_growth", "multiple"):
+    for name in ("growth", "sticky", "grid_margin", "terminal_growth", "multiple"):
         numbers[name] = alone(name, given[name])
     if demand == "differentiated":
-        check_slope(float(numbers["b"]), float(numbers["g_s"]), players)
+        check_slope(float(numbers["slope"]), float(numbers["substitution"]), players)
     if demand in ("linear", "differentiated"):
-        top = numbers["a"] if demand == "linear" else numbers["A"]
-        check_trade(demand, np.atleast_1d(np.asarray(top)), np.asarray(numbers["c"]))
-    if demand == "isoelastic" and np.any(np.asarray(numbers["c"]) <= 0):
-        raise ValueError("c: 0 must be above 0 with isoelastic demand, or output has no bound")
+        check_trade(
+            "intercept", np.atleast_1d(np.asarray(numbers["intercept"])), np.asarray(numbers["unit_cost"])
+        )
+    if demand == "isoelastic" and np.any(np.asarray(numbers["unit_cost"]) <= 0):
+        raise ValueError("unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound")
     return numbers
 
 
@@ -248,9 +293,11 @@ def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], 
 
 def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
     """Which states the market has. Raises `ValueError`; the numbers of states that are there are added."""
-    players = len(numbers["c"])
-    if np.any(np.asarray(numbers["phi"]) > 0) and given["adjustment"] == "none":
-        raise ValueError("adjustment: is missing; with phi > 0 it must be 'spot' or 'predetermined'")
+    players = len(numbers["unit_cost"])
+    if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and given["adjustment"] == "none":
+        raise ValueError(
+            "adjustment: is missing; with adjustment_cost > 0 it must be 'spot' or 'predetermined'"
+        )
     if given["adjustment"] != "none" and given["choice"] == "price":
         raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
     if given["sticky"] > 0 and not (

@@ -22,8 +22,8 @@ class Shock(eqx.Module):
     """A finite Markov chain that moves the intercept of demand."""
 
     levels: Float[Array, "level"]  # added to the intercept
-    chain: Float[Array, "level level"]  # chances from row to column
-    odds: Float[Array, "level"]  # in the long run, and at the start
+    transitions: Float[Array, "level level"]  # probabilities from row to column
+    probabilities: Float[Array, "level"]  # stationary, also at the start
     observed: bool = eqx.field(static=True)
 
 
@@ -66,7 +66,7 @@ class Market(eqx.Module):
     accounts: Accounts = eqx.field(static=True, default=Accounts())
 
     def __getattr__(self, name: str) -> Any:
-        # the parameters are the game's own: with_(game, c=3.0) and game.c
+        # the parameters are the game's own: with_(game, unit_cost=3.0) and game.unit_cost
         if not name.startswith("_") and name in self.__dict__.get("numbers", {}):
             return self.numbers[name]
         raise AttributeError(f"this market has no {name!r}")
@@ -80,7 +80,23 @@ class Market(eqx.Module):
             f"Market of {self.players} firms: {self.rule.demand} demand, "
             f"each chooses a {self.rule.choice}, {order}"
         ]
-        shown = (n for n in ("a", "A", "b", "eta", "g_s", "a0", "mu", "c", "d", "F") if n in self.numbers)
+        shown = (
+            n
+            for n in (
+                "intercept",
+                "quality",
+                "market_size",
+                "slope",
+                "elasticity",
+                "substitution",
+                "outside_option",
+                "taste_spread",
+                "unit_cost",
+                "convex_cost",
+                "fixed_cost",
+            )
+            if n in self.numbers
+        )
         parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in shown]
         lines.append("  " + ", ".join(parts))
         return "\n".join(lines)
@@ -105,10 +121,14 @@ class Market(eqx.Module):
         """What makes payoffs jump, or nothing."""
         if self.rule.jumps:
             return "choice: the cheapest takes all"
-        fixed = not isinstance(self.numbers["F"], jax.core.Tracer) and np.any(
-            np.asarray(self.numbers["F"]) > 0
+        fixed = not isinstance(self.numbers["fixed_cost"], jax.core.Tracer) and np.any(
+            np.asarray(self.numbers["fixed_cost"]) > 0
         )
-        return "F: fixed costs are saved at zero output" if fixed and self.rule.choice == "quantity" else ""
+        return (
+            "fixed_cost: fixed costs are saved at zero output"
+            if fixed and self.rule.choice == "quantity"
+            else ""
+        )
 
     @property
     def alike(self) -> np.ndarray:
@@ -131,9 +151,9 @@ class Market(eqx.Module):
         return self.numbers["growth"]
 
     @property
-    def c(self) -> Any:  # [player]; while a copy is made, the place of it
+    def unit_cost(self) -> Any:  # [player]; while a copy is made, the place of it
         """Every firm's unit cost."""
-        return self.numbers["c"]
+        return self.numbers["unit_cost"]
 
     def cleared(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """The market with choices ``x``, its intercept moved by ``shift``."""
@@ -143,7 +163,7 @@ class Market(eqx.Module):
     def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
         """``F 1[q > 0] + c q + d q^2/2``."""
         numbers = self.numbers
-        return numbers["F"] * (q > 0) + numbers["c"] * q + numbers["d"] * q**2 / 2
+        return numbers["fixed_cost"] * (q > 0) + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
 
     def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
         """Revenue less cost, before tax, at one level of the shock."""
@@ -155,7 +175,7 @@ class Market(eqx.Module):
         if self.shock is None:
             return self.after_tax(self.profits(x))
         each = jax.vmap(lambda shift: self.after_tax(self.profits(x, shift)))(self.shock.levels)
-        return self.shock.odds @ each
+        return self.shock.probabilities @ each
 
     def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
         """What is left of profits; losses are refunded, unless the market says otherwise."""
@@ -189,7 +209,7 @@ class Market(eqx.Module):
     def outcomes(self, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
         """Its measures as arrays that JAX can trace."""
         shifts = jnp.zeros(1) if self.shock is None else self.shock.levels
-        odds = jnp.ones(1) if self.shock is None else self.shock.odds
+        odds = jnp.ones(1) if self.shock is None else self.shock.probabilities
         each = jax.vmap(lambda shift: _period(self, x, shift))(shifts)
         return {
             name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(odds, array, axes=1))
@@ -331,24 +351,23 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
 
 def _most(rule: Rule, numbers: dict[str, Array]) -> Array:
     """A size for profits: what the cheapest firm would earn alone."""
-    cost = jnp.min(numbers["c"])
+    cost = jnp.min(numbers["unit_cost"])
     if rule.demand == "logit":
-        return numbers["mu"]
+        return numbers["taste_spread"]
     if rule.demand == "isoelastic":
-        eta = numbers["eta"]
-        return (numbers["A"] / cost) ** eta * cost / eta
-    top = numbers["a"] if rule.demand == "linear" else numbers["A"]
-    return (top - cost) ** 2 / (4 * numbers["b"])
+        eta = numbers["elasticity"]
+        return (numbers["market_size"] / cost) ** eta * cost / eta
+    return (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
 
 
 def _undercut(market: Market, x: np.ndarray, firm: int) -> Reply:
     """The best price against rivals' cheapest: just below it, or the monopoly's."""
     numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     a, b, c, d = (
-        float(numbers["a"]),
-        float(numbers["b"]),
-        float(numbers["c"][firm]),
-        float(numbers["d"][firm]),
+        float(numbers["intercept"]),
+        float(numbers["slope"]),
+        float(numbers["unit_cost"][firm]),
+        float(numbers["convex_cost"][firm]),
     )
     below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
     alone = (a * (b + d) + b * c) / (2 * b + d)  # the price that a monopoly asks
@@ -363,7 +382,7 @@ def _undercut(market: Market, x: np.ndarray, firm: int) -> Reply:
     if low < below:
         price = min(max(min(alone, below), low), high)
         sold = max(a - price, 0.0) / b
-        profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["F"][firm]) * (sold > 0)
+        profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["fixed_cost"][firm]) * (sold > 0)
         at = np.nextafter(price, 0.0) if price >= below else price
         found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
     at = max(found, key=lambda price: found[price])

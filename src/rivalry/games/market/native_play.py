@@ -69,7 +69,7 @@ class MarketPlay(eqx.Module):
         else:
             choice = market.space.sample(drawn)[:, 0]
         standing = opening(market, choice)
-        shock = jnp.asarray(0) if market.shock is None else _drawn(market.shock.odds, falls)
+        shock = jnp.asarray(0) if market.shock is None else _drawn(market.shock.probabilities, falls)
         sold, still = market.cleared(choice[:, None]), jnp.zeros(market.players)
         before = Flow(sold.q, sold.p, still, still)
         return Played(standing, self._resting(standing), jnp.asarray(0), shock, before)
@@ -82,7 +82,7 @@ class MarketPlay(eqx.Module):
         settled = state.stage == len(market.stages) - 1
         shift = 0.0 if market.shock is None else market.shock.levels[state.shock]
         flow, standing = settle(market, state.standing, now, shift, self.reach)
-        shock = state.shock if market.shock is None else _drawn(market.shock.chain[state.shock], key)
+        shock = state.shock if market.shock is None else _drawn(market.shock.transitions[state.shock], key)
         after = Played(standing, self._resting(standing), jnp.asarray(0), shock, flow)
         between = state._replace(now=now, stage=state.stage + 1)
         following: Played = jax.tree.map(lambda a, b: jnp.where(settled, a, b), after, between)

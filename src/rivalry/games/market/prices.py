@@ -67,8 +67,8 @@ def _limit_prices(A: float, b: float, g_s: float, c: np.ndarray, out: int) -> np
     """The price at which the other of two firms just sells nothing. Raises `ValueError` for more firms."""
     if len(c) > 2:
         raise ValueError(
-            f"c[{out}]: {c[out]:g} keeps firm {out} out only at limit prices, for which there is no closed "
-            f"form with {len(c)} firms; use best_response"
+            f"unit_cost[{out}]: {c[out]:g} keeps firm {out} out only at limit prices, for which there is no "
+            f"closed form with {len(c)} firms; use best_response"
         )
     found = c.copy()
     found[1 - out] = A - b * (A - c[out]) / g_s
@@ -102,8 +102,8 @@ def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.nda
             return p
     firm = int(np.argmin(q))
     raise ValueError(
-        f"c: firm {firm} sells nothing when firm 0 leads in prices, a corner which has no closed form; "
-        "use best_response"
+        f"unit_cost: firm {firm} sells nothing when firm 0 leads in prices, a corner which has no closed "
+        "form; use best_response"
     )
 
 

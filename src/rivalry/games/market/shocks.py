@@ -12,23 +12,28 @@ from rivalry.core.registry import near
 from rivalry.core.validate import limit
 from rivalry.games.market.game import Shock
 
-KINDS = {"iid": ("levels", "odds"), "ar1": ("rho", "sd", "count"), "markov": ("levels", "chain")}
-SUMS = 1e-9  # chances may miss 1 by this
+KINDS = {
+    "iid": ("levels", "probabilities"),
+    "ar1": ("rho", "sd", "count"),
+    "markov": ("levels", "transitions"),
+}
+OTHER_WORDS = {"odds": "probabilities", "chain": "transitions"}
+SUMS = 1e-9  # probabilities may miss 1 by this
 
 
 def shock_of(table: Any, observed: bool) -> Shock | None:
-    """The shock of a table, or none. Raises `ValueError`.
+    """Return the shock that a table describes, None without a table. Raises `ValueError`.
 
     ``ar1`` is the chain of Rouwenhorst (1995) with ``count`` levels, whose persistence ``rho`` and standard
     deviation ``sd`` are exact.
 
     >>> found = shock_of({"kind": "ar1", "rho": 0.9, "sd": 2.0, "count": 3}, True)
-    >>> found.levels.round(6).tolist(), found.odds.round(6).tolist()
+    >>> found.levels.round(6).tolist(), found.probabilities.round(6).tolist()
     ([-2.828427, 0.0, 2.828427], [0.25, 0.5, 0.25])
     """
     if table is None:
         if observed:
-            raise ValueError("shock_observed: there is no shock to see; give one, or leave this out")
+            raise ValueError("shock_observed: there is no shock to observe; give one, or leave this out")
         return None
     if not isinstance(table, Mapping) or table.get("kind") not in KINDS:
         kind = table.get("kind") if isinstance(table, Mapping) else table
@@ -36,9 +41,10 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     kind = table["kind"]
     for key in table:
         if key not in (*KINDS[kind], "kind"):
-            raise ValueError(f"shock.{key}: is not known; {kind} takes {', '.join(KINDS[kind])}")
+            why = f"is called {OTHER_WORDS[key]} here" if key in OTHER_WORDS else "is not known"
+            raise ValueError(f"shock.{key}: {why}; {kind} takes {', '.join(KINDS[kind])}")
     for key in KINDS[kind]:
-        if key not in table and not (kind == "iid" and key == "odds"):
+        if key not in table and not (kind == "iid" and key == "probabilities"):
             raise ValueError(f"shock.{key}: is missing; {kind} takes {', '.join(KINDS[kind])}")
     levels, chain = {"iid": _iid, "ar1": _ar1, "markov": _markov}[kind](table)
     return Shock(put(levels), put(chain), put(_long_run(chain)), bool(observed))
@@ -53,18 +59,20 @@ def _row(name: str, value: Any) -> np.ndarray:
 
 def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
-    odds = _row("odds", table.get("odds", np.full(len(levels), 1 / len(levels))))
+    odds = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
     if len(odds) != len(levels) or np.any(odds < 0) or abs(odds.sum() - 1) > SUMS:
-        raise ValueError(f"shock.odds: {odds.tolist()} must be {len(levels)} chances that sum to 1")
+        raise ValueError(f"shock.probabilities: {odds.tolist()} must be {len(levels)} numbers that sum to 1")
     return levels, np.tile(odds / odds.sum(), (len(levels), 1))
 
 
 def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
-    chain = np.asarray(table["chain"], dtype=float)
+    chain = np.asarray(table["transitions"], dtype=float)
     wrong = chain.shape != (len(levels),) * 2
     if wrong or np.any(chain < 0) or np.any(np.abs(chain.sum(axis=1) - 1) > SUMS):
-        raise ValueError(f"shock.chain: must be {len(levels)} rows of {len(levels)} chances that sum to 1")
+        raise ValueError(
+            f"shock.transitions: must be {len(levels)} rows of {len(levels)} probabilities that sum to 1"
+        )
     return levels, chain / chain.sum(axis=1, keepdims=True)
 
 
@@ -91,11 +99,11 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _long_run(chain: np.ndarray) -> np.ndarray:
-    """The chances in the long run. Raises `ValueError` where they depend on the start."""
+    """Return the stationary distribution. Raises `ValueError` where there are several."""
     size = len(chain)
     system = np.concatenate([chain.T - np.eye(size), np.ones((1, size))])
     if np.linalg.matrix_rank(system) < size:
-        raise ValueError("shock.chain: falls into parts; must lead from every level to every other")
+        raise ValueError("shock.transitions: is reducible; every level must lead to every other")
     found, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
     odds = np.where(np.abs(found) < 1e-15, 0.0, found)
     return np.asarray(odds / odds.sum())

@@ -53,13 +53,17 @@ def linear(game: Any) -> bool:
 def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
     """Cournot outputs of some firms, the others producing ``rest`` in total."""
     n, rows = market.numbers, jnp.asarray(firms)
-    own = n["c"][rows], n["d"][rows], market.space.low[rows, 0], market.space.high[rows, 0]
+    own = n["unit_cost"][rows], n["convex_cost"][rows], market.space.low[rows, 0], market.space.high[rows, 0]
     c, d, low, high = own
     if market.rule.demand == "linear":
-        found: Array = aggregate(n["a"] - n["b"] * rest, n["b"], c, n["b"] + d, low, high, xp=jnp)
+        found: Array = aggregate(
+            n["intercept"] - n["slope"] * rest, n["slope"], c, n["slope"] + d, low, high, xp=jnp
+        )
     else:
-        steep = 2 * n["b"] + d - n["g_s"]
-        found = aggregate(n["A"] - n["g_s"] * rest, n["g_s"], c, steep, low, high, xp=jnp)
+        steep = 2 * n["slope"] + d - n["substitution"]
+        found = aggregate(
+            n["intercept"] - n["substitution"] * rest, n["substitution"], c, steep, low, high, xp=jnp
+        )
     return found
 
 
@@ -70,8 +74,8 @@ def best_output(market: Market, x: Profile, leader: int | Array, followers: tupl
     piece, and the pieces' ends, are compared.
     """
     n, rows = market.numbers, jnp.asarray(followers)
-    a, b = n["a"], n["b"]
-    c, steep = n["c"][rows], b + n["d"][rows]
+    a, b = n["intercept"], n["slope"]
+    c, steep = n["unit_cost"][rows], b + n["convex_cost"][rows]
     low, high = market.space.low[rows, 0], market.space.high[rows, 0]
     rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0]) - x[leader, 0]
     prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # at the kinks
@@ -82,13 +86,17 @@ def best_output(market: Market, x: Profile, leader: int | Array, followers: tupl
     slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
     ends = jnp.append(prices, prices[-1]), jnp.append(kinks, kinks[-1])
     intercepts = ends[0] + slopes * ends[1]  # of the line through a kink on each piece
-    peaks = (intercepts - n["c"][leader]) / (2 * slopes + n["d"][leader])
+    peaks = (intercepts - n["unit_cost"][leader]) / (2 * slopes + n["convex_cost"][leader])
     bounds = market.space.low[leader, 0], market.space.high[leader, 0]
     choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
 
     def paid(own: Array) -> Array:
         price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
-        cost = n["c"][leader] * own + n["d"][leader] * own**2 / 2 + n["F"][leader] * (own > 0)
+        cost = (
+            n["unit_cost"][leader] * own
+            + n["convex_cost"][leader] * own**2 / 2
+            + n["fixed_cost"][leader] * (own > 0)
+        )
         return jnp.maximum(price, 0.0) * own - cost
 
     return choices[jnp.argmax(jax.vmap(paid)(choices))][None]

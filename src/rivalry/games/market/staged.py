@@ -133,8 +133,16 @@ def _proved(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
     market = game.market
     n = closed_forms.held(market)
     firm = game.stages[0][player]
-    lines, _ = leadership.faced(n["a"], n["b"], game.stages, n["c"], n["d"], low=n["low"], high=n["high"])
-    own = (float(n[name][firm]) for name in ("c", "d", "low", "high"))
+    lines, _ = leadership.faced(
+        n["intercept"],
+        n["slope"],
+        game.stages,
+        n["unit_cost"],
+        n["convex_cost"],
+        low=n["low"],
+        high=n["high"],
+    )
+    own = (float(n[name][firm]) for name in ("unit_cost", "convex_cost", "low", "high"))
     q, profit = price_line.best_output(lines[0], float(x.sum() - x[player, 0]), *own)
     there = x.copy()
     there[player, 0] = float(q)

@@ -64,20 +64,20 @@ def repeated(
 
 
 def levels(market: Market, count: int) -> list[np.ndarray]:
-    """``count`` choices a firm, from ``xi`` beyond the one to ``xi`` beyond the other of Nash and cartel.
+    """Return ``count`` choices per firm around its Nash and cartel choices.
 
-    ``linspace(low - xi (high - low), high + xi (high - low), count)``, kept in the market's box (Calvano et
-    al. 2020). Raises `ValueError` where a firm would choose the same in both.
+    ``linspace(low - xi (high - low), high + xi (high - low), count)`` with xi = ``grid_margin``, clipped to
+    the market's box (Calvano et al. 2020). Raises `ValueError` where a firm would choose the same in both.
 
     >>> import rivalry as rv
-    >>> [line.tolist() for line in levels(rv.games.market(players=2, xi=0.2), 3)]
+    >>> [line.tolist() for line in levels(rv.games.market(players=2, grid_margin=0.2), 3)]
     [[21.0, 26.25, 31.5], [21.0, 26.25, 31.5]]
     """
     from rivalry.games.market.benchmarks import benchmark
 
     ends = np.sort([benchmark(market, name).choice for name in ("nash", "cartel")], axis=0)
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
-    beyond = float(market.numbers["xi"]) * (ends[1] - ends[0])
+    beyond = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
     lines = []
     for firm in range(market.players):
         if not ends[1, firm] - ends[0, firm] > SAME * (high[firm] - low[firm]):
@@ -97,7 +97,8 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     Raises `ValueError` for a market that is none.
 
     >>> import rivalry as rv
-    >>> made = linear_quadratic(rv.games.market(a=10, b=2, c=0, adjustment="predetermined", phi=12))
+    >>> slow = {"adjustment": "predetermined", "adjustment_cost": 12}
+    >>> made = linear_quadratic(rv.games.market(intercept=10, slope=2, unit_cost=0, **slow))
     >>> made.R[0].tolist(), made.Q[0].tolist()
     ([[0.0, -5.0, 0.0], [-5.0, 2.0, 1.0], [0.0, 1.0, 0.0]], [[12.0]])
     """
@@ -105,20 +106,20 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     if market.rule.demand not in ("linear", "differentiated"):
         raise ValueError(f"demand: {market.rule.demand!r} is not linear in quantities; {PLAY}")
-    if np.any(numbers["F"] > 0) or market.dynamics.limited:
-        name = "F" if np.any(numbers["F"] > 0) else "capacity"
+    if np.any(numbers["fixed_cost"] > 0) or market.dynamics.limited:
+        name = "fixed_cost" if np.any(numbers["fixed_cost"] > 0) else "capacity"
         raise ValueError(f"{name}: makes cash flow jump or stop, and not quadratic; {PLAY}")
     players, kept = market.players, 1.0 - numbers["tax"]
     one = market.rule.demand == "linear"
-    top, other = (numbers["a"], numbers["b"]) if one else (numbers["A"], numbers["g_s"])
+    other = numbers["slope"] if one else numbers["substitution"]
     R = np.zeros((players, players + 1, players + 1))
     B = np.zeros((players, players + 1, 1))
     for i in range(players):
         R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = kept[i] * other / 2
-        R[i, 1 + i, 1 + i] = kept[i] * (numbers["b"] + numbers["d"][i] / 2)
-        R[i, 0, 1 + i] = R[i, 1 + i, 0] = -kept[i] * (top - numbers["c"][i]) / 2
+        R[i, 1 + i, 1 + i] = kept[i] * (numbers["slope"] + numbers["convex_cost"][i] / 2)
+        R[i, 0, 1 + i] = R[i, 1 + i, 0] = -kept[i] * (numbers["intercept"] - numbers["unit_cost"][i]) / 2
         B[i, 1 + i, 0] = 1.0
-    costs = (kept * numbers["phi"])[:, None, None]
+    costs = (kept * numbers["adjustment_cost"])[:, None, None]
     first = np.append(1.0, _first(market))
     return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], first)
 
@@ -133,10 +134,10 @@ def outside_linear(market: Market, states: np.ndarray) -> str:
             return f"output of firm {firm} is {q[firm]:.4g} in period {period}"
         numbers = market.numbers
         if market.rule.demand == "linear":
-            price = np.array([float(numbers["a"]) - float(numbers["b"]) * q.sum()])
+            price = np.array([float(numbers["intercept"]) - float(numbers["slope"]) * q.sum()])
         else:
-            b, g = float(numbers["b"]), float(numbers["g_s"])
-            price = float(numbers["A"]) - (b - g) * q - g * q.sum()
+            b, g = float(numbers["slope"]), float(numbers["substitution"])
+            price = float(numbers["intercept"]) - (b - g) * q - g * q.sum()
         if np.any(price < low):
             return f"the price is {price.min():.4g} in period {period}"
     return ""
@@ -172,7 +173,7 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
         places[firm, : len(line), 0] = line
     flow = values_at(_paid, market, places, sizes).T.reshape(2, *sizes)
     begin = [int(np.argmin(np.abs(line - q))) for line, q in zip(lines, _first(market), strict=True)]
-    phi = np.asarray(market.numbers["phi"] * (1.0 - market.numbers["tax"]))
+    phi = np.asarray(market.numbers["adjustment_cost"] * (1.0 - market.numbers["tax"]))
     gamma = np.array(market.numbers["gamma"])
     return AdjustmentTables((lines[0], lines[1]), np.array(flow, order="C"), phi, gamma, np.array(begin))
 
@@ -195,14 +196,16 @@ def _paid(market: Any, x: Profile) -> Any:
 
 def _outputs_stand(market: Market) -> bool:
     """Whether what a period brings depends on the outputs before."""
-    spot = market.dynamics.adjustment == "spot" and bool(np.any(np.asarray(market.numbers["phi"]) > 0))
+    spot = market.dynamics.adjustment == "spot" and bool(
+        np.any(np.asarray(market.numbers["adjustment_cost"]) > 0)
+    )
     return spot or market.dynamics.adjustment == "predetermined"
 
 
 def _check_states(market: Market) -> None:
     states, numbers = market.dynamics, market.numbers
-    wears = states.limited and bool(np.any(np.asarray(numbers["dep"]) > 0))
-    found = {"cash": states.cash, "capex": states.invest, "dep": wears, "sticky": states.sticky}
+    wears = states.limited and bool(np.any(np.asarray(numbers["depreciation"]) > 0))
+    found = {"cash": states.cash, "capex": states.invest, "depreciation": wears, "sticky": states.sticky}
     for name, there in found.items():
         if there:
             raise ValueError(f"{name}: makes a state between the levels of any table; {PLAY}")
@@ -211,7 +214,7 @@ def _check_states(market: Market) -> None:
     growth = float(numbers["growth"])
     if growth == 0:
         return
-    for name in ("F", "d", "phi"):
+    for name in ("fixed_cost", "convex_cost", "adjustment_cost"):
         if np.any(np.asarray(numbers[name]) > 0):
             raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
     if states.limited or states.adjustment == "predetermined":
@@ -230,7 +233,7 @@ def _check_adjusted(market: Market, what: str) -> None:
         "cash": states.cash,
         "capex": states.invest,
         "growth": float(numbers["growth"]) != 0,
-        "dep": states.limited and bool(np.any(np.asarray(numbers["dep"]) > 0)),
+        "depreciation": states.limited and bool(np.any(np.asarray(numbers["depreciation"]) > 0)),
         "tax_losses": market.accounts.tax_losses == "none" and bool(np.any(np.asarray(numbers["tax"]) > 0)),
         "timing": market.timing == "alternating",
     }
@@ -262,7 +265,7 @@ def _joint_choices(places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _goes(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, np.ndarray]:
     """Where nature moves, and with what chances, cumulative: ``[nature joint branch]``."""
-    chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.chain)
+    chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.transitions)
     odds = np.cumsum(chain, axis=1)
     odds[:, -1] = 1.0
     to = np.arange(len(chain))

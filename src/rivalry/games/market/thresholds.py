@@ -95,7 +95,8 @@ def led_on_grid(market: Market, places: Any, stages: Any = None) -> SubgamePerfe
     leader's step ties at every other choice of the leader, and the values fall apart.
 
     >>> import rivalry as rv
-    >>> found = led_on_grid(rv.games.market(a=10.0, c=1.0), [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
+    >>> market = rv.games.market(intercept=10.0, unit_cost=1.0)
+    >>> found = led_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
     >>> found.strong[0].item(), found.weak[0].item()
     (11.8125, 10.125)
     """

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
-from rivalry.core.validate import is_table, type_name, written
+from rivalry.core.validate import Symbol, is_table, spelled_out, symbol_of, type_name, written
 from rivalry.lab.study.errors import StudyError, dotted, from_pydantic
 
 _PLAIN = (bool, int, float, str, type(None), dict, list, tuple)
@@ -32,6 +32,7 @@ class Parameter(NamedTuple):
     required: bool
     bounds: str
     meaning: str
+    symbol: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The same, fit for JSON."""
@@ -53,18 +54,17 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
 
     >>> from annotated_types import Gt
     >>> def family(reach: Annotated[float, Gt(0), "how far"] = 0.1): ...
-    >>> parameters(family)
-    [Parameter(name='reach', type='number', default=0.1, required=False, bounds='> 0', meaning='how far')]
+    >>> [(row.name, row.type, row.default, row.bounds, row.meaning) for row in parameters(family)]
+    [('reach', 'number', 0.1, '> 0', 'how far')]
     """
     found = []
     for name, hint, default in _keywords(target):
         required = default is inspect.Parameter.empty
         notes = list(dict.fromkeys(_notes(hint)))
-        meaning = "; ".join(note for note in notes if isinstance(note, str))
+        meaning = "; ".join(note for note in notes if isinstance(note, str) and not isinstance(note, Symbol))
         bounds = ", ".join(dict.fromkeys(filter(None, (_bound(note) for note in notes))))
-        found.append(
-            Parameter(name, type_name(hint), None if required else default, required, bounds, meaning)
-        )
+        usual = None if required else default
+        found.append(Parameter(name, type_name(hint), usual, required, bounds, meaning, symbol_of(hint)))
     return found
 
 
@@ -87,6 +87,9 @@ def checked(
     """
     built = model(target)
     known = list(built.model_fields)
+    for name in table:
+        if name not in known and (other := spelled_out(name, _hints(target))):
+            raise StudyError(f"is called {other} here", key=dotted([*prefix, name]))
     plain = {k: v for k, v in table.items() if k not in known or not _holds_objects(v)}
     given = {k: v for k, v in table.items() if k not in plain}
     for name, field in built.model_fields.items():

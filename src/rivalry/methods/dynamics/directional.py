@@ -97,7 +97,7 @@ class Directional(eqx.Module):
     ``one_ahead_error`` the difference relative to it; NaN where more than a millionth of it was still to
     come. The profile is ``mean_choice`` in the mean over runs.
 
-    Raises `ValueError` for parameters out of range, ``cost_noise`` in a game without unit costs ``c``, and
+    Raises `ValueError` for parameters out of range, ``cost_noise`` in a game without ``unit_cost``, and
     discounting that diverges.
 
     Source: Izquierdo & Izquierdo, win-continue, lose-reverse rules in oligopolies.
@@ -158,9 +158,9 @@ class Directional(eqx.Module):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         found = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
-        if noisy and getattr(offered(found.game, "c"), "shape", ()) != (found.players,):
+        if noisy and getattr(offered(found.game, "unit_cost"), "shape", ()) != (found.players,):
             raise ValueError(
-                f"cost_noise: {self.cost_noise} must be 0 in a game without unit costs `c`, one a player"
+                f"cost_noise: {self.cost_noise} must be 0 in a game without `unit_cost`, one per player"
             )
         self._turns(found)  # options with a number a player are held against the players here
         return found
@@ -332,7 +332,7 @@ def _play(
         at = game
         if noisy:
             key = jax.random.fold_in(jax.random.wrap_key_data(run.key), run.clock)
-            at = with_(game, c=game.c + turns.noise * jax.random.normal(key, run.cash.shape))
+            at = with_(game, unit_cost=game.unit_cost + turns.noise * jax.random.normal(key, run.cash.shape))
         run = run._replace(cash=at.payoffs(run.choice[:, None]))
         return _noted(run, turns, ahead(run.cash, run.choice))
 
