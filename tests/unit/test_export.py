@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivalry.core.results import read_netcdf
-from rivalry.lab.export import export, rows, to_csv, to_latex
+from rivalry.lab.export import export, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
 from tests.duels import record, study
 
@@ -76,7 +76,8 @@ def test_missing_values_are_empty_and_rows_of_nothing_are_left_out() -> None:
 
 def test_coordinates_in_step_stand_beside_their_dimension() -> None:
     data = xr.Dataset({"x": ("a", [1.0])}, {"a": [0.5], "b": ("a", ["w"])})
-    assert rows(data, ("a",), ["x"]) == (["a", "b", "x"], [[0.5, "w", 1.0]])
+    frame = tidy(data, ("a",), ["x"])
+    assert (list(frame.columns), frame.to_numpy().tolist()) == (["a", "b", "x"], [[0.5, "w", 1.0]])
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
@@ -85,6 +86,7 @@ def test_text_is_no_formula_and_numbers_stay_numbers(first: str) -> None:
         {"=x": ("k", [-1.5]), "s": ("k", [f"{first}1+cmd"]), "i": ("k", [-2])}, {"k": [f"{first}k"]}
     )
     text = to_csv(data, ("k",), ["=x", "i", "s"])
+    first = first.replace("\r", "\n")
     head, row = csv.reader(io.StringIO(text, newline=""))
     assert head == ["k", "'=x", "i", "s"]
     assert row == [f"'{first}k", "-1.5", "-2", f"'{first}1+cmd"]

@@ -25,7 +25,7 @@ HOMES = {
     "llvmlite": {"tables.kernels"},
     "xarray": {"core.results", "plots", "economies.figures"},
     "h5netcdf": {"core.results", "plots"},
-    "pandas": {"core.results", "plots"},
+    "pandas": {"core.results", "lab.export", "plots"},
     "matplotlib": {"plots", "economies.figures"},
     "mpltern": {"plots"},
     "quantecon": {"methods"},

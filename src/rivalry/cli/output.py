@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,8 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from errno import EPIPE
 from typing import Any
 
+UNLIMITED = 10_000  # characters of a line that no terminal shows
+_widths: list[int] = []  # that of stdout while it is reserved and leads elsewhere
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -49,12 +53,14 @@ def warnings_in_a_line() -> Iterator[None]:
 def reserved() -> Iterator[None]:
     """Keeps stdout for data: what a user's file, a library or a worker prints goes to stderr meanwhile."""
     sys.stdout.flush()
+    _widths.append(_width())
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):
             yield
     finally:
+        _widths.pop()
         os.dup2(kept, 1)
         os.close(kept)
 
@@ -134,20 +140,36 @@ def broken(error: BaseException) -> int:
     return 1
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns as wide as their widest entry; numbers with six digits.
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
+    """Return a table that fits ``width`` characters: longer entries continue on the next line.
+
+    By default the terminal's width, or that in ``COLUMNS``; without either, entries stay on one line.
+    Numbers have six digits.
 
     >>> print(table(["name", "ours"], [["threshold", 0.1888151234]]))
     name       ours
     threshold  0.188815
     """
-    cells = [[_cell(entry) for entry in row] for row in rows]
-    widths = [max(len(line[k]) for line in [list(head), *cells]) for k in range(len(head))]
-    lines = [
-        "  ".join(entry.ljust(width) for entry, width in zip(line, widths, strict=True))
-        for line in [head, *cells]
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
+    for name in head:
+        grid.add_column(Text(name), overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(_cell(entry)) for entry in row))
+    page = io.StringIO()
+    Console(file=page, width=width or _width(), color_system=None).print(grid)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+
+
+def _width() -> int:
+    """How many characters a line of stdout may have."""
+    if _widths:
+        return _widths[-1]
+    shown = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return shutil.get_terminal_size().columns if shown else UNLIMITED
 
 
 def _cell(entry: Any) -> str:

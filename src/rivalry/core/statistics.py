@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-NORMAL = 1.959963984540054  # 97.5 % quantile of the normal distribution, which Wilson's interval uses
 CERTAIN = 5e-5  # of a mean: intervals narrower than this do not show in four digits
 
 
@@ -35,21 +34,18 @@ def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.n
 
 
 def share_interval(times: int, count: int) -> np.ndarray:
-    """The 95 % interval ``[low, high]`` of a chance that came true so many times of ``count``; NaN of none.
+    """Return Wilson's 95 % interval ``[low, high]`` of a probability from ``times`` successes in ``count``.
 
-    Chances at which the number seen is within 1.96 standard deviations of its mean (Wilson 1927).
+    NaN without trials.
 
     >>> share_interval(3, 100).round(4).tolist(), share_interval(0, 40).round(4).tolist()
     ([0.0103, 0.0845], [0.0, 0.0876])
     """
     if count < 1:
         return np.full(2, np.nan)
-    share, square = times / count, NORMAL**2 / count
-    middle = (share + square / 2) / (1 + square)
-    half = NORMAL * np.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
-    # what never or always came true has its bound there, which rounding would miss
-    low = 0.0 if times == 0 else middle - half
-    return np.array([low, 1.0 if times == count else middle + half])
+    from scipy.stats import binomtest  # takes up to a second to import
+
+    return np.array(binomtest(times, count).proportion_ci(method="wilson"))
 
 
 def told(mean: float, half: float) -> str:

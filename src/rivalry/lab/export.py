@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from pandas import DataFrame, Series
 
 from rivalry.core.files import StoreError, folder_for, write
 from rivalry.core.results import is_truth, netcdf
@@ -97,83 +98,65 @@ def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterat
         yield path
 
 
-def rows(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
-    """The header and the rows of a tidy table, sorted by the coordinates.
+def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
+    """Return a tidy table, sorted by the coordinates.
 
     A dimension without a coordinate counts from 0; coordinates that go along with one stand beside it. Rows
-    in which nothing is known, the padding of shorter arrays and cells not done, are left out.
+    in which nothing is known, the padding of shorter arrays and cells not done, are left out; other missing
+    values are NaN. Truth values are ``true`` and ``false``.
     """
-    columns: list[tuple[str, int, np.ndarray]] = []  # name, axis, values
-    orders = []
-    for axis, dim in enumerate(dims):
-        values = data.coords[dim].values if dim in data.coords else np.arange(data.sizes[dim])
-        orders.append(np.argsort(values, kind="stable"))
-        columns.append((dim, axis, values))
-        others = sorted(str(c) for c in data.coords if c != dim and data.coords[c].dims == (dim,))
-        columns += [(other, axis, data.coords[other].values) for other in others]
-    arrays, truths = [data[name].values for name in names], [is_truth(data[name]) for name in names]
-    sheet = []
-    for place in np.ndindex(*(data.sizes[dim] for dim in dims)):
-        index = tuple(order[k] for order, k in zip(orders, place, strict=True))
-        found = [array[index] for array in arrays]
-        if any(_known(value) for value in found):
-            at = [values[index[axis]] for _, axis, values in columns]
-            known = [bool(v) if t and _known(v) else v for v, t in zip(found, truths, strict=True)]
-            sheet.append([value.item() for value in map(np.asarray, (*at, *known))])
-    return [name for name, _, _ in columns] + list(names), sheet
+    chosen = data[list(names)]
+    frame = chosen.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
+    known = DataFrame({name: _known(frame[name]) for name in names})
+    for name in names:
+        truth = is_truth(data[name]) or frame[name].dtype == bool
+        values = frame[name].map({0: "false", 1: "true"}) if truth else frame[name].astype(object)
+        frame[name] = frame[name] if known[name].all() and not truth else values.where(known[name])
+    beside = {
+        dim: sorted(str(c) for c in chosen.coords if c != dim and chosen[c].dims == (dim,)) for dim in dims
+    }
+    columns = [name for dim in dims for name in (dim, *beside[dim])]
+    return frame.loc[known.any(axis=1), [*columns, *names]]
 
 
-def _known(value: Any) -> bool:
-    """Whether a value is none of those that stand for missing ones."""
-    kind = value.dtype.kind
-    if kind == "U":
-        return bool(value != "")
-    if kind == "b":
-        return True
-    return bool(value != -1) if kind in "iu" else not np.isnan(value)
+def _known(values: Series) -> Series:
+    """Which values are none of those that stand for missing ones."""
+    if values.dtype.kind in "iu":
+        return values != -1
+    return values.notna() & (values != "") if values.dtype.kind not in "bf" else values.notna()
 
 
 def to_csv(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
-    """A tidy table as comma-separated text; what is not a number is empty.
+    """Return a tidy table as comma-separated text; missing values are empty.
 
-    Text that a spreadsheet would take for a formula has an apostrophe before it, in the header too.
+    Text that a spreadsheet would take for a formula has an apostrophe before it, in the header too. Line
+    breaks within text are line feeds.
     """
-    head, sheet = rows(data, dims, names)
-    return "".join(",".join(map(_field, map(_plain, row))) + "\n" for row in [head, *sheet])
+    frame = tidy(data, dims, names).rename(columns=_harmless)
+    return str(frame.map(_harmless).to_csv(index=False, lineterminator="\n"))
 
 
-def _field(text: str) -> str:
-    """A field as it stands between commas; the csv module leaves a carriage return bare."""
-    special = any(c in text for c in ',"\r\n')
-    return '"{}"'.format(text.replace('"', '""')) if special else text
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return "" if np.isnan(value) else repr(value)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return str(value)
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    quoted = f"'{value}" if value.startswith(_FORMULA) else value
+    return quoted.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def to_latex(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
-    """A tidy table for LaTeX's ``booktabs``, six digits."""
-    head, sheet = rows(data, dims, names)
-    body = [" & ".join(map(_tex, row)) + r" \\" for row in sheet]
-    top = " & ".join(map(_tex, head)) + r" \\"
-    columns = "l" * len(dims) + "r" * (len(head) - len(dims))
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", top, r"\midrule", *body]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    """Return a tidy table for LaTeX's ``booktabs``, numbers with six digits."""
+    frame = tidy(data, dims, names).map(_tex).rename(columns=_tex)
+    columns = "l" * len(dims) + "r" * (len(frame.columns) - len(dims))
+    return str(frame.to_latex(index=False, column_format=columns))
 
 
 def _tex(value: Any) -> str:
-    if isinstance(value, float) and not isinstance(value, bool):
-        if np.isnan(value):
+    """A cell of a table for LaTeX."""
+    if isinstance(value, float | None):
+        if value is None or np.isnan(value):
             return "--"
         if np.isinf(value):
             return r"$\infty$" if value > 0 else r"$-\infty$"
         digits, _, power = f"{value:.6g}".partition("e")
         return rf"${digits}\cdot 10^{{{int(power)}}}$" if power else f"${digits}$"
-    return "".join(_SPECIAL.get(c, c) for c in _plain(value))
+    return "".join(_SPECIAL.get(c, c) for c in str(_harmless(value)))
