@@ -489,7 +489,7 @@ def test_page_holds_question_game_table_figures_and_versions(page: str) -> None:
     ):
         assert words in page, words
     assert page.count("<figure>") == 2
-    assert "Quick form" not in page
+    assert "Reduced run" not in page
 
 
 def test_warnings_of_cells_are_listed_once_and_a_handful_of_them(tmp_path: Path, page: str) -> None:
@@ -616,7 +616,7 @@ def test_quick_partial_failed_and_damaged_are_said(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     text = build(run.folder).read_text(encoding="utf-8")
     for words in (
-        "Quick form.",
+        "Reduced run:",
         "--quick",
         "Not complete.",
         "ValueError: reach must be above 0",
@@ -685,3 +685,12 @@ def test_what_was_changed_is_said(tmp_path: Path) -> None:
     again = Study.from_resolved(json.loads(json.dumps(made.resolved())))
     assert again == made
     assert again.changed({"replications.count": 2}).base == made.base
+
+
+def test_labels_of_rules_are_spelled_out_once_where_they_are_used(tmp_path: Path, page: str) -> None:
+    made = study(title="TURN against DICT")
+    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
+    assert text.count("TURN: resources assigned by turn-taking") == 1
+    assert text.count("DICT: resources assigned by true urgency") == 1
+    assert "COIN: " not in text
+    assert "TURN: " not in page

@@ -45,7 +45,7 @@ def test_trained_gains_have_the_band_of_their_play() -> None:
     found = networks(one, {"rivalry": "1.0"})
     assert found is not None
     assert found.columns == ["… exploring", "Gain by training"]
-    assert found.rows == [("ppo", 1, "unbroken", ["2", "0.400 ± 0.050"])]
+    assert found.rows == [("ppo", 1, "uninterrupted", ["2", "0.400 ± 0.050"])]
     assert found.trained
     assert found.libraries == ""
 

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rivalry.lab.store import schema_1
 from rivalry.lab.store.schema_1 import upgraded_head, upgraded_record
-from rivalry.lab.study import Study, StudyError, build, renamed
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renamed, "GAME_KEYS", {"duel": {"d": "harm.cost", "harm": "harm.kind", "A": "skill"}})
-    monkeypatch.setattr(renamed, "METHOD_KINDS", {"omd": "online_mirror_descent"})
-    keys = {"": {"last": "tail"}, "online_mirror_descent": {"q": "step"}}
-    monkeypatch.setattr(renamed, "METHOD_KEYS", keys)
-    monkeypatch.setattr(renamed, "VARIABLES", {"duel": {"xs": "safety_input"}})
-    monkeypatch.setattr(renamed, "PLOTS", {"mean_bids": "lines"})
+    monkeypatch.setattr(
+        schema_1, "GAME_KEYS", {"duel": {"d": "harm.cost", "harm": "harm.kind", "A": "skill"}}
+    )
+    monkeypatch.setattr(schema_1, "METHOD_KINDS", {"omd": "online_mirror_descent"})
+    monkeypatch.setattr(schema_1, "METHOD_KEYS", {"last": "tail", "q": "step"})
+    monkeypatch.setattr(schema_1, "VARIABLES", {"duel": {"xs": "safety_input"}})
+    monkeypatch.setattr(schema_1, "PLOTS", {"mean_bids": "lines"})
 
 
 def head() -> dict[str, Any]:
@@ -73,19 +74,3 @@ def test_a_record_has_the_names_and_words_of_today(names: None) -> None:
     assert solved["safety_input"][1].tolist() == [0.0, 1.0, 2.0, 3.0]
     learned = upgraded_record(record, "duel")  # learners store no residual, and run the steps they are given
     assert learned["status"][1].tolist() == ["converged", "completed", "cycling", "not found"]
-
-
-def test_an_old_name_in_a_study_is_refused_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renamed, "GAME_KEYS", {"matrix": {"prizes": "payoffs"}})
-    monkeypatch.setattr(renamed, "METHOD_KINDS", {"nash": "pure_equilibria"})
-    monkeypatch.setattr(renamed, "METHOD_KEYS", {"newton": {"step": "damping"}})
-    monkeypatch.setattr(renamed, "PLOTS", {"points": "paths"})
-    game = {"family": "matrix", "name": "chicken"}
-    with pytest.raises(StudyError, match=r"^game\.prizes: is called payoffs$"):
-        build.build_game(game | {"prizes": 1})
-    with pytest.raises(StudyError, match="'nash' is called pure_equilibria"):
-        build.build_method({"kind": "nash", "name": "x"})
-    with pytest.raises(StudyError, match=r"method\[0\]\.step: is called damping"):
-        Study(game=game, method={"kind": "newton", "step": 1.0})
-    with pytest.raises(StudyError, match=r"plots\[0\]: 'points' is called paths"):
-        Study(game=game, method={"kind": "pure_equilibria"}, plots=["points"])

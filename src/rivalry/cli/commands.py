@@ -1,4 +1,4 @@
-"""The commands. Each loads what it needs when it is called: ``--help`` loads nothing heavy."""
+"""The commands. Each imports what it needs when it is called, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -21,17 +21,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value on stdout.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 WorkerCount = Annotated[
-    str | None, typer.Option("--workers", metavar="N", help="Cells at a time; default: one a processor.")
+    str | None,
+    typer.Option("--workers", metavar="N", help="Cells computed at a time; default: one per processor."),
 ]
 ExecutorName = Annotated[
     str,
-    typer.Option("--executor", metavar="local|ray", help="Where cells run: workers here, or a cluster."),
+    typer.Option("--executor", metavar="local|ray", help="Run cells in local workers or on a Ray cluster."),
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster to join; else one starts here."),
+    typer.Option(
+        "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
+    ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where; default runs/NAME here.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
+]
 
 INTERRUPTED, FAILED = 130, 1
 KINDS = ("games", "methods", "studies", "plots")
@@ -151,7 +156,7 @@ def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[games|methods|studies|plots]")] = None,
     json: Json = False,
 ) -> None:
-    """What there is, one line each."""
+    """List games, methods, studies or plots."""
     from rivalry.cli import show
     from rivalry.cli.values import OptionError
 
@@ -163,10 +168,10 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="STUDY|GAME", help="A study, a game or a method.")],
+    name: Annotated[str, typer.Argument(metavar="STUDY|GAME|METHOD", help="A study, game or method.")],
     json: Json = False,
 ) -> None:
-    """A study in full, or a game's parameters with units, defaults and bounds."""
+    """Show a study, or the parameters of a game or method with units, defaults and bounds."""
     from rivalry.cli import show as shown
 
     data, words = shown.found(name)
@@ -177,28 +182,28 @@ def show(
 def run(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study.")
     ] = None,
     sweep: Annotated[
         list[str] | None,
-        typer.Option("--sweep", metavar="KEY=FROM:TO:COUNT", help="Sweep a key; or KEY=A,B,C."),
+        typer.Option("--sweep", metavar="KEY=FROM:TO:COUNT", help="Sweep a key over a range; or KEY=A,B,C."),
     ] = None,
     replications: Annotated[
-        str | None, typer.Option("--replications", metavar="N", help="How often each point is computed.")
+        str | None, typer.Option("--replications", metavar="N", help="Replications per point.")
     ] = None,
     workers: WorkerCount = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="The quick form: seconds, not the full numbers.")
+        bool, typer.Option("--quick", help="Run the reduced form of the study, in seconds.")
     ] = False,
     out: Out = None,
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: Annotated[
-        bool, typer.Option("--accept-version", help="Go on with cells that another version computed.")
+        bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Run a study, or carry it on."""
+    """Run a study, or continue its run."""
     from rivalry.cli import values, work
 
     hire = work.executor(executor, address)
@@ -217,11 +222,11 @@ def resume(
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: Annotated[
-        bool, typer.Option("--accept-version", help="Go on although another version computed what is there.")
+        bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Carry on exactly where a run stopped."""
+    """Continue a run where it stopped, to the same bits."""
     from rivalry.cli import values, work
 
     hire = work.executor(executor, address)
@@ -239,7 +244,7 @@ def _said(done: Any, json: bool) -> int:
 
 @app.command()
 def status(run: RunFolder, json: Json = False) -> None:
-    """What is done, left, failed."""
+    """Report how many cells are done, left and failed."""
     from rivalry.cli import work
 
     data, words = work.status(run)
@@ -250,11 +255,11 @@ def status(run: RunFolder, json: Json = False) -> None:
 def report(
     run: RunFolder,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where; default RUN itself.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Rebuild the figures, the table and report.html from stored data only."""
+    """Rebuild the figures and report.html from stored data."""
     from rivalry.cli import work
 
     path = work.report(run, out)
@@ -264,13 +269,13 @@ def report(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[str, typer.Option("--to", metavar="csv|netcdf|latex", help="The format.")],
+    to: Annotated[str, typer.Option("--to", metavar="csv|netcdf|latex", help="Format.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where; default RUN/export.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN/export.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Take the numbers elsewhere."""
+    """Export results (CSV, NetCDF, LaTeX)."""
     from rivalry.cli import work
 
     done = work.export(run, to, out)
@@ -279,7 +284,7 @@ def export(
 
 @app.command()
 def certify(run: RunFolder, json: Json = False) -> int:
-    """Recompute the certificates of stored profiles; the cells stay as they are."""
+    """Recompute the certificates of stored profiles; stored cells do not change."""
     from rivalry.cli import work
 
     with output.reserved():
@@ -289,7 +294,7 @@ def certify(run: RunFolder, json: Json = False) -> int:
 
 @app.command()
 def doctor(json: Json = False) -> None:
-    """Versions, extras, devices, what is missing and the command that adds it."""
+    """Report versions, extras and devices, and how to install what is missing."""
     from rivalry.cli import doctor as examined
 
     rows = examined.rows()

@@ -305,7 +305,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     run = Run.open(folder)
     damaged = [error for part in _each(run) for error in part.damaged()]
     for error in damaged:
-        output.note(f"{error}; `rivalry resume {folder}` sets it aside and makes it anew")
+        output.note(f"{error}; `rivalry resume {folder}` sets it aside and computes it again")
     _tell_texts(run)
     counts = run.counts(damaged)
     found = {"run": str(folder), "status": status_of(counts), "cells": counts}
@@ -338,7 +338,7 @@ def _tell_left_out(run: Run) -> None:
 
 def _tell(run: Run, left_out: Sequence[LeftOut], damaged: Sequence[DamagedFile]) -> None:
     for error in damaged:
-        output.note(f"{error}; left out, `rivalry resume` makes it anew")
+        output.note(f"{error}; left out, `rivalry resume` computes it again")
     counted = Counter(row.reason.partition(" (")[0] for row in left_out)
     if counted:
         kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())

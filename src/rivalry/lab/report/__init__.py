@@ -1,4 +1,4 @@
-"""A run's report: what was published beside what was found, and what it is worth; from stored files only."""
+"""The report of a run, built from stored files only: results, certificates and reference values."""
 
 from rivalry.lab.report.figures import draw_own
 from rivalry.lab.report.judge import certificates, expectations, results

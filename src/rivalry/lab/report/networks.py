@@ -1,4 +1,4 @@
-"""What neural networks came to, as the page's table: what could be gained without and with exploration."""
+"""The report's table of trained networks: best-response gains without and with exploration."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         if not len(went_on):
             continue
         broken = int(went_on.sum())
-        told_of = "unbroken" if not broken else "continued" if len(went_on) == 1 else f"{broken} continued"
+        told_of = (
+            "uninterrupted" if not broken else "continued" if len(went_on) == 1 else f"{broken} continued"
+        )
         rows.append((place, len(went_on), told_of, [_told(name, cell) for name in known]))
     if not rows:
         return None

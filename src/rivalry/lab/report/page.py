@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 RUN_KEYS = ("name", "kind")
+LABELS = {
+    "COIN": "resources assigned at random",
+    "DICT": "resources assigned by true urgency",
+    "TURN": "resources assigned by turn-taking",
+}
 
 
 class Group(NamedTuple):
@@ -124,6 +130,7 @@ def build(
             made_by=run.made_by,
             history=run.head["history"],
             schema=run.head["schema"],
+            labels=_labels([section.study for section in sections]),
         )
     )
     path = target / "report.html"
@@ -132,6 +139,12 @@ def build(
         for one in {run.folder: run, **{part.folder: part for part in parts.values()}}.values():
             one.seal()
     return path
+
+
+def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The labels of rules without karma that the studies use, spelled out."""
+    used = set(re.findall(r"[A-Z]+", json.dumps(studies)))
+    return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
 
 def _summed(each: Sequence[Mapping[str, int]]) -> dict[str, int]:
@@ -144,11 +157,11 @@ def _commands(run: Run) -> list[tuple[str, str]]:
     study = run.name if bundled else "study.toml" if (run.folder / "study.toml").exists() else run.name
     quick = " --quick" if run.head["study"].get("quick_form") else ""
     return [
-        (f"rivalry run {study}{quick}", "the study as it was written, from the start"),
-        ("rivalry resume RUN", "carry this run on, or redo what failed; RUN is the folder of this page"),
-        ("rivalry report RUN", "this page and its figures again, from the stored data"),
-        ("rivalry certify RUN", "the certificates again, from the stored profiles"),
-        ("rivalry export RUN --to csv", "the numbers, for other tools"),
+        (f"rivalry run {study}{quick}", "run the study as written, from the start"),
+        ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
+        ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
+        ("rivalry certify RUN", "recompute the certificates of the stored profiles"),
+        ("rivalry export RUN --to csv", "export the results for other tools"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What sessions of learning came to, as the page's table: the run of a session is the unit."""
+"""The report's table of learning in repeated play: one session is one observation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SHOWN = {
     "terminal_share": "Beyond the horizon",
     "leader_regret": "Leader's regret",
     "follower_gap": "Follower's gap",
-    "follower_replies": "Follower replies best",
+    "follower_replies": "Follower best-responds",
     "one_shot_loss": "One-shot loss",
     "full_gap": "Full gap",
-    "deviation_pays": "Departures that pay",
+    "deviation_pays": "Profitable deviations",
     CONVERGED: "Converged",
 }
 """Variables by session, in the order of the table's columns, and what these are called."""

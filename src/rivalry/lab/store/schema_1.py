@@ -1,6 +1,6 @@
 """Stored files of schema 1 (version 0.1) in the words of today; the files themselves stay as they are.
 
-What was renamed since is listed in `rivalry.lab.study.renamed`.
+The one place that knows what was renamed since. Studies with old names are refused where they are checked.
 """
 
 from __future__ import annotations
@@ -13,9 +13,27 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.results import Record
-from rivalry.lab.study import renamed
 from rivalry.lab.study.points import flat, short_names
+from rivalry.methods import METHODS
 
+_KARMA = {"kbar": "mean_karma", "kmax": "max_karma"}
+
+GAME_KEYS: dict[str, dict[str, str]] = {"city": _KARMA, "karma": _KARMA}
+"""By family; a present key with dots leads into a table."""
+
+METHOD_KINDS = {
+    "mirror": "mirror_ascent",
+    "omd": "online_mirror_descent",
+    "smoothing": "damped_fixed_point",
+    "theory": "analytic_constants",
+}
+METHOD_KEYS = {"eps": "exploration", "p_update": "update_probability", "q0": "initial_q"}
+PLOTS: dict[str, str] = {}
+VARIABLES: dict[str, dict[str, str]] = {}
+"""Variables of cells, by family."""
+
+DIMENSIONS = {"method": "algorithm"}  # xarray's ``sel`` has a keyword ``method``
+COSTS = {"test": "seconds", "nightly": "minutes", "full": "hours"}
 STATUS = {"settled": "converged", "budget spent": "iteration limit", "no answer": "not found"}
 """How computations ended, before and now."""
 
@@ -28,7 +46,7 @@ def upgraded_head(head: Mapping[str, Any]) -> dict[str, Any]:
     Cells keep their identifiers, digests of tasks in the words of their time, which ``cell_schema`` records.
     """
     new = {**head, "study": upgraded_study(head["study"]), "cell_schema": 1}
-    names = renamed.DIMENSIONS | _coordinates(head["study"])
+    names = DIMENSIONS | _coordinates(head["study"])
     new["axes"] = _named(head["axes"], names)
     new["companions"] = {
         names.get(name, name): [names.get(dim, dim), values]
@@ -45,8 +63,8 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved study with today's names."""
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
-    names = renamed.DIMENSIONS | _coordinates(study) | renamed.VARIABLES.get(family, {})
-    new["cost"] = renamed.COSTS.get(study["cost"], study["cost"])
+    names = DIMENSIONS | _coordinates(study) | VARIABLES.get(family, {})
+    new["cost"] = COSTS.get(study["cost"], study["cost"])
     new["plots"] = [_plot(row, names) for row in study.get("plots", ())]
     new["expect"] = [_expectation(dict(row), names) for row in study.get("expect", ())]
     new["quick"] = {_key(key, study): value for key, value in flat(study.get("quick") or {}).items()}
@@ -59,7 +77,7 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
 
 def upgraded_record(record: Record, family: str) -> Record:
     """Return what a cell of a family stored with today's names and words."""
-    names = renamed.VARIABLES.get(family, {})
+    names = VARIABLES.get(family, {})
     new = {names.get(name, name): entry for name, entry in record.items()}
     if "status" in new:
         dims, words = new["status"]
@@ -73,15 +91,19 @@ def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
     """The tables that determine results."""
     new: dict[str, Any] = {}
     if study.get("game"):
-        new["game"] = _moved(study["game"], renamed.GAME_KEYS.get(str(study["game"].get("family")), {}))
+        new["game"] = _moved(study["game"], GAME_KEYS.get(str(study["game"].get("family")), {}))
     new["method"] = [
-        _moved(table, renamed.method_keys(table.get("kind")))
-        | {"kind": renamed.METHOD_KINDS.get(table["kind"], table["kind"])}
+        _moved(table, _options(table.get("kind"))) | {"kind": METHOD_KINDS.get(table["kind"], table["kind"])}
         for table in study.get("method") or ()
     ]
     for name in ("sweep", "batch"):
         new[name] = {_key(key, study): value for key, value in (study.get(name) or {}).items()}
     return new
+
+
+def _options(kind: object) -> Names:
+    """The renamed keys of a kind of method; those of users' files keep theirs."""
+    return METHOD_KEYS if METHOD_KINDS.get(str(kind), str(kind)) in METHODS else {}
 
 
 def _moved(table: Mapping[str, Any], keys: Names) -> dict[str, Any]:
@@ -108,10 +130,10 @@ def _key(key: str, study: Mapping[str, Any]) -> str:
     root, *rest = key[len(prefix) :].split(".")
     if root == "game" and rest:
         family = str((study.get("game") or {}).get("family"))
-        return f"{prefix}game.{_path(rest, renamed.GAME_KEYS.get(family, {}))}"
+        return f"{prefix}game.{_path(rest, GAME_KEYS.get(family, {}))}"
     if root == "method" and len(rest) > 1:
         kinds = {str(table.get("name")): table.get("kind") for table in study.get("method") or ()}
-        return f"{prefix}method.{rest[0]}.{_path(rest[1:], renamed.method_keys(kinds.get(rest[0])))}"
+        return f"{prefix}method.{rest[0]}.{_path(rest[1:], _options(kinds.get(rest[0])))}"
     return key
 
 
@@ -135,12 +157,12 @@ def _named(table: Mapping[str, Any], names: Names) -> dict[str, Any]:
 def _plot(row: Any, names: Names) -> Any:
     """A plot whose kind and whose options name coordinates and variables as today."""
     if isinstance(row, str):
-        return renamed.PLOTS.get(row, row)
+        return PLOTS.get(row, row)
     new = {key: _words(value, names) for key, value in row.items()}
     if isinstance(row.get("at"), Mapping):
         new["at"] = _named(row["at"], names)
     if isinstance(row.get("kind"), str):
-        new["kind"] = renamed.PLOTS.get(row["kind"], row["kind"])
+        new["kind"] = PLOTS.get(row["kind"], row["kind"])
     return new
 
 
@@ -152,7 +174,7 @@ def _words(value: Any, names: Names) -> Any:
 
 def _expectation(row: dict[str, Any], names: Names) -> dict[str, Any]:
     """An expectation with a tolerance for its published value; earlier rows had one for both references."""
-    new = _named(row, renamed.EXPECT_KEYS)
+    new = _named(row, {"over": "reduce"})
     new["quantity"] = names.get(row["quantity"], row["quantity"]) if "quantity" in row else None
     if isinstance(row.get("at"), Mapping):
         new["at"] = _named(row["at"], names)

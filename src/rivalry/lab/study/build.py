@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rivalry.core.registry import line_of
-from rivalry.lab.study import names, renamed
+from rivalry.lab.study import names
 from rivalry.lab.study.document import RunKeys
 from rivalry.lab.study.errors import StudyError, dotted, shown
 from rivalry.lab.study.schema import checked, model
@@ -28,7 +28,6 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     """
     options = {key: value for key, value in table.items() if key != "family"}
     family = table.get("family")
-    renamed.refuse(options, renamed.GAME_KEYS.get(str(family), {}), "game")
     (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
     if not callable(factory):
         raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")

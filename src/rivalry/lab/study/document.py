@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rivalry.lab.study import renamed
 from rivalry.lab.study.errors import StudyError, from_pydantic, shown
 from rivalry.lab.study.points import Grid
 
@@ -100,8 +99,8 @@ def read(data: Mapping[str, Any]) -> Document:
         if isinstance(plain.get(key), Mapping):
             raise StudyError(f"is one table; must be a list of them, each headed [[{key}]]", key=key)
     for k, row in enumerate(plain.get("expect") or ()):
-        if isinstance(row, Mapping):
-            renamed.refuse(row, renamed.EXPECT_KEYS, f"expect[{k}]")
+        if isinstance(row, Mapping) and "over" in row:
+            raise StudyError("is called reduce", key=f"expect[{k}].over")
     document: Document = _validated(Document, plain, ())
     if document.include:
         _alone(plain)
@@ -274,7 +273,6 @@ def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         default = kind.rpartition(":")[2] if ".py:" in kind else kind.replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))
-        renamed.refuse(row, renamed.method_keys(kind), f"method[{k}]")
         if any(row["name"] == other["name"] for other in named):
             raise StudyError(
                 f"{row['name']!r} is taken; give each method a name of its own", key=f"method[{k}].name"

@@ -18,7 +18,6 @@ from typing import Any
 
 from rivalry.core.registry import Entry, from_file, load
 from rivalry.games import GAMES
-from rivalry.lab.study import renamed
 from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
@@ -102,8 +101,6 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             continue
         if not isinstance(kind, str):
             raise StudyError(f"{shown(kind)} must be text", key=key)
-        if kind in renamed.PLOTS:
-            raise StudyError(f"{shown(kind)} is called {renamed.PLOTS[kind]}", key=key)
         if kind not in known:
             hint = "; a file of your own is written my_file.py:name" if ".py" in str(kind) else ""
             raise StudyError(unknown(kind, known, "a plot") + hint, key=key)
@@ -176,8 +173,6 @@ def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: 
             return [from_file(name, folder)]
         except ValueError as error:
             raise StudyError(str(error), key=key) from None
-    if name in renamed.METHOD_KINDS and renamed.METHOD_KINDS[name] in known:
-        raise StudyError(f"{shown(name)} is called {renamed.METHOD_KINDS[name]}", key=key)
     if name not in known:
         hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
         raise StudyError(unknown(name, known, what) + hint, key=key)
