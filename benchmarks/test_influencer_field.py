@@ -33,7 +33,7 @@ def test_influencer_field(race: Callable[..., Any]) -> None:
     from rivalry.games.influencer import plot_data
 
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    x = game.named_start("paper_default")
+    x = rv.oracles.named_start(game, "paper_default")
     places = game.space.grid(0, PLACES)[:, 0]
 
     def ours() -> np.ndarray:

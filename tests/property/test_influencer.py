@@ -44,7 +44,7 @@ def built(case: Case) -> tuple[Any, Any]:
 
 @eqx.filter_jit
 def everything(game: Any, x: Any) -> tuple[Any, Any, Any, Any]:
-    return game.all_payoffs(x), game.shares(x), game.gradients(x), game.jacobian(x)
+    return game.all_payoffs(x), game.shares(x), rv.oracles.gradients(game, x), rv.oracles.jacobian(game, x)
 
 
 @FEW
@@ -124,4 +124,4 @@ def test_no_reply_beats_the_ceiling(case: Case, player: int, one: float, two: fl
 def _cell(game: Any, x: Any, player: Any, low: Any, high: Any) -> tuple[Any, Any]:
     places = low + jnp.linspace(0, 1, 31)[:, None] * (high - low)
     values = jax.vmap(lambda place: game.payoffs(x.at[player].set(place))[player])(places)
-    return game.ceiling(x, player, low, high), values.max()
+    return rv.oracles.payoff_bound(game, x, player, low, high), values.max()

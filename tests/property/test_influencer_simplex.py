@@ -48,7 +48,7 @@ def games(draw: Any) -> Case:
 
 @eqx.filter_jit
 def everything(game: Any, x: Any) -> tuple[Any, Any, Any]:
-    return game.all_payoffs(x), game.gradients(x), game.jacobian(x)
+    return game.all_payoffs(x), rv.oracles.gradients(game, x), rv.oracles.jacobian(game, x)
 
 
 def found(options: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -98,7 +98,7 @@ def test_gradients_only_see_ratios(case: Case, factor: float) -> None:
     """Euler's identity: the density's parameters are ratios, so it does not change along the position."""
     options, x = case
     game = rv.games.influencer(**options)
-    slopes = np.asarray(game.kernel.slopes(jnp.asarray(x), game.points))
+    slopes = np.asarray(game.kernel.gradients(jnp.asarray(x), game.points))
     along = np.einsum("ika,ia->ik", slopes, x)
     assert np.all(np.abs(along) <= 1e-10 * (1 + np.abs(slopes).max()))
     scaled = np.asarray(game.kernel.logs(jnp.asarray(factor * x), game.points))

@@ -54,7 +54,7 @@ def static(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     shares = np.asarray(game.shares(x))
     wanted = [row["resource_index"] for row in case["expected"].get("shares", [])]
     return {
-        "resource_total": float(game.scale),
+        "resource_total": float(rv.oracles.payoff_scale(game)),
         "payoffs": np.asarray(game.payoffs(x)).tolist(),
         "outside_payoffs": everything[len(x) :].tolist(),
         "gradient": _nested(own_gradients(game, x)),

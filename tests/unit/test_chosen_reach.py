@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.games.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
 
 LINE: dict[str, Any] = {
@@ -70,10 +71,10 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
     return {
         "payoffs": game.payoffs(x),
         "all": game.all_payoffs(x),
-        "gradients": game.gradients(x),
-        "jacobian": game.jacobian(x),
+        "gradients": oracles.gradients(game, x),
+        "jacobian": oracles.jacobian(game, x),
         "autodiff": jnp.stack([whole[i, i] for i in range(len(x))]),
-        "autodiff twice": jax.jacfwd(game.gradients)(x).reshape(x.size, x.size),
+        "autodiff twice": jax.jacfwd(lambda y: oracles.gradients(game, y))(x).reshape(x.size, x.size),
     }
 
 
@@ -83,7 +84,7 @@ def test_against_the_definition_and_automatic_differentiation(name: str) -> None
     ours = everything(game, x)
     np.testing.assert_allclose(ours["payoffs"], direct(name, game), rtol=1e-11)
     cost = 0.0 if game.reach_cost is None else float(game.reach_cost @ x[:, -1])
-    assert float(ours["all"].sum()) == pytest.approx(float(game.scale) - cost, rel=1e-12)
+    assert float(ours["all"].sum()) == pytest.approx(float(oracles.payoff_scale(game)) - cost, rel=1e-12)
     np.testing.assert_allclose(ours["gradients"], ours["autodiff"], rtol=1e-9, atol=1e-9)
     near = {"rtol": 1e-9, "atol": 1e-9 * float(np.abs(ours["jacobian"]).max())}
     np.testing.assert_allclose(ours["jacobian"], ours["autodiff twice"], **near)
@@ -102,7 +103,7 @@ def test_no_reply_in_a_cell_beats_the_ceiling(name: str) -> None:
     def cells(game: Any, low: Any, high: Any) -> tuple[Any, Any]:
         def one(a: Any, c: Any) -> tuple[Any, Any]:
             best = jax.vmap(lambda p: game.payoffs(x.at[0].set(a + p * (c - a)))[0])(parts).max()
-            return game.ceiling(x, 0, a, c), best
+            return oracles.payoff_bound(game, x, 0, a, c), best
 
         return jax.vmap(one)(low, high)
 
@@ -115,33 +116,33 @@ def test_no_reply_in_a_cell_beats_the_ceiling(name: str) -> None:
 def test_the_payoff_against_the_others() -> None:
     game, x = built("cost")
     reply = jnp.asarray([0.8, 0.3])
-    payoff = game.payoff_against(x, 1)(reply)
+    payoff = oracles.deviation_payoff(game, x, 1)(reply)
     assert float(payoff) == pytest.approx(float(game.payoffs(x.at[1].set(reply))[1]), rel=1e-12)
 
 
 @pytest.mark.slow
 def test_an_equilibrium_inside_both_ranges_is_proved() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": [20.0, 20.0]})
-    start = game.named_start("paper_default")
+    start = oracles.named_start(game, "paper_default")
     found = rv.solve(game, rv.methods.GradientAscent(rate=1e-3), start=start, path=False)
     x = found.record["profile"][1]
     assert found.claim == "equilibrium"
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"
     assert np.all((x[:, 1] > 0.05) & (x[:, 1] < 0.5))
-    np.testing.assert_allclose(game.gradients(jnp.asarray(x)), 0, atol=1e-6)
+    np.testing.assert_allclose(oracles.gradients(game, jnp.asarray(x)), 0, atol=1e-6)
 
 
 def test_starts_views_and_measures() -> None:
     game, x = built("cost")
-    np.testing.assert_allclose(game.named_start("paper_default"), [[0.1, 0.275], [0.9, 0.275]])
-    assert game.views == ("influence", "shares", "landscape", "resource")
+    np.testing.assert_allclose(oracles.named_start(game, "paper_default"), [[0.1, 0.275], [0.9, 0.275]])
+    assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")
     landscape = rv.view(game, "landscape", x)
     assert landscape.landscape_at.shape == (1681, 2)
-    measured = game.measures(x)
+    measured = oracles.metrics(game, x)
     assert measured["axis_name"][1].tolist() == ["place", "reach"]
     assert "threshold" not in measured
-    assert game.alike.tolist() == [0, 1]
+    assert oracles.exchangeable(game).tolist() == [0, 1]
     assert "choose their reach" in repr(game)
 
 
@@ -152,7 +153,7 @@ def test_symmetric_places_have_a_reach_too() -> None:
     places = symmetric_positions(game)
     for place in places:
         x = game.space.check(np.broadcast_to(place, (2, 2)))
-        np.testing.assert_allclose(game.gradients(x), 0, atol=1e-7)
+        np.testing.assert_allclose(oracles.gradients(game, x), 0, atol=1e-7)
         assert np.all(np.isfinite(symmetric_spectrum(game, place).split))
     unequal, _ = built("cost")
     with pytest.raises(ValueError, match=r"needs equal players, but reach_cost is \[4.0, 9.0\]"):
@@ -163,6 +164,6 @@ def test_a_reach_that_costs_nothing_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="player 1's reach costs nothing, so the widest always wins"):
         game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})
     x = game.space.check([[0.3, 0.1], [0.6, 0.2]])
-    assert float(game.gradients(x)[1, 1]) > 0
+    assert float(oracles.gradients(game, x)[1, 1]) > 0
     reply = rv.best_reply(game, x, 1)
     assert reply.strategy[1] == pytest.approx(0.5)

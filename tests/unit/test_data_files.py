@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.games.data_files import from_file
 from rivalry.lab.study import load
 
@@ -126,4 +127,4 @@ def test_from_python_paths_are_as_they_are(folder: Path) -> None:
         resource_points={"kind": "file", "path": data, "key": "topics"},
         resource={"kind": "file", "path": data, "key": "demand"},
     )
-    assert float(game.scale) == 3.5
+    assert float(oracles.payoff_scale(game)) == 3.5

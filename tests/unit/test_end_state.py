@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 from rivalry.methods.dynamics.gradient_flow import GradientFlow
@@ -104,7 +105,7 @@ def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
     from rivalry.solving import solve_lanes
 
     game = rv.games.influencer(players=3, reach=0.06, resource="bimodal")
-    start = game.named_start("paper_default")
+    start = oracles.named_start(game, "paper_default")
     alone = rv.solve(game, GradientAscent(), start=start, tolerance=None, path=False)
     (lane,) = solve_lanes([game], [GradientAscent()], [start], tolerance=None)
     for found in (alone, lane):

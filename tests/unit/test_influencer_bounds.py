@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.core import certify
 
 SQUARE: dict[str, Any] = {
@@ -38,7 +39,7 @@ def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any
     def cell(low: Any, high: Any) -> tuple[Any, Any]:
         places = low + parts * (high - low)
         values = jax.vmap(lambda y: game.payoffs(x.at[1].set(y))[1])(places)
-        return game.ceiling(x, 1, low, high), values.max()
+        return oracles.payoff_bound(game, x, 1, low, high), values.max()
 
     return jax.vmap(cell)(low, high)
 
@@ -58,7 +59,7 @@ def test_no_payoff_in_a_cell_exceeds_its_ceiling(name: str) -> None:
     ceilings, best = inside(game, x, jnp.asarray(one), jnp.asarray(two), jnp.asarray(parts))
     assert np.all(np.asarray(best) <= np.asarray(ceilings) * (1 + 1e-12))
     small = np.max(two - one, axis=1) < 1e-3 * (high - low).max()
-    assert np.all(np.asarray(ceilings - best)[small] < 0.02 * float(game.scale))
+    assert np.all(np.asarray(ceilings - best)[small] < 0.02 * float(oracles.payoff_scale(game)))
 
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
@@ -83,7 +84,7 @@ def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyP
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     proof, cells = counted(game, [0.2, 0.5, 0.8], monkeypatch)
     assert proof.coverage == "exact"
-    assert np.all(proof.bound - proof.regret <= 1e-8 * float(game.scale))
+    assert np.all(proof.bound - proof.regret <= 1e-8 * float(oracles.payoff_scale(game)))
     assert proof.regret.max() == pytest.approx(3.7870346845461196, rel=1e-8)
     assert cells <= 600
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.core.game import jacobian
 from rivalry.games.influencer import (
     group_levels,
@@ -95,7 +96,7 @@ def test_power_law_centre_is_never_stable() -> None:
     assert not any(symmetric_spectrum(game, place).stable for place in places)
     known = symmetric_equilibrium(game)
     assert (known.position, known.stable, known.threshold) == (None, False, None)
-    measured = game.measures(game.named_start("paper_default"))
+    measured = oracles.metrics(game, oracles.named_start(game, "paper_default"))
     assert not measured["symmetric_stable"][1]
     assert "symmetric_position" not in measured
 
@@ -115,7 +116,7 @@ def test_symmetric_positions_are_roots_with_outside_rows() -> None:
     places = symmetric_positions(game)
     assert len(places)
     for place in places:
-        gradient = game.gradients(game.space.check([place.tolist()] * 2))
+        gradient = oracles.gradients(game, game.space.check([place.tolist()] * 2))
         np.testing.assert_allclose(gradient, 0, atol=1e-7)
 
 

@@ -10,6 +10,7 @@ import jax
 import pytest
 
 import rivalry as rv
+from rivalry import oracles
 from rivalry.games.influencer import (
     symmetric_equilibrium,
     threshold_exponent,
@@ -212,7 +213,7 @@ def test_closed_forms_outside_their_domain_name_the_numeric_way(options: dict[st
     game = rv.games.influencer(**options)
     with pytest.raises(ValueError, match=f"no closed form for {reason}; use symmetric_positions"):
         symmetric_equilibrium(game)
-    assert "threshold" not in game.measures(game.space.project(game.space.sample(jax.random.key(0))))
+    assert "threshold" not in oracles.metrics(game, game.space.project(game.space.sample(jax.random.key(0))))
 
 
 @pytest.mark.parametrize("count", [0, 1])

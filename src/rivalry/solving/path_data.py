@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Record, stacked
@@ -95,7 +96,8 @@ def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
 def _snapshots(game: Any, record: Record) -> Record:
     path = record["path"][1]
     rows = telling_rows(path)
-    views: list[Record] = [game.view("influence", jnp.asarray(path[row])) for row in rows]
+    influence_at = oracles.plot_data(game)["influence"]
+    views: list[Record] = [influence_at(jnp.asarray(path[row])) for row in rows]
     influence = [{"snapshot_influence": view["influence"]} for view in views]
     rest = {name: value for name, value in views[0].items() if name != "influence"}
     steps = record["path_step"][1][rows] if "path_step" in record else rows

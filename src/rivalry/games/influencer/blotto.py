@@ -10,21 +10,19 @@ the best response (branch and bound).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.certify import PROVED, TIE, Reply, payoff_at_stake, payoffs, searched
+from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, searched
 from rivalry.core.jax import put
+from rivalry.core.oracles import Response
 from rivalry.core.results import ROUNDING
-from rivalry.core.space import Simplex
-from rivalry.games.influencer.deviations import rest_of
+from rivalry.core.space import Profile, Simplex
+from rivalry.games.influencer.deviations import rival_influence
 from rivalry.games.influencer.kernels import Blotto
-
-if TYPE_CHECKING:
-    from rivalry.core.space import Profile
-    from rivalry.games.influencer.model import InfluencerGame
+from rivalry.games.influencer.model import InfluencerGame
 
 BOXES, TOGETHER = 1_000, 32  # of the branch and bound, in all and per round
 FIELDS, LIKELY, BETWEEN = 11, 32, 3  # so many fields' faces are all tried; the best of them again
@@ -76,13 +74,15 @@ class Boxes(NamedTuple):
         return Boxes(*(part[which] for part in self))
 
 
-def known(game: InfluencerGame) -> bool:
+def has_best_response(game: InfluencerGame) -> bool:
     """Whether every battlefield is one point, so that the payoff is a sum over separate amounts."""
+    if not isinstance(game.kernel, Blotto):
+        return False
     points = np.asarray(game.points)
-    return isinstance(game.kernel, Blotto) and len(np.unique(points.argmax(axis=1))) == len(points)
+    return len(np.unique(points.argmax(axis=1))) == len(points)
 
 
-def best_division(game: InfluencerGame, x: Profile, player: int, points: int = 201) -> Reply:
+def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 201) -> Response:
     """The best response of ``player`` to the others at ``x``, and what no division of its budget exceeds.
 
     Abstention only takes away, and is left out of the bound.
@@ -107,7 +107,7 @@ def best_division(game: InfluencerGame, x: Profile, player: int, points: int = 2
         strategy, payoff = found.strategy, found.payoff
     # the sums of the bound and of the payoff are rounded apart
     bound = max(bound + spare + ROUNDING * abs(payoff) / 8, payoff)
-    return Reply(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
+    return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
 
 
 def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, Division, float]:
@@ -124,7 +124,7 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray,
     return corner[contested], Division(weight[contested], -rest[contested], power, budget), alone
 
 
-_rest = eqx.filter_jit(rest_of)
+_rest = eqx.filter_jit(rival_influence)
 
 
 def _branch_and_bound(

@@ -9,7 +9,7 @@ directions that sum to zero. That gives, with moments weighted by B, the conditi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,7 @@ from rivalry.games.influencer.kernels import (
     GaussianMatrix,
     PowerLaw,
 )
-
-if TYPE_CHECKING:
-    from rivalry.games.influencer.model import InfluencerGame
+from rivalry.games.influencer.model import InfluencerGame
 
 NUMERIC = "use symmetric_positions(game) and symmetric_spectrum(game, position), which compute it numerically"
 
@@ -198,7 +196,7 @@ def _outside_domain(game: InfluencerGame) -> str:
         return "Dirichlet kernels"
     if not isinstance(game.kernel, Gaussian | GaussianMatrix | Exponential | PowerLaw | Blotto):
         return "custom kernels"
-    alike = [game.budgets, *game.kernel_parameters.values()]
+    alike = [game.budgets, *game.kernel.parameters.values()]
     if any(np.any(np.asarray(leaf) != np.asarray(leaf)[:1]) for leaf in alike):
         return "unequal players"
     mean, _ = moments(game.points, game.weights)
@@ -258,7 +256,7 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> Spectrum:
 
 
 def _refuse_unequal(game: InfluencerGame, name: str) -> None:
-    parts = {"budgets": game.budgets, "reach_cost": game.reach_cost, **game.kernel_parameters}
+    parts = {"budgets": game.budgets, "reach_cost": game.reach_cost, **game.kernel.parameters}
     for key, leaf in parts.items():
         if leaf is not None and np.any(np.asarray(leaf) != np.asarray(leaf)[:1]):
             raise ValueError(f"{name}: needs equal players, but {key} is {np.asarray(leaf).tolist()}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,6 +17,7 @@ from jaxtyping import Array
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box
+from rivalry.games.influencer.derivatives import own_gradients
 from rivalry.games.influencer.inputs import Ground
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.quadrature import on_box, on_simplex
@@ -179,7 +181,7 @@ def _measured(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
 
 @eqx.filter_jit
 def _sums(game: InfluencerGame, profiles: Array) -> tuple[Array, Array]:
-    return jax.vmap(game.all_payoffs)(profiles), jax.vmap(game.gradients)(jnp.asarray(profiles))
+    return jax.vmap(game.all_payoffs)(profiles), jax.vmap(partial(own_gradients, game))(jnp.asarray(profiles))
 
 
 def _profiles(game: InfluencerGame) -> np.ndarray:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -27,22 +27,20 @@ from rivalry.games.influencer.kernels import (
     Custom,
     Dirichlet,
     PowerLaw,
-    alone,
+    copies,
     farthest,
     nearest,
 )
-
-if TYPE_CHECKING:
-    from rivalry.games.influencer.model import InfluencerGame
+from rivalry.games.influencer.model import InfluencerGame
 
 MOST_AXES = 4  # a cell's corners double with every axis
 
 
-def ceiling(
+def payoff_bound(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """What ``player`` cannot exceed by any position in ``[low, high]`` while the others stay at ``x``."""
-    rest = rest_of(game, x, player)
+    rest = rival_influence(game, x, player)
     most = _most(game, x, player, low, high, rest)
     bound = game.weights @ most - _cost(game, player, low)
     smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MOST_AXES
@@ -51,12 +49,12 @@ def ceiling(
     return bound
 
 
-def payoff_against(
+def deviation_payoff(
     game: InfluencerGame, x: Profile, player: int | Array
 ) -> Callable[[Strategy], Float[Array, ""]]:
     """``player``'s payoff as a function of its own position, the others' influence worked out once."""
-    rest = rest_of(game, x, player)
-    kernel = alone(game.kernel, player, 1)
+    rest = rival_influence(game, x, player)
+    kernel = copies(game.kernel, player, 1)
 
     def payoff(strategy: Strategy) -> Float[Array, ""]:
         own = kernel.logs(strategy[None], game.points)[0]
@@ -89,10 +87,10 @@ def _most(
     if game.abstention is not None:
         near = nearest(*_places(game, low, high), game.points)
         rest = jnp.logaddexp(rest, _away(game, x, player, near))
-    return jax.lax.logistic(game.kernel.peak(player, low, high, game.points) - rest)
+    return jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - rest)
 
 
-def rest_of(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
+def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
     """The logarithm of what the rivals and the third party have at every point, per own budget.
 
     Minus infinity where that is nothing.
@@ -133,7 +131,7 @@ def _curved(
     assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | Blotto)
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
-    logs = alone(kernel, player, len(corners)).logs(corners, game.points)
+    logs = copies(kernel, player, len(corners)).logs(corners, game.points)
     at_corners, at_most = rest, rest
     if game.abstention is not None:
         away = game.points - corners[:, None, : game.points.shape[1]]
@@ -142,12 +140,12 @@ def _curved(
         at_most = jnp.logaddexp(rest, _away(game, x, player, far))
     # what a reach costs is linear: interpolation gives it without error
     best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
-    least = jax.lax.logistic(kernel.trough(player, low, high, game.points) - at_most)
+    least = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
     # the largest G(1-G) for G between its extremes
     spread = jnp.where(
         (least <= 0.5) & (most >= 0.5), 0.25, jnp.maximum(least * (1 - least), most * (1 - most))
     )
-    slope, bend = kernel.steepest(player, low, high, game.points)
+    slope, bend = kernel.derivative_bounds(player, low, high, game.points)
     if game.abstention is not None:
         more = _abstaining(game, x, player, *_places(game, low, high), rest)
         axes = more[0].shape[1]
@@ -171,7 +169,7 @@ def _abstaining(
     return slope, jnp.maximum(2 * t, slope**2)
 
 
-def available(game: InfluencerGame) -> bool:
+def has_payoff_bound(game: InfluencerGame) -> bool:
     """Whether the kernel's largest value on a cell is known."""
     return isinstance(game.space, Box) and not isinstance(game.kernel, Custom)
 
@@ -179,7 +177,7 @@ def available(game: InfluencerGame) -> bool:
 MOST = 1024  # resource points, heaviest first
 
 
-def candidates(game: InfluencerGame, player: int) -> Float[Array, "candidate axis"]:
+def search_points(game: InfluencerGame, player: int) -> Float[Array, "candidate axis"]:
     """The resource points, heaviest first; on a simplex also the mean resource and the faces next to it.
 
     A grid misses influence that is narrower than its steps, and divisions that give up some corners of many.

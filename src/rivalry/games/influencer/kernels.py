@@ -3,7 +3,7 @@
 A kernel offers, for positions ``x [player axis]`` and ``points [point axis]``:
 
 - ``logs(x, points) -> [player point]``;
-- ``logs_and_pull(x, points)``: the same, and the map from weights ``[player point]`` to
+- ``logs_and_vjp(x, points)``: the same, and the map from weights ``[player point]`` to
   ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, which is all that gradients need;
 - ``slopes(x, points) -> [player point axis]`` and ``curvatures(x, points) -> [player point axis axis]``;
 
@@ -19,7 +19,7 @@ Parameters are array leaves with one entry a player.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int
@@ -32,22 +32,22 @@ K = TypeVar("K")
 Points = Float[Array, "point coordinate"]
 Logs = Float[Array, "player point"]
 PerPoint = Float[Array, "point"]
-Pull = Callable[[Array], Profile]
+Vjp = Callable[[Array], Profile]
 Player = int | Int[Array, ""]
 
 
-def apart(x: Profile, points: Points) -> Float[Array, "player point coordinate"]:
+def displacement(x: Profile, points: Points) -> Float[Array, "player point coordinate"]:
     """``b - x``."""
     return points[None, :, :] - x[:, None, : points.shape[1]]
 
 
-def square(x: Profile, points: Points) -> Logs:
+def squared_distance(x: Profile, points: Points) -> Logs:
     """``|b - x|^2``."""
     first, *others = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
     return sum(others, first)
 
 
-def mean_apart(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
+def weighted_displacement(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
     """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
     axes = range(points.shape[1])
     return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
@@ -72,33 +72,39 @@ class Gaussian(eqx.Module):
     reach: Float[Array, "player"]
     normalised: bool = eqx.field(static=True, default=False)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"reach": self.reach}
+
     def logs(self, x: Profile, points: Points) -> Logs:
-        logs = square(x, points) * (-0.5 / self.reach**2)[:, None]
+        logs = squared_distance(x, points) * (-0.5 / self.reach**2)[:, None]
         if self.normalised:
             logs = logs - points.shape[1] * jnp.log(self.reach * jnp.sqrt(2 * jnp.pi))[:, None]
         return logs
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
-        def pull(weights: Array) -> Profile:
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+        def vjp(weights: Array) -> Profile:
             # one matrix product instead of a pass over [player point axis]
-            return mean_apart(weights, x, points) / self.reach[:, None] ** 2
+            return weighted_displacement(weights, x, points) / self.reach[:, None] ** 2
 
-        return self.logs(x, points), pull
+        return self.logs(x, points), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        return apart(x, points) / self.reach[:, None, None] ** 2
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return displacement(x, points) / self.reach[:, None, None] ** 2
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         one = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
         return jnp.broadcast_to(one[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
-    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         return self._at(player, nearest(low, high, points))
 
-    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         return self._at(player, farthest(low, high, points))
 
-    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+    def derivative_bounds(
+        self, player: Player, low: Strategy, high: Strategy, points: Points
+    ) -> tuple[Array, Array]:
         width = self.reach[player] ** 2
         return farthest(low, high, points) / width, jnp.broadcast_to(1 / width, points.shape)
 
@@ -121,38 +127,44 @@ class GaussianMatrix(eqx.Module):
     normalised: bool = eqx.field(static=True, default=False)
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        return {"variance": self.variance, "covariance": self.covariance}
+
+    @property
     def precision(self) -> Float[Array, "player axis axis"]:
         """``S^-1``."""
         return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]  # type: ignore[no-any-return]
 
     def logs(self, x: Profile, points: Points) -> Logs:
-        q = apart(x, points)
+        q = displacement(x, points)
         logs = -0.5 * jnp.sum(jnp.matmul(q, self.precision) * q, axis=-1)
         return logs + self._prefactor()[:, None]
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
-        def pull(weights: Array) -> Profile:
-            mean = mean_apart(weights, x, points)
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+        def vjp(weights: Array) -> Profile:
+            mean = weighted_displacement(weights, x, points)
             return jnp.matmul(self.precision, mean[..., None])[..., 0]
 
-        return self.logs(x, points), pull
+        return self.logs(x, points), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        return jnp.matmul(apart(x, points), self.precision)
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return jnp.matmul(displacement(x, points), self.precision)
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         return jnp.broadcast_to(-self.precision[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
-    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         # the quadratic form is at least its smallest eigenvalue times the squared distance
         least = jnp.linalg.eigvalsh(self.precision[player])[0]
         return -0.5 * least * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
 
-    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         most = jnp.linalg.eigvalsh(self.precision[player])[-1]
         return -0.5 * most * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
 
-    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+    def derivative_bounds(
+        self, player: Player, low: Strategy, high: Strategy, points: Points
+    ) -> tuple[Array, Array]:
         precision = self.precision[player]
         slope = farthest(low, high, points) @ jnp.abs(precision)
         return slope, jnp.broadcast_to(jnp.diagonal(precision), points.shape)
@@ -174,47 +186,53 @@ class ChosenReach(eqx.Module):
 
     normalised: bool = eqx.field(static=True, default=False)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
     def logs(self, x: Profile, points: Points) -> Logs:
-        return self._of(square(x, points), x[:, -1:], points.shape[1])
+        return self._of(squared_distance(x, points), x[:, -1:], points.shape[1])
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
-        squares, reach = square(x, points), x[:, -1:]
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+        squares, reach = squared_distance(x, points), x[:, -1:]
 
-        def pull(weights: Array) -> Profile:
-            along = mean_apart(weights, x, points) / reach**2
+        def vjp(weights: Array) -> Profile:
+            along = weighted_displacement(weights, x, points) / reach**2
             wider = jnp.sum(weights * self._widened(squares, reach, points.shape[1]), axis=1, keepdims=True)
             return jnp.concatenate([along, wider], axis=1)
 
-        return self._of(squares, reach, points.shape[1]), pull
+        return self._of(squares, reach, points.shape[1]), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        along = apart(x, points) / x[:, None, -1:] ** 2
-        wider = self._widened(square(x, points), x[:, -1:], points.shape[1])
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        along = displacement(x, points) / x[:, None, -1:] ** 2
+        wider = self._widened(squared_distance(x, points), x[:, -1:], points.shape[1])
         return jnp.concatenate([along, wider[..., None]], axis=-1)
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         axes = points.shape[1]
         reach = x[:, None, -1:, None]
         place = jnp.broadcast_to(-jnp.eye(axes) / reach**2, (len(x), len(points), axes, axes))
-        mixed = (-2 * apart(x, points) / x[:, None, -1:] ** 3)[..., None]
-        own = (-3 * square(x, points) / x[:, -1:] ** 4)[..., None, None]
+        mixed = (-2 * displacement(x, points) / x[:, None, -1:] ** 3)[..., None]
+        own = (-3 * squared_distance(x, points) / x[:, -1:] ** 4)[..., None, None]
         own = own + (axes / reach**2 if self.normalised else 0.0)
         top = jnp.concatenate([place, mixed], axis=-1)
         return jnp.concatenate([top, jnp.concatenate([jnp.swapaxes(mixed, -1, -2), own], axis=-1)], axis=-2)
 
-    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         squares = jnp.sum(nearest(low[:-1], high[:-1], points) ** 2, axis=-1)
         best = high[-1]
         if self.normalised:  # rises up to s^2 = |b - x|^2 / L, falls beyond
             best = jnp.clip(jnp.sqrt(squares / points.shape[1]), low[-1], high[-1])
         return self._of(squares, best, points.shape[1])
 
-    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         squares = jnp.sum(farthest(low[:-1], high[:-1], points) ** 2, axis=-1)
         ends = [self._of(squares, reach, points.shape[1]) for reach in (low[-1], high[-1])]
         return jnp.minimum(*ends)
 
-    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+    def derivative_bounds(
+        self, player: Player, low: Strategy, high: Strategy, points: Points
+    ) -> tuple[Array, Array]:
         far = farthest(low[:-1], high[:-1], points)
         squares, reach = jnp.sum(far**2, axis=-1, keepdims=True), low[-1]
         thinned = points.shape[1] * self.normalised
@@ -239,61 +257,71 @@ class PowerLaw(eqx.Module):
     exponent: Float[Array, "player"]
     floor: Float[Array, ""]
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"exponent": self.exponent}
+
     def logs(self, x: Profile, points: Points) -> Logs:
         return -self.exponent[:, None] * jnp.log(jnp.maximum(self._distance(x, points), self.floor))
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
-        def pull(weights: Array) -> Profile:
-            return jnp.sum(weights[..., None] * self.slopes(x, points), axis=1)
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+        def vjp(weights: Array) -> Profile:
+            return jnp.sum(weights[..., None] * self.gradients(x, points), axis=1)
 
-        return self.logs(x, points), pull
+        return self.logs(x, points), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        q = apart(x, points)
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        q = displacement(x, points)
         outside = jnp.abs(q) > self.floor
         return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0), 0.0)
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
-        q = apart(x, points)
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        q = displacement(x, points)
         outside = jnp.abs(q) > self.floor
         return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0) ** 2, 0.0)[
             ..., None
         ]
 
-    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         distance = jnp.abs(nearest(low, high, points)[:, 0])
         return -self.exponent[player] * jnp.log(jnp.maximum(distance, self.floor))
 
     def _distance(self, x: Profile, points: Points) -> Logs:
-        return jnp.abs(apart(x, points)[..., 0])
+        return jnp.abs(displacement(x, points)[..., 0])
 
 
 class Exponential(eqx.Module):
     """``log f = -b/x - log x`` for positions and points above 0, on an interval."""
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
     def logs(self, x: Profile, points: Points) -> Logs:
         return -points[:, 0] / x - jnp.log(x)
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
-        def pull(weights: Array) -> Profile:
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+        def vjp(weights: Array) -> Profile:
             return jnp.sum(weights * (points[:, 0] / x**2 - 1 / x), axis=1, keepdims=True)
 
-        return self.logs(x, points), pull
+        return self.logs(x, points), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return (points[:, 0] / x**2 - 1 / x)[..., None]
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         return (-2 * points[:, 0] / x**3 + 1 / x**2)[..., None, None]
 
-    def peak(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         best = jnp.clip(points[:, 0], low[0], high[0])  # rises up to x = b, falls beyond
         return self._at(best, points)
 
-    def trough(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         return jnp.minimum(self._at(low, points), self._at(high, points))
 
-    def steepest(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, Array]:
+    def derivative_bounds(
+        self, player: Player, low: Strategy, high: Strategy, points: Points
+    ) -> tuple[Array, Array]:
         # largest at an end of the cell, or where the next derivative vanishes: x = 2b and x = 3b
         b = points[:, :1]
         places = [jnp.clip(y, low, high) for y in (low, high, 2 * b, 3 * b)]
@@ -318,26 +346,30 @@ class Dirichlet(eqx.Module):
     alpha: Float[Array, "player"]
     reference_corner: int = eqx.field(static=True, default=0)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"alpha": self.alpha}
+
     def logs(self, x: Profile, points: Points) -> Logs:
         return self._logs(self._parameters(x), jnp.log(points))
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
         a, heights = self._parameters(x), jnp.log(points)
 
-        def pull(weights: Array) -> Profile:
+        def vjp(weights: Array) -> Profile:
             level = self._level(a)
             mean = weights @ heights + jnp.sum(weights, axis=1, keepdims=True) * level
             return self._back(mean, x, a)
 
-        return self._logs(a, heights), pull
+        return self._logs(a, heights), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         a = self._parameters(x)
         each = jnp.log(points)[None] + self._level(a)[:, None]
         back = jax.vmap(self._back, in_axes=(1, None, None), out_axes=1)
         return back(each, x, a)
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         a, c = self._parameters(x), self.reference_corner
         axes = x.shape[1]
         others = jnp.arange(axes) != c
@@ -385,19 +417,23 @@ class Blotto(eqx.Module):
 
     exponent: Float[Array, "player"]
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"exponent": self.exponent}
+
     def logs(self, x: Profile, points: Points) -> Logs:
         return self.exponent[:, None] * jnp.log(x[:, _corner(points)])
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
-        def pull(weights: Array) -> Profile:
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+        def vjp(weights: Array) -> Profile:
             return self.exponent[:, None] * (weights @ points) / x
 
-        return self.logs(x, points), pull
+        return self.logs(x, points), vjp
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return self.exponent[:, None, None] * points[None] / x[:, None]
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         bend = -self.exponent[:, None, None] * points[None] / x[:, None] ** 2
         return bend[..., None] * jnp.eye(x.shape[1])
 
@@ -415,16 +451,16 @@ class Custom(eqx.Module):
     def logs(self, x: Profile, points: Points) -> Logs:
         return jax.vmap(self._row, in_axes=(0, 0, None))(x, self.parameters, points)
 
-    def logs_and_pull(self, x: Profile, points: Points) -> tuple[Logs, Pull]:
+    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
         # only the own log-kernel is differentiated, once, for all players together
         logs, back = jax.vjp(lambda y: self.logs(y, points), x)
         return logs, lambda weights: back(weights)[0]
 
-    def slopes(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         own = jax.jacfwd(self._row)
         return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
-    def curvatures(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         own = jax.jacfwd(jax.jacfwd(self._row))
         return jax.vmap(own, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
@@ -438,7 +474,7 @@ class Custom(eqx.Module):
 Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Dirichlet | Blotto | ChosenReach | Custom
 
 
-def alone(kernel: K, player: Player, rows: int) -> K:
+def copies(kernel: K, player: Player, rows: int) -> K:
     """The kernel of ``rows`` players who are all like ``player``: one player's influence from many places."""
     if isinstance(kernel, PowerLaw):  # its floor is everyone's
         return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import equinox as eqx
 import numpy as np
@@ -15,16 +15,14 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.influencer.closed_forms import known_threshold
+from rivalry.games.influencer.derivatives import own_gradients
+from rivalry.games.influencer.model import InfluencerGame
 
-if TYPE_CHECKING:
-    from rivalry.games.influencer.model import InfluencerGame
-
-VIEWS = ("influence", "shares", "landscape", "resource", "vector_field")
 PLACES, FIELD, SQUARE = 201, 40, 41 * 41
 PAIRED = 6  # players of whom every two have a field of their own
 
 
-def measures(game: InfluencerGame, x: Profile) -> Record:
+def metrics(game: InfluencerGame, x: Profile) -> Record:
     """What is stored with every result.
 
     ``gradient_norm``, the largest entry of all own gradients; ``resource_total``; ``outside_payoffs
@@ -33,7 +31,7 @@ def measures(game: InfluencerGame, x: Profile) -> Record:
     [axis]`` and ``symmetric_stable`` (see `known_threshold`).
     """
     payoffs, norm, shares = _measured(game, x)
-    game.refuse_nan(shares)
+    game.check_shares(shares)
     found: Record = {
         "gradient_norm": ((), np.asarray(norm)),
         "resource_total": ((), np.asarray(payoff_scale(game))),
@@ -56,19 +54,7 @@ def measures(game: InfluencerGame, x: Profile) -> Record:
 @eqx.filter_jit
 def _measured(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
     shares = game.shares(x)
-    return shares @ game.weights, jnp.max(jnp.abs(game.gradients(x))), shares
-
-
-def view(game: InfluencerGame, name: str, x: Profile) -> Record:
-    """The view ``name`` at ``x``; `rivalry.view` gives it with labels."""
-    makers = {
-        "influence": _influence,
-        "shares": _shares,
-        "landscape": _landscape,
-        "resource": lambda game, _: _resource(game),
-        "vector_field": _vector_field,
-    }
-    return makers[name](game, x)
+    return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
 
 
 def row_labels(game: InfluencerGame) -> list[str]:
@@ -78,7 +64,7 @@ def row_labels(game: InfluencerGame) -> list[str]:
     return labels + (["abstention"] if game.abstention is not None else [])
 
 
-def _resource(game: InfluencerGame) -> Record:
+def _resource(game: InfluencerGame, x: Profile) -> Record:
     return {
         "resource": (("point",), np.asarray(game.weights)),
         "resource_points": (("point", "coordinate"), np.asarray(game.points)),
@@ -87,11 +73,11 @@ def _resource(game: InfluencerGame) -> Record:
 
 
 def _influence(game: InfluencerGame, x: Profile) -> Record:
-    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game)}
+    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game, x)}
 
 
 def _shares(game: InfluencerGame, x: Profile) -> Record:
-    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game)}
+    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game, x)}
 
 
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
@@ -137,9 +123,18 @@ def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs
     """Gradients of two players where both stand anywhere, ``[pair i_place j_place component]``."""
 
     def at(pair: Array, y: Array, z: Array) -> Array:
-        return game.gradients(x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
+        return own_gradients(game, x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
 
     def of(pair: Array) -> Array:
         return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(second))(first)
 
     return jnp.asarray(jax.lax.map(of, pairs))
+
+
+PLOT_DATA: dict[str, Callable[[InfluencerGame, Profile], Record]] = {
+    "influence": _influence,
+    "shares": _shares,
+    "landscape": _landscape,
+    "resource": _resource,
+    "vector_field": _vector_field,
+}
