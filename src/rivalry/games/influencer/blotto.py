@@ -1,11 +1,10 @@
-"""Best responses in Blotto contests: the rivals fixed, how to divide one's budget over the battlefields.
+"""Best responses in Blotto contests: how to divide a budget over battlefields, the rivals fixed.
 
 The payoff is a sum over battlefields, ``sum_k B_k s_k^p / (s_k^p + R_k)`` with ``sum_k s_k = 1``. For every
-price t of a unit of budget, ``t + sum_k max_s (f_k(s) - t s)`` bounds it (Lagrangian duality), and the least
-of these over t is the largest value of the concave envelopes. Each ``f_k`` first rises ever faster, for
-exponents above 1, and then ever slower, so envelope and payoff differ where a battlefield is half given up.
-Splitting its range there, and discarding the parts whose bounds are not above the best payoff found, proves
-the best response (branch and bound).
+price t per unit of budget, ``t + sum_k max_s (f_k(s) - t s)`` is an upper bound (Lagrangian duality); the
+smallest such bound is the maximum of the sum of concave envelopes. For exponents above 1 each ``f_k`` is
+first convex and then concave, so envelope and payoff differ where a battlefield gets an amount below its
+inflection. Branch and bound over ranges of such amounts proves the best response.
 """
 
 from __future__ import annotations
@@ -24,36 +23,37 @@ from rivalry.games.influencer.deviations import rival_influence
 from rivalry.games.influencer.kernels import Blotto
 from rivalry.games.influencer.model import InfluencerGame
 
-BOXES, TOGETHER = 1_000, 32  # of the branch and bound, in all and per round
-FIELDS, LIKELY, BETWEEN = 11, 32, 3  # so many fields' faces are all tried; the best of them again
-AMOUNTS, ZOOMS = 16, 9  # tried for a field that gets little, each time between the neighbours of the best
-HALVINGS, NEWTON = 60, 40  # of the price; steps to a battlefield's answer
-CLOSE = 1e-15  # of a logarithm: Newton's steps end
+BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
+FIELDS = 11  # up to so many battlefields all faces of the simplex are tried
+LIKELY, BETWEEN = 32, 3  # the best faces, solved again exactly, and with a small amount elsewhere
+AMOUNTS, ZOOMS = 16, 9  # small amounts tried, and rounds, each between the neighbours of the best amount
+HALVINGS, NEWTON = 60, 40  # bisection steps of the price; Newton steps of a battlefield's amount
+CLOSE = 1e-15  # tolerance of Newton's method, in a logarithm
 
 
-class Division(NamedTuple):
-    """One player's problem on the battlefields that are contested; arrays ``[field]``."""
+class Allocation(NamedTuple):
+    """One player's problem on the contested battlefields; arrays ``[field]``."""
 
     weight: np.ndarray
-    ease: np.ndarray  # log influence of a whole budget, less that of the rivals
+    ease: np.ndarray  # log-influence of the whole budget less that of the rivals
     power: float
     budget: float
 
-    def gain(self, s: np.ndarray) -> np.ndarray:
-        """What each battlefield pays at the amounts ``s [.. field]``."""
+    def payoff(self, s: np.ndarray) -> np.ndarray:
+        """Return the payoff of each battlefield at the amounts ``s [.. field]``."""
         with np.errstate(over="ignore"):
             found: np.ndarray = self.weight / (1 + np.exp(-(self.power * np.log(s) + self.ease)))
         return found
 
     def log_slope(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The logarithm of the marginal gain at the log amounts ``t``, and its derivative, ``[.. field]``."""
+        """Return the logarithm of the marginal payoff at log amounts ``t [.. field]``, and its derivative."""
         z = self.power * t + self.ease
         slope = np.log(self.weight * self.power) - np.logaddexp(0, z) - np.logaddexp(0, -z) - t
         return slope, self.power * np.tanh(-z / 2) - 1
 
     @property
-    def bend(self) -> np.ndarray:
-        """The amounts ``[field]`` up to which gains rise ever faster; 0 where they never do."""
+    def inflection(self) -> np.ndarray:
+        """The amounts ``[field]`` up to which payoffs are convex; 0 where they are concave throughout."""
         p = self.power
         if p <= 1:
             return np.zeros(len(self.weight))
@@ -62,20 +62,20 @@ class Division(NamedTuple):
 
 
 class Boxes(NamedTuple):
-    """Ranges of amounts ``[box field]`` and what is known of the best division within each, ``[box]``."""
+    """Ranges of amounts ``[box field]`` and upper bounds on the payoffs within each, ``[box]``."""
 
     low: np.ndarray
     high: np.ndarray
     bound: np.ndarray
-    divided: np.ndarray  # [box field], where the envelopes are largest
-    gap: np.ndarray  # [box field], by how much they are above the gains there
+    amounts: np.ndarray  # [box field], where the sum of the envelopes is largest
+    gap: np.ndarray  # [box field], envelope less payoff there
 
-    def chosen(self, which: np.ndarray) -> Boxes:
+    def select(self, which: np.ndarray) -> Boxes:
         return Boxes(*(part[which] for part in self))
 
 
 def has_best_response(game: InfluencerGame) -> bool:
-    """Whether every battlefield is one point, so that the payoff is a sum over separate amounts."""
+    """Return whether every battlefield is one resource point, so that the payoff is a sum over amounts."""
     if not isinstance(game.kernel, Blotto):
         return False
     points = np.asarray(game.points)
@@ -83,9 +83,9 @@ def has_best_response(game: InfluencerGame) -> bool:
 
 
 def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 201) -> Response:
-    """The best response of ``player`` to the others at ``x``, and what no division of its budget exceeds.
+    """Return the best response of ``player`` to the others at ``x``, with an upper bound on its payoff.
 
-    Abstention only takes away, and is left out of the bound.
+    Abstention only lowers payoffs and is left out of the bound.
     """
     assert isinstance(game.space, Simplex)
     least = game.space.least
@@ -110,8 +110,8 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
 
 
-def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, Division, float]:
-    """The corners that are contested ``[field]``, the problem there, and what is won without any effort."""
+def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, Allocation, float]:
+    """Return the contested corners ``[field]``, the problem there, and the payoff of uncontested corners."""
     assert isinstance(game.kernel, Blotto)
     weight, rest = np.asarray(game.weights, dtype=float), np.asarray(_rest(game, x, put(player)))
     corner = np.asarray(game.points).argmax(axis=1)
@@ -121,16 +121,16 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray,
     least = game.space.least
     budget = 1 - least * (x.shape[1] - contested.sum())
     power = float(game.kernel.exponent[player])
-    return corner[contested], Division(weight[contested], -rest[contested], power, budget), alone
+    return corner[contested], Allocation(weight[contested], -rest[contested], power, budget), alone
 
 
 _rest = eqx.filter_jit(rival_influence)
 
 
 def _branch_and_bound(
-    problem: Division, s: np.ndarray, least: float, enough: float, rounds: int
+    problem: Allocation, s: np.ndarray, least: float, enough: float, rounds: int
 ) -> tuple[np.ndarray, float]:
-    """The best division ``[field]`` found and what none exceeds, within ``enough`` if ``rounds`` suffice."""
+    """Return the best amounts ``[field]`` and an upper bound, within ``enough`` if ``rounds`` suffice."""
     fields = len(s)
     top = problem.budget - least * (fields - 1)
     open_ = _bounded(problem, np.full((1, fields), least), np.full((1, fields), top))
@@ -139,23 +139,23 @@ def _branch_and_bound(
     for _ in range(rounds):
         alive = open_.bound > best + enough
         given_up = max(given_up, open_.bound[~alive].max(initial=-np.inf))
-        open_ = open_.chosen(np.flatnonzero(alive))
+        open_ = open_.select(np.flatnonzero(alive))
         if not len(open_.bound):
             return s, float(max(best, given_up))
         order = np.argsort(-open_.bound, kind="stable")
-        worst, others = open_.chosen(order[:TOGETHER]), open_.chosen(order[TOGETHER:])
+        worst, others = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
         parts = _split(problem, worst)
         s, best = _improved(problem, parts, s, best, least)
         open_ = Boxes(*(np.concatenate(pair) for pair in zip(others, parts, strict=True)))
     return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
 
 
-def _split(problem: Division, boxes: Boxes) -> Boxes:
-    """Every box in two, at the amount of the battlefield whose envelope is farthest above its gain."""
+def _split(problem: Allocation, boxes: Boxes) -> Boxes:
+    """Return every box in two halves, split where an envelope is farthest above its payoff."""
     rows = np.arange(len(boxes.bound))
     tight = boxes.gap.max(axis=1, keepdims=True) <= 0
     field = np.argmax(np.where(tight, boxes.high - boxes.low, boxes.gap), axis=1)
-    at = boxes.divided[rows, field]
+    at = boxes.amounts[rows, field]
     low, high = boxes.low[rows, field], boxes.high[rows, field]
     margin = 1e-3 * (high - low)
     at = np.where((at - low > margin) & (high - at > margin), at, (low + high) / 2)
@@ -165,40 +165,40 @@ def _split(problem: Division, boxes: Boxes) -> Boxes:
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
-def _bounded(problem: Division, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
-    """What no division within the ranges ``[box field]`` exceeds: the dual at the price that clears them."""
+def _bounded(problem: Allocation, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
+    """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
     steepest = np.log(problem.power * problem.weight.max() / low.min())
     cheap, dear = np.full((len(low), 1), steepest - 120.0), np.full((len(low), 1), steepest)
     for _ in range(halvings):
         middle = (cheap + dear) / 2
-        over = _answers(problem, low, high, middle).sum(axis=1, keepdims=True) > budget
+        over = _demand(problem, low, high, middle).sum(axis=1, keepdims=True) > budget
         cheap, dear = np.where(over, middle, cheap), np.where(over, dear, middle)
-    both = [_answers(problem, low, high, price) for price in (cheap, dear)]
+    both = [_demand(problem, low, high, price) for price in (cheap, dear)]
     duals = [
-        np.exp(price[:, 0]) * budget + (problem.gain(s) - np.exp(price) * s).sum(axis=1)
+        np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1)
         for price, s in zip((cheap, dear), both, strict=True)
     ]
     many, few = (s.sum(axis=1, keepdims=True) for s in both)
     part = np.clip((budget - few) / np.maximum(many - few, 1e-300), 0.0, 1.0)
-    divided = part * both[0] + (1 - part) * both[1]
-    room = np.maximum(high - divided, 0.0)
-    left = budget - divided.sum(axis=1, keepdims=True)  # where even free amounts would not spend it
-    divided = divided + np.maximum(left, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
-    gains = [problem.gain(s) for s in both]
-    gap = np.where(left > 0, 0.0, part * gains[0] + (1 - part) * gains[1] - problem.gain(divided))
-    return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), divided, gap)
+    amounts = part * both[0] + (1 - part) * both[1]
+    room = np.maximum(high - amounts, 0.0)
+    left = budget - amounts.sum(axis=1, keepdims=True)  # above 0 where even free amounts leave some
+    amounts = amounts + np.maximum(left, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
+    ends = [problem.payoff(s) for s in both]
+    gap = np.where(left > 0, 0.0, part * ends[0] + (1 - part) * ends[1] - problem.payoff(amounts))
+    return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), amounts, gap)
 
 
-def _answers(problem: Division, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
-    """The amounts ``[box field]`` within the ranges that gain most at the prices ``[box 1]``.
+def _demand(problem: Allocation, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
+    """Return the amounts ``[box field]`` within the ranges that are optimal at the prices ``[box 1]``.
 
-    An end of the range, or the amount beyond the inflection whose marginal gain is the price: Newton's method
-    in logarithms, which comes to it from above without passing it, as the log slope is concave.
+    Each is an end of the range, or the amount beyond the inflection whose marginal payoff is the price. That
+    is found by Newton's method in logarithms, which converges monotonically: the log slope is concave.
     """
     p = problem.power
-    first, last = np.log(np.maximum(low, problem.bend)), np.log(high)
+    first, last = np.log(np.maximum(low, problem.inflection)), np.log(high)
     begin = (np.log(problem.weight * p) - problem.ease - log_price) / (p + 1)
     t = np.clip(begin, np.minimum(first, last), last)
     for _ in range(NEWTON):
@@ -210,35 +210,35 @@ def _answers(problem: Division, low: np.ndarray, high: np.ndarray, log_price: np
             break
     inner = np.clip(np.exp(t), low, high)
     choices = np.stack([low, inner, high])
-    values = problem.gain(choices) - np.exp(log_price) * choices
+    values = problem.payoff(choices) - np.exp(log_price) * choices
     found: np.ndarray = np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0]
     return found
 
 
 def _improved(
-    problem: Division, boxes: Boxes, s: np.ndarray, best: float, least: float
+    problem: Allocation, boxes: Boxes, s: np.ndarray, best: float, least: float
 ) -> tuple[np.ndarray, float]:
-    """The best division known, or a better one: that of a box, or on the fields that it does not give up."""
-    boxes = boxes.chosen(np.flatnonzero(np.isfinite(boxes.bound)))
+    """Return the best amounts known or better ones: those of a box, or on the fields that it holds."""
+    boxes = boxes.select(np.flatnonzero(np.isfinite(boxes.bound)))
     if not len(boxes.bound):
         return s, best
-    row = boxes.divided[np.argmax(problem.gain(boxes.divided).sum(axis=1))]
+    row = boxes.amounts[np.argmax(problem.payoff(boxes.amounts).sum(axis=1))]
     held = np.stack([row > 4 * least, row > problem.budget / len(row) / 2])
     return _better(problem, _on_faces(problem, held, least), *_better(problem, boxes, s, best))
 
 
-def _local_best(problem: Division, s: np.ndarray, least: float) -> tuple[np.ndarray, float]:
-    """The best division found on faces: of few fields all, else those next to that of ``s``.
+def _local_best(problem: Allocation, s: np.ndarray, least: float) -> tuple[np.ndarray, float]:
+    """Return the best amounts on faces: on all faces of few fields, else on those next to that of ``s``.
 
-    At most one field of the best division gets less than the amount at which its gain begins to slow down:
-    such amounts are tried for every field.
+    At an optimum at most one field gets an amount below its inflection; such amounts are tried for every
+    field.
     """
-    best = problem.gain(s).sum()
+    best = problem.payoff(s).sum()
     fields = len(s)
     if fields <= FIELDS:
         every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
-        every = every[(every * problem.bend).sum(axis=1) <= problem.budget]
-        likely = every[np.argsort(-_worth(problem, _on_faces(problem, every, least, halvings=24)))[:LIKELY]]
+        every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
+        likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, least, halvings=24)))[:LIKELY]]
         s, best = _better(problem, _on_faces(problem, likely, least), s, best)
     else:
         likely = (s > 4 * least)[None]
@@ -249,15 +249,15 @@ def _local_best(problem: Division, s: np.ndarray, least: float) -> tuple[np.ndar
             s, best = _better(problem, _on_faces(problem, (s > 4 * least) ^ flips, least), s, best)
             if not best > before + TIE * before:
                 break
-    for held in [*likely[:BETWEEN], s > problem.bend] if problem.power > 1 else []:
-        s, best = _better(problem, _with_little(problem, held, least), s, best)
+    for held in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
+        s, best = _better(problem, _with_small_amount(problem, held, least), s, best)
     return s, best
 
 
-def _with_little(problem: Division, held: np.ndarray, least: float) -> Boxes:
-    """Divisions on the face ``held`` and one field that gets less than where its gain begins to slow down."""
+def _with_small_amount(problem: Allocation, held: np.ndarray, least: float) -> Boxes:
+    """Return boxes on the face ``held`` with one more field, which gets an amount below its inflection."""
     fields = len(held)
-    bend = np.clip(problem.bend, least, problem.budget)
+    bend = np.clip(problem.inflection, least, problem.budget)
     low, high, which = np.full(fields, least), bend, np.arange(fields)
     without = held[None] & ~np.eye(fields, dtype=bool)
     for _ in range(ZOOMS):
@@ -265,7 +265,7 @@ def _with_little(problem: Division, held: np.ndarray, least: float) -> Boxes:
         boxes = _on_faces(
             problem, np.repeat(without[which], AMOUNTS, axis=0), least, (np.repeat(which, AMOUNTS), amount)
         )
-        k = int(np.argmax(_worth(problem, boxes)))
+        k = int(np.argmax(_totals(problem, boxes)))
         row = k // AMOUNTS
         step = (high[row] - low[row]) / (AMOUNTS - 1)
         low, high = np.array([max(amount[k] - step, least)]), np.array([amount[k] + step])
@@ -274,18 +274,18 @@ def _with_little(problem: Division, held: np.ndarray, least: float) -> Boxes:
 
 
 def _on_faces(
-    problem: Division,
+    problem: Allocation,
     held: np.ndarray,
     least: float,
     given: tuple[np.ndarray, np.ndarray] | None = None,
     halvings: int = HALVINGS,
 ) -> Boxes:
-    """The divisions that give up all fields but those ``held [face field]``.
+    """Return boxes that give up all fields but those ``held [face field]``.
 
-    There gains rise ever slower, so that the dual's division is the best one. In each, one field may have an
-    amount that is ``given``: which, and how much.
+    Payoffs are concave there, so that the amounts of the dual are optimal. In each box one field may have a
+    ``given`` amount: which field, and how much.
     """
-    low = np.where(held, np.clip(problem.bend, least, problem.budget), least)
+    low = np.where(held, np.clip(problem.inflection, least, problem.budget), least)
     high = np.where(held, problem.budget, least)
     if given is not None:
         rows = np.arange(len(held))
@@ -293,14 +293,14 @@ def _on_faces(
     return _bounded(problem, low, high, halvings)
 
 
-def _worth(problem: Division, boxes: Boxes) -> np.ndarray:
-    """What the boxes' divisions pay, ``[box]``; minus infinity for those that are none."""
-    spent = np.abs(boxes.divided.sum(axis=1) - problem.budget) <= 1e-12
-    return np.where(spent & np.isfinite(boxes.bound), problem.gain(boxes.divided).sum(axis=1), -np.inf)
+def _totals(problem: Allocation, boxes: Boxes) -> np.ndarray:
+    """Return the payoffs of the boxes' amounts, ``[box]``; minus infinity where the budget is not spent."""
+    spent = np.abs(boxes.amounts.sum(axis=1) - problem.budget) <= 1e-12
+    return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
-def _better(problem: Division, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
-    """The best of the boxes' divisions, or the one known."""
-    worth = _worth(problem, boxes)
-    k = int(np.argmax(worth)) if len(worth) else 0
-    return (boxes.divided[k], float(worth[k])) if len(worth) and worth[k] > best else (s, best)
+def _better(problem: Allocation, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
+    """Return the best amounts of the boxes, or those known."""
+    values = _totals(problem, boxes)
+    k = int(np.argmax(values)) if len(values) else 0
+    return (boxes.amounts[k], float(values[k])) if len(values) and values[k] > best else (s, best)

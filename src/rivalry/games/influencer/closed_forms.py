@@ -1,10 +1,10 @@
-"""What is known in closed form: symmetric equilibria, when they are stable, and group levels.
+"""Symmetric equilibria in closed form, their stability, and levels of groups.
 
-With equal players and no outside rows, everybody at ``x*`` is an equilibrium of the gradients where
-``sum_k B_k d(b_k) = 0``, and it is stable iff ``sum B h + (N-2)/(N-1) sum B d d'`` is negative definite
-(d and h the first and second derivative of log-influence in the own position), on a simplex along the
-directions that sum to zero. That gives, with moments weighted by B, the conditions below. Points are
-``[point axis]``, weights ``[point]``.
+For equal players without outside rows, the profile with every player at ``x*`` is stationary if
+``sum_k B_k d(b_k) = 0``. It is stable if and only if ``sum B h + (N-2)/(N-1) sum B d d'`` is negative
+definite, on a simplex along the directions that sum to zero; d and h are the first and second derivative of
+log-influence in the player's own position. With moments of the resource this gives the conditions below.
+Points are ``[point axis]``, weights ``[point]``.
 """
 
 from __future__ import annotations
@@ -29,25 +29,34 @@ from rivalry.games.influencer.model import InfluencerGame
 NUMERIC = "use symmetric_positions(game) and symmetric_spectrum(game, position), which compute it numerically"
 
 
-class Level(NamedTuple):
-    """One level of the group heuristic: sizes, means and thresholds of its groups (None: no threshold)."""
+class GroupLevel(NamedTuple):
+    """One level of the group heuristic: sizes, means and thresholds (None: no threshold) of its groups."""
 
     groups: list[int]
     means: list[float]
     thresholds: list[float | None]
 
 
-class Known(NamedTuple):
-    """Everybody together, in closed form."""
+class SymmetricEquilibrium(NamedTuple):
+    """The equilibrium with all players at one position, in closed form."""
 
-    position: np.ndarray | None  # [axis]; None where there is no closed form of it
+    position: np.ndarray | None  # [axis]; None where it has no closed form
     stable: bool
     threshold: float | None  # in the kernel's own parameter: reach, variance, or exponent
 
 
 def moments(points: object, weights: object) -> tuple[np.ndarray, np.ndarray]:
-    """Mean ``[axis]`` and covariance ``[axis axis]`` of the resource.
+    """Return the mean ``[axis]`` and the covariance ``[axis axis]`` of the resource.
 
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point axis]`` or ``[point]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+
+    Examples
+    --------
     >>> mean, covariance = moments([[0.0], [2.0]], [1.0, 1.0])
     >>> mean.tolist(), covariance.tolist()
     ([1.0], [[1.0]])
@@ -61,11 +70,31 @@ def moments(points: object, weights: object) -> tuple[np.ndarray, np.ndarray]:
 
 
 def threshold_reach(points: object, weights: object, players: int) -> float:
-    """The reach above which everybody at the mean is stable, for a Gaussian on an interval.
+    """Return the reach above which all players at the mean are stable, for Gaussians on an interval.
 
-    ``sqrt((N-2)/(N-1)) sd(B)``, in units of the space; 0 for two players, who are stable at every reach.
-    Raises `ValueError` for fewer than two players or more than one axis.
+    The threshold is ``sqrt((N-2)/(N-1)) sd(B)``; two players are stable at every reach.
 
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point 1]`` or ``[point]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+    players : int
+        The number of players N, at least 2.
+
+    Returns
+    -------
+    float
+        The threshold, in units of the space; 0 for two players.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two players or more than one axis.
+
+    Examples
+    --------
     >>> threshold_reach([0.0, 2.0], [1.0, 1.0], players=2)
     0.0
     """
@@ -76,12 +105,34 @@ def threshold_reach(points: object, weights: object, players: int) -> float:
 
 
 def threshold_variance(points: object, weights: object, players: int, shape: object = None) -> float:
-    """The ``s`` above which everybody at the mean is stable, for Gaussians of covariance ``s * shape``.
+    """Return the variance above which all players at the mean are stable, for Gaussian kernels.
 
-    ``(N-2)/(N-1)`` times the largest eigenvalue of ``shape^-1 Cov(B)``; s is a variance. ``shape``, the
-    identity by default, is ``[axis axis]``, symmetric and positive definite.
-    Raises `ValueError` for fewer than two players or an unfit shape.
+    For the covariance ``s * shape`` the threshold of s is ``(N-2)/(N-1)`` times the largest eigenvalue of
+    ``shape^-1 Cov(B)``.
 
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point axis]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+    players : int
+        The number of players N, at least 2.
+    shape : array_like, optional
+        Symmetric and positive definite, ``[axis axis]``; the identity by default.
+
+    Returns
+    -------
+    float
+        The threshold, a variance; 0 for two players.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two players, or a shape of another size or not positive definite.
+
+    Examples
+    --------
     >>> threshold_variance([[0.0, 0.0], [2.0, 0.0]], [1.0, 1.0], players=3)
     0.5
     """
@@ -98,10 +149,13 @@ def threshold_variance(points: object, weights: object, players: int, shape: obj
 
 
 def exponential_is_stable(points: object, weights: object, players: int) -> bool:
-    """Whether everybody at the mean is stable with the exponential kernel.
+    """Return whether all players at the mean are stable, for the exponential kernel.
 
-    Iff ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; it does not depend on any parameter.
+    They are if and only if ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; no parameter matters. Arguments are those of
+    `threshold_reach`.
 
+    Examples
+    --------
     >>> exponential_is_stable([1.0, 2.0], [1.0, 1.0], players=5)
     True
     """
@@ -110,11 +164,12 @@ def exponential_is_stable(points: object, weights: object, players: int) -> bool
 
 
 def threshold_exponent(players: int) -> float:
-    """The exponent below which everybody at ``B / sum B`` is stable in a Blotto contest.
+    """Return the exponent below which all players at ``B / sum B`` are stable in a Blotto contest.
 
-    ``(N-1)/(N-2)``; infinite for two players, who are stable at every exponent. Raises `ValueError` for
-    fewer than two players.
+    The threshold is ``(N-1)/(N-2)``, infinite for two players. Raises `ValueError` for fewer than two.
 
+    Examples
+    --------
     >>> threshold_exponent(3)
     2.0
     """
@@ -128,14 +183,32 @@ def _weight(players: int) -> float:
     return (players - 2) / (players - 1)
 
 
-def symmetric_equilibrium(game: InfluencerGame) -> Known:
-    """Where everybody may stand together, whether that is stable, and the threshold, in closed form.
+def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
+    """Return the equilibrium with all players at one position, whether it is stable, and its threshold.
 
-    Gaussian kernels: the mean of the resource, stable above the threshold (`threshold_reach`,
-    `threshold_variance`). Exponential: the mean (`exponential_is_stable`). Blotto: each corner's share of the
-    resource, stable below the threshold (`threshold_exponent`). Power law: never stable, wherever it is.
-    Raises `ValueError` outside the domain of the closed forms, naming the numerical way.
+    With Gaussian kernels it is the mean of the resource, stable above `threshold_reach` or
+    `threshold_variance`. With the exponential kernel it is the mean (see `exponential_is_stable`), in Blotto
+    contests each corner's share of the resource, stable below `threshold_exponent`. With the power law it is
+    never stable.
 
+    Parameters
+    ----------
+    game : InfluencerGame
+        A game of equal players without outside rows.
+
+    Returns
+    -------
+    SymmetricEquilibrium
+        ``position [axis]`` (None where it has no closed form), ``stable``, and ``threshold`` in the kernel's
+        parameter (None where there is none).
+
+    Raises
+    ------
+    ValueError
+        Outside the domain of the closed forms; the message names the numerical functions.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> known = symmetric_equilibrium(rv.games.influencer(reach=[0.2] * 3, resource="bimodal"))
     >>> known.stable, round(known.threshold, 6)
@@ -148,18 +221,18 @@ def symmetric_equilibrium(game: InfluencerGame) -> Known:
     mean, _ = moments(points, weights)
     kernel = game.kernel
     if isinstance(kernel, PowerLaw):
-        return Known(None, False, None)
+        return SymmetricEquilibrium(None, False, None)
     if isinstance(kernel, Blotto):
         exponent = threshold_exponent(players)
-        return Known(mean, bool(np.asarray(kernel.exponent)[0] < exponent), exponent)
+        return SymmetricEquilibrium(mean, bool(np.asarray(kernel.exponent)[0] < exponent), exponent)
     if isinstance(kernel, Exponential):
-        return Known(mean, exponential_is_stable(points, weights, players), None)
+        return SymmetricEquilibrium(mean, exponential_is_stable(points, weights, players), None)
     if isinstance(kernel, Gaussian):
         if points.shape[1] == 1:
             reach = threshold_reach(points, weights, players)
         else:
             reach = float(np.sqrt(threshold_variance(points, weights, players)))
-        return Known(mean, bool(np.asarray(kernel.reach)[0] > reach), reach)
+        return SymmetricEquilibrium(mean, bool(np.asarray(kernel.reach)[0] > reach), reach)
     assert isinstance(kernel, GaussianMatrix)
     shape = np.asarray(kernel.covariance[0])
     shape = (shape + shape.T) / 2
@@ -167,13 +240,13 @@ def symmetric_equilibrium(game: InfluencerGame) -> Known:
         variance = threshold_variance(points, weights, players, shape)
     else:
         variance = _variance_along(points, weights, players, shape, directions(game.space)[0])
-    return Known(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
+    return SymmetricEquilibrium(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
 
 
 def _variance_along(
     points: np.ndarray, weights: np.ndarray, players: int, shape: np.ndarray, along: np.ndarray
 ) -> float:
-    """`threshold_variance` where only some directions ``along [axis direction]`` are open."""
+    """Return `threshold_variance` restricted to the directions ``along [axis direction]``."""
     from scipy.linalg import eigvalsh
 
     _, covariance = moments(points, weights)
@@ -181,13 +254,13 @@ def _variance_along(
     return float(_weight(players) * eigvalsh(precise.T @ covariance @ precise, along.T @ precise)[-1])
 
 
-def known_threshold(game: InfluencerGame) -> Known | None:
-    """The closed form, or None outside its domain."""
+def known_threshold(game: InfluencerGame) -> SymmetricEquilibrium | None:
+    """Return `symmetric_equilibrium`, or None outside the domain of the closed forms."""
     return None if _outside_domain(game) else symmetric_equilibrium(game)
 
 
 def _outside_domain(game: InfluencerGame) -> str:
-    """Why no closed form holds, or nothing."""
+    """Return why no closed form holds; an empty text where one does."""
     if game.third_party is not None or game.abstention is not None:
         return "games with outside rows"
     if isinstance(game.kernel, ChosenReach):
@@ -196,8 +269,8 @@ def _outside_domain(game: InfluencerGame) -> str:
         return "Dirichlet kernels"
     if not isinstance(game.kernel, Gaussian | GaussianMatrix | Exponential | PowerLaw | Blotto):
         return "custom kernels"
-    alike = [game.budgets, *game.kernel.parameters.values()]
-    if any(np.any(np.asarray(leaf) != np.asarray(leaf)[:1]) for leaf in alike):
+    equal = [game.budgets, *game.kernel.parameters.values()]
+    if any(np.any(np.asarray(leaf) != np.asarray(leaf)[:1]) for leaf in equal):
         return "unequal players"
     mean, _ = moments(game.points, game.weights)
     if isinstance(game.space, Box):
@@ -209,12 +282,24 @@ def _outside_domain(game: InfluencerGame) -> str:
 
 
 def symmetric_positions(game: InfluencerGame, starts: int = 41) -> np.ndarray:
-    """Every place found, ``[place axis]``, where all players together feel no gradient.
+    """Return the positions at which the gradient vanishes with all players there, ``[position axis]``.
 
-    Newton's method from a grid of about ``starts`` places (`rivalry.core.symmetric.roots`). On a simplex only
-    the gradient along it counts.
-    Raises `ValueError` for unequal players.
+    Found by Newton's method (`rivalry.core.symmetric.roots`). On a simplex only the gradient along it counts.
 
+    Parameters
+    ----------
+    game : InfluencerGame
+        A game of equal players; outside rows are allowed.
+    starts : int
+        About how many grid points Newton's method starts from.
+
+    Raises
+    ------
+    ValueError
+        For unequal players.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> symmetric_positions(rv.games.influencer(reach=[0.2] * 3, resource="bimodal")).round(6).tolist()
     [[0.5]]
@@ -223,11 +308,11 @@ def symmetric_positions(game: InfluencerGame, starts: int = 41) -> np.ndarray:
     return symmetric.roots(game, directions(game.space)[0], symmetric.starts(game.space, starts))
 
 
-class Spectrum(NamedTuple):
-    """Eigenvalues with everybody at one place, largest real part first."""
+class SymmetricSpectrum(NamedTuple):
+    """Eigenvalues of the Jacobian with all players at one position, largest real part first."""
 
-    split: np.ndarray  # of A - C, each N - 1 times: players part
-    together: np.ndarray  # of A + (N - 1) C: all move alike
+    split: np.ndarray  # of A - C, each N - 1 times: players move apart
+    together: np.ndarray  # of A + (N - 1) C: all players move alike
 
     @property
     def stable(self) -> bool:
@@ -235,13 +320,32 @@ class Spectrum(NamedTuple):
         return bool(np.all(np.concatenate([self.split, self.together]).real < 0))
 
 
-def symmetric_spectrum(game: InfluencerGame, position: object) -> Spectrum:
-    """Eigenvalues of the Jacobian with all players at ``position [axis]``, from its two blocks.
+def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpectrum:
+    """Return the eigenvalues of the Jacobian with all players at one position, from its two blocks.
 
-    Diagonal block A, any other C: ``A - C`` (players part) and ``A + (N-1) C`` (all move alike); on a
-    simplex ``T'AT`` and ``T'CT``, with T an orthonormal basis of what keeps the sum.
-    Raises `ValueError` for unequal players.
+    With A the diagonal block and C the others they are those of ``A - C`` (players move apart) and of
+    ``A + (N-1) C`` (all move alike); on a simplex those of ``T'AT`` and ``T'CT``, where T is an orthonormal
+    basis of the directions that keep the sum.
 
+    Parameters
+    ----------
+    game : InfluencerGame
+        A game of equal players; outside rows are allowed.
+    position : array_like
+        The position of all players, ``[axis]``.
+
+    Returns
+    -------
+    SymmetricSpectrum
+        ``split`` and ``together``, eigenvalues with the largest real part first, and ``stable``.
+
+    Raises
+    ------
+    ValueError
+        For unequal players, or a position outside the space.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
     >>> symmetric_spectrum(game, [0.5]).stable
@@ -252,7 +356,7 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> Spectrum:
     x = game.space.check(np.broadcast_to(place, game.space.shape), "position")
     there = symmetric.followed([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
     each = (values[0] for values in symmetric.eigenvalues(there, game.players))
-    return Spectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
+    return SymmetricSpectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
 
 
 def _refuse_unequal(game: InfluencerGame, name: str) -> None:
@@ -262,15 +366,38 @@ def _refuse_unequal(game: InfluencerGame, name: str) -> None:
             raise ValueError(f"{name}: needs equal players, but {key} is {np.asarray(leaf).tolist()}")
 
 
-def group_levels(points: object, weights: object, players: int, iterations: int = 10) -> list[Level]:
-    """A heuristic for how groups split as the reach shrinks: levels 0 to ``ceil(log2 N) - 1``.
+def group_levels(points: object, weights: object, players: int, iterations: int = 10) -> list[GroupLevel]:
+    """Return heuristic levels of groups that form as the reach shrinks, from 0 to ``ceil(log2 N) - 1``.
 
-    Level 0 is one group in one cell. At each further level groups split into halves, the larger one
-    lower; cells start between the sorted boundaries and means of the level above, and ``iterations`` times
-    become the midpoints' cells of their own means (a point on a boundary belongs to the lower cell). A group
-    of n has the threshold ``sqrt((n-2)/(n-1)) sd`` of the resource in its cell; one or two have none.
-    Raises `ValueError` for fewer than two players or more than one axis.
+    Level 0 is one group on the whole interval. At each further level every group splits into halves, the
+    larger one lower, and every group has a cell of the interval. Cells start between the sorted boundaries
+    and means of the level above and are refined as in Lloyd's algorithm; a point on a boundary belongs to
+    the lower cell. A group of n > 2 players has the threshold ``sqrt((n-2)/(n-1)) sd`` of the resource in
+    its cell.
 
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point 1]`` or ``[point]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+    players : int
+        The number of players, at least 2.
+    iterations : int
+        Steps of Lloyd's algorithm per level.
+
+    Returns
+    -------
+    list of GroupLevel
+        Sizes, means and thresholds of the groups, level by level.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two players or more than one axis.
+
+    Examples
+    --------
     >>> [level.groups for level in group_levels([0.0, 1.0, 2.0, 3.0], [1, 1, 1, 1], players=5)]
     [[5], [3, 2], [2, 1, 1, 1]]
     """
@@ -291,14 +418,14 @@ def group_levels(points: object, weights: object, players: int, iterations: int 
     return levels
 
 
-def _level(groups: list[int], boundaries: np.ndarray, b: np.ndarray, w: np.ndarray) -> Level:
+def _level(groups: list[int], boundaries: np.ndarray, b: np.ndarray, w: np.ndarray) -> GroupLevel:
     cell = np.searchsorted(boundaries, b, side="left")  # a point on a boundary: the lower cell
     means: list[float] = []
     thresholds: list[float | None] = []
     for k, size in enumerate(groups):
         inside = cell == k
         total = w[inside].sum()
-        if total == 0:  # nothing in the cell: it stays where its boundaries are
+        if total == 0:  # no resource in the cell: its middle stands for the mean
             edges = np.concatenate([[b.min()], boundaries, [b.max()]])
             means.append(float((edges[k] + edges[k + 1]) / 2))
             thresholds.append(None)
@@ -306,4 +433,4 @@ def _level(groups: list[int], boundaries: np.ndarray, b: np.ndarray, w: np.ndarr
         mean, covariance = moments(b[inside], w[inside])
         means.append(float(mean[0]))
         thresholds.append(float(np.sqrt(_weight(size) * covariance[0, 0])) if size > 2 else None)
-    return Level(groups, means, thresholds)
+    return GroupLevel(groups, means, thresholds)

@@ -1,6 +1,6 @@
-"""Resources spread without gaps: a density, and the nodes of a Gauss rule in place of resource points.
+"""Continuous resources: a density, and the nodes of a Gauss rule as resource points.
 
-Node weights multiply the density, so that a continuous game is one of finitely many points like any other.
+The weights of the rule multiply the density, so that the game has finitely many points like any other.
 """
 
 from __future__ import annotations
@@ -18,36 +18,37 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box
 from rivalry.games.influencer.derivatives import own_gradients
-from rivalry.games.influencer.inputs import Ground
+from rivalry.games.influencer.inputs import Domain
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.quadrature import on_box, on_simplex
 from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights, worded
 
-TOLERANCE = 1e-10  # relative: when payoffs and gradients at the profiles below no longer move
-FIRST = {1: 64, 2: 16}  # nodes in each direction; 8 where there are more than two
-MOST, LONGEST = 2**17, 2**12  # nodes in all, and in one direction
-CHUNK, PROFILES = 256, 4
-INSIDE = 0.4  # how far profiles on a simplex are drawn from where they fall towards its middle
+TOLERANCE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
+FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
+MOST, LONGEST = 2**17, 2**12  # largest numbers of nodes, in all and in one direction
+CHUNK = 256  # nodes evaluated at once, so that one compiled program serves every number
+PROFILES = 4  # at which payoffs and gradients are compared
+INSIDE = 0.4  # how far these profiles are moved towards the middle of a simplex
 
 
-class Rule(NamedTuple):
-    """A density, and the family of Gauss rules that suits its ends.
+class GaussRule(NamedTuple):
+    """A density, and the family of Gauss rules that suits its singularities.
 
-    ``density`` is what `resource_weights` takes. ``ends`` are the powers that the rule takes out of it: one
-    (p, q) an axis, or a Dirichlet density's alphas.
+    ``density`` is an argument of `resource_weights`. ``ends`` are the powers that the rule itself contains:
+    (p, q) per axis, or the parameters of a Dirichlet density.
     """
 
-    ground: Ground
+    space: Domain
     density: Any
     domain: list[list[float]]
     ends: Any
     tolerance: float
-    graded: bool  # nodes crowd at a simplex's boundary
+    graded: bool  # nodes are dense at the boundary of a simplex
     fixed: int | None  # nodes in each direction, where they are given
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], density: Any, ground: Ground, *, graded: bool) -> Rule:
-        """From the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
+    def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
+        """Return the rule of the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
         known = ["kind", "domain", "tolerance", "nodes"]
         for key in spec:
             if key not in known:
@@ -59,7 +60,7 @@ class Rule(NamedTuple):
         if fixed is not None and (isinstance(fixed, bool) or not isinstance(fixed, int) or fixed < 2):
             raise ValueError(f"resource_points.nodes: {fixed!r} must be a whole number of at least 2")
         if isinstance(density, str):
-            density = worded(density, ground.axes)
+            density = worded(density, space.axes)
             density = WORDS[density] if isinstance(density, str) else density
         kind = density.get("kind") if isinstance(density, Mapping) else None
         if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):
@@ -67,52 +68,52 @@ class Rule(NamedTuple):
                 "resource: numbers have no value between points; a continuous game takes a function, a word, "
                 f"or a table of kind {', '.join(DENSITIES)}"
             )
-        domain = _domain(spec.get("domain"), ground)
+        domain = _domain(spec.get("domain"), space)
         ends: Any = None
-        if kind in ("beta", "beta_pdf") and ground.axes == 1:
+        if kind in ("beta", "beta_pdf") and space.axes == 1:
             domain, ends = _beta_ends(density, domain)
-        elif kind in ("dirichlet", "dirichlet_pdf") and ground.simplex:
+        elif kind in ("dirichlet", "dirichlet_pdf") and space.simplex:
             rest = {key: value for key, value in density.items() if key != "kind"}
-            ends = dirichlet_alphas(rest, ground.axes)
-        return cls(ground, density, domain, ends, float(tolerance), graded, fixed)
+            ends = dirichlet_alphas(rest, space.axes)
+        return cls(space, density, domain, ends, float(tolerance), graded, fixed)
 
     def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Points and resource after ``step`` doublings; None where that is too many."""
-        directions = self.ground.axes - self.ground.simplex
+        """Return points and resource after ``step`` doublings; None where there would be too many."""
+        directions = self.space.axes - self.space.simplex
         count = (self.fixed or FIRST.get(directions, 8)) * 2**step
         if count**directions > MOST or count > LONGEST:
             return None
-        if self.ground.simplex:
-            points, weights = on_simplex(self.ground.axes, count, self.ends, graded=self.graded)
+        if self.space.simplex:
+            points, weights = on_simplex(self.space.axes, count, self.ends, graded=self.graded)
         else:
             points, weights = on_box(self.domain, count, self.ends)
         return points, weights * self._smooth(points)
 
     def _smooth(self, points: np.ndarray) -> np.ndarray:
-        """The density without what the rule has taken out of it."""
+        """Return the density without the powers that the rule contains."""
         density = resource_weights(self.density, points)
         if self.ends is None:
             return density
-        if self.ground.simplex:
+        if self.space.simplex:
             return np.asarray(density * np.prod(points ** (1 - self.ends), axis=1))
         ((p, q),), ((low, high),) = self.ends, self.domain
         b = points[:, 0]
         return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
 
 
-def _domain(given: Any, ground: Ground) -> list[list[float]]:
-    """Where the resource is, one [low, high] an axis."""
+def _domain(given: Any, space: Domain) -> list[list[float]]:
+    """Return where the resource is, [low, high] per axis."""
     if given is None:
-        return ground.edges
-    if ground.simplex:
+        return space.edges
+    if space.simplex:
         raise ValueError("resource_points.domain: on a simplex the resource is on all of it")
     try:
         edges = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"resource_points.domain: {given!r} must be numbers") from None
     edges = edges[None] if edges.ndim == 1 else edges
-    if edges.shape != (ground.axes, 2):
-        raise ValueError(f"resource_points.domain: {given!r} must be [low, high], or one an axis of a box")
+    if edges.shape != (space.axes, 2):
+        raise ValueError(f"resource_points.domain: {given!r} must be [low, high], or one per axis of a box")
     for axis, (low, high) in enumerate(edges):
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"resource_points.domain[{axis}]: [{low:g}, {high:g}] must have low below high")
@@ -122,7 +123,7 @@ def _domain(given: Any, ground: Ground) -> list[list[float]]:
 def _beta_ends(
     density: Mapping[str, Any], domain: Sequence[Sequence[float]]
 ) -> tuple[list[list[float]], Any]:
-    """The part of the domain where a beta density lives, and its powers at the ends that are its own."""
+    """Return the part of the domain inside [0, 1], and the beta density's powers at its ends."""
     a, b = beta_shapes({key: value for key, value in density.items() if key != "kind"})
     ((low, high),) = domain
     low, high = max(low, 0.0), min(high, 1.0)
@@ -131,11 +132,11 @@ def _beta_ends(
     return [[low, high]], [(a - 1 if low == 0 else 0.0, b - 1 if high == 1 else 0.0)]
 
 
-def refined(game_at: Callable[[int], InfluencerGame | None], rule: Rule) -> InfluencerGame:
-    """The game at so many nodes that twice as many move payoffs and gradients by less than the tolerance.
+def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) -> InfluencerGame:
+    """Return the game at so many nodes that doubling them changes payoffs and gradients within the tolerance.
 
-    Relative to the whole resource and to the largest gradient, at a few profiles all over the space. Nodes
-    whose number is given are not doubled. Raises `ValueError` where the largest number is not enough.
+    Changes are relative to the largest payoff and the largest gradient, at a few profiles all over the space.
+    A given number of nodes is not doubled. Raises `ValueError` where the largest number is not enough.
     """
     game, apart, step = game_at(0), np.inf, 1
     if game is None:
@@ -164,7 +165,7 @@ def _moved(old: np.ndarray, new: np.ndarray) -> float:
 
 
 def _measured(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
-    """Payoffs and gradients at some profiles, summed over chunks of nodes: one program for every number."""
+    """Return payoffs and gradients at some profiles, summed over chunks of nodes."""
     profiles = put(_profiles(game))
     plain = replace(game, reach_cost=None)
     count = len(game.points)
@@ -185,9 +186,9 @@ def _sums(game: InfluencerGame, profiles: Array) -> tuple[Array, Array]:
 
 
 def _profiles(game: InfluencerGame) -> np.ndarray:
-    """Everybody in the middle, on a box also far apart, and anywhere at random: always the same ones.
+    """Return profiles with all players in the middle, on a box also far apart, and at random (same seed).
 
-    On a simplex not near its boundary, where influence may be narrower than any rule can see.
+    On a simplex they keep away from the boundary, where influence may be narrower than any rule resolves.
     """
     rng = np.random.default_rng(0)
     space = game.space

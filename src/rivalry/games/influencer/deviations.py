@@ -1,12 +1,12 @@
-"""One player's payoff against the others: as a function, and what it cannot exceed in a cell of positions.
+"""One player's deviations, the others fixed: their payoff, an upper bound on it, and where to search.
 
-Bisecting cells proves bounds on regret. Two bounds, the smaller of which holds (specific to kernels whose
-log-influence has a known largest value):
+Branch and bound over boxes of positions proves bounds on regret from the smaller of two bounds, which need a
+kernel whose log-influence is bounded on a box:
 
-- *shares*: at every point the own influence is taken at its largest on the cell, the rivals' stays, and the
-  abstention row's is taken at its smallest;
-- *curvature* (smooth kernels): interpolating the corners' payoffs linearly errs by at most
-  ``sum_a M_a (high_a - low_a)^2 / 8``, ``M_a`` a bound on the second derivative along axis a.
+- *shares*: at every point the player's influence is the largest on the box, the rivals' is as it is, and
+  abstention's is the smallest;
+- *curvature* (smooth kernels): linear interpolation between the corners of the box errs by at most
+  ``sum_a M_a (high_a - low_a)^2 / 8``, with ``M_a`` a bound on the second derivative along axis a.
 """
 
 from __future__ import annotations
@@ -33,26 +33,27 @@ from rivalry.games.influencer.kernels import (
 )
 from rivalry.games.influencer.model import InfluencerGame
 
-MOST_AXES = 4  # a cell's corners double with every axis
+MAX_AXES = 4  # of the second bound: the corners of a box double with every axis
+MAX_POINTS = 1024  # resource points to search from, heaviest first
 
 
 def payoff_bound(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
-    """What ``player`` cannot exceed by any position in ``[low, high]`` while the others stay at ``x``."""
+    """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
     rest = rival_influence(game, x, player)
-    most = _most(game, x, player, low, high, rest)
+    most = _largest_share(game, x, player, low, high, rest)
     bound = game.weights @ most - _cost(game, player, low)
-    smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MOST_AXES
+    smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MAX_AXES
     if smooth:
-        bound = jnp.minimum(bound, _curved(game, x, player, low, high, most, rest))
+        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, most, rest))
     return bound
 
 
 def deviation_payoff(
     game: InfluencerGame, x: Profile, player: int | Array
 ) -> Callable[[Strategy], Float[Array, ""]]:
-    """``player``'s payoff as a function of its own position, the others' influence worked out once."""
+    """Return the player's payoff as a function of its own strategy; rival influence is computed once."""
     rest = rival_influence(game, x, player)
     kernel = copies(game.kernel, player, 1)
 
@@ -69,31 +70,31 @@ def deviation_payoff(
 
 
 def _cost(game: InfluencerGame, player: int | Array, strategy: Array) -> Array | float:
-    """What the reach, the last axis of ``strategy [.. axis]``, costs."""
+    """Return the cost of the reach, which is the last axis of ``strategy [.. axis]``."""
     return 0.0 if game.reach_cost is None else game.reach_cost[player] * strategy[..., -1]
 
 
-def _places(game: InfluencerGame, low: Strategy, high: Strategy) -> tuple[Array, Array]:
-    """The cell without an axis that is no place."""
+def _box(game: InfluencerGame, low: Strategy, high: Strategy) -> tuple[Array, Array]:
+    """Return the box without the axis of a chosen reach."""
     axes = game.points.shape[1]
     return low[:axes], high[:axes]
 
 
-def _most(
+def _largest_share(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
 ) -> Array:
-    """The largest own share at every point, ``[point]``."""
+    """Return an upper bound on the player's share at every point, ``[point]``."""
     assert not isinstance(game.kernel, Custom | Dirichlet | Blotto)
     if game.abstention is not None:
-        near = nearest(*_places(game, low, high), game.points)
-        rest = jnp.logaddexp(rest, _away(game, x, player, near))
+        near = nearest(*_box(game, low, high), game.points)
+        rest = jnp.logaddexp(rest, _abstention(game, x, player, near))
     return jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - rest)
 
 
 def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
-    """The logarithm of what the rivals and the third party have at every point, per own budget.
+    """Return the logarithm of the rivals' and the third party's influence at every point, per own budget.
 
-    Minus infinity where that is nothing.
+    Minus infinity where they have none.
     """
     logs = game.kernel.logs(x, game.points) + jnp.log(game.budgets)[:, None]
     logs = logs.at[player].set(-jnp.inf)
@@ -104,10 +105,10 @@ def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Fl
     return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0)) - jnp.log(game.budgets[player])
 
 
-def _away(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> Array:
-    """The logarithm of the abstention row's influence, less that of the own budget.
+def _abstention(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> Array:
+    """Return the logarithm of abstention's influence at every point, per own budget.
 
-    ``own [.. point axis]`` leads from the player to every point.
+    ``own [.. point axis]`` is the displacement from the player to every point.
     """
     squares = (
         jnp.sum((game.points[None] - x[:, None, : game.points.shape[1]]) ** 2, axis=-1).at[player].set(1.0)
@@ -117,7 +118,7 @@ def _away(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> 
     return others + jnp.log(jnp.sum(own**2, axis=-1))
 
 
-def _curved(
+def _curvature_bound(
     game: InfluencerGame,
     x: Profile,
     player: int | Array,
@@ -126,7 +127,7 @@ def _curved(
     most: Array,
     rest: Array,
 ) -> Float[Array, ""]:
-    """The best corner and what the payoff can rise above the corners' interpolation."""
+    """Return the payoff at the best corner plus the largest error of interpolation between corners."""
     kernel = game.kernel
     assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | Blotto)
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
@@ -135,10 +136,10 @@ def _curved(
     at_corners, at_most = rest, rest
     if game.abstention is not None:
         away = game.points - corners[:, None, : game.points.shape[1]]
-        at_corners = jnp.logaddexp(rest, _away(game, x, player, away))
-        far = farthest(*_places(game, low, high), game.points)
-        at_most = jnp.logaddexp(rest, _away(game, x, player, far))
-    # what a reach costs is linear: interpolation gives it without error
+        at_corners = jnp.logaddexp(rest, _abstention(game, x, player, away))
+        far = farthest(*_box(game, low, high), game.points)
+        at_most = jnp.logaddexp(rest, _abstention(game, x, player, far))
+    # the cost of a reach is linear: interpolation has no error in it
     best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
     least = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
     # the largest G(1-G) for G between its extremes
@@ -147,45 +148,42 @@ def _curved(
     )
     slope, bend = kernel.derivative_bounds(player, low, high, game.points)
     if game.abstention is not None:
-        more = _abstaining(game, x, player, *_places(game, low, high), rest)
+        more = _abstention_derivatives(game, x, player, *_box(game, low, high), rest)
         axes = more[0].shape[1]
         slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
     largest = (game.weights * spread) @ (slope**2 + bend)
     return best + jnp.sum(largest * (high - low) ** 2) / 8
 
 
-def _abstaining(
+def _abstention_derivatives(
     game: InfluencerGame, x: Profile, player: int | Array, low: Array, high: Array, rest: Array
 ) -> tuple[Array, Array]:
-    """Bounds ``[point axis]`` on the slope and the second derivative of the logarithm of all but the own row.
+    """Return bounds ``[point axis]`` on the derivatives of the log-influence of all rows but the player's.
 
-    That is ``log(R + A |q|^2)``, with slope ``2 t q_a`` and second derivative ``2 t - (2 t q_a)^2``, where
-    ``t = A / (R + A |q|^2)`` is largest at the place nearest to the point.
+    That is ``log(R + A |q|^2)``, with first derivative ``2 t q_a`` and second ``2 t - (2 t q_a)^2``, where
+    ``t = A / (R + A |q|^2)`` is largest at the position nearest to the point.
     """
     unit = jnp.zeros_like(game.points).at[:, 0].set(1.0)  # |q| = 1 leaves A
-    near = _away(game, x, player, nearest(low, high, game.points))
-    t = jnp.exp(_away(game, x, player, unit) - jnp.logaddexp(rest, near))[:, None]
+    near = _abstention(game, x, player, nearest(low, high, game.points))
+    t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rest, near))[:, None]
     slope = 2 * t * farthest(low, high, game.points)
     return slope, jnp.maximum(2 * t, slope**2)
 
 
 def has_payoff_bound(game: InfluencerGame) -> bool:
-    """Whether the kernel's largest value on a cell is known."""
+    """Return whether the kernel's log-influence is bounded on boxes of positions."""
     return isinstance(game.space, Box) and not isinstance(game.kernel, Custom)
 
 
-MOST = 1024  # resource points, heaviest first
+def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:
+    """Return the resource points, heaviest first; on a simplex also the mean resource and faces next to it.
 
-
-def search_points(game: InfluencerGame, player: int) -> Float[Array, "candidate axis"]:
-    """The resource points, heaviest first; on a simplex also the mean resource and the faces next to it.
-
-    A grid misses influence that is narrower than its steps, and divisions that give up some corners of many.
-    Where players choose their reach, with the least, the largest and a middle one.
+    A grid misses influence narrower than its steps, and divisions that give up some of many corners. Where
+    players choose their reach, each point comes with the smallest, the largest and a middle reach.
     """
     xp: Any = jnp if isinstance(game.weights, jax.core.Tracer) else np  # outside jit, nothing to compile
     points, weights = xp.asarray(game.points), xp.asarray(game.weights)
-    rows = points[xp.argsort(-weights)[:MOST]]
+    rows = points[xp.argsort(-weights)[:MAX_POINTS]]
     space = game.space
     if isinstance(space, Simplex):
         mean = weights @ points / weights.sum()

@@ -1,4 +1,4 @@
-"""Checks of what the factory of influencer games is given: numbers, words, spaces, how many play."""
+"""Validated inputs of the factory: numbers per player, the space, the number of players, outside rows."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from rivalry.core.registry import near
 from rivalry.games.formula import coordinates, named, parse
 from rivalry.games.resources import checked_weights
 
-EDGE = 1e-9  # what coordinates keep from 0 where the kernel has no influence there
+EDGE = 1e-9  # the smallest coordinate where the kernel has no influence at 0
 
 
 def per_player(
     name: str, value: Any, players: int, *, above: float | None = 0.0, least: float | None = None
 ) -> Any:
-    """One number a player; a single one goes to all. Raises `ValueError`.
+    """Return one number per player, a single one broadcast to all. Raises `ValueError`.
 
-    Each must be above the number ``above`` or, where it is given, at least ``least``.
+    Each must be above ``above`` or, where it is given, at least ``least``.
     """
     try:
         numbers = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be a number, or one a player") from None
+        raise ValueError(f"{name}: {value!r} must be a number, or one per player") from None
     if numbers.shape not in ((), (players,)):
         raise ValueError(
-            f"{name}: {numbers.size} entries for {players} players; must be one number, or one a player"
+            f"{name}: {numbers.size} entries for {players} players; must be one number, or one per player"
         )
     for player, number in enumerate(np.atleast_1d(numbers)):
         where = f"{name}[{player}]" if numbers.ndim else name
@@ -42,21 +42,21 @@ def per_player(
 
 
 def one_of(name: str, value: Any, known: Sequence[str]) -> Any:
-    """``value`` if it is one of the ``known`` words. Raises `ValueError`."""
+    """Return ``value`` if it is one of the ``known`` words. Raises `ValueError`."""
     if value not in known:
         raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
     return value
 
 
-class Ground(NamedTuple):
-    """Where positions and resource are: ``interval``, ``box`` or ``simplex``, and one [low, high] an axis."""
+class Domain(NamedTuple):
+    """The space of positions and resource: ``interval``, ``box`` or ``simplex``, and [low, high] per axis."""
 
     kind: str
     edges: list[list[float]]
 
     @property
     def axes(self) -> int:
-        """Coordinates of a position and of a point."""
+        """The number of coordinates of a position and of a point."""
         return len(self.edges)
 
     @property
@@ -64,8 +64,8 @@ class Ground(NamedTuple):
         """Whether coordinates sum to one."""
         return self.kind == "simplex"
 
-    def places(self) -> list[np.ndarray]:
-        """Two positions ``[axis]`` well inside: the middle, and one off it."""
+    def interior(self) -> list[np.ndarray]:
+        """Return two positions ``[axis]`` well inside: the middle, and one off it."""
         if self.simplex:
             rising = np.arange(1.0, self.axes + 1)
             return [np.full(self.axes, 1 / self.axes), rising / rising.sum()]
@@ -73,8 +73,8 @@ class Ground(NamedTuple):
         return [low + part * (high - low) for part in (0.5, 0.37)]
 
 
-def ground_of(given: Mapping[str, Any]) -> Ground:
-    """The space that the keywords tell. Raises `ValueError`."""
+def domain_of(given: Mapping[str, Any]) -> Domain:
+    """Return the space that the keywords describe. Raises `ValueError`."""
     space, bounds, corners = given["space"], given["bounds"], given["corners"]
     one_of("space", space, ("interval", "box", "simplex"))
     if space != "simplex":
@@ -83,17 +83,17 @@ def ground_of(given: Mapping[str, Any]) -> Ground:
         edges = _edges(space, bounds)
         if given["kernel"] == "exponential":
             edges = _above_zero(edges)
-        return Ground("interval" if len(edges) == 1 else "box", edges)
+        return Domain("interval" if len(edges) == 1 else "box", edges)
     if bounds is not None:
         raise ValueError("bounds: a simplex has none; its coordinates are at least 0 and sum to 1")
     count = 3 if corners is None else corners
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 2:
         raise ValueError(f"corners: {corners!r} must be a whole number of at least 2")
-    return Ground("simplex", [[0.0, 1.0]] * int(count))
+    return Domain("simplex", [[0.0, 1.0]] * int(count))
 
 
 def _edges(space: str, bounds: object) -> list[list[float]]:
-    """One [low, high] an axis."""
+    """Return [low, high] per axis."""
     if bounds is None:
         return [[0.0, 1.0]] if space == "interval" else [[0.0, 1.0], [0.0, 1.0]]
     try:
@@ -102,14 +102,14 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
         raise ValueError(f"bounds: {bounds!r} must be numbers") from None
     edges = edges[None] if edges.ndim == 1 else edges
     if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
-        raise ValueError(f"bounds: {bounds!r} must be [low, high], or one [low, high] an axis of a box")
+        raise ValueError(f"bounds: {bounds!r} must be [low, high], or one [low, high] per axis of a box")
     if space == "interval" and len(edges) != 1:
         raise ValueError(f"bounds: {len(edges)} axes are a box; set space = 'box'")
     return edges.tolist()  # type: ignore[no-any-return]
 
 
 def _above_zero(edges: list[list[float]]) -> list[list[float]]:
-    """The exponential kernel has no influence at 0: positions stay above it by 1e-9."""
+    """Return bounds above 0, where the exponential kernel has no influence."""
     low, high = edges[0]
     if low < 0 or high <= EDGE:
         raise ValueError(f"bounds: [{low:g}, {high:g}] must not be below 0 for the exponential kernel")
@@ -117,31 +117,31 @@ def _above_zero(edges: list[list[float]]) -> list[list[float]]:
 
 
 def players_of(given: Mapping[str, Any]) -> int:
-    """How many play: what is said, else what the lists tell, else two."""
-    listed = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
-    listed["covariance"] = 2
-    told = {name: len(given[name]) for name, plain in listed.items() if np.ndim(given[name]) > plain}
+    """Return the number of players: as given, else the length of the lists, else two. Raises `ValueError`."""
+    dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
+    dims["covariance"] = 2
+    counts = {name: len(given[name]) for name, plain in dims.items() if np.ndim(given[name]) > plain}
     for name, value in (given["parameters"] or {}).items():
         if np.ndim(value) > 0:
-            told[f"parameters.{name}"] = len(value)
-    said = given["players"]
-    if said is not None:
-        if isinstance(said, bool) or not isinstance(said, int | np.integer) or said < 2:
-            raise ValueError(f"players: {said!r} must be a whole number of at least 2")
-        told = {"players": int(said)} | told
-    if len(set(told.values())) > 1:
+            counts[f"parameters.{name}"] = len(value)
+    players = given["players"]
+    if players is not None:
+        if isinstance(players, bool) or not isinstance(players, int | np.integer) or players < 2:
+            raise ValueError(f"players: {players!r} must be a whole number of at least 2")
+        counts = {"players": int(players)} | counts
+    if len(set(counts.values())) > 1:
         (first, count), (other, differs) = next(
-            (a, b) for a in told.items() for b in told.items() if a[1] != b[1]
+            (a, b) for a in counts.items() for b in counts.items() if a[1] != b[1]
         )  # fmt: skip
         raise ValueError(f"{other}: {differs} entries, but {first} says {count} players")
-    players = next(iter(told.values()), 2)
-    if players < 2:
-        raise ValueError(f"{next(iter(told))}: {players} player; must be at least 2")
-    return players
+    found = next(iter(counts.values()), 2)
+    if found < 2:
+        raise ValueError(f"{next(iter(counts))}: {found} player; must be at least 2")
+    return found
 
 
 def third_party(spec: object, points: np.ndarray) -> Any:
-    """Influence of the third party at every point, or None. Raises `ValueError`."""
+    """Return the third party's influence at every point, or None. Raises `ValueError`."""
     if spec is None:
         return None
     axes = points.shape[1]
@@ -177,7 +177,7 @@ def _third_party_of_table(spec: Mapping[str, Any]) -> Any:
 
 
 def abstention(spec: object) -> Any:
-    """Q, the factor of abstention's influence, or None. Raises `ValueError`."""
+    """Return Q, the factor of abstention's influence, or None. Raises `ValueError`."""
     if spec is None:
         return None
     if isinstance(spec, Mapping):

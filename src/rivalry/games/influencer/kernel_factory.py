@@ -1,4 +1,4 @@
-"""Kernels from the factory's keywords."""
+"""Kernels from the keywords of the factory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.formula import Formula, coordinates, named, parse
-from rivalry.games.influencer.inputs import Ground, one_of, per_player
+from rivalry.games.influencer.inputs import Domain, one_of, per_player
 from rivalry.games.influencer.kernels import (
     Blotto,
     ChosenReach,
@@ -42,8 +42,8 @@ TAKES = {
 ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
 
-def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, ground: Ground) -> Kernel:
-    """The kernel that the keywords tell, tried at the resource points. Raises `ValueError`."""
+def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Kernel:
+    """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
     kind = one_of("kernel", given["kernel"], tuple(PARAMETERS))
     for name in dict.fromkeys(name for own in PARAMETERS.values() for name in own):
         if given[name] is not None and name not in PARAMETERS[kind]:
@@ -51,15 +51,15 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, ground
             raise ValueError(f"{name}: is no parameter of the {kind} kernel; it has {has}")
     if given["normalised"] and kind != "gaussian":
         raise ValueError(f"normalised: is for the gaussian kernel, not for {kind}")
-    if kind not in TAKES[ground.kind]:
+    if kind not in TAKES[domain.kind]:
         home = next(ARTICLE[space] for space, takes in TAKES.items() if kind in takes)
         raise ValueError(
-            f"kernel: {kind} is for {home}; {ARTICLE[ground.kind]} takes {', '.join(TAKES[ground.kind])}"
+            f"kernel: {kind} is for {home}; {ARTICLE[domain.kind]} takes {', '.join(TAKES[domain.kind])}"
         )
     if kind == "gaussian":
-        return _gaussian(given, players, ground.axes)
+        return _gaussian(given, players, domain.axes)
     if kind == "custom":
-        return _custom(given, players, points, ground)
+        return _custom(given, players, points, domain)
     if kind == "dirichlet":
         return _dirichlet(given, players, points)
     if kind == "blotto":
@@ -131,7 +131,7 @@ def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | G
     return GaussianMatrix(each, put(matrices), normalised)
 
 
-def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, ground: Ground) -> Custom:
+def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Custom:
     influence = given["influence"]
     parameters = {
         name: per_player(f"parameters.{name}", value, players, above=None)
@@ -141,9 +141,9 @@ def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, ground: 
         raise ValueError("influence: the custom kernel needs a formula, or a function (x, b, parameters)")
     log_influence: Any = influence
     if not callable(influence):
-        log_influence = _formula_kernel(influence, parameters, ground.axes)
+        log_influence = _formula_kernel(influence, parameters, domain.axes)
     kernel = Custom(log_influence, parameters)
-    _try_kernel(kernel, players, points, ground)
+    _check_kernel(kernel, players, points, domain)
     return kernel
 
 
@@ -156,21 +156,21 @@ def _formula_kernel(text: str, parameters: Mapping[str, Any], axes: int) -> Form
 
 
 class FormulaKernel(NamedTuple):
-    """The logarithm of a formula's influence; formulas with equal text are equal, and compile once."""
+    """Custom influence given by a formula; formulas of equal text are equal, and compile once."""
 
     formula: Formula
     axes: int
 
     def __call__(self, x: Any, b: Any, parameters: Mapping[str, Any]) -> Any:
-        """``log f`` of one player at one point."""
+        """Return ``log f`` of one player at one point."""
         return self.formula.log(named("b", b, self.axes) | named("x", x, self.axes) | dict(parameters))
 
 
-def _try_kernel(kernel: Custom, players: int, points: np.ndarray, ground: Ground) -> None:
-    """Refuse a kernel that gives no number, or nothing anywhere, with everybody in the middle and off it."""
-    _try_shape(kernel, ground.axes)
-    for place in ground.places():
-        x = np.broadcast_to(place, (players, ground.axes))
+def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Domain) -> None:
+    """Raise `ValueError` for a kernel without finite influence with all players in the middle or off it."""
+    _check_shape(kernel, domain.axes)
+    for position in domain.interior():
+        x = np.broadcast_to(position, (players, domain.axes))
         logs = kernel.logs(jnp.asarray(x), jnp.asarray(points))
         values = np.asarray(logs)
         bad = np.argwhere(np.isnan(values) | np.isposinf(values))
@@ -188,10 +188,12 @@ def _try_kernel(kernel: Custom, players: int, points: np.ndarray, ground: Ground
             )
 
 
-def _try_shape(kernel: Custom, axes: int) -> None:
-    """Refuse a kernel that gives more than one number for one player and one point."""
-    place = jnp.zeros(()) if axes == 1 else jnp.zeros(axes)
+def _check_shape(kernel: Custom, axes: int) -> None:
+    """Raise `ValueError` for a kernel with more than one number for one player and one point."""
+    position = jnp.zeros(()) if axes == 1 else jnp.zeros(axes)
     own = {name: values[0] for name, values in kernel.parameters.items()}
-    shape = np.shape(jax.eval_shape(lambda x, b, own: kernel.log_influence(x, b, own), place, place, own))
+    shape = np.shape(
+        jax.eval_shape(lambda x, b, own: kernel.log_influence(x, b, own), position, position, own)
+    )
     if shape != ():
         raise ValueError(f"influence: shape {shape} for one player and one point; must be a single number")

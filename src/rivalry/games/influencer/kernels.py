@@ -1,19 +1,21 @@
-"""Kernels: the logarithm of each player's influence at every point, and its derivatives in the own position.
+"""Kernels: the logarithm of each player's influence at every point, and its derivatives in its own position.
 
-A kernel offers, for positions ``x [player axis]`` and ``points [point axis]``:
+For positions ``x [player axis]`` and ``points [point axis]`` a kernel has
 
-- ``logs(x, points) -> [player point]``;
-- ``logs_and_vjp(x, points)``: the same, and the map from weights ``[player point]`` to
-  ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, which is all that gradients need;
-- ``slopes(x, points) -> [player point axis]`` and ``curvatures(x, points) -> [player point axis axis]``;
+- ``parameters``, its arrays by name, one entry per player;
+- ``logs(x, points)``, the log-influence ``[player point]``;
+- ``logs_and_vjp(x, points)``, the same and the vector-Jacobian product, which maps weights ``[player point]``
+  to ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``: all that gradients of payoffs need;
+- ``gradients(x, points) -> [player point axis]`` and ``hessians(x, points) -> [player point axis axis]`` of
+  log-influence.
 
-and, where they are known (on intervals and boxes, not for kernels of one's own), on a cell of positions
+On intervals and boxes, kernels other than custom ones also bound log-influence over a box of positions
 ``[low, high]``, per point:
 
-- ``peak`` and ``trough``: a log-influence that no position exceeds, and one that none falls below;
-- ``steepest``: bounds ``[point axis]`` on ``|d log f / dx_a|`` and ``|d^2 log f / dx_a^2|``.
+- ``upper_bound`` and ``lower_bound``, which no position in the box exceeds or falls below;
+- ``derivative_bounds``, bounds ``[point axis]`` on ``|d log f / dx_a|`` and ``|d^2 log f / dx_a^2|``.
 
-Parameters are array leaves with one entry a player.
+Positions may have one axis more than the points: a chosen reach, which comes last.
 """
 
 from __future__ import annotations
@@ -37,36 +39,37 @@ Player = int | Int[Array, ""]
 
 
 def displacement(x: Profile, points: Points) -> Float[Array, "player point coordinate"]:
-    """``b - x``."""
+    """Return ``b - x``."""
     return points[None, :, :] - x[:, None, : points.shape[1]]
 
 
 def squared_distance(x: Profile, points: Points) -> Logs:
-    """``|b - x|^2``."""
+    """Return ``|b - x|^2``."""
     first, *others = (jnp.square(points[:, a] - x[:, a, None]) for a in range(points.shape[1]))
     return sum(others, first)
 
 
 def weighted_displacement(weights: Logs, x: Profile, points: Points) -> Float[Array, "player coordinate"]:
-    """``sum_k w_ik (b_k - x_i)``: one fused pass an axis, faster than a small matrix product."""
+    """Return ``sum_k w_ik (b_k - x_i)``."""
+    # one fused pass per axis is faster than a small matrix product
     axes = range(points.shape[1])
     return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
 
 
 def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
-    """From each point's nearest position in the cell to the point."""
+    """Return the vector to each point from the nearest position in the box."""
     return points - jnp.clip(points, low, high)
 
 
 def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
-    """The largest distance along each axis from a point to the cell."""
+    """Return the largest distance along each axis from a point to a position in the box."""
     return jnp.maximum(jnp.abs(points - low), jnp.abs(points - high))
 
 
 class Gaussian(eqx.Module):
-    """``log f = -|b - x|^2 / 2 s^2``; ``reach`` s is a standard deviation in every direction.
+    """Gaussian influence, ``log f = -|b - x|^2 / 2 s^2``; the reach s is a standard deviation.
 
-    ``normalised`` adds the logarithm of the density's prefactor, ``-L log(s sqrt(2 pi))``.
+    ``normalised`` adds the logarithm of the density's prefactor on L axes, ``-L log(s sqrt(2 pi))``.
     """
 
     reach: Float[Array, "player"]
@@ -84,7 +87,6 @@ class Gaussian(eqx.Module):
 
     def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
         def vjp(weights: Array) -> Profile:
-            # one matrix product instead of a pass over [player point axis]
             return weighted_displacement(weights, x, points) / self.reach[:, None] ** 2
 
         return self.logs(x, points), vjp
@@ -117,9 +119,9 @@ class Gaussian(eqx.Module):
 
 
 class GaussianMatrix(eqx.Module):
-    """``log f = -(b - x)' S^-1 (b - x) / 2`` with the covariance ``S = variance * covariance``.
+    """Gaussian influence, ``log f = -(b - x)' S^-1 (b - x) / 2``, with ``S = variance * covariance``.
 
-    ``variance`` is the number that is swept; ``covariance`` gives the shape.
+    The covariance gives the shape, the variance the size, which sweeps change.
     """
 
     variance: Float[Array, "player"]
@@ -132,7 +134,7 @@ class GaussianMatrix(eqx.Module):
 
     @property
     def precision(self) -> Float[Array, "player axis axis"]:
-        """``S^-1``."""
+        """The inverse of ``S``."""
         return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]  # type: ignore[no-any-return]
 
     def logs(self, x: Profile, points: Points) -> Logs:
@@ -178,10 +180,10 @@ class GaussianMatrix(eqx.Module):
 
 
 class ChosenReach(eqx.Module):
-    """``log f = -|b - x|^2 / 2 s^2``, where the last axis of a strategy is the reach s.
+    """Gaussian influence whose reach s the players choose, as the last axis of their strategies.
 
-    ``normalised`` adds the logarithm of the density's prefactor, ``-L log(s sqrt(2 pi))``: effort thins as
-    it spreads.
+    ``normalised`` adds the logarithm of the density's prefactor on L axes, ``-L log(s sqrt(2 pi))``, so that
+    a wider reach is a weaker one.
     """
 
     normalised: bool = eqx.field(static=True, default=False)
@@ -237,7 +239,7 @@ class ChosenReach(eqx.Module):
         squares, reach = jnp.sum(far**2, axis=-1, keepdims=True), low[-1]
         thinned = points.shape[1] * self.normalised
         slope, bend = squares / reach**3, 3 * squares / reach**4
-        # the two terms have opposite signs
+        # the two terms have opposite signs: the larger bounds their sum
         slope, bend = jnp.maximum(slope, thinned / reach), jnp.maximum(bend, thinned / reach**2)
         flat = jnp.broadcast_to(1 / reach**2, points.shape)
         return jnp.concatenate([far / reach**2, slope], axis=1), jnp.concatenate([flat, bend], axis=1)
@@ -247,12 +249,12 @@ class ChosenReach(eqx.Module):
         return logs - axes * jnp.log(reach * jnp.sqrt(2 * jnp.pi)) if self.normalised else logs
 
     def _widened(self, squares: Array, reach: Array, axes: int) -> Array:
-        """The slope in the reach."""
+        """Return the derivative in the reach."""
         return squares / reach**3 - (axes / reach if self.normalised else 0.0)
 
 
 class PowerLaw(eqx.Module):
-    """Jones's kernel ``log f = -P log max(|b - x|, floor)``, on an interval."""
+    """Jones's power law, ``log f = -P log max(|b - x|, floor)``, on an interval."""
 
     exponent: Float[Array, "player"]
     floor: Float[Array, ""]
@@ -291,7 +293,7 @@ class PowerLaw(eqx.Module):
 
 
 class Exponential(eqx.Module):
-    """``log f = -b/x - log x`` for positions and points above 0, on an interval."""
+    """Exponential influence, ``log f = -b/x - log x``, for positions and points above 0 on an interval."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -322,7 +324,7 @@ class Exponential(eqx.Module):
     def derivative_bounds(
         self, player: Player, low: Strategy, high: Strategy, points: Points
     ) -> tuple[Array, Array]:
-        # largest at an end of the cell, or where the next derivative vanishes: x = 2b and x = 3b
+        # largest at an end of the box, or where the next derivative vanishes: x = 2b and x = 3b
         b = points[:, :1]
         places = [jnp.clip(y, low, high) for y in (low, high, 2 * b, 3 * b)]
         slopes = [jnp.abs(b / y**2 - 1 / y) for y in places]
@@ -336,11 +338,11 @@ class Exponential(eqx.Module):
 
 
 class Dirichlet(eqx.Module):
-    """``log f`` is the log density of a Dirichlet distribution at the point, its normaliser included.
+    """Influence on a simplex by the density of a Dirichlet distribution at the point.
 
     Its parameters are ``a_l = alpha x_l / x_c``, and ``a_c = alpha`` at the reference corner c (counted from
-    0), so that the density peaks near the position and the larger ``alpha`` is, the narrower it is.
-    Derivatives are the ambient partial ones: every share is moved by itself.
+    0). The density peaks near the position, and is narrower for larger ``alpha``. Derivatives are ambient:
+    each share is varied alone.
     """
 
     alpha: Float[Array, "player"]
@@ -398,14 +400,14 @@ class Dirichlet(eqx.Module):
         return (a - 1) @ heights.T + normaliser[:, None]
 
     def _level(self, a: Profile) -> Profile:
-        """What is the same at every point in ``d log f / d a_l = log b_l + level``."""
+        """Return the part of ``d log f / d a_l = log b_l + level`` that is the same at every point."""
         from jax.scipy.special import digamma
 
         level: Array = digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
         return level
 
     def _back(self, each: Profile, x: Profile, a: Profile) -> Profile:
-        """From slopes in the parameters to slopes in the position."""
+        """Return derivatives in the position from those in the parameters."""
         c = self.reference_corner
         others = jnp.arange(x.shape[1]) != c
         slopes = jnp.where(others, each * (self.alpha / x[:, c])[:, None], 0.0)
@@ -413,7 +415,7 @@ class Dirichlet(eqx.Module):
 
 
 class Blotto(eqx.Module):
-    """``log f = p log x_k`` at corner k: every corner is a battlefield, won in proportion to ``x_k^p``."""
+    """Blotto contest, ``log f = p log x_k`` at corner k: a battlefield won in proportion to ``x_k^p``."""
 
     exponent: Float[Array, "player"]
 
@@ -439,10 +441,10 @@ class Blotto(eqx.Module):
 
 
 class Custom(eqx.Module):
-    """A kernel of one's own: ``log_influence(x, b, parameters) -> float`` of one player and point.
+    """Custom influence, given by ``log_influence(x, b, parameters)`` of one player at one point.
 
-    ``x`` and ``b`` are numbers on an interval and ``[axis]`` on a box or a simplex.
-    ``parameters`` holds arrays with one entry a player; the function gets the player's own.
+    ``x`` and ``b`` are numbers on an interval, and arrays ``[axis]`` on a box or a simplex. ``parameters``
+    holds arrays with one entry per player; the function gets those of one player.
     """
 
     log_influence: Callable[[Strategy, Strategy, dict[str, Array]], Array] = eqx.field(static=True)
@@ -475,8 +477,8 @@ Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Dirichlet | Blotto
 
 
 def copies(kernel: K, player: Player, rows: int) -> K:
-    """The kernel of ``rows`` players who are all like ``player``: one player's influence from many places."""
-    if isinstance(kernel, PowerLaw):  # its floor is everyone's
+    """Return the kernel of ``rows`` copies of one player: its influence from many positions at once."""
+    if isinstance(kernel, PowerLaw):  # all players have the same floor
         return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]
     return jax.tree.map(  # type: ignore[no-any-return]
         lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
@@ -484,7 +486,7 @@ def copies(kernel: K, player: Player, rows: int) -> K:
 
 
 def _corner(points: Points) -> Array:
-    """Which corner each point is: points are unit vectors here."""
+    """Return which corner each point is; the points are unit vectors."""
     return jnp.argmax(points, axis=1)
 
 

@@ -1,8 +1,8 @@
-"""Named arrays of an influencer game at a profile: what is stored with results, and what plots draw."""
+"""Named arrays of an influencer game at a profile: metrics stored with every result, and plot data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import equinox as eqx
@@ -10,25 +10,26 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.certify import best_reply
-from rivalry.core.game import Record, payoff_against
+from rivalry.core.game import Record
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import payoff_scale
+from rivalry.core.oracles import deviation_payoff, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.influencer.closed_forms import known_threshold
 from rivalry.games.influencer.derivatives import own_gradients
 from rivalry.games.influencer.model import InfluencerGame
 
-PLACES, FIELD, SQUARE = 201, 40, 41 * 41
-PAIRED = 6  # players of whom every two have a field of their own
+LINE, SQUARE = 201, 41 * 41  # grid points of a landscape on an interval, and elsewhere
+FIELD = 40  # grid points per axis of a vector field
+PAIRED = 6  # players of whom every pair has a vector field
 
 
 def metrics(game: InfluencerGame, x: Profile) -> Record:
-    """What is stored with every result.
+    """Return the metrics that are stored with every result.
 
-    ``gradient_norm``, the largest entry of all own gradients; ``resource_total``; ``outside_payoffs
-    [outside]``, what the third party and abstention get, where there are any; ``axis_name [axis]`` where
-    reaches are chosen beside places; and, where a closed form holds, ``threshold``, ``symmetric_position
-    [axis]`` and ``symmetric_stable`` (see `known_threshold`).
+    These are ``gradient_norm``, the largest entry of the players' own gradients; ``resource_total``;
+    ``outside_payoffs [outside]`` of the third party and abstention, if any; ``axis_name [axis]`` for chosen
+    reaches; and, where a closed form is known, ``threshold``, ``symmetric_position [axis]`` and
+    ``symmetric_stable`` (see `symmetric_equilibrium`).
     """
     payoffs, norm, shares = _measured(game, x)
     game.check_shares(shares)
@@ -38,8 +39,8 @@ def metrics(game: InfluencerGame, x: Profile) -> Record:
     }
     if len(payoffs) > x.shape[0]:
         found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
-    if (places := game.points.shape[1]) < x.shape[1]:  # reaches are chosen beside places
-        names = ["place"] if places == 1 else [f"place {k}" for k in range(places)]
+    if (axes := game.points.shape[1]) < x.shape[1]:  # the players choose their reach
+        names = ["place"] if axes == 1 else [f"place {k}" for k in range(axes)]
         found["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
     known = known_threshold(game)
     if known is not None:
@@ -58,7 +59,7 @@ def _measured(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
 
 
 def row_labels(game: InfluencerGame) -> list[str]:
-    """The rows' names: players, then the third party, then abstention."""
+    """Return the names of the rows: players, then the third party, then abstention."""
     labels = [f"player {player}" for player in range(game.players)]
     labels += ["third party"] if game.third_party is not None else []
     return labels + (["abstention"] if game.abstention is not None else [])
@@ -82,7 +83,7 @@ def _shares(game: InfluencerGame, x: Profile) -> Record:
 
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
     axes = x.shape[1]
-    places = game.space.grid(0, PLACES if axes == 1 else SQUARE)
+    places = game.space.grid(0, LINE if axes == 1 else SQUARE)
     replies = [best_reply(game, x, player) for player in range(game.players)]
     at = np.asarray(places)
     return {
@@ -95,10 +96,10 @@ def _landscape(game: InfluencerGame, x: Profile) -> Record:
 
 @eqx.filter_jit
 def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
-    """Every player's payoff at every place, the others at ``x``: ``[player place]``."""
+    """Return every player's payoff at every grid point, the others at ``x``, ``[player place]``."""
 
     def row(player: Array) -> Array:
-        return jnp.asarray(jax.lax.map(payoff_against(game, x, player), places, batch_size=256))
+        return jnp.asarray(jax.lax.map(deviation_payoff(game, x, player), places, batch_size=256))
 
     return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
 
@@ -120,7 +121,7 @@ def _vector_field(game: InfluencerGame, x: Profile) -> Record:
 
 @eqx.filter_jit
 def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
-    """Gradients of two players where both stand anywhere, ``[pair i_place j_place component]``."""
+    """Return the gradients of two players at all pairs of positions, ``[pair i_place j_place component]``."""
 
     def at(pair: Array, y: Array, z: Array) -> Array:
         return own_gradients(game, x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
@@ -131,7 +132,7 @@ def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs
     return jnp.asarray(jax.lax.map(of, pairs))
 
 
-PLOT_DATA: dict[str, Callable[[InfluencerGame, Profile], Record]] = {
+PLOT_DATA: Mapping[str, Callable[[InfluencerGame, Profile], Record]] = {
     "influence": _influence,
     "shares": _shares,
     "landscape": _landscape,
