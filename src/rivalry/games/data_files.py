@@ -13,12 +13,29 @@ from rivalry.core.registry import near
 
 
 def from_file(spec: Mapping[str, Any], name: str) -> np.ndarray:
-    """The numbers of ``{path, key}`` as an array; a path in a study starts at the study's folder.
+    """Return numbers from a JSON or CSV file.
 
-    A ``.json`` file holds numbers, or a table whose ``key`` names them. A ``.csv`` file has one row a point;
-    if its first line is names, ``key`` is one of them or a list of them (default: all columns).
-    Raises `ValueError` that begins with ``name``.
+    Parameters
+    ----------
+    spec : Mapping
+        ``path`` of the file, relative to the folder of the study, and optionally ``key``. A ``.json`` file
+        holds numbers, or a table in which ``key`` names them. A ``.csv`` file has one row per point; if its
+        first line has names, ``key`` is one of them or a list of them (default: all columns).
+    name : str
+        The key with which messages begin.
 
+    Returns
+    -------
+    np.ndarray
+        The numbers, ``[row]`` or ``[row column]``.
+
+    Raises
+    ------
+    ValueError
+        For a file that is missing, cannot be read, or does not hold numbers in equal rows.
+
+    Examples
+    --------
     >>> from_file({"path": "nowhere.json"}, "resource")
     Traceback (most recent call last):
     ValueError: resource.path: nowhere.json: no such file

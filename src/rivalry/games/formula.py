@@ -1,4 +1,7 @@
-"""Formulas in study files: parsed by recursive descent into a small tree, never run as code.
+"""Formulas in study files: parsed by recursive descent into a tree, never run as code.
+
+Python's own parser (`ast`) does not serve: ``lambda`` is a good name for a parameter, and its messages and
+positions change with its version.
 
 Grammar, ``^`` being the power, which binds tighter than a leading minus and associates to the right::
 
@@ -19,50 +22,71 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
-# Characters, brackets within each other, and operations within each other (a sum of n terms has n - 1):
-# nobody writes more, and both parsing and computing recurse.
+# Characters, nested brackets and powers, nested operations (a sum of n terms has n - 1): nobody writes more,
+# and both parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
-TINY = 1e-280  # below this, numbers lose digits before they vanish
+TINY = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
     r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/^()]))"
 )
 
 
-class Node(NamedTuple):
+class Expression(NamedTuple):
     """``kind`` is number, name, call, negative, or one of ``+ - * / ^``."""
 
     kind: str
     value: Any = None
-    parts: tuple[Node, ...] = ()
+    parts: tuple[Expression, ...] = ()
 
 
 class Formula(NamedTuple):
     """A parsed formula; equal texts make equal formulas, so compiled programs are reused."""
 
     text: str
-    tree: Node
+    tree: Expression
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
-        """The value at ``values``, one (array or number) a name."""
+        """Return the value at ``values``, an array or number per name."""
         return _value(self.tree, values)
 
     def log(self, values: Mapping[str, Any]) -> Any:
-        """The logarithm of the value, computed without underflow: ``log exp u`` is ``u`` however small.
+        """Return the logarithm of the value without underflow: ``log exp u`` is ``u`` however small.
 
-        Minus infinity where the value is 0, with slope 0 there; NaN where it is negative.
+        Minus infinity where the value is 0, with derivative 0 there; NaN where it is negative.
         """
         size, sign = _signed_log(self.tree, values)
         return jnp.where(sign < 0, jnp.nan, size)
 
     @property
     def names(self) -> set[str]:
-        """The names it uses."""
+        """The names that the formula contains."""
         return _names(self.tree)
 
 
 def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
-    """The formula in ``text``, whose names must be among ``allowed``. Raises `ValueError`.
+    """Return the formula that a text describes.
 
+    Parameters
+    ----------
+    text : str
+        Numbers, names, ``+ - * / ^``, brackets and the functions in `FUNCTIONS`.
+    allowed : Iterable of str
+        The names that it may contain.
+    name : str
+        The key with which messages begin.
+
+    Returns
+    -------
+    Formula
+        A function of a mapping from names to values.
+
+    Raises
+    ------
+    ValueError
+        For what is not a formula, another name, or a formula that is too long or too deeply nested.
+
+    Examples
+    --------
     >>> float(parse("-b^2 / (2*s^2)", ["b", "s"])({"b": 2.0, "s": 1.0}))
     -2.0
     """
@@ -79,7 +103,7 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
 
 
 def coordinates(name: str, axes: int) -> list[str]:
-    """What formulas call the coordinates of a point: ``b``, or ``b1``, ``b2`` where there are several.
+    """Return the names of a point's coordinates in formulas: ``b``, or ``b1``, ``b2`` for several.
 
     >>> coordinates("b", 2)
     ['b1', 'b2']
@@ -87,8 +111,8 @@ def coordinates(name: str, axes: int) -> list[str]:
     return [name] if axes == 1 else [f"{name}{axis + 1}" for axis in range(axes)]
 
 
-def named(name: str, at: Any, axes: int) -> dict[str, Any]:
-    """The coordinates ``at`` (a number where there is one axis, else ``[axis ..]``) under those names."""
+def coordinate_values(name: str, at: Any, axes: int) -> dict[str, Any]:
+    """Return the coordinates ``at`` (a number for one axis, else ``[axis ..]``) by their names."""
     values = [at] if axes == 1 else [at[axis] for axis in range(axes)]
     return dict(zip(coordinates(name, axes), values, strict=True))
 
@@ -109,13 +133,13 @@ class _Parser:
             self.tokens.append((kind, "^" if value == "**" else value, match.start(match.lastindex or 1)))
             position = match.end()
 
-    def whole(self) -> Node:
+    def whole(self) -> Expression:
         tree = self.sum()
         if self.at < len(self.tokens):
             raise self._error(f"unexpected {self.tokens[self.at][1]!r}")
         return tree
 
-    def sum(self) -> Node:
+    def sum(self) -> Expression:
         self.depth += 1
         if self.depth > DEEPEST:
             raise self._error(f"more than {DEEPEST} brackets within each other")
@@ -123,23 +147,23 @@ class _Parser:
         self.depth -= 1
         return tree
 
-    def term(self) -> Node:
+    def term(self) -> Expression:
         return self._chain(self.sign, "*/")
 
-    def _chain(self, part: Callable[[], Node], signs: str) -> Node:
+    def _chain(self, part: Callable[[], Expression], signs: str) -> Expression:
         tree = part()
         while (sign := self._take(*signs)) is not None:
-            tree = Node(sign, parts=(tree, part()))
+            tree = Expression(sign, parts=(tree, part()))
         return tree
 
-    def sign(self) -> Node:
+    def sign(self) -> Expression:
         negative = False
         while (sign := self._take("-", "+")) is not None:
             negative ^= sign == "-"
         tree = self.power()
-        return Node("negative", parts=(tree,)) if negative else tree
+        return Expression("negative", parts=(tree,)) if negative else tree
 
-    def power(self) -> Node:
+    def power(self) -> Expression:
         base = self.atom()
         if self._take("^") is None:
             return base
@@ -148,30 +172,30 @@ class _Parser:
             raise self._error(f"more than {DEEPEST} powers within each other")
         exponent = self.sign()
         self.depth -= 1
-        return Node("^", parts=(base, exponent))
+        return Expression("^", parts=(base, exponent))
 
-    def atom(self) -> Node:
+    def atom(self) -> Expression:
         if self.at == len(self.tokens):
             raise self._error("ends too early")
         kind, value, _ = self.tokens[self.at]
         self.at += 1
         if kind == "number":
-            return Node("number", float(value))
+            return Expression("number", float(value))
         if kind == "name":
             called = self._take("(") is not None
             if value in FUNCTIONS and called:
-                return Node("call", value, (self._closed(),))
+                return Expression("call", value, (self._closed(),))
             if called or value in FUNCTIONS:
                 raise self._error(
                     f"{value!r} is no function; {near(value, FUNCTIONS)}" if called else f"{value} needs ("
                 )
-            return Node("name", value)
+            return Expression("name", value)
         if value == "(":
             return self._closed()
         self.at -= 1
         raise self._error(f"unexpected {value!r}")
 
-    def _closed(self) -> Node:
+    def _closed(self) -> Expression:
         tree = self.sum()
         if self._take(")") is None:
             raise self._error("a bracket is not closed")
@@ -191,19 +215,19 @@ class _Parser:
         return ValueError(f"{self.name}: {what} at character {position + 1} of {self.text!r}")
 
 
-def _height(tree: Node) -> int:
+def _height(tree: Expression) -> int:
     height, level = 0, [tree]
     while level:
         height, level = height + 1, [part for node in level for part in node.parts]
     return height
 
 
-def _names(tree: Node) -> set[str]:
+def _names(tree: Expression) -> set[str]:
     own = {tree.value} if tree.kind == "name" else set()
     return own.union(*(_names(part) for part in tree.parts))
 
 
-def _value(tree: Node, values: Mapping[str, Any]) -> Any:
+def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
     if tree.kind == "number":
         return tree.value
     if tree.kind == "name":
@@ -224,19 +248,19 @@ def _value(tree: Node, values: Mapping[str, Any]) -> Any:
 
 
 def _root(value: Any) -> Any:
-    """The square root, its slope at 0 taken as 0: a distance has a kink there, not a fault."""
+    """Return the square root, with derivative 0 at 0: a distance has a kink there, not a fault."""
     return jnp.where(value == 0, 0.0, jnp.sqrt(jnp.where(value == 0, 1.0, value)))
 
 
-def _power(base: Any, exponent: Node, values: Mapping[str, Any]) -> Any:
+def _power(base: Any, exponent: Expression, values: Mapping[str, Any]) -> Any:
     power = _value(exponent, values)
     if isinstance(power, float) and power.is_integer():
-        return jnp.power(base, int(power))  # also of a negative base, with a slope everywhere
+        return jnp.power(base, int(power))  # also of a negative base, differentiable everywhere
     return jnp.power(base, power)
 
 
-def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The logarithm of the absolute value, and the sign."""
+def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the logarithm of the absolute value, and the sign."""
     if tree.kind == "call" and tree.value == "exp":
         inner = jnp.asarray(_value(tree.parts[0], values))
         return inner, jnp.ones_like(inner)
@@ -260,8 +284,8 @@ def _signed_log(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
     return _log_of(jnp.asarray(_value(tree, values), dtype=float))
 
 
-def _signed_sum(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The sum's own logarithm, or, where both terms are as good as nothing, that of the terms' logarithms."""
+def _signed_sum(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the logarithm of a sum: from its value, or from the terms' logarithms where both vanish."""
     terms = [jnp.asarray(_value(part, values), dtype=float) for part in tree.parts]
     (a, a_sign), (b, b_sign) = (_signed_log(part, values) for part in tree.parts)
     top = jax.lax.stop_gradient(jnp.maximum(a, b))
@@ -273,7 +297,7 @@ def _signed_sum(tree: Node, values: Mapping[str, Any]) -> tuple[Any, Any]:
     return jnp.where(tiny, top + size, own), jnp.where(tiny, sign, own_sign)
 
 
-def _has_exp(tree: Node) -> bool:
+def _has_exp(tree: Expression) -> bool:
     return (tree.kind == "call" and tree.value == "exp") or any(map(_has_exp, tree.parts))
 
 

@@ -8,17 +8,31 @@ import numpy as np
 
 Ends = tuple[float, float]
 
-FLAT, STEEPEST = 3.0, 20.0  # least and largest powers of graded rules at their ends
+FLAT, STEEPEST = 3.0, 20.0  # smallest and largest powers of graded rules at their ends
 
 
 def on_box(
     bounds: Sequence[Sequence[float]], count: int, ends: Sequence[Ends] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes ``[node axis]`` and weights ``[node]`` of the product rule with ``count`` nodes an axis.
+    """Return the product Gauss rule on a box.
 
-    ``ends`` gives each axis's powers (p, q), both above -1: the rule integrates what it is given times
-    ``(b - low)^p (high - b)^q`` (Gauss-Jacobi; 0 and 0, the default, is Gauss-Legendre).
+    Parameters
+    ----------
+    bounds : Sequence
+        [low, high] per axis.
+    count : int
+        Nodes per axis.
+    ends : Sequence, optional
+        Powers (p, q) per axis, both above -1: the integrand is multiplied by ``(b - low)^p (high - b)^q``
+        (Gauss-Jacobi). The default, 0 and 0, is Gauss-Legendre.
 
+    Returns
+    -------
+    tuple of np.ndarray
+        Nodes ``[node axis]`` and weights ``[node]``.
+
+    Examples
+    --------
     >>> nodes, weights = on_box([[0, 2]], 3)
     >>> round(float(weights @ nodes[:, 0] ** 2), 12)
     2.666666666667
@@ -35,13 +49,30 @@ def on_box(
 def on_simplex(
     corners: int, count: int, alphas: object = None, *, graded: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes ``[node corner]`` and weights ``[node]`` of the conical product rule of ``count`` a direction.
+    """Return the conical product rule on a simplex, with respect to all coordinates but the last.
 
-    It integrates over all coordinates but the last what it is given times ``prod b_l^(alpha_l - 1)``
-    (``alphas``, all above 0, default 1). ``graded`` crowds the nodes at the boundary, for what is singular
-    there in other ways: a logarithm, a broken power. Source: A. H. Stroud, Approximate Calculation of
-    Multiple Integrals, 1971.
+    Parameters
+    ----------
+    corners : int
+        Coordinates of a node, which sum to 1.
+    count : int
+        Nodes per direction.
+    alphas : array_like, optional
+        The integrand is multiplied by ``prod b_l^(alpha_l - 1)``; all above 0, default 1.
+    graded : bool
+        Whether nodes are dense at the boundary, for other singularities there: a logarithm, a broken power.
 
+    Returns
+    -------
+    tuple of np.ndarray
+        Nodes ``[node corner]`` and weights ``[node]``.
+
+    References
+    ----------
+    A. H. Stroud, Approximate Calculation of Multiple Integrals, 1971.
+
+    Examples
+    --------
     >>> nodes, weights = on_simplex(3, 4)
     >>> round(float(weights.sum()), 12)
     0.5
@@ -57,11 +88,9 @@ def on_simplex(
 
 
 def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes t, ``1 - t`` and weights on [0, 1] for what is multiplied by ``t^p (1 - t)^q``.
-
-    Gauss-Jacobi by the eigenvalues of the recurrence's matrix (Golub and Welsch 1969): with powers, those of
-    the library lose digits as ``count`` grows.
-    """
+    """Return nodes t, ``1 - t`` and weights on [0, 1], the integrand multiplied by ``t^p (1 - t)^q``."""
+    # Gauss-Jacobi by the eigenvalues of the recurrence (Golub and Welsch 1969): with powers, the nodes of
+    # SciPy lose digits as the count grows
     from scipy.linalg import eigh_tridiagonal
     from scipy.special import beta, roots_legendre
 
@@ -78,7 +107,7 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _graded(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends, which tames powers.
+    """Return the same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends.
 
     m is such that ``t^p dt`` is a whole power of u at 0, and n such that it is one of ``1 - u`` at 1.
     """

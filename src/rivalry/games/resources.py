@@ -1,6 +1,6 @@
-"""Resources: points in a space and how much there is at each of them.
+"""Resources: points of a space and the amount at each, from a study's tables.
 
-Everything here works on concrete numbers; a game keeps only the two arrays.
+Everything here computes with concrete numbers; a game keeps only the two arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rivalry.core.registry import near
 from rivalry.core.space import simplex_lattice
 from rivalry.core.validate import limit
 from rivalry.games.data_files import from_file
-from rivalry.games.formula import coordinates, named, parse
+from rivalry.games.formula import coordinate_values, coordinates, parse
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}
@@ -30,22 +30,40 @@ INSET = 1e-3
 
 
 def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex: bool = False) -> np.ndarray:
-    """Where the resource is, ``[point axis]``.
+    """Return the resource points.
 
-    ``spec`` is None (the default: 100 points from 0.001 to 0.999 of the interval, 20 an axis over a box, or
-    about 150 of a mesh over a simplex), an array ``[point axis]`` (``[point]`` where there is one axis), or
-    a table with a ``kind``:
+    Parameters
+    ----------
+    spec : object
+        An array ``[point axis]`` (``[point]`` for one axis), a table with a ``kind``, or None for 100 points
+        from 0.001 to 0.999 of an interval, 20 per axis of a box, or a mesh of about 150 on a simplex. Kinds:
 
-    - ``linspace`` (start, stop, num), on an interval;
-    - ``grid`` (num an axis, optional bounds; the first coordinate varies fastest), on a box;
-    - ``mesh`` (m: ``2^m`` steps along every edge), on a simplex;
-    - ``points`` (values), ``corners`` (the unit vectors), or ``file`` (path and key, see
-      `rivalry.games.data_files.from_file`), on all.
+        - ``linspace`` (start, stop, num), on an interval;
+        - ``grid`` (num per axis, optional bounds; the first coordinate varies fastest), on a box;
+        - ``mesh`` (m: ``2^m`` steps along every edge), on a simplex;
+        - ``points`` (values), ``corners`` (the unit vectors), or ``file`` (path and key, see
+          `rivalry.games.data_files.from_file`), on all.
 
-    With ``simplex`` there are as many corners as ``bounds``, points must sum to 1, and every kind takes an
-    ``inset``, the mass that points on the boundary move in equal parts from their non-zero to their zero
-    coordinates (default: 1e-3 for a mesh, else 0). Raises `ValueError`.
+        On a simplex every kind takes an ``inset``: the mass that points on the boundary move in equal parts
+        from their non-zero to their zero coordinates (default: 1e-3 for a mesh, else 0).
+    bounds : Sequence
+        [low, high] per axis; on a simplex one entry per corner.
+    simplex : bool
+        Whether coordinates must sum to 1.
 
+    Returns
+    -------
+    np.ndarray
+        The points, ``[point axis]``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind or key, fewer than two points, and points that are not finite or not in the
+        space of the simplex.
+
+    Examples
+    --------
     >>> resource_points({"kind": "grid", "num": [2, 2]}, [[0, 1], [0, 5]]).tolist()
     [[0.0, 0.0], [1.0, 0.0], [0.0, 5.0], [1.0, 5.0]]
     """
@@ -63,7 +81,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
         raise ValueError(f"resource_points: {len(points)} given; must be at least 2")
     if not np.all(np.isfinite(points)):
         raise ValueError(f"resource_points[{np.argwhere(~np.isfinite(points))[0][0]}]: must be finite")
-    return inset(_shares(points), moved) if simplex else points
+    return inset(_on_simplex(points), moved) if simplex else points
 
 
 def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
@@ -75,30 +93,30 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
     if kind == "mesh":
         return _mesh(rest, axes)
     if kind == "corners":
-        (num,) = _some(rest, "resource_points", "num")
+        (num,) = _optional(rest, "resource_points", "num")
         if num not in (None, axes):
-            raise ValueError(f"resource_points.num: {num!r} must be {axes}, a corner for each coordinate")
+            raise ValueError(f"resource_points.num: {num!r} must be {axes}, one corner per coordinate")
         return np.eye(axes)
     if kind == "file":
         points = from_file(rest, "resource_points")
     else:
-        points = _numbers(_only(rest, "resource_points", "values")[0], "resource_points.values")
+        points = _numbers(_required(rest, "resource_points", "values")[0], "resource_points.values")
     return points[:, None] if points.ndim == 1 else points
 
 
 def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
-    """The lattice of ``2^m`` steps an edge."""
-    (given,) = _some(rest, "resource_points", "m")
+    """Return the lattice of ``2^m`` steps per edge."""
+    (given,) = _optional(rest, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
     if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
         raise ValueError(f"resource_points.m: {m!r} must be a whole number in 0..10")
     steps = 2 ** int(m)
     limit("resource_points.m", comb(steps + corners - 1, corners - 1), corners)
-    return np.asarray(simplex_lattice(corners, steps)[::-1] / steps)  # the first corner's share rises
+    return np.asarray(simplex_lattice(corners, steps)[::-1] / steps)  # ascending in the first corner
 
 
-def _shares(points: np.ndarray) -> np.ndarray:
-    """``points`` if each is a point of the simplex."""
+def _on_simplex(points: np.ndarray) -> np.ndarray:
+    """Return ``points`` if each is a point of the simplex. Raises `ValueError`."""
     below = np.argwhere(points < 0)
     if below.size:
         point, axis = below[0]
@@ -113,10 +131,10 @@ def _shares(points: np.ndarray) -> np.ndarray:
 
 
 def inset(points: np.ndarray, mass: object) -> np.ndarray:
-    """Points of the simplex with those on its boundary moved inside.
+    """Return points of the simplex with those on its boundary moved inside.
 
-    ``mass``, from 0 up to what every non-zero coordinate can spare, goes in equal parts from the non-zero
-    to the zero coordinates. Raises `ValueError`.
+    ``mass`` goes in equal parts from the non-zero to the zero coordinates. Raises `ValueError` where it is
+    negative, or more than a non-zero coordinate has.
 
     >>> inset(np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]]), 1e-3).tolist()
     [[0.999, 0.0005, 0.0005], [0.5, 0.25, 0.25]]
@@ -138,29 +156,48 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
 
 
 def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
-    """How much there is at each point, ``[point]``, never normalised here.
+    """Return the amount of the resource at each point, not normalised.
 
-    ``spec`` is a word (``bimodal``, ``unimodal``, ``uniform``), a formula of b as text, an array, a callable
-    density of one point (a number where there is one axis, else an array ``[axis]``), or a table with a
-    ``kind``:
+    Parameters
+    ----------
+    spec : object
+        A word (``bimodal``, ``unimodal``, ``uniform``), a formula of b as text, an array, a density as a
+        function of one point (a number for one axis, else an array ``[axis]``), or a table with a ``kind``
+        of the list below.
+    points : np.ndarray
+        The resource points, ``[point axis]``.
+
+    Returns
+    -------
+    np.ndarray
+        The amounts, ``[point]``.
+
+    Raises
+    ------
+    ValueError
+        For amounts that are negative, not finite, all zero, or not one per point.
+
+    Notes
+    -----
+    Kinds of tables:
 
     - ``mixture``: ``sum_m w_m exp(-q' S_m^-1 q / 2)``, ``q = b - mean_m``, with ``means`` and ``stds``
       (standard deviations, any number of axes) or ``covariances``, and ``weights`` (default 1 each);
     - ``beta`` (also ``beta_pdf``): the density with shapes ``a``, ``b``, on the unit interval;
-    - ``dirichlet`` (also ``dirichlet_pdf``): the density with ``alphas``, one a corner, on a simplex (with
+    - ``dirichlet`` (also ``dirichlet_pdf``): the density with ``alphas``, one per corner, on a simplex (with
       respect to all coordinates but the last);
-    - ``formula``: a ``formula`` of b (b1, b2, .. where there are several coordinates);
-    - ``array``: ``values``, one a point; ``file``: the same from a file (path and key);
+    - ``formula``: a ``formula`` of b (b1, b2, .. for several coordinates);
+    - ``array``: ``values``, one per point; ``file``: the same from a file (path and key);
     - ``uniform``: 1 everywhere.
 
-    Raises `ValueError` for what is negative, not finite, all zero or of another length than the points.
-
+    Examples
+    --------
     >>> resource_weights("unimodal", np.array([[0.5], [0.6]])).round(6).tolist()
     [1.0, 0.606531]
     """
     if isinstance(spec, str):
         axes = points.shape[1]
-        spec = worded(spec, axes)
+        spec = named_resource(spec, axes)
     if isinstance(spec, str):
         if axes > 1 and "means" in WORDS[spec]:
             raise ValueError(f"resource: {spec!r} is for an interval; give a mixture of {axes} coordinates")
@@ -172,13 +209,13 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
         weights = _table(spec, points)
     else:
         weights = _numbers(spec, "resource")
-    return checked_weights(weights, len(points), "resource")
+    return validate_weights(weights, len(points), "resource")
 
 
-def worded(spec: str, axes: int) -> str | dict[str, Any]:
-    """A known word as it is, a formula of b as a table of that kind. Raises `ValueError` for another word.
+def named_resource(spec: str, axes: int) -> str | dict[str, Any]:
+    """Return a known word as it is, a formula of b as a table. Raises `ValueError` for another word.
 
-    >>> worded("exp(-b)", 1)
+    >>> named_resource("exp(-b)", 1)
     {'kind': 'formula', 'formula': 'exp(-b)'}
     """
     if spec in WORDS:
@@ -188,10 +225,10 @@ def worded(spec: str, axes: int) -> str | dict[str, Any]:
     return {"kind": "formula", "formula": spec}
 
 
-def checked_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
-    """``weights`` if they are ``count`` finite numbers of at least 0, not all 0."""
+def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
+    """Return ``weights`` if finite, at least 0, not all 0, and ``count`` in number. Raises `ValueError`."""
     if weights.shape != (count,):
-        raise ValueError(f"{name}: {weights.size} values for {count} resource points; must be one a point")
+        raise ValueError(f"{name}: {weights.size} values for {count} resource points; must be one per point")
     bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if bad.size:
         raise ValueError(f"{name}[{bad[0]}]: {weights[bad[0]]} must be a finite number of at least 0")
@@ -209,18 +246,18 @@ def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     if kind in ("dirichlet", "dirichlet_pdf"):
         return _dirichlet(rest, points)
     if kind == "formula":
-        return _formula(_only(rest, "resource", "formula")[0], points)
+        return formula_values(_required(rest, "resource", "formula")[0], points, "resource.formula")
     if kind == "file":
         return from_file(rest, "resource")
     if kind == "array":
-        return _numbers(_only(rest, "resource", "values")[0], "resource.values")
-    _only(rest, "resource")
+        return _numbers(_required(rest, "resource", "values")[0], "resource.values")
+    _required(rest, "resource")
     return np.ones(len(points))
 
 
 def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     axes = points.shape[1]
-    means, stds, covariances, weights = _some(rest, "resource", "means", "stds", "covariances", "weights")
+    means, stds, covariances, weights = _optional(rest, "resource", "means", "stds", "covariances", "weights")
     if means is None or (stds is None) == (covariances is None):
         raise ValueError("resource: a mixture has means and either stds or covariances")
     centres = _numbers(means, "resource.means")
@@ -269,10 +306,10 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
 
 
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
-    """The shapes a and b of a beta density. Raises `ValueError`."""
+    """Return the shapes a and b of a beta density. Raises `ValueError`."""
     a, b = (
         float(_numbers(v, f"resource.{n}"))
-        for v, n in zip(_only(rest, "resource", "a", "b"), "ab", strict=True)
+        for v, n in zip(_required(rest, "resource", "a", "b"), "ab", strict=True)
     )
     for name, shape in (("a", a), ("b", b)):
         if not (np.isfinite(shape) and shape > 0):
@@ -295,8 +332,8 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 
 
 def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
-    """The parameters of a Dirichlet density, one a corner. Raises `ValueError`."""
-    alphas = _numbers(_only(rest, "resource", "alphas")[0], "resource.alphas")
+    """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError`."""
+    alphas = _numbers(_required(rest, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
         raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
     for corner, alpha in enumerate(alphas):
@@ -315,12 +352,13 @@ def _dirichlet(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(xlogy(alphas - 1, points).sum(axis=1) + normaliser))
 
 
-def _formula(text: object, points: np.ndarray) -> np.ndarray:
+def formula_values(text: object, points: np.ndarray, name: str) -> np.ndarray:
+    """Return the values ``[point]`` of a formula of b. Raises `ValueError`."""
     if not isinstance(text, str):
-        raise ValueError(f"resource.formula: {text!r} must be text")
+        raise ValueError(f"{name}: {text!r} must be text")
     axes = points.shape[1]
-    formula = parse(text, coordinates("b", axes), "resource.formula")
-    values = formula(named("b", points[:, 0] if axes == 1 else points.T, axes))
+    formula = parse(text, coordinates("b", axes), name)
+    values = formula(coordinate_values("b", points[:, 0] if axes == 1 else points.T, axes))
     return np.array(np.broadcast_to(np.asarray(values, dtype=float), len(points)))
 
 
@@ -335,7 +373,7 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
 
 
 def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
-    start, stop, num = _only(rest, "resource_points", "start", "stop", "num")
+    start, stop, num = _required(rest, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
     count = _count(num, "resource_points.num")
@@ -344,14 +382,14 @@ def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
 
 
 def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
-    edges, num = _some(rest, "resource_points", "bounds", "num")
+    edges, num = _optional(rest, "resource_points", "bounds", "num")
     edges = bounds if edges is None else _numbers(edges, "resource_points.bounds")
     if len(edges) != len(bounds):
         raise ValueError(f"resource_points.bounds: {len(edges)} axes given; must be {len(bounds)}")
     counts = [20 if num is None else num] * len(edges) if num is None or np.ndim(num) == 0 else list(num)
     if len(counts) != len(edges):
         raise ValueError(
-            f"resource_points.num: {len(counts)} numbers for {len(edges)} axes; must be one an axis"
+            f"resource_points.num: {len(counts)} numbers for {len(edges)} axes; must be one per axis"
         )
     limit("resource_points.num", *(_count(n, f"resource_points.num[{k}]") for k, n in enumerate(counts)))
     lines = [
@@ -377,17 +415,17 @@ def _kind_of(spec: Mapping[str, Any], name: str, kinds: Sequence[str]) -> tuple[
     return kind, rest
 
 
-def _some(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
-    """The values of ``keys``, None where absent; other keys are refused."""
+def _optional(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+    """Return the values of ``keys``, None where absent. Raises `ValueError` for other keys."""
     for key in rest:
         if key not in keys:
             raise ValueError(f"{name}.{key}: unknown key; {near(key, keys) if keys else 'none is expected'}")
     return [rest.get(key) for key in keys]
 
 
-def _only(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
-    """The values of ``keys``, all of which must be there."""
-    values = _some(rest, name, *keys)
+def _required(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+    """Return the values of ``keys``. Raises `ValueError` where one is missing."""
+    values = _optional(rest, name, *keys)
     for key, value in zip(keys, values, strict=True):
         if value is None:
             raise ValueError(f"{name}.{key}: is missing; needed are {', '.join(keys)}")

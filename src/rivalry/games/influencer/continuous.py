@@ -21,7 +21,14 @@ from rivalry.games.influencer.derivatives import own_gradients
 from rivalry.games.influencer.inputs import Domain
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.quadrature import on_box, on_simplex
-from rivalry.games.resources import DENSITIES, WORDS, beta_shapes, dirichlet_alphas, resource_weights, worded
+from rivalry.games.resources import (
+    DENSITIES,
+    WORDS,
+    beta_shapes,
+    dirichlet_alphas,
+    named_resource,
+    resource_weights,
+)
 
 TOLERANCE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
 FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
@@ -60,7 +67,7 @@ class GaussRule(NamedTuple):
         if fixed is not None and (isinstance(fixed, bool) or not isinstance(fixed, int) or fixed < 2):
             raise ValueError(f"resource_points.nodes: {fixed!r} must be a whole number of at least 2")
         if isinstance(density, str):
-            density = worded(density, space.axes)
+            density = named_resource(density, space.axes)
             density = WORDS[density] if isinstance(density, str) else density
         kind = density.get("kind") if isinstance(density, Mapping) else None
         if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):

@@ -9,8 +9,7 @@ import numpy as np
 
 from rivalry.core.jax import put
 from rivalry.core.registry import near
-from rivalry.games.formula import coordinates, named, parse
-from rivalry.games.resources import checked_weights
+from rivalry.games.resources import formula_values, validate_weights
 
 EDGE = 1e-9  # the smallest coordinate where the kernel has no influence at 0
 
@@ -144,22 +143,18 @@ def third_party(spec: object, points: np.ndarray) -> Any:
     """Return the third party's influence at every point, or None. Raises `ValueError`."""
     if spec is None:
         return None
-    axes = points.shape[1]
     if isinstance(spec, Mapping):
         spec = _third_party_of_table(spec)
     if isinstance(spec, str):
-        formula = parse(spec, coordinates("b", axes), "third_party")
-        values = np.broadcast_to(
-            np.asarray(formula(named("b", points[:, 0] if axes == 1 else points.T, axes))), len(points)
-        )
+        values = formula_values(spec, points, "third_party")
     elif callable(spec):
-        values = np.asarray([spec(point[0] if axes == 1 else point) for point in points], dtype=float)
+        values = np.asarray([spec(point[0] if len(point) == 1 else point) for point in points], dtype=float)
     else:
         try:
             values = np.asarray(spec, dtype=float)
         except (TypeError, ValueError):
             raise ValueError(f"third_party: {spec!r} must be a formula, numbers or a function of b") from None
-    return put(checked_weights(values, len(points), "third_party"))
+    return put(validate_weights(values, len(points), "third_party"))
 
 
 def _third_party_of_table(spec: Mapping[str, Any]) -> Any:

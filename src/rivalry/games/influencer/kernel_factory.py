@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
-from rivalry.games.formula import Formula, coordinates, named, parse
+from rivalry.games.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.games.influencer.inputs import Domain, one_of, per_player
 from rivalry.games.influencer.kernels import (
     Blotto,
@@ -163,7 +163,9 @@ class FormulaKernel(NamedTuple):
 
     def __call__(self, x: Any, b: Any, parameters: Mapping[str, Any]) -> Any:
         """Return ``log f`` of one player at one point."""
-        return self.formula.log(named("b", b, self.axes) | named("x", x, self.axes) | dict(parameters))
+        return self.formula.log(
+            coordinate_values("b", b, self.axes) | coordinate_values("x", x, self.axes) | dict(parameters)
+        )
 
 
 def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Domain) -> None:
