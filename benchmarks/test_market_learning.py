@@ -64,7 +64,7 @@ def fast(beta: float) -> dict[str, Any]:
 
 
 # without looking at greedy play on the way, which the floors do not
-CALVANO = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6), notes=0)
+CALVANO = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6), checkpoints=0)
 KLEIN = RepeatedQLearning(
     sessions=SESSIONS,
     alpha=ALPHA,
@@ -73,10 +73,10 @@ KLEIN = RepeatedQLearning(
     observation="others",
     initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
     periods=500_000,
-    last=1000,
-    notes=0,
+    average_last=1000,
+    checkpoints=0,
 )
-STAGED = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5), notes=0)
+STAGED = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5), checkpoints=0)
 
 CASES: dict[str, tuple[RepeatedQLearning, FiniteGame]] = {
     "calvano": (CALVANO, duopoly(logit(), [[0, 1]])),
@@ -114,7 +114,7 @@ def in_c(library: ctypes.CDLL, learner: RepeatedQLearning, world: RepeatedWorld)
         standing = session["recent"][k, 0, :2].copy()
         numbers = [NUMBER(v) for v in (ALPHA, GAMMA, beta, np.exp(-beta))]
         rest: list[Any] = [WHOLE(int(standing[0]) * size + int(standing[1])), WHOLE(learner.window)]
-        rest += [WHOLE(learner.cap)]
+        rest += [WHOLE(learner.max_periods)]
         if learner.periods is not None:
             rest = [_address(standing), WHOLE(learner.periods - 1000), WHOLE(learner.periods)]
             rest += [_address(session["tally"][k])]
@@ -156,7 +156,7 @@ def test_period(race: Callable[..., Any], floor: Callable[..., ctypes.CDLL], nam
 def test_sessions_in_two_threads(race: Callable[..., Any]) -> None:
     """Wall time beside one thread: a little above a half, on idle cores."""
     learner, game = CASES["calvano"]
-    learner = RepeatedQLearning(sessions=16, gamma=GAMMA, epsilon=fast(1e-5), notes=0)
+    learner = RepeatedQLearning(sessions=16, gamma=GAMMA, epsilon=fast(1e-5), checkpoints=0)
     world = learner.world(game)
 
     def over(count: int) -> Callable[[], Answer]:

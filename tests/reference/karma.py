@@ -131,7 +131,7 @@ def _types(inputs: Inputs) -> dict[str, Any]:
 
 def _evaluation(inputs: Inputs) -> dict[str, Any]:
     game = economy(inputs)
-    found = rv.solve(game, rv.methods.Given(), start=full_policy(game, inputs["policy"]))
+    found = rv.solve(game, rv.methods.Evaluate(), start=full_policy(game, inputs["policy"]))
     return _told(game, _plain(found.record))
 
 

@@ -402,7 +402,7 @@ def _klein(inputs: Inputs) -> dict[str, Any]:
             alpha=inputs["alpha"],
             gamma=inputs["discount"],
             periods=inputs["T"],
-            last=1000,
+            average_last=1000,
             epsilon={"kind": "exponential", "value": 1e-3, "at": inputs["T"] // 2},
             initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
         )
@@ -424,7 +424,7 @@ def _staged(inputs: Inputs) -> dict[str, Any]:
             alpha=row["alpha"],
             gamma=[row["gamma_L"], row["gamma_F"]],
             epsilon={"kind": "exponential", "beta": row["beta"]},
-            cap=20_000_000,
+            max_periods=20_000_000,
         )
         rows[row["name"]] = {
             "share_runs_at_SPE": float(found.at_equilibrium.mean()),

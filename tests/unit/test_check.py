@@ -56,7 +56,9 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "feedback": lambda: rv.games.race(horizon=2),
     "linear_quadratic": Firms,
     "periods": lambda: selling(0.1, 1.0),
-    "plan_options": lambda: adjustment_tables(10.0, 2.0, 0.5, 40.0, 0.5, np.linspace(0.5, 2.5, 5)),
+    "commitment_with_switching_cost": lambda: adjustment_tables(
+        10.0, 2.0, 0.5, 40.0, 0.5, np.linspace(0.5, 2.5, 5)
+    ),
     "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
     "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),

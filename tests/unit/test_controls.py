@@ -24,9 +24,9 @@ def test_every_study_of_learning_in_repeated_play_has_all_of_them():
 
 
 def test_a_study_may_name_those_that_it_wants_or_none():
-    assert list(rows(controls=["random"])) == ["play", "play-random"]
-    assert list(rows(controls=False)) == ["play"]
-    assert "controls" not in rows(controls=["random"])["play"]
+    assert list(rows(negative_controls=["random"])) == ["play", "play-random"]
+    assert list(rows(negative_controls=False)) == ["play"]
+    assert "negative_controls" not in rows(negative_controls=["random"])["play"]
 
 
 def test_what_is_swept_is_varied_in_the_controls_too():
@@ -46,8 +46,8 @@ def test_a_stored_study_has_the_same_cells():
 @pytest.mark.parametrize(
     ("method", "told"),
     [
-        ({**LEARNING, "controls": ["randm"]}, "did you mean 'random'"),
-        ({"kind": "pure_equilibria", "controls": True}, "has none"),
+        ({**LEARNING, "negative_controls": ["randm"]}, "did you mean 'random'"),
+        ({"kind": "pure_equilibria", "negative_controls": True}, "has none"),
     ],
 )
 def test_a_control_that_there_is_not_is_refused(method, told):

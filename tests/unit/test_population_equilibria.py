@@ -120,7 +120,7 @@ def test_the_remedy_names_the_absence_of_movement() -> None:
     game = rv.games.karma(max_karma=6, mean_karma=3)
     method = rv.methods.PopulationNewton(beta=20.0)
     for start, several in (("zero", True), ("uniform", False)):
-        policy = rv.solve(game, rv.methods.Given(), start).profile.values
+        policy = rv.solve(game, rv.methods.Evaluate(), start).profile.values
         state = method.init(game, jnp.asarray(policy), jax.random.key(0))
         said = method.remedy(game, state)
         assert ("several stationary distributions" in said) is several

@@ -60,5 +60,23 @@ def test_studies_name_the_present_key(tmp_path: Path, game: str, method: str, ke
     assert "\n" not in words
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('kind = "given"', "evaluate"),
+        ('kind = "plan_options"', "commitment_with_switching_cost"),
+        ('kind = "repeated_q_learning"\ncap = 5', "max_periods"),
+        ('kind = "repeated_q_learning"\nperiods = 5\nlast = 5', "average_last"),
+        ('kind = "repeated_q_learning"\nnotes = 5', "checkpoints"),
+        ('kind = "repeated_q_learning"\ncontrols = false', "negative_controls"),
+    ],
+)
+def test_methods_name_the_present_key(tmp_path: Path, table: str, words: str) -> None:
+    (tmp_path / "play.toml").write_text(f'[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\n{table}\n')
+    with pytest.raises(StudyError) as found:
+        rv.load_study(tmp_path / "play.toml").check()
+    assert f"it is now called '{words}'" in str(found.value)
+
+
 def test_present_names_are_not_former_ones() -> None:
     assert not {new for names in RENAMED.values() for new in names} & set(RENAMED)

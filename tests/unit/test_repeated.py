@@ -174,7 +174,7 @@ def test_exploration_falls_to_a_value_at_a_period() -> None:
         ({"initial": "zero"}, "initial: 'zero' must be 'mean_payoff', a number or a table"),
         ({"initial": {"kind": "uniform", "min": 1.0, "max": 0.0}}, "min <= max"),
         ({"updates": "counterfactual", "target": "expected"}, "target: 'expected' must be 'max'"),
-        ({"last": 10}, "last: 10 must be at most periods, which must be given"),
+        ({"average_last": 10}, "average_last: 10 must be at most periods, which must be given"),
         ({"window": 0}, "window: 0 must be a whole number of at least 1"),
         ({"roles": "learnt"}, "roles: 'learnt' is unknown; did you mean 'learns'"),
         ({"roles": ["learns", {"kind": "fixed"}]}, r"roles\[1\].action: is missing"),
@@ -260,7 +260,7 @@ def test_who_follows_a_policy_is_not_taught() -> None:
 def test_play_at_random_pays_the_mean_exactly() -> None:
     record = rv.solve(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
     np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
-    made = quick(roles=["random", "random"], periods=40_000, last=40_000)
+    made = quick(roles=["random", "random"], periods=40_000, average_last=40_000)
     drawn = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record["last_payoff"][1]
     np.testing.assert_allclose(drawn, np.tile(PAIR[0].mean(axis=1), (4, 1)), atol=5 * PAIR.std() / 200)
 
@@ -310,7 +310,7 @@ def test_without_memory_and_discount_the_certificate_is_the_game_s_own_regret() 
 
 def test_a_cap_is_told_and_nothing_is_dropped() -> None:
     with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
-        found = rv.solve(tables(PAIR, (3, 4)), quick(cap=500), seed=5)
+        found = rv.solve(tables(PAIR, (3, 4)), quick(max_periods=500), seed=5)
     record = found.record
     assert found.status == "iteration limit"
     assert not record["converged"][1].any()
@@ -319,7 +319,7 @@ def test_a_cap_is_told_and_nothing_is_dropped() -> None:
 
 
 def test_a_fixed_number_of_periods_is_completed() -> None:
-    found = rv.solve(tables(PAIR, (3, 4)), quick(periods=700, last=100), seed=5)
+    found = rv.solve(tables(PAIR, (3, 4)), quick(periods=700, average_last=100), seed=5)
     assert (found.status, found.steps) == ("completed", 700)
     assert found.record["last_payoff"][1].shape == (4, 2)
 
@@ -411,7 +411,7 @@ def test_prices_in_turns_are_in_their_bands(k: int) -> None:
         observation="others",
         initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
         periods=given["T"],
-        last=1000,
+        average_last=1000,
     )
     record = rv.solve(game, made, seed=2).record
     assert inside(float(record["last_payoff"][1].mean()), case["expected"]["accept_mean_profit"][str(k)])
@@ -430,7 +430,7 @@ def test_stages_are_in_their_bands(row: int) -> None:
         epsilon={"kind": "exponential", "beta": given["beta"]},
         memory=given["memory"],
         places=[LEADS, FOLLOWS],
-        cap=20_000_000,
+        max_periods=20_000_000,
     )
     record = rv.solve(Duopoly("staged"), made, seed=3).record
     share = np.mean(np.all(record["end_action"][1] == [4.5, 2.25], axis=1))

@@ -138,7 +138,7 @@ def test_only_what_it_can_do_goes_to_the_fast_kernel(name: str) -> None:
 @pytest.mark.parametrize("name", FAST)
 def test_both_kernels_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
-    made = learner(**options, alpha=[0.1, 0.3], gamma=[0.9, 0.5], last=700)
+    made = learner(**options, alpha=[0.1, 0.3], gamma=[0.9, 0.5], average_last=700)
     world = made.world(game)
     fast = played(made, world)
     monkeypatch.setattr(sessions, "pair_of", lambda *_: None)
@@ -148,7 +148,7 @@ def test_both_kernels_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen", "three in turns"])
 def test_chunks_and_threads_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
-    made = learner(**options, sessions=9, last=100)
+    made = learner(**options, sessions=9, average_last=100)
     world = made.world(game)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     whole = played(made, world)
@@ -169,7 +169,7 @@ def test_a_session_alone_is_the_same_as_among_others() -> None:
 def test_a_session_ends_when_nothing_has_changed_for_a_window(name: str) -> None:
     """The plain learner, played as long, had a calm of just the window, at its end, and none before."""
     game, options = GAMES[name]
-    made = learner(**options, sessions=4, periods=None, window=300, cap=100_000)
+    made = learner(**options, sessions=4, periods=None, window=300, max_periods=100_000)
     world = made.world(game)
     session = played(made, world)
     assert np.all(session["clock"][:, 2] == 1)
@@ -182,7 +182,7 @@ def test_a_session_ends_when_nothing_has_changed_for_a_window(name: str) -> None
 
 def test_sessions_that_are_over_stay_as_they_are() -> None:
     game, options = GAMES["at once"]
-    made = learner(**options, periods=None, window=300, cap=100_000)
+    made = learner(**options, periods=None, window=300, max_periods=100_000)
     world = made.world(game)
     session = played(made, world)
     kept = {name: array.copy() for name, array in session.items()}
@@ -193,7 +193,7 @@ def test_sessions_that_are_over_stay_as_they_are() -> None:
 @pytest.mark.parametrize("name", ["in turns", "staged", "memory 2"])
 def test_payoffs_are_summed_and_play_is_counted_over_the_last_periods(name: str) -> None:
     game, options = GAMES[name]
-    made = learner(**options, last=400)
+    made = learner(**options, average_last=400)
     world = made.world(game)
     session = played(made, world)
     for number, plain in enumerate(plainly(made, world, Options(0.2, (0.8, 0.8), 2e-3), 2100)):

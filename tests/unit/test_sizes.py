@@ -15,7 +15,7 @@ from rivalry.lab.study import Study, StudyError
 
 HUGE = 10**9
 GAME = {"family": "influencer", "reach": [0.2, 0.3]}
-METHOD = {"kind": "given", "start": [0.1, 0.2]}
+METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
 
 
 @pytest.mark.parametrize(

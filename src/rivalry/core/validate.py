@@ -26,12 +26,18 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 RENAMED: Mapping[str, tuple[str, ...]] = {
+    "cap": ("max_periods",),
+    "controls": ("negative_controls",),
     "eps": ("exploration",),
+    "given": ("evaluate",),
     "kbar": ("mean_karma",),
     "kmax": ("max_karma",),
+    "last": ("average_last",),
     "mirror": ("mirror_ascent",),
+    "notes": ("checkpoints",),
     "omd": ("online_mirror_descent",),
     "p_update": ("update_probability",),
+    "plan_options": ("commitment_with_switching_cost",),
     "q0": ("initial_q",),
     "smoothing": ("damped_fixed_point",),
     "theory": ("analytic_constants",),

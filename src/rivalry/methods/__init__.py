@@ -30,6 +30,10 @@ METHODS = {
         ("rivalry.methods.closed_form:ClosedForm",),
         "what the game itself knows in closed form, certified as any other end",
     ),
+    "commitment_with_switching_cost": Entry(
+        ("rivalry.methods.dynamic_games.commitment_with_switching_cost:CommitmentWithSwitchingCost",),
+        "a leader announces plans and may change them at a threshold; the follower sees the plan",
+    ),
     "comparative_statics": Entry(
         ("rivalry.methods.continuation.comparative_statics:ComparativeStatics",),
         "how an equilibrium moves with a parameter, by implicit differentiation",
@@ -55,6 +59,9 @@ METHODS = {
         ("rivalry.methods.continuous.double_oracle:DoubleOracle",),
         "a mixed equilibrium of a continuous game: a finite game that grows by best replies",
     ),
+    "evaluate": Entry(
+        ("rivalry.methods.evaluate:Evaluate",), "no search: the start itself, certified as it is"
+    ),
     "extragradient": Entry(
         ("rivalry.methods.dynamics.extragradient:Extragradient",),
         "own gradients met one step ahead: converges where plain ascent circles",
@@ -70,7 +77,6 @@ METHODS = {
         ),
         "everybody replies to what the others have played so far; of populations, the average of answers",
     ),
-    "given": Entry(("rivalry.methods.evaluate:Given",), "no search: the start itself, certified as it is"),
     "gradient_ascent": Entry(
         ("rivalry.methods.dynamics.gradient_ascent:GradientAscent",),
         "every player climbs its own payoff by small steps",
@@ -110,10 +116,6 @@ METHODS = {
     "periods": Entry(
         ("rivalry.methods.dynamic_games.backward_induction:Periods",),
         "play over periods solved backwards, every period as a game given what lies ahead",
-    ),
-    "plan_options": Entry(
-        ("rivalry.methods.dynamic_games.commitment_with_switching_cost:PlanOptions",),
-        "a leader announces plans and may change them at a threshold; the follower sees the plan",
     ),
     "pure_equilibria": Entry(
         ("rivalry.methods.finite.equilibria:PureEquilibria",),

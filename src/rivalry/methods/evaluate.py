@@ -18,14 +18,14 @@ class Stands(NamedTuple):
     profile: Profile
 
 
-class Given(eqx.Module):
+class Evaluate(eqx.Module):
     """The start stays as it is: what it pays, what it leads to, and what its certificate says.
 
     For profiles that others printed, found or propose; of a population, a policy in what it makes of it.
 
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
-    >>> rv.solve(game, Given(), start=game.pure("cooperate", "cooperate")).claim
+    >>> rv.solve(game, Evaluate(), start=game.pure("cooperate", "cooperate")).claim
     'not an equilibrium'
     """
 

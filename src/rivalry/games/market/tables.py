@@ -144,12 +144,12 @@ def outside_linear(market: Market, states: np.ndarray) -> str:
 
 
 def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTables:
-    """Two firms of ``predetermined`` outputs on levels of output, for `methods.PlanOptions`.
+    """Two firms of ``predetermined`` outputs on levels of output, for `methods.CommitmentWithSwitchingCost`.
 
     ``levels`` are for both, or their number, evenly over the market's box. What each begins with becomes a
     level. Raises `ValueError` for a market that is none.
     """
-    _check_adjusted(market, "plan_options")
+    _check_adjusted(market, "commitment_with_switching_cost")
     if market.players != 2:
         raise ValueError(f"players: {market.players} firms; plans are for two")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]

@@ -22,12 +22,22 @@ GAME_KEYS: dict[str, dict[str, str]] = {"city": _KARMA, "karma": _KARMA}
 """By family; a present key with dots leads into a table."""
 
 METHOD_KINDS = {
+    "given": "evaluate",
     "mirror": "mirror_ascent",
     "omd": "online_mirror_descent",
+    "plan_options": "commitment_with_switching_cost",
     "smoothing": "damped_fixed_point",
     "theory": "analytic_constants",
 }
-METHOD_KEYS = {"eps": "exploration", "p_update": "update_probability", "q0": "initial_q"}
+METHOD_KEYS = {
+    "cap": "max_periods",
+    "controls": "negative_controls",
+    "eps": "exploration",
+    "last": "average_last",
+    "notes": "checkpoints",
+    "p_update": "update_probability",
+    "q0": "initial_q",
+}
 PLOTS: dict[str, str] = {}
 VARIABLES: dict[str, dict[str, str]] = {}
 """Variables of cells, by family."""

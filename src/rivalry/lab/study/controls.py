@@ -8,17 +8,17 @@ from typing import Any
 from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.lab.study.names import methods
 
-KEY = "controls"
+KEY = "negative_controls"
 
 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every method's table, followed by those of its controls.
 
-    A kind that is registered with controls has all of them, or those that its key ``controls`` lists;
-    ``false`` leaves them out. A control is the same method with the option ``control``, named after both.
-    Raises `StudyError` for a control that there is not.
+    A kind that is registered with controls has all of them, or those that its key ``negative_controls``
+    lists; ``false`` leaves them out. A control is the same method with the option ``control``, named after
+    both. Raises `StudyError` for a control that there is not.
 
-    >>> rows = with_controls([{"name": "play", "kind": "repeated_q_learning", "controls": ["memoryless"]}])
+    >>> rows = with_controls([{"name": "play", "kind": "repeated_q_learning", KEY: ["memoryless"]}])
     >>> [row["name"] for row in rows]
     ['play', 'play-memoryless']
     """

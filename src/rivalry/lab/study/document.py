@@ -70,7 +70,7 @@ class RunKeys(_Table):
     max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     path: bool = True
-    controls: bool | list[str] = True
+    negative_controls: bool | list[str] = True
 
 
 class Document(_Table):

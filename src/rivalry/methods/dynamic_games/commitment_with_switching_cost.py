@@ -22,7 +22,7 @@ APART = 1e3  # a cycle's sweeps differ by so much more than the same sweep of tw
 Session = dict[str, np.ndarray]
 
 
-class PlanOptions(eqx.Module):
+class CommitmentWithSwitchingCost(eqx.Module):
     """A leader announces plans and may change them at a threshold ``delta``; the follower sees the plan.
 
     For two firms whose outputs stand until they are changed (`tables.plans.AdjustmentTables`). A plan
@@ -66,7 +66,7 @@ class PlanOptions(eqx.Module):
     >>> import rivalry as rv
     >>> from rivalry.tables.plans import adjustment_tables
     >>> game = adjustment_tables(10.0, 2.0, 0.0, 12.0, 0.9, np.linspace(0.5, 3.0, 11))
-    >>> once = PlanOptions(delta=float("inf"), targets=[1.5, 2.0, 2.5], ramps=[0.25])
+    >>> once = CommitmentWithSwitchingCost(delta=float("inf"), targets=[1.5, 2.0, 2.5], ramps=[0.25])
     >>> found = rv.solve(game, once)
     >>> found.status, found.claim, found.data.switches.item()
     ('converged', 'equilibrium', 0.0)

@@ -49,10 +49,10 @@ class RepeatedQLearning(eqx.Module):
 
     Each of ``sessions`` begins with past rounds drawn uniformly and its own stream, from the seed and its
     number (``first_session`` + k). It is over when no greedy action of anybody has changed for ``window``
-    periods, a period being a round of the game's order, or after ``cap``; with ``periods``, after so many,
-    and ``last`` asks for mean payoffs over the last of them, exploration as scheduled. A step is a period of
-    every session that still runs. Sessions share the processor's cores, or as many threads as
-    ``OMP_NUM_THREADS`` says; their number changes no bit.
+    periods, a period being a round of the game's order, or after ``max_periods``; with ``periods``, after so
+    many, and ``average_last`` asks for mean payoffs over the last of them, exploration as scheduled.
+    A step is a period of every session that still runs. Sessions share the processor's cores, or as
+    many threads as ``OMP_NUM_THREADS`` says; their number changes no bit.
 
     ``observation`` and ``memory`` are what is remembered (`rivalry.tables.repeated`), ``places`` what can be
     chosen (`rivalry.tables.tabulate`). ``initial`` are the values to begin with: a number, ``{kind =
@@ -118,10 +118,12 @@ class RepeatedQLearning(eqx.Module):
         str | Table | list[Any], "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one a player"
     ] = "learns"
     window: Annotated[int, Ge(1), "periods without a change that end a session"] = 100_000
-    cap: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
+    max_periods: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
     periods: Annotated[int | None, Ge(1), "a fixed number of periods instead"] = None
-    last: Annotated[int | None, Ge(1), "of these, over how many payoffs are averaged"] = None
-    notes: Annotated[
+    average_last: Annotated[int | None, Ge(1), "number of last periods over which payoffs are averaged"] = (
+        None
+    )
+    checkpoints: Annotated[
         int, Ge(0), Le(10_000), "how often greedy play is looked at on the way, evenly in logarithms"
     ] = 12
     control: Annotated[
@@ -134,11 +136,11 @@ class RepeatedQLearning(eqx.Module):
         check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
         if self.gamma is not None:
             check_numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        for name in ("sessions", "window", "cap", "periods", "last"):
+        for name in ("sessions", "window", "max_periods", "periods", "average_last"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
         check_whole("first_session", self.first_session, 0)
-        check_whole("notes", self.notes, 0)
+        check_whole("checkpoints", self.checkpoints, 0)
         check_places(self.places)
         check_roles(self.roles)
         for name in ("epsilon", "temperature"):
@@ -150,8 +152,10 @@ class RepeatedQLearning(eqx.Module):
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
         if self.updates == "counterfactual" and self.target != "max":
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
-        if self.last is not None and (self.periods is None or self.last > self.periods):
-            raise ValueError(f"last: {self.last} must be at most periods, which must be given")
+        if self.average_last is not None and (self.periods is None or self.average_last > self.periods):
+            raise ValueError(
+                f"average_last: {self.average_last} must be at most periods, which must be given"
+            )
 
     @classmethod
     def fits(cls, game: Any) -> bool:
@@ -184,7 +188,7 @@ class RepeatedQLearning(eqx.Module):
 
     def length(self, world: RepeatedWorld) -> int:
         """Periods of a session, at the most."""
-        return self.cap if self.periods is None else self.periods
+        return self.max_periods if self.periods is None else self.periods
 
     def guess(self, world: RepeatedWorld) -> int:
         """Sessions tend to converge when exploration has all but faded; 0 where it does not fade."""
@@ -232,11 +236,11 @@ class RepeatedQLearning(eqx.Module):
         if self.periods is None and capped:
             warnings.warn(
                 f"{capped} of {self.sessions} sessions did not converge; they count as the others do "
-                f"(raise cap, or look at `converged`)",
+                f"(raise max_periods, or look at `converged`)",
                 stacklevel=2,
             )
-        if self.last is not None:
-            over_last = np.maximum(clock[:, :1] - (self.length(world) - self.last), 1)
+        if self.average_last is not None:
+            over_last = np.maximum(clock[:, :1] - (self.length(world) - self.average_last), 1)
             record["last_payoff"] = (("session", "player"), session["tally"] / over_last)
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
@@ -260,10 +264,10 @@ class RepeatedQLearning(eqx.Module):
         if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # options with a number a player are held against the players here
-        counted, roles = self.last is not None, self._roles(world)
+        counted, roles = self.average_last is not None, self._roles(world)
         session = sessions.begun(tables, roles, self._initial(world), streams, start, counted)
         expected = self.periods or self.guess(world)
-        periods = marks(world, roles, self.sessions, expected, self.notes)
+        periods = marks(world, roles, self.sessions, expected, self.checkpoints)
         session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
         return session
@@ -320,7 +324,7 @@ class RepeatedQLearning(eqx.Module):
             counterfactual=self.updates == "counterfactual",
             window=self.window if self.periods is None else 0,
             limit=self.length(world),
-            last=self.last or 0,
+            last=self.average_last or 0,
         )
 
 

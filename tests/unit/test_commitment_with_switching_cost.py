@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods import PlanOptions
+from rivalry.methods import CommitmentWithSwitchingCost
 from rivalry.methods.dynamic_games.plan_values import judged
 from rivalry.tables.plans import AdjustmentTables, adjustment_tables, announced
 
@@ -61,7 +61,7 @@ class Byhand:
 
 def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
     tables = firms()
-    found = rv.solve(tables, PlanOptions(delta=INF, targets=TARGETS, ramps=RAMPS))
+    found = rv.solve(tables, CommitmentWithSwitchingCost(delta=INF, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
     followed = np.zeros((8, 9, 9))
     for _ in range(200):
@@ -83,7 +83,7 @@ def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
 
 def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period() -> None:
     tables = calm()
-    found = rv.solve(tables, PlanOptions(delta=0.0, targets=TARGETS, ramps=RAMPS))
+    found = rv.solve(tables, CommitmentWithSwitchingCost(delta=0.0, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
     states = np.zeros((2, 9, 9))  # what a state is worth to either: there are no plans
     for _ in range(80):
@@ -96,7 +96,7 @@ def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period()
     np.testing.assert_allclose(found.data.value.values, states[(slice(None), *tables.first)], atol=1e-3)
     assert found.data.value.values[0] == pytest.approx(found.data.decision_value.item(), abs=1e-9)
     # the plan in force makes no difference: what follows on every plan is worth the same
-    world = PlanOptions(targets=TARGETS, ramps=RAMPS).world(tables)
+    world = CommitmentWithSwitchingCost(targets=TARGETS, ramps=RAMPS).world(tables)
     worth = judged(world, 0.0, False, found.data.in_force.values, found.data.aim.values).decision
     arrived = np.take_along_axis(worth, found.data.in_force.values, axis=0)
     np.testing.assert_allclose(arrived, np.broadcast_to(arrived[:1], arrived.shape), rtol=1e-10)
@@ -106,7 +106,9 @@ def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period()
 @pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
 def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool) -> None:
     tables = calm()
-    found = rv.solve(tables, PlanOptions(delta=delta, charge=charge, targets=TARGETS, ramps=RAMPS))
+    found = rv.solve(
+        tables, CommitmentWithSwitchingCost(delta=delta, charge=charge, targets=TARGETS, ramps=RAMPS)
+    )
     hand = Byhand(tables, TARGETS, RAMPS)
     switch, aim = found.data.in_force.values, found.data.aim.values
     nodes = np.arange(switch.size).reshape(switch.shape)
@@ -144,7 +146,9 @@ def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool
 def test_who_pays_for_changes_plays_as_who_only_weighs_them_and_gets_less() -> None:
     tables = firms([0.4, 0.5], [4.0, 30.0])  # the leader, whose plans all lead too far, changes them for ever
     one, other = (
-        rv.solve(tables, PlanOptions(delta=0.001, charge=charge, targets=[0.5, 2.5], ramps=[0.2]))
+        rv.solve(
+            tables, CommitmentWithSwitchingCost(delta=0.001, charge=charge, targets=[0.5, 2.5], ramps=[0.2])
+        )
         for charge in (False, True)
     )
     assert one.status == other.status == "converged"
@@ -162,7 +166,7 @@ def test_who_pays_for_changes_plays_as_who_only_weighs_them_and_gets_less() -> N
 def test_regrets_are_what_the_best_of_all_rules_gains() -> None:
     """Of policies that are none's best reply: dynamic programs by hand, over all nodes."""
     tables, rng = calm(), np.random.default_rng(3)
-    world = PlanOptions(targets=[0.5, 2.5], ramps=[0.4]).world(tables)
+    world = CommitmentWithSwitchingCost(targets=[0.5, 2.5], ramps=[0.4]).world(tables)
     switch = rng.integers(0, 2, world.shape)
     aim = rng.uniform(0.5, 2.5, world.shape)
     found = judged(world, 0.2, True, switch, aim)
@@ -187,7 +191,7 @@ def test_regrets_are_what_the_best_of_all_rules_gains() -> None:
 def test_what_does_not_converge_is_not_called_settled() -> None:
     tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
     with pytest.warns(UserWarning, match="200 sweeps of backward induction .* try noise above 0"):
-        found = rv.solve(tables, PlanOptions(delta=1.0, targets=5, ramps=[0.1], rounds=200))
+        found = rv.solve(tables, CommitmentWithSwitchingCost(delta=1.0, targets=5, ramps=[0.1], rounds=200))
     assert found.status in ("iteration limit", "cycling")
     worst, from_start = found.data.bound.max(), found.data.start_regret.max()
     gains = f"{worst:.3g} at the worst node and {from_start:.3g} from the start"
@@ -206,8 +210,8 @@ def test_the_leader_may_be_the_second_firm() -> None:
         tables.first[::-1].copy(),
     )
     options = {"delta": 0.3, "targets": TARGETS, "ramps": RAMPS}
-    one = rv.solve(tables, PlanOptions(**options)).data
-    other = rv.solve(turned, PlanOptions(leader=1, **options)).data
+    one = rv.solve(tables, CommitmentWithSwitchingCost(**options)).data
+    other = rv.solve(turned, CommitmentWithSwitchingCost(leader=1, **options)).data
     np.testing.assert_array_equal(one.value.values, other.value.values[::-1])
     np.testing.assert_array_equal(one.output_path.values, other.output_path.values[:, ::-1])
     np.testing.assert_array_equal(one.regret.values, other.regret.values[::-1])
@@ -215,7 +219,7 @@ def test_the_leader_may_be_the_second_firm() -> None:
 
 def test_chunks_of_sweeps_change_nothing() -> None:
     tables = firms()
-    learner = PlanOptions(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)
+    learner = CommitmentWithSwitchingCost(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)
     world = learner.world(tables)
     sessions = []
     for chunk in (1, 7, 120):
@@ -230,7 +234,9 @@ def test_chunks_of_sweeps_change_nothing() -> None:
 
 def test_the_path_is_the_mean_of_drawn_play_and_chances_sum_to_one() -> None:
     tables = firms(0.5, 10.0)
-    found = rv.solve(tables, PlanOptions(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)).data
+    found = rv.solve(
+        tables, CommitmentWithSwitchingCost(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)
+    ).data
     duel = announced(tables, 0, np.array([2.5]), np.array([0.3]), 0.2)
     leader = np.zeros(len(tables.levels[0]))
     leader[tables.first[0]] = 1.0
@@ -267,7 +273,7 @@ def test_disturbances_have_the_mean_and_the_spread_they_are_told() -> None:
 )
 def test_options_out_of_range_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rv.solve(firms(), PlanOptions(**options))
+        rv.solve(firms(), CommitmentWithSwitchingCost(**options))
 
 
 def test_tables_out_of_range_are_named() -> None:
