@@ -44,7 +44,6 @@ def _(game: Shared) -> np.ndarray:
     return np.array([np.flatnonzero((own == row).all(axis=1))[0] for row in own])
 
 
-@oracles.offers("contest")
 class Offering(Shared):
     """The same, which offers what its tables are made of."""
 
@@ -55,6 +54,9 @@ class Offering(Shared):
             third, away = np.log(np.asarray(self.third)), np.log(squares)
         cost = np.asarray(self.cost)[:, None] * places[:, :, 0]
         return contest(np.asarray(self.weights), logs, third, float(self.abstention), away, cost)
+
+
+oracles.to_contest.register(Offering)(Offering.contest)
 
 
 def shared(

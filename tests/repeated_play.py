@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
-from rivalry.core.oracles import offers
+from rivalry.core.oracles import discount_factors, to_repeated
 from rivalry.core.space import Box
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.walks import Words
@@ -44,7 +44,6 @@ def tables(
     )
 
 
-@offers("repeated", "gamma")
 class Duopoly(eqx.Module):
     """Price 10 - sum of quantities, unit cost 1; a leader and a follower, firms in turns, or both at once."""
 
@@ -67,6 +66,9 @@ class Duopoly(eqx.Module):
         shows = [[], [[0, 0]]] if self.form == "staged" else None
         return tables(payoff, tuple(sizes.tolist()), order, shows, signal=level.astype(np.int64))
 
+
+to_repeated.register(Duopoly)(Duopoly.repeated)
+discount_factors.register(Duopoly)(lambda game: game.gamma)
 
 Session = dict[str, np.ndarray]
 

@@ -9,6 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, put
+from rivalry.core.oracles import normalized_observation
 from rivalry.envs import city_policy, policy_table, single_agent_env
 from rivalry.integrations.rllib import PPO, training
 from rivalry.integrations.rllib.arenas import Reading
@@ -87,7 +88,7 @@ def test_walks_are_those_of_the_tables(kind: str, joint: bool) -> None:
         np.testing.assert_allclose(after.position, there, atol=1e-9)
         number = np.ravel_multi_index(to, sizes)
         np.testing.assert_allclose(paid, world.tables.payoff[0, :, number], rtol=1e-9, atol=1e-9)
-        shown = np.asarray(arena.walk.shown(state))
+        shown = np.asarray(normalized_observation(arena.walk, state))
         for player in range(len(sizes)):
             rows = arena._shown(world, player)
             row = np.ravel_multi_index(at, sizes) if joint else at[player]

@@ -184,16 +184,20 @@ class WrongPayoffAgainst(Contest):
 oracles.deviation_payoff.register(WrongPayoffAgainst)(WrongPayoffAgainst.payoff_against)
 
 
-@oracles.offers("contest")
 class WrongTables(Contest):
     def contest(self, places: np.ndarray) -> Any:
         return shapes.contest(np.ones(1), np.zeros((*places.shape[:2], 1)))
 
 
-@oracles.offers("contest")
+oracles.to_contest.register(WrongTables)(WrongTables.contest)
+
+
 class ListTables(Contest):
     def contest(self, places: np.ndarray) -> Any:
         return [places]
+
+
+oracles.to_contest.register(ListTables)(ListTables.contest)
 
 
 class LazyReply(Contest):
@@ -246,10 +250,12 @@ class WrongMeasure(Contest):
 oracles.metrics.register(WrongMeasure)(WrongMeasure.measures)
 
 
-@oracles.offers("world")
 class ListWorld(Contest):
     def world(self) -> Any:
         return [1, 2]
+
+
+oracles.to_finite.register(ListWorld)(ListWorld.world)
 
 
 class LeakySpace(eqx.Module):

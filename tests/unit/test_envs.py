@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.oracles import offers
+from rivalry.core import oracles
 
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
@@ -228,7 +228,6 @@ def test_walks_are_played_in_their_own_units() -> None:
         plain.check("player_0", np.array([0.2]))
 
 
-@offers("movers", "legal")
 class Nim:
     """Players in turn take one or two of five matches; who takes the last has won."""
 
@@ -252,6 +251,10 @@ class Nim:
         taken = jnp.arange(3)
         mine = (taken > 0) & (taken <= state[0])
         return jnp.where(self.movers(state)[:, None], mine, taken == 0)
+
+
+oracles.active_players.register(Nim)(Nim.movers)
+oracles.legal_actions.register(Nim)(Nim.legal)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
 from rivalry.methods.finite.hedge import Hedge, SoftmaxPolicyGradient
 from rivalry.methods.finite.matching import FictitiousPlay
@@ -95,7 +96,7 @@ def test_sampled_updates_are_exact_in_expectation(baseline: str, ragged: Matrix)
     """One update from a large batch against the exact one, within five standard errors."""
     batch = 200_000
     learner = SoftmaxPolicyGradient(gradient="sampled", rate=1.0, batch=batch, baseline=baseline)
-    session = learner.begin(ragged.world(), np.random.SeedSequence(1))
+    session = learner.begin(to_finite(ragged), np.random.SeedSequence(1))
     session["logits"] = np.random.default_rng(2).normal(size=(3, 4))
     if baseline == "average":
         session["earned"][:], session["clock"][:] = [0.4, -0.2, 0.1], 1
@@ -103,7 +104,7 @@ def test_sampled_updates_are_exact_in_expectation(baseline: str, ragged: Matrix)
         np.exp(row[:n]) / np.exp(row[:n]).sum() for row, n in zip(session["logits"], (2, 3, 4), strict=True)
     ]
     before = session["logits"].copy()
-    learner.advance(ragged.world(), session, 1)
+    learner.advance(to_finite(ragged), session, 1)
     pays = np.einsum("abc,a,b->c", RAGGED[2], pi[0], pi[1])
     np.testing.assert_allclose(
         (session["logits"] - before)[2],

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
-from rivalry.core.oracles import offers
+from rivalry.core.oracles import to_linear_quadratic
 from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 from tests.unit.test_riccati import firms
@@ -22,15 +22,16 @@ CASES = {case["id"]: case for case in REFERENCE["cases"] if case["kind"].startsw
 SOLUTIONS = ("markov_perfect", "feedback_stackelberg", "commitment_stackelberg", "joint")
 
 
-@offers("linear_quadratic")
 class Firms:
-    """A game that offers itself as linear-quadratic."""
+    """A game with a linear-quadratic form."""
 
     def __init__(self, made: LinearQuadraticGame | None = None) -> None:
         self.made = firms() if made is None else made
 
-    def linear_quadratic(self) -> LinearQuadraticGame:
-        return self.made
+
+@to_linear_quadratic.register(Firms)
+def _(game: Firms) -> LinearQuadraticGame:
+    return game.made
 
 
 def solved(game: LinearQuadraticGame, solution: str, **options: Any) -> rv.Solution:

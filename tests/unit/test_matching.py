@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
 from rivalry.methods.finite.matching import FictitiousPlay, RegretMatching
 from rivalry.tables.kernels import draws, matching
@@ -48,7 +49,7 @@ def test_regrets_are_those_of_the_joint_play(learner: object, ragged: Matrix) ->
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 def test_chunks_and_saving_change_no_bit(learner: object, ragged: Matrix, tmp_path: Path) -> None:
-    world = ragged.world()
+    world = to_finite(ragged)
     whole = learner.begin(world, np.random.SeedSequence(3))
     learner.advance(world, whole, 5000)
     parts = learner.begin(world, np.random.SeedSequence(3))
@@ -64,7 +65,7 @@ def _digest(steps: int) -> str:
     """Of a run's whole session; printed by a process without Numba's compiler."""
     found = hashlib.sha256()
     for learner in LEARNERS:
-        world = matrix(payoffs=RAGGED).world()
+        world = to_finite(matrix(payoffs=RAGGED))
         session = learner.begin(world, np.random.SeedSequence(11))
         learner.advance(world, session, steps)
         for name in sorted(session):

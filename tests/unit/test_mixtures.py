@@ -57,7 +57,7 @@ def board() -> mixtures.TabulatedGame:
 
 
 def test_expected_payoffs_are_sums_over_the_others() -> None:
-    tables = matrix(payoffs=RNG.normal(size=(3, 2, 3, 4)).tolist()).world()
+    tables = oracles.to_finite(matrix(payoffs=RNG.normal(size=(3, 2, 3, 4)).tolist()))
     weights = np.zeros((3, 4))
     for player, size in enumerate((2, 3, 4)):
         weights[player, :size] = RNG.dirichlet(np.ones(size))

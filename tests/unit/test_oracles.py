@@ -24,12 +24,14 @@ from rivalry.core.oracles import Oracle
 from rivalry.core.space import Box
 from tests.unit.test_metrics import HERE, REGRETS
 
+ALL = (*oracles.ORACLES, *oracles.CONVERSIONS, *oracles.PLAY)
+
 # optional members of games, required ones of the other protocols, and the oracles' own names
 HOOKS = sorted(
     oracles.DESCRIPTIVE
     | oracles.OFFERED
-    | {hook for oracle in oracles.ORACLES for hook in oracle._hooks}
-    | {oracle.__name__ for oracle in oracles.ORACLES}  # type: ignore[attr-defined]
+    | {hook for oracle in ALL for hook in oracle._hooks}
+    | {oracle.__name__ for oracle in ALL}  # type: ignore[attr-defined]
     | {"balance", "environment", "expect", "legal", "discount", "observe", "reset", "reward", "step", "told"}
     | {"candidates", "endowed", "possible_agents", "view", "world"}
 )
@@ -73,7 +75,7 @@ def test_no_field_of_a_users_game_is_knowledge(make: Any) -> None:
     game = make()
     assert [kind(game) for kind in (is_population, is_markov, is_agents)] == [False] * 3
     assert not [name for name in HOOKS if oracles.has(game, name)]
-    assert not [oracle for oracle in oracles.ORACLES if oracle.knows(game)]
+    assert not [oracle for oracle in ALL if oracle.knows(game)]
     found = certificate(game, HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
     assert (found.claim, found.coverage) == ("not an equilibrium", "lower bound")
@@ -193,9 +195,9 @@ def test_a_subclass_of_the_packages_keeps_descriptions_and_loses_proofs() -> Non
     for game in (dearer, painted):
         assert float(oracles.payoff_scale(game)) == float(market.scale)
         assert oracles.labels(game).axes == ("quantity",)
-    assert oracles.has(painted, "linear_quadratic")
-    assert not oracles.has(dearer, "linear_quadratic")
-    assert not oracles.has(dearer, "levels")
+    assert oracles.to_linear_quadratic.knows(painted)
+    assert not oracles.to_linear_quadratic.knows(dearer)
+    assert not oracles.action_levels.knows(dearer)
 
 
 def test_when_is_asked_of_the_game_and_errors_surface() -> None:
@@ -238,7 +240,7 @@ def test_an_answer_registered_late_replaces_compiled_programs() -> None:
 
 
 def test_oracles_pickle_by_name() -> None:
-    for oracle in oracles.ORACLES:
+    for oracle in ALL:
         assert isinstance(oracle, Oracle)
         assert pickle.loads(pickle.dumps(oracle)) is oracle
 
@@ -250,6 +252,7 @@ def test_members_are_declared_by_name() -> None:
             return [np.linspace(0.2, 0.8, count)] * 2
 
     assert oracles.offered(Declared(gamma=0.5), "gamma") == 0.5
+    assert oracles.discount_factors(Declared(gamma=0.5)) == 0.5
     found = rv.tables.tabulate(Declared(gamma=0.5), 3)
     np.testing.assert_allclose(found.places[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
     with pytest.raises(

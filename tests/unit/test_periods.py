@@ -8,14 +8,13 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.jax import jnp
-from rivalry.core.oracles import offers
 from rivalry.core.space import Box
 from rivalry.methods.dynamic_games.backward_induction import Periods
 from tests.small_games import cournot
 
 
-@offers("periods", "endless", "gamma", "stage")
 class Selling(eqx.Module):
     """Cournot over periods; selling ends with a chance that falls in total supply, ``P = 1 - hazard X``.
 
@@ -60,6 +59,16 @@ class Stage(eqx.Module):
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         total = x.sum()
         return self.weight * x[:, 0] * (9 - total) + self.ahead * (1 - self.hazard * total)
+
+
+oracles.stage_game.register(Selling)(Selling.stage)
+oracles.discount_factors.register(Selling)(lambda game: game.gamma)
+
+
+@oracles.to_stages.register(Selling)
+def _(game: Selling) -> oracles.Stages:
+    one = Box.interval(0.0, 9.0, players=2)
+    return oracles.Stages(game.periods, one, jnp.ones((game.periods, 2)), infinite_horizon=game.endless)
 
 
 def selling(hazard: float, weight: float, **sizes: object) -> Selling:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.oracles import offers
+from rivalry.core.oracles import to_finite
 from rivalry.core.space import Choices
 from rivalry.games.matrix import matrix
-from rivalry.tables import in_turn, largest_payoff, normalised, payoffs, tabulate
+from rivalry.tables import discretize, in_turn, largest_payoff, normalised, payoffs, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
@@ -140,12 +140,11 @@ class Broken(Shared):
         return super().payoffs(x) / (x[0, 0] != 0.5)
 
 
-@offers("world")
 class WithWorld:
     space = Choices((2, 2))
 
-    def world(self) -> object:
-        return "not a world"
+
+to_finite.register(WithWorld)(lambda game: "not a world")  # type: ignore[arg-type, return-value]
 
 
 def test_bad_input() -> None:

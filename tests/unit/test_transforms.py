@@ -192,9 +192,9 @@ def test_freezing_a_mixture_averages_the_tables() -> None:
     x = plain.space.sample(KEY)
     assert game.space.shape == plain.space.shape
     np.testing.assert_allclose(game.payoffs(x), plain.payoffs(x), atol=1e-14)
-    np.testing.assert_allclose(oracles.gradients(game, x), plain.gradients(x), atol=1e-14)
-    np.testing.assert_allclose(oracles.best_response(game, x, 1)[0], plain.best_reply(x, 1)[0])
-    np.testing.assert_allclose(game.world().payoff, plain.world().payoff, atol=1e-14)
+    np.testing.assert_allclose(oracles.gradients(game, x), oracles.gradients(plain, x), atol=1e-14)
+    np.testing.assert_allclose(oracles.best_response(game, x, 1)[0], oracles.best_response(plain, x, 1)[0])
+    np.testing.assert_allclose(oracles.to_finite(game).payoff, oracles.to_finite(plain).payoff, atol=1e-14)
     ours = rv.solve(game, rv.methods.PureEquilibria()).record["equilibria"][1]
     theirs = rv.solve(plain, rv.methods.PureEquilibria()).record["equilibria"][1]
     np.testing.assert_array_equal(ours, theirs)
@@ -227,18 +227,18 @@ def test_repeating_shows_the_last_periods_and_is_cut() -> None:
     state, rewards, ended, cut = game.step(state, second, KEY)
     assert (rewards.tolist(), bool(ended), bool(cut)) == ([1.0, 1.0], False, True)
     np.testing.assert_array_equal(game.observe(state)[1], jnp.concatenate([second.ravel(), first.ravel()]))
-    assert game.movers(state).tolist() == [True, True]
+    assert oracles.active_players(game, state).tolist() == [True, True]
 
 
 def test_stages_pay_once_everybody_has_moved() -> None:
     game = in_stages(duopoly(10.0, 10.0, 10.0), [[1], [0, 2]], periods=1)
     assert isinstance(game, MarkovGame)
     state = game.reset(KEY)
-    assert game.movers(state).tolist() == [False, True, False]
+    assert oracles.active_players(game, state).tolist() == [False, True, False]
     state, rewards, _, cut = eqx.filter_jit(game.step)(state, jnp.array([[1.0], [2.0], [3.0]]), KEY)
     assert rewards.tolist() == [0.0, 0.0, 0.0]
     assert not bool(cut)
-    assert game.movers(state).tolist() == [True, False, True]
+    assert oracles.active_players(game, state).tolist() == [True, False, True]
     seen = game.observe(state)[0]
     assert seen[3:].tolist() == [0.0, 2.0, 0.0, 0.0, 1.0, 0.0]  # this period's moves, and who has moved
     state, rewards, _, cut = game.step(state, jnp.array([[4.0], [5.0], [6.0]]), KEY)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.tables.action_grid import moves_between, places_of
 from rivalry.transforms import walks
 
@@ -105,7 +106,7 @@ def test_steps_are_even_in_the_coordinates_of_a_box() -> None:
         state, rewards, *_ = game.step(state, jnp.array([[2.0], [2.0]]), KEY)
     np.testing.assert_allclose(state.position, [[100.0], [1000.0]], rtol=1e-9)
     np.testing.assert_allclose(rewards, [-100.0, -1000.0], rtol=1e-9)
-    np.testing.assert_allclose(game.shown(state), [[0.5], [1.0]], atol=1e-9)
+    np.testing.assert_allclose(oracles.normalized_observation(game, state), [[0.5], [1.0]], atol=1e-9)
 
 
 def test_what_is_seen() -> None:
@@ -114,7 +115,8 @@ def test_what_is_seen() -> None:
     own, joint = (walks(inner, step=1.0, start=start, observation=word) for word in ("own", "joint"))
     assert own.observe(own.reset(KEY)).tolist() == [[0.0], [5.0], [10.0]]
     assert joint.observe(joint.reset(KEY)).tolist() == [[0.0, 5.0, 10.0], [5.0, 0.0, 10.0], [10.0, 0.0, 5.0]]
-    assert joint.shown(joint.reset(KEY)).tolist() == [[-1.0, 0.0, 1.0], [0.0, -1.0, 1.0], [1.0, -1.0, 0.0]]
+    seen = oracles.normalized_observation(joint, joint.reset(KEY))
+    assert seen.tolist() == [[-1.0, 0.0, 1.0], [0.0, -1.0, 1.0], [1.0, -1.0, 0.0]]
 
 
 def test_wrong_input() -> None:

@@ -14,10 +14,9 @@ from rivalry.check.populations import check_population
 from rivalry.check.rules import attempt, inside, record, require
 from rivalry.check.spaces import PLACES, check_scale, check_space
 from rivalry.core import oracles
-from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff, world_of
+from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import has, offered
 from rivalry.core.plain import registered
 from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
@@ -235,7 +234,9 @@ def _check_views(game: Any, places: list[Profile]) -> None:
 
 
 def _check_world(game: Any, places: list[Profile]) -> None:
-    world = attempt("world()", "must answer a tuple of arrays, or be left out", lambda: world_of(game, None))
+    world = attempt(
+        "world()", "must answer a tuple of arrays, or be left out", partial(oracles.to_finite, game)
+    )
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple of arrays")
     bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray)]
     require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
@@ -247,7 +248,7 @@ def _check_contest(game: Any, places: list[Profile]) -> None:
 
     at = np.stack([np.asarray(x) for x in places], axis=1)  # [player action axis]
     remedy = "must answer the Contest of places [player action axis], or be left out"
-    made = attempt("contest(places)", remedy, partial(offered(game, "contest"), at))
+    made = attempt("contest(places)", remedy, partial(oracles.to_contest, game, at))
     require(isinstance(made, Contest), f"contest(places): {type(made).__name__} must be a Contest")
     players, count = at.shape[:2]
     actions = np.random.default_rng(0).integers(0, count, size=(PLACES, players))
@@ -258,12 +259,12 @@ def _check_contest(game: Any, places: list[Profile]) -> None:
 
 
 def _known(game: Any, name: str) -> bool:
-    known = _ORACLES.get(name)
-    return has(game, name) if known is None else known.knows(game)
+    return _ORACLES[name].knows(game)
 
 
 _ORACLES: dict[str, oracles.Oracle[..., Any]] = {
     "payoff_against": oracles.deviation_payoff,
+    "contest": oracles.to_contest,
     "jacobian": oracles.jacobian,
     "best_reply": oracles.best_response,
     "proved_reply": oracles.proved_response,
@@ -271,6 +272,7 @@ _ORACLES: dict[str, oracles.Oracle[..., Any]] = {
     "scale": oracles.payoff_scale,
     "measures": oracles.metrics,
     "views": oracles.plot_data,
+    "world": oracles.to_finite,
 }
 
 _OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {

@@ -7,6 +7,7 @@ numbers that may be swept are array leaves and sizes and choices are static fiel
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
@@ -35,29 +36,7 @@ class Game(Protocol):
     """One shot, differentiable: players, where they choose, what they get.
 
     ``space`` and ``payoffs`` are the only reserved names. What is known of a game beyond these two is
-    registered for its class (`rivalry.oracles`). Games over periods and for learners have further members,
-    which are used where the class declares them (`rivalry.oracles.offers`):
-
-    - ``world()``: the tuple of arrays that learners' kernels take;
-    - ``contest(places)``: what tables of its payoffs at places ``[player action axis]`` are summed from, the
-      tuple `tables.kernels.shapes.Contest` (`tables.tabulate` goes through ``payoffs`` elsewhere);
-    - ``levels(count)``: the levels of its axes on tables, where only their number is given
-      (`tables.levels`);
-    - ``gamma``: the players' discount factors, where a learner is not given any; ``growth`` of payoffs;
-    - ``stages`` and ``timing``: who chooses when;
-    - ``periods``, ``period_space``, ``weights``, ``opening()`` and ``period(t, state, row)``, where it is
-      played over periods: what `tables.tabulate_periods` makes tables of;
-    - ``periods`` and ``stage(t, ahead)``: a period as a game of its own, in which going on is worth
-      ``ahead`` [player] (`methods.Periods`); with ``linked``, why that does not do, or an empty text, and,
-      where its one period stands for all, ``endless`` and ``gamma``;
-    - ``node(t, state, ahead)`` and ``stock_range(t)``: a period in a state ``[stock player]``, as a game of
-      which a best response is known and with ``after(x)``, and how low and high states can be
-      (`methods.Feedback`);
-    - ``linear_quadratic()``: itself played for ever as the tuple `tables.kernels.shapes.LinearQuadraticGame`,
-      where its motion is linear and its payoffs are quadratic (`methods.LinearQuadratic`);
-    - ``repeated(places, sizes)``: its tables where players choose among places, period after period;
-    - ``play(periods) -> MarkovGame``: the game as it is lived period by period (`envs`);
-    - ``gamma_channels()``, with a ``text``: through what discount factors can matter, for reports.
+    registered for its class (`rivalry.oracles`).
     """
 
     @property
@@ -72,12 +51,11 @@ class Game(Protocol):
 
 @runtime_checkable
 class MarkovGame(Protocol):
-    """Played on and on; pure.
+    """A game played from state to state; its methods are pure functions.
 
-    Optional, where the class declares them (`rivalry.oracles.offers`): ``movers(state)``, whose turn it is;
-    ``alive(state)``, who has not left for good; ``legal(state)`` ``[player action]``, what each may do;
-    ``shown(state)``, what ``observe`` tells in numbers of order 1, for learners. A class with ``payoffs`` is
-    a `Game`, whatever its other fields are called.
+    Who moves, who is still present, which actions are legal, and observations in numbers of order 1 are
+    registered for its class (`rivalry.oracles`: ``active_players``, ``present_players``, ``legal_actions``,
+    ``normalized_observation``). A class with ``payoffs`` is a `Game`, whatever its other fields are called.
     """
 
     @property
@@ -298,8 +276,10 @@ def world_of(game: Any, learner: Any) -> Any:
 
 def own_world(game: Any) -> Callable[[], Any] | None:
     """What makes the tuple of arrays that kernels take, where a game has such a world."""
-    found: Callable[[], Any] | None = game.world if is_agents(game) else offered(game, "world")
-    return found
+    for conversion in (oracles.to_finite, oracles.to_agents):
+        if conversion.knows(game):
+            return partial(conversion, game)
+    return game.world if is_agents(game) else None
 
 
 def played(game: Any, learner: Any, record: Record) -> Any:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import has
 from rivalry.core.plain import Same
 from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
@@ -157,13 +157,10 @@ def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, he
 def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
     """What is told of a state and of the step that led there, in one row: player by player, then the cut."""
     players = game.space.shape[0]
-    everybody = jnp.ones(players, dtype=bool)
-    movers = game.movers(state) if has(game, "movers") else everybody
-    alive = game.alive(state) if has(game, "alive") else everybody
-    over = jnp.broadcast_to(ended | ~alive, (players,))
-    columns = [movers, jnp.broadcast_to(rewards, (players,)), over]
+    over = jnp.broadcast_to(ended | ~oracles.present_players(game, state), (players,))
+    columns = [oracles.active_players(game, state), jnp.broadcast_to(rewards, (players,)), over]
     parts = [part[:, None] for part in columns]
-    parts += [game.legal(state)] if _limits(game) else []
+    parts += [oracles.legal_actions(game, state)] if _limits(game) else []
     rows = jnp.concatenate([part.astype(float) for part in (*parts, _seen(game, middle, state))], axis=1)
     return jnp.append(rows.ravel(), jnp.asarray(cut, dtype=float))
 
@@ -171,15 +168,15 @@ def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any
 def _seen(game: Any, middle: Any, state: Any) -> Any:
     if middle is None:
         return jnp.clip(game.observe(state), -FAR, FAR)
-    if has(game, "shown"):
-        return jnp.clip(game.shown(state), -NEAR, NEAR)
+    if oracles.normalized_observation.knows(game):
+        return jnp.clip(oracles.normalized_observation(game, state), -NEAR, NEAR)
     centre, reach = middle
     return jnp.clip((game.observe(state) - centre) / reach, -NEAR, NEAR)
 
 
 def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
     """The median of what is seen, and how far from it that mostly lies, ``[player feature]``."""
-    if has(game, "shown"):
+    if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
     seen = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
     seen = seen.reshape(-1, *seen.shape[2:])
@@ -216,11 +213,11 @@ def _any_strategies(game: Any, state: Any, key: Any) -> Any:
     if not isinstance(space, Simplex | Choices):
         return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
     there = jnp.arange(max(space.sizes)) < jnp.asarray(space.sizes)[:, None]
-    there = there & game.legal(state) if _limits(game) else there
+    there = there & oracles.legal_actions(game, state) if _limits(game) else there
     numbers = jax.random.categorical(key, jnp.where(there, 0.0, -jnp.inf), axis=1)
     return strategies(space, numbers[:, None].astype(float))
 
 
 def _limits(game: Any) -> bool:
     """Whether a finite game says which actions are possible."""
-    return has(game, "legal") and isinstance(game.space, Simplex | Choices)
+    return oracles.legal_actions.knows(game) and isinstance(game.space, Simplex | Choices)

@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
+from rivalry.core import oracles
 from rivalry.core.game import Game, is_markov, is_population
-from rivalry.core.oracles import has, offered
 from rivalry.core.plain import registered
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.envs.course import FAR, NEAR, Course
@@ -189,7 +189,7 @@ class Actions:
         self.least = 0.0 if points else -1.0  # of an action as the course takes it; the most is 1
         self.low, self.high = np.full(self.shape, self.least), np.ones(self.shape)
         self.middle, self.half = np.zeros(self.shape), np.ones(self.shape)
-        if isinstance(space, Box) and offered(game, "own_units", False) and not normalized:
+        if isinstance(space, Box) and oracles.own_units(game) and not normalized:
             self.low, self.high = np.asarray(space.low), np.asarray(space.high)
             self.middle, self.half = (self.low + self.high) / 2, (self.high - self.low) / 2
         self.spaces: list[spaces.Space[Any]] = [spaces.Discrete(size) for size in self.sizes] or [
@@ -251,8 +251,8 @@ def _as_points(game: Any, simplex: OnSimplex) -> bool:
         return False
     if not isinstance(game.space, Simplex):
         raise ValueError(f"simplex: 'points' must be 'corners' for a game on a {type(game.space).__name__}")
-    if has(game, "legal"):
-        raise ValueError("simplex: 'points' must be 'corners' for a game that limits pure actions by `legal`")
+    if oracles.legal_actions.knows(game):
+        raise ValueError("simplex: 'points' must be 'corners' for a game with illegal actions")
     return bool(game.space.shape[1] > 1)  # else there is nothing to choose
 
 
@@ -301,8 +301,8 @@ def check_word(name: str, word: str, kind: Any) -> None:
 def markov(game: Any, periods: int) -> Any:
     """The game that is played on and on: as it is, as it says itself, or repeated. Raises `ValueError`."""
     registered(game)
-    if has(game, "play"):
-        return offered(game, "play")(periods)
+    if oracles.to_markov.knows(game):
+        return oracles.to_markov(game, periods)
     if is_markov(game):
         return game
     if not isinstance(game, Game):

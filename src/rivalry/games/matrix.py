@@ -10,9 +10,10 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.game import Record
+from rivalry.core import oracles
 from rivalry.core.jax import jnp
 from rivalry.core.registry import near
+from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Simplex, Strategy
 from rivalry.core.validate import checked, limit
 from rivalry.tables.kernels.shapes import FiniteGame, one_state
@@ -65,48 +66,6 @@ class Matrix(eqx.Module):
             rest = jnp.tensordot(rest, x[player, :size], axes=(1, 0))
         return rest
 
-    def gradients(self, x: Profile) -> Float[Array, "player axis"]:
-        """What every pure action would pay against the others; 0 where there is no such action."""
-        return jnp.stack([self._row(x, player) for player in range(len(self.sizes))])
-
-    def best_reply(
-        self, x: Profile, player: int | Array
-    ) -> tuple[Strategy, Float[Array, ""], Literal["exact"]]:
-        """The best pure action, the first at ties: payoffs are linear in one's own mixture."""
-        values = jnp.where(self.space.mask, self.gradients(x), -jnp.inf)[player]
-        best = jnp.argmax(values)
-        return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
-
-    def reply_to_mixture(
-        self, places: np.ndarray, weights: np.ndarray, player: int
-    ) -> tuple[np.ndarray, float, Literal["exact"]]:
-        """The best pure action against mixtures ``weights`` over ``places``: only their means matter."""
-        mean = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
-        rest = np.asarray(self.table)[player]
-        for other in reversed(range(len(self.sizes))):
-            if other != player:
-                rest = np.moveaxis(rest, other, -1) @ mean[other, : self.sizes[other]]
-        best = int(np.argmax(rest))
-        return np.eye(self.space.shape[1])[best], float(rest[best]), "exact"
-
-    def measures(self, x: Profile) -> Record:
-        """``welfare``, the sum of payoffs, and ``support``, the actions that are played."""
-        return {
-            "welfare": ((), np.asarray(self.payoffs(x).sum())),
-            "support": (("player", "axis"), np.asarray(x) > SUPPORT),
-        }
-
-    def named_start(self, name: str) -> Profile:
-        """``uniform``: every action alike. Raises `ValueError` for another name."""
-        if name != "uniform":
-            raise ValueError(f"start: {name!r} is no start of this game; {near(name, ['uniform', 'random'])}")
-        mask = self.space.mask
-        return mask / mask.sum(axis=1, keepdims=True)
-
-    def world(self) -> FiniteGame:
-        """The tables, as learners' kernels take them."""
-        return one_state(np.asarray(self.table))
-
     def pure(self, *choices: int | str) -> Profile:
         """The profile in which everyone plays one action, given by number or name. Raises `ValueError`."""
         if len(choices) != len(self.sizes):
@@ -124,26 +83,80 @@ class Matrix(eqx.Module):
             x[player, index] = 1.0
         return jnp.asarray(x)
 
-    @property
-    def scale(self) -> Float[Array, ""]:
-        """The widest range of a player's payoffs (1 where nothing matters)."""
-        flat = self.table.reshape(len(self.sizes), -1)
-        widest = jnp.max(flat.max(axis=1) - flat.min(axis=1))
-        return jnp.where(widest > 0, widest, 1.0)
 
-    @property
-    def axis_names(self) -> tuple[str, ...]:
-        """The actions' names where all players share them, numbers otherwise."""
-        if len(set(self.actions)) == 1:
-            return self.actions[0]
-        return tuple(str(k) for k in range(max(self.sizes)))
+@oracles.to_finite.register(Matrix)
+def _(game: Matrix) -> FiniteGame:
+    return one_state(np.asarray(game.table))
 
-    def _row(self, x: Profile, player: int) -> Float[Array, "axis"]:
-        rest = jnp.moveaxis(self.table[player], player, 0)
-        for other, size in enumerate(self.sizes):
-            if other != player:
-                rest = jnp.tensordot(rest, x[other, :size], axes=(1, 0))
-        return jnp.pad(rest, (0, x.shape[1] - self.sizes[player]))
+
+@oracles.payoff_scale.register(Matrix)
+def _(game: Matrix) -> Float[Array, ""]:
+    """The widest range of a player's payoffs; 1 where all payoffs of every player are equal."""
+    flat = game.table.reshape(len(game.sizes), -1)
+    widest = jnp.max(flat.max(axis=1) - flat.min(axis=1))
+    return jnp.where(widest > 0, widest, 1.0)
+
+
+@oracles.labels.register(Matrix)
+def _(game: Matrix) -> oracles.Labels:
+    """The actions' names where all players share them, numbers otherwise."""
+    shared = len(set(game.actions)) == 1
+    axes = game.actions[0] if shared else tuple(str(k) for k in range(max(game.sizes)))
+    return oracles.Labels(axes=axes)
+
+
+@oracles.metrics.register(Matrix)
+def _(game: Matrix, x: Profile) -> Record:
+    """``welfare``, the sum of payoffs, and ``support``, the actions that are played."""
+    return {
+        "welfare": ((), np.asarray(game.payoffs(x).sum())),
+        "support": (("player", "axis"), np.asarray(x) > SUPPORT),
+    }
+
+
+@oracles.named_start.register(Matrix)
+def _(game: Matrix, name: str) -> Profile:
+    """``uniform``: every action with equal probability."""
+    if name != "uniform":
+        raise ValueError(f"start: {name!r} is no start of this game; {near(name, ['uniform', 'random'])}")
+    mask = game.space.mask
+    return mask / mask.sum(axis=1, keepdims=True)
+
+
+@oracles.gradients.register(Matrix)
+def _(game: Matrix, x: Profile) -> Profile:
+    """The payoff of every pure action against the others; 0 where there is no such action."""
+    return jnp.stack([_action_payoffs(game, x, player) for player in range(len(game.sizes))])
+
+
+def _action_payoffs(game: Matrix, x: Profile, player: int) -> Float[Array, "axis"]:
+    rest = jnp.moveaxis(game.table[player], player, 0)
+    for other, size in enumerate(game.sizes):
+        if other != player:
+            rest = jnp.tensordot(rest, x[other, :size], axes=(1, 0))
+    return jnp.pad(rest, (0, x.shape[1] - game.sizes[player]))
+
+
+@oracles.best_response.register(Matrix)
+def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """The best pure action, the first at ties: payoffs are linear in the player's own mixture."""
+    values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
+    best = jnp.argmax(values)
+    return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
+
+
+@oracles.mixed_best_response.register(Matrix)
+def _(
+    game: Matrix, places: np.ndarray, weights: np.ndarray, player: int
+) -> tuple[np.ndarray, float, Coverage]:
+    """The best pure action against mixtures ``weights`` over ``places``: only their means matter."""
+    mean = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
+    rest = np.asarray(game.table)[player]
+    for other in reversed(range(len(game.sizes))):
+        if other != player:
+            rest = np.moveaxis(rest, other, -1) @ mean[other, : game.sizes[other]]
+    best = int(np.argmax(rest))
+    return np.eye(game.space.shape[1])[best], float(rest[best]), "exact"
 
 
 @checked

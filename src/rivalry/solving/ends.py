@@ -19,7 +19,7 @@ from rivalry.core.game import (
     profile_dims,
 )
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import exchangeable, labels, offered
+from rivalry.core.oracles import discounting_channels, exchangeable, labels, offered
 from rivalry.core.reparametrisation import curved
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import Profile
@@ -138,9 +138,8 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     types are called of a population of several (``player_name``).
     """
     proof = Certificate.from_record(record)
-    channels = offered(game, "gamma_channels")
-    if channels is not None:
-        record.setdefault("gamma_channels", ((), np.asarray(channels().text)))
+    if discounting_channels.knows(game):
+        record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
     stationary = not offered(game, "refuses_mean_field", "")
     names = labels(game).players
     if is_population(game) and len(names) > 1:

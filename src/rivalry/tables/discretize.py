@@ -8,9 +8,9 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.game import alike, own_world, world_of
+from rivalry.core import oracles
+from rivalry.core.game import alike
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import has, offered
 from rivalry.core.plain import registered
 from rivalry.core.registry import near
 from rivalry.tables.action_grid import Places, moves_between, places_of
@@ -36,16 +36,16 @@ def tabulate(
     ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
     `Simplex` with ``places - 1`` steps an edge), levels on the axes of a `Box`, ``{kind = "log"|"linear",
     from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes or a list with one an axis
-    (`rivalry.tables.levels`); a game may offer levels itself (``game.levels(count)``) where only a number
-    is given. Or they are places of your own, ``[action axis]`` for all players or a list, one a
-    player. With ``walk`` players step between neighbours, or stay; without, they choose any place at once.
-    ``observation``: the standing action by which a policy is looked up, one's ``own``, all (``joint``) or
-    ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``), or one after
-    the other, player 0 first, each seeing the newest actions (``asynchronous``).
+    (`rivalry.tables.levels`); where only a number is given, the levels may be known of the game
+    (`rivalry.oracles.action_levels`). Or they are places of your own, ``[action axis]`` for all players or a
+    list, one a player. With ``walk`` players step between neighbours, or stay; without, they choose any place
+    at once. ``observation``: the standing action by which a policy is looked up, one's ``own``, all
+    (``joint``) or ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``),
+    or one after the other, player 0 first, each seeing the newest actions (``asynchronous``).
 
-    A finite game (one with a ``world()``, as a matrix game) passes as it is: its actions are the places, the
-    corners of the simplices of mixed strategies. A game that offers ``contest(places)`` is tabulated by a
-    compiled loop, and beyond ``max_table_bytes`` of payoffs not at all, with a warning: payoffs are summed
+    A finite game (`rivalry.oracles.to_finite`) passes as it is: its actions are the places, the corners of
+    the simplices of mixed strategies. A game with `rivalry.oracles.to_contest` is tabulated by a compiled
+    loop, and beyond ``max_table_bytes`` of payoffs not at all, with a warning: payoffs are summed
     when they are needed. Other games are tabulated through their ``payoffs``.
 
     Raises `ValueError` for places outside the space, payoffs that are no number, and a table that would be
@@ -60,7 +60,7 @@ def tabulate(
     _one_of("observation", observation, OBSERVATIONS)
     _one_of("play", play, PLAYS)
     registered(game)
-    if own_world(game) is not None:
+    if oracles.to_finite.knows(game):
         return _finite(game, observation, play)
     places = own_levels(game, places)
     found = places_of(game.space, places)
@@ -68,9 +68,9 @@ def tabulate(
     sizes = there.sum(axis=1).astype(np.int64)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     contest = no_contest()
-    contested = offered(game, "contest")
+    summed = oracles.to_contest.knows(game)
     if need > max_table_bytes:
-        if contested is None:
+        if not summed:
             raise ValueError(
                 f"places: a table of {need} bytes is above max_table_bytes, {max_table_bytes}; take fewer"
             )
@@ -79,10 +79,10 @@ def tabulate(
             f"{max_table_bytes}",
             stacklevel=2,
         )
-        contest = contested(np.where(there[..., None], found, found[:, :1]))
+        contest = oracles.to_contest(game, np.where(there[..., None], found, found[:, :1]))
         payoff = np.zeros((0, len(sizes), 0))
-    elif contested is not None:
-        payoff = _by_contest(contested(np.where(there[..., None], found, found[:, :1])), sizes)
+    elif summed:
+        payoff = _by_contest(oracles.to_contest(game, np.where(there[..., None], found, found[:, :1])), sizes)
     else:
         payoff = _by_payoffs(game, found, sizes)
     _refuse_nan(game, payoff, found, sizes)
@@ -92,11 +92,11 @@ def tabulate(
 
 
 def own_levels(game: Any, places: Places) -> Places:
-    """The levels that a game offers itself, ``levels(count)``, where no more than their number is given."""
-    if isinstance(places, int | np.integer) and not isinstance(places, bool) and has(game, "levels"):
-        if places < 2:
+    """The levels that are known of a game, where no more than their number is given."""
+    if isinstance(places, int | np.integer) and not isinstance(places, bool):
+        if oracles.action_levels.knows(game) and places < 2:
             raise ValueError(f"places: {places} must be at least 2")
-        found: Places = offered(game, "levels")(int(places))
+        found: Places = oracles.action_levels(game, int(places))
         return found
     return places
 
@@ -108,9 +108,9 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _finite(game: Any, observation: str, play: str) -> Tabulated:
     """A finite game as it is; a game without states gets what players see and when they move."""
-    world = world_of(game, None)
+    world: Any = oracles.to_finite(game)
     if not isinstance(world, FiniteGame):
-        raise ValueError(f"game: its world() is a {type(world).__name__}; must be a FiniteGame")
+        raise ValueError(f"game: to_finite answers a {type(world).__name__}; must be a FiniteGame")
     sizes = world.sizes
     if world.payoff.shape[0] == 1 and not world.moves.size:
         world = _turns(world.payoff, sizes, world.moves, observation, play)

@@ -8,8 +8,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.core import oracles
 from rivalry.core.jax import put
-from rivalry.core.oracles import has
 from rivalry.tables.action_grid import Places, places_of
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
@@ -37,9 +37,8 @@ def tabulate_periods(
 ) -> PeriodTables:
     """A game over periods at finitely many places of each period, every state that can be reached a table.
 
-    The game offers ``periods``, ``period_space``, ``weights`` [period player], ``opening()``, the state in
-    which play begins [stock player], and ``period(t, state, row [player axis])``: payoffs, the chance that
-    play goes on, and the next state, a function that JAX can trace. ``places`` are as in
+    What is known of the game are its periods (`rivalry.oracles.to_stages`) and the transition from one to
+    the next (`rivalry.oracles.transition`), a function that JAX can trace. ``places`` are as in
     `rivalry.tables.tabulate`, of one period. States that agree in 12 digits are one; where nothing is
     carried there is one a period. With ``weighted`` payoffs are multiplied by the period's weights, so that
     their plain sum is the game's payoff; else they are as paid, for learners who discount themselves.
@@ -52,12 +51,13 @@ def tabulate_periods(
     ([0, 1, 2, 3], (4, 2, 16))
     """
     if not over_periods(game):
-        raise ValueError(f"game: a {type(game).__name__} has no periods to go through (opening, period)")
-    space, last = game.period_space, int(game.periods)
+        raise ValueError(f"game: a {type(game).__name__} has no periods to go through (transition)")
+    known = oracles.to_stages(game)
+    space, last = known.space, known.periods
     found = places_of(space, _of_one_period(own_levels(game, places), space.shape[1]))
     sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
-    now = np.asarray(game.opening(), dtype=float)[None]
+    now = np.asarray(oracles.initial_state(game), dtype=float)[None]
     stages: list[_Stage] = []
     for t in range(last):
         count = len(now) + sum(len(stage.carried) for stage in stages)
@@ -68,13 +68,13 @@ def tabulate_periods(
             )
         stage, now = _stage(game, t, now, found, sizes)
         stages.append(stage)
-    weights = np.asarray(game.weights, dtype=float)
+    weights = np.asarray(known.weights, dtype=float)
     return _assembled(stages, weights if weighted else np.ones_like(weights), found, sizes)
 
 
 def over_periods(game: Any) -> bool:
     """Whether a game can be gone through period by period."""
-    return has(game, "opening", "period", "period_space", "periods", "weights")
+    return oracles.to_stages.knows(game) and oracles.transition.knows(game)
 
 
 def period_values(
@@ -153,7 +153,7 @@ class _At(eqx.Module):
 
 
 def _answer(at: _At, row: Any) -> Any:
-    paid, goes_on, later = at.game.period(at.t, at.state, row)
+    paid, goes_on, later = oracles.transition(at.game, at.t, at.state, row)
     return (paid, goes_on, later) if later.size else (paid, goes_on)
 
 

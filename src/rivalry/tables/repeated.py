@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core import oracles
 from rivalry.core.game import scale
-from rivalry.core.oracles import has, offered
 from rivalry.core.registry import near
 from rivalry.tables.action_grid import Places, check_rising, places_of
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
@@ -41,9 +41,9 @@ def repeated(
     the last ``memory`` rounds, one word, or one a player: everybody's ``actions``, those of the ``others``,
     one's ``own``, the public ``price`` (the game's signal), ``own_and_price``, or ``none``.
 
-    A finite game passes as it is. A game may say itself who moves when, and what a round shows, by
-    ``repeated(places, sizes) -> FiniteGame``, where ``sees`` holds only what a round itself shows: nature
-    now, or actions already chosen in it. Of other games payoffs are tabulated; all move at once. What is
+    A finite game passes as it is. Who moves when, and what a round shows, may be known of a game
+    (`rivalry.oracles.to_repeated`), where ``sees`` holds only what a round itself shows: nature now, or
+    actions already chosen in it. Of other games payoffs are tabulated; all move at once. What is
     remembered comes first in a player's state, the oldest round slowest, in a round player 0; then what the
     round shows.
 
@@ -55,10 +55,11 @@ def repeated(
     >>> world.tables.sees.tolist()
     [[[0, 1], [1, 1]], [[0, 2], [0, 1]]]
     """
-    stages = offered(game, "stages")
-    game = offered(game, "everybody", game)  # of leaders: all play
+    staged = oracles.move_order.knows(game)
+    stages = oracles.move_order(game) if staged else ()
+    game = oracles.base_game(game)  # of leaders: all play
     tables, found = _tables(game, places, max_table_bytes)
-    if stages is not None and not has(game, "repeated"):
+    if staged and not oracles.to_repeated.knows(game):
         tables = in_stages(tables, stages)
     players = len(tables.sizes)
     if tables.moves.size:
@@ -73,8 +74,8 @@ def repeated(
     tables = tables._replace(sees=sees)
     refuse_large(tables, max_table_bytes)
     # payoffs of a market that grows are per unit of its size
-    grown = 1.0 + float(offered(game, "growth", 0.0))
-    own_gamma = grown * np.asarray(offered(game, "gamma", np.nan), dtype=float)
+    grown = 1.0 + float(oracles.payoff_growth(game))
+    own_gamma = grown * np.asarray(oracles.discount_factors(game), dtype=float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
     return RepeatedWorld(tables, found, gamma, scale(game), game)
 
@@ -125,7 +126,7 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
     if isinstance(game, FiniteGame):
         actions = np.arange(game.sizes.max(), dtype=float)
         return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
-    if not has(game, "repeated"):
+    if not oracles.to_repeated.knows(game):
         made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
         if not made.tables.payoff.size:
             raise ValueError(f"places: payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer")
@@ -140,7 +141,7 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
             f"places: {sizes.tolist()} actions make a table of {need} bytes, above max_table_bytes, "
             f"{max_table_bytes}; take fewer"
         )
-    return offered(game, "repeated")(found, sizes), found
+    return oracles.to_repeated(game, found, sizes), found
 
 
 def _each(name: str, value: Any, players: int) -> list[Any]:

@@ -54,15 +54,6 @@ class Repeated(eqx.Module):
         players = self.space.shape[0]
         return jnp.broadcast_to(state.history.ravel(), (players, state.history.size))
 
-    def shown(self, state: RepeatedState) -> Float[Array, "player feature"]:
-        """The same in numbers of order 1 (`units`)."""
-        history: Array = jax.vmap(lambda x: units(self.space, x))(state.history)
-        return self.observe(state._replace(history=history))
-
-    def movers(self, state: RepeatedState) -> Bool[Array, "player"]:
-        """Everybody, in every period."""
-        return jnp.ones(self.space.shape[0], dtype=bool)
-
     def _cut(self, period: Array) -> Array:
         return period >= self.periods if self.periods is not None else jnp.asarray(False)
 
@@ -86,6 +77,12 @@ def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeat
     if periods is not None:
         _count(periods, "periods")
     return Repeated(game, memory, periods)
+
+
+@oracles.normalized_observation.register(Repeated)
+def _(game: Repeated, state: RepeatedState) -> Array:
+    history: Array = jax.vmap(lambda x: units(game.space, x))(state.history)
+    return game.observe(state._replace(history=history))
 
 
 @oracles.payoff_scale.register(Repeated)
@@ -152,15 +149,22 @@ class Staged(eqx.Module):
         seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), moved.astype(float)])
         return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
 
-    def shown(self, state: StagedState) -> Float[Array, "player feature"]:
-        """The same in numbers of order 1 (`units`); 0 where nobody has moved yet."""
-        moved = jnp.any(self.moves & (jnp.arange(len(self.moves)) < state.stage)[:, None], axis=0)
-        now = jnp.where(moved[:, None], units(self.space, state.now), 0.0)
-        return self.observe(state._replace(before=units(self.space, state.before), now=now))
-
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
         """Whose turn it is."""
         return self.moves[state.stage]
+
+
+@oracles.active_players.register(Staged)
+def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
+    return game.movers(state)
+
+
+@oracles.normalized_observation.register(Staged)
+def _(game: Staged, state: StagedState) -> Array:
+    """In numbers of order 1 (`units`); 0 for players who have not moved yet."""
+    moved = jnp.any(game.moves & (jnp.arange(len(game.moves)) < state.stage)[:, None], axis=0)
+    now = jnp.where(moved[:, None], units(game.space, state.now), 0.0)
+    return game.observe(state._replace(before=units(game.space, state.before), now=now))
 
 
 @oracles.payoff_scale.register(Staged)

@@ -16,7 +16,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, Record, own_gradients
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import forwarded, offered
+from rivalry.core.oracles import forwarded
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space
@@ -137,23 +137,6 @@ class Frozen(_Seats):
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         return self.put(x)
 
-    @property
-    def world(self) -> Any:
-        """Tables averaged over the fixed players' mixtures, where the whole game is finite with one state."""
-        known = offered(self.game, "world")
-        if known is None:
-            raise AttributeError("world")
-
-        def averaged() -> FiniteGame:
-            tables = stateless_tables(known())
-            for seat in reversed(range(len(tables))):
-                if seat not in self.players:
-                    mixture = np.asarray(self.base)[seat, : tables.shape[seat + 1]]
-                    tables = np.tensordot(tables, mixture, axes=(seat + 1, 0))
-            return one_state(tables[list(self.players)])
-
-        return averaged
-
 
 class Leadership(_Seats):
     """The game of the leaders; see `stackelberg`."""
@@ -168,7 +151,7 @@ class Leadership(_Seats):
     @property
     def everybody(self) -> Any:
         """The game in which all choose, leaders and followers of every stage."""
-        return offered(self.game, "everybody", self.game)
+        return oracles.base_game(self.game)
 
     @property
     def stages(self) -> tuple[tuple[int, ...], ...]:
@@ -182,6 +165,27 @@ class Leadership(_Seats):
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         everyone: Array = _answered(self, self.put(x))
         return everyone
+
+
+@oracles.base_game.register(Leadership)
+def _(game: Leadership) -> Any:
+    return game.everybody
+
+
+@oracles.move_order.register(Leadership)
+def _(game: Leadership) -> tuple[tuple[int, ...], ...]:
+    return game.stages
+
+
+@oracles.to_finite.register(Frozen, when=forwarded(oracles.to_finite))
+def _(game: Frozen) -> FiniteGame:
+    """Tables averaged over the fixed players' mixtures, where the whole game has one state."""
+    tables = stateless_tables(oracles.to_finite(game.game))
+    for seat in reversed(range(len(tables))):
+        if seat not in game.players:
+            mixture = np.asarray(game.base)[seat, : tables.shape[seat + 1]]
+            tables = np.tensordot(tables, mixture, axes=(seat + 1, 0))
+    return one_state(tables[list(game.players)])
 
 
 @oracles.payoff_scale.register(_Seats)
@@ -238,7 +242,9 @@ def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
 
 
 @oracles.mixed_best_response.register(Frozen, when=forwarded(oracles.mixed_best_response))
-def _(game: Frozen, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
+def _(
+    game: Frozen, places: np.ndarray, weights: np.ndarray, player: int
+) -> tuple[Array | np.ndarray, Any, Coverage]:
     """Those who are fixed play a mixture of one place."""
     seats, (_, actions, axes) = list(game.players), np.shape(places)
     base = np.asarray(game.base)

@@ -47,8 +47,6 @@ class Walks(eqx.Module):
     observation: str = eqx.field(static=True)
     edge: int = eqx.field(static=True, default=0)  # steps from corner to corner of a simplex
 
-    own_units = True  # where learners are told nothing else, their moves are in units of the space of moves
-
     def reset(self, key: PRNGKeyArray) -> Walking:
         """Everybody at the start, or where a uniform draw falls; the key is consumed."""
         return Walking(self._drawn(key) if self.start is None else self.start, jnp.asarray(0))
@@ -62,13 +60,10 @@ class Walks(eqx.Module):
 
     def observe(self, state: Walking) -> Float[Array, "player feature"]:
         """The own position; where all are seen, then the others', in the order of their numbers."""
-        return self._seen(state.position)
+        return self.seen(state.position)
 
-    def shown(self, state: Walking) -> Float[Array, "player feature"]:
-        """The same from -1 to 1 in boxes, in shares on simplices."""
-        return self._seen(units(self.game.space, state.position))
-
-    def _seen(self, at: Array) -> Array:
+    def seen(self, at: Array) -> Array:
+        """What players see of positions ``[player axis]``."""
         if self.observation == "own":
             return at
         players = at.shape[0]
@@ -106,6 +101,17 @@ class Walks(eqx.Module):
         bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])
         ends = jnp.concatenate([jnp.array([-1]), bars, jnp.array([slots])])
         return jnp.pad(jnp.diff(ends) - 1, (0, self.game.space.shape[1] - size))
+
+
+@oracles.normalized_observation.register(Walks)
+def _(game: Walks, state: Walking) -> Array:
+    """From -1 to 1 in boxes, in shares on simplices."""
+    return game.seen(units(game.game.space, state.position))
+
+
+@oracles.own_units.register(Walks)
+def _(game: Walks) -> bool:
+    return True
 
 
 @oracles.payoff_scale.register(Walks)

@@ -37,6 +37,7 @@ from typing import Any
 from rivalry.core.oracles.conversions import (
     Stages,
     action_levels,
+    initial_state,
     outside_linear,
     stage_game,
     state_bounds,
@@ -135,6 +136,7 @@ __all__ = [
     "gradients",
     "gradients_of",
     "has",
+    "initial_state",
     "jacobian",
     "labels",
     "legal_actions",
@@ -205,6 +207,7 @@ CONVERSIONS: tuple[Oracle[..., Any], ...] = (
     outside_linear,
     to_markov,
     to_stages,
+    initial_state,
     transition,
     stage_game,
     state_game,

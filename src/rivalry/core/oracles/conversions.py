@@ -74,27 +74,33 @@ class Stages(NamedTuple):
     periods: int
     space: Any  # of one period
     weights: Any  # [period player]: what a unit of payoff in a period is worth
-    initial_state: Any  # [stock player]: what is carried into the first period
     infinite_horizon: bool = False
     coupled: str = ""  # why periods depend on each other by more than whether play continues, or nothing
 
 
 def _stages(game: Any) -> Stages:
-    initial = offered(game, "opening")
     return Stages(
         periods=int(game.periods),
         space=offered(game, "period_space"),
         weights=offered(game, "weights"),
-        initial_state=None if initial is None else initial(),
         infinite_horizon=bool(offered(game, "endless", False)),
         coupled=str(offered(game, "linked", "")),
     )
 
 
-@oracle("opening", "stage", hooked=_stages)
+@oracle("period_space", "stage", hooked=_stages)
 def to_stages(game: Any) -> Stages:
     """Return the periods of a game that is played over several. Raises `Unsupported` for others (generic)."""
     raise unknown(game, "periods to go through")
+
+
+@oracle("opening")
+def initial_state(game: Any) -> Float[Array, "stock player"]:
+    """Return what is carried into the first period; shape ``[0 player]`` where nothing is.
+
+    Raises `ValueError` where play has no last period, and `Unsupported` where none is known (generic).
+    """
+    raise unknown(game, "initial state")
 
 
 @oracle("period")

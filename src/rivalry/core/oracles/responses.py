@@ -102,7 +102,7 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
 @oracle("reply_to_mixture")
 def mixed_best_response(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[Strategy, Any, Coverage]:
+) -> tuple[Strategy | np.ndarray, Any, Coverage]:
     """Return the best response to independent mixtures of the others, as `best_response` does.
 
     The others play ``places [player action axis]`` with probabilities ``weights [player action]``. Raises

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import alike, is_markov, scale
-from rivalry.core.oracles import has, offered
+from rivalry.core.oracles import move_order, to_markov
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.envs import parallel_env
@@ -37,7 +37,7 @@ class Lived:
     @classmethod
     def of(cls, game: Any, learner: DeepLearner) -> Lived:
         """Raises `ValueError` for a one-shot game that is not lived otherwise than by repetition."""
-        if not (has(game, "play") or is_markov(game)):
+        if not (to_markov.knows(game) or is_markov(game)):
             raise ValueError("moves: 'lived' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
         kinds = alike(game)
@@ -125,6 +125,6 @@ class Lived:
 
 def _stages(game: Any) -> int:
     """How many steps a period takes."""
-    if has(game, "play"):
-        return len(offered(game, "stages", ((),)))
+    if to_markov.knows(game):
+        return len(move_order(game))
     return len(game.moves) if isinstance(game, Staged) else 1

@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.certify import best_reply
 from rivalry.core.game import alike, scale
 from rivalry.core.jax import put
-from rivalry.core.oracles import has, offered
+from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
 from rivalry.core.space import Box
 from rivalry.envs import parallel_env
@@ -228,7 +228,7 @@ def _explored(found: Record) -> Record:
 
 def _finite_record(game: Any, weights: np.ndarray) -> Record:
     """Of mixtures ``[player action]`` of a finite game: what they pay, and what could be gained exactly."""
-    pays = action_payoffs(tables_of(game.world()), weights)
+    pays = action_payoffs(tables_of(to_finite(game)), weights)
     payoff = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
     gain = np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)
     return {
@@ -241,11 +241,11 @@ def _finite_record(game: Any, weights: np.ndarray) -> Record:
 def discount(game: Any, given: float | None) -> float:
     """What a unit of the next period is worth: as given, else as the game says, else 0.95.
 
-    A game says so by ``gamma``, or by ``weights [period player]`` of the periods that it offers to ``play``.
+    The game's own are its `discount_factors`, or follow from the weights of its periods in native play.
     Raises `ValueError` where players or periods differ.
     """
-    known = offered(game, "gamma")
-    weights = offered(game, "weights") if has(game, "play") else None
+    known = discount_factors(game) if discount_factors.knows(game) else None
+    weights = to_stages(game).weights if to_markov.knows(game) and to_stages.knows(game) else None
     if known is None and weights is not None and len(weights) > 1:
         before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
         known = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)

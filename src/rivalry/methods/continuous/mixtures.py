@@ -100,7 +100,7 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
     NaN for actions that a shorter player does not have.
 
     >>> import rivalry as rv
-    >>> pennies = rv.games.matrix("matching_pennies").world()
+    >>> pennies = rv.oracles.to_finite(rv.games.matrix("matching_pennies"))
     >>> action_payoffs(pennies, np.array([[0.5, 0.5], [0.75, 0.25]])).tolist()
     [[0.5, -0.5], [0.0, 0.0]]
     """

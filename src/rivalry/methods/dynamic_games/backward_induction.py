@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from rivalry.core import certify
 from rivalry.core.game import Game, Record, scale
 from rivalry.core.jax import jax, put
-from rivalry.core.oracles import has, offered
+from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
 from rivalry.methods.design.inner import ends_from
 
@@ -24,14 +24,14 @@ Session = dict[str, np.ndarray]
 class Periods(eqx.Module):
     """Equilibrium of play over periods by backward induction.
 
-    For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then
-    the one-shot game ``stage(t, ahead)`` in which everybody is paid what the period brings, and ``ahead`` if
-    play goes on: the value of the period after it, 0 after the last. One step is one period, the last first.
-    Best replies in turn go from the solution of the period after it and from ``tries`` - 1 profiles drawn
-    from the space, sharpened by Newton's method; every end is certified by a search, and the first that is an
-    equilibrium counts. Where a horizon has no end, a step is one pass of policy iteration: the stage is
-    solved for the values ahead, and these become what its solution pays for ever, until they stand still
-    (``V = u / (1 - gamma q_0)``).
+    For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then a
+    one-shot game (`rivalry.oracles.stage_game`) in which everybody is paid what the period brings, and
+    ``ahead`` if play goes on: the value of the period after it, 0 after the last. One step is one period, the
+    last first. Best replies in turn go from the solution of the period after it and from ``tries`` - 1
+    profiles drawn from the space, sharpened by Newton's method; every end is certified by a search, and the
+    first that is an equilibrium counts. Where a horizon has no end, a step is one pass of policy iteration:
+    the stage is solved for the values ahead, and these become what its solution pays for ever, until they
+    stand still (``V = u / (1 - gamma q_0)``).
 
     The record holds the profile of all periods, ``value`` (stage, player), what a period and all after it
     bring, in units of the start's payoffs, ``stage_regret`` (period, player), and ``stage_equilibria``
@@ -52,19 +52,19 @@ class Periods(eqx.Module):
 
     @staticmethod
     def fits(game: Any) -> bool:
-        """On one-shot games that offer ``stage(t, ahead)`` and ``periods``."""
-        return hasattr(game, "payoffs") and has(game, "stage", "periods")
+        """On one-shot games whose periods are known as games of their own (`rivalry.oracles.stage_game`)."""
+        return hasattr(game, "payoffs") and stage_game.knows(game)
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` where a period depends on more than the values ahead."""
-        why = offered(game, "linked", "")
+        why = to_stages(game).coupled
         if why:
             raise ValueError(f"periods: {why}; use best_response or feedback")
         return game
 
     def length(self, world: Any) -> int:
         """One step a period."""
-        return ITERATIONS if _endless(world) else int(world.periods)
+        return ITERATIONS if _endless(world) else to_stages(world).periods
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Starts drawn from the last period's space."""
@@ -72,16 +72,16 @@ class Periods(eqx.Module):
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
         """The last period's replies begin at the start's last columns; other starts are drawn."""
-        columns = world.space.shape[1] // world.periods
+        columns = world.space.shape[1] // to_stages(world).periods
         return self._begun(world, stream, np.asarray(start, dtype=float)[:, -columns:])
 
     def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
-        space = world.stage(0, put(np.zeros(world.space.shape[0]))).space
+        space = stage_game(world, 0, put(np.zeros(world.space.shape[0]))).space
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
         if first is not None:
             starts[0] = first
-        periods, players = int(world.periods), world.space.shape[0]
+        periods, players = to_stages(world).periods, world.space.shape[0]
         return {
             "starts": starts,
             "profile": np.full((periods, *starts.shape[1:]), np.nan),
@@ -108,15 +108,15 @@ class Periods(eqx.Module):
         return bool(session["rests"][0]) or int(session["done"][0]) >= self.length(world)
 
     def _period(self, world: Any, session: Session) -> None:
-        t = world.periods - 1 - int(session["done"][0])
-        stage = world.stage(t, put(session["value"][t + 1]))
+        t = to_stages(world).periods - 1 - int(session["done"][0])
+        stage = stage_game(world, t, put(session["value"][t + 1]))
         self._solve(stage, session, t, _starts(session["profile"][t + 1 :][:1], session))
         session["value"][t] = np.asarray(certify.payoffs(stage, put(session["profile"][t])))
 
     def _pass(self, world: Any, session: Session) -> None:
         """One pass of policy iteration."""
-        before, gamma = session["value"][0].copy(), np.asarray(world.gamma)
-        stage = world.stage(0, put(gamma * before))
+        before, gamma = session["value"][0].copy(), np.asarray(discount_factors(world))
+        stage = stage_game(world, 0, put(gamma * before))
         self._solve(stage, session, 0, _starts(session["profile"], session))
         after = np.asarray(certify.payoffs(world, put(session["profile"][0])))
         session["value"][0] = after
@@ -154,4 +154,4 @@ def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
 
 
 def _endless(game: Any) -> bool:
-    return bool(offered(game, "endless", False))
+    return to_stages(game).infinite_horizon

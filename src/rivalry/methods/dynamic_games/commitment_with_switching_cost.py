@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.oracles import has, offered
+from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
 from rivalry.methods.dynamic_games.plan_values import EXACT, Announced, ahead, judged
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
@@ -105,12 +105,12 @@ class CommitmentWithSwitchingCost(eqx.Module):
     @staticmethod
     def fits(game: Any) -> bool:
         """On adjustment tables, and games that make them."""
-        return isinstance(game, AdjustmentTables) or has(game, "adjustment_tables")
+        return isinstance(game, AdjustmentTables) or to_adjustment_tables.knows(game)
 
     def world(self, game: Any) -> Announced:
         """The tables with the plans. Raises `ValueError` for targets outside the leader's levels."""
         made = isinstance(game, AdjustmentTables)
-        tables = game if made else offered(game, "adjustment_tables")(self.levels)
+        tables = game if made else to_adjustment_tables(game, self.levels)
         own = tables.levels[self.leader]
         low, high = float(own[0]), float(own[-1])
         if isinstance(self.targets, int):

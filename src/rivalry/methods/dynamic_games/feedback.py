@@ -12,7 +12,14 @@ from jaxtyping import Array
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import best_response, has, payoff_scale
+from rivalry.core.oracles import (
+    best_response,
+    initial_state,
+    payoff_scale,
+    state_bounds,
+    state_game,
+    to_stages,
+)
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamic_games.value_surfaces import Surface, fitted, level_grids, refined
@@ -42,8 +49,8 @@ class SolvedNodes(NamedTuple):
 class Feedback(eqx.Module):
     """Equilibrium over periods in strategies that depend on the period and the state (Markov-perfect).
 
-    For games that offer ``node(t, state, ahead)``, one period in a state ``[stock player]`` with the values
-    of the states after it, ``opening()``, the state at the start, and ``stock_range(t)``. From the last
+    For games of which one period in a state ``[stock player]`` is known as a game of its own
+    (`rivalry.oracles.state_game`), with `initial_state` and `state_bounds`. From the last
     period back every node of a grid of states, even in logarithms, is solved: mutual best replies of the
     node's game, which are searched over all inputs, sharpened by Newton's method, and certified by a search
     once more. Values between nodes are cubic splines in the logarithms of all stocks. One step is one period.
@@ -77,13 +84,13 @@ class Feedback(eqx.Module):
 
     @staticmethod
     def fits(game: Any) -> bool:
-        """On games that offer their periods as nodes."""
-        return has(game, "node", "opening", "stock_range", "periods")
+        """On games of which every period in a state is a game of its own (`rivalry.oracles.state_game`)."""
+        return state_game.knows(game)
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` where it has no last period, or too many nodes."""
-        dimensions = int(np.asarray(game.opening()).size)
-        nodes = self.levels**dimensions if game.periods > 1 else 1
+        dimensions = int(np.asarray(initial_state(game)).size)
+        nodes = self.levels**dimensions if to_stages(game).periods > 1 else 1
         if nodes > self.budget:
             raise ValueError(
                 f"levels: {self.levels} of {dimensions} stocks make {nodes} nodes; budget is {self.budget}"
@@ -92,10 +99,10 @@ class Feedback(eqx.Module):
 
     def length(self, world: Any) -> int:
         """The periods, and once more for half the grid."""
-        return int(world.periods) + int(self._halves(world))
+        return to_stages(world).periods + int(self._halves(world))
 
     def _halves(self, world: Any) -> bool:
-        return self.halve and world.periods > 1 and np.asarray(world.opening()).size > 0
+        return self.halve and to_stages(world).periods > 1 and np.asarray(initial_state(world)).size > 0
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Starts drawn from one period's space."""
@@ -103,17 +110,17 @@ class Feedback(eqx.Module):
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
         """Replies begin at the start's first period; other starts are drawn."""
-        columns = world.space.shape[1] // world.periods
+        columns = world.space.shape[1] // to_stages(world).periods
         return self._begun(world, stream, np.asarray(start, dtype=float)[:, :columns])
 
     def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
-        space = world.period_space
+        space = to_stages(world).space
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
         if first is not None:
             starts[0] = first
-        opening = np.asarray(world.opening())
-        layers, nodes = world.periods - 1, self.levels**opening.size
+        opening = np.asarray(initial_state(world))
+        layers, nodes = to_stages(world).periods - 1, self.levels**opening.size
         players, columns = space.shape
         return {
             "starts": starts,
@@ -121,8 +128,8 @@ class Feedback(eqx.Module):
             "state": np.full((layers, nodes, *opening.shape), np.nan),
             "value": np.full((layers, nodes, players), np.nan),
             "regret": np.full((layers, nodes, players), np.nan),
-            "schedule": np.full((world.periods, players, columns), np.nan),
-            "path_regret": np.full((world.periods, players), np.nan),
+            "schedule": np.full((to_stages(world).periods, players, columns), np.nan),
+            "path_regret": np.full((to_stages(world).periods, players), np.nan),
             "value_start": np.full(players, np.nan),
             "coarse": np.full(players, np.nan),
         }
@@ -133,9 +140,9 @@ class Feedback(eqx.Module):
             done = int(session["done"][0])
             if done >= self.length(world):
                 return taken
-            if done < world.periods - 1:
-                self._layer(world, session, world.periods - 1 - done)
-            elif done == world.periods - 1:
+            if done < to_stages(world).periods - 1:
+                self._layer(world, session, to_stages(world).periods - 1 - done)
+            elif done == to_stages(world).periods - 1:
                 self._path(world, session)
             else:
                 self._halved(world, session)
@@ -144,17 +151,18 @@ class Feedback(eqx.Module):
 
     def _grids(self, world: Any, t: int) -> np.ndarray:
         """Levels of every stock in period ``t``, ``[dimension level]``, a player's stocks side by side."""
-        low, high = world.stock_range(t)
+        low, high = state_bounds(world, t)
         if self.highest is not None and high.size:
-            high = np.minimum(high, self.highest * np.asarray(world.opening()).max(axis=1, keepdims=True))
+            largest = np.asarray(initial_state(world)).max(axis=1, keepdims=True)
+            high = np.minimum(high, self.highest * largest)
         return level_grids(low.T.ravel(), np.maximum(low, high).T.ravel(), self.levels)
 
     def _surface(self, world: Any, values: np.ndarray, t: int) -> Surface:
         """The values of period ``t`` as a function of its state; 0 after the last period."""
-        dimensions = np.asarray(world.opening()).size
-        grids = self._grids(world, min(t, world.periods - 1))
+        dimensions = np.asarray(initial_state(world)).size
+        grids = self._grids(world, min(t, to_stages(world).periods - 1))
         shape = (world.space.shape[0], *(self.levels,) * dimensions)
-        table = np.zeros(shape) if t == world.periods else values.T.reshape(shape)
+        table = np.zeros(shape) if t == to_stages(world).periods else values.T.reshape(shape)
         return fitted(table, grids)
 
     def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -165,8 +173,8 @@ class Feedback(eqx.Module):
         return rows.reshape(len(rows), shape[1], shape[0]).swapaxes(1, 2)
 
     def _layer(self, world: Any, session: Session, t: int) -> None:
-        states = self._states(self._grids(world, t), world.opening().shape)
-        later = session["value"][t] if t < world.periods - 1 else np.zeros(0)
+        states = self._states(self._grids(world, t), initial_state(world).shape)
+        later = session["value"][t] if t < to_stages(world).periods - 1 else np.zeros(0)
         found = self._nodes(world, session, t, states, self._surface(world, later, t + 1))
         session["state"][t - 1], session["value"][t - 1] = states, found.payoff
         session["regret"][t - 1] = found.regret
@@ -188,9 +196,9 @@ class Feedback(eqx.Module):
 
     def _path(self, world: Any, session: Session) -> None:
         """The realised schedule: the node of the state that play has come to, period by period."""
-        state = np.asarray(world.opening())[None]
-        for t in range(world.periods):
-            later = session["value"][t] if t < world.periods - 1 else np.zeros(0)
+        state = np.asarray(initial_state(world))[None]
+        for t in range(to_stages(world).periods):
+            later = session["value"][t] if t < to_stages(world).periods - 1 else np.zeros(0)
             found = self._nodes(world, session, t, state, self._surface(world, later, t + 1))
             session["schedule"][t], session["path_regret"][t] = found.profile[0], found.regret[0]
             if t == 0:
@@ -199,9 +207,9 @@ class Feedback(eqx.Module):
 
     def _halved(self, world: Any, session: Session) -> None:
         """The value of the start where only every second level is solved."""
-        opening = np.asarray(world.opening())
-        ahead = self._surface(world, np.zeros(0), world.periods)
-        for t in range(world.periods - 1, 0, -1):
+        opening = np.asarray(initial_state(world))
+        ahead = self._surface(world, np.zeros(0), to_stages(world).periods)
+        for t in range(to_stages(world).periods - 1, 0, -1):
             grids = self._grids(world, t)
             found = self._nodes(world, session, t, self._states(grids[:, ::2], opening.shape), ahead)
             coarse = found.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
@@ -274,7 +282,7 @@ def _best_replies(
     game: Any, t: Array, states: Array, ahead: Surface, x: Array, player: Array
 ) -> tuple[Array, Array]:
     def one(state: Array, x: Profile) -> tuple[Array, Array]:
-        node = game.node(t, state, ahead)
+        node = state_game(game, t, state, ahead)
         strategy, payoff, _ = best_response(node, x, player)
         return strategy, payoff - node.payoffs(x)[player]
 
@@ -286,7 +294,7 @@ def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> 
     """The root of the first-order conditions next to ``x``, at every node that has one; what it pays."""
 
     def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:
-        node = game.node(t, state, ahead)
+        node = state_game(game, t, state, ahead)
         x = _root(node, x)
         return x, node.payoffs(x), node.after(x)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
-from rivalry.core.oracles import has, offered
+from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.commitment import commitment, plan_costs
 from rivalry.methods.dynamic_games.linear_strategies import committed, played
@@ -37,9 +38,9 @@ class LinearQuadraticWorld(NamedTuple):
 class LinearQuadratic(eqx.Module):
     """Strategies that are linear in the state, for ever, in games of linear motion and quadratic costs.
 
-    For games that offer ``linear_quadratic()``, a `tables.kernels.shapes.LinearQuadraticGame`: ``x' = A x +
-    sum_i B_i u_i``, and player ``i`` is paid ``-(x'R_i x + u_i'Q_i u_i)`` a period, discounted by its own
-    ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
+    For games with `rivalry.oracles.to_linear_quadratic`, a `tables.kernels.shapes.LinearQuadraticGame`: ``x'
+    = A x + sum_i B_i u_i``, and player ``i`` is paid ``-(x'R_i x + u_i'Q_i u_i)`` a period, discounted by its
+    own ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
 
     - ``markov_perfect``: nobody gains by another strategy, whatever the state (any number of players);
     - ``feedback_stackelberg``: in every period the leader moves first, and the follower sees its move;
@@ -67,7 +68,7 @@ class LinearQuadratic(eqx.Module):
     The certificate is exact among strategies and plans whose discounted squares die out: every player's best
     reply to the others' strategies is a linear regulator's problem, that of a leader against the follower's
     reply. For ``joint`` it tells what each would gain by leaving the common plan. Where a game says that the
-    path leaves what it stands for (``outside_linear(state_path)``, such as outputs below zero) there is a
+    path leaves what it stands for (`rivalry.oracles.outside_linear`, such as outputs below zero) there is a
     warning, ``outside``, and no certificate.
 
     Raises `ValueError` for more than two players with a leader, ``gamma`` outside [0, 1), a joint plan of
@@ -79,10 +80,12 @@ class LinearQuadratic(eqx.Module):
 
     >>> import rivalry as rv
     >>> class OneFirm:  # the output q moves by u at a cost of u**2; sold at a price of 1 - q
-    ...     def linear_quadratic(self):
-    ...         one, cash = np.ones((1, 1, 1)), np.array([[[0.0, -0.5], [-0.5, 1.0]]])
-    ...         start, move = np.array([1.0, 0.0]), np.array([[[0.0], [1.0]]])
-    ...         return LinearQuadraticGame(np.eye(2), move, cash, one, np.array([0.9]), start)
+    ...     pass
+    >>> @rv.oracles.to_linear_quadratic.register(OneFirm)
+    ... def _(game):
+    ...     one, cash = np.ones((1, 1, 1)), np.array([[[0.0, -0.5], [-0.5, 1.0]]])
+    ...     start, move = np.array([1.0, 0.0]), np.array([[[0.0], [1.0]]])
+    ...     return LinearQuadraticGame(np.eye(2), move, cash, one, np.array([0.9]), start)
     >>> found = rv.solve(OneFirm(), LinearQuadratic())
     >>> found.data.steady_state.values.round(6).tolist(), found.claim
     ([1.0, 0.5], 'equilibrium')
@@ -99,12 +102,12 @@ class LinearQuadratic(eqx.Module):
 
     @staticmethod
     def fits(game: Any) -> bool:
-        """On games that offer themselves as linear-quadratic."""
-        return has(game, "linear_quadratic")
+        """On games with a linear-quadratic form (`rivalry.oracles.to_linear_quadratic`)."""
+        return to_linear_quadratic.knows(game)
 
     def world(self, game: Any) -> LinearQuadraticWorld:
         """The game's matrices. Raises `ValueError` where they, or the solution for them, do not fit."""
-        made = checked(offered(game, "linear_quadratic")())
+        made = checked(to_linear_quadratic(game))
         rates = made.gamma.tolist()
         if self.solution.endswith("stackelberg"):
             if len(rates) != 2:
@@ -115,7 +118,7 @@ class LinearQuadratic(eqx.Module):
             raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
         if self.solution == "commitment_stackelberg":
             _euler(made, 1 - self.leader)
-        return LinearQuadraticWorld(made, scale(game), offered(game, "outside_linear"))
+        return LinearQuadraticWorld(made, scale(game), partial(outside_linear, game))
 
     def length(self, world: LinearQuadraticWorld) -> int:
         """At most the budget."""

@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.oracles import has
+from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import check_places, playable
 from rivalry.methods.q_learning import sessions
@@ -160,8 +160,8 @@ class RepeatedQLearning(eqx.Module):
     @classmethod
     def fits(cls, game: Any) -> bool:
         """Finite games, games with payoffs at a profile, and who says how it is played on and on."""
-        return has(game, "repeated") or (
-            playable(game) and not (over_periods(game) and int(game.periods) > 1)
+        return to_repeated.knows(game) or (
+            playable(game) and not (over_periods(game) and to_stages(game).periods > 1)
         )
 
     @property

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.oracles import offered
+from rivalry.core import oracles
 from rivalry.core.space import Box
 from rivalry.methods.q_learning.exploration import check_numbers, each_player
 from rivalry.transforms import Leadership
@@ -39,17 +39,17 @@ class Seating(NamedTuple):
 def seating(game: Any) -> Seating:
     """The whole game behind a game of leaders, its stages by the whole game's numbers of players.
 
-    Any game may tell its ``stages`` and its ``timing``, of which ``alternating`` is one.
+    Who chooses when is known of any game by `rivalry.oracles.move_order` and `rivalry.oracles.alternating`.
 
     >>> import rivalry as rv
     >>> seating(rv.games.market(stages=[[1], [0, 2]])).stages
     ((1,), (0, 2))
     """
     led = isinstance(game, Leadership)
-    base = game.everybody if led else game
+    base = oracles.base_game(game) if led else game
     everyone = tuple(range(base.space.shape[0]))
-    stages = tuple(tuple(stage) for stage in offered(game, "stages", (everyone,)))
-    alternating = offered(base, "timing", "simultaneous") == "alternating"
+    stages = tuple(tuple(stage) for stage in oracles.move_order(game))
+    alternating = oracles.alternating(base)
     return Seating(base, stages, alternating, stages[0] if led else everyone, led)
 
 
@@ -70,9 +70,10 @@ def discounts(game: Any, gamma: Any) -> np.ndarray:
     ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
     Raises `ValueError` where the sum over periods diverges.
     """
-    own = offered(game, "gamma", USUAL_GAMMA) if gamma is None else gamma
+    known = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
+    own = known if gamma is None else gamma
     each = each_player("gamma", own if not hasattr(own, "tolist") else own.tolist(), game.space.shape[0])
-    growth = float(offered(game, "growth", 0.0))
+    growth = float(oracles.payoff_growth(game))
     for player, one in enumerate(each):
         if not 0 <= one * (1 + growth) < 1:
             rule = "gamma (1 + growth) must be below 1"

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.oracles import offered, traced_metrics
+from rivalry.core import oracles
+from rivalry.core.oracles import traced_metrics
 from rivalry.core.results import Record
 from rivalry.core.statistics import half_width
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role
@@ -43,14 +44,14 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     players; its mean over sessions, standard deviation and half width of the 95 % interval;
     ``critical_discount`` (player), from which Nash play for ever would hold each to the joint maximum.
     """
-    between = offered(world.game, "gain_between")
-    if between is None:
+    if not oracles.profit_gain_bounds.knows(world.game):
         return {}
     try:
-        nash, joint = (np.asarray(part, dtype=float) for part in between())
+        known = oracles.profit_gain_bounds(world.game)
     except ValueError as error:  # no equilibrium, no joint maximum, or one that is both
         warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}
+    nash, joint, critical = (np.asarray(part, dtype=float) for part in known)
     own = (payoff - nash) / (joint - nash)
     pooled = (payoff.mean(axis=1) - nash.mean()) / (joint.mean() - nash.mean())
     spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
@@ -62,7 +63,7 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
         "gain_interval": ((), half_width(pooled)),
         "nash_payoff": (("player",), nash),
         "joint_payoff": (("player",), joint),
-        "critical_discount": (("player",), np.asarray(world.game.critical_discount())),
+        "critical_discount": (("player",), critical),
     }
 
 
@@ -74,15 +75,15 @@ def answering(world: RepeatedWorld, roles: list[Role]) -> RepeatedWorld:
 
 
 def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
-    """Through what discount factors can matter here, in a line: the game's own ``gamma_channels``.
+    """Through what discount factors can matter here, in a line: `rivalry.oracles.discounting_channels`.
 
     ``learns [player]``: who learns with a discount above 0, whatever the game's own.
     Where that is learning alone, a warning says so too.
     """
-    told = offered(world.game, "gamma_channels")
-    if told is None:
+    if not oracles.discounting_channels.knows(world.game):
         return {}
-    found = told(world.tables, learns, [float(own) for own in learns])
+    discounts = [float(own) for own in learns]
+    found = oracles.discounting_channels(world.game, world.tables, learns, discounts)
     text, alone = found.text, bool(found.learning) and not found.state and not found.memory
     if alone:
         text += "; gamma has no channel except learning: what it moves is an artefact"
@@ -116,17 +117,17 @@ def _measures(game: Any, x: Any) -> Any:
 
 def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
     """What the firms are worth when play goes on round its cycle, as the game values cash flows."""
-    valued = offered(world.game, "valued")
-    if valued is None:
+    if not oracles.cycle_value.knows(world.game):
         return {}
-    value, share = valued(cycles.payoff, gamma)
+    value, share = oracles.cycle_value(world.game, cycles.payoff, gamma)
     return {"value": (("session", "player"), value), "terminal_share": (("session", "player"), share)}
 
 
 def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
     """Leaders beside subgame-perfect play on the grid, and how well followers answer."""
     tables, players = world.tables, len(world.tables.sizes)
-    stages = [list(stage) for stage in offered(world.game, "stages", ())]
+    staged = oracles.move_order.knows(world.game)
+    stages = [list(stage) for stage in oracles.move_order(world.game)] if staged else []
     if len(stages) < 2 or len(tables.payoff) > 1:
         return {}
     exact = staged_values(tables.payoff[0], tables.sizes.tolist(), stages)
