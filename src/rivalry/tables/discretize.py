@@ -110,7 +110,7 @@ def _finite(game: Any, observation: str, play: str) -> Tabulated:
     """A finite game as it is; a game without states gets what players see and when they move."""
     world: Any = oracles.to_finite(game)
     if not isinstance(world, FiniteGame):
-        raise ValueError(f"game: to_finite answers a {type(world).__name__}; must be a FiniteGame")
+        raise ValueError(f"game: its finite form is a {type(world).__name__}; must be a FiniteGame")
     sizes = world.sizes
     if world.payoff.shape[0] == 1 and not world.moves.size:
         world = _turns(world.payoff, sizes, world.moves, observation, play)
