@@ -12,6 +12,8 @@ import rivalry as rv
 from rivalry.core.certify import certificate
 from rivalry.core.game import jacobian, with_
 from rivalry.core.jax import put
+from rivalry.methods.continuation import pseudo_arclength
+from tests import jaxcont_curves
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -178,10 +180,9 @@ def test_unequal_modes_make_the_first_crossing_transcritical() -> None:
 
 
 @pytest.mark.nightly
-def test_jaxcont_finds_the_same() -> None:
-    learner = rv.methods.Branches(
-        parameter="reach", low=0.08, high=0.3, certify="none", continuation="jaxcont"
-    )
+def test_jaxcont_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pseudo_arclength, "follow", jaxcont_curves.follow)
+    learner = rv.methods.Branches(parameter="reach", low=0.08, high=0.3, certify="none")
     theirs = rv.solve(influencer(3), learner).data
     ours = three()
     np.testing.assert_allclose(theirs.branch_parameter, ours.branch_parameter, atol=1e-8)

@@ -32,7 +32,6 @@ HOMES = {
     "optax": {"methods"},
     "optimistix": {"methods"},
     "diffrax": {"methods"},
-    "jaxcont": {"methods"},
     "networkx": {"economies"},
     "pydantic": {"lab.study", "web"},
     "typer": {"cli"},

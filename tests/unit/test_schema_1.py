@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rivalry.lab.store import schema_1
-from rivalry.lab.store.schema_1 import upgraded_head, upgraded_record
+from rivalry.lab.store.schema_1 import upgraded_head, upgraded_record, upgraded_study
+from rivalry.lab.study import build
 
 
 @pytest.fixture
@@ -74,3 +75,20 @@ def test_a_record_has_the_names_and_words_of_today(names: None) -> None:
     assert solved["safety_input"][1].tolist() == [0.0, 1.0, 2.0, 3.0]
     learned = upgraded_record(record, "duel")  # learners store no residual, and run the steps they are given
     assert learned["status"][1].tolist() == ["converged", "completed", "cycling", "not found"]
+
+
+def test_a_market_of_version_0_1_is_one_of_today() -> None:
+    shock = {"kind": "markov", "levels": [-1.0, 1.0], "chain": [[0.9, 0.1], [0.1, 0.9]]}
+    game = {"family": "market", "a": 40.0, "c": [4.0, 4.0], "xi": 0.2, "shock": shock, "gamma": 0.9}
+    base = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}}
+    new = upgraded_study(base | {"game": game, "sweep": {"game.c[1]": [4.0], "game.shock.chain[0]": [1]}})
+    assert list(new["sweep"]) == ["game.unit_cost[1]", "game.shock.transitions[0]"]
+    made = build.build_game(new["game"])
+    np.testing.assert_allclose(made.gamma, 0.9)
+    logit = upgraded_study(base | {"sweep": {}, "game": {"family": "market", "demand": "logit", "a": 3.0}})
+    assert logit["game"]["quality"] == 3.0
+    build.build_game(logit["game"])
+    poor = {"family": "karma", "kbar": 2.0, "kmax": 5}
+    karma = upgraded_study(base | {"sweep": {"game.kbar": [2.0]}, "game": poor})
+    assert (karma["game"]["mean_karma"], list(karma["sweep"])) == (2.0, ["game.mean_karma"])
+    build.build_game(karma["game"])

@@ -18,8 +18,29 @@ from rivalry.methods import METHODS
 
 _KARMA = {"kbar": "mean_karma", "kmax": "max_karma"}
 
-GAME_KEYS: dict[str, dict[str, str]] = {"city": _KARMA, "karma": _KARMA}
-"""By family; a present key with dots leads into a table."""
+_MARKET = {
+    "A": "market_size",
+    "F": "fixed_cost",
+    "Qmin": "price_flat_below",
+    "a": "intercept",
+    "a0": "outside_option",
+    "b": "slope",
+    "c": "unit_cost",
+    "d": "convex_cost",
+    "dep": "depreciation",
+    "eta": "elasticity",
+    "g_s": "substitution",
+    "mu": "taste_spread",
+    "phi": "adjustment_cost",
+    "shock.chain": "shock.transitions",
+    "shock.odds": "shock.probabilities",
+    "xi": "grid_margin",
+}
+GAME_KEYS: dict[str, dict[str, str]] = {"city": _KARMA, "karma": _KARMA, "market": _MARKET}
+"""By family; a key with dots is in a table."""
+
+DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
+"""Letters of markets that meant something else with these demands."""
 
 METHOD_KINDS = {
     "given": "evaluate",
@@ -101,7 +122,7 @@ def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
     """The tables that determine results."""
     new: dict[str, Any] = {}
     if study.get("game"):
-        new["game"] = _moved(study["game"], GAME_KEYS.get(str(study["game"].get("family")), {}))
+        new["game"] = _moved(study["game"], _game_keys(study))
     new["method"] = [
         _moved(table, _options(table.get("kind"))) | {"kind": METHOD_KINDS.get(table["kind"], table["kind"])}
         for table in study.get("method") or ()
@@ -116,16 +137,26 @@ def _options(kind: object) -> Names:
     return METHOD_KEYS if METHOD_KINDS.get(str(kind), str(kind)) in METHODS else {}
 
 
-def _moved(table: Mapping[str, Any], keys: Names) -> dict[str, Any]:
+def _game_keys(study: Mapping[str, Any]) -> Names:
+    """The renamed keys of a study's family."""
+    game = study.get("game") or {}
+    own = DEMAND_KEYS.get(str(game.get("demand")), {}) if game.get("family") == "market" else {}
+    return GAME_KEYS.get(str(game.get("family")), {}) | own
+
+
+def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str, Any]:
     """A table whose renamed keys are moved; where a table takes a word's place, the word is its kind."""
     new: dict[str, Any] = {}
     for key, value in table.items():
-        *path, last = keys.get(key, key).split(".")
+        here = f"{prefix}{key}"
+        *path, last = keys.get(here, here).removeprefix(prefix).split(".")
         inner = new
         for step in path:
             if not isinstance(inner.get(step), dict):
                 inner[step] = {"kind": inner[step]} if step in inner else {}
             inner = inner[step]
+        if isinstance(value, Mapping):
+            value = {**(inner.get(last) or {}), **_moved(value, keys, f"{here}.")}
         if isinstance(inner.get(last), dict) and isinstance(value, str):
             inner[last]["kind"] = value
         else:
@@ -139,8 +170,7 @@ def _key(key: str, study: Mapping[str, Any]) -> str:
     prefix = head[0] if head else ""
     root, *rest = key[len(prefix) :].split(".")
     if root == "game" and rest:
-        family = str((study.get("game") or {}).get("family"))
-        return f"{prefix}game.{_path(rest, GAME_KEYS.get(family, {}))}"
+        return f"{prefix}game.{_path(rest, _game_keys(study))}"
     if root == "method" and len(rest) > 1:
         kinds = {str(table.get("name")): table.get("kind") for table in study.get("method") or ()}
         return f"{prefix}method.{rest[0]}.{_path(rest[1:], _options(kinds.get(rest[0])))}"
@@ -148,8 +178,12 @@ def _key(key: str, study: Mapping[str, Any]) -> str:
 
 
 def _path(steps: list[str], keys: Names) -> str:
-    name, bracket, index = steps[0].partition("[")
-    return ".".join([keys.get(name, name) + bracket + index, *steps[1:]])
+    """A path of keys, of which a beginning may be renamed."""
+    for count in range(len(steps), 0, -1):
+        name, bracket, index = ".".join(steps[:count]).partition("[")
+        if name in keys:
+            return ".".join([keys[name] + bracket + index, *steps[count:]])
+    return ".".join(steps)
 
 
 def _coordinates(study: Mapping[str, Any]) -> dict[str, str]:

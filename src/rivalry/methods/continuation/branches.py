@@ -75,7 +75,6 @@ class Branches(eqx.Module):
         "gains of points: by a search, with proofs where the game has them, or not at all",
     ] = "search"
     points: Annotated[int, Ge(2), Le(100_000), "grid of the search for gains"] = 101
-    continuation: Annotated[Literal["own", "jaxcont"], "what follows the branches"] = "own"
     open_ended: ClassVar[bool] = True
 
     @staticmethod
@@ -92,8 +91,6 @@ class Branches(eqx.Module):
         refuse_jumps(world)
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
-        if self.continuation == "jaxcont" and callable(self.parameter):  # it traces the game at all values
-            raise ValueError("continuation: 'jaxcont' needs a parameter that is a field of the game, by name")
         if not isinstance(self.cycles, list | tuple) and self.cycles < 0:
             raise ValueError(f"cycles: {self.cycles} must be at least 0")
         family = self._family(world)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -83,9 +82,6 @@ class Step(NamedTuple):
     length: float
 
 
-Follow = Callable[[System, np.ndarray, np.ndarray, float], CurvePoint | None]
-
-
 def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
     """The next point of the curve, ``length`` along its tangent at ``y`` [k+1]; None where it is lost."""
     return correct(system, y + length * along, along)
@@ -97,7 +93,6 @@ def step(
     along: np.ndarray,
     length: float,
     bounds: tuple[float, float],
-    by: Follow = follow,
 ) -> Step:
     """The next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
 
@@ -106,7 +101,7 @@ def step(
     """
     shortest, longest = bounds
     while length >= shortest:
-        point = by(system, y, along, length)
+        point = follow(system, y, along, length)
         if point is not None and np.linalg.norm(point.y - y - length * along) <= 0.5 * length:
             ahead = tangent(point.look, along)
             if ahead @ along >= BEND or length <= 2 * shortest:

@@ -13,10 +13,8 @@ from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped
 from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.pseudo_arclength import (
     CurvePoint,
-    Follow,
     at_value,
     correct,
-    follow,
     search,
     step,
     tangent,
@@ -105,7 +103,7 @@ class Tracer:
         if len(own) >= self.options.most_points:
             self._end(branch, known.LONG)
             return
-        taken = step(system, y, along, float(s["length"][0]), (shortest, longest), self._follow())
+        taken = step(system, y, along, float(s["length"][0]), (shortest, longest))
         s["length"] = np.asarray([taken.length])
         if taken.point is None:
             self._end(branch, known.LOST)
@@ -119,13 +117,6 @@ class Tracer:
                     add(s, "cut", row=row, label=cut.label, order=cut.order)
         if ending != known.WALKING:
             self._end(branch, ending)
-
-    def _follow(self) -> Follow:
-        if self.options.continuation == "own":
-            return follow
-        from rivalry.methods.continuation import jaxcont
-
-        return jaxcont.follow
 
     def _stopped(
         self, branch: int, system: System, y: np.ndarray, point: CurvePoint

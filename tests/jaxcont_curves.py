@@ -1,4 +1,4 @@
-"""The same curves by jaxcont (pseudo-arclength), as an alternative to `walk` and a check on it."""
+"""Curves of equilibria by jaxcont: an independent implementation of `pseudo_arclength.follow` for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT = 1e-13  # what jaxcont may leave of the system, in units of the payoff sca
 
 
 class _Frame(NamedTuple):
-    """How unknowns and profiles are made of each other, as arrays: other numbers compile nothing anew."""
+    """Maps between unknowns and profiles, as arrays, so that other values compile nothing new."""
 
     base: Float[Array, "player axis"]
     expand: Float[Array, "row unknown"]  # what unknowns add to a profile
@@ -32,7 +32,7 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
 
     The parameter must be a field of the game.
     """
-    import jaxcont  # noqa: F401 (its constants may not be made while something is traced)
+    import jaxcont  # noqa: F401 (its constants must not be created while JAX traces)
 
     family = system.family
     way = 1.0 if along[-1] >= 0 else -1.0
