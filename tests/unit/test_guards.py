@@ -1,0 +1,165 @@
+"""Guards: what makes the package hard to read may become less, never more.
+
+Each guard lists its findings in the source. It fails where there are more than `guards.json` records,
+and names those that are new. `python -m tests.unit.test_guards` records the present findings; the record
+may only shrink.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_house import MODULES, imports
+
+RECORD = Path(__file__).with_name("guards.json")
+SHORT = 200  # lines
+
+# Identifiers that the package used before; each has a standard term in its place.
+RETIRED = re.compile(
+    "alike|begun|best_reply|carry_on|ceiling|curved|drawn|endless|everybody|gain_between|goes|held|inner|inward|"
+    "jumps|kbar|kept|kmax|lanes?|laws?|least|listed|lived|moved|odds|opening|outer|p_update|pooled_gain|"
+    "proved_reply|q0|refuses|repl(y|ies)|seats|sees|settled|shown|stock_range|told|trained_gain"
+)
+ROADS = "economies"  # where a lane is a lane
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for module, path in MODULES.items():
+        yield module, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def in_circles(imported: Mapping[str, set[str]]) -> list[str]:
+    """The modules that import themselves over others, as ``module (first module of its circle)``."""
+    reached: dict[str, set[str]] = {}
+    for module in imported:
+        todo, seen = list(imported[module]), set[str]()
+        while todo:
+            other = todo.pop()
+            if other not in seen:
+                seen.add(other)
+                todo.extend(imported.get(other, ()))
+        reached[module] = seen
+    circles = {
+        module: min(other for other in seen if module in reached.get(other, ()))
+        for module, seen in reached.items()
+        if module in seen
+    }
+    return sorted(f"{module} ({first})" for module, first in circles.items())
+
+
+def circles() -> list[str]:
+    """Modules in circles of imports; imports for type checkers and inside functions count."""
+    return in_circles(
+        {module: {found.module for found in imports(path)} - {module} for module, path in MODULES.items()}
+    )
+
+
+def homonyms() -> list[str]:
+    """Names of classes that two modules or more define."""
+    homes: dict[str, set[str]] = defaultdict(set)
+    for module, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].add(module)
+    return sorted(f"{name}: {', '.join(sorted(at))}" for name, at in homes.items() if len(at) > 1)
+
+
+def one_importer() -> list[str]:
+    """Modules under 200 lines that exactly one other module imports."""
+    importers: dict[str, set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        for found in imports(path):
+            if found.module != module:
+                importers[found.module].add(module)
+    return sorted(
+        f"{module} (imported by {min(importers[module])})"
+        for module, path in MODULES.items()
+        if len(importers[module]) == 1
+        and path.name != "__init__.py"
+        and len(path.read_text(encoding="utf-8").splitlines()) < SHORT
+    )
+
+
+def probes() -> list[str]:
+    """Calls of `hasattr` and `getattr` with a literal name."""
+    return sorted(
+        f"{module}: {node.func.id} {node.args[1].value}"
+        for module, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("hasattr", "getattr")
+        and len(node.args) > 1
+        and isinstance(node.args[1], ast.Constant)
+    )
+
+
+def defined_names(tree: ast.AST) -> Iterator[str]:
+    """Names that a module defines: functions, classes, parameters, variables and fields."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+
+
+def retired_names() -> list[str]:
+    """Retired identifiers that a module still defines, and modules still called so."""
+    found = set()
+    for module, tree in trees():
+        for name in filter(RETIRED.fullmatch, {*defined_names(tree), module.rpartition(".")[2]}):
+            if not (name.startswith("lane") and f".{ROADS}" in module):
+                found.add(f"{module}: {name}")
+    return sorted(found)
+
+
+GUARDS: dict[str, Callable[[], list[str]]] = {
+    "circles": circles,
+    "homonyms": homonyms,
+    "one_importer": one_importer,
+    "probes": probes,
+    "retired_names": retired_names,
+}
+
+
+def more_than(recorded: list[str], found: list[str]) -> list[str]:
+    """The findings that are not recorded, where there are more than are."""
+    return sorted((Counter(found) - Counter(recorded)).elements()) if len(found) > len(recorded) else []
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_no_guarded_number_rises(name: str) -> None:
+    recorded = json.loads(RECORD.read_text(encoding="utf-8"))[name]
+    found = GUARDS[name]()
+    new = more_than(recorded, found)
+    assert not new, f"{name}: {len(found)} instead of {len(recorded)}; new: " + "; ".join(new)
+
+
+def test_circles_are_found_and_chains_are_not() -> None:
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": set(), "d": {"a"}}) == []
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}}) == ["b (b)", "c (b)", "d (d)"]
+
+
+def test_names_are_found_where_they_are_defined() -> None:
+    tree = ast.parse("class A:\n    told: int\n    def held(self, kept): self.shown = kept.lived\n")
+    assert set(defined_names(tree)) == {"A", "told", "held", "self", "kept", "shown"}
+
+
+def test_only_more_findings_than_recorded_count() -> None:
+    assert more_than(["a", "b"], ["a", "c"]) == []
+    assert more_than(["a", "b"], ["a", "a", "c"]) == ["a", "c"]
+
+
+if __name__ == "__main__":
+    record = {name: guard() for name, guard in GUARDS.items()}
+    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(*(f"{name}: {len(found)}" for name, found in record.items()), sep="\n")
