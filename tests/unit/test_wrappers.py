@@ -146,6 +146,36 @@ def test_every_oracle_is_answered_or_generic_on_purpose(name: str) -> None:
     assert oracles.discontinuity(MADE[name]) == "a step"
 
 
+class Converted(Firms):
+    """The same firms, of which every conversion and every oracle of play is registered."""
+
+
+for oracle in (*oracles.CONVERSIONS, *oracles.PLAY):
+    oracle.register(Converted)(lambda game, *given: None)
+
+AROUND = {
+    "freeze": {"to_finite"},  # tables averaged over the fixed players' mixtures
+    "stackelberg": {"base_game", "move_order"},
+    "walks": {"normalized_observation", "own_units"},
+    "repeat": {"normalized_observation"},
+    "in_stages": {"active_players", "normalized_observation"},
+    "open_loop": set[str](),
+    "listed": set[str](),
+    "flattened": set[str](),
+}
+"""What is known of wrappers. The rest is generic on purpose: periods, states and agents are those of the game
+inside, and learners of a wrapper are given their discount factors."""
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_conversions_of_the_game_inside_are_none_of_the_game_around(name: str) -> None:
+    inside = Converted(LINEAR.space)
+    game = eqx.tree_at(lambda made: made.game, MADE[name], inside)
+    known = {oracle.__name__ for oracle in (*oracles.CONVERSIONS, *oracles.PLAY) if oracle.knows(game)}  # type: ignore[attr-defined]
+    assert known == AROUND[name]
+    assert oracles.to_stages.knows(inside)
+
+
 @pytest.mark.parametrize("name", WITH_PAYOFFS)
 def test_methods_that_follow_gradients_refuse_what_they_refuse_inside(name: str) -> None:
     game = MADE[name]
