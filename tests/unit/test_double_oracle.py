@@ -15,7 +15,7 @@ from rivalry.core.jax import jnp
 from rivalry.core.space import Box
 from rivalry.methods.continuous.double_oracle import DoubleOracle
 from rivalry.methods.continuous.mixtures import reply_to_mixtures
-from rivalry.methods.finite.equilibria import one_mixed
+from rivalry.methods.finite.mixed_equilibria import one_mixed
 
 
 class Quadratic(eqx.Module):

@@ -10,8 +10,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import matrix
-from rivalry.methods.finite import equilibria
-from rivalry.methods.finite.equilibria import MixedEquilibria, PureEquilibria
+from rivalry.methods.finite import mixed_equilibria
+from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
+from rivalry.methods.finite.pure_equilibria import PureEquilibria
 from rivalry.tables import equilibria as equilibria_of
 from rivalry.tables import tabulate
 from rivalry.tables.extreme_equilibria import TooMany
@@ -228,7 +229,7 @@ def test_games_too_large_are_searched_and_say_so(
     def too_many(tables: np.ndarray, most: int) -> None:
         raise TooMany("as a test has it")
 
-    monkeypatch.setattr(equilibria, replaced, too_many)
+    monkeypatch.setattr(mixed_equilibria, replaced, too_many)
     solution = rv.solve(matrix(name), MixedEquilibria())
     assert solution.claim == "equilibrium"
     assert not bool(solution.record["complete"][1])

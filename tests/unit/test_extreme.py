@@ -10,7 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import matrix
-from rivalry.methods.finite.equilibria import MixedEquilibria
+from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, whole_payoffs
 
 SHAPES = [(1, 3), (2, 2), (2, 4), (3, 2), (3, 3), (4, 2), (3, 4)]

@@ -10,8 +10,9 @@ import pytest
 import rivalry as rv
 from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
-from rivalry.methods.finite.hedge import Hedge, SoftmaxPolicyGradient
-from rivalry.methods.finite.matching import FictitiousPlay
+from rivalry.methods.finite.fictitious_play import FictitiousPlay
+from rivalry.methods.finite.hedge import Hedge
+from rivalry.methods.finite.softmax_policy_gradient import SoftmaxPolicyGradient
 
 RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4))
 

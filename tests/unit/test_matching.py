@@ -14,7 +14,8 @@ import pytest
 import rivalry as rv
 from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
-from rivalry.methods.finite.matching import FictitiousPlay, RegretMatching
+from rivalry.methods.finite.fictitious_play import FictitiousPlay
+from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.tables.kernels import draws, matching
 
 LEARNERS = [RegretMatching(), RegretMatching(regrets="conditional"), FictitiousPlay()]

@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry import solving
 from rivalry.core.jax import jax, jnp
-from rivalry.methods.finite.matching import RegretMatching
+from rivalry.methods.finite.regret_matching import RegretMatching
 
 # budgets are small here on purpose; the warning has a test of its own
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")

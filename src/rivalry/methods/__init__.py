@@ -72,7 +72,7 @@ METHODS = {
     ),
     "fictitious_play": Entry(
         (
-            "rivalry.methods.finite.matching:FictitiousPlay",
+            "rivalry.methods.finite.fictitious_play:FictitiousPlay",
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
         "everybody replies to what the others have played so far; of populations, the average of answers",
@@ -98,7 +98,7 @@ METHODS = {
         "populations: the softmax of values in the policy's own stationary population, again and again",
     ),
     "mixed_equilibria": Entry(
-        ("rivalry.methods.finite.equilibria:MixedEquilibria",),
+        ("rivalry.methods.finite.mixed_equilibria:MixedEquilibria",),
         "all or some mixed equilibria of a finite game, by QuantEcon",
     ),
     "monotonicity": Entry(
@@ -118,7 +118,7 @@ METHODS = {
         "play over periods solved backwards, every period as a game given what lies ahead",
     ),
     "pure_equilibria": Entry(
-        ("rivalry.methods.finite.equilibria:PureEquilibria",),
+        ("rivalry.methods.finite.pure_equilibria:PureEquilibria",),
         "all pure equilibria of a finite game, by enumeration",
     ),
     "q_learning": Entry(
@@ -131,7 +131,7 @@ METHODS = {
         "independent Q-learning: everybody learns by trial what its moves are worth",
     ),
     "regret_matching": Entry(
-        ("rivalry.methods.finite.matching:RegretMatching",),
+        ("rivalry.methods.finite.regret_matching:RegretMatching",),
         "sampled repeated play; probabilities follow past regrets",
     ),
     "repeated_q_learning": Entry(
@@ -170,7 +170,7 @@ METHODS = {
         "finitely many agents play policies that do not change, or share a resource without karma",
     ),
     "softmax_policy_gradient": Entry(
-        ("rivalry.methods.finite.hedge:SoftmaxPolicyGradient",),
+        ("rivalry.methods.finite.softmax_policy_gradient:SoftmaxPolicyGradient",),
         "everybody climbs its payoff in the logits of a softmax, exactly or from drawn play",
     ),
     "sublinearity": Entry(

@@ -20,7 +20,7 @@ from rivalry.methods.continuous.mixtures import (
     mixture_record,
     reply_to_mixtures,
 )
-from rivalry.methods.finite.equilibria import one_mixed
+from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.tables.kernels.shapes import one_state
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program

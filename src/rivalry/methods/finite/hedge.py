@@ -1,4 +1,4 @@
-"""Learners of mixtures from expected payoffs: hedge, and the gradient of softmax policies."""
+"""Hedge: exponential weights on expected payoffs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, check_w
 Session = dict[str, np.ndarray]
 
 
-class _Softmax(eqx.Module):
-    """What the learners of this file share: logits, a step that adds to them, histories, the record."""
+class SoftmaxLearner(eqx.Module):
+    """Mixtures as the softmax of logits, to which every step adds; Hedge and the policy gradient are such."""
 
     places: Annotated[
         int | Table | list[Table],
@@ -112,7 +112,7 @@ class _Softmax(eqx.Module):
         """What is added to the logits, in units of the rate, ``[player action]``."""
 
 
-class Hedge(_Softmax):
+class Hedge(SoftmaxLearner):
     """Everybody at once, without chance: ``logits += eta`` times what every action pays on average.
 
     The average is over the rivals' current mixtures, and a mixture is the softmax of a player's logits; all
@@ -143,72 +143,6 @@ class Hedge(_Softmax):
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
         return pays
-
-
-class SoftmaxPolicyGradient(_Softmax):
-    """Everybody climbs its own expected payoff in the logits of a softmax over actions, all at once.
-
-    ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` what action a pays against the others'
-    current mixtures. ``sampled``: the mean over ``batch`` joint actions drawn from the mixtures of ``(r - b)
-    (1[a was drawn] - pi_a)``, whose expectation that is (Williams 1992), with the ``baseline`` b: 0
-    (``none``), or the mean of the player's payoffs in the rounds before (``average``).
-
-    ``places``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
-    compares with the payoffs that were drawn. Actions that are hardly played are hardly learned about, so
-    from a corner it takes long to leave.
-
-    Source: Williams, Machine Learning 8, 1992.
-
-    >>> import rivalry as rv
-    >>> game = rv.games.matrix("stag_hunt")
-    >>> found = rv.solve(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
-    >>> found.profile.values.round(2).tolist()
-    [[0.0, 1.0], [0.0, 1.0]]
-    """
-
-    rate: Annotated[
-        float | list[float], Gt(0), "step, in units of one over payoff; for all or one a player"
-    ] = 0.1
-    gradient: Annotated[Literal["exact", "sampled"], "in expectation, or from drawn play"] = "exact"
-    batch: Annotated[int, Ge(1), "of the sampled form: joint actions drawn for an update"] = 1
-    baseline: Annotated[Literal["average", "none"], "of the sampled form: what payoffs are compared with"] = (
-        "average"
-    )
-
-    rate_name: ClassVar[str] = "rate"
-
-    def __check_init__(self) -> None:
-        check_whole("batch", self.batch)
-        for name, allowed in (("gradient", ("exact", "sampled")), ("baseline", ("average", "none"))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
-
-    def advance(self, world: Any, session: Session, steps: int) -> int:
-        if self.gradient == "exact":
-            return super().advance(world, session, steps)
-        from rivalry.tables.kernels import draws
-        from rivalry.tables.kernels import softmax as kernel
-
-        tables = tables_of(world)
-        play: Any = kernel.play
-        noted = ("noted", "regret_curve", "play_curve")
-        names = ("stream", "clock", "logits", "earned", "would", "played", *noted)
-        with draws.quiet():
-            play(
-                tables.payoff[0],
-                tables.sizes,
-                self._rates(len(tables.sizes)),
-                self.batch,
-                int(self.baseline == "average"),
-                mixtures.sample_steps(),
-                *(session[name] for name in names),
-                steps,
-            )
-        return steps
-
-    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        slope: np.ndarray = weights * (pays - mean[:, None])
-        return slope
 
 
 def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""All pure equilibria of a finite game, all extreme ones of two players, mixed ones of more by supports."""
+"""Mixed equilibria of a finite game: all extreme ones of two players, of more players by supports."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from rivalry.core.results import Record
+from rivalry.methods.finite.pure_equilibria import (
+    Session,
+    best_responses,
+    equilibria_record,
+    expected_over,
+    pure_profiles,
+)
 from rivalry.methods.finite.support_enumeration import PATHS, candidates
 from rivalry.tables.extreme_equilibria import (
     BITS,
     MOST_BASES,
     TIES,
     TooMany,
-    equal_within,
     extreme_equilibria,
 )
 from rivalry.tables.kernels.shapes import stateless_tables
@@ -24,45 +30,6 @@ from rivalry.tables.kernels.shapes import stateless_tables
 SAME = 1e-6  # approximate equilibria this close in every probability are one
 FEW = 2_000  # bases or paths of a list that is a last resort
 REGRET = 1e-9  # largest of what is listed where arithmetic is not exact, in units of a player's payoff range
-
-Session = dict[str, np.ndarray]
-
-
-class PureEquilibria(eqx.Module):
-    """Every pure equilibrium of a finite game: the joint actions from which nobody gains by another action.
-
-    One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
-    equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
-    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
-    profile is the first. Without any the status is ``not found``.
-
-    >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
-    >>> int(found.data.equilibrium_count), found.claim
-    (2, 'equilibrium')
-    """
-
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        joint = stateless_tables(world)[0].size
-        return {"stable": np.ones(joint, dtype=bool), "checked": np.zeros(1, dtype=np.int64)}
-
-    def advance(self, world: Any, session: Session, steps: int) -> int:
-        tables = stateless_tables(world)
-        first = int(session["checked"][0])
-        last = min(first + steps, len(tables))
-        for player in range(first, last):
-            session["stable"] &= _best(tables, player).ravel()
-        session["checked"][0] = last
-        return last - first
-
-    def read(self, world: Any, session: Session) -> Record:
-        tables = stateless_tables(world)
-        sizes = tables.shape[1:]
-        if session["checked"][0] < len(tables):
-            none = np.zeros((0, len(sizes), max(sizes)))
-            return _told(tables, none, "iteration limit", False, "not all players were checked")
-        found = _vertices(session["stable"].reshape(sizes))
-        return _told(tables, found, "converged", False, "every pure equilibrium; mixed ones were not sought")
 
 
 class MixedEquilibria(eqx.Module):
@@ -141,9 +108,9 @@ class MixedEquilibria(eqx.Module):
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
                 why = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
-            found = _verified(tables, _pure(tables), _by_quantecon(tables, "lemke_howson"))
+            found = _verified(tables, pure_profiles(tables), _by_quantecon(tables, "lemke_howson"))
             return _over(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
-        return self._from_start(tables, session | {"found": _pure(tables)}, why)
+        return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
 
     def _from_start(self, tables: np.ndarray, session: Session, why: str) -> Session:
         """One start of McLennan and Tourky's method."""
@@ -164,7 +131,7 @@ class MixedEquilibria(eqx.Module):
         found = found[order]
         status = "converged" if session["over"][0] else "iteration limit"
         complete = bool(session.get("complete", [False])[0])
-        record = _told(tables, found, status, complete, str(session["reason"]))
+        record = equilibria_record(tables, found, status, complete, str(session["reason"]))
         degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, found)
         record["degenerate"] = ((), np.asarray(bool(degenerate)))
         record["pure_count"] = ((), np.asarray(sum(int((x > 0).sum() == len(tables)) for x in found)))
@@ -195,7 +162,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     >>> one_mixed(pennies).round(6).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
     """
-    pure = _pure(tables)
+    pure = pure_profiles(tables)
     if len(pure):
         first: np.ndarray = pure[0]
         return first
@@ -238,7 +205,7 @@ def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
     """Pure equilibria and those that are found by supports."""
     even = _even(tables)
     more = [_newton(even, np.maximum(x, 0.0), x != 0) for x in candidates(even, most=most)]
-    found = _verified(tables, _pure(tables), [x for x in more if x is not None])
+    found = _verified(tables, pure_profiles(tables), [x for x in more if x is not None])
     return _over(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
 
 
@@ -256,22 +223,6 @@ def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray])
     return found
 
 
-def _told(tables: np.ndarray, found: np.ndarray, status: str, complete: bool, reason: str) -> Record:
-    """What both classes store: the equilibria [equilibrium player action], and the first as the profile."""
-    none = np.full(found.shape[1:], np.nan)
-    status = "not found" if status == "converged" and not len(found) else status
-    pays = np.array([_payoffs(tables, x) for x in found]).reshape(len(found), len(tables))
-    return {
-        "profile": (("player", "axis"), found[0] if len(found) else none),
-        "status": ((), np.asarray(status)),
-        "equilibria": (("equilibrium", "player", "action"), found),
-        "equilibrium_payoff": (("equilibrium", "player"), pays),
-        "equilibrium_count": ((), np.asarray(len(found))),
-        "complete": ((), np.asarray(complete)),
-        "complete_reason": ((), np.asarray(reason)),
-    }
-
-
 def _even(tables: np.ndarray) -> np.ndarray:
     """Every player's payoffs from 0 to 1: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
@@ -280,49 +231,19 @@ def _even(tables: np.ndarray) -> np.ndarray:
     return even.reshape(tables.shape)
 
 
-def _best(tables: np.ndarray, player: int) -> np.ndarray:
-    """True at joint actions where the player's own is a best reply."""
-    own = tables[player]
-    best: np.ndarray = own >= own.max(axis=player, keepdims=True) - equal_within(own)
-    return best
-
-
-def _vertices(chosen: np.ndarray) -> np.ndarray:
-    """The joint actions that are True, as profiles [equilibrium player action]."""
-    joint = np.argwhere(chosen)
-    found = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
-    np.put_along_axis(found, joint[:, :, None], 1.0, axis=2)
-    return found
-
-
-def _pure(tables: np.ndarray) -> np.ndarray:
-    return _vertices(np.logical_and.reduce([_best(tables, player) for player in range(len(tables))]))
-
-
 def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     """Whether two best replies to pure actions were seen, or one at an equilibrium that is not played."""
-    if any(bool(np.any(_best(tables, player).sum(axis=player) > 1)) for player in range(len(tables))):
+    if any(
+        bool(np.any(best_responses(tables, player).sum(axis=player) > 1)) for player in range(len(tables))
+    ):
         return True
     even = _even(tables)
     for x in found:
         for player, size in enumerate(tables.shape[1:]):
-            values = _without(even[player], x, (player,))
+            values = expected_over(even[player], x, (player,))
             if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
                 return True
     return False
-
-
-def _without(table: np.ndarray, x: np.ndarray, kept: tuple[int, ...]) -> np.ndarray:
-    """A table averaged over the mixtures of all players but those ``kept``, whose axes stay in order."""
-    rest = table
-    for player in reversed(range(table.ndim)):
-        if player not in kept:
-            rest = np.tensordot(rest, x[player, : table.shape[player]], axes=(player, 0))
-    return rest
-
-
-def _payoffs(tables: np.ndarray, x: np.ndarray) -> list[float]:
-    return [float(_without(table, x, ())) for table in tables]
 
 
 def _by_quantecon(
@@ -350,7 +271,7 @@ def _padded(profile: Sequence[np.ndarray], length: int) -> np.ndarray:
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
-    values = [_without(table, x, (player,)) for player, table in enumerate(tables)]
+    values = [expected_over(table, x, (player,)) for player, table in enumerate(tables)]
     return max(float(v.max() - v @ x[p, : len(v)]) for p, v in enumerate(values))
 
 
@@ -403,13 +324,13 @@ def _indifference(
     slope = np.zeros((starts[-1], starts[-1]))
     for i, mine in enumerate(place):
         rows = slice(starts[i], starts[i + 1] - 1)
-        values = _without(tables[i], x, (i,))[mine]
+        values = expected_over(tables[i], x, (i,))[mine]
         residual[rows] = values[1:] - values[0]
         residual[starts[i + 1] - 1] = x[i, mine].sum() - 1.0
         slope[starts[i + 1] - 1, starts[i] : starts[i + 1]] = 1.0
         for j, theirs in enumerate(place):
             if j != i:
-                pair = _without(tables[i], x, (i, j))
+                pair = expected_over(tables[i], x, (i, j))
                 pair = (pair if i < j else pair.T)[np.ix_(mine, theirs)]
                 slope[rows, starts[j] : starts[j + 1]] = pair[1:] - pair[0]
     return residual, slope

@@ -1,4 +1,4 @@
-"""Learners in repeated play of a finite game: regret matching and fictitious play."""
+"""Regret matching in repeated play of a finite game, sampled action by action."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from rivalry.tables.kernels.shapes import stateless_tables
 Session = dict[str, np.ndarray]
 
 
-class _Repeated(eqx.Module):
-    """What the learners of this file share: a period is a step, the profile is the empirical play."""
+class SampledPlay(eqx.Module):
+    """Repeated play with sampled actions: a step is a period, the profile is the empirical play.
+
+    Regret matching and fictitious play differ in the rule of choice alone.
+    """
 
     places: Annotated[
         int | Table | list[Table],
@@ -113,7 +116,7 @@ class _Repeated(eqx.Module):
         return np.ones(len(tables))
 
 
-class RegretMatching(_Repeated):
+class RegretMatching(SampledPlay):
     """Repeated play in which probabilities follow past regrets (Hart and Mas-Colell 2000).
 
     ``regrets="unconditional"``: an action's probability is proportional to what always having played it
@@ -150,23 +153,6 @@ class RegretMatching(_Repeated):
         others = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
         wide: np.ndarray = self.inertia * np.where(ranges > 0, ranges, 1.0) * others
         return wide
-
-
-class FictitiousPlay(_Repeated):
-    """Everybody plays a best reply to what the others have played so far; ties are drawn (Brown 1951).
-
-    With more than two players the reply is to the others' joint empirical play. The first period is drawn.
-    The record is that of `RegretMatching`. The empirical play approaches equilibrium in zero-sum games
-    (Robinson 1951) and games with a potential (Monderer and Shapley 1996); elsewhere it need not (Shapley
-    1964).
-
-    >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("matching_pennies"), FictitiousPlay(), max_steps=20_000)
-    >>> bool(abs(found.profile - 0.5).max() < 0.02)
-    True
-    """
-
-    rule: ClassVar[str] = "FICTITIOUS"
 
 
 def _largest(gains: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -1,0 +1,104 @@
+"""All pure equilibria of a finite game, by enumeration of joint actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.results import Record
+from rivalry.tables.extreme_equilibria import equal_within
+from rivalry.tables.kernels.shapes import stateless_tables
+
+Session = dict[str, np.ndarray]
+
+
+class PureEquilibria(eqx.Module):
+    """Every pure equilibrium of a finite game: the joint actions from which nobody gains by another action.
+
+    One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
+    equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
+    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
+    profile is the first. Without any the status is ``not found``.
+
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
+    >>> int(found.data.equilibrium_count), found.claim
+    (2, 'equilibrium')
+    """
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        joint = stateless_tables(world)[0].size
+        return {"stable": np.ones(joint, dtype=bool), "checked": np.zeros(1, dtype=np.int64)}
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        tables = stateless_tables(world)
+        first = int(session["checked"][0])
+        last = min(first + steps, len(tables))
+        for player in range(first, last):
+            session["stable"] &= best_responses(tables, player).ravel()
+        session["checked"][0] = last
+        return last - first
+
+    def read(self, world: Any, session: Session) -> Record:
+        tables = stateless_tables(world)
+        sizes = tables.shape[1:]
+        if session["checked"][0] < len(tables):
+            none = np.zeros((0, len(sizes), max(sizes)))
+            return equilibria_record(tables, none, "iteration limit", False, "not all players were checked")
+        found = _profiles(session["stable"].reshape(sizes))
+        return equilibria_record(
+            tables, found, "converged", False, "every pure equilibrium; mixed ones were not sought"
+        )
+
+
+def pure_profiles(tables: np.ndarray) -> np.ndarray:
+    """Return all pure equilibria [equilibrium player action] of tables [player action_0 ..]."""
+    return _profiles(np.logical_and.reduce([best_responses(tables, player) for player in range(len(tables))]))
+
+
+def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
+    """Return whether the player's own action is a best response, for every joint action."""
+    own = tables[player]
+    best: np.ndarray = own >= own.max(axis=player, keepdims=True) - equal_within(own)
+    return best
+
+
+def equilibria_record(
+    tables: np.ndarray, found: np.ndarray, status: str, complete: bool, reason: str
+) -> Record:
+    """Return the record of equilibria [equilibrium player action], the first of which is the profile."""
+    none = np.full(found.shape[1:], np.nan)
+    status = "not found" if status == "converged" and not len(found) else status
+    pays = np.array([_payoffs(tables, x) for x in found]).reshape(len(found), len(tables))
+    return {
+        "profile": (("player", "axis"), found[0] if len(found) else none),
+        "status": ((), np.asarray(status)),
+        "equilibria": (("equilibrium", "player", "action"), found),
+        "equilibrium_payoff": (("equilibrium", "player"), pays),
+        "equilibrium_count": ((), np.asarray(len(found))),
+        "complete": ((), np.asarray(complete)),
+        "complete_reason": ((), np.asarray(reason)),
+    }
+
+
+def expected_over(table: np.ndarray, x: np.ndarray, kept: tuple[int, ...]) -> np.ndarray:
+    """Return a table averaged over all mixtures but those of players ``kept``, whose axes stay in order."""
+    rest = table
+    for player in reversed(range(table.ndim)):
+        if player not in kept:
+            rest = np.tensordot(rest, x[player, : table.shape[player]], axes=(player, 0))
+    return rest
+
+
+def _profiles(chosen: np.ndarray) -> np.ndarray:
+    """Return the joint actions that are True, as profiles [equilibrium player action]."""
+    joint = np.argwhere(chosen)
+    found = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
+    np.put_along_axis(found, joint[:, :, None], 1.0, axis=2)
+    return found
+
+
+def _payoffs(tables: np.ndarray, x: np.ndarray) -> list[float]:
+    return [float(expected_over(table, x, ())) for table in tables]

@@ -1,0 +1,79 @@
+"""Gradient ascent of expected payoffs in the logits of softmax policies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from rivalry.methods.continuous import mixtures
+from rivalry.methods.continuous.mixtures import tables_of
+from rivalry.methods.finite.hedge import Session, SoftmaxLearner
+from rivalry.methods.q_learning.exploration import check_whole
+
+
+class SoftmaxPolicyGradient(SoftmaxLearner):
+    """Everybody climbs its own expected payoff in the logits of a softmax over actions, all at once.
+
+    ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` what action a pays against the others'
+    current mixtures. ``sampled``: the mean over ``batch`` joint actions drawn from the mixtures of ``(r - b)
+    (1[a was drawn] - pi_a)``, whose expectation that is (Williams 1992), with the ``baseline`` b: 0
+    (``none``), or the mean of the player's payoffs in the rounds before (``average``).
+
+    ``places``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
+    compares with the payoffs that were drawn. Actions that are hardly played are hardly learned about, so
+    from a corner it takes long to leave.
+
+    Source: Williams, Machine Learning 8, 1992.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("stag_hunt")
+    >>> found = rv.solve(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
+    >>> found.profile.values.round(2).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+
+    rate: Annotated[
+        float | list[float], Gt(0), "step, in units of one over payoff; for all or one a player"
+    ] = 0.1
+    gradient: Annotated[Literal["exact", "sampled"], "in expectation, or from drawn play"] = "exact"
+    batch: Annotated[int, Ge(1), "of the sampled form: joint actions drawn for an update"] = 1
+    baseline: Annotated[Literal["average", "none"], "of the sampled form: what payoffs are compared with"] = (
+        "average"
+    )
+
+    rate_name: ClassVar[str] = "rate"
+
+    def __check_init__(self) -> None:
+        check_whole("batch", self.batch)
+        for name, allowed in (("gradient", ("exact", "sampled")), ("baseline", ("average", "none"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        if self.gradient == "exact":
+            return super().advance(world, session, steps)
+        from rivalry.tables.kernels import draws
+        from rivalry.tables.kernels import softmax as kernel
+
+        tables = tables_of(world)
+        play: Any = kernel.play
+        noted = ("noted", "regret_curve", "play_curve")
+        names = ("stream", "clock", "logits", "earned", "would", "played", *noted)
+        with draws.quiet():
+            play(
+                tables.payoff[0],
+                tables.sizes,
+                self._rates(len(tables.sizes)),
+                self.batch,
+                int(self.baseline == "average"),
+                mixtures.sample_steps(),
+                *(session[name] for name in names),
+                steps,
+            )
+        return steps
+
+    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        slope: np.ndarray = weights * (pays - mean[:, None])
+        return slope
