@@ -58,5 +58,7 @@ def test_influencer_custom(race: Callable[..., Any], benchmark: Any, count: int)
 
 
 def test_both_are_the_same_game() -> None:
-    x = built_in(0.2).named_start("paper_default")
+    import rivalry as rv
+
+    x = rv.oracles.named_start(built_in(0.2), "paper_default")
     assert abs(built_in(0.2).payoffs(x) - formula(0.2).payoffs(x)).max() < 1e-12

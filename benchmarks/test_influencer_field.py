@@ -37,6 +37,6 @@ def test_influencer_field(race: Callable[..., Any]) -> None:
     places = game.space.grid(0, PLACES)[:, 0]
 
     def ours() -> np.ndarray:
-        return np.asarray(plot_data._field(game, x, places, places))
+        return np.asarray(plot_data._fields(game, x, places, places, np.array([[0, 1]])))
 
     race(ours, in_numpy(game), rival="NumPy, a pair at a time", target=0.5, name="influencer_field")

@@ -220,10 +220,10 @@ def test_certificates_and_views() -> None:
 def test_who_is_alike() -> None:
     same = rv.games.influencer(**WHERE, kernel="dirichlet", alpha=[1, 2, 1], budgets=[3, 3, 3])
     assert oracles.exchangeable(same).tolist() == [0, 1, 0]
-    assert rv.with_(same, budgets=[1, 2, 3]).alike.tolist() == [0, 1, 2]
+    assert oracles.exchangeable(rv.with_(same, budgets=[1, 2, 3])).tolist() == [0, 1, 2]
     assert oracles.exchangeable(rv.games.influencer(reach=[0.1, 0.2, 0.2, 0.1])).tolist() == [0, 1, 1, 0]
     custom = rv.games.influencer(kernel="custom", influence="exp(-(b-x)^2/s)", parameters={"s": [1, 2, 1]})
-    assert custom.alike.tolist() == [0, 1, 0]
+    assert oracles.exchangeable(custom).tolist() == [0, 1, 0]
 
 
 def test_how_it_shows_itself() -> None:

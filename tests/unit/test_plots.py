@@ -271,7 +271,8 @@ def test_nullclines_pass_through_a_stationary_point(run: xr.Dataset) -> None:
 def test_nullclines_of_chosen_players() -> None:
     x = np.array([[0.2], [0.5], [0.8]])
     game = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
-    data = dataset(game.view("vector_field", game.space.check(x)) | {"profile": (("player", "axis"), x)})
+    field = rv.oracles.plot_data(game)["vector_field"](game.space.check(x))
+    data = dataset(field | {"profile": (("player", "axis"), x)})
     ax = rv.plots.vector_field(data, players=[2, 0])
     assert {"player 2: gradient is zero", "player 0: gradient is zero"} <= set(labels(ax))
     assert ax.get_xlabel() == "position of player 2 (units of the space)"

@@ -1,4 +1,4 @@
-"""A rent-seeking contest (Tullock 1980): whoever spends more is likelier to win the prize."""
+"""A rent-seeking contest (Tullock 1980): the probability of winning a prize increases with effort."""
 
 from typing import Annotated
 
@@ -27,8 +27,8 @@ class Contest(eqx.Module):
 def contest(
     *,
     players: Annotated[int, Interval(ge=2), "number of players"] = 2,
-    prize: Annotated[float, Gt(0), "what the winner gets"] = 1.0,
-    decisiveness: Annotated[float, Gt(0), "how much more a larger effort wins"] = 1.0,
+    prize: Annotated[float, Gt(0), "the winner's prize"] = 1.0,
+    decisiveness: Annotated[float, Gt(0), "power of effort in the probability of winning"] = 1.0,
 ) -> Contest:
-    """Players spend effort; the chance of winning is effort**decisiveness over everybody's."""
+    """Return a contest in which the probability of winning is proportional to effort**decisiveness."""
     return Contest(jnp.asarray(prize), jnp.asarray(decisiveness), players)

@@ -1,4 +1,4 @@
-"""A race in which effort answers effort: the nearer the others press, the more one's own effort brings."""
+"""A race with strategic complements: the marginal return of effort increases with the rivals' effort."""
 
 from typing import Annotated
 
@@ -28,8 +28,8 @@ class EffortRace(eqx.Module):
 def effort_race(
     *,
     players: Annotated[int, Interval(ge=2), "number of racers"] = 2,
-    prize: Annotated[float, "what a unit of effort brings by itself"] = 4.0,
-    rivalry: Annotated[float, Gt(0), "how much more or less it brings as others press"] = 2.0,
+    prize: Annotated[float, "return per unit of effort"] = 4.0,
+    rivalry: Annotated[float, Gt(0), "how much the rivals' effort changes that return"] = 2.0,
 ) -> EffortRace:
-    """Racers choose efforts, at a cost of half their square."""
+    """Return a race in which players choose efforts, at a cost of half their square."""
     return EffortRace(jnp.asarray(prize), jnp.asarray(rivalry), players)

@@ -21,15 +21,15 @@ class ScaleMarket(eqx.Module):
 
     def payoffs(self, x: jax.Array) -> jax.Array:
         quantity = x[:, 0]
-        margin = 1 - quantity.sum()  # price less the first unit's cost
+        margin = 1 - quantity.sum()  # price less the marginal cost of the first unit
         return quantity * margin + self.economies * quantity**2 / 2 - self.strain * quantity**3 / 3
 
 
 def scale_market(
     *,
     players: Annotated[int, Interval(ge=2), "number of firms"] = 3,
-    economies: Annotated[float, Ge(0), "how fast marginal cost falls at first"] = 0.5,
-    strain: Annotated[float, Ge(0), "how fast it rises again, per unit squared"] = 1.0,
+    economies: Annotated[float, Ge(0), "rate at which marginal cost falls at first"] = 0.5,
+    strain: Annotated[float, Ge(0), "rate at which it rises again, per unit squared"] = 1.0,
 ) -> ScaleMarket:
-    """Firms choose quantities; a larger firm is a cheaper one, up to a point."""
+    """Return a Cournot market in which marginal cost falls up to a quantity and then rises."""
     return ScaleMarket(jnp.asarray(economies), jnp.asarray(strain), players)
