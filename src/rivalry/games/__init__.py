@@ -15,7 +15,7 @@ GAMES = {
     ),
     "influencer": Entry(
         ("rivalry.games.influencer:influencer",),
-        "players choose where to act; every resource point is shared in proportion to influence",
+        "players choose positions; the resource at every point is shared in proportion to influence",
         "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
         "the influence there of player i at position xᵢ; r runs over all players and outside rows",
     ),

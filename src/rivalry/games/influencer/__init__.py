@@ -1,4 +1,4 @@
-"""Influencer games: players choose where to act; each resource point is shared in proportion to influence."""
+"""Influencer games: players choose positions; the resource is shared in proportion to influence."""
 
 from rivalry.games.influencer.closed_forms import (
     exponential_is_stable,
