@@ -220,9 +220,11 @@ def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) ->
 
     assert Study.from_resolved(rivalry("show", study, "--json").value) == load(study)
     rows = rivalry("show", "influencer", "--json").value
-    assert all(set(row) == {"name", "type", "default", "required", "bounds", "meaning"} for row in rows)
+    assert all(
+        set(row) == {"name", "type", "default", "required", "bounds", "meaning", "symbol"} for row in rows
+    )
     reach = next(row for row in rows if row["name"] == "reach")
-    assert reach["bounds"] == "> 0"
+    assert (reach["bounds"], reach["symbol"]) == ("> 0", "sigma")
     assert rivalry("show", "gradient_ascent", "--json").value
     several = rivalry("show", "q_learning", "--json").value
     assert next(row["class"] for row in several if row["name"] == "training") == "PopulationQLearning"

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import Symbol, checked, limit
 from rivalry.games.influencer.continuous import GaussRule, refined
 from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, one_of, per_player, players_of
 from rivalry.games.influencer.inputs import abstention as abstention_of
@@ -31,13 +31,21 @@ Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 def influencer(
     *,
     players: Annotated[
-        int | None, Ge(2), Le(100_000), "number of players; by default the length of the lists, else 2"
+        int | None,
+        Ge(2),
+        Le(100_000),
+        Symbol("N"),
+        "number of players; by default the length of the lists, else 2",
     ] = None,
     space: Annotated[
         Literal["interval", "box", "simplex"], "space of the positions and of the resource"
     ] = "interval",
     corners: Annotated[
-        int | None, Ge(2), Le(10_000), "simplex: number of coordinates, which sum to 1 (default 3)"
+        int | None,
+        Ge(2),
+        Le(10_000),
+        Symbol("L"),
+        "simplex: number of coordinates, which sum to 1 (default 3)",
     ] = None,
     bounds: Annotated[
         list[float] | list[list[float]] | np.ndarray | None,
@@ -50,13 +58,18 @@ def influencer(
     ] = "gaussian",
     reach: Annotated[
         PerPlayer | None,
+        Symbol("sigma"),
         "gaussian: standard deviation of each player's influence, in units of the space (default 0.25)",
     ] = None,
     variance: Annotated[
-        PerPlayer | None, "gaussian, instead of reach: factor of each player's covariance (default 1)"
+        PerPlayer | None,
+        Symbol("s"),
+        "gaussian, instead of reach: factor of each player's covariance (default 1)",
     ] = None,
     covariance: Annotated[
-        Matrices | None, "gaussian, instead of reach: covariance of influence, one matrix or one per player"
+        Matrices | None,
+        Symbol("Sigma"),
+        "gaussian, instead of reach: covariance of influence, one matrix or one per player",
     ] = None,
     normalised: Annotated[
         bool,
@@ -72,17 +85,24 @@ def influencer(
     ] = None,
     exponent: Annotated[
         PerPlayer | None,
+        Symbol("P p"),
         "power_law: power of the inverse distance; blotto: power of a player's amount (default 1)",
     ] = None,
     alpha: Annotated[
         PerPlayer | None, "dirichlet: concentration of each player's influence (default 1)"
     ] = None,
     reference_corner: Annotated[
-        int | None, Ge(0), "dirichlet: the corner whose parameter is alpha itself, counted from 0 (default 0)"
+        int | None,
+        Ge(0),
+        Symbol("phi"),
+        "dirichlet: the corner whose parameter is alpha itself, counted from 0 (default 0)",
     ] = None,
-    distance_floor: Annotated[Positive, "power_law: the smallest distance that counts"] = 1e-10,
+    distance_floor: Annotated[
+        Positive, Symbol("epsilon"), "power_law: the smallest distance that counts"
+    ] = 1e-10,
     influence: Annotated[
         str | Callable[..., Any] | None,
+        Symbol("f"),
         "custom: a formula of b and x (b1, b2, x1, x2 for several coordinates); in Python also a function "
         "of (x, b, parameters) that returns the logarithm of influence",
     ] = None,
@@ -92,23 +112,26 @@ def influencer(
     ] = None,
     resource_points: Annotated[
         dict[str, Any] | list[float] | list[list[float]] | np.ndarray | None,
+        Symbol("b"),
         "where the resource is: {kind = linspace, grid, points, corners, file, mesh (of a simplex) or "
         "continuous} (default 100 points on an interval, 20 per axis on a box, a mesh of a simplex)",
     ] = None,
     resource: Annotated[
         str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any],
+        Symbol("B"),
         "resource at each point: bimodal, unimodal, uniform, a formula of b, {kind = mixture, beta, "
         "dirichlet, formula, array or file}, or a list",
     ] = "uniform",
     normalise: Annotated[bool, "scale the resource to a sum of 1"] = False,
-    budgets: Annotated[PerPlayer, "factor of each player's influence"] = 1.0,
+    budgets: Annotated[PerPlayer, Symbol("w"), "factor of each player's influence"] = 1.0,
     third_party: Annotated[
         str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any] | None,
         "influence of a party that does not move: a formula of b, or one number per point",
     ] = None,
     abstention: Annotated[
         NotNegative | dict[str, float] | None,
-        "Q: abstention has influence Q times the product of all squared distances",
+        Symbol("Q"),
+        "abstention has influence Q times the product of all squared distances",
     ] = None,
     zero_influence: Annotated[
         Literal["error", "share", "lost"], "what happens to the resource where no row has influence"

@@ -12,11 +12,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.games.influencer.kernels import ChosenReach, Kernel, squared_distance
-from rivalry.tables.kernels.shapes import Contest, contest
 
 
 class InfluencerGame(eqx.Module):
@@ -139,28 +138,6 @@ class InfluencerGame(eqx.Module):
             return jnp.where(nobody, fill, parts / total), top + jnp.log(total)
         return parts * (1 / total), top + jnp.log(total)
 
-    def contest(self, positions: np.ndarray) -> Contest:
-        """Return the arrays of which tables of payoffs at ``positions [player action axis]`` are made.
-
-        Payoffs summed from them are those of `payoffs` with every player at one of its positions.
-        """
-        rows = np.asarray(_log_influence(self, put(positions)))
-        points, players = np.asarray(self.points), len(positions)
-        away = None
-        if self.abstention is not None:
-            apart = points - positions[:, :, None, : points.shape[1]]
-            with np.errstate(divide="ignore"):
-                away = np.log(np.sum(apart**2, axis=-1))
-        return contest(
-            np.asarray(self.weights),
-            rows[:players],
-            None if self.third_party is None else rows[players, 0],
-            None if self.abstention is None else float(self.abstention),
-            away,
-            None if self.reach_cost is None else np.asarray(self.reach_cost)[:, None] * positions[:, :, -1],
-            self.zero_influence,
-        )
-
     def check_shares(self, shares: Float[Array, "row point"]) -> None:
         """Raise `ValueError` where ``zero_influence`` is ``error`` and no row has influence at a point."""
         if self.zero_influence != "error" or isinstance(shares, jax.core.Tracer):
@@ -183,14 +160,6 @@ class InfluencerGame(eqx.Module):
             logs = jnp.where(squares > 0, jnp.log(jnp.where(squares > 0, squares, 1.0)), -jnp.inf)
             rows.append((jnp.log(self.abstention) + jnp.sum(logs, axis=0))[None])
         return jnp.concatenate(rows) if len(rows) > 1 else rows[0]
-
-
-@eqx.filter_jit
-def _log_influence(
-    game: InfluencerGame, positions: Float[Array, "player action axis"]
-) -> Float[Array, "row action point"]:
-    """Return log-influence with every player at its position of the same number, for each number."""
-    return jax.vmap(game.log_influence, in_axes=1, out_axes=1)(positions)
 
 
 def _describe(space: Box | Simplex) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -16,6 +17,7 @@ from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.influencer import blotto, derivatives, deviations, plot_data
 from rivalry.games.influencer.kernels import Custom
 from rivalry.games.influencer.model import InfluencerGame
+from rivalry.tables.kernels.shapes import Contest, contest
 
 # Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
 STARTS = {
@@ -123,3 +125,31 @@ def _(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:
 @oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)
 def _(game: InfluencerGame, x: Profile, player: int) -> oracles.Response:
     return blotto.best_response(game, x, player)
+
+
+@oracles.to_contest.register(InfluencerGame)
+def _(game: InfluencerGame, grid: np.ndarray) -> Contest:
+    rows = np.asarray(_log_influence(game, put(grid)))
+    points, players = np.asarray(game.points), len(grid)
+    away = None
+    if game.abstention is not None:
+        apart = points - grid[:, :, None, : points.shape[1]]
+        with np.errstate(divide="ignore"):
+            away = np.log(np.sum(apart**2, axis=-1))
+    return contest(
+        np.asarray(game.weights),
+        rows[:players],
+        None if game.third_party is None else rows[players, 0],
+        None if game.abstention is None else float(game.abstention),
+        away,
+        None if game.reach_cost is None else np.asarray(game.reach_cost)[:, None] * grid[:, :, -1],
+        game.zero_influence,
+    )
+
+
+@eqx.filter_jit
+def _log_influence(
+    game: InfluencerGame, grid: Float[Array, "player action axis"]
+) -> Float[Array, "row action point"]:
+    """Return log-influence with every player at its grid point of the same number, for each number."""
+    return jax.vmap(game.log_influence, in_axes=1, out_axes=1)(grid)
