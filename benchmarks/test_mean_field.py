@@ -14,6 +14,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.population import action_values, push
+from rivalry.population.oracles import first_distribution
 from rivalry.solving.steps import advance, as_arrays, begin
 
 GAMMA, BETA, FIRST, FACTOR = 0.98, 1000.0, 5.0, 1.3
@@ -138,7 +139,7 @@ def economy(levels: int, gamma: float = GAMMA) -> Any:
 def solved(game: Any) -> float:
     """Our continuation to `BETA`, programs being compiled; the efficiency."""
     method, key = as_arrays(rv.methods.PopulationNewton(beta=BETA)), jax.random.key(0)
-    carry = begin(game, method, game.named_start("uniform"), key, put(0))
+    carry = begin(game, method, rv.oracles.named_start(game, "uniform"), key, put(0))
     while int(carry.ended) == 0:
         carry, _ = advance(game, method, carry, key, put(1), put(400), put(1e-8))
     point = carry.state.point
@@ -149,8 +150,8 @@ def solved(game: Any) -> float:
 @pytest.mark.parametrize("levels", [21, 201])
 def test_mfe_operator(race: Callable[..., Any], levels: int) -> None:
     game, dense = economy(levels), Dense(levels)
-    pi = game.named_start("uniform")
-    env, times = game.environment(game.first_law(), pi), 400 if levels == 21 else 20
+    pi = rv.oracles.named_start(game, "uniform")
+    env, times = game.environment(first_distribution(game), pi), 400 if levels == 21 else 20
 
     @jax.jit
     def ours(v: Any, mu: Any) -> Any:
@@ -161,12 +162,12 @@ def test_mfe_operator(race: Callable[..., Any], levels: int) -> None:
 
         return jax.lax.fori_loop(0, times, one, (v, mu))
 
-    start = jnp.zeros(pi.shape[0]), game.first_law()
+    start = jnp.zeros(pi.shape[0]), first_distribution(game)
     policy = np.asarray(pi).reshape(2, levels, levels)
     bids = np.asarray(env.rivals).ravel()
 
     def theirs() -> Any:
-        v, law = np.zeros((2, levels)), np.asarray(game.first_law()).reshape(2, levels)
+        v, law = np.zeros((2, levels)), np.asarray(first_distribution(game)).reshape(2, levels)
         for _ in range(times):
             theta, kernel = dense.kernel(bids, float(env.level))
             v, law = (

@@ -64,7 +64,7 @@ def economy(inputs: Inputs, **more: Any) -> Any:
 def full_policy(game: Any, policy: Any) -> np.ndarray:
     """A case's policy, ``[u][k]`` lists of k+1 chances or a word, as ``[state action]``."""
     if isinstance(policy, str):
-        return np.asarray(game.named_start(policy))
+        return np.asarray(rv.oracles.named_start(game, policy))
     flat = [row for urgency in policy for row in urgency]
     full = np.array([[*row, *[0.0] * (game.space.shape[1] - len(row))] for row in flat])
     return full / full.sum(axis=1, keepdims=True)  # printed to eight digits

@@ -13,6 +13,7 @@ import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.population import settled
 from rivalry.population.agents import AgentsJudged, Paid, judged_agents, measured_environment, places_of
+from rivalry.population.oracles import state_types
 from tests.crowds import commute
 
 TYPES = [
@@ -51,7 +52,7 @@ def by_hand(
 ) -> tuple[float, float, list[float]]:
     """Payoff, gain and gaps of one agent of a type, by iteration; ``weight`` of entropy that is paid."""
     reward, chances = tables
-    own = np.flatnonzero(np.asarray(game.types) == kind)
+    own = np.flatnonzero(np.asarray(state_types(game)) == kind)
     reward, chances = reward[own], chances[np.ix_(own, range(chances.shape[1]), own)]
     legal, gamma = np.asarray(game.legal)[own], float(game.gamma[kind])
     best, mu = np.zeros(len(own)), np.full(len(own), 1 / len(own))
@@ -72,7 +73,7 @@ def by_hand(
 @pytest.mark.parametrize(("payment", "types"), [("PBS", None), ("PBP", TYPES)], ids=["alike", "two types"])
 def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, payment=payment, types=types)
-    pi, other = game.named_start("uniform"), game.named_start("all_in")
+    pi, other = rv.oracles.named_start(game, "uniform"), rv.oracles.named_start(game, "all_in")
     env = settled(game, pi).env
     kinds = np.array([0, 0, 0, 0, 0]) if types is None else np.array([0, 1, 0, 0, 1])
     policies, targets = drawn(game, 5), np.stack([pi, other])
@@ -91,7 +92,7 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
 @pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
 def test_entropy_paid_by_iteration(once: bool) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, types=TYPES)
-    targets = np.stack([game.named_start(name) for name in ("uniform", "zero")])
+    targets = np.stack([rv.oracles.named_start(game, name) for name in ("uniform", "zero")])
     env, kinds, policies = settled(game, targets[0]).env, np.array([0, 1, 0, 0, 1]), drawn(game, 5)
     found = judged_agents(game, env, put(policies), kinds, put(targets), Paid(0.25, float(once)))
     tables = table(game, env)
@@ -106,7 +107,7 @@ def test_entropy_paid_by_iteration(once: bool) -> None:
 @pytest.mark.slow
 def test_an_agent_is_judged_by_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, types=TYPES)
-    env, policies = settled(game, game.named_start("uniform")).env, put(drawn(game, 40, seed=3))
+    env, policies = settled(game, rv.oracles.named_start(game, "uniform")).env, put(drawn(game, 40, seed=3))
     kinds = np.arange(40) % 2
     whole = judged_agents(game, env, policies, kinds)
     few = np.random.default_rng(1).permutation(40)  # in other company
@@ -118,7 +119,7 @@ def test_an_agent_is_judged_by_itself() -> None:
 
 def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, payment="PBS")
-    uniform, kinds = np.asarray(game.named_start("uniform")), np.zeros(5, dtype=int)
+    uniform, kinds = np.asarray(rv.oracles.named_start(game, "uniform")), np.zeros(5, dtype=int)
     env = settled(game, put(uniform)).env
     aims = np.stack([uniform, uniform])
     best = np.asarray(judged_agents(game, env, put(drawn(game, 5)), kinds, put(aims)).best)
@@ -144,7 +145,7 @@ def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
 )
 def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, Any]) -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0, **options)
-    pi = game.named_start("uniform")
+    pi = rv.oracles.named_start(game, "uniform")
     there = settled(game, pi)
 
     @eqx.filter_jit

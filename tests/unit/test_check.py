@@ -71,7 +71,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
 
 OF_GAMES = {"space", "jit", "gradients", "payoffs", "vmap"}
 OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary population"}
-OF_AGENTS = {"world", "told", "scale"}
+OF_AGENTS = {"world", "static_metrics", "scale"}
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -88,23 +88,23 @@ class ListWorld(eqx.Module):
     def world(self) -> Any:
         return [0]
 
-    def told(self) -> Any:
+    def static_metrics(self) -> Any:
         return {}
 
 
-class ToldNothing(ListWorld):
+class NoMetrics(ListWorld):
     def world(self) -> Any:
         return (0,)
 
-    def told(self) -> Any:
+    def static_metrics(self) -> Any:
         return 0
 
 
 def test_games_of_agents_are_tried() -> None:
     with pytest.raises(Unfit, match=r"world\(\): list must be a NamedTuple"):
         check_game(ListWorld())
-    with pytest.raises(Unfit, match=r"told\(\)"):
-        check_game(ToldNothing())
+    with pytest.raises(Unfit, match=r"static_metrics\(\)"):
+        check_game(NoMetrics())
 
 
 # feedback play takes long, and has tests of its own; populations are in another file

@@ -11,9 +11,10 @@ import rivalry as rv
 from rivalry.check import Unfit, check_game, check_method, check_population
 from rivalry.core.game import BrokenInvariant, Learner
 from rivalry.core.jax import jnp
-from rivalry.core.oracles import offers
+from rivalry.core.oracles import to_agents
 from rivalry.core.registry import load
 from rivalry.methods import METHODS
+from rivalry.population import oracles
 from tests.crowds import Commute, commute
 
 
@@ -21,7 +22,7 @@ def test_a_crowd_passes_by_either_name() -> None:
     done = check_population(commute([1.0, 2.0, 6.0]))
     assert done == check_game(commute([1.0, 2.0, 6.0]))
     assert "stationary population" in done
-    assert "world" not in done
+    assert "to_agents" not in done
 
 
 def test_an_economy_without_a_mean_field_is_tried_up_to_there() -> None:
@@ -29,7 +30,7 @@ def test_an_economy_without_a_mean_field_is_tried_up_to_there() -> None:
         game = rv.games.karma(max_karma=2, mean_karma=1.0, overflow="burn")
     done = check_population(game)
     assert "stationary population" not in done
-    assert {"transitions", "balance", "world"} <= set(done)
+    assert {"transition_matrix", "balance", "to_agents"} <= set(done)
 
 
 class WrongDiscount(Commute):
@@ -69,10 +70,12 @@ class Bent(Commute):
         return lambda values: jnp.broadcast_to(values[:, None] ** 2, (1, len(self.slopes)))
 
 
-@offers("transitions")
-class WrongMatrix(Commute):
-    def transitions(self, env: Any, weights: Any) -> Any:
-        return jnp.full((1, 1), 0.5)
+class WrongMatrix(Commute): ...
+
+
+@oracles.transition_matrix.register(WrongMatrix)
+def _(game: WrongMatrix, env: Any, weights: Any) -> Any:
+    return jnp.full((1, 1), 0.5)
 
 
 class ShortBalance(Commute):
@@ -90,28 +93,36 @@ class NeverZero(Commute):
         return 1.0 + env**2
 
 
-@offers("possible")
-class Refusing(Commute):
-    def possible(self, env: Any) -> Any:
-        return jnp.asarray(False)
+class Refusing(Commute): ...
 
 
-@offers("first_law")
-class OffFirst(Commute):
-    def first_law(self) -> Any:
-        return jnp.full(1, 0.5)
+@oracles.is_feasible.register(Refusing)
+def _(game: Refusing, env: Any) -> Any:
+    return jnp.asarray(False)
 
 
-@offers("world")
-class NoTuple(Commute):
-    def world(self) -> Any:
-        return [np.zeros(1)]
+class OffFirst(Commute): ...
 
 
-@offers("drift")
-class Drifting(Commute):
-    def drift(self, mu: Any, pi: Any) -> Any:
-        return 1e-6 * mu.sum()
+@oracles.first_distribution.register(OffFirst)
+def _(game: OffFirst) -> Any:
+    return jnp.full(1, 0.5)
+
+
+class NoTuple(Commute): ...
+
+
+@to_agents.register(NoTuple)
+def _(game: NoTuple) -> Any:
+    return [np.zeros(1)]
+
+
+class Drifting(Commute): ...
+
+
+@oracles.conservation_error.register(Drifting)
+def _(game: Drifting, mu: Any, pi: Any) -> Any:
+    return 1e-6 * mu.sum()
 
 
 BREACHES = [
@@ -126,10 +137,10 @@ BREACHES = [
     (ShortBalance, "balance: must have the form of an environment"),
     (OtherBalance, "environment: is another than `balance` says"),
     (NeverZero, "balance: .* is left in the stationary population"),
-    (Refusing, r"possible\(env\): refuses"),
-    (OffFirst, "first_law: must give each type its share, and is off, by 0.5"),
-    (Drifting, r"drift\(mu, pi\): must be 0, a step conserving all, and is off, by 1e-06"),
-    (NoTuple, r"world\(\): list must be a NamedTuple"),
+    (Refusing, r"is_feasible\(game, env\): refuses"),
+    (OffFirst, "first_distribution: must give each type its share, and is off, by 0.5"),
+    (Drifting, r"conservation_error\(game, mu, pi\): must be 0, a step conserving all, and is off, by 1e-06"),
+    (NoTuple, r"to_agents\(game\): list must be a NamedTuple"),
 ]
 
 
@@ -154,7 +165,7 @@ CLASSES = {
     target.split(":")[1]: target
     for entry in METHODS.values()
     for target in entry.targets
-    if ".population." in target
+    if ".populations." in target or (".economies.learning." in target and "city" not in target)
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "PopulationQLearning": {"training": 24, "epoch": 5, "evaluation": 8, "evaluation_warm_up": 3},

@@ -13,6 +13,7 @@ from rivalry.economies.city.city import City
 from rivalry.economies.city.free_flow import Trips, of_agents
 from rivalry.economies.city.journeys import fixed
 from rivalry.economies.city.shortest_paths import distances, shortest
+from rivalry.population.oracles import mean_field_refusal
 from rivalry.tables.kernels import shapes
 
 PLANNING: dict[str, dict[str, Any]] = {
@@ -240,7 +241,7 @@ def test_free_flow_is_what_a_walk_shows(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLANNING)
 def test_who_may_choose_is_classed_by_what_cannot_be_avoided_and_told_so(name: str) -> None:
-    rule = str(small(**PLANNING[name]).told()["class_rule"][1])
+    rule = str(small(**PLANNING[name]).static_metrics()["class_rule"][1])
     assert ("whatever way is chosen; the first way is drawn" in rule) is (name != "none")
 
 
@@ -332,7 +333,7 @@ def test_types_are_padded_with_urgencies_that_never_come() -> None:
     assert (np.diff(world.first, axis=-1, prepend=0.0)[1, [1, 3]] == 0).all()
     assert (world.law[:, :, -1] == 1).all()
     assert game.trip_names(1) == ("path 1, u=2", "path 1, u=-", "path 2, u=2", "path 2, u=-", "dormant")
-    assert game.player_names == ("a", "b")
+    assert rv.oracles.labels(game).players == ("a", "b")
 
 
 def test_the_first_trip_is_drawn_by_the_stationary_law_of_trips() -> None:
@@ -431,7 +432,7 @@ def test_examples_are_the_extremes_of_their_classes() -> None:
 def test_a_class_without_agents_has_no_example() -> None:
     game = small(network="stubs_4x4", routes=[[["W2", "2.1", "2.2", "2.3", "2.4", "E2"]]], capacity=1)
     assert game.examples().tolist() == [-1, -1, 0]
-    told = game.told()
+    told = game.static_metrics()
     assert told["example_name"][1].tolist() == ["unlucky"]
     names = np.array(game.network.lane_names)
     assert names[told["example_lanes"][1][0, 0]].tolist() == game.routes(0)[0]
@@ -449,7 +450,7 @@ def test_coalitions_are_the_first_of_a_class_or_drawn() -> None:
 def test_what_is_told_has_the_shapes_it_says() -> None:
     game = rv.games.city(planning="nodes")
     sizes: dict[str, int] = {}
-    for name, (dims, values) in game.told().items():
+    for name, (dims, values) in game.static_metrics().items():
         assert len(dims) == np.ndim(values), name
         for dim, size in zip(dims, np.shape(values), strict=True):
             assert sizes.setdefault(dim, size) == size, (name, dim)
@@ -457,4 +458,4 @@ def test_what_is_told_has_the_shapes_it_says() -> None:
 
 
 def test_a_city_has_no_mean_field() -> None:
-    assert "no mean field" in rv.games.city().refuses_mean_field
+    assert "no mean field" in mean_field_refusal(rv.games.city())

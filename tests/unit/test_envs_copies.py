@@ -73,7 +73,7 @@ def single_course(env: Any, steps: int) -> list[Any]:
 def others(name: str, game: Any) -> Any:
     """Others who do not change, drawn by chance where that can be."""
     if name in KARMA:
-        return "uniform" if name.startswith("city") else np.asarray(game.named_start("uniform"))
+        return "uniform" if name.startswith("city") else np.asarray(rv.oracles.named_start(game, "uniform"))
     return idle(game)
 
 
@@ -105,7 +105,9 @@ def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
 
 def test_a_copy_of_an_environment_that_was_never_seeded_draws_alike() -> None:
     game = FAMILIES["karma"]()
-    env = single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=9, illegal="clip")
+    env = single_agent_env(
+        game, 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=9, illegal="clip"
+    )
     env.action_space.seed(1)
     other = copy.deepcopy(env)
     env.reset()
@@ -143,7 +145,11 @@ def test_another_process_continues_as_this_one() -> None:
     """Where hashes of text differ, and nothing was compiled: what libraries' workers do."""
     several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]
     game = FAMILIES["karma"]()
-    one = begun(single_agent_env(game, 0, np.asarray(game.named_start("uniform")), periods=4, illegal="clip"))
+    one = begun(
+        single_agent_env(
+            game, 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=4, illegal="clip"
+        )
+    )
     for env in several:
         parallel_course(env, 2)
     single_course(one, 2)

@@ -14,6 +14,7 @@ from rivalry.economies.kernels.economy import fresh, no_tallies, play, tallies
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+from rivalry.core.oracles import to_agents
 from rivalry.economies.kernels.choices import cumulative
 from rivalry.economies.kernels.economy_acts import act
 from rivalry.envs import EconomyEnv, GameEnv, policy_table
@@ -52,8 +53,8 @@ def test_bids_of_policies_that_never_doubt_are_the_kernels_play() -> None:
     """All-in bids, by hand and as a policy's rows: the same agents to the bit, whatever the rules."""
     for rules in ({}, {"payment": "difference", "overflow": "winner_pays_room", "tax": 0.3, "tie": "nobody"}):
         game = small(**rules)
-        economy = game.world()
-        rows = cumulative(np.asarray(game.named_start("all_in")).reshape(1, 2, 5, 5))
+        economy = to_agents(game)
+        rows = cumulative(np.asarray(rv.oracles.named_start(game, "all_in")).reshape(1, 2, 5, 5))
         one, other = (fresh(economy, np.random.SeedSequence(3)) for _ in range(2))
         for _ in range(30):
             act(economy, one, one.karma.copy(), no_tallies())
@@ -63,7 +64,7 @@ def test_bids_of_policies_that_never_doubt_are_the_kernels_play() -> None:
 
 
 def test_acts_are_tallied() -> None:
-    economy = small().world()
+    economy = to_agents(small())
     agents, tallied = fresh(economy, np.random.SeedSequence(1)), tallies(economy)
     for _ in range(7):
         act(economy, agents, np.minimum(agents.karma, 1), tallied)

@@ -78,7 +78,7 @@ def test_steps_lead_to_the_players_next_turn() -> None:
 def test_tables_of_economies() -> None:
     """All in, as a table of the game's states and as one by type, and as a function: the same course."""
     game = rv.games.karma(agents=6, max_karma=4, mean_karma=2.0)
-    table = np.asarray(game.named_start("all_in"))
+    table = np.asarray(rv.oracles.named_start(game, "all_in"))
 
     def everything(name: str, seen: dict[str, np.ndarray]) -> int:
         return int(seen["action_mask"].sum()) - 1
@@ -110,7 +110,7 @@ def test_tables_of_economies_are_drawn_from() -> None:
 
 def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
     def episodes(seed: int) -> list[list[float]]:
-        env = single_agent_env("karma", 0, np.asarray(game.named_start("uniform")), periods=20)
+        env = single_agent_env("karma", 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=20)
         told = []
         for given in (seed, None):
             env.reset(seed=given)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.oracles import to_agents
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning import few_agents
@@ -170,7 +171,7 @@ RULES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("rules", RULES.values(), ids=list(RULES))
 def test_two_agents_are_judged_exactly(rules: dict[str, Any]) -> None:
     game = rv.games.karma(**({"max_karma": 3, "mean_karma": 2.0, "gamma": 0.9, "agents": 2} | rules))
-    economy, policy = game.world(), dirichlet(3, game.shape[1], game.shape[2])
+    economy, policy = to_agents(game), dirichlet(3, game.shape[1], game.shape[2])
     found = judged(game, policy[None])
     payoffs, gains = [], []
     for agent in range(2):
@@ -205,7 +206,7 @@ def test_two_types_of_one_agent_each_answer_each_other() -> None:
     ]
     game = rv.games.karma(max_karma=3, mean_karma=1.5, types=types)
     policies = np.stack([dirichlet(1, 2, 4), dirichlet(2, 2, 4)])
-    found, economy = judged(game, policies), game.world()
+    found, economy = judged(game, policies), to_agents(game)
     for agent, gamma in enumerate((0.9, 0.5)):
         pair = Two(economy, agent)
         reward, moves = pair.tables(policies[1 - agent])
@@ -219,7 +220,7 @@ def test_two_types_of_one_agent_each_answer_each_other() -> None:
 def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> None:
     """All 36 policies without randomness are tried: the best is between the gain and the bound."""
     game = rv.games.karma(max_karma=2, mean_karma=1, agents=2, gamma=0.9, chain=[[0.9, 0.1], [0.2, 0.8]])
-    policy, economy = dirichlet(5, 2, 3), game.world()
+    policy, economy = dirichlet(5, 2, 3), to_agents(game)
     found = judged(game, policy[None])
     pair = Two(economy, 0)
     (reward, moves), own = pair.tables(policy), pair.own()
@@ -242,7 +243,7 @@ def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> Non
 
 def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
     process, memory = against(
-        rv.games.karma(max_karma=4, mean_karma=1.0, agents=2).world(), 0, dirichlet(0, 2, 5).reshape(10, 5)
+        to_agents(rv.games.karma(max_karma=4, mean_karma=1.0, agents=2)), 0, dirichlet(0, 2, 5).reshape(10, 5)
     )
     assert memory == 1
     np.testing.assert_allclose(process.moves.sum(axis=-1)[[0, 1, 2, 5, 6, 7]][:, 0], 1.0)
@@ -252,7 +253,7 @@ def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
 def four(payment: str) -> tuple[Any, np.ndarray, float]:
     """An economy of four, a policy, and the most that one of them gains by any policy of its own state."""
     game = rv.games.karma(max_karma=3, mean_karma=1, agents=4, gamma=0.9, payment=payment)
-    economy, policy = game.world(), dirichlet(8, 2, 4)
+    economy, policy = to_agents(game), dirichlet(8, 2, 4)
     held = [k for k in itertools.product(range(4), repeat=4) if sum(k) == 4]
     place, bid = {k: n for n, k in enumerate(held)}, policy.mean(axis=0)  # urgencies are a fair coin
     lost, moves = np.zeros((len(held), 4)), np.zeros((len(held), 4, len(held)))

@@ -11,6 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.game import with_
 from rivalry.core.jax import jnp
+from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.agents import dealt
 from rivalry.economies.karma.chains import resting
 from rivalry.economies.karma.payments import charge_of
@@ -18,6 +19,7 @@ from rivalry.economies.karma.redistribution import checked_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.population import best_response, judged, policy_values, push
+from rivalry.population.oracles import first_distribution, mean_field_refusal
 
 
 def absorbed(law: np.ndarray, level: float) -> float:
@@ -46,11 +48,11 @@ def test_defaults() -> None:
     assert game.space.shape == (42, 21)
     assert int(game.legal.sum()) == 462
     assert np.asarray(game.chain).tolist() == [[[0.5, 0.5], [0.5, 0.5]]]
-    assert float(game.scale) == pytest.approx(250)
-    world = game.world()
+    assert float(rv.oracles.payoff_scale(game)) == pytest.approx(250)
+    world = to_agents(game)
     assert (world.karma == 10).all()
     assert len(world.karma) == 100
-    assert game.refuses_mean_field == ""
+    assert mean_field_refusal(game) == ""
 
 
 def test_agents_of_types() -> None:
@@ -67,8 +69,8 @@ def test_agents_of_types() -> None:
     shared = rv.games.karma(
         types=[t | {"share": s} for t, s in zip(tables, (0.25, 0.75), strict=True)], agents=8
     )
-    world = counted.world()
-    for a, b in zip(world, shared.world(), strict=True):
+    world = to_agents(counted)
+    for a, b in zip(world, to_agents(shared), strict=True):
         np.testing.assert_array_equal(a, b)
     assert world.type_of.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
     assert world.stakes.tolist() == [[2, 0, 0], [1, 3, 9]]
@@ -76,7 +78,7 @@ def test_agents_of_types() -> None:
     assert world.first[0].tolist() == [1, 1, 1]
     law = np.diff(world.first[1], prepend=0)
     np.testing.assert_allclose(law @ np.array(tables[1]["chain"]), law, atol=1e-15)
-    assert counted.player_names == ("meek", "loud")
+    assert rv.oracles.labels(counted).players == ("meek", "loud")
     private = fresh(world, np.random.SeedSequence(0)).private
     assert (private[:2] == 0).all()
 
@@ -86,7 +88,7 @@ def test_every_agent_may_be_of_a_type_of_its_own() -> None:
         {"count": 1, "urgencies": [1.0, 1.0 + k], "gamma": k / 50, "initial_karma": k % 3} for k in range(40)
     ]
     game = rv.games.karma(max_karma=2, mean_karma=39 / 40, types=tables)
-    world = game.world()
+    world = to_agents(game)
     assert world.type_of.tolist() == list(range(40))
     assert world.karma.tolist() == [k % 3 for k in range(40)]
     assert world.stakes[:, 1].tolist() == [1.0 + k for k in range(40)]
@@ -103,10 +105,10 @@ def test_karma_is_dealt_in_whole_amounts(agents: int, mean_karma: float) -> None
 
 def test_karma_at_the_start_of_ones_own() -> None:
     game = rv.games.karma(max_karma=5, mean_karma=2.0, agents=4, initial_karma=[5, 0, 1, 2])
-    assert game.world().karma.tolist() == [5, 0, 1, 2]
+    assert to_agents(game).karma.tolist() == [5, 0, 1, 2]
     types = [{"count": 2, "initial_karma": [4, 0]}, {"count": 3, "initial_karma": 2}, {"count": 1}]
     found = rv.games.karma(max_karma=5, mean_karma=2.0, types=types)
-    assert found.world().karma.tolist() == [4, 0, 2, 2, 2, 2]
+    assert to_agents(found).karma.tolist() == [4, 0, 2, 2, 2, 2]
 
 
 def test_payments_by_hand() -> None:
@@ -130,7 +132,7 @@ def test_own_tables_find_the_rule_they_are() -> None:
     one = rv.games.karma(max_karma=3, mean_karma=1.0, payment="table", charge=given)
     two = rv.games.karma(max_karma=3, mean_karma=1.0)
     assert one.own_bid
-    for a, b in zip(one.world(), two.world(), strict=True):
+    for a, b in zip(to_agents(one), to_agents(two), strict=True):
         np.testing.assert_array_equal(a, b)
     assert rv.games.karma(payment="fixed_price", price=20).own_bid  # nobody can bid more
     assert not rv.games.karma(payment="difference").own_bid
@@ -142,16 +144,16 @@ def test_numbers_can_be_swept() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     built = rv.games.karma(max_karma=4, mean_karma=1.0, gamma=0.5, urgencies=[2.0, 3.0], tax=0.1)
     swept = with_(game, mean_karma=1.0, gamma=0.5, stakes=np.array([[2.0, 3.0]]), tax=0.1 * np.arange(5.0))
-    uniform = game.named_start("uniform")
+    uniform = rv.oracles.named_start(game, "uniform")
     one, two = judged(built, uniform), judged(swept, uniform)
     np.testing.assert_array_equal(one.payoff, two.payoff)
-    for a, b in zip(built.world(), swept.world(), strict=True):
+    for a, b in zip(to_agents(built), to_agents(swept), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert game.refuses("gamma", 1.0) == "must be in [0, 1)"
-    assert game.refuses("mean_karma", 5.0) == "must be in [0, max_karma = 4]"
-    assert game.refuses("stakes", -1.0) == "must be at least 0"
-    assert game.refuses("share", 0.0) == "must be in (0, 1]: a type has agents"
-    assert game.refuses("mean_karma", 3.5) == ""
+    assert rv.oracles.validate_parameter(game, "gamma", 1.0) == "must be in [0, 1)"
+    assert rv.oracles.validate_parameter(game, "mean_karma", 5.0) == "must be in [0, max_karma = 4]"
+    assert rv.oracles.validate_parameter(game, "stakes", -1.0) == "must be at least 0"
+    assert rv.oracles.validate_parameter(game, "share", 0.0) == "must be in (0, 1]: a type has agents"
+    assert rv.oracles.validate_parameter(game, "mean_karma", 3.5) == ""
 
 
 def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
@@ -159,8 +161,10 @@ def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
     law = np.asarray(resting(jnp.asarray(chain)))
     np.testing.assert_allclose(law @ chain, law, atol=1e-15)
     game = rv.games.karma(max_karma=2, mean_karma=1.0, urgencies=[1.0, 2.0, 3.0], chain=chain)
-    np.testing.assert_allclose(np.diff(game.world().first[0], prepend=0), law, atol=1e-15)
-    np.testing.assert_allclose(np.asarray(game.first_law()).reshape(3, 3).sum(axis=1), law, atol=1e-15)
+    np.testing.assert_allclose(np.diff(to_agents(game).first[0], prepend=0), law, atol=1e-15)
+    np.testing.assert_allclose(
+        np.asarray(first_distribution(game)).reshape(3, 3).sum(axis=1), law, atol=1e-15
+    )
 
 
 def test_policies_are_taken_by_karma_and_bid_too() -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.checks import numbers, one_of, whole
 from rivalry.lab.study import StudyError
 from rivalry.population import judged
+from rivalry.population.oracles import mean_field_refusal
 
 UNIFORM = "uniform"
 
@@ -229,7 +231,7 @@ def test_studies_name_the_key(name: str) -> None:
 
 def test_policies_that_are_none() -> None:
     game = rv.games.karma()
-    policy = np.array(game.named_start("zero"))
+    policy = np.array(rv.oracles.named_start(game, "zero"))
     above, negative, short = policy.copy(), policy.copy(), policy.copy()
     above[5, [0, 6]], negative[21 + 7, [0, 1]], short[30, 0] = (0.98, 0.02), (1.5, -0.5), 1 - 2e-8
     for wrong, message in (
@@ -267,10 +269,10 @@ def test_what_a_continuum_cannot_play_agents_can(name: str) -> None:
     given, message = MEAN_FIELD[name]
     game = rv.games.karma(**given)
     with pytest.raises(ValueError, match=message):
-        judged(game, game.named_start(UNIFORM))
+        judged(game, rv.oracles.named_start(game, UNIFORM))
     with pytest.raises(ValueError, match=message):
         rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start=UNIFORM)
-    assert len(game.world().karma) == game.agents
+    assert len(to_agents(game).karma) == game.agents
 
 
 def test_burning_warns() -> None:
@@ -281,13 +283,13 @@ def test_burning_warns() -> None:
 def test_agents_come_out_whole_where_they_play() -> None:
     """A mean field needs no agents: what makes no whole numbers of them is told where they are asked for."""
     thirds = rv.games.karma(types=[{"share": 1 / 3}, {"share": 2 / 3}])
-    assert thirds.refuses_mean_field == ""
+    assert mean_field_refusal(thirds) == ""
     with pytest.raises(ValueError, match=r"agents: 100 with a share of 0.333333 make 33.3333 of 'type 0'"):
-        thirds.world()
+        to_agents(thirds)
     with pytest.raises(
         ValueError, match=r"mean_karma: 3.33333 times 100 agents is 333.333; must be a whole number"
     ):
-        rv.games.karma(mean_karma=10 / 3).world()
+        to_agents(rv.games.karma(mean_karma=10 / 3))
 
 
 def test_learners_of_players_do_not_take_agents() -> None:

@@ -12,10 +12,12 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import to_agents
 from rivalry.economies.karma import pairs
 from rivalry.economies.kernels.economy import fresh, tallies
 from rivalry.economies.kernels.economy_acts import act
 from rivalry.population import push
+from rivalry.population.oracles import transition_matrix
 from rivalry.tables.kernels.shapes import BURN, BURNT, OVERFLOW, PAID, SHARED, SURPLUS, TAXED
 
 MOST, AGENTS, REPEATS = 3, 20_000, 8
@@ -81,7 +83,7 @@ class Drawn(NamedTuple):
 
 def draw(game: Any) -> Drawn:
     rng = np.random.default_rng(7)
-    kinds = game.world().type_of
+    kinds = to_agents(game).type_of
     sizes = [len(t["urgencies"]) for t in TYPES] if len(game.share) > 1 else [2]
     private = rng.integers(0, np.array(sizes)[kinds])
     # near mean_karma a head, not the same at all urgencies
@@ -97,7 +99,7 @@ def counted(game: Any, drawn: Drawn) -> tuple[Any, Any]:
     np.add.at(mass, drawn, 1 / AGENTS)
     mass = mass.reshape(-1, levels)
     mu = mass.sum(axis=1)
-    even = np.asarray(game.named_start("uniform"))
+    even = np.asarray(rv.oracles.named_start(game, "uniform"))
     pi = np.where(mu[:, None] > 0, mass / np.where(mu > 0, mu, 1.0)[:, None], even)
     return jnp.asarray(mu), jnp.asarray(pi)
 
@@ -115,7 +117,7 @@ class Seen(NamedTuple):
 
 def play(game: Any, drawn: Drawn) -> Seen:
     types, privates, levels = game.shape
-    world = game.world()._replace(karma=drawn.karma.astype(np.int64))
+    world = to_agents(game)._replace(karma=drawn.karma.astype(np.int64))
     won, law = np.zeros(AGENTS), np.zeros((types, privates, levels))
     tallied, pool = tallies(world), 0
     for sequence in np.random.SeedSequence(11).spawn(REPEATS):
@@ -175,7 +177,7 @@ def test_a_step_of_agents_is_a_step_of_the_mean_field(name: str) -> None:
 
 def groups(game: Any, drawn: Drawn) -> list[tuple[int, int, np.ndarray]]:
     """Those who have the same chance to win: by bid and, where that decides ties, by urgency."""
-    ranks = np.asarray(game._classes())[drawn.kinds, drawn.private]
+    ranks = np.asarray(game.tie_classes())[drawn.kinds, drawn.private]
     found = []
     for rank in np.unique(ranks):
         for bid in range(MOST + 1):
@@ -190,7 +192,7 @@ def worked_out(game: Any, mu: Any, pi: Any, values: Any) -> Any:
     """All that outcomes are asked for, in one program."""
     env = game.environment(mu, pi)
     means = jnp.where(game.legal, game.expect(env)(values), 0.0)
-    return env.level, game.reward(env), game.flows(env, mu, pi), means, game.transitions(env, pi)
+    return env.level, game.reward(env), game.flows(env, mu, pi), means, transition_matrix(game, env, pi)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_is_seen_is_worth_knowing() -> None:
     "ask",
     [
         lambda game: rv.solve(game, rv.methods.PopulationNewton(), start="uniform"),
-        lambda game: rv.population.population_certificate(game, game.named_start("uniform")),
+        lambda game: rv.population.population_certificate(game, rv.oracles.named_start(game, "uniform")),
     ],
     ids=["solve", "certificate"],
 )

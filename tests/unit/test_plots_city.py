@@ -23,7 +23,7 @@ from tests.pictures import caption, half_width, labels, lines
 
 DRAWN = np.random.default_rng(11)
 GAME = rv.games.city(network="stubs_2x2", agents=24, max_karma=4, mean_karma=2, capacity=2)
-TOLD = GAME.told()
+TOLD = GAME.static_metrics()
 LANES, AGENTS, KARMA = len(TOLD["lane_name"][1]), 24, 5
 SHAPE = (1, 4, TOLD["example_places"][1].shape[2], KARMA)
 
@@ -141,7 +141,7 @@ def test_any_network_has_a_map() -> None:
         max_karma=4,
         mean_karma=2,
     )
-    data = collect([({}, game.told())], {})
+    data = collect([({}, game.static_metrics())], {})
     panel = rv.plots.street_map(data, quantity="lane_capacity").child_axes[0]
     assert len(bars(panel)) == 3
     assert len(panel.collections[1].get_offsets()) == 3
@@ -149,7 +149,7 @@ def test_any_network_has_a_map() -> None:
 
 
 def test_networks_of_several_sizes_stand_side_by_side() -> None:
-    small = rv.games.city(network="plain_2x2", agents=16, max_karma=4, mean_karma=2).told()
+    small = rv.games.city(network="plain_2x2", agents=16, max_karma=4, mean_karma=2).static_metrics()
     data = collect([({"size": 1}, TOLD), ({"size": 2}, small)], {"size": [1, 2]})
     ax = rv.plots.street_map(data, quantity="lane_free_flow", series="size")
     assert [len(bars(panel)) for panel in ax.child_axes[:2]] == [LANES, 8]

@@ -23,8 +23,9 @@ from rivalry.population import (
     population_certificate,
     push,
     settled,
-    transitions,
+    transition_matrix,
 )
+from rivalry.population.oracles import conservation_error, first_distribution
 
 KMAX, GAMMA = 4, 0.8
 URGENCIES, CHAIN = [1.0, 3.0], [[0.7, 0.3], [0.4, 0.6]]
@@ -56,7 +57,7 @@ def told(game: Any, mu: Any, pi: Any, later: Any) -> Any:
     return {
         "env": env,
         "values": policy_values(game, env, pi),
-        "transitions": transitions(game, env, pi),
+        "transitions": transition_matrix(game, env, pi),
         "push": push(game, env, mu[:, None] * pi),
         "law": law(game, env, pi),
         "best": best_response(game, env, pi),
@@ -115,7 +116,7 @@ def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> N
     game = small("PBS")
     _, pi = drawn(game)
     there = settled(game, pi)
-    mu = flowed(game, game.first_law(), pi, 600)
+    mu = flowed(game, first_distribution(game), pi, 600)
     assert there.residual < 1e-12
     np.testing.assert_allclose(there.mu, mu, atol=1e-12)
     assert np.asarray(there.mu).reshape(2, -1).sum(axis=0) @ np.arange(KMAX + 1) == pytest.approx(
@@ -150,7 +151,7 @@ def test_no_step_makes_karma(rules: dict[str, Any]) -> None:
 
 @eqx.filter_jit
 def drifts(game: Any, mu: Any, pi: Any) -> Any:
-    return game.drift(mu, pi)
+    return conservation_error(game, mu, pi)
 
 
 def test_mass_stays_one_however_long_the_flow() -> None:
@@ -232,18 +233,18 @@ def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
     """Nobody bids below some amount of karma, and losers get nothing: there every amount is kept for ever."""
     game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).endowed(mean_karma)
     pi = thrifty(game, least)
-    env = game.environment(game.first_law(), pi)._replace(level=jnp.zeros(()))
-    steps = np.asarray(transitions(game, env, pi))
+    env = game.environment(first_distribution(game), pi)._replace(level=jnp.zeros(()))
+    steps = np.asarray(transition_matrix(game, env, pi))
     assert (np.linalg.svd(np.eye(20) - steps)[1] < 1e-12).sum() > 2  # classes, of two types
     power = np.linalg.matrix_power((np.eye(20) + steps) / 2, 2**14)
-    np.testing.assert_allclose(law(game, env, pi), np.asarray(game.first_law()) @ power, atol=1e-9)
+    np.testing.assert_allclose(law(game, env, pi), np.asarray(first_distribution(game)) @ power, atol=1e-9)
 
 
 def test_where_nobody_bids_everybody_keeps_its_karma() -> None:
     game = small()
-    proof = population_certificate(game, game.named_start("zero"))
-    there = judged(game, game.named_start("zero"))
-    np.testing.assert_allclose(there.settled.mu, game.first_law(), atol=1e-10)
+    proof = population_certificate(game, rv.oracles.named_start(game, "zero"))
+    there = judged(game, rv.oracles.named_start(game, "zero"))
+    np.testing.assert_allclose(there.settled.mu, first_distribution(game), atol=1e-10)
     assert (proof.coverage, proof.claim) == ("exact", "not an equilibrium")
     # a coin for every stake, of 1 in four steps of seven and of 3 else
     np.testing.assert_allclose(there.payoff, [-(4 / 7 + 3 * 3 / 7) / 2 / (1 - GAMMA)], rtol=1e-9)

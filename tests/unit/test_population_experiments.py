@@ -18,6 +18,7 @@ from rivalry.economies.learning import experiments
 from rivalry.economies.learning.experiments import Contractivity, Monotonicity
 from rivalry.methods.populations import logit_equilibrium as continuation
 from rivalry.population import flow
+from rivalry.population.oracles import first_distribution
 from rivalry.population.random_policies import draw_policies
 from rivalry.solving import solve
 
@@ -32,7 +33,7 @@ def game(payment: str = "PBP", **more: Any) -> Any:
 @eqx.filter_jit
 def flowed(economy: Any, pi: Any) -> tuple[Any, Any]:
     """Where 3000 steps of the population lead."""
-    mu = jax.lax.fori_loop(0, 3000, lambda _, here: flow(economy, here, pi), economy.first_law())
+    mu = jax.lax.fori_loop(0, 3000, lambda _, here: flow(economy, here, pi), first_distribution(economy))
     return mu, economy.environment(mu, pi)
 
 
@@ -206,8 +207,10 @@ def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     """Every type's private states are drawn for; equilibrium and payoffs are not what matters here."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
     economy = rv.games.karma(max_karma=LEVELS - 1, mean_karma=2.0, types=two)
-    sure = np.asarray(economy.named_start("all_in"))
-    monkeypatch.setattr(sampling, "equilibrium", lambda *_: (sure, np.asarray(economy.first_law()), 0.0))
+    sure = np.asarray(rv.oracles.named_start(economy, "all_in"))
+    monkeypatch.setattr(
+        sampling, "equilibrium", lambda *_: (sure, np.asarray(first_distribution(economy)), 0.0)
+    )
     monkeypatch.setattr(experiments, "_compared", lambda _, pi, *__: (np.zeros((len(pi), 2, 2)), pi[:, 0, 1]))
     found = solve(economy, Monotonicity(beta=4.0, policies=2)).record
     assert found["drawn_width"][1].shape == (2, 4)

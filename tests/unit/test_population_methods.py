@@ -17,7 +17,8 @@ from rivalry.methods.populations.newton import MeanFieldPoint, direction, equati
 from rivalry.methods.populations.response import mirrored, rule
 from rivalry.population import action_values, flow, judged, softmax
 from rivalry.population.distances import entropies
-from rivalry.population.operators import by_type, shares_of
+from rivalry.population.operators import by_type, type_shares
+from rivalry.population.oracles import first_distribution
 from rivalry.population.values import policy_values
 from tests.crowds import commute
 from tests.rings import ring
@@ -246,7 +247,9 @@ def test_beta_is_raised_on_the_way() -> None:
     game = rv.games.karma()
     rising = {"kind": "stages", "stages": [[300, 20.0], [1, 100.0]]}
     method = M.DampedFixedPoint(beta=rising, rate=0.2)
-    assert np.isinf(method.residual(game, method.init(game, game.named_start("uniform"), jax.random.key(0))))
+    assert np.isinf(
+        method.residual(game, method.init(game, rv.oracles.named_start(game, "uniform"), jax.random.key(0)))
+    )
     found = rv.solve(game, method, start="uniform", path=False)
     assert found.status == "converged"
     assert float(found.data.beta) == 100.0
@@ -299,12 +302,12 @@ def test_populations_without_a_mean_field_are_refused() -> None:
 
 def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
     """The flow is quadratic in mass: unless it is set, an error of 1e-6 doubles every step."""
-    pi, step = economy.named_start("all_in"), eqx.filter_jit(flow)
+    pi, step = rv.oracles.named_start(economy, "all_in"), eqx.filter_jit(flow)
     for off, drift in ((0.0, 1e-12), (1e-6, 1e-5)):
-        mu = economy.first_law() * (1 + off)
+        mu = first_distribution(economy) * (1 + off)
         for _ in range(200):
             mu = step(economy, mu, pi)
-        np.testing.assert_allclose(by_type(economy, mu), shares_of(economy), atol=1e-14)
+        np.testing.assert_allclose(by_type(economy, mu), type_shares(economy), atol=1e-14)
         assert float(jnp.min(mu)) >= 0
         assert abs(float(mu.reshape(2, 5).sum(axis=0) @ jnp.arange(5.0)) - 2.0) < drift
 
@@ -319,7 +322,7 @@ def test_without_a_future_payoffs_are_compared_not_bids() -> None:
 def test_among_ties_the_incumbent_stays() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
     method = M.DampedFixedPoint(beta=math.inf, rate=1.0)
-    start = game.named_start("all_in")  # nobody gains by bidding less where nothing comes after
+    start = rv.oracles.named_start(game, "all_in")  # nobody gains by bidding less where nothing comes after
     state = eqx.filter_jit(method.init)(game, start, jax.random.key(0))
     after = eqx.filter_jit(method.step)(game, state, jax.random.key(0)).profile
     kept = np.asarray(after) == np.asarray(start)
@@ -331,7 +334,7 @@ def test_among_ties_the_incumbent_stays() -> None:
 
 def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
     game = rv.games.karma(**SMALL, payment="PBS")
-    pi, mu = game.named_start("uniform"), game.first_law()
+    pi, mu = rv.oracles.named_start(game, "uniform"), first_distribution(game)
     env = game.environment(mu, pi)
     for level in (1.0, 2.0):
         near_by = [
@@ -344,8 +347,8 @@ def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
 
 @pytest.mark.slow
 def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: Any) -> None:
-    env = economy.environment(economy.first_law(), economy.named_start("uniform"))
-    q = action_values(economy, env, policy_values(economy, env, economy.named_start("uniform")))
+    env = economy.environment(first_distribution(economy), rv.oracles.named_start(economy, "uniform"))
+    q = action_values(economy, env, policy_values(economy, env, rv.oracles.named_start(economy, "uniform")))
     pi = np.asarray(softmax(economy, q, jnp.asarray(1e12), jnp.asarray(0.0)))
     assert np.isfinite(pi).all()
     assert (pi[~np.asarray(economy.legal)] == 0).all()

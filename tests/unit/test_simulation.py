@@ -81,7 +81,7 @@ def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> Non
 def test_the_level_measured_is_that_of_the_mean_field() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=100, payment="PBS")
     found = ran(game, plays="all_in", evaluation=4000, warm_up=100)
-    there = settled(game, game.named_start("all_in"))
+    there = settled(game, rv.oracles.named_start(game, "all_in"))
     np.testing.assert_allclose(found["level"], there.env.level, atol=0.03)
 
 
@@ -106,8 +106,14 @@ def test_policies_are_numbers_rows_or_files(tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     zero = [[[1.0] + [0.0] * k for k in range(5)]] * 2
     (tmp_path / "zero.json").write_text(json.dumps(zero), encoding="utf-8")
-    np.save(tmp_path / "zero.npy", np.asarray(game.named_start("zero")))
-    given = [zero, "zero", str(tmp_path / "zero.json"), str(tmp_path / "zero.npy"), game.named_start("zero")]
+    np.save(tmp_path / "zero.npy", np.asarray(rv.oracles.named_start(game, "zero")))
+    given = [
+        zero,
+        "zero",
+        str(tmp_path / "zero.json"),
+        str(tmp_path / "zero.npy"),
+        rv.oracles.named_start(game, "zero"),
+    ]
     each = [ran(game, plays=plays, evaluation=50) for plays in given]
     for found in each:
         assert np.array_equal(found["policy"], each[1]["policy"])

@@ -65,8 +65,9 @@ def _check_agents(game: AgentGame) -> tuple[str, ...]:
     """Of a game that agents play: a world that is a tuple, and a record."""
     world = attempt("world()", "must answer a NamedTuple of arrays and numbers", game.world)
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple")
-    record(attempt("told()", "must answer a record", game.told), "told()")
-    done = ["protocol", "world", "told"]
+    what = "static_metrics()"
+    record(attempt(what, "must answer a record", game.static_metrics), what)
+    done = ["protocol", "world", "static_metrics"]
     if oracles.payoff_scale.knows(game):
         check_scale(game)
         done.append("scale")

@@ -14,11 +14,11 @@ from rivalry.check.rules import attempt, record, require
 from rivalry.check.spaces import check_scale, check_space
 from rivalry.core.game import is_population
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import has, offered, payoff_scale
+from rivalry.core.oracles import Oracle, payoff_scale, to_agents
 from rivalry.core.plain import registered
-from rivalry.population import settled
-from rivalry.population.consistent import first_law
-from rivalry.population.operators import by_type, push, shares_of, spread_out, types_of
+from rivalry.population import oracles, settled
+from rivalry.population.operators import by_type
+from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 
 CLOSE = 1e-9  # what rounding may make of equal chances
 REMEDY = "must be written with jax.numpy, without branches on values"
@@ -35,7 +35,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
 
     >>> import rivalry as rv
     >>> check_population(rv.games.karma(mean_karma=1.0, max_karma=2))[:5]
-    ('protocol', 'scale', 'space', 'shapes', 'first_law')
+    ('protocol', 'scale', 'space', 'shapes', 'first_distribution')
     """
     require(
         is_population(game),
@@ -48,23 +48,23 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
         done.append("scale")
     pi = check_space(game.space, seed)[0]
     _check_shapes(game)
-    mu = _check_first_law(game)
+    mu = _check_first_distribution(game)
     env = _check_environment(game, mu, pi)
     _check_reward(game, env)
     _check_expect(game, env, seed)
-    done += ["space", "shapes", "first_law", "environment", "reward", "expect", "jit"]
-    if has(game, "transitions"):
+    done += ["space", "shapes", "first_distribution", "environment", "reward", "expect", "jit"]
+    if oracles.transition_matrix.knows(game):
         _check_transitions(game, env, pi)
-        done.append("transitions")
+        done.append("transition_matrix")
     _check_balance(game, env, mu, pi)
     done += ["balance", "gradients"]
-    if not offered(game, "refuses_mean_field", ""):
+    if not oracles.mean_field_refusal(game):
         mu, env = _check_settled(game, pi)
         done.append("stationary population")
-    for name, check in _OPTIONAL.items():
-        if has(game, name):
+    for oracle, check in _OPTIONAL.items():
+        if oracle.knows(game):
             check(game, env, mu, pi)
-            done.append(name)
+            done.append(str(oracle.__name__))  # type: ignore[attr-defined]
     return tuple(done)
 
 
@@ -83,7 +83,7 @@ def _check_shapes(game: Any) -> None:
     require(discount.shape == (states,), f"discount: shape {discount.shape} must be ({states},), one a state")
     within = jnp.all((discount >= 0) & (discount < 1))
     require(within, f"discount: {np.asarray(discount).tolist()} must be in [0, 1)")
-    types, shares = types_of(game), shares_of(game)
+    types, shares = state_types(game), type_shares(game)
     require(types.shape == (states,), f"types: shape {types.shape} must be ({states},), one a state")
     every = set(types.tolist()) == set(range(len(shares)))
     require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
@@ -93,14 +93,16 @@ def _check_shapes(game: Any) -> None:
         require(alike, f"discount: differs between states of type {kind}; must be one number a type")
 
 
-def _check_first_law(game: Any) -> Law:
-    """Where the population begins; evenly over states where there is no stationary population."""
-    if offered(game, "refuses_mean_field", ""):
-        return spread_out(game, shares_of(game))
-    mu: Law = attempt("first_law", "must answer a law [state]", lambda: eqx.filter_jit(first_law)(game))
-    require(mu.shape == game.space.shape[:1], f"first_law: shape {mu.shape} must be {game.space.shape[:1]}")
-    require(jnp.all(mu >= 0), f"first_law: {np.asarray(mu).tolist()} must be at least 0")
-    _same(by_type(game, mu), shares_of(game), "first_law: must give each type its share, and is off")
+def _check_first_distribution(game: Any) -> Law:
+    """The initial distribution; evenly over states where there is no stationary population."""
+    if oracles.mean_field_refusal(game):
+        return spread_evenly(game, type_shares(game))
+    what, shape = "first_distribution", game.space.shape[:1]
+    found = eqx.filter_jit(lambda g: oracles.first_distribution(g))
+    mu: Law = attempt(what, "must answer a distribution [state]", lambda: found(game))
+    require(mu.shape == shape, f"{what}: shape {mu.shape} must be {shape}")
+    require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
+    _same(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
     return mu
 
 
@@ -144,7 +146,7 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
     least, most = mean(one)[legal].min(), mean(one)[legal].max()
     within = one.min() - CLOSE <= least and most <= one.max() + CLOSE
     require(within, f"expect(env): means of numbers in [0, 1] in [{least:.3g}, {most:.3g}]; must be chances")
-    types = types_of(game)
+    types = state_types(game)
     for kind in range(1, int(types.max()) + 1):
         own = (types == kind).astype(float)
         _same(mean(own), legal * own[:, None], f"expect(env): type {kind} must keep to itself, and is off")
@@ -156,9 +158,11 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
 
     @eqx.filter_jit
     def both(g: Any, e: Any, p: Policy) -> Any:
-        return g.transitions(e, p), jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
+        return oracles.transition_matrix(g, e, p), jax.vmap(lambda row: push(g, e, row[:, None] * p))(
+            jnp.eye(states)
+        )
 
-    what = "transitions(env, weights)"
+    what = "transition_matrix(game, env, weights)"
     found, pushed = attempt(what, REMEDY, lambda: both(game, env, pi))
     shape = (states, states)
     require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}")
@@ -207,38 +211,39 @@ def _check_settled(game: Any, pi: Policy) -> tuple[Law, Any]:
     return there.mu, there.env
 
 
-def _check_possible(game: Any, env: Any, mu: Law, pi: Policy) -> None:
-    good = attempt("possible(env)", "must answer true or false", lambda: game.possible(env))
-    require(jnp.shape(good) == () and bool(good), "possible(env): refuses an environment that a policy makes")
+def _check_feasible(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    what = "is_feasible(game, env)"
+    good = attempt(what, "must answer true or false", lambda: oracles.is_feasible(game, env))
+    require(jnp.shape(good) == () and bool(good), f"{what}: refuses an environment that a policy makes")
 
 
-def _check_measures(game: Any, env: Any, mu: Law, pi: Policy) -> None:
-    what = "population_measures(env, mu, pi)"
+def _check_metrics(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    what = "population_metrics(game, env, mu, pi)"
     remedy = "must answer {name: (dimensions, array)}"
-    record(attempt(what, remedy, lambda: game.population_measures(env, mu, pi)), what)
+    record(attempt(what, remedy, lambda: oracles.population_metrics(game, env, mu, pi)), what)
 
 
-def _check_world(game: Any, env: Any, mu: Law, pi: Policy) -> None:
-    """What kernels take: a tuple of arrays and whole numbers."""
-    world = attempt("world()", "must answer a tuple of arrays, or be left out", lambda: game.world())
-    require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple of arrays")
+def _check_agents(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    """What kernels take: a tuple of arrays and integers."""
+    what = "to_agents(game)"
+    world = attempt(what, "must answer a tuple of arrays, or be left out", lambda: to_agents(game))
+    require(isinstance(world, tuple), f"{what}: {type(world).__name__} must be a NamedTuple of arrays")
     bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray | int)]
-    require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays and whole numbers")
+    require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold NumPy arrays and whole numbers")
 
 
-def _check_drift(game: Any, env: Any, mu: Law, pi: Policy) -> None:
-    what = "drift(mu, pi)"
-    found = attempt(
-        what, "must answer a number", lambda: eqx.filter_jit(lambda g, m, p: g.drift(m, p))(game, mu, pi)
-    )
+def _check_conservation(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+    what = "conservation_error(game, mu, pi)"
+    error = eqx.filter_jit(lambda g, m, p: oracles.conservation_error(g, m, p))
+    found = attempt(what, "must answer a number", lambda: error(game, mu, pi))
     require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
-    if not offered(game, "refuses_mean_field", ""):
+    if not oracles.mean_field_refusal(game):
         _same(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
 
 
-_OPTIONAL: dict[str, Callable[[Any, Any, Law, Policy], None]] = {
-    "possible": _check_possible,
-    "population_measures": _check_measures,
-    "drift": _check_drift,
-    "world": _check_world,
+_OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Law, Policy], None]] = {
+    oracles.is_feasible: _check_feasible,
+    oracles.population_metrics: _check_metrics,
+    oracles.conservation_error: _check_conservation,
+    to_agents: _check_agents,
 }

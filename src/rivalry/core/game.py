@@ -16,7 +16,6 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import offered
 from rivalry.core.plain import attributes, is_plain, replaced
 from rivalry.core.results import Record as Record  # a word of this room too
 from rivalry.core.space import Profile, Space, Strategy
@@ -83,25 +82,9 @@ class PopulationGame(Protocol):
     """A continuum of players on finitely many states; a type is a closed block of states.
 
     A profile is the policy that all of them follow, ``[state action]``; its types are the players of records.
-    A population game may also have these members, where its class declares them (`rivalry.oracles.offers`):
-
-    - ``types [state]`` and ``share [type]``: the type of every state, and how much of the population it is;
-    - ``first_law() -> [state]``: where the population begins;
-    - ``transitions(env, weights [state action]) -> [state state]``: where states lead, in fewer passes than
-      by pushing one unit of mass from each;
-    - ``possible(env)``: whether there can be such an environment;
-    - ``measured(mu, pi, after, surplus)``: the environment of finitely many agents who were watched
-      (`rivalry.population.agents.measured_environment`);
-    - ``drift(mu, pi)``: what a step of the population adds to what it must conserve; certificates are broken
-      off, by `BrokenInvariant`, where that is not 0;
-    - ``refuses_mean_field``: why it has no stationary population, with a remedy, or an empty text; agents may
-      play it still;
-    - ``world()``: the tuple of arrays that kernels take where finitely many agents play it;
-    - ``continuum()``: the same without what tells of finitely many agents alone, whose numbers then share
-      programs;
-    - ``population_measures(env, mu, pi) -> Record``: named arrays stored with every result.
-
-    Starts that have a name, plot data, the payoff scale and labels are registered as for a `Game`.
+    What else is known of it is registered for its class: types and their shares, the initial distribution, a
+    faster transition matrix, metrics and more (`rivalry.population.oracles`); payoff scale, labels, named
+    starts and the arrays that kernels take as for a `Game` (`rivalry.core.oracles`).
     """
 
     @property
@@ -140,8 +123,8 @@ class AgentGame(Protocol):
         """The tuple that kernels take."""
         ...
 
-    def told(self) -> Record:
-        """Named arrays that are stored with every result."""
+    def static_metrics(self) -> Record:
+        """Return named arrays to store with every result, ``{name: (dimensions, array)}``."""
         ...
 
 
@@ -339,13 +322,6 @@ def refuse_jumps(game: Any) -> None:
         raise ValueError(
             f"{why}: payoffs jump, and this method follows their slopes; use best_response or double_oracle"
         )
-
-
-def refuse_mean_field(game: Any) -> None:
-    """For what needs a stationary population. Raises `ValueError` where the game says that it has none."""
-    why = offered(game, "refuses_mean_field", "")
-    if why:
-        raise ValueError(why)
 
 
 def own_gradients(

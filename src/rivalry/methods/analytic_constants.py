@@ -1,4 +1,4 @@
-"""What a family's theory says of a game, without a search."""
+"""What is known of a game without a search, as a method for studies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.oracles import has
 from rivalry.core.results import Record
+from rivalry.population import oracles
 
 
 class AnalyticConstants(eqx.Module):
-    """The record that a game's own ``theory()`` answers: constants, exact benchmarks, counterexamples.
+    """Report what is known of a game without a search: constants, exact benchmarks, counterexamples.
 
-    For games that have such a method; nothing is searched, and there is no certificate.
+    For games that `rivalry.population.oracles.analytic_constants` knows; there is no certificate.
 
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
@@ -24,8 +24,8 @@ class AnalyticConstants(eqx.Module):
 
     @classmethod
     def fits(cls, game: Any) -> bool:
-        """For games that tell."""
-        return has(game, "theory")
+        """Return whether such constants are registered for the game."""
+        return oracles.analytic_constants.knows(game)
 
     def world(self, game: Any) -> Any:
         """The game itself."""
@@ -36,9 +36,9 @@ class AnalyticConstants(eqx.Module):
         return 1
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
-        """Nothing is drawn. Raises `ValueError` for a game without a theory."""
+        """Draw nothing. Raises `ValueError` for a game without such constants."""
         if not self.fits(world):
-            raise ValueError(f"game: {type(world).__name__} must have a method theory()")
+            raise ValueError(f"game: no analytic constants of {type(world).__name__} are known")
         return {}
 
     def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
@@ -46,6 +46,5 @@ class AnalyticConstants(eqx.Module):
         return 0
 
     def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
-        """What the game tells."""
-        found: Record = world.theory()
-        return found
+        """Return the constants."""
+        return oracles.analytic_constants(world)

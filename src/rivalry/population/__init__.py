@@ -8,7 +8,8 @@ that can be had there; the *population flow* moves mu by a step, and the *statio
 
 from rivalry.population.certificate import Judged, judged, population_certificate, record_of
 from rivalry.population.consistent import Settled, settled
-from rivalry.population.operators import action_values, flow, law, push, softmax, transitions, uniform
+from rivalry.population.operators import action_values, flow, law, softmax, uniform
+from rivalry.population.oracles import first_distribution, push, state_types, transition_matrix, type_shares
 from rivalry.population.values import best_response, policy_values
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Settled",
     "action_values",
     "best_response",
+    "first_distribution",
     "flow",
     "judged",
     "law",
@@ -25,6 +27,8 @@ __all__ = [
     "record_of",
     "settled",
     "softmax",
-    "transitions",
+    "state_types",
+    "transition_matrix",
+    "type_shares",
     "uniform",
 ]

@@ -14,9 +14,9 @@ from jaxtyping import Array, Float, Int
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import offered
 from rivalry.population.distances import entropies
-from rivalry.population.operators import Law, Policy, Values, by_type, law, shares_of, types_of
+from rivalry.population.operators import Law, Policy, Values, by_type, law
+from rivalry.population.oracles import state_types, type_shares
 from rivalry.population.values import best_response, policy_values
 
 TOGETHER = 16  # policies evaluated as one array
@@ -74,7 +74,7 @@ def judged_agents(
     >>> import rivalry as rv
     >>> from rivalry.population import settled
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    >>> pi = game.named_start("uniform")
+    >>> pi = rv.oracles.named_start(game, "uniform")
     >>> found = judged_agents(game, settled(game, pi).env, pi[None], np.array([0]), pi[None])
     >>> bool(found.gain[0] > 0), abs(float(found.gaps[0, 0])) < 1e-9
     (True, True)
@@ -82,23 +82,10 @@ def judged_agents(
     kinds = np.asarray(types)
     states, actions = game.space.shape
     aims = jnp.zeros((0, states, actions)) if targets is None else targets
-    rounds, of_agent = _rounds(kinds, len(shares_of(game)))
-    places = places_of(types_of(game))
+    rounds, of_agent = _rounds(kinds, len(type_shares(game)))
+    places = places_of(state_types(game))
     where = put(rounds), put(of_agent), put(kinds), put(places)
     return _judged(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
-
-
-def measured_environment(
-    game: Any, mu: Law, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
-) -> Any:
-    """What one agent needs to know of finitely many others, from what was counted while they played.
-
-    ``mu`` is how often a state was met and ``pi`` what was chosen there, means over agents; ``after [karma]``
-    how often what was held before the surplus was shared out, and ``surplus`` what was shared, a head and
-    step. A game that does not know how to use these makes its environment of ``mu`` and ``pi``.
-    """
-    known = offered(game, "measured")
-    return game.environment(mu, pi) if known is None else known(mu, pi, after, surplus)
 
 
 def places_of(types: np.ndarray) -> np.ndarray:
@@ -141,7 +128,7 @@ def _judged(
     once: Float[Array, ""],
 ) -> AgentsJudged:
     """Round by round, ``[round type ..]``, and then by agent."""
-    types, share = types_of(game), shares_of(game)
+    types, share = state_types(game), type_shares(game)
 
     def joint(agents: Int[Array, "type"]) -> Policy:
         return policies[agents[types], places]

@@ -14,11 +14,11 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import offered
 from rivalry.core.plain import registered
 from rivalry.core.results import ROUNDING, Certificate, Record
 from rivalry.population.consistent import Settled, settled
-from rivalry.population.operators import Law, Policy, Values, action_values, by_type, shares_of, uniform
+from rivalry.population.operators import Law, Policy, Values, action_values, by_type, uniform
+from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
 
 TOLERANCE = 1e-6  # times what an agent of a type can win or lose
@@ -36,7 +36,7 @@ class Judged(NamedTuple):
     regret: Float[Array, "type"]  # exploitability of a type
     bound: Float[Array, "type"]
     at_stake: Float[Array, "type"]  # the best response's payoff less that of the worst actions
-    drift: Float[Array, ""]  # what a step adds to what it must conserve
+    added: Float[Array, ""]  # what a step adds to what it must conserve
 
 
 @eqx.filter_jit
@@ -45,7 +45,7 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     there = settled(game, pi, mu)
     values = policy_values(game, there.env, pi)
     best = best_response(game, there.env, pi)
-    share = shares_of(game)
+    share = type_shares(game)
 
     def mean(of_state: Array) -> Array:
         return by_type(game, there.mu * of_state) / share
@@ -56,15 +56,14 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     q = jnp.where(game.legal, action_values(game, there.env, best.values), jnp.inf)
     worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
     at_stake = jnp.maximum(mean(best.values - policy_values(game, there.env, worst)), gain)
-    known = offered(game, "drift")
-    drift = jnp.zeros(()) if known is None else known(there.mu, pi)
-    return Judged(there, values, best.values, mean(values), gain, bound, at_stake, drift)
+    added = conservation_error(game, there.mu, pi)
+    return Judged(there, values, best.values, mean(values), gain, bound, at_stake, added)
 
 
 def conserved(found: Judged) -> Judged:
     """The same. Raises `BrokenInvariant` where a step of the population does not conserve what it must."""
-    if abs(float(found.drift)) > CONSERVED:
-        raise BrokenInvariant(f"a step of the population adds {float(found.drift):.3g} to what it conserves")
+    if abs(float(found.added)) > CONSERVED:
+        raise BrokenInvariant(f"a step of the population adds {float(found.added):.3g} to what it conserves")
     return found
 
 
@@ -100,7 +99,7 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(payment="PBS")
-    >>> population_certificate(game, game.named_start("uniform")).claim
+    >>> population_certificate(game, rv.oracles.named_start(game, "uniform")).claim
     'not an equilibrium'
     """
     found = judged(registered(game), put(game.space.check(pi, "policy")))
@@ -125,7 +124,5 @@ def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, C
         "relative_exploitability": (("player",), np.asarray(found.regret) / np.abs(payoff)),
         "population_residual": ((), np.asarray(there.residual)),
     }
-    known = offered(game, "population_measures")
-    if known is not None:
-        record |= known(there.env, there.mu, pi)
+    record |= population_metrics(game, there.env, there.mu, pi)
     return record | ({} if proof is None else proof.record()), proof

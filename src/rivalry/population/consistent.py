@@ -8,9 +8,10 @@ import equinox as eqx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
-from rivalry.core.game import PopulationGame, refuse_mean_field
+from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
-from rivalry.population.operators import Law, Policy, first_distribution, flow, law
+from rivalry.population.operators import Law, Policy, flow, law
+from rivalry.population.oracles import first_distribution, refuse_mean_field
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
@@ -26,15 +27,6 @@ class Settled(NamedTuple):
     residual: Float[Array, ""]
 
 
-def first_law(game: Any) -> Law:
-    """Where the population begins: as the game says, else every type evenly over its states.
-
-    Raises `ValueError` for a game that has no stationary population.
-    """
-    refuse_mean_field(game)
-    return first_distribution(game)
-
-
 @eqx.filter_jit
 def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
     """The stationary population of a policy that all follow, near where the flow leads from ``mu``.
@@ -44,7 +36,7 @@ def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
     stationary population.
     """
     refuse_mean_field(game)
-    start = first_law(game) if mu is None else mu
+    start = first_distribution(game) if mu is None else mu
     mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))
 

@@ -1,7 +1,6 @@
 """What a policy does in a population: values of actions, where mass goes, where it stays.
 
-All of it is asked of a game by `environment`, `reward` and `expect` alone; the population push is the
-transpose of `expect`. A game that knows the matrix of a policy in fewer passes offers ``transitions``.
+A game is asked for `environment`, `reward` and `expect` only; mass moves by the transpose of `expect`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,14 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import offered
+from rivalry.population.oracles import (
+    first_distribution,
+    push,
+    spread_evenly,
+    state_types,
+    transition_matrix,
+    type_shares,
+)
 
 SINGULAR = 1e-12  # pivots of a part this small: there are several stationary laws
 REPLACED = 1e-5  # part of the agents per step
@@ -23,21 +29,9 @@ Values = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 
 
-def types_of(game: Any) -> np.ndarray:
-    """The type of every state, ``[state]``: one for all where the game does not tell."""
-    known = offered(game, "types")
-    return np.zeros(game.space.shape[0], dtype=int) if known is None else np.asarray(known)
-
-
-def shares_of(game: Any) -> Float[Array, "type"]:
-    """The types' shares of the population."""
-    known = offered(game, "share")
-    return jnp.ones(1) if known is None else jnp.asarray(known)
-
-
 def by_type(game: Any, of_state: Float[Array, "state"]) -> Float[Array, "type"]:
     """Sums over the states of each type."""
-    types = types_of(game)
+    types = state_types(game)
     found: Array = jax.ops.segment_sum(of_state, types, num_segments=int(types.max()) + 1)
     return found
 
@@ -65,51 +59,22 @@ def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
     return jax.nn.softmax(beta * (masked - jnp.max(masked, axis=1, keepdims=True)), axis=1)
 
 
-def push(game: PopulationGame, env: Any, mass: Policy) -> Law:
-    """Where mass ``[state action]`` is a step later."""
-    _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
-    found: Law = back(mass)[0]
-    return found
-
-
-def transitions(game: PopulationGame, env: Any, weights: Policy) -> Float[Array, "state state"]:
-    """The matrix whose row of a state is where it leads, its actions counted with ``weights``."""
-    known = offered(game, "transitions")
-    if known is not None:
-        return known(env, weights)  # type: ignore[no-any-return]
-    rows = jnp.eye(len(weights))
-    return jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
-
-
 def flow(game: PopulationGame, mu: Law, pi: Policy) -> Law:
     """The distribution a step later, its mass set to what it has to be.
 
     The flow is quadratic in the mass: unless it is set anew, rounding errors double at every step.
     """
     there = push(game, game.environment(mu, pi), mu[:, None] * pi)
-    found: Law = there * (shares_of(game) / by_type(game, there))[types_of(game)]
+    found: Law = there * (type_shares(game) / by_type(game, there))[state_types(game)]
     return found
 
 
 def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
     """``matrix^T - 1``, its singular directions taken up by the mass of each type."""
-    types = types_of(game)
+    types = state_types(game)
     together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
     found: Array = matrix.T - jnp.eye(len(types)) - together
     return found
-
-
-def spread_out(game: Any, of_type: Float[Array, "type"]) -> Law:
-    """A number of each type over its states, evenly: the right-hand side that goes with `balanced`."""
-    types = types_of(game)
-    found: Law = of_type[types] / np.bincount(types)[types]
-    return found
-
-
-def first_distribution(game: Any) -> Law:
-    """Where the population begins: as the game says, else every type evenly over its states."""
-    known = offered(game, "first_law")
-    return spread_out(game, shares_of(game)) if known is None else known()
 
 
 def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
@@ -119,7 +84,7 @@ def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
     unique. Then it is the long-run distribution from where the population begins: the limit of chains in
     which agents are replaced by new ones, as that becomes rare.
     """
-    matrix, mass = balanced(game, transitions(game, env, pi)), -spread_out(game, shares_of(game))
+    matrix, mass = balanced(game, transition_matrix(game, env, pi)), -spread_evenly(game, type_shares(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
     found: Law = jax.lax.cond(
         _regular(factors[0]),
@@ -131,7 +96,7 @@ def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
 
 def has_unique_law(game: PopulationGame, env: Any, pi: Policy) -> Array:
     """Whether a policy has one stationary distribution only, while the environment stays as it is."""
-    return _regular(jax.scipy.linalg.lu_factor(balanced(game, transitions(game, env, pi)))[0])
+    return _regular(jax.scipy.linalg.lu_factor(balanced(game, transition_matrix(game, env, pi)))[0])
 
 
 def _regular(factors: Float[Array, "state state"]) -> Array:
@@ -144,10 +109,10 @@ def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Law) -> Law:
 
     The corrections are for the part not being 0; what is replaced has no share in them.
     """
-    types = types_of(game)
+    types = state_types(game)
     alike = jnp.asarray(types[:, None] == types[None, :], dtype=float)
     begin = first_distribution(game)
-    new = alike * (begin / shares_of(game)[types])[:, None]
+    new = alike * (begin / type_shares(game)[types])[:, None]
     moved = matrix + jnp.eye(len(types)) + alike / np.bincount(types)[types][:, None]
     factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - moved))
     found: Law = jax.scipy.linalg.lu_solve(factors, mass)

@@ -8,7 +8,8 @@ from jaxtyping import Array, Bool, Int
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.population.operators import Policy, Values, action_values, transitions
+from rivalry.population.operators import Policy, Values, action_values
+from rivalry.population.oracles import transition_matrix
 
 TIE = 1e-12  # times the payoff scale: gains so small do not replace an action
 ROUNDS = 200
@@ -30,7 +31,7 @@ def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | No
 
     The bonus of regularised payoffs is the policy's entropy over beta (`entropies`).
     """
-    matrix = jnp.eye(len(pi)) - game.discount[:, None] * transitions(game, env, pi)
+    matrix = jnp.eye(len(pi)) - game.discount[:, None] * transition_matrix(game, env, pi)
     paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
     found: Values = jnp.linalg.solve(matrix, paid if bonus is None else paid + bonus)
     return found

@@ -19,11 +19,12 @@ from rivalry.core.game import (
     profile_dims,
 )
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import discounting_channels, exchangeable, labels, offered
+from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.reparametrisation import curved
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import Profile
 from rivalry.population import record_of
+from rivalry.population.oracles import mean_field_refusal
 
 PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
 RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
@@ -140,7 +141,7 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     proof = Certificate.from_record(record)
     if discounting_channels.knows(game):
         record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
-    stationary = not offered(game, "refuses_mean_field", "")
+    stationary = not mean_field_refusal(game)
     names = labels(game).players
     if is_population(game) and len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))

@@ -15,18 +15,16 @@ R = TypeVar("R")
 G = TypeVar("G")
 C = TypeVar("C", bound=type)
 
-_DESCRIBE = """alive axis_names discount everybody free_flow gamma growth jumps legal measures movers
-named_start outcomes own_units periods period_space player_names refuses refuses_mean_field scale share stages
-stakes timing types unit_cost weights"""
+_DESCRIBE = """alive axis_names discount everybody gamma growth jumps legal measures movers named_start outcomes
+own_units periods period_space player_names refuses scale stages timing unit_cost weights"""
 DESCRIPTIVE = frozenset(_DESCRIBE.split())
 """Members that describe a game and hold for its subclasses too; all others follow from its payoffs."""
 
-_OPTIONAL = """adjustment_tables alive continuum contest drift endless first_law gain_between gamma
-gamma_channels growth legal levels linear_quadratic linked measured movers node opening outside_linear
-period period_space periods play population_measures possible refuses_mean_field repeated share shown
-stage stages stock_range timing transitions types valued weights world"""
+_OPTIONAL = """adjustment_tables alive contest endless gain_between gamma gamma_channels growth legal levels
+linear_quadratic linked movers node opening outside_linear period period_space periods play repeated shown
+stage stages stock_range timing valued weights world"""
 OFFERED = frozenset(_OPTIONAL.split())
-"""What `offers` takes: optional members of games over periods, for learners and in populations."""
+"""What `offers` takes: optional members of games over periods and for learners."""
 
 _offered: dict[type, frozenset[str]] = {}
 _sources: dict[tuple[type, str], tuple[type, bool] | None] = {}
@@ -39,7 +37,7 @@ def offers(*names: str) -> Callable[[C], C]:
     ----------
     *names : str
         Optional members of `Game`, `MarkovGame` and `PopulationGame` that have no oracle, such as ``play``,
-        ``world``, ``stage`` or ``types``. Members that are not declared are never read.
+        ``world`` or ``stage``. Members that are not declared are never read.
 
     Returns
     -------

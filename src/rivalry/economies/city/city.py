@@ -9,8 +9,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rivalry.core.game import Record
-from rivalry.economies.city.classes import centre_of, classes_of, examples_of, unavoidable
+from rivalry.core.oracles import at_home
+from rivalry.core.results import Record
+from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents
 from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import Network
@@ -19,6 +20,15 @@ from rivalry.tables.kernels import shapes
 
 INDEPENDENT = -1
 """What members of a coalition do who are only marked, to compare with: nothing together."""
+
+
+KINDS = ("core", "entry", "exit")
+RULE = "lucky, average, unlucky: none, one or all of an agent's paths lead through the centre"
+PLANNED = ", whatever way is chosen; the first way is drawn"
+EXAMPLES = (
+    "of the lucky who has the least load in free flow on its paths, of the unlucky who has the most, of the "
+    "average whose paths differ most"
+)
 
 
 class City(eqx.Module):
@@ -64,21 +74,6 @@ class City(eqx.Module):
     @property
     def agents(self) -> int:
         return len(self.slots)
-
-    @property
-    def player_names(self) -> tuple[str, ...]:
-        return self.type_names
-
-    @property
-    def refuses_mean_field(self) -> str:
-        """Why a continuum cannot play it, and what can be done."""
-        why = "city: every agent has journeys of its own, so that it has no mean field here"
-        return f"{why}; let agents learn in it, or simulate it"
-
-    @property
-    def scale(self) -> float:
-        """What payoffs are compared with: being refused at the highest urgency for ever."""
-        return float(np.max(self.stakes.max(axis=1) / (1 - self.gamma)))
 
     def world(self) -> shapes.City:
         """The city as kernels take it: every array its own."""
@@ -156,11 +151,64 @@ class City(eqx.Module):
         """A lucky, an average and an unlucky agent (`classes.examples_of`); -1 where there is none."""
         return examples_of(self.journeys, self.slots, self.classes(), self.expected.wanting)
 
-    def told(self) -> Record:
-        """What is stored with every result (`rivalry.economies.city.static_metrics`)."""
-        from rivalry.economies.city.static_metrics import told
+    def static_metrics(self) -> Record:
+        """Return what is stored with every result.
 
-        return told(self)
+        Arrays by ``lane``, ``node``, ``agent`` and ``example``, and the rules by which they were chosen:
+        ``city_journeys`` is the number of different journeys to draw from (paths, without planning).
+        ``lane_ends`` (lane, end, coordinate) and ``node_at`` (node, coordinate) are positions on a map;
+        ``lane_free_flow`` how many agents would want a lane if none were ever refused, ``.._expected`` before
+        journeys are drawn; ``agent_class`` an index into ``class_name``; ``example_lanes`` (example, path,
+        position) lanes of the examples' paths, -1 beyond their ends; ``example_places`` (example, path,
+        place) the lane wanted at each place of the journey, -1 where there is none.
+        """
+        network, examples = self.network, self.examples()
+        present, flow = np.flatnonzero(examples >= 0), self.free_flow()
+        chosen = examples[present]
+        planned = PLANNED if self.planning != "none" else ""
+        return {
+            "city_lanes": ((), np.asarray(len(network.lanes))),
+            "city_journeys": ((), np.asarray(len(self.journeys.begins))),
+            "lane_name": (("lane",), np.array(network.lane_names)),
+            "lane_ends": (("lane", "end", "coordinate"), np.asarray(network.at[network.lanes], dtype=float)),
+            "lane_kind": (("lane",), np.array(KINDS)[network.kinds]),
+            "lane_capacity": (("lane",), self.capacity),
+            "lane_toll": (("lane",), self.toll),
+            "lane_subsidy": (("lane",), self.subsidy),
+            "lane_free_flow": (("lane",), flow.wanting),
+            "lane_free_flow_expected": (("lane",), self.expected.wanting),
+            "free_flow_dormant": ((), np.asarray(flow.dormant)),
+            "lane_centre": (("lane",), self.centre),
+            "node_name": (("node",), np.array(network.nodes)),
+            "node_at": (("node", "coordinate"), np.asarray(network.at, dtype=float)),
+            "agent_class": (("agent",), self.classes()),
+            "agent_centre": (("agent",), self.through_centre().sum(axis=1)),
+            "agent_coalition": (("agent",), self.coalition),
+            "class_name": (("class",), np.array(CLASSES)),
+            "class_rule": ((), np.asarray(f"{RULE}{planned}; {self.centre_rule}")),
+            "example_agent": (("example",), chosen),
+            "example_name": (("example",), np.array(CLASSES)[present]),
+            "example_rule": ((), np.asarray(EXAMPLES)),
+            "example_lanes": (("example", "path", "position"), _ways(self, chosen)),
+            "example_places": (("example", "path", "place"), self.journeys.lane[self.slots[chosen]]),
+        }
+
+
+def _ways(city: City, agents: np.ndarray) -> np.ndarray:
+    """The lanes of agents' journeys, ``[agent slot position]``; at junctions the first option is taken."""
+    journeys = city.journeys
+    found = np.full((*city.slots[agents].shape, journeys.lane.shape[1]), -1)
+    for where in np.ndindex(found.shape[:2]):
+        journey = city.slots[agents[where[0]], where[1]]
+        spot = int(journeys.begins[journey])
+        for position in range(found.shape[2]):
+            if spot < -1:
+                spot = int(journeys.options[journey, -2 - spot, 0])
+            if spot == -1:
+                break
+            found[(*where, position)] = journeys.lane[journey, spot]
+            spot = int(journeys.after[journey, spot])
+    return found
 
 
 def _whole(array: np.ndarray) -> np.ndarray:
@@ -169,3 +217,6 @@ def _whole(array: np.ndarray) -> np.ndarray:
 
 def _real(array: np.ndarray) -> np.ndarray:
     return np.array(array, dtype=np.float64, order="C")
+
+
+at_home(City, "rivalry.economies.city.oracles")

@@ -12,13 +12,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rivalry.core.game import Record
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import at_home
 from rivalry.economies.karma import pairs
-from rivalry.economies.karma.agents import world
-from rivalry.economies.karma.chains import resting
-from rivalry.economies.karma.checks import refusal
-from rivalry.economies.karma.metrics import population_measures
 from rivalry.economies.karma.policies import Policies
 from rivalry.economies.karma.redistribution import Shift, given, level_of, spread, taken
 from rivalry.tables.kernels.shapes import (
@@ -30,15 +26,11 @@ from rivalry.tables.kernels.shapes import (
     PEER,
     ROOM,
     SOCIETY,
-    Economy,
 )
 
-Law = Float[Array, "state"]
+Distribution = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 Values = Float[Array, "state"]
-
-BESIDE = 0.1  # how far below 0 a level that is 0 may be on the way
-STARTS = ("uniform", "all_in", "zero")
 
 
 class Around(NamedTuple):
@@ -96,7 +88,7 @@ class KarmaEconomy(eqx.Module):
     every: int = eqx.field(static=True)  # the surplus is shared out every so many steps
     idle: int = eqx.field(static=True)  # 1: of an odd number one agent, drawn anew, sits a step out
 
-    # what a population game is asked
+    # required members of a population game
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -112,125 +104,52 @@ class KarmaEconomy(eqx.Module):
         return Policies(sizes, stakes=self.stakes, labels=self.private_names, types=self.type_names)
 
     @property
-    def discount(self) -> Law:
+    def discount(self) -> Distribution:
         return self._everywhere(self.gamma)
 
     @property
     def legal(self) -> Bool[Array, "state action"]:
         return self.space.mask
 
-    @property
-    def types(self) -> Int[np.ndarray, "state"]:
-        """The type of every state."""
-        types, private, levels = self.shape
-        return np.repeat(np.arange(types), private * levels)
-
-    @property
-    def player_names(self) -> tuple[str, ...]:
-        return self.type_names
-
-    @property
-    def scale(self) -> Float[Array, ""]:
-        """What payoffs are compared with: losing at the highest urgency for ever."""
-        return jnp.max(jnp.max(self.stakes, axis=1) / (1 - self.gamma))
-
-    @property
-    def refuses_mean_field(self) -> str:
-        """Why a continuum cannot play it, and what can be done, or an empty text."""
-        if self.overflow == BURN:
-            why = "overflow: 'burn' loses karma in every step, so that no population is stationary"
-            return f"{why}; use 'surplus', or let agents play it"
-        if self.every > 1:
-            why = f"redistribute_every: {self.every} makes populations that return only so many steps later"
-            return f"{why}; use 1, or let agents play it"
-        if self.agents % 2 == 1:
-            why = f"agents: {self.agents} leave one idle in every step, and of a continuum everybody meets"
-            return f"{why} somebody; use an even number, or let agents play it"
-        if self.signal.size:
-            return (
-                "signal: agents who see something of their peers have no mean field here; "
-                "use 'none', or let agents play it"
-            )
-        return ""
-
-    def refuses(self, name: str, value: float) -> str:
-        """Why one of its arrays may not take a value, or an empty text."""
-        return refusal(name, value, self.most)
-
     def continuum(self) -> KarmaEconomy:
-        """The same without what tells of finitely many agents: all numbers of them share its programs."""
+        """Return the economy without what describes finitely many agents only."""
         unseen = np.zeros((0, 0), dtype=np.int64)
         return replace(self, agents=0, initial=self.initial[:0], idle=0, signal=unseen)
 
-    def world(self) -> Economy:
-        """Its agents as kernels take them.
-
-        Raises `ValueError` where shares make no whole numbers of agents, and karma no whole amounts.
-        """
-        return world(self)
-
-    def first_law(self) -> Law:
-        """All agents hold ``mean_karma``, or the two integers next to it; private states are stationary."""
-        held = given(jnp.eye(self.most + 1), spread(self.mean_karma))[:, 0]
-        private = jax.vmap(resting)(self.chain)
-        return (self.share[:, None, None] * private[:, :, None] * held).ravel()
-
-    def environment(self, mu: Law, pi: Policy) -> Around:
+    def environment(self, mu: Distribution, pi: Policy) -> Around:
         """The rivals' bids and the level at which the surplus of this step is absorbed (thesis 2.2, 6.1)."""
-        around = Around(self._rivals(mu, pi), jnp.zeros(()))
+        around = Around(self.rivals(mu, pi), jnp.zeros(()))
         flows = self.flows(around, mu, pi)
         kept = flows.overflow if self.overflow != BURN else 0.0
         return around._replace(level=level_of(flows.after, flows.paid + kept + flows.taxed))
 
-    def measured(
-        self, mu: Law, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
-    ) -> Around:
-        """The environment of finitely many agents: what they bid, and the level their surplus stands for.
-
-        ``after`` is the law of karma before the surplus is shared out, ``surplus`` that of a head and step.
-        """
-        return Around(self._rivals(mu, pi), level_of(after, surplus))
-
-    def balance(self, around: Around, mu: Law, pi: Policy) -> Around:
+    def balance(self, around: Around, mu: Distribution, pi: Policy) -> Around:
         """The rivals' bids beside those given; in place of the level, the relative error of mean karma.
 
         In a stationary population karma is conserved whatever the level, which therefore sets its mean.
         """
-        held = self._marginal(mu) @ jnp.arange(self.most + 1.0)
-        return Around(self._rivals(mu, pi) - around.rivals, held / jnp.maximum(self.mean_karma, 1e-12) - 1)
-
-    def drift(self, mu: Law, pi: Policy) -> Float[Array, ""]:
-        """How much karma a head a step of the population makes: nothing, but for rounding.
-
-        The level is that of the surplus, not that which a stationary population's mean of karma asks for.
-        """
-        moved = mu @ self.transitions(self.environment(mu, pi), pi)
-        return (self._marginal(moved) - self._marginal(mu)) @ jnp.arange(self.most + 1.0)
-
-    def possible(self, around: Around) -> Bool[Array, ""]:
-        """Whether there is such a level; where nothing is shared out it is 0, come to from both sides."""
-        never = (self.overflow == ROOM) & (self.receiver == PEER) & jnp.all(self.tax == 0)
-        return (around.level >= jnp.where(never, -BESIDE, 0.0)) & (around.level <= self.most)
+        held = self.karma_distribution(mu) @ jnp.arange(self.most + 1.0)
+        return Around(self.rivals(mu, pi) - around.rivals, held / jnp.maximum(self.mean_karma, 1e-12) - 1)
 
     def reward(self, around: Around) -> Policy:
         """Minus the urgency times the chance to lose."""
-        lost = (1 - self.odds(around).win)[self._classes()]  # [type private bid]
+        lost = (1 - self.odds(around).win)[self.tie_classes()]  # [type private bid]
         cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
         return -cost.reshape(-1, self.most + 1)
 
     def expect(self, around: Around):  # type: ignore[no-untyped-def]
         """Values of next states to their means over what a bid leads to, ``[state] -> [state action]``."""
-        outcomes, own = self.outcomes(around), self._classes().reshape(-1)
+        outcomes, own = self.outcomes(around), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
             moved = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
-            later = self._settled(moved.reshape(-1, self.most + 1), around.level)
+            later = self.after_redistribution(moved.reshape(-1, self.most + 1), around.level)
             found: Policy = outcomes.means(later, own).reshape(-1, self.most + 1)
             return found
 
         return mean
 
-    # what the karma economy is asked besides
+    # analyses
 
     def odds(self, around: Around) -> pairs.Odds:
         """The chances of every bid, ``[class bid]``."""
@@ -246,32 +165,19 @@ class KarmaEconomy(eqx.Module):
             return pairs.OwnBid.of(bids, chances, to_peer)
         return pairs.ByTable.of(bids, chances, charge, to_peer)
 
-    def flows(self, around: Around, mu: Law, pi: Policy) -> Flows:
+    def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
         """What joins the surplus in a step, and the law of karma at which it is shared out."""
-        outcomes, levels, own = self.outcomes(around), self.most + 1, self._classes().reshape(-1)
+        outcomes, levels, own = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
         _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
         held = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
         paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == SOCIETY else 0.0
         # a payment to a peer stays among agents: what is missing of it found no room
-        overflow = self._marginal(mu) @ karma - held @ karma - paid
+        overflow = self.karma_distribution(mu) @ karma - held @ karma - paid
         taxed = held @ jnp.minimum(self.tax, karma)
         after = taken(jnp.eye(levels), self._due()) @ held
         return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
-
-    def transitions(self, around: Around, weights: Policy) -> Float[Array, "state state"]:
-        """The matrix whose row of a state is where it leads, its actions counted with ``weights``.
-
-        Two passes over pairs of levels, where pushing one unit of mass from each state would take as many
-        passes as there are states.
-        """
-        types, private, levels = self.shape
-        settled = self._settled(jnp.eye(levels), around.level)  # columns: where a level leads
-        law = self.outcomes(around).law(weights.reshape(-1, levels, levels), self._classes().reshape(-1))
-        law = (law @ settled.T).reshape(types, private, levels, levels)
-        full = jnp.einsum("tzkl,tzy,ts->tzksyl", law, self.chain, jnp.eye(types))
-        return full.reshape(types * private * levels, -1)
 
     def scaled(self, factor: int) -> KarmaEconomy:
         """The same with ``factor`` times the karma, and as much more room for it.
@@ -302,36 +208,16 @@ class KarmaEconomy(eqx.Module):
             )
         return replace(self, mean_karma=jnp.asarray(float(mean_karma)), initial=self.initial[:0])
 
-    def theory(self) -> Record:
-        """What is known without a search (`economies.karma.theory.theory`)."""
-        from rivalry.economies.karma.theory import theory
-
-        return theory(self)
-
-    def named_start(self, name: str) -> Policy:
-        """A policy by its name: ``uniform``, ``all_in``, ``zero``. Raises `ValueError` for another."""
-        if name not in STARTS:
-            raise ValueError(f"start: {name!r} must be a policy, or {', '.join(STARTS)}")
-        mask = self.legal.astype(float)
-        if name == "uniform":
-            return mask / mask.sum(axis=1, keepdims=True)
-        place = jnp.zeros(len(mask), dtype=int) if name == "zero" else mask.sum(axis=1).astype(int) - 1
-        return jax.nn.one_hot(place, mask.shape[1])
-
-    def population_measures(self, around: Around, mu: Law, pi: Policy) -> Record:
-        """What is told of a population: see `measures.population_measures`."""
-        return population_measures(self, around, mu, pi)
-
     # parts
 
-    def _everywhere(self, of_type: Float[Array, "type"]) -> Law:
+    def _everywhere(self, of_type: Float[Array, "type"]) -> Distribution:
         _, private, levels = self.shape
         return jnp.repeat(of_type, private * levels, total_repeat_length=of_type.size * private * levels)
 
-    def _marginal(self, mu: Law) -> Float[Array, "karma"]:
+    def karma_distribution(self, mu: Distribution) -> Float[Array, "karma"]:
         return mu.reshape(self.shape).sum(axis=(0, 1))
 
-    def _classes(self) -> Int[Array, "type private"]:
+    def tie_classes(self) -> Int[Array, "type private"]:
         """The class of every private state in ties: its rank by urgency where that decides them, else 0."""
         if self.tie != HIGHEST_STAKE:
             return jnp.zeros(self.stakes.shape, dtype=int)
@@ -348,10 +234,10 @@ class KarmaEconomy(eqx.Module):
         above = 0.5 * (jnp.sign(rank[:, None] - rank[None, :]) + 1)
         return above, 1 - above
 
-    def _rivals(self, mu: Law, pi: Policy) -> Array:
+    def rivals(self, mu: Distribution, pi: Policy) -> Array:
         """The joint law of a rival's class and bid, and of its karma where the loser's room matters."""
         levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
-        member = jax.nn.one_hot(self._classes().reshape(-1), count)  # [row class]
+        member = jax.nn.one_hot(self.tie_classes().reshape(-1), count)  # [row class]
         masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
         form = "rc,rk,rkb->cbk" if self.overflow == ROOM else "rc,rk,rkb->cb"
         found: Array = jnp.einsum(form, member, masses, chances)
@@ -363,13 +249,16 @@ class KarmaEconomy(eqx.Module):
         return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
 
     def _bids(self, around: Around) -> Float[Array, "class bid"]:
-        rivals = self._whole(around)
-        return rivals.sum(axis=-1) if self.overflow == ROOM else rivals
+        bids = self._whole(around)
+        return bids.sum(axis=-1) if self.overflow == ROOM else bids
 
     def _due(self) -> Shift:
         low = jnp.floor(jax.lax.stop_gradient(self.tax))
         return Shift(low.astype(int), self.tax - low)
 
-    def _settled(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
+    def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
         """Means of values over tax and redistribution, by karma after payments."""
         return taken(given(values, spread(level)), self._due())
+
+
+at_home(KarmaEconomy, "rivalry.economies.karma.oracles")

@@ -99,8 +99,9 @@ def karma(
     >>> place = {"urgencies": [1.0, 5.0, 1.0], "private_names": ["town", "town, urgent", "road"]}
     >>> karma(mean_karma=2.0, max_karma=4, **place, chain=[[0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]).space.shape
     (15, 5)
+    >>> from rivalry.core.oracles import to_agents
     >>> types = [{"count": 2}, {"count": 4, "gamma": 0.5}]
-    >>> karma(mean_karma=2.0, max_karma=4, types=types).world().type_of.tolist()
+    >>> to_agents(karma(mean_karma=2.0, max_karma=4, types=types)).type_of.tolist()
     [0, 0, 1, 1, 1, 1]
     """
     given = dict(locals())

@@ -13,10 +13,10 @@ from rivalry.core.jax import jnp
 from rivalry.population.distances import entropies
 
 if TYPE_CHECKING:
-    from rivalry.economies.karma.economy import Around, KarmaEconomy, Law, Policy
+    from rivalry.economies.karma.economy import Around, Distribution, KarmaEconomy, Policy
 
 
-def population_measures(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> Record:
+def population_metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> Record:
     """What is told of a population; arrays ``player`` are of types, by heads of these.
 
     ``efficiency`` is the mean reward per agent and step, ``entropy`` that of the policy in nats, the mean
@@ -35,7 +35,7 @@ def population_measures(game: KarmaEconomy, around: Around, mu: Law, pi: Policy)
 
 
 @eqx.filter_jit
-def _measured(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Array]:
+def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """The same as arrays, in one program."""
     flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
     of_type = _by_type(game, around, mu, pi)
@@ -57,10 +57,12 @@ def _measured(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[s
     }
 
 
-def _by_type(game: KarmaEconomy, around: Around, mu: Law, pi: Policy) -> dict[str, Float[Array, "type"]]:
+def _by_type(
+    game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy
+) -> dict[str, Float[Array, "type"]]:
     """Means over the agents of each type."""
     _, _, levels = game.shape
-    won = jnp.repeat(game.odds(around).win[game._classes()][:, :, None, :], levels, axis=2)
+    won = jnp.repeat(game.odds(around).win[game.tie_classes()][:, :, None, :], levels, axis=2)
     weights = (mu[:, None] * pi).reshape(*game.shape, levels)
     reward = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3))
     karma = (mu.reshape(game.shape) * jnp.arange(levels)).sum(axis=(1, 2))

@@ -20,7 +20,7 @@ STEPS = 10_000  # of the baselines: as long as the thesis' simulations
 CONSTANTS = ("L_vs", "L_vpi", "L_vrho", "L_qpi", "L_qrho", "L")
 
 
-def theory(game: KarmaEconomy) -> Record:
+def analytic_constants(game: KarmaEconomy) -> Record:
     """Lipschitz constants and, by ``mechanism``, exact baselines of each type; and a Lasry-Lions sum.
 
     The constants are those of equations 5.1 to 5.4 (``lipschitz_tight``: the smallest that the proofs allow),

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import BrokenInvariant, is_agents
-from rivalry.core.oracles import has
+from rivalry.core.game import BrokenInvariant
 from rivalry.core.results import Record
 from rivalry.tables.kernels.shapes import City
 
@@ -64,7 +63,7 @@ class CityMeans(NamedTuple):
 
     def record(self, streets: Streets) -> Record:
         """All of it, and what the game tells of its streets and agents."""
-        city, known = streets.city, streets.game.told()
+        city, known = streets.city, streets.game.static_metrics()
         urgencies = city.stakes.shape[1]
         trips = np.arange(self.trip_bid.shape[1])
         return {
@@ -98,7 +97,7 @@ class CityMeans(NamedTuple):
 
 def travels(game: Any) -> bool:
     """Whether a game is a city that agents travel through."""
-    return isinstance(game, Streets) or (is_agents(game) and has(game, "free_flow"))
+    return isinstance(game, Streets | City)
 
 
 def streets_of(game: Any) -> Streets:

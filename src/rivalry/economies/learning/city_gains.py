@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Certificate, Record
 from rivalry.economies.learning.city_drivers import Streets
 from rivalry.tables.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, City
@@ -88,9 +89,8 @@ def gains_record(streets: Streets, found: Gains) -> Record:
     scale = abs(float(found.payoff[known].mean())) or np.inf  # nobody is ever refused: nothing can be gained
     members = [np.flatnonzero(known & (kinds == kind)) for kind in range(len(streets.city.stakes))]
     regret = np.array([found.gain[each].max(initial=0.0) for each in members])
-    proof = Certificate(
-        regret, np.full(len(regret), np.inf), "estimated", HOW, 1e-6 * float(streets.game.scale)
-    )
+    allowed = 1e-6 * float(payoff_scale(streets.game))
+    proof = Certificate(regret, np.full(len(regret), np.inf), "estimated", HOW, allowed)
     return {
         "agent_payoff": (("agent",), found.payoff),
         "agent_exploitability": (("agent",), found.gain),

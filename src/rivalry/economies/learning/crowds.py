@@ -10,10 +10,15 @@ import numpy as np
 
 from rivalry.core.game import BrokenInvariant, is_population, scale
 from rivalry.core.jax import put
-from rivalry.core.oracles import has, offered
+from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
-from rivalry.population.agents import measured_environment
 from rivalry.population.certificate import TOLERANCE
+from rivalry.population.oracles import (
+    continuum_limit,
+    mean_field_refusal,
+    measured_environment,
+    population_metrics,
+)
 from rivalry.tables.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 
 if TYPE_CHECKING:
@@ -91,19 +96,17 @@ def views(crowd: Crowd) -> Record:
 
 def plays(game: Any) -> bool:
     """Whether a game is a population that finitely many agents can stand for."""
-    return isinstance(game, Crowd) or (is_population(game) and has(game, "world"))
+    return isinstance(game, Crowd) or (is_population(game) and to_agents.knows(game))
 
 
 def crowd_of(game: Any) -> Crowd:
     """The agents of a game; a `Crowd` passes. Raises `ValueError` for a game without them."""
     if not plays(game):
-        raise ValueError(f"game: {type(game).__name__} must be a population with a world() of agents")
+        raise ValueError(f"game: {type(game).__name__} must be a population of agents that a kernel knows")
     if isinstance(game, Crowd):
         return game
-    # programs are compiled for a game: one that does not know how many agents there are
-    alike = offered(game, "continuum")
-    refusal = str(offered(game, "refuses_mean_field", ""))
-    return Crowd(game if alike is None else alike(), game.world(), refusal)
+    # programs are compiled for a game: without the number of agents, economies of any number share them
+    return Crowd(continuum_limit(game), to_agents(game), mean_field_refusal(game))
 
 
 def checked(agents: Agents) -> Agents:
@@ -227,9 +230,8 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
 def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     """What the game tells of the population that was measured, as it does of any other."""
     levels = crowd.shape[2]
-    known = offered(crowd.game, "population_measures")
     mu, pi = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
-    return {} if known is None else dict(known(env, mu, pi))
+    return dict(population_metrics(crowd.game, env, mu, pi))
 
 
 def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> Record:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len
 
-from rivalry.core.game import is_population
-from rivalry.core.oracles import has, offered
 from rivalry.core.results import Record
+from rivalry.economies.karma import KarmaEconomy
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.population.scaling import scaling_gap, sublinearity
 
@@ -22,12 +21,10 @@ class _Compared(eqx.Module):
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
 
-    needs: ClassVar[str]  # what a population must have
-
     @classmethod
     def fits(cls, game: Any) -> bool:
-        """For populations whose karma can be changed in this way."""
-        return is_population(game) and has(game, cls.needs)
+        """Return whether the game is a karma economy."""
+        return isinstance(game, KarmaEconomy)
 
     def economies(self, game: Any) -> list[Any]:
         """Those that are compared."""
@@ -40,7 +37,7 @@ class _Compared(eqx.Module):
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` for one that cannot be changed so."""
         if not self.fits(game):
-            raise ValueError(f"game: {type(game).__name__} must be a population that can be {self.needs}")
+            raise ValueError(f"game: {type(game).__name__} must be a karma economy")
         return game
 
     def length(self, world: Any) -> int:
@@ -79,7 +76,7 @@ class ScalingLaw(_Compared):
     The law says ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest karma.
     Bids are whole numbers, so it holds to about half a unit. The record has ``scaling_gap`` (player, private,
     karma), its largest entry ``largest_scaling_gap`` and ``mean_scaling_gap``, and both economies' mean bids.
-    For populations that can be ``scaled(factor)``. Raises `ValueError` where an equilibrium is not found.
+    Raises `ValueError` where an equilibrium is not found.
 
     Source: Vaishampayan (ETH Zurich 2024), appendix B.
 
@@ -90,8 +87,6 @@ class ScalingLaw(_Compared):
     """
 
     factor: Annotated[int, Ge(2), Le(10_000), "how much more karma there is in the second economy"] = 2
-
-    needs: ClassVar[str] = "scaled"
 
     def economies(self, game: Any) -> list[Any]:
         """The game, and the one with more of everything."""
@@ -116,7 +111,7 @@ class Sublinearity(_Compared):
     less than in proportion to the own: ``b(a k) <= a b(k)``. ``largest_fall`` is by how much the premise is
     missed at most, ``largest_excess`` the conclusion, in units of karma; ``bids_rise`` and ``sublinear`` say
     whether whole bids, half a unit off each, explain that. ``mean_bid`` has one economy a row, of mean karma
-    ``mean_karma``. For populations that can be ``endowed(mean_karma)``. Raises `ValueError` where an
+    ``mean_karma``. Raises `ValueError` where an
     equilibrium is not found.
 
     Source: Vaishampayan (ETH Zurich 2024), lemma A.1.
@@ -136,8 +131,6 @@ class Sublinearity(_Compared):
         "mean karma of the economies in parts of the largest amount that can be held, rising",
     ] = (0.1, 0.2, 0.3, 0.4, 0.5)
 
-    needs: ClassVar[str] = "endowed"
-
     def __post_init__(self) -> None:
         if np.ndim(self.fill) != 1 or len(self.fill) < 2 or np.any(np.diff(self.fill) <= 0):
             raise ValueError(f"fill: {list(np.atleast_1d(self.fill))} must be two numbers or more that rise")
@@ -153,8 +146,8 @@ class Sublinearity(_Compared):
         """By how much premise and conclusion are missed."""
         means = self._means(game)
         found = sublinearity(np.stack(bids), means)
-        urgency = offered(game, "stakes")
-        return ({} if urgency is None else {"urgency": (BID[:2], np.asarray(urgency))}) | {
+        return {
+            "urgency": (BID[:2], np.asarray(game.stakes)),
             "mean_karma": (("mean_karma",), np.asarray(means)),
             "mean_bid": (("mean_karma", *BID), np.stack(bids)),
             "largest_fall": ((), np.asarray(found.falls)),

@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.jax import put
+from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
 from rivalry.economies.learning.crowds import (
     BATCHES,
@@ -181,7 +182,7 @@ class Simulation(eqx.Module):
                 raise ValueError(f"plays: {what}; give another beta, or a policy")
             return policy
         if isinstance(given, str) and given in POLICIES:
-            return _whatever_is_seen(world, np.asarray(game.named_start(given)))
+            return _whatever_is_seen(world, np.asarray(named_start(game, given)))
         numbers = _full(_read(given) if isinstance(given, str) else given, world.shape[2])
         if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
             return _whatever_is_seen(world, np.asarray(game.space.check(numbers, "policy")))

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import ENDINGS, Learner, is_population, refuse_mean_field, world_of
-from rivalry.core.oracles import offered
+from rivalry.core.game import ENDINGS, Learner, is_population, world_of
 from rivalry.core.registry import load, near
 from rivalry.core.results import Record
 from rivalry.methods import METHODS
 from rivalry.methods.populations.logit_equilibrium import followed
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.population import record_of, uniform
+from rivalry.population.oracles import mean_field_refusal, refuse_mean_field
 
 Objective = Callable[[Record], float]
 SETTLED = ENDINGS.index("converged")
@@ -30,7 +30,7 @@ def inner_of(given: Any, game: Any) -> Any:
     Without any: Newton's method where the game has a mean field, else Q-learning.
     """
     if given is None:
-        stationary = is_population(game) and not offered(game, "refuses_mean_field", "")
+        stationary = is_population(game) and not mean_field_refusal(game)
         given = {"kind": "newton" if stationary else "q_learning"}
     method = _made(dict(given), game) if isinstance(given, Mapping) else given
     if not isinstance(method, Learner | PopulationNewton):

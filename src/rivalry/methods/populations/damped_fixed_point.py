@@ -14,8 +14,8 @@ from rivalry.methods.populations.response import Answered, LogitRule, answered, 
 from rivalry.methods.populations.rounds import Met, Round, Rounds
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import flow
-from rivalry.population.consistent import first_law
 from rivalry.population.operators import Law, Policy
+from rivalry.population.oracles import first_distribution, refuse_mean_field
 
 
 class DampedFixedPoint(Rounds):
@@ -60,7 +60,8 @@ class DampedFixedPoint(Rounds):
         return "the damped fixed point"
 
     def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
-        return self._met(game, start, first_law(game), None, by)
+        refuse_mean_field(game)
+        return self._met(game, start, first_distribution(game), None, by)
 
     def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
         return state.profile + self.rate * (state.now.answer - state.profile), state.kept, None

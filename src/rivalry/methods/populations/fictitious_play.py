@@ -10,7 +10,7 @@ from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
 from rivalry.methods.populations.response import LogitRule, best_answered, loss
 from rivalry.methods.populations.rounds import Met, Round, Rounds
-from rivalry.population import settled, transitions
+from rivalry.population import settled, transition_matrix
 from rivalry.population.operators import Law, Policy
 
 
@@ -66,6 +66,6 @@ def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Law) -> Law:
 
     ``(1-gamma) sum_t gamma^t mu P^t``, by a linear solve.
     """
-    matrix = jnp.eye(len(mu)) - (game.discount[:, None] * transitions(game, env, pi)).T
+    matrix = jnp.eye(len(mu)) - (game.discount[:, None] * transition_matrix(game, env, pi)).T
     found: Array = jnp.linalg.solve(matrix, (1 - game.discount) * mu)
     return jnp.maximum(found, 0.0)

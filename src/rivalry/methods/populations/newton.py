@@ -13,11 +13,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import ENDINGS, PopulationGame, is_population, scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import offered
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import check_numbers, noted
 from rivalry.methods.populations.response import LogitRule, bonus, rule
-from rivalry.population import action_values, policy_values, push, settled, softmax, transitions
+from rivalry.population import action_values, policy_values, push, settled, softmax, transition_matrix
 from rivalry.population.operators import (
     Law,
     Policy,
@@ -26,10 +25,9 @@ from rivalry.population.operators import (
     by_type,
     has_unique_law,
     logit,
-    shares_of,
-    spread_out,
     uniform,
 )
+from rivalry.population.oracles import is_feasible, spread_evenly, type_shares
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
 KEPT = 0.2  # slopes are kept while a step leaves less than this part
@@ -260,7 +258,7 @@ def equations(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tup
     q = action_values(game, point.env, point.values)
     pi = softmax(game, q, by.beta, by.exploration)
     values = jnp.sum(pi * q, axis=1) + bonus(pi, by) - point.values
-    missing = spread_out(game, shares_of(game) - by_type(game, point.mu))
+    missing = spread_evenly(game, type_shares(game) - by_type(game, point.mu))
     stays = push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
@@ -269,9 +267,7 @@ def _size(game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Law, 
     """The largest residual, values over the payoff scale; infinite where there is no such population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
-    known = offered(game, "possible")
-    real = jnp.min(point.mu) > -NEGATIVE
-    real = real if known is None else real & known(point.env)
+    real = (jnp.min(point.mu) > -NEGATIVE) & is_feasible(game, point.env)
     return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
 
 
@@ -342,5 +338,5 @@ def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tup
     pi = (1 - by.exploration) * p + by.exploration * uniform(game)
     paid = q - by.entropy * jnp.log(jnp.where(pi > 0, pi, 1.0)) / by.beta
     weights = pi + (1 - by.exploration) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
-    of_values = game.discount[:, None] * transitions(game, point.env, weights) - jnp.eye(len(q))
-    return of_values, balanced(game, transitions(game, point.env, pi))
+    of_values = game.discount[:, None] * transition_matrix(game, point.env, weights) - jnp.eye(len(q))
+    return of_values, balanced(game, transition_matrix(game, point.env, pi))

@@ -14,7 +14,8 @@ from rivalry.core.results import Record
 from rivalry.methods.populations.response import LogitRule, bonus
 from rivalry.methods.q_learning import annealing
 from rivalry.population import policy_values, settled
-from rivalry.population.operators import Policy, by_type, shares_of
+from rivalry.population.operators import Policy, by_type
+from rivalry.population.oracles import type_shares
 
 
 def check_numbers(**options: Any) -> None:
@@ -53,4 +54,4 @@ def _worth(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "typ
     """The payoff J_h of a policy in its own population, ``[type]``."""
     there = settled(game, pi)
     values = policy_values(game, there.env, pi, bonus(pi, by))
-    return by_type(game, there.mu * values) / shares_of(game)
+    return by_type(game, there.mu * values) / type_shares(game)

@@ -1,0 +1,33 @@
+"""What is known of a city: its answers to the oracles of games and of populations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.oracles import Labels
+from rivalry.economies.city.city import City
+from rivalry.population import oracles as populations
+from rivalry.tables.kernels import shapes
+
+
+@oracles.payoff_scale.register(City)
+def _(game: City) -> float:
+    """Return the cost of being refused at the highest urgency in every step."""
+    return float(np.max(game.stakes.max(axis=1) / (1 - game.gamma)))
+
+
+@oracles.labels.register(City)
+def _(game: City) -> Labels:
+    return Labels(players=game.type_names)
+
+
+@oracles.to_agents.register(City)
+def _(game: City) -> shapes.City:
+    return game.world()
+
+
+@populations.mean_field_refusal.register(City)
+def _(game: City) -> str:
+    why = "city: every agent has journeys of its own, so that it has no mean field here"
+    return f"{why}; let agents learn in it, or simulate it"

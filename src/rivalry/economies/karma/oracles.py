@@ -1,0 +1,154 @@
+"""What is known of a karma economy: its answers to the oracles of games and of populations."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from rivalry.core import oracles
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import Labels
+from rivalry.core.results import Record
+from rivalry.economies.karma.agents import world
+from rivalry.economies.karma.chains import resting
+from rivalry.economies.karma.checks import refusal
+from rivalry.economies.karma.economy import Around, Distribution, KarmaEconomy, Policy
+from rivalry.economies.karma.metrics import population_metrics
+from rivalry.economies.karma.redistribution import given, level_of, spread
+from rivalry.economies.karma.theory import analytic_constants
+from rivalry.population import oracles as populations
+from rivalry.tables.kernels.shapes import BURN, PEER, ROOM, Economy
+
+BESIDE = 0.1  # how far below 0 a level that is 0 may be on the way
+STARTS = ("uniform", "all_in", "zero")
+
+
+@oracles.payoff_scale.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Float[Array, ""]:
+    """Return the cost of losing at the highest urgency in every step."""
+    return jnp.max(jnp.max(game.stakes, axis=1) / (1 - game.gamma))
+
+
+@oracles.labels.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Labels:
+    return Labels(players=game.type_names)
+
+
+@oracles.named_start.register(KarmaEconomy)
+def _(game: KarmaEconomy, name: str) -> Policy:
+    """Return the policy ``uniform``, ``all_in`` or ``zero``. Raises `ValueError` for another name."""
+    if name not in STARTS:
+        raise ValueError(f"start: {name!r} must be a policy, or {', '.join(STARTS)}")
+    mask = game.legal.astype(float)
+    if name == "uniform":
+        return mask / mask.sum(axis=1, keepdims=True)
+    bid = jnp.zeros(len(mask), dtype=int) if name == "zero" else mask.sum(axis=1).astype(int) - 1
+    return jax.nn.one_hot(bid, mask.shape[1])
+
+
+@oracles.validate_parameter.register(KarmaEconomy)
+def _(game: KarmaEconomy, name: str, value: float) -> str:
+    return refusal(name, value, game.most)
+
+
+@oracles.to_agents.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Economy:
+    """Return the agents as kernels take them.
+
+    Raises `ValueError` where shares of types or mean karma are no whole numbers for this number of agents.
+    """
+    return world(game)
+
+
+@populations.state_types.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Int[np.ndarray, "state"]:
+    types, private, levels = game.shape
+    return np.repeat(np.arange(types), private * levels)
+
+
+@populations.type_shares.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Float[Array, "type"]:
+    return game.share
+
+
+@populations.mean_field_refusal.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> str:
+    if game.overflow == BURN:
+        why = "overflow: 'burn' loses karma in every step, so that no population is stationary"
+        return f"{why}; use 'surplus', or let agents play it"
+    if game.every > 1:
+        why = f"redistribute_every: {game.every} makes populations that return only so many steps later"
+        return f"{why}; use 1, or let agents play it"
+    if game.agents % 2 == 1:
+        why = f"agents: {game.agents} leave one idle in every step, and of a continuum everybody meets"
+        return f"{why} somebody; use an even number, or let agents play it"
+    if game.signal.size:
+        return (
+            "signal: agents who see something of their peers have no mean field here; "
+            "use 'none', or let agents play it"
+        )
+    return ""
+
+
+@populations.continuum_limit.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> KarmaEconomy:
+    return game.continuum()
+
+
+@populations.first_distribution.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Distribution:
+    """All agents hold ``mean_karma``, or the two integers next to it; private states are stationary."""
+    held = given(jnp.eye(game.most + 1), spread(game.mean_karma))[:, 0]
+    private = jax.vmap(resting)(game.chain)
+    return (game.share[:, None, None] * private[:, :, None] * held).ravel()
+
+
+@populations.transition_matrix.register(KarmaEconomy)
+def _(game: KarmaEconomy, env: Around, weights: Policy) -> Float[Array, "state state"]:
+    """Two passes over pairs of karma levels, where pushing mass takes as many passes as there are states."""
+    types, private, levels = game.shape
+    shared = game.after_redistribution(jnp.eye(levels), env.level)  # columns: where a level leads
+    karma = game.outcomes(env).law(weights.reshape(-1, levels, levels), game.tie_classes().reshape(-1))
+    karma = (karma @ shared.T).reshape(types, private, levels, levels)
+    full = jnp.einsum("tzkl,tzy,ts->tzksyl", karma, game.chain, jnp.eye(types))
+    return full.reshape(types * private * levels, -1)
+
+
+@populations.is_feasible.register(KarmaEconomy)
+def _(game: KarmaEconomy, env: Around) -> Bool[Array, ""]:
+    """Return whether the level can be; where nothing is shared out it is 0, approached from both sides."""
+    never = (game.overflow == ROOM) & (game.receiver == PEER) & jnp.all(game.tax == 0)
+    return (env.level >= jnp.where(never, -BESIDE, 0.0)) & (env.level <= game.most)
+
+
+@populations.conservation_error.register(KarmaEconomy)
+def _(game: KarmaEconomy, mu: Distribution, pi: Policy) -> Float[Array, ""]:
+    """Return the karma per agent that a step creates.
+
+    The level is that of the surplus, not the one that the mean karma of a stationary population needs.
+    """
+    moved = mu @ populations.transition_matrix(game, game.environment(mu, pi), pi)
+    change = game.karma_distribution(moved) - game.karma_distribution(mu)
+    return change @ jnp.arange(game.most + 1.0)
+
+
+@populations.measured_environment.register(KarmaEconomy)
+def _(
+    game: KarmaEconomy,
+    mu: Distribution,
+    pi: Policy,
+    after: Float[Array, "karma"],
+    surplus: Float[Array, ""],
+) -> Around:
+    """Return the bids that were counted, and the level that their surplus corresponds to."""
+    return Around(game.rivals(mu, pi), level_of(after, surplus))
+
+
+@populations.population_metrics.register(KarmaEconomy)
+def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
+    return population_metrics(game, env, mu, pi)
+
+
+@populations.analytic_constants.register(KarmaEconomy)
+def _(game: KarmaEconomy) -> Record:
+    return analytic_constants(game)

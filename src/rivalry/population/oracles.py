@@ -1,0 +1,181 @@
+"""What is known of a population game beyond its required members, by the class of the game.
+
+Each function has a generic answer that holds for every `PopulationGame`. Knowledge of a class is registered,
+as for games with payoffs (`rivalry.core.oracles`):
+
+>>> from rivalry.population import oracles
+>>> class Commuters: ...
+>>> @oracles.type_shares.register(Commuters)
+... def _(game):
+...     return jnp.array([0.25, 0.75])
+>>> oracles.type_shares(Commuters()).tolist()
+[0.25, 0.75]
+
+Payoff scale, labels, named starts and the arrays of simulated agents (``to_agents``) are oracles of
+`rivalry.core.oracles`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import oracle, unknown
+from rivalry.core.results import Record
+
+Distribution = Float[Array, "state"]
+Policy = Float[Array, "state action"]
+
+
+# Descriptions: answers hold for subclasses too.
+
+
+@oracle(inherited=True)
+def state_types(game: Any) -> Int[np.ndarray, "state"]:
+    """Return the type of every state, ``[state]``, numbered from 0. Generic: one type."""
+    return np.zeros(game.space.shape[0], dtype=int)
+
+
+@oracle(inherited=True)
+def type_shares(game: Any) -> Float[Array, "type"]:
+    """Return each type's share of the population, ``[type]``, summing to 1. Generic: one type."""
+    return jnp.ones(1)
+
+
+@oracle(inherited=True)
+def mean_field_refusal(game: Any) -> str:
+    """Return why a game has no stationary population, with a remedy; an empty text where it has (generic).
+
+    Finitely many agents may still play such a game. Everything that needs a stationary population refuses it
+    in one line that quotes the text.
+    """
+    return ""
+
+
+@oracle(inherited=True)
+def continuum_limit(game: Any) -> Any:
+    """Return the game without what describes finitely many agents only. Generic: the game itself.
+
+    Compiled programs are then shared by games that differ in their number of agents.
+    """
+    return game
+
+
+# Computations: answers do not hold for a subclass that changes the rules.
+
+
+@oracle()
+def first_distribution(game: Any) -> Distribution:
+    """Return the initial distribution of states, ``[state]``. Generic: every type evenly over its states."""
+    return spread_evenly(game, jnp.asarray(type_shares(game)))
+
+
+@oracle()
+def transition_matrix(game: Any, env: Any, weights: Policy) -> Float[Array, "state state"]:
+    """Return the matrix whose row of a state is where it leads, actions weighted by ``weights``.
+
+    Generic: one unit of mass pushed from each state. An answer may need fewer passes than there are states.
+    """
+    rows = jnp.eye(len(weights))
+    found: Array = jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
+    return found
+
+
+@oracle()
+def is_feasible(game: Any, env: Any) -> Bool[Array, ""]:
+    """Return whether an environment can exist; Newton's method stays where it can. Generic: true."""
+    return jnp.asarray(True)
+
+
+@oracle(inherited=True)
+def conservation_error(game: Any, mu: Distribution, pi: Policy) -> Float[Array, ""]:
+    """Return what a step of the population adds to a quantity that it must conserve. Generic: 0.
+
+    Certificates raise `BrokenInvariant` where it is not 0.
+    """
+    return jnp.zeros(())
+
+
+@oracle()
+def measured_environment(
+    game: Any, mu: Distribution, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
+) -> Any:
+    """Return the environment that one agent faces among finitely many, from counts of their play.
+
+    Parameters
+    ----------
+    game : PopulationGame
+        The game that they play.
+    mu : Array
+        Frequency of each state, ``[state]``, a mean over agents.
+    pi : Array
+        Frequency of each action in each state, ``[state action]``, a mean over agents.
+    after : Array
+        Distribution of karma before the surplus is redistributed, ``[karma]``.
+    surplus : Array
+        Karma redistributed per agent and step.
+
+    Returns
+    -------
+    Any
+        An environment of the game. Generic: ``game.environment(mu, pi)``.
+    """
+    return game.environment(mu, pi)
+
+
+@oracle(inherited=True)
+def population_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> Record:
+    """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
+    return {}
+
+
+@oracle()
+def analytic_constants(game: Any) -> Record:
+    """Return what is known without a search: constants, exact benchmarks, counterexamples.
+
+    Raises `Unsupported` where nothing is (generic).
+    """
+    raise unknown(game, "analytic constants")
+
+
+ORACLES = (
+    state_types,
+    type_shares,
+    mean_field_refusal,
+    continuum_limit,
+    first_distribution,
+    transition_matrix,
+    is_feasible,
+    conservation_error,
+    measured_environment,
+    population_metrics,
+    analytic_constants,
+)
+"""All of them."""
+
+
+def refuse_mean_field(game: Any) -> None:
+    """Raise `ValueError` where a game has no stationary population; see `mean_field_refusal`."""
+    why = mean_field_refusal(game)
+    if why:
+        raise ValueError(why)
+
+
+# Parts of the generic answers.
+
+
+def push(game: Any, env: Any, mass: Policy) -> Distribution:
+    """Return where mass ``[state action]`` is one step later, ``[state]``: the transpose of `expect`."""
+    _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
+    found: Distribution = back(mass)[0]
+    return found
+
+
+def spread_evenly(game: Any, of_type: Float[Array, "type"]) -> Distribution:
+    """Return numbers per type, ``[type]``, spread evenly over the states of each type, ``[state]``."""
+    types = state_types(game)
+    found: Distribution = of_type[types] / np.bincount(types)[types]
+    return found
