@@ -12,8 +12,8 @@ from scipy import stats
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.population import settled
-from rivalry.population.agents import AgentsJudged, Paid, judged_agents, measured_environment, places_of
-from rivalry.population.oracles import state_types
+from rivalry.population.agents import AgentsJudged, Paid, judged_agents, places_of
+from rivalry.population.oracles import measured_environment, state_types
 from tests.crowds import commute
 
 TYPES = [
