@@ -15,8 +15,8 @@ R = TypeVar("R")
 G = TypeVar("G")
 C = TypeVar("C", bound=type)
 
-_DESCRIBE = """alive axis_names discount everybody gamma growth jumps legal measures movers named_start outcomes
-own_units periods period_space player_names refuses scale stages timing unit_cost weights"""
+_DESCRIBE = """alive axis_names discount everybody gamma growth jumps legal measures movers named_start
+outcomes own_units periods period_space player_names refuses scale stages timing unit_cost weights"""
 DESCRIPTIVE = frozenset(_DESCRIBE.split())
 """Members that describe a game and hold for its subclasses too; all others follow from its payoffs."""
 
