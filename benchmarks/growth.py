@@ -29,8 +29,15 @@ def seconds(players: int, periods: int, *, invest: bool) -> tuple[float, float, 
     import rivalry as rv
 
     gamma = np.linspace(0.9, 1.0, players).tolist()
-    more: dict[str, Any] = {"kappa": 1.0, "no_win": "disaster"} if invest else {}
-    game = rv.games.race(players=players, horizon=periods, B=1.0, gamma=gamma, invest=invest, **more)
+    more: dict[str, Any] = {"contest": {"ease_of_winning": 1.0}, "no_winner": "disaster"} if invest else {}
+    game = rv.games.race(
+        players=players,
+        horizon=periods,
+        performance_productivity=1.0,
+        gamma=gamma,
+        technology={"invest": invest},
+        **more,
+    )
     taken = []
     for _ in range(2):
         begun = time.process_time()

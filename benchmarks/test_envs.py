@@ -28,7 +28,7 @@ EVER = 10**9
 GAMES: dict[str, Callable[[], Any]] = {
     "influencer": rv.games.influencer,
     "walk": lambda: rv.transforms.walks(rv.games.influencer(), step=0.05),
-    "race": partial(rv.games.race, kappa=1e-9, end_on="win", horizon="inf", gamma=0.9),
+    "race": partial(rv.games.race, contest={"ease_of_winning": 1e-9}, end_on="win", horizon="inf", gamma=0.9),
     "market": rv.games.market,
     "matrix": partial(rv.games.matrix, "chicken"),
 }

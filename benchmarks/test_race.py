@@ -25,11 +25,11 @@ def made(players: int, periods: int, *, invest: bool) -> Any:
     return rv.games.race(
         players=players,
         horizon=periods,
-        B=1.0,
-        kappa=1.0,
-        no_win="disaster",
+        performance_productivity=1.0,
+        contest={"ease_of_winning": 1.0},
+        no_winner="disaster",
         gamma=np.linspace(0.9, 1.0, players).tolist(),
-        invest=invest,
+        technology={"invest": invest},
     )
 
 
@@ -95,14 +95,15 @@ def demonstration(kind: str, players: int, periods: int) -> Any:
     """The source's demonstrations: somebody wins in the basic one, elsewhere nobody's win is a disaster."""
     import rivalry as rv
 
-    more: dict[str, Any] = {} if kind == "basic" else {"kappa": 1.0, "no_win": "disaster"}
+    more: dict[str, Any] = (
+        {} if kind == "basic" else {"contest": {"ease_of_winning": 1.0}, "no_winner": "disaster"}
+    )
     return rv.games.race(
         players=players,
         horizon=periods,
-        B=1.0,
+        performance_productivity=1.0,
         gamma=np.linspace(0.9, 1.0, players).tolist(),
-        invest=kind == "invest",
-        share=kind == "share",
+        technology={"invest": kind == "invest", "share": kind == "share"},
         **more,
     )
 

@@ -12,18 +12,19 @@ import rivalry as rv
 from rivalry.core.jax import put
 from rivalry.core.reparametrisation import flattened
 from rivalry.games.race.schedule_response import compiled_reply
+from tests.race_keys import race
 
 WILD = {
-    "A": (0.0, 1e-9, 1.0, 1e9),
-    "B": (0.0, 1e-9, 1.0, 1e9),
-    "alpha": (1e-3, 0.5, 1.0),
-    "beta": (1e-3, 0.5, 3.0),
-    "theta": (0.0, 1e-9, 0.5, 20.0),
-    "d": (0.0, 1e-9, 1.0, 1e9),
-    "r_s": (0.0, 1e-9, 0.1, 1e9),
-    "r_p": (0.0, 1e-9, 0.1, 1e9),
-    "win_a": (0.0, 1.0, 1e6),
-    "lose_a": (-1.0, 0.0, 1.0),
+    "safety_productivity": (0.0, 1e-9, 1.0, 1e9),
+    "performance_productivity": (0.0, 1e-9, 1.0, 1e9),
+    "safety_exponent": (1e-3, 0.5, 1.0),
+    "performance_exponent": (1e-3, 0.5, 3.0),
+    "scale_penalty": (0.0, 1e-9, 0.5, 20.0),
+    "disaster_cost": (0.0, 1e-9, 1.0, 1e9),
+    "safety_price": (0.0, 1e-9, 0.1, 1e9),
+    "performance_price": (0.0, 1e-9, 0.1, 1e9),
+    "prize": (0.0, 1.0, 1e6),
+    "loser_prize": (-1.0, 0.0, 1.0),
 }
 INPUTS = (0.0, 1e-30, 1e-9, 1.0, 1e4)
 
@@ -37,7 +38,7 @@ def _slopes(game: Any, x: Any) -> Any:
 @pytest.mark.parametrize("seed", range(40))
 def test_numbers_stay_numbers(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    game = rv.games.race(**{name: rng.choice(values, 2).tolist() for name, values in WILD.items()})
+    game = race(**{name: rng.choice(values, 2).tolist() for name, values in WILD.items()})
     x = put(rng.choice(INPUTS, (2, 2)))
     payoffs, slopes = (np.asarray(part) for part in _slopes(game, x))
     assert np.all(np.isfinite(payoffs))

@@ -12,6 +12,8 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.jax import jnp
+from rivalry.lab.store.schema_1 import GAME_KEYS
+from tests.race_keys import race
 from tests.referee import models
 from tests.referee.models import Case, Payoff
 from tests.referee.search import settle
@@ -189,6 +191,9 @@ def opinions(rng: np.random.Generator) -> Case:
     return _finished(rng, make, payoff, 3, inside(simplex(3, points.mean(axis=0))), attained=False)
 
 
+KEYS = GAME_KEYS["race"]
+
+
 def racing(rng: np.random.Generator) -> Case:
     """Three competitors in one period."""
     n = 3
@@ -199,7 +204,7 @@ def racing(rng: np.random.Generator) -> Case:
     }  # fmt: skip
 
     def make() -> Any:
-        return rv.games.race(players=n, **par)
+        return race(players=n, **{KEYS[name].split(".")[-1]: value for name, value in par.items()})
 
     def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
         lines = np.concatenate([[0.0], np.geomspace(1e-12, 1e5, 90)])
@@ -208,7 +213,7 @@ def racing(rng: np.random.Generator) -> Case:
 
     return _finished(
         rng, make, models.race(par), n, (candidates, lambda own: np.maximum(own, 0.0)),
-        place=lambda game, x: game.inputs(xs=x[:, 0], xp=x[:, 1]), attained=False,
+        place=lambda game, x: game.inputs(safety_input=x[:, 0], performance_input=x[:, 1]), attained=False,
     )  # fmt: skip
 
 

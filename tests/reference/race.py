@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -14,11 +15,16 @@ from rivalry.core.reparametrisation import flattened
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.games.race.static_response import response_details
 from rivalry.games.race.statics import dsigma
+from rivalry.lab.store.schema_1 import GAME_KEYS, VARIABLES
 from rivalry.tables import tabulate
+from tests.race_keys import nested
 
 Inputs = Mapping[str, Any]
 
 NULL_IS_ANY = True  # of coordinates that cannot matter
+KEYS = GAME_KEYS["race"]
+COLUMNS = {name: VARIABLES["race"][name] for name in ("xs", "xp")}
+BEFORE = {new: old for old, new in VARIABLES["race"].items()}
 NESTED = ("csf", "risk", "cost")  # the files write a rule as a table with its numbers
 
 
@@ -35,7 +41,7 @@ def answer(case: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def game_of(inputs: Inputs) -> Any:
-    """The race of a case; keys that only name a default are left out."""
+    """The race of a case, its keys moved to where they are today."""
     table: dict[str, Any] = {}
     for key, value in inputs["game"].items():
         if key in NESTED:
@@ -44,8 +50,18 @@ def game_of(inputs: Inputs) -> Any:
         else:
             table["players" if key == "n" else key] = _numbers(value)
     if "beliefs" in inputs:
-        table["beliefs"] = inputs["beliefs"]
-    return rv.games.race(**table)
+        table["beliefs"] = [renamed(mind) for mind in inputs["beliefs"]]
+    return rv.games.race(**renamed(table))
+
+
+def renamed(keys: Inputs) -> dict[str, Any]:
+    """The keys of the reference files as those of the factory."""
+    return nested({KEYS.get(key, key).split(".")[-1]: value for key, value in keys.items()})
+
+
+def named_as_before(found: Inputs) -> dict[str, Any]:
+    """Metrics by the names that the reference files use."""
+    return {BEFORE.get(name, name): value for name, value in found.items()}
 
 
 def _numbers(value: Any) -> Any:
@@ -60,13 +76,13 @@ def _numbers(value: Any) -> Any:
 
 def _profile(game: Any, inputs: Inputs) -> Any:
     if "strategies" not in inputs:
-        return game.inputs(xs=inputs["xs"], xp=inputs["xp"])
+        return game.inputs(**{COLUMNS[name]: inputs[name] for name in COLUMNS})
     return game.inputs(inputs["strategies"])
 
 
 def _measured(game: Any, x: Any) -> dict[str, Any]:
-    found = {name: np.asarray(array).tolist() for name, (_, array) in rv.oracles.metrics(game, x).items()}
-    return found | {"u": np.asarray(game.payoffs(x)).tolist()}
+    metrics = {name: np.asarray(array).tolist() for name, (_, array) in rv.oracles.metrics(game, x).items()}
+    return named_as_before(metrics) | {"u": np.asarray(game.payoffs(x)).tolist()}
 
 
 def payoff_static(inputs: Inputs, case: Inputs) -> dict[str, Any]:
@@ -93,8 +109,8 @@ def stability(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Equilibrium inputs, and what gradient play and simultaneous replies do near them."""
     found = rv.solve(game_of(inputs), rv.methods.BestResponse(), start="moderate", path=False)
     return {
-        "xs": found.data.xs.values.tolist(),
-        "xp": found.data.xp.values.tolist(),
+        "xs": found.data.safety_input.values.tolist(),
+        "xp": found.data.performance_input.values.tolist(),
         "gradient_jacobian_abscissa": float(found.data.max_real_eigenvalue),
         "best_response_spectral_radius": float(found.data.reply_radius),
     }
@@ -130,7 +146,7 @@ def learning_hedge(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return {
         "u": found.payoff.values.tolist(),
         "grid_regret": found.data.grid_regret.values.tolist(),
-        "safe": float(found.data.safe),
+        "safe": float(found.data.p_safe),
         "top_action": weights.argmax(axis=1).tolist(),
         "top_probability": weights.max(axis=1).tolist(),
     }
@@ -152,14 +168,21 @@ def _regrets(found: Any) -> dict[str, Any]:
 
 def oracle_game(inputs: Inputs) -> Any:
     """The race of players alike, whose keys stand for all of them."""
-    renamed = {"n": "players", "W": "win_a", "L": "lose_a"}
-    return rv.games.race(**{renamed.get(key, key): value for key, value in inputs.items() if key != "wrt"})
+    letters = {"n": "players", "W": "win_a", "L": "lose_a"}
+    return rv.games.race(
+        **renamed({letters.get(key, key): value for key, value in inputs.items() if key != "wrt"})
+    )
 
 
 def symmetric_oracle(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The symmetric point, if there is one only."""
     (point,) = symmetric_equilibria(oracle_game(inputs))
-    return dict(point._asdict())
+    return _point(point)
+
+
+def _point(point: Any) -> dict[str, Any]:
+    """A symmetric point by the names that the reference files use."""
+    return named_as_before(point._asdict()) | {"u": point.payoff, "idle": point.idle_payoff}
 
 
 def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
@@ -168,10 +191,10 @@ def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     (point,) = symmetric_equilibria(game)
     found = rv.solve(game, rv.methods.ClosedForm())
     reply = rv.best_reply(game, _at(game, found), 0)
-    return point._asdict() | {
+    return _point(point) | {
         "u_best_response": reply.payoff,
         "best_response": reply.strategy.tolist(),
-        "u_idle": point.idle,
+        "u_idle": point.idle_payoff,
         "is_nash": found.claim != "not an equilibrium",
         "regret": float(found.certificate.regret[0]),
     }
@@ -205,7 +228,7 @@ def belief_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 def precipice(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The symmetric rule, and the risk there by exact integration."""
     given = dict(inputs)
-    game = rv.games.precipice(players=given.pop("n"), **given)
+    game = rv.games.precipice(players=given.pop("n"), max_capability=given.pop("mu"), **given)
     x = rv.oracles.closed_form(game)[0]
     found = float(rv.oracles.metrics(game, game.space.check(x))["risk"][1])
     return {"safety": float(x[0, 0]), "slope": float(x[0, 0]), "risk": found}
@@ -213,7 +236,10 @@ def precipice(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """How safety moves with one parameter."""
-    slope = dsigma(oracle_game(inputs), inputs["wrt"])
+    wrt = {"n": "players", "W": "prize", "L": "loser_prize"}.get(inputs["wrt"]) or KEYS[inputs["wrt"]].split(
+        "."
+    )[-1]
+    slope = dsigma(oracle_game(inputs), wrt)
     return {"sigma": slope.sigma, "dsigma": slope.dsigma, "sign": slope.sign}
 
 
@@ -307,10 +333,15 @@ def stackelberg(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 
 def error(inputs: Inputs, case: Inputs) -> dict[str, Any]:
-    """Nothing: building or evaluating the inputs must raise."""
-    game = game_of(inputs)
-    if "xs" in inputs or "strategies" in inputs:
-        game.payoffs(_profile(game, inputs))
+    """Nothing: building or evaluating the inputs must raise; keys in messages by their names in the files."""
+    try:
+        game = game_of(inputs)
+        if "xs" in inputs or "strategies" in inputs:
+            game.payoffs(_profile(game, inputs))
+    except ValueError as error:
+        before = {new.split(".")[-1]: old for old, new in (KEYS | VARIABLES["race"]).items()}
+        words = re.sub(r"\w+", lambda word: before.get(word[0], word[0]), str(error))
+        raise ValueError(words) from error
     return {}
 
 

@@ -66,7 +66,7 @@ def test_what_is_at_stake_is_the_range_of_payoffs_unless_few_are_far_off() -> No
 
 
 def test_a_race_with_a_large_disaster() -> None:
-    race = rv.games.race(d=2e6)
+    race = rv.games.race(disaster_cost=2e6)
     proof = certificate(race, race.space.check([[0.7, 1e-20]] * 2))
     assert proof.regret.max() > 0.5  # the prize is 1
     assert np.all(proof.tolerance < 1e-3)

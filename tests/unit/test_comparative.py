@@ -135,8 +135,8 @@ def test_without_an_equilibrium_there_is_no_slope() -> None:
 def test_dearer_compute_in_a_race() -> None:
     """``dsigma/dr = -f_r/f_sigma``, f the difference of both sides of the symmetric race's last equation."""
     n, alpha, beta, theta, d, r, prize = 2, 0.5, 0.5, 0.5, 1.0, 0.1, 1.0
-    found = slopes_of(rv.games.race(), ["r_s", "r_p"])
-    sigma = float(found.sigma.values[0])
+    found = slopes_of(rv.games.race(), ["safety_price", "performance_price"])
+    sigma = float(found.p_safe_given_win.values[0])
     h = prize * (n - 1) / n - theta * (1 - sigma) * (prize + d)
     f_sigma = (1 - alpha * (1 - 2 * sigma)) / (sigma * (1 - sigma)) + theta * beta * (
         1 / sigma + theta * (prize + d) / h

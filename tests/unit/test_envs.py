@@ -25,7 +25,12 @@ from tests.unit.env_families import FAMILIES, Congestion, libraries_tests
 
 
 def short_race(**changes: object) -> rv.Game:
-    settings = {"kappa": 0.5, "end_on": "win", "horizon": 3, "invest": True} | changes
+    settings = {
+        "contest": {"ease_of_winning": 0.5},
+        "end_on": "win",
+        "horizon": 3,
+        "technology": {"invest": True},
+    } | changes
     return rv.games.race(**settings)
 
 
@@ -71,7 +76,7 @@ def test_a_race_ends_by_a_win_or_its_last_period() -> None:
 
 def test_the_chance_that_play_goes_on_is_that_of_the_game() -> None:
     """One expected length, by hand: nobody wins with chance 1/(1 + kappa * 2p), p = 10 sqrt(xp)."""
-    game = rv.games.race(kappa=0.05, end_on="win", horizon="inf", gamma=0.9)
+    game = rv.games.race(contest={"ease_of_winning": 0.05}, end_on="win", horizon="inf", gamma=0.9)
     x = np.full((2, 2), 1.0)
     low, high = (np.asarray(edge)[0] for edge in (game.space.flat().low, game.space.flat().high))
     action = (2 * (np.log(x[0]) - low) / (high - low) - 1).astype(np.float32)

@@ -15,8 +15,21 @@ THETA, GAMMA, PRICE, INVEST = 0.75, np.array([0.9, 0.95]), 0.1, 0.02
 
 
 def invest_race(**changes: object) -> rv.Game:
-    settings = {"A": [10.0, 6.0], "B": [2.0, 1.0], "theta": THETA, "kappa": 1.0, "gamma": GAMMA.tolist()}
-    settings |= {"horizon": 2, "invest": True, "r_inv_s": INVEST, "r_inv_p": INVEST}
+    settings = {
+        "safety_productivity": [10.0, 6.0],
+        "performance_productivity": [2.0, 1.0],
+        "scale_penalty": THETA,
+        "contest": {"ease_of_winning": 1.0},
+        "gamma": GAMMA.tolist(),
+    }
+    settings |= {
+        "horizon": 2,
+        "technology": {
+            "invest": True,
+            "safety_investment_price": INVEST,
+            "performance_investment_price": INVEST,
+        },
+    }
     return rv.games.race(**settings | changes)
 
 
@@ -154,7 +167,10 @@ def test_wrong_input() -> None:
     with pytest.raises(ValueError, match="levels: 6 must be an odd number"):
         Feedback(levels=6)
     with pytest.raises(ValueError, match=r"levels: 7 of 6 stocks make 117649 nodes; budget is 20000"):
-        rv.solve(rv.games.race(players=3, horizon=2, invest=True), Feedback())
+        rv.solve(rv.games.race(players=3, horizon=2, technology={"invest": True}), Feedback())
     with pytest.raises(ValueError, match="horizon: inf"):
-        rv.solve(rv.games.race(kappa=1.0, gamma=0.9, end_on="win", horizon="inf"), Feedback())
+        rv.solve(
+            rv.games.race(contest={"ease_of_winning": 1.0}, gamma=0.9, end_on="win", horizon="inf"),
+            Feedback(),
+        )
     assert not Feedback.fits(rv.games.matrix("chicken"))

@@ -21,9 +21,27 @@ from rivalry.tables import (
 
 RNG = np.random.default_rng(7)
 RACES: dict[str, dict[str, Any]] = {
-    "win": {"horizon": 3, "kappa": 1.0, "end_on": "win", "gamma": [0.9, 0.7], "theta": [0.5, 0.2]},
-    "invest": {"horizon": 3, "kappa": 1.0, "end_on": "win", "invest": True, "dep_p": 0.1, "B": [3.0, 10.0]},
-    "share": {"horizon": 2, "share": True, "A": [20.0, 2.0], "end_on": "disaster", "discount_offset": 1},
+    "win": {
+        "horizon": 3,
+        "contest": {"ease_of_winning": 1.0},
+        "end_on": "win",
+        "gamma": [0.9, 0.7],
+        "scale_penalty": [0.5, 0.2],
+    },
+    "invest": {
+        "horizon": 3,
+        "contest": {"ease_of_winning": 1.0},
+        "end_on": "win",
+        "technology": {"invest": True, "performance_depreciation": 0.1},
+        "performance_productivity": [3.0, 10.0],
+    },
+    "share": {
+        "horizon": 2,
+        "technology": {"share": True},
+        "safety_productivity": [20.0, 2.0],
+        "end_on": "disaster",
+        "discount_offset": 1,
+    },
 }
 
 
@@ -51,7 +69,7 @@ def test_what_is_carried_is_the_technology_of_the_game() -> None:
     policies = RNG.integers(0, int(finite.sizes[0]), size=(2, len(tables.period)))
     rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
     measured = rv.oracles.metrics(race, race.inputs(rows))
-    a, b = measured["A"][1], measured["B"][1]
+    a, b = measured["safety_stock"][1], measured["performance_stock"][1]
     nature = 0
     for t in range(3):
         np.testing.assert_allclose(tables.carried[nature], [a[t], b[t]], rtol=1e-12)
@@ -107,7 +125,9 @@ def test_a_race_offers_its_own_levels() -> None:
     [
         (lambda: tabulate_periods(rv.games.matrix("chicken")), "has no periods to go through"),
         (
-            lambda: tabulate_periods(rv.games.race(horizon="inf", kappa=1.0, gamma=0.5, end_on="win")),
+            lambda: tabulate_periods(
+                rv.games.race(horizon="inf", contest={"ease_of_winning": 1.0}, gamma=0.5, end_on="win")
+            ),
             "horizon: inf has no last period",
         ),
         (
@@ -115,7 +135,9 @@ def test_a_race_offers_its_own_levels() -> None:
             "transition: what it carries is not told",
         ),
         (
-            lambda: tabulate_periods(rv.games.race(horizon=3, invest=True), 2, max_table_bytes=100_000),
+            lambda: tabulate_periods(
+                rv.games.race(horizon=3, technology={"invest": True}), 2, max_table_bytes=100_000
+            ),
             "places: tables of 208896 bytes by period 1 are above max_table_bytes, 100000",
         ),
         (lambda: tabulate_periods(rv.games.race(horizon=2), 1), "places: 1 must be at least 2"),

@@ -64,7 +64,11 @@ def test_gamma_cannot_matter_where_periods_are_replayed(gamma: float | None) -> 
 
 def test_play_that_a_win_ends_is_learned_backwards() -> None:
     """For a prize six times as large tomorrow players hold back today, where a win would end the race."""
-    prizes: dict[str, Any] = {"horizon": 2, "kappa": 0.1, "win_a": [[1.0] * 2, [6.0] * 2]}
+    prizes: dict[str, Any] = {
+        "horizon": 2,
+        "contest": {"ease_of_winning": 0.1},
+        "reward": {"prize": [[1.0] * 2, [6.0] * 2]},
+    }
     game, replayed = rv.games.race(end_on="win", **prizes), rv.games.race(**prizes)
     expected = _induced(game)
     assert expected.tolist() == [[0, 0], [2, 2]]
@@ -82,7 +86,7 @@ def test_play_that_a_win_ends_is_learned_backwards() -> None:
 def test_when_play_is_over_nothing_is_worth_anything() -> None:
     begun = {"kind": "uniform", "min": 1.0, "max": 2.0}
     learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS}, epochs=50, initial=begun)
-    world = learner.world(rv.games.race(horizon=2, kappa=1.0, end_on="win"))
+    world = learner.world(rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win"))
     session = learner.begin(world, np.random.SeedSequence(0))
     assert learner.length(world) == 100
     assert learner.advance(world, session, 1000) == 100

@@ -131,7 +131,7 @@ def test_it_can_be_broken_off() -> None:
 
 
 def test_linked_periods_are_refused() -> None:
-    game = rv.games.race(horizon=2, invest=True)
+    game = rv.games.race(horizon=2, technology={"invest": True})
     with pytest.raises(ValueError, match="invest = true links the periods"):
         rv.solve(game, Periods())
     game = rv.games.race(horizon=2, transition=lambda numbers, inputs, period: numbers)

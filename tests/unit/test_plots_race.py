@@ -34,11 +34,11 @@ def plan(claim: str = "equilibrium") -> xr.Dataset:
     known[1, 2:, :2] = False
     return xr.Dataset(
         {
-            "xs": (("period", "player"), 1.0 + clock + np.arange(PLAYERS)),
-            "xp": (("period", "player"), 2.0 * np.ones((PERIODS, PLAYERS))),
-            "inv_p": (("period", "player"), (3.0 - clock) * np.ones(PLAYERS)),
+            "safety_input": (("period", "player"), 1.0 + clock + np.arange(PLAYERS)),
+            "performance_input": (("period", "player"), 2.0 * np.ones((PERIODS, PLAYERS))),
+            "performance_investment": (("period", "player"), (3.0 - clock) * np.ones(PLAYERS)),
             "identified": (("player", "axis"), known.reshape(PLAYERS, -1)),
-            "A": (("stage", "player"), 10.0 + np.arange(PERIODS + 1)[:, None] * np.ones(PLAYERS)),
+            "safety_stock": (("stage", "player"), 10.0 + np.arange(PERIODS + 1)[:, None] * np.ones(PLAYERS)),
             "alive": (("stage",), 0.5 ** np.arange(PERIODS + 1)),
             "claim": ((), np.asarray(claim)),
         }
@@ -52,13 +52,13 @@ def test_a_plan_has_a_panel_a_column_and_what_cannot_matter_is_dotted() -> None:
     data = plan()
     ax = rv.plots.schedule(data)
     first, _, third = ax.child_axes
-    np.testing.assert_array_equal(lines(first, "_plan")[0].get_ydata(), data.xs.values[:, 0])
+    np.testing.assert_array_equal(lines(first, "_plan")[0].get_ydata(), data.safety_input.values[:, 0])
     shown = lines(first, "_plan")[1].get_ydata()
     np.testing.assert_array_equal(shown, [2.0, 3.0, np.nan, np.nan])
     np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), shown)
     (dotted,) = lines(first, "_unidentified")
     assert dotted.get_linestyle() == ":"
-    np.testing.assert_array_equal(dotted.get_ydata(), data.xs.values[:, 1])
+    np.testing.assert_array_equal(dotted.get_ydata(), data.safety_input.values[:, 1])
     assert len(lines(third, "_unidentified")) == 2
     assert labels(ax) == ["player 0", "player 1", "dotted: cannot matter"]
     assert [panel.get_xlabel() for panel in ax.child_axes] == ["period"] * 3
@@ -73,27 +73,28 @@ def test_marks_of_a_plan_are_hollow_without_a_certificate() -> None:
 
 
 def test_columns_of_a_plan_are_picked_and_a_single_period_is_one_too() -> None:
-    ax = rv.plots.schedule(plan(), columns=["inv_p"])
-    assert [panel.get_title() for panel in ax.child_axes] == ["investment inv_p"]
+    ax = rv.plots.schedule(plan(), columns=["performance_investment"])
+    assert [panel.get_title() for panel in ax.child_axes] == ["investment in performance productivity"]
     assert len(lines(ax.child_axes[0], "_unidentified")) == 2  # of the third of three columns, not the first
-    once = xr.Dataset({"xs": ("player", [1.0, 2.0]), "xp": ("player", [3.0, 4.0])})
+    once = xr.Dataset({"safety_input": ("player", [1.0, 2.0]), "performance_input": ("player", [3.0, 4.0])})
     np.testing.assert_array_equal(lines(rv.plots.schedule(once).child_axes[1], "_mark")[1].get_ydata(), [4.0])
-    with pytest.raises(ValueError, match="columns: 'xq' is no column of this plan; known: inv_p, xp, xs"):
+    known = "performance_input, performance_investment, safety_input"
+    with pytest.raises(ValueError, match=f"columns: 'xq' is no column of this plan; known: {known}"):
         rv.plots.schedule(plan(), columns=["xq"])
     with pytest.raises(ValueError, match=r"identified: shape \(2, 12\) must be \(2, 8\)"):
-        rv.plots.schedule(plan().drop_vars("inv_p"))
-    with pytest.raises(ValueError, match="no variable 'xs', which this plot draws"):
+        rv.plots.schedule(plan().drop_vars("performance_investment"))
+    with pytest.raises(ValueError, match="no variable 'safety_input', which this plot draws"):
         rv.plots.schedule(xr.Dataset())
 
 
 def test_technology_has_a_stage_more_than_periods_and_tells_how_likely_play_is() -> None:
     ax = rv.plots.technology(plan())
     assert [panel.get_title() for panel in ax.child_axes] == [
-        "safety technology A",
-        "chance that play goes on",
+        "safety productivity A",
+        "probability that play continues",
     ]
     stock, alive = ax.child_axes
-    np.testing.assert_array_equal(lines(stock, "_plan")[0].get_ydata(), plan().A.values[:, 0])
+    np.testing.assert_array_equal(lines(stock, "_plan")[0].get_ydata(), plan().safety_stock.values[:, 0])
     np.testing.assert_array_equal(lines(alive, "_alive")[0].get_ydata(), plan().alive.values)
     with pytest.raises(ValueError, match="no variable 'A', which this plot draws"):
         rv.plots.technology(xr.Dataset())
@@ -107,9 +108,12 @@ def surface(claim: str = "equilibrium") -> xr.Dataset:
     payoff = -(np.log(xs)[:, None] ** 2) - np.log(xp / 3) ** 2
     return xr.Dataset(
         {
-            "landscape_payoff": (("player", "xs_level", "xp_level"), np.stack([payoff, 2 * payoff])),
-            "landscape_xs": ("xs_level", xs),
-            "landscape_xp": ("xp_level", xp),
+            "landscape_payoff": (
+                ("player", "safety_level", "performance_level"),
+                np.stack([payoff, 2 * payoff]),
+            ),
+            "landscape_safety_input": ("safety_level", xs),
+            "landscape_performance_input": ("performance_level", xp),
             "landscape_best": (("player", "axis"), [[1.0, 3.0], [1.0, 3.0]]),
             "profile": (("player", "axis"), [[0.0, 5.0], [1.0, 3.0]]),
             "claim": ((), np.asarray(claim)),
@@ -145,8 +149,8 @@ def test_steps_of_colour_are_finer_towards_the_highest_payoff() -> None:
 def test_numbers_on_a_logarithmic_axis_do_not_crowd() -> None:
     for high, most in ((0.1, 4), (0.01, 6)):
         r = np.array([0.001, high])
-        data = xr.Dataset({"safe": ("r", r), "claim": ("r", ["equilibrium"] * 2)}, {"r": r})
-        ax = rv.plots.scenario(data, over="r", quantities=["safe"])
+        data = xr.Dataset({"p_safe": ("r", r), "claim": ("r", ["equilibrium"] * 2)}, {"r": r})
+        ax = rv.plots.scenario(data, over="r", quantities=["p_safe"])
         panel = ax.child_axes[0] if ax.child_axes else ax
         ticks = panel.get_xticks()
         assert 2 <= np.sum((ticks >= 0.999e-3) & (ticks <= 1.001 * high)) <= most
@@ -161,14 +165,14 @@ def test_curves_cross_where_both_replies_meet() -> None:
             "reaction_at": (("duellist", "place"), np.stack([at, at])),
             "reaction_here": ("duellist", [4.0, 4.0]),
             "reaction_player": ("duellist", [0, 2]),
-            "reaction_column": ((), np.asarray("xp")),
+            "reaction_column": ((), np.asarray("performance_input")),
             "claim": ((), np.asarray("equilibrium")),
         }
     )
     ax = rv.plots.reaction(data)
     np.testing.assert_allclose(lines(ax, "crossing")[0].get_xydata(), [[4.0, 4.0]])
     assert labels(ax) == ["reply of player 0", "reply of player 2", "crossing", "where they are"]
-    assert ax.get_ylabel() == "performance effort xp of player 2"
+    assert ax.get_ylabel() == "performance input of player 2"
     first = lines(ax, "_reply")[0]
     np.testing.assert_allclose(first.get_xdata(), 6 - first.get_ydata() / 2)
     with pytest.raises(ValueError, match="reaction: 1 players; must be two"):
@@ -218,7 +222,7 @@ def test_gains_by_another_first_investment() -> None:
             "deviation_gain": (("player", "level"), gain),
             "deviation_at": (("player", "level"), np.stack([amounts, amounts])),
             "deviation_here": ("player", [24.0, 0.0]),
-            "deviation_column": ((), np.asarray("inv_p")),
+            "deviation_column": ((), np.asarray("performance_investment")),
         }
     )
     ax = rv.plots.deviation(data)
@@ -226,7 +230,7 @@ def test_gains_by_another_first_investment() -> None:
     assert labels(ax)[2:] == ["where it is, not certified", "largest gain (0.1)"]
     assert sum(line.get_marker() == "*" and len(line.get_xdata()) > 0 for line in ax.get_lines()) == 1
     assert ax.get_xscale() == "symlog"
-    assert "inv_p" in ax.get_xlabel()
+    assert "performance productivity" in ax.get_xlabel()
     calm = rv.plots.deviation(data.assign(deviation_gain=data.deviation_gain - 1))
     assert not any(label.startswith("largest gain") for label in labels(calm))
 

@@ -34,9 +34,9 @@ def swept(claims: object = "equilibrium") -> xr.Dataset:
     dims = ("price", "size")
     return xr.Dataset(
         {
-            "safe": (dims, safe),
-            "xs": ((*dims, "player"), effort),
-            "p": ((*dims, "period", "player"), np.stack([effort, 2 * effort], axis=2)),
+            "p_safe": (dims, safe),
+            "safety_input": ((*dims, "player"), effort),
+            "performance": ((*dims, "period", "player"), np.stack([effort, 2 * effort], axis=2)),
             "claim": (dims, np.broadcast_to(np.asarray(claims), safe.shape)),
         },
         {"price": PRICES, "size": SIZES},
@@ -50,14 +50,14 @@ def test_a_panel_a_measure_and_a_line_a_player() -> None:
     data = swept()
     ax = rv.plots.scenario(data, period=1)
     assert [panel.get_title() for panel in ax.child_axes] == [
-        "safety effort xs",
-        "performance p",
-        "chance of a safe win",
+        "safety input",
+        "performance",
+        "probability of a safe win",
     ]
     first, second, third = ax.child_axes
-    np.testing.assert_allclose(lines(first, "_line")[1].get_ydata(), data.xs.values[:, 0, 1])
-    np.testing.assert_allclose(lines(second, "_line")[0].get_ydata(), data.p.values[:, 0, 1, 0])
-    np.testing.assert_allclose(lines(third, "_line")[0].get_ydata(), data.safe.values[:, 0])
+    np.testing.assert_allclose(lines(first, "_line")[1].get_ydata(), data.safety_input.values[:, 0, 1])
+    np.testing.assert_allclose(lines(second, "_line")[0].get_ydata(), data.performance.values[:, 0, 1, 0])
+    np.testing.assert_allclose(lines(third, "_line")[0].get_ydata(), data.p_safe.values[:, 0])
     assert labels(ax) == ["player 0", "player 1", "all players"]
     assert ax.get_title(loc="left") == "size = 1 (first of 2) · period 1"
     assert first.get_xlabel() == "price"
@@ -65,18 +65,18 @@ def test_a_panel_a_measure_and_a_line_a_player() -> None:
 
 def test_a_second_parameter_has_colours_and_players_dashes() -> None:
     data = swept()
-    ax = rv.plots.scenario(data, over="price", series="size", quantities=["xs"])
+    ax = rv.plots.scenario(data, over="price", series="size", quantities=["safety_input"])
     (panel,) = ax.child_axes
     assert labels(ax) == ["size = 1", "size = 2", "player 0", "player 1"]
     drawn = lines(panel, "_line")
     assert [line.get_color() for line in drawn] == [colours(2)[0]] * 2 + [colours(2)[1]] * 2
     assert [line.get_linestyle() for line in drawn] == ["-", "--"] * 2
-    np.testing.assert_allclose(drawn[3].get_ydata(), data.xs.values[:, 1, 1])
+    np.testing.assert_allclose(drawn[3].get_ydata(), data.safety_input.values[:, 1, 1])
 
 
 def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
     claims = [["equilibrium"] * 2, ["equilibrium"] * 2, ["not an equilibrium"] * 2]
-    ax = rv.plots.scenario(swept(claims), quantities=["safe"])
+    ax = rv.plots.scenario(swept(claims), quantities=["p_safe"])
     (panel,) = ax.child_axes
     assert [line.get_xdata().tolist() for line in lines(panel, "_line")] == [PRICES[:2]]
     assert [mark.get_markerfacecolor() == "white" for mark in lines(panel, "_mark")] == [False, True]
@@ -106,20 +106,20 @@ def test_scales_are_logarithmic_for_equal_ratios_and_for_wide_ranges() -> None:
     assert factors(np.array([0.01, 0.02, 1.0]))
     assert not factors(np.array([1.0, 2.0, 3.0, 4.0]))
     assert not factors(np.array([0.0, 0.1, 10.0]), log=True)
-    ax = rv.plots.scenario(swept(), quantities=["safe"], log=True)
+    ax = rv.plots.scenario(swept(), quantities=["p_safe"], log=True)
     assert ax.child_axes[0].get_xscale() == "log"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"quantities": ["sefe"]}, "quantities: 'sefe' is not in this data; did you mean 'safe'?"),
+        ({"quantities": ["sefe"]}, "quantities: 'sefe' is not in this data; did you mean 'p_safe'?"),
         ({"quantities": []}, "quantities: none is named"),
         ({"series": "sise"}, "series: 'sise' is not swept; did you mean 'size'?"),
         ({"series": "price"}, "series: 'price' goes in step with 'price'"),
         ({"series": "size", "at": {"size": 1.0}}, "at.size: every value of it is drawn"),
         ({"over": "cost"}, "over: 'cost' is not swept"),
-        ({"quantities": ["p"], "period": 2}, "period: 2 must be a whole number from 0 to 1"),
+        ({"quantities": ["performance"], "period": 2}, "period: 2 must be a whole number from 0 to 1"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
@@ -134,10 +134,10 @@ def test_a_map_hatches_what_is_not_certified_and_tells_what_is_missing() -> None
     claims = np.array([["equilibrium"] * 2] * 3)
     claims[2, 1] = "not an equilibrium"
     data = swept(claims)
-    data["safe"][0, 0] = np.nan
+    data["p_safe"][0, 0] = np.nan
     ax = rv.plots.heat(data, over=["size", "price"])
     values = ax.collections[0].get_array()
-    np.testing.assert_array_equal(np.ma.filled(values, np.nan), data.safe.values)
+    np.testing.assert_array_equal(np.ma.filled(values, np.nan), data.p_safe.values)
     doubted = [patch for patch in ax.patches if patch.get_label() == "_doubted"]
     assert [patch.get_hatch() for patch in doubted] == ["////"]
     np.testing.assert_allclose(doubted[0].get_xy().min(axis=0), [1.5, 0.25])
@@ -145,17 +145,17 @@ def test_a_map_hatches_what_is_not_certified_and_tells_what_is_missing() -> None
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words == ["hatched: not certified", "no result"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "price")
-    sound = data.safe.values[claims == "equilibrium"]
+    sound = data.p_safe.values[claims == "equilibrium"]
     assert ax.collections[0].get_clim() == (np.nanmin(sound), np.nanmax(sound))
 
 
 def test_a_map_of_a_players_measure_and_without_doubts() -> None:
-    ax = rv.plots.heat(swept(), quantity="xs", player=1)
-    np.testing.assert_allclose(ax.collections[0].get_array(), swept().xs.values[..., 1].T)
+    ax = rv.plots.heat(swept(), quantity="safety_input", player=1)
+    np.testing.assert_allclose(ax.collections[0].get_array(), swept().safety_input.values[..., 1].T)
     assert ax.get_title(loc="left") == "player 1"
     assert ax.get_legend() is None
     with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
-        rv.plots.heat(swept(), quantity="xs", player=2)
+        rv.plots.heat(swept(), quantity="safety_input", player=2)
     with pytest.raises(ValueError, match="over: 'price' must be two swept coordinates"):
         rv.plots.heat(swept(), over="price")
     with pytest.raises(ValueError, match="'price' and 'price' go in step"):
@@ -171,9 +171,9 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
     chance, level = np.array([[0.25, 0.5], [0.5, 0.5]]), np.array([[2.0, 4.0], [1.0, 3.0]])
     data = xr.Dataset(
         {
-            "p": (("algorithm", "player"), level),
-            "q": (("algorithm", "player"), chance),
-            "disaster": ("algorithm", [0.3, 0.1]),
+            "performance": (("algorithm", "player"), level),
+            "win_probability": (("algorithm", "player"), chance),
+            "p_disaster": ("algorithm", [0.3, 0.1]),
             "claim": ("algorithm", ["equilibrium", "local equilibrium"]),
         },
         {"algorithm": ["together", "leader"]},
@@ -187,13 +187,13 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
     assert labels(ax) == ["together", "leader", "hollow: not certified"]
     staged = rv.plots.safety_frontier(data.rename(player="seat"))  # leaders and followers sit in seats
     np.testing.assert_allclose(lines(staged, "_mark")[0].get_xydata(), [[10 / 3, 0.3]])
-    mean = lines(rv.plots.safety_frontier(data.drop_vars("q")), "_mark")
+    mean = lines(rv.plots.safety_frontier(data.drop_vars("win_probability")), "_mark")
     assert [mark.get_xdata()[0] for mark in mean] == [3.0, 2.0]
     with pytest.raises(
         ValueError, match="over: 'algorithn' tells no results apart; did you mean 'algorithm'"
     ):
         rv.plots.safety_frontier(data, over="algorithn")
-    with pytest.raises(ValueError, match="no variable 'disaster', which this plot draws"):
+    with pytest.raises(ValueError, match="no variable 'p_disaster', which this plot draws"):
         rv.plots.safety_frontier(xr.Dataset())
 
 
@@ -201,10 +201,10 @@ def test_performance_over_periods_counts_those_that_are_reached() -> None:
     p = np.array([[[1.0, 1.0], [5.0, 5.0]]])
     data = xr.Dataset(
         {
-            "p": (("algorithm", "period", "player"), p),
-            "q": (("algorithm", "period", "player"), np.full((1, 2, 2), 0.5)),
+            "performance": (("algorithm", "period", "player"), p),
+            "win_probability": (("algorithm", "period", "player"), np.full((1, 2, 2), 0.5)),
             "alive": (("algorithm", "stage"), [[1.0, 0.25, 0.1]]),
-            "disaster": ("algorithm", [0.2]),
+            "p_disaster": ("algorithm", [0.2]),
         },
         {"algorithm": ["together"]},
     )
@@ -213,17 +213,17 @@ def test_performance_over_periods_counts_those_that_are_reached() -> None:
 
 
 def test_subsidies_by_price_and_player() -> None:
-    names = ["r_s[0]", "r_s[1]", "r_p[0]", "r_p"]
+    names = ["safety_price[0]", "safety_price[1]", "performance_price[0]", "performance_price"]
     claims = ["equilibrium"] * 3 + ["not an equilibrium"]
     data = xr.Dataset(
         {
-            "slope_safe": ("algorithm", [-1.0, 2.0, -3.0, 4.0]),
+            "slope_p_safe": ("algorithm", [-1.0, 2.0, -3.0, 4.0]),
             "parameter_name": ("algorithm", names),
             "claim": ("algorithm", claims),
         }
     )
     ax = rv.plots.subsidy(data)
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["r_s", "r_p"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["safety_price", "performance_price"]
     assert labels(ax)[:3] == ["all players", "player 0", "player 1"]
     heights = [round(float(bar.get_height()), 9) for bar in ax.patches if np.isfinite(bar.get_height())]
     assert heights == [-4.0, 1.0, 3.0, -2.0]
@@ -238,11 +238,11 @@ def test_subsidies_by_price_and_player() -> None:
 def test_policies_beside_none_of_them() -> None:
     data = swept()
     ax = rv.plots.subsidy(data, over="price", series="size", base=2)
-    expected = data.safe.values[:2] - data.safe.values[2]
+    expected = data.p_safe.values[:2] - data.p_safe.values[2]
     np.testing.assert_allclose(np.reshape([bar.get_height() for bar in ax.patches], (2, 2)).T, expected)
     assert ax.get_title(loc="left") == "beside price = 0.3"
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.2"]
-    each = rv.plots.subsidy(data, quantity="xs", over="price")
+    each = rv.plots.subsidy(data, quantity="safety_input", over="price")
     assert labels(each) == ["player 0", "player 1"]
     steps = data.isel(size=0).rename(price="own").assign_coords(other=("own", [1.0, 1.0, 2.0]))
     told = rv.plots.subsidy(steps)
@@ -251,8 +251,8 @@ def test_policies_beside_none_of_them() -> None:
     assert rv.plots.subsidy(counted).get_title(loc="left") == "beside other = 1, own = 0.1"
     with pytest.raises(ValueError, match="base: 3 must be a whole number from 0 to 2"):
         rv.plots.subsidy(data, over="price", base=3)
-    with pytest.raises(ValueError, match="series: 'xs' has a value for each player"):
-        rv.plots.subsidy(data, quantity="xs", over="price", series="size")
+    with pytest.raises(ValueError, match="series: 'safety_input' has a value for each player"):
+        rv.plots.subsidy(data, quantity="safety_input", over="price", series="size")
 
 
 def test_risk_by_what_is_known() -> None:
@@ -267,7 +267,7 @@ def test_risk_by_what_is_known() -> None:
     ax = rv.plots.precipice(data)
     assert labels(ax) == names
     np.testing.assert_allclose(lines(ax, "_line")[1].get_ydata(), risk[:, 1])
-    assert ax.get_ylabel() == "chance of a disaster"
+    assert ax.get_ylabel() == "probability of a disaster"
     with pytest.raises(ValueError, match="no variable 'risk', which this plot draws"):
         rv.plots.precipice(data.drop_vars("risk").rename_vars())
 
@@ -284,10 +284,10 @@ def learned() -> xr.Dataset:
     claims = np.array([["not an equilibrium"] * 2] * 2 + [["equilibrium"] * 2])
     return xr.Dataset(
         {
-            "safe_curve": (dims, safe),
+            "p_safe_curve": (dims, safe),
             "regret_curve": (dims, gaps),
             "regret_step": (dims, np.where(np.isnan(safe), -1, steps)),
-            "safe": (dims[:2], [[0.7, 0.9], [0.6, 0.6], [0.8, 0.8]]),
+            "p_safe": (dims[:2], [[0.7, 0.9], [0.6, 0.6], [0.8, 0.8]]),
             "claim": (dims[:2], claims),
         },
         {"algorithm": ["hedge", "matching", "replies"], "replication": [0, 1]},
@@ -320,7 +320,7 @@ def test_one_learner_needs_no_name() -> None:
         rv.plots.learning(learned(), methods=["hedg"])
     with pytest.raises(ValueError, match="methods: this data has no methods to pick from"):
         rv.plots.learning(alone, methods=["hedge"])
-    with pytest.raises(ValueError, match="no method has safe_curve here"):
+    with pytest.raises(ValueError, match="no method has p_safe_curve here"):
         rv.plots.learning(learned(), methods=["replies"])
-    with pytest.raises(ValueError, match="no variable 'disaster_curve', which this plot draws"):
-        rv.plots.learning(learned(), quantity="disaster")
+    with pytest.raises(ValueError, match="no variable 'p_disaster_curve', which this plot draws"):
+        rv.plots.learning(learned(), quantity="p_disaster")

@@ -11,46 +11,49 @@ import rivalry as rv
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.lab.study.points import placed
 
-CAUTIOUS = [{"A": 5.0}, {}]
+CAUTIOUS = [{"safety_productivity": 5.0}, {}]
 
 
 def test_each_is_paid_what_it_believes_and_gets_what_is_true() -> None:
-    game = rv.games.race(theta=[0.5, 0.7], beliefs=[{"A": 5.0, "risk": "additive"}, {"kappa": 0.5}])
-    x = game.inputs(xs=[1.0, 0.4], xp=[2.0, 0.6])
-    true = rv.games.race(theta=[0.5, 0.7])
+    game = rv.games.race(
+        scale_penalty=[0.5, 0.7],
+        beliefs=[{"safety_productivity": 5.0, "risk": "additive"}, {"contest": {"ease_of_winning": 0.5}}],
+    )
+    x = game.inputs(safety_input=[1.0, 0.4], performance_input=[2.0, 0.6])
+    true = rv.games.race(scale_penalty=[0.5, 0.7])
     minds = [
-        rv.games.race(theta=[0.5, 0.7], A=5.0, risk="additive"),
-        rv.games.race(theta=[0.5, 0.7], kappa=0.5),
+        rv.games.race(scale_penalty=[0.5, 0.7], safety_productivity=5.0, risk="additive"),
+        rv.games.race(scale_penalty=[0.5, 0.7], contest={"ease_of_winning": 0.5}),
     ]
     measured = rv.oracles.metrics(game, x)
     expected = [mind.payoffs(x)[i] for i, mind in enumerate(minds)]
     np.testing.assert_allclose(game.payoffs(x), expected, rtol=1e-14)
     np.testing.assert_allclose(measured["believed"][1], expected, rtol=1e-14)
     np.testing.assert_allclose(measured["realised"][1], true.payoffs(x), rtol=1e-14)
-    assert measured["safe"][1] == rv.oracles.metrics(true, x)["safe"][1]
+    assert measured["p_safe"][1] == rv.oracles.metrics(true, x)["p_safe"][1]
 
 
 def test_true_numbers_move_for_all_who_believe_them() -> None:
-    game = rv.with_(rv.games.race(beliefs=CAUTIOUS), A=[20.0, 20.0], theta=0.9)
-    assert [race.A.tolist() for race in game.believed_races()] == [[5.0, 5.0], [20.0, 20.0]]
-    assert game.believed(0).theta.tolist() == [0.9, 0.9]
-    assert game.believed(0).B.tolist() == game.true.B.tolist()
+    game = rv.with_(rv.games.race(beliefs=CAUTIOUS), safety_productivity=[20.0, 20.0], scale_penalty=0.9)
+    assert [race.safety_productivity.tolist() for race in game.believed_races()] == [[5.0, 5.0], [20.0, 20.0]]
+    assert game.believed(0).scale_penalty.tolist() == [0.9, 0.9]
+    assert game.believed(0).performance_productivity.tolist() == game.true.performance_productivity.tolist()
 
 
 def test_everybody_solves_the_race_it_believes_in() -> None:
     """Each mind holds its own symmetric point, and the parts played meet in the true race."""
     game = rv.games.race(beliefs=CAUTIOUS, beliefs_play="subjective")
     points = [symmetric_equilibria(race)[0] for race in game.believing.believed_races()]
-    x = game.space.check(np.repeat([[p.xs, p.xp] for p in points], 2, axis=0))
-    np.testing.assert_allclose(game.payoffs(x), np.repeat([p.u for p in points], 2), atol=1e-12)
+    x = game.space.check(np.repeat([[p.safety_input, p.performance_input] for p in points], 2, axis=0))
+    np.testing.assert_allclose(game.payoffs(x), np.repeat([p.payoff for p in points], 2), atol=1e-12)
     measured = rv.oracles.metrics(game, x)
-    np.testing.assert_allclose(measured["played"][1], [[p.xs, p.xp] for p in points])
-    np.testing.assert_allclose(measured["expected"][1], [p.u for p in points], atol=1e-12)
+    np.testing.assert_allclose(measured["played"][1], [[p.safety_input, p.performance_input] for p in points])
+    np.testing.assert_allclose(measured["expected"][1], [p.payoff for p in points], atol=1e-12)
     true = rv.games.race()
     np.testing.assert_allclose(measured["realised"][1], true.payoffs(x[rows_played(2)]), rtol=1e-12)
     assert rv.oracles.labels(game).players[:2] == ("0 in mind 0", "1 in mind 0")
     _, paid, _ = rv.oracles.best_response(game, x, 1)
-    assert float(paid) == pytest.approx(points[0].u, abs=1e-8)
+    assert float(paid) == pytest.approx(points[0].payoff, abs=1e-8)
 
 
 def rows_played(players: int) -> np.ndarray:
@@ -59,16 +62,18 @@ def rows_played(players: int) -> np.ndarray:
 
 
 def test_a_study_sweeps_one_believed_number() -> None:
-    table = {"family": "race", "beliefs": [{"A": 5.0}, {}]}
-    changed, _ = placed(table, [], {"game.beliefs[0].A": 2.0, "game.beliefs[1].theta": 0.4})
-    assert changed["beliefs"] == [{"A": 2.0}, {"theta": 0.4}]
+    table = {"family": "race", "beliefs": [{"safety_productivity": 5.0}, {}]}
+    changed, _ = placed(
+        table, [], {"game.beliefs[0].safety_productivity": 2.0, "game.beliefs[1].scale_penalty": 0.4}
+    )
+    assert changed["beliefs"] == [{"safety_productivity": 2.0}, {"scale_penalty": 0.4}]
 
 
 @pytest.mark.parametrize(("keys", "said"), [
     ({"beliefs": [{}, {}, {}]}, "beliefs: 3 tables for 2 players"),
     ({"beliefs": [{"AA": 1.0}, {}]}, "beliefs\\[0\\].AA: is no key of the race"),
     ({"beliefs": [{}, {"horizon": 2}]}, "beliefs\\[1\\].horizon: is the same for everybody"),
-    ({"beliefs": [{"A": [1.0, -2.0]}, {}]}, "beliefs\\[0\\].A\\[1\\]: -2 must be at least 0"),
+    ({"beliefs": [{"liability": [1.0, -2.0]}, {}]}, "beliefs\\[0\\].liability\\[1\\]: -2 must be at least 0"),
 ])  # fmt: skip
 def test_wrong_beliefs_are_named(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}"):

@@ -37,7 +37,7 @@ def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
     """At rules that differ, some beyond what is not undercut."""
     mu, enmity = 1.8, 0.7
     rules = {"none": [0.2, 0.9, 0.5], "private": [0.3, 0.8, 0.6], "public": [1.0, 2.2, 1 / 0.7]}[word]
-    game = rv.games.precipice(players=3, mu=mu, enmity=enmity, information=word)
+    game = rv.games.precipice(players=3, max_capability=mu, enmity=enmity, information=word)
     x = game.space.check(rules)
     risk, paid = drawn(word, np.array(rules), mu, enmity)
     np.testing.assert_allclose(payoffs(game, x), paid, atol=4e-3)
@@ -48,7 +48,7 @@ def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
 def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> None:
     """Against all rules of its form; with public information it is none against all rules of the leader."""
     mu, enmity = 1.4, 0.9
-    game = rv.games.precipice(players=3, mu=mu, enmity=enmity, information=word)
+    game = rv.games.precipice(players=3, max_capability=mu, enmity=enmity, information=word)
     rule, risk = solution(3, mu, enmity, word)
     found = rv.solve(game, rv.methods.ClosedForm())
     none = "not an equilibrium" if word == "public" else "no deviation found"
@@ -76,7 +76,7 @@ def test_a_leader_of_a_small_lead_would_rather_be_undercut(enmity: float, boldne
     tried = np.concatenate([safe + 0 * lead, np.minimum(1, lead / enmity)[None]])
     short = paid(tried).max(axis=0) - paid(np.minimum(1, boldness * lead))
     expected = np.mean(short * (1 - lead / mu) ** (n - 1))
-    game = rv.games.precipice(players=n, mu=mu, enmity=enmity, information="public")
+    game = rv.games.precipice(players=n, max_capability=mu, enmity=enmity, information="public")
     np.testing.assert_allclose(game.free_gains(jnp.full((n, 1), boldness)), expected, atol=1e-5)
     assert (expected > 1e-3) == ((enmity, boldness) != (1.0, 1.0))
 
@@ -101,9 +101,11 @@ def test_to_know_is_more_dangerous_where_enmity_is_large() -> None:
 
 
 def test_bad_numbers_are_named() -> None:
-    with pytest.raises(ValueError, match="mu: 3 must be at most 2"):
-        rv.oracles.closed_form(rv.games.precipice(players=3, mu=3.0, enmity=0.5, information="private"))
+    with pytest.raises(ValueError, match="max_capability: 3 must be at most 2"):
+        rv.oracles.closed_form(
+            rv.games.precipice(players=3, max_capability=3.0, enmity=0.5, information="private")
+        )
     with pytest.raises(ValueError, match=r"enmity: 1\.5 must be above 0 and at most 1"):
         rv.games.precipice(enmity=1.5)
-    with pytest.raises(ValueError, match="mu: nan must be above 0"):
-        rv.games.precipice(mu=float("nan"))
+    with pytest.raises(ValueError, match="max_capability: nan must be above 0"):
+        rv.games.precipice(max_capability=float("nan"))

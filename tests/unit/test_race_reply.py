@@ -15,6 +15,8 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race.own_problem import best_safety, own_problem, place_of
 from rivalry.games.race.schedule_response import compiled_reply
 from rivalry.games.race.static_response import response_details
+from rivalry.lab.store.schema_1 import GAME_KEYS
+from tests.race_keys import race
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]
 SYMMETRIC = (0.8707895489271279, 0.5338482588141955)
@@ -28,20 +30,20 @@ def paid(game: Any, x: Any, player: Any, strategies: Any) -> Any:
 def drawn(rng: np.random.Generator, **more: Any) -> Any:
     """A race of two whose numbers differ by factors of ten."""
     numbers: dict[str, Any] = {
-        "A": 10 ** rng.uniform(-1, 2, 2),
-        "B": 10 ** rng.uniform(-1, 1, 2),
-        "alpha": rng.uniform(0.2, 1.0, 2),
-        "beta": rng.uniform(0.2, 1.0, 2),
-        "theta": rng.choice([0.0, 0.5, 1.5], 2),
-        "d": rng.uniform(0, 5, 2),
-        "r_s": 10 ** rng.uniform(-2, 0, 2),
-        "r_p": 10 ** rng.uniform(-2, 0, 2),
-        "lose_a": rng.uniform(-0.3, 0.3, 2),
-        "win_b": float(rng.choice([0.0, 0.01])),
+        "safety_productivity": 10 ** rng.uniform(-1, 2, 2),
+        "performance_productivity": 10 ** rng.uniform(-1, 1, 2),
+        "safety_exponent": rng.uniform(0.2, 1.0, 2),
+        "performance_exponent": rng.uniform(0.2, 1.0, 2),
+        "scale_penalty": rng.choice([0.0, 0.5, 1.5], 2),
+        "disaster_cost": rng.uniform(0, 5, 2),
+        "safety_price": 10 ** rng.uniform(-2, 0, 2),
+        "performance_price": 10 ** rng.uniform(-2, 0, 2),
+        "loser_prize": rng.uniform(-0.3, 0.3, 2),
+        "prize_per_performance": float(rng.choice([0.0, 0.01])),
         "liability": rng.uniform(0, 1, 2),
-        "keep_prize": rng.integers(0, 2, 2).astype(bool),
+        "prize_survives": rng.integers(0, 2, 2).astype(bool),
     }
-    return rv.games.race(**(numbers | more))
+    return race(**(numbers | more))
 
 
 def spread(rng: np.random.Generator, near: np.ndarray, count: int = 6000) -> Any:
@@ -69,7 +71,7 @@ def test_no_inputs_pay_more_than_the_best_reply_nor_than_its_bound(seed: int) ->
 
 
 def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
-    game = rv.games.race()
+    game = race()
     x = put(np.tile(SYMMETRIC, (2, 1)))
     found = rv.best_reply(game, x, 1)
     np.testing.assert_allclose(found.strategy, SYMMETRIC, rtol=1e-11)
@@ -82,9 +84,9 @@ def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
 def test_known_best_replies(name: str) -> None:
     case = next(case for case in CASES if case["id"] == name)
     given, expected = case["inputs"]["game"], case["expected"]
-    numbers = {k: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
-    game = rv.games.race(**numbers, r_s=given["cost"]["r_s"], r_p=given["cost"]["r_p"])
-    x = game.inputs(xs=case["inputs"]["xs"], xp=case["inputs"]["xp"])
+    numbers = {GAME_KEYS["race"][k]: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
+    game = race(safety_price=given["cost"]["r_s"], performance_price=given["cost"]["r_p"], **numbers)
+    x = game.inputs(safety_input=case["inputs"]["xs"], performance_input=case["inputs"]["xp"])
     found = response_details(game, x, case["inputs"]["player"])
     assert found["value"] == pytest.approx(expected["value"], rel=1e-9)
     assert found["attained"] is expected["attained"]
@@ -95,7 +97,7 @@ def test_known_best_replies(name: str) -> None:
 @eqx.filter_jit
 def _safest(game: Any, x: Any, log_xp: Any) -> Any:
     own = own_problem(game, x, 0)
-    log_p = jnp.log(game.B[0]) + game.beta[0] * log_xp
+    log_p = jnp.log(game.performance_productivity[0]) + game.performance_exponent[0] * log_xp
     return best_safety(own, place_of(own, log_xp, log_p, jnp.exp(log_p)), 40)
 
 
@@ -106,14 +108,20 @@ def _safest(game: Any, x: Any, log_xp: Any) -> Any:
         ("mixed", "relative_certification", "odds"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:alpha")
+@pytest.mark.filterwarnings("ignore:safety_exponent")
 def test_the_best_safety_at_a_performance(risk: str, cost: str, on: str) -> None:
     """Whatever the rules: no safety input of a fine line pays more at the same performance."""
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        more = {"lam": 0.3, "w": rng.uniform(0.3, 2, 2), "fine": 0.3, "s_min": 2.0, "r2_s": 0.05}
-        with_returns = {"alpha": rng.uniform(0.3, 1.4, 2)}
-        game = drawn(rng, risk=risk, cost=cost, on=on, kappa=1.0, **more, **with_returns)
+        more = {
+            "loser_weight": 0.3,
+            "safety_weight": rng.uniform(0.3, 2, 2),
+            "fine": 0.3,
+            "minimum": 2.0,
+            "safety_price_slope": 0.05,
+        }
+        with_returns = {"safety_exponent": rng.uniform(0.3, 1.4, 2)}
+        game = drawn(rng, risk=risk, cost=cost, measured_by=on, ease_of_winning=1.0, **more, **with_returns)
         x = put(np.exp(rng.normal(0, 1, (2, 2))))
         log_xp = rng.normal(-1, 2)
         payoff, log_xs = _safest(game, x, put(log_xp))
@@ -129,7 +137,14 @@ def test_the_best_safety_at_a_performance(risk: str, cost: str, on: str) -> None
 def demo() -> tuple[Any, Any, dict[str, Any]]:
     """Two investors whose profile meets every first-order condition and is no equilibrium."""
     case = next(case for case in CASES if case["id"] == "demo_invest_local")
-    game = rv.games.race(B=1.0, kappa=1.0, no_win="disaster", horizon=5, gamma=[0.9, 1.0], invest=True)
+    game = race(
+        performance_productivity=1.0,
+        ease_of_winning=1.0,
+        no_winner="disaster",
+        horizon=5,
+        gamma=[0.9, 1.0],
+        invest=True,
+    )
     return game, game.inputs(case["inputs"]["strategies"]), case["expected"]
 
 
@@ -155,7 +170,7 @@ def test_investors_settle_in_a_cycle_of_four_moves() -> None:
 
 def test_efforts_are_searched_as_far_as_rewards_that_grow_with_performance_pay_for_them() -> None:
     """Alone against an idle rival, ``1000 p`` with ``p = 10 sqrt(xp)`` at a price of 0.1 is best at 2.5e9."""
-    game = rv.games.race(win_b=1000.0, theta=1e-9, A=1e9)
-    x = game.inputs(xs=[1.0, 0.0], xp=[1.0, 0.0])
+    game = race(prize_per_performance=1000.0, scale_penalty=1e-9, safety_productivity=1e9)
+    x = game.inputs(safety_input=[1.0, 0.0], performance_input=[1.0, 0.0])
     assert rv.oracles.best_response(game, x, 0)[0][1] == pytest.approx((1000 * 10 * 0.5 / 0.1) ** 2, rel=1e-2)
-    assert rv.games.race().space.high.max() == 1e4
+    assert race().space.high.max() == 1e4

@@ -46,12 +46,12 @@ def test_points_that_are_not_certified_are_left_out() -> None:
 @pytest.mark.nightly
 def test_the_more_productive_are_safer() -> None:
     """Over all pairs, and not one side with itself."""
-    game = rv.games.race(theta=1.0, d=0.0)
+    game = rv.games.race(scale_penalty=1.0, disaster_cost=0.0)
     weak, strong = (
-        rv.sweep(game, {"A": levels}, rv.methods.BestResponse(), game.named_start("moderate"))
+        rv.sweep(game, {"safety_productivity": levels}, rv.methods.BestResponse(), "moderate")
         for levels in ([0.1, 1.0, 10.0], [10.0, 100.0])
     )
-    found = rv.compare(strong, weak, "safe", ">=", margin=-1e-9)
+    found = rv.compare(strong, weak, "p_safe", ">=", margin=-1e-9)
     assert (float(found.share), int(found.pairs)) == (1.0, 6)
 
 

@@ -15,10 +15,10 @@ from rivalry.methods import BestResponse
 def test_over_a_keyword_that_is_no_array_of_the_race() -> None:
     """With one price r for both inputs, efforts of the symmetric equilibrium are in closed form."""
     prices = [0.05, 0.1, 0.2]
-    found = rv.sweep(rv.games.race(), {"r": prices}, BestResponse(), "moderate")
-    right = [rv.games.race(r=price).closed_form()[0] for price in prices]
+    found = rv.sweep(rv.games.race(), {"cost.price": prices}, BestResponse(), "moderate")
+    right = [rv.oracles.closed_form(rv.games.race(cost={"price": price}))[0] for price in prices]
     np.testing.assert_allclose(found.profile, right, rtol=1e-5)
-    assert found.r.values.tolist() == prices
+    assert found["cost.price"].values.tolist() == prices
 
 
 @pytest.mark.slow

@@ -287,7 +287,7 @@ def test_mixtures_of_others_are_completed_by_those_who_are_fixed() -> None:
 
 def test_a_frozen_race_and_schedules_of_bertrand_are_proved() -> None:
     race = rv.games.race()
-    x = race.inputs(xs=[0.5, 0.4], xp=[0.3, 0.2])
+    x = race.inputs(safety_input=[0.5, 0.4], performance_input=[0.3, 0.2])
     whole, part = certificate(race, x), certificate(freeze(race, {1: x[1]}), x[:1])
     assert (part.coverage, part.method) == ("exact", whole.method)
     np.testing.assert_array_equal([part.regret[0], part.bound[0]], [whole.regret[0], whole.bound[0]])

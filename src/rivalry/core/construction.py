@@ -55,6 +55,8 @@ def _changed(old: Any, path: list[str | int], value: Any, key: str) -> Any:
     if not path:
         return value
     step, *rest = path
+    if isinstance(step, str) and (old is None or isinstance(old, str)):
+        old = {} if old is None else {"kind": old}  # a word in the place of a table is its kind
     if isinstance(step, str) and isinstance(old, Mapping):
         return {**old, step: _changed(old.get(step), rest, value, key)}
     if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):

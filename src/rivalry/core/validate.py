@@ -62,6 +62,16 @@ class Symbol(str):
     __slots__ = ()
 
 
+class Keys(NamedTuple):
+    """The keys that a table may have, as the keywords of a function; a note in an annotation.
+
+    ``cost: Annotated[str | dict[str, Any], Keys(cost_keys), "cost of inputs"]``, where ``cost_keys`` is a
+    function whose keywords are annotated like a factory's.
+    """
+
+    target: Callable[..., Any]
+
+
 HELD = "_recipe"  # the attribute of a game that holds its recipe; no field's name
 
 
@@ -218,7 +228,23 @@ def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
     >>> spelled_out("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
     'unit_cost'
     """
-    return " or ".join(key for key, hint in hints.items() if name in symbol_of(hint).split())
+    found = [key for key, hint in hints.items() if name in symbol_of(hint).split()]
+    for key, hint in hints.items():
+        for note in _keys_of(hint):
+            known, inner = _signature(note.target)
+            within = name if name in known and name != "kind" else spelled_out(name, inner)
+            found += [f"{key}.{within}"] if within else []
+    return " or ".join(found)
+
+
+def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a function by name."""
+    return _signature(target)[0]
+
+
+def _keys_of(hint: Any) -> list[Keys]:
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return [note for note in notes if isinstance(note, Keys)]
 
 
 def symbol_of(hint: Any) -> str:
@@ -380,9 +406,20 @@ def _tabled(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault
         if not isinstance(key, str):
             return Fault("", f"{shown(value)} must have text as keys", "entry")
         fault = _fault(members[1], entry, notes) if len(members) > 1 else None
+        for note in notes:
+            fault = _keyed(note.target, key, entry) if isinstance(note, Keys) else fault
         if fault is not None:
             return fault.within(f".{key}")
     return None
+
+
+def _keyed(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
+    """What is wrong with a key of a table, or with its value."""
+    known, hints = _signature(target)
+    if key in known:
+        return _fault(hints[key], entry, ())
+    other = spelled_out(key, hints)
+    return Fault("", f"is called {other} here" if other else f"is no key; {near(key, known)}", "entry")
 
 
 def _number(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:

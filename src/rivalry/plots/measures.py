@@ -17,24 +17,24 @@ OWN = ("period", "stage", "player", "seat", "axis")  # a seat is a player where 
 FACTORS = 20.0  # positive values that span more than this factor are drawn on a logarithmic scale
 
 WORDS = {
-    "xs": "safety effort xs",
-    "xp": "performance effort xp",
-    "inv_s": "investment inv_s",
-    "inv_p": "investment inv_p",
-    "share_s": "given away share_s",
-    "share_p": "given away share_p",
-    "p": "performance p",
-    "q": "chance to win q",
-    "sigma": "own win is safe sigma",
-    "S": "win is safe S",
+    "safety_input": "safety input",
+    "performance_input": "performance input",
+    "safety_investment": "investment in safety productivity",
+    "performance_investment": "investment in performance productivity",
+    "safety_sharing": "share given away, safety",
+    "performance_sharing": "share given away, performance",
+    "performance": "performance",
+    "win_probability": "probability of winning",
+    "technology_safety": "probability that own technology is safe",
+    "p_safe_given_win": "probability of safety given own win",
     "cost": "cost",
-    "safe": "chance of a safe win",
-    "disaster": "chance of a disaster",
-    "no_win": "chance that nobody wins",
+    "p_safe": "probability of a safe win",
+    "p_disaster": "probability of a disaster",
+    "p_no_winner": "probability that nobody wins",
     "payoff": "payoff",
-    "A": "safety technology A",
-    "B": "performance technology B",
-    "alive": "chance that play goes on",
+    "safety_stock": "safety productivity A",
+    "performance_stock": "performance productivity B",
+    "alive": "probability that play continues",
     "gain_mean": "profit gain, mean over sessions",
 }
 
@@ -47,8 +47,8 @@ LEARNED = frozenset(
 def word(name: str) -> str:
     """A measure in words; its own name where it is not one of those known.
 
-    >>> word("safe"), word("turnout")
-    ('chance of a safe win', 'turnout')
+    >>> word("p_safe"), word("turnout")
+    ('probability of a safe win', 'turnout')
     """
     return WORDS.get(name, name)
 

@@ -34,7 +34,7 @@ def learning(
     data: Dataset,
     ax: Axes | None = None,
     *,
-    quantity: str = "safe",
+    quantity: str = "p_safe",
     at: Mapping[str, Any] | None = None,
     methods: Sequence[str] | None = None,
 ) -> Axes:
@@ -45,7 +45,7 @@ def learning(
     where ``claim`` is certified, dotted where not. ``methods`` picks and orders them.
 
     >>> import numpy as np, xarray as xr
-    >>> way = xr.Dataset({"safe_curve": ("sample", [0.7, 0.8]), "regret_step": ("sample", [1, 10])})
+    >>> way = xr.Dataset({"p_safe_curve": ("sample", [0.7, 0.8]), "regret_step": ("sample", [1, 10])})
     >>> learning(way).get_ylabel()
     'chance of a safe win'
     """

@@ -30,30 +30,30 @@ def safety_frontier(
 
     ``over`` is the coordinate, of words or numbers, that tells results apart, each with a colour and a
     shape of mark; whatever else was swept makes several marks of one, joined in the order of the sweep.
-    Performance is that of the winner, expected: the sum of ``q`` times ``p`` ``[(period) player]`` given
-    that somebody wins, over periods weighted with ``alive``; without ``q`` the players' mean. Marks are
+    Performance is that of the winner, expected: the sum of ``win_probability`` times ``performance``, given
+    that somebody wins, over periods weighted with ``alive``; without the first the players' mean. Marks are
     filled where ``claim`` is certified.
 
     >>> import numpy as np, xarray as xr
-    >>> two = xr.Dataset({"p": (("algorithm", "player"), [[1.0, 1.0], [2.0, 1.0]]),
-    ...                   "disaster": ("algorithm", [0.2, 0.3])}, {"algorithm": ["together", "leader"]})
+    >>> two = xr.Dataset({"performance": (("algorithm", "player"), [[1.0, 1.0], [2.0, 1.0]]),
+    ...                   "p_disaster": ("algorithm", [0.2, 0.3])}, {"algorithm": ["together", "leader"]})
     >>> safety_frontier(two).get_ylabel()
     'chance of a disaster'
     """
     checked(data)
     with canvas(ax) as axes:
-        found = point(data, "disaster", 0, at=at)  # says what is missing before anything else
+        found = point(data, "p_disaster", 0, at=at)  # says what is missing before anything else
         dim = dimension(data, over)
-        if dim is None or dim not in data["disaster"].dims:
+        if dim is None or dim not in data["p_disaster"].dims:
             raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
         others = tuple(
             str(name)
-            for name in data["disaster"].dims
+            for name in data["p_disaster"].dims
             if data.sizes[name] > 1 and name not in (dim, "replication", *(at or {}))
         )
-        found = point(data, "disaster", 0, ("claim",), at=at, keep=(dim, *others))
-        risk = found.arrays["disaster"].reshape(data.sizes[dim], -1)
-        worth = np.broadcast_to(certified(found), found.arrays["disaster"].shape).reshape(risk.shape)
+        found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
+        risk = found.arrays["p_disaster"].reshape(data.sizes[dim], -1)
+        worth = np.broadcast_to(certified(found), found.arrays["p_disaster"].shape).reshape(risk.shape)
         reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
         shades = colours(len(risk))
         for k, colour in enumerate(shades):
@@ -73,9 +73,11 @@ def safety_frontier(
             axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
         axes.margins(0.12)
         axes.set_xlabel(
-            "performance (of the winner, expected)" if "q" in data else "performance (players' mean)"
+            "performance (of the winner, expected)"
+            if "win_probability" in data
+            else "performance (players' mean)"
         )
-        axes.set_ylabel(word("disaster"))
+        axes.set_ylabel(word("p_disaster"))
         note(axes, found.words, f"a mark for each of {', '.join(others)}" if others else "")
         legend(axes)
         return axes
@@ -83,12 +85,12 @@ def safety_frontier(
 
 def _performance(data: Dataset, at: Mapping[str, Any] | None, keep: tuple[str, ...]) -> np.ndarray:
     """Expected performance of whoever wins, ``[kept dimensions]``."""
-    own = rank(data, "p")
-    held = point(data, "p", own, ("q", "alive"), at=at, keep=keep).arrays
-    p = held["p"].astype(float)
-    if "q" not in held:
+    own = rank(data, "performance")
+    held = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep).arrays
+    p = held["performance"].astype(float)
+    if "win_probability" not in held:
         return np.asarray(np.nanmean(p, axis=tuple(range(len(keep), p.ndim))))
-    weight = held["q"].astype(float)
+    weight = held["win_probability"].astype(float)
     if own == 2 and "alive" in held:
         weight = weight * held["alive"][..., : weight.shape[-2], None]
     axes = tuple(range(len(keep), p.ndim))
@@ -100,7 +102,7 @@ def subsidy(
     data: Dataset,
     ax: Axes | None = None,
     *,
-    quantity: str = "safe",
+    quantity: str = "p_safe",
     over: str | None = None,
     base: int = 0,
     series: str | None = None,
@@ -109,14 +111,14 @@ def subsidy(
     """Bars of what subsidies change, for each player and price, or for each policy that was tried.
 
     Drawn is a small subsidy: minus the derivative ``slope_{quantity}`` by the parameters ``parameter_name``,
-    as comparative statics of several of them store it (``r_s[0]``: the price of player 0). Of data without
+    as comparative statics of several of them store it (``price[0]``: that of player 0). Of data without
     one, and where ``over`` names a swept coordinate, it is the difference of ``quantity`` to the value number
     ``base`` of that coordinate, with a bar for each value of ``series``. Bars are hollow where ``claim`` is
     not certified.
 
     >>> import numpy as np, xarray as xr
     >>> names = ("algorithm", ["r[0]", "r[1]"])
-    >>> slopes = xr.Dataset({"slope_safe": ("algorithm", [-0.3, 0.1]), "parameter_name": names})
+    >>> slopes = xr.Dataset({"slope_p_safe": ("algorithm", [-0.3, 0.1]), "parameter_name": names})
     >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
     [0.3, -0.1]
     """
@@ -164,8 +166,8 @@ def _slopes(data: Dataset, quantity: str, at: Mapping[str, Any] | None) -> Bars:
 def _price(written: str) -> tuple[str, str]:
     """A parameter's name without its index, and whose it is.
 
-    >>> _price("r_s[1], r_p[1]"), _price("r_p")
-    (('r_s, r_p', 'player 1'), ('r_p', 'all players'))
+    >>> _price("safety_price[1], performance_price[1]"), _price("performance_price")
+    (('safety_price, performance_price', 'player 1'), ('performance_price', 'all players'))
     """
     indices = set(re.findall(r"\[([^\]]*)\]", written))
     name = re.sub(r"\[[^\]]*\]", "", written)
@@ -245,7 +247,7 @@ def precipice(
 ) -> Axes:
     """Risk against enmity, a line for what players know of each other's capability.
 
-    ``quantity`` is ``risk`` where the data hold it, ``disaster`` otherwise; ``over`` the enmity (the first
+    ``quantity`` is ``risk`` where the data hold it, ``p_disaster`` otherwise; ``over`` the enmity (the first
     swept number otherwise), ``series`` the coordinate of what is known.
 
     Reference: Armstrong, Bostrom & Shulman (2016), "Racing to the precipice".
@@ -258,14 +260,14 @@ def precipice(
     """
     checked(data)
     with canvas(ax) as axes:
-        name = quantity or ("risk" if "risk" in data or "disaster" not in data else "disaster")
+        name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
         over = swept(data, name, rank(data, name), at, over)
         shown = family(data, name, over=over, series=series, at=at)
         jumps = draw_family(axes, shown, log)
         family_legend(axes, [shown], series, jumps)
         axes.set_ylim(0.0, 1.0 if np.nanmax(shown.values) > 0.5 else None)
         axes.set_xlabel(over)
-        axes.set_ylabel(word(name) if name == "disaster" else "chance of a disaster")
+        axes.set_ylabel(word(name) if name == "p_disaster" else "probability of a disaster")
         note(axes, shown.words)
         legend(axes)
         return axes

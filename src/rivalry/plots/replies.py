@@ -42,24 +42,26 @@ def payoff_landscape(
 ) -> Axes:
     """One player's payoff by its two inputs, both logarithmic, everybody else where they are.
 
-    ``landscape_payoff [player xs_level xp_level]`` at ``landscape_xs [xs_level]`` and ``landscape_xp
-    [xp_level]``, amounts above 0. The player's own place (``profile [player axis]``, of which the first two
-    columns) is a circle, filled if ``claim`` is certified; its best reply, ``landscape_best [player axis]``,
-    a star. Those at 0 lie on the edge. Steps of colour are finer towards the highest payoff.
+    ``landscape_payoff [player safety_level performance_level]`` at ``landscape_safety_input [safety_level]``
+    and ``landscape_performance_input [performance_level]``, amounts above 0. The player's own point
+    (``profile [player axis]``, of which the first two columns) is a circle, filled if ``claim`` is certified;
+    its best response, ``landscape_best [player axis]``, a star. Those at 0 lie on the edge. Steps of colour
+    are finer towards the highest payoff.
 
     >>> import numpy as np, xarray as xr
-    >>> inputs = {f"landscape_{name}": (f"{name}_level", [0.1, 1, 10]) for name in ("xs", "xp")}
-    >>> payoff = (("player", "xs_level", "xp_level"), np.eye(3)[None])
+    >>> both = ("safety", "performance")
+    >>> inputs = {f"landscape_{name}_input": (f"{name}_level", [0.1, 1, 10]) for name in both}
+    >>> payoff = (("player", "safety_level", "performance_level"), np.eye(3)[None])
     >>> view = xr.Dataset({"landscape_payoff": payoff, **inputs})
     >>> payoff_landscape(view).get_xscale()
     'log'
     """
     with canvas(ax) as axes:
-        also = ("landscape_xs", "landscape_xp", "landscape_best", "profile", "claim")
+        also = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
         found = point(data, "landscape_payoff", 3, also, at=at)
         payoff = found.arrays["landscape_payoff"]
         _player(player, len(payoff))
-        x, y = found.arrays["landscape_xs"], found.arrays["landscape_xp"]
+        x, y = found.arrays["landscape_safety_input"], found.arrays["landscape_performance_input"]
         shown = payoff[player].T
         low, high = _depth(shown)
         # finer towards the top: what is at stake is small beside what efforts can cost
@@ -73,8 +75,8 @@ def payoff_landscape(
         axes.set_xlim(float(x.min()), float(x.max()))
         axes.set_ylim(float(y.min()), float(y.max()))
         _places(axes, found, player, x, y)
-        axes.set_xlabel(f"own {word('xs')}")
-        axes.set_ylabel(f"own {word('xp')}")
+        axes.set_xlabel(f"own {word('safety_input')}")
+        axes.set_ylabel(f"own {word('performance_input')}")
         axes.grid(False)
         note(axes, found.words, f"player {player}")
         legend(axes, under=True)
@@ -273,7 +275,7 @@ def deviation(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
             axes.plot([], [], "o", label=words, **end_marker(sound, INK))
         if (gain > 0).any():
             axes.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
-        column = str(found.arrays.get("deviation_column", "inv_p"))
+        column = str(found.arrays.get("deviation_column", "performance_investment"))
         axes.set_xlabel(f"own {word(column.split()[0])} in period 0")
         axes.set_ylabel("gain (units of the payoff)")
         note(axes, found.words)

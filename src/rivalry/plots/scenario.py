@@ -30,7 +30,7 @@ from rivalry.plots.style import (
 if TYPE_CHECKING:
     from xarray import Dataset
 
-SHOWN = ("xs", "xp", "p", "sigma", "safe", "payoff")
+SHOWN = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the steps beside it: what is further apart is not joined
 ENOUGH = 8  # fewer values tell nothing of what a usual step is
 
@@ -59,7 +59,7 @@ def scenario(
 ) -> Axes:
     """A panel for each of some measures over a swept parameter, a line a player.
 
-    ``quantities`` picks the measures, scalar or ``[... player]`` (``xs``, ``xp``, ``p``, ``sigma``, ``safe``
+    ``quantities`` picks the measures, scalar or ``[... player]`` (``safety_input``, ``p_safe``
     and ``payoff`` otherwise, as far as the data hold them); of those with a value for each period, ``period``
     is drawn. ``over`` is the parameter (the first swept number otherwise), ``series`` a second one, each
     value of which has a colour; players then differ by their dashes. Marks are filled where ``claim`` is
@@ -67,7 +67,7 @@ def scenario(
     of what learners came to claim nothing and are all joined; ``gain_mean`` has its 95 % intervals.
 
     >>> import numpy as np, xarray as xr
-    >>> data = xr.Dataset({"safe": ("price", [0.8, 0.7]), "claim": ("price", ["equilibrium"] * 2)},
+    >>> data = xr.Dataset({"p_safe": ("price", [0.8, 0.7]), "claim": ("price", ["equilibrium"] * 2)},
     ...                   {"price": [0.1, 0.2]})
     >>> [panel.get_title() for panel in scenario(data).child_axes]
     ['chance of a safe win']
@@ -241,7 +241,7 @@ def heat(
     data: Dataset,
     ax: Axes | None = None,
     *,
-    quantity: str = "safe",
+    quantity: str = "p_safe",
     over: Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
     player: int = 0,
@@ -257,7 +257,7 @@ def heat(
 
     >>> import numpy as np, xarray as xr
     >>> claims = [["equilibrium", "not an equilibrium"]] * 2
-    >>> two = xr.Dataset({"safe": (("A", "d"), [[0.6, 0.7], [0.8, 0.9]]), "claim": (("A", "d"), claims)},
+    >>> two = xr.Dataset({"p_safe": (("A", "d"), [[0.6, 0.7], [0.8, 0.9]]), "claim": (("A", "d"), claims)},
     ...                  {"A": [1.0, 2.0], "d": [0.0, 1.0]})
     >>> heat(two).get_xlabel()
     'A'

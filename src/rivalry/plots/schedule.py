@@ -27,8 +27,11 @@ from rivalry.plots.style import (
 if TYPE_CHECKING:
     from xarray import Dataset
 
-COLUMNS = ("xs", "xp", "inv_s", "inv_p", "share_s", "share_p")
-STOCKS = ("A", "B", "alive")
+COLUMNS = (
+    *("safety_input", "performance_input", "safety_investment", "performance_investment"),
+    *("safety_sharing", "performance_sharing"),
+)
+STOCKS = ("safety_stock", "performance_stock", "alive")
 
 
 def schedule(
@@ -38,20 +41,22 @@ def schedule(
     at: Mapping[str, Any] | None = None,
     columns: Sequence[str] | None = None,
 ) -> Axes:
-    """A panel for each column of a plan, a line a player: ``xs``, ``xp``, ... ``[period player]``.
+    """A panel for each column of a plan, a line per player: ``safety_input``, ... ``[period player]``.
 
     What cannot matter (``identified [player axis]`` is false; the axis is period * columns + column, in the
     order in which the data hold the columns) is dotted and has no marks. Marks are filled where ``claim`` is
     certified. ``columns`` picks and orders the panels.
 
     >>> import numpy as np, xarray as xr
-    >>> plan = xr.Dataset({"xs": (("period", "player"), np.ones((3, 2)))})
+    >>> plan = xr.Dataset({"safety_input": (("period", "player"), np.ones((3, 2)))})
     >>> [panel.get_title() for panel in schedule(plan).child_axes]
-    ['safety effort xs']
+    ['safety input']
     """
     checked(data)
     with canvas(ax) as axes:
-        there = [name for name in COLUMNS if name in data and not blank(data[name].values)] or ["xs"]
+        there = [name for name in COLUMNS if name in data and not blank(data[name].values)] or [
+            "safety_input"
+        ]
         chosen = there if columns is None else list(columns)
         for name in chosen:
             if name not in there:
@@ -129,19 +134,20 @@ def _legend(axes: Axes, found: DrawnPoint, dotted: bool) -> None:
 
 
 def technology(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """Technologies ``A``, ``B`` ``[stage player]``, and the chance ``alive [stage]`` that play goes on.
+    """Productivities ``[stage player]``, and the probability ``alive [stage]`` that play continues.
 
     There is a stage more than there are periods: the state that the last period leaves. Marks are filled
     where ``claim`` is certified.
 
     >>> import numpy as np, xarray as xr
-    >>> data = xr.Dataset({"A": (("stage", "player"), np.ones((3, 2))), "alive": ("stage", [1.0, 0.5, 0.2])})
+    >>> stocks = {"safety_stock": (("stage", "player"), np.ones((3, 2)))}
+    >>> data = xr.Dataset({**stocks, "alive": ("stage", [1.0, 0.5, 0.2])})
     >>> len(technology(data).child_axes)
     2
     """
     checked(data)
     with canvas(ax) as axes:
-        there = [name for name in STOCKS if name in data and not blank(data[name].values)] or ["A"]
+        there = [name for name in STOCKS if name in data and not blank(data[name].values)] or ["safety_stock"]
         found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
         small = panels(axes, len(there), columns=3, apart=True)
         for panel, name in zip(small, there, strict=True):

@@ -46,7 +46,7 @@ def tabulate_periods(
     Raises `ValueError` for a game without periods, and for tables of more than ``max_table_bytes``.
 
     >>> import rivalry as rv
-    >>> found = tabulate_periods(rv.games.race(horizon=3, kappa=1.0, end_on="win"), 2)
+    >>> found = tabulate_periods(rv.games.race(horizon=3, contest={"ease_of_winning": 1.0}, end_on="win"), 2)
     >>> found.period.tolist(), found.tabulated.tables.payoff.shape
     ([0, 1, 2, 3], (4, 2, 16))
     """

@@ -18,7 +18,10 @@ from rivalry.games.race.model import Race, Transition
 from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Rules
 
-FIXED = ("players", "horizon", "invest", "share", "share_units", "beliefs", "beliefs_play")
+FIXED = (
+    *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
+    *("beliefs", "beliefs_play"),
+)
 
 
 class Belief(eqx.Module):
@@ -38,11 +41,13 @@ class Belief(eqx.Module):
 def belief(race: Race, keys: Sequence[str]) -> Belief:
     """What ``race``, made with other values of ``keys``, says about them."""
     named = {name: race.numbers[name] for name in keys if name in race.numbers}
-    timed = any(name in keys for name in ("gamma", "discount", "discount_offset"))
+    timed = any(name in keys for name in ("gamma", "period_weights", "discount_offset"))
     return Belief(
         numbers=named,
         rules=race.rules,
-        without=("kappa",) if "kappa" in keys and "kappa" not in race.numbers else (),
+        without=("ease_of_winning",)
+        if "ease_of_winning" in keys and "ease_of_winning" not in race.numbers
+        else (),
         end_on=race.end_on,
         spill=race.spill,
         damage=race.damage,
@@ -56,10 +61,11 @@ class Believing(eqx.Module):
     """A race in which every player maximises what it believes to get, the rivals' actual actions given.
 
     ``payoffs`` are the believed ones, and so are best replies, certificates and whatever is learned from
-    payoffs; `measures` are those of the true race, with ``believed`` and ``realised`` payoffs (player), and,
-    over several periods, the technology that everybody expects, ``believed_A`` and ``believed_B``
-    (believer, stage, player). The true race's arrays are the game's own: ``with_(game, theta=0.7)`` changes
-    it for everybody who has no other belief. Made by `race` where ``beliefs`` is given.
+    payoffs; metrics are those of the true race, with ``believed`` and ``realised`` payoffs (player), and,
+    over several periods, the technology that everybody expects, ``believed_safety_stock`` and
+    ``believed_performance_stock`` (believer, stage, player). The true race's arrays are the game's own:
+    ``with_(game, scale_penalty=0.7)`` changes it for every player without another belief. Made by `race`
+    where ``beliefs`` is given.
     """
 
     space: Box
@@ -170,7 +176,7 @@ def _(game: Believing, x: Profile) -> Record:
     found["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
     if game.periods > 1:
         paths = [measures(race, x) for race in game.believed_races()]
-        for name in ("A", "B"):
+        for name in ("safety_stock", "performance_stock"):
             rows = np.stack([path[name][1] for path in paths])
             found[f"believed_{name}"] = (("believer", "stage", "player"), rows)
     return found

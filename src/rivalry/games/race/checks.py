@@ -13,19 +13,41 @@ from rivalry.games.race import period
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race
 
-POSITIVE = ("alpha", "beta", "m", "kappa")
+POSITIVE = ("safety_exponent", "performance_exponent", "decisiveness", "ease_of_winning")
 NOT_NEGATIVE = (
-    *("A", "B", "theta", "w", "d", "r_s", "r_p", "r2_s", "r2_p", "r", "r_certified", "s_min", "fine"),
-    *("r_inv_s", "r_inv_p", "r_share_s", "r_share_p", "tax", "subsidy", "liability"),
+    *(
+        "safety_productivity",
+        "performance_productivity",
+        "scale_penalty",
+        "safety_weight",
+        "disaster_cost",
+        "safety_price",
+        "performance_price",
+        "safety_price_slope",
+        "performance_price_slope",
+        "price",
+        "certified_price",
+        "minimum",
+        "fine",
+    ),
+    *(
+        "safety_investment_price",
+        "performance_investment_price",
+        "safety_sharing_price",
+        "performance_sharing_price",
+        "performance_tax",
+        "safety_subsidy",
+        "liability",
+    ),
 )
-SHARES = ("lam", "dep_s", "dep_p", "gamma")
+SHARES = ("loser_weight", "safety_depreciation", "performance_depreciation", "gamma")
 ROUNDING = 1e-6
 
 
 def refusal(name: str, value: float) -> str:
     """Why a parameter may not take a value, or an empty text.
 
-    >>> refusal("theta", -0.2), refusal("win_a", -1.0)
+    >>> refusal("scale_penalty", -0.2), refusal("prize", -1.0)
     ('must be at least 0', '')
     """
     if not np.isfinite(value):
@@ -57,18 +79,20 @@ def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
 
 def clashes(given: dict[str, Any]) -> None:
     """Two ways of saying one thing. Raises `ValueError`."""
-    if given["discount"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
-        raise ValueError("gamma: clashes with discount, which takes its place")
-    if given["r"] is not None and given["cost"] in ("linear", "quadratic"):
-        for name in ("r_s", "r_p"):
+    if given["period_weights"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
+        raise ValueError("gamma: clashes with period_weights, which take its place")
+    if given["price"] is not None and given["cost"] in ("linear", "quadratic"):
+        for name in ("safety_price", "performance_price"):
             if np.any(np.asarray(given[name], dtype=object) != 0.1):
-                raise ValueError(f"r: stands for r_s and r_p; leave out r, or {name}")
+                raise ValueError(
+                    f"price: stands for safety_price and performance_price; leave out price, or {name}"
+                )
     lists = [n for n, v in given.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
     count = np.size(np.asarray(given["gamma"], dtype=object))
     if given["players"] is None and not lists and count > 2 and count == given["horizon"]:
         raise ValueError(
-            f"gamma: {count} numbers may be players or periods; say players = {count}, or give one weight a "
-            "period as discount"
+            f"gamma: {count} numbers may be players or periods; say players = {count}, or give one weight "
+            "per period as period_weights"
         )
 
 
@@ -115,20 +139,20 @@ def alone(name: str, value: Any, periods: int) -> Any:
 
 def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
     """``d`` as numbers, and whether it goes by the victim or by the pair. Raises `ValueError`."""
-    found = number("d", value)
+    found = number("disaster_cost", value)
     pair = (players, players)
     if found.ndim == 2 and found.shape == pair and periods == players and periods > 1:
         raise ValueError(
-            f"d: shape {pair} may be one row a period or a matrix; give the matrix as "
+            f"disaster_cost: shape {pair} may be one row a period or a matrix; give the matrix as "
             f"({periods}, {players}, {players})"
         )
     if found.ndim == 2 and found.shape == pair:
         return put(found), "pair"
     if found.ndim == 3:
         if found.shape != (periods, *pair):
-            raise ValueError(f"d: shape {found.shape} must be ({periods}, {players}, {players})")
+            raise ValueError(f"disaster_cost: shape {found.shape} must be ({periods}, {players}, {players})")
         return put(found), "pair"
-    return per_player("d", value, players, periods), "victim"
+    return per_player("disaster_cost", value, players, periods), "victim"
 
 
 def one_of(name: str, value: Any, known: Sequence[str]) -> str:
@@ -140,9 +164,9 @@ def one_of(name: str, value: Any, known: Sequence[str]) -> str:
 
 def weighted(value: Any, players: int, periods: int) -> Any:
     """Weights of the risk: not negative, not all zero. Raises `ValueError`."""
-    found = per_player("w", value, players, periods)
+    found = per_player("safety_weight", value, players, periods)
     if not np.all(np.asarray(found).sum(axis=-1) > 0):
-        raise ValueError("w: sums to 0; at least one weight must be above 0")
+        raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
     return found
 
 
@@ -160,10 +184,10 @@ def tried(race: Race) -> None:
     log_s, log_p = period.power(one, one, numbers)
     if not period.ours(rules.production):
         log_s, log_p = _pair(rules.production, one, one, numbers)
-    z = log_s - jnp.where(numbers["theta"] > 0, numbers["theta"] * log_p, 0.0)
+    z = log_s - jnp.where(numbers["scale_penalty"] > 0, numbers["scale_penalty"] * log_p, 0.0)
     z = jnp.where(jnp.isnan(z), 0.0, z)
     parts: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "csf": (rules.csf, (log_p, jnp.exp(log_p), numbers)),
+        "contest": (rules.csf, (log_p, jnp.exp(log_p), numbers)),
         "risk": (rules.risk, (z, jax.nn.sigmoid(z), numbers)),
         "cost": (rules.cost, (one, one, z if rules.on == "odds" else log_s, numbers)),
     }
@@ -210,7 +234,7 @@ def _in_range(name: str, part: Callable[..., Any], found: np.ndarray) -> None:
         return
     if (found < -ROUNDING).any() or (found > 1 + ROUNDING).any():
         raise ValueError(f"{label}; must be chances, in [0, 1]")
-    if name == "csf" and found.sum() > 1 + ROUNDING:
+    if name == "contest" and found.sum() > 1 + ROUNDING:
         raise ValueError(f"{label}; chances to win must add up to at most 1")
 
 

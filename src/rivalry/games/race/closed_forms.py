@@ -25,21 +25,33 @@ TRACES = -690.0  # ln xp below which no root is looked for
 FINE, COARSE, BELOW = 0.03, 0.3, 60.0  # steps of a scan in ln xp, the second so far below the top
 ROUNDS = 100  # of Newton's method; a handful are used
 USED = (
-    *("A", "B", "alpha", "beta", "theta", "w", "win_a", "win_b", "lose_a", "lose_b", "keep_prize"),
-    *("r_s", "r_p", "tax", "subsidy", "liability", "no_win"),
+    *(
+        "safety_productivity",
+        "performance_productivity",
+        "safety_exponent",
+        "performance_exponent",
+        "scale_penalty",
+        "safety_weight",
+        "prize",
+        "prize_per_performance",
+        "loser_prize",
+        "loser_prize_per_performance",
+        "prize_survives",
+    ),
+    *("safety_price", "performance_price", "performance_tax", "safety_subsidy", "liability", "no_winner"),
 )
 
 
 class Point(NamedTuple):
     """A symmetric point at which both own derivatives vanish; every player does and gets the same."""
 
-    xs: float
-    xp: float
-    sigma: float
-    q: float  # chance to win, of one player
-    safe: float
-    u: float
-    idle: float  # what a player gets that spends nothing while the others stay
+    safety_input: float
+    performance_input: float
+    technology_safety: float
+    win_probability: float  # of one player
+    p_safe: float
+    payoff: float
+    idle_payoff: float  # of a player that spends nothing while the others stay
     is_nash: bool  # idling does not pay: necessary, no proof
 
 
@@ -101,18 +113,23 @@ def symmetric_equilibria(game: Race) -> list[Point]:
 
     >>> import rivalry as rv
     >>> (point,) = symmetric_equilibria(rv.games.race())
-    >>> round(point.xs, 6), round(point.xp, 6), round(point.safe, 6), point.is_nash
+    >>> round(point.safety_input, 6), round(point.performance_input, 6), round(point.p_safe, 6), point.is_nash
     (0.87079, 0.533848, 0.775394, True)
     """
     numbers, (weight, ahead) = alike_numbers(game)
     points = [_point(numbers, y, z) for y, z in _roots(numbers)]
-    points = [p._replace(u=weight * p.u + ahead, idle=weight * p.idle + ahead) for p in points]
-    return sorted(points, key=lambda point: (not point.is_nash, -point.u))
+    points = [
+        p._replace(payoff=weight * p.payoff + ahead, idle_payoff=weight * p.idle_payoff + ahead)
+        for p in points
+    ]
+    return sorted(points, key=lambda point: (not point.is_nash, -point.payoff))
 
 
 def profiles(game: Race) -> np.ndarray:
     """The same as profiles ``[root player axis]``, those from which idling does not pay first."""
-    rows = [np.tile([p.xs, p.xp], (game.players, 1)) for p in symmetric_equilibria(game)]
+    rows = [
+        np.tile([p.safety_input, p.performance_input], (game.players, 1)) for p in symmetric_equilibria(game)
+    ]
     return np.asarray(rows).reshape(-1, game.players, 2)
 
 
@@ -122,31 +139,41 @@ def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
     Raises `ValueError`; see `symmetric_equilibria`.
     """
     _refuse_other(game)
-    read = (*USED, "d", "m", "lam", "kappa")
+    read = (*USED, "disaster_cost", "decisiveness", "loser_weight", "ease_of_winning")
     given = {name: np.asarray(v, float) for name, v in game.numbers_at(0).items() if name in read}
     for name in USED:
         if given[name].min() < given[name].max():
             raise ValueError(f"{name}: {given[name].tolist()} differ; a closed form needs players alike")
-    one = {name: float(given[name].flat[0]) for name in given if name != "d"}
-    for name in ("win_b", "lose_b"):
+    one = {name: float(given[name].flat[0]) for name in given if name != "disaster_cost"}
+    for name in ("prize_per_performance", "loser_prize_per_performance"):
         if one[name]:
             raise ValueError(f"{name}: {one[name]:g} must be 0 for a closed form")
-    prices = {"r_s": one["r_s"] - one["subsidy"], "r_p": one["r_p"] + one["tax"]}
+    prices = {
+        "safety_price": one["safety_price"] - one["safety_subsidy"],
+        "performance_price": one["performance_price"] + one["performance_tax"],
+    }
     for name, price in prices.items():
         if not price > 0:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
-    own, others = _damages(game, given["d"])
+    own, others = _damages(game, given["disaster_cost"])
     weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
-    none = -own if game.rules.no_win == "disaster" else one["no_win"]
+    none = -own if game.rules.no_win == "disaster" else one["no_winner"]
     if game.end_on == "win" and weight > 0:
         none, ahead = none + ahead / weight, 0.0
-    kept, win, lose = one["keep_prize"], one["win_a"], one["lose_a"]
+    kept, win, lose = one["prize_survives"], one["prize"], one["loser_prize"]
     return Alike(
         n=game.players,
-        **{name: one[name] for name in ("A", "B", "alpha", "beta", "theta", "m", "lam")},
-        kappa=one.get("kappa"),
+        A=one["safety_productivity"],
+        B=one["performance_productivity"],
+        alpha=one["safety_exponent"],
+        beta=one["performance_exponent"],
+        theta=one["scale_penalty"],
+        m=one["decisiveness"],
+        kappa=one.get("ease_of_winning"),
         risk=str(game.rules.risk.__name__),
-        **prices,
+        lam=one["loser_weight"],
+        r_s=prices["safety_price"],
+        r_p=prices["performance_price"],
         win=(win, kept * win - own - one["liability"]),
         lose=(lose, kept * lose - others),
         none=none,
@@ -158,14 +185,15 @@ def _refuse_other(game: Race) -> None:
     if game.periods > 1 or game.endless:
         length = "inf" if game.endless else game.periods
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
+    rules = {**game.rules._asdict(), "contest": game.rules.csf}
     wanted: dict[str, list[Any]] = {
         "production": [period.power],
-        "csf": [period.ratio],
+        "contest": [period.ratio],
         "cost": [period.linear],
         "risk": list(period.RISKS.values()),
     }
     for name, known in wanted.items():
-        rule = getattr(game.rules, name)
+        rule = rules[name]
         if rule not in known:
             words = ", ".join(each.__name__ for each in known)
             raise ValueError(f"{name}: {rule.__name__} has no closed form; known: {words}")
@@ -186,7 +214,7 @@ def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
     else:
         own, others = np.diagonal(d), d[~np.eye(len(d), dtype=bool)]
     if np.ptp(own) > 0 or np.ptp(others) > 0:
-        raise ValueError(f"d: {d.tolist()} differ; a closed form needs players alike")
+        raise ValueError(f"disaster_cost: {d.tolist()} differ; a closed form needs players alike")
     return float(own[0]), float(others[0])
 
 
@@ -305,7 +333,7 @@ def _bracketed(numbers: Alike, top: float) -> float:
     while _excess_at(numbers, top - reach) >= 0:
         reach *= 2
         if top - reach < TRACES:
-            raise ValueError("theta: so large that the equilibrium's performance is below 1e-300")
+            raise ValueError("scale_penalty: so large that the equilibrium's performance is below 1e-300")
     return float(brentq(lambda y: float(_excess_at(numbers, y)), top - reach, top, xtol=1e-15, rtol=1e-15))
 
 

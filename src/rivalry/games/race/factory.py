@@ -9,12 +9,13 @@ from warnings import warn
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 from rivalry.core.jax import jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import Keys, Symbol, checked, limit
+from rivalry.games.race import keys
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
 from rivalry.games.race.checks import (
     alone,
@@ -27,22 +28,10 @@ from rivalry.games.race.checks import (
     tried,
     weighted,
 )
+from rivalry.games.race.keys import NAMES, Amounts, Numbers, Positives, Shares, Table, flat, located
 from rivalry.games.race.model import COLUMNS, Race
 from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLS, Rules, power
 
-Numbers = float | list[float] | list[list[float]] | np.ndarray
-NotNegative = Annotated[float, Ge(0)]
-Amounts = NotNegative | list[NotNegative] | list[list[NotNegative]] | np.ndarray
-Positive = Annotated[float, Gt(0)]
-Positives = Positive | list[Positive] | list[list[Positive]] | np.ndarray
-Share = Annotated[float, Ge(0), Le(1)]
-Shares = Share | list[Share] | list[list[Share]] | np.ndarray
-
-NAMES = (
-    *("A", "B", "alpha", "beta", "theta", "w", "win_a", "win_b", "lose_a", "lose_b", "keep_prize"),
-    *("r_s", "r_p", "r2_s", "r2_p", "r", "r_certified", "s_min", "margin", "fine", "tax", "subsidy"),
-    *("liability", "r_inv_s", "r_inv_p", "r_share_s", "r_share_p", "dep_s", "dep_p"),
-)
 RARE = 1e-4  # of the largest effort that could pay: starts come from above it
 LEAST = 1e-25  # the smallest effort that is told apart from none
 MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never further
@@ -52,72 +41,63 @@ MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never fu
 def race(
     *,
     players: Annotated[
-        int | None, Ge(2), Le(2_000), "how many play; needed where no list tells (default 2)"
+        int | None, Ge(2), Le(2_000), Symbol("n"), "number of players; needed without lists (default 2)"
     ] = None,
-    A: Annotated[Amounts, "productivity in safety"] = 10.0,
-    B: Annotated[Amounts, "productivity in performance"] = 10.0,
-    alpha: Annotated[Positives, "power of the safety input; above 1 replies are searched less surely"] = 0.5,
-    beta: Annotated[Positives, "power of the performance input"] = 0.5,
-    theta: Annotated[Amounts, "how much performance spoils safety: a power of p"] = 0.5,
+    safety_productivity: Annotated[
+        Amounts, Symbol("A"), "effort safety per unit of safety input to the power safety_exponent"
+    ] = 10.0,
+    performance_productivity: Annotated[
+        Amounts, Symbol("B"), "performance per unit of performance input to the power performance_exponent"
+    ] = 10.0,
+    safety_exponent: Annotated[
+        Positives, Symbol("alpha"), "exponent of the safety input; above 1 nothing is proved"
+    ] = 0.5,
+    performance_exponent: Annotated[Positives, Symbol("beta"), "exponent of the performance input"] = 0.5,
+    scale_penalty: Annotated[
+        Amounts, Symbol("theta"), "by which power of performance the odds of safety fall"
+    ] = 0.5,
     production: Annotated[
         Literal["power"] | Callable[..., Any],
-        "power, or a function (xs, xp, numbers) -> (ln s, ln p) of one's own",
+        "power, or a custom function (xs, xp, numbers) -> (ln s, ln p)",
     ] = "power",
-    csf: Annotated[
-        Literal["ratio", "logit", "best"] | Callable[..., Any],
-        "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> chances",
+    contest: Annotated[
+        Literal["ratio", "logit", "best"] | Table | Callable[..., Any],
+        Symbol("csf"),
+        Keys(keys.contest),
+        "who wins: a kind, or a table with a kind and its keys",
     ] = "ratio",
-    m: Annotated[Positive | list[Positive], "decisiveness of the contest"] = 1.0,
-    kappa: Annotated[
-        Positive | list[Positive] | None,
-        "ease of winning: 1/kappa is the weight of nobody's win (default: somebody wins)",
-    ] = None,
     risk: Annotated[
-        Literal["winner_only", "multiplicative", "additive", "mixed"] | Callable[..., Any],
-        "whose safety counts: a word, or a function (z, sigma, numbers) -> chances by winner",
+        Literal["winner_only", "multiplicative", "additive", "mixed"] | Table | Callable[..., Any],
+        Keys(keys.risk),
+        "whose safety counts: a kind, or a table with a kind and its keys",
     ] = "winner_only",
-    w: Annotated[Amounts, "multiplicative, additive: weight of each player's safety"] = 1.0,
-    lam: Annotated[Share | list[Share], "mixed: weight of the losers' safety"] = 0.0,
-    win_a: Annotated[Numbers, "prize of winning"] = 1.0,
-    win_b: Annotated[Numbers, "what a unit of one's own performance adds to it"] = 0.0,
-    lose_a: Annotated[Numbers, "what losing is worth"] = 0.0,
-    lose_b: Annotated[Numbers, "what a unit of performance adds to it"] = 0.0,
-    lose_index: Annotated[
-        Literal["own", "winner"], "whose parameters and performance a loser's reward takes"
-    ] = "own",
-    keep_prize: Annotated[bool | list[bool] | np.ndarray, "rewards are kept after a disaster"] = False,
-    d: Annotated[
-        Numbers | list[list[list[float]]], "cost of a disaster: to each player, or a matrix [player][winner]"
+    reward: Annotated[Table | None, Keys(keys.reward), "payoffs of winning and losing"] = None,
+    disaster_cost: Annotated[
+        Numbers | list[list[list[float]]],
+        Symbol("d"),
+        "cost of a disaster: per player, or a matrix [player][winner]",
     ] = 1.0,
-    no_win: Annotated[
+    liability: Annotated[Amounts, "paid by the winner of an unsafe win, beside the disaster's cost"] = 0.0,
+    no_winner: Annotated[
         Literal["harmless", "disaster"] | float | list[float] | np.ndarray,
-        "what it is worth that nobody wins: 0, the cost of a disaster, or a number",
+        Symbol("no_win"),
+        "payoff if nobody wins: 0, minus the cost of a disaster, or a number",
     ] = "harmless",
     cost: Annotated[
         Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
+        | Table
         | Callable[..., Any],
-        "what inputs cost: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
+        Keys(keys.cost),
+        "cost of inputs: a kind, or a table with a kind and its keys",
     ] = "linear",
-    r_s: Annotated[Amounts, "price of a unit of safety input"] = 0.1,
-    r_p: Annotated[Amounts, "price of a unit of performance input"] = 0.1,
-    r2_s: Annotated[Amounts, "quadratic: rise of that price with the safety input"] = 0.0,
-    r2_p: Annotated[Amounts, "quadratic: rise of that price with the performance input"] = 0.0,
-    r: Annotated[
-        Amounts | None,
-        "price of either input, in place of r_s and r_p (certification, penalty: default 0.1)",
-    ] = None,
-    r_certified: Annotated[Amounts, "certification: that price for those who are safe enough"] = 0.05,
-    s_min: Annotated[Amounts, "certification, penalty: the least safety, as `on` says"] = 1.0,
-    margin: Annotated[Numbers, "relative_certification: by how much to exceed the others' mean"] = 0.0,
-    fine: Annotated[Amounts, "penalty: what those below s_min pay"] = 0.0,
-    on: Annotated[Literal["odds", "effort"], "what `s_min` is about: odds of safety, or s itself"] = "odds",
-    tax: Annotated[Amounts, "on a unit of performance input (linear and quadratic cost)"] = 0.0,
-    subsidy: Annotated[Amounts, "on a unit of safety input (linear and quadratic cost)"] = 0.0,
-    liability: Annotated[Amounts, "what the winner of an unsafe win pays beside d"] = 0.0,
-    horizon: Annotated[int | Literal["inf"] | float, 'periods, at least 1; "inf": without end'] = 1,
-    gamma: Annotated[Shares, "each player's discount factor a period"] = 1.0,
-    discount: Annotated[
-        list[float] | list[list[float]] | np.ndarray | None, "in place of gamma: one weight a period"
+    horizon: Annotated[
+        int | Literal["inf"] | float, Symbol("T"), 'number of periods, at least 1; "inf": infinite'
+    ] = 1,
+    gamma: Annotated[Shares, "discount factor per period"] = 1.0,
+    period_weights: Annotated[
+        list[float] | list[list[float]] | np.ndarray | None,
+        Symbol("discount"),
+        "in place of gamma: one weight per period",
     ] = None,
     discount_offset: Annotated[
         Literal[0, 1], "whether the first period counts fully, or is discounted once"
@@ -125,38 +105,46 @@ def race(
     end_on: Annotated[
         Literal["none", "win", "disaster"], "what ends play: nothing, a first win, an unsafe win"
     ] = "none",
-    invest: Annotated[bool, "players may invest in A and B"] = False,
-    share: Annotated[bool, "players may give away of their lead in A and B; implies invest"] = False,
-    r_inv_s: Annotated[Amounts, "price of a unit invested in A"] = 0.01,
-    r_inv_p: Annotated[Amounts, "price of a unit invested in B"] = 0.01,
-    r_share_s: Annotated[Amounts, "price of a unit of sharing A"] = 0.0,
-    r_share_p: Annotated[Amounts, "price of a unit of sharing B"] = 0.0,
-    dep_s: Annotated[Shares, "part of A lost every period"] = 0.0,
-    dep_p: Annotated[Shares, "part of B lost every period"] = 0.0,
-    spill: Annotated[Literal["sum", "max", "union"], "how leads given away by several add up"] = "sum",
-    share_units: Annotated[
-        Literal["fraction", "rate"], "sharing is a fraction, or a rate x of which 1-exp(-x) is the fraction"
-    ] = "fraction",
+    technology: Annotated[
+        Table | None,
+        Keys(keys.technology),
+        "investment in productivity and sharing of it, over several periods",
+    ] = None,
     transition: Annotated[
-        Callable[..., Any] | None, "a function (numbers, inputs [player column], period) -> numbers"
+        Callable[..., Any] | None,
+        "a custom function (numbers, inputs [player column], period) -> numbers of the next period",
     ] = None,
     beliefs: Annotated[
         list[dict[str, Any]] | None,
-        "one table a player: keys of the race as that player takes them to be; {} believes the truth",
+        "one table per player: keys of the race as that player believes them to be; {} is the truth",
     ] = None,
     beliefs_play: Annotated[
         Literal["actual", "subjective"],
-        "with beliefs: to reply to what rivals do, or to solve one's own believed race and play one's part",
+        "with beliefs: best responses to the actual rivals, or an equilibrium of the own believed race",
     ] = "actual",
 ) -> Race | Believing | Minds:
-    """Players race for a risky technology: performance wins, safety makes the win end well.
+    """Make a race for a risky technology: performance wins, safety makes the win end well.
 
-    Every keyword is a key of a study's ``[game]``; `rivalry show race` lists them with units, defaults and
-    bounds. A number is for all players; a list has one entry a player; a list of lists one row a period.
-    Raises `ValueError` for numbers out of range, lists of unequal lengths, and parts that do not go together.
+    Every keyword is a key of a study's ``[game]``; `rivalry show race` lists them with symbols, defaults and
+    bounds. A number holds for all players; a list has one entry per player; a list of lists one row per
+    period. ``contest``, ``risk`` and ``cost`` are a word, or a table of a kind and its keys; the arrays of
+    the game have the names of the keys in these tables.
 
-    >>> game = race(theta=[0.5, 0.7])
-    >>> game.payoffs(game.inputs(xs=[1.0, 1.0], xp=[2.0, 2.0])).round(4).tolist()
+    Returns
+    -------
+    Race or Believing or Minds
+        The game; with ``beliefs`` one in which players believe in different races.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, lists of unequal lengths, and parts that do not go together.
+
+    Examples
+    --------
+    >>> game = race(scale_penalty=[0.5, 0.7], cost={"kind": "certification", "minimum": 1.0})
+    >>> x = game.inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0])
+    >>> race(scale_penalty=[0.5, 0.7]).payoffs(x).round(4).tolist()
     [-0.2682, -0.3264]
     """
     return _believing(dict(locals()))
@@ -166,17 +154,17 @@ def _believing(given: dict[str, Any]) -> Race | Believing | Minds:
     """The race, with what its players believe of it. Raises `ValueError`."""
     beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
     one_of("beliefs_play", play, ("actual", "subjective"))
-    true = _build(**given)
+    true = _made(given)
     if beliefs is None:
         return true
     if not isinstance(beliefs, list | tuple) or len(beliefs) != true.players:
         told = f"{len(beliefs)} tables" if isinstance(beliefs, list | tuple) else repr(beliefs)
-        raise ValueError(f"beliefs: {told} for {true.players} players; give one table a player")
+        raise ValueError(f"beliefs: {told} for {true.players} players; give one table per player")
     given = given | {"players": true.players}
     races = [_believed(given, k, table) for k, table in enumerate(beliefs)]
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
     box = replace(true.space, high=highest)
-    minds = tuple(belief(race, list(table)) for race, table in zip(races, beliefs, strict=True))
+    minds = tuple(belief(race, _keys(table)) for race, table in zip(races, beliefs, strict=True))
     found = Believing(box, eqx.tree_at(lambda race: race.space, true, box), minds)
     return found if play == "actual" else Minds(found)
 
@@ -185,19 +173,40 @@ def _believed(given: dict[str, Any], k: int, table: Any) -> Race:
     """The race that player ``k`` believes in. Raises `ValueError`."""
     if not isinstance(table, Mapping):
         raise ValueError(f"beliefs[{k}]: {table!r} must be a table of keys of the race")
-    for name in table:
+    for name in [*table, *(located(key) for key in _keys(table))]:
         if name in FIXED:
             raise ValueError(f"beliefs[{k}].{name}: is the same for everybody; no belief may change it")
-        if name not in given:
+        if name.split(".")[0] not in given:
             raise ValueError(f"beliefs[{k}].{name}: is no key of the race; {near(name, given)}")
     try:
-        return _build(**(given | dict(table)))
+        return _made({name: _merged(value, table.get(name)) for name, value in given.items()})
     except ValueError as error:
         raise ValueError(f"beliefs[{k}].{error}") from None
 
 
+def _keys(table: Mapping[str, Any]) -> list[str]:
+    """The keys of a table and of the tables in it."""
+    return [key for name, value in table.items() for key in (value if isinstance(value, Mapping) else [name])]
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """What a player believes of one key; of a table only the keys that are given."""
+    if not isinstance(new, Mapping):
+        return old if new is None else new
+    return {**(old if isinstance(old, Mapping) else {} if old is None else {"kind": old}), **new}
+
+
+def _made(given: dict[str, Any]) -> Race:
+    """The race of the keys of a study. Raises `ValueError` that names a key with its table."""
+    parameters = flat(given)
+    try:
+        return _build(**parameters)
+    except ValueError as error:
+        raise ValueError(located(str(error))) from None
+
+
 def _build(**given: Any) -> Race:
-    players = players_of(given, [*NAMES, "d", "gamma"])
+    players = players_of(given, [*NAMES, "disaster_cost", "gamma"])
     clashes(given)
     endless = _endless(given)
     periods = 1 if endless else _periods(given["horizon"])
@@ -209,7 +218,7 @@ def _build(**given: Any) -> Race:
     weights = put(_weights(given, players, periods))
     columns = COLUMNS[: 6 if given["share"] else 4 if given["invest"] else 2]
     end_on = one_of("end_on", given["end_on"], ("none", "win", "disaster"))
-    units = one_of("share_units", given["share_units"], ("fraction", "rate"))
+    units = one_of("sharing_unit", given["sharing_unit"], ("fraction", "rate"))
     found = Race(
         space=_space(numbers, np.asarray(weights), columns, units),
         numbers=numbers,
@@ -218,7 +227,7 @@ def _build(**given: Any) -> Race:
         rules=rules,
         columns=columns,
         end_on=end_on,
-        spill=one_of("spill", given["spill"], SPILLS),
+        spill=one_of("spillover", given["spillover"], SPILLS),
         share_units=units,
         damage=damage,
         transition=given["transition"],
@@ -241,68 +250,75 @@ def _endless(given: dict[str, Any]) -> bool:
     gamma = number("gamma", given["gamma"])
     if np.any(gamma >= 1):
         raise ValueError(f"gamma: {np.max(gamma):g} must be below 1 where horizon = inf")
-    if given["kappa"] is None:
-        raise ValueError("kappa: must be given where horizon = inf, or the first period ends the race")
+    if given["ease_of_winning"] is None:
+        raise ValueError(
+            "ease_of_winning: must be given where horizon = inf, or the first period ends the race"
+        )
     for name in ("invest", "share"):
         if given[name]:
             raise ValueError(
-                f"horizon: inf is for effort only ({name} = true lets stocks grow without bound)"
+                f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
             )
-    if given["discount"] is not None or given["transition"] is not None:
-        name = "discount" if given["discount"] is not None else "transition"
+    if given["period_weights"] is not None or given["transition"] is not None:
+        name = "period_weights" if given["period_weights"] is not None else "transition"
         raise ValueError(f"{name}: goes with a finite horizon, not with inf")
     return True
 
 
 def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
     given = _priced(given)
-    names = [name for name in NAMES if name != "w" and given[name] is not None]
+    names = [name for name in NAMES if name != "safety_weight" and given[name] is not None]
     found = {name: per_player(name, given[name], players, periods) for name in names}
-    found["w"] = weighted(given["w"], players, periods)
-    found["m"] = alone("m", given["m"], periods)
-    found["lam"] = alone("lam", given["lam"], periods)
-    if given["kappa"] is not None:
-        found["kappa"] = alone("kappa", given["kappa"], periods)
-    found["d"], damage = disaster(given["d"], players, periods)
-    no_win = given["no_win"]
-    if isinstance(no_win, str):
-        one_of("no_win", no_win, ("harmless", "disaster"))
-        no_win = 0.0
-    found["no_win"] = per_player("no_win", no_win, players, periods)
-    if np.any(np.asarray(found["alpha"]) > 1):
+    found["safety_weight"] = weighted(given["safety_weight"], players, periods)
+    found["decisiveness"] = alone("decisiveness", given["decisiveness"], periods)
+    found["loser_weight"] = alone("loser_weight", given["loser_weight"], periods)
+    if given["ease_of_winning"] is not None:
+        found["ease_of_winning"] = alone("ease_of_winning", given["ease_of_winning"], periods)
+    found["disaster_cost"], damage = disaster(given["disaster_cost"], players, periods)
+    no_winner = given["no_winner"]
+    if isinstance(no_winner, str):
+        one_of("no_winner", no_winner, ("harmless", "disaster"))
+        no_winner = 0.0
+    found["no_winner"] = per_player("no_winner", no_winner, players, periods)
+    if np.any(np.asarray(found["safety_exponent"]) > 1):
         warn(
-            "alpha: above 1 safety has rising returns, and a player's best reply is only searched",
+            "safety_exponent: above 1 returns to safety increase; best responses are then searched",
             stacklevel=6,
         )
     return found, damage
 
 
 def _priced(given: dict[str, Any]) -> dict[str, Any]:
-    """Where inputs have a price each, ``r`` stands for both; elsewhere it is the price itself."""
+    """Where inputs have a price each, ``price`` stands for both; elsewhere it is the price itself."""
     each = given["cost"] in ("linear", "quadratic")
-    if given["r"] is None:
-        return given if each else {**given, "r": 0.1}
-    return {**given, "r_s": given["r"], "r_p": given["r"], "r": None} if each else given
+    if given["price"] is None:
+        return given if each else {**given, "price": 0.1}
+    return (
+        {**given, "safety_price": given["price"], "performance_price": given["price"], "price": None}
+        if each
+        else given
+    )
 
 
 def _rules(given: dict[str, Any]) -> Rules:
-    words: dict[str, dict[str, Any]] = {"csf": CONTESTS, "risk": RISKS, "cost": COSTS}
+    words: dict[str, dict[str, Any]] = {"contest": CONTESTS, "risk": RISKS, "cost": COSTS}
     words["production"] = {"power": power}
     found: dict[str, Any] = {}
     for name, known in words.items():
         value = given[name]
         found[name] = value if callable(value) else known[one_of(name, value, list(known))]
+    found["csf"] = found.pop("contest")
     return Rules(
         **found,
-        lose_index=one_of("lose_index", given["lose_index"], ("own", "winner")),
-        no_win="disaster" if given["no_win"] == "disaster" else "value",
-        on=one_of("on", given["on"], ("odds", "effort")),
+        lose_index=one_of("loser_prize_basis", given["loser_prize_basis"], ("own", "winner")),
+        no_win="disaster" if given["no_winner"] == "disaster" else "value",
+        on=one_of("measured_by", given["measured_by"], ("odds", "effort")),
     )
 
 
 def _sharing_passes(given: dict[str, Any], players: int) -> None:
-    if given["share"] and given["spill"] == "sum" and players > 2:
-        warn("spill: with three players or more a sum can lift a laggard above the leader", stacklevel=6)
+    if given["share"] and given["spillover"] == "sum" and players > 2:
+        warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
 
 
 def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
@@ -310,12 +326,12 @@ def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
     offset = given["discount_offset"]
     if isinstance(offset, bool) or offset not in (0, 1):
         raise ValueError(f"discount_offset: {offset!r} must be 0 or 1")
-    if given["discount"] is not None:
-        found = number("discount", given["discount"])
+    if given["period_weights"] is not None:
+        found = number("period_weights", given["period_weights"])
         found = found[:, None] if found.ndim == 1 else found
         if len(found) != periods or found.shape[1] not in (1, players):
             raise ValueError(
-                f"discount: {len(found)} weights for a horizon of {periods} periods; give one a period"
+                f"period_weights: {len(found)} weights for a horizon of {periods} periods; one per period"
             )
         return np.broadcast_to(found, (periods, players)).copy()
     gamma = np.asarray(per_player("gamma", given["gamma"], players, 1))
@@ -324,11 +340,17 @@ def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
 
 def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
     """What rewards that grow with performance add at most, where it is bought for all that it brings."""
-    each = max(np.max(np.abs(np.asarray(numbers[name]))) for name in ("win_b", "lose_b"))
-    each *= np.max(np.asarray(numbers["B"]))
+    each = max(
+        np.max(np.abs(np.asarray(numbers[name])))
+        for name in ("prize_per_performance", "loser_prize_per_performance")
+    )
+    each *= np.max(np.asarray(numbers["performance_productivity"]))
     if not each > 0:
         return 0.0
-    beta, price = np.max(np.asarray(numbers["beta"])), max(np.min(np.asarray(numbers["r_p"])), 1e-12)
+    beta, price = (
+        np.max(np.asarray(numbers["performance_exponent"])),
+        max(np.min(np.asarray(numbers["performance_price"])), 1e-12),
+    )
     bought = FARTHEST  # from above: the largest input that pays for itself, or as far as is ever searched
     for _ in range(200):
         bought = min((stake + often * each * bought**beta) / price, FARTHEST)
@@ -341,19 +363,21 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
     No input is worth more than the largest gain that all periods together can bring.
     """
     periods, players = weights.shape
-    stake = max(np.max(np.abs(np.asarray(numbers[n]))) for n in ("win_a", "lose_a", "d", "no_win"))
+    stake = max(
+        np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
+    )
     often = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
     stake = often * max(stake, 1e-12)
     stake += often * _by_performance(numbers, stake, often)
     box = []
     for column in columns:
-        if column in ("xs", "xp"):
-            price = np.min(np.asarray(numbers[f"r_{column[1]}"]))
+        if column.endswith("input"):
+            price = np.min(np.asarray(numbers[column.replace("input", "price")]))
             top = min(stake / max(price, 1e-12), FARTHEST)
             box.append((max(MOST, top), "log", LEAST, RARE * top, top))
-        elif column.startswith("inv"):
-            price = np.min(np.asarray(numbers[f"r_{column}"]))
-            stock = np.max(np.asarray(numbers["A" if column == "inv_s" else "B"]))
+        elif column.endswith("investment"):
+            price = np.min(np.asarray(numbers[f"{column}_price"]))
+            stock = np.max(np.asarray(numbers[column.replace("investment", "productivity")]))
             top = min(stake / max(price, 1e-12), 1e9)
             box.append((top, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
         elif units == "fraction":

@@ -91,9 +91,9 @@ def _levels(seat: Seat, t: Array) -> Levels:
     own = own_problem(stage, seat.rows[t], player)
     mine = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
-    unit = -jnp.log(own.numbers["m"]) if race.rules.csf is period.logit else jnp.asarray(0.0)
-    if race.rules.csf is period.ratio and "kappa" in own.numbers:
-        unit = -jnp.log(own.numbers["kappa"]) / own.numbers["m"]
+    unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.csf is period.logit else jnp.asarray(0.0)
+    if race.rules.csf is period.ratio and "ease_of_winning" in own.numbers:
+        unit = -jnp.log(own.numbers["ease_of_winning"]) / own.numbers["decisiveness"]
         rivals = jnp.maximum(rivals, unit)
     middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
     log_p = jnp.append(-jnp.inf, middle + WIDE * jnp.linspace(-1.0, 1.0, LEVELS - 1))
@@ -110,7 +110,10 @@ def _levels(seat: Seat, t: Array) -> Levels:
 def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Array]:
     """What the best safety at a performance adds, and the chance that play goes on with it."""
     log_p, paid, gain, on, gain_on = level
-    numbers = {**own.numbers, "A": own.numbers["A"].at[own.player].set(jnp.exp(log_a))}
+    numbers = {
+        **own.numbers,
+        "safety_productivity": own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a)),
+    }
     able = own._replace(numbers=numbers)
     at = place_of(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
     price, second = _prices(own)
@@ -129,25 +132,25 @@ def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Ar
 def _prices(own: Own) -> tuple[Array, Array]:
     """The price of safety and how it rises; thresholds are passed over."""
     if own.rules.cost in (period.linear, period.quadratic):
-        second = own.of("r2_s") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
-        return own.of("r_s") - own.of("subsidy"), second
-    return own.of("r"), jnp.asarray(0.0)
+        second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
+        return own.of("safety_price") - own.of("safety_subsidy"), second
+    return own.of("price"), jnp.asarray(0.0)
 
 
 def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
     """What a performance costs with a stock."""
-    xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("beta"), 300.0))
+    xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
     if own.rules.cost not in (period.linear, period.quadratic):
-        return own.weight * own.of("r") * xp
-    second = own.of("r2_p") if own.rules.cost is period.quadratic else 0.0
-    return own.weight * ((own.of("r_p") + own.of("tax")) * xp + second * xp**2 / 2)
+        return own.weight * own.of("price") * xp
+    second = own.of("performance_price_slope") if own.rules.cost is period.quadratic else 0.0
+    return own.weight * ((own.of("performance_price") + own.of("performance_tax")) * xp + second * xp**2 / 2)
 
 
 def _floor(seat: Seat, own: Array, t: Array) -> Array:
     """What own stocks ``[state 2]`` are in the next period without investment."""
     race, player, rows, stocks = seat
     found = []
-    for k, name in enumerate(("dep_s", "dep_p")):
+    for k, name in enumerate(("safety_depreciation", "performance_depreciation")):
         lost = jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
         after = (1 - lost) * own[:, k]
         if len(race.columns) == 6:
@@ -166,7 +169,7 @@ def _prices_of_stocks(seat: Seat, t: Array) -> Array:
     race, player = seat.race, seat.player
     prices = [
         jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
-        for name in ("r_inv_s", "r_inv_p")
+        for name in ("safety_investment_price", "performance_investment_price")
     ]
     return race.weights[t, player] * jnp.stack(prices)
 

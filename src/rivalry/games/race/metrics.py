@@ -17,18 +17,27 @@ if TYPE_CHECKING:
 
 Named = dict[str, tuple[tuple[str, ...], Array]]
 
-SUMS = {"safe": "safe", "disaster": "disaster", "no_win": "nobody"}  # a measure, and its name in an outcome
+SUMS = {
+    "p_safe": "safe",
+    "p_disaster": "disaster",
+    "p_no_winner": "nobody",
+}  # a measure, and its name in an outcome
 
 
 def measures(race: Race, x: Profile) -> Record:
-    """The arrays stored with every result.
+    """Return the arrays stored with every result.
 
-    In one period ``xs xp p sigma q S cost`` (player) and ``safe disaster no_win``; over several these have
-    the period in front, with ``period_payoff`` (period, player) and ``period_safe`` and so on (period), the
-    path of ``A B`` (stage, player) and ``alive`` (stage), the chance that a period is reached. ``safe``,
-    ``disaster`` and ``no_win`` are then means over periods, weighted by that chance. ``win_safe`` is the
-    chance that the win that ends the race is safe. A horizon without end has ``win_probability`` of a period
-    and ``expected_periods``. ``revenue`` is what taxes and liabilities bring less what subsidies cost.
+    Per player: the inputs, ``performance``, ``technology_safety`` (sigma, that the own technology is safe),
+    ``win_probability`` (q), ``p_safe_given_win`` (S, that all ends well if this player wins) and ``cost``.
+    In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``, taxes and expected liabilities less
+    subsidies.
+
+    Over several periods the arrays per player have the period in front, with ``period_payoff``
+    (period, player), ``period_p_safe`` and so on (period), the paths ``safety_stock`` and
+    ``performance_stock`` (stage, player) of A and B, and ``alive`` (stage), the probability that a period is
+    reached; ``p_safe`` and so on are then means over periods with these weights. ``p_safe_last_win`` is the
+    probability that the win that ends the race is safe. An infinite horizon has ``period_win_probability``,
+    that somebody wins in a period, and ``expected_periods``.
     """
     named = _traced(race, x)
     found = {name: (dims, np.asarray(array)) for name, (dims, array) in named.items()}
@@ -55,17 +64,20 @@ def _dims(race: Race) -> dict[str, tuple[str, ...]]:
     """The names and the dimensions of what is measured."""
     several = race.periods > 1
     each = ("period", "player") if several else ("player",)
-    found: dict[str, tuple[str, ...]] = dict.fromkeys((*race.columns, "p", "sigma", "q", "S", "cost"), each)
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(
+        (*race.columns, "performance", "technology_safety", "win_probability", "p_safe_given_win", "cost"),
+        each,
+    )
     found |= dict.fromkeys((*SUMS, "revenue"), ())
     if several:
         found["period_payoff"] = each
         found |= {f"period_{name}": ("period",) for name in SUMS}
         found["alive"] = ("stage",)
-        found |= dict.fromkeys(("A", "B"), ("stage", "player"))
+        found |= dict.fromkeys(("safety_stock", "performance_stock"), ("stage", "player"))
     if race.end_on == "win" and (several or race.endless):
-        found["win_safe"] = ()
+        found["p_safe_last_win"] = ()
     if race.endless and race.end_on == "win":
-        found |= dict.fromkeys(("win_probability", "expected_periods"), ())
+        found |= dict.fromkeys(("period_win_probability", "expected_periods"), ())
     return found
 
 
@@ -76,7 +88,8 @@ def _values(race: Race, x: Profile) -> dict[str, Any]:
     reached = alive[:-1]
     rows = race.schedule(x)
     found: dict[str, Any] = {name: rows[..., k] for k, name in enumerate(race.columns)}
-    found |= {"p": jnp.exp(outcome.log_p), "sigma": outcome.sigma, "q": outcome.q, "S": outcome.S}
+    found |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
+    found |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
     found["cost"] = outcome.cost + outcome.u - paid
     if race.periods == 1:
         found = {name: array[0] for name, array in found.items()}
@@ -90,10 +103,10 @@ def _values(race: Race, x: Profile) -> dict[str, Any]:
     return found | {
         "period_payoff": paid,
         "alive": alive,
-        "A": a,
-        "B": b,
-        "win_safe": jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0),
-        "win_probability": 1 - outcome.nobody[0],
+        "safety_stock": a,
+        "performance_stock": b,
+        "p_safe_last_win": jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0),
+        "period_win_probability": 1 - outcome.nobody[0],
         "expected_periods": 1 / (1 - outcome.nobody[0]),
     }
 
@@ -101,7 +114,7 @@ def _values(race: Race, x: Profile) -> dict[str, Any]:
 def _revenue(race: Race, rows: Array, outcome: Any) -> Array:
     """Taxes and expected liabilities less subsidies, ``[period]``."""
     numbers = race.numbers
-    inputs = numbers["tax"] * rows[..., 1] - numbers["subsidy"] * rows[..., 0]
+    inputs = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
     return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
@@ -117,15 +130,15 @@ def identified(race: Race, x: Profile) -> np.ndarray:
     if periods > 1:
         found &= (np.asarray(arrays["alive"])[:-1] > 0)[:, None, None]
     found &= (np.asarray(race.weights) > 0)[:, :, None]
-    for k, stock in ((4, "A"), (5, "B")):
+    for k, stock in ((4, "safety"), (5, "performance")):
         if len(race.columns) < 6:
             break
-        price = np.asarray(race.numbers[f"r_{race.columns[k]}"])
+        price = np.asarray(race.numbers[f"{race.columns[k]}_price"])
         price = np.broadcast_to(price, (periods, players))
         level = (
-            np.asarray(arrays[stock])[:-1]
+            np.asarray(arrays[f"{stock}_stock"])[:-1]
             if periods > 1
-            else np.broadcast_to(race.numbers[stock], (1, players))
+            else np.broadcast_to(race.numbers[f"{stock}_productivity"], (1, players))
         )
         matters = level > level.min(axis=1, keepdims=True)
         matters[-1] = False

@@ -24,15 +24,23 @@ from rivalry.games.race.period import (
 )
 from rivalry.games.race.state_game import Node, RacePlay, levels, stock_range
 
-COLUMNS = ("xs", "xp", "inv_s", "inv_p", "share_s", "share_p")
-ALONE = ("m", "kappa", "lam")  # one number for everybody, or one a period
+COLUMNS = (
+    *("safety_input", "performance_input", "safety_investment", "performance_investment"),
+    *("safety_sharing", "performance_sharing"),
+)
+STOCKS = (
+    ("safety_productivity", "safety_depreciation"),
+    ("performance_productivity", "performance_depreciation"),
+)
+PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
+ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for everybody, or one a period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
 
 
 def _varies(name: str, value: Array, by_victim: bool) -> bool:
     """Whether a parameter has one row a period; a method of a module would cost ten times as much."""
-    if name == "d" and not by_victim:
+    if name == "disaster_cost" and not by_victim:
         return bool(value.ndim == 3)
     return bool(value.ndim == (1 if name in ALONE else 2))
 
@@ -42,7 +50,7 @@ class Race(eqx.Module):
 
     A profile is ``[player axis]`` in natural units, the axes period by period and in each the ``columns``;
     `schedule` gives it as ``[period player column]``. ``numbers`` holds the parameters by name: ``[player]``,
-    ``[period player]`` where they differ over time, ``m``, ``kappa`` and ``lam`` without the player.
+    ``[period player]`` where they differ over time, those in `ALONE` without the player.
     ``weights`` [period player] multiply what is paid in a period, ``ahead`` [player] is what it is worth that
     play still goes on after the last. A horizon without end is one period that stands for all, with the
     ``gamma`` of its players. Made by `race`.
@@ -62,7 +70,7 @@ class Race(eqx.Module):
     gamma: Float[Array, "player"] | None = None  # of a horizon without end
 
     def __getattr__(self, name: str) -> Any:
-        # the parameters are the game's own: with_(game, theta=0.7) and game.theta
+        # the parameters are the game's own: with_(game, scale_penalty=0.7) and game.scale_penalty
         if not name.startswith("_") and name in self.__dict__.get("numbers", {}):
             return self.numbers[name]
         raise AttributeError(f"this race has no {name!r}")
@@ -74,7 +82,10 @@ class Race(eqx.Module):
         lines = [f"Race of {self.players} players over {length}"]
         words = [("contest", self.rules.csf), ("risk", self.rules.risk), ("cost", self.rules.cost)]
         lines.append("  " + ", ".join(f"{what} {getattr(rule, '__name__', rule)}" for what, rule in words))
-        shown = ("A", "alpha", "B", "beta", "theta", "d", "r_s", "r_p")
+        shown = (
+            *("safety_productivity", "safety_exponent", "performance_productivity", "performance_exponent"),
+            *("scale_penalty", "disaster_cost", "safety_price", "performance_price"),
+        )
         parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in shown]
         lines.append("  " + ", ".join(parts))
         if self.periods > 1 or self.endless:
@@ -122,12 +133,12 @@ class Race(eqx.Module):
         """A and B at the start of every period, and after the last, without ``transition``."""
         rows = self.schedule(x)
         if len(self.columns) == 2:
-            return self._still("A"), self._still("B")
+            return self._still("safety_productivity"), self._still("performance_productivity")
         shares: list[Array | None] = [None, None]
         if len(self.columns) == 6:
             shares = [fraction(rows[..., k], self.share_units) for k in (4, 5)]
         found = []
-        for k, (stock, loss) in enumerate((("A", "dep_s"), ("B", "dep_p"))):
+        for k, (stock, loss) in enumerate(STOCKS):
             lost = jnp.broadcast_to(self.numbers[loss], (self.periods, self.players))
             start = self.numbers[stock]
             found.append(
@@ -157,7 +168,7 @@ class Race(eqx.Module):
         a, b = self.stocks(x)
 
         def one(t: Array, row: Array, a: Array, b: Array) -> tuple[Outcome, Array]:
-            numbers = self.numbers_at(t) | {"A": a, "B": b}
+            numbers = self.numbers_at(t) | dict(zip(PRODUCTIVITIES, (a, b), strict=True))
             found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
             return found, found.u - self.upkeep(numbers, row)
 
@@ -170,7 +181,7 @@ class Race(eqx.Module):
 
     def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
         """What investing and sharing cost in a period."""
-        prices = [numbers[f"r_{column}"] for column in self.columns[2:]]
+        prices = [numbers[f"{column}_price"] for column in self.columns[2:]]
         return sum((price * row[:, 2 + k] for k, price in enumerate(prices)), jnp.zeros(self.players))
 
     def _followed(self, rows: Array) -> tuple[Outcome, Array, Array, Array]:
@@ -184,17 +195,22 @@ class Race(eqx.Module):
             paid = found.u - self.upkeep(numbers, row)
             after = self.transition(self.advanced(numbers, row), row, t)  # type: ignore[misc]
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
-            return after, (found, paid, numbers["A"], numbers["B"])
+            return after, (found, paid, numbers["safety_productivity"], numbers["performance_productivity"])
 
         last, (found, paid, a, b) = jax.lax.scan(one, numbers, (jnp.arange(self.periods), rows))
-        return found, paid, jnp.append(a, last["A"][None], axis=0), jnp.append(b, last["B"][None], axis=0)
+        return (
+            found,
+            paid,
+            jnp.append(a, last["safety_productivity"][None], axis=0),
+            jnp.append(b, last["performance_productivity"][None], axis=0),
+        )
 
     def advanced(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
         """The parameters after a period, by the technology rule alone."""
         if len(self.columns) == 2:
             return numbers
         after = dict(numbers)
-        for k, (stock, loss) in enumerate((("A", "dep_s"), ("B", "dep_p"))):
+        for k, (stock, loss) in enumerate(STOCKS):
             given = fraction(row[:, 4 + k], self.share_units) if len(self.columns) == 6 else None
             after[stock] = advanced(numbers[stock], row[:, 2 + k], given, numbers[loss], self.spill)
         return after
@@ -226,7 +242,7 @@ class Race(eqx.Module):
 
         It pays the period's weight times its payoff, and ``ahead`` [player] if play goes on.
         """
-        given = {name: stock for name, stock in (("A", A), ("B", B)) if stock is not None}
+        given = {name: stock for (name, _), stock in zip(STOCKS, (A, B), strict=True) if stock is not None}
         numbers = self.numbers_at(t) | given
         return Race(
             space=self._period_space(2),
@@ -250,7 +266,7 @@ class Race(eqx.Module):
         if len(self.columns) == 2:
             return jnp.zeros((0, self.players))
         numbers = self.numbers_at(0)
-        return jnp.stack([numbers["A"], numbers["B"]])
+        return jnp.stack([numbers["safety_productivity"], numbers["performance_productivity"]])
 
     def period(
         self, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player column"]
@@ -258,10 +274,14 @@ class Race(eqx.Module):
         """What period ``t`` pays (undiscounted), the chance that play goes on, and what is carried on."""
         numbers = self.numbers_at(t)
         if len(self.columns) > 2:
-            numbers |= {"A": state[0], "B": state[1]}
+            numbers |= dict(zip(PRODUCTIVITIES, state, strict=True))
         found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
         after = self.advanced(numbers, row)
-        later = jnp.stack([after["A"], after["B"]]) if len(self.columns) > 2 else state
+        later = (
+            jnp.stack([after["safety_productivity"], after["performance_productivity"]])
+            if len(self.columns) > 2
+            else state
+        )
         return found.u - self.upkeep(numbers, row), self.goes_on(found), later
 
     def play(self, periods: int | None = None) -> RacePlay:
@@ -296,18 +316,18 @@ class Race(eqx.Module):
         """Why periods touch each other by more than whether play goes on, or nothing."""
         if self.transition is not None:
             return "a transition of one's own links the periods"
-        name = "share" if len(self.columns) > 4 else "invest"
+        name = "technology.share" if len(self.columns) > 4 else "technology.invest"
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
 
 
 def profile_of(race: Race, strategies: object, columns: Mapping[str, object]) -> Profile:
-    """The profile of ``strategies`` [period player column], or of columns ``xs``, ``xp`` and so on.
+    """The profile of ``strategies`` [period player column], or of columns ``safety_input`` and so on.
 
     A column is ``[player]``, or ``[period player]``; those left out are 0, and periods beyond the given are
     not filled. Raises `ValueError` for another shape, unknown columns, and inputs out of range.
 
     >>> import rivalry as rv
-    >>> rv.games.race().inputs(xs=[1.0, 1.0], xp=[2.0, 2.0]).tolist()
+    >>> rv.games.race().inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0]).tolist()
     [[1.0, 2.0], [1.0, 2.0]]
     """
     wanted = (race.periods, race.players, len(race.columns))
@@ -348,10 +368,10 @@ def _refuse_outside(race: Race, given: np.ndarray) -> None:
     for index, entry in np.ndenumerate(given):
         period, player, k = index
         column = race.columns[k]
-        share = column.startswith("share") and race.share_units == "fraction"
+        share = column.endswith("sharing") and race.share_units == "fraction"
         if np.isfinite(entry) and entry >= 0 and not (share and entry > 1):
             continue
-        rule = "must be in [0, 1] (share_units = fraction)" if share else "must be at least 0"
+        rule = "must be in [0, 1] (sharing_unit = fraction)" if share else "must be at least 0"
         raise ValueError(f"{column}: {entry:g} of player {player} in period {period} {rule}")
 
 

@@ -26,8 +26,8 @@ from rivalry.games.race.period import ours
 def _(game: Race) -> Float[Array, ""]:
     """Return the largest prize plus the largest cost of a disaster, over the players."""
     numbers = game.numbers
-    prize = jnp.maximum(jnp.abs(numbers["win_a"]), jnp.abs(numbers["lose_a"]))
-    return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["d"])), 1e-300)
+    prize = jnp.maximum(jnp.abs(numbers["prize"]), jnp.abs(numbers["loser_prize"]))
+    return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["disaster_cost"])), 1e-300)
 
 
 @oracles.discontinuity.register(Race, when=lambda game: bool(jumps(game.rules)))
@@ -37,7 +37,7 @@ def _(game: Race) -> str:
 
 @oracles.labels.register(Race)
 def _(game: Race) -> Labels:
-    """Return ``xs`` and so on for one period, ``xs 0``, ``xp 0``, .. for several."""
+    """Return the columns of one period, with the period's number behind where there are several."""
     if game.periods == 1:
         return Labels(axes=game.columns)
     return Labels(axes=tuple(f"{column} {t}" for t in range(game.periods) for column in game.columns))

@@ -61,7 +61,7 @@ class Place(NamedTuple):
 def jumps(rules: Rules) -> str:
     """The part that makes payoffs jump, or nothing."""
     if rules.csf is period.best:
-        return "csf = 'best'"
+        return "contest = 'best'"
     return f"cost = {rules.cost.__name__!r}" if rules.cost in THRESHOLDS else ""
 
 
@@ -107,7 +107,7 @@ def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
     unsafe = jax.nn.sigmoid(-z) if rules.risk is period.winner_only else 1 - safe
     won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
     base = own.weight * won + own.ahead * _goes_on(own, q, nobody, unsafe)
-    theta = own.of("theta")
+    theta = own.of("scale_penalty")
     spoil = jnp.where(theta > 0, theta * log_p, 0.0)
     return Place(log_xp, base, _gain(own, q, all_p, z), spoil)
 
@@ -124,7 +124,7 @@ def _gain(own: Own, q: Array, p: Array, z: Array) -> Array:
     i, numbers, rules = own.player, own.numbers, own.rules
     rho = period.rewards(rules, numbers, p)[i]
     harm = period.damages(numbers, len(p))[i]
-    worth = own.weight * ((1 - numbers["keep_prize"][i]) * rho + harm)
+    worth = own.weight * ((1 - numbers["prize_survives"][i]) * rho + harm)
     if own.end_on == "disaster":
         worth = worth + own.ahead
     each = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
@@ -138,28 +138,28 @@ def moved(own: Own, z: Array) -> Float[Array, "player"]:
     if rules.risk is period.winner_only:
         return mine * 1.0
     if rules.risk is period.mixed:
-        lam = numbers["lam"]
+        lam = numbers["loser_weight"]
         return jnp.where(mine, 1 - lam, lam / (players - 1))
-    w = numbers["w"]
+    w = numbers["safety_weight"]
     if rules.risk is period.additive:
-        return jnp.full(players, own.of("w") / jnp.sum(w))
+        return jnp.full(players, own.of("safety_weight") / jnp.sum(w))
     others = z.at[own.player].set(jnp.inf)
     together = period.multiplicative(others, others, numbers)
-    return jnp.where(own.of("w") > 0, together, 0.0)
+    return jnp.where(own.of("safety_weight") > 0, together, 0.0)
 
 
 def power_of_safety(own: Own) -> Array:
     """``g``: 1, or the weight of the own safety under multiplicative risk."""
     if own.rules.risk is not period.multiplicative:
         return jnp.asarray(1.0)
-    w = own.numbers["w"]
-    return len(w) * own.of("w") / jnp.sum(w)
+    w = own.numbers["safety_weight"]
+    return len(w) * own.of("safety_weight") / jnp.sum(w)
 
 
 def odds(own: Own, at: Place, log_xs: Array) -> Array:
     """Log odds of own safety; nothing built, nothing dangerous."""
     built = at.spoil > -jnp.inf
-    log_s = log(own.of("A")) + own.of("alpha") * log_xs
+    log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
     return jnp.where(built, log_s - jnp.where(built, at.spoil, 0.0), jnp.inf)
 
 
@@ -169,7 +169,7 @@ def value(own: Own, at: Place, log_xs: Array) -> Array:
     z = odds(own, at, log_xs)
     g = power_of_safety(own)
     safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
-    log_s = log(own.of("A")) + own.of("alpha") * log_xs
+    log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
     xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
     safety = own.z.at[i].set(z) if own.rules.on == "odds" else own.log_s.at[i].set(log_s)
     cost = own.rules.cost(own.xs.at[i].set(xs), own.xp.at[i].set(xp), safety, own.numbers)[i]
@@ -193,8 +193,8 @@ def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
     top, none = own.top[0], jnp.asarray(-jnp.inf)
     found = [none]
     if own.rules.cost in (period.linear, period.quadratic):
-        net = own.of("r_s") - own.of("subsidy")
-        second = own.of("r2_s") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
+        net = own.of("safety_price") - own.of("safety_subsidy")
+        second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
         found += [peak(own, at, net, second, steps), top]
         if own.rules.cost is period.quadratic:  # where a subsidy above the price is used up
             found.append(log(jnp.maximum(-net, 0.0) / jnp.where(second > 0, second, jnp.inf)))
@@ -202,10 +202,10 @@ def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
         edge = _threshold(own, at)
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
         below, above = edge - slack, edge + slack
-        outside = peak(own, at, own.of("r"), jnp.asarray(0.0), steps)
+        outside = peak(own, at, own.of("price"), jnp.asarray(0.0), steps)
         inside = outside
         if own.rules.cost is not period.penalty:
-            inside = peak(own, at, own.of("r_certified"), jnp.asarray(0.0), steps)
+            inside = peak(own, at, own.of("certified_price"), jnp.asarray(0.0), steps)
         found += [jnp.minimum(outside, below), jnp.maximum(inside, above), top]
     return jnp.stack([jnp.minimum(each, top) for each in found])
 
@@ -217,11 +217,13 @@ def _threshold(own: Own, at: Place) -> Array:
         level = jnp.exp(own.z if on_odds else own.log_s).at[i].set(0.0)
         wanted = log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + numbers["margin"][i], 0.0))
     else:
-        wanted = log(own.of("s_min"))
+        wanted = log(own.of("minimum"))
     built = at.spoil > -jnp.inf
     spoil = jnp.where(built, at.spoil, 0.0) if on_odds else 0.0
-    able = own.of("A") > 0
-    edge = (wanted + spoil - jnp.where(able, log(own.of("A")), 0.0)) / own.of("alpha")
+    able = own.of("safety_productivity") > 0
+    edge = (wanted + spoil - jnp.where(able, log(own.of("safety_productivity")), 0.0)) / own.of(
+        "safety_exponent"
+    )
     edge = jnp.where(able | (wanted == -jnp.inf), edge, jnp.inf)
     return jnp.where(~built, -jnp.inf, edge) if on_odds else edge
 
@@ -232,8 +234,8 @@ def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
     Newton's steps from above, on a convex function: they fall to the largest root. Where there is none they
     end where the slope turns, or at the least input.
     """
-    alpha, g, top = own.of("alpha"), power_of_safety(own), own.top[0]
-    shift = log(own.of("A")) - at.spoil
+    alpha, g, top = own.of("safety_exponent"), power_of_safety(own), own.top[0]
+    shift = log(own.of("safety_productivity")) - at.spoil
     paying = (at.gain > 0) & (g > 0) & jnp.isfinite(shift)
     shift = jax.lax.stop_gradient(jnp.where(paying, shift, 0.0))
     gain = jax.lax.stop_gradient(jnp.where(paying, alpha * g * at.gain, 1.0))

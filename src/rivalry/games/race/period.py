@@ -59,7 +59,7 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     """Everything about a period in which safety inputs ``xs`` and performance inputs ``xp`` are played."""
     log_s, log_p = rules.production(xs, xp, numbers)
     built = log_p > -jnp.inf
-    theta = numbers["theta"]
+    theta = numbers["scale_penalty"]
     spoiled = jnp.where(theta > 0, theta * jnp.where(built, log_p, 0.0), 0.0)
     # nothing built, nothing dangerous
     z = jnp.where((theta > 0) & ~built, jnp.inf, log_s - spoiled)
@@ -91,24 +91,24 @@ def gains(
 ) -> PerPlayer:
     """Before costs: ``sum_j q_j [S_j rho_ij + (1-S_j)(keep_i rho_ij - d_ij)] + q_0 v_i``."""
     rho, d = rewards(rules, numbers, p), damages(numbers, len(p))
-    each = safe * rho + unsafe * (numbers["keep_prize"][:, None] * rho - d)
+    each = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
     # a chance of zero counts nothing, whatever the prize
     won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, each, 0.0), 0.0), axis=1)
-    alone = -jnp.diagonal(d) if rules.no_win == "disaster" else numbers["no_win"]
+    alone = -jnp.diagonal(d) if rules.no_win == "disaster" else numbers["no_winner"]
     return won + nobody * alone
 
 
 def rewards(rules: Rules, numbers: Numbers, p: PerPlayer) -> Float[Array, "player winner"]:
     """``rho_ij``: what i gets when j wins and all ends well."""
-    win = numbers["win_a"] + numbers["win_b"] * p
-    lose = numbers["lose_a"] + numbers["lose_b"] * p
+    win = numbers["prize"] + numbers["prize_per_performance"] * p
+    lose = numbers["loser_prize"] + numbers["loser_prize_per_performance"] * p
     own = jnp.eye(len(p), dtype=bool)
     return jnp.where(own, win[:, None], lose[None, :] if rules.lose_index == "winner" else lose[:, None])
 
 
 def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
     """``d_ij``: what i loses when j wins and it ends in disaster, liability of the winner included."""
-    d = numbers["d"]
+    d = numbers["disaster_cost"]
     every = d if d.ndim == 2 else jnp.broadcast_to(d[:, None], (players, players))
     return every + jnp.diag(numbers["liability"])
 
@@ -119,8 +119,8 @@ def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
 def power(xs: PerPlayer, xp: PerPlayer, numbers: Numbers) -> tuple[PerPlayer, PerPlayer]:
     """``s = A xs^alpha``, ``p = B xp^beta``, in logarithms."""
     return (
-        log(numbers["A"]) + numbers["alpha"] * log(xs),
-        log(numbers["B"]) + numbers["beta"] * log(xp),
+        log(numbers["safety_productivity"]) + numbers["safety_exponent"] * log(xs),
+        log(numbers["performance_productivity"]) + numbers["performance_exponent"] * log(xp),
     )
 
 
@@ -129,19 +129,19 @@ def power(xs: PerPlayer, xp: PerPlayer, numbers: Numbers) -> tuple[PerPlayer, Pe
 
 def ratio(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     """``q_j = p_j^m / (sum p^m + 1/kappa)`` (Tullock 1980); without kappa somebody always wins."""
-    return _odds(jnp.where(log_p > -jnp.inf, numbers["m"] * log_p, -jnp.inf), numbers)
+    return _odds(jnp.where(log_p > -jnp.inf, numbers["decisiveness"] * log_p, -jnp.inf), numbers)
 
 
 def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     """``q_j`` in proportion to ``exp(m p_j)`` (Hirshleifer 1989); 0 for everybody where nothing is built."""
-    logs = numbers["m"] * p
-    if "kappa" not in numbers:
+    logs = numbers["decisiveness"] * p
+    if "ease_of_winning" not in numbers:
         logs = jnp.where(jnp.any(p > 0), logs, -jnp.inf)
     return _odds(logs, numbers)
 
 
 def _odds(logs: PerPlayer, numbers: Numbers) -> PerPlayer:
-    nobody = -jnp.log(numbers["kappa"]) if "kappa" in numbers else jnp.asarray(-jnp.inf)
+    nobody = -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
     rows = jnp.append(logs, nobody)
     top = jax.lax.stop_gradient(jnp.max(rows))
     top = jnp.where(top > -jnp.inf, top, 0.0)
@@ -167,7 +167,7 @@ def winner_only(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
 
 def multiplicative(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     """``exp[(n / sum w) sum_k w_k ln sigma_k]``, whoever wins; zero weights are skipped."""
-    w = numbers["w"]
+    w = numbers["safety_weight"]
     counted = w > 0
     logs = jnp.where(counted, -jax.nn.softplus(-jnp.where(counted, z, 0.0)), 0.0)
     together = jnp.sum(w * logs) * len(z) / jnp.sum(w)
@@ -176,14 +176,14 @@ def multiplicative(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlaye
 
 def additive(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     """``sum w_k sigma_k / sum w``, whoever wins."""
-    w = numbers["w"]
+    w = numbers["safety_weight"]
     return jnp.broadcast_to(jnp.sum(w * sigma) / jnp.sum(w), z.shape)
 
 
 def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     """``(1-lam) sigma_j + lam`` times the mean of the losers' safety."""
     others = (jnp.sum(sigma) - sigma) / (len(z) - 1)
-    return (1 - numbers["lam"]) * sigma + numbers["lam"] * others
+    return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * others
 
 
 # --- cost: (xs, xp, log of what is certified, numbers) -> what each pays ------------------------------------
@@ -191,17 +191,25 @@ def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
 
 def linear(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """``r_s xs + r_p xp``, less the subsidy on safety and with the tax on performance."""
-    return (numbers["r_s"] - numbers["subsidy"]) * xs + (numbers["r_p"] + numbers["tax"]) * xp
+    return (numbers["safety_price"] - numbers["safety_subsidy"]) * xs + (
+        numbers["performance_price"] + numbers["performance_tax"]
+    ) * xp
 
 
 def quadratic(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """The linear cost and ``r2_s xs^2/2 + r2_p xp^2/2``."""
-    return linear(xs, xp, safety, numbers) + numbers["r2_s"] * xs**2 / 2 + numbers["r2_p"] * xp**2 / 2
+    return (
+        linear(xs, xp, safety, numbers)
+        + numbers["safety_price_slope"] * xs**2 / 2
+        + numbers["performance_price_slope"] * xp**2 / 2
+    )
 
 
 def certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """A unit price on both inputs, lower for those whose safety is at least ``s_min``."""
-    return jnp.where(safety >= log(numbers["s_min"]), numbers["r_certified"], numbers["r"]) * (xs + xp)
+    return jnp.where(safety >= log(numbers["minimum"]), numbers["certified_price"], numbers["price"]) * (
+        xs + xp
+    )
 
 
 def relative_certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
@@ -209,13 +217,13 @@ def relative_certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numb
     level = jnp.exp(safety)
     others = jnp.stack([jnp.mean(jnp.delete(level, k)) for k in range(len(level))])
     met = level >= others + numbers["margin"]
-    return jnp.where(met, numbers["r_certified"], numbers["r"]) * (xs + xp)
+    return jnp.where(met, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
 
 def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """A unit price on both inputs, and a fine for those whose safety is below ``s_min``."""
-    fined = jnp.where(safety >= log(numbers["s_min"]), 0.0, numbers["fine"])
-    return numbers["r"] * (xs + xp) + fined
+    fined = jnp.where(safety >= log(numbers["minimum"]), 0.0, numbers["fine"])
+    return numbers["price"] * (xs + xp) + fined
 
 
 CONTESTS = {"ratio": ratio, "logit": logit, "best": best}

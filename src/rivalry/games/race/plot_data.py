@@ -51,17 +51,19 @@ def _landscape(race: Race, x: Profile) -> Record:
     best = [np.asarray(compiled_reply(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
     return {
         "landscape_payoff": (
-            ("player", "xs_level", "xp_level"),
+            ("player", "safety_level", "performance_level"),
             np.asarray(_payoffs(race, x, jnp.asarray(xs), jnp.asarray(xp))),
         ),
-        "landscape_xs": (("xs_level",), xs),
-        "landscape_xp": (("xp_level",), xp),
+        "landscape_safety_input": (("safety_level",), xs),
+        "landscape_performance_input": (("performance_level",), xp),
         "landscape_best": (("player", "axis"), np.stack(best)),
     }
 
 
 @eqx.filter_jit
-def _payoffs(race: Race, x: Profile, xs: Array, xp: Array) -> Float[Array, "player xs_level xp_level"]:
+def _payoffs(
+    race: Race, x: Profile, xs: Array, xp: Array
+) -> Float[Array, "player safety_level performance_level"]:
     def one(player: Array, a: Array, b: Array) -> Array:
         return race.payoffs(x.at[player, 0].set(a).at[player, 1].set(b))[player]
 
@@ -107,7 +109,7 @@ def _replies(race: Race, x: Profile, line: Array) -> Float[Array, "player place"
 def _deviation(race: Race, x: Profile) -> Record:
     """What another first investment in B gains, efforts best, later investments as they are or none."""
     here = np.asarray(race.schedule(x))[0, :, 3]
-    top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["B"]))
+    top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
     amounts = np.stack([np.append(0.0, np.geomspace(most / 1e3, most, AMOUNTS - 1)) for most in top])
     paid = np.asarray(_invested(race, x, jnp.asarray(amounts)))
     return {

@@ -35,7 +35,7 @@ class Precipice(eqx.Module):
     """
 
     space: Box
-    mu: Float[Array, ""]
+    max_capability: Float[Array, ""]
     enmity: Float[Array, ""]
     information: str = eqx.field(static=True)
 
@@ -65,25 +65,25 @@ class Precipice(eqx.Module):
         """The chance that a team of that rule scores less."""
         flat = self.information == "none"
         c = score + rule if flat else jnp.minimum(score + 1, score / (1 - rule))
-        return jnp.clip(c / self.mu, 0.0, 1.0)
+        return jnp.clip(c / self.max_capability, 0.0, 1.0)
 
     def _safe_wins(self, rules: Array, player: Array) -> Array:
         """The chance that ``player`` wins and all ends well."""
-        ends = jnp.stack([0 * rules, 0 * rules + self.mu])
+        ends = jnp.stack([0 * rules, 0 * rules + self.max_capability])
         kinks = self._kinks(rules, rules[player], ends)
 
         def integrand(c: Array) -> Array:
             safe = self.safety(rules[player], c)
             chances = jax.vmap(lambda rule: self.below(rule, c - safe))(rules)
-            return safe * jnp.prod(chances.at[player].set(1.0), axis=0) / self.mu
+            return safe * jnp.prod(chances.at[player].set(1.0), axis=0) / self.max_capability
 
-        return _integral(integrand, kinks, self.mu, self.players)
+        return _integral(integrand, kinks, self.max_capability, self.players)
 
     def _kinks(self, rules: Array, own: Array, ends: Array) -> Array:
         """The own capabilities at which a rival's chance, or one's own safety, has a kink."""
         if self.information == "none":
             return (ends - rules + own).ravel()
-        turns = 1 / jnp.maximum(rules, 1 / (2 * self.mu))  # beyond mu where safety never is 1
+        turns = 1 / jnp.maximum(rules, 1 / (2 * self.max_capability))  # beyond mu where safety never is 1
         scores = jnp.concatenate([*(c - self.safety(rules, c) for c in (ends[1], turns))])
         return jnp.concatenate(
             [jnp.minimum(scores + 1, scores / (1 - own)), 1 / jnp.maximum(own, 1e-9)[None]]
@@ -95,7 +95,7 @@ class Precipice(eqx.Module):
         The leader plays ``min(1, boldness times lead)``. The runner-up undercuts, by as little as wins, where
         that pays: where more than ``lead / enmity`` is played.
         """
-        n, mu = self.players, self.mu
+        n, mu = self.players, self.max_capability
 
         def leads(own: Array, undercut: bool) -> Array:
             def integrand(lead: Array) -> Array:
@@ -118,7 +118,7 @@ class Precipice(eqx.Module):
         payoffs. With public information it is the leader who chooses at each lead, exactly: the safety that
         is just not undercut, or 1, which is.
 
-        >>> game = precipice(mu=0.6, enmity=0.6, information="public")
+        >>> game = precipice(max_capability=0.6, enmity=0.6, information="public")
         >>> round(float(game.free_gains(jnp.asarray(oracles.closed_form(game)[0]))[0]), 4)
         0.0576
         """
@@ -126,7 +126,7 @@ class Precipice(eqx.Module):
 
     def _led_gains(self, boldness: Array) -> Float[Array, "player"]:
         """What each leader gains by the best safety at every lead; the runner-up undercuts where it pays."""
-        n, mu, e = self.players, self.mu, self.enmity
+        n, mu, e = self.players, self.max_capability, self.enmity
 
         def gain(own: Array) -> Array:
             def integrand(lead: Array) -> Array:
@@ -156,7 +156,7 @@ def _(game: Precipice) -> oracles.Labels:
 @oracles.closed_form.register(Precipice)
 def _(game: Precipice) -> np.ndarray:
     """Return the symmetric equilibrium. Raises `ValueError` where none is known."""
-    rule, _ = solution(game.players, float(game.mu), float(game.enmity), game.information)
+    rule, _ = solution(game.players, float(game.max_capability), float(game.enmity), game.information)
     return np.full((1, game.players, 1), rule)
 
 
@@ -169,9 +169,9 @@ def _(game: Precipice, name: str, value: float) -> str:
 
 @oracles.metrics.register(Precipice)
 def _(game: Precipice, x: Profile) -> Record:
-    """Return ``risk``, the probability of a disaster, and ``safe``, that of a safe win."""
+    """Return ``risk``, the probability of a disaster, and ``p_safe``, that of a safe win."""
     safe = min(float(_safe(game, x)), 1.0)
-    return {"risk": ((), np.asarray(1 - safe)), "safe": ((), np.asarray(safe))}
+    return {"risk": ((), np.asarray(1 - safe)), "p_safe": ((), np.asarray(safe))}
 
 
 @oracles.proved_response.register(Precipice, when=lambda game: game.information == "public")
@@ -206,7 +206,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
     rules = x[:, 0]
     known = game.information == "private"
     capabilities, safeties = CHECKED
-    c = (jnp.arange(capabilities) + 0.5) / capabilities * game.mu
+    c = (jnp.arange(capabilities) + 0.5) / capabilities * game.max_capability
     s = jnp.linspace(0.0, 1.0, safeties)
 
     def worth(player: Array, own: Array, c: Array) -> Array:
@@ -219,13 +219,13 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
                 safe = game.safety(rules[k], other)
                 beats = jax.vmap(lambda rule: game.below(rule, other - safe))(rules)
                 ahead = jnp.where(other - safe > c - own, 1.0, 0.0)
-                return safe * jnp.prod(beats.at[k].set(1.0).at[player].set(ahead)) / game.mu
+                return safe * jnp.prod(beats.at[k].set(1.0).at[player].set(ahead)) / game.max_capability
 
-            ends = jnp.stack([0 * rules, 0 * rules + game.mu])
+            ends = jnp.stack([0 * rules, 0 * rules + game.max_capability])
             score = c - own
             back = score + rules[k] if not known else jnp.minimum(score + 1, score / (1 - rules[k]))
             kinks = jnp.append(game._kinks(rules, rules[k], ends), back)
-            return _integral(integrand, kinks, game.mu, game.players)
+            return _integral(integrand, kinks, game.max_capability, game.players)
 
         lost = jnp.sum(jax.vmap(rival)(jnp.arange(game.players)).at[player].set(0.0))
         return won + (1 - game.enmity) * lost
@@ -260,7 +260,9 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
     if information == "private":
         steep = 1 + e * (n - 1)
         if mu > steep:
-            raise ValueError(f"mu: {mu:g} must be at most {steep:g}, 1 + enmity (players - 1), if private")
+            raise ValueError(
+                f"max_capability: {mu:g} must be at most {steep:g}, 1 + enmity (players - 1), if private"
+            )
         return 1 / steep, 1 - n * mu / ((n + 1) * steep)
     short = 1 - min(e, mu) / mu
     return 1 / e, 1 - mu / (e * (n + 1)) * (1 - short ** (n + 1))
@@ -270,7 +272,7 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
 def precipice(
     *,
     players: Annotated[int, Ge(2), Le(100), "how many teams race"] = 2,
-    mu: Annotated[float, Gt(0), "largest capability, in units of safety"] = 1.0,
+    max_capability: Annotated[float, Gt(0), "largest capability, in units of safety"] = 1.0,
     enmity: Annotated[float, Gt(0), Le(1), "part of the prize that another's safe win takes away"] = 0.5,
     information: Annotated[
         Literal["none", "private", "public"],
@@ -286,7 +288,7 @@ def precipice(
     equilibrium below ``enmity`` 1: with a small enough lead one would rather be undercut.
     Raises `ValueError`.
 
-    >>> game = precipice(players=2, mu=0.6, enmity=0.8)
+    >>> game = precipice(players=2, max_capability=0.6, enmity=0.8)
     >>> float(oracles.closed_form(game)[0, 0, 0].round(6))
     0.375
     >>> round(float(oracles.metrics(game, jnp.full((2, 1), 0.375))["risk"][1]), 6)
@@ -294,10 +296,12 @@ def precipice(
     """
     if isinstance(players, bool) or not isinstance(players, int) or players < 2:
         raise ValueError(f"players: {players!r} must be a whole number, at least 2")
-    if not (np.isfinite(mu) and mu > 0):
-        raise ValueError(f"mu: {mu} must be above 0")
+    if not (np.isfinite(max_capability) and max_capability > 0):
+        raise ValueError(f"max_capability: {max_capability} must be above 0")
     if not 0 < enmity <= 1:
         raise ValueError(f"enmity: {enmity} must be above 0 and at most 1")
     word = one_of("information", information, INFORMATION)
     highest = {"none": 1.0, "private": STEEPEST, "public": 4 / enmity}[word]
-    return Precipice(Box.interval(0.0, highest, players=players), put(float(mu)), put(float(enmity)), word)
+    return Precipice(
+        Box.interval(0.0, highest, players=players), put(float(max_capability)), put(float(enmity)), word
+    )

@@ -105,8 +105,8 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     own = own_problem(stage, row, player)
     rules, numbers, n = own.rules, own.numbers, stage.players
     difference = rules.csf is period.logit
-    logs = own.numbers["m"] * (jnp.exp(own.log_p) if difference else own.log_p)
-    nobody = -jnp.log(numbers["kappa"]) if "kappa" in numbers else jnp.asarray(-jnp.inf)
+    logs = own.numbers["decisiveness"] * (jnp.exp(own.log_p) if difference else own.log_p)
+    nobody = -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
     logs = jnp.append(logs, nobody).at[player].set(-jnp.inf)
     rivals = jax.nn.logsumexp(logs)
     shares = jnp.where(jnp.isfinite(rivals), jnp.exp(logs - jnp.where(jnp.isfinite(rivals), rivals, 0)), 0.0)
@@ -116,14 +116,14 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     per = moved(own, z)
     zero = jnp.where(mine, 0.0, jnp.exp(own.log_p))  # own performance apart
     rho0 = period.rewards(rules, numbers, zero)[player]
-    others = numbers["lose_b"][player] if rules.lose_index == "own" else 0.0
-    rho1 = jnp.where(mine, numbers["win_b"], others)
-    harm, keep = period.damages(numbers, n)[player], numbers["keep_prize"][player]
+    others = numbers["loser_prize_per_performance"][player] if rules.lose_index == "own" else 0.0
+    rho1 = jnp.where(mine, numbers["prize_per_performance"], others)
+    harm, keep = period.damages(numbers, n)[player], numbers["prize_survives"][player]
     unsafe = jnp.stack([keep * rho0 - harm, keep * rho1])
     better = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
     paid = own.weight * (unsafe + safe * better)
     going = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
-    alone = -harm[player] if rules.no_win == "disaster" else numbers["no_win"][player]
+    alone = -harm[player] if rules.no_win == "disaster" else numbers["no_winner"][player]
     on = 1.0 if stage.end_on == "disaster" else 0.0
     first = jnp.array([1.0, 0.0])
     there = shares[:-1]
@@ -140,14 +140,14 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
         "idle_on": _idle(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(()))),
         "power": power_of_safety(own),
         "rivals": rivals,
-        "price_s": own.weight * (own.of("r_s") - own.of("subsidy")),
-        "price_p": own.weight * (own.of("r_p") + own.of("tax")),
-        "alpha": own.of("alpha"),
-        "beta": own.of("beta"),
-        "theta": own.of("theta"),
-        "log_a": period.log(own.of("A")),
-        "log_b": period.log(own.of("B")),
-        "m": numbers["m"],
+        "price_s": own.weight * (own.of("safety_price") - own.of("safety_subsidy")),
+        "price_p": own.weight * (own.of("performance_price") + own.of("performance_tax")),
+        "alpha": own.of("safety_exponent"),
+        "beta": own.of("performance_exponent"),
+        "theta": own.of("scale_penalty"),
+        "log_a": period.log(own.of("safety_productivity")),
+        "log_b": period.log(own.of("performance_productivity")),
+        "m": numbers["decisiveness"],
         "low": own.least[1],
         "high": own.top[1],
     }
@@ -157,7 +157,7 @@ def _idle(own: Own) -> Array:
     """What no inputs pay."""
     none = jnp.asarray(-jnp.inf)
     at = place_of(own, none, none, jnp.zeros(()))
-    return at.base + jnp.where(own.of("theta") > 0, at.gain, 0.0)
+    return at.base + jnp.where(own.of("scale_penalty") > 0, at.gain, 0.0)
 
 
 PAIRS = ("lose", "win", "safe_win", "safe_loss")

@@ -23,7 +23,11 @@ ROUNDS, SIDE, SHRINK = 14, 5, 0.5
 IDLE = 0.1  # above the least amount, in nats: the smallest effort that is tried
 LEAST = 1e-12  # stocks are seen as logarithms, those below this as this
 # Spending on either input, as a share of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
-SPENT = {"xs": (np.exp(-2.4) / 10, np.exp(1.6) / 10), "xp": (np.exp(-3.0) / 10, np.exp(1.0) / 10)}
+PRICES = {"safety_input": "safety_price", "performance_input": "performance_price"}
+SPENT = {
+    "safety_input": (np.exp(-2.4) / 10, np.exp(1.6) / 10),
+    "performance_input": (np.exp(-3.0) / 10, np.exp(1.0) / 10),
+}
 INVESTMENT = 0.05  # of the prize
 GIVEN = {"fraction": 1.0, "rate": 3.0}
 
@@ -177,7 +181,12 @@ def stock_range(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
     bounds = np.asarray(race.period_space.high)
     for k in range(t) if len(start) else ():
         numbers = {name: np.asarray(value) for name, value in race.numbers_at(k).items()}
-        kept = 1 - np.stack([np.broadcast_to(numbers[name], start[0].shape) for name in ("dep_s", "dep_p")])
+        kept = 1 - np.stack(
+            [
+                np.broadcast_to(numbers[name], start[0].shape)
+                for name in ("safety_depreciation", "performance_depreciation")
+            ]
+        )
         low = kept * low
         before = high
         high = kept * high + bounds[:, 2:4].T
@@ -235,7 +244,11 @@ class RacePlay(eqx.Module):
         race = self.race
         t = jnp.asarray(0) if race.endless else jnp.minimum(state.period, race.periods - 1)
         numbers = race.numbers_at(t)
-        stocks = state.state if state.state.size else jnp.stack([numbers["A"], numbers["B"]])
+        stocks = (
+            state.state
+            if state.state.size
+            else jnp.stack([numbers["safety_productivity"], numbers["performance_productivity"]])
+        )
         logs = jnp.log(jnp.maximum(stocks, LEAST)).ravel()
         seen = jnp.append(state.period.astype(float), logs)
         return jnp.broadcast_to(seen, (race.players, seen.size))
@@ -256,16 +269,16 @@ def levels(race: Race, count: int) -> list[dict[str, Any]]:
     [[0.090718, 4.953032], [0.049787, 2.718282]]
     """
     numbers = {name: np.asarray(value, dtype=float) for name, value in race.numbers_at(0).items()}
-    stake = np.maximum(np.abs(numbers["win_a"]), 1e-12)
+    stake = np.maximum(np.abs(numbers["prize"]), 1e-12)
     found: list[dict[str, Any]] = []
     for column in race.columns:
         if column in SPENT:
-            price = numbers["r"] if "r" in numbers else numbers[f"r_{column[1]}"]
+            price = numbers["price"] if "price" in numbers else numbers[PRICES[column]]
             unit = stake / np.where(price > 0, price, 0.1)
             low, high = SPENT[column]
             found.append({"kind": "log", "from": low * unit, "to": high * unit, "count": count})
-        elif column.startswith("inv"):
-            price = numbers[f"r_{column}"]
+        elif column.endswith("investment"):
+            price = numbers[f"{column}_price"]
             most = float(np.max(INVESTMENT * stake / np.where(price > 0, price, 0.01)))
             found.append({"kind": "levels", "levels": [0.0, most]})
         else:

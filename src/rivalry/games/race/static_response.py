@@ -108,10 +108,14 @@ def _tried(own: Own) -> tuple[Lanes, Array, Array]:
 
 def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
     """The best payoff at a lane and the logarithm of the safety input that gets it."""
-    log_p = jnp.where(jnp.isnan(log_p), period.log(own.of("B")) + own.of("beta") * log_xp, log_p)
+    log_p = jnp.where(
+        jnp.isnan(log_p),
+        period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp,
+        log_p,
+    )
     at = place_of(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
-    harmless = jnp.where(own.of("theta") > 0, -jnp.inf, 0.0)
-    spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("A") > 0)
+    harmless = jnp.where(own.of("scale_penalty") > 0, -jnp.inf, 0.0)
+    spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("safety_productivity") > 0)
     return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), STEPS)
 
 
@@ -158,13 +162,19 @@ def _apart(own: Own) -> Lanes:
     none = jnp.asarray(-jnp.inf)
     log_xp, log_p, trace = (
         [none, none],
-        [jnp.nan, jnp.where(own.of("B") > 0, -1e300, -jnp.inf)],
+        [jnp.nan, jnp.where(own.of("performance_productivity") > 0, -1e300, -jnp.inf)],
         [False, True],
     )
     if own.rules.csf is not period.best:
         return Lanes(jnp.stack(log_xp), jnp.stack([jnp.asarray(p) for p in log_p]), jnp.array(trace))
-    able = (own.of("B") > 0) & jnp.isfinite(own.log_p) & (jnp.arange(len(own.log_p)) != own.player)
-    level = (own.log_p - jnp.where(able, period.log(own.of("B")), 0.0)) / own.of("beta")
+    able = (
+        (own.of("performance_productivity") > 0)
+        & jnp.isfinite(own.log_p)
+        & (jnp.arange(len(own.log_p)) != own.player)
+    )
+    level = (own.log_p - jnp.where(able, period.log(own.of("performance_productivity")), 0.0)) / own.of(
+        "performance_exponent"
+    )
     level = jnp.where(able & (level + ABOVE < own.top[1]), level, -jnp.inf)
     over = jnp.where(level > -jnp.inf, own.log_p + ABOVE, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
@@ -189,7 +199,7 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
 
     >>> import rivalry as rv
     >>> game = rv.games.race()
-    >>> found = response_details(game, game.inputs(xs=[0.5, 0.0], xp=[0.5, 0.0]), 0)
+    >>> found = response_details(game, game.inputs(safety_input=[0.5, 0.0], performance_input=[0.5, 0.0]), 0)
     >>> found["value"], found["attained"]
     (1.0, False)
     """
@@ -263,6 +273,8 @@ def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
         return jnp.zeros(0)
     numbers = race.numbers_at(0)
     _, log_p = period.power(x[:, 0], x[:, 1], numbers)
-    level = (log_p - period.log(numbers["B"][player])) / numbers["beta"][player]
+    level = (log_p - period.log(numbers["performance_productivity"][player])) / numbers[
+        "performance_exponent"
+    ][player]
     level = jnp.where(jnp.isfinite(level), level, -jnp.inf)
     return jnp.concatenate([level, level + ABOVE])

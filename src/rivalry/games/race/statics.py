@@ -16,7 +16,11 @@ from rivalry.games.race.closed_forms import Alike, alike_numbers, symmetric_equi
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race
 
-PARAMETERS = ("A", "B", "alpha", "beta", "theta", "d", "r_s", "r_p", "r", "m", "n", "win_a", "lose_a")
+PARAMETERS = (
+    *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
+    *("scale_penalty", "disaster_cost", "safety_price", "performance_price", "price", "decisiveness"),
+    *("players", "prize", "loser_prize"),
+)
 
 
 class Slope(NamedTuple):
@@ -36,12 +40,12 @@ class Slope(NamedTuple):
 def dsigma(game: Race, wrt: str) -> Slope:
     """How the safety of the symmetric point moves with ``wrt``, per unit of it.
 
-    ``wrt`` is one of `PARAMETERS`: ``r`` moves both prices alike, ``n`` is the number of players, taken as a
-    number that may be broken. Everybody's parameter moves. Raises `ValueError` for another word, for players
+    ``wrt`` is one of `PARAMETERS`: ``price`` moves both prices alike; ``players`` is treated
+    as a real number. Everybody's parameter moves. Raises `ValueError` for another word, for players
     who differ, and for variants of which not exactly one point is proved.
 
     >>> import rivalry as rv
-    >>> dsigma(rv.games.race(), "r").sign, dsigma(rv.games.race(theta=1.0), "r").sign
+    >>> dsigma(rv.games.race(), "price").sign, dsigma(rv.games.race(scale_penalty=1.0), "price").sign
     (-1, 0)
     """
     if wrt not in PARAMETERS:
@@ -50,28 +54,28 @@ def dsigma(game: Race, wrt: str) -> Slope:
     if not one.base:
         _refuse(one)
     (point,) = symmetric_equilibria(game)
-    n, theta, beta, alpha, sigma = one.n, one.theta, one.beta, one.alpha, point.sigma
+    n, theta, beta, alpha, sigma = one.n, one.theta, one.beta, one.alpha, point.technology_safety
     prize, stake = one.win[0] - one.lose[0], one.stake
-    h = n * one.r_p * point.xp / (beta * sigma)  # m (W-L) (n-1)/n - theta (1-sigma) (W+d)
+    h = n * one.r_p * point.performance_input / (beta * sigma)  # m (W-L) (n-1)/n - theta (1-sigma) (W+d)
     unsafe, curve = 1 - sigma, theta * beta / h
     f_sigma = (1 - alpha * (1 - 2 * sigma)) / (sigma * unsafe) + theta * beta * (
         1 / sigma + theta * stake / h
     )
     stake_slope = -alpha / stake - curve * theta * unsafe
     f_k = {
-        "A": -1 / one.A,
-        "B": theta / one.B,
-        "alpha": -log(point.xs) - 1,
-        "beta": theta * (log(point.xp) + 1),
-        "theta": log(one.B) + beta * log(point.xp) - curve * unsafe * stake,
-        "d": stake_slope,
-        "r_s": alpha / one.r_s,
-        "r_p": -theta * beta / one.r_p,
-        "r": alpha / one.r_s - theta * beta / one.r_p,
-        "m": curve * (n - 1) * prize / n,
-        "n": alpha / n + theta * beta * (one.m * prize / (n**2 * h) - 1 / n),
-        "win_a": stake_slope + curve * one.m * (n - 1) / n,
-        "lose_a": -curve * one.m * (n - 1) / n,
+        "safety_productivity": -1 / one.A,
+        "performance_productivity": theta / one.B,
+        "safety_exponent": -log(point.safety_input) - 1,
+        "performance_exponent": theta * (log(point.performance_input) + 1),
+        "scale_penalty": log(one.B) + beta * log(point.performance_input) - curve * unsafe * stake,
+        "disaster_cost": stake_slope,
+        "safety_price": alpha / one.r_s,
+        "performance_price": -theta * beta / one.r_p,
+        "price": alpha / one.r_s - theta * beta / one.r_p,
+        "decisiveness": curve * (n - 1) * prize / n,
+        "players": alpha / n + theta * beta * (one.m * prize / (n**2 * h) - 1 / n),
+        "prize": stake_slope + curve * one.m * (n - 1) / n,
+        "loser_prize": -curve * one.m * (n - 1) / n,
     }[wrt]
     return Slope(sigma, f_k, f_sigma, -f_k / f_sigma + 0.0)
 
@@ -79,11 +83,11 @@ def dsigma(game: Race, wrt: str) -> Slope:
 def _refuse(one: Alike) -> None:
     """Raises `ValueError` that names what is not of the variant with one proved point."""
     checks = {
-        "kappa": (one.kappa is None, f"{one.kappa} must be left out"),
+        "ease_of_winning": (one.kappa is None, f"{one.kappa} must be left out"),
         "risk": (one.risk == "winner_only", f"{one.risk} must be winner_only"),
-        "alpha": (one.alpha < 1, f"{one.alpha:g} must be below 1"),
-        "win_a": (one.win[0] > one.lose[0], f"{one.win[0]:g} must be above lose_a, {one.lose[0]:g}"),
-        "keep_prize, liability": (False, "must be absent"),
+        "safety_exponent": (one.alpha < 1, f"{one.alpha:g} must be below 1"),
+        "prize": (one.win[0] > one.lose[0], f"{one.win[0]:g} must be above loser_prize, {one.lose[0]:g}"),
+        "prize_survives, liability": (False, "must be absent"),
     }
     name, said = next((name, said) for name, (right, said) in checks.items() if not right)
     raise ValueError(f"{name}: {said}, for comparative statics in closed form")

@@ -18,6 +18,76 @@ from rivalry.methods import METHODS
 
 _KARMA = {"kbar": "mean_karma", "kmax": "max_karma"}
 
+_RACE = {
+    "A": "safety_productivity",
+    "B": "performance_productivity",
+    "alpha": "safety_exponent",
+    "beta": "performance_exponent",
+    "theta": "scale_penalty",
+    "d": "disaster_cost",
+    "no_win": "no_winner",
+    "discount": "period_weights",
+    "csf": "contest",
+    "m": "contest.decisiveness",
+    "kappa": "contest.ease_of_winning",
+    "w": "risk.safety_weight",
+    "lam": "risk.loser_weight",
+    "win_a": "reward.prize",
+    "win_b": "reward.prize_per_performance",
+    "lose_a": "reward.loser_prize",
+    "lose_b": "reward.loser_prize_per_performance",
+    "lose_index": "reward.loser_prize_basis",
+    "keep_prize": "reward.prize_survives",
+    "r_s": "cost.safety_price",
+    "r_p": "cost.performance_price",
+    "r2_s": "cost.safety_price_slope",
+    "r2_p": "cost.performance_price_slope",
+    "r": "cost.price",
+    "r_certified": "cost.certified_price",
+    "s_min": "cost.minimum",
+    "margin": "cost.margin",
+    "fine": "cost.fine",
+    "on": "cost.measured_by",
+    "tax": "cost.performance_tax",
+    "subsidy": "cost.safety_subsidy",
+    "invest": "technology.invest",
+    "share": "technology.share",
+    "r_inv_s": "technology.safety_investment_price",
+    "r_inv_p": "technology.performance_investment_price",
+    "r_share_s": "technology.safety_sharing_price",
+    "r_share_p": "technology.performance_sharing_price",
+    "dep_s": "technology.safety_depreciation",
+    "dep_p": "technology.performance_depreciation",
+    "spill": "technology.spillover",
+    "share_units": "technology.sharing_unit",
+}
+_RACE_VARIABLES = {
+    "xs": "safety_input",
+    "xp": "performance_input",
+    "inv_s": "safety_investment",
+    "inv_p": "performance_investment",
+    "share_s": "safety_sharing",
+    "share_p": "performance_sharing",
+    "p": "performance",
+    "sigma": "technology_safety",
+    "q": "win_probability",
+    "S": "p_safe_given_win",
+    "safe": "p_safe",
+    "disaster": "p_disaster",
+    "no_win": "p_no_winner",
+    "win_safe": "p_safe_last_win",
+    "period_safe": "period_p_safe",
+    "period_disaster": "period_p_disaster",
+    "period_no_win": "period_p_no_winner",
+    "win_probability": "period_win_probability",
+    "A": "safety_stock",
+    "B": "performance_stock",
+    "believed_A": "believed_safety_stock",
+    "believed_B": "believed_performance_stock",
+    "landscape_xs": "landscape_safety_input",
+    "landscape_xp": "landscape_performance_input",
+}
+
 _MARKET = {
     "A": "market_size",
     "F": "fixed_cost",
@@ -36,7 +106,13 @@ _MARKET = {
     "shock.odds": "shock.probabilities",
     "xi": "grid_margin",
 }
-GAME_KEYS: dict[str, dict[str, str]] = {"city": _KARMA, "karma": _KARMA, "market": _MARKET}
+GAME_KEYS: dict[str, dict[str, str]] = {
+    "city": _KARMA,
+    "karma": _KARMA,
+    "market": _MARKET,
+    "precipice": {"mu": "max_capability"},
+    "race": _RACE,
+}
 """By family; a key with dots is in a table."""
 
 DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
@@ -60,7 +136,7 @@ METHOD_KEYS = {
     "q0": "initial_q",
 }
 PLOTS: dict[str, str] = {}
-VARIABLES: dict[str, dict[str, str]] = {}
+VARIABLES: dict[str, dict[str, str]] = {"precipice": {"safe": "p_safe"}, "race": _RACE_VARIABLES}
 """Variables of cells, by family."""
 
 DIMENSIONS = {"method": "algorithm"}  # xarray's ``sel`` has a keyword ``method``
@@ -94,7 +170,7 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved study with today's names."""
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
-    names = DIMENSIONS | _coordinates(study) | VARIABLES.get(family, {})
+    names = DIMENSIONS | VARIABLES.get(family, {}) | _coordinates(study)
     new["cost"] = COSTS.get(study["cost"], study["cost"])
     new["plots"] = [_plot(row, names) for row in study.get("plots", ())]
     new["expect"] = [_expectation(dict(row), names) for row in study.get("expect", ())]

@@ -46,8 +46,8 @@ def games() -> dict[str, Entry]:
 def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults of a bundled family's parameters that changes concern and a study does not give.
 
-    >>> defaults("race", ["game.d", "sweep.game.kappa", "game.players"], {"players": 2})
-    {'d': 1.0}
+    >>> defaults("race", ["game.disaster_cost", "sweep.game.beliefs", "game.players"], {"players": 2})
+    {'disaster_cost': 1.0}
     """
     named = (key.removeprefix("sweep.").removeprefix("batch.") for key in changes)
     wanted = [key.removeprefix("game.") for key in named if key.startswith("game.")]

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
-from rivalry.core.validate import Symbol, is_table, spelled_out, symbol_of, type_name, written
+from rivalry.core.validate import Keys, Symbol, is_table, spelled_out, symbol_of, type_name, written
 from rivalry.lab.study.errors import StudyError, dotted, from_pydantic
 
 _PLAIN = (bool, int, float, str, type(None), dict, list, tuple)
@@ -65,6 +65,9 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
         bounds = ", ".join(dict.fromkeys(filter(None, (_bound(note) for note in notes))))
         usual = None if required else default
         found.append(Parameter(name, type_name(hint), usual, required, bounds, meaning, symbol_of(hint)))
+        for note in notes:
+            if isinstance(note, Keys):
+                found += [row._replace(name=f"{name}.{row.name}") for row in parameters(note.target)]
     return found
 
 

@@ -47,8 +47,8 @@ class ProfileSlopes(NamedTuple):
 class ComparativeStatics(eqx.Module):
     """How the players' equilibrium moves with ``parameter``: ``dX/dk = -J^(-1) dF/dk``.
 
-    ``parameter`` is an array of the game, ``r_p`` (all its entries are moved alike) or ``reach[1]``, or a
-    list of them that are moved together, ``["r_s", "r_p"]``. F stacks the own gradients and J is their
+    ``parameter`` is an array of the game, ``theta`` (all its entries are moved alike) or ``reach[1]``, or a
+    list of them that are moved together, ``["tax", "subsidy"]``. F stacks the own gradients and J is their
     Jacobian, both in the coordinates in which the space is searched; entries that press against a bound are
     held there. Replies in turn from the start, and then Newton's method, find the equilibrium. One step is
     that; another solves anew on both sides of it, by Newton's method from where the slope leads to.

@@ -1,4 +1,4 @@
-"""Parameters by name: what `reach`, `reach[1]` or `r_s, r_p` stands for among the arrays of a game."""
+"""Parameters by name: what `reach`, `reach[1]` or `tax, subsidy` stands for among the arrays of a game."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Dial(NamedTuple):
     def name(self) -> str:
         """As it is written.
 
-        >>> Dial((("reach", (1,)), ("r_s", ()))).name
-        'reach[1], r_s'
+        >>> Dial((("reach", (1,)), ("tax", ()))).name
+        'reach[1], tax'
         """
         return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.places)
 

@@ -50,7 +50,7 @@ class Design(eqx.Module):
 
     ``choices`` says what is set: a table of parameters, each with ``{from, to, count}``, evenly spaced, or a
     list of values. A parameter is an array of the game, all of whose entries take the value, an entry
-    ``r_p[0]``, or several between commas, ``"r_s, r_p"``. ``objective`` is a measure of the game or
+    ``tax[0]``, or several between commas, ``"tax, subsidy"``. ``objective`` is a measure of the game or
     ``welfare``, the sum of payoffs; in Python also a function of a game and a profile. From it the measures
     in ``spending`` are taken, each times its weight. A measure that is no single number counts as its sum.
 

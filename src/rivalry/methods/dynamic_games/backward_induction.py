@@ -40,7 +40,7 @@ class Periods(eqx.Module):
     Reference: Fudenberg and Tirole, Game Theory, 1991, section 4.2.
 
     >>> import rivalry as rv
-    >>> game = rv.games.race(B=1.0, horizon=2, gamma=[0.9, 1.0])
+    >>> game = rv.games.race(performance_productivity=1.0, horizon=2, gamma=[0.9, 1.0])
     >>> found = rv.solve(game, Periods())
     >>> found.status, found.data.value.values.round(4).tolist()
     ('converged', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])

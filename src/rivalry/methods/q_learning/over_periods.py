@@ -36,7 +36,7 @@ class PeriodQLearning(QLearning):
     Raises `ValueError` for parameters out of range.
 
     >>> import rivalry as rv
-    >>> game = rv.games.race(horizon=2, kappa=1.0, end_on="win")
+    >>> game = rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win")
     >>> options = {"epsilon": 0.3, "action_choice": "greedy", "alpha": 0.1}
     >>> learner = PeriodQLearning(places=2, epochs=2000, **options)
     >>> found = rv.solve(game, learner, seed=1, tolerance=None)
