@@ -19,6 +19,7 @@ from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.tables.kernels import shapes
 from rivalry.tables.plans import adjustment_tables
+from tests.selection import slow_except
 from tests.unit.test_linear_quadratic import Firms
 from tests.unit.test_periods import selling
 
@@ -74,7 +75,7 @@ OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary 
 OF_AGENTS = {"world", "static_metrics", "scale"}
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", slow_except(GAMES, ("city", "influencer", "market", "matrix")))
 def test_every_registered_game_conforms(name: str) -> None:
     game = getattr(rv.games, name)(**MADE.get(name, {}))
     needed = {PopulationGame: OF_POPULATIONS, AgentGame: OF_AGENTS}
@@ -108,8 +109,10 @@ def test_games_of_agents_are_tried() -> None:
 
 
 # feedback play takes long, and has tests of its own; populations are in another file
+SLOW = ("bayesian_design", "comparative_statics", "double_oracle", "repeated_q_learning", "replicator")
+SPEED = {"feedback": pytest.mark.nightly} | dict.fromkeys(SLOW, pytest.mark.slow)
 EACH = [
-    pytest.param(name, marks=pytest.mark.nightly) if name == "feedback" else name
+    pytest.param(name, marks=SPEED.get(name, ()))
     for name, entry in METHODS.items()
     if ".population." not in entry.targets[0]
 ]
