@@ -29,14 +29,6 @@ settings.register_profile("rivalry", deadline=None, derandomize=True, max_exampl
 settings.load_profile("rivalry")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run the whole suite in a process per core, at most four, and named files in this process."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        return None  # xdist counts the cores
-    config.option.dist = "no"
-    return 0
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Load every class of methods: then all check their options, whichever test comes first."""
     from rivalry.core.registry import load
