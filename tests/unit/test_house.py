@@ -23,11 +23,11 @@ SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 HOMES = {
     "numba": {"tables.kernels", "economies.kernels"},
     "llvmlite": {"tables.kernels"},
-    "xarray": {"core.results", "plots", "economies.figures"},
+    "xarray": {"core.results", "plots", "economies.figures", "games.figures"},
     "h5netcdf": {"core.results", "plots"},
     "pandas": {"core.results", "lab.export", "plots"},
-    "matplotlib": {"plots", "economies.figures"},
-    "mpltern": {"plots"},
+    "matplotlib": {"plots", "economies.figures", "games.figures"},
+    "mpltern": {"plots", "games.figures"},
     "quantecon": {"methods"},
     "optax": {"methods"},
     "optimistix": {"methods"},
@@ -56,7 +56,7 @@ FLOORS: list[set[str]] = [
     {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
     {"core.oracles"},
     {"core.files", "core.game", "core.compare", "plots"},
-    {"core.reparametrisation", "economies.figures"},
+    {"core.reparametrisation", "economies.figures", "games.figures"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},
     {"games", "methods"},
@@ -109,7 +109,9 @@ MODULES = {module_of(path): path for path in sources()}
 
 def room_of(module: str) -> str:
     """The subpackage that a module belongs to; a module of core or lab by itself; "" for the face."""
-    first, second, *_ = [*module.split(".")[1:], "", ""]
+    first, second, *rest = [*module.split(".")[1:], "", ""]
+    if first == "games" and rest[:1] == ["figures"]:  # recipes of plots, which know datasets and no game
+        return "games.figures"
     both = f"{first}.{second}".strip(".")
     return both if first in APART or both in APART else first
 

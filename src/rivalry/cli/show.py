@@ -7,6 +7,7 @@ from typing import Any
 from rivalry.cli import output
 from rivalry.core.registry import load, near
 from rivalry.lab import study
+from rivalry.plots import PLOTS
 
 
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
@@ -16,11 +17,18 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     else:
         entries = {"games": study.games, "methods": study.methods, "plots": study.plots}[kind]()
         found = [
-            {"name": n, "title": e.title, "family": n if kind == "games" else None, "cost": None}
+            {"name": n, "title": e.title, "family": _family(kind, n), "cost": None}
             for n, e in entries.items()
         ]
     found.sort(key=lambda row: str(row["name"]))
     return [{"kind": kind, **row} for row in found] if with_kind else found
+
+
+def _family(kind: str, name: str) -> str | None:
+    """The family of a game, or of a plot that is a family's recipe."""
+    if kind == "games":
+        return name
+    return PLOTS[name].family if kind == "plots" and name in PLOTS else None
 
 
 def _study_row(name: str, path: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures by kind: labelled data in, Matplotlib Axes out."""
+"""Charts, and the recipes of families that are drawn with them: labelled data in, Matplotlib axes out."""
 
 import sys
 from typing import Any, NamedTuple
@@ -7,9 +7,9 @@ from rivalry.core.registry import Room, lazy
 
 
 class PlotEntry(NamedTuple):
-    """A plot's function, one sentence, and the game's views it draws (stored in the cells that need them).
+    """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
 
-    ``spare``: it draws the views where the game has them, and something without.
+    ``spare``: it draws the plot data where the game has them, and something without.
     """
 
     target: str
@@ -17,181 +17,211 @@ class PlotEntry(NamedTuple):
     views: tuple[str, ...] = ()
     spare: bool = False
 
+    @property
+    def family(self) -> str | None:
+        """The family whose recipe it is; None for a chart of any game."""
+        package, name, *_ = self.target.removeprefix("rivalry.").split(".")
+        return {"games": name, "economies": "karma, city"}.get(package)
+
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
-"""Views that are worked out from a recorded path, for games that do not know them."""
+"""Plot data computed from a recorded path for games that do not provide them."""
 
 PLOTS = {
     "agent_histogram": PlotEntry(
         "rivalry.economies.figures.exploitability:agent_histogram",
-        "how what each could gain, or got, is spread over agents",
+        "distribution over agents of best-response gains, or of rewards",
     ),
-    "basins": PlotEntry("rivalry.plots.ends:basins", "starts coloured by the end that each led to"),
+    "basins": PlotEntry(
+        "rivalry.plots.ends:basins", "initial profiles, coloured by the end point that each led to"
+    ),
     "bid_congestion": PlotEntry(
         "rivalry.economies.figures.congestion:bid_congestion",
-        "mean bids on the lanes of a city against how many want them",
+        "mean bid per lane against the number of agents that demand it",
     ),
     "bid_law": PlotEntry(
-        "rivalry.economies.figures.bidding:bid_law", "how often each bid is made, and how likely it wins"
+        "rivalry.economies.figures.bidding:bid_law", "frequency of each bid, and its probability of winning"
     ),
     "bifurcation": PlotEntry(
-        "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs over a parameter"
+        "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs against a parameter"
     ),
     "class_table": PlotEntry(
         "rivalry.economies.figures.class_table:class_table",
-        "what lucky, average and unlucky agents of a city bid and get",
+        "bids and outcomes of lucky, average and unlucky agents of a city",
     ),
     "commitment": PlotEntry(
-        "rivalry.plots.commitment:commitment",
-        "a leader's value by what it costs to go back on its plans, with benchmarks",
+        "rivalry.games.market.figures:commitment",
+        "value of a leader against the cost of revising its plans, with benchmarks",
     ),
     "control_panel": PlotEntry(
-        "rivalry.plots.sessions:control_panel", "mean gains of learners beside their negative controls"
+        "rivalry.plots.sessions:control_panel", "mean profit gains of learners beside their negative controls"
     ),
-    "cube": PlotEntry("rivalry.plots.cube:cube", "three players' path in the cube, also along its diagonal"),
+    "cube": PlotEntry(
+        "rivalry.plots.cube:cube", "path of three players in the unit cube, also viewed along its diagonal"
+    ),
     "cycle": PlotEntry(
-        "rivalry.plots.replies:cycle", "payoffs and gains of best responses in turn", ("path_moves",)
+        "rivalry.plots.replies:cycle", "payoffs and gains along sequential best responses", ("path_moves",)
     ),
     "dcf_sensitivity": PlotEntry(
-        "rivalry.plots.valuations:dcf_sensitivity",
-        "a firm's value by discount rate and growth",
+        "rivalry.games.market.figures:dcf_sensitivity",
+        "value of a firm by discount rate and growth rate",
         ("dcf_sensitivity",),
     ),
     "design_search": PlotEntry(
         "rivalry.economies.figures.design_search:design_search",
-        "what a planner's search of rules found: its objective, seed by seed, and exploitability",
+        "objective and exploitability of the rules tried by a planner, by seed",
     ),
     "deviation": PlotEntry(
-        "rivalry.plots.replies:deviation", "what another first investment would gain", ("deviation",)
+        "rivalry.plots.replies:deviation", "gain from another first investment", ("deviation",)
     ),
     "dynamics_vs_learning": PlotEntry(
         "rivalry.plots.compare:dynamics_vs_learning",
-        "ends of dynamics and of learners over a parameter, distance below",
+        "end points of dynamics and of learners against a parameter, with their distance below",
     ),
-    "end_positions": PlotEntry("rivalry.plots.ends:end_positions", "how often each player ends where"),
+    "end_positions": PlotEntry(
+        "rivalry.plots.ends:end_positions", "distribution of each player's end position"
+    ),
     "example_bids": PlotEntry(
         "rivalry.economies.figures.example_agents:example_bids",
-        "what a lucky, an average and an unlucky agent of a city bid",
+        "bids of a lucky, an average and an unlucky agent of a city",
     ),
     "example_routes": PlotEntry(
         "rivalry.economies.figures.streets:example_routes",
-        "the paths of a lucky, an average and an unlucky agent of a city",
+        "routes of a lucky, an average and an unlucky agent of a city",
     ),
     "exploitability_curve": PlotEntry(
         "rivalry.economies.figures.exploitability:exploitability_curve",
-        "what agents could gain as they learn, exact and sampled, and how far from equilibrium they are",
+        "exploitability during learning, exact and sampled, and distance to equilibrium",
     ),
     "fairness_plane": PlotEntry(
         "rivalry.economies.figures.fairness:fairness_plane",
-        "efficiency against fairness over a swept parameter, with rules that know no karma",
+        "efficiency against fairness over a swept parameter, with rules without karma",
     ),
     "gradients": PlotEntry(
-        "rivalry.plots.paths:gradients", "own gradients of every player along the path", ("path_gradients",)
+        "rivalry.plots.paths:gradients",
+        "own payoff gradient of every player along the path",
+        ("path_gradients",),
     ),
     "heat": PlotEntry(
-        "rivalry.plots.scenario:heat", "one measure over two parameters, doubted cells hatched"
+        "rivalry.plots.scenario:heat",
+        "one metric over two parameters; cells without a certificate are hatched",
     ),
     "impulse_response": PlotEntry(
-        "rivalry.plots.impulse:impulse_response", "what follows when a learner departs once"
+        "rivalry.plots.impulse:impulse_response", "play after one deviation of a learner"
     ),
     "influence": PlotEntry(
-        "rivalry.plots.resource:influence",
-        "how strong everybody's influence is, place by place",
+        "rivalry.games.influencer.figures:influence",
+        "influence of every player over the space",
         ("influence",),
     ),
     "karma_histogram": PlotEntry(
-        "rivalry.economies.figures.bidding:karma_histogram", "how many agents hold how much karma"
+        "rivalry.economies.figures.bidding:karma_histogram", "distribution of karma over agents"
     ),
     "landscape": PlotEntry(
-        "rivalry.plots.phase:landscape", "own payoff against own position, the others fixed", ("landscape",)
+        "rivalry.plots.phase:landscape",
+        "own payoff against own position, the others' positions fixed",
+        ("landscape",),
     ),
     "lane_load": PlotEntry(
         "rivalry.economies.figures.congestion:lane_load",
-        "how many want each lane in free flow, against its capacity",
+        "demand per lane in free flow against its capacity",
     ),
     "learners": PlotEntry(
         "rivalry.plots.learners:learners",
-        "what several learners are paid as they learn, beside what equilibria pay",
+        "payoffs of several learners during learning, beside equilibrium payoffs",
     ),
     "learning": PlotEntry(
-        "rivalry.plots.mixtures:learning", "a measure and the regret as mixtures are learned, by method"
+        "rivalry.plots.mixtures:learning",
+        "one metric and the regret while mixed strategies are learned, by method",
     ),
     "learning_curve": PlotEntry(
-        "rivalry.plots.learning:learning_curve", "rewards, distance and regret as learners learn"
+        "rivalry.plots.learning:learning_curve", "rewards, distance to equilibrium and regret during learning"
     ),
     "mean_bids": PlotEntry(
         "rivalry.economies.figures.bidding:mean_bids",
-        "mean bids against karma, by urgency, of several methods or cells",
+        "mean bid against karma, by urgency, for several methods or cells",
     ),
-    "paths": PlotEntry("rivalry.plots.paths:paths", "positions on the way from the start to the end"),
+    "paths": PlotEntry("rivalry.plots.paths:paths", "positions from the start to the end of a run"),
     "payoff_landscape": PlotEntry(
         "rivalry.plots.replies:payoff_landscape",
-        "own payoff by two own inputs, both logarithmic, and the best reply",
+        "own payoff by two own inputs on logarithmic axes, and the best response",
         ("payoff_landscape",),
     ),
     "payoffs": PlotEntry(
-        "rivalry.plots.paths:payoffs", "payoffs of every player along the path", ("path_payoffs",)
+        "rivalry.plots.paths:payoffs", "payoff of every player along the path", ("path_payoffs",)
     ),
-    "policy": PlotEntry("rivalry.plots.learning:policy", "how often learners take each action in each state"),
+    "policy": PlotEntry(
+        "rivalry.plots.learning:policy", "probability of each action in each state under learned policies"
+    ),
     "policy_map": PlotEntry(
         "rivalry.economies.figures.policy_maps:policy_map",
-        "chances of bids by karma and urgency, learned beside equilibrium",
+        "bid probabilities by karma and urgency, learned beside equilibrium",
     ),
     "precipice": PlotEntry(
-        "rivalry.plots.points:precipice", "risk against enmity, by what players know of each other"
+        "rivalry.plots.points:precipice", "risk against enmity, by the information of the players"
     ),
     "profit_gain": PlotEntry(
         "rivalry.plots.sessions:profit_gain",
-        "how profit gains are spread over sessions, between equilibrium and joint maximum",
+        "distribution of profit gains over sessions, between equilibrium and joint maximum",
     ),
     "profit_histogram": PlotEntry(
-        "rivalry.plots.sessions:profit_histogram", "how payoffs, or another measure, spread over sessions"
+        "rivalry.plots.sessions:profit_histogram",
+        "distribution of payoffs, or of another metric, over sessions",
     ),
     "reaction": PlotEntry(
-        "rivalry.plots.replies:reaction", "two players' best replies, and where they cross", ("reaction",)
+        "rivalry.plots.replies:reaction",
+        "best responses of two players and their intersections",
+        ("reaction",),
     ),
-    "regret_curve": PlotEntry(
-        "rivalry.plots.paths:regret_curve", "how a learner's regret falls with its steps"
-    ),
+    "regret_curve": PlotEntry("rivalry.plots.paths:regret_curve", "regret of a learner against its steps"),
     "resource": PlotEntry(
-        "rivalry.plots.resource:resource", "how much of the resource is where", ("resource",)
+        "rivalry.games.influencer.figures:resource",
+        "distribution of the resource over the space",
+        ("resource",),
     ),
     "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
     "safety_frontier": PlotEntry(
-        "rivalry.plots.points:safety_frontier", "disaster against performance, for several results"
+        "rivalry.plots.points:safety_frontier",
+        "probability of a disaster against performance, for several results",
     ),
     "scaling_check": PlotEntry(
         "rivalry.economies.figures.scaling:scaling_check",
-        "mean bids of economies of several sizes, scaled back",
+        "mean bids of economies of several sizes, rescaled",
     ),
     "scenario": PlotEntry(
-        "rivalry.plots.scenario:scenario", "measures over one parameter, a series for each value of another"
+        "rivalry.plots.scenario:scenario", "metrics against one parameter, one series per value of another"
     ),
-    "schedule": PlotEntry("rivalry.plots.schedule:schedule", "what players put in, period by period"),
+    "schedule": PlotEntry("rivalry.plots.schedule:schedule", "inputs of every player per period"),
     "shares": PlotEntry(
-        "rivalry.plots.resource:shares", "who gets which share of the resource, place by place", ("shares",)
+        "rivalry.games.influencer.figures:shares",
+        "share of the resource of every player over the space",
+        ("shares",),
     ),
     "snapshots": PlotEntry(
-        "rivalry.plots.snapshots:snapshots", "influence and positions at chosen steps", ("snapshots",)
+        "rivalry.games.influencer.figures:snapshots",
+        "influence and positions at selected steps",
+        ("snapshots",),
     ),
     "social_traces": PlotEntry(
         "rivalry.economies.figures.social:social_traces",
-        "efficiency, fairness and changes of policies as agents learn",
+        "efficiency, fairness and changes of policies during learning",
     ),
     "spectrum": PlotEntry(
-        "rivalry.plots.spectra:spectrum", "eigenvalues: small moves die out where no real part is above zero"
+        "rivalry.plots.spectra:spectrum",
+        "eigenvalues of the dynamics; stable where all real parts are negative",
     ),
     "stability_window": PlotEntry(
-        "rivalry.plots.spectra:stability_window", "where the symmetric point is stable, by two parameters"
+        "rivalry.plots.spectra:stability_window",
+        "region of two parameters in which the symmetric equilibrium is stable",
     ),
     "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
     "street_map": PlotEntry(
         "rivalry.economies.figures.streets:street_map",
-        "what happens on every lane of a city, on a map",
+        "one metric per lane on the map of a city",
     ),
-    "subsidy": PlotEntry("rivalry.plots.points:subsidy", "what subsidies change, by player and price"),
+    "subsidy": PlotEntry("rivalry.plots.points:subsidy", "effects of a subsidy, by player and price"),
     "technology": PlotEntry(
-        "rivalry.plots.schedule:technology", "technologies, and the chance that play goes on, stage by stage"
+        "rivalry.plots.schedule:technology", "technology levels and probability of continuation per stage"
     ),
     "ternary": PlotEntry(
         "rivalry.plots.triangle:ternary",
@@ -200,22 +230,22 @@ PLOTS = {
         spare=True,
     ),
     "valuation_path": PlotEntry(
-        "rivalry.plots.valuations:valuation_path",
-        "discounted cash flows summed up over periods, and what lies beyond",
+        "rivalry.games.market.figures:valuation_path",
+        "cumulated discounted cash flows per period, and the terminal value",
     ),
     "vector_field": PlotEntry(
-        "rivalry.plots.phase:vector_field", "two players' gradients, and where they vanish", ("vector_field",)
+        "rivalry.plots.phase:vector_field", "gradients of two players, and their zeros", ("vector_field",)
     ),
     "violations": PlotEntry(
         "rivalry.economies.figures.violations:violations",
-        "how often drawn policies violate contractivity or monotonicity",
+        "frequency of violations of contractivity or monotonicity by drawn policies",
     ),
 }
 
 
 def __getattr__(name: str) -> Any:
     targets = {kind: entry.target for kind, entry in PLOTS.items()}
-    return lazy(__name__, targets | {"animate": "rivalry.plots.snapshots:animate"}, name)
+    return lazy(__name__, targets | {"animate": "rivalry.games.influencer.figures:animate"}, name)
 
 
 def __dir__() -> list[str]:
