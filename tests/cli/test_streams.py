@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from rivalry.cli import main
+from rivalry.cli import main, output
 from rivalry.cli.interrupt import watched
 
 RIVALRY = f"{sys.executable} -m rivalry"
@@ -104,3 +105,33 @@ def test_ctrl_c_in_a_finaliser_is_not_lost(capsys: pytest.CaptureFixture[str]) -
         _finalised_while_watched(end)
     assert time.monotonic() < end
     assert capsys.readouterr().err == ""
+
+
+ROW = [
+    "mean profit_gain (algorithm=learning, players=2)",
+    0.845,
+    0.85,
+    "agrees",
+    None,
+    "equilibrium",
+]
+HEAD = ["quantity", "ours", "published", "verdict", "expected", "certificate"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_fits_the_width_and_loses_nothing(width: int) -> None:
+    lines = output.table(HEAD, [ROW, ROW], width).splitlines()
+    assert max(map(len, lines)) <= width
+    letters = Counter("".join("".join(lines).split()))
+    whole = [*HEAD, *(["-" if one is None else str(one) for one in ROW] * 2)]
+    assert letters == Counter("".join("".join(whole).split()))
+
+
+def test_a_row_in_a_pipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert len(output.table(HEAD, [ROW, ["[red]x[/red]", *ROW[1:]]]).splitlines()) == 3
+    assert "[red]x[/red]" in output.table(HEAD, [["[red]x[/red]", *ROW[1:]]])
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = output.table(HEAD, [ROW]).splitlines()
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 60
