@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.games.market import valuation as worth
-from rivalry.games.market.benchmarks import Benchmark
-from rivalry.games.market.thresholds import critical_discount as critical
+from rivalry.games.market.benchmarks import Benchmark, benchmarks
+from rivalry.games.market.discounting import critical_discount as critical
 
 Inputs = Mapping[str, Any]
 
@@ -84,7 +85,7 @@ def _floats(given: Mapping[str, Any]) -> dict[str, Any]:
 def cournot(inputs: Inputs) -> dict[str, Any]:
     """Quantities of one good, all at once; the equilibrium by best replies agrees."""
     game = _linear(inputs)
-    told = _told(game.benchmarks()["nash"])
+    told = _told(benchmarks(game)["nash"])
     found = rv.solve(game, rv.methods.BestResponse(), path=False)
     assert found.claim == "equilibrium"
     np.testing.assert_allclose(found.profile.values.ravel(), told["q"], rtol=1e-6, atol=1e-9)
@@ -93,12 +94,12 @@ def cournot(inputs: Inputs) -> dict[str, Any]:
 
 def collusion(inputs: Inputs) -> dict[str, Any]:
     """The largest joint profit."""
-    return _told(_linear(inputs).benchmarks()["cartel"])
+    return _told(benchmarks(_linear(inputs))["cartel"])
 
 
 def competitive(inputs: Inputs) -> dict[str, Any]:
     """Price takers."""
-    return _told(_linear(inputs).benchmarks()["competitive"])
+    return _told(benchmarks(_linear(inputs))["competitive"])
 
 
 def stackelberg(inputs: Inputs) -> dict[str, Any]:
@@ -110,13 +111,13 @@ def stackelberg(inputs: Inputs) -> dict[str, Any]:
         costs, first = list(inputs["c"]), 1
     stages = [list(range(first)), list(range(first, len(costs)))]
     game = _linear(dict(inputs) | {"c": costs}, stages=stages)
-    return _told(game.benchmarks()["stackelberg"])
+    return _told(benchmarks(game)["stackelberg"])
 
 
 def isoelastic(inputs: Inputs) -> dict[str, Any]:
     """Cournot with demand of constant elasticity."""
     game = rv.games.market(demand="isoelastic", **_given(inputs, ISOELASTIC))
-    return _told(game.benchmarks()["nash"])
+    return _told(benchmarks(game)["nash"])
 
 
 def isoelastic_leader(inputs: Inputs) -> dict[str, Any]:
@@ -127,12 +128,12 @@ def isoelastic_leader(inputs: Inputs) -> dict[str, Any]:
         stages=[[0], [1]],
         **_given(inputs, ISOELASTIC, "A", "eta"),
     )
-    return _told(game.benchmarks()["stackelberg"])
+    return _told(benchmarks(game)["stackelberg"])
 
 
 def bertrand(inputs: Inputs) -> dict[str, Any]:
     """The cheapest takes all; the limit of undercutting."""
-    return _told(_linear(inputs, choice="price").benchmarks()["nash"])
+    return _told(benchmarks(_linear(inputs, choice="price"))["nash"])
 
 
 def differentiated(inputs: Inputs) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def differentiated(inputs: Inputs) -> dict[str, Any]:
 
     def found(choice: str, name: str, **more: Any) -> dict[str, Any]:
         game = rv.games.market(demand="differentiated", choice=choice, **own, **more)
-        return _told(game.benchmarks()[name])
+        return _told(benchmarks(game)[name])
 
     if inputs["timing"] == "simultaneous":
         named = {
@@ -163,7 +164,7 @@ def _logit(inputs: Inputs, **more: Any) -> Any:
 def logit_bertrand(inputs: Inputs) -> dict[str, Any]:
     """Symmetric firms: equilibrium, joint maximum, the grid between, the best departure."""
     game = _logit(inputs, **({"grid_margin": inputs["xi"]} if "xi" in inputs else {}))
-    named = game.benchmarks()
+    named = benchmarks(game)
     nash, joint = named["nash"], named["cartel"]
     found: dict[str, Any] = {
         "p_nash": float(nash.p[0]),
@@ -174,7 +175,7 @@ def logit_bertrand(inputs: Inputs) -> dict[str, Any]:
         "share_monopoly": float(joint.q[0]),
     }
     if "m" in inputs:
-        grid = np.asarray(game.levels(inputs["m"])[0]).ravel()
+        grid = np.asarray(oracles.action_levels(game, inputs["m"])[0]).ravel()
         reply = rv.metrics.best_reply(game, game.space.check(joint.choice), 0)
         found |= {
             "grid": grid.tolist(),
@@ -188,8 +189,8 @@ def logit_bertrand(inputs: Inputs) -> dict[str, Any]:
 
 def logit_leader(inputs: Inputs) -> dict[str, Any]:
     """Firm 0 announces its price first."""
-    nash = _logit(inputs).benchmarks()["nash"]
-    led = _logit(inputs, stages=[[0], [1]]).benchmarks()["stackelberg"]
+    nash = benchmarks(_logit(inputs))["nash"]
+    led = benchmarks(_logit(inputs, stages=[[0], [1]]))["stackelberg"]
     return {
         "nash_p": nash.p.tolist(),
         "nash_profit": nash.profit.tolist(),
@@ -207,7 +208,7 @@ def critical_discount(inputs: Inputs) -> dict[str, Any]:
 
 def cournot_benchmarks(inputs: Inputs) -> dict[str, Any]:
     """Equilibrium, cartel and competition in one market."""
-    named = {name: _told(found) for name, found in _linear(inputs).benchmarks().items()}
+    named = {name: _told(found) for name, found in benchmarks(_linear(inputs)).items()}
     return {
         "q_cournot": named["nash"]["q"],
         "Q_cournot": named["nash"]["Q"],
@@ -280,10 +281,10 @@ def dcf_stackelberg(inputs: Inputs) -> dict[str, Any]:
     """Leader and follower of a static market played for ever, each with its own discount."""
     game = _linear(inputs, stages=[[0], [1]], gamma=inputs["gamma"]).market
     gamma = np.asarray(game.gamma)
-    led, nash = (game.benchmarks()[name].payoff for name in ("stackelberg", "nash"))
+    led, nash = (benchmarks(game)[name].payoff for name in ("stackelberg", "nash"))
     return {
-        "value": game.valued(led, gamma)[0].tolist(),
-        "leader_cournot_value": float(game.valued(nash, gamma)[0][0]),
+        "value": oracles.cycle_value(game, led, gamma)[0].tolist(),
+        "leader_cournot_value": float(oracles.cycle_value(game, nash, gamma)[0][0]),
     }
 
 
@@ -310,7 +311,7 @@ def lq_mpe(inputs: Inputs) -> dict[str, Any]:
         "value_each_at_x0": found.value.values.tolist(),
         "Q_path": total.tolist(),
         "p_path": (a - b * total).tolist(),
-        "static_cournot_q_each": float(game.benchmarks()["nash"].q[0]),
+        "static_cournot_q_each": float(benchmarks(game)["nash"].q[0]),
     }
 
 
@@ -336,7 +337,7 @@ def lq_feedback(inputs: Inputs) -> dict[str, Any]:
         "steady_state_q": rest.tolist(),
         "steady_state_p": float(inputs["a"] - inputs["b"] * rest.sum()),
         "values_at_x0": found.value.values.tolist(),
-        "static_stackelberg_q": game.benchmarks()["stackelberg"].q.tolist(),
+        "static_stackelberg_q": benchmarks(game)["stackelberg"].q.tolist(),
     }
 
 

@@ -11,13 +11,21 @@ import rivalry as rv
 from rivalry.core.certify import payoffs
 from rivalry.core.game import view
 from rivalry.core.jax import jnp
-from rivalry.games.market import numerical
-from rivalry.games.market.benchmarks import benchmark, benchmarks, gain_between
-from rivalry.games.market.thresholds import critical_discount, led_on_grid, on_grid
+from rivalry.core.oracles import closed_form
+from rivalry.games.market.benchmarks import (
+    ascent_starts,
+    benchmark,
+    benchmarks,
+    gain_between,
+    iterate_best_responses,
+    led_on_grid,
+    maximize_joint,
+)
+from rivalry.games.market.discounting import critical_discount, on_grid
 
 
 def test_the_four_benchmarks_of_the_textbook() -> None:
-    found = rv.games.market().benchmarks()
+    found = benchmarks(rv.games.market())
     assert {name: one.q.tolist() for name, one in found.items()} == {
         "nash": [30.0, 30.0],
         "stackelberg": [45.0, 22.5],
@@ -26,7 +34,7 @@ def test_the_four_benchmarks_of_the_textbook() -> None:
     }
     assert found["stackelberg"].profit.tolist() == [1012.5, 506.25]
     assert not any(one.numerical for one in found.values())
-    assert list(rv.games.market(players=1).benchmarks()) == ["nash", "cartel", "competitive"]
+    assert list(benchmarks(rv.games.market(players=1))) == ["nash", "cartel", "competitive"]
 
 
 def test_payoffs_are_after_tax_and_profits_before() -> None:
@@ -40,8 +48,8 @@ def test_searches_find_what_closed_forms_say(demand: str) -> None:
     market = rv.games.market(demand=demand, players=2)
     start = np.asarray(market.space.low + market.space.high)[:, 0] / 3
     nash, joint = benchmark(market, "nash").choice, benchmark(market, "cartel").choice
-    np.testing.assert_allclose(numerical.settled(market, start), nash, rtol=1e-9)
-    found = numerical.joint(market, numerical.starts(market, nash))
+    np.testing.assert_allclose(iterate_best_responses(market, start), nash, rtol=1e-9)
+    found = maximize_joint(market, ascent_starts(market, nash))
     np.testing.assert_allclose(found.sum(), joint.sum(), rtol=1e-5)
 
 
@@ -102,14 +110,14 @@ def test_ties_on_a_grid_part_strong_and_weak_values() -> None:
 @pytest.mark.parametrize("keys", [{}, {"choice": "price"}, {"demand": "logit"}, {"stages": [[0], [1]]}])
 def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> None:
     market = rv.games.market(**keys)
-    found = view(market, "reaction", jnp.asarray(market.closed_form()[0]))
+    found = view(market, "reaction", jnp.asarray(closed_form(market)[0]))
     names = found.reaction_point_name.values.tolist()
     nash = found.reaction_point.values[names.index("nash")]
     for firm in range(2):
         reply = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
         step = np.diff(found.reaction_at.values[firm])[0]  # where replies jump they are known to a place
         assert abs(reply - nash[firm]) <= (step if "choice" in keys else 1e-3 * nash[firm])
-    table = view(market, "benchmarks", jnp.asarray(market.closed_form()[0]))
+    table = view(market, "benchmarks", jnp.asarray(closed_form(market)[0]))
     assert table.benchmark_name.values.tolist() == list(benchmarks(getattr(market, "market", market)))
 
 

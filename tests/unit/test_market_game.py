@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.optimize import nnls
 
 import rivalry as rv
+from rivalry.core import oracles
 
 
 def paid(game, x):
@@ -17,7 +18,9 @@ def paid(game, x):
 
 
 def measured(game, x):
-    return {name: np.asarray(array) for name, (_, array) in game.measures(game.space.check(x)).items()}
+    return {
+        name: np.asarray(array) for name, (_, array) in oracles.metrics(game, game.space.check(x)).items()
+    }
 
 
 def drawn(demand, choice, players, rng):
@@ -108,7 +111,7 @@ def test_profits_are_those_worked_out_by_hand(demand, choice):
 
 @eqx.filter_jit
 def replied(game, x, firm):
-    return game.best_reply(x, firm)
+    return oracles.best_response(game, x, firm)
 
 
 @eqx.filter_jit
@@ -189,8 +192,7 @@ def test_undercutting_is_proved_where_the_cheapest_takes_all():
     np.testing.assert_allclose(same.regret, [700.0, 0.0])  # half of (30 - 10) 70
     below = rv.certificate(game, game.space.check([np.nextafter(30.0, 0), 30.0]))
     assert below.claim == "equilibrium"
-    assert "jumps" in dir(game)
-    assert game.jumps
+    assert oracles.discontinuity(game)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_undercutting_is_proved_where_the_cheapest_takes_all():
 def test_undercutting_may_be_dearer_than_going_along_or_not_allowed(keys, rival, best):
     market = rv.games.market(choice="price", **keys)
     x = market.space.check([70.0, rival])
-    reply = market.proved_reply(x, 0)
+    reply = oracles.proved_response(market, x, 0)
     assert reply.bound == pytest.approx(best)
     assert float(market.payoffs(x.at[0, 0].set(reply.strategy[0]))[0]) == pytest.approx(best)
 
@@ -218,8 +220,8 @@ def test_followers_reply_in_every_stage():
 
 
 def test_alike_firms_are_those_that_choose_together_with_equal_numbers():
-    assert rv.games.market(players=3, unit_cost=[1, 2, 1]).alike.tolist() == [0, 1, 0]
-    assert rv.games.market(players=3, stages=[[0, 1], [2]]).market.alike.tolist() == [0, 0, 2]
+    assert oracles.exchangeable(rv.games.market(players=3, unit_cost=[1, 2, 1])).tolist() == [0, 1, 0]
+    assert oracles.exchangeable(rv.games.market(players=3, stages=[[0, 1], [2]]).market).tolist() == [0, 0, 2]
 
 
 REFUSED = {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jnp
 from rivalry.games.market import leadership
@@ -175,7 +176,7 @@ def test_differentiated_leader_against_a_scan() -> None:
 
 @eqx.filter_jit
 def _traced(game: Any, x: Any, player: Any) -> Any:
-    return game.best_reply(x, player)[:2]
+    return oracles.best_response(game, x, player)[:2]
 
 
 LED = [
@@ -189,7 +190,7 @@ LED = [
 @pytest.mark.parametrize("keys", LED, ids=["sym", "blockaded", "full", "many"])
 def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
     game = rv.games.market(**keys)
-    (root,) = game.closed_form()
+    (root,) = oracles.closed_form(game)
     told = rv.certificate(game, root)
     assert (told.claim, told.coverage) == ("equilibrium", "exact")
     np.testing.assert_allclose(
@@ -207,7 +208,7 @@ def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
     there = jnp.asarray(root) * 0.6
     for player in range(len(root)):
         traced, payoff = _traced(game, there, jnp.asarray(player))
-        proved = game.proved_reply(there, player)
+        proved = oracles.proved_response(game, there, player)
         np.testing.assert_allclose(traced, proved.strategy, rtol=1e-9)
         np.testing.assert_allclose(payoff, proved.payoff, rtol=1e-9)
 
@@ -239,7 +240,10 @@ def test_replies_and_their_derivatives_are_those_of_the_search(stages: list[list
 
 def test_conditions_of_second_order_and_bounds_are_told() -> None:
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=[10.0, 10.0, 70.0])
-    found = {name: array for name, (_, array) in game.measures(jnp.asarray(game.closed_form()[0])).items()}
+    found = {
+        name: array
+        for name, (_, array) in oracles.metrics(game, jnp.asarray(oracles.closed_form(game)[0])).items()
+    }
     np.testing.assert_allclose(found["leader_second_order"], [-1.0], rtol=1e-4)
     np.testing.assert_allclose(found["follower_second_order"][1], -2.0, rtol=1e-4)
     assert np.isnan(found["follower_second_order"][[0, 2]]).all()

@@ -9,7 +9,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
-from rivalry.games.market.simulation import simulate
+from rivalry.core.oracles import to_markov
+from rivalry.games.market.native_play import played, simulate
 
 WHOLE: dict[str, dict[str, Any]] = {
     "simultaneous": {"players": 3, "shock": {"kind": "ar1", "rho": 0.5, "sd": 3.0, "count": 3}},
@@ -48,7 +49,7 @@ def test_environments_pass_the_libraries_own_tests(name: str) -> None:
     parallel_seed_test(lambda: GameEnv(game, periods=5), num_cycles=6)
     api_test(TurnEnv(game, periods=5), num_cycles=15)
     seed_test(lambda: TurnEnv(game, periods=5), num_cycles=6)
-    middle = game.play(5).space
+    middle = to_markov(game, 5).space
     check_env(PlayerEnv(game, 0, (middle.low + middle.high) / 2, periods=5), skip_render_check=True)
 
 
@@ -182,7 +183,7 @@ def test_who_runs_out_of_cash_leaves_for_good(choice: str) -> None:
 
 
 def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
-    game = rv.games.market(cash=[0.0, 500.0], fixed_cost=[1000.0, 1300.0]).play(3)
+    game = to_markov(rv.games.market(cash=[0.0, 500.0], fixed_cost=[1000.0, 1300.0]), 3)
     state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
     for _ in range(3):
         state, paid, ended, cut = game.step(state, jnp.full((2, 1), 30.0), key)
@@ -190,13 +191,13 @@ def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
     assert ends[0] == ([-100.0, -400.0], [False, True], False, False)
     assert ends[1] == ([0.0, 500.0], [False, True], False, False)  # 60 x 30 - 1300, alone
     assert ends[2] == ([0.0, 500.0], [False, True], False, True)
-    short = rv.games.market(cash=0.0, fixed_cost=1000.0).play(1)
+    short = to_markov(rv.games.market(cash=0.0, fixed_cost=1000.0), 1)
     _, _, ended, cut = short.step(short.reset(key), jnp.full((2, 1), 30.0), key)
     assert (bool(ended), bool(cut)) == (True, False)
 
 
 def test_later_stages_see_earlier_choices_and_all_are_paid_at_the_end() -> None:
-    game = rv.games.market(stages=[[1], [0, 2]]).play(2)
+    game = to_markov(rv.games.market(stages=[[1], [0, 2]]), 2)
     key = jax.random.key(0)
     state = game.reset(key)
     assert game.movers(state).tolist() == [False, True, False]
@@ -251,7 +252,7 @@ def test_what_firms_see() -> None:
     market = rv.games.market(**options, capacity=50.0, capex=1.0, initial=[20.0, 30.0], gamma=0.5)
     seen = {}
     for word in ("none", "last_q", "last_p", "own_q_price", "price"):
-        game = market.play(5, word)
+        game = played(market, 5, word)
         seen[word] = game.observe(game.reset(key)).tolist()
     states = [[5.0, 50.0, 1.0, 1.0, own, 50.0, 1.0] for own in (7.0, 8.0)]
     assert seen["none"] == states
@@ -259,9 +260,9 @@ def test_what_firms_see() -> None:
     assert seen["last_p"] == [[50.0, 50.0, *row] for row in states]
     assert seen["price"] == [[50.0, *row] for row in states]
     assert seen["own_q_price"] == [[20.0, 50.0, *states[0]], [30.0, 50.0, *states[1]]]
-    blind = rv.games.market().play(None, "none")
+    blind = played(rv.games.market(), None, "none")
     assert blind.observe(blind.reset(key)).tolist() == [[0.0], [0.0]]
-    standing = rv.games.market(timing="alternating", initial=[20.0, 30.0]).play(None, "none")
+    standing = played(rv.games.market(timing="alternating", initial=[20.0, 30.0]), None, "none")
     assert standing.observe(standing.reset(key)).tolist() == [[20.0, 30.0]] * 2
 
 
@@ -370,11 +371,11 @@ def test_numbers_of_no_action(action: float) -> None:
 def test_wrong_input() -> None:
     game = rv.games.market(demand="differentiated")
     with pytest.raises(ValueError, match="observation: 'price' is that of one good"):
-        game.play(3, "price")
+        played(game, 3, "price")
     with pytest.raises(ValueError, match="observation: 'plans' is unknown"):
-        game.play(3, "plans")
+        played(game, 3, "plans")
     with pytest.raises(ValueError, match="periods: 0 must be"):
-        game.play(0)
+        played(game, 0)
     with pytest.raises(ValueError, match="runs: 0 must be"):
         simulate(game, [[1.0], [1.0]], 3, runs=0)
     with pytest.raises(ValueError, match="policy"):

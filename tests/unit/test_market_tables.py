@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.games.market.discounting_channels import Channels, gamma_channels, remembered, warn_of_learning
-from rivalry.games.market.simulation import simulate
+from rivalry.games.market.discounting import Channels, gamma_channels, remembered, warn_of_learning
+from rivalry.games.market.native_play import simulate
 from rivalry.games.market.tables import adjustment_tables, levels, linear_quadratic, repeated
 from rivalry.tables import plans
 from rivalry.tables.repeated import repeated as remembering
@@ -164,7 +165,7 @@ def test_of_leaders_everybody_plays() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"cash": 10.0}, r"cash: .*market\.play\(periods\)"),
+        ({"cash": 10.0}, r"cash: .*to_markov\(market, periods\)"),
         ({"capacity": 50.0, "capex": 1.0}, "capex: .*play"),
         ({"capacity": 50.0, "depreciation": 0.1}, "depreciation: .*play"),
         ({"sticky": 0.5}, "sticky: .*play"),
@@ -242,7 +243,7 @@ def test_the_markov_perfect_case_of_the_market() -> None:
         ({"demand": "isoelastic", "adjustment": "predetermined"}, "demand: 'isoelastic' is not linear"),
         ({**BEFORE, "fixed_cost": 1.0}, "fixed_cost: makes cash flow jump"),
         ({**BEFORE, "capacity": 3.0}, "capacity: makes"),
-        ({**BEFORE, "growth": 0.01}, "growth: is beyond linear_quadratic.*market.play"),
+        ({**BEFORE, "growth": 0.01}, "growth: is beyond linear_quadratic.*to_markov"),
         ({**BEFORE, "shock": {"kind": "iid", "levels": [0.0, 1.0]}}, "shock: is beyond"),
         ({**BEFORE, "timing": "alternating"}, "timing: is beyond"),
         ({**BEFORE, "tax": 0.1, "tax_losses": "none"}, "tax_losses: is beyond"),
@@ -325,8 +326,8 @@ def test_channels_of_learning_and_the_warning() -> None:
     assert found == Channels([], [], [1])
     assert found._asdict() == {"state": [], "memory": [], "learning": [1]}
     assert found.text == "gamma can matter through: learning (firms 1)"
-    assert market.gamma_channels(learns=[True, False]) == Channels([], [], [])
-    assert market.gamma_channels(learns=[True, False], discounts=[0.5, 0.5]).learning == [0]
+    assert gamma_channels(market, learns=[True, False]) == Channels([], [], [])
+    assert gamma_channels(market, learns=[True, False], discounts=[0.5, 0.5]).learning == [0]
     with pytest.warns(UserWarning, match="gamma has no channel except learning"):
         assert warn_of_learning(found, np.asarray(market.gamma))
     assert not warn_of_learning(found, [0.0, 0.0])
@@ -336,8 +337,9 @@ def test_channels_of_learning_and_the_warning() -> None:
 
 def test_hooks_are_those_of_the_game() -> None:
     game = rv.games.market(**BEFORE, stages=[[0], [1]], initial=1.0)
-    assert game.linear_quadratic().R.shape == (2, 3, 3)
-    assert game.adjustment_tables([0.5, 1.0, 2.0]).flow.shape == (2, 3, 3)
-    assert len(rv.games.market(stages=[[1], [0]]).levels(3)) == 1
-    assert game.gamma_channels().state == ["adjustment cost"]
-    assert game.play(3).step(game.play(3).reset(jax.random.key(0)), jnp.zeros((2, 1)), jax.random.key(0))
+    assert oracles.to_linear_quadratic(game).R.shape == (2, 3, 3)
+    assert oracles.to_adjustment_tables(game, [0.5, 1.0, 2.0]).flow.shape == (2, 3, 3)
+    assert len(oracles.action_levels(rv.games.market(stages=[[1], [0]]), 3)) == 1
+    assert gamma_channels(game).state == ["adjustment cost"]
+    play = oracles.to_markov(game, 3)
+    assert play.step(play.reset(jax.random.key(0)), jnp.zeros((2, 1)), jax.random.key(0))

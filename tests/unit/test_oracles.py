@@ -193,7 +193,7 @@ def test_a_subclass_of_the_packages_keeps_descriptions_and_loses_proofs() -> Non
     assert oracles.best_response.knows(painted)
     assert not oracles.best_response.knows(dearer)
     for game in (dearer, painted):
-        assert float(oracles.payoff_scale(game)) == float(market.scale)
+        assert float(oracles.payoff_scale(game)) == float(oracles.payoff_scale(market))
         assert oracles.labels(game).axes == ("quantity",)
     assert oracles.to_linear_quadratic.knows(painted)
     assert not oracles.to_linear_quadratic.knows(dearer)

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
 
 from rivalry.core.certify import payoffs
-from rivalry.core.jax import put
-from rivalry.core.oracles import payoff_scale
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.results import Record
-from rivalry.games.market import closed_forms, numerical
+from rivalry.games.market import closed_forms
+from rivalry.games.market.best_response import StageResponses
 from rivalry.games.market.checks import one_of
-from rivalry.games.market.cournot import MOST_SUBSETS
 from rivalry.games.market.demand import INTERCEPT
-from rivalry.games.market.stage_responses import StageReplies
+from rivalry.games.market.model import Market
+from rivalry.games.market.quantities import MOST_SUBSETS
+from rivalry.games.market.staged import StagedMarket, everyone, whole_market
+from rivalry.tables import SubgamePerfect, staged_values, tabulate
 from rivalry.transforms import hierarchy
-
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
 
 NAMES = ("nash", "stackelberg", "cartel", "competitive")
 ALIKE = 1e-9  # of a market's size: profits that differ by less are equal
@@ -40,7 +41,7 @@ class Benchmark(NamedTuple):
     equilibrium: bool = True  # False: leaders have no pure equilibrium; regrets are the smallest found
 
 
-def benchmark(market: Market, name: str) -> Benchmark:
+def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     """The benchmark ``nash``, ``stackelberg``, ``cartel`` or ``competitive``.
 
     Closed forms first; else best replies in turn (``nash``), a leader's search over the followers' replies
@@ -54,18 +55,19 @@ def benchmark(market: Market, name: str) -> Benchmark:
     ([22.5, 22.5], [1012.5, 1012.5])
     """
     one_of("benchmark", name, NAMES)
+    market = whole_market(game)
     if market.shock is None or not market.shock.observed:
         return _told(market, *FOUND[name](market))
     levels, odds = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
     return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], odds)
 
 
-def benchmarks(market: Market) -> dict[str, Benchmark]:
+def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
     """All benchmarks that the market has, by name."""
     found = {}
     for name in NAMES:
         try:
-            found[name] = benchmark(market, name)
+            found[name] = benchmark(game, name)
         except ValueError:
             continue
     return found
@@ -98,7 +100,7 @@ def _nash(market: Market) -> Choice:
     except ValueError:
         if market.rule.jumps:
             raise
-    return numerical.settled(market, _guess(market)), True, True
+    return iterate_best_responses(market, _guess(market)), True, True
 
 
 def _cartel(market: Market) -> Choice:
@@ -109,10 +111,10 @@ def _cartel(market: Market) -> Choice:
             market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
         ):
             raise
-    begins = numerical.starts(market, _guess(market))
-    if not market.jumps:
-        return numerical.joint(market, begins), True, True
-    found = [numerical.joint(market, begins, shut) for shut in _shut(market)]
+    begins = ascent_starts(market, _guess(market))
+    if not discontinuity(market):
+        return maximize_joint(market, begins), True, True
+    found = [maximize_joint(market, begins, shut) for shut in _shut(market)]
     total = [float(np.sum(np.asarray(payoffs(market, put(x[:, None]))))) for x in found]
     return found[int(np.argmax(total))], True, True
 
@@ -147,9 +149,9 @@ def _stackelberg(market: Market) -> Choice:
             raise
     else:
         return found.q, False, found.equilibrium
-    game = hierarchy(market, stages, StageReplies(searched=bool(market.jumps)))
-    leaders = numerical.settled(game, _guess(market)[list(game.stages[0])])
-    return np.asarray(numerical.everyone(game, put(leaders[:, None])))[:, 0], True, True
+    game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
+    leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])
+    return np.asarray(everyone(game, put(leaders[:, None])))[:, 0], True, True
 
 
 FOUND: dict[str, Callable[[Any], Choice]] = {
@@ -168,7 +170,7 @@ def _first(roots: np.ndarray) -> np.ndarray:
 
 def _told(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool = True) -> Benchmark:
     x = put(np.asarray(choice, dtype=float)[:, None])
-    found = market.measures(x)
+    found = metrics(market, x)
     q, p, profit = (found[name][1] for name in ("quantity", "price", "profit"))
     paid = np.asarray(payoffs(market, x))
     return Benchmark(np.asarray(choice), q, p, profit, paid, found, searched, equilibrium)
@@ -217,3 +219,113 @@ def _mean(found: list[Benchmark], odds: np.ndarray) -> Benchmark:
         numerical=any(one.numerical for one in found),
         equilibrium=all(one.equilibrium for one in found),
     )
+
+
+ROUNDS, REST = 500, 1e-11  # of best replies in turn; movement, relative to the box, that is rest
+POINTS, ZOOMS = 201, 9  # of a search on a line that narrows down
+JOINT_STARTS = 8
+
+
+@eqx.filter_jit
+def _line(game: Any, x: Any, player: Any, own: Any) -> Any:
+    """What ``player`` gets by each of its own choices."""
+    return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(own)
+
+
+@eqx.filter_jit
+def _known(game: Any, x: Any, player: Any) -> Any:
+    return best_response(game, x, player)[0][0]
+
+
+def search_response(game: Any, x: np.ndarray, player: int) -> float:
+    """The best choice of a player on a line: the game's own, or by a grid that narrows down.
+
+    The peak must be wider than a step of the first grid, a two-hundredth of the box.
+    """
+    if best_response.knows(game):
+        return float(_known(game, jnp.asarray(x), jnp.asarray(player)))
+    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    ends = low, high
+    for _ in range(ZOOMS):
+        own = np.linspace(*ends, POINTS)
+        best = int(np.argmax(np.asarray(_line(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(own)))))
+        ends = float(own[max(best - 1, 0)]), float(own[min(best + 1, POINTS - 1)])
+    return float(own[best])
+
+
+def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
+    """Choices ``[player]`` at which best replies in turn come to rest, damped by half after a while.
+
+    Raises `ValueError` where they do not.
+    """
+    x = np.array(start, dtype=float)[:, None]
+    wide = np.asarray(game.space.high - game.space.low)[:, 0]
+    # a search compares payoffs, which are flat at their peak to the square root of rounding
+    rest = REST if best_response.knows(game) else 1e-7
+    for turn in range(ROUNDS):
+        before = x.copy()
+        for player in range(len(x)):
+            there = search_response(game, x, player)
+            x[player, 0] += (there - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
+        if np.all(np.abs(x - before)[:, 0] <= rest * wide):
+            return np.asarray(x[:, 0])
+    raise ValueError("market: best replies in turn come to no rest, so that no equilibrium is known")
+
+
+def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
+    """Choices ``[player]`` of largest total payoff: the best of L-BFGS-B from ``starts [start player]``.
+
+    Who is ``shut [player]`` stays at its lowest choice.
+    """
+    from scipy.optimize import minimize
+
+    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    wide = high - low
+    ends = [(0.0, 0.0 if closed else 1.0) for closed in (np.zeros(len(wide), bool) if shut is None else shut)]
+    tops = np.array(ends)[:, 1]
+
+    def lost(y: np.ndarray) -> tuple[float, np.ndarray]:
+        total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
+        return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
+
+    found = [
+        minimize(lost, tops * (np.clip(start, low, high) - low) / wide, jac=True, bounds=ends,
+                 method="L-BFGS-B", options={"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000})
+        for start in starts
+    ]  # fmt: skip
+    best = min(found, key=lambda result: float(result.fun))
+    return np.asarray(low + wide * best.x)
+
+
+@eqx.filter_jit
+def _total(game: Any, x: Any) -> Any:
+    return jax.value_and_grad(lambda there: jnp.sum(game.payoffs(there)))(x)
+
+
+def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
+    """Where ascents begin ``[start player]``: a guess, parts of it, and each firm (nearly) alone."""
+    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    rows = [guess, *(guess * part for part in (0.5, 0.75, 1.25))]
+    rows += [
+        np.where(np.arange(len(guess)) == firm, guess, guess * 0.1)
+        for firm in range(min(len(guess), JOINT_STARTS))
+    ]
+    return np.asarray(np.clip(np.array(rows), low, high))
+
+
+def led_on_grid(game: Market | StagedMarket, places: Any, stages: Any = None) -> SubgamePerfect:
+    """Play in stages, exactly, where firms may choose only ``places``: its ``strong`` and ``weak`` values.
+
+    ``stages`` are the market's own, or, where it has one, of firm 0 leading. A follower's grid with the
+    leader's step ties at every other choice of the leader, and the values fall apart.
+
+    >>> import rivalry as rv
+    >>> market = rv.games.market(intercept=10.0, unit_cost=1.0)
+    >>> found = led_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
+    >>> found.strong[0].item(), found.weak[0].item()
+    (11.8125, 10.125)
+    """
+    market = whole_market(game)
+    own = market.stages if len(market.stages) > 1 else ((0,), tuple(range(1, market.players)))
+    tables = tabulate(market, places, walk=False).tables
+    return staged_values(tables.payoff[0], tables.sizes.tolist(), own if stages is None else stages)

@@ -1,24 +1,29 @@
-"""Best replies of one firm in one period, exactly: where its profit has one peak, or few candidates.
+"""Best responses of firms in one period, and of later stages to earlier ones, exactly where they are known.
 
-Rivals' choices are fixed. Each answers ``(choice, profit)`` of a firm that JAX may trace.
+Rivals' choices are fixed; JAX can trace all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
+import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.core.certify import Reply
 from rivalry.core.jax import jax, jnp
-
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
+from rivalry.core.oracles import discontinuity
+from rivalry.core.space import Profile
+from rivalry.games.market.model import Market
+from rivalry.games.market.quantities import aggregate
+from rivalry.transforms import Followers
 
 HALVINGS = 200  # of a bracket: down to neighbouring numbers
 
 
-def best_reply(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
+def choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
     """The most profitable choice ``[axis]`` of a firm; not a supremum that no choice attains."""
     rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
     if rule.demand == "logit":
@@ -100,3 +105,119 @@ def _crossing(slope: Callable[[Array], Array], low: Array, high: Array) -> Array
 
     low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
     return (low + high) / 2
+
+
+class StageResponses(eqx.Module):
+    """Replies of a stage: of the last by its first-order conditions, of those before by best replies in turn.
+
+    The last stage's outputs depend on the leaders through their total alone, so that who is absent, and who
+    full, is found exactly (`rivalry.games.market.cournot.aggregate`). A follower who sells nothing in a best
+    reply stays out. Else, and in earlier stages, it is `rivalry.transforms.Followers`.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.market(players=3)
+    >>> StageResponses()(game, game.space.check([45.0, 0.0, 0.0]), (1, 2)).ravel().tolist()
+    [45.0, 15.0, 15.0]
+    """
+
+    search: Followers = Followers()
+    # always searched: inside JAX nobody can tell whether there are fixed costs
+    searched: bool = eqx.field(static=True, default=False)
+
+    def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
+        """``x`` with the followers' rows replaced by their replies."""
+        if self.searched or not has_linear_responses(game):
+            return self.search(game, x, followers)
+        rows = jnp.asarray(followers)
+        rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0])
+        return x.at[rows, 0].set(_outputs(game, rest, followers), unique_indices=True)
+
+
+def has_linear_responses(game: Any) -> bool:
+    """Whether the last stage of a market has exact replies: quantities, linear demand, no fixed costs."""
+    if not isinstance(game, Market) or game.rule.choice != "quantity":
+        return False
+    if game.rule.demand not in ("linear", "differentiated"):
+        return False
+    return game.shock is None and not discontinuity(game)
+
+
+def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
+    """Cournot outputs of some firms, the others producing ``rest`` in total."""
+    n, rows = market.numbers, jnp.asarray(firms)
+    own = n["unit_cost"][rows], n["convex_cost"][rows], market.space.low[rows, 0], market.space.high[rows, 0]
+    c, d, low, high = own
+    if market.rule.demand == "linear":
+        found: Array = aggregate(
+            n["intercept"] - n["slope"] * rest, n["slope"], c, n["slope"] + d, low, high, xp=jnp
+        )
+    else:
+        steep = 2 * n["slope"] + d - n["substitution"]
+        found = aggregate(
+            n["intercept"] - n["substitution"] * rest, n["substitution"], c, steep, low, high, xp=jnp
+        )
+    return found
+
+
+def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tuple[int, ...]) -> Array:
+    """A leader's most profitable output against other leaders, one stage of followers replying; one good.
+
+    The price falls linearly between the outputs at which a follower leaves or is full: the peak on every such
+    piece, and the pieces' ends, are compared.
+    """
+    n, rows = market.numbers, jnp.asarray(followers)
+    a, b = n["intercept"], n["slope"]
+    c, steep = n["unit_cost"][rows], b + n["convex_cost"][rows]
+    low, high = market.space.low[rows, 0], market.space.high[rows, 0]
+    rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0]) - x[leader, 0]
+    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # at the kinks
+    sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
+    kinks = (a - prices) / b - sold - rest
+    middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
+    between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
+    slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
+    ends = jnp.append(prices, prices[-1]), jnp.append(kinks, kinks[-1])
+    intercepts = ends[0] + slopes * ends[1]  # of the line through a kink on each piece
+    peaks = (intercepts - n["unit_cost"][leader]) / (2 * slopes + n["convex_cost"][leader])
+    bounds = market.space.low[leader, 0], market.space.high[leader, 0]
+    choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
+
+    def paid(own: Array) -> Array:
+        price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
+        cost = (
+            n["unit_cost"][leader] * own
+            + n["convex_cost"][leader] * own**2 / 2
+            + n["fixed_cost"][leader] * (own > 0)
+        )
+        return jnp.maximum(price, 0.0) * own - cost
+
+    return choices[jnp.argmax(jax.vmap(paid)(choices))][None]
+
+
+def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
+    """Return the best price against the rivals' lowest one: just below it, or the monopoly price.
+
+    For one good, where the cheapest serves the whole market. What undercutting earns is a supremum that no
+    price attains.
+    """
+    numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
+    a, b = float(numbers["intercept"]), float(numbers["slope"])
+    c, d = float(numbers["unit_cost"][firm]), float(numbers["convex_cost"][firm])
+    below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
+    alone = (a * (b + d) + b * c) / (2 * b + d)  # the monopoly price
+    low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
+
+    def paid(price: float) -> float:
+        return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
+
+    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others nothing is sold
+    if low <= below <= high:
+        found[below] = paid(below)  # a share, which costs less than all where d is above 0
+    if low < below:
+        price = min(max(min(alone, below), low), high)
+        sold = max(a - price, 0.0) / b
+        profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["fixed_cost"][firm]) * (sold > 0)
+        at = np.nextafter(price, 0.0) if price >= below else price
+        found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
+    at = max(found, key=lambda price: found[price])
+    return Reply(np.array([at]), found[at], found[at], "exact", "undercutting")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core.jax import jnp
 from rivalry.games.market import demand
-
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
+from rivalry.games.market.model import Market
 
 ABSENT = 1e9  # intercepts: a price at which nobody buys, of a firm that has left
 

@@ -7,15 +7,13 @@ names what is in the way and the numerical solver to take.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.jax import put
-from rivalry.games.market import collusion, cournot, leadership, prices
-
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
+from rivalry.games.market import leadership, prices, quantities
+from rivalry.games.market.model import Market
 
 SLACK = 1e-12  # of the largest bound: so far may a choice be beyond one
 Numbers = dict[str, Any]
@@ -53,7 +51,7 @@ def nash(market: Market) -> np.ndarray:
     if market.rule.demand == "linear" and quantity and np.any(numbers["fixed_cost"] > 0):
         if np.any(numbers["low"] > 0):
             raise refuse("low", "bounds of 0 where there are fixed costs")
-        roots = cournot.with_fixed_costs(
+        roots = quantities.with_fixed_costs(
             *_of(numbers, "intercept", "slope", "unit_cost", "convex_cost", "fixed_cost"),
             high=numbers["high"],
         )
@@ -119,11 +117,11 @@ def _bounds(numbers: Numbers) -> Numbers:
 
 def _differentiated(numbers: Numbers, weight: float) -> np.ndarray:
     own = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
-    return cournot.differentiated(*own, weight=weight, **_bounds(numbers))
+    return quantities.differentiated(*own, weight=weight, **_bounds(numbers))
 
 
 def _linear_cournot(numbers: Numbers) -> np.ndarray:
-    q = cournot.linear(*_of(numbers, "intercept", "slope", "unit_cost", "convex_cost"), **_bounds(numbers))
+    q = quantities.linear(*_of(numbers, "intercept", "slope", "unit_cost", "convex_cost"), **_bounds(numbers))
     if numbers["intercept"] - numbers["slope"] * q.sum() < 0:
         raise refuse("low", "bounds at which the price is above 0")
     return q
@@ -139,7 +137,7 @@ NASH: dict[tuple[str, str], Rows] = {
     ("linear", "quantity"): _linear_cournot,
     ("linear", "price"): lambda n: prices.bertrand(*_of(n, "intercept", "slope", "unit_cost")),
     ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, cournot.isoelastic(*_of(n, "market_size", "elasticity", "unit_cost"))
+        n, quantities.isoelastic(*_of(n, "market_size", "elasticity", "unit_cost"))
     ),
     ("differentiated", "quantity"): lambda n: _differentiated(n, 1.0),
     ("differentiated", "price"): lambda n: prices.differentiated(
@@ -172,26 +170,26 @@ def joint(market: Market) -> np.ndarray:
 def _in_prices(numbers: Numbers, weight: float) -> np.ndarray:
     """Prices at which differentiated firms sell what maximises joint profit; without weight, takers."""
     A, b, g_s, c, d = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
-    q = cournot.differentiated(A, b, g_s, c, d, weight=weight) if weight else _takers(numbers)
+    q = quantities.differentiated(A, b, g_s, c, d, weight=weight) if weight else _takers(numbers)
     return np.asarray(A - (b - g_s) * q - g_s * q.sum())
 
 
 def _takers(numbers: Numbers, **bounds: Any) -> np.ndarray:
     """Outputs of differentiated firms whose price is their marginal cost."""
     A, b, g_s = _of(numbers, "intercept", "slope", "substitution")
-    c, d, low, high = cournot.rows(
+    c, d, low, high = quantities.rows(
         numbers["unit_cost"], numbers["convex_cost"], bounds.get("low", 0.0), bounds.get("high", np.inf)
     )
-    return np.asarray(cournot.aggregate(A, g_s, c, b - g_s + d, low, high))
+    return np.asarray(quantities.aggregate(A, g_s, c, b - g_s + d, low, high))
 
 
 JOINT: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: collusion.cartel(
+    ("linear", "quantity"): lambda n: quantities.cartel(
         *_of(n, "intercept", "slope", "unit_cost", "convex_cost"), capacity=n["high"]
     ),
     ("linear", "price"): lambda n: prices.bertrand(*_of(n, "intercept", "slope", "unit_cost"), joint=True),
     ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, collusion.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=True)
+        n, quantities.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=True)
     ),
     ("differentiated", "quantity"): lambda n: _differentiated(n, 2.0),
     ("differentiated", "price"): lambda n: _in_prices(n, 2.0),
@@ -215,12 +213,12 @@ def competitive(market: Market) -> np.ndarray:
 
 
 COMPETITIVE: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: collusion.competitive(
+    ("linear", "quantity"): lambda n: quantities.competitive(
         *_of(n, "intercept", "slope", "unit_cost", "convex_cost"), capacity=n["high"]
     ),
     ("linear", "price"): lambda n: n["unit_cost"],
     ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, collusion.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=False)
+        n, quantities.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=False)
     ),
     ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
     ("differentiated", "price"): lambda n: _in_prices(n, 0.0),

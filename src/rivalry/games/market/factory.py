@@ -24,10 +24,9 @@ from rivalry.games.market.checks import (
     per_firm,
     players_of,
 )
-from rivalry.games.market.cournot import check_interior
-from rivalry.games.market.demand import Rule
-from rivalry.games.market.game import Accounts, Dynamics, Market
-from rivalry.games.market.shocks import shock_of
+from rivalry.games.market.demand import Rule, shock_of
+from rivalry.games.market.model import Accounts, Dynamics, Market
+from rivalry.games.market.quantities import check_interior
 from rivalry.games.market.staged import StagedMarket, staged
 from rivalry.games.market.valuation import check_rates
 from rivalry.transforms import check_stages

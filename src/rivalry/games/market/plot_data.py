@@ -1,36 +1,34 @@
-"""What plots of a market draw: replies of two firms with the benchmarks among them, and the benchmarks."""
+"""Arrays that plots of a market draw: responses of two firms, benchmarks, and values by rate and growth."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
 
+from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, proved_response
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
-from rivalry.games.market import numerical
-from rivalry.games.market.benchmarks import benchmarks
-from rivalry.games.market.dcf_table import sensitivity_view
-
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
+from rivalry.games.market.benchmarks import benchmarks, search_response
+from rivalry.games.market.model import Market
+from rivalry.games.market.valuation import sensitivity
 
 PLACES = 121
 REACH = 1.25  # times the largest choice that matters: so far replies are drawn
 
 
-def names(market: Market) -> tuple[str, ...]:
-    """The views that a market has; replies only between two firms."""
-    return ("benchmarks", "dcf_sensitivity", *(("reaction",) if market.players == 2 else ()))
-
-
-def view(market: Market, name: str, x: Profile) -> Record:
-    """The view ``name`` at ``x``."""
-    known = {"benchmarks": _benchmarks, "dcf_sensitivity": sensitivity_view, "reaction": _reaction}
-    return known[name](market, x)
+def recipes(market: Market) -> dict[str, Callable[[Market, Profile], Record]]:
+    """Return the functions that make plot data of a market, by name; responses only between two firms."""
+    found: dict[str, Callable[[Market, Profile], Record]] = {
+        "benchmarks": _benchmarks,
+        "dcf_sensitivity": sensitivity_view,
+    }
+    return found | ({"reaction": _reaction} if market.players == 2 else {})
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
@@ -62,7 +60,7 @@ def _reaction(market: Market, x: Profile) -> Record:
         "reaction_at": (("duellist", "place"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
         "reaction_player": (("duellist",), np.arange(2)),
-        "reaction_column": ((), np.asarray(market.axis_names[0])),
+        "reaction_column": ((), np.asarray(market.rule.choice)),
         "reaction_point": (("point", "duellist"), points),
         "reaction_point_name": (("point",), np.array(list(found))),
     }
@@ -92,7 +90,7 @@ def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
             if proved_response.knows(market):
                 rows[player, k] = proved_response(market, put(there), player).strategy[0]
             else:
-                rows[player, k] = numerical.reply(market, there, player)
+                rows[player, k] = search_response(market, there, player)
     return rows
 
 
@@ -102,3 +100,48 @@ def _known(market: Market, x: Any, line: Any) -> Any:
         return best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
 
     return jax.vmap(jax.vmap(one, (None, 0)))(jnp.arange(2), line[::-1])
+
+
+STEPS = 5  # of the rate between 0 and that of the firms
+LEAST, MOST = 0.005, 1.0  # rates beyond these do not set the table
+
+
+def sensitivity_view(market: Market, x: Profile) -> Record:
+    """The value of the cash flow of one period at ``x``, for rates r about the firms' own and growth g.
+
+    ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]``, ``dcf_growth
+    [growth_level]``, NaN where ``r <= g``: the cash flow in every period up to the market's horizon, of at
+    least one period, and then Gordon's formula. ``dcf_here [player own]`` are the firms' own rate and
+    growth, growth only where the market's own terminal value is Gordon's.
+
+    >>> import rivalry as rv
+    >>> found = sensitivity_view(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
+    >>> found["dcf_value"][1].shape, found["dcf_rate"][1][:3].tolist()
+    ((2, 10, 6), [0.02, 0.03, 0.04])
+    """
+    gamma = np.asarray(market.gamma, dtype=float)
+    with np.errstate(divide="ignore"):
+        own = 1 / gamma - 1
+    usual = np.clip(own, LEAST, MOST)
+    rates, growths = _grid(float(usual.min()), float(usual.max()))
+    flows = np.repeat(np.asarray(payoffs(market, x))[:, None], max(market.accounts.horizon, 1), axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a loss that lasts: it is what the profile brings
+        value = sensitivity(flows, rates, growths, convention=market.accounts.convention)
+    grows = float(market.numbers["terminal_growth"]) if market.accounts.terminal == "gordon" else 0.0
+    return {
+        "dcf_value": (("player", "rate_level", "growth_level"), value),
+        "dcf_rate": (("rate_level",), rates),
+        "dcf_growth": (("growth_level",), growths),
+        "dcf_here": (("player", "own"), np.stack([own, np.full(len(own), grows)], axis=1)),
+    }
+
+
+def _grid(least: float, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """Round rates from half the least of the firms' to twice the largest; growth from 0 to the largest."""
+    rough = most / STEPS
+    ten = 10.0 ** np.floor(np.log10(rough))
+    step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))
+    first = max(1, int(np.floor(least / 2 / step)))
+    rates = step * np.arange(first, int(np.ceil(2 * most / step)) + 1)
+    return rates.round(12), (step * np.arange(int(np.ceil(most / step)))).round(12)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.games.market.cournot import rows
+from rivalry.games.market.quantities import rows
 
 NEWTON_STEPS, ENOUGH = 100, 1e-9
 MOST_ODDS = 500.0  # in logarithms: a share of 1

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.certify import Reply, payoffs
-from rivalry.core.jax import jnp, put
-from rivalry.core.oracles import payoff_scale
+from rivalry.core.jax import put
+from rivalry.core.oracles import discontinuity, payoff_scale
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
-from rivalry.games.market import closed_forms, leadership, numerical, price_line, second_order
-from rivalry.games.market.benchmarks import Benchmark, benchmarks
-from rivalry.games.market.game import Market
-from rivalry.games.market.stage_responses import StageReplies, best_output, linear
+from rivalry.games.market import closed_forms, leadership
+from rivalry.games.market.best_response import StageResponses, has_linear_responses
+from rivalry.games.market.model import Market
 from rivalry.transforms import Leadership, stackelberg
 
 AGREE = 1e-9  # of the payoff scale: so well must replies found in two ways pay the same
@@ -33,102 +33,40 @@ class StagedMarket(Leadership):
         found: Market = self.everybody
         return found
 
-    def play(self, periods: int | None = None, observation: str = "last_q") -> Any:
-        """The whole market as it is lived, stage by stage and period by period."""
-        return self.market.play(periods, observation)
-
-    def levels(self, count: int) -> list[np.ndarray]:
-        """The first stage's choices from beyond the equilibrium's to beyond the cartel's."""
-        every = self.market.levels(count)
-        return [every[firm] for firm in self.market.stages[0]]
-
-    def linear_quadratic(self) -> Any:
-        """The whole market, if its outputs are ``predetermined``; who leads is for the solution to say."""
-        return self.market.linear_quadratic()
-
-    def outside_linear(self, states: np.ndarray) -> str:
-        """Where a path of the linear-quadratic game leaves the market, or an empty text."""
-        return self.market.outside_linear(states)
-
-    def adjustment_tables(self, levels: int | list[float]) -> Any:
-        """The whole market on levels, if its outputs are ``predetermined``."""
-        return self.market.adjustment_tables(levels)
-
-    def gamma_channels(self, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
-        """Through what discount factors can matter in the whole market."""
-        return self.market.gamma_channels(tables, learns, discounts)
-
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         """What all of ``game`` choose; replies of a linear last stage are differentiated as they stand."""
-        if not self._exact:
+        if not self.exact:
             return super().whole(x)
         found: Array = self.respond(self.game, self.put(x), self.followers)
         return found
 
     def choices(self, x: Profile) -> Float[Array, "seat axis"]:
         """What everybody chooses ``[player axis]`` when the first stage chooses ``x``."""
-        found: Array = numerical.everyone(self, x)
+        found: Array = everyone(self, x)
         return found
 
-    def closed_form(self) -> np.ndarray:
-        """Choices ``[root leader axis]`` of the first stage in equilibrium, where there is a closed form.
-
-        Leaders who have no pure equilibrium get the profile of smallest regrets. Raises `ValueError`.
-        """
-        return np.asarray(closed_forms.led(self.market, self.stages).roots[:, :, None])
-
-    def benchmarks(self) -> dict[str, Benchmark]:
-        """What the market's firms would choose and earn: Nash, in stages, as a cartel, as price takers."""
-        return benchmarks(self.market)
-
-    def gain_between(self) -> tuple[np.ndarray, np.ndarray]:
-        """Payoffs ``[player]`` of all firms in simultaneous equilibrium and at the joint maximum."""
-        return self.market.gain_between()
-
     @property
-    def views(self) -> tuple[str, ...]:
-        """Those of the whole market."""
-        return self.market.views
-
-    def view(self, name: str, x: Profile) -> Record:
-        """A view of the whole market, everybody where the first stage's choice leads."""
-        return self.market.view(name, self.choices(x))
-
-    @property
-    def best_reply(self) -> Any:
-        """A leader's exact reply to the other leaders: one good, quantities, one stage of followers."""
-        if not (isinstance(self.game, Market) and self._exact and self.game.rule.homogeneous):
-            raise AttributeError("best_reply")
-
-        def reply(x: Profile, player: int | Array) -> tuple[Array, Array, str]:
-            seat = self.players[player] if isinstance(player, int) else self._seats[player]
-            own = best_output(self.game, self.put(x), seat, self.followers)
-            return own, self.payoffs(x.at[player].set(own))[player], "exact"
-
-        return reply
-
-    @property
-    def _exact(self) -> bool:
-        """Whether the last stage's replies are exact, and need no search."""
-        return linear(self.game) and not getattr(self.respond, "searched", False)
-
-    @property
-    def _seats(self) -> Array:
-        return jnp.asarray(self.players)
-
-    @property
-    def proved_reply(self) -> Any:
-        """A leader's exact reply where demand is linear and nobody has fixed costs, for any stages."""
-        if not (linear(self.market) and self.market.rule.homogeneous):
-            raise AttributeError("proved_reply")
-        return lambda x, player: _proved(self, np.asarray(x, dtype=float), player)
-
-    def measures(self, x: Profile) -> Record:
-        """Those of the whole market, what everybody plays, and conditions of second order."""
-        return super().measures(x) | second_order.measures(self, x)
+    def exact(self) -> bool:
+        """Whether the responses of the last stage are exact, and need no search."""
+        return has_linear_responses(self.game) and not self.respond.searched
 
 
-def _proved(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
+def whole_market(game: Market | StagedMarket) -> Market:
+    """Return the market with all its firms and stages."""
+    return game.market if isinstance(game, StagedMarket) else game
+
+
+@eqx.filter_jit
+def everyone(game: Leadership, x: Any) -> Any:
+    """What all choose, later stages replying, when those who lead choose ``x [leader axis]``."""
+    x = game.whole(x)
+    while isinstance(game.game, Leadership):
+        game = game.game
+        x = game.whole(x)
+    return x
+
+
+def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
     """The best output on the price line that the later stages leave."""
     market = game.market
     n = closed_forms.held(market)
@@ -143,7 +81,7 @@ def _proved(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
         high=n["high"],
     )
     own = (float(n[name][firm]) for name in ("unit_cost", "convex_cost", "low", "high"))
-    q, profit = price_line.best_output(lines[0], float(x.sum() - x[player, 0]), *own)
+    q, profit = leadership.best_output(lines[0], float(x.sum() - x[player, 0]), *own)
     there = x.copy()
     there[player, 0] = float(q)
     paid = float(np.asarray(payoffs(game, put(there)))[player])
@@ -162,10 +100,50 @@ def staged(market: Market) -> StagedMarket:
     """The game of a market's first stage."""
     here: Any = market
     left = list(range(market.players))
-    respond = StageReplies(searched=bool(market.jumps))
+    respond = StageResponses(searched=bool(discontinuity(market)))
     for last in range(len(market.stages) - 1, 0, -1):
         earlier = sorted(firm for stage in market.stages[:last] for firm in stage)
         led = stackelberg(here, [left.index(firm) for firm in earlier], respond)
         here, left = StagedMarket(led.game, led.base, led.players, led.respond), earlier
     found: StagedMarket = here
     return found
+
+
+STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
+
+
+def second_order(game: StagedMarket, x: Profile) -> Record:
+    """``leader_second_order [player]``, ``follower_second_order [seat]`` and ``at_bound [seat]``.
+
+    The second derivatives of payoffs in the own choice, below 0 at a peak: a leader's with the later stages
+    replying, a follower's with the choices of all others standing. They are second differences over a
+    ten-thousandth of the box, so they see a kink as a steep bend, and NaN at a bound and for leaders among
+    the seats. ``at_bound`` is 1 for choices at a bound.
+    """
+    market = game.market
+    play = np.asarray(game.choices(put(np.asarray(x))))
+    low, high = np.asarray(market.space.low), np.asarray(market.space.high)
+    bound = np.minimum(play - low, high - play)[:, 0] <= AT_BOUND * (high - low)[:, 0]
+    led = [firm for firm in range(market.players) if firm not in game.stages[0]]
+    leaders = np.array([_bend(game, np.asarray(x), k) for k in range(len(game.players))])
+    followers = np.full(market.players, np.nan)
+    followers[led] = [_bend(market, play, firm) for firm in led]
+    return {
+        "leader_second_order": (("player",), leaders),
+        "follower_second_order": (("seat",), followers),
+        "at_bound": (("seat",), bound.astype(np.int64)),
+    }
+
+
+def _bend(game: Any, x: np.ndarray, player: int) -> float:
+    """The second difference of a player's payoff in its own choice; NaN near a bound."""
+    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    step = STEP * (high - low)
+    if not low + step <= x[player, 0] <= high - step:
+        return float("nan")
+    found = []
+    for move in (-step, 0.0, step):
+        there = x.copy()
+        there[player, 0] += move
+        found.append(float(np.asarray(payoffs(game, put(there)))[player]))
+    return (found[0] - 2 * found[1] + found[2]) / step**2

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
+from rivalry.games.market.benchmarks import benchmark
 from rivalry.games.market.cash_flow import opening, settle
+from rivalry.games.market.model import Market
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
 from rivalry.tables.plans import AdjustmentTables
 
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
-
 SAME = 1e-9  # prices that differ by less, relatively, are one level
 ROUNDING = 1e-13  # and those that differ by less, relative to the largest
-PLAY = "play it period by period: market.play(periods)"
+PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
 
 
 def repeated(
@@ -73,8 +72,6 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     >>> [line.tolist() for line in levels(rv.games.market(players=2, grid_margin=0.2), 3)]
     [[21.0, 26.25, 31.5], [21.0, 26.25, 31.5]]
     """
-    from rivalry.games.market.benchmarks import benchmark
-
     ends = np.sort([benchmark(market, name).choice for name in ("nash", "cartel")], axis=0)
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     beyond = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])

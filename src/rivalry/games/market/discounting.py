@@ -1,17 +1,94 @@
-"""Through what a discount factor can matter: states, memory, learning."""
+"""What discount factors can do: hold a cartel together (Friedman 1971), and matter at all."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.certify import best_reply
+from rivalry.core.jax import put
+from rivalry.core.oracles import payoff_scale
+from rivalry.games.market.benchmarks import ALIKE, benchmark
+from rivalry.games.market.model import Market
+from rivalry.games.market.staged import StagedMarket, whole_market
+from rivalry.tables import equilibria, regrets, tabulate
+from rivalry.tables import payoffs as table_payoffs
 from rivalry.tables.kernels.shapes import FiniteGame
 
-if TYPE_CHECKING:
-    from rivalry.games.market.game import Market
+
+class Critical(NamedTuple):
+    """The discount factors from which no firm departs, and what they are made of, ``[player]``."""
+
+    delta: (
+        np.ndarray
+    )  # (deviation - joint)/(deviation - nash); 0: none departs; above 1, or inf: never stable
+    nash: np.ndarray
+    joint: np.ndarray
+    deviation: np.ndarray  # the best reply, for one period, to the others' part in the cartel
+
+
+class OnGrid(NamedTuple):
+    """Thresholds for every pure Nash punishment on a grid."""
+
+    delta: np.ndarray  # [punishment player]
+    punishment: np.ndarray  # [punishment player]: actions
+    joint: np.ndarray  # [player]: actions of largest total payoff, of several the most equal
+    deviation: np.ndarray  # [player]: the largest payoff of a departure
+
+
+def critical_discount(game: Market | StagedMarket) -> Critical:
+    """``delta* = (piD - piC)/(piD - piN)`` of every firm, from the market's own best reply to the cartel.
+
+    ``piC`` is what each earns by its own sales in the joint maximum. Symmetric linear Cournot:
+    ``(n+1)^2/((n+1)^2 + 4n)``; homogeneous Bertrand: ``(n-1)/n``. Raises `ValueError` where there is no
+    equilibrium or no joint maximum.
+
+    >>> import rivalry as rv
+    >>> critical_discount(rv.games.market()).delta.round(9).tolist()
+    [0.529411765, 0.529411765]
+    """
+    market = whole_market(game)
+    nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
+    x = put(joint.choice[:, None])
+    best = np.array([best_reply(market, x, firm).payoff for firm in range(market.players)])
+    delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
+    return Critical(delta, nash, joint.payoff, best)
+
+
+def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
+    """The threshold; 0 where nobody gains by departing, infinite where punishment does not hurt."""
+    gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
+    gains, harms = gain > ALIKE * scale, harm > ALIKE * scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(gains, np.where(harms, gain / harm, np.inf), 0.0))
+
+
+def on_grid(market: Market, places: Any) -> OnGrid:
+    """The same, exactly, where firms may choose only ``places`` (as in `rivalry.tables.tabulate`).
+
+    The cartel is the joint action of largest total payoff, departures are to other places, and every pure
+    Nash equilibrium of the grid is a punishment, those that differ by swaps of like firms counted once.
+
+    >>> import rivalry as rv
+    >>> found = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
+    >>> found.punishment.tolist(), found.joint.tolist(), found.delta.round(9).tolist()
+    ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
+    """
+    tabulated = tabulate(market, places, walk=False)
+    tables = tabulated.tables
+    total = tables.payoff[0].sum(axis=0)
+    spread = np.ptp(tables.payoff[0], axis=0)
+    scale = float(payoff_scale(market))
+    best = np.flatnonzero(total >= total.max() - ALIKE * scale)
+    joint = np.array(np.unravel_index(best[np.argmin(spread[best])], tuple(tables.sizes)))
+    earned = table_payoffs(tabulated, joint)
+    deviation = earned + regrets(tabulated, joint)
+    punishment = equilibria(tabulated)
+    rows = [_critical(deviation, earned, table_payoffs(tabulated, row), scale) for row in punishment]
+    return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
 
 
 class Channels(NamedTuple):
@@ -37,7 +114,7 @@ class Channels(NamedTuple):
 
 
 def gamma_channels(
-    market: Market,
+    game: Market | StagedMarket,
     tables: FiniteGame | None = None,
     learns: Sequence[bool] | None = None,
     discounts: Sequence[float] | np.ndarray | None = None,
@@ -55,6 +132,7 @@ def gamma_channels(
     >>> gamma_channels(rv.games.market(adjustment="spot", adjustment_cost=1.0)).text
     'gamma can matter through: adjustment cost'
     """
+    market = whole_market(game)
     states, numbers = market.dynamics, market.numbers
     adjusts = states.adjustment != "none" and bool(np.any(np.asarray(numbers["adjustment_cost"]) > 0))
     found = {

@@ -1,0 +1,306 @@
+"""What is known of markets beyond their space and payoffs; see `rivalry.core.oracles`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Profile
+from rivalry.games.market import benchmarks, best_response, closed_forms, demand, plot_data, tables
+from rivalry.games.market.checks import refusal
+from rivalry.games.market.discounting import Channels, critical_discount, gamma_channels
+from rivalry.games.market.model import Market
+from rivalry.games.market.native_play import MarketPlay, played
+from rivalry.games.market.staged import StagedMarket, proved_leader_response, second_order
+from rivalry.games.market.valuation import lasting
+from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
+from rivalry.tables.plans import AdjustmentTables
+from rivalry.transforms import Leadership
+
+Traced = dict[str, tuple[tuple[str, ...], Array]]
+
+# Descriptions.
+
+
+@oracles.payoff_scale.register(Market)
+def _(game: Market) -> Array:
+    """Return roughly what the firm of lowest cost earns as a monopolist."""
+    numbers, cost = game.numbers, jnp.min(game.numbers["unit_cost"])
+    if game.rule.demand == "logit":
+        most = numbers["taste_spread"]
+    elif game.rule.demand == "isoelastic":
+        eta = numbers["elasticity"]
+        most = (numbers["market_size"] / cost) ** eta * cost / eta
+    else:
+        most = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
+    return jnp.maximum(most, 1e-300)
+
+
+@oracles.discontinuity.register(Market)
+def _(game: Market) -> str:
+    if game.rule.jumps:
+        return "choice: the cheapest takes all"
+    fixed = game.numbers["fixed_cost"]
+    saved = not isinstance(fixed, jax.core.Tracer) and bool(np.any(np.asarray(fixed) > 0))
+    return "fixed_cost: is saved at zero output" if saved and game.rule.choice == "quantity" else ""
+
+
+@oracles.labels.register(Market)
+def _(game: Market) -> oracles.Labels:
+    return oracles.Labels(axes=(game.rule.choice,))
+
+
+@oracles.validate_parameter.register(Market)
+def _(game: Market, name: str, value: float) -> str:
+    return refusal(name, value)
+
+
+@oracles.exchangeable.register(Market)
+def _(game: Market) -> np.ndarray:
+    """Return equal numbers for firms with the same parameters that choose at the same stage."""
+    own = [np.asarray(v, dtype=float) for v in game.numbers.values() if np.ndim(v) == 1]
+    stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
+    ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
+    rows = np.stack([*own, stage, *ends], axis=1)
+    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+
+@oracles.traced_metrics.register(Market)
+def _(game: Market, x: Profile) -> Traced:
+    """Return the metrics of one period, averaged over the levels of the shock."""
+    shifts = jnp.zeros(1) if game.shock is None else game.shock.levels
+    odds = jnp.ones(1) if game.shock is None else game.shock.probabilities
+    each = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
+    return {
+        name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(odds, array, axes=1))
+        for name, array in each.items()
+    }
+
+
+@oracles.metrics.register(Market)
+def _(game: Market, x: Profile) -> Record:
+    return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
+
+
+@eqx.filter_jit
+def _compiled_metrics(game: Market, x: Profile) -> Any:
+    return oracles.traced_metrics(game, x)
+
+
+def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
+    """Return one period at one level of the shock."""
+    name = demand.INTERCEPT[market.rule.demand]
+    numbers = market.numbers | {name: market.numbers[name] + shift}
+    sold = demand.clear(market.rule, numbers, x[:, 0])
+    profit = sold.p * sold.q - market.cost(sold.q)
+    total = jnp.sum(sold.q)
+    surplus = demand.consumer_surplus(market.rule, numbers, sold)
+    share = sold.q / jnp.where(total > 0, total, 1.0)
+    own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
+    whole = {
+        "total_quantity": total,
+        "mean_price": jnp.where(total > 0, jnp.sum(sold.p * share), jnp.mean(sold.p)),
+        "industry_profit": jnp.sum(profit),
+        "consumer_surplus": surplus,
+        "welfare": jnp.sum(profit) + surplus,
+        "hhi": 1e4 * jnp.sum(share**2),
+    }
+    return own | whole
+
+
+@oracles.metrics.register(StagedMarket)
+def _(game: StagedMarket, x: Profile) -> Record:
+    """Return the metrics of all firms, and the second-order conditions of leaders and followers."""
+    return Leadership.measures(game, x) | second_order(game, x)
+
+
+# Responses and closed forms.
+
+
+@oracles.best_response.register(Market, when=best_response.known)
+def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    own = best_response.choice(game, x, player)
+    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+
+@oracles.proved_response.register(Market, when=lambda game: game.rule.jumps and game.shock is None)
+def _(game: Market, x: Profile, player: int) -> oracles.Response:
+    return best_response.undercutting(game, np.asarray(x, dtype=float), player)
+
+
+@oracles.closed_form.register(Market)
+def _(game: Market) -> np.ndarray:
+    return closed_forms.nash(game)
+
+
+@oracles.best_response.register(
+    StagedMarket,
+    when=lambda game: isinstance(game.game, Market) and game.exact and game.game.rule.homogeneous,
+)
+def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
+    firm = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
+    own = best_response.leader_choice(game.game, game.put(x), firm, game.followers)
+    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+
+@oracles.proved_response.register(
+    StagedMarket,
+    when=lambda game: best_response.has_linear_responses(game.market) and game.market.rule.homogeneous,
+)
+def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
+    return proved_leader_response(game, np.asarray(x, dtype=float), player)
+
+
+@oracles.closed_form.register(StagedMarket)
+def _(game: StagedMarket) -> np.ndarray:
+    """Return the first stage's choices; leaders without a pure equilibrium get those of smallest regret."""
+    return np.asarray(closed_forms.led(game.market, game.stages).roots[:, :, None])
+
+
+# Plots.
+
+
+@oracles.plot_data.register(Market)
+def _(game: Market) -> Mapping[str, Callable[[Profile], Record]]:
+    return {name: partial(make, game) for name, make in plot_data.recipes(game).items()}
+
+
+@oracles.plot_data.register(StagedMarket)
+def _(game: StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
+    """Return those of the whole market, at the choices that follow from the first stage's."""
+
+    def at_choices(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
+        return make(game.market, game.choices(x))
+
+    return {name: partial(at_choices, make) for name, make in plot_data.recipes(game.market).items()}
+
+
+# Play over periods.
+
+
+@oracles.to_markov.register(Market)
+def _(game: Market, periods: int | None = None) -> MarketPlay:
+    return played(game, periods)
+
+
+@oracles.to_repeated.register(Market)
+def _(game: Market, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
+    return tables.repeated(game, grid, sizes)
+
+
+@oracles.action_levels.register(Market)
+def _(game: Market, count: int) -> list[np.ndarray]:
+    return tables.levels(game, count)
+
+
+@oracles.to_linear_quadratic.register(Market)
+def _(game: Market) -> LinearQuadraticGame:
+    return tables.linear_quadratic(game)
+
+
+@oracles.outside_linear.register(Market)
+def _(game: Market, states: np.ndarray) -> str:
+    return tables.outside_linear(game, states)
+
+
+@oracles.to_adjustment_tables.register(Market)
+def _(game: Market, levels: int | list[float]) -> AdjustmentTables:
+    return tables.adjustment_tables(game, levels)
+
+
+@oracles.discount_factors.register(Market)
+def _(game: Market) -> Float[Array, "player"]:
+    return game.numbers["gamma"]
+
+
+@oracles.payoff_growth.register(Market)
+def _(game: Market) -> Array:
+    return game.numbers["growth"]
+
+
+@oracles.move_order.register(Market)
+def _(game: Market) -> tuple[tuple[int, ...], ...]:
+    return game.stages
+
+
+@oracles.alternating.register(Market)
+def _(game: Market) -> bool:
+    return game.timing == "alternating"
+
+
+@oracles.profit_gain_bounds.register(Market)
+def _(game: Market) -> oracles.GainBounds:
+    return oracles.GainBounds(*benchmarks.gain_between(game), critical_discount(game).delta)
+
+
+@oracles.discounting_channels.register(Market)
+def _(game: Market, tables: Any = None, learns: Any = None, discounts: Any = None) -> Channels:
+    return gamma_channels(game, tables, learns, discounts)
+
+
+@oracles.cycle_value.register(Market)
+def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the value of cash flows per unit of market size; ``gamma`` includes growth, as in the tables.
+
+    The terminal value depends on money and the discount factor alone.
+    """
+    how, numbers = game.accounts, game.numbers
+    growth = float(numbers["growth"])
+    return lasting(
+        cash_flow,
+        np.asarray(gamma) / (1 + growth),
+        how.horizon,
+        grows=growth,
+        convention=how.convention,
+        terminal=how.terminal,
+        growth=float(numbers["terminal_growth"]),
+        multiple=float(numbers["multiple"]),
+    )
+
+
+# A staged market is played, tabulated and valued as the whole market.
+
+
+@oracles.to_markov.register(StagedMarket)
+def _(game: StagedMarket, periods: int | None = None) -> MarketPlay:
+    return played(game.market, periods)
+
+
+@oracles.action_levels.register(StagedMarket)
+def _(game: StagedMarket, count: int) -> list[np.ndarray]:
+    every = tables.levels(game.market, count)
+    return [every[firm] for firm in game.market.stages[0]]
+
+
+@oracles.to_linear_quadratic.register(StagedMarket)
+def _(game: StagedMarket) -> LinearQuadraticGame:
+    return tables.linear_quadratic(game.market)
+
+
+@oracles.outside_linear.register(StagedMarket)
+def _(game: StagedMarket, states: np.ndarray) -> str:
+    return tables.outside_linear(game.market, states)
+
+
+@oracles.to_adjustment_tables.register(StagedMarket)
+def _(game: StagedMarket, levels: int | list[float]) -> AdjustmentTables:
+    return tables.adjustment_tables(game.market, levels)
+
+
+@oracles.profit_gain_bounds.register(StagedMarket)
+def _(game: StagedMarket) -> oracles.GainBounds:
+    return oracles.profit_gain_bounds(game.market)
+
+
+@oracles.discounting_channels.register(StagedMarket)
+def _(game: StagedMarket, tables: Any = None, learns: Any = None, discounts: Any = None) -> Channels:
+    return gamma_channels(game.market, tables, learns, discounts)
