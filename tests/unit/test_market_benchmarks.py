@@ -16,10 +16,10 @@ from rivalry.games.market.benchmarks import (
     ascent_starts,
     benchmark,
     benchmarks,
-    gain_between,
+    gain_bounds,
     iterate_best_responses,
-    led_on_grid,
     maximize_joint,
+    stackelberg_on_grid,
 )
 from rivalry.games.market.discounting import critical_discount, on_grid
 
@@ -69,10 +69,10 @@ def test_shocks_that_firms_see_are_averaged_level_by_level() -> None:
 
 
 def test_gains_between_equal_profits_are_undefined() -> None:
-    low, high = gain_between(rv.games.market(demand="logit"))
+    low, high = gain_bounds(rv.games.market(demand="logit"))
     assert np.all(high > low)
     with pytest.raises(ValueError, match=r"profit gain: firm 0 .* undefined"):
-        gain_between(rv.games.market(players=1))
+        gain_bounds(rv.games.market(players=1))
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])
@@ -101,9 +101,9 @@ def test_a_grid_has_its_own_threshold_for_each_punishment() -> None:
 
 def test_ties_on_a_grid_part_strong_and_weak_values() -> None:
     market, leader = rv.games.market(intercept=10.0, unit_cost=1.0), np.arange(1.5, 6.1, 0.75)
-    coarse = led_on_grid(market, leader)
+    coarse = stackelberg_on_grid(market, leader)
     assert (coarse.strong[0], coarse.weak[0]) == (11.8125, 10.125)
-    fine = led_on_grid(market, [leader[:, None], np.arange(1.5, 6.01, 0.375)[:, None]])
+    fine = stackelberg_on_grid(market, [leader[:, None], np.arange(1.5, 6.01, 0.375)[:, None]])
     assert (fine.strong[0], fine.weak[0]) == (10.125, 10.125)
 
 

@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import to_markov
-from rivalry.games.market.native_play import played, simulate
+from rivalry.games.market.native_play import market_play, simulate
 
 WHOLE: dict[str, dict[str, Any]] = {
     "simultaneous": {"players": 3, "shock": {"kind": "ar1", "rho": 0.5, "sd": 3.0, "count": 3}},
@@ -252,7 +252,7 @@ def test_what_firms_see() -> None:
     market = rv.games.market(**options, capacity=50.0, capex=1.0, initial=[20.0, 30.0], gamma=0.5)
     seen = {}
     for word in ("none", "last_q", "last_p", "own_q_price", "price"):
-        game = played(market, 5, word)
+        game = market_play(market, 5, word)
         seen[word] = game.observe(game.reset(key)).tolist()
     states = [[5.0, 50.0, 1.0, 1.0, own, 50.0, 1.0] for own in (7.0, 8.0)]
     assert seen["none"] == states
@@ -260,9 +260,9 @@ def test_what_firms_see() -> None:
     assert seen["last_p"] == [[50.0, 50.0, *row] for row in states]
     assert seen["price"] == [[50.0, *row] for row in states]
     assert seen["own_q_price"] == [[20.0, 50.0, *states[0]], [30.0, 50.0, *states[1]]]
-    blind = played(rv.games.market(), None, "none")
+    blind = market_play(rv.games.market(), None, "none")
     assert blind.observe(blind.reset(key)).tolist() == [[0.0], [0.0]]
-    standing = played(rv.games.market(timing="alternating", initial=[20.0, 30.0]), None, "none")
+    standing = market_play(rv.games.market(timing="alternating", initial=[20.0, 30.0]), None, "none")
     assert standing.observe(standing.reset(key)).tolist() == [[20.0, 30.0]] * 2
 
 
@@ -371,11 +371,11 @@ def test_numbers_of_no_action(action: float) -> None:
 def test_wrong_input() -> None:
     game = rv.games.market(demand="differentiated")
     with pytest.raises(ValueError, match="observation: 'price' is that of one good"):
-        played(game, 3, "price")
+        market_play(game, 3, "price")
     with pytest.raises(ValueError, match="observation: 'plans' is unknown"):
-        played(game, 3, "plans")
+        market_play(game, 3, "plans")
     with pytest.raises(ValueError, match="periods: 0 must be"):
-        played(game, 0)
+        market_play(game, 0)
     with pytest.raises(ValueError, match="runs: 0 must be"):
         simulate(game, [[1.0], [1.0]], 3, runs=0)
     with pytest.raises(ValueError, match="policy"):

@@ -29,7 +29,7 @@ ALIKE = 1e-9  # of a market's size: profits that differ by less are equal
 
 
 class Benchmark(NamedTuple):
-    """One period at a benchmark, ``[player]``, in the mean over the shock's levels."""
+    """One period at a benchmark, ``[player]``, averaged over the levels of the shock."""
 
     choice: np.ndarray
     q: np.ndarray
@@ -42,13 +42,31 @@ class Benchmark(NamedTuple):
 
 
 def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
-    """The benchmark ``nash``, ``stackelberg``, ``cartel`` or ``competitive``.
+    """Return one benchmark outcome of a period.
 
-    Closed forms first; else best replies in turn (``nash``), a leader's search over the followers' replies
-    (``stackelberg``) or ascents of joint profit (``cartel``), with ``numerical`` set. A shock that firms see
-    is taken level by level, and averaged. ``stackelberg`` is of the market's own stages, or, where it has
-    one, of firm 0 leading. Raises `ValueError` where there is no such benchmark.
+    Closed forms are used where there are any. Else ``nash`` is found by iterated best responses,
+    ``stackelberg`` by the leaders' search over the followers' responses, and ``cartel`` by ascent of joint
+    profit. With an observed shock the benchmark is evaluated at every level and averaged.
 
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market; of a staged one, the whole market.
+    name : {"nash", "stackelberg", "cartel", "competitive"}
+        ``stackelberg`` is of the market's own stages; without stages, firm 0 leads.
+
+    Returns
+    -------
+    Benchmark
+        Choices and what they bring, ``[player]``; ``numerical`` tells whether they were searched for.
+
+    Raises
+    ------
+    ValueError
+        If the market has no such benchmark.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = benchmark(rv.games.market(), "cartel")
     >>> found.q.tolist(), found.profit.tolist()
@@ -57,13 +75,13 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     one_of("benchmark", name, NAMES)
     market = whole_market(game)
     if market.shock is None or not market.shock.observed:
-        return _told(market, *FOUND[name](market))
+        return _evaluate(market, *FOUND[name](market))
     levels, odds = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
     return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], odds)
 
 
 def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
-    """All benchmarks that the market has, by name."""
+    """Return all benchmarks that a market has, by name; see `benchmark`."""
     found = {}
     for name in NAMES:
         try:
@@ -73,13 +91,20 @@ def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
     return found
 
 
-def gain_between(market: Market) -> tuple[np.ndarray, np.ndarray]:
-    """Payoffs ``[player]`` in the Nash equilibrium and at the joint maximum, between which gains are told.
+def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
+    """Return the payoffs ``[player]`` of the Nash equilibrium and of the joint maximum.
 
-    A gain is ``(payoff - nash)/(joint - nash)``. Raises `ValueError` where the two are equal for a firm.
+    The profit gain is ``(payoff - nash)/(joint - nash)`` (Calvano et al. 2020, Delta).
 
+    Raises
+    ------
+    ValueError
+        If the two are equal for a firm.
+
+    Examples
+    --------
     >>> import rivalry as rv
-    >>> [part.tolist() for part in gain_between(rv.games.market())]
+    >>> [part.tolist() for part in gain_bounds(rv.games.market())]
     [[900.0, 900.0], [1012.5, 1012.5]]
     """
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel").payoff
@@ -120,7 +145,7 @@ def _cartel(market: Market) -> Choice:
 
 
 def _shut(market: Market) -> list[np.ndarray]:
-    """Sets of firms ``[player]`` that may be closed to save their fixed costs, none first."""
+    """Return sets of firms ``[player]`` that may close to save their fixed costs, the empty set first."""
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
     firms = np.flatnonzero(saves)
     if len(firms) > MOST_SUBSETS:
@@ -133,7 +158,7 @@ def _shut(market: Market) -> list[np.ndarray]:
 
 
 def _competitive(market: Market) -> Choice:
-    """Price takers; those who do not see a shock go by its mean."""
+    """Return the choices of price takers; without observing a shock they expect its mean."""
     return closed_forms.competitive(_at_mean(market)), market.shock is not None, True
 
 
@@ -143,7 +168,7 @@ def _stackelberg(market: Market) -> Choice:
         raise ValueError("stages: one firm has nobody to lead")
     stages = market.stages if len(market.stages) > 1 else ((0,), rest)
     try:
-        found = closed_forms.led(market, stages)
+        found = closed_forms.stackelberg(market, stages)
     except ValueError:
         if market.rule.jumps:
             raise
@@ -168,7 +193,7 @@ def _first(roots: np.ndarray) -> np.ndarray:
     return np.asarray(roots[0, :, 0])
 
 
-def _told(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool = True) -> Benchmark:
+def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool = True) -> Benchmark:
     x = put(np.asarray(choice, dtype=float)[:, None])
     found = metrics(market, x)
     q, p, profit = (found[name][1] for name in ("quantity", "price", "profit"))
@@ -177,21 +202,21 @@ def _told(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool 
 
 
 def _at_level(market: Market, level: float) -> Market:
-    """The market at one level of its shock."""
+    """Return the market at one level of its shock."""
     name = INTERCEPT[market.rule.demand]
     moved = market.numbers | {name: market.numbers[name] + level}
     return replace(market, numbers=moved, shock=None)
 
 
 def _at_mean(market: Market) -> Market:
-    """The market with its shock at its mean."""
+    """Return the market with its shock at its mean."""
     if market.shock is None:
         return market
     return _at_level(market, float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
 
 
 def _guess(market: Market) -> np.ndarray:
-    """Choices to start a search from: the equilibrium without the shock, or some way up the box."""
+    """Return where a search starts: the equilibrium without the shock, or a point inside the box."""
     try:
         return _first(closed_forms.nash(_at_mean(market)))
     except ValueError:
@@ -200,7 +225,7 @@ def _guess(market: Market) -> np.ndarray:
 
 
 def _mean(found: list[Benchmark], odds: np.ndarray) -> Benchmark:
-    """Benchmarks level by level, averaged."""
+    """Return the average of benchmarks at the levels of a shock."""
 
     def mean(rows: list[np.ndarray]) -> np.ndarray:
         return np.asarray(np.tensordot(odds, np.stack(rows), 1))
@@ -228,7 +253,7 @@ JOINT_STARTS = 8
 
 @eqx.filter_jit
 def _line(game: Any, x: Any, player: Any, own: Any) -> Any:
-    """What ``player`` gets by each of its own choices."""
+    """Return the payoff of ``player`` at each of its own choices."""
     return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(own)
 
 
@@ -238,7 +263,7 @@ def _known(game: Any, x: Any, player: Any) -> Any:
 
 
 def search_response(game: Any, x: np.ndarray, player: int) -> float:
-    """The best choice of a player on a line: the game's own, or by a grid that narrows down.
+    """Return a player's best choice: the known best response, or one found by refined grid search.
 
     The peak must be wider than a step of the first grid, a two-hundredth of the box.
     """
@@ -254,9 +279,9 @@ def search_response(game: Any, x: np.ndarray, player: int) -> float:
 
 
 def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
-    """Choices ``[player]`` at which best replies in turn come to rest, damped by half after a while.
+    """Return the fixed point ``[player]`` of best responses in turn, damped after a while.
 
-    Raises `ValueError` where they do not.
+    Raises `ValueError` if they do not converge.
     """
     x = np.array(start, dtype=float)[:, None]
     wide = np.asarray(game.space.high - game.space.low)[:, 0]
@@ -269,13 +294,20 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
             x[player, 0] += (there - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
         if np.all(np.abs(x - before)[:, 0] <= rest * wide):
             return np.asarray(x[:, 0])
-    raise ValueError("market: best replies in turn come to no rest, so that no equilibrium is known")
+    raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
 
 
 def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
-    """Choices ``[player]`` of largest total payoff: the best of L-BFGS-B from ``starts [start player]``.
+    """Return the choices ``[player]`` of largest total payoff: the best of L-BFGS-B from several starts.
 
-    Who is ``shut [player]`` stays at its lowest choice.
+    Parameters
+    ----------
+    game : Game
+        A game with one axis per player.
+    starts : ndarray
+        Where ascents begin, ``[start player]``.
+    shut : ndarray of bool, optional
+        Players that stay at their lowest choice, ``[player]``.
     """
     from scipy.optimize import minimize
 
@@ -303,7 +335,7 @@ def _total(game: Any, x: Any) -> Any:
 
 
 def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
-    """Where ascents begin ``[start player]``: a guess, parts of it, and each firm (nearly) alone."""
+    """Return where ascents begin ``[start player]``: a guess, fractions of it, and each firm nearly alone."""
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
     rows = [guess, *(guess * part for part in (0.5, 0.75, 1.25))]
     rows += [
@@ -313,15 +345,26 @@ def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(np.array(rows), low, high))
 
 
-def led_on_grid(game: Market | StagedMarket, places: Any, stages: Any = None) -> SubgamePerfect:
-    """Play in stages, exactly, where firms may choose only ``places``: its ``strong`` and ``weak`` values.
+def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = None) -> SubgamePerfect:
+    """Return exact play in stages where firms choose among grid points.
 
-    ``stages`` are the market's own, or, where it has one, of firm 0 leading. A follower's grid with the
-    leader's step ties at every other choice of the leader, and the values fall apart.
+    A follower's grid with the leader's step has ties at every other choice of the leader; ``strong`` and
+    ``weak`` are the leaders' values with ties broken in their favour and against them.
 
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market.
+    places : array_like
+        Grid points, as in `rivalry.tables.tabulate`.
+    stages : list of list of int, optional
+        By default the market's own; without stages, firm 0 leads.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> market = rv.games.market(intercept=10.0, unit_cost=1.0)
-    >>> found = led_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
+    >>> found = stackelberg_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
     >>> found.strong[0].item(), found.weak[0].item()
     (11.8125, 10.125)
     """

@@ -108,12 +108,14 @@ def _crossing(slope: Callable[[Array], Array], low: Array, high: Array) -> Array
 
 
 class StageResponses(eqx.Module):
-    """Replies of a stage: of the last by its first-order conditions, of those before by best replies in turn.
+    """Responses of a later stage to earlier ones.
 
-    The last stage's outputs depend on the leaders through their total alone, so that who is absent, and who
-    full, is found exactly (`rivalry.games.market.cournot.aggregate`). A follower who sells nothing in a best
-    reply stays out. Else, and in earlier stages, it is `rivalry.transforms.Followers`.
+    The outputs of the last stage depend on the leaders through their total alone, so firms that are absent or
+    at capacity are found exactly (`rivalry.games.market.quantities.aggregate`); a follower that sells nothing
+    in a best response stays out. Otherwise, and in earlier stages, `rivalry.transforms.Followers` searches.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.market(players=3)
     >>> StageResponses()(game, game.space.check([45.0, 0.0, 0.0]), (1, 2)).ravel().tolist()

@@ -37,7 +37,7 @@ class Flow(NamedTuple):
     cash_flow: Float[Array, "firm"]
 
 
-def opening(market: Market, choice: Float[Array, "firm"]) -> Standing:
+def initial_standing(market: Market, choice: Float[Array, "firm"]) -> Standing:
     """With what the first period begins, where ``choice`` stands before it."""
     numbers = market.numbers
     firms = jnp.ones(market.players)

@@ -20,7 +20,7 @@ Numbers = dict[str, Any]
 Rows = Callable[[Numbers], np.ndarray]
 
 
-def held(market: Market) -> Numbers:
+def plain_numbers(market: Market) -> Numbers:
     """The market's numbers, and its bounds, as NumPy's: floats, and arrays ``[player]``."""
     found: Numbers = {
         name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
@@ -56,14 +56,14 @@ def nash(market: Market) -> np.ndarray:
             high=numbers["high"],
         )
         return roots[:, :, None]
-    choice = placed(market, numbers, NASH[market.rule](numbers))
+    choice = clip_choice(market, numbers, NASH[market.rule](numbers))
     _check_fixed_costs(market, numbers, choice)
     return choice[None, :, None]
 
 
 def certain(market: Market) -> Numbers:
     """The numbers of a market that closed forms may cover. Raises `ValueError`."""
-    numbers = held(market)
+    numbers = plain_numbers(market)
     if market.shock is not None:
         raise refuse("shock", "certain demand")
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
@@ -75,7 +75,7 @@ def certain(market: Market) -> Numbers:
     return numbers
 
 
-def placed(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
+def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
     """Choices within bounds. Raises `ValueError`, naming the firm, where a bound changes what is sold."""
     inside = np.clip(choice, numbers["low"], numbers["high"])
     moved = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
@@ -164,7 +164,7 @@ def joint(market: Market) -> np.ndarray:
         raise refuse("convex_cost", "constant unit costs with this demand")
     if rule.choice == "quantity" and rule.demand != "differentiated" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
-    return placed(market, numbers, JOINT[rule](numbers))
+    return clip_choice(market, numbers, JOINT[rule](numbers))
 
 
 def _in_prices(numbers: Numbers, weight: float) -> np.ndarray:
@@ -209,7 +209,7 @@ def competitive(market: Market) -> np.ndarray:
     numbers = certain(market)
     if market.rule.choice == "quantity" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
-    return placed(market, numbers, COMPETITIVE[market.rule](numbers))
+    return clip_choice(market, numbers, COMPETITIVE[market.rule](numbers))
 
 
 COMPETITIVE: dict[tuple[str, str], Rows] = {
@@ -228,7 +228,7 @@ COMPETITIVE: dict[tuple[str, str], Rows] = {
 }
 
 
-def led(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.Led:
+def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.StagedOutputs:
     """What everybody chooses when stages move one after the other (default: the market's own).
 
     Linear demand and quantities: any stages. Else one leader: of all others with differentiated quantities
@@ -236,7 +236,7 @@ def led(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leader
     `ValueError` for others, as `nash` does, and for followers with fixed costs.
 
     >>> import rivalry as rv
-    >>> led(rv.games.market(), [[0], [1]]).q.tolist()
+    >>> stackelberg(rv.games.market(), [[0], [1]]).q.tolist()
     [45.0, 22.5]
     """
     order = [list(stage) for stage in (market.stages if stages is None else stages)]
@@ -261,7 +261,7 @@ def led(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leader
     return found
 
 
-def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.Led:
+def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
     """One leader, and all others after it."""
     rule = market.rule
     alone = rule.demand == "isoelastic" or rule == ("differentiated", "price")
@@ -274,8 +274,8 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
     choice[seats] = LEADER[rule](own)
     if rule.demand == "isoelastic":
         _isoelastic(numbers, choice)
-    choice = placed(market, numbers, choice)
-    return leadership.Led(choice, np.zeros(1), True, choice[None, order[0]])
+    choice = clip_choice(market, numbers, choice)
+    return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
 
 
 LEADER: dict[tuple[str, str], Rows] = {

@@ -20,7 +20,7 @@ from rivalry.tables.kernels.shapes import FiniteGame
 
 
 class Critical(NamedTuple):
-    """The discount factors from which no firm departs, and what they are made of, ``[player]``."""
+    """Critical discount factors and the payoffs that they follow from, ``[player]``."""
 
     delta: (
         np.ndarray
@@ -31,7 +31,7 @@ class Critical(NamedTuple):
 
 
 class OnGrid(NamedTuple):
-    """Thresholds for every pure Nash punishment on a grid."""
+    """Critical discount factors for every pure Nash punishment on a grid."""
 
     delta: np.ndarray  # [punishment player]
     punishment: np.ndarray  # [punishment player]: actions
@@ -40,15 +40,26 @@ class OnGrid(NamedTuple):
 
 
 def critical_discount(game: Market | StagedMarket) -> Critical:
-    """``delta* = (piD - piC)/(piD - piN)`` of every firm, from the market's own best reply to the cartel.
+    """Return the discount factors from which reversion to Nash play supports the cartel.
 
-    ``piC`` is what each earns by its own sales in the joint maximum. Symmetric linear Cournot:
-    ``(n+1)^2/((n+1)^2 + 4n)``; homogeneous Bertrand: ``(n-1)/n``. Raises `ValueError` where there is no
-    equilibrium or no joint maximum.
+    ``delta* = (piD - piC)/(piD - piN)`` for every firm, where ``piD`` is the best response to the cartel
+    and ``piC`` is earned by the firm's own sales. It is ``(n+1)^2/((n+1)^2 + 4n)`` in symmetric linear
+    Cournot and ``(n-1)/n`` in homogeneous Bertrand competition.
 
+    Raises
+    ------
+    ValueError
+        If there is no equilibrium or no joint maximum.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> critical_discount(rv.games.market()).delta.round(9).tolist()
     [0.529411765, 0.529411765]
+
+    References
+    ----------
+    Friedman (1971), Review of Economic Studies 38.
     """
     market = whole_market(game)
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
@@ -59,7 +70,7 @@ def critical_discount(game: Market | StagedMarket) -> Critical:
 
 
 def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
-    """The threshold; 0 where nobody gains by departing, infinite where punishment does not hurt."""
+    """Return the thresholds: 0 where no deviation pays, infinity where punishment does not hurt."""
     gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
     gains, harms = gain > ALIKE * scale, harm > ALIKE * scale
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -67,11 +78,20 @@ def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale:
 
 
 def on_grid(market: Market, places: Any) -> OnGrid:
-    """The same, exactly, where firms may choose only ``places`` (as in `rivalry.tables.tabulate`).
+    """Return the same, exactly, where firms choose among grid points.
 
-    The cartel is the joint action of largest total payoff, departures are to other places, and every pure
-    Nash equilibrium of the grid is a punishment, those that differ by swaps of like firms counted once.
+    The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
+    pure Nash equilibrium of the grid is a punishment; those that differ by swaps of equal firms count once.
 
+    Parameters
+    ----------
+    market : Market
+        A market without stages.
+    places : array_like
+        Grid points, as in `rivalry.tables.tabulate`.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
     >>> found.punishment.tolist(), found.joint.tolist(), found.delta.round(9).tolist()
@@ -92,7 +112,7 @@ def on_grid(market: Market, places: Any) -> OnGrid:
 
 
 class Channels(NamedTuple):
-    """Where choices of today meet those of later; nothing else lets a discount factor matter."""
+    """Channels by which choices affect later ones; discount factors matter through nothing else."""
 
     state: list[str]  # what a choice leaves behind that later cash flows depend on
     memory: list[list[int]]  # [i, j]: firm i observes past actions of firm j, so gamma of j can matter
@@ -119,15 +139,26 @@ def gamma_channels(
     learns: Sequence[bool] | None = None,
     discounts: Sequence[float] | np.ndarray | None = None,
 ) -> Channels:
-    """Through what the discount factors of a market's firms can matter.
+    """Return the channels by which the discount factors of a market's firms can affect outcomes.
 
-    Without a state that choices move and without memory the valuation problem falls into periods, and what
-    is best does not depend on ``gamma``; a shock is no such state, for no choice moves it. ``tables`` are
-    those of play on places, with all that firms see (default: they remember nothing); a price of the past,
-    or an output that stands, tells of the actions with which it would differ. ``learns [player]`` says who
-    learns (default: nobody); a learner whose discount is above 0 teaches itself from its own values.
-    ``discounts [player]`` are those that they learn with (default: the market's ``gamma``).
+    Without a state that choices change, and without memory, the valuation problem separates into periods,
+    and the best choice does not depend on ``gamma``. No choice moves a shock, so it is no such state.
 
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market.
+    tables : FiniteGame, optional
+        Tables of play on a grid, with all that firms observe; by default they remember nothing. A past
+        price, or output that is carried over, reveals the actions with which it would differ.
+    learns : sequence of bool, optional
+        Which firms learn, ``[player]``; by default none. A learner whose discount factor is above 0 updates
+        its values from its own values.
+    discounts : array_like, optional
+        Discount factors of the learners; by default the market's ``gamma``.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> gamma_channels(rv.games.market(adjustment="spot", adjustment_cost=1.0)).text
     'gamma can matter through: adjustment cost'
@@ -149,7 +180,7 @@ def gamma_channels(
 
 
 def warn_of_learning(channels: Channels, gamma: Sequence[float] | np.ndarray) -> bool:
-    """Warns, and says so, where discount factors above 0 can matter through learning alone, or not at all."""
+    """Warn, and return True, if discount factors above 0 can matter through learning alone."""
     alone = not channels.state and not channels.memory and bool(np.any(np.asarray(gamma) > 0))
     if alone:
         warnings.warn("gamma has no channel except learning: what it moves is an artefact", stacklevel=2)
@@ -157,9 +188,9 @@ def warn_of_learning(channels: Channels, gamma: Sequence[float] | np.ndarray) ->
 
 
 def remembered(tables: FiniteGame) -> list[list[int]]:
-    """Pairs ``[i, j]``: player i observes past actions of player j.
+    """Return the pairs ``[i, j]`` where player i observes past actions of player j.
 
-    By itself, or by what nature or the signal tells of them.
+    Directly, or through nature or the signal.
     """
     players = len(tables.sizes)
     pairs = []
@@ -174,13 +205,13 @@ def remembered(tables: FiniteGame) -> list[list[int]]:
 
 
 def _tells(tables: FiniteGame, player: int) -> bool:
-    """Whether the signal differs with a player's action, of its round or, through nature, of one before."""
+    """Return whether the signal depends on a player's action, of this round or an earlier one."""
     later = _differs(tables, tables.goes, player) and bool(np.any(tables.signal != tables.signal[:1]))
     return later or _differs(tables, tables.signal[:, :, None], player)
 
 
 def _differs(tables: FiniteGame, table: np.ndarray, player: int) -> bool:
-    """Whether a table ``[nature joint ..]`` differs with a player's action anywhere."""
+    """Return whether a table ``[nature joint ..]`` depends on a player's action anywhere."""
     if table.shape[1] <= 1:
         return False
     by_player = table.reshape(len(table), *tables.sizes.tolist(), -1)

@@ -27,7 +27,7 @@ from rivalry.games.market.checks import (
 from rivalry.games.market.demand import Rule, shock_of
 from rivalry.games.market.model import Accounts, Dynamics, Market
 from rivalry.games.market.quantities import check_interior
-from rivalry.games.market.staged import StagedMarket, staged
+from rivalry.games.market.staged import StagedMarket, staged_market
 from rivalry.games.market.valuation import check_rates
 from rivalry.transforms import check_stages
 
@@ -213,7 +213,7 @@ def market(
     )
     if initial is not None:
         box.check(np.asarray(found.numbers["initial"])[:, None], "initial")
-    return staged(found) if len(order) > 1 else found
+    return staged_market(found) if len(order) > 1 else found
 
 
 def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:

@@ -196,7 +196,7 @@ EXACT = 1e-11  # of a market's size: a gain below this is rounding
 SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the scan for the smallest regret
 
 
-class Led(NamedTuple):
+class StagedOutputs(NamedTuple):
     """Outputs of everybody when those of the first stage lead."""
 
     q: np.ndarray  # [player]
@@ -214,7 +214,7 @@ def linear(
     *,
     low: Any = 0.0,
     high: Any = np.inf,
-) -> Led:
+) -> StagedOutputs:
     """Outputs for ``P = a - b Q`` and costs ``c_i q + d_i q^2/2`` when stages choose one after the other.
 
     Those of one stage choose at once. Later stages may leave the market, or be full: a single leader is best
@@ -227,7 +227,7 @@ def linear(
     [45.0, 0.0]
     """
     c, d, low, high = rows(c, d, low, high)
-    lines, of_stage = faced(a, b, stages, c, d, low=low, high=high)
+    lines, of_stage = price_lines(a, b, stages, c, d, low=low, high=high)
     first = of_stage[0]
     roots, regret = _leaders(lines[0], first, EXACT * a**2 / b)
     q, total = np.zeros(len(c)), 0.0
@@ -235,10 +235,10 @@ def linear(
         own = roots[0] if line is None else line.at(total)[1]
         q[list(members)] = own
         total += own.sum()
-    return Led(q, regret, bool(regret.max() <= EXACT * a**2 / b), roots)
+    return StagedOutputs(q, regret, bool(regret.max() <= EXACT * a**2 / b), roots)
 
 
-def faced(
+def price_lines(
     a: float, b: float, stages: Sequence[Sequence[int]], c: Any, d: Any, *, low: Any, high: Any
 ) -> tuple[list[PriceLine], list[Stage]]:
     """The price lines that the stages face, the first stage's first, and the stages.

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile
-from rivalry.games.market.cash_flow import Flow, Standing, market_size, opening, settle
+from rivalry.games.market.cash_flow import Flow, Standing, initial_standing, market_size, settle
 from rivalry.games.market.checks import beyond
 from rivalry.games.market.model import Market
 from rivalry.games.market.staged import StagedMarket, whole_market
@@ -22,8 +22,8 @@ OBSERVATIONS = ("last_q", "last_p", "own_q_price", "price", "none")
 LARGEST = 1e12  # what is seen is cut there
 
 
-class Played(NamedTuple):
-    """A market between two choices."""
+class PlayState(NamedTuple):
+    """The state of a market between two choices."""
 
     standing: Standing
     now: Float[Array, "firm axis"]  # what has been chosen in this period, else what stands
@@ -33,23 +33,23 @@ class Played(NamedTuple):
 
 
 class MarketPlay(eqx.Module):
-    """A market played period by period; a `MarkovGame`. Made by `played`.
+    """A market played period by period; a `MarkovGame`. Made by `market_play`.
 
-    In a period the shock falls, the stages act, the market clears once, all cash flows are settled together
-    (the rewards), and states move on. A step is a period; in a market with stages it is a stage, and the last
-    one pays. ``movers`` says whose turn it is; in alternating play that is firm ``t mod n``, while the
-    others' choices stand. Rows of those whose turn it is not are ignored.
+    In a period the shock is drawn, the stages act, the market clears once, all cash flows are settled
+    together (the rewards), and states are updated. A step is a period; in a market with stages it is a
+    stage, and the last stage is paid. ``movers`` are the firms that choose; in alternating play firm ``t
+    mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
 
     A choice is a quantity or a price. Where a change of output takes effect a period later
-    (``predetermined``), it is that change: output goes from ``q`` to ``q + u``, kept in the market's box.
-    Where firms invest, investment is a second axis, and outputs reach up to where nothing is paid for them.
+    (``predetermined``), it is that change: output goes from ``q`` to ``q + u``, clipped to the market's
+    box. Where firms invest, investment is a second axis, and outputs reach up to where the price is zero.
     With growth, outputs, changes and investments are per unit of market size, and rewards are money.
 
-    Firms see (``observation``) all quantities sold last, ``last_q``, all prices, ``last_p``, the own quantity
-    and price, ``own_q_price``, the ``price`` of one good, or ``none``; and besides what choices stand where
-    those matter, an observed shock, a sticky price, who has left, their own capacity and cash, market size,
-    and what earlier stages chose. The horizon cuts play; a firm that runs out of cash has left for good
-    (``alive``), and play ends with the last one.
+    Firms observe (``observation``) all quantities sold last, ``last_q``, all prices, ``last_p``, the own
+    quantity and price, ``own_q_price``, the ``price`` of one good, or ``none``. They also observe, where
+    they matter, the choices that stay, an observed shock, a sticky price, which firms have exited, their
+    own capacity and cash, the market size, and the choices of earlier stages. The horizon truncates play. A
+    firm that runs out of cash exits for good (``alive``), and play ends with the last one.
     """
 
     market: Market
@@ -59,8 +59,8 @@ class MarketPlay(eqx.Module):
     observation: str = eqx.field(static=True)
     grows: bool = eqx.field(static=True)
 
-    def reset(self, key: PRNGKeyArray) -> Played:
-        """The first period, with its shock drawn; choices of before it too, where none are given."""
+    def reset(self, key: PRNGKeyArray) -> PlayState:
+        """Return the first period, with its shock drawn, and initial choices where none are given."""
         market = self.market
         drawn, falls = jax.random.split(key)
         if "initial" in market.numbers:
@@ -69,30 +69,32 @@ class MarketPlay(eqx.Module):
             choice = market.space.low[:, 0]
         else:
             choice = market.space.sample(drawn)[:, 0]
-        standing = opening(market, choice)
-        shock = jnp.asarray(0) if market.shock is None else _drawn(market.shock.probabilities, falls)
+        standing = initial_standing(market, choice)
+        shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
         sold, still = market.cleared(choice[:, None]), jnp.zeros(market.players)
         before = Flow(sold.q, sold.p, still, still)
-        return Played(standing, self._resting(standing), jnp.asarray(0), shock, before)
+        return PlayState(standing, self._resting(standing), jnp.asarray(0), shock, before)
 
     def step(
-        self, state: Played, x: Profile, key: PRNGKeyArray
-    ) -> tuple[Played, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        self, state: PlayState, x: Profile, key: PRNGKeyArray
+    ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         market = self.market
         now = jnp.where(self.movers(state)[:, None], x, state.now)
         settled = state.stage == len(market.stages) - 1
         shift = 0.0 if market.shock is None else market.shock.levels[state.shock]
         flow, standing = settle(market, state.standing, now, shift, self.reach)
-        shock = state.shock if market.shock is None else _drawn(market.shock.transitions[state.shock], key)
-        after = Played(standing, self._resting(standing), jnp.asarray(0), shock, flow)
+        shock = (
+            state.shock if market.shock is None else _draw_level(market.shock.transitions[state.shock], key)
+        )
+        after = PlayState(standing, self._resting(standing), jnp.asarray(0), shock, flow)
         between = state._replace(now=now, stage=state.stage + 1)
-        following: Played = jax.tree.map(lambda a, b: jnp.where(settled, a, b), after, between)
+        following: PlayState = jax.tree.map(lambda a, b: jnp.where(settled, a, b), after, between)
         cut = jnp.asarray(False) if self.periods is None else following.standing.period >= self.periods
         gone = ~jnp.any(following.standing.active)
         return following, jnp.where(settled, flow.cash_flow, 0.0), gone, cut & ~gone
 
-    def movers(self, state: Played) -> Bool[Array, "player"]:
-        """Whose turn it is."""
+    def movers(self, state: PlayState) -> Bool[Array, "player"]:
+        """Return which firms choose."""
         market = self.market
         firms = jnp.arange(market.players)
         if market.timing == "alternating":
@@ -101,12 +103,12 @@ class MarketPlay(eqx.Module):
             turn = put(_stage_rows(market))[state.stage]
         return turn & state.standing.active
 
-    def alive(self, state: Played) -> Bool[Array, "player"]:
-        """Who has not left."""
+    def alive(self, state: PlayState) -> Bool[Array, "player"]:
+        """Return which firms have not exited."""
         return state.standing.active
 
-    def observe(self, state: Played) -> Float[Array, "player feature"]:
-        """What each firm sees, in the order of the description."""
+    def observe(self, state: PlayState) -> Float[Array, "player feature"]:
+        """Return each firm's observation, in the order of the description."""
         firms = self.market.players
         parts = [*self._remembered(state.last), *self._states(state)]
         each = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
@@ -123,8 +125,8 @@ class MarketPlay(eqx.Module):
         }
         return found[self.observation]
 
-    def _states(self, state: Played) -> list[Array]:
-        """What is seen of the states that there are: rows for all, or columns of one's own."""
+    def _states(self, state: PlayState) -> list[Array]:
+        """Return the observed states: rows for all firms, or columns of one's own."""
         market, standing = self.market, state.standing
         states = market.dynamics
         found: list[Array] = []
@@ -147,15 +149,30 @@ class MarketPlay(eqx.Module):
         return found
 
     def _resting(self, standing: Standing) -> Float[Array, "firm axis"]:
-        """What is played by those whose turn does not come: choices stand, nothing is invested."""
+        """Return the choices of firms that do not choose: choices stay, nothing is invested."""
         still = jnp.zeros(self.space.shape)
         if self.market.timing != "alternating" or self.market.dynamics.adjustment == "predetermined":
             return still
         return still.at[:, 0].set(standing.choice)
 
 
-def played(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:
-    """The market played on and on; see `MarketPlay`. Raises `ValueError`."""
+def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:
+    """Return native play of a market, period by period.
+
+    Parameters
+    ----------
+    market : Market
+        A market with all its firms.
+    periods : int, optional
+        Play is truncated after so many periods; by default never.
+    observation : {"last_q", "last_p", "own_q_price", "price", "none"}
+        What firms observe of the last period; see `MarketPlay`.
+
+    Raises
+    ------
+    ValueError
+        For words that are unknown, ``price`` with several goods, and ``periods`` below 1.
+    """
     if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
         raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
     if observation not in OBSERVATIONS:
@@ -179,12 +196,12 @@ def played(market: Market, periods: int | None = None, observation: str = "last_
 
 
 def _stage_rows(market: Market) -> np.ndarray:
-    """Who chooses in every stage, ``[stage firm]``."""
+    """Return which firms choose in every stage, ``[stage firm]``."""
     return np.array([[firm in stage for firm in range(market.players)] for stage in market.stages])
 
 
-def _drawn(odds: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:
-    """A level with these chances."""
+def _draw_level(odds: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:
+    """Draw a level with these probabilities."""
     at = jnp.searchsorted(jnp.cumsum(odds), jax.random.uniform(key), side="right")
     return jnp.minimum(at, odds.shape[0] - 1)
 
@@ -193,7 +210,7 @@ Policy = Callable[[Array, PRNGKeyArray], Array]
 
 
 class Simulation(NamedTuple):
-    """What runs of a market brought."""
+    """Simulated runs of a market."""
 
     q: np.ndarray  # [run period firm]: sold
     p: np.ndarray  # [run period firm]
@@ -211,13 +228,32 @@ def simulate(
     seed: int = 0,
     observation: str = "last_q",
 ) -> Simulation:
-    """Play of a market for so many periods, so many times.
+    """Simulate a market under given policies.
 
-    ``policy`` is what all firms choose, ``[firm axis]`` or ``[period firm axis]`` in the space of
-    ``played(market)``, or a function that JAX can trace, ``policy(seen [firm feature], key) -> [firm axis]``.
-    Of a market with stages it is asked before every stage. The same seed gives the same numbers. Raises
-    `ValueError` for choices outside the space.
+    Parameters
+    ----------
+    market : Market or StagedMarket
+        A market; of a staged one, the whole market is simulated.
+    policy : array_like or callable
+        The choices of all firms, ``[firm axis]`` or ``[period firm axis]`` in the space of `market_play`,
+        or a function that JAX can trace, ``policy(observation [firm feature], key) -> [firm axis]``. In a
+        market with stages it is called before every stage.
+    periods : int
+        Periods per run.
+    runs : int
+        Independent runs.
+    seed : int
+        The same seed gives the same numbers.
+    observation : str
+        As in `market_play`.
 
+    Raises
+    ------
+    ValueError
+        For choices outside the space.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = simulate(rv.games.market(gamma=[0.95, 0.8]), [[45.0], [22.5]], 3)
     >>> found.p[0, :, 0].tolist(), found.cash_flow[0, 0].tolist()
@@ -226,7 +262,7 @@ def simulate(
     whole = whole_market(market)
     if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
         raise ValueError(f"runs: {runs!r} must be a whole number, at least 1")
-    game = played(whole, periods, observation)
+    game = market_play(whole, periods, observation)
     rule = policy if callable(policy) else None
     rows = np.zeros((periods, 0)) if callable(policy) else _rows(game, policy, periods)
     flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
@@ -235,7 +271,7 @@ def simulate(
 
 
 def worth(market: Market, cash_flows: np.ndarray) -> Valuation:
-    """What ``cash_flows [.. period firm]`` are worth to the firms of a market, ``[.. firm]``.
+    """Return the valuation of ``cash_flows [.. period firm]`` by the firms of a market, ``[.. firm]``.
 
     With every firm's own discount factor, the market's convention and its terminal value.
     """
@@ -251,7 +287,7 @@ def worth(market: Market, cash_flows: np.ndarray) -> Valuation:
 
 
 def _rows(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
-    """What is chosen in every period, ``[period firm axis]``. Raises `ValueError`."""
+    """Return the choices of every period, ``[period firm axis]``. Raises `ValueError`."""
     given = np.asarray(policy, dtype=float)
     if given.ndim == 2:
         one = np.asarray(game.space.check(given, "policy"))
@@ -265,7 +301,7 @@ def _rows(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
 
 @eqx.filter_jit
 def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..."], keys: Array) -> Flow:
-    """All runs, each ``[run period firm]``."""
+    """Simulate all runs, each ``[run period firm]``."""
 
     def one(key: PRNGKeyArray) -> Flow:
         first, rest = jax.random.split(key)
@@ -282,7 +318,7 @@ def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..
 
 
 def _period(game: MarketPlay, policy: Policy | None, state: Any, inputs: tuple[Array, Any]) -> Any:
-    """All stages of a period; what it brought."""
+    """Play all stages of a period, and return the state and its cash flows."""
     row, key = inputs
     for stage in range(len(game.market.stages)):
         choose, fall = jax.random.split(jax.random.fold_in(key, stage))

@@ -18,7 +18,7 @@ from rivalry.games.market import benchmarks, best_response, closed_forms, demand
 from rivalry.games.market.checks import refusal
 from rivalry.games.market.discounting import Channels, critical_discount, gamma_channels
 from rivalry.games.market.model import Market
-from rivalry.games.market.native_play import MarketPlay, played
+from rivalry.games.market.native_play import MarketPlay, market_play
 from rivalry.games.market.staged import StagedMarket, proved_leader_response, second_order
 from rivalry.games.market.valuation import lasting
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
@@ -163,7 +163,7 @@ def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
 @oracles.closed_form.register(StagedMarket)
 def _(game: StagedMarket) -> np.ndarray:
     """Return the first stage's choices; leaders without a pure equilibrium get those of smallest regret."""
-    return np.asarray(closed_forms.led(game.market, game.stages).roots[:, :, None])
+    return np.asarray(closed_forms.stackelberg(game.market, game.stages).roots[:, :, None])
 
 
 # Plots.
@@ -189,7 +189,7 @@ def _(game: StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
 
 @oracles.to_markov.register(Market)
 def _(game: Market, periods: int | None = None) -> MarketPlay:
-    return played(game, periods)
+    return market_play(game, periods)
 
 
 @oracles.to_repeated.register(Market)
@@ -239,7 +239,7 @@ def _(game: Market) -> bool:
 
 @oracles.profit_gain_bounds.register(Market)
 def _(game: Market) -> oracles.GainBounds:
-    return oracles.GainBounds(*benchmarks.gain_between(game), critical_discount(game).delta)
+    return oracles.GainBounds(*benchmarks.gain_bounds(game), critical_discount(game).delta)
 
 
 @oracles.discounting_channels.register(Market)
@@ -267,12 +267,12 @@ def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarra
     )
 
 
-# A staged market is played, tabulated and valued as the whole market.
+# A staged market is market_play, tabulated and valued as the whole market.
 
 
 @oracles.to_markov.register(StagedMarket)
 def _(game: StagedMarket, periods: int | None = None) -> MarketPlay:
-    return played(game.market, periods)
+    return market_play(game.market, periods)
 
 
 @oracles.action_levels.register(StagedMarket)

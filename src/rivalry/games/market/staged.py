@@ -22,9 +22,9 @@ AGREE = 1e-9  # of the payoff scale: so well must replies found in two ways pay 
 
 
 class StagedMarket(Leadership):
-    """The game of the firms of a market's first stage, to whom the later stages reply.
+    """The game of the firms of a market's first stage, to which the later stages respond.
 
-    ``market`` is the market itself, in which everybody chooses; see `rivalry.transforms.stackelberg`.
+    ``market`` is the market itself, in which all firms choose; see `rivalry.transforms.stackelberg`.
     """
 
     @property
@@ -34,14 +34,14 @@ class StagedMarket(Leadership):
         return found
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
-        """What all of ``game`` choose; replies of a linear last stage are differentiated as they stand."""
+        """Return the choices of all players of ``game``; exact responses are differentiated directly."""
         if not self.exact:
             return super().whole(x)
         found: Array = self.respond(self.game, self.put(x), self.followers)
         return found
 
     def choices(self, x: Profile) -> Float[Array, "seat axis"]:
-        """What everybody chooses ``[player axis]`` when the first stage chooses ``x``."""
+        """Return the choices of all firms ``[player axis]`` when the first stage chooses ``x``."""
         found: Array = everyone(self, x)
         return found
 
@@ -58,7 +58,7 @@ def whole_market(game: Market | StagedMarket) -> Market:
 
 @eqx.filter_jit
 def everyone(game: Leadership, x: Any) -> Any:
-    """What all choose, later stages replying, when those who lead choose ``x [leader axis]``."""
+    """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
     x = game.whole(x)
     while isinstance(game.game, Leadership):
         game = game.game
@@ -67,11 +67,11 @@ def everyone(game: Leadership, x: Any) -> Any:
 
 
 def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
-    """The best output on the price line that the later stages leave."""
+    """Return a leader's best output on the price line that the later stages leave."""
     market = game.market
-    n = closed_forms.held(market)
+    n = closed_forms.plain_numbers(market)
     firm = game.stages[0][player]
-    lines, _ = leadership.faced(
+    lines, _ = leadership.price_lines(
         n["intercept"],
         n["slope"],
         game.stages,
@@ -96,8 +96,8 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     )
 
 
-def staged(market: Market) -> StagedMarket:
-    """The game of a market's first stage."""
+def staged_market(market: Market) -> StagedMarket:
+    """Return the game of a market's first stage."""
     here: Any = market
     left = list(range(market.players))
     respond = StageResponses(searched=bool(discontinuity(market)))
@@ -113,12 +113,13 @@ STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
 
 
 def second_order(game: StagedMarket, x: Profile) -> Record:
-    """``leader_second_order [player]``, ``follower_second_order [seat]`` and ``at_bound [seat]``.
+    """Return the second-order conditions of leaders and followers, and which choices are at a bound.
 
-    The second derivatives of payoffs in the own choice, below 0 at a peak: a leader's with the later stages
-    replying, a follower's with the choices of all others standing. They are second differences over a
-    ten-thousandth of the box, so they see a kink as a steep bend, and NaN at a bound and for leaders among
-    the seats. ``at_bound`` is 1 for choices at a bound.
+    ``leader_second_order [player]`` and ``follower_second_order [seat]`` are second derivatives of payoffs
+    in the own choice, below 0 at a peak: a leader's with the later stages responding, a follower's with the
+    choices of all others fixed. They are second differences over a ten-thousandth of the box, so a kink
+    appears as a large value. They are NaN at a bound, and for leaders among the seats. ``at_bound [seat]``
+    is 1 at a bound.
     """
     market = game.market
     play = np.asarray(game.choices(put(np.asarray(x))))
@@ -136,7 +137,7 @@ def second_order(game: StagedMarket, x: Profile) -> Record:
 
 
 def _bend(game: Any, x: np.ndarray, player: int) -> float:
-    """The second difference of a player's payoff in its own choice; NaN near a bound."""
+    """Return the second difference of a player's payoff in its own choice; NaN near a bound."""
     low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
     step = STEP * (high - low)
     if not low + step <= x[player, 0] <= high - step:

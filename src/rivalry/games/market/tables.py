@@ -10,7 +10,7 @@ from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.market.benchmarks import benchmark
-from rivalry.games.market.cash_flow import opening, settle
+from rivalry.games.market.cash_flow import initial_standing, settle
 from rivalry.games.market.model import Market
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
@@ -24,21 +24,34 @@ PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
 def repeated(
     market: Market, places: np.ndarray, sizes: np.ndarray, max_table_bytes: int = TABLE_BYTES
 ) -> FiniteGame:
-    """The market played on and on by firms who choose among ``places [player action axis]``.
+    """Return the tables of repeated play by firms that choose among grid points.
 
-    A round is a period. Its movers are everybody, stage by stage, or in alternating play firm ``t mod n``.
-    The payoff is a period's cash flow. Nature is the level of the shock (slowest) and, where changing output
-    costs, the joint action of the period before, which is the output that stands; with a ``predetermined``
-    change an action is the output of the next period. Firms see nature now, if they observe the shock or
-    outputs stand, and what earlier stages chose. The signal is the price of one good, as its place among all
-    its values.
+    A round is a period. All firms move, stage by stage, or in alternating play firm ``t mod n``. The payoff
+    is the cash flow of a period. Nature is the level of the shock (slowest) and, with adjustment costs, the
+    joint action of the period before, which is the present output; with a ``predetermined`` change an
+    action is the output of the next period. Firms observe nature now, if they observe the shock or outputs
+    are carried over, and the choices of earlier stages. The signal is the price of one good, as its index
+    among all its values.
 
-    With growth, payoffs are per unit of market size, and a period's discount is ``gamma (1 + growth)``; that
-    is so where only unit costs are paid.
+    With growth, payoffs are per unit of market size, and the discount factor is ``gamma (1 + growth)``;
+    this is exact if only unit costs are paid.
 
-    Raises `ValueError`, and names the way by ``play``, for states that have no exact table (cash, capacity, a
-    sticky price), costs that grow otherwise than the market, a hidden shock beside outputs that are seen, and
-    tables above ``max_table_bytes``.
+    Parameters
+    ----------
+    market : Market
+        A market with all its firms.
+    places : ndarray
+        Grid points, ``[player action axis]``.
+    sizes : ndarray
+        Numbers of actions, ``[player]``.
+    max_table_bytes : int
+        Upper bound on memory.
+
+    Raises
+    ------
+    ValueError
+        For states without an exact table (cash, capacity, a sticky price), costs that do not grow with the
+        market, a hidden shock beside observed outputs, and tables above ``max_table_bytes``.
     """
     _check_states(market)
     stand = _outputs_stand(market)
@@ -49,7 +62,7 @@ def repeated(
     _check_size(natures, sizes, joint, len(shifts), max_table_bytes)
     every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
     found = values_at(_round, every, places, sizes)  # [joint nature ..]
-    goes, odds = _goes(market, joint, stand)
+    goes, odds = _nature_moves(market, joint, stand)
     return FiniteGame(
         payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
         goes=goes,
@@ -87,12 +100,19 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
 
 
 def linear_quadratic(market: Market) -> LinearQuadraticGame:
-    """The market of ``predetermined`` outputs as a linear-quadratic game: ``x = (1, q_1, .., q_n)``.
+    """Return a market with ``predetermined`` outputs as a linear-quadratic game.
 
-    ``q_i' = q_i + u_i``; costs are minus cash flow, ``x'R_i x + (1 - tax) phi_i u_i^2``. Nothing keeps
-    outputs and prices above zero there. The first outputs are the market's ``initial`` ones, or its lowest.
-    Raises `ValueError` for a market that is none.
+    The state is ``x = (1, q_1, .., q_n)`` with ``q_i' = q_i + u_i``; costs are minus cash flow, ``x'R_i x +
+    (1 - tax) phi_i u_i^2``. Nothing keeps outputs and prices above zero. The first outputs are the market's
+    ``initial`` ones, or its lowest.
 
+    Raises
+    ------
+    ValueError
+        If the market is not linear-quadratic.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> slow = {"adjustment": "predetermined", "adjustment_cost": 12}
     >>> made = linear_quadratic(rv.games.market(intercept=10, slope=2, unit_cost=0, **slow))
@@ -122,7 +142,7 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
 
 
 def outside_linear(market: Market, states: np.ndarray) -> str:
-    """Where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
+    """Return where outputs or prices fall below zero on a path ``[period state]``; else an empty text."""
     low = -1e-9 * float(payoff_scale(market))
     for period, q in enumerate(states[:, 1:]):
         if not np.all(np.isfinite(q)):
@@ -141,10 +161,19 @@ def outside_linear(market: Market, states: np.ndarray) -> str:
 
 
 def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTables:
-    """Two firms of ``predetermined`` outputs on levels of output, for `methods.CommitmentWithSwitchingCost`.
+    """Return a duopoly with ``predetermined`` outputs at levels of output, for announced plans.
 
-    ``levels`` are for both, or their number, evenly over the market's box. What each begins with becomes a
-    level. Raises `ValueError` for a market that is none.
+    Parameters
+    ----------
+    market : Market
+        A market of two firms.
+    levels : int or list of float
+        Levels for both firms, or their number, evenly over the market's box. Initial outputs are added.
+
+    Raises
+    ------
+    ValueError
+        For markets that carry over anything else, and levels outside the box.
     """
     _check_adjusted(market, "commitment_with_switching_cost")
     if market.players != 2:
@@ -176,15 +205,16 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
 
 
 def _round(given: Any, x: Profile) -> Any:
-    """A period's cash flows and prices at a joint action, ``[nature firm]``."""
-    market, standing, shifts = given
+    """Return the cash flows and prices of a period at a joint action, ``[nature firm]``."""
+    market, before, shifts = given
 
     def one(choice: Any, shift: Any) -> Any:
         ahead = market.dynamics.adjustment == "predetermined"
-        flow, _ = settle(market, opening(market, choice), x - choice[:, None] if ahead else x, shift)
+        standing = initial_standing(market, choice)
+        flow, _ = settle(market, standing, x - choice[:, None] if ahead else x, shift)
         return {"cash_flow": flow.cash_flow, "p": flow.p}
 
-    return jax.vmap(one)(standing, shifts)
+    return jax.vmap(one)(before, shifts)
 
 
 def _paid(market: Any, x: Profile) -> Any:
@@ -192,7 +222,7 @@ def _paid(market: Any, x: Profile) -> Any:
 
 
 def _outputs_stand(market: Market) -> bool:
-    """Whether what a period brings depends on the outputs before."""
+    """Return whether cash flows depend on the outputs of the period before."""
     spot = market.dynamics.adjustment == "spot" and bool(
         np.any(np.asarray(market.numbers["adjustment_cost"]) > 0)
     )
@@ -250,18 +280,18 @@ def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, most
 
 
 def _first(market: Market) -> np.ndarray:
-    """Outputs before the first period."""
+    """Return the outputs before the first period."""
     return np.asarray(market.numbers.get("initial", market.space.low[:, 0]), dtype=float)
 
 
 def _joint_choices(places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """What is chosen in every joint action, ``[joint player]``, row-major."""
+    """Return the choices at every joint action, ``[joint player]``, row-major."""
     at = np.stack(np.unravel_index(np.arange(int(np.prod(sizes))), tuple(sizes)), axis=1)
     return np.stack([places[player, at[:, player], 0] for player in range(len(sizes))], axis=1)
 
 
-def _goes(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where nature moves, and with what chances, cumulative: ``[nature joint branch]``."""
+def _nature_moves(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next states of nature and their cumulative probabilities, ``[nature joint branch]``."""
     chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.transitions)
     odds = np.cumsum(chain, axis=1)
     odds[:, -1] = 1.0
@@ -281,7 +311,7 @@ def _order(market: Market) -> np.ndarray:
 
 
 def _sees(market: Market, stand: bool) -> np.ndarray:
-    """What a round itself shows: nature now, and what earlier stages chose in it."""
+    """Return what a round itself shows: nature now, and the choices of earlier stages."""
     shown = stand or (market.shock is not None and market.shock.observed)
     rows = []
     for firm in range(market.players):
@@ -296,7 +326,7 @@ def _sees(market: Market, stand: bool) -> np.ndarray:
 
 
 def _price_levels(p: np.ndarray) -> np.ndarray:
-    """The place of the least price among all its values, rising, ``[nature joint]``."""
+    """Return the index of the lowest price among all its values, increasing, ``[nature joint]``."""
     price = p.min(axis=2).T
     values = np.sort(price, axis=None)
     new = np.diff(values, prepend=values[0]) > SAME * values + ROUNDING * values[-1]
