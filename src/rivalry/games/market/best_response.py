@@ -24,7 +24,7 @@ HALVINGS = 200  # of a bracket: down to neighbouring numbers
 
 
 def choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
-    """The most profitable choice ``[axis]`` of a firm; not a supremum that no choice attains."""
+    """Return the most profitable choice ``[axis]`` of a firm; not a supremum that no choice attains."""
     rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
     if rule.demand == "logit":
         peaks = _crossing(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
@@ -38,7 +38,7 @@ def choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> A
 
 
 def known(market: Market) -> bool:
-    """Whether the best reply of a firm is known exactly."""
+    """Return whether the best response of a firm is known exactly."""
     rule = market.rule
     if market.shock is not None or rule.jumps:
         return False
@@ -46,7 +46,7 @@ def known(market: Market) -> bool:
 
 
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
-    """Where marginal revenue is marginal cost."""
+    """Return where marginal revenue equals marginal cost."""
     numbers, demand = market.numbers, market.rule.demand
     rest = jnp.sum(x[:, 0]) - x[firm, 0]
     if demand == "isoelastic":
@@ -59,9 +59,10 @@ def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
 
 
 def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
-    """The peaks of profit with so many rivals selling, and the prices at which one stops or a capacity binds.
+    """Return the candidates for the best price.
 
-    With the k cheapest rivals selling, own demand is ``alpha_k - beta_k p``.
+    These are the peaks of profit with the k cheapest rivals selling, where own demand is ``alpha_k - beta_k
+    p``, and the prices at which a rival stops selling or a capacity binds.
     """
     numbers, players = market.numbers, x.shape[0]
     A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
@@ -78,7 +79,7 @@ def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float
 
 
 def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array:
-    """Has the sign of the slope of profit in the own price: ``mu/(1 - s) + C'(s) - p``, falling in p."""
+    """Return a number with the sign of the slope of profit: ``mu/(1 - s) + C'(s) - p``, decreasing in p."""
     numbers = market.numbers
     share = market.cleared(x.at[firm, 0].set(p)).q[firm]
     marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
@@ -86,7 +87,7 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
 
 
 def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array) -> Array:
-    """Marginal revenue less marginal cost, decreasing where revenue increases."""
+    """Return marginal revenue less marginal cost, which decreases where revenue increases."""
     numbers = market.numbers
     total = jnp.maximum(own + rest, numbers["price_flat_below"])
     price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
@@ -95,7 +96,7 @@ def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array
 
 
 def _crossing(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Where a slope that falls goes through zero, by halving; an end of the interval where it does not."""
+    """Return the zero of a decreasing slope by bisection, or the end of the interval without one."""
 
     def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
@@ -136,7 +137,7 @@ class StageResponses(eqx.Module):
 
 
 def has_linear_responses(game: Any) -> bool:
-    """Whether the last stage of a market has exact replies: quantities, linear demand, no fixed costs."""
+    """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
     if not isinstance(game, Market) or game.rule.choice != "quantity":
         return False
     if game.rule.demand not in ("linear", "differentiated"):
@@ -145,7 +146,7 @@ def has_linear_responses(game: Any) -> bool:
 
 
 def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
-    """Cournot outputs of some firms, the others producing ``rest`` in total."""
+    """Return the Cournot outputs of some firms, the others producing ``rest`` in total."""
     n, rows = market.numbers, jnp.asarray(firms)
     own = n["unit_cost"][rows], n["convex_cost"][rows], market.space.low[rows, 0], market.space.high[rows, 0]
     c, d, low, high = own
@@ -162,10 +163,10 @@ def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array
 
 
 def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tuple[int, ...]) -> Array:
-    """A leader's most profitable output against other leaders, one stage of followers replying; one good.
+    """Return a leader's most profitable output against other leaders, with one stage of followers.
 
-    The price falls linearly between the outputs at which a follower leaves or is full: the peak on every such
-    piece, and the pieces' ends, are compared.
+    For one good. The price falls linearly between the outputs at which a follower leaves or is at capacity:
+    the peak on every such piece, and the pieces' ends, are compared.
     """
     n, rows = market.numbers, jnp.asarray(followers)
     a, b = n["intercept"], n["slope"]

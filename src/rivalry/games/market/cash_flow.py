@@ -14,10 +14,10 @@ ABSENT = 1e9  # intercepts: a price at which nobody buys, of a firm that has lef
 
 
 class Standing(NamedTuple):
-    """With what a period begins.
+    """The state at the beginning of a period.
 
-    Outputs are counted per unit of market size. Where a change takes effect at once (``spot``), what stands
-    is what was chosen last; where it takes a period (``predetermined``), it is the output sold now.
+    Outputs are per unit of market size. Where a change takes effect at once (``spot``), ``choice`` is the
+    last choice; where it takes a period (``predetermined``), it is the output sold now.
     """
 
     choice: Float[Array, "firm"]  # outputs or prices
@@ -29,7 +29,7 @@ class Standing(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """What a period brought, ``[firm]``; quantities and money of the whole market, whatever its size."""
+    """The results of a period, ``[firm]``; quantities and money of the whole market, whatever its size."""
 
     q: Float[Array, "firm"]  # sold
     p: Float[Array, "firm"]
@@ -38,7 +38,7 @@ class Flow(NamedTuple):
 
 
 def initial_standing(market: Market, choice: Float[Array, "firm"]) -> Standing:
-    """With what the first period begins, where ``choice`` stands before it."""
+    """Return the state at the beginning of the first period, with ``choice`` before it."""
     numbers = market.numbers
     firms = jnp.ones(market.players)
     return Standing(
@@ -52,7 +52,7 @@ def initial_standing(market: Market, choice: Float[Array, "firm"]) -> Standing:
 
 
 def market_size(market: Market, period: int | Int[Array, ""]) -> Float[Array, ""]:
-    """``N_t = (1 + growth)^t``: buyers, in units of those of the first period."""
+    """Return ``N_t = (1 + growth)^t``, the number of buyers relative to the first period."""
     size: Array = (1.0 + market.numbers["growth"]) ** period
     return size
 
@@ -102,7 +102,7 @@ def settle(
 def _sold(
     market: Market, before: Standing, asked: Array, shift: float | Array, size: Array
 ) -> tuple[Array, Array]:
-    """Quantities of the whole market, and prices."""
+    """Return quantities of the whole market, and prices."""
     name = demand.INTERCEPT[market.rule.demand]
     most = before.capacity / size
     numbers = market.numbers | {name: market.numbers[name] + shift, "capacity": most}
@@ -119,7 +119,7 @@ def _sold(
 
 
 def _adjustment(market: Market, before: Standing, stands: Array, size: Array) -> Array:
-    """The cost of the change of output, sold now (``spot``) or next (``predetermined``)."""
+    """Return the cost of changing output, now (``spot``) or for the next period (``predetermined``)."""
     if market.dynamics.adjustment == "none":
         return jnp.zeros(market.players)
     grown = market_size(market, 1)
@@ -131,7 +131,7 @@ def _adjustment(market: Market, before: Standing, stands: Array, size: Array) ->
 
 
 def _invested(market: Market, before: Standing, x: Array, size: Array) -> Array:
-    """Capacity bought, or sold where that can be undone; never more than there is."""
+    """Return the capacity bought, or sold where investment is reversible; at most all of it."""
     if not market.dynamics.invest:
         return jnp.zeros(market.players)
     least = -(1.0 - market.numbers["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0

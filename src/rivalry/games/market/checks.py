@@ -79,7 +79,7 @@ def refusal(name: str, value: float) -> str:
 
 
 def players_of(given: Mapping[str, Any], names: Iterable[str]) -> int:
-    """How many firms: as said, or as a list of numbers or the stages tell, or 2. Raises `ValueError`."""
+    """Return the number of firms: as given, by a list or the stages, or 2. Raises `ValueError`."""
     said = given["players"]
     if said is not None:
         if isinstance(said, bool) or not isinstance(said, int) or said < 1:
@@ -97,7 +97,7 @@ def players_of(given: Mapping[str, Any], names: Iterable[str]) -> int:
 
 
 def per_firm(name: str, value: Any, players: int) -> Any:
-    """``value`` as ``[player]``. Raises `ValueError` that names the first entry that may not be."""
+    """Return ``value`` as ``[player]``. Raises `ValueError` that names the first invalid entry."""
     found = numbers(name, value)
     if found.ndim == 0:
         found = np.broadcast_to(found, (players,)).copy()
@@ -107,7 +107,7 @@ def per_firm(name: str, value: Any, players: int) -> Any:
 
 
 def alone(name: str, value: Any) -> Any:
-    """One number for everybody. Raises `ValueError`."""
+    """Return one number for all firms. Raises `ValueError`."""
     found = numbers(name, value)
     if found.ndim:
         raise ValueError(f"{name}: {value!r} must be one number")
@@ -115,7 +115,7 @@ def alone(name: str, value: Any) -> Any:
 
 
 def numbers(name: str, value: Any) -> np.ndarray:
-    """Numbers that the parameter may take. Raises `ValueError`."""
+    """Return valid values of a parameter. Raises `ValueError`."""
     try:
         found = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -131,21 +131,21 @@ def numbers(name: str, value: Any) -> np.ndarray:
 
 
 def one_of(name: str, value: Any, known: Sequence[str]) -> str:
-    """A word among ``known``. Raises `ValueError`."""
+    """Return a word among ``known``. Raises `ValueError`."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
     return value
 
 
 def check_rule(demand: str, choice: str) -> None:
-    """Raises `ValueError` for a choice that a demand does not go with."""
+    """Raise `ValueError` for a choice that the demand does not allow."""
     if (demand, choice) not in RULES:
         other = "price" if choice == "quantity" else "quantity"
         raise ValueError(f"choice: {choice!r} clashes with demand = {demand!r}, where firms choose a {other}")
 
 
 def check_unused(given: Mapping[str, Any], demand: str) -> None:
-    """Raises `ValueError` for a number of another demand than this."""
+    """Raise `ValueError` for a parameter of another demand."""
     every = {name for names in OWN.values() for name in names}
     for name in sorted(every - set(OWN[demand])):
         if given[name] is not None:
@@ -153,7 +153,7 @@ def check_unused(given: Mapping[str, Any], demand: str) -> None:
 
 
 def check_slope(b: float, g_s: float, players: int) -> None:
-    """Differentiated goods: the matrix of slopes must be positive definite. Raises `ValueError`."""
+    """Raise `ValueError` unless the slope matrix of differentiated demand is positive definite."""
     least = -b / (players - 1) if players > 1 else -np.inf
     if not least < g_s < b:
         raise ValueError(
@@ -162,7 +162,7 @@ def check_slope(b: float, g_s: float, players: int) -> None:
 
 
 def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
-    """Raises `ValueError`, naming the firm, for bounds that are reversed or negative."""
+    """Raise `ValueError`, naming the firm, for bounds that are reversed or negative."""
     for firm, (first, last) in enumerate(zip(low, high, strict=True)):
         if first < 0:
             raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
@@ -171,7 +171,7 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
 
 
 def check_trade(name: str, top: np.ndarray, cost: np.ndarray) -> None:
-    """Raises `ValueError` where no firm can sell above its cost."""
+    """Raise `ValueError` where no firm can sell above its cost."""
     if np.all(cost >= top):
         raise ValueError(
             f"unit_cost: {np.min(cost):g} must be below {name} = {np.max(top):g} for one firm at least: "
@@ -180,7 +180,7 @@ def check_trade(name: str, top: np.ndarray, cost: np.ndarray) -> None:
 
 
 def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
-    """Choices beyond which nothing can pay, ``[player]``."""
+    """Return the choices above which no choice is profitable, ``[player]``."""
     held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
     cost = held["unit_cost"]
     if demand == "logit":

@@ -21,7 +21,7 @@ Rows = Callable[[Numbers], np.ndarray]
 
 
 def plain_numbers(market: Market) -> Numbers:
-    """The market's numbers, and its bounds, as NumPy's: floats, and arrays ``[player]``."""
+    """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``."""
     found: Numbers = {
         name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
         for name, value in market.numbers.items()
@@ -32,16 +32,23 @@ def plain_numbers(market: Market) -> Numbers:
 
 
 def refuse(parameter: str, what: str) -> ValueError:
-    """The error of a closed form outside its domain."""
+    """Return the error of a closed form outside its domain."""
     return ValueError(f"{parameter}: closed forms are for {what}; use best_response")
 
 
 def nash(market: Market) -> np.ndarray:
-    """Equilibria ``[root player axis]`` of one period of play at once; several, or none, with fixed costs.
+    """Return the equilibria of one period of simultaneous play, ``[root player axis]``.
 
-    Raises `ValueError` for shocks to demand, capacities or fixed costs that change what firms do where that
-    is not covered, and corners, each by name.
+    With fixed costs there may be several, or none.
 
+    Raises
+    ------
+    ValueError
+        Where no closed form holds: for shocks to demand, capacities and fixed costs that change choices, and
+        corners. The message names the parameter.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> nash(rv.games.market()).tolist()
     [[[30.0], [30.0]]]
@@ -62,7 +69,7 @@ def nash(market: Market) -> np.ndarray:
 
 
 def certain(market: Market) -> Numbers:
-    """The numbers of a market that closed forms may cover. Raises `ValueError`."""
+    """Return the parameters of a market that closed forms may cover. Raises `ValueError`."""
     numbers = plain_numbers(market)
     if market.shock is not None:
         raise refuse("shock", "certain demand")
@@ -76,7 +83,7 @@ def certain(market: Market) -> Numbers:
 
 
 def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
-    """Choices within bounds. Raises `ValueError`, naming the firm, where a bound changes what is sold."""
+    """Return choices within bounds. Raises `ValueError`, naming the firm, where a bound changes sales."""
     inside = np.clip(choice, numbers["low"], numbers["high"])
     moved = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
     for firm in np.flatnonzero(moved).tolist():
@@ -150,8 +157,10 @@ NASH: dict[tuple[str, str], Rows] = {
 
 
 def joint(market: Market) -> np.ndarray:
-    """The choices ``[player]`` of largest joint profit in one period. Raises `ValueError` as `nash` does.
+    """Return the choices ``[player]`` of largest joint profit. Raises `ValueError` as `nash` does.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> joint(rv.games.market()).tolist()
     [22.5, 22.5]
@@ -200,8 +209,10 @@ JOINT: dict[tuple[str, str], Rows] = {
 
 
 def competitive(market: Market) -> np.ndarray:
-    """The choices ``[player]`` at which every seller's price is its marginal cost. Raises `ValueError`.
+    """Return the choices ``[player]`` where price is marginal cost. Raises `ValueError` as `nash` does.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> competitive(rv.games.market()).tolist()
     [45.0, 45.0]
@@ -229,12 +240,26 @@ COMPETITIVE: dict[tuple[str, str], Rows] = {
 
 
 def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.StagedOutputs:
-    """What everybody chooses when stages move one after the other (default: the market's own).
+    """Return the choices of all firms when the stages move in order.
 
-    Linear demand and quantities: any stages. Else one leader: of all others with differentiated quantities
-    and logit prices; of one follower with isoelastic quantities and differentiated prices. Raises
-    `ValueError` for others, as `nash` does, and for followers with fixed costs.
+    With linear demand and quantities, for any stages. Otherwise for one leader: of all others with
+    differentiated quantities and logit prices, of one follower with isoelastic quantities and
+    differentiated prices.
 
+    Parameters
+    ----------
+    market : Market
+        A market with all its firms.
+    stages : sequence of sequence of int, optional
+        By default the market's own.
+
+    Raises
+    ------
+    ValueError
+        For other stages, for followers with fixed costs, and as `nash` does.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> stackelberg(rv.games.market(), [[0], [1]]).q.tolist()
     [45.0, 22.5]

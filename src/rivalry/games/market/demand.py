@@ -39,14 +39,14 @@ INTERCEPT = {
 
 
 class Cleared(NamedTuple):
-    """A market that has cleared."""
+    """Quantities and prices of a market that has cleared."""
 
     q: Float[Array, "firm"]  # sold
     p: Float[Array, "firm"]  # at what price
 
 
 class Rule(NamedTuple):
-    """A demand and what firms choose."""
+    """A demand system and what firms choose."""
 
     demand: str
     choice: str
@@ -58,12 +58,12 @@ class Rule(NamedTuple):
 
     @property
     def jumps(self) -> bool:
-        """Whether the cheapest takes all."""
+        """Whether the cheapest firm serves the whole market."""
         return self.homogeneous and self.choice == "price"
 
 
 def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
-    """Quantities and prices when firms choose ``x``; prices never fall below zero."""
+    """Return quantities and prices when firms choose ``x``; prices are at least zero."""
     if rule.choice == "quantity":
         return Cleared(x, inverse_demand(rule, numbers, x))
     if rule.demand == "logit":
@@ -95,7 +95,7 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
 
 
 def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
-    """Logit demand: ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
+    """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
     value = jnp.append(
         (numbers["quality"] - p) / numbers["taste_spread"],
         numbers["outside_option"] / numbers["taste_spread"],
@@ -104,7 +104,7 @@ def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
 
 
 def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
-    """The inverse of differentiated linear demand, firms that would sell less than nothing left out.
+    """Return differentiated linear demand at prices, over the firms with positive sales.
 
     Of firms in order of their prices the first k sell, with ``(b - g_s) q_i = A - p_i - g_s Q`` and
     ``Q = sum (A - p_i) / (b - g_s + k g_s)``.
@@ -120,14 +120,14 @@ def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "f
 
 
 def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
-    """One good: the cheapest serves all of linear demand ``(a - p)/b``, ties share it equally."""
+    """Return the sales of one good: the cheapest serves linear demand ``(a - p)/b``, ties share it."""
     least = jnp.min(p)
     first: Bool[Array, "firm"] = p <= least
     return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - least, 0.0) / numbers["slope"]
 
 
 def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
-    """What buyers would pay beyond what they do, in the units of profit."""
+    """Return the consumer surplus, in units of profit."""
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)
     if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, over what the outside good is worth
@@ -146,7 +146,7 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
 
 
 def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
-    """The area under isoelastic inverse demand, flat below ``price_flat_below``."""
+    """Return the area under isoelastic inverse demand, constant below ``price_flat_below``."""
     A, least, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
     beyond, flat = jnp.maximum(total, least), jnp.minimum(total, least) * A * least ** (power - 1.0)
     unit = jnp.abs(power) < 1e-12

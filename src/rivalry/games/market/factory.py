@@ -174,12 +174,24 @@ def market(
     terminal_growth: Annotated[float, "gordon: growth rate of cash flows after the horizon"] = 0.0,
     multiple: Annotated[float, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
 ) -> Market | StagedMarket:
-    """Firms compete in quantities or prices: at once, in stages or in turns, and are worth their cash flow.
+    """Return a market in which firms compete in quantities or prices.
 
-    Every keyword is a key of a study's ``[game]``; `rivalry show market` lists them. A number is for all
-    firms; a list has one entry a firm. Raises `ValueError` for numbers out of range, lists of unequal
-    lengths, and parts that do not go together.
+    Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
+    keyword is a key of a study's ``[game]``; `rivalry show market` lists them with their symbols and
+    bounds. One number holds for all firms; a list has one entry per firm.
 
+    Returns
+    -------
+    Market or StagedMarket
+        With two or more ``stages``, the game of the firms of the first stage, to which the others respond.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, lists of unequal lengths, and options that exclude each other.
+
+    Examples
+    --------
     >>> game = market()
     >>> game.payoffs(game.space.check([30.0, 30.0])).tolist()
     [900.0, 900.0]
@@ -217,7 +229,7 @@ def market(
 
 
 def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:
-    """All parameters by name. Raises `ValueError`."""
+    """Return all parameters by key. Raises `ValueError`."""
     demand = given["demand"]
     usual = USUAL[demand]
     numbers: dict[str, Any] = {}
@@ -248,7 +260,7 @@ def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:
 
 
 def _gamma(given: dict[str, Any], players: int) -> Any:
-    """Discount factors: as given, or ``survival/(1 + wacc)``. Raises `ValueError`."""
+    """Return the discount factors: as given, or ``survival/(1 + wacc)``. Raises `ValueError`."""
     if given["wacc"] is None:
         if np.any(np.asarray(given["survival"], dtype=object) != 1.0):
             raise ValueError("survival: goes with wacc; without it give gamma alone")
@@ -263,7 +275,7 @@ def _gamma(given: dict[str, Any], players: int) -> Any:
 
 
 def _converging(given: dict[str, Any], gamma: Any) -> Any:
-    """Discount factors of sums that have an end, or converge. Raises `ValueError`."""
+    """Return the discount factors if sums are finite or converge. Raises `ValueError`."""
     goes_on = given["terminal"] in ("gordon", "perpetuity")
     growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
     if given["horizon"] is None:
@@ -273,7 +285,7 @@ def _converging(given: dict[str, Any], gamma: Any) -> Any:
 
 
 def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
-    """The stages and the timing. Raises `ValueError`."""
+    """Return the stages and the timing. Raises `ValueError`."""
     stages, timing = given["stages"], given["timing"]
     if timing is not None:
         one_of("timing", timing, ("simultaneous", "staged", "alternating"))
@@ -291,7 +303,7 @@ def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], 
 
 
 def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
-    """Which states the market has. Raises `ValueError`; the numbers of states that are there are added."""
+    """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
     players = len(numbers["unit_cost"])
     if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and given["adjustment"] == "none":
         raise ValueError(
@@ -326,7 +338,7 @@ def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
 
 
 def _space(given: dict[str, Any], numbers: dict[str, Any], players: int) -> Box:
-    """Where firms choose. Raises `ValueError`."""
+    """Return the box of choices. Raises `ValueError`."""
     low = per_firm("low", 0.0 if given["low"] is None else given["low"], players)
     top = beyond(given["demand"], given["choice"], numbers)
     high = top if given["high"] is None else np.asarray(per_firm("high", given["high"], players))

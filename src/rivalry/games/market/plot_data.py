@@ -32,7 +32,7 @@ def recipes(market: Market) -> dict[str, Callable[[Market, Profile], Record]]:
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
-    """Choices and what they bring, ``[benchmark player]``, by ``benchmark_name``."""
+    """Return choices and payoffs at the benchmarks, ``[benchmark player]``, by ``benchmark_name``."""
     found = benchmarks(market)
     table: Record = {"benchmark_name": (("benchmark",), np.array(list(found)))}
     for part in ("choice", "q", "p", "profit", "payoff"):
@@ -67,7 +67,7 @@ def _reaction(market: Market, x: Profile) -> Record:
 
 
 def _places(market: Market, points: np.ndarray) -> np.ndarray:
-    """Choices of either firm that are gone through, ``[duellist place]``."""
+    """Return the choices of either firm at which responses are drawn, ``[duellist place]``."""
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     if market.rule.choice == "price":  # replies matter where others sell: around the points
         first, last = points.min(axis=0), points.max(axis=0)
@@ -79,7 +79,7 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
 
 
 def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """The best choice of each against the other's ``line [duellist place]``."""
+    """Return the best choice of each against the other's ``line [duellist place]``."""
     if best_response.knows(market):
         return np.asarray(_known(market, put(x), put(line)))
     rows = np.zeros_like(line)

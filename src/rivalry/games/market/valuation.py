@@ -17,7 +17,7 @@ TERMINALS = ("none", "gordon", "perpetuity", "multiple", "critic")
 
 
 class Valuation(NamedTuple):
-    """What cash flows are worth at date 0, ``[..]``, and how much of it lies beyond the horizon."""
+    """The value of cash flows at date 0, ``[..]``, and how much of it lies beyond the horizon."""
 
     value: np.ndarray  # the terminal value included
     terminal_value: np.ndarray  # at date T
@@ -38,25 +38,43 @@ def valuation(
     discounts: ArrayLike | None = None,
     critic: ArrayLike | None = None,
 ) -> Valuation:
-    """The discounted sum of ``cash_flows [.. period]``: ``V = sum_t gamma^(t+s) CF_t + gamma^T TV``.
+    """Return the discounted sum ``V = sum_t gamma^(t+s) CF_t + gamma^T TV`` of cash flows.
 
-    ``gamma``, ``growth`` and the other numbers are ``[..]``, or one for all. ``convention`` gives s:
-    ``period0`` 0, ``mid`` 1/2, ``end`` 1. With ``r = 1/gamma - 1``, what follows the last of T periods is
-    worth, at date T, ``terminal``:
+    With ``r = 1/gamma - 1``, the terminal value TV at date T is, by ``terminal``:
 
-    - ``none``: nothing;
-    - ``gordon``: cash flows that grow by g = ``growth`` for ever, ``CF (1+g)/(r-g) (1+r)^(1-s)``;
-      ``perpetuity``: the same with g = 0;
+    - ``none``: 0;
+    - ``gordon``: ``CF (1+g)/(r-g) (1+r)^(1-s)``, cash flows that grow by g = ``growth`` forever;
+    - ``perpetuity``: the same with g = 0;
     - ``multiple``: ``multiple CF``;
     - ``critic``: a learner's estimate, ``critic``.
 
-    CF is ``normalised_cash_flow`` where given, else the last cash flow. ``discounts [.. period]`` are the
-    factors from each period to the next, where they differ; ``gamma`` is then that of all later periods.
+    Parameters
+    ----------
+    cash_flows : array_like
+        ``[.. period]``.
+    gamma : array_like
+        Discount factors per period, ``[..]`` or one for all, as all other numbers.
+    convention : {"period0", "mid", "end"}
+        The time of a cash flow within its period: s = 0, 1/2 or 1.
+    terminal : str
+        The terminal value.
+    growth, multiple, critic : array_like, optional
+        Parameters of the terminal value.
+    normalised_cash_flow : array_like, optional
+        CF of the terminal value; by default the last cash flow.
+    strict : bool
+        Refuse a terminal cash flow that is not above 0, instead of a warning.
+    discounts : array_like, optional
+        Discount factors from each period to the next, ``[.. period]``; ``gamma`` is then that of later
+        periods.
 
-    Raises `ValueError` for sums that diverge (``r <= g``, ``gamma`` of 1 or more without an end), ``gamma``
-    out of range, and, if ``strict``, a cash flow that is not above 0 and said to go on for ever. Otherwise
-    that is a warning.
+    Raises
+    ------
+    ValueError
+        For sums that diverge (``r <= g``, ``gamma`` of 1 or more), and ``gamma`` out of range.
 
+    Examples
+    --------
     >>> found = valuation([100.0, 120.0, 140.0], 1 / 1.1, convention="end", terminal="gordon", growth=0.03)
     >>> round(float(found.value), 4), round(float(found.terminal_share), 4)
     (1842.9752, 0.8398)
@@ -96,7 +114,7 @@ def going_on(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> n
 
 
 def check_rates(gamma: ArrayLike, growth: ArrayLike = 0.0, *, endless: bool, name: str = "gamma") -> None:
-    """Raises `ValueError`, naming both rates, where a sum diverges or a factor is no discount."""
+    """Raise `ValueError`, naming both rates, where a sum diverges or a discount factor is out of range."""
     rates, grows = np.broadcast_arrays(np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float))
     for place in np.ndindex(rates.shape):
         rate, g = float(rates[place]), float(grows[place])
@@ -266,7 +284,7 @@ def sensitivity(
 def _weights(
     gamma: np.ndarray, discounts: ArrayLike | None, periods: int, shift: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a unit is worth that comes in every period, ``[.. period]``, and at date T, ``[..]``."""
+    """Return the weights of periods, ``[.. period]``, and of date T, ``[..]``."""
     if discounts is None:
         t = np.arange(periods) + shift
         return gamma[..., None] ** t, np.asarray(gamma**periods)
@@ -293,7 +311,7 @@ def _known(name: str, value: str, known: tuple[str, ...]) -> str:
 
 
 def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
-    """Warns of a cash flow that is not above 0 and said to go on. Raises `ValueError` if refused."""
+    """Warn of a terminal cash flow that is not above 0. Raises `ValueError` if ``strict``."""
     if not np.any(base <= 0):
         return
     said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} lets it go on for ever"
