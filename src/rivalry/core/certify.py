@@ -34,7 +34,7 @@ BATCH, CELLS = 64, 40_000
 TIE = 1e-10  # times the payoff at stake: replies that differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound that near to the best payoff is not narrowed further
 
-Reply = Response  # a word of this room too
+Reply = Response
 
 
 def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:

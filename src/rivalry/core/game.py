@@ -1,6 +1,6 @@
-"""The words every room shares: what a game, a method and a learner are.
+"""What a game, a method and a learner are: the protocols that all subpackages share.
 
-The protocols are structural: a game of one's own inherits nothing. A value is an `equinox.Module`:
+The protocols are structural: a custom game inherits nothing. A value is an `equinox.Module`:
 numbers that may be swept are array leaves and sizes and choices are static fields.
 """
 
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import attributes, is_plain, replaced
-from rivalry.core.results import Record as Record  # a word of this room too
+from rivalry.core.results import Record as Record
 from rivalry.core.space import Profile, Space, Strategy
 
 if TYPE_CHECKING:

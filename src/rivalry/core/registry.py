@@ -28,15 +28,15 @@ class Entry(NamedTuple):
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
-    """For a module's ``__getattr__``: the object that ``name`` is registered for."""
+    """Return the object that ``name`` is registered for, in a module's ``__getattr__``."""
     if name not in targets:
         hint = "" if name.startswith("_") else f"; {near(name, targets)}"
         raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
     return load(targets[name])
 
 
-class Room(ModuleType):
-    """A package in which a name means what it is registered for, never the file of the same name.
+class LazyPackage(ModuleType):
+    """A package in which a name is what it is registered for, never the file of the same name.
 
     Importing ``games/matrix.py`` would set ``games.matrix`` to that file's module, and hide the factory.
     """
@@ -47,7 +47,7 @@ class Room(ModuleType):
 
 
 def load(target: str) -> Any:
-    """The object ``module:attribute``; of the package's own classes, one that checks its options."""
+    """Return the object ``module:attribute``; classes of the package check their options."""
     module, _, attribute = target.partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, type) and module.startswith("rivalry.") and hasattr(found, "__dataclass_fields__"):

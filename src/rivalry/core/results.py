@@ -1,6 +1,6 @@
 """Results: certificates and solutions, arrays with labels, datasets on disk, and where they came from.
 
-Everything below the face works on a *record*: ``name -> (dimensions, array)``. xarray is imported only
+Everything below the entry point works on a *record*: ``name -> (dimensions, array)``. xarray is imported only
 where labels are made.
 """
 

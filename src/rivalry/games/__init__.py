@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from rivalry.core.registry import Entry, Room, lazy
+from rivalry.core.registry import Entry, LazyPackage, lazy
 
 GAMES = {
     "city": Entry(
@@ -65,4 +65,4 @@ def __dir__() -> list[str]:
     return sorted(["GAMES", *GAMES])
 
 
-sys.modules[__name__].__class__ = Room
+sys.modules[__name__].__class__ = LazyPackage

@@ -39,8 +39,15 @@ SUPPORT = 1e-9  # a probability above this is played
 class Matrix(eqx.Module):
     """A finite game in mixed strategies; payoffs are multilinear in the players' probabilities.
 
-    ``table`` is ``[player action_0 action_1 ...]``; a profile holds one row of probabilities a player,
-    padded with zeros where a player has fewer actions than others.
+    A profile holds one row of probabilities per player, padded with zeros where a player has fewer actions
+    than others.
+
+    Parameters
+    ----------
+    table : Array
+        Payoffs of every joint action, ``[player action_0 action_1 ...]``.
+    actions : tuple of tuple of str
+        Names of every player's actions.
     """
 
     table: Float[Array, "player ..."]
@@ -53,7 +60,7 @@ class Matrix(eqx.Module):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Every player's number of actions."""
+        """The number of actions of every player."""
         return tuple(self.table.shape[1:])
 
     @property
@@ -67,7 +74,23 @@ class Matrix(eqx.Module):
         return rest
 
     def pure(self, *choices: int | str) -> Profile:
-        """The profile in which everyone plays one action, given by number or name. Raises `ValueError`."""
+        """Return the profile of pure actions, given by number or name.
+
+        Parameters
+        ----------
+        *choices : int or str
+            One action per player.
+
+        Returns
+        -------
+        Array
+            Probabilities ``[player axis]``, 1 at each player's action.
+
+        Raises
+        ------
+        ValueError
+            For a number of choices other than the number of players, and for unknown actions.
+        """
         if len(choices) != len(self.sizes):
             raise ValueError(
                 f"choices: {len(choices)} given; must be one for each of the {len(self.sizes)} players"
@@ -164,23 +187,23 @@ def matrix(
     name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
     *,
     payoffs: Annotated[
-        list[Any] | None, "one table a player: [player][action of 0][action of 1].., in units of payoff"
+        list[Any] | None, "one table per player: [player][action of 0][action of 1].., in units of payoff"
     ] = None,
     actions: Annotated[
-        list[str] | list[list[str]] | None, "their names, for all or a list a player (default 0, 1, ..)"
+        list[str] | list[list[str]] | None,
+        "their names, one list for all or one per player (default 0, 1, ..)",
     ] = None,
     players: Annotated[int, Ge(2), Le(25), "number of players, where the classic takes any"] | None = None,
     size: Annotated[int, Ge(2), Le(5_000), "actions of each player, where the classic takes any"]
     | None = None,
-    win: Annotated[float, Gt(0), "what winning pays in rock_paper_scissors; losing costs 1"] | None = None,
-    multiplier: Annotated[float, Gt(0), "what public_goods makes of a contribution of 1"] | None = None,
+    win: Annotated[float, Gt(0), "payoff of winning in rock_paper_scissors; losing costs 1"] | None = None,
+    multiplier: Annotated[float, Gt(0), "total return of a contribution of 1 in public_goods"] | None = None,
     cost: Annotated[float, Gt(0), "of volunteering, or of a unit of effort"] | None = None,
 ) -> Matrix:
-    """A finite game from its payoff tables, or a classic by name.
+    """Return a finite game from its payoff tables, or a classic by name.
 
-    ``payoffs`` is one table a player, ``[player][action of player 0][action of player 1]...``; ``actions``
-    are names, one list for all or one list a player. Payoffs may be whole numbers, fractions and floats; all
-    are kept as floats, and `MixedEquilibria` reads them back exactly. The classics, and all their equilibria:
+    Payoffs may be integers, fractions and floats; all are stored as floats, and `MixedEquilibria` reads them
+    back exactly. The classics, and all their equilibria:
 
     - ``prisoners_dilemma``: only (defect, defect).
     - ``matching_pennies``: only one half each. ``jordan``, its three-player form (Jordan 1993): the same.
@@ -196,9 +219,32 @@ def matrix(
     - ``minimum_effort`` (``players``, ``size``, ``cost`` below 1): all pure equilibria are equal efforts
       (Van Huyck, Battalio and Beil 1990).
 
-    Raises `ValueError` for unknown names, tables of the wrong shape or not finite, and parameters that the
-    classic does not take.
+    Parameters
+    ----------
+    name : str, optional
+        A classic; either this or ``payoffs``.
+    payoffs : list, optional
+        One table per player, ``[player][action of player 0][action of player 1]...``.
+    actions : list, optional
+        Names of the actions, one list for all players or one per player.
+    players, size : int, optional
+        Numbers of players and of actions per player, where the classic takes any.
+    win, multiplier, cost : float, optional
+        Parameters of the classics above.
 
+    Returns
+    -------
+    Matrix
+        The game.
+
+    Raises
+    ------
+    ValueError
+        For unknown names, tables of the wrong shape or not finite, and parameters that the classic does not
+        take.
+
+    Examples
+    --------
     >>> game = matrix("battle_of_the_sexes")
     >>> game.payoffs(jnp.array([[0.6, 0.4], [0.4, 0.6]])).round(6).tolist()
     [1.2, 1.2]
@@ -279,7 +325,7 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
 
 class _Made(NamedTuple):
     table: np.ndarray
-    actions: tuple[Any, ...]  # names for all players, or one tuple of names a player
+    actions: tuple[Any, ...]  # names for all players, or one tuple of names per player
 
 
 def _bimatrix(first: object, second: object, *actions: object) -> _Made:
@@ -292,7 +338,7 @@ def _symmetric(first: object, *actions: str) -> _Made:
 
 
 def _own_and_all(players: int, size: int, pay: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """Tables from ``pay(own [joint], all [player joint])`` on every joint action."""
+    """Return tables of ``pay(own [joint], all [player joint])`` at every joint action."""
     every = np.stack(np.meshgrid(*[np.arange(size)] * players, indexing="ij"))
     return np.stack([pay(every[player], every) for player in range(players)]).astype(float)
 

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from rivalry.core.registry import Entry, Room, lazy
+from rivalry.core.registry import Entry, LazyPackage, lazy
 
 METHODS = {
     "actor_critic": Entry(
@@ -204,4 +204,4 @@ def _classes() -> dict[str, str]:
     return {target.split(":")[1]: target for entry in METHODS.values() for target in entry.targets}
 
 
-sys.modules[__name__].__class__ = Room
+sys.modules[__name__].__class__ = LazyPackage

@@ -3,7 +3,7 @@
 import sys
 from typing import Any, NamedTuple
 
-from rivalry.core.registry import Room, lazy
+from rivalry.core.registry import LazyPackage, lazy
 
 
 class PlotEntry(NamedTuple):
@@ -252,4 +252,4 @@ def __dir__() -> list[str]:
     return sorted(["PLOTS", "animate", *PLOTS])
 
 
-sys.modules[__name__].__class__ = Room
+sys.modules[__name__].__class__ = LazyPackage

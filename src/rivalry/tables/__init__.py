@@ -3,7 +3,7 @@
 import sys as _sys
 import typing as _typing
 
-from rivalry.core.registry import Room as _Room
+from rivalry.core.registry import LazyPackage as _LazyPackage
 from rivalry.core.registry import lazy as _lazy
 
 if _typing.TYPE_CHECKING:
@@ -100,4 +100,4 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_sys.modules[__name__].__class__ = _Room
+_sys.modules[__name__].__class__ = _LazyPackage

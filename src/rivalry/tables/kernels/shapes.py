@@ -1,6 +1,6 @@
 """The tuples of arrays that kernels take: data only, no rule and no compiled function.
 
-The one file of this room that a game may import; it needs nothing but NumPy.
+The one file of this subpackage that a game may import; it needs nothing but NumPy.
 """
 
 from __future__ import annotations
