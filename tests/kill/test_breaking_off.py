@@ -186,6 +186,7 @@ def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
     return busy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "to_all"), [(1, True), (2, True), (2, False)])
 def test_interrupt(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]], workers: int, to_all: bool

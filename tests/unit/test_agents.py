@@ -89,6 +89,7 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
     np.testing.assert_allclose(found.bound, found.gain, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
 def test_entropy_paid_by_iteration(once: bool) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, types=TYPES)
@@ -117,6 +118,7 @@ def test_an_agent_is_judged_by_itself() -> None:
     assert whole.gaps.shape == (40, 0)
 
 
+@pytest.mark.slow
 def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, payment="PBS")
     uniform, kinds = np.asarray(rv.oracles.named_start(game, "uniform")), np.zeros(5, dtype=int)

@@ -95,6 +95,7 @@ class Plane(eqx.Module):
         return self.growth * own / 2 - own**2 / 4 + away / 4
 
 
+@pytest.mark.slow
 def test_equal_null_directions_are_tried_with_their_sums() -> None:
     data = found(Plane(jnp.asarray(-1.0)), "growth", -2.0, -0.5, searches=1).data
     np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-9)
@@ -120,6 +121,7 @@ def test_groups_of_players_who_are_not_alike_divide_in_a_pitchfork() -> None:
     assert data.branch_event.values[:3].tolist() == [-1, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_hopf_point_and_the_cycles_beyond_it() -> None:
     data = found(turning(0.1, 3.0), "growth", -0.5, 0.5, cycles=[0.25, 0.04]).data
     np.testing.assert_allclose(data.hopf_parameter, [0.0], atol=1e-9)

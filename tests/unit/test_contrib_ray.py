@@ -221,6 +221,7 @@ def test_stopping_ends_the_line(run: Run, kind: str) -> None:
     assert run.counts()["done"] == (kind == "done")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_goes_away_loses_nothing_that_is_done(run: Run) -> None:
     line = Line("compute", "compute", ray.ClusterLost("the connection to Ray was lost"))
     with pytest.raises(ray.ClusterLost, match="was lost"):

@@ -21,6 +21,7 @@ from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import PopulationQLearning
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.population.agents import Paid
+from tests.selection import slow_except
 
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.5, "agents": 8, "gamma": 0.9}
 QUICK: dict[str, Any] = {
@@ -54,19 +55,28 @@ def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str,
 
 # to the bit
 
-HOWS: list[dict[str, Any]] = [
-    {"monitor_every": 5, "monitor": SAMPLED, "compare": True, "regularised": True},
-    {"monitor_every": 7, "monitor": SAMPLED | {"kind": "alone", "agents": 2, "double": True}},
-    {"algorithm": "centralised", "update": "double_q", "update_probability": 0.5, "monitor_every": 5},
-    {"update": "expected_sarsa", "alpha": {"kind": "power", "value": 0.5, "power": 0.6}, "exploration": 0.0},
-    {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "epochs": 10}},
-]
+HOWS: dict[str, dict[str, Any]] = {
+    "parallel": {"monitor_every": 5, "monitor": SAMPLED, "compare": True, "regularised": True},
+    "alone": {"monitor_every": 7, "monitor": SAMPLED | {"kind": "alone", "agents": 2, "double": True}},
+    "centralised": {
+        "algorithm": "centralised",
+        "update": "double_q",
+        "update_probability": 0.5,
+        "monitor_every": 5,
+    },
+    "power": {
+        "update": "expected_sarsa",
+        "alpha": {"kind": "power", "value": 0.5, "power": 0.6},
+        "exploration": 0.0,
+    },
+    "geometric": {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "epochs": 10}},
+}
 
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
-@pytest.mark.parametrize("how", HOWS, ids=["parallel", "alone", "centralised", "power", "geometric"])
-def test_whole_is_parts_saved_between(how: dict[str, Any]) -> None:
-    game, learner = rv.games.karma(**SMALL), quick(**how)
+@pytest.mark.parametrize("way", slow_except(HOWS, ("alone",)))
+def test_whole_is_parts_saved_between(way: str) -> None:
+    game, learner = rv.games.karma(**SMALL), quick(**HOWS[way])
     assert "whole = parts, saved between" in rv.check_method(learner, game)
     world, seed = learner.world(game), np.random.SeedSequence(3)
     parts, whole = (learner.begin(world, seed) for _ in range(2))
@@ -387,7 +397,7 @@ def test_studies_take_it_by_its_kind(tmp_path: Path) -> None:
 
 def test_what_is_noted_has_a_name_of_its_own() -> None:
     game = rv.games.karma(**SMALL)
-    for how in HOWS:
+    for how in HOWS.values():
         learner = quick(**how)
         names = look_names(learner, learner.world(game))
         assert len(set(names)) == len(names)

@@ -319,6 +319,7 @@ def test_without_a_future_payoffs_are_compared_not_bids() -> None:
     np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_among_ties_the_incumbent_stays() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
     method = M.DampedFixedPoint(beta=math.inf, rate=1.0)

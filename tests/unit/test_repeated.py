@@ -438,6 +438,7 @@ def test_stages_are_in_their_bands(row: int) -> None:
     assert inside(float(record["end_payoff"][1].sum(axis=1).mean()), want["accept_industry_profit"])
 
 
+@pytest.mark.slow
 def test_a_shock_counts_as_often_as_it_falls() -> None:
     levels, odds, outputs = np.array([-30.0, 30.0]), np.array([0.9, 0.1]), np.array([20.0, 30.0, 40.0])
     shock = {"kind": "iid", "levels": levels.tolist(), "odds": odds.tolist()}
@@ -451,6 +452,7 @@ def test_a_shock_counts_as_often_as_it_falls() -> None:
     assert myopic_replies(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
 
 
+@pytest.mark.slow
 def test_play_in_turns_at_random_where_outputs_stand_claims_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", adjustment_cost=1.0)
     at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)

@@ -59,6 +59,7 @@ def test_the_continuous_form_is_the_equation() -> None:
     np.testing.assert_allclose(rows[late].reshape(-1, 6), right.y.T, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_hawks_and_doves_alike_go_to_the_mixed_strategy_and_part_there() -> None:
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(), [[0.2, 0.8], [0.2, 0.8]])
@@ -104,6 +105,7 @@ def test_the_mirror_form_multiplies_and_settles_where_the_other_does() -> None:
     assert (found.end_state, found.claim) == ("boundary", "equilibrium")
 
 
+@pytest.mark.slow
 def test_with_a_least_nothing_dies_out() -> None:
     game = Floored(jnp.asarray([1.0, 2.0, 4.0]))
     found = rv.solve(game, Replicator(), [[0.4, 0.3, 0.3]] * 2, tolerance=None)

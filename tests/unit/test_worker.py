@@ -75,6 +75,7 @@ def test_starts_are_lanes(tmp_path: Path) -> None:
     assert "path" not in found
 
 
+@pytest.mark.slow
 def test_lanes_from_a_grid_are_counted_by_their_ends(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": "grid", "starts": 9, "max_steps": 50}
     found = run_cell(task_of(tmp_path, method=[method]), tmp_path)
