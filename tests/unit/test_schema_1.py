@@ -92,3 +92,30 @@ def test_a_market_of_version_0_1_is_one_of_today() -> None:
     karma = upgraded_study(base | {"sweep": {"game.kbar": [2.0]}, "game": poor})
     assert (karma["game"]["mean_karma"], list(karma["sweep"])) == (2.0, ["game.mean_karma"])
     build.build_game(karma["game"])
+
+
+def test_a_race_of_version_0_1_is_one_of_today() -> None:
+    game = {"family": "race", "r": [0.1, 0.1], "beliefs": [{"A": 10.0}, {}], "keep_prize": True}
+    design = {"name": "tax", "kind": "design", "choices": {"tax": [0.0, 1.0], "no.key": [1]}}
+    sweep = {"game.beliefs[0].A": [10.0, 5.0], "game.r[0]": [0.1]}
+    plots = [{"kind": "scenario", "over": "beliefs[0].A", "series": "d"}]
+    base = head()["study"] | {"batch": {}, "expect": [], "quick": {"method.tax.choices": {"tax": [0.0]}}}
+    new = upgraded_study(base | {"game": game, "method": [design], "sweep": sweep, "plots": plots})
+    assert new["game"]["beliefs"] == [{"safety_productivity": 10.0}, {}]
+    assert new["game"]["reward"] == {"prize_survives": True}
+    assert list(new["sweep"]) == ["game.beliefs[0].safety_productivity", "game.cost.price[0]"]
+    assert new["method"][0]["choices"] == {"performance_tax": [0.0, 1.0], "no.key": [1]}
+    assert new["quick"] == {"method.tax.choices": {"performance_tax": [0.0]}}
+    assert new["plots"] == [
+        {"kind": "scenario", "over": "beliefs[0].safety_productivity", "series": "disaster_cost"}
+    ]
+    build.build_game({"family": "race", "reward": {"prize_survives": True}, "cost": new["game"]["cost"]})
+
+
+def test_dimensions_of_a_record_are_renamed() -> None:
+    record = {"kbar": (("kbar",), np.arange(2.0)), "mean_bid": (("kbar", "karma"), np.zeros((2, 3)))}
+    new = upgraded_record(record, "karma")
+    assert {name: dims for name, (dims, _) in new.items()} == {
+        "mean_karma": ("mean_karma",),
+        "mean_bid": ("mean_karma", "karma"),
+    }

@@ -118,6 +118,9 @@ GAME_KEYS: dict[str, dict[str, str]] = {
 DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
 """Letters of markets that meant something else with these demands."""
 
+BELIEFS = "beliefs"  # the key of races whose entries have keys of a race
+GAMES_KEYS = ("choices", "parameter")  # options of methods that name keys of the game
+
 METHOD_KINDS = {
     "given": "evaluate",
     "mirror": "mirror_ascent",
@@ -136,7 +139,11 @@ METHOD_KEYS = {
     "q0": "initial_q",
 }
 PLOTS: dict[str, str] = {}
-VARIABLES: dict[str, dict[str, str]] = {"precipice": {"safe": "p_safe"}, "race": _RACE_VARIABLES}
+VARIABLES: dict[str, dict[str, str]] = {
+    "karma": _KARMA,
+    "precipice": {"safe": "p_safe"},
+    "race": _RACE_VARIABLES,
+}
 """Variables of cells, by family."""
 
 DIMENSIONS = {"method": "algorithm"}  # xarray's ``sel`` has a keyword ``method``
@@ -170,11 +177,16 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved study with today's names."""
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
-    names = DIMENSIONS | VARIABLES.get(family, {}) | _coordinates(study)
+    keys = {old: new for old, new in _game_keys(study).items() if "." not in new}
+    names = DIMENSIONS | keys | VARIABLES.get(family, {}) | _coordinates(study)
     new["cost"] = COSTS.get(study["cost"], study["cost"])
     new["plots"] = [_plot(row, names) for row in study.get("plots", ())]
     new["expect"] = [_expectation(dict(row), names) for row in study.get("expect", ())]
-    new["quick"] = {_key(key, study): value for key, value in flat(study.get("quick") or {}).items()}
+    quick = {_key(key, study): value for key, value in flat(study.get("quick") or {}).items()}
+    new["quick"] = {
+        key: _of_game(value, _game_keys(study)) if key.rpartition(".")[2] in GAMES_KEYS else value
+        for key, value in quick.items()
+    }
     if study.get("base"):
         new["base"] = {**study["base"], **_tables(study["base"])}
     if "included" in study:
@@ -185,7 +197,10 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
 def upgraded_record(record: Record, family: str) -> Record:
     """Return what a cell of a family stored with today's names and words."""
     names = VARIABLES.get(family, {})
-    new = {names.get(name, name): entry for name, entry in record.items()}
+    new = {
+        names.get(name, name): (tuple(names.get(dim, dim) for dim in dims), array)
+        for name, (dims, array) in record.items()
+    }
     if "status" in new:
         dims, words = new["status"]
         known = STATUS if "residual" in record else STATUS | {"budget spent": "completed"}  # a learner's
@@ -199,13 +214,25 @@ def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
     new: dict[str, Any] = {}
     if study.get("game"):
         new["game"] = _moved(study["game"], _game_keys(study))
-    new["method"] = [
-        _moved(table, _options(table.get("kind"))) | {"kind": METHOD_KINDS.get(table["kind"], table["kind"])}
-        for table in study.get("method") or ()
-    ]
+    new["method"] = [_method(table, _game_keys(study)) for table in study.get("method") or ()]
     for name in ("sweep", "batch"):
         new[name] = {_key(key, study): value for key, value in (study.get(name) or {}).items()}
     return new
+
+
+def _method(table: Mapping[str, Any], game: Names) -> dict[str, Any]:
+    new = _moved(table, _options(table.get("kind")))
+    new["kind"] = METHOD_KINDS.get(table["kind"], table["kind"])
+    for option in GAMES_KEYS:
+        if option in new and _options(table.get("kind")):
+            new[option] = _of_game(new[option], game)
+    return new
+
+
+def _of_game(value: Any, game: Names) -> Any:
+    """Renamed keys of the game where a method names them: by their field, whatever table they stand in."""
+    fields = {old: new.rpartition(".")[2] for old, new in game.items()}
+    return _named(value, fields) if isinstance(value, Mapping) else _words(value, fields)
 
 
 def _options(kind: object) -> Names:
@@ -225,7 +252,7 @@ def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str,
     new: dict[str, Any] = {}
     for key, value in table.items():
         here = f"{prefix}{key}"
-        *path, last = keys.get(here, here).removeprefix(prefix).split(".")
+        *path, last = keys[here].removeprefix(prefix).split(".") if here in keys else [key]
         inner = new
         for step in path:
             if not isinstance(inner.get(step), dict):
@@ -233,6 +260,8 @@ def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str,
             inner = inner[step]
         if isinstance(value, Mapping):
             value = {**(inner.get(last) or {}), **_moved(value, keys, f"{here}.")}
+        elif here == BELIEFS and isinstance(value, list):
+            value = [_moved(one, keys) if isinstance(one, Mapping) else one for one in value]
         if isinstance(inner.get(last), dict) and isinstance(value, str):
             inner[last]["kind"] = value
         else:
@@ -255,6 +284,8 @@ def _key(key: str, study: Mapping[str, Any]) -> str:
 
 def _path(steps: list[str], keys: Names) -> str:
     """A path of keys, of which a beginning may be renamed."""
+    if steps[0].startswith(f"{BELIEFS}[") and len(steps) > 1:
+        return f"{steps[0]}.{_path(steps[1:], keys)}"
     for count in range(len(steps), 0, -1):
         name, bracket, index = ".".join(steps[:count]).partition("[")
         if name in keys:
