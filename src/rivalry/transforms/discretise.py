@@ -1,4 +1,4 @@
-"""A game in which everybody chooses one of finitely many strategies."""
+"""The finite restriction of a game: every player chooses one of finitely many strategies."""
 
 from __future__ import annotations
 
@@ -85,10 +85,27 @@ def _(game: Listed) -> np.ndarray:
 
 
 def listed(game: Game, places: Places) -> Listed:
-    """The game in which everybody chooses one of its ``places``, as `rivalry.tables.tabulate` takes them.
+    """Return the game in which every player chooses one of finitely many grid points.
 
-    Raises `ValueError` for places outside the space.
+    Parameters
+    ----------
+    game : Game
+        The game inside.
+    places : int or list or dict
+        Grid points, in the forms that `rivalry.tables.tabulate` takes.
 
+    Returns
+    -------
+    Listed
+        A game on `Choices`.
+
+    Raises
+    ------
+    ValueError
+        For grid points outside the space.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = listed(rv.games.influencer(), 5)
     >>> game.space.sizes, game.profile(jnp.array([[1.0], [4.0]])).tolist()

@@ -1,4 +1,4 @@
-"""Play over periods: the same game again and again, in stages, or by schedules fixed at the start."""
+"""Play over periods: repeated games, games in stages, and schedules fixed at the start."""
 
 from __future__ import annotations
 
@@ -59,11 +59,31 @@ class Repeated(eqx.Module):
 
 
 def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeated:
-    """The game played again and again by players who see the last ``memory`` profiles.
+    """Return the repeated game, in which players observe the last ``memory`` profiles.
 
-    ``periods``: play is cut after so many (None: never); it never ends by itself. Rewards are the stage
-    payoffs. Raises `ValueError` for counts below 1.
+    Rewards are the stage payoffs. Play never ends by itself.
 
+    Parameters
+    ----------
+    game : Game
+        The stage game.
+    memory : int
+        Number of past profiles that are observed.
+    periods : int, optional
+        Play is truncated after so many periods (default: never).
+
+    Returns
+    -------
+    Repeated
+        A `MarkovGame`.
+
+    Raises
+    ------
+    ValueError
+        For counts below 1.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> import jax
     >>> stage = rv.games.matrix("prisoners_dilemma")
@@ -183,11 +203,29 @@ def _(game: Staged) -> oracles.Labels:
 
 
 def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | None = None) -> Staged:
-    """The game played again and again in stages: later ones see what earlier ones chose in the same period.
+    """Return the repeated game in stages: later movers see the choices of earlier ones in the same period.
 
-    ``stages`` lists the players of each stage, everybody once. Rewards come after the last stage, 0 before.
-    Raises `ValueError` where a player is missing, named twice or does not exist.
+    Parameters
+    ----------
+    game : Game
+        The game whose payoffs are paid after the last stage; rewards before it are 0.
+    stages : sequence of sequences of int
+        The players of each stage, every player once.
+    periods : int, optional
+        Play is truncated after so many periods (default: never).
 
+    Returns
+    -------
+    Staged
+        A `MarkovGame`.
+
+    Raises
+    ------
+    ValueError
+        If a player is missing, named twice or does not exist.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> import jax
     >>> stage = rv.games.matrix("battle_of_the_sexes")
@@ -354,12 +392,29 @@ def _(game: OpenLoop, x: Profile, player: int | Array, low: Array, high: Array) 
 
 
 def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> OpenLoop:
-    """The game of schedules: everybody fixes the choices of all ``periods`` periods at the start.
+    """Return the game of schedules: players fix the choices of all periods at the start.
 
-    A strategy is one long axis, period by period; ``discount`` is a number, or one a player, from 0 to 1. A
-    one-shot game is replayed; a `MarkovGame` must be without chance, and ends where it says so. Raises
-    `ValueError` for a count below 1 and discounts out of range.
+    Parameters
+    ----------
+    game : Game or MarkovGame
+        A one-shot game, which is repeated, or a deterministic `MarkovGame`, whose end is respected.
+    periods : int
+        Number of periods. A strategy is one long axis, period by period.
+    discount : float or array-like
+        Discount factors from 0 to 1, one for all or one per player.
 
+    Returns
+    -------
+    OpenLoop
+        A one-shot game.
+
+    Raises
+    ------
+    ValueError
+        For a count below 1 and discount factors out of range.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = open_loop(rv.games.matrix("prisoners_dilemma"), 3, discount=0.5)
     >>> game.payoffs(game.space.check([[1.0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]])).tolist()

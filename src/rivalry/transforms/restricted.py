@@ -1,6 +1,6 @@
-"""Games of some of the players of a larger game: `freeze` fixes the others, `stackelberg` lets them reply.
+"""Games of some players of a base game: `freeze` fixes the others, in `stackelberg` they respond.
 
-In the measures of such a game the players of the whole are counted along ``seat``.
+In the metrics of such a game the players of the base game are counted along ``seat``.
 """
 
 from __future__ import annotations
@@ -36,10 +36,27 @@ class Respond(Protocol):
 
 
 def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
-    """The game of the other players, while those named play the given strategies ``[axis]``.
+    """Return the game of the other players, while those named play fixed strategies.
 
-    Raises `ValueError` for players who do not exist, nobody left to play, and strategies outside the space.
+    Parameters
+    ----------
+    game : Game
+        The base game.
+    strategies : mapping of int to array-like
+        The fixed strategies ``[axis]``, by player.
 
+    Returns
+    -------
+    Frozen
+        The game of the remaining players, in their order.
+
+    Raises
+    ------
+    ValueError
+        For players that do not exist, if no player remains, and for strategies outside the space.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = freeze(rv.games.matrix("chicken"), {1: [0.0, 1.0]})
     >>> rv.certificate(game, game.space.check([[1.0, 0.0]])).claim
@@ -58,19 +75,38 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
 
 
 def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
-    """The game of the leaders, who know that the others will reply by ``respond``.
+    """Return the game of the leaders, who anticipate that the others respond by ``respond``.
 
-    ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced; `transforms.Followers`
-    searches for mutual best replies. It need not be differentiable: how replies move with the leaders'
-    choice follows from the followers' own first-order conditions (implicit function theorem), in the
-    coordinates in which their box is searched, with those at a bound, or at zero, standing still. Derivatives
-    of the leaders' payoffs, of any order, are right wherever replies move smoothly. In other spaces than a
-    box replies count as standing still.
+    The follower policy need not be differentiable: derivatives of the responses follow from the followers'
+    own first-order conditions (implicit function theorem), in the coordinates in which their box is searched;
+    followers at a bound, or at zero, do not move. Derivatives of the leaders' payoffs, of any order, are
+    right wherever responses are smooth. In spaces other than a box responses count as constant.
 
-    The measures ``play`` (seat, axis) and ``play_payoff`` (seat) hold everybody's strategy and payoff. The
-    certificate is of the leaders, given what ``respond`` answers. Raises `ValueError` for leaders who do not
-    exist, are named twice, or are everybody.
+    The metrics ``play`` (seat, axis) and ``play_payoff`` (seat) hold the strategy and payoff of every player.
+    The certificate is that of the leaders, given the answers of ``respond``.
 
+    Parameters
+    ----------
+    game : Game
+        The base game.
+    leaders : iterable of int
+        The players that move first.
+    respond : Respond
+        ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced;
+        `transforms.Followers` searches for mutual best responses.
+
+    Returns
+    -------
+    Leadership
+        The game of the leaders, in the given order.
+
+    Raises
+    ------
+    ValueError
+        For leaders that do not exist or are named twice, and if no follower remains.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = stackelberg(rv.games.matrix("battle_of_the_sexes"), [0], rv.transforms.Followers())
     >>> game.payoffs(game.space.check([[1.0, 0.0]])).tolist()  # the leader goes to the opera, and is joined

@@ -1,4 +1,4 @@
-"""Players who walk through their strategy space, a step a period, and are paid where they arrive."""
+"""Players that walk through their strategy space, one step per period, and are paid where they arrive."""
 
 from __future__ import annotations
 
@@ -139,20 +139,43 @@ def walks(
     observation: str = "own",
     start: object = None,
 ) -> Walks:
-    """The game whose players walk: in every period all move at once, and are paid where they have arrived.
+    """Return the game whose players walk: all move at once in every period, and are paid where they arrive.
 
-    With ``discrete`` moves positions are on the grid ``low + k step``, ``step`` a number or one an axis, and
-    a move is a number: in a box of ``L`` axes ``0..L-1`` a step down along that axis, ``L`` to stay,
-    ``L+1..2L`` a step up; so on an interval 0, 1, 2 are left, stay, right. On a simplex ``1 / step`` must be
-    a whole number, and a move takes a step of share from one entry to another: from an earlier to a later
-    one for each pair, stay, from the later to the earlier. With ``continuous`` moves, of boxes alone, a move
-    is ``[axis]`` from ``-step`` to ``step``. Who would leave the space stays, on all axes. Steps are in the
-    coordinates in which a box is searched.
+    With ``discrete`` moves positions are on the grid ``low + k step`` and a move is an integer: in a box of
+    ``L`` axes ``0..L-1`` a step down along that axis, ``L`` to stay, ``L+1..2L`` a step up; on an interval 0,
+    1, 2 are left, stay, right. On a simplex ``1 / step`` must be an integer, and a move transfers a step of
+    share from one entry to another: from an earlier to a later one for each pair, stay, from the later to the
+    earlier. With ``continuous`` moves, in boxes only, a move is ``[axis]`` from ``-step`` to ``step``. A
+    player that would leave the space stays, on all axes. Steps are in the coordinates in which a box is
+    searched. A state's ``position`` is the profile ``[player axis]``.
 
-    A player sees its own position, or with ``joint`` the others' after it. Everybody begins at ``start``, a
-    profile or the name of one, or at a uniform draw. Play is cut after ``periods`` (None: never). A state's
-    ``position`` is the profile ``[player axis]``. Raises `ValueError`.
+    Parameters
+    ----------
+    game : Game
+        The game whose payoffs are paid at the positions.
+    step : float or array-like
+        Step size, one for all axes or one per axis.
+    moves : {"discrete", "continuous"}
+        Kind of moves.
+    periods : int, optional
+        Play is truncated after so many periods (default: never).
+    observation : {"own", "joint"}
+        Players observe their own position, or also those of the others after it.
+    start : array-like or str, optional
+        A profile or the name of one (default: a uniform draw).
 
+    Returns
+    -------
+    Walks
+        A `MarkovGame`.
+
+    Raises
+    ------
+    ValueError
+        For steps that do not fit the space, other words, and a start off the grid.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> import jax
     >>> game = walks(rv.games.influencer(), step=0.25, start=[0.25, 0.75])
