@@ -246,7 +246,7 @@ def comparative_statics(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 def dynamic_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The certified equilibrium over periods: backwards where only time links them, else by replies."""
     game = game_of(inputs)
-    if not game.linked:
+    if not game.coupled:
         found = rv.solve(game, rv.methods.Periods())
     else:
         found = rv.solve(game, rv.methods.BestResponse(), start="moderate", path=False)

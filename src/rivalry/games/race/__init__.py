@@ -1,16 +1,19 @@
 """Races for a risky technology: safety and performance as inputs, once or over many periods.
 
-Where to look, from the mathematics up:
+Modules, each importing only from those above it:
 
-- `period` (technology, contest, risk and payoffs of one period), `technology` (stocks from one to the next);
-- `game` (the race as a value), `factory`, `checks` and `parts` (making one, functions of one's own tried),
-  `inputs` (profiles as users write them), `beliefs` (players who think they play another race);
-- `measures` and `views` (what a profile leads to), `closed_forms` and `statics` (what needs no search);
-- best replies: `own_problem` (one player's problem in a period), `static_reply` and `grid_reply` (one period,
-  with built-in parts and with one's own), `schedule_reply` (many, by effort alone), `invest_reply` with
-  `investment_plan` and `polish` (where players invest), `proved_reply` with `bounds` (what no reply exceeds);
-- play from within: `stepwise` (tables), `nodes` (feedback), `play` (environments);
-- `precipice`, a race in safety alone.
+- `period`: one period in logarithms (production, contest, risk, cost) and the technology after it;
+- `model`: the race as data, with its payoffs;
+- `metrics`, `plot_data`: what a profile leads to;
+- `closed_forms`, `statics`: symmetric first-order points and their derivatives;
+- `own_problem`, `static_response`, `investment_plan`, `schedule_response`: best responses in one period, with
+  investment, and over schedules;
+- `bounds`, `proved_response`: upper bounds on every payoff, for certificates;
+- `state_game`: the game at a state of technology, native play, action grids;
+- `oracles`: what is registered of all this for `Race`;
+- `beliefs`: players that believe in different races;
+- `checks`, `keys`, `factory`: from keys to a race;
+- `precipice`: a race in safety alone.
 """
 
 from rivalry.games.race.factory import race

@@ -182,8 +182,8 @@ def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
 
 def _refuse_other(game: Race) -> None:
     """Raises `ValueError` for parts without a closed form."""
-    if game.periods > 1 or game.endless:
-        length = "inf" if game.endless else game.periods
+    if game.periods > 1 or game.infinite_horizon:
+        length = "inf" if game.infinite_horizon else game.periods
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
     rules = {**game.rules._asdict(), "contest": game.rules.csf}
     wanted: dict[str, list[Any]] = {

@@ -74,9 +74,9 @@ def _dims(race: Race) -> dict[str, tuple[str, ...]]:
         found |= {f"period_{name}": ("period",) for name in SUMS}
         found["alive"] = ("stage",)
         found |= dict.fromkeys(("safety_stock", "performance_stock"), ("stage", "player"))
-    if race.end_on == "win" and (several or race.endless):
+    if race.end_on == "win" and (several or race.infinite_horizon):
         found["p_safe_last_win"] = ()
-    if race.endless and race.end_on == "win":
+    if race.infinite_horizon and race.end_on == "win":
         found |= dict.fromkeys(("period_win_probability", "expected_periods"), ())
     return found
 

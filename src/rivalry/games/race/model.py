@@ -22,7 +22,6 @@ from rivalry.games.race.period import (
     outcome,
     stock_paths,
 )
-from rivalry.games.race.state_game import Node, RacePlay, levels, stock_range
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -78,7 +77,7 @@ class Race(eqx.Module):
     def __repr__(self) -> str:
         if isinstance(self.weights, jax.core.Tracer):
             return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
-        length = "a horizon without end" if self.endless else f"{self.periods} period(s)"
+        length = "an infinite horizon" if self.infinite_horizon else f"{self.periods} period(s)"
         lines = [f"Race of {self.players} players over {length}"]
         words = [("contest", self.rules.csf), ("risk", self.rules.risk), ("cost", self.rules.cost)]
         lines.append("  " + ", ".join(f"{what} {getattr(rule, '__name__', rule)}" for what, rule in words))
@@ -88,7 +87,7 @@ class Race(eqx.Module):
         )
         parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in shown]
         lines.append("  " + ", ".join(parts))
-        if self.periods > 1 or self.endless:
+        if self.periods > 1 or self.infinite_horizon:
             lines.append(f"  ends on {self.end_on}" + (f", columns {', '.join(self.columns)}"))
         return "\n".join(lines)
 
@@ -103,7 +102,7 @@ class Race(eqx.Module):
         return self.weights.shape[0]
 
     @property
-    def endless(self) -> bool:
+    def infinite_horizon(self) -> bool:
         """Whether the one period stands for all, for ever."""
         return self.gamma is not None
 
@@ -254,12 +253,12 @@ class Race(eqx.Module):
             damage=self.damage,
         )
 
-    def opening(self) -> Float[Array, "stock player"]:
+    def initial_state(self) -> Float[Array, "stock player"]:
         """What is carried from one period to the next, as play begins: A and B, or nothing where they stand.
 
         Raises `ValueError` for a horizon without end and a ``transition`` of one's own.
         """
-        if self.endless:
+        if self.infinite_horizon:
             raise ValueError("horizon: inf has no last period; take a whole number")
         if self.transition is not None:
             raise ValueError("transition: what it carries is not told by A and B; leave it out")
@@ -268,7 +267,7 @@ class Race(eqx.Module):
         numbers = self.numbers_at(0)
         return jnp.stack([numbers["safety_productivity"], numbers["performance_productivity"]])
 
-    def period(
+    def play_period(
         self, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player column"]
     ) -> tuple[Float[Array, "player"], Float[Array, ""], Float[Array, "stock player"]]:
         """What period ``t`` pays (undiscounted), the chance that play goes on, and what is carried on."""
@@ -284,18 +283,6 @@ class Race(eqx.Module):
         )
         return found.u - self.upkeep(numbers, row), self.goes_on(found), later
 
-    def play(self, periods: int | None = None) -> RacePlay:
-        """The race as it is lived, ends drawn by chance; a horizon without end is cut after ``periods``."""
-        return RacePlay(self, periods)
-
-    def node(self, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Node:
-        """Period ``t`` in all columns at a state, for values of the states after it; see `Node`."""
-        return Node(self, jnp.asarray(t), state, ahead)
-
-    def stock_range(self, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the most that a state of period ``t`` can hold, ``[stock player]`` each."""
-        return stock_range(self, t)
-
     @property
     def period_space(self) -> Box:
         """Where players choose in one period."""
@@ -307,12 +294,8 @@ class Race(eqx.Module):
         first: Box = jax.tree.map(lambda edge: edge[:, :count], box)
         return replace(first, coordinates=box.kinds[:count])
 
-    def levels(self, count: int) -> list[dict[str, Any]]:
-        """The levels of the axes at which the race is played on tables, where only their number is given."""
-        return levels(self, count)
-
     @property
-    def linked(self) -> str:
+    def coupled(self) -> str:
         """Why periods touch each other by more than whether play goes on, or nothing."""
         if self.transition is not None:
             return "a transition of one's own links the periods"

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import Labels, Response
+from rivalry.core.oracles import Labels, Response, Stages
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Strategy
@@ -20,6 +20,7 @@ from rivalry.games.race.checks import refusal
 from rivalry.games.race.model import ALONE, Race
 from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import ours
+from rivalry.games.race.state_game import Node, RacePlay, levels, state_bounds
 
 
 @oracles.payoff_scale.register(Race)
@@ -110,3 +111,60 @@ def _(game: Race) -> np.ndarray:
 @oracles.plot_data.register(Race)
 def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
     return {name: partial(plot_data.view, game, name) for name in plot_data.names(game)}
+
+
+# Play over periods.
+
+
+@oracles.discount_factors.register(Race, when=lambda game: game.gamma is not None)
+def _(game: Race) -> Any:
+    return game.gamma
+
+
+@oracles.to_stages.register(Race)
+def _(game: Race) -> Stages:
+    return Stages(
+        periods=game.periods,
+        space=game.period_space,
+        weights=game.weights,
+        infinite_horizon=game.infinite_horizon,
+        coupled=game.coupled,
+    )
+
+
+@oracles.initial_state.register(Race)
+def _(game: Race) -> Float[Array, "stock player"]:
+    return game.initial_state()
+
+
+@oracles.transition.register(Race)
+def _(
+    game: Race, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
+) -> tuple[Array, Array, Array]:
+    return game.play_period(t, state, row)
+
+
+@oracles.stage_game.register(Race)
+def _(game: Race, t: int | Array, ahead: Float[Array, "player"]) -> Race:
+    return game.stage(t, ahead)
+
+
+@oracles.state_game.register(Race)
+def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Node:
+    return Node(game, jnp.asarray(t), state, ahead)
+
+
+@oracles.state_bounds.register(Race)
+def _(game: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
+    return state_bounds(game, t)
+
+
+@oracles.action_levels.register(Race)
+def _(game: Race, count: int) -> list[dict[str, Any]]:
+    return levels(game, count)
+
+
+@oracles.to_markov.register(Race)
+def _(game: Race, periods: int | None = None) -> RacePlay:
+    """Return native play, its end drawn by chance; an infinite horizon is truncated after ``periods``."""
+    return RacePlay(game, periods)

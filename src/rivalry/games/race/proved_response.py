@@ -32,13 +32,13 @@ def proved_reply(race: Race, x: Profile, player: int) -> Response:
     bound is infinite.
     """
     proved = _form(race)
-    known = _by_bounds(race, x, player) if proved and not race.endless else None
+    known = _by_bounds(race, x, player) if proved and not race.infinite_horizon else None
     if known is not None:
         return known
     found = compiled_reply(race, x, put(player))
     strategy, payoff = np.asarray(found[0]), float(found[1])
     method = resolution(race)
-    bound = _endless_bound(race, x, player, payoff) if proved and race.endless else np.inf
+    bound = _endless_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
     if not np.isfinite(bound):
         return Response(strategy, payoff, np.inf, "lower bound", method)
     return Response(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")

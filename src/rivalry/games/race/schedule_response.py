@@ -60,7 +60,7 @@ def resolution(race: Race) -> str:
 
 def effort_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
     """The best schedule by effort alone and its payoff; ``player`` may be traced."""
-    if race.endless:
+    if race.infinite_horizon:
         return _endless(race, x, player)
     if race.periods == 1:
         strategy, payoff, _ = static_reply(race, x, player)

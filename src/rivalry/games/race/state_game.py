@@ -37,7 +37,7 @@ class Node(eqx.Module):
 
     It pays the period's weight times its payoff, and ``ahead(state after it)`` [player] if play goes on.
     ``ahead.against(state, player)`` is the player's value as a function of its own stocks. Made by
-    `Race.node`.
+    the oracle `rivalry.oracles.state_game`.
     """
 
     race: Race
@@ -50,13 +50,13 @@ class Node(eqx.Module):
         return self.race.period_space
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        paid, goes_on, later = self.race.period(self.t, self.state, x)
+        paid, goes_on, later = self.race.play_period(self.t, self.state, x)
         found: Array = self.race.weights[self.t] * paid + goes_on * self.ahead(later)
         return found
 
     def after(self, x: Profile) -> Float[Array, "stock player"]:
         """The state that ``x`` leads to."""
-        return self.race.period(self.t, self.state, x)[2]
+        return self.race.play_period(self.t, self.state, x)[2]
 
 
 @oracles.payoff_scale.register(Node)
@@ -100,7 +100,7 @@ class _Own:
         """What efforts pay with nothing else bought, and the chance that play goes on."""
         row = self.outer(jnp.concatenate([y, self.low[2:]]))
         there = self.x.at[self.player].set(row)
-        paid, goes_on, _ = self.node.race.period(self.node.t, self.node.state, there)
+        paid, goes_on, _ = self.node.race.play_period(self.node.t, self.node.state, there)
         return self.weight * paid[self.player], goes_on
 
     def rest(self, y: Array) -> tuple[Array, Array]:
@@ -174,9 +174,9 @@ def _refined(own: _Own, y: Array, width: Array) -> tuple[Array, Array]:
     return jax.lax.fori_loop(0, ROUNDS, closer, (y, width))  # type: ignore[no-any-return]
 
 
-def stock_range(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
+def state_bounds(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
     """The least and the most that A and B can be at the start of period ``t``, ``[stock player]`` each."""
-    start = np.asarray(race.opening())
+    start = np.asarray(race.initial_state())
     low, high = start.copy(), start.copy()
     bounds = np.asarray(race.period_space.high)
     for k in range(t) if len(start) else ():
@@ -207,7 +207,8 @@ class Played(NamedTuple):
 
 
 class RacePlay(eqx.Module):
-    """A race played period by period; a `MarkovGame`. Made by `Race.play`.
+    """A race played period by period; a `MarkovGame`. Made by
+    `rivalry.oracles.to_markov`.
 
     A reward is what the period pays, before it is known who wins; whether play goes on is drawn. A win (an
     unsafe win, where ``end_on`` says so) and the last period end play; a horizon without end is cut after
@@ -224,17 +225,17 @@ class RacePlay(eqx.Module):
 
     def reset(self, key: PRNGKeyArray) -> Played:
         """The first period; nothing is drawn."""
-        state = jnp.zeros((0, self.race.players)) if self.race.endless else self.race.opening()
+        state = jnp.zeros((0, self.race.players)) if self.race.infinite_horizon else self.race.initial_state()
         return Played(jnp.asarray(0), state)
 
     def step(
         self, state: Played, x: Profile, key: PRNGKeyArray
     ) -> tuple[Played, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
-        t = jnp.asarray(0) if self.race.endless else state.period
-        paid, goes_on, later = self.race.period(t, state.state, x)
+        t = jnp.asarray(0) if self.race.infinite_horizon else state.period
+        paid, goes_on, later = self.race.play_period(t, state.state, x)
         over = jax.random.uniform(key) >= goes_on
         following = Played(state.period + 1, later)
-        if self.race.endless:
+        if self.race.infinite_horizon:
             cut = jnp.asarray(False) if self.periods is None else following.period >= self.periods
             return following, paid, over, cut & ~over
         return following, paid, over | (following.period >= self.race.periods), jnp.asarray(False)
@@ -242,7 +243,7 @@ class RacePlay(eqx.Module):
     def observe(self, state: Played) -> Float[Array, "player feature"]:
         """The period, then ``ln A`` of all players, then ``ln B``."""
         race = self.race
-        t = jnp.asarray(0) if race.endless else jnp.minimum(state.period, race.periods - 1)
+        t = jnp.asarray(0) if race.infinite_horizon else jnp.minimum(state.period, race.periods - 1)
         numbers = race.numbers_at(t)
         stocks = (
             state.state
