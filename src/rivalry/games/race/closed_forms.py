@@ -43,7 +43,7 @@ USED = (
 
 
 class Point(NamedTuple):
-    """A symmetric point at which both own derivatives vanish; every player does and gets the same."""
+    """A symmetric point at which both own derivatives vanish."""
 
     safety_input: float
     performance_input: float
@@ -102,15 +102,30 @@ class Alike(NamedTuple):
 
 
 def symmetric_equilibria(game: Race) -> list[Point]:
-    """All interior symmetric first-order points of a race of one period, those of higher payoff first.
+    """Return all interior symmetric first-order points of a race of one period, highest payoff first.
 
-    Where ``kappa`` is None, risk is ``winner_only``, ``alpha`` below 1 and winning better than losing, there
-    is exactly one; elsewhere roots are scanned for, and there may be several or none. That nobody gains by a
-    large change is not implied: ``is_nash`` looks at idling only, so certify.
+    If somebody always wins, risk is ``winner_only``, ``safety_exponent`` is below 1 and winning is better than
+    losing, there is exactly one. Otherwise roots are searched on a grid, and there may be several or none.
+    ``is_nash`` compares with idling only; certify a point before calling it an equilibrium.
 
-    Raises `ValueError` for players who differ, naming the first parameter in which they do, and for races
-    with more than one period, or with parts that have no closed form.
+    Parameters
+    ----------
+    game : Race
+        A race of one period with identical players and built-in parts.
 
+    Returns
+    -------
+    list of Point
+        Those from which idling does not pay first.
+
+    Raises
+    ------
+    ValueError
+        For players that differ, with the first parameter in which they do, for several periods, and for parts
+        without a closed form.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> (point,) = symmetric_equilibria(rv.games.race())
     >>> round(point.safety_input, 6), round(point.performance_input, 6), round(point.p_safe, 6), point.is_nash

@@ -45,7 +45,7 @@ def _varies(name: str, value: Array, by_victim: bool) -> bool:
 
 
 class Race(eqx.Module):
-    """Players spend on performance, which wins, and on safety, which makes a win end well.
+    """A race: players spend on performance, which wins, and on safety, which makes a win end well.
 
     A profile is ``[player axis]`` in natural units, the axes period by period and in each the ``columns``;
     `schedule` gives it as ``[period player column]``. ``numbers`` holds the parameters by name: ``[player]``,

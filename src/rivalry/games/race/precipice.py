@@ -1,8 +1,10 @@
-"""The race to the precipice: who skimps on safety wins, and may ruin all (Armstrong, Bostrom & Shulman 2016).
+"""The race to the precipice (Armstrong, Bostrom & Shulman 2016).
 
-Every team's capability is drawn evenly from [0, mu]; it chooses safety ``s`` in [0, 1], the highest
-capability less safety wins, and the winner's technology is safe with chance ``s``. One's own safe win pays 1,
-another's ``1 - e``, a disaster nothing; ``e`` is the enmity. What teams know decides what a strategy is.
+The team that spends least on safety wins but may cause a disaster.
+
+Each team's capability is uniform on [0, mu]. A team chooses safety ``s`` in [0, 1]; the highest capability
+minus safety wins, and the winner's technology is safe with probability ``s``. An own safe win pays 1, another
+team's ``1 - e``, a disaster 0; ``e`` is the enmity. Information determines what a strategy is.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import checked
+from rivalry.core.validate import Symbol, checked
 from rivalry.games.race.checks import one_of
 
 INFORMATION = ("none", "private", "public")
@@ -271,16 +273,18 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
 @checked
 def precipice(
     *,
-    players: Annotated[int, Ge(2), Le(100), "how many teams race"] = 2,
-    max_capability: Annotated[float, Gt(0), "largest capability, in units of safety"] = 1.0,
-    enmity: Annotated[float, Gt(0), Le(1), "part of the prize that another's safe win takes away"] = 0.5,
+    players: Annotated[int, Ge(2), Le(100), Symbol("n"), "number of teams"] = 2,
+    max_capability: Annotated[float, Gt(0), Symbol("mu"), "largest capability, in units of safety"] = 1.0,
+    enmity: Annotated[
+        float, Gt(0), Le(1), Symbol("e"), "fraction of the prize lost if another team wins safely"
+    ] = 0.5,
     information: Annotated[
         Literal["none", "private", "public"],
         "on capabilities: none (a strategy is safety), private (its slope in one's own capability), "
         "public (the leader's safety per unit of lead)",
     ] = "none",
 ) -> Precipice:
-    """Teams race to the precipice: capability less safety wins, and the winner's safety is all there is.
+    """Make a race to the precipice: capability minus safety wins, and only the winner's safety counts.
 
     Rules of one number are not all there are: without public information the certificate compares with other
     rules of the same form, and ``free_gains`` with all; with it both compare with all rules of the leader.

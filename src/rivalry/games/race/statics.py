@@ -1,8 +1,8 @@
 """Comparative statics of the symmetric point, in closed form: ``dsigma/dk = -f_k / f_sigma``.
 
-``f`` is log odds less what the two first-order conditions make of them, as a function of ``sigma``; see
-`rivalry.games.race.closed_forms`. It is for the variant in which there is exactly one point: somebody always
-wins, the winner's safety counts, ``alpha`` is below 1 and winning is better than losing.
+``f`` is the difference of the two sides of the equation for the log odds, as a function of ``sigma``; see
+`rivalry.games.race.closed_forms`. The formulas hold where exactly one point exists: somebody always wins, the
+winner's safety counts, ``safety_exponent`` is below 1 and winning is better than losing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PARAMETERS = (
 
 
 class Slope(NamedTuple):
-    """How safety moves with a parameter, and the two derivatives it is made of."""
+    """The derivative of safety with respect to a parameter, and the two derivatives it consists of."""
 
     sigma: float
     f_k: float
@@ -38,12 +38,27 @@ class Slope(NamedTuple):
 
 
 def dsigma(game: Race, wrt: str) -> Slope:
-    """How the safety of the symmetric point moves with ``wrt``, per unit of it.
+    """Return the derivative of safety at the symmetric point with respect to a parameter of all players.
 
-    ``wrt`` is one of `PARAMETERS`: ``price`` moves both prices alike; ``players`` is treated
-    as a real number. Everybody's parameter moves. Raises `ValueError` for another word, for players
-    who differ, and for variants of which not exactly one point is proved.
+    Parameters
+    ----------
+    game : Race
+        A race of one period with identical players.
+    wrt : str
+        One of `PARAMETERS`. ``price`` changes both prices equally; ``players`` is treated as a real number.
 
+    Returns
+    -------
+    Slope
+        The derivative ``dsigma`` and its parts.
+
+    Raises
+    ------
+    ValueError
+        For an unknown parameter, players that differ, and variants for which uniqueness is not proved.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> dsigma(rv.games.race(), "price").sign, dsigma(rv.games.race(scale_penalty=1.0), "price").sign
     (-1, 0)
