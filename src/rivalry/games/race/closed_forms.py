@@ -104,7 +104,7 @@ class Alike(NamedTuple):
 def symmetric_equilibria(game: Race) -> list[Point]:
     """Return all interior symmetric first-order points of a race of one period, highest payoff first.
 
-    If somebody always wins, risk is ``winner_only``, ``safety_exponent`` is below 1 and winning is better than
+    If somebody always wins, risk is ``winner_only``, ``safety_exponent`` is below 1 and winning beats
     losing, there is exactly one. Otherwise roots are searched on a grid, and there may be several or none.
     ``is_nash`` compares with idling only; certify a point before calling it an equilibrium.
 
