@@ -34,7 +34,7 @@ def short_race(**changes: object) -> rv.Game:
     return rv.games.race(**settings)
 
 
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("scaled", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow_except(FAMILIES, ("influencer", "race", "market", "matrix", "karma")))
 def test_the_libraries_own_tests(name: str, scaled: bool) -> None:
     libraries_tests(name, scaled)

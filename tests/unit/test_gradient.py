@@ -120,6 +120,7 @@ def test_euler_limit_is_stored_and_warned_about() -> None:
         rv.solve(GAME, GradientAscent(rate=0.8), ROOT + 1e-6, max_steps=3, tolerance=None)
 
 
+@pytest.mark.slow
 def test_euler_limit_weighs_the_players_rates() -> None:
     game = linear(np.diag([-1.0, -100.0]), [0.0, 0.0])
     with warnings.catch_warnings():  # 0.5 is too much for the second player alone, who has 0.01

@@ -145,6 +145,7 @@ def test_dirichlet_resources_are_densities() -> None:
     np.testing.assert_allclose(found, stats.dirichlet.pdf(points.T, [0.5, 2, 3]), rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("players", [2, 3, 5])
 def test_blotto_threshold_is_where_the_spectrum_changes_sign(players: int) -> None:
     game = rv.games.influencer(

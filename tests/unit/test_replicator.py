@@ -125,6 +125,7 @@ class Floored(eqx.Module):
         return x @ self.values
 
 
+@pytest.mark.slow
 def test_lanes_leave_the_ridge_where_players_are_alike() -> None:
     """Where both do the same the mixture attracts; a millionth off it, one of the pure equilibria does."""
     game = rv.games.matrix("chicken")
@@ -160,6 +161,7 @@ def test_rates_must_be_one_a_player() -> None:
         rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
 
 
+@pytest.mark.slow
 def test_one_population_goes_to_the_evolutionarily_stable_strategy() -> None:
     """Where two populations of hawks and doves part, one stays: along the diagonal the slope is -3 * 2/9."""
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
@@ -174,6 +176,7 @@ def test_one_population_goes_to_the_evolutionarily_stable_strategy() -> None:
     np.testing.assert_allclose(mean.path.values[1, 0], [0.2, 0.8], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_one_population_follows_its_equation() -> None:
     table = np.random.default_rng(8).uniform(-1, 1, (3, 3))
     game = rv.games.matrix(payoffs=[table.tolist(), table.T.tolist()], actions=ACTIONS)
