@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.games.data_files import from_file
+from rivalry.games.resources import read_numbers
 from rivalry.lab.study import load
 
 POINTS, DEMAND = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], [1.0, 2.5]
@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_read(folder: Path, file: str, key: Any, expected: Any) -> None:
     spec = {"path": str(folder / "data" / file)} | ({} if key is None else {"key": key})
-    np.testing.assert_array_equal(from_file(spec, "resource"), expected)
+    np.testing.assert_array_equal(read_numbers(spec, "resource"), expected)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +87,20 @@ def test_read(folder: Path, file: str, key: Any, expected: Any) -> None:
 def test_refused(folder: Path, file: str, key: Any, message: str) -> None:
     spec = {"path": str(folder / "data" / file)} | ({} if key is None else {"key": key})
     with pytest.raises(ValueError, match=message):
-        from_file(spec, "resource")
+        read_numbers(spec, "resource")
 
 
 def test_other_keys_are_refused() -> None:
     with pytest.raises(ValueError, match=r"resource.column: unknown key"):
-        from_file({"path": "a.csv", "column": "b"}, "resource")
+        read_numbers({"path": "a.csv", "column": "b"}, "resource")
     with pytest.raises(ValueError, match=r"resource.path: None must be the path"):
-        from_file({}, "resource")
+        read_numbers({}, "resource")
 
 
 def test_a_column_of_text_may_stand_beside_numbers(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"line 2: .* must be numbers"):
-        from_file({"path": str(folder / "data" / "named.csv")}, "resource")
-    found = from_file({"path": str(folder / "data" / "named.csv"), "key": ["one", "three"]}, "resource")
+        read_numbers({"path": str(folder / "data" / "named.csv")}, "resource")
+    found = read_numbers({"path": str(folder / "data" / "named.csv"), "key": ["one", "three"]}, "resource")
     np.testing.assert_array_equal(found, [[0.2, 0.5], [0.6, 0.1]])
 
 

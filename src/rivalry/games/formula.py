@@ -262,8 +262,8 @@ def _power(base: Any, exponent: Expression, values: Mapping[str, Any]) -> Any:
 def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the logarithm of the absolute value, and the sign."""
     if tree.kind == "call" and tree.value == "exp":
-        inner = jnp.asarray(_value(tree.parts[0], values))
-        return inner, jnp.ones_like(inner)
+        argument = jnp.asarray(_value(tree.parts[0], values))
+        return argument, jnp.ones_like(argument)
     if tree.kind == "call" and tree.value == "sqrt":
         size, sign = _signed_log(tree.parts[0], values)
         return size / 2, jnp.where(sign < 0, jnp.nan, sign)

@@ -5,9 +5,12 @@ Everything here computes with concrete numbers; a game keeps only the two arrays
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections.abc import Mapping, Sequence
 from math import comb
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,6 @@ import numpy as np
 from rivalry.core.registry import near
 from rivalry.core.space import simplex_lattice
 from rivalry.core.validate import limit
-from rivalry.games.data_files import from_file
 from rivalry.games.formula import coordinate_values, coordinates, parse
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
@@ -42,7 +44,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
         - ``grid`` (num per axis, optional bounds; the first coordinate varies fastest), on a box;
         - ``mesh`` (m: ``2^m`` steps along every edge), on a simplex;
         - ``points`` (values), ``corners`` (the unit vectors), or ``file`` (path and key, see
-          `rivalry.games.data_files.from_file`), on all.
+          `read_numbers`), on all.
 
         On a simplex every kind takes an ``inset``: the mass that points on the boundary move in equal parts
         from their non-zero to their zero coordinates (default: 1e-3 for a mesh, else 0).
@@ -73,7 +75,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
     if not isinstance(spec, Mapping):
         spec = {"kind": "points", "values": spec}
     kind, rest = _kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
-    moved = rest.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
+    shifted = rest.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
     points = _points_of(kind, rest, bounds)
     if points.ndim != 2 or points.shape[1] != axes:
         raise ValueError(f"resource_points: shape {points.shape} must be (points, {axes})")
@@ -81,7 +83,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
         raise ValueError(f"resource_points: {len(points)} given; must be at least 2")
     if not np.all(np.isfinite(points)):
         raise ValueError(f"resource_points[{np.argwhere(~np.isfinite(points))[0][0]}]: must be finite")
-    return inset(_on_simplex(points), moved) if simplex else points
+    return inset(_on_simplex(points), shifted) if simplex else points
 
 
 def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
@@ -98,7 +100,7 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
             raise ValueError(f"resource_points.num: {num!r} must be {axes}, one corner per coordinate")
         return np.eye(axes)
     if kind == "file":
-        points = from_file(rest, "resource_points")
+        points = read_numbers(rest, "resource_points")
     else:
         points = _numbers(_required(rest, "resource_points", "values")[0], "resource_points.values")
     return points[:, None] if points.ndim == 1 else points
@@ -145,14 +147,14 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
     zero = points <= 0
     zeros = zero.sum(axis=1, keepdims=True)
     others = points.shape[1] - zeros
-    moved = np.where(zero, points + amount / np.maximum(zeros, 1), points - amount / others)
-    moved = np.where(zeros > 0, moved, points)
-    if moved.min() < 0:
+    shifted = np.where(zero, points + amount / np.maximum(zeros, 1), points - amount / others)
+    shifted = np.where(zeros > 0, shifted, points)
+    if shifted.min() < 0:
         raise ValueError(
             f"resource_points.inset: {amount:g} is more than the non-zero coordinates of point "
-            f"{np.argwhere(moved < 0)[0][0]} can spare"
+            f"{np.argwhere(shifted < 0)[0][0]} can spare"
         )
-    return moved
+    return shifted
 
 
 def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
@@ -248,7 +250,7 @@ def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     if kind == "formula":
         return formula_values(_required(rest, "resource", "formula")[0], points, "resource.formula")
     if kind == "file":
-        return from_file(rest, "resource")
+        return read_numbers(rest, "resource")
     if kind == "array":
         return _numbers(_required(rest, "resource", "values")[0], "resource.values")
     _required(rest, "resource")
@@ -300,9 +302,9 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
         raise ValueError(f"{name}: must be finite")
     if not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
         raise ValueError(f"{name}: {matrix.tolist()} must be symmetric")
-    least = float(np.linalg.eigvalsh(matrix)[0])
-    if least <= 0:
-        raise ValueError(f"{name}: smallest eigenvalue {least:g} must be above 0 (positive definite)")
+    smallest = float(np.linalg.eigvalsh(matrix)[0])
+    if smallest <= 0:
+        raise ValueError(f"{name}: smallest eigenvalue {smallest:g} must be above 0 (positive definite)")
 
 
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
@@ -437,3 +439,95 @@ def _numbers(value: object, name: str) -> np.ndarray:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r} must be numbers") from None
+
+
+def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
+    """Return numbers from a JSON or CSV file.
+
+    Parameters
+    ----------
+    spec : Mapping
+        ``path`` of the file, relative to the folder of the study, and optionally ``key``. A ``.json`` file
+        holds numbers, or a table in which ``key`` names them. A ``.csv`` file has one row per point; if its
+        first line has names, ``key`` is one of them or a list of them (default: all columns).
+    name : str
+        The key with which messages begin.
+
+    Returns
+    -------
+    np.ndarray
+        The numbers, ``[row]`` or ``[row column]``.
+
+    Raises
+    ------
+    ValueError
+        For a file that is missing, cannot be read, or does not hold numbers in equal rows.
+
+    Examples
+    --------
+    >>> read_numbers({"path": "nowhere.json"}, "resource")
+    Traceback (most recent call last):
+    ValueError: resource.path: nowhere.json: no such file
+    """
+    for other in spec:
+        if other not in ("path", "key"):
+            raise ValueError(f"{name}.{other}: unknown key; {near(other, ['path', 'key'])}")
+    path, key = spec.get("path"), spec.get("key")
+    if not isinstance(path, str | Path):
+        raise ValueError(f"{name}.path: {path!r} must be the path of a .json or .csv file")
+    file = Path(path)
+    if file.suffix not in (".json", ".csv"):
+        raise ValueError(f"{name}.path: {path} must end in .json or .csv")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(f"{name}.path: {path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}.path: {path}: cannot be read: {error}") from None
+    found = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)
+    try:
+        return np.asarray(found, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}.path: {path} does not hold numbers in equal rows") from None
+
+
+def _json(text: str, key: Any, name: str, file: Path) -> Any:
+    try:
+        whole = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{name}.path: {file} is not JSON: {error}") from None
+    if key is None:
+        if isinstance(whole, dict):
+            raise ValueError(f"{name}.key: is missing; {file} holds {', '.join(whole)}")
+        return whole
+    if not isinstance(whole, dict) or key not in whole:
+        known = list(whole) if isinstance(whole, dict) else []
+        raise ValueError(f"{name}.key: {file} holds no {key!r}; {near(str(key), known)}")
+    return whole[key]
+
+
+def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
+    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
+    if not rows:
+        raise ValueError(f"{name}.path: {file} is empty")
+    head: Sequence[str] = rows.pop(0) if not any(map(_is_number, rows[0])) else []
+    wanted = [key] if isinstance(key, str) else key
+    for column in wanted or []:
+        if column not in head:
+            raise ValueError(f"{name}.key: {file} has no column {column!r}; {near(str(column), head)}")
+    width = len(head or rows[0])
+    places = [head.index(column) for column in wanted] if wanted else range(width)
+    found = []
+    for number, row in enumerate(rows, start=1 + bool(head)):
+        if len(row) != width or not all(_is_number(row[place]) for place in places):
+            raise ValueError(f"{name}.path: {file} line {number}: {','.join(row)!r} must be numbers")
+        found.append([float(row[place]) for place in places])
+    return [row[0] for row in found] if len(places) == 1 else found
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -31,7 +31,7 @@ HALVINGS, NEWTON = 60, 40  # bisection steps of the price; Newton steps of a bat
 CLOSE = 1e-15  # tolerance of Newton's method, in a logarithm
 
 
-class Allocation(NamedTuple):
+class BudgetProblem(NamedTuple):
     """One player's problem on the contested battlefields; arrays ``[field]``."""
 
     weight: np.ndarray
@@ -88,17 +88,17 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     Abstention only lowers payoffs and is left out of the bound.
     """
     assert isinstance(game.space, Simplex)
-    least = game.space.least
+    floor = game.space.least
     found = searched(game, x, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
     assert found.tried is not None
     enough = PROVED * payoff_at_stake(found.tried, found.payoff) + ROUNDING * abs(found.payoff) / 4
-    start = np.maximum(found.strategy[field], least)
+    start = np.maximum(found.strategy[field], floor)
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
-    s, bound = _branch_and_bound(problem, start, least, enough, rounds)
-    strategy = np.full(x.shape[1], least)
+    s, bound = _branch_and_bound(problem, start, floor, enough, rounds)
+    strategy = np.full(x.shape[1], floor)
     strategy[field] = s
     there = np.array(x)
     there[player] = strategy
@@ -110,7 +110,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
 
 
-def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, Allocation, float]:
+def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, BudgetProblem, float]:
     """Return the contested corners ``[field]``, the problem there, and the payoff of uncontested corners."""
     assert isinstance(game.kernel, Blotto)
     weight, rest = np.asarray(game.weights, dtype=float), np.asarray(_rest(game, x, put(player)))
@@ -118,23 +118,23 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray,
     contested = (weight > 0) & np.isfinite(rest)
     alone = float(weight[(weight > 0) & ~contested].sum())
     assert isinstance(game.space, Simplex)
-    least = game.space.least
-    budget = 1 - least * (x.shape[1] - contested.sum())
+    floor = game.space.least
+    budget = 1 - floor * (x.shape[1] - contested.sum())
     power = float(game.kernel.exponent[player])
-    return corner[contested], Allocation(weight[contested], -rest[contested], power, budget), alone
+    return corner[contested], BudgetProblem(weight[contested], -rest[contested], power, budget), alone
 
 
 _rest = eqx.filter_jit(rival_influence)
 
 
 def _branch_and_bound(
-    problem: Allocation, s: np.ndarray, least: float, enough: float, rounds: int
+    problem: BudgetProblem, s: np.ndarray, floor: float, enough: float, rounds: int
 ) -> tuple[np.ndarray, float]:
     """Return the best amounts ``[field]`` and an upper bound, within ``enough`` if ``rounds`` suffice."""
     fields = len(s)
-    top = problem.budget - least * (fields - 1)
-    open_ = _bounded(problem, np.full((1, fields), least), np.full((1, fields), top))
-    s, best = _improved(problem, open_, *_local_best(problem, s, least), least)
+    top = problem.budget - floor * (fields - 1)
+    open_ = _bounded(problem, np.full((1, fields), floor), np.full((1, fields), top))
+    s, best = _improved(problem, open_, *_local_best(problem, s, floor), floor)
     given_up = -np.inf
     for _ in range(rounds):
         alive = open_.bound > best + enough
@@ -145,12 +145,12 @@ def _branch_and_bound(
         order = np.argsort(-open_.bound, kind="stable")
         worst, others = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
         parts = _split(problem, worst)
-        s, best = _improved(problem, parts, s, best, least)
+        s, best = _improved(problem, parts, s, best, floor)
         open_ = Boxes(*(np.concatenate(pair) for pair in zip(others, parts, strict=True)))
     return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
 
 
-def _split(problem: Allocation, boxes: Boxes) -> Boxes:
+def _split(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     """Return every box in two halves, split where an envelope is farthest above its payoff."""
     rows = np.arange(len(boxes.bound))
     tight = boxes.gap.max(axis=1, keepdims=True) <= 0
@@ -165,7 +165,7 @@ def _split(problem: Allocation, boxes: Boxes) -> Boxes:
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
-def _bounded(problem: Allocation, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
+def _bounded(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
     """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
@@ -191,7 +191,7 @@ def _bounded(problem: Allocation, low: np.ndarray, high: np.ndarray, halvings: i
     return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), amounts, gap)
 
 
-def _demand(problem: Allocation, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
+def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
     """Return the amounts ``[box field]`` within the ranges that are optimal at the prices ``[box 1]``.
 
     Each is an end of the range, or the amount beyond the inflection whose marginal payoff is the price. That
@@ -204,30 +204,30 @@ def _demand(problem: Allocation, low: np.ndarray, high: np.ndarray, log_price: n
     for _ in range(NEWTON):
         value, slope = problem.log_slope(t)
         new = np.clip(t - (value - log_price) / np.minimum(slope, -1e-9), np.minimum(first, last), last)
-        moved = np.max(np.abs(new - t))
+        change = np.max(np.abs(new - t))
         t = new
-        if moved <= CLOSE * 64:
+        if change <= CLOSE * 64:
             break
-    inner = np.clip(np.exp(t), low, high)
-    choices = np.stack([low, inner, high])
+    interior = np.clip(np.exp(t), low, high)
+    choices = np.stack([low, interior, high])
     values = problem.payoff(choices) - np.exp(log_price) * choices
     found: np.ndarray = np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0]
     return found
 
 
 def _improved(
-    problem: Allocation, boxes: Boxes, s: np.ndarray, best: float, least: float
+    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float, floor: float
 ) -> tuple[np.ndarray, float]:
     """Return the best amounts known or better ones: those of a box, or on the fields that it holds."""
     boxes = boxes.select(np.flatnonzero(np.isfinite(boxes.bound)))
     if not len(boxes.bound):
         return s, best
     row = boxes.amounts[np.argmax(problem.payoff(boxes.amounts).sum(axis=1))]
-    held = np.stack([row > 4 * least, row > problem.budget / len(row) / 2])
-    return _better(problem, _on_faces(problem, held, least), *_better(problem, boxes, s, best))
+    active = np.stack([row > 4 * floor, row > problem.budget / len(row) / 2])
+    return _better(problem, _on_faces(problem, active, floor), *_better(problem, boxes, s, best))
 
 
-def _local_best(problem: Allocation, s: np.ndarray, least: float) -> tuple[np.ndarray, float]:
+def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
     """Return the best amounts on faces: on all faces of few fields, else on those next to that of ``s``.
 
     At an optimum at most one field gets an amount below its inflection; such amounts are tried for every
@@ -238,68 +238,68 @@ def _local_best(problem: Allocation, s: np.ndarray, least: float) -> tuple[np.nd
     if fields <= FIELDS:
         every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
         every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
-        likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, least, halvings=24)))[:LIKELY]]
-        s, best = _better(problem, _on_faces(problem, likely, least), s, best)
+        likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, floor, halvings=24)))[:LIKELY]]
+        s, best = _better(problem, _on_faces(problem, likely, floor), s, best)
     else:
-        likely = (s > 4 * least)[None]
+        likely = (s > 4 * floor)[None]
         single = np.eye(fields, dtype=bool)
         flips = np.concatenate([single, *(single[:, None] | single[None, :])])
         for _ in range(2 * fields):
             before = best
-            s, best = _better(problem, _on_faces(problem, (s > 4 * least) ^ flips, least), s, best)
+            s, best = _better(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
             if not best > before + TIE * before:
                 break
-    for held in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
-        s, best = _better(problem, _with_small_amount(problem, held, least), s, best)
+    for active in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
+        s, best = _better(problem, _with_small_amount(problem, active, floor), s, best)
     return s, best
 
 
-def _with_small_amount(problem: Allocation, held: np.ndarray, least: float) -> Boxes:
-    """Return boxes on the face ``held`` with one more field, which gets an amount below its inflection."""
-    fields = len(held)
-    bend = np.clip(problem.inflection, least, problem.budget)
-    low, high, which = np.full(fields, least), bend, np.arange(fields)
-    without = held[None] & ~np.eye(fields, dtype=bool)
+def _with_small_amount(problem: BudgetProblem, active: np.ndarray, floor: float) -> Boxes:
+    """Return boxes on the face ``active`` with one more field, which gets an amount below its inflection."""
+    fields = len(active)
+    bend = np.clip(problem.inflection, floor, problem.budget)
+    low, high, which = np.full(fields, floor), bend, np.arange(fields)
+    without = active[None] & ~np.eye(fields, dtype=bool)
     for _ in range(ZOOMS):
         amount = np.linspace(low, high, AMOUNTS, axis=1).ravel()
         boxes = _on_faces(
-            problem, np.repeat(without[which], AMOUNTS, axis=0), least, (np.repeat(which, AMOUNTS), amount)
+            problem, np.repeat(without[which], AMOUNTS, axis=0), floor, (np.repeat(which, AMOUNTS), amount)
         )
         k = int(np.argmax(_totals(problem, boxes)))
         row = k // AMOUNTS
         step = (high[row] - low[row]) / (AMOUNTS - 1)
-        low, high = np.array([max(amount[k] - step, least)]), np.array([amount[k] + step])
+        low, high = np.array([max(amount[k] - step, floor)]), np.array([amount[k] + step])
         which = which[row : row + 1]
     return boxes
 
 
 def _on_faces(
-    problem: Allocation,
-    held: np.ndarray,
-    least: float,
+    problem: BudgetProblem,
+    active: np.ndarray,
+    floor: float,
     given: tuple[np.ndarray, np.ndarray] | None = None,
     halvings: int = HALVINGS,
 ) -> Boxes:
-    """Return boxes that give up all fields but those ``held [face field]``.
+    """Return boxes that give up all fields but those ``active [face field]``.
 
     Payoffs are concave there, so that the amounts of the dual are optimal. In each box one field may have a
     ``given`` amount: which field, and how much.
     """
-    low = np.where(held, np.clip(problem.inflection, least, problem.budget), least)
-    high = np.where(held, problem.budget, least)
+    low = np.where(active, np.clip(problem.inflection, floor, problem.budget), floor)
+    high = np.where(active, problem.budget, floor)
     if given is not None:
-        rows = np.arange(len(held))
+        rows = np.arange(len(active))
         low[rows, given[0]] = high[rows, given[0]] = given[1]
     return _bounded(problem, low, high, halvings)
 
 
-def _totals(problem: Allocation, boxes: Boxes) -> np.ndarray:
+def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
     """Return the payoffs of the boxes' amounts, ``[box]``; minus infinity where the budget is not spent."""
     spent = np.abs(boxes.amounts.sum(axis=1) - problem.budget) <= 1e-12
     return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
-def _better(problem: Allocation, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
+def _better(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
     """Return the best amounts of the boxes, or those known."""
     values = _totals(problem, boxes)
     k = int(np.argmax(values)) if len(values) else 0

@@ -47,11 +47,11 @@ def gradient_jacobian(game: InfluencerGame, x: Profile) -> Float[Array, "row col
     same = jnp.eye(players)[:, :, None, None, None]
     own_part = d - bar
     cross = same * d[:, None, :, None, :] - bar[None, :, :, None, :]  # [i j point 1 axis]
-    moved = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + same * h[:, None])
-    moved = moved - push[:, None, :, :, None] * bar[None, :, :, None, :]
+    terms = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + same * h[:, None])
+    terms = terms - push[:, None, :, :, None] * bar[None, :, :, None, :]
     if game.abstention is not None:
-        moved = moved + _abstention_hessian(game, x, total)
-    blocks = own_part[:, None, :, :, None] * cross + same * h[:, None] - moved
+        terms = terms + _abstention_hessian(game, x, total)
+    blocks = own_part[:, None, :, :, None] * cross + same * h[:, None] - terms
     summed = jnp.einsum("ik,ijkab->iajb", game.weights * g, blocks)
     return summed.reshape(players * axes, players * axes)
 

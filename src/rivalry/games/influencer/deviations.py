@@ -42,11 +42,11 @@ def payoff_bound(
 ) -> Float[Array, ""]:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
     rest = rival_influence(game, x, player)
-    most = _largest_share(game, x, player, low, high, rest)
-    bound = game.weights @ most - _cost(game, player, low)
+    largest = _largest_share(game, x, player, low, high, rest)
+    bound = game.weights @ largest - _cost(game, player, low)
     smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MAX_AXES
     if smooth:
-        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, most, rest))
+        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rest))
     return bound
 
 
@@ -124,7 +124,7 @@ def _curvature_bound(
     player: int | Array,
     low: Strategy,
     high: Strategy,
-    most: Array,
+    largest: Array,
     rest: Array,
 ) -> Float[Array, ""]:
     """Return the payoff at the best corner plus the largest error of interpolation between corners."""
@@ -141,18 +141,20 @@ def _curvature_bound(
         at_most = jnp.logaddexp(rest, _abstention(game, x, player, far))
     # the cost of a reach is linear: interpolation has no error in it
     best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
-    least = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
+    smallest = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
     # the largest G(1-G) for G between its extremes
     spread = jnp.where(
-        (least <= 0.5) & (most >= 0.5), 0.25, jnp.maximum(least * (1 - least), most * (1 - most))
+        (smallest <= 0.5) & (largest >= 0.5),
+        0.25,
+        jnp.maximum(smallest * (1 - smallest), largest * (1 - largest)),
     )
     slope, bend = kernel.derivative_bounds(player, low, high, game.points)
     if game.abstention is not None:
         more = _abstention_derivatives(game, x, player, *_box(game, low, high), rest)
         axes = more[0].shape[1]
         slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
-    largest = (game.weights * spread) @ (slope**2 + bend)
-    return best + jnp.sum(largest * (high - low) ** 2) / 8
+    curvature = (game.weights * spread) @ (slope**2 + bend)
+    return best + jnp.sum(curvature * (high - low) ** 2) / 8
 
 
 def _abstention_derivatives(

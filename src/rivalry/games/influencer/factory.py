@@ -245,7 +245,7 @@ def _space(given: Mapping[str, Any], domain: Domain, players: int) -> Box | Simp
 def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
     """Return the cost per unit of reach of each player, with a warning where it is 0."""
     spec = 0.0 if given["reach_cost"] is None else given["reach_cost"]
-    cost = per_player("reach_cost", spec, players, least=0.0)
+    cost = per_player("reach_cost", spec, players, minimum=0.0)
     free = np.flatnonzero(np.asarray(cost) == 0)
     if free.size and not given["normalised"]:
         warn(

@@ -15,11 +15,11 @@ EDGE = 1e-9  # the smallest coordinate where the kernel has no influence at 0
 
 
 def per_player(
-    name: str, value: Any, players: int, *, above: float | None = 0.0, least: float | None = None
+    name: str, value: Any, players: int, *, above: float | None = 0.0, minimum: float | None = None
 ) -> Any:
     """Return one number per player, a single one broadcast to all. Raises `ValueError`.
 
-    Each must be above ``above`` or, where it is given, at least ``least``.
+    Each must be above ``above`` or, where it is given, at least ``minimum``.
     """
     try:
         numbers = np.asarray(value, dtype=float)
@@ -33,9 +33,9 @@ def per_player(
         where = f"{name}[{player}]" if numbers.ndim else name
         if not np.isfinite(number):
             raise ValueError(f"{where}: {number} must be finite")
-        if least is not None and number < least:
-            raise ValueError(f"{where}: {number:g} must be at least {least:g}")
-        if least is None and above is not None and number <= above:
+        if minimum is not None and number < minimum:
+            raise ValueError(f"{where}: {number:g} must be at least {minimum:g}")
+        if minimum is None and above is not None and number <= above:
             raise ValueError(f"{where}: {number:g} must be above {above:g}")
     return put(np.broadcast_to(numbers, (players,)))
 

@@ -157,8 +157,8 @@ class GaussianMatrix(eqx.Module):
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         # the quadratic form is at least its smallest eigenvalue times the squared distance
-        least = jnp.linalg.eigvalsh(self.precision[player])[0]
-        return -0.5 * least * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
+        smallest = jnp.linalg.eigvalsh(self.precision[player])[0]
+        return -0.5 * smallest * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         most = jnp.linalg.eigvalsh(self.precision[player])[-1]
@@ -378,16 +378,16 @@ class Dirichlet(eqx.Module):
         ratio = (self.alpha / x[:, c])[:, None]
         unit = jnp.eye(axes)
         # da_l/dx_m: the ratio where l = m, and -a_l / x_c at the reference corner's share
-        moved = jnp.where(others[:, None], ratio[..., None] * unit, 0.0)
-        moved = moved - (jnp.where(others, a, 0.0) / x[:, c, None])[..., None] * unit[c]
-        inner = _trigamma(a.sum(axis=1))[:, None, None] - _trigamma(a)[..., None] * unit
-        fixed = jnp.einsum("ila,ilm,imb->iab", moved, inner, moved)
+        chain = jnp.where(others[:, None], ratio[..., None] * unit, 0.0)
+        chain = chain - (jnp.where(others, a, 0.0) / x[:, c, None])[..., None] * unit[c]
+        curvature = _trigamma(a.sum(axis=1))[:, None, None] - _trigamma(a)[..., None] * unit
+        second = jnp.einsum("ila,ilm,imb->iab", chain, curvature, chain)
         # weights of e_l: d^2 a_l / dx_l dx_c = -ratio / x_c, and d^2 a_l / dx_c^2 = 2 a_l / x_c^2
         each = jnp.where(others, jnp.log(points)[None] + self._level(a)[:, None], 0.0)
         mixed = -(ratio / x[:, c, None])[:, None] * each
         corner = jnp.sum(2 * a[:, None] * each, axis=-1) / x[:, c, None] ** 2
         both = mixed[..., :, None] * unit[c] + mixed[..., None, :] * unit[c][:, None]
-        return fixed[:, None] + both + corner[..., None, None] * (unit[c][:, None] * unit[c])
+        return second[:, None] + both + corner[..., None, None] * (unit[c][:, None] * unit[c])
 
     def _parameters(self, x: Profile) -> Profile:
         c = self.reference_corner

@@ -84,13 +84,13 @@ def _shares(game: InfluencerGame, x: Profile) -> Record:
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
     axes = x.shape[1]
     places = game.space.grid(0, LINE if axes == 1 else SQUARE)
-    replies = [best_reply(game, x, player) for player in range(game.players)]
+    responses = [best_reply(game, x, player) for player in range(game.players)]
     at = np.asarray(places)
     return {
         "landscape": (("player", "place"), np.asarray(_own_payoffs(game, x, places))),
         "landscape_at": (("place",), at[:, 0]) if axes == 1 else (("place", "coordinate"), at),
-        "landscape_best": (("player", "axis"), np.stack([reply.strategy for reply in replies])),
-        "landscape_best_payoff": (("player",), np.asarray([reply.payoff for reply in replies])),
+        "landscape_best": (("player", "axis"), np.stack([response.strategy for response in responses])),
+        "landscape_best_payoff": (("player",), np.asarray([response.payoff for response in responses])),
     }
 
 
