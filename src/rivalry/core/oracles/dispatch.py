@@ -31,13 +31,13 @@ _sources: dict[tuple[type, str], tuple[type, bool] | None] = {}
 
 
 def offers(*names: str) -> Callable[[C], C]:
-    """Declare that members of a class are what `rivalry.core.game` documents under these names.
+    """Declare that members of a class answer the oracles that read these names.
 
     Parameters
     ----------
     *names : str
-        Optional members of `Game`, `MarkovGame` and `PopulationGame` that have no oracle, such as ``play``,
-        ``world`` or ``stage``. Members that are not declared are never read.
+        Names such as ``play``, which `to_markov` reads, or ``levels``, which `action_levels` reads. Members
+        that are not declared are never read. Registering with the oracle does the same.
 
     Returns
     -------
