@@ -158,7 +158,7 @@ PLOTS = {
         "bid probabilities by karma and urgency, learned beside equilibrium",
     ),
     "precipice": PlotEntry(
-        "rivalry.plots.points:precipice", "risk against enmity, by the information of the players"
+        "rivalry.games.race.figures:precipice", "risk against enmity, by the information of the players"
     ),
     "profit_gain": PlotEntry(
         "rivalry.plots.sessions:profit_gain",
@@ -181,7 +181,7 @@ PLOTS = {
     ),
     "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
     "safety_frontier": PlotEntry(
-        "rivalry.plots.points:safety_frontier",
+        "rivalry.games.race.figures:safety_frontier",
         "probability of a disaster against performance, for several results",
     ),
     "scaling_check": PlotEntry(
@@ -191,7 +191,7 @@ PLOTS = {
     "scenario": PlotEntry(
         "rivalry.plots.scenario:scenario", "metrics against one parameter, one series per value of another"
     ),
-    "schedule": PlotEntry("rivalry.plots.schedule:schedule", "inputs of every player per period"),
+    "schedule": PlotEntry("rivalry.games.race.figures:schedule", "inputs of every player per period"),
     "shares": PlotEntry(
         "rivalry.games.influencer.figures:shares",
         "share of the resource of every player over the space",
@@ -219,9 +219,9 @@ PLOTS = {
         "rivalry.economies.figures.streets:street_map",
         "one metric per lane on the map of a city",
     ),
-    "subsidy": PlotEntry("rivalry.plots.points:subsidy", "effects of a subsidy, by player and price"),
+    "subsidy": PlotEntry("rivalry.games.race.figures:subsidy", "effects of a subsidy, by player and price"),
     "technology": PlotEntry(
-        "rivalry.plots.schedule:technology", "technology levels and probability of continuation per stage"
+        "rivalry.games.race.figures:technology", "technology levels and probability of continuation per stage"
     ),
     "ternary": PlotEntry(
         "rivalry.plots.triangle:ternary",

@@ -1,22 +1,40 @@
-"""Results beside one another: frontiers, bars of what a policy changes, risk by information."""
+"""Figures of races: inputs and technology per period, frontiers of safety, effects of policies, risk."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.plots.measures import certified, per_player, rank, word
 from rivalry.plots.scenario import draw_family, family, family_legend
-from rivalry.plots.select import checked, dimension, point, swept
-from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, note
+from rivalry.plots.select import DrawnPoint, blank, checked, dimension, point, swept
+from rivalry.plots.style import (
+    INK,
+    MARKERS,
+    canvas,
+    colours,
+    end_marker,
+    legend,
+    named,
+    note,
+    panels,
+    widths,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+COLUMNS = (
+    *("safety_input", "performance_input", "safety_investment", "performance_investment"),
+    *("safety_sharing", "performance_sharing"),
+)
+STOCKS = ("safety_stock", "performance_stock", "alive")
 
 
 def safety_frontier(
@@ -270,4 +288,137 @@ def precipice(
         axes.set_ylabel(word(name) if name == "p_disaster" else "probability of a disaster")
         note(axes, shown.words)
         legend(axes)
+        return axes
+
+
+def schedule(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Axes:
+    """A panel for each column of a plan, a line per player: ``safety_input``, ... ``[period player]``.
+
+    What cannot matter (``identified [player axis]`` is false; the axis is period * columns + column, in the
+    order in which the data hold the columns) is dotted and has no marks. Marks are filled where ``claim`` is
+    certified. ``columns`` picks and orders the panels.
+
+    >>> import numpy as np, xarray as xr
+    >>> plan = xr.Dataset({"safety_input": (("period", "player"), np.ones((3, 2)))})
+    >>> [panel.get_title() for panel in schedule(plan).child_axes]
+    ['safety input']
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        there = [name for name in COLUMNS if name in data and not blank(data[name].values)] or [
+            "safety_input"
+        ]
+        chosen = there if columns is None else list(columns)
+        for name in chosen:
+            if name not in there:
+                raise ValueError(f"columns: {name!r} is no column of this plan; {near(name, there)}")
+        found = _plan(data, there, at)
+        known = _identified(found, there)
+        small = panels(axes, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
+        for panel, name in zip(small, chosen, strict=True):
+            _lines(panel, found.arrays[name], known[name], _certified(found))
+            panel.set_title(word(name))
+        _under(small, "period", len(found.arrays[there[0]]))
+        _legend(axes, found, any(not known[name].all() for name in chosen))
+        note(axes, found.words)
+        return axes
+
+
+def _plan(data: Dataset, there: Sequence[str], at: Mapping[str, Any] | None) -> DrawnPoint:
+    """The columns ``[period player]`` at one point; a single period is a plan too."""
+    rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1
+    found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
+    columns = {name: found.arrays[name] if rank == 2 else found.arrays[name][None] for name in there}
+    known = point(data, "identified", 2, at=at).arrays if "identified" in data else {}
+    return found._replace(arrays={**found.arrays, **columns, **known})
+
+
+def _identified(found: DrawnPoint, there: Sequence[str]) -> dict[str, np.ndarray]:
+    """Where each column can matter, ``[period player]``."""
+    shape = found.arrays[there[0]].shape
+    known = found.arrays.get("identified")
+    if known is None:
+        return {name: np.ones(shape, bool) for name in there}
+    wanted = (shape[1], shape[0] * len(there))
+    if known.shape != wanted:
+        raise ValueError(f"identified: shape {known.shape} must be {wanted}, players and periods * columns")
+    table = np.nan_to_num(known.astype(float)).astype(bool).reshape(shape[1], shape[0], len(there))
+    return {name: table[..., column].T for column, name in enumerate(there)}
+
+
+def _certified(found: DrawnPoint) -> bool:
+    worth = found.certified()
+    return worth is not None and bool(worth)
+
+
+def _lines(panel: Axes, values: np.ndarray, known: np.ndarray, certified: bool) -> None:
+    """One line a player over ``values [period player]``, solid between periods that matter."""
+    clock = np.arange(len(values))
+    players = values.shape[1]
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+        here = np.where(known[:, k], values[:, k], np.nan)
+        if not known[:, k].all():
+            panel.plot(clock, values[:, k], ":", color=colour, linewidth=1.0, label="_unidentified")
+        panel.plot(clock, here, color=colour, linewidth=wide, label="_plan")
+        mark = end_marker(certified, colour) | {"markersize": 2.2 + wide, "markeredgewidth": 0.9}
+        panel.plot(clock, here, "o", label="_mark", zorder=4, **mark)
+
+
+def _under(small: Sequence[Axes], what: str, count: int) -> None:
+    """The clock under the lowest panel of every column."""
+    for panel in small:
+        panel.set_xlim(-0.4, count - 0.6)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        if panel.xaxis.get_tick_params()["labelbottom"]:
+            panel.set_xlabel(what)
+
+
+def _legend(axes: Axes, found: DrawnPoint, dotted: bool) -> None:
+    players = found.arrays[next(name for name in (*COLUMNS, *STOCKS) if name in found.arrays)].shape[-1]
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+        axes.plot([], [], color=colour, linewidth=wide, label=named("player", k, players))
+    if dotted:
+        axes.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: cannot matter")
+    if not _certified(found):
+        axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
+    legend(axes)
+
+
+def technology(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """Productivities ``[stage player]``, and the probability ``alive [stage]`` that play continues.
+
+    There is a stage more than there are periods: the state that the last period leaves. Marks are filled
+    where ``claim`` is certified.
+
+    >>> import numpy as np, xarray as xr
+    >>> stocks = {"safety_stock": (("stage", "player"), np.ones((3, 2)))}
+    >>> data = xr.Dataset({**stocks, "alive": ("stage", [1.0, 0.5, 0.2])})
+    >>> len(technology(data).child_axes)
+    2
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        there = [name for name in STOCKS if name in data and not blank(data[name].values)] or ["safety_stock"]
+        found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
+        small = panels(axes, len(there), columns=3, apart=True)
+        for panel, name in zip(small, there, strict=True):
+            values = found.arrays[name]
+            if values.ndim == 1:
+                mark = end_marker(_certified(found), INK) | {"markersize": 4, "markeredgewidth": 0.9}
+                panel.plot(np.arange(len(values)), values, "o-", color=INK, label="_alive", **mark)
+                panel.set_ylim(-0.04, 1.04)
+            else:
+                _lines(panel, values, np.ones(values.shape, bool), _certified(found))
+                low = min(0.0, float(np.nanmin(values)))
+                panel.set_ylim(low, 1.06 * float(np.nanmax(values)) or 1.0)
+            panel.set_title(word(name))
+        _under(small, "stage", len(found.arrays[there[0]]))
+        _legend(axes, found, False)
+        note(axes, found.words)
         return axes
