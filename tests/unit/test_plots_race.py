@@ -96,7 +96,7 @@ def test_technology_has_a_stage_more_than_periods_and_tells_how_likely_play_is()
     stock, alive = ax.child_axes
     np.testing.assert_array_equal(lines(stock, "_plan")[0].get_ydata(), plan().safety_stock.values[:, 0])
     np.testing.assert_array_equal(lines(alive, "_alive")[0].get_ydata(), plan().alive.values)
-    with pytest.raises(ValueError, match="no variable 'A', which this plot draws"):
+    with pytest.raises(ValueError, match="no variable 'safety_stock', which this plot draws"):
         rv.plots.technology(xr.Dataset())
 
 
