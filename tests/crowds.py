@@ -7,7 +7,7 @@ so the shares are in proportion to one over the slopes (Wardrop 1952).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
+from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.space import Simplex
 
@@ -64,9 +65,7 @@ class Drift(eqx.Module):
 
     rate: Annotated[float, Gt(0), "length of a step"] = 0.1
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        return isinstance(game, PopulationGame)
+    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
     def init(self, game: PopulationGame, start: Array, key: PRNGKeyArray) -> Crowd:
         return Crowd(start)

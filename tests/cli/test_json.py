@@ -231,9 +231,20 @@ def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) ->
     told = rivalry("show", "q_learning").out
     assert (
         told.index("epochs")
-        < told.index("For populations that finitely many agents")
+        < told.index("PopulationQLearning needs a population")
         < told.index("update_probability")
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "among", "beyond"), [("matrix", "pure_equilibria", "simulation"), ("karma", "newton", "hedge")]
+)
+def test_show_names_the_methods_that_fit_a_family(
+    rivalry: Command, family: str, among: str, beyond: str
+) -> None:
+    listed = rivalry("show", family).out.rpartition("Methods: ")[2].replace(",", " ").split()
+    assert among in listed
+    assert beyond not in listed
 
 
 def test_doctor(rivalry: Command) -> None:

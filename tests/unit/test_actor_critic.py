@@ -9,6 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
+from rivalry.core.needs import fits
 from rivalry.games.matrix import matrix
 from rivalry.methods.continuous import networks, rollouts
 from rivalry.methods.continuous.actor_critic import ActorCritic
@@ -223,6 +224,6 @@ def test_what_does_not_fit_the_game_is_refused() -> None:
         ActorCritic(roles=["learns", {"kind": "fixed", "choice": 120.0}]).world(rv.games.market())
     with pytest.raises(ValueError, match="timing: 'alternating' must be"):
         ActorCritic().world(rv.games.market(timing="alternating"))
-    assert not ActorCritic.fits(matrix("stag_hunt"))
+    assert not fits(ActorCritic, matrix("stag_hunt"))
     with pytest.raises(ValueError, match="actor_critic needs payoffs"):
         ActorCritic().world(matrix("stag_hunt"))

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jnp
+from rivalry.core.needs import fits
 from rivalry.core.space import Box, Simplex
 from rivalry.methods.continuation import pseudo_arclength
 from rivalry.methods.continuation.branches import Branches
@@ -267,4 +268,4 @@ def test_unknowns_and_profiles_are_each_others_inverse() -> None:
     assert len(y) == 5
     np.testing.assert_allclose(system.profile(y), x, atol=1e-14)
     assert system.value(y) == 1.25
-    assert Branches.fits(game)
+    assert fits(Branches, game)

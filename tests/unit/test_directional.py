@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.needs import fits
 from rivalry.games.matrix import matrix
 from rivalry.methods.dynamics.directional import Directional
 from rivalry.methods.q_learning.seating import discounts, seating
@@ -229,6 +230,6 @@ def test_what_does_not_fit_the_game_is_refused() -> None:
     learner = Directional(initial={"kind": "uniform", "from": 10.0, "to": [40.0, 120.0]})
     with pytest.raises(ValueError, match=r"initial.to: 120 must be in \[0, 100\], the box of player 1"):
         learner.begin(learner.world(rv.games.market()), SEED)
-    assert not Directional.fits(matrix("stag_hunt"))
+    assert not fits(Directional, matrix("stag_hunt"))
     with pytest.raises(ValueError, match="directional needs payoffs"):
         Directional().world(matrix("stag_hunt"))

@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 import rivalry as rv
 from rivalry.core.jax import jnp
+from rivalry.core.needs import fits
 from rivalry.methods.dynamic_games import value_surfaces
 from rivalry.methods.dynamic_games.feedback import Feedback
 
@@ -173,4 +174,4 @@ def test_wrong_input() -> None:
             rv.games.race(contest={"ease_of_winning": 1.0}, gamma=0.9, end_on="win", horizon="inf"),
             Feedback(),
         )
-    assert not Feedback.fits(rv.games.matrix("chicken"))
+    assert not fits(Feedback, rv.games.matrix("chicken"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.needs import fits
 from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
 from rivalry.methods.finite.fictitious_play import FictitiousPlay
@@ -133,7 +134,7 @@ def test_sampled_learners_find_dominant_strategies() -> None:
 def test_continuous_games_are_played_on_places(learner: Any) -> None:
     """Two influencers of reach 0.3 on 0, 1/4, .., 1: the middle dominates by iteration."""
     game = rv.games.influencer(reach=[0.3, 0.3], resource="bimodal")
-    assert learner.fits(game)
+    assert fits(type(learner), game)
     found = rv.solve(game, learner, max_steps=3000, seed=1)
     assert found.record["mixture"][0] == ("player", "action")
     assert found.profile.values[:, 2].min() > 0.98

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
+from rivalry.core.needs import fits
 from rivalry.core.oracles import to_linear_quadratic
 from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
@@ -278,8 +279,8 @@ def test_wrong_input() -> None:
         solved(firms()._replace(first=np.ones(2)), "markov_perfect")
     with pytest.raises(ValueError, match="A: must be finite"):
         solved(firms()._replace(A=np.full((3, 3), np.nan)), "markov_perfect")
-    assert LinearQuadratic.fits(Firms())
-    assert not LinearQuadratic.fits(rv.games.matrix("chicken"))
+    assert fits(LinearQuadratic, Firms())
+    assert not fits(LinearQuadratic, rv.games.matrix("chicken"))
 
 
 def test_a_path_that_leaves_the_market_has_no_certificate() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import certify
+from rivalry.core.needs import fits
 from rivalry.methods import METHODS
 from rivalry.methods.q_learning.independent import QLearning
 from rivalry.methods.q_learning.over_periods import PeriodQLearning
@@ -96,8 +97,8 @@ def test_when_play_is_over_nothing_is_worth_anything() -> None:
 
 def test_a_study_takes_the_class_that_fits() -> None:
     once, often = rv.games.race(), rv.games.race(horizon=2)
-    assert [QLearning.fits(once), PeriodQLearning.fits(once)] == [True, False]
-    assert [QLearning.fits(often), PeriodQLearning.fits(often)] == [False, True]
+    assert [fits(QLearning, once), fits(PeriodQLearning, once)] == [True, False]
+    assert [fits(QLearning, often), fits(PeriodQLearning, often)] == [False, True]
     assert "rivalry.methods.q_learning.over_periods:PeriodQLearning" in METHODS["q_learning"].targets
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jnp
+from rivalry.core.needs import fits
 from rivalry.core.space import Box
 from rivalry.methods.dynamic_games.backward_induction import Periods
 from tests.small_games import cournot
@@ -137,4 +138,4 @@ def test_linked_periods_are_refused() -> None:
     game = rv.games.race(horizon=2, transition=lambda numbers, inputs, period: numbers)
     with pytest.raises(ValueError, match="transition"):
         rv.solve(game, Periods())
-    assert not Periods.fits(cournot(2))
+    assert not fits(Periods, cournot(2))

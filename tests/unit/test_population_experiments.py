@@ -12,6 +12,7 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.needs import fits
 from rivalry.core.statistics import NORMAL, share_interval
 from rivalry.economies.learning import drawn as sampling
 from rivalry.economies.learning import experiments
@@ -225,8 +226,8 @@ def test_one_program_for_every_beta() -> None:
 
 
 def test_they_fit_populations_of_bidders_alone() -> None:
-    assert Contractivity.fits(game())
-    assert not Contractivity.fits(rv.games.matrix("chicken"))
+    assert fits(Contractivity, game())
+    assert not fits(Contractivity, rv.games.matrix("chicken"))
     with pytest.raises(ValueError, match="game: Matrix must be a population of agents who bid"):
         Contractivity().world(rv.games.matrix("chicken"))
 

@@ -12,6 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
+from rivalry.core.needs import fits
 from rivalry.lab.study import build_method
 from rivalry.methods.populations.newton import MeanFieldPoint, direction, equations, slopes_at
 from rivalry.methods.populations.response import mirrored, rule
@@ -274,7 +275,7 @@ def test_kinds_and_options(economy: Any) -> None:
             {"kind": kind, "beta": {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}}
         )
         assert type(made).__name__ == name
-        assert not type(made).fits(cournot(2))
+        assert not fits(type(made), cournot(2))
     made = build_method({"kind": "fictitious_play"}, game=commute())
     assert isinstance(made, M.PopulationFictitiousPlay)
     assert math.isinf(build_method({"kind": "damped_fixed_point", "beta": math.inf}, game=economy).beta)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any
 
 from rivalry.cli import output
+from rivalry.core.needs import fitting, needs_of
 from rivalry.core.registry import load, near
 from rivalry.lab import study
 from rivalry.plots import PLOTS
@@ -49,9 +51,11 @@ def found(name: str) -> tuple[Any, str]:
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         one = study.load(name)
         return one.resolved(), _study_words(one)
-    for entries in (study.games(), study.methods()):
-        if name in entries:
-            return _parameters(name, entries[name])
+    if name in study.games():
+        rows, words = _parameters(name, study.games()[name])
+        return rows, words + _methods_for(study.games()[name])
+    if name in study.methods():
+        return _parameters(name, study.methods()[name])
     known = [*study.studies(), *study.games(), *study.methods()]
     hint = near(name, known)
     raise study.StudyError(
@@ -76,13 +80,18 @@ def _parameters(name: str, entry: Any) -> tuple[Any, str]:
 
 
 def _fitting(kind: Any) -> str:
-    """A class and the games it is for, as its ``fits`` says in its first line."""
-    fits = getattr(kind, "fits", None)
-    line = (
-        fits.__doc__.strip().splitlines()[0] if fits is not None and fits.__doc__ else "For games of players."
-    )
-    line = line if line.startswith("For ") else f"For {line[0].lower()}{line[1:]}"
-    return f"{line.rstrip('.')} ({kind.__name__}):"
+    """A class and what it needs of a game."""
+    return f"{kind.__name__} needs {', '.join(need.words for need in needs_of(kind))}:"
+
+
+def _methods_for(entry: Any) -> str:
+    """The methods that fit a family's game, as its factory makes it by default; nothing where that fails."""
+    try:
+        game = load(entry.targets[0])(**entry.example)
+        listed = ", ".join(fitting(game, study.methods()))
+        return "\n\n" + fill(f"Methods: {listed}", 79, break_on_hyphens=False, break_long_words=False)
+    except (TypeError, ValueError):  # a plug-in's factory without defaults
+        return ""
 
 
 def _study_words(one: study.Study) -> str:

@@ -147,8 +147,9 @@ class Method(Protocol):
     - ``remedy(game, state) -> str``: what is left and what to do about it, one line, where it did not settle:
       stored, and said as a warning;
     - ``check_game(game)``: raises `ValueError` for a game whose numbers it cannot take, before it begins;
-    - ``fits(game) -> bool``, on the class: whether it can be tried on a game (default: on one with payoffs).
-      Of several classes that are registered for one kind, a study takes the first that fits;
+    - ``needs``, on the class: what it needs of a game, a tuple of `rivalry.core.needs.Need` (default:
+      payoffs). Of several classes that are registered for one kind, a study takes the first whose needs a
+      game meets;
     - a state's ``time`` and ``residual``: stored beside the path, as ``path_time`` and ``path_residual``;
     - ``natural = True``, on the class: it takes the amounts as they are, also where the space is searched in
       other coordinates (`core.reparametrisation.flattened`).
@@ -178,7 +179,7 @@ class Learner(Protocol):
     - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one
       it was given;
     - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
-    - ``fits(game) -> bool``, on the class, as for a `Method` (default: on a game with a ``world``).
+    - ``needs``, on the class, as for a `Method` (default: finitely many actions in tables).
     """
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:

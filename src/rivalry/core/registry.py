@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from rivalry.core.validate import check_options
@@ -17,7 +17,8 @@ class Entry(NamedTuple):
 
     A family may say in ``symbols`` what its players get, as a formula in plain text, for reports. A method
     may name in ``controls`` the negative controls that go with it: values of its option ``control``, and in
-    ``uses`` the packages whose versions belong to its results beside those of every run.
+    ``uses`` the packages whose versions belong to its results beside those of every run. ``example`` has the
+    arguments with which a family makes a game to look at, where its defaults alone do not.
     """
 
     targets: tuple[str, ...]
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
     symbols: str = ""
     controls: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    example: Mapping[str, Any] = MappingProxyType({})
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

@@ -39,6 +39,7 @@ GAMES = {
         "finite games given by payoff tables, in mixed strategies; named classics",
         "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is what player i gets when the joint action a is played and "
         "xⱼ(aⱼ) the probability with which player j takes its part",
+        example={"name": "prisoners_dilemma"},
     ),
     "precipice": Entry(
         ("rivalry.games.race.precipice:precipice",),

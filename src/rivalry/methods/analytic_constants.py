@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 
+from rivalry.core.needs import Need, fits, knows
 from rivalry.core.results import Record
 from rivalry.population import oracles
 
@@ -22,10 +23,7 @@ class AnalyticConstants(eqx.Module):
     126
     """
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Return whether such constants are registered for the game."""
-        return oracles.analytic_constants.knows(game)
+    needs: ClassVar[tuple[Need, ...]] = (knows(oracles.analytic_constants),)
 
     def world(self, game: Any) -> Any:
         """The game itself."""
@@ -37,7 +35,7 @@ class AnalyticConstants(eqx.Module):
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
         """Draw nothing. Raises `ValueError` for a game without such constants."""
-        if not self.fits(world):
+        if not fits(type(self), world):
             raise ValueError(f"game: no analytic constants of {type(world).__name__} are known")
         return {}
 

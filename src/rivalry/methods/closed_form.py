@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 
+from rivalry.core.needs import Need, fits, knows
 from rivalry.core.oracles import closed_form
 from rivalry.core.results import Record
 
@@ -27,14 +28,11 @@ class ClosedForm(eqx.Module):
     ([0.87079, 0.533848], 1)
     """
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """Whether the game knows anything in closed form."""
-        return closed_form.knows(game)
+    needs: ClassVar[tuple[Need, ...]] = (knows(closed_form),)
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` for one that knows nothing in closed form."""
-        if not self.fits(game):
+        if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} has no closed form; those of market and race have")
         return game
 

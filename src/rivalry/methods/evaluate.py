@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Playable, is_population
+from rivalry.core.game import Game, Playable, is_population
 from rivalry.core.jax import jnp
+from rivalry.core.needs import Need
 from rivalry.core.space import Profile
 
 
@@ -31,10 +32,9 @@ class Evaluate(eqx.Module):
 
     natural = True  # nothing moves, in whatever coordinates
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For games with payoffs, and for populations."""
-        return hasattr(game, "payoffs") or is_population(game)
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("payoffs or a population", lambda game: isinstance(game, Game) or is_population(game)),
+    )
 
     def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> Stands:
         """The start; the key is not needed."""

@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.game import is_population
+from rivalry.core.needs import fits, stated
 from rivalry.core.plain import registered
 from rivalry.core.precision import imprecise
 from rivalry.core.validate import shown
@@ -54,9 +55,9 @@ def checked_fit(method: Any, game: Any) -> None:
         method.check_game(game)
     if not is_population(game):
         return
-    fits = getattr(type(method), "fits", None)
-    known = fits(game) if fits is not None else type(method).__module__.split(".")[0] != "rivalry"
-    if not known:
+    # custom methods need not state what they need
+    told = stated(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
+    if told and not fits(type(method), game):
         name = type(method).__name__
         raise ValueError(
             f"method: {name} is for games with payoffs; populations take PopulationNewton, MirrorAscent .."

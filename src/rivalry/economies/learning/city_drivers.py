@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import BrokenInvariant
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.tables.kernels.shapes import City
 
@@ -98,6 +99,9 @@ class CityMeans(NamedTuple):
 def travels(game: Any) -> bool:
     """Whether a game is a city that agents travel through."""
     return isinstance(game, Streets | City)
+
+
+CITY = Need("a city that agents travel through", travels)
 
 
 def streets_of(game: Any) -> Streets:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.city_drivers import Session, Streets, checked, streets_of, travels
+from rivalry.economies.learning.city_drivers import CITY, Session, Streets, checked, streets_of
 from rivalry.economies.learning.city_record import CHANGES, LOOKS, carried, look, record_of, taken_over
 from rivalry.economies.learning.epochs import UPDATES, Stop, rule_of, stop_of, temperatures
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
@@ -111,10 +112,7 @@ class CityQLearning(eqx.Module):
         """The last inverse temperature."""
         return float(temperatures(self.beta).values[-1])
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For cities."""
-        return travels(game)
+    needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: Any) -> Streets:
         """The game with its streets; `Streets` pass."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.economies.learning.city_drivers import Session, Streets, checked, outcome_of, streets_of, travels
+from rivalry.economies.learning.city_drivers import CITY, Session, Streets, checked, outcome_of, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.methods.q_learning.exploration import check_whole
 from rivalry.tables.kernels.shapes import BIDS, BY_COIN, BY_STAKE, BY_TURN, City
@@ -67,10 +68,7 @@ class CitySimulation(eqx.Module):
         """Whether there is a policy at all."""
         return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For cities."""
-        return travels(game)
+    needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: Any) -> Streets:
         """The game with its streets; `Streets` pass."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from rivalry.core.game import BrokenInvariant, is_population, scale
 from rivalry.core.jax import put
+from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
 from rivalry.population.certificate import TOLERANCE
@@ -97,6 +98,9 @@ def views(crowd: Crowd) -> Record:
 def plays(game: Any) -> bool:
     """Whether a game is a population that finitely many agents can stand for."""
     return isinstance(game, Crowd) or (is_population(game) and to_agents.knows(game))
+
+
+PLAYED_BY_AGENTS = Need("a population that finitely many agents can stand for", plays)
 
 
 def crowd_of(game: Any) -> Crowd:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.game import PopulationGame, is_population
+from rivalry.core.game import PopulationGame
 from rivalry.core.jax import put
+from rivalry.core.needs import POPULATION, Need, fits
 from rivalry.core.results import Record
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
@@ -55,19 +56,14 @@ class OnDrawn(eqx.Module):
             if getattr(self, name, known[0]) not in known:
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For populations whose actions are bids of what is held: 0 to k, k rising in steps of 1."""
-        if not is_population(game):
-            return False
-        legal = np.asarray(game.legal)
-        states, actions = legal.shape
-        triangle = np.tri(actions, dtype=bool)
-        return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))
+    needs: ClassVar[tuple[Need, ...]] = (
+        POPULATION,
+        Need("bids of 0 to what is held, which rises in steps of 1", lambda game: _bids(game.legal)),
+    )
 
     def world(self, game: Any) -> PopulationGame:
         """The population itself. Raises `ValueError` for other games."""
-        if not self.fits(game):
+        if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid")
         found: PopulationGame = game
         return found
@@ -168,3 +164,11 @@ class OnDrawn(eqx.Module):
                 values = np.concatenate([one[name] for one in each])
                 record[f"drawn_{name}"] = (("policy", "private")[: values.ndim], values)
         return record
+
+
+def _bids(legal: Any) -> bool:
+    """Whether actions are bids of 0 to k in blocks of states whose k rises in steps of 1."""
+    legal = np.asarray(legal)
+    states, actions = legal.shape
+    triangle = np.tri(actions, dtype=bool)
+    return states % actions == 0 and np.array_equal(legal, np.tile(triangle, (states // actions, 1)))

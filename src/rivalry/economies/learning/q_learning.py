@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.crowds import Crowd, checked, crowd_of, plays
+from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd, checked, crowd_of
 from rivalry.economies.learning.epochs import ALGORITHMS, UPDATES, Stop, rule_of, stop_of, temperatures
 from rivalry.economies.learning.monitors import (
     REGULARISED,
@@ -180,10 +181,7 @@ class PopulationQLearning(eqx.Module):
         """Steps between two monitors; 0: none."""
         return self.epoch * self.monitor_every
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For populations that finitely many agents can stand for."""
-        return plays(game)
+    needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def world(self, game: Any) -> Crowd:
         """The game with its agents; a `Crowd` passes."""

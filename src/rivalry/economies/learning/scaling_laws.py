@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len
 
+from rivalry.core.needs import Need, fits
 from rivalry.core.results import Record
 from rivalry.economies.karma import KarmaEconomy
 from rivalry.methods.populations.logit_equilibrium import equilibrium
@@ -21,10 +22,9 @@ class _Compared(eqx.Module):
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Return whether the game is a karma economy."""
-        return isinstance(game, KarmaEconomy)
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("a karma economy", lambda game: isinstance(game, KarmaEconomy)),
+    )
 
     def economies(self, game: Any) -> list[Any]:
         """Those that are compared."""
@@ -36,7 +36,7 @@ class _Compared(eqx.Module):
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` for one that cannot be changed so."""
-        if not self.fits(game):
+        if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} must be a karma economy")
         return game
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.jax import put
+from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
 from rivalry.economies.learning.crowds import (
     BATCHES,
+    PLAYED_BY_AGENTS,
     POOLED,
     Crowd,
     Measured,
@@ -25,7 +27,6 @@ from rivalry.economies.learning.crowds import (
     crowd_of,
     environment_of,
     measures_of,
-    plays,
     stationary_efficiency,
     views,
 )
@@ -99,10 +100,7 @@ class Simulation(eqx.Module):
             known = ", ".join((*POLICIES, *AWARDS))
             raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a file that exists")
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For populations that finitely many agents can stand for."""
-        return plays(game)
+    needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def world(self, game: Any) -> Crowd:
         """The game with its agents; a `Crowd` passes."""

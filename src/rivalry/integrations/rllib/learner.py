@@ -12,7 +12,8 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.game import is_population, own_world
+from rivalry.core.game import Game, MarkovGame, is_population, own_world
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.integrations.rllib import libraries
 from rivalry.methods.continuous.mixtures import check_places
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 Table = dict[str, Any]
 STATE, CURVES = "algorithm.pickle", "curves.npz"
+
+
+def _playable(game: Any) -> bool:
+    """Whether a game has a strategy space or a world of agents; populations need the latter."""
+    return own_world(game) is not None or (isinstance(game, Game | MarkovGame) and not is_population(game))
 
 
 class DeepLearner(eqx.Module):
@@ -130,12 +136,7 @@ class DeepLearner(eqx.Module):
         if not isinstance(self.settings, Mapping):
             raise ValueError(f"settings: {self.settings!r} must be a table of RLlib's own settings")
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For games of every family; populations are played by finitely many agents."""
-        if is_population(game):
-            return own_world(game) is not None
-        return hasattr(game, "space") or own_world(game) is not None
+    needs: ClassVar[tuple[Need, ...]] = (Need("a game that agents can play", _playable),)
 
     @property
     def fragment(self) -> int | str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from rivalry.core.needs import fits, fitting
 from rivalry.core.registry import line_of
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RunKeys
@@ -57,7 +58,7 @@ def _led(game: Any, leaders: Any) -> Any:
 def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:
     """The method or learner of a ``[[method]]`` table. Raises `StudyError`.
 
-    A kind that stands for several classes, one for each sort of game, gives the first that ``fits(game)``.
+    Of a kind that stands for several classes it is the first whose needs the game meets.
 
     >>> type(build_method({"kind": "pure_equilibria"})).__name__
     'PureEquilibria'
@@ -66,11 +67,11 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     prefix = ("method", name)
     kind = table.get("kind")
     found = names.targets(kind, names.methods(), "a kind of method", dotted([*prefix, "kind"]), Path(folder))
-    target = next((t for t in found if game is None or names.is_file(kind) or _fits(t, game)), None)
+    target = next((t for t in found if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
-        fitting = [k for k, entry in names.methods().items() if any(_fits(t, game) for t in _loaded(entry))]
+        known = fitting(game, names.methods())
         raise StudyError(
-            f"{shown(kind)} does not fit this game; {_few(sorted(fitting))}",
+            f"{shown(kind)} does not fit this game; {_few(known)}",
             key=dotted([*prefix, "kind"]),
         )
     if not callable(target):
@@ -104,24 +105,6 @@ def _few(fitting: Sequence[str]) -> str:
 def _own(name: Any) -> str:
     """The name, where it leads to a user's file."""
     return str(name) if names.is_file(name) else ""
-
-
-def _fits(target: Any, game: Any) -> bool:
-    """Whether a registered method can be tried on a game: as it says itself, else by what it is made for."""
-    from rivalry.core.game import is_agents, is_population, own_world
-
-    fits = getattr(target, "fits", None)
-    if fits is not None:
-        return bool(fits(game))
-    if callable(getattr(target, "begin", None)):  # learners know players, unless they say otherwise
-        return own_world(game) is not None and not (is_population(game) or is_agents(game))
-    return hasattr(game, "payoffs")
-
-
-def _loaded(entry: Any) -> list[Any]:
-    from rivalry.core.registry import load
-
-    return [load(target) for target in entry.targets]
 
 
 def _made(

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.game import refuse_jumps
+from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.methods.continuation import trace
@@ -77,10 +78,10 @@ class Branches(eqx.Module):
     points: Annotated[int, Ge(2), Le(100_000), "grid of the search for gains"] = 101
     open_ended: ClassVar[bool] = True
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """Whether ``game`` is a differentiable one on a box or a simplex."""
-        return hasattr(game, "payoffs") and isinstance(game.space, Box | Simplex)
+    needs: ClassVar[tuple[Need, ...]] = (
+        PAYOFFS,
+        Need("a box or a simplex as strategy space", lambda game: isinstance(game.space, Box | Simplex)),
+    )
 
     def world(self, game: Any) -> Any:
         """The game itself."""

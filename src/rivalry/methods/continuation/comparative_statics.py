@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,9 +13,10 @@ from jaxtyping import Array
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import flattened
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Profile
 from rivalry.methods.continuation.parameters import Dial, dial, precise
 from rivalry.methods.design.inner import equilibrium_from, root_near
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
@@ -92,14 +93,11 @@ class ComparativeStatics(eqx.Module):
         if not self.difference > 0:
             raise ValueError(f"difference: {self.difference} must be above 0")
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On one-shot games with payoffs on a box."""
-        return hasattr(game, "payoffs") and isinstance(game.space, Box)
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> Statics:
         """The game, its numbers as arrays, and what is moved. Raises `ValueError`."""
-        if not self.fits(game):
+        if not fits(type(self), game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
         refuse_jumps(game)
         return Statics(precise(game), dial(game, self.parameter, "parameter"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 from rivalry.core import symmetric
 from rivalry.core.game import arrays, measures
 from rivalry.core.jax import put
+from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.symmetric_scan import Session, Sweep, blank, first_root, places_at
@@ -72,10 +73,7 @@ class Thresholds(eqx.Module):
         if self.points < 2:
             raise ValueError(f"points: {self.points} must be at least 2")
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On one-shot games."""
-        return hasattr(game, "payoffs")
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
     def world(self, game: Any) -> Sweep:
         """The game at every value, checked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.certify import best_reply
 from rivalry.core.game import scale_of
 from rivalry.core.jax import put
+from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
@@ -19,7 +20,7 @@ from rivalry.methods.continuous import networks, rollouts
 from rivalry.methods.continuous.rollouts import LearningState, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
-from rivalry.methods.q_learning.seating import Seating, boxed, check_gamma, discounts, seating
+from rivalry.methods.q_learning.seating import Seating, check_gamma, discounts, seating
 
 Session = dict[str, np.ndarray]
 Role = Literal["learns", "oracle", "random"] | Table
@@ -124,14 +125,11 @@ class ActorCritic(eqx.Module):
         for number, role in enumerate(self.roles if listed else [self.roles]):
             _table(f"roles[{number}]" if listed else "roles", role)
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Games with payoffs in a box."""
-        return boxed(game)
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> World:
         """The game with everybody in it, and everybody's role. Raises `ValueError`."""
-        if not self.fits(game):
+        if not fits(type(self), game):
             raise ValueError("game: actor_critic needs payoffs, and choices in a box")
         seats = seating(game)
         base, players = seats.game, seats.players

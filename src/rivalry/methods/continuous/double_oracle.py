@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scale
 from rivalry.core.jax import jax, put
+from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parameters import precise
 from rivalry.methods.continuous.mixtures import (
@@ -78,10 +79,7 @@ class DoubleOracle(eqx.Module):
     most: Annotated[int, Ge(2), Le(10_000), "atoms a player keeps"] = 64
     points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 1024
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On one-shot games with payoffs."""
-        return hasattr(game, "payoffs")
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
     def world(self, game: Any) -> OracleGame:
         """The game itself: atoms are added as they are found."""

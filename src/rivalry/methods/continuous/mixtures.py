@@ -14,6 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.certify import TOLERANCE, Reply, best_reply, payoff_at_stake, payoffs_tried, search
 from rivalry.core.game import is_agents, is_population, measures, own_payoff, own_world, scale_of, world_of
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.needs import Need
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.core.space import Box, Profile, Space, Strategy
@@ -47,6 +48,9 @@ def playable(game: Any) -> bool:
     if is_population(game) or is_agents(game):  # whose world is of agents, not of tables
         return False
     return own_world(game) is not None or (hasattr(game, "payoffs") and hasattr(game, "space"))
+
+
+PLAYABLE = Need("finitely many actions, or payoffs", playable)
 
 
 def check_places(places: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 from rivalry.core import certify
 from rivalry.core.game import Record, measures
 from rivalry.core.jax import jax, put
+from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.core.validate import limit
 from rivalry.methods.continuation.parameters import Dial, dial, precise
@@ -100,10 +101,7 @@ class Design(eqx.Module):
         for name, values in self.choices.items():
             _values(name, values)
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On one-shot games with payoffs."""
-        return hasattr(game, "payoffs")
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
     def world(self, game: Any) -> Trials:
         """The grid of trials. Raises `ValueError` for a parameter, a value or a measure the game refuses."""

@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import is_agents, is_population
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.statistics import half_width
 from rivalry.methods.design.rule_choices import Choice, check_values, choices_of, grid_of, set_to, told
@@ -136,10 +137,10 @@ class RuleDesign(eqx.Module):
         for name in ("objective", "spending"):
             _check_weights(name, getattr(self, name))
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """On populations and on games of agents that can be made anew."""
-        return (is_population(game) or is_agents(game)) and recipe_of(game) is not None
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("a population or a game of agents", lambda game: is_population(game) or is_agents(game)),
+        Need("a factory that can make the game anew", lambda game: recipe_of(game) is not None),
+    )
 
     def world(self, game: Any) -> RuleProblem:
         """What is tried. Raises `ValueError` for a keyword or a value that the game refuses."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import ENDINGS, Learner, is_population, world_of
+from rivalry.core.needs import fits
 from rivalry.core.registry import load, near
 from rivalry.core.results import Record
 from rivalry.methods import METHODS
@@ -44,7 +45,7 @@ def _made(options: dict[str, Any], game: Any) -> Any:
     if kind not in METHODS:
         raise ValueError(f"inner: kind {kind!r} is no method; {near(str(kind), METHODS)}")
     each = [load(target) for target in METHODS[kind].targets]
-    target = next((one for one in each if getattr(one, "fits", lambda _: False)(game)), None)
+    target = next((one for one in each if fits(one, game)), None)
     if target is None:
         raise ValueError(f"inner: {kind!r} does not fit this game")
     known = [field.name for field in fields(target) if field.init]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from rivalry.core import certify
 from rivalry.core.game import Game, Record, scale
 from rivalry.core.jax import jax, put
+from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
 from rivalry.methods.design.inner import ends_from
@@ -50,10 +51,7 @@ class Periods(eqx.Module):
     rounds: Annotated[int, Ge(1), "most rounds of replies in a period"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On one-shot games whose periods are known as games of their own (`rivalry.oracles.stage_game`)."""
-        return hasattr(game, "payoffs") and stage_game.knows(game)
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, knows(stage_game))
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` where a period depends on more than the values ahead."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.certify import TOLERANCE
+from rivalry.core.needs import Need
 from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
 from rivalry.methods.dynamic_games.plan_values import EXACT, Announced, ahead, judged
@@ -102,10 +103,12 @@ class CommitmentWithSwitchingCost(eqx.Module):
         if isinstance(self.targets, int):
             check_whole("targets", self.targets, 1)
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On adjustment tables, and games that make them."""
-        return isinstance(game, AdjustmentTables) or to_adjustment_tables.knows(game)
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need(
+            "to_adjustment_tables",
+            lambda game: isinstance(game, AdjustmentTables) or to_adjustment_tables.knows(game),
+        ),
+    )
 
     def world(self, game: Any) -> Announced:
         """The tables with the plans. Raises `ValueError` for targets outside the leader's levels."""

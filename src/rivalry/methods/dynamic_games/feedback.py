@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Array
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import (
     best_response,
     initial_state,
@@ -82,10 +83,7 @@ class Feedback(eqx.Module):
         if self.levels < 5 or self.levels % 2 == 0:
             raise ValueError(f"levels: {self.levels} must be an odd number, at least 5")
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On games of which every period in a state is a game of its own (`rivalry.oracles.state_game`)."""
-        return state_game.knows(game)
+    needs: ClassVar[tuple[Need, ...]] = (knows(state_game),)
 
     def world(self, game: Any) -> Any:
         """The game itself. Raises `ValueError` where it has no last period, or too many nodes."""

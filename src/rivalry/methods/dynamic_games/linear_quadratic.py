@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
+from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.commitment import commitment, plan_costs
@@ -100,10 +101,7 @@ class LinearQuadratic(eqx.Module):
     budget: Annotated[int, Ge(1), "most periods to go back"] = 100_000
     open_ended: ClassVar[bool] = True
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On games with a linear-quadratic form (`rivalry.oracles.to_linear_quadratic`)."""
-        return to_linear_quadratic.knows(game)
+    needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
 
     def world(self, game: Any) -> LinearQuadraticWorld:
         """The game's matrices. Raises `ValueError` where they, or the solution for them, do not fit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, UInt32
 
 from rivalry.core.game import with_
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import offered
 from rivalry.core.results import Record
 from rivalry.core.space import Box
@@ -20,7 +21,7 @@ from rivalry.core.statistics import half_width
 from rivalry.core.validate import limit
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player
-from rivalry.methods.q_learning.seating import Seating, boxed, check_gamma, discounts, seating
+from rivalry.methods.q_learning.seating import Seating, check_gamma, discounts, seating
 
 Session = dict[str, np.ndarray]
 
@@ -147,14 +148,15 @@ class Directional(eqx.Module):
                 raise ValueError(f"initial: {self.initial!r} must be {{kind = 'uniform', from, to}}")
             check_keys("initial", self.initial, ("from", "to"))
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Games with payoffs in a box of one axis."""
-        return boxed(game) and game.space.shape[1] == 1
+    needs: ClassVar[tuple[Need, ...]] = (
+        PAYOFFS,
+        BOX,
+        Need("one number per player", lambda game: game.space.shape[1] == 1),
+    )
 
     def world(self, game: Any) -> Seating:
         """The game with everybody in it. Raises `ValueError`."""
-        if not self.fits(game):
+        if not fits(type(self), game):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         found = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core.game import Finish, Game, own_gradients, scale_of
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
 from rivalry.core.space import Profile, Simplex, Space
 from rivalry.methods.dynamics import boundaries, integrate, step_sizes
 from rivalry.methods.dynamics.step_sizes import Rate
@@ -129,14 +130,11 @@ class Replicator(eqx.Module):
             raise ValueError(f"form: {self.form!r} must be one of {', '.join(get_args(Form))}")
         step_sizes.check(self.rate)
 
-    @staticmethod
-    def fits(game: Any) -> bool:
-        """On games of payoffs that are played on simplices."""
-        return hasattr(game, "payoffs") and isinstance(getattr(game, "space", None), Simplex)
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SIMPLEX)
 
     def check_game(self, game: Any) -> None:
         """Raises `ValueError` where one population is to play a game that is not symmetric."""
-        if self.populations == "one" and self.fits(game) and not symmetric(game):
+        if self.populations == "one" and fits(type(self), game) and not symmetric(game):
             rule = "must be symmetric for one population; take populations = 'each'"
             raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
 

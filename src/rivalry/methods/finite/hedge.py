@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import action_payoffs, tables_of
@@ -40,10 +41,7 @@ class SoftmaxLearner(eqx.Module):
             raise ValueError(f"play: {self.play!r} must be 'last' or 'average'")
         check_numbers(self.rate_name, getattr(self, self.rate_name), "above 0", lambda v: v > 0)
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Finite games, and games with payoffs at a profile."""
-        return mixtures.playable(game)
+    needs: ClassVar[tuple[Need, ...]] = (mixtures.PLAYABLE,)
 
     def world(self, game: Any) -> Any:
         """A finite game's tables; any other game at its ``places``."""

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import sample_steps, tables_of
@@ -35,10 +36,7 @@ class SampledPlay(eqx.Module):
     def __check_init__(self) -> None:
         mixtures.check_places(self.places)
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Finite games, and games with payoffs at a profile."""
-        return mixtures.playable(game)
+    needs: ClassVar[tuple[Need, ...]] = (mixtures.PLAYABLE,)
 
     def world(self, game: Any) -> Any:
         """A finite game's tables; any other game at its ``places``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -11,8 +11,9 @@ from annotated_types import Ge, Gt, Le
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import ENDINGS, PopulationGame, is_population, scale_of
+from rivalry.core.game import ENDINGS, PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import check_numbers, noted
 from rivalry.methods.populations.response import LogitRule, bonus, rule
@@ -111,10 +112,7 @@ class PopulationNewton(eqx.Module):
     def __post_init__(self) -> None:
         check_numbers(beta=self.beta, exploration=self.exploration, begin=self.begin, factor=self.factor)
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For populations."""
-        return is_population(game)
+    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """The population of the start and what its policy is worth; the key is not needed."""

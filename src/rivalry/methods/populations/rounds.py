@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from rivalry.core.game import ENDINGS, PopulationGame, is_population
+from rivalry.core.game import ENDINGS, PopulationGame
 from rivalry.core.jax import jnp
+from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import noted
 from rivalry.methods.populations.response import Answered, LogitRule, rule
@@ -64,10 +65,7 @@ class Rounds(eqx.Module):
     return to where they were.
     """
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """For populations."""
-        return is_population(game)
+    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
         """The start in its population; the key is not needed."""

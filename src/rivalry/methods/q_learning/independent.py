@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.methods.continuous.mixtures import check_places, playable
+from rivalry.methods.continuous.mixtures import PLAYABLE, check_places
 from rivalry.methods.q_learning import exploration, policies
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.methods.q_learning.threads import shared
@@ -145,10 +146,10 @@ class QLearning(eqx.Module):
         if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
             raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Finite games, and games with payoffs at a profile; several periods are for `PeriodQLearning`."""
-        return playable(game) and not (over_periods(game) and int(game.periods) > 1)
+    needs: ClassVar[tuple[Need, ...]] = (
+        PLAYABLE,
+        Need("one period", lambda game: not (over_periods(game) and int(game.periods) > 1)),
+    )
 
     def world(self, game: Any) -> Tabulated:
         """The game as tables; a `Tabulated` or a `FiniteGame` passes."""

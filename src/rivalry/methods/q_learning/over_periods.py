@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.methods.q_learning.independent import QLearning, Session
@@ -54,10 +55,9 @@ class PeriodQLearning(QLearning):
         if self.updates == "asynchronous":
             raise ValueError("updates: 'asynchronous' is for play in one place; periods are synchronous")
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Games over periods that can be gone through one by one."""
-        return over_periods(game) and int(game.periods) > 1
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("several periods in states", lambda game: over_periods(game) and int(game.periods) > 1),
+    )
 
     def world(self, game: Any) -> Any:
         return tabulate_periods(

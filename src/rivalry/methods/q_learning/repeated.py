@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import check_places, playable
@@ -29,6 +30,13 @@ Session = dict[str, np.ndarray]
 
 USUAL_GAMMA = 0.95
 FADED = 10.0  # minus the logarithm of exploration when the last of a hundred sessions has mostly converged
+
+
+def _repeatable(game: Any) -> bool:
+    """Whether a game is known as a repeated one, or has one period in tables."""
+    return to_repeated.knows(game) or (
+        playable(game) and not (over_periods(game) and to_stages(game).periods > 1)
+    )
 
 
 class RepeatedQLearning(eqx.Module):
@@ -157,12 +165,9 @@ class RepeatedQLearning(eqx.Module):
                 f"average_last: {self.average_last} must be at most periods, which must be given"
             )
 
-    @classmethod
-    def fits(cls, game: Any) -> bool:
-        """Finite games, games with payoffs at a profile, and who says how it is played on and on."""
-        return to_repeated.knows(game) or (
-            playable(game) and not (over_periods(game) and to_stages(game).periods > 1)
-        )
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("finitely many actions or payoffs, in one period or in periods that repeat", _repeatable),
+    )
 
     @property
     def open_ended(self) -> bool:

@@ -1,0 +1,80 @@
+"""What methods need of a game, as data: `rivalry show`, studies and the documentation read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from rivalry.core.game import Game, is_agents, is_population, own_world
+from rivalry.core.oracles import Oracle
+from rivalry.core.registry import Entry, load
+from rivalry.core.space import Box, Simplex
+
+
+class Need(NamedTuple):
+    """A condition on games, with the words that complete "needs ..".
+
+    A class of methods lists its conditions as ``needs: ClassVar[tuple[Need, ...]]``; all must hold, and a
+    later one is only asked for where the earlier ones hold.
+    """
+
+    words: str
+    met: Callable[[Any], bool]
+
+
+PAYOFFS = Need("payoffs", lambda game: isinstance(game, Game))
+BOX = Need("a box as strategy space", lambda game: isinstance(game.space, Box))
+SIMPLEX = Need("a simplex as strategy space", lambda game: isinstance(game.space, Simplex))
+POPULATION = Need("a population", is_population)
+FINITE = Need(
+    "finitely many actions in tables",
+    lambda game: own_world(game) is not None and not (is_population(game) or is_agents(game)),
+)
+
+
+def knows(oracle: Oracle[..., Any]) -> Need:
+    """Return the need for an oracle or a conversion to be known of the game.
+
+    >>> from rivalry.core.oracles import best_response
+    >>> knows(best_response).words
+    'best_response'
+    """
+    return Need(str(oracle.__name__), oracle.knows)  # type: ignore[attr-defined]
+
+
+def stated(kind: Any) -> tuple[Need, ...] | None:
+    """Return the needs that a class of methods states, or None."""
+    found: tuple[Need, ...] | None = getattr(kind, "needs", None)
+    return found
+
+
+def needs_of(kind: Any) -> tuple[Need, ...]:
+    """Return the needs of a class of methods: those it states, else payoffs, or tables for a learner."""
+    found = stated(kind)
+    if found is None:
+        return (FINITE,) if hasattr(kind, "begin") else (PAYOFFS,)
+    return found
+
+
+def fits(kind: Any, game: Any) -> bool:
+    """Return whether a game meets all needs of a class of methods; its payoffs are not evaluated.
+
+    >>> import rivalry as rv
+    >>> fits(rv.methods.GradientAscent, rv.games.matrix("chicken"))
+    True
+    >>> fits(rv.methods.GradientAscent, rv.games.karma())
+    False
+    """
+    return all(need.met(game) for need in needs_of(kind))
+
+
+def fitting(game: Any, methods: Mapping[str, Entry]) -> list[str]:
+    """Return the kinds of registered methods of which at least one class fits a game, by name.
+
+    >>> import rivalry as rv
+    >>> fitting(rv.games.karma(), {kind: rv.methods.METHODS[kind] for kind in ("hedge", "newton")})
+    ['newton']
+    """
+    return sorted(
+        kind for kind, entry in methods.items() if any(fits(load(target), game) for target in entry.targets)
+    )
