@@ -47,7 +47,7 @@ def learning(
     >>> import numpy as np, xarray as xr
     >>> way = xr.Dataset({"p_safe_curve": ("sample", [0.7, 0.8]), "regret_step": ("sample", [1, 10])})
     >>> learning(way).get_ylabel()
-    'chance of a safe win'
+    'probability of a safe win'
     """
     checked(data)
     with canvas(ax) as axes:

@@ -70,7 +70,7 @@ def scenario(
     >>> data = xr.Dataset({"p_safe": ("price", [0.8, 0.7]), "claim": ("price", ["equilibrium"] * 2)},
     ...                   {"price": [0.1, 0.2]})
     >>> [panel.get_title() for panel in scenario(data).child_axes]
-    ['chance of a safe win']
+    ['probability of a safe win']
     """
     checked(data)
     with canvas(ax) as axes:

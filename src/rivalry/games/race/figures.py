@@ -44,7 +44,7 @@ def safety_frontier(
     over: str = "algorithm",
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The chance of a disaster against performance, for several results: lower right is better.
+    """The probability of a disaster against performance, for several results: lower right is better.
 
     ``over`` is the coordinate, of words or numbers, that tells results apart, each with a colour and a
     shape of mark; whatever else was swept makes several marks of one, joined in the order of the sweep.
@@ -56,7 +56,7 @@ def safety_frontier(
     >>> two = xr.Dataset({"performance": (("algorithm", "player"), [[1.0, 1.0], [2.0, 1.0]]),
     ...                   "p_disaster": ("algorithm", [0.2, 0.3])}, {"algorithm": ["together", "leader"]})
     >>> safety_frontier(two).get_ylabel()
-    'chance of a disaster'
+    'probability of a disaster'
     """
     checked(data)
     with canvas(ax) as axes:
