@@ -230,6 +230,7 @@ def roads(first: float = 1.0):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "swept"), [("data", "batch"), ("roads", "sweep")])
 def test_a_study_of_a_plain_game(family: str, swept: str, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(FAMILY, encoding="utf-8")
@@ -249,6 +250,7 @@ def test_a_study_of_a_plain_game(family: str, swept: str, tmp_path: Path) -> Non
     assert certify(run) == (0 if family == "roads" else len(run.cells))  # the method certified populations
 
 
+@pytest.mark.slow
 def test_lanes_of_different_plain_games() -> None:
     games = [Plain([1.0, 1.5]), Plain([2.0, 1.5])]
     starts = [games[0].space.check(START)] * 2

@@ -13,7 +13,7 @@ from scipy import stats
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
-from rivalry.core.statistics import NORMAL, share_interval
+from rivalry.core.statistics import share_interval
 from rivalry.economies.learning import drawn as sampling
 from rivalry.economies.learning import experiments
 from rivalry.economies.learning.experiments import Contractivity, Monotonicity
@@ -268,7 +268,7 @@ def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
     low, high = share_interval(times, count)
     for chance in (low, high):
         off = (times / count - chance) ** 2
-        assert off == pytest.approx(NORMAL**2 * chance * (1 - chance) / count, abs=1e-12)
+        assert off == pytest.approx(stats.norm.ppf(0.975) ** 2 * chance * (1 - chance) / count, abs=1e-12)
     assert 0 <= low <= times / count <= high <= 1
     assert np.all(np.isnan(share_interval(0, 0)))
 

@@ -169,6 +169,7 @@ def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> Non
     np.testing.assert_allclose(begun["policy"], np.repeat(uniform_rows(1, 2, 3), 8, axis=0), atol=1e-15)
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_the_rule_that_was_asked_for() -> None:
     game = rv.games.karma(**SMALL)
     best = equilibrium(game, QUICK["beta"])[0].reshape(2, 4, 4)
