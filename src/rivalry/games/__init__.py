@@ -29,7 +29,7 @@ GAMES = {
     ),
     "market": Entry(
         ("rivalry.games.market:market",),
-        "firms choose quantities or prices, at once, in stages or in turns, and are worth their cash flow",
+        "competition in quantities or prices, simultaneous, in stages or in turns; firms valued by cash flow",
         "πᵢ = (1-τᵢ)[pᵢ qᵢ - Fᵢ 1(qᵢ > 0) - cᵢ qᵢ - dᵢ qᵢ²/2] with linear demand P = max(a - b Q, 0), "
         "isoelastic P = A Q^(-1/η), differentiated pᵢ = A - b qᵢ - gₛ Σⱼ qⱼ, or logit shares "
         "qᵢ = exp((aᵢ-pᵢ)/μ) / (Σⱼ exp((aⱼ-pⱼ)/μ) + exp(a₀/μ)); over periods Vᵢ = Σₜ γᵢᵗ CFᵢₜ",

@@ -76,8 +76,8 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     market = whole_market(game)
     if market.shock is None or not market.shock.observed:
         return _evaluate(market, *FOUND[name](market))
-    levels, odds = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
-    return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], odds)
+    levels, probabilities = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
+    return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], probabilities)
 
 
 def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
@@ -123,7 +123,7 @@ def _nash(market: Market) -> Choice:
     try:
         return _first(closed_forms.nash(market)), False, True
     except ValueError:
-        if market.rule.jumps:
+        if market.rule.winner_takes_all:
             raise
     return iterate_best_responses(market, _guess(market)), True, True
 
@@ -132,7 +132,7 @@ def _cartel(market: Market) -> Choice:
     try:
         return closed_forms.joint(market), False, True
     except ValueError:
-        if market.rule.jumps or (
+        if market.rule.winner_takes_all or (
             market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
         ):
             raise
@@ -170,7 +170,7 @@ def _stackelberg(market: Market) -> Choice:
     try:
         found = closed_forms.stackelberg(market, stages)
     except ValueError:
-        if market.rule.jumps:
+        if market.rule.winner_takes_all:
             raise
     else:
         return found.q, False, found.equilibrium
@@ -204,8 +204,8 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: b
 def _at_level(market: Market, level: float) -> Market:
     """Return the market at one level of its shock."""
     name = INTERCEPT[market.rule.demand]
-    moved = market.numbers | {name: market.numbers[name] + level}
-    return replace(market, numbers=moved, shock=None)
+    shifted = market.numbers | {name: market.numbers[name] + level}
+    return replace(market, numbers=shifted, shock=None)
 
 
 def _at_mean(market: Market) -> Market:
@@ -224,13 +224,13 @@ def _guess(market: Market) -> np.ndarray:
         return np.asarray(low + (high - low) / (1 + market.players))
 
 
-def _mean(found: list[Benchmark], odds: np.ndarray) -> Benchmark:
+def _mean(found: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     """Return the average of benchmarks at the levels of a shock."""
 
     def mean(rows: list[np.ndarray]) -> np.ndarray:
-        return np.asarray(np.tensordot(odds, np.stack(rows), 1))
+        return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
 
-    told: Record = {
+    averaged: Record = {
         name: (dims, mean([one.measures[name][1] for one in found]))
         for name, (dims, _) in found[0].measures.items()
     }
@@ -240,7 +240,7 @@ def _mean(found: list[Benchmark], odds: np.ndarray) -> Benchmark:
         p=mean([one.p for one in found]),
         profit=mean([one.profit for one in found]),
         payoff=mean([one.payoff for one in found]),
-        measures=told,
+        measures=averaged,
         numerical=any(one.numerical for one in found),
         equilibrium=all(one.equilibrium for one in found),
     )

@@ -40,7 +40,7 @@ def choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> A
 def known(market: Market) -> bool:
     """Return whether the best response of a firm is known exactly."""
     rule = market.rule
-    if market.shock is not None or rule.jumps:
+    if market.shock is not None or rule.winner_takes_all:
         return False
     return not (rule.demand == "logit" and market.dynamics.limited)
 

@@ -92,10 +92,12 @@ def settle(
     flow = jnp.where(before.active, market.after_tax(taxed) - _capex(market, invested), 0.0)
     cash = before.cash + flow
     stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
-    kept = jnp.where(
+    left_over = jnp.where(
         jnp.isfinite(before.capacity), (1.0 - numbers["depreciation"]) * before.capacity, before.capacity
     )
-    following = Standing(stands, kept + invested, jnp.mean(p), cash, before.active & stays, before.period + 1)
+    following = Standing(
+        stands, left_over + invested, jnp.mean(p), cash, before.active & stays, before.period + 1
+    )
     return Flow(q, p, jnp.where(before.active, profit, 0.0), flow), following
 
 
@@ -134,8 +136,8 @@ def _invested(market: Market, before: Standing, x: Array, size: Array) -> Array:
     """Return the capacity bought, or sold where investment is reversible; at most all of it."""
     if not market.dynamics.invest:
         return jnp.zeros(market.players)
-    least = -(1.0 - market.numbers["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
-    return jnp.where(before.active, jnp.maximum(x[:, 1] * size, least), 0.0)
+    lowest = -(1.0 - market.numbers["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
+    return jnp.where(before.active, jnp.maximum(x[:, 1] * size, lowest), 0.0)
 
 
 def _capex(market: Market, invested: Array) -> Array:

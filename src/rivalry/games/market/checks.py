@@ -154,10 +154,10 @@ def check_unused(given: Mapping[str, Any], demand: str) -> None:
 
 def check_slope(b: float, g_s: float, players: int) -> None:
     """Raise `ValueError` unless the slope matrix of differentiated demand is positive definite."""
-    least = -b / (players - 1) if players > 1 else -np.inf
-    if not least < g_s < b:
+    lowest = -b / (players - 1) if players > 1 else -np.inf
+    if not lowest < g_s < b:
         raise ValueError(
-            f"substitution: {g_s:g} must be above -slope/(n-1) = {least:g} and below slope = {b:g}"
+            f"substitution: {g_s:g} must be above -slope/(n-1) = {lowest:g} and below slope = {b:g}"
         )
 
 
@@ -181,21 +181,21 @@ def check_trade(name: str, top: np.ndarray, cost: np.ndarray) -> None:
 
 def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
     """Return the choices above which no choice is profitable, ``[player]``."""
-    held = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
-    cost = held["unit_cost"]
+    plain = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
+    cost = plain["unit_cost"]
     if demand == "logit":
         # above quality - outside_option a firm sells less than half as much as the outside option: its
         # margin is below 2 mu
-        quality, outside, mu = (held[name] for name in ("quality", "outside_option", "taste_spread"))
+        quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
         best = quality - outside + mu * np.log(len(cost) + 1)
-        joint = logit_joint(quality, float(outside), float(mu), cost) + held["convex_cost"]
+        joint = logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
         return np.asarray(np.maximum(np.maximum(best, cost + 2 * mu), joint) + mu)
     if demand == "isoelastic":
-        return np.asarray((held["market_size"] / cost) ** held["elasticity"])
-    top = np.broadcast_to(held["intercept"], cost.shape)
+        return np.asarray((plain["market_size"] / cost) ** plain["elasticity"])
+    top = np.broadcast_to(plain["intercept"], cost.shape)
     if choice == "quantity":
-        return np.asarray(top / held["slope"])
-    if demand == "linear" or held["substitution"] >= 0:
+        return np.asarray(top / plain["slope"])
+    if demand == "linear" or plain["substitution"] >= 0:
         return top
-    others = -held["substitution"] * (len(cost) - 1)  # what complements add to a price, all given away
-    return np.asarray(top * (1 + others / (held["slope"] - others)))
+    others = -plain["substitution"] * (len(cost) - 1)  # what complements add to a price, all given away
+    return np.asarray(top * (1 + others / (plain["slope"] - others)))

@@ -77,7 +77,7 @@ def certain(market: Market) -> Numbers:
         raise refuse("capacity", "prices without capacities")
     for name in ("convex_cost", "capacity"):
         changed = numbers[name] > 0 if name == "convex_cost" else np.isfinite(numbers[name])
-        if np.any(changed) and (market.rule.demand == "isoelastic" or market.rule.jumps):
+        if np.any(changed) and (market.rule.demand == "isoelastic" or market.rule.winner_takes_all):
             raise refuse(name, "constant unit costs with this demand")
     return numbers
 
@@ -85,8 +85,8 @@ def certain(market: Market) -> Numbers:
 def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
     """Return choices within bounds. Raises `ValueError`, naming the firm, where a bound changes sales."""
     inside = np.clip(choice, numbers["low"], numbers["high"])
-    moved = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
-    for firm in np.flatnonzero(moved).tolist():
+    bound = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
+    for firm in np.flatnonzero(bound).tolist():
         if (
             market.rule.choice == "quantity"
             or choice[firm] < numbers["low"][firm]
@@ -290,13 +290,13 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
     """One leader, and all others after it."""
     rule = market.rule
     alone = rule.demand == "isoelastic" or rule == ("differentiated", "price")
-    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.jumps:
+    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.winner_takes_all:
         what = "one leader and one follower" if alone else "one leader, and one stage of followers"
-        raise refuse("stages", f"{'quantities' if rule.jumps else what} with this demand")
-    seats = np.array(order[0] + order[1])
-    own = {name: value[seats] if np.ndim(value) else value for name, value in numbers.items()}
-    choice = np.empty(len(seats))
-    choice[seats] = LEADER[rule](own)
+        raise refuse("stages", f"{'quantities' if rule.winner_takes_all else what} with this demand")
+    firms = np.array(order[0] + order[1])
+    own = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
+    choice = np.empty(len(firms))
+    choice[firms] = LEADER[rule](own)
     if rule.demand == "isoelastic":
         _isoelastic(numbers, choice)
     choice = clip_choice(market, numbers, choice)

@@ -57,7 +57,7 @@ class Rule(NamedTuple):
         return self.demand in ("linear", "isoelastic")
 
     @property
-    def jumps(self) -> bool:
+    def winner_takes_all(self) -> bool:
         """Whether the cheapest firm serves the whole market."""
         return self.homogeneous and self.choice == "price"
 
@@ -121,9 +121,9 @@ def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "f
 
 def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Return the sales of one good: the cheapest serves linear demand ``(a - p)/b``, ties share it."""
-    least = jnp.min(p)
-    first: Bool[Array, "firm"] = p <= least
-    return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - least, 0.0) / numbers["slope"]
+    lowest = jnp.min(p)
+    first: Bool[Array, "firm"] = p <= lowest
+    return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - lowest, 0.0) / numbers["slope"]
 
 
 def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
@@ -147,11 +147,11 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
 
 def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
     """Return the area under isoelastic inverse demand, constant below ``price_flat_below``."""
-    A, least, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
-    beyond, flat = jnp.maximum(total, least), jnp.minimum(total, least) * A * least ** (power - 1.0)
+    A, lowest, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
+    beyond, flat = jnp.maximum(total, lowest), jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
     unit = jnp.abs(power) < 1e-12
     safe = jnp.where(unit, 1.0, power)
-    grown = jnp.where(unit, jnp.log(beyond / least), (beyond**safe - least**safe) / safe)
+    grown = jnp.where(unit, jnp.log(beyond / lowest), (beyond**safe - lowest**safe) / safe)
     return flat + A * grown
 
 
@@ -211,10 +211,12 @@ def _row(name: str, value: Any) -> np.ndarray:
 
 def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
-    odds = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
-    if len(odds) != len(levels) or np.any(odds < 0) or abs(odds.sum() - 1) > SUMS:
-        raise ValueError(f"shock.probabilities: {odds.tolist()} must be {len(levels)} numbers that sum to 1")
-    return levels, np.tile(odds / odds.sum(), (len(levels), 1))
+    stationary = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
+    if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
+        raise ValueError(
+            f"shock.probabilities: {stationary.tolist()} must be {len(levels)} numbers that sum to 1"
+        )
+    return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
 
 
 def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -257,5 +259,5 @@ def _long_run(chain: np.ndarray) -> np.ndarray:
     if np.linalg.matrix_rank(system) < size:
         raise ValueError("shock.transitions: is reducible; every level must lead to every other")
     found, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
-    odds = np.where(np.abs(found) < 1e-15, 0.0, found)
-    return np.asarray(odds / odds.sum())
+    stationary = np.where(np.abs(found) < 1e-15, 0.0, found)
+    return np.asarray(stationary / stationary.sum())

@@ -279,8 +279,8 @@ def _converging(given: dict[str, Any], gamma: Any) -> Any:
     goes_on = given["terminal"] in ("gordon", "perpetuity")
     growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
     if given["horizon"] is None:
-        check_rates(gamma, alone("growth", given["growth"]), endless=True)
-    check_rates(gamma, alone("terminal_growth", growth), endless=goes_on)
+        check_rates(gamma, alone("growth", given["growth"]), infinite_horizon=True)
+    check_rates(gamma, alone("terminal_growth", growth), infinite_horizon=goes_on)
     return gamma
 
 
@@ -319,8 +319,8 @@ def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
         numbers["initial"] = per_firm("initial", given["initial"], players)
     if given["cash"] is not None:
         numbers["cash"] = per_firm("cash", given["cash"], players)
-        least = np.asarray(numbers["cash_min"])
-        for firm, (own, bound) in enumerate(zip(np.asarray(numbers["cash"]), least, strict=True)):
+        lowest = np.asarray(numbers["cash_min"])
+        for firm, (own, bound) in enumerate(zip(np.asarray(numbers["cash"]), lowest, strict=True)):
             if own < bound:
                 raise ValueError(f"cash[{firm}]: {own:g} is below cash_min = {bound:g} (firm {firm})")
     if given["capex"] is not None:

@@ -36,7 +36,7 @@ class PriceLine(NamedTuple):
     start: np.ndarray  # [piece]: output before the stage
     stop: np.ndarray
     price: np.ndarray  # [piece 2]: at the two ends
-    reply: np.ndarray  # [piece 2 firm]
+    response: np.ndarray  # [piece 2 firm]
 
     @property
     def slope(self) -> np.ndarray:
@@ -98,9 +98,9 @@ def answers(line: PriceLine, stage: Stage) -> PriceLine:
     pieces = [_piece(line, k, stage) for k in range(len(line.start))]
     found = [part for piece in pieces for part in piece]
     for before, after in pairwise(pieces):
-        (low, price, reply), (high, _, other) = before[-1][1], after[0][0]
+        (low, price, response), (high, _, other) = before[-1][1], after[0][0]
         if high > low:  # total output stays at the kink, the stage's gives way
-            found.append(((low, price, reply), (high, price, other)))
+            found.append(((low, price, response), (high, price, other)))
     ends = [(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])]
     return PriceLine(
         np.array([a[0] for a, _ in ends]),
@@ -118,12 +118,12 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
     (t0, t1), (p0, p1), slope = (line.start[k], line.stop[k]), line.price[k], line.slope[k]
     steep = slope + stage.d
 
-    def replies(price: float) -> np.ndarray:
+    def responses(price: float) -> np.ndarray:
         if slope > 0 or np.all(steep > 0):
             return np.asarray(np.clip((price - stage.c) / steep, stage.low, stage.high))
         wants = np.where(price > stage.c, np.inf, -np.inf)  # the price does not fall: all or nothing
-        inner = (price - stage.c) / np.where(steep > 0, steep, 1.0)
-        return np.asarray(np.clip(np.where(steep > 0, inner, wants), stage.low, stage.high))
+        interior = (price - stage.c) / np.where(steep > 0, steep, 1.0)
+        return np.asarray(np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high))
 
     prices = [p0, p1]
     if slope > 0:
@@ -131,7 +131,7 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
         prices[1:1] = np.sort(ends[(ends < p0) & (ends > p1)])[::-1].tolist()
     totals = [t0, *((t0 + (p0 - p) / slope) for p in prices[1:-1]), t1]
     nodes = [
-        (float(t - r.sum()), float(p), r) for t, p in zip(totals, prices, strict=True) for r in [replies(p)]
+        (float(t - r.sum()), float(p), r) for t, p in zip(totals, prices, strict=True) for r in [responses(p)]
     ]
     return list(pairwise(nodes))
 
@@ -144,12 +144,12 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
         return folded
     cuts = np.unique(np.concatenate([folded.start, folded.stop]))
     cuts = cuts[cuts >= 0] if cuts[0] >= 0 else np.append(0.0, cuts[cuts > 0])
-    kept: list[tuple[int, float, float]] = []
+    pieces: list[tuple[int, float, float]] = []
     for low, high in pairwise(cuts):
         if high - low > 1e-13 * abs(high):
             there = np.flatnonzero((folded.start <= low) & (folded.stop >= high))
-            kept += _chosen(line, folded, stage, there, float(low), float(high))
-    return _cut(folded, kept)
+            pieces += _chosen(line, folded, stage, there, float(low), float(high))
+    return _cut(folded, pieces)
 
 
 def _chosen(
@@ -163,8 +163,8 @@ def _chosen(
         gains = [regrets(line, on_piece(folded, k, output)[1], stage, output).max() for k in there]
         return int(there[int(np.argmin(gains))])
 
-    inner = 1e-9 * (high - low)
-    first, last = best(low + inner), best(high - inner)
+    interior = 1e-9 * (high - low)
+    first, last = best(low + interior), best(high - interior)
     if first == last:
         return [(first, low, high)]
     left, right = low, high
@@ -177,16 +177,16 @@ def _chosen(
 def on_piece(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
     """The price and the replies ``[firm]`` on one piece."""
     part = (output - folded.start[k]) / (folded.stop[k] - folded.start[k])
-    price, reply = folded.price[k], folded.reply[k]
-    return float(price[0] + part * (price[1] - price[0])), reply[0] + part * (reply[1] - reply[0])
+    price, response = folded.price[k], folded.response[k]
+    return float(price[0] + part * (price[1] - price[0])), response[0] + part * (response[1] - response[0])
 
 
-def _cut(folded: PriceLine, kept: list[tuple[int, float, float]]) -> PriceLine:
+def _cut(folded: PriceLine, pieces: list[tuple[int, float, float]]) -> PriceLine:
     """Pieces between new ends."""
-    ends = [(on_piece(folded, k, low), on_piece(folded, k, high)) for k, low, high in kept]
+    ends = [(on_piece(folded, k, low), on_piece(folded, k, high)) for k, low, high in pieces]
     return PriceLine(
-        np.array([low for _, low, _ in kept]),
-        np.array([high for _, _, high in kept]),
+        np.array([low for _, low, _ in pieces]),
+        np.array([high for _, _, high in pieces]),
         np.array([[a[0], b[0]] for a, b in ends]),
         np.array([[a[1], b[1]] for a, b in ends]),
     )
@@ -300,22 +300,22 @@ def differentiated(
     """
     c, d, low, high = rows(c, d, low, high)
     most = min(float(high[0]), A / b)
-    inner = (c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:])
+    interior = (c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:])
 
-    def replies(q: float) -> np.ndarray:
-        return np.asarray(aggregate(A - g_s * q, g_s, *inner))
+    def responses(q: float) -> np.ndarray:
+        return np.asarray(aggregate(A - g_s * q, g_s, *interior))
 
-    ends = np.concatenate([inner[0] + inner[1] * inner[2], inner[0] + inner[1] * inner[3]])
+    ends = np.concatenate([interior[0] + interior[1] * interior[2], interior[0] + interior[1] * interior[3]])
     ends = ends[np.isfinite(ends)]
-    there = np.clip((ends[:, None] - inner[0]) / inner[1], inner[2], inner[3]).sum(axis=1)
+    there = np.clip((ends[:, None] - interior[0]) / interior[1], interior[2], interior[3]).sum(axis=1)
     kinks = (A - ends - g_s * there) / g_s if g_s else np.zeros(0)
     cuts = np.unique(np.concatenate([[low[0], most], kinks[(kinks > low[0]) & (kinks < most)]]))
-    reply = np.array([replies(q) for q in cuts])
-    price = A - b * cuts - g_s * reply.sum(axis=1)
-    pairs = [np.stack([part[:-1], part[1:]], axis=1) for part in (price, reply)]
+    response = np.array([responses(q) for q in cuts])
+    price = A - b * cuts - g_s * response.sum(axis=1)
+    pairs = [np.stack([part[:-1], part[1:]], axis=1) for part in (price, response)]
     line = PriceLine(cuts[:-1], cuts[1:], pairs[0], pairs[1])
     q, _ = best_output(line, 0.0, c[0], d[0], low[0], most)
-    return np.append(q, replies(float(q)))
+    return np.append(q, responses(float(q)))
 
 
 def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
@@ -331,7 +331,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     """
     leader, follower = (float(cost) for cost in rows(c)[0])
     if eta < 1:
-        raise ValueError(f"eta: {eta:g} must be at least 1 for a leader: no interior equilibrium")
+        raise ValueError(f"elasticity: {eta:g} must be at least 1 for a leader: no interior equilibrium")
     roots = np.roots(
         [
             (1 - eta) ** 2,
@@ -345,13 +345,13 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
         total, share = (A / price) ** eta, eta * (1 - follower / price)
         return total * (1 - share), total * share
 
-    inner = [p for p in real if p > max(leader, follower) and min(sold(p)) > 0]
-    if not inner:
+    interior = [p for p in real if p > max(leader, follower) and min(sold(p)) > 0]
+    if not interior:
         raise ValueError(
-            f"c: with a leader's cost of {leader:g} and a follower's of {follower:g} one is inactive: "
+            f"unit_cost: with a leader's cost of {leader:g} and a follower's of {follower:g} one is idle: "
             f"{_inactive(eta, leader, follower)}, which has no closed form; use best_response"
         )
-    return np.array(sold(max(inner, key=lambda p: (p - leader) * sold(p)[0])))
+    return np.array(sold(max(interior, key=lambda p: (p - leader) * sold(p)[0])))
 
 
 def _inactive(eta: float, leader: float, follower: float) -> str:

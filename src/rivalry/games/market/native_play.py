@@ -62,13 +62,13 @@ class MarketPlay(eqx.Module):
     def reset(self, key: PRNGKeyArray) -> PlayState:
         """Return the first period, with its shock drawn, and initial choices where none are given."""
         market = self.market
-        drawn, falls = jax.random.split(key)
+        draw, falls = jax.random.split(key)
         if "initial" in market.numbers:
             choice = market.numbers["initial"]
         elif market.dynamics.adjustment != "none":
             choice = market.space.low[:, 0]
         else:
-            choice = market.space.sample(drawn)[:, 0]
+            choice = market.space.sample(draw)[:, 0]
         standing = initial_standing(market, choice)
         shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
         sold, still = market.cleared(choice[:, None]), jnp.zeros(market.players)
@@ -80,7 +80,7 @@ class MarketPlay(eqx.Module):
     ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         market = self.market
         now = jnp.where(self.movers(state)[:, None], x, state.now)
-        settled = state.stage == len(market.stages) - 1
+        period_ends = state.stage == len(market.stages) - 1
         shift = 0.0 if market.shock is None else market.shock.levels[state.shock]
         flow, standing = settle(market, state.standing, now, shift, self.reach)
         shock = (
@@ -88,10 +88,10 @@ class MarketPlay(eqx.Module):
         )
         after = PlayState(standing, self._resting(standing), jnp.asarray(0), shock, flow)
         between = state._replace(now=now, stage=state.stage + 1)
-        following: PlayState = jax.tree.map(lambda a, b: jnp.where(settled, a, b), after, between)
+        following: PlayState = jax.tree.map(lambda a, b: jnp.where(period_ends, a, b), after, between)
         cut = jnp.asarray(False) if self.periods is None else following.standing.period >= self.periods
         gone = ~jnp.any(following.standing.active)
-        return following, jnp.where(settled, flow.cash_flow, 0.0), gone, cut & ~gone
+        return following, jnp.where(period_ends, flow.cash_flow, 0.0), gone, cut & ~gone
 
     def movers(self, state: PlayState) -> Bool[Array, "player"]:
         """Return which firms choose."""
@@ -144,8 +144,8 @@ class MarketPlay(eqx.Module):
             found.append(market_size(market, standing.period)[None])
         if len(market.stages) > 1:
             earlier = jnp.arange(len(market.stages)) < state.stage
-            moved = jnp.any(put(_stage_rows(market)) & earlier[:, None], axis=0)
-            found += [jnp.where(moved[:, None], state.now, 0.0).ravel(), moved.astype(float)]
+            has_chosen = jnp.any(put(_stage_rows(market)) & earlier[:, None], axis=0)
+            found += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
         return found
 
     def _resting(self, standing: Standing) -> Float[Array, "firm axis"]:
@@ -190,9 +190,9 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
         logit = market.rule.demand == "logit"  # there shares are sold
         most = np.ones_like(high) if logit else beyond(market.rule.demand, "quantity", market.numbers)
         ends.append((-most if market.dynamics.reversible else 0.0 * most, most))
-    least, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
+    lowest, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
     grows = bool(np.asarray(market.numbers["growth"]) != 0)
-    return MarketPlay(market, Box(least, largest), put(reach), periods, observation, grows)
+    return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
 
 
 def _stage_rows(market: Market) -> np.ndarray:
@@ -200,10 +200,10 @@ def _stage_rows(market: Market) -> np.ndarray:
     return np.array([[firm in stage for firm in range(market.players)] for stage in market.stages])
 
 
-def _draw_level(odds: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:
+def _draw_level(probabilities: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:
     """Draw a level with these probabilities."""
-    at = jnp.searchsorted(jnp.cumsum(odds), jax.random.uniform(key), side="right")
-    return jnp.minimum(at, odds.shape[0] - 1)
+    at = jnp.searchsorted(jnp.cumsum(probabilities), jax.random.uniform(key), side="right")
+    return jnp.minimum(at, probabilities.shape[0] - 1)
 
 
 Policy = Callable[[Array, PRNGKeyArray], Array]

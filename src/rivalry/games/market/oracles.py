@@ -46,7 +46,7 @@ def _(game: Market) -> Array:
 
 @oracles.discontinuity.register(Market)
 def _(game: Market) -> str:
-    if game.rule.jumps:
+    if game.rule.winner_takes_all:
         return "choice: the cheapest takes all"
     fixed = game.numbers["fixed_cost"]
     saved = not isinstance(fixed, jax.core.Tracer) and bool(np.any(np.asarray(fixed) > 0))
@@ -77,10 +77,10 @@ def _(game: Market) -> np.ndarray:
 def _(game: Market, x: Profile) -> Traced:
     """Return the metrics of one period, averaged over the levels of the shock."""
     shifts = jnp.zeros(1) if game.shock is None else game.shock.levels
-    odds = jnp.ones(1) if game.shock is None else game.shock.probabilities
+    probabilities = jnp.ones(1) if game.shock is None else game.shock.probabilities
     each = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
     return {
-        name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(odds, array, axes=1))
+        name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, axes=1))
         for name, array in each.items()
     }
 
@@ -131,7 +131,7 @@ def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Cove
     return own, game.payoffs(x.at[player].set(own))[player], "exact"
 
 
-@oracles.proved_response.register(Market, when=lambda game: game.rule.jumps and game.shock is None)
+@oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
 def _(game: Market, x: Profile, player: int) -> oracles.Response:
     return best_response.undercutting(game, np.asarray(x, dtype=float), player)
 

@@ -137,11 +137,11 @@ def sensitivity_view(market: Market, x: Profile) -> Record:
     }
 
 
-def _grid(least: float, most: float) -> tuple[np.ndarray, np.ndarray]:
+def _grid(lowest: float, most: float) -> tuple[np.ndarray, np.ndarray]:
     """Round rates from half the least of the firms' to twice the largest; growth from 0 to the largest."""
     rough = most / STEPS
     ten = 10.0 ** np.floor(np.log10(rough))
     step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))
-    first = max(1, int(np.floor(least / 2 / step)))
+    first = max(1, int(np.floor(lowest / 2 / step)))
     rates = step * np.arange(first, int(np.ceil(2 * most / step)) + 1)
     return rates.round(12), (step * np.arange(int(np.ceil(most / step)))).round(12)

@@ -97,8 +97,8 @@ def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.nda
     if q.min() > 0:
         alone = (A - c[1]) / g_s if g_s > 0 else np.inf  # the leader's sales that keep the follower out
         alone = max(alone, (A - c[0]) / (2 * b + d[0]))
-        kept = (A - b * alone - c[0]) * alone - d[0] * alone**2 / 2 if alone < A / b else -np.inf
-        if kept <= (p[0] - c[0]) * q[0] - d[0] * q[0] ** 2 / 2:
+        limit_profit = (A - b * alone - c[0]) * alone - d[0] * alone**2 / 2 if alone < A / b else -np.inf
+        if limit_profit <= (p[0] - c[0]) * q[0] - d[0] * q[0] ** 2 / 2:
             return p
     firm = int(np.argmin(q))
     raise ValueError(
@@ -136,8 +136,8 @@ def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1
         dx = short / (np.sum(s * (1 - s) / steep, -1, keepdims=True) + outside)
         there = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
         y = np.minimum(y - np.clip((there - x) / steep, -2.0, 4.0), MOST_ODDS)
-        moved, x = np.max(np.abs(there - x)), there
-        if moved <= ENOUGH:  # Newton's method squares errors
+        movement, x = np.max(np.abs(there - x)), there
+        if movement <= ENOUGH:  # Newton's method squares errors
             break
     y, s, _ = _log_odds(y, worth - x, d / mu, margin)
     found = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))

@@ -115,8 +115,8 @@ def _stands(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any
     price = a - b * q.sum()
     earned = (price - c) * q - d * q**2 / 2 - F * (q > 0)
     rest = a - b * (q.sum() - q) - c
-    reply = np.clip(rest / (2 * b + d), 0.0, high)
-    alone = rest * reply - (b + d / 2) * reply**2 - F
+    response = np.clip(rest / (2 * b + d), 0.0, high)
+    alone = rest * response - (b + d / 2) * response**2 - F
     slack = 1e-12 * (a**2 / b)
     return bool(np.all(np.where(q > 0, earned >= -slack, alone <= slack)))
 
@@ -255,7 +255,7 @@ def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray
         raise ValueError(
             f"elasticity: {eta:g} must be above 1, or joint profit rises for ever as output falls"
         )
-    least = c.min()
-    price = least * eta / (eta - 1) if joint else least
-    first = c == least
+    lowest = c.min()
+    price = lowest * eta / (eta - 1) if joint else lowest
+    first = c == lowest
     return np.asarray(first / first.sum() * (A / price) ** eta)

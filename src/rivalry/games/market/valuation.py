@@ -84,7 +84,7 @@ def valuation(
     shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
     _known("terminal", terminal, TERMINALS)
     grows = np.zeros(()) if terminal == "perpetuity" else grows
-    check_rates(rate, grows, endless=terminal in ("gordon", "perpetuity"))
+    check_rates(rate, grows, infinite_horizon=terminal in ("gordon", "perpetuity"))
     weights, last = _weights(rate, discounts, flows.shape[-1], shift)
     base = np.asarray(flows[..., -1] if normalised_cash_flow is None else normalised_cash_flow, dtype=float)
     if terminal in ("gordon", "perpetuity", "multiple"):
@@ -113,7 +113,9 @@ def going_on(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> n
     return np.asarray((1 + grows) * rate**shift / (1 - rate * (1 + grows)))
 
 
-def check_rates(gamma: ArrayLike, growth: ArrayLike = 0.0, *, endless: bool, name: str = "gamma") -> None:
+def check_rates(
+    gamma: ArrayLike, growth: ArrayLike = 0.0, *, infinite_horizon: bool, name: str = "gamma"
+) -> None:
     """Raise `ValueError`, naming both rates, where a sum diverges or a discount factor is out of range."""
     rates, grows = np.broadcast_arrays(np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float))
     for place in np.ndindex(rates.shape):
@@ -122,12 +124,12 @@ def check_rates(gamma: ArrayLike, growth: ArrayLike = 0.0, *, endless: bool, nam
         r = 1 / rate - 1 if rate else np.inf
         if not g > -1:
             raise ValueError(f"growth: {g:g} must be above -1")
-        if not 0 <= rate <= 1 or (endless and rate == 1):
-            range_ = "[0, 1)" if endless else "[0, 1]"
+        if not 0 <= rate <= 1 or (infinite_horizon and rate == 1):
+            range_ = "[0, 1)" if infinite_horizon else "[0, 1]"
             raise ValueError(
                 f"{where}: {rate:g} (r = {r:g}, growth g = {g:g}) must be in {range_}; else the sum diverges"
             )
-        if endless and rate * (1 + g) >= 1:
+        if infinite_horizon and rate * (1 + g) >= 1:
             raise ValueError(
                 f"{where}: {rate:g}, so r = {r:g}, must be above growth g = {g:g}; else the sum diverges"
             )
@@ -140,7 +142,7 @@ def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0")
     (20250.0, 19237.5)
     """
     shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
-    check_rates(gamma, endless=True)
+    check_rates(gamma, infinite_horizon=True)
     return np.asarray(np.asarray(profit, dtype=float) * going_on(gamma, 0.0, shift))
 
 
@@ -166,7 +168,7 @@ def lasting(
     """
     flow = np.asarray(cash_flow, dtype=float)
     if horizon == 0:
-        check_rates(gamma, grows, endless=True)
+        check_rates(gamma, grows, infinite_horizon=True)
         value = np.asarray(flow * going_on(gamma, grows, SHIFT[convention]) / (1 + grows))
         return value, np.zeros(value.shape)
     found = valuation(
@@ -203,7 +205,7 @@ def missing_share(gamma: ArrayLike, periods: int) -> np.ndarray:
     >>> missing_share(0.95, 20).round(4).tolist()
     0.3585
     """
-    check_rates(gamma, endless=True)
+    check_rates(gamma, infinite_horizon=True)
     return np.asarray(np.asarray(gamma, dtype=float) ** periods)
 
 
@@ -219,7 +221,7 @@ def one_ahead(
     >>> one_ahead(900.0, 900.0, 0.95).round(6).tolist()
     18000.0
     """
-    check_rates(gamma, growth, endless=True)
+    check_rates(gamma, growth, infinite_horizon=True)
     ahead = going_on(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
     return np.asarray(np.asarray(cash_flow, dtype=float) + np.asarray(next_cash_flow, dtype=float) * ahead)
 
@@ -291,7 +293,7 @@ def _weights(
     factors = np.asarray(discounts, dtype=float)
     if factors.ndim < 1 or factors.shape[-1] != periods:
         raise ValueError(f"discounts: shape {factors.shape} must end in {periods}, one factor a period")
-    check_rates(factors, endless=False, name="discounts")
+    check_rates(factors, infinite_horizon=False, name="discounts")
     along = np.cumprod(factors, axis=-1)
     begins = np.concatenate([np.ones((*factors.shape[:-1], 1)), along[..., :-1]], axis=-1)
     return begins * factors**shift, np.asarray(along[..., -1])
