@@ -141,6 +141,6 @@ def test_dearer_compute_in_a_race() -> None:
     f_sigma = (1 - alpha * (1 - 2 * sigma)) / (sigma * (1 - sigma)) + theta * beta * (
         1 / sigma + theta * (prize + d) / h
     )
-    np.testing.assert_allclose(found.slope_safe, -(alpha - theta * beta) / r / f_sigma, rtol=1e-6)
+    np.testing.assert_allclose(found.slope_p_safe, -(alpha - theta * beta) / r / f_sigma, rtol=1e-6)
     np.testing.assert_allclose([found.max_real_eigenvalue, found.reply_radius], [-0.0540, 0.2244], atol=5e-5)
     assert float(found.slope_difference[1]) < 1e-7
