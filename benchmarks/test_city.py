@@ -17,7 +17,7 @@ from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import CityLearning, begin, learn
 from rivalry.economies.kernels.economy import RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
-from rivalry.tables.kernels.shapes import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 ALPHA, BETA, EPOCH = 0.01, 10.0, 100
 SEED = np.random.SeedSequence(1)
@@ -44,7 +44,7 @@ class Run:
 
     def __init__(self, agents: int) -> None:
         capacity = max(3 * agents // 320, 1)  # as by default where that is at least 1
-        self.city: City = rv.games.city(agents=agents, capacity=capacity).world()
+        self.city: CityArrays = rv.games.city(agents=agents, capacity=capacity).world()
         self.drivers = kernel.fresh(self.city, SEED)
         self.learning: CityLearning = begin(self.city, RULE)
         self.steps = max(STEPS // agents, 1)
@@ -81,7 +81,7 @@ ARRAYS += ("length", "listed", "x", "scale")
 
 
 class Struct(ctypes.Structure):
-    """`City` of floor/city.c."""
+    """`CityArrays` of floor/city.c."""
 
     _fields_ = (
         [(name, ctypes.c_int64) for name in NUMBERS]

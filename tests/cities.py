@@ -48,7 +48,7 @@ def ways() -> dict[str, Any]:
     }
 
 
-def city(agents: int = 9, most: int = 4, streets: Any = paths, **changed: Any) -> shapes.City:
+def city(agents: int = 9, most: int = 4, streets: Any = paths, **changed: Any) -> shapes.CityArrays:
     """Two types of agents, by turns, of two journeys and two urgencies each, unless told otherwise."""
     rng = np.random.default_rng(7)
     law = rng.dirichlet(np.ones(5), size=(2, 6)).cumsum(axis=-1)
@@ -74,13 +74,13 @@ def city(agents: int = 9, most: int = 4, streets: Any = paths, **changed: Any) -
         "coalition": np.zeros(agents, dtype=np.int64),
         "transfer": shapes.NO_TRANSFER,
     }
-    return shapes.City(**given | streets() | changed)
+    return shapes.CityArrays(**given | streets() | changed)
 
 
 class PlainCity:
     """Agents in a city, begun where ``drivers`` are, one step at a time."""
 
-    def __init__(self, world: shapes.City, drivers: Drivers) -> None:
+    def __init__(self, world: shapes.CityArrays, drivers: Drivers) -> None:
         self.city, self.count = world, len(drivers.karma)
         self.seed, self.counter = (int(n) for n in drivers.stream)
         self.karma, self.trip, self.spot, self.lucky, self.asked, self.passed = (
@@ -320,7 +320,9 @@ class PlainCity:
 class PlainDrivers(PlainCity):
     """Agents who learn: values ``q [agent row karma entry]`` in float32, and rows of their policies."""
 
-    def __init__(self, world: shapes.City, drivers: Drivers, rule: EpochRule, initial_q: float = 0.0) -> None:
+    def __init__(
+        self, world: shapes.CityArrays, drivers: Drivers, rule: EpochRule, initial_q: float = 0.0
+    ) -> None:
         super().__init__(world, drivers)
         self.rule, self.counts = rule, entry_counts(world)
         entries = max(world.most + 1, world.options.shape[2])

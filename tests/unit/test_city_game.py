@@ -30,7 +30,7 @@ def small(**changed: Any) -> City:
     return rv.games.city(**(given | ({} if "routes" in changed else {"agents": 30}) | changed))
 
 
-def step(city: shapes.City, journey: int, at: int, random: np.random.Generator) -> int:
+def step(city: shapes.CityArrays, journey: int, at: int, random: np.random.Generator) -> int:
     """From a location to a place: where it is a junction, by a uniform choice."""
     if at >= 0:
         return at
@@ -38,7 +38,9 @@ def step(city: shapes.City, journey: int, at: int, random: np.random.Generator) 
     return int(random.choice(picks[picks >= 0]))
 
 
-def walked(city: shapes.City, agent: int, steps: int, random: np.random.Generator) -> tuple[np.ndarray, int]:
+def walked(
+    city: shapes.CityArrays, agent: int, steps: int, random: np.random.Generator
+) -> tuple[np.ndarray, int]:
     """How often an agent wants each lane and is dormant, in a walk that nobody disturbs."""
     wanting, dormant = np.zeros(len(city.capacity)), 0
     law, first = city.law[city.type_of[agent]], city.first[city.type_of[agent]]

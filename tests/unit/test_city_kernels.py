@@ -60,7 +60,7 @@ def name_of(rules: dict[str, Any]) -> str:
     return "-".join(f"{key}_{value}" if np.ndim(value) == 0 else key for key, value in rules.items())
 
 
-def random_chances(world: shapes.City, seed: int = 0) -> np.ndarray:
+def random_chances(world: shapes.CityArrays, seed: int = 0) -> np.ndarray:
     """``[agent row karma entry]``."""
     counts = entry_counts(world)[..., None]
     entry = np.arange(max(world.most + 1, world.options.shape[2]))

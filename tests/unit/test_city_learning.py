@@ -43,7 +43,7 @@ MORE: dict[str, Any] = {
 
 
 def begun(
-    world: shapes.City, given: EpochRule, initial_q: float = 0.0
+    world: shapes.CityArrays, given: EpochRule, initial_q: float = 0.0
 ) -> tuple[kernel.Drivers, CityLearning]:
     return kernel.fresh(world, SEED), begin(world, given, initial_q)
 
@@ -53,7 +53,7 @@ def same(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def taught(world: shapes.City, learning: CityLearning) -> tuple[np.ndarray, ...]:
+def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray, ...]:
     """All that is learned, without the marks of rows."""
     return learning.q[..., :-1], learning.policy, learning.visits, learning.pending, learning.made
 

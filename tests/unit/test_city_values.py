@@ -16,7 +16,7 @@ from tests.cities import city, paths, ways
 from tests.unit.test_city_kernels import random_chances
 
 
-def surroundings(world: shapes.City, seed: int = 3) -> Surroundings:
+def surroundings(world: shapes.CityArrays, seed: int = 3) -> Surroundings:
     """Drawn: odds that rise with bids, and karma that sharing out does not lower."""
     rng, levels, lanes = np.random.default_rng(seed), world.most + 1, len(world.capacity)
     shared = np.triu(rng.dirichlet(np.ones(levels), size=(lanes + 1, levels)))
@@ -52,7 +52,7 @@ class Dense(NamedTuple):
             choice = np.where(better, worths.argmax(axis=1), choice)
 
 
-def dense(world: shapes.City, around: Surroundings, i: int) -> Dense:
+def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
     kind, levels, urgencies = world.type_of[i], world.most + 1, world.stakes.shape[1]
     places, gamma = world.lane.shape[1], float(world.discount[kind])
     spots, dormancy = places + world.options.shape[1], world.law.shape[1] - 1

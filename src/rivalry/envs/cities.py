@@ -13,7 +13,7 @@ from rivalry.economies.kernels.city import desk_of, fresh, no_tallies, rows, tri
 from rivalry.economies.kernels.city_acts import bid, ready, take
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
-from rivalry.tables.kernels.shapes import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 FEATURES = (
     "urgency",
@@ -159,7 +159,7 @@ def city_policy(
     return checked_policy(city, found.reshape(agents, -1, levels, entries), "policy")
 
 
-def checked_policy(city: City, given: Any, name: str) -> np.ndarray:
+def checked_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
     """A policy ``[agent row karma entry]``, rows of chances. Raises `ValueError`."""
     counts = entry_counts(city)
     shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))
@@ -186,10 +186,10 @@ def checked_policy(city: City, given: Any, name: str) -> np.ndarray:
     return sums
 
 
-def city_of(game: Any) -> City:
+def city_of(game: Any) -> CityArrays:
     """The city of a game. Raises `ValueError` for another game."""
     found = world_of(game, None)
-    if not isinstance(found, City):
+    if not isinstance(found, CityArrays):
         raise ValueError(f"game: {type(game).__name__} must be a city; others are for parallel_env")
     return found
 
@@ -197,7 +197,7 @@ def city_of(game: Any) -> City:
 class _Map(NamedTuple):
     """What is looked up of agents; a spot's column counts places first, then junctions."""
 
-    city: City
+    city: CityArrays
     lane: np.ndarray  # [journey column]: wanted there
     way: np.ndarray  # [journey column 4]: from where to where
     goal: np.ndarray  # [agent slot 2]
@@ -241,7 +241,7 @@ class _Map(NamedTuple):
         return np.where(spot >= 0, spot, self.city.lane.shape[1] - 2 - spot)
 
 
-def _map_of(game: Any, city: City) -> _Map:
+def _map_of(game: Any, city: CityArrays) -> _Map:
     at, lanes = np.asarray(game.network.at, dtype=float), game.network.lanes
     journeys = np.arange(len(city.lane))
     stands = np.maximum(city.lane, 0)  # of padding, whatever

@@ -13,7 +13,7 @@ from rivalry.envs.economies import EconomyEnv
 from rivalry.envs.games import GameEnv, OnSimplex, check_word
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
-from rivalry.tables.kernels.shapes import City, Economy
+from rivalry.tables.kernels.shapes import CityArrays, Economy
 
 
 def parallel_env(
@@ -44,13 +44,13 @@ def parallel_env(
     check_word("illegal", illegal, Illegal)
     check_word("simplex", simplex, OnSimplex)
     world = world_of(found, None)
-    if isinstance(world, Economy | City) and simplex != "corners":
+    if isinstance(world, Economy | CityArrays) and simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")
     if isinstance(world, Economy):
         steps = economies.PERIODS if periods is None else periods
         return EconomyEnv(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
-    if isinstance(world, City):
+    if isinstance(world, CityArrays):
         steps = cities.PERIODS if periods is None else periods
         return CityEnv(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
     return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)

@@ -75,9 +75,9 @@ class City(eqx.Module):
     def agents(self) -> int:
         return len(self.slots)
 
-    def world(self) -> shapes.City:
+    def world(self) -> shapes.CityArrays:
         """The city as kernels take it: every array its own."""
-        return shapes.City(
+        return shapes.CityArrays(
             type_of=_whole(self.type_of),
             stakes=_real(self.stakes),
             law=_real(cumulative(self.law)),

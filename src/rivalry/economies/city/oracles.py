@@ -23,7 +23,7 @@ def _(game: City) -> Labels:
 
 
 @oracles.to_agents.register(City)
-def _(game: City) -> shapes.City:
+def _(game: City) -> shapes.CityArrays:
     return game.world()
 
 

@@ -32,7 +32,7 @@ from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.history import inner
 from rivalry.tables.kernels.memory import LINE, prefetch
-from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, City
+from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, CityArrays
 
 AHEAD = 12
 """How many agents ahead memory is asked for."""
@@ -111,29 +111,29 @@ class CityBuffers(NamedTuple):
     special: int  # 1: tolls, subsidies or local shares
 
 
-def spots(city: City) -> int:
+def spots(city: CityArrays) -> int:
     """Rows that a trip takes: places, then junctions."""
     return int(city.lane.shape[1] + city.options.shape[1])
 
 
-def trips(city: City) -> int:
+def trips(city: CityArrays) -> int:
     """Trips of an agent, dormancy not counted."""
     return int(city.journeys.shape[1] * city.stakes.shape[1])
 
 
-def rows(city: City) -> int:
+def rows(city: CityArrays) -> int:
     """Rows of an agent."""
     return trips(city) * spots(city) + 1
 
 
-def stride(city: City) -> int:
+def stride(city: CityArrays) -> int:
     """Entries from one row to the next: whole cache lines, with room for two entries that are not bids."""
     line = LINE // 4
     entries = int(max(city.most + 1, city.options.shape[2]))
     return -(-(entries + 1) // line) * line
 
 
-def fresh(city: City, sequence: np.random.SeedSequence) -> Drivers:
+def fresh(city: CityArrays, sequence: np.random.SeedSequence) -> Drivers:
     """Agents at step 0: karma as given, all at the beginning of a trip drawn from ``first``."""
     agents = len(city.type_of)
     stream, lots = draws.stream(sequence), np.zeros(agents)
@@ -163,7 +163,7 @@ def copied(drivers: Drivers) -> Drivers:
     return Drivers(*(array.copy() for array in drivers))
 
 
-def tallies(city: City, each: bool = False) -> CityTallies:
+def tallies(city: CityArrays, each: bool = False) -> CityTallies:
     """Sums of nothing; ``each``: with the states of every agent."""
     agents, lanes, levels = len(city.type_of), len(city.capacity), city.most + 1
     whole = np.int64
@@ -195,7 +195,7 @@ def no_tallies() -> CityTallies:
     )  # fmt: skip
 
 
-def play(city: City, drivers: Drivers, policy: np.ndarray, tallied: CityTallies, steps: int) -> None:
+def play(city: CityArrays, drivers: Drivers, policy: np.ndarray, tallied: CityTallies, steps: int) -> None:
     """Play ``steps`` further steps by a policy ``[agent row karma stride]``; all changes are in place.
 
     Where something else than bids decides, the policy may have length 0: options are then drawn evenly. Look
@@ -223,7 +223,7 @@ def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyp
         step(city, drivers, desk, tallied)
 
 
-def desk_of(city: City) -> CityBuffers:
+def desk_of(city: CityArrays) -> CityBuffers:
     """The desk of a run of a city; not compiled, which would take longer than all of the rest."""
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
     known, ranks = np.unique(city.stakes, return_inverse=True)

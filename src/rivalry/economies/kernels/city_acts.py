@@ -11,22 +11,24 @@ import numpy as np
 from rivalry.economies.kernels.city import CityBuffers, CityTallies, Drivers, locate_all, step, turn
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.shapes import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 
-def ready(city: City, drivers: Drivers, desk: CityBuffers) -> None:
+def ready(city: CityArrays, drivers: Drivers, desk: CityBuffers) -> None:
     """A step begins: the desk knows where everybody is, and what chance holds for the step."""
     with draws.quiet():
         _ready(city, drivers, desk)
 
 
-def take(city: City, drivers: Drivers, desk: CityBuffers, options: np.ndarray) -> None:
+def take(city: CityArrays, drivers: Drivers, desk: CityBuffers, options: np.ndarray) -> None:
     """Those at a junction take the options ``[agent]``, numbers below how many there are; no time passes."""
     with draws.quiet():
         _take(city, drivers, desk, np.asarray(options, dtype=np.int64))
 
 
-def bid(city: City, drivers: Drivers, desk: CityBuffers, bids: np.ndarray, tallied: CityTallies) -> None:
+def bid(
+    city: CityArrays, drivers: Drivers, desk: CityBuffers, bids: np.ndarray, tallied: CityTallies
+) -> None:
     """One step with the bids ``[agent]``, in 0..karma and 0 of the dormant; nobody is at a junction.
 
     Look at ``drivers.status`` afterwards.

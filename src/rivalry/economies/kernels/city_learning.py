@@ -36,7 +36,7 @@ from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.history import inner
 from rivalry.tables.kernels.memory import aligned, prefetch
-from rivalry.tables.kernels.shapes import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 BLOCK = 32
 """Rows whose softmax is worked out together."""
@@ -69,7 +69,7 @@ class Board(NamedTuple):
     sums: np.ndarray  # [entry]: of one row
 
 
-def begin(city: City, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
+def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
     """Learning from the value ``initial_q`` of every choice on."""
     agents, line = len(city.type_of), stride(city)
     shape = (agents, rows(city), city.most + 1, line)
@@ -86,7 +86,7 @@ def begin(city: City, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
     return learning
 
 
-def chances(city: City, policy: np.ndarray) -> np.ndarray:
+def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
     """A policy ``[agent row karma stride]`` as chances ``[agent row karma entry]``, in float64."""
     entries = max(city.most + 1, city.options.shape[2])
     found, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
@@ -96,7 +96,7 @@ def chances(city: City, policy: np.ndarray) -> np.ndarray:
     return found
 
 
-def policy_rows(city: City, given: np.ndarray) -> np.ndarray:
+def policy_rows(city: CityArrays, given: np.ndarray) -> np.ndarray:
     """A policy of chances ``[agent row karma entry]`` as kernels take it, ``[agent row karma stride]``."""
     line = stride(city)
     found = aligned(np.zeros((*given.shape[:3], line), dtype=np.float32))
@@ -107,7 +107,7 @@ def policy_rows(city: City, given: np.ndarray) -> np.ndarray:
     return found
 
 
-def entry_counts(city: City) -> np.ndarray:
+def entry_counts(city: CityArrays) -> np.ndarray:
     """How many choices there are, ``[agent row karma]``: bids up to the karma held, or options."""
     agents, levels = len(city.type_of), city.most + 1
     places, junctions = city.lane.shape[1], city.options.shape[1]
@@ -123,7 +123,12 @@ def entry_counts(city: City) -> np.ndarray:
 
 
 def learn(
-    city: City, rule: EpochRule, drivers: Drivers, learning: CityLearning, tallied: CityTallies, steps: int
+    city: CityArrays,
+    rule: EpochRule,
+    drivers: Drivers,
+    learning: CityLearning,
+    tallied: CityTallies,
+    steps: int,
 ) -> None:
     """Learn for ``steps`` further steps; drivers, learning and tallies change in place.
 

@@ -16,7 +16,7 @@ import numpy as np
 from rivalry.economies.kernels.city import width
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.history import inner
-from rivalry.tables.kernels.shapes import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 
 class Surroundings(NamedTuple):
@@ -36,7 +36,7 @@ class Worth(NamedTuple):
 
 
 def worth(
-    city: City, around: Surroundings, chances: np.ndarray, tolerance: float = 1e-7, sweeps: int = 20_000
+    city: CityArrays, around: Surroundings, chances: np.ndarray, tolerance: float = 1e-7, sweeps: int = 20_000
 ) -> Worth:
     """Values of the policies ``chances [agent row karma entry]``, and of the best replies, agent by agent.
 

@@ -9,7 +9,8 @@ import numpy as np
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.tables.kernels.shapes import City
+from rivalry.economies.city.city import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.city import CityTallies, Drivers
@@ -21,7 +22,7 @@ class Streets(NamedTuple):
     """A city as a game, and as kernels take it: the world of learners and simulations."""
 
     game: Any
-    city: City
+    city: CityArrays
 
     @property
     def agents(self) -> int:
@@ -121,7 +122,7 @@ def checked(drivers: Drivers) -> Drivers:
 
 
 def watched(
-    city: City,
+    city: CityArrays,
     drivers: Drivers,
     policy: np.ndarray,  # [agent row karma stride]
     sequence: np.random.SeedSequence,

@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Certificate, Record
 from rivalry.economies.learning.city_drivers import Streets
-from rivalry.tables.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, City
+from rivalry.tables.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.city import CityTallies
@@ -29,7 +29,7 @@ class Gains(NamedTuple):
     error: np.ndarray  # [agent]: of either, at most
 
 
-def refusal(city: City) -> str:
+def refusal(city: CityArrays) -> str:
     """Why gains cannot be worked out, or an empty text."""
     if city.price != OWN_BID:
         return "what a bid costs is known only where those admitted pay their own bids"
@@ -38,7 +38,7 @@ def refusal(city: City) -> str:
     return ""
 
 
-def surroundings(city: City, tallied: CityTallies) -> Surroundings:
+def surroundings(city: CityArrays, tallied: CityTallies) -> Surroundings:
     """What was measured, as one agent meets it.
 
     Of a lane that nobody wanted everybody is admitted; where a karma did not occur on a lane, it moves as it

@@ -11,7 +11,7 @@ from rivalry.core.results import Record
 from rivalry.economies.learning import record as population
 from rivalry.economies.learning.city_drivers import Session, Streets, outcome_of, watched
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
-from rivalry.tables.kernels.shapes import City
+from rivalry.tables.kernels.shapes import CityArrays
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.city import CityTallies, Drivers
@@ -66,7 +66,7 @@ def look(learner: CityQLearning, world: Streets, session: Session) -> None:
     population.stopped(learner.stop, session, of_agent)
 
 
-def policy_moves(city: City, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
+def policy_moves(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How far policies ``[agent row karma stride]`` are apart, ``[agent]``: the mean of W1/k over k >= 1.
 
     Of rows of bids at places that a journey has; those of junctions and of dormancy do not count, nor what
@@ -163,7 +163,7 @@ def _watched(world: Streets, session: Session, which: int, warm_up: int, steps: 
     return watched(world.city, _drivers(session), session["policy"], own, warm_up, steps)
 
 
-def _estimate(city: City, session: Session, tallied: CityTallies) -> np.ndarray:
+def _estimate(city: CityArrays, session: Session, tallied: CityTallies) -> np.ndarray:
     """What agents' own tables say of the states that they met, summed, ``[agent]``."""
     from rivalry.economies.kernels.city_learning import chances
 

@@ -14,7 +14,7 @@ from rivalry.core.results import Record
 from rivalry.economies.learning.city_drivers import CITY, Session, Streets, checked, outcome_of, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.methods.q_learning.exploration import check_whole
-from rivalry.tables.kernels.shapes import BIDS, BY_COIN, BY_STAKE, BY_TURN, City
+from rivalry.tables.kernels.shapes import BIDS, BY_COIN, BY_STAKE, BY_TURN, CityArrays
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.city import CityTallies, Drivers
@@ -117,7 +117,7 @@ class CitySimulation(eqx.Module):
         return found
 
 
-def chances_of(city: City, plays: Any) -> np.ndarray:
+def chances_of(city: CityArrays, plays: Any) -> np.ndarray:
     """A policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
 
     Raises `ValueError` for numbers of another shape, and where they are no chances.

@@ -95,7 +95,7 @@ NO_TRANSFER, EVEN, URGENT = 0, 1, 2
 """How members of a coalition pass karma on: not at all; all alike; to members of higher stake first."""
 
 
-class City(NamedTuple):
+class CityArrays(NamedTuple):
     """Agents with whole amounts of karma who travel through a city and bid for admission to its lanes.
 
     A *journey* is where a trip can lead: *places*, each with the lane that is wanted there, and *junctions*,
