@@ -9,23 +9,23 @@ GAMES = {
     "city": Entry(
         ("rivalry.economies.city:city",),
         "agents travel through a city and bid karma for admission to its lanes",
-        "reward -u for a step at a lane that refuses, 0 for one that admits or is dormant: of those who want "
-        "lane l the W(l) who bid most are admitted, pay their bids, and move on along their path, where u is "
-        "the urgency of the trip; all payments are shared out among all agents",
+        "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the W(l) "
+        "highest bidders are admitted, pay their bids, and continue along their path, where u is the urgency of "
+        "the trip; payments are redistributed among all agents",
     ),
     "influencer": Entry(
         ("rivalry.games.influencer:influencer",),
         "players choose positions; the resource at every point is shared in proportion to influence",
         "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
-        "the influence there of player i at position xᵢ; r runs over all players and outside rows",
+        "the influence of player i there from position xᵢ; r runs over all players and outside rows",
     ),
     "karma": Entry(
         ("rivalry.economies.karma:karma",),
-        "agents bid for a resource, again and again, with a currency that buys nothing else",
-        "reward -u for losing, 0 for winning: of two agents who meet at random the one who bids more wins, "
-        "with chance θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid law ν; V(u,k) = Σ_b π(b|u,k) [-u (1-θ(b)) "
-        "+ γ E V(u',k')], summed over bids b, where karma k' moves by the payment and by sharing the surplus "
-        "out up to level s",
+        "agents bid repeatedly for a resource with a currency that has no other use",
+        "reward -u for losing, 0 for winning: of two randomly matched agents the higher bidder wins, with "
+        "probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
+        "[-u (1-θ(b)) + γ E V(u',k')], summed over bids b, where karma k' follows from the payment and the "
+        "redistribution of the surplus at level s",
     ),
     "market": Entry(
         ("rivalry.games.market:market",),
@@ -37,23 +37,23 @@ GAMES = {
     "matrix": Entry(
         ("rivalry.games.matrix:matrix",),
         "finite games given by payoff tables, in mixed strategies; named classics",
-        "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is what player i gets when the joint action a is played and "
-        "xⱼ(aⱼ) the probability with which player j takes its part",
+        "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is the payoff of player i at the joint action a and "
+        "xⱼ(aⱼ) the probability that player j plays its part of a",
         example={"name": "prisoners_dilemma"},
     ),
     "precipice": Entry(
         ("rivalry.games.race.precipice:precipice",),
-        "teams of unequal capability race; who skimps on safety wins, and may ruin all",
+        "unequal teams race; the team that spends least on safety wins but may cause a disaster",
         "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
-        "with c drawn evenly from [0, μ], s the safety it chooses and e the enmity",
+        "with c uniform on [0, μ], s the chosen safety and e the enmity",
     ),
     "race": Entry(
         ("rivalry.games.race:race",),
-        "players spend on performance, which wins, and on safety, which makes a win end well",
-        "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the chance that j wins by "
-        "its performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the chance that all ends well if j does, from the odds "
-        "Aⱼ xsⱼ^αⱼ pⱼ^-θⱼ, ρ the rewards, d the cost of a disaster and q₀ the chance that nobody wins; over "
-        "periods Uᵢ = Σₜ γᵢᵗ Wₜ uᵢ(t), Wₜ being the chance that period t is reached",
+        "players invest in performance, which wins, and in safety, which prevents a disaster",
+        "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the probability that j wins "
+        "with performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the probability of no disaster if j wins, from the odds "
+        "Aⱼ xsⱼ^αⱼ pⱼ^-θⱼ, ρ the rewards, d the cost of a disaster and q₀ the probability that nobody wins; "
+        "over periods Uᵢ = Σₜ γᵢᵗ Wₜ uᵢ(t), where Wₜ is the probability that period t is reached",
     ),
 }
 

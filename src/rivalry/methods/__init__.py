@@ -12,110 +12,110 @@ METHODS = {
     ),
     "analytic_constants": Entry(
         ("rivalry.methods.analytic_constants:AnalyticConstants",),
-        "no search: what the family's theory says, constants, exact benchmarks, counterexamples",
+        "a family's analytic results: constants, exact benchmarks, counterexamples; no search",
     ),
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),
-        "populations: a planner's rule by Bayesian search, for what agents then learn, by Optuna",
+        "populations: a planner's rule by Bayesian optimisation of what agents then learn, by Optuna",
     ),
     "best_response": Entry(
         ("rivalry.methods.dynamics.best_response:BestResponse",),
-        "players in turn, or at once, move to their global best reply",
+        "players move to their global best responses, in turn or simultaneously",
     ),
     "branches": Entry(
         ("rivalry.methods.continuation.branches:Branches",),
-        "equilibria as one parameter varies: branches, folds, splits, Hopf points and cycles",
+        "equilibria along one parameter: branches, folds, symmetry breaking, Hopf points and limit cycles",
     ),
     "closed_form": Entry(
         ("rivalry.methods.closed_form:ClosedForm",),
-        "what the game itself knows in closed form, certified as any other end",
+        "closed-form solutions that the game provides, with certificates",
     ),
     "commitment_with_switching_cost": Entry(
         ("rivalry.methods.dynamic_games.commitment_with_switching_cost:CommitmentWithSwitchingCost",),
-        "a leader announces plans and may change them at a threshold; the follower sees the plan",
+        "a leader announces plans and may change them at a cost; the follower observes the plan",
     ),
     "comparative_statics": Entry(
         ("rivalry.methods.continuation.comparative_statics:ComparativeStatics",),
-        "how an equilibrium moves with a parameter, by implicit differentiation",
+        "derivatives of an equilibrium in a parameter, by implicit differentiation",
     ),
     "contractivity": Entry(
         ("rivalry.economies.learning.experiments:Contractivity",),
-        "populations: whether steps of mirror ascent bring drawn policies nearer to the equilibrium, counted",
+        "populations: how often steps of mirror ascent move random policies closer to the equilibrium",
     ),
     "damped_fixed_point": Entry(
         ("rivalry.methods.populations.damped_fixed_point:DampedFixedPoint",),
-        "populations: a step of the flow, and a part of the way to the softmax of values",
+        "populations: a step of the population flow and a partial step to the softmax of values",
     ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
-        "a designer moves first: parameters are set for the equilibrium that the players then play; of "
-        "populations, a rule for what agents then learn",
+        "a designer moves first and anticipates the equilibrium, or in populations what agents learn",
     ),
     "directional": Entry(
         ("rivalry.methods.dynamics.directional:Directional",),
-        "everybody moves its choice as last time while that paid, and else turns round",
+        "win-continue, lose-reverse adjustment of choices",
     ),
     "double_oracle": Entry(
         ("rivalry.methods.continuous.double_oracle:DoubleOracle",),
-        "a mixed equilibrium of a continuous game: a finite game that grows by best replies",
+        "mixed equilibrium of a continuous game: a finite game extended by best responses",
     ),
     "evaluate": Entry(
-        ("rivalry.methods.evaluate:Evaluate",), "no search: the start itself, certified as it is"
+        ("rivalry.methods.evaluate:Evaluate",),
+        "the start itself, with a certificate; no search",
     ),
     "extragradient": Entry(
         ("rivalry.methods.dynamics.extragradient:Extragradient",),
-        "own gradients met one step ahead: converges where plain ascent circles",
+        "gradients evaluated one step ahead: converges where gradient ascent circles",
     ),
     "feedback": Entry(
         ("rivalry.methods.dynamic_games.feedback:Feedback",),
-        "play over periods in which everybody sees the state: Markov-perfect on a grid of states",
+        "Markov-perfect equilibrium of a game over periods, on a grid of states",
     ),
     "fictitious_play": Entry(
         (
             "rivalry.methods.finite.fictitious_play:FictitiousPlay",
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
-        "everybody replies to what the others have played so far; of populations, the average of answers",
+        "best responses to the empirical play of the others; in populations, to the average policy",
     ),
     "gradient_ascent": Entry(
         ("rivalry.methods.dynamics.gradient_ascent:GradientAscent",),
-        "every player climbs its own payoff by small steps",
+        "every player follows the gradient of its own payoff in small steps",
     ),
     "gradient_flow": Entry(
         ("rivalry.methods.dynamics.gradient_flow:GradientFlow",),
-        "the same in continuous time, by an adaptive stiff solver",
+        "gradient ascent in continuous time, by an adaptive stiff solver",
     ),
     "hedge": Entry(
         ("rivalry.methods.finite.hedge:Hedge",),
-        "mixtures whose weights grow by the exponential of what each action pays in expectation",
+        "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
     ),
     "linear_quadratic": Entry(
         ("rivalry.methods.dynamic_games.linear_quadratic:LinearQuadratic",),
-        "linear motion and quadratic costs for ever: Markov-perfect, with a leader, or one common plan",
+        "infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or one common plan",
     ),
     "mirror_ascent": Entry(
         ("rivalry.methods.populations.mirror_ascent:MirrorAscent",),
-        "populations: the softmax of values in the policy's own stationary population, again and again",
+        "populations: the softmax of values in the policy's own stationary population, iterated",
     ),
     "mixed_equilibria": Entry(
         ("rivalry.methods.finite.mixed_equilibria:MixedEquilibria",),
-        "all or some mixed equilibria of a finite game, by QuantEcon",
+        "all extreme equilibria of a two-player finite game, exactly; by supports for more players",
     ),
     "monotonicity": Entry(
         ("rivalry.economies.learning.experiments:Monotonicity",),
-        "populations: whether the equilibrium does better in drawn policies' own populations, counted",
+        "populations: how often the equilibrium outperforms random policies in their own populations",
     ),
     "newton": Entry(
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
-        "a point where all own gradients vanish, near the start; of a population, its logit equilibrium",
+        "a nearby root of all own gradients; in populations, the logit equilibrium",
     ),
     "online_mirror_descent": Entry(
         ("rivalry.methods.populations.mirror_ascent:OnlineMirrorDescent",),
-        "populations: the softmax of the sum of all values so far",
+        "populations: the softmax of cumulative values",
     ),
     "periods": Entry(
         ("rivalry.methods.dynamic_games.backward_induction:Periods",),
-        "play over periods solved backwards, every period as a game given what lies ahead",
+        "backward induction over periods, each a game given continuation values",
     ),
     "pure_equilibria": Entry(
         ("rivalry.methods.finite.pure_equilibria:PureEquilibria",),
@@ -128,20 +128,20 @@ METHODS = {
             "rivalry.economies.learning.q_learning:PopulationQLearning",
             "rivalry.economies.learning.city_q_learning:CityQLearning",
         ),
-        "independent Q-learning: everybody learns by trial what its moves are worth",
+        "independent Q-learning: every player learns the values of its actions by trial",
     ),
     "regret_matching": Entry(
         ("rivalry.methods.finite.regret_matching:RegretMatching",),
-        "sampled repeated play; probabilities follow past regrets",
+        "sampled repeated play with probabilities proportional to positive regrets",
     ),
     "repeated_q_learning": Entry(
         ("rivalry.methods.q_learning.repeated:RepeatedQLearning",),
-        "Q-learning in play that goes on and on, by players who remember: sessions until nothing changes",
+        "Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable",
         controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
     ),
     "replicator": Entry(
         ("rivalry.methods.dynamics.replicator:Replicator",),
-        "on simplices, what pays more than the average grows",
+        "replicator dynamics on simplices: strategies with above-average payoffs grow",
     ),
     "rllib.dqn": Entry(
         ("rivalry.integrations.rllib.algorithms:DQN",),
@@ -167,19 +167,19 @@ METHODS = {
             "rivalry.economies.learning.simulation:Simulation",
             "rivalry.economies.learning.city_simulation:CitySimulation",
         ),
-        "finitely many agents play policies that do not change, or share a resource without karma",
+        "finitely many agents with fixed policies, or an allocation rule without karma",
     ),
     "softmax_policy_gradient": Entry(
         ("rivalry.methods.finite.softmax_policy_gradient:SoftmaxPolicyGradient",),
-        "everybody climbs its payoff in the logits of a softmax, exactly or from drawn play",
+        "gradient ascent in the logits of a softmax, with exact or sampled payoffs",
     ),
     "sublinearity": Entry(
         ("rivalry.economies.learning.scaling_laws:Sublinearity",),
-        "populations: whether bids rise with the mean karma, and less than in proportion to the own",
+        "populations: whether bids rise with mean karma, and less than proportionally with own karma",
     ),
     "thresholds": Entry(
         ("rivalry.methods.continuation.thresholds:Thresholds",),
-        "where everybody in one place gains or loses stability as one parameter varies",
+        "parameter values at which the symmetric profile gains or loses stability",
     ),
 }
 
