@@ -9,9 +9,9 @@ GAMES = {
     "city": Entry(
         ("rivalry.economies.city:city",),
         "agents travel through a city and bid karma for admission to its lanes",
-        "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the W(l) "
-        "highest bidders are admitted, pay their bids, and continue along their path, where u is the urgency of "
-        "the trip; payments are redistributed among all agents",
+        "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the "
+        "W(l) highest bidders are admitted, pay their bids, and continue along their path, where u is the "
+        "urgency of the trip; payments are redistributed among all agents",
     ),
     "influencer": Entry(
         ("rivalry.games.influencer:influencer",),

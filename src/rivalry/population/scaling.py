@@ -1,6 +1,6 @@
 """How bids grow with karma: the law of scales, and whether bids rise less than in proportion.
 
-Karma buys nothing else, so where all of it is multiplied by ``a`` bids should be, too: ``b(u, a k; a m, a n)
+Karma has no other use, so where all of it is multiplied by ``a`` bids should be, too: ``b(u, a k; a m, a n)
 = a b(u, k; m, n)``, where ``m`` is the mean and ``n`` the largest karma. If besides bids rise with ``m``,
 then ``b(u, a k; m) = a b(u, k; m/a) <= a b(u, k; m)`` for ``a > 1``: they are sublinear in the own karma.
 Both are statements on continuous karma; whole bids keep them to about half a unit.
