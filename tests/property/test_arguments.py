@@ -79,7 +79,12 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         ],
         "stages": [[[0], [1]]],
     },
-    "race": {"beliefs": [[{}, {"theta": 0.2}]], "d": [[[1.0, 1.0], [1.0, 1.0]]]},
+    "race": {
+        "beliefs": [[{}, {"scale_penalty": 0.2}]],
+        "disaster_cost": [[[1.0, 1.0], [1.0, 1.0]]],
+        "contest": [{"kind": "ratio", "decisiveness": 2.0, "ease_of_winning": 1.0}],
+        "risk": [{"kind": "mixed", "loser_weight": 0.5}],
+    },
     "karma": {
         "types": [[{"name": "a", "share": 0.5, "urgencies": [1.0, 2.0]}, {"name": "b", "share": 0.5}]],
         "chain": [[[0.5, 0.5], [0.5, 0.5]]],
@@ -119,7 +124,7 @@ def targets() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {name: getattr(rv.games, name) for name in GAMES}
     for entry in METHODS.values():
         for target in entry.targets:
-            if ".contrib." not in target:
+            if ".integrations." not in target:
                 name = target.split(":")[1]
                 found[name] = getattr(rv.methods, name)
     return found

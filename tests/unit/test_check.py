@@ -292,7 +292,7 @@ class Leaky(eqx.Module):
     ("game", "message"),
     [
         (object(), "game: needs a property `space` and a method `payoffs"),
-        (OnePayoff(), r"payoffs: shape \(\) must be \(2,\), one a player"),
+        (OnePayoff(), r"payoffs: shape \(\) must be \(2,\), one per player"),
         (Branching(), "payoffs under jit: raised .*; must be written with jax.numpy"),
         (Infinite(), "payoffs: .* must be finite"),
         (Integers(), "payoffs: dtype int64 must be float64"),

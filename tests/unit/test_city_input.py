@@ -77,7 +77,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"capacity": "endless"},
         "capacity: 'endless' must be a whole number, at least 0, or 'unlimited'",
     ),
-    "capacities": ({"capacity": [1, 2]}, "capacity: 2 numbers must be 24, one a lane"),
+    "capacities": ({"capacity": [1, 2]}, "capacity: 2 numbers must be 24, one per lane"),
     "capacity of no lane": (
         {"capacity": {"1.1>3.3": 2}},
         "capacity: '1.1>3.3' is no lane of the network; did you mean '3.2>3.3'?",
@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "tie": ({"tie": "dice"}, "tie: 'dice' is unknown; must be one of coin, lowest_index"),
     "toll": ({"toll": -1.0}, "toll: -1 must be a number, at least 0"),
     "toll not finite": ({"toll": float("inf")}, "toll: inf must be a number, at least 0"),
-    "tolls": ({"toll": [0.0, 1.0]}, "toll: 2 numbers must be 24, one a lane"),
+    "tolls": ({"toll": [0.0, 1.0]}, "toll: 2 numbers must be 24, one per lane"),
     "toll of a lane": ({"toll": {"1.1>1.2": "much"}}, "toll.1.1>1.2: 'much' must be a number, at least 0"),
     "toll of a kind": ({"toll": {"kind": "time"}}, "toll.kind: 'time' is unknown; must be load"),
     "toll without slope": (

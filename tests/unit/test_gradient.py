@@ -194,5 +194,5 @@ def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
 
 
 def test_rates_must_be_one_a_player() -> None:
-    with pytest.raises(ValueError, match="rate: 2 numbers must be 3, one a player"):
+    with pytest.raises(ValueError, match="rate: 2 numbers must be 3, one per player"):
         rv.solve(GAME, GradientAscent(rate=[0.1, 0.1]), START)

@@ -163,5 +163,5 @@ def test_options_out_of_range_are_refused(made: Any, words: str) -> None:
 
 
 def test_a_number_a_player_is_held_against_the_players() -> None:
-    with pytest.raises(ValueError, match="eta: 3 numbers must be 2, one a player"):
+    with pytest.raises(ValueError, match="eta: 3 numbers must be 2, one per player"):
         rv.solve(matrix("chicken"), Hedge(eta=[1.0, 1.0, 1.0]))

@@ -85,7 +85,7 @@ def test_tables_are_refused_in_one_line(tables: Any, words: str) -> None:
         (Simplex((3, 3)), LOG, "places: a Simplex has no axes with levels"),
         (BOX, [LOG], "places: 1 tables for 2 axes"),
         (BOX, {"kind": "levels", "levels": [[1], [2], [3]]}, "places.levels: 3 lists for 2 axes"),
-        (BOX, {**LOG, "from": [1.0, 1.0, 1.0]}, "places.from: 3 numbers must be 2, one a player"),
+        (BOX, {**LOG, "from": [1.0, 1.0, 1.0]}, "places.from: 3 numbers must be 2, one per player"),
         (BOX, {**LOG, "to": 8.0}, "player 0 is at 8 on axis 1"),
         (BOX, {"kind": "levels", "levels": [1.0]}, "places: 1 for player 0; must be at least 2"),
     ],

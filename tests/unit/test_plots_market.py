@@ -252,9 +252,9 @@ def test_a_stored_value_is_the_end_and_a_stored_discount_is_used() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "gamma: None must be a number, or one a player; this data holds no discount"),
+        ({}, "gamma: None must be a number, or one per player; this data holds no discount"),
         ({"gamma": 1.0}, r"gamma: 1 must be in \[0, 1\)"),
-        ({"gamma": [0.9] * 3}, "gamma: 3 numbers must be one, or 2, one a player"),
+        ({"gamma": [0.9] * 3}, "gamma: 3 numbers must be one, or 2, one per player"),
         ({"gamma": 0.95, "growth": 0.06}, "growth: 0.06 must be below r = 0.0526316 of gamma 0.95"),
         ({"gamma": 0.9, "periods": 0}, "periods: 0 must be at least 1"),
         ({"gamma": 0.9, "periods": 9}, "periods: 9 must be at most 3, which are stored"),

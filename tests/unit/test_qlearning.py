@@ -234,7 +234,7 @@ def test_refused_in_a_game() -> None:
         ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest place is \[0.8\]$"
     ):
         rv.solve(GAME, QLearning(), start=[0.1, 0.83])
-    with pytest.raises(ValueError, match=r"^alpha: 3 numbers must be 2, one a player$"):
+    with pytest.raises(ValueError, match=r"^alpha: 3 numbers must be 2, one per player$"):
         rv.solve(GAME, QLearning(alpha=[0.1, 0.1, 0.1]))
     with pytest.raises(ValueError, match=r"^reward: the largest payoff is 0; must be above 0"):
         rv.solve(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)

@@ -81,7 +81,7 @@ def test_a_game_may_say_itself_how_it_is_played_on() -> None:
     [
         ({"observation": "everything"}, r"observation: 'everything' is unknown"),
         ({"observation": ["own", "othres"]}, r"observation\[1\]: 'othres' is unknown; did you mean 'others'"),
-        ({"observation": ["own"]}, "observation: 1 given; must be one for all, or 2, one a player"),
+        ({"observation": ["own"]}, "observation: 1 given; must be one for all, or 2, one per player"),
         ({"observation": "price"}, "observation: 'price' needs a public price"),
         ({"memory": -1}, "memory: -1 must be a whole number of at least 0"),
         ({"memory": [1, -1]}, r"memory\[1\]: -1 must be a whole number"),

@@ -157,7 +157,7 @@ def test_other_spaces_are_refused_in_one_line() -> None:
 
 
 def test_rates_must_be_one_a_player() -> None:
-    with pytest.raises(ValueError, match="rate: 3 numbers must be 2, one a player"):
+    with pytest.raises(ValueError, match="rate: 3 numbers must be 2, one per player"):
         rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
 
 

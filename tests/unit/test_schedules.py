@@ -61,9 +61,9 @@ def test_wrong_rates_are_named(rate: Any, told: str) -> None:
 @pytest.mark.parametrize(
     ("rate", "told"),
     [
-        ([0.1, 0.2, 0.3], "rate: 3 numbers must be 2, one a player"),
-        ({"kind": "fixed", "value": [0.1]}, "rate.value: 1 numbers must be 2, one a player"),
-        (FALLING | {"min": [0.01] * 4}, "rate.min: 4 numbers must be 2, one a player"),
+        ([0.1, 0.2, 0.3], "rate: 3 numbers must be 2, one per player"),
+        ({"kind": "fixed", "value": [0.1]}, "rate.value: 1 numbers must be 2, one per player"),
+        (FALLING | {"min": [0.01] * 4}, "rate.min: 4 numbers must be 2, one per player"),
     ],
 )
 def test_lists_are_one_number_a_player(rate: Any, told: str) -> None:

@@ -81,7 +81,9 @@ def _check_payoffs(game: Game, places: list[Profile]) -> None:
     for x in places:
         plain = attempt("payoffs", "must answer for every profile of the space", partial(game.payoffs, x))
         plain = jnp.asarray(plain)
-        require(plain.shape == (players,), f"payoffs: shape {plain.shape} must be ({players},), one a player")
+        require(
+            plain.shape == (players,), f"payoffs: shape {plain.shape} must be ({players},), one per player"
+        )
         require(plain.dtype == jnp.float64, f"payoffs: dtype {plain.dtype} must be float64")
         where = f"at {np.asarray(x).tolist()}"
         require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")

@@ -80,17 +80,19 @@ def _check_shapes(game: Any) -> None:
     require(legal.shape == (states, actions), f"legal: shape {legal.shape} must be {(states, actions)}")
     same = legal.dtype == bool and bool(jnp.all(legal == game.space.mask))
     require(same, "legal: must be the mask of the space, true where an action is one")
-    require(discount.shape == (states,), f"discount: shape {discount.shape} must be ({states},), one a state")
+    require(
+        discount.shape == (states,), f"discount: shape {discount.shape} must be ({states},), one per state"
+    )
     within = jnp.all((discount >= 0) & (discount < 1))
     require(within, f"discount: {np.asarray(discount).tolist()} must be in [0, 1)")
     types, shares = state_types(game), type_shares(game)
-    require(types.shape == (states,), f"types: shape {types.shape} must be ({states},), one a state")
+    require(types.shape == (states,), f"types: shape {types.shape} must be ({states},), one per state")
     every = set(types.tolist()) == set(range(len(shares)))
     require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
     _same(shares.sum(), 1.0, "share: must sum to 1, and is off")
     for kind in range(len(shares)):
         alike = len(set(np.asarray(discount)[types == kind].tolist())) == 1
-        require(alike, f"discount: differs between states of type {kind}; must be one number a type")
+        require(alike, f"discount: differs between states of type {kind}; must be one number per type")
 
 
 def _check_first_distribution(game: Any) -> Law:

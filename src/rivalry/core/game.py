@@ -246,7 +246,7 @@ def scale_of(game: object) -> Float[Array, ""]:
 
 
 def alike(game: Any) -> np.ndarray:
-    """One whole number a player, equal for those who may change places: the game's own, or all differ."""
+    """One whole number per player, equal for those who may change places: the game's own, or all differ."""
     return np.asarray(oracles.exchangeable(game))
 
 

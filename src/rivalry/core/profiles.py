@@ -81,7 +81,7 @@ def basins(
     within: float = BASIN,
     width: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """Which profiles ``[lane player axis]`` are one end: a whole number a lane, 0 for the end reached most.
+    """Which profiles ``[lane player axis]`` are one end: a whole number per lane, 0 for the end reached most.
 
     Two are one end when their `distance`, up to swaps of players who are ``alike``, is at most ``within``
     times the ``width`` of the space (a number, or one an axis), or a chain of such pairs leads from one to

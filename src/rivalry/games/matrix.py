@@ -277,7 +277,9 @@ def _table(payoffs: object) -> np.ndarray:
     if players < 2:
         raise ValueError(f"payoffs: {players} tables; must be one for each of at least 2 players")
     if table.ndim != players + 1:
-        raise ValueError(f"payoffs: tables with {table.ndim - 1} dimensions; must be {players}, one a player")
+        raise ValueError(
+            f"payoffs: tables with {table.ndim - 1} dimensions; must be {players}, one per player"
+        )
     if table.size == 0:
         raise ValueError(f"payoffs: shape {table.shape}; every player must have an action")
     bad = np.argwhere(~np.isfinite(table))

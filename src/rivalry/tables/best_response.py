@@ -85,7 +85,7 @@ def policy_regrets(
 ) -> np.ndarray:
     """What each player would gain by its `best_reply` over its own policy, ``[player round state]``.
 
-    ``discount`` and ``epsilon`` are numbers, or one a player; with exploration everybody explores but who
+    ``discount`` and ``epsilon`` are numbers, or one per player; with exploration everybody explores but who
     replies. Raises `ValueError` as `best_reply` does.
 
     >>> import rivalry as rv
@@ -105,7 +105,7 @@ def policy_regrets(
 def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
     """Policies, moves or chances, as chances ``[player state move]`` with uniform exploration mixed in.
 
-    ``epsilon`` is a number, or one a player. Raises `ValueError` for another shape, for chances that are
+    ``epsilon`` is a number, or one per player. Raises `ValueError` for another shape, for chances that are
     negative or do not sum to 1, and for exploration outside [0, 1].
     """
     most, needed = choices(tables), states(tables)

@@ -38,8 +38,8 @@ def tabulate(
     from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes or a list with one an axis
     (`rivalry.tables.levels`); where only a number is given, the levels may be known of the game
     (`rivalry.oracles.action_levels`). Or they are places of your own, ``[action axis]`` for all players or a
-    list, one a player. With ``walk`` players step between neighbours, or stay; without, they choose any place
-    at once. ``observation``: the standing action by which a policy is looked up, one's ``own``, all
+    list, one per player. With ``walk`` players step between neighbours, or stay; without, they choose any
+    place at once. ``observation``: the standing action by which a policy is looked up, one's ``own``, all
     (``joint``) or ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``),
     or one after the other, player 0 first, each seeing the newest actions (``asynchronous``).
 

@@ -71,7 +71,7 @@ def replies(tables: FiniteGame, policies: object, player: int, gamma: float) -> 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
     """What each player loses by its policy, in one round and in full, in every session.
 
-    ``policies`` are ``[session player state]``, ``gamma`` is a number or one a player, ``cycles`` what
+    ``policies`` are ``[session player state]``, ``gamma`` is a number or one per player, ``cycles`` what
     `limit_cycles` found for the same policies. Raises `ValueError` as `replies` does, and for the cycles of
     other sessions.
 

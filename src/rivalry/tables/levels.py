@@ -30,7 +30,7 @@ def check_levels(places: Any) -> None:
     """
     for name, table in _named(places):
         kind = table.get("kind")
-        if kind not in KINDS:
+        if not (isinstance(kind, str) and kind in KINDS):
             raise ValueError(f"{name}.kind: {kind!r} is unknown; {near(str(kind), KINDS)}")
         for key in table:
             if key not in (*KINDS[kind], "kind"):
@@ -50,7 +50,7 @@ def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
     """The levels of every player's axes, rising: ``[player][axis]`` arrays.
 
     ``places`` is one table for all axes, or a list with one an axis. A table is ``{kind = "linear"|"log",
-    from, to, count}``, evenly spaced in that scale with both ends (each a number, or one a player), or
+    from, to, count}``, evenly spaced in that scale with both ends (each a number, or one per player), or
     ``{kind = "levels", levels}``: levels of your own, one list for all axes or one an axis. Raises
     `ValueError` for a space that is no `Box`, a number of tables or lists that is not that of the axes, and
     as `check_levels` does.
@@ -108,7 +108,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     except (TypeError, ValueError):
         found = np.asarray(np.nan)
     if isinstance(value, bool | str) or found.ndim > 1 or not found.size or not np.all(np.isfinite(found)):
-        raise ValueError(f"{name}: {value!r} must be a finite number, or one a player")
+        raise ValueError(f"{name}: {value!r} must be a finite number, or one per player")
     return found
 
 
@@ -139,7 +139,7 @@ def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
     for key in ("from", "to"):
         numbers = np.asarray(table[key], dtype=float)
         if numbers.ndim and len(numbers) != players:
-            raise ValueError(f"places.{key}: {len(numbers)} numbers must be {players}, one a player")
+            raise ValueError(f"places.{key}: {len(numbers)} numbers must be {players}, one per player")
         ends.append(np.broadcast_to(numbers, (players,)))
     spaced = np.geomspace if table["kind"] == "log" else np.linspace
     return [spaced(first, last, int(table["count"])) for first, last in zip(*ends, strict=True)]

@@ -40,7 +40,7 @@ def tabulate_periods(
     What is known of the game are its periods (`rivalry.oracles.to_stages`) and the transition from one to
     the next (`rivalry.oracles.transition`), a function that JAX can trace. ``places`` are as in
     `rivalry.tables.tabulate`, of one period. States that agree in 12 digits are one; where nothing is
-    carried there is one a period. With ``weighted`` payoffs are multiplied by the period's weights, so that
+    carried there is one per period. With ``weighted`` payoffs are multiplied by the period's weights, so that
     their plain sum is the game's payoff; else they are as paid, for learners who discount themselves.
 
     Raises `ValueError` for a game without periods, and for tables of more than ``max_table_bytes``.
@@ -82,7 +82,7 @@ def period_values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What fixed policies bring from every state on, and the most that each player could get against them.
 
-    ``policies [player nature]`` are places (whole numbers); ``discount``, a number or one a player,
+    ``policies [player nature]`` are places (whole numbers); ``discount``, a number or one per player,
     multiplies what a period later is worth, beside the weights in the tables. Both answers are ``[nature
     player]``, by going backwards from the end; the second less the first is the regret of a policy.
 

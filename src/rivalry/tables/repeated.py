@@ -38,7 +38,7 @@ def repeated(
     """The world of repeated play of a game: whoever moves when, and what each remembers of past rounds.
 
     ``places`` are as `rivalry.tables.tabulate` takes them. ``observation`` is what is remembered of each of
-    the last ``memory`` rounds, one word, or one a player: everybody's ``actions``, those of the ``others``,
+    the last ``memory`` rounds, one word, or one per player: everybody's ``actions``, those of the ``others``,
     one's ``own``, the public ``price`` (the game's signal), ``own_and_price``, or ``none``.
 
     A finite game passes as it is. Who moves when, and what a round shows, may be known of a game
@@ -145,10 +145,10 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
 
 
 def _each(name: str, value: Any, players: int) -> list[Any]:
-    """One word or whole number a player."""
+    """One word or whole number per player."""
     listed = isinstance(value, list | tuple)
     if listed and len(value) != players:
-        raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one a player")
+        raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one per player")
     each = list(value) if listed else [value] * players
     for player, one in enumerate(each):
         where = f"{name}[{player}]" if listed else name

@@ -75,7 +75,7 @@ def city(
     ] = None,
     capacity: Annotated[
         int | list[int] | dict[str, Any] | str | None,
-        "agents that a lane admits in a step: a number, one a lane, a table by lanes from>to, kinds (core, "
+        "agents that a lane admits in a step: a number, one per lane, a table by lanes from>to, kinds (core, "
         "entry, exit) and others, or unlimited (default: 0.75 agents / lanes, rounded down)",
     ] = None,
     payment: Annotated[
@@ -89,7 +89,7 @@ def city(
     exclude_dormant: Annotated[bool, "whether dormant agents have no share of what is shared out"] = False,
     toll: Annotated[
         NotNegative | list[NotNegative] | dict[str, Any],
-        "karma due beside the bid on admission: a number, one a lane, a table by lanes, or "
+        "karma due beside the bid on admission: a number, one per lane, a table by lanes, or "
         "{kind = 'load', slope, from}: slope times what free-flow load over capacity exceeds from by",
     ] = 0.0,
     subsidy: Annotated[

@@ -91,7 +91,7 @@ def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple
         return _of_table(name, given, network, rest)
     if isinstance(given, list | tuple | np.ndarray):
         if len(given) != lanes:
-            raise ValueError(f"{name}: {len(given)} numbers must be {lanes}, one a lane")
+            raise ValueError(f"{name}: {len(given)} numbers must be {lanes}, one per lane")
         return [(f"{name}[{k}]", value) for k, value in enumerate(given)]
     return [(name, given)] * lanes
 

@@ -1,4 +1,4 @@
-"""What a market may be made of: numbers, one a firm or one for all, words, stages."""
+"""What a market may be made of: numbers, one per firm or one for all, words, stages."""
 
 from __future__ import annotations
 
@@ -87,6 +87,8 @@ def players_of(given: Mapping[str, Any], names: Iterable[str]) -> int:
         return int(said)
     for name in names:
         value = given[name]
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            continue
         if isinstance(value, list | tuple | np.ndarray) and len(value):
             return len(value)
     stages = given["stages"]

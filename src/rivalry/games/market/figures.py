@@ -54,7 +54,7 @@ def valuation_path(
 
     Cash flows are ``cash_flow_path [period player]``, or where that is not stored ``end_payoff [session
     player]`` in the mean over sessions, the same in every period. ``gamma`` is the discount factor, one for
-    all or one a player, otherwise ``discount [player]``; the cash flow of period 0 counts in full. What
+    all or one per player, otherwise ``discount [player]``; the cash flow of period 0 counts in full. What
     comes after the ``periods`` drawn (all
     that are stored, or 40 of a lasting cash flow) is ``value [player]`` less the sum, where a value is stored
     beside a path; otherwise the last cash flow goes on for ever and grows by ``growth``.
@@ -104,10 +104,10 @@ def _rates(
     """Every player's discount factor."""
     told = found.arrays.get("discount") if gamma is None else gamma
     if told is None or blank(np.asarray(told, dtype=float)):
-        raise ValueError("gamma: None must be a number, or one a player; this data holds no discount")
+        raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
     rates = np.atleast_1d(np.asarray(told, dtype=float))
     if rates.shape not in ((1,), (players,)):
-        raise ValueError(f"gamma: {len(rates)} numbers must be one, or {players}, one a player")
+        raise ValueError(f"gamma: {len(rates)} numbers must be one, or {players}, one per player")
     for rate in rates.tolist():
         if not 0 <= rate < 1:
             raise ValueError(f"gamma: {rate:g} must be in [0, 1)")

@@ -125,7 +125,7 @@ def per_player(name: str, value: Any, players: int, periods: int) -> Any:
     if found.ndim == 2 and found.shape == (periods, players):
         return put(found)
     raise ValueError(
-        f"{name}: shape {found.shape} must be ({players},), or ({periods}, {players}): one row a period"
+        f"{name}: shape {found.shape} must be ({players},), or ({periods}, {players}): one row per period"
     )
 
 
@@ -134,7 +134,7 @@ def alone(name: str, value: Any, periods: int) -> Any:
     found = number(name, value)
     if found.ndim == 0 or found.shape == (periods,):
         return put(found)
-    raise ValueError(f"{name}: shape {found.shape} must be one number, or {periods}, one a period")
+    raise ValueError(f"{name}: shape {found.shape} must be one number, or {periods}, one per period")
 
 
 def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
@@ -143,7 +143,7 @@ def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
     pair = (players, players)
     if found.ndim == 2 and found.shape == pair and periods == players and periods > 1:
         raise ValueError(
-            f"disaster_cost: shape {pair} may be one row a period or a matrix; give the matrix as "
+            f"disaster_cost: shape {pair} may be one row per period or a matrix; give the matrix as "
             f"({periods}, {players}, {players})"
         )
     if found.ndim == 2 and found.shape == pair:
@@ -176,7 +176,7 @@ def weighted(value: Any, players: int, periods: int) -> Any:
 def tried(race: Race) -> None:
     """Tries every part of one's own where all inputs are 1. Raises `ValueError` that names part and function.
 
-    A part must be traceable by JAX, answer one number a player (production: two), and these must be finite
+    A part must be traceable by JAX, answer one number per player (production: two), and these must be finite
     costs, chances in [0, 1], for a contest adding up to at most 1. Parts of the package are not tried.
     """
     numbers, rules = race.numbers_at(0), race.rules
@@ -222,7 +222,7 @@ def _per_player_numbers(name: str, part: Callable[..., Any], found: Any, players
     shape = getattr(found, "shape", None)
     if shape != (players,):
         got = type(found).__name__ if shape is None else f"shape {shape}"
-        raise ValueError(f"{_label(name, part)} answers {got}; must be one number a player, ({players},)")
+        raise ValueError(f"{_label(name, part)} answers {got}; must be one number per player, ({players},)")
     return np.asarray(found, dtype=float)
 
 

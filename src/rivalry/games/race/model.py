@@ -32,13 +32,13 @@ STOCKS = (
     ("performance_productivity", "performance_depreciation"),
 )
 PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
-ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for everybody, or one a period
+ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for everybody, or one per period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
 
 
 def _varies(name: str, value: Array, by_victim: bool) -> bool:
-    """Whether a parameter has one row a period; a method of a module would cost ten times as much."""
+    """Whether a parameter has one row per period; a method of a module would cost ten times as much."""
     if name == "disaster_cost" and not by_victim:
         return bool(value.ndim == 3)
     return bool(value.ndim == (1 if name in ALONE else 2))
@@ -108,7 +108,7 @@ class Race(eqx.Module):
 
     @property
     def disaster_by_victim(self) -> bool:
-        """Whether ``d`` is a vector (a row a period), and not a matrix of who pays when who wins."""
+        """Whether ``d`` is a vector (a row per period), and not a matrix of who pays when who wins."""
         return self.damage == "victim"
 
     def schedule(self, x: Profile) -> Float[Array, "period player column"]:

@@ -216,7 +216,7 @@ def _payoffs(game: Any, family: str) -> None:
     if getattr(found, "shape", None) != (shape[0],):
         got = getattr(found, "shape", type(found).__name__)
         raise StudyError(
-            f"payoffs of {family} give {got}; must be one number a player, ({shape[0]},)", key="game"
+            f"payoffs of {family} give {got}; must be one number per player, ({shape[0]},)", key="game"
         )
 
 

@@ -207,7 +207,7 @@ def _put(old: Any, path: list[str | int], value: Any, key: str, players: int | N
         if not isinstance(old, list):
             stands = "nothing" if old is None else shown(old)
             raise StudyError(
-                f"needs a list to reach into, but {stands} is there; write one number a player", key=key
+                f"needs a list to reach into, but {stands} is there; write one number per player", key=key
             )
         if step >= len(old):
             raise StudyError(f"[{step}] must be in 0..{len(old) - 1}", key=key)

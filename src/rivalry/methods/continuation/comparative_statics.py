@@ -56,7 +56,7 @@ class ComparativeStatics(eqx.Module):
 
     The record holds ``slope`` (player, axis), in units of strategy per unit of the parameter, and
     ``slope_inner``, the same in the space's own coordinates; ``slope_payoff`` (player), and
-    ``slope_<measure>`` for every measure that is one number, or one a player, along the same motion. Those
+    ``slope_<measure>`` for every measure that is one number, or one per player, along the same motion. Those
     that the game offers as traceable ``outcomes`` are found by ``forward mode``, the others by ``central
     difference``: so says ``measure_slope_by`` (measure), beside their names, ``measure``.
     ``held`` (player, axis) tells what bounds hold. The check is ``slope_difference`` (check), the largest
@@ -260,7 +260,7 @@ def _stability(game: Any, profile: np.ndarray) -> Record:
 
 
 def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
-    """Derivatives of the game's measures that are one number, or one a player."""
+    """Derivatives of the game's measures that are one number, or one per player."""
     x, along, step = put(profile), put(slope), difference * _size(world)
     found: Record = {}
     if traced_metrics.knows(world.game):
@@ -293,5 +293,5 @@ def _outcome_slopes(game: Any, moved: Dial, x: Profile, along: Profile) -> dict[
 
 
 def _told(dims: tuple[str, ...], value: Any) -> bool:
-    """Whether a measure is one real number, or one a player."""
+    """Whether a measure is one real number, or one per player."""
     return tuple(dims) in ((), ("player",)) and jnp.issubdtype(value.dtype, jnp.floating)

@@ -92,7 +92,7 @@ class Family:
         return np.asarray(found[0]), np.asarray(found[1])
 
     def alike(self, seed: int) -> np.ndarray:
-        """One whole number a player, equal for players who may change places at every value.
+        """One whole number per player, equal for players who may change places at every value.
 
         What the game says, else what exchanging pairs of players at a few drawn profiles shows.
         """

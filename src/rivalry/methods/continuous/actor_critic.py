@@ -59,7 +59,7 @@ class ActorCritic(eqx.Module):
     is still wrong, and trusted, drives some runs to the ends of the box. Where followers reply to leaders the
     whole game is played.
 
-    ``roles``, one for all or one a player: ``learns``; ``oracle``, the exact best reply to this period's
+    ``roles``, one for all or one per player: ``learns``; ``oracle``, the exact best reply to this period's
     choices of earlier stages and the last ones of the others (oracles of one stage reply to each other);
     ``random``, uniform in the box; ``{kind = "fixed", choice}``.
 
@@ -104,7 +104,7 @@ class ActorCritic(eqx.Module):
         Literal["none", "last"], "what is seen besides this period's earlier stages: all last choices"
     ] = "none"
     roles: Annotated[
-        Role | list[Role], "learns, oracle, random or {kind = 'fixed', choice}; for all or one a player"
+        Role | list[Role], "learns, oracle, random or {kind = 'fixed', choice}; for all or one per player"
     ] = "learns"
 
     def __check_init__(self) -> None:
@@ -222,7 +222,7 @@ class ActorCritic(eqx.Module):
             return [_table("roles", self.roles)] * players
         if len(self.roles) != players:
             raise ValueError(
-                f"roles: {len(self.roles)} given; must be one for all, or {players}, one a player"
+                f"roles: {len(self.roles)} given; must be one for all, or {players}, one per player"
             )
         return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
 

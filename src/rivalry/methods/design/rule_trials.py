@@ -42,7 +42,7 @@ def inner_of(given: Any, game: Any) -> Any:
 def _made(options: dict[str, Any], game: Any) -> Any:
     """The first class of the table's kind that fits the game."""
     kind = options.pop("kind", None)
-    if kind not in METHODS:
+    if not (isinstance(kind, str) and kind in METHODS):
         raise ValueError(f"inner: kind {kind!r} is no method; {near(str(kind), METHODS)}")
     each = [load(target) for target in METHODS[kind].targets]
     target = next((one for one in each if fits(one, game)), None)

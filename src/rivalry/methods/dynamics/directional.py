@@ -110,7 +110,7 @@ class Directional(eqx.Module):
     """
 
     step_size: Annotated[
-        float | list[float], Gt(0), "how far a choice moves in a period, for all or one a player"
+        float | list[float], Gt(0), "how far a choice moves in a period, for all or one per player"
     ] = 0.1
     signal: Annotated[Literal["payoff", "one_ahead"], "what has to rise"] = "payoff"
     forecast: Annotated[
@@ -164,7 +164,7 @@ class Directional(eqx.Module):
             raise ValueError(
                 f"cost_noise: {self.cost_noise} must be 0 in a game without `unit_cost`, one per player"
             )
-        self._turns(found)  # options with a number a player are held against the players here
+        self._turns(found)  # options with a number per player are held against the players here
         return found
 
     def length(self, world: Seating) -> int:

@@ -42,7 +42,7 @@ class Ascent(NamedTuple):
 class GradientAscent(eqx.Module):
     """Every player climbs its own payoff by small steps: ``x_i <- boundary(x_i + rate_t grad_i u_i)``.
 
-    ``rate`` is in units of strategy squared per payoff: one number, one a player, or a schedule
+    ``rate`` is in units of strategy squared per payoff: one number, one per player, or a schedule
     ``{kind = "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and stays.
 
     ``stop`` names the rules, one or several, of which any ends the run; each is met when its number is at
@@ -66,7 +66,7 @@ class GradientAscent(eqx.Module):
     ('stable_point', 'gradient')
     """
 
-    rate: Annotated[Rate, "step size: a number, one a player, or a schedule"] = 1e-4
+    rate: Annotated[Rate, "step size: a number, one per player, or a schedule"] = 1e-4
     update: Annotated[
         Literal["simultaneous", "sequential"], "whether each sees the moves of those before it in the step"
     ] = eqx.field(static=True, default="simultaneous")

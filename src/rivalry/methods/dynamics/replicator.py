@@ -100,7 +100,7 @@ class Replicator(eqx.Module):
 
     ``form`` says how it moves. `continuous`: one step of the method is one accepted step of a stiff adaptive
     solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l exp(rate g_l)``,
-    with ``rate`` in units of one over payoff: a number, one a player, or a schedule as for gradient ascent.
+    with ``rate`` in units of one over payoff: a number, one per player, or a schedule as for gradient ascent.
 
     It converges when no entry moves, or that is there at all would still grow, by more than ``tol`` times the
     game's payoff scale. What is absent stays absent, so it may rest where an absent entry would pay more:
@@ -120,7 +120,7 @@ class Replicator(eqx.Module):
     form: Annotated[Form, "in continuous time, or in multiplicative steps"] = eqx.field(
         static=True, default="continuous"
     )
-    rate: Annotated[Rate, "mirror: step size, a number, one a player, or a schedule"] = 0.01
+    rate: Annotated[Rate, "mirror: step size, a number, one per player, or a schedule"] = 0.01
     populations: Annotated[
         Literal["each", "one"], "a population for each player, or one for all, in a symmetric game"
     ] = eqx.field(static=True, default="each")

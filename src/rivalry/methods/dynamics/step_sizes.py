@@ -64,11 +64,11 @@ def _positive(name: str, value: Any, least: float | None = None) -> None:
 
 
 def check_players(rate: Any, players: int, name: str = "rate") -> None:
-    """Raises `ValueError` where a step size lists numbers, but not one a player.
+    """Raises `ValueError` where a step size lists numbers, but not one per player.
 
     >>> check_players([0.1, 0.2, 0.3], 2)
     Traceback (most recent call last):
-    ValueError: rate: 3 numbers must be 2, one a player
+    ValueError: rate: 3 numbers must be 2, one per player
     """
     if isinstance(rate, Mapping):
         for key in ("value", "min", "max"):
@@ -76,16 +76,16 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
         return
     listed = len(rate) if isinstance(rate, list | tuple) else next(iter(getattr(rate, "shape", ())), players)
     if listed != players:
-        raise ValueError(f"{name}: {listed} numbers must be {players}, one a player")
+        raise ValueError(f"{name}: {listed} numbers must be {players}, one per player")
 
 
 def at(rate: Any, step: Any) -> Float[Array, "*player"]:
-    """The step size at a step counted from 0; one number, or one a player.
+    """The step size at a step counted from 0; one number, or one per player.
 
-    ``rate`` is a number, one number a player, ``{"kind": "fixed", "value": ...}`` or
+    ``rate`` is a number, one number per player, ``{"kind": "fixed", "value": ...}`` or
     ``{"kind": "cosine", "min": ..., "max": ..., "steps": T}``, which is
     ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: from ``max`` to ``min``, where it stays. Of ``value``,
-    ``min`` and ``max`` too there may be one a player.
+    ``min`` and ``max`` too there may be one per player.
 
     >>> falling = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
     >>> [round(float(at(falling, t)), 9) for t in (0, 125, 250, 400)]

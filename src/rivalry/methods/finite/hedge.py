@@ -55,7 +55,7 @@ class SoftmaxLearner(eqx.Module):
 
         sizes = tables_of(world).sizes
         shape, samples = (len(sizes), int(sizes.max())), len(mixtures.sample_steps())
-        self._rates(len(sizes))  # a number a player is held against the players here
+        self._rates(len(sizes))  # a number per player is held against the players here
         return {
             "stream": draws.stream(stream),
             "clock": np.zeros(1, dtype=np.int64),
@@ -134,7 +134,7 @@ class Hedge(SoftmaxLearner):
     """
 
     eta: Annotated[
-        float | list[float], Gt(0), "step, in units of one over payoff; for all or one a player"
+        float | list[float], Gt(0), "step, in units of one over payoff; for all or one per player"
     ] = 1.0
 
     rate_name: ClassVar[str] = "eta"

@@ -35,7 +35,7 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     """
 
     rate: Annotated[
-        float | list[float], Gt(0), "step, in units of one over payoff; for all or one a player"
+        float | list[float], Gt(0), "step, in units of one over payoff; for all or one per player"
     ] = 0.1
     gradient: Annotated[Literal["exact", "sampled"], "in expectation, or from drawn play"] = "exact"
     batch: Annotated[int, Ge(1), "of the sampled form: joint actions drawn for an update"] = 1

@@ -38,7 +38,7 @@ def check(beta: Any, name: str = "beta") -> None:
     if not isinstance(beta, Mapping):
         return _positive(name, beta)
     kind = beta.get("kind")
-    if kind not in KINDS:
+    if not (isinstance(kind, str) and kind in KINDS):
         raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(KINDS)}")
     check_keys(name, beta, KINDS[kind])
     if kind == "stages":

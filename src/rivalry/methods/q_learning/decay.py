@@ -17,7 +17,7 @@ FORMS = {
 
 
 class Fading(NamedTuple):
-    """One number a player of each."""
+    """One number per player of each."""
 
     scale: np.ndarray  # [player]: at the first period
     beta: np.ndarray  # [player]: how fast it falls, a period
@@ -26,10 +26,10 @@ class Fading(NamedTuple):
 def fading(name: str, value: Any, players: int) -> Fading:
     """The option ``epsilon`` or ``temperature`` as numbers ``[player]``.
 
-    A number, or one a player, is fixed. ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``, and
+    A number, or one per player, is fixed. ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``, and
     ``{kind = "exponential", value, at}`` the same with the ``beta`` by which it is ``value`` in period
     ``at``; ``temperature = {kind = "exponential", initial, factor}`` is ``initial factor^t``. Every key takes
-    a number, or one a player. Raises `ValueError` for keys that are missing or unknown, and numbers out of
+    a number, or one per player. Raises `ValueError` for keys that are missing or unknown, and numbers out of
     range.
 
     >>> fading("epsilon", {"kind": "exponential", "value": 0.001, "at": 250_000}, 2).beta.round(8).tolist()

@@ -109,17 +109,17 @@ def check_whole(name: str, value: Any, least: int = 1) -> None:
 
 
 def each_player(name: str, value: Any, players: int) -> np.ndarray:
-    """One number a player, ``[player]``; a single one goes to all.
+    """Return one number per player, ``[player]``; a single one goes to all.
 
     Raises `ValueError` for a list of another length.
     """
-    if isinstance(value, list | tuple) and len(value) != players:
-        raise ValueError(f"{name}: {len(value)} numbers must be {players}, one a player")
+    if isinstance(value, list | tuple | np.ndarray) and np.shape(value) not in ((), (players,)):
+        raise ValueError(f"{name}: {np.size(value)} numbers must be {players}, one per player")
     return np.array(np.broadcast_to(np.asarray(value, dtype=float), (players,)))
 
 
 def table_of(name: str, value: Any) -> Table:
-    """The table of the schedule ``name``, a key of `KINDS`; a number, or one a player, is fixed.
+    """The table of the schedule ``name``, a key of `KINDS`; a number, or one per player, is fixed.
 
     Raises `ValueError` for an unknown kind, a key that is missing or unknown, and what is no number.
 

@@ -49,9 +49,9 @@ class QLearning(eqx.Module):
     An epoch begins at a joint state drawn uniformly, or at the given start, and lasts ``episodes`` steps.
     Schedules (``t`` = step of an epoch of ``E`` steps, in the notation of study files):
 
-    - ``epsilon``: a number, one a player, ``{kind = "cosine", min, max}`` (falls from max to min over an
+    - ``epsilon``: a number, one per player, ``{kind = "cosine", min, max}`` (falls from max to min over an
       epoch), ``{kind = "log", scale, min}``;
-    - ``temperature``: a number, one a player, ``{kind = "cosine_distance", min, max}``: max in the middle of
+    - ``temperature``: a number, per player, ``{kind = "cosine_distance", min, max}``: max in the middle of
       the places, min at their ends;
     - ``episodes``: a whole number, ``{kind = "reverse_cosine", min, max}``: grows over the epochs;
     - ``initial``: a value for every entry of the tables, or ``{kind = "uniform", min, max}``.
@@ -87,8 +87,8 @@ class QLearning(eqx.Module):
     ([0.5, 0.5], 'converged')
     """
 
-    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.005
-    gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one a player"] = 0.3
+    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.005
+    gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one per player"] = 0.3
     epochs: Annotated[int, Ge(1), Le(100_000_000), "number of epochs"] = 5000
     episodes: Annotated[
         int | Table, "steps of an epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
@@ -242,7 +242,7 @@ class QLearning(eqx.Module):
             "begin": start,
             "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
         }
-        self._rule(world, session)  # options with a number a player are held against the players here
+        self._rule(world, session)  # options with a number per player are held against the players here
         return session
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:

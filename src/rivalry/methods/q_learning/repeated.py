@@ -66,7 +66,7 @@ class RepeatedQLearning(eqx.Module):
     chosen (`rivalry.tables.tabulate`). ``initial`` are the values to begin with: a number, ``{kind =
     "uniform", min, max}``, or ``mean_payoff``, what an action pays for good on average over all that others
     may do; who sees part of the round expects it to pay that once, given what is seen, and the mean of
-    everything ever after. ``roles``, one or one a player: ``learns``; ``random``; ``{kind = "fixed",
+    everything ever after. ``roles``, one or one per player: ``learns``; ``random``; ``{kind = "fixed",
     action}``; ``{kind = "policy", table}``, actions by state; ``{kind = "oracle", ties}``, the best reply
     to what is seen of the round, ties broken for the first mover (``optimistic``) or against it.
 
@@ -96,7 +96,7 @@ class RepeatedQLearning(eqx.Module):
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
     first_session: Annotated[int, Ge(0), "number of the first of them"] = 0
-    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one a player"] = 0.15
+    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.15
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's own, or 0.95)"
     ] = None
@@ -109,9 +109,9 @@ class RepeatedQLearning(eqx.Module):
         "of a softmax instead: numbers, or {kind = 'exponential', initial, factor}",
     ] = None
     observation: Annotated[
-        str | list[str], "none, actions, own, others, price or own_and_price; one, or one a player"
+        str | list[str], "none, actions, own, others, price or own_and_price; one, or one per player"
     ] = "actions"
-    memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one a player"] = 1
+    memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one per player"] = 1
     places: Annotated[
         int | Table | list[Any], Ge(2), Le(100_000), "places on each axis, or the levels of the axes"
     ] = 15
@@ -123,7 +123,8 @@ class RepeatedQLearning(eqx.Module):
         "played"
     )
     roles: Annotated[
-        str | Table | list[Any], "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one a player"
+        str | Table | list[Any],
+        "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one per player",
     ] = "learns"
     window: Annotated[int, Ge(1), "periods without a change that end a session"] = 100_000
     max_periods: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
@@ -268,7 +269,7 @@ class RepeatedQLearning(eqx.Module):
         )
         if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
-        self._rule(world)  # options with a number a player are held against the players here
+        self._rule(world)  # options with a number per player are held against the players here
         counted, roles = self.average_last is not None, self._roles(world)
         session = sessions.begun(tables, roles, self._initial(world), streams, start, counted)
         expected = self.periods or self.guess(world)

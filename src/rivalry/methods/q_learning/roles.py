@@ -46,7 +46,7 @@ def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
     check_roles(value)
     players, listed = len(tables.sizes), isinstance(value, list | tuple)
     if listed and len(value) != players:
-        raise ValueError(f"roles: {len(value)} given; must be one for all, or {players}, one a player")
+        raise ValueError(f"roles: {len(value)} given; must be one for all, or {players}, one per player")
     found = []
     for player in range(players):
         name = f"roles[{player}]" if listed else "roles"
@@ -75,7 +75,7 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
     given = np.asarray(table["action"] if kind == "fixed" else table["table"])
     key = "action" if kind == "fixed" else "table"
     if given.dtype.kind not in "iu" or given.shape != (() if kind == "fixed" else (count,)):
-        rule = "a whole number" if kind == "fixed" else f"{count} whole numbers, one a state"
+        rule = "a whole number" if kind == "fixed" else f"{count} whole numbers, one per state"
         raise ValueError(f"{name}.{key}: must be {rule}")
     if np.any((given < 0) | (given >= size)):
         raise ValueError(f"{name}.{key}: actions of player {player} must be in 0..{size - 1}")

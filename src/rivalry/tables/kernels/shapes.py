@@ -166,7 +166,7 @@ class Tabulated(NamedTuple):
     """A game whose players choose among finitely many places: its tables, and where the places are.
 
     ``places`` are profiles' entries, ``[player action axis]``, shorter players padded with NaN; ``alike`` is
-    one whole number a player, equal for players who may change places. Where the joint table would be too
+    one whole number per player, equal for players who may change places. Where the joint table would be too
     large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``, which is
     absent (its ``weights`` have length 0) otherwise.
     """
