@@ -15,7 +15,7 @@ TIE = 1e-12  # times the payoff scale: gains so small do not replace an action
 ROUNDS = 200
 
 
-class Best(NamedTuple):
+class BestPolicy(NamedTuple):
     """A best response: its values, the action in every state, and what no policy can exceed.
 
     ``bound`` adds to ``values`` what is left of Bellman's equation, over one less the discount factor.
@@ -37,7 +37,7 @@ def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | No
     return found
 
 
-def best_response(game: PopulationGame, env: Any, pi: Policy) -> Best:
+def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
     """V*, by policy iteration from the most likely actions of ``pi``; among ties the incumbent stays."""
     legal, tie = game.legal, TIE * scale_of(game)
 
@@ -61,4 +61,4 @@ def best_response(game: PopulationGame, env: Any, pi: Policy) -> Best:
     _, action, _, _ = jax.lax.while_loop(going, improved, start)
     values, q = valued(action)
     left = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
-    return Best(values, action, values + left / (1 - jnp.max(game.discount)))
+    return BestPolicy(values, action, values + left / (1 - jnp.max(game.discount)))

@@ -209,7 +209,7 @@ def _draw_level(probabilities: Float[Array, "level"], key: PRNGKeyArray) -> Int[
 Policy = Callable[[Array, PRNGKeyArray], Array]
 
 
-class Simulation(NamedTuple):
+class MarketSimulation(NamedTuple):
     """Simulated runs of a market."""
 
     q: np.ndarray  # [run period firm]: sold
@@ -227,7 +227,7 @@ def simulate(
     runs: int = 1,
     seed: int = 0,
     observation: str = "last_q",
-) -> Simulation:
+) -> MarketSimulation:
     """Simulate a market under given policies.
 
     Parameters
@@ -267,7 +267,7 @@ def simulate(
     rows = np.zeros((periods, 0)) if callable(policy) else _rows(game, policy, periods)
     flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
     q, p, profit, cash_flow = (np.asarray(part) for part in flows)
-    return Simulation(q, p, profit, cash_flow, worth(whole, cash_flow))
+    return MarketSimulation(q, p, profit, cash_flow, worth(whole, cash_flow))
 
 
 def worth(market: Market, cash_flows: np.ndarray) -> Valuation:
