@@ -217,7 +217,8 @@ SCRIPT = """
 import numpy as np
 from tests.cities import city, paths, ways
 from tests.economies import rule
-from rivalry.tables.kernels import city as kernel, city_learning, shapes
+from rivalry.economies.kernels import city as kernel, city_learning
+from rivalry.tables.kernels import shapes
 sums = {"toll": np.array([0.4, 1.0, 0.0, 1.7, 3.0]), "local": 0.5}
 sums |= {"subsidy": np.array([0.0, 0.3, 1.0, 2.5, 0.0])}
 alike = {"coalition": np.array([1, 1, 1, 0, 0, 0]), "transfer": shapes.URGENT, "dormant_share": 0}

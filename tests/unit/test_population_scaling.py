@@ -54,5 +54,5 @@ def test_what_it_takes() -> None:
     with pytest.raises(ValueError, match=r"mean_karma: 5.0 must be in \[0, 4\]"):
         game.endowed(5.0)
     assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).endowed(1.0).mean_karma) == 1.0
-    with pytest.raises(ValueError, match=r"does not fit|must be a population"):
+    with pytest.raises(ValueError, match=r"does not fit|must be a karma economy"):
         rv.solve(rv.games.matrix("chicken"), Sublinearity())
