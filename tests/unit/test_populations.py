@@ -43,8 +43,8 @@ def test_of_one_kind_the_class_that_fits_is_taken() -> None:
     assert isinstance(build_method({"kind": "newton", "rate": 0.2}, game=commute()), Drift)
     assert rv.methods.Drift is Drift
     assert {"Drift", "Newton"} <= set(dir(rv.methods))
-    those = "these do: damped_fixed_point, evaluate, fictitious_play, mirror_ascent, newton, online_mirror_descent$"
-    with pytest.raises(StudyError, match=f"'gradient_ascent' does not fit this game; {those}"):
+    those = "damped_fixed_point, evaluate, fictitious_play, mirror_ascent, newton, online_mirror_descent$"
+    with pytest.raises(StudyError, match=f"'gradient_ascent' does not fit this game; these do: {those}"):
         build_method({"kind": "gradient_ascent"}, game=commute())
 
 

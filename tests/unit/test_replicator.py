@@ -99,7 +99,9 @@ def test_the_mirror_form_multiplies_and_settles_where_the_other_does() -> None:
     start = np.array([[0.9, 0.1], [0.4, 0.6]])
     method = Replicator(form="mirror", rate=[0.1, 0.2])
     path = rv.trace(game, method, start, steps=1).path.values
-    grown = start * np.exp(np.array([[0.1], [0.2]]) * np.asarray(game.gradients(jnp.asarray(start))))
+    grown = start * np.exp(
+        np.array([[0.1], [0.2]]) * np.asarray(rv.oracles.gradients(game, jnp.asarray(start)))
+    )
     np.testing.assert_allclose(path[1], grown / grown.sum(axis=1, keepdims=True), rtol=1e-14)
     found = rv.solve(game, method, start)
     assert (found.end_state, found.claim) == ("boundary", "equilibrium")

@@ -1,5 +1,25 @@
 """Markets: firms that lead, follow, learn, and are worth their discounted cash flow."""
 
-from rivalry.games.market.factory import market
+import sys
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["market"]
+from rivalry.core.registry import LazyPackage, lazy
+
+if TYPE_CHECKING:
+    from rivalry.games.market.factory import market as market
+
+# Names are loaded when they are used: figures are drawn without the model.
+_TARGETS = {
+    "market": "rivalry.games.market.factory:market",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy(__name__, _TARGETS, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_TARGETS)
+
+
+sys.modules[__name__].__class__ = LazyPackage

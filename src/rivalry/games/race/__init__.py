@@ -16,7 +16,28 @@ Modules, each importing only from those above it:
 - `precipice`: a race in safety alone.
 """
 
-from rivalry.games.race.factory import race
-from rivalry.games.race.model import Race
+import sys
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Race", "race"]
+from rivalry.core.registry import LazyPackage, lazy
+
+if TYPE_CHECKING:
+    from rivalry.games.race.factory import race as race
+    from rivalry.games.race.model import Race as Race
+
+# Names are loaded when they are used: figures are drawn without the model.
+_TARGETS = {
+    "Race": "rivalry.games.race.model:Race",
+    "race": "rivalry.games.race.factory:race",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy(__name__, _TARGETS, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_TARGETS)
+
+
+sys.modules[__name__].__class__ = LazyPackage
