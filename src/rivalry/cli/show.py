@@ -6,7 +6,6 @@ from textwrap import fill
 from typing import Any
 
 from rivalry.cli import output
-from rivalry.core.needs import fitting, needs_of
 from rivalry.core.registry import load, near
 from rivalry.lab import study
 from rivalry.plots import PLOTS
@@ -81,11 +80,15 @@ def _parameters(name: str, entry: Any) -> tuple[Any, str]:
 
 def _fitting(kind: Any) -> str:
     """A class and what it needs of a game."""
+    from rivalry.core.needs import needs_of
+
     return f"{kind.__name__} needs {', '.join(need.words for need in needs_of(kind))}:"
 
 
 def _methods_for(entry: Any) -> str:
     """The methods that fit a family's game, as its factory makes it by default; nothing where that fails."""
+    from rivalry.core.needs import fitting
+
     try:
         game = load(entry.targets[0])(**entry.example)
         listed = ", ".join(fitting(game, study.methods()))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from rivalry.core.needs import fits, fitting
 from rivalry.core.registry import line_of
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RunKeys
@@ -63,6 +62,8 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     >>> type(build_method({"kind": "pure_equilibria"})).__name__
     'PureEquilibria'
     """
+    from rivalry.core.needs import fits, fitting  # loads JAX, which reports and lists do without
+
     name = str(table.get("name", table.get("kind")))
     prefix = ("method", name)
     kind = table.get("kind")
