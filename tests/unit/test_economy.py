@@ -257,7 +257,8 @@ def test_storage_there_and_back() -> None:
 SCRIPT = """
 import numpy as np
 from tests.economies import economy, seeing, rule, monitor_rule
-from rivalry.tables.kernels import choices, economy as kernel, economy_learning, economy_monitor, shapes
+from rivalry.economies.kernels import choices, economy as kernel, economy_learning, economy_monitor
+from rivalry.tables.kernels import shapes
 for world in (economy(6, 4), seeing(6, 4, receiver=1)):
     agents = kernel.fresh(world, np.random.SeedSequence(2))
     kinds, views = len(world.stakes), shapes.views_of(world)

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+import rivalry as rv
 from rivalry.envs import aec_env, parallel_env, single_agent_env
 from tests.unit.env_families import FAMILIES, KARMA, Congestion, idle
 

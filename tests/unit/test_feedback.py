@@ -15,22 +15,18 @@ from rivalry.methods.dynamic_games.feedback import Feedback
 THETA, GAMMA, PRICE, INVEST = 0.75, np.array([0.9, 0.95]), 0.1, 0.02
 
 
-def invest_race(**changes: object) -> rv.Game:
+def invest_race(price: float = INVEST, invest: bool = True, **changes: object) -> rv.Game:
     settings = {
         "safety_productivity": [10.0, 6.0],
         "performance_productivity": [2.0, 1.0],
         "scale_penalty": THETA,
         "contest": {"ease_of_winning": 1.0},
         "gamma": GAMMA.tolist(),
-    }
-    settings |= {
         "horizon": 2,
-        "technology": {
-            "invest": True,
-            "safety_investment_price": INVEST,
-            "performance_investment_price": INVEST,
-        },
     }
+    if invest:
+        prices = {"safety_investment_price": price, "performance_investment_price": price}
+        settings["technology"] = {"invest": True, **prices}
     return rv.games.race(**settings | changes)
 
 
@@ -122,7 +118,7 @@ def test_the_path_by_hand(found: rv.Solution) -> None:
 
 def test_dear_investment_is_effort_only() -> None:
     """Where investing costs too much every period is that of effort alone: the same, as nothing ends play."""
-    game = invest_race(r_inv_s=1e4, r_inv_p=1e4)
+    game = invest_race(price=1e4)
     dear = rv.solve(game, Feedback(levels=5, highest=4.0, halve=False), tolerance=None)
     value, inputs = static_by_hand(np.array([10.0, 6.0]), np.array([2.0, 1.0]))
     schedule = np.asarray(game.schedule(jnp.asarray(dear.data.profile.values)))
