@@ -295,6 +295,7 @@ LEARNERS = {  # options of a learner for three players
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", LEARNERS)
 def test_a_mistake_in_a_learners_options(rivalry: Command, case: str) -> None:
     option, says = LEARNERS[case]

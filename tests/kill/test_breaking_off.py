@@ -277,6 +277,7 @@ def full_disk(run: Path, ended: subprocess.CompletedProcess[str]) -> None:
     assert told[0] == ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_with_one_line(tmp_path: Path) -> None:
     disk, study = tmp_path / "disk", growing(tmp_path)
     disk.mkdir()

@@ -24,6 +24,7 @@ def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
     return rv.solve(game, learner, seed=seed, tolerance=None).data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rival", [0.0, 20.0, 60.0, 85.0])
 def test_a_firm_finds_the_best_reply_to_a_fixed_rival(rival: float) -> None:
     """``(90 - rival)/2``, within 1 % or, where it is small, within a thousandth of the box."""
@@ -71,6 +72,7 @@ def test_followers_who_are_exact_reply_to_each_other() -> None:
     np.testing.assert_allclose(found.learned_choice[:, 0], [15.0, 45.0, 15.0], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_two_learners_without_memory_find_cournot() -> None:
     found = rv.solve(cournot(2), ActorCritic())
     np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)

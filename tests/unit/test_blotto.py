@@ -33,6 +33,7 @@ def eight() -> tuple[Any, np.ndarray, Any]:
     return game, even, certificate(game, game.space.check([even, even]))
 
 
+@pytest.mark.slow
 def test_giving_up_one_of_eight_battlefields_pays(eight: tuple[Any, np.ndarray, Any]) -> None:
     _, even, proof = eight
     kept = (even * (1 - np.eye(8))) / (1 - even)[:, None]
@@ -43,6 +44,7 @@ def test_giving_up_one_of_eight_battlefields_pays(eight: tuple[Any, np.ndarray, 
     assert np.all(proof.bound >= proof.regret)
 
 
+@pytest.mark.slow
 def test_best_response_dynamics_leave_a_profile_that_is_no_equilibrium(
     eight: tuple[Any, np.ndarray, Any],
 ) -> None:

@@ -143,6 +143,7 @@ def test_regrets_are_lower_bounds_that_the_certificate_confirms() -> None:
         np.testing.assert_allclose(here.branch_payoff, game.payoffs(x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_three_of_five_split_at_a_short_reach() -> None:
     data = five()
     np.testing.assert_allclose(data.symmetric_loss_parameter, [0.231250], atol=1e-6)

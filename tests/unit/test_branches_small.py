@@ -218,6 +218,7 @@ def test_parts_make_the_same_whole() -> None:
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_regrets_beside_points_that_are_no_maxima() -> None:
     data = found(cubic(apart=0.1), "drive", -0.3, 0.3, switch=0, certify="search").data
     assert set(data.branch_coverage.values) == {"lower bound"}  # this game proves nothing

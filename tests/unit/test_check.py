@@ -118,6 +118,7 @@ EACH = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_every_registered_method_conforms(name: str) -> None:
     for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:

@@ -26,6 +26,7 @@ def test_a_crowd_passes_by_either_name() -> None:
     assert "to_agents" not in done
 
 
+@pytest.mark.slow
 def test_an_economy_without_a_mean_field_is_tried_up_to_there() -> None:
     with pytest.warns(UserWarning, match="does not conserve"):
         game = rv.games.karma(max_karma=2, mean_karma=1.0, overflow="burn")
@@ -179,6 +180,7 @@ QUICK = ("MirrorAscent", "Simulation", "DampedFixedPoint")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 @pytest.mark.filterwarnings("ignore:.*legal entries")
 def test_every_method_for_populations_conforms(name: str) -> None:

@@ -133,6 +133,7 @@ def test_an_equilibrium_inside_both_ranges_is_proved() -> None:
     np.testing.assert_allclose(oracles.gradients(game, jnp.asarray(x)), 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_starts_views_and_measures() -> None:
     game, x = built("cost")
     np.testing.assert_allclose(oracles.named_start(game, "paper_default"), [[0.1, 0.275], [0.9, 0.275]])

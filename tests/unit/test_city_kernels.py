@@ -98,6 +98,7 @@ def advance(plain: PlainCity, given: np.ndarray) -> None:
     plain.step([row.drawn(lot >> 32) for row, lot in zip(own, plain.own, strict=True)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("rules", RULES, ids=name_of)
 def test_every_rule_step_by_step(streets: Any, rules: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray
     return learning.q[..., :-1], learning.policy, learning.visits, learning.pending, learning.made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, MORE], ids=["plain", "all rules"])
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)

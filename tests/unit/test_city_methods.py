@@ -112,6 +112,7 @@ def test_training_ends_when_a_change_is_small() -> None:
 # in proportion
 
 
+@pytest.mark.slow
 def test_records_hold_together() -> None:
     found = ran(CitySimulation(plays="uniform", evaluation=3000, warm_up=100))
     awake = 1 - found["agent_dormant"]

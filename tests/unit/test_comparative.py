@@ -91,6 +91,7 @@ def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
     assert float(found.slope_difference.max()) < 1e-6
 
 
+@pytest.mark.slow
 def test_stability_by_hand() -> None:
     """Equal prizes V: in logs J is V/4 [[-1, 0], [0, -1]]: at the same effort replies stand still."""
     equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))

@@ -53,6 +53,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["duel.py:duel", "../duel.py:duel", "/duel.py:duel"])
 def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path, family: str) -> None:
     study(tmp_path)

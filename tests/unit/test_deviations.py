@@ -46,6 +46,7 @@ def played(tables: Any, policy: Any, player: int, begin: Any, action: Any, perio
     return np.array(stood), np.array(paid), after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "periods"), [("static_best", 1), ("static_best", 3), (1, 2)])
 @pytest.mark.parametrize(("name", "player"), EACH)
 def test_like_plain_play(name: str, player: int, action: Any, periods: int) -> None:

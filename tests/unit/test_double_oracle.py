@@ -55,6 +55,7 @@ def found_by(game: Any, start: Any, **options: Any) -> Any:
     return rv.solve(game, DoubleOracle(**options), start=start)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lean", [0.0, 0.3])
 def test_hide_and_seek(lean: float) -> None:
     """The hider mixes 0 and 1, the latter with (1 + lean)/2, which is where the seeker waits."""
@@ -273,6 +274,7 @@ def test_a_price_war_with_capacities_comes_near_its_mixture() -> None:
     np.testing.assert_allclose(found.payoff.values, 0.04, atol=0.03)
 
 
+@pytest.mark.slow
 def test_three_firms_on_a_line_are_not_said_to_rest() -> None:
     found = jumping(Line(jnp.array(1.0)), [0.2, 0.5, 0.7], rounds=2)
     assert found.certificate.regret.max() > 0.05

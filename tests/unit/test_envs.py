@@ -308,6 +308,7 @@ def test_a_firm_without_cash_is_terminated_alone() -> None:
     assert set(seen) == set(paid) == set(cut) == {"player_1"}
 
 
+@pytest.mark.slow
 def test_one_seed_one_course() -> None:
     def courses(env: GameEnv) -> list[list[float]]:
         told = []

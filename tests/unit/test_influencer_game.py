@@ -323,6 +323,7 @@ def test_measures() -> None:
     )
 
 
+@pytest.mark.slow
 def test_views() -> None:
     game, x = built("both")
     assert tuple(oracles.plot_data(game)) == (

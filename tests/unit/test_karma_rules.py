@@ -195,6 +195,7 @@ def worked_out(game: Any, mu: Any, pi: Any, values: Any) -> Any:
     return env.level, game.reward(env), game.flows(env, mu, pi), means, transition_matrix(game, env, pi)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payment", "tie"),
     [("PBP", "coin"), ("PBP", "highest_urgency"), ("PBS", "highest_urgency"), ("PBS", "nobody")],

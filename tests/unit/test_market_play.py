@@ -57,6 +57,7 @@ def flows(options: dict[str, Any], policy: Any, periods: int, **more: Any) -> An
     return simulate(rv.games.market(**options), policy, periods, **more)
 
 
+@pytest.mark.slow
 def test_a_period_pays_what_the_market_pays() -> None:
     """Without states every period is the one-shot game, whatever demand and choice."""
     for options, x in (

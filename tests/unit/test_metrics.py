@@ -78,6 +78,7 @@ REPLIES = np.array([0.25, 0.4])
 REGRETS = REPLIES**2 - HERE[:, 0] * 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", [Cournot(), Bounded(), Told()], ids=lambda game: type(game).__name__)
 def test_regret_is_the_gain_of_the_best_reply(game: Game) -> None:
     found = certificate(game, jnp.asarray(HERE))
@@ -89,6 +90,7 @@ def test_regret_is_the_gain_of_the_best_reply(game: Game) -> None:
         assert reply.payoff == pytest.approx(REPLIES[player] ** 2, abs=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "claim", "coverage"),
     [

@@ -86,6 +86,7 @@ def own() -> Any:
     return module(HOOKS)
 
 
+@pytest.mark.slow
 def test_a_game_with_fields_of_every_name_is_solved_and_checked(own: Any) -> None:
     assert set(check_game(own)) == {"protocol", "space", "payoffs", "jit", "vmap", "gradients"}
     solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)

@@ -160,6 +160,7 @@ def test_an_orbit_that_repels_is_found_as_well() -> None:
     assert not orbit.stable
 
 
+@pytest.mark.slow
 def test_orbit_on_a_simplex_keeps_its_sum() -> None:
     frame = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
 

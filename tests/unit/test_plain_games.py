@@ -76,6 +76,7 @@ KINDS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plain_class_is_solved(kind: str) -> None:
     game = KINDS[kind]()
@@ -186,6 +187,7 @@ class Counter:
         return jnp.broadcast_to(state, (2, 2))
 
 
+@pytest.mark.slow
 def test_a_plain_game_over_time() -> None:
     game = Counter(1.0)
     found = rv.solve(open_loop(game, 2), ASCENT, [[0.5, 0.5]] * 2)

@@ -112,6 +112,7 @@ def test_values_laws_and_best_responses_are_those_of_the_outcomes(payment: str) 
     assert np.all(np.asarray(found["best"].bound) >= best - 1e-12)
 
 
+@pytest.mark.slow
 def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> None:
     game = small("PBS")
     _, pi = drawn(game)
@@ -132,6 +133,7 @@ class Spilling(KarmaEconomy):
         return around._replace(level=0.99 * around.level)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rules",
     [{"payment": "PBS", "tax": 0.03}, {"overflow": "winner_pays_room"}, {"payment": "difference"}],
@@ -172,6 +174,7 @@ def test_the_environment_balances_where_the_population_is_its_own() -> None:
     np.testing.assert_allclose(again.rivals, there.env.rivals, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_exploitability_is_the_gain_of_the_best_response() -> None:
     game = small()
     _, pi = drawn(game)

@@ -107,6 +107,7 @@ def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: 
     np.testing.assert_allclose(again.profile, found.profile, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (2.5, OTHER), (3.0, OTHER)])
 def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known: tuple[float, ...]) -> None:
     """Where nobody bids no karma moves, and no first stage leads on from there."""
@@ -116,6 +117,7 @@ def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known:
     np.testing.assert_allclose(here, known, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_the_remedy_names_the_absence_of_movement() -> None:
     game = rv.games.karma(max_karma=6, mean_karma=3)
     method = rv.methods.PopulationNewton(beta=20.0)

@@ -156,6 +156,7 @@ def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
         assert record["drawn"][1] == numbers[-1] + 1
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing() -> None:
     economy, method = game(), Contractivity(beta=4.0, policies=40, map_steps=3)
     whole = solve(economy, method, seed=7).record
@@ -232,6 +233,7 @@ def test_they_fit_populations_of_bidders_alone() -> None:
         Contractivity().world(rv.games.matrix("chicken"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", [Contractivity(policies=3, map_steps=3), Monotonicity(policies=3)])
 def test_the_loops_can_rely_on_them(learner: Any) -> None:
     rv.check_method(learner, game())

@@ -73,6 +73,7 @@ HOWS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
 @pytest.mark.parametrize("way", slow_except(HOWS, ("alone",)))
 def test_whole_is_parts_saved_between(way: str) -> None:
@@ -198,6 +199,7 @@ def test_distances_are_those_of_the_rule_that_was_asked_for() -> None:
         build_method({"kind": "q_learning", "distance": "max"}, game=game)
 
 
+@pytest.mark.slow
 def test_what_is_told_agrees_with_itself() -> None:
     found = ran(quick(compare=True, monitor_every=20))
     for name in ("exploitability", "gap_to_equilibrium_eps", "distance_to_equilibrium_without_exploration"):

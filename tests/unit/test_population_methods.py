@@ -148,6 +148,7 @@ def test_all_of_them_solve_a_crowd_on_a_ring() -> None:
         np.testing.assert_allclose(found.data.distribution, hard.data.distribution, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_fictitious_play_gains_like_one_over_the_steps() -> None:
     game = ring()
     with pytest.warns(UserWarning, match=r"not converged: residual .* after 800 steps: fictitious play is"):
@@ -159,6 +160,7 @@ def test_fictitious_play_gains_like_one_over_the_steps() -> None:
     assert not found.data.converged
 
 
+@pytest.mark.slow
 def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
     method = M.DampedFixedPoint(beta=math.inf, rate=0.002)
     found = rv.solve(ring(), method, start=even(ring()), tol=1e-3, path=False)

@@ -200,6 +200,7 @@ def test_gradients_are_those_of_own_payoffs() -> None:
     np.testing.assert_allclose(own_gradients(game, x), np.stack(each), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_transition_of_ones_own_that_is_the_technology_rule() -> None:
     words: dict[str, Any] = {
         "ease_of_winning": 1.0,

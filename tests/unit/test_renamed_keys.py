@@ -36,6 +36,7 @@ def test_factories_name_the_present_key(family: str, given: dict[str, Any], now:
         getattr(rv.games, family)(**given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "method", "key", "now"),
     [

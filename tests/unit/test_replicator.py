@@ -24,6 +24,7 @@ ACTIONS = ["rock", "paper", "scissors"]  # names and sizes as in the classic: on
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 
+@pytest.mark.slow
 def test_rock_paper_scissors_conserves_the_product() -> None:
     game = rv.games.matrix("rock_paper_scissors")
     start = [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]
@@ -71,6 +72,7 @@ def test_hawks_and_doves_alike_go_to_the_mixed_strategy_and_part_there() -> None
     np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [0.0, 1.0], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_is_absent_stays_absent_and_the_certificate_objects() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, Replicator(), [[1.0, 0.0], [1.0, 0.0]])
@@ -195,6 +197,7 @@ def test_one_population_follows_its_equation() -> None:
     np.testing.assert_allclose(rows[late, 0], right.y.T, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("win", "word"), [(2.0, "stable_point"), (0.5, "unstable_point")])
 def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
     """At a third each the eigenvalues are (1 - win)/6 +- i (1 + win)/(2 sqrt 3): it attracts if win > 1."""

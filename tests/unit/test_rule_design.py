@@ -87,6 +87,7 @@ def test_least_weights_and_spending() -> None:
     assert np.array_equal(function.data.trial_objective.values, 2 * plain)
 
 
+@pytest.mark.slow
 def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(method: Any, game: Any) -> Any:
         state, left = followed(method, game)

@@ -96,6 +96,7 @@ def place(game: FiniteGame, player: int, state: tuple[int, ...]) -> int:
     return int(np.ravel_multi_index(state, shape)) if shape else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GAMES)
 def test_the_same_bits_as_a_plain_learner(name: str) -> None:
     game, options = GAMES[name]

@@ -51,6 +51,7 @@ def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() 
     assert found["bound"] == np.inf  # of finitely many agents nothing is proved
 
 
+@pytest.mark.slow
 def test_numbers_of_agents_share_programs() -> None:
     """Nor does it matter how karma is dealt out at the start."""
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
@@ -62,6 +63,7 @@ def test_numbers_of_agents_share_programs() -> None:
     assert [program._cached._cache_size() for program in programs] == compiled
 
 
+@pytest.mark.slow
 def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> None:
     game = rv.games.karma(**MANY, gamma=0.9)
     found = ran(game, plays="uniform", evaluation=3000)
