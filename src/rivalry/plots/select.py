@@ -85,7 +85,7 @@ def _instead(data: Dataset, main: str) -> str:
 def axis_words(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
     """What the axes of strategies are called: as the game says (``axis_name [axis]``), or by number.
 
-    >>> axis_words(Point({}, ""), 2)
+    >>> axis_words(DrawnPoint({}, ""), 2)
     ['axis 0', 'axis 1']
     """
     names = np.ravel(found.arrays.get("axis_name", np.array([])))
