@@ -442,7 +442,7 @@ def test_stages_are_in_their_bands(row: int) -> None:
 @pytest.mark.slow
 def test_a_shock_counts_as_often_as_it_falls() -> None:
     levels, odds, outputs = np.array([-30.0, 30.0]), np.array([0.9, 0.1]), np.array([20.0, 30.0, 40.0])
-    shock = {"kind": "iid", "levels": levels.tolist(), "odds": odds.tolist()}
+    shock = {"kind": "iid", "levels": levels.tolist(), "probabilities": odds.tolist()}
     game = rv.games.market(shock=shock, shock_observed=True)
     at_random = RepeatedQLearning(sessions=2, control="random", places=outputs.tolist(), periods=10)
     both = outputs[:, None] + outputs
