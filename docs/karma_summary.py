@@ -1,7 +1,7 @@
-"""What learning agents come to, setting by setting (the source's Table 6.2), from full runs of the studies.
+"""Tables of learning in karma economies by setting (the source's Table 6.2), from full runs of the studies.
 
-``python docs/karma_summary.py RUN ...`` puts the numbers of finished runs into ``karma_summary.json``, beside
-this file. The page of the textbook shows these, and is not built while a study is not what was run.
+``python docs/karma_summary.py RUN ...`` stores the numbers of finished runs in ``karma_summary.json``, beside
+this file. The page of the textbook shows them; its build fails if a study has changed since it was run.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import rivalry as rv
 STORED = Path(__file__).with_suffix(".json")
 BARE = "_without_exploration"
 LEARNED = {
-    f"mean_relative_exploitability{BARE}": "left to gain, %",
-    f"mean_relative_gap_to_equilibrium{BARE}": "above the equilibrium's policy, %",
-    f"mean_distance_to_equilibrium{BARE}": "distance to it",
+    f"mean_relative_exploitability{BARE}": "unilateral gain, %",
+    f"mean_relative_gap_to_equilibrium{BARE}": "advantage over the equilibrium's policy, %",
+    f"mean_distance_to_equilibrium{BARE}": "distance to that policy",
     "efficiency": "efficiency",
 }
 SOCIAL = {
@@ -40,12 +40,12 @@ ROWS = {  # study: category of the source's table
 }
 SOCIAL_ROWS = {
     "karma_fairness": "the equilibrium's policy",
-    "karma_learned_fairness": "learned, no exploration, PBS, by beta",
+    "karma_learned_fairness": "learned without exploration, PBS",
 }
 
 
 def collect(folder: str) -> None:
-    """Put a finished run's numbers into the file. Raises `ValueError` for a quick or unfinished one."""
+    """Store the numbers of a finished run. Raises `ValueError` for a quick or unfinished one."""
     run = rv.load_run(folder)
     if run.status != "done" or run.head["study"]["quick_form"]:
         raise ValueError(f"{folder}: must be a finished run of the full form")
@@ -60,24 +60,24 @@ def collect(folder: str) -> None:
             points.append({"at": at, "replications": int(here.sizes["replication"]), "numbers": numbers})
     stored = json.loads(STORED.read_text()) if STORED.exists() else {}
     stored[run.name] = {"settings": settings(run.study), "points": points}
-    rows = [f"{json.dumps(name)}: {_told(stored[name])}" for name in sorted(stored)]
+    rows = [f"{json.dumps(name)}: {_row(stored[name])}" for name in sorted(stored)]
     STORED.write_text("{\n" + ",\n".join(rows) + "\n}\n")
 
 
-def _told(found: dict[str, Any]) -> str:
-    """A study's numbers, a line a point."""
+def _row(found: dict[str, Any]) -> str:
+    """Write the numbers of a study as JSON, one line per point."""
     points = ",\n  ".join(map(json.dumps, found["points"]))
     return f'{{"settings": {json.dumps(found["settings"])}, "points": [\n  {points}]}}'
 
 
 def settings(study: Any) -> str:
-    """What the numbers depend on, games and methods of all cells, as a digest."""
+    """Return the digest of the games and methods of all cells, on which the numbers depend."""
     tables = [[cell.task["game"], cell.task["method"], cell.replication] for cell in study.cells()]
     return sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def table(rows: dict[str, str], columns: dict[str, str]) -> str:
-    """A table in Markdown. Raises `ValueError` where a study has changed since it was run."""
+    """Return a table in Markdown. Raises `ValueError` if a study has changed since it was run."""
     stored = json.loads(STORED.read_text())
     lines = [["", "setting", *columns.values()], ["---", "---", *["---:"] * len(columns)]]
     for name, category in rows.items():
