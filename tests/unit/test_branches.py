@@ -182,6 +182,7 @@ def test_unequal_modes_make_the_first_crossing_transcritical() -> None:
 
 @pytest.mark.nightly
 def test_jaxcont_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jaxcont")
     monkeypatch.setattr(pseudo_arclength, "follow", jaxcont_curves.follow)
     learner = rv.methods.Branches(parameter="reach", low=0.08, high=0.3, certify="none")
     theirs = rv.solve(influencer(3), learner).data

@@ -186,6 +186,7 @@ def test_a_function_does_as_well_as_a_name() -> None:
 
 @pytest.mark.slow
 def test_jaxcont_follows_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jaxcont")
     ours = found(cubic(), "drive", -1.0, 1.0).data
     monkeypatch.setattr(pseudo_arclength, "follow", jaxcont_curves.follow)
     theirs = found(cubic(), "drive", -1.0, 1.0).data

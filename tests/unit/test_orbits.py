@@ -88,8 +88,7 @@ def holomorphic(u: Array, p: object, args: object) -> Array:
 
 
 def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
-    import jaxcont
-
+    jaxcont = pytest.importorskip("jaxcont")
     game, x = bimodal(HOPF), at_hopf()
     found = periodic_orbits.hopf_coefficient(game, x)
     vector = found.vector.ravel()
