@@ -11,10 +11,9 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.jax import jax, put
-from rivalry.economies.karma.baselines import exact_baseline
-from rivalry.economies.karma.lasry_lions import lasry_lions_sum
 from rivalry.economies.karma.lipschitz import constants
-from rivalry.economies.karma.redistribution import checked_level
+from rivalry.economies.karma.theory import exact_baseline, lasry_lions_sum
+from rivalry.economies.karma.transitions import checked_level
 from rivalry.population import best_response, policy_values, push
 from rivalry.population.scaling import scaling_gap
 from tests.reference import city

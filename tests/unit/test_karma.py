@@ -14,8 +14,8 @@ from rivalry.core.jax import jnp
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.agents import dealt
 from rivalry.economies.karma.chains import resting
-from rivalry.economies.karma.payments import charge_of
-from rivalry.economies.karma.redistribution import checked_level
+from rivalry.economies.karma.factory import charge_of
+from rivalry.economies.karma.transitions import checked_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.population import best_response, judged, policy_values, push

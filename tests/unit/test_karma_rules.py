@@ -13,7 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import to_agents
-from rivalry.economies.karma import pairs
+from rivalry.economies.karma import transitions
 from rivalry.economies.kernels.economy import fresh, tallies
 from rivalry.economies.kernels.economy_acts import act
 from rivalry.population import push
@@ -207,8 +207,8 @@ def test_sums_over_tails_are_those_over_tables(payment: str, tie: str) -> None:
     plain = dataclasses.replace(game, own_bid=False)
     mu, pi = counted(game, draw(game))
     env = game.environment(mu, pi)
-    assert isinstance(game.outcomes(env), pairs.OwnBid)
-    assert isinstance(plain.outcomes(env), pairs.ByTable)
+    assert isinstance(game.outcomes(env), transitions.OwnBid)
+    assert isinstance(plain.outcomes(env), transitions.ByTable)
     values = jnp.asarray(np.random.default_rng(0).normal(size=len(mu)))
     both = (jax.tree.leaves(worked_out(one, mu, pi, values)) for one in (game, plain))
     for a, b in zip(*both, strict=True):

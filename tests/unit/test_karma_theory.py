@@ -7,16 +7,17 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rivalry.economies.karma import baselines, karma
-from rivalry.economies.karma.baselines import MECHANISMS, exact_baseline
+from rivalry.economies.karma import karma, theory
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.lasry_lions import (
+from rivalry.economies.karma.lipschitz import constants, kernel_constant, ratios, tables_of
+from rivalry.economies.karma.theory import (
+    MECHANISMS,
     change_matrix,
+    exact_baseline,
     find_counterexample,
     lasry_lions_sum,
     theta_matrix,
 )
-from rivalry.economies.karma.lipschitz import constants, kernel_constant, ratios, tables_of
 from rivalry.population.scaling import scaling_gap, sublinearity
 
 CHAINS = {
@@ -102,7 +103,7 @@ def test_turns_become_a_rotation_in_the_long_run() -> None:
 def test_steps_at_a_time_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     u, chain = CHAINS["sticky"]
     quick = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
-    monkeypatch.setattr(baselines, "STEADY", -1.0)
+    monkeypatch.setattr(theory, "STEADY", -1.0)
     slow = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
     np.testing.assert_allclose(quick, slow, rtol=1e-12)
 

@@ -11,7 +11,7 @@ from rivalry.economies.karma.checks import ROUNDING
 from rivalry.tables.kernels.shapes import BIDS, Economy
 
 if TYPE_CHECKING:
-    from rivalry.economies.karma.economy import KarmaEconomy
+    from rivalry.economies.karma.model import KarmaEconomy
 
 
 def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:

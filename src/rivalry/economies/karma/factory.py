@@ -13,16 +13,29 @@ from rivalry.core.jax import put
 from rivalry.core.validate import checked, limit
 from rivalry.economies.karma.agents import check_initial, counts, dealt
 from rivalry.economies.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
-from rivalry.economies.karma.economy import KarmaEconomy
-from rivalry.economies.karma.payments import PAYMENTS, charge_of, overflow_of, receiver_of
-from rivalry.economies.karma.signals import signal_of
-from rivalry.tables.kernels.shapes import BURN, COIN, HIGHEST_STAKE, LOWEST_INDEX, NOBODY
+from rivalry.economies.karma.model import KarmaEconomy
+from rivalry.tables.kernels.shapes import (
+    BURN,
+    COIN,
+    HIGHEST_STAKE,
+    LOWEST_INDEX,
+    NOBODY,
+    PEER,
+    ROOM,
+    SOCIETY,
+    SURPLUS,
+)
 
 TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
 IDLE = ("none", "random")
 
 NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
+PAYMENTS = ("PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table")
+RECEIVERS = {"peer": PEER, "society": SOCIETY}
+OVERFLOWS = {"surplus": SURPLUS, "winner_pays_room": ROOM, "burn": BURN}
+FIXED = {"PBP": "peer", "PBS": "society"}  # whose name says who receives
+SIGNALS = ("none", "richer", "karma")
 
 
 @checked
@@ -188,3 +201,101 @@ def _initial(given: Mapping[str, Any], kinds: list[Kind], told: int | None) -> n
         found = np.concatenate(parts)
     check_initial(found, count, float(given["mean_karma"]), given["max_karma"])
     return found.astype(np.int64)
+
+
+def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np.ndarray:
+    """What a winner pays who bid b against c, ``[bid bid]``; 0 where c > b, for then it has lost.
+
+    `PBP` and `PBS`: its bid; `difference`: what its bid exceeds the other by; `highest_losing_bid`: the
+    other's bid; `fixed_price`: the price, or its bid where that is less; `table`: as given. Raises
+    `ValueError`.
+
+    >>> charge_of("difference", None, None, 2).tolist()
+    [[0, 0, 0], [1, 0, 0], [2, 1, 0]]
+    """
+    one_of("payment", payment, PAYMENTS)
+    if (payment == "fixed_price") != (price is not None):
+        raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
+    if (payment == "table") != (charge is not None):
+        raise ValueError("charge: goes with payment = 'table', and must be given there alone")
+    own, other = np.indices((max_karma + 1, max_karma + 1))
+    if payment == "table":
+        return _charge_table(charge, max_karma)
+    if payment == "fixed_price":
+        found = np.minimum(whole("price", price, 0), own)
+    else:
+        found = {"difference": own - other, "highest_losing_bid": other}.get(payment, own)
+    return np.tril(found).astype(np.int64)
+
+
+def _charge_table(charge: object, max_karma: int) -> np.ndarray:
+    """A rule of one's own. Raises `ValueError`."""
+    levels = max_karma + 1
+    try:
+        found = np.asarray(charge, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"charge: must be a table of {levels} rows of {levels} whole numbers") from None
+    if found.shape != (levels, levels):
+        raise ValueError(f"charge: shape {found.shape} must be ({levels}, {levels}): [bid][rival's bid]")
+    for b, c in np.argwhere(np.tri(levels, dtype=bool)):
+        paid = found[b, c]
+        if not (0 <= paid <= b and paid == np.round(paid)):
+            raise ValueError(f"charge[{b}][{c}]: {paid:g} must be a whole number in 0..{b}, at most the bid")
+    return np.tril(found).astype(np.int64)
+
+
+def receiver_of(payment: str, receiver: object) -> int:
+    """Who receives: as the rule's name says, else as told, else the loser. Raises `ValueError`."""
+    named = FIXED.get(payment)
+    if receiver is None:
+        return RECEIVERS[named or "peer"]
+    word = one_of("receiver", receiver, tuple(RECEIVERS))
+    if named not in (None, word):
+        other = next(rule for rule, who in FIXED.items() if who == word)
+        raise ValueError(f"receiver: {word!r} clashes with payment = {payment!r}; use {other!r}")
+    return RECEIVERS[word]
+
+
+def overflow_of(overflow: object, receiver: int) -> int:
+    """What is done with karma that a loser cannot hold. Raises `ValueError`."""
+    word = one_of("overflow", overflow, tuple(OVERFLOWS))
+    if receiver == SOCIETY and word != "surplus":
+        raise ValueError(
+            f"overflow: {word!r} is about what losers receive, and clashes with payments to society;"
+            " must be 'surplus'"
+        )
+    return OVERFLOWS[word]
+
+
+def signal_of(signal: object, max_karma: int) -> np.ndarray:
+    """What an agent sees of its peer, whole numbers from 0 on, ``[own karma, peer's karma]``.
+
+    Absent where nothing is seen. ``none``; ``richer``: 0, 1, 2 where the peer has less, as much, more;
+    ``karma``: what the peer has; or as listed. Raises `ValueError`.
+
+    >>> signal_of("richer", 2).tolist()
+    [[1, 2, 2], [0, 1, 2], [0, 0, 1]]
+    """
+    own, peer = np.indices((max_karma + 1, max_karma + 1))
+    if isinstance(signal, str):
+        word = one_of("signal", signal, SIGNALS)
+        found = {"none": 0 * own, "richer": 1 + np.sign(peer - own), "karma": peer}[word]
+    else:
+        found = _signal_table(signal, max_karma + 1)
+    return found.astype(np.int64) if found.any() else np.zeros((0, 0), dtype=np.int64)
+
+
+def _signal_table(signal: object, levels: int) -> np.ndarray:
+    """Signals of one's own. Raises `ValueError`."""
+    rule = f"[own karma][peer's karma], {levels} rows of {levels} whole numbers"
+    try:
+        found = np.asarray(signal, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"signal: must be a word, or a table {rule}") from None
+    if found.shape != (levels, levels):
+        raise ValueError(f"signal: shape {found.shape} must be ({levels}, {levels}): {rule}")
+    most = levels**2 - 1  # pairs tell no more apart
+    for own, peer in np.argwhere(~((found >= 0) & (found <= most) & (found == np.round(found)))):
+        told = f"{found[own, peer]:g} must be a whole number in 0..{most}"
+        raise ValueError(f"signal[{own}][{peer}]: {told}")
+    return found

@@ -1,23 +1,327 @@
-"""What is known of a karma economy without a search: constants, exact baselines, a counterexample."""
+"""What is known of a karma economy without a search: constants, exact baselines, a counterexample.
+
+*Baselines* are rules without karma among infinitely many agents. All agents meet in uniformly random pairs in
+every step, and one of each pair is served; the other pays its urgency ``u``. ``COIN``: at random. ``DICT``:
+the higher urgency, as a dictator who sees them would choose. ``TURN``: the agent that was served less often
+so far. Equals toss a coin. ``ROTATION`` is the limit of taking turns: every agent is served in every second
+step, half of the agents in odd ones.
+
+Urgencies follow a chain ``P`` from its stationary distribution ``w``, so an agent's rewards are
+autocorrelated. With ``A = P - 1 w'`` and ``c_d = (w f)' A^d f`` the covariance of ``f(z_t)`` and
+``f(z_t+d)``, the sum of ``T`` terms has the variance ``T Var f + 2 sum_d=1..T-1 (T-d) c_d``. An opponent, one
+of infinitely many, is independent of everything the agent has met.
+
+The *Lasry-Lions sum* asks whether agents whom others resemble are paid less for it. Two populations have bid
+distributions ``v[u, b]`` given the urgency and share the distribution ``p`` of urgencies. With ``d = v - v'``
+and ``theta_nu(b)`` the probability to win with ``b`` against bids distributed as ``nu = p v``, the sum is
+``S = sum_u,b u p_u d_ub (theta_nu(b) - theta_nu'(b)) = (u p)' A p`` with ``A = d Theta d'``. Monotonicity
+requires ``S <= 0`` always. With fair ties ``Theta + Theta' = 1 1'`` and rows of ``d`` sum to 0, so ``A`` is
+skew-symmetric: 0 on the diagonal and, unless all of it is 0, positive somewhere. So one urgency makes ``S``
+0, and several let it have either sign. If equals lose, one urgency makes it ``-1/2 sum (p d)^2``.
+
+Source: Vaishampayan (ETH Zurich 2024), equations 5.5 to 5.9 and Lemma 5.1.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from rivalry.core.results import Record
-from rivalry.economies.karma.baselines import MECHANISMS, exact_baseline
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.lasry_lions import find_counterexample
 from rivalry.economies.karma.lipschitz import constants, kernel_constant
+from rivalry.population.random_policies import rows
 from rivalry.tables.kernels.shapes import COIN, NOBODY, SOCIETY
 
 if TYPE_CHECKING:
-    from rivalry.economies.karma.economy import KarmaEconomy
+    from rivalry.economies.karma.model import KarmaEconomy
 
+
+MECHANISMS = ("COIN", "DICT", "ROTATION", "TURN")
+WIDTH = 40  # numbers of wins, about half the steps, that are told apart: chances beyond are below 1e-300
+STEADY = 1e-15  # of the largest urgency: what moves less has settled
+TIES = ("coin", "nobody")
+ROUNDING = 1e-12  # sums so small may be 0
 STEPS = 10_000  # of the baselines: as long as the thesis' simulations
 CONSTANTS = ("L_vs", "L_vpi", "L_vrho", "L_qpi", "L_qrho", "L")
+
+
+class Baseline(NamedTuple):
+    """What a rule without karma brings; fairness is minus a standard deviation over agents."""
+
+    efficiency: float  # mean reward per agent and step
+    reward_fairness: float  # of agents' mean rewards over the steps
+    access_fairness: float  # of the shares of steps in which they were served
+
+
+def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int) -> Baseline:
+    """Efficiency and fairness over ``steps`` steps of a rule without karma, among infinitely many agents.
+
+    ``urgencies`` ``[private]`` are at least 0; ``chain`` is ``[private private]``, rows from where, or a law
+    ``[private]`` of independent draws. Exact but for rounding. Raises `ValueError` for another rule,
+    urgencies below 0, and for what is no chain.
+
+    >>> [round(value, 9) for value in exact_baseline("DICT", [1.0, 5.0], [0.5, 0.5], 10_000)]
+    [-1.0, -0.015811388, -0.005]
+    """
+    if mechanism not in MECHANISMS:
+        raise ValueError(f"mechanism: {mechanism!r} must be one of {', '.join(MECHANISMS)}")
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+        raise ValueError(f"steps: {steps!r} must be a whole number, at least 1")
+    u = _urgencies(urgencies)
+    moves, law = stationary(chain)
+    if len(moves) != len(u):
+        raise ValueError(f"chain: {len(moves)} states must be {len(u)}, one an urgency")
+    spread = {"COIN": _coin, "DICT": _dictator, "ROTATION": _rotation, "TURN": _turns}[mechanism]
+    efficiency, rewards, wins = spread(u, moves, law, int(steps))
+    fairness = (-float(np.sqrt(max(v, 0.0))) / steps + 0.0 for v in (rewards, wins))
+    return Baseline(float(efficiency), *fairness)
+
+
+def _urgencies(given: object) -> np.ndarray:
+    u = np.asarray(given, dtype=float)
+    if u.ndim != 1 or not u.size:
+        raise ValueError(f"urgencies: {given!r} must be one number or more")
+    for place in np.flatnonzero(~(u >= 0) | ~np.isfinite(u)):
+        raise ValueError(f"urgencies[{place}]: {u[place]} must be at least 0")
+    return u
+
+
+def losing(urgencies: np.ndarray, law: np.ndarray) -> np.ndarray:
+    """The chance ``[private]`` to meet a higher urgency, equals by a coin.
+
+    >>> losing(np.array([1.0, 5.0]), np.array([0.5, 0.5])).tolist()
+    [0.75, 0.25]
+    """
+    higher = urgencies[None, :] > urgencies[:, None]
+    chances: np.ndarray = (higher + 0.5 * (urgencies[None, :] == urgencies[:, None])) @ law
+    return chances
+
+
+def _coin(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+    """Mean reward, and variances of the sums of rewards and of wins."""
+    mean = law @ u
+    each = law @ u**2 / 2 - mean**2 / 4
+    return -mean / 2, steps * each + _dependence(u / 2, chain, law, steps), steps / 4
+
+
+def _dictator(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+    """Mean reward, and variances of the sums of rewards and of wins: who loses depends on the urgencies."""
+    lost = losing(u, law)
+    paid = u * lost
+    mean = law @ paid
+    each = law @ (u * paid) - mean**2
+    wins = steps / 4 + _dependence(lost, chain, law, steps)
+    return -mean, steps * each + _dependence(paid, chain, law, steps), wins
+
+
+def _rotation(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+    """The same where every second step is lost; after an odd number half have lost once more."""
+    mean, twice = law @ u, chain @ chain
+    within = [
+        n * (law @ (u - mean) ** 2) + _dependence(u, twice, law, n) if n else 0.0
+        for n in (steps // 2, (steps + 1) // 2)
+    ]
+    uneven = steps % 2 / 4
+    return -mean / 2, float(np.mean(within)) + uneven * mean**2, uneven
+
+
+def _dependence(f: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> float:
+    """``2 sum_d=1..T-1 (T-d) c_d`` for ``f`` ``[private]``.
+
+    With ``G_n = A + .. + A^n`` the sum ``D_n`` grows by ``G_n``: ``[A^n+1, G_n, D_n]`` times one matrix, so a
+    power of that does for any number of steps, periodic chains included.
+    """
+    z, one, none = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
+    apart = chain - law
+    onward = np.block([[apart, one, none], [none, one, one], [none, none, one]])
+    begin = np.hstack([apart @ apart, apart, none])
+    double = (begin @ np.linalg.matrix_power(onward, steps - 1))[:, 2 * z :]
+    return float(2 * (law * f) @ double @ f)
+
+
+def _turns(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+    """The same where fewer wins win, step by step until the law of wins about their mean repeats itself.
+
+    ``held`` is the law of wins; ``carried`` ``[win private]`` the mean of the rewards so far, less their
+    expectation, over those who stand there; ``square`` their variance. Wins do not depend on urgencies.
+    """
+    mean = law @ u
+    held, carried, square = np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0
+    held[WIDTH // 2] = 1.0
+    before = (held, carried, square)
+    for step in range(steps):
+        if step % 2 == 0:  # half the steps are won: wins are counted from there
+            if step:
+                held, carried = np.roll(held, -1), np.roll(carried, -1, axis=0)
+            moved = max(np.abs(held - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
+            if step and moved <= STEADY:
+                square += (steps - step) // 2 * (square - before[2])
+                if steps % 2:
+                    held, carried, square = _turn(held, carried, square, u, chain, law, mean)
+                break
+            before = (held, carried, square)
+        held, carried, square = _turn(held, carried, square, u, chain, law, mean)
+    wins = np.arange(WIDTH)
+    return -mean / 2, square, float(held @ (wins - held @ wins) ** 2)
+
+
+def _turn(
+    held: np.ndarray,
+    carried: np.ndarray,
+    square: float,
+    u: np.ndarray,
+    chain: np.ndarray,
+    law: np.ndarray,
+    mean: float,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """One step of `_turns`."""
+    lost = (np.cumsum(held) - held / 2)[:, None]  # who has more wins than the other loses
+    there = held[:, None] * law
+    if_lost, if_won = mean / 2 - u, mean / 2
+    square += float(np.sum(there * (lost * if_lost**2 + (1 - lost) * if_won**2)))
+    square += 2 * float(np.sum(carried * (lost * if_lost + (1 - lost) * if_won)))
+    stay = lost * (carried + there * if_lost)
+    rise = (1 - lost) * (carried + there * if_won)
+    return (
+        lost[:, 0] * held + np.roll((1 - lost[:, 0]) * held, 1),
+        (stay + np.roll(rise, 1, axis=0)) @ chain,
+        square,
+    )
+
+
+Tie = Literal["coin", "nobody"]
+
+
+def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
+    """``Theta [bid bid]``: ``Theta nu`` is the chance to win by bid; equals toss a coin, or all lose.
+
+    >>> theta_matrix(3)[1].tolist(), theta_matrix(3, "nobody")[1].tolist()
+    ([1.0, 0.5, 0.0], [1.0, 0.0, 0.0])
+    """
+    if tie not in TIES:
+        raise ValueError(f"tie: {tie!r} must be one of {', '.join(TIES)}")
+    return np.tri(bids, k=-1) + (0.5 * np.eye(bids) if tie == "coin" else 0.0)
+
+
+def change_matrix(bids: object, bids_prime: object, tie: str = "coin") -> np.ndarray:
+    """``A = d Theta d'`` ``[urgency urgency]`` of two tables of laws of bids ``[urgency bid]``.
+
+    Raises `ValueError` for tables that differ in shape, or whose rows are no laws.
+
+    >>> change_matrix([[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]).tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
+    v, w = _laws("bids", bids), _laws("bids_prime", bids_prime)
+    if v.shape != w.shape:
+        raise ValueError(f"bids_prime: shape {w.shape} must be {v.shape}, that of bids")
+    d = v - w
+    table: np.ndarray = d @ theta_matrix(v.shape[1], tie) @ d.T
+    return table
+
+
+def lasry_lions_sum(
+    urgencies: object, law: object, bids: object, bids_prime: object, tie: str = "coin"
+) -> float:
+    """``S`` of two populations (5.9), with ``urgencies`` and their ``law`` ``[urgency]``.
+
+    ``bids``, ``bids_prime`` are laws of bids given the urgency, ``[urgency bid]``. Raises `ValueError` for
+    what is no law, or of another length.
+
+    >>> bids, prime = [[0.5, 0.3, 0.2], [0.1, 0.3, 0.6]], [[0.2, 0.5, 0.3], [0.3, 0.4, 0.3]]
+    >>> round(lasry_lions_sum([1, 5], [0.5, 0.5], bids, prime), 12)
+    -0.035
+    """
+    table = change_matrix(bids, bids_prime, tie)
+    u, p = np.asarray(urgencies, dtype=float), _laws("law", law)
+    if not u.shape == p.shape == (len(table),):
+        raise ValueError(f"law: shapes {u.shape}, {p.shape} must be {(len(table),)}, one an urgency")
+    return float((u * p) @ table @ p)
+
+
+def _laws(name: str, given: object) -> np.ndarray:
+    table = np.asarray(given, dtype=float)
+    if table.size == 0 or table.min() < 0 or np.abs(table.sum(axis=-1) - 1).max() > 1e-8:
+        raise ValueError(f"{name}: {table.tolist()} must be chances, at least 0, that sum to 1")
+    return table
+
+
+class Counterexample(NamedTuple):
+    """Two populations, with the same urgencies and the same mean karma, for which ``S`` is above 0."""
+
+    urgencies: np.ndarray  # [urgency]
+    law: np.ndarray  # [urgency]
+    mean_karma: float
+    karma: np.ndarray  # [urgency karma], the law of karma given the urgency, of both populations
+    policies: np.ndarray  # [population urgency karma bid]
+    bids: np.ndarray  # [population urgency bid]
+    A: np.ndarray  # [urgency urgency]
+    S: float
+    tie: str
+
+    def text(self, digits: int = 4) -> str:
+        """The example in words and numbers: all that is needed to work it out again, but the policies."""
+        told = np.array2string(self.A, precision=digits, suppress_small=True, separator=", ")
+        lines = [f"S = {self.S:.6g} > 0, equals: {'toss a coin' if self.tie == 'coin' else 'all lose'}"]
+        for u, p, k in zip(self.urgencies, self.law, self.karma, strict=True):
+            lines.append(f"urgency {u:g}, chance {p:g}, mean karma {k @ np.arange(len(k)):.6g}")
+        for name, table in zip(("bids ", "bids'"), self.bids, strict=True):
+            lines += [
+                f"{name} at {u:g}: {_row(row, digits)}" for u, row in zip(self.urgencies, table, strict=True)
+            ]
+        return "\n".join([*lines, f"A = {told}"])
+
+
+def _row(row: np.ndarray, digits: int) -> str:
+    return " ".join(f"{value:.{digits}f}" for value in row)
+
+
+def find_counterexample(
+    urgencies: object = (1.0, 5.0),
+    law: object = (0.5, 0.5),
+    *,
+    mean_karma: float = 10.0,
+    max_karma: int = 20,
+    tie: Tie = "coin",
+    tries: int = 200,
+    seed: int | np.random.SeedSequence = 0,
+) -> Counterexample | None:
+    """The largest ``S`` above 0 among pairs of drawn policies, or None where none was found (Lemma 5.1).
+
+    Karma has the same law at every urgency, in both populations: half of it at the mean, half spread evenly
+    around. In every state the chances of bids are drawn from a symmetric Dirichlet law of concentration 1/2.
+    With one urgency there is none. Raises `ValueError` for numbers out of range.
+
+    >>> found = find_counterexample(max_karma=4, mean_karma=2.0, tries=20)
+    >>> found.S > 0, round(float(found.law @ found.karma @ np.arange(5)), 12)
+    (True, 2.0)
+    """
+    u, p = np.asarray(urgencies, dtype=float), _laws("law", law)
+    if u.shape != p.shape or u.ndim != 1:
+        raise ValueError(f"law: shape {p.shape} must be {u.shape}, one an urgency")
+    if not 0 <= mean_karma <= max_karma:
+        raise ValueError(f"mean_karma: {mean_karma} must be in [0, {max_karma}]")
+    karma = np.tile(_karma_law(mean_karma, max_karma), (len(u), 1))
+    rng, best = np.random.default_rng(seed), None
+    for _ in range(tries):
+        policies = rows(rng, np.full((2, len(u), max_karma + 1), 0.5))
+        bids = np.einsum("uk,pukb->pub", karma, policies)
+        bids /= bids.sum(axis=-1, keepdims=True)
+        S = lasry_lions_sum(u, p, bids[0], bids[1], tie)
+        if best is None or best.S < S:
+            A = change_matrix(bids[0], bids[1], tie)
+            best = Counterexample(u, p, mean_karma, karma, policies, bids, A, S, tie)
+    return best if best is not None and best.S > ROUNDING else None
+
+
+def _karma_law(mean: float, most: int) -> np.ndarray:
+    """A law on 0..most of the given mean: half of it there, half even around, as far as there is room."""
+    away = np.abs(np.arange(most + 1) - mean)
+    wide = np.floor(min(mean, most - mean))
+    even = np.clip(1 + wide - away, 0.0, 1.0)  # sloping ends keep the mean
+    found: np.ndarray = np.maximum(0.0, 1 - away) / 2 + even / even.sum() / 2
+    return found
 
 
 def analytic_constants(game: KarmaEconomy) -> Record:

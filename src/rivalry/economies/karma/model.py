@@ -12,11 +12,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
-from rivalry.economies.karma import pairs
-from rivalry.economies.karma.policies import Policies
-from rivalry.economies.karma.redistribution import Shift, given, level_of, spread, taken
+from rivalry.core.space import Profile, Simplex
+from rivalry.economies.karma import transitions
+from rivalry.economies.karma.transitions import Shift, given, level_of, spread, taken
 from rivalry.tables.kernels.shapes import (
     BURN,
     COIN,
@@ -27,6 +27,61 @@ from rivalry.tables.kernels.shapes import (
     ROOM,
     SOCIETY,
 )
+
+ROUNDING = 1e-8  # by how much chances may miss 1: they come from files with few digits
+
+
+class Policies(Simplex):
+    """Policies ``[state action]``; a state is (type, private state, karma), row-major.
+
+    Also taken are ``[type private karma bid]`` and, of one type, ``[private karma bid]``.
+    """
+
+    stakes: Float[Array, "type private"] = eqx.field(kw_only=True)
+    labels: tuple[tuple[str, ...], ...] = eqx.field(static=True, kw_only=True)  # [type private], or none
+    types: tuple[str, ...] = eqx.field(static=True, kw_only=True)
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        """Numbers as a policy, rows summing to 1 exactly.
+
+        Raises `ValueError` for another shape, chances below 0, rows that do not sum to 1 to within 1e-8, and
+        chances of bids above karma.
+        """
+        full, head = self._shaped(x, name), "policy" if name == "policy" else f"{name}: policy"
+        bids = np.arange(full.shape[1])
+        above = bids[None, :] > np.tile(bids, len(full) // len(bids))[:, None]
+        for state, bid in np.argwhere(~np.isfinite(full) | (full < 0)):
+            where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
+            raise ValueError(f"{where}; must be at least 0 and finite")
+        for state, bid in np.argwhere(above & (full != 0)):
+            where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
+            raise ValueError(f"{where}; must be 0: no bid is above karma")
+        sums = full.sum(axis=1)
+        for state in np.flatnonzero(np.abs(sums - 1) > ROUNDING):
+            raise ValueError(f"{head} sums to {sums[state]:.10g} at {self._state(state)}; must sum to 1")
+        return put(full / sums[:, None])
+
+    def _shaped(self, x: object, name: str) -> np.ndarray:
+        levels = self.shape[1]
+        whole = (*self.stakes.shape, levels, levels)
+        try:
+            given = np.asarray(x, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name}: must be numbers of shape {self.shape} (states, bids)") from None
+        if given.shape not in (self.shape, whole, whole[1:] if whole[0] == 1 else whole):
+            shapes = f"{self.shape} (states, bids), or {whole} (types, private states, karma, bids)"
+            raise ValueError(f"{name}: shape {given.shape} must be {shapes}")
+        return given.reshape(self.shape)
+
+    def _state(self, state: int | np.integer) -> str:
+        """A state in words: ``u=1, k=5``, with the type where there are several."""
+        levels, stakes = self.shape[1], np.asarray(self.stakes)
+        kind, private = divmod(int(state) // levels, stakes.shape[1])
+        label = self.labels[kind][private : private + 1] if self.labels else ()
+        parts = [f"type {self.types[kind]!r}"] if len(self.types) > 1 else []
+        shown = f"u={stakes[kind, private]:g}" + "".join(f" ({word})" for word in label if word)
+        return ", ".join([*parts, shown, f"k={int(state) % levels}"])
+
 
 Distribution = Float[Array, "state"]
 Policy = Float[Array, "state action"]
@@ -151,19 +206,19 @@ class KarmaEconomy(eqx.Module):
 
     # analyses
 
-    def odds(self, around: Around) -> pairs.Odds:
+    def odds(self, around: Around) -> transitions.Odds:
         """The chances of every bid, ``[class bid]``."""
-        return pairs.odds(self._bids(around), *self._ties())
+        return transitions.odds(self._bids(around), *self._ties())
 
-    def outcomes(self, around: Around) -> pairs.Outcomes:
+    def outcomes(self, around: Around) -> transitions.Outcomes:
         """Who pays and receives what at every bid; by tails of sums where the winner pays its own bid."""
         bids, chances, to_peer = self._bids(around), self.odds(around), self.receiver == PEER
         charge = jnp.asarray(self.charge)
         if self.overflow == ROOM:
-            return pairs.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
+            return transitions.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
         if self.own_bid:
-            return pairs.OwnBid.of(bids, chances, to_peer)
-        return pairs.ByTable.of(bids, chances, charge, to_peer)
+            return transitions.OwnBid.of(bids, chances, to_peer)
+        return transitions.ByTable.of(bids, chances, charge, to_peer)
 
     def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
         """What joins the surplus in a step, and the law of karma at which it is shared out."""
