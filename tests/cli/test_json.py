@@ -216,9 +216,9 @@ def test_a_study_of_studies_joins_its_parts(rivalry: Command, study: str) -> Non
 
 
 def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) -> None:
-    from rivalry.lab.study import Study, load
+    from rivalry.lab.study import Study, load_study
 
-    assert Study.from_resolved(rivalry("show", study, "--json").value) == load(study)
+    assert Study.from_resolved(rivalry("show", study, "--json").value) == load_study(study)
     rows = rivalry("show", "influencer", "--json").value
     assert all(
         set(row) == {"name", "type", "default", "required", "bounds", "meaning", "symbol"} for row in rows

@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.lab import report
-from rivalry.lab.study import load, studies
+from rivalry.lab.study import load_study, studies
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")
@@ -19,7 +19,7 @@ DEEP = sorted(name for name in studies() if "_deep" in name)
 
 def carried_out(name: str, folder: Path, quick: bool) -> None:
     """Every cell is there, what is judged agrees, and the report tells of the networks."""
-    run = rv.run_study(load(name).quick_form() if quick else load(name), folder)
+    run = rv.run_study(load_study(name).quick_form() if quick else load_study(name), folder)
     assert run.failures() == {}
     data, page = run.dataset(), report.build(run.folder).read_text(encoding="utf-8")
     assert np.isfinite(data["continued"].values.astype(float)).any()

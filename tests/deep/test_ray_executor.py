@@ -22,7 +22,7 @@ from rivalry.integrations.ray import Cluster, ClusterError
 from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, run_study
 from rivalry.lab.store import DiskFull, Run
-from rivalry.lab.study import Study, load
+from rivalry.lab.study import Study, load_study
 from tests import duels
 from tests.duels import study
 
@@ -297,7 +297,7 @@ def test_files_named_from_elsewhere_travel_too(tmp_path: Path, cluster: Cluster)
 def test_parts_share_one_connection(tmp_path: Path, cluster: Cluster) -> None:
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
-    run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    run = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
     events: list[RunEvent] = []
     line = cluster._line
     assert carry_out(run, executor=cluster, progress=events.append) == "done"
@@ -433,7 +433,7 @@ def test_ray_on_this_machine_leaves_nothing(tmp_path: Path, home: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cells"] == {"total": 6, "done": 6, "failed": 0}
     assert all(line.startswith(("runs ", str(tmp_path))) for line in done.stderr.splitlines())
-    alone = run_study(load(study), tmp_path / "alone")
+    alone = run_study(load_study(study), tmp_path / "alone")
     assert contents(alone) == contents(Run.open(tmp_path / "away"))
 
 
@@ -446,7 +446,7 @@ def test_interrupted_here_and_carried_on_without_ray(
     interrupted(process)
     assert 0 < Run.open(run).counts()["done"] < 4
     assert rivalry("resume", run).returncode == 0
-    assert contents(run_study(load(study), tmp_path / "alone")) == contents(Run.open(run))
+    assert contents(run_study(load_study(study), tmp_path / "alone")) == contents(Run.open(run))
 
 
 def interrupted(process: subprocess.Popen[str]) -> None:

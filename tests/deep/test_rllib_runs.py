@@ -178,9 +178,9 @@ MAIN = "import sys; from rivalry.cli import main; sys.exit(main())"
 HASTY = """
 from rivalry.lab.executor import carry_out
 from rivalry.lab.store import Run
-from rivalry.lab.study import load
+from rivalry.lab.study import load_study
 if __name__ == "__main__":
-    carry_out(Run.create_or_open("run", load("short.toml")), workers=1, checkpoint_every=0.5)
+    carry_out(Run.create_or_open("run", load_study("short.toml")), workers=1, checkpoint_every=0.5)
 """
 
 

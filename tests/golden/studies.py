@@ -11,7 +11,7 @@ from pathlib import Path
 from xarray import Dataset
 
 from rivalry.lab.executor import run_study
-from rivalry.lab.study import Study, load
+from rivalry.lab.study import Study, load_study
 
 HERE = Path(__file__).parent
 
@@ -38,8 +38,8 @@ def studies() -> dict[str, Study]:
     """Every kept dataset's study."""
     classics = {"sweep.game.name": ["battle_of_the_sexes", "rock_paper_scissors"]}
     return {
-        "lovett_fig6": load("lovett_fig6").quick_form(),
-        "matrix_classics": load("matrix_classics").changed(classics),
+        "lovett_fig6": load_study("lovett_fig6").quick_form(),
+        "matrix_classics": load_study("matrix_classics").changed(classics),
     }
 
 

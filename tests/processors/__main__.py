@@ -49,9 +49,9 @@ def main() -> int:
 
 def bundled() -> list[str]:
     """Return the studies that need no library of an extra and are not made of others."""
-    from rivalry.lab.study import load, studies
+    from rivalry.lab.study import load_study, studies
 
-    return [name for name in sorted(studies()) if "_deep" not in name and not load(name).include]
+    return [name for name in sorted(studies()) if "_deep" not in name and not load_study(name).include]
 
 
 if __name__ == "__main__":

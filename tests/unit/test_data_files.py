@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.games.resources import read_numbers
-from rivalry.lab.study import load
+from rivalry.lab.study import load_study
 
 POINTS, DEMAND = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], [1.0, 2.5]
 STUDY = """
@@ -107,14 +107,14 @@ def test_a_column_of_text_may_stand_beside_numbers(folder: Path) -> None:
 def test_paths_in_a_study_start_at_its_folder(folder: Path) -> None:
     from rivalry.lab.study.build import build_game
 
-    study = load(folder / "study.toml")
+    study = load_study(folder / "study.toml")
     assert sorted(study.files or {}) == ["data/demand.json", "data/topics.csv"]
     game = build_game(study.game or {}, study.folder)
     np.testing.assert_array_equal(game.points, POINTS)
     np.testing.assert_array_equal(game.weights, DEMAND)
     before = [cell.id for cell in study.cells()]
     (folder / "data" / "demand.json").write_text('{"demand": [1, 3]}', encoding="utf-8")
-    assert [cell.id for cell in load(folder / "study.toml").cells()] != before
+    assert [cell.id for cell in load_study(folder / "study.toml").cells()] != before
     with pytest.raises(ValueError, match="has changed since the study was read"):
         study.check()
 

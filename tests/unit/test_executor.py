@@ -196,11 +196,11 @@ def test_a_damaged_cell_is_told_and_redone(tmp_path: Path) -> None:
 
 
 def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
-    from rivalry.lab.study import load
+    from rivalry.lab.study import load_study
 
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
-    run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    run = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
     events: list[RunEvent] = []
     assert carry_out(run, workers=1, progress=events.append) == "done"
     assert {event.cell.split("/")[0] for event in events} == {"duel"}

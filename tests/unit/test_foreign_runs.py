@@ -437,10 +437,10 @@ def test_damaged_checkpoints_are_named_and_set_aside(run: Run) -> None:
 
 
 def test_an_edited_text_is_told(tmp_path: Path, rivalry: Command) -> None:
-    from rivalry.lab.study import load
+    from rivalry.lab.study import load_study
 
     study(tmp_path)
-    run = Run.create_or_open(tmp_path / "run", load(tmp_path / "duel.toml"))
+    run = Run.create_or_open(tmp_path / "run", load_study(tmp_path / "duel.toml"))
     run.write_cell(run.cells[0].id, record(0))
     text = run.folder / "study.toml"
     assert run.text_fault == ""
@@ -581,11 +581,11 @@ def test_a_stored_message_commands_no_terminal(run: Run, rivalry: Command) -> No
 
 
 def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
-    from rivalry.lab.study import load
+    from rivalry.lab.study import load_study
 
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
-    whole = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    whole = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
     (part,) = whole.parts().values()
     with part.locked():
         for k, place in enumerate(part.cells):

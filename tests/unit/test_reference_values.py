@@ -8,13 +8,13 @@ import pytest
 
 import rivalry as rv
 from rivalry.lab.report import expectations
-from rivalry.lab.study import load, studies
+from rivalry.lab.study import load_study, studies
 
-SHORT = sorted(name for name in studies() if "_deep" not in name and not load(name).include)
+SHORT = sorted(name for name in studies() if "_deep" not in name and not load_study(name).include)
 
 
 def compared(name: str, folder: Path) -> None:
-    run = rv.run_study(load(name).quick_form(), folder)
+    run = rv.run_study(load_study(name).quick_form(), folder)
     assert run.failures() == {}
     rows = expectations(run.head["study"], run.dataset())
     assert not [row for row in rows if row["expected_verdict"] == "differs"]

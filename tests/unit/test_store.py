@@ -284,11 +284,11 @@ def test_a_users_file_that_changed_is_told_before_anything_runs(run: Run) -> Non
 
 
 def test_a_study_of_studies_has_a_run_for_each(tmp_path: Path) -> None:
-    from rivalry.lab.study import load
+    from rivalry.lab.study import load_study
 
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
-    run = Run.create_or_open(tmp_path / "both", load(tmp_path / "both.toml"))
+    run = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
     (part,) = run.parts().values()
     assert part.folder == run.folder / "duel"
     assert run.counts() == part.counts()

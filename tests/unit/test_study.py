@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import rivalry as rv
-from rivalry.lab.study import Study, StudyError, load, studies
+from rivalry.lab.study import Study, StudyError, load_study, studies
 
 GAME = {"family": "influencer", "reach": [0.2, 0.2, 0.2], "resource": "bimodal"}
 METHOD = {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]}
@@ -72,14 +72,14 @@ def test_toml_and_python_are_one_object(tmp_path: Path) -> None:
         ],
         quick={"sweep.game.reach": [0.2], "replications.count": 1},
     )
-    assert load(path) == load(str(path)) == same
-    assert load(path).text == TEXT
-    assert load(path).cells() == same.cells()
+    assert load_study(path) == load_study(str(path)) == same
+    assert load_study(path).text == TEXT
+    assert load_study(path).cells() == same.cells()
 
 
 @pytest.mark.parametrize("name", sorted(studies()))
 def test_every_bundled_study_resolves_and_returns(name: str) -> None:
-    study = load(name)
+    study = load_study(name)
     for form in (study, study.quick_form()):
         stored = json.loads(json.dumps(form.resolved()))
         back = Study.from_resolved(stored)
@@ -92,7 +92,7 @@ def test_every_bundled_study_resolves_and_returns(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(studies()))
 def test_published_values_of_bundled_studies_say_how_they_were_read(name: str) -> None:
-    for row in load(name).expect:
+    for row in load_study(name).expect:
         if "published" in row:
             assert row.get("read"), row
             assert row.get("locator") or row["read"] == "second-hand", row
@@ -242,7 +242,7 @@ def test_a_key_that_is_set_is_no_longer_swept() -> None:
 def test_quick_form_once(tmp_path: Path) -> None:
     path = tmp_path / "three.toml"
     path.write_text(TEXT)
-    study = load(path)
+    study = load_study(path)
     quick = study.quick_form()
     assert len(study.cells()) == 6
     assert len(quick.cells()) == 1
@@ -264,7 +264,7 @@ def test_expectations_that_a_change_makes_void_are_kept() -> None:
 def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
     (tmp_path / "three.toml").write_text(TEXT)
     (tmp_path / "all.toml").write_text('title = "All"\ninclude = ["three.toml"]\n')
-    whole = load(tmp_path / "all.toml")
+    whole = load_study(tmp_path / "all.toml")
     assert whole.cells() == []
     assert list(whole.parts()) == ["three"]
     assert whole.parts()["three"].is_quick
@@ -278,17 +278,17 @@ def test_a_file_of_ones_own_names_the_cells(tmp_path: Path) -> None:
     text = '[game]\nfamily = "mine.py:contest"\n[[method]]\nkind = "gradient_ascent"\n'
     (tmp_path / "mine.toml").write_text(text)
     (tmp_path / "mine.py").write_text("raise RuntimeError('never run to look at')\n")
-    before = load(tmp_path / "mine.toml")
+    before = load_study(tmp_path / "mine.toml")
     (cell,) = before.cells()
     assert list(cell.task["files"]) == ["mine.py"]
     with pytest.raises(StudyError, match=r"mine\.py:1: RuntimeError: never run"):
         before.check()
     (tmp_path / "mine.py").write_text("contest = 3\n")
-    assert load(tmp_path / "mine.toml").cells()[0].id != cell.id
+    assert load_study(tmp_path / "mine.toml").cells()[0].id != cell.id
     with pytest.raises(StudyError, match=r"mine\.py: has changed since the study was read"):
         before.check()
     with pytest.raises(StudyError, match="is not a function that makes a game"):
-        load(tmp_path / "mine.toml").check()
+        load_study(tmp_path / "mine.toml").check()
 
 
 def test_a_resource_of_ones_own(tmp_path: Path) -> None:

@@ -1,19 +1,16 @@
 """TOML or Python → a checked, frozen `Study` → cells.
 
-`load` reads a study and checks what can be checked without building its game, running no file of the
+`load_study` reads a study and checks what can be checked without building its game, running no file of the
 user's; `Study.check` builds the game and the methods at every point; `Study.cells` are the units of work.
 """
 
 from rivalry.lab.study.build import build_game, build_method, build_plot
 from rivalry.lab.study.check import lanes
 from rivalry.lab.study.errors import StudyError
-from rivalry.lab.study.files import load, summary
-from rivalry.lab.study.model import Cell, Study
-from rivalry.lab.study.names import games, methods, plots, studies, verify
+from rivalry.lab.study.model import Cell, Study, load_study
+from rivalry.lab.study.names import games, methods, plots, studies, summary, verify
 from rivalry.lab.study.points import placed, short_names, split
 from rivalry.lab.study.schema import Parameter, json_schema, parameters
-
-load_study = load
 
 __all__ = [
     "Cell",
@@ -26,7 +23,6 @@ __all__ = [
     "games",
     "json_schema",
     "lanes",
-    "load",
     "load_study",
     "methods",
     "parameters",

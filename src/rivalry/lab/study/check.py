@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,33 +18,7 @@ from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.lab.study.points import Grid, placed
 from rivalry.plots import PLOTS
 
-if TYPE_CHECKING:
-    from rivalry.lab.study.model import Cell, Study
-
 Table = Mapping[str, Any]
-
-
-def check(study: Study, progress: Callable[[int, int], object] | None = None) -> None:
-    """Builds every game and method of a study and tries every start. Raises `StudyError`.
-
-    ``progress`` is told how many cells of how many are checked.
-    """
-    try:
-        for part in study.parts().values():
-            check(part, progress)
-        names.verify(study.files or {}, study.folder)
-        checker = _Checker(study.folder)
-        if not study.include:
-            _plots(study, checker.game(study.game or {}))
-            for table in study.method:
-                checker.pair(study.game or {}, table)
-        cells = study.cells()
-        for k, cell in enumerate(cells, start=1):
-            checker.cell(cell)
-            if progress is not None:
-                progress(k, len(cells))
-    except StudyError as error:
-        raise error.inside(study.label) from None
 
 
 def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
@@ -56,8 +30,8 @@ def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, A
     return found
 
 
-class _Checker:
-    """Builds what a study asks for; what was seen before is not built again."""
+class Checker:
+    """Build the games and methods of a study, each once, and check that they fit. Raises `StudyError`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,15 +40,15 @@ class _Checker:
         self.pairs: set[str] = set()
         self.shapes: set[str] = set()
 
-    def cell(self, cell: Cell) -> None:
-        """One cell with all its lanes."""
-        at: Mapping[str, Any] = cell.point
+    def cell(self, place: Table, task: Table) -> None:
+        """Check the task of one cell with all points of its batch; ``place`` is its point of the sweep."""
+        at = place
         forms = set()
         try:
-            for point, game, method in lanes(cell.task):
-                at = {**cell.point, **point}
+            for point, game, method in lanes(task):
+                at = {**place, **point}
                 self.pair(game, method)
-                if cell.task["batch"]:
+                if task["batch"]:
                     forms.add(_form(self.game(game)))
                 if len(forms) > 1:
                     raise StudyError("lanes may differ in numbers only, not in sizes or choices", key="batch")
@@ -83,7 +57,7 @@ class _Checker:
             raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
 
     def pair(self, game_table: Table, method_table: Table) -> None:
-        """A method on a game, from its start."""
+        """Check that a method can begin on a game from its start."""
         key = _text([game_table, method_table])
         if key in self.pairs:
             return
@@ -112,14 +86,14 @@ class _Checker:
         self.pairs.add(key)
 
     def method(self, table: Table, game: Any) -> Any:
-        """The method of a table, for a game."""
+        """Return the method of a table, for a game."""
         key = (_text(table), type(game))
         if key not in self.methods:
             self.methods[key] = build_method(table, self.folder, game)
         return self.methods[key]
 
     def game(self, table: Table) -> Any:
-        """The game of a table."""
+        """Return the game of a table."""
         from rivalry.core.game import is_agents
 
         key = _text(table)
@@ -247,17 +221,20 @@ def _start(game: Any, start: Any, key: str) -> Any:
         raise StudyError(str(error).removeprefix("start: ").removeprefix(f"{key}: "), key=key) from None
 
 
-def _plots(study: Study, game: Any) -> None:
-    """Whether the game offers the views that the plots draw, and the plots the options they are given."""
+def check_plots(rows: Sequence[str | Table], game: Any, folder: Path) -> None:
+    """Refuse plots of data that the game does not offer, and options that a plot does not take.
+
+    Raises `StudyError`.
+    """
     from rivalry.core.oracles import plot_data
 
     offered = set(plot_data(game))
     offered |= {"path_gradients", "path_moves", "path_payoffs"} if hasattr(game, "payoffs") else set()
     offered |= {"snapshots"} if "influence" in offered else set()
-    for k, row in enumerate(study.plots):
+    for k, row in enumerate(rows):
         table = {"kind": row} if isinstance(row, str) else row
         if names.is_file(table["kind"]) or set(table) - {"kind", "at"}:
-            _plot_options(table, k, study.folder)
+            _plot_options(table, k, folder)
         spare = table["kind"] in PLOTS and PLOTS[table["kind"]].spare
         for view in () if spare else names.views([row]):
             if view not in offered:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from math import isclose
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.lab.study.points import Grid, short_names, split
-
-if TYPE_CHECKING:
-    from rivalry.lab.study.model import Study
 
 # variables of every solution, and the dimensions a cell gives them
 SOLUTION: Mapping[str, tuple[str, ...]] = {
@@ -167,53 +164,60 @@ def _said(values: Sequence[Any]) -> str:
     return ", ".join(told) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 
 
-def check(study: Study) -> None:
-    """Raises `StudyError` for an ``at`` that names no coordinate, or a value that is not among its values.
+class Axes(NamedTuple):
+    """What ``at`` may name: the coordinates of a study's dataset, and the game's own table.
 
-    In quick form only the entries that are judged there are looked at.
+    Coordinates are those of the sweep and the batch, ``algorithm`` and ``replication``, with their values;
+    ``batched``: whether cells hold many results.
     """
-    for k, row in enumerate(study.expect):
-        if not study.is_quick or row.get("quick"):
-            _check(study, row, f"expect[{k}]")
+
+    values: Mapping[str, Sequence[Any]]
+    game: Mapping[str, Any]
+    batched: bool
 
 
-def check_plots(study: Study) -> None:
-    """Raises `StudyError` for a plot's ``at`` that points at nothing; the quick form may lack points."""
-    for k, row in enumerate(study.plots if not study.is_quick else ()):
+def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None:
+    """Refuse an ``at`` that names no coordinate, or a value that its coordinate does not have.
+
+    With ``quick`` only the entries that are valid for reduced runs are checked. Raises `StudyError`.
+    """
+    for k, row in enumerate(rows):
+        if not quick or row.get("quick"):
+            _check(row, axes, f"expect[{k}]")
+
+
+def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
+    """Refuse a plot's ``at`` that names no coordinate or none of its values. Raises `StudyError`."""
+    for k, row in enumerate(rows):
         at = row.get("at", {}) if isinstance(row, Mapping) else {}
         if not isinstance(at, Mapping):
             raise StudyError(f"{shown(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at")
-        _places(study, at, f"plots[{k}].at", ("player", "axis"), open_ended=True)
+        _check_at(at, axes, f"plots[{k}].at", ("player", "axis"), open_ended=True)
 
 
-def _check(study: Study, row: Mapping[str, Any], key: str) -> None:
+def _check(row: Mapping[str, Any], axes: Axes, key: str) -> None:
     quantity = row["quantity"]
     close = get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)
     if quantity not in SOLUTION and close:
         raise StudyError(
             f"{shown(quantity)} is no variable; did you mean {close[0]!r}?", key=f"{key}.quantity"
         )
-    inner = SOLUTION.get(quantity)
-    # a measure may have dimensions that only the run will tell
-    dims = ("player", "axis") if inner is None else inner
-    _places(study, row.get("at", {}), f"{key}.at", dims, open_ended=inner is None)
+    known = SOLUTION.get(quantity)
+    # the dimensions of a metric are known only after the run
+    dims = ("player", "axis") if known is None else known
+    _check_at(row.get("at", {}), axes, f"{key}.at", dims, open_ended=known is None)
 
 
-def _places(study: Study, at: Mapping[str, Any], key: str, inner: Sequence[str], *, open_ended: bool) -> None:
-    known: dict[str, Sequence[Any]] = {
-        **study.coordinates,
-        **study.lanes,
-        "algorithm": study.methods,
-        "replication": range(study.replications["count"]),
-    }
-    dims = {*known, *inner, *(("lane",) if _lanes(study) else ())}
+def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *, open_ended: bool) -> None:
+    """Check the entries of an ``at``; ``own``: the dimensions of the variable besides the study's."""
+    dims = {*axes.values, *own, *(("lane",) if axes.batched else ())}
     for name, value in at.items():
         place = f"{key}.{name}"
-        if name == "method" and name not in known:
+        if name == "method" and name not in axes.values:
             raise StudyError('is called algorithm: write at = { algorithm = "NAME" }', key=place)
-        if name in known:
-            _among(value, known[name], place)
-        elif _fixed(study, name, value):
+        if name in axes.values:
+            _among(value, axes.values[name], place)
+        elif _fixed(axes.game, name, value):
             continue
         elif name in dims:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -222,16 +226,12 @@ def _places(study: Study, at: Mapping[str, Any], key: str, inner: Sequence[str],
             raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
 
-def _fixed(study: Study, name: str, value: Any) -> bool:
+def _fixed(game: Mapping[str, Any], name: str, value: Any) -> bool:
     """Whether the game has that value throughout, so that nothing need be picked."""
-    given = (study.game or {}).get(name)
+    given = game.get(name)
     return given is not None and all(
         _same(value, one) for one in (given if isinstance(given, list) else [given])
     )
-
-
-def _lanes(study: Study) -> bool:
-    return bool(study.lanes) or any("starts" in table for table in study.method)
 
 
 def _among(value: Any, known: Sequence[Any], key: str) -> None:

@@ -13,10 +13,19 @@ from typing import Any, NamedTuple
 
 from rivalry.core.registry import load
 from rivalry.lab.study import document, expect
-from rivalry.lab.study.controls import with_controls
 from rivalry.lab.study.errors import StudyError, unknown
+from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import digest, plain, words
-from rivalry.lab.study.names import defaults, file_targets, hashed, views
+from rivalry.lab.study.names import (
+    defaults,
+    file_targets,
+    find_study,
+    hashed,
+    read_toml,
+    verify,
+    views,
+    with_controls,
+)
 from rivalry.lab.study.points import MOST, Grid, flat, placed, short_names, split
 
 SCHEMA = 1  # of a resolved study and of a cell's task
@@ -108,8 +117,17 @@ class Study:
             tables = [self.game, *self.method, self.sweep, self.batch]
             put(self, "files", hashed(file_targets(tables), self.folder))
         if self.as_written:
-            expect.check(self)
-            expect.check_plots(self)
+            expect.check(self.expect, self._axes, quick=self.is_quick)
+            # the quick form may lack points that the plots name
+            expect.check_plots(() if self.is_quick else self.plots, self._axes)
+
+    @property
+    def _axes(self) -> Axes:
+        """What an expectation or a plot may name by ``at``."""
+        values: dict[str, Sequence[Any]] = {**self.coordinates, **self.lanes, "algorithm": self.methods}
+        values["replication"] = range(self.replications["count"])
+        batched = bool(self.lanes) or any("starts" in table for table in self.method)
+        return Axes(values, self.game or {}, batched)
 
     def _tables(self) -> dict[str, Any]:
         """What the document's model checks: the given keys only."""
@@ -393,10 +411,28 @@ class Study:
     # -- carrying out -------------------------------------------------------------------------------------
 
     def check(self, progress: Callable[[int, int], object] | None = None) -> None:
-        """Build the game and the methods of every point. Raises `StudyError`."""
-        from rivalry.lab.study.check import check
+        """Build every game and method of the study, and check that each method can begin from its start.
 
-        check(self, progress)
+        ``progress`` receives the numbers of cells checked and of all. Raises `StudyError`.
+        """
+        from rivalry.lab.study.check import Checker, check_plots
+
+        try:
+            for part in self.parts().values():
+                part.check(progress)
+            verify(self.files or {}, self.folder)
+            checker = Checker(self.folder)
+            if not self.include:
+                check_plots(self.plots, checker.game(self.game or {}), self.folder)
+                for table in self.method:
+                    checker.pair(self.game or {}, table)
+            cells = self.cells()
+            for k, cell in enumerate(cells, start=1):
+                checker.cell(cell.point, cell.task)
+                if progress is not None:
+                    progress(k, len(cells))
+        except StudyError as error:
+            raise error.inside(self.label) from None
 
     @property
     def default_folder(self) -> Path:
@@ -455,3 +491,34 @@ def _within(swept: str, changed: str) -> bool:
         return False
     short, long = split(changed), split(swept)
     return long[: len(short)] == short
+
+
+def load_study(name: str | Path) -> Study:
+    """Return the study of a bundled name or of a TOML file, checked as far as no game need be built.
+
+    Raises `StudyError` for an unknown name, a missing or malformed file, or a mistake in it.
+
+    >>> load_study("tour").parts()["lovett_fig6"].family
+    'influencer'
+    """
+    return _load(name, Path("."), "")
+
+
+def _load(name: str | Path, beside: Path, above: str) -> Study:
+    """Return a study; ``above`` is the one that includes it."""
+    path, where, label = find_study(name, beside)
+    data, text = read_toml(path, where)
+    folder = Path(str(path)).parent
+    try:
+        read = document.read(plain(data))
+        if read.include and above:
+            raise StudyError(f"{above} includes it, so it cannot include others itself", key="include")
+        parts = (_load(part, folder, label) for part in read.include)
+        included = {part.name: part.quick_form() for part in parts}
+        if len(included) < len(read.include):
+            raise StudyError("names a study twice", key="include")
+        study = Study(name=label, **data, included=included, folder=folder, text=text, where=where)
+        study.quick_form()
+    except StudyError as error:
+        raise error.inside(where) from None
+    return study

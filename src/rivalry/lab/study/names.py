@@ -1,13 +1,15 @@
-"""Where names lead: the package's own, those of installed plug-ins, and files beside the study.
+"""What the names in a study stand for: families, methods, plots and studies, and files beside the study.
 
-Looking a name up imports nothing; only `target` does, and it alone runs a user's file.
+The package's own come first, then those of installed plug-ins. Looking a name up imports nothing; `targets`
+and `objects` import, and only they run a user's file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -23,6 +25,7 @@ from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
+CONTROLS = "negative_controls"  # a key of a method's table
 
 
 @cache  # reads the metadata of every installed package: 20 ms
@@ -82,6 +85,59 @@ def studies() -> dict[str, Traversable]:
     own = files("rivalry") / "studies"
     return found | {
         path.name.removesuffix(".toml"): path for path in own.iterdir() if path.name.endswith(".toml")
+    }
+
+
+def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str, str]:
+    """Return the file of a study, how messages call it, and the study's name. Raises `StudyError`.
+
+    ``name`` is that of a bundled study, or a path from the folder ``beside``.
+    """
+    text = str(name)
+    if text.endswith(".toml") or "/" in text or isinstance(name, Path):
+        path = beside / name
+        if path.is_dir():
+            raise StudyError("is a folder; a study is a .toml file", where=text)
+        if not path.is_file():
+            close = unknown(path.name, [p.name for p in path.parent.glob("*.toml")], "there")
+            raise StudyError(
+                f"no such file; {close}" if "did you mean" in close else "no such file", where=text
+            )
+        return path, text, path.stem
+    bundled = studies()
+    if text not in bundled:
+        here = [path.name for path in beside.glob("*.toml")]
+        close = unknown(text, [*bundled, *here], "a study")
+        hint = (
+            close if "did you mean" in close else f"{shown(text)} is not a study; see `rivalry list studies`"
+        )
+        raise StudyError(f"{hint}; a file of your own ends in .toml")
+    return bundled[text], text, text
+
+
+def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str]:
+    """Return a file's tables and its text; ``where`` is how messages call it. Raises `StudyError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"cannot be read: {error}", where=where) from None
+    try:
+        return tomllib.loads(text), text
+    except RecursionError:
+        raise StudyError("tables or lists are nested too deeply to be read", where=where) from None
+    except ValueError as error:  # also for whole numbers of thousands of digits
+        raise StudyError(f"is not TOML: {error}", where=where) from None
+
+
+def summary(name: str, path: Traversable) -> Mapping[str, Any]:
+    """Return a bundled study's row in a list: title, family and cost as the file has them, unchecked."""
+    data, _ = read_toml(path, name)
+    family = data.get("game", {}).get("family")
+    return {
+        "name": name,
+        "title": data.get("title", ""),
+        "family": family,
+        "cost": data.get("cost", "seconds"),
     }
 
 
@@ -180,3 +236,38 @@ def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: 
         return [load(target) for target in known[name].targets]
     except (ImportError, AttributeError) as error:
         raise StudyError(f"{shown(name)} cannot be loaded: {error}", key=key) from None
+
+
+def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return every method's table, each followed by those of its negative controls.
+
+    A kind that is registered with controls has all of them, or those that its key ``negative_controls``
+    lists; ``false`` leaves them out. A control is the same method with the option ``control``, named after
+    both. Raises `StudyError` for an unknown control.
+
+    >>> rows = with_controls([{"name": "play", "kind": "repeated_q_learning", CONTROLS: ["memoryless"]}])
+    >>> [row["name"] for row in rows]
+    ['play', 'play-memoryless']
+    """
+    found: list[dict[str, Any]] = []
+    for k, table in enumerate(tables):
+        own = {key: value for key, value in table.items() if key != CONTROLS}
+        found.append(own)
+        for word in _controls(table, k):
+            found.append(own | {"name": f"{own['name']}-{word}", "control": word})
+    return found
+
+
+def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
+    """Return the controls of one method."""
+    entry = methods().get(str(table["kind"]))
+    known = entry.controls if entry is not None else ()
+    wanted = table.get(CONTROLS, True)
+    if not known and CONTROLS in table and wanted is not False:
+        raise StudyError(f"{shown(table['kind'])} has none", key=f"method[{k}].{CONTROLS}")
+    if isinstance(wanted, bool):
+        return known if wanted and "control" not in table else ()
+    for word in wanted:
+        if word not in known:
+            raise StudyError(unknown(word, known, "a control"), key=f"method[{k}].{CONTROLS}")
+    return tuple(wanted)
