@@ -7,7 +7,7 @@ import numpy as np
 import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.games.matrix import matrix
-from rivalry.lab.report.equilibria import equilibria
+from rivalry.lab.report.tables import equilibria
 
 
 def test_every_point_has_its_list_and_says_whether_it_is_all():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rivalry.lab.report.networks import networks
+from rivalry.lab.report.tables import networks
 from rivalry.lab.store.making import used
 from rivalry.lab.study import Study
 

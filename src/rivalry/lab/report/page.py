@@ -14,11 +14,17 @@ from rivalry.core.files import folder_for, write
 from rivalry.core.results import CLAIMS, gain_in_words
 from rivalry.economies.report import TravellersTable, travellers
 from rivalry.games import GAMES
-from rivalry.lab.report.equilibria import ListedEquilibria, equilibria
 from rivalry.lab.report.figures import Figure, draw
 from rivalry.lab.report.judge import JudgedExpectation, cells, judge, tally
-from rivalry.lab.report.networks import Networks, networks
-from rivalry.lab.report.sessions import Sessions, channels, sessions
+from rivalry.lab.report.tables import (
+    ListedEquilibria,
+    Networks,
+    Sessions,
+    channels,
+    equilibria,
+    networks,
+    sessions,
+)
 from rivalry.lab.report.warned import Warned, lines, warned
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import Difference, differences

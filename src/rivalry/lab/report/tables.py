@@ -1,0 +1,237 @@
+"""Tables of the report: learning in repeated play, trained networks, equilibria of finite games."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.results import LISTED, counted, strategy_in_words
+from rivalry.core.statistics import half_width, share_interval, told
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+MOST_TABLES = 24  # points of a sweep that have a table of equilibria
+ROUNDING = 1e-12  # bands below this are those of sums in another order
+MARK = "continued"  # only networks say whether they went on from a checkpoint
+NETWORK_COLUMNS = {
+    "regret": "Gain",
+    "explored_regret": "… exploring",
+    "policy_regret": "Gain by policies",
+    "policy_regret_exploring": "… exploring",
+    "exploitability": "Exploitability",
+    "explored_exploitability": "… exploring",
+    "efficiency": "Efficiency",
+    "explored_efficiency": "… exploring",
+    "trained_gain": "Gain by training",
+}
+"""Variables of trained networks and their columns, in order; of players the largest value is shown."""
+CONVERGED = "converged"  # true or false of a session: its mean is a share
+SESSION_COLUMNS = {
+    "pooled_gain": "Gain",
+    "end_mean_price": "Price",
+    "end_total_quantity": "Output",
+    "end_payoff": "Payoff",
+    "value": "Value",
+    "terminal_share": "Beyond the horizon",
+    "leader_regret": "Leader's regret",
+    "follower_gap": "Follower's gap",
+    "follower_replies": "Follower best-responds",
+    "one_shot_loss": "One-shot loss",
+    "full_gap": "Full gap",
+    "deviation_pays": "Profitable deviations",
+    CONVERGED: "Converged",
+}
+"""Variables with one value per session and their columns, in order."""
+
+
+def points(data: Dataset, *, together: tuple[str, ...] = ()) -> Iterator[tuple[str, str, Dataset]]:
+    """Yield the method, the place in words and the data of every point of a run.
+
+    Points along the dimensions ``together`` are one. The words leave out dimensions of a single value.
+    """
+    lead = [str(dim) for dim in data["status"].dims if dim in data.coords and dim not in together]
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        cell = data.isel(dict(zip(lead, index, strict=True)))
+        where = [
+            _named(dim, cell[dim].values.item()) for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"
+        ]
+        yield str(cell["algorithm"].values.item()), ", ".join(where), cell
+
+
+def _named(name: str, value: Any) -> str:
+    if name == "algorithm":
+        return str(value)
+    return f"{name} = {value}" if isinstance(value, str) else f"{name} = {value:g}"
+
+
+class Sessions(NamedTuple):
+    """The table of a study's sessions."""
+
+    columns: list[str]
+    rows: list[tuple[str, int, list[str]]]  # where, how many sessions, a text a column
+
+
+def sessions(data: Dataset) -> Sessions | None:
+    """Return means over sessions with their 95 % intervals per cell; None without learning in sessions.
+
+    One session is one observation.
+    """
+    known = [name for name in SESSION_COLUMNS if name in data and "session" in data[name].dims]
+    if not known or "status" not in data:
+        return None
+    rows: list[tuple[str, int, list[str]]] = []
+    for _, place, cell in points(data):
+        parts = [_mean(cell[name]) for name in known]
+        if not np.any(cell["status"].values != "") or not any(parts):
+            continue
+        rows.append((place, _count(cell), parts))
+    used = [k for k in range(len(known)) if any(parts[k] for _, _, parts in rows)]
+    if not rows:
+        return None
+    return Sessions(
+        [SESSION_COLUMNS[known[k]] for k in used],
+        [(place, count, [parts[k] for k in used]) for place, count, parts in rows],
+    )
+
+
+def channels(data: Dataset) -> list[tuple[str, str]]:
+    """Return how discount factors affect results: the methods that report it, and their sentence."""
+    if "gamma_channels" not in data or "status" not in data:
+        return []
+    names: dict[str, dict[str, None]] = {}
+    for method, _, cell in points(data):
+        for text in np.unique(cell["gamma_channels"].values.astype(str)):
+            if text:
+                names.setdefault(str(text), {})[method] = None
+    return [(", ".join(methods), text) for text, methods in names.items()]
+
+
+def _count(cell: Dataset) -> int:
+    """Return the number of sessions of a cell; the rest of the dimension is padding."""
+    periods = cell["periods"].values.astype(float) if "periods" in cell else np.zeros(0)
+    return int(np.sum(periods >= 0))
+
+
+def _mean(values: DataArray) -> str:
+    """Return the mean with its interval, one per entry of the other dimension where these differ."""
+    table = np.asarray(values.transpose("session", ...).values, dtype=float)
+    padding = -1 if values.dtype.kind == "i" else np.nan
+    table = table.reshape(len(table), -1)
+    table = table[~np.any(np.isnan(table) | (table == padding), axis=1)]
+    if not len(table):
+        return ""
+    mean = table.mean(axis=0)
+    if values.name == CONVERGED:
+        low, high = share_interval(int(table.sum()), len(table))
+        return f"{mean[0]:.2f} ({low:.2f} to {high:.2f})"
+    parts = [told(float(m), float(h)) for m, h in zip(mean, half_width(table), strict=True)]
+    return parts[0] if len(set(parts)) == 1 else " / ".join(parts)
+
+
+class Networks(NamedTuple):
+    """The table of a study's networks."""
+
+    columns: list[str]
+    rows: list[tuple[str, int, str, list[str]]]  # where, replications, how they ran, a text a column
+    libraries: str  # with versions
+    trained: bool  # whether best responses were trained
+
+
+def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
+    """Return best-response gains without and with exploration per method and point; None without networks.
+
+    Entries are means over replications with their 95 % intervals.
+    """
+    if MARK not in data or "status" not in data:
+        return None
+    known = [name for name in NETWORK_COLUMNS if name in data]
+    rows = []
+    for _, place, cell in points(data, together=("replication",)):
+        went_on = np.ravel(cell[MARK].values.astype(float))
+        went_on = went_on[np.isfinite(went_on)]
+        if not len(went_on):
+            continue
+        broken = int(went_on.sum())
+        told_of = (
+            "uninterrupted" if not broken else "continued" if len(went_on) == 1 else f"{broken} continued"
+        )
+        rows.append((place, len(went_on), told_of, [_largest(name, cell) for name in known]))
+    if not rows:
+        return None
+    used = [k for k in range(len(known)) if any(parts[k] for *_, parts in rows)]
+    versions = [f"{name} {made_by[name]}" for name in ("ray", "torch") if name in made_by]
+    return Networks(
+        [NETWORK_COLUMNS[known[k]] for k in used],
+        [(place, count, how, [parts[k] for k in used]) for place, count, how, parts in rows],
+        " and ".join(versions),
+        any(known[k] == "trained_gain" for k in used),
+    )
+
+
+def _largest(name: str, cell: Dataset) -> str:
+    """Return the largest value over players, as the mean over replications with its interval.
+
+    A single replication has the band of its evaluation periods. A regret that comes from a trained best
+    response is left to the column of trained gains.
+    """
+    values = cell[name]
+    if name == "regret" and "trained_gain" in cell and np.isfinite(cell["trained_gain"].values).any():
+        return ""
+    table = np.asarray(values.values, dtype=float)
+    if "replication" in values.dims:
+        table = np.moveaxis(table, values.dims.index("replication"), 0)
+    table = table.reshape(len(table) if "replication" in values.dims else 1, -1)
+    table = table[~np.isnan(table).all(axis=1)]
+    if not len(table):
+        return ""
+    most = np.nanmax(table, axis=1)
+    half = float(half_width(most))
+    band = f"{name}_band"
+    if len(most) == 1 and band in cell:
+        half = float(np.ravel(cell[band].values)[int(np.nanargmax(table))])
+    return told(float(most.mean()), half if half > ROUNDING else np.nan)
+
+
+class ListedEquilibria(NamedTuple):
+    """The equilibria that one method lists at one point."""
+
+    where: str
+    summary: str
+    complete: bool
+    reason: str
+    players: int
+    rows: list[tuple[str, list[str], str]]  # component, strategies, payoffs
+    folded: list[tuple[str, list[str], str]]  # beyond the first `LISTED`
+
+
+def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
+    """Return the lists of the first `MOST_TABLES` points that have one, and the number of points left out."""
+    if "complete_reason" not in data or "equilibria" not in data:
+        return [], 0
+    found = [(where, cell) for _, where, cell in points(data) if str(cell["complete_reason"].values)]
+    return [_listed(where, cell) for where, cell in found[:MOST_TABLES]], max(len(found) - MOST_TABLES, 0)
+
+
+def _listed(where: str, cell: Any) -> ListedEquilibria:
+    counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
+    held = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
+    count = int(held["equilibrium_count"][1])
+    profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
+    components = cell["component"].values if "component_count" in held else [""] * count
+    rows = []
+    for component, profile, pay in zip(components, profiles, pays, strict=False):
+        strategies = [strategy_in_words(row[~np.isnan(row)]) for row in profile if not np.all(np.isnan(row))]
+        payoffs = ", ".join(f"{value:.6g}" for value in pay if not np.isnan(value))
+        rows.append((str(component), strategies, payoffs))
+    return ListedEquilibria(
+        where=where,
+        summary=counted(held),
+        complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
+        reason=str(cell["complete_reason"].values),
+        players=max((len(strategies) for _, strategies, _ in rows), default=0),
+        rows=rows[:LISTED],
+        folded=rows[LISTED:],
+    )
