@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.cli import interrupt, progress, values
+from rivalry.cli import interrupt, output, values
 from rivalry.lab.executor import RunEvent
 from tests.cli.conftest import Command
 
@@ -151,7 +151,7 @@ def test_lines_tell_progress_with_an_estimate(
 ) -> None:
     clock = iter([0.0, 0.0, 60.0, 61.0, 66.0, 70.0, 80.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with progress.shown("runs/x") as tell:
+    with output.progress("runs/x") as tell:
         assert tell(RunEvent("started", "a", 0, 10)) is False
         tell(RunEvent("progress", "a", 0, 10, fraction=0.01))  # a minute of compilation tells nothing
         tell(RunEvent("progress", "a", 0, 10, fraction=0.02))
@@ -172,7 +172,7 @@ def test_a_long_check_tells_how_far_it_is(
 ) -> None:
     clock = iter([100.0, 101.0, 104.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    tell = progress.checking()
+    tell = output.checking()
     tell(1, 11)
     tell(2, 11)
     tell(3, 11)
@@ -220,7 +220,7 @@ def test_a_damaged_cell_is_named_and_redone(rivalry: Command) -> None:
 def test_a_bar_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.shown("runs/[x]") as tell:
+    with output.progress("runs/[x]") as tell:
         tell(RunEvent("done", "a", 1, 10))
         tell(RunEvent("worker_died", "b", 1, 10, "worker ended by SIGKILL"))
     said = capsys.readouterr()

@@ -133,8 +133,8 @@ def test_the_crowd_is_a_game_of_the_protocol() -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_a_kind_with_several_classes_shows_the_options_of_all() -> None:
-    from rivalry.cli.show import found
+    from rivalry.cli.show import describe
 
-    rows, words = found("newton")
+    rows, words = describe("newton")
     assert [row["name"] for row in rows] == ["rate"]
     assert "length of a step" in words

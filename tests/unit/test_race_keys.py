@@ -89,7 +89,7 @@ def test_keys_of_all_parts_beside_each_other_make_the_tables() -> None:
 
 
 def test_symbols_stand_beside_the_keys() -> None:
-    rows, _ = show.found("race")
+    rows, _ = show.describe("race")
     symbols = {row["name"]: row["symbol"] for row in rows}
     assert symbols["scale_penalty"] == "theta"
     assert symbols["contest.ease_of_winning"] == "kappa"

@@ -74,7 +74,7 @@ def carry_out(arguments: list[str]) -> int:
         output.note(f"rivalry: not enough memory: {output.one_line(error) or 'take fewer or smaller cells'}")
         return FAILED
     except Exception as error:  # ours to mend; the user gets one line, and the rest on demand
-        from rivalry.cli.doctor import missing_device
+        from rivalry.cli.show import missing_device
 
         why = missing_device()
         return output.mistake(why) if why else output.broken(error)
@@ -172,9 +172,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a study, or the parameters of a game or method with units, defaults and bounds."""
-    from rivalry.cli import show as shown
+    from rivalry.cli.show import describe
 
-    data, words = shown.found(name)
+    data, words = describe(name)
     output.value(data) if json else output.text(words)
 
 
@@ -295,10 +295,10 @@ def certify(run: RunFolder, json: Json = False) -> int:
 @app.command()
 def doctor(json: Json = False) -> None:
     """Report versions, extras and devices, and how to install what is missing."""
-    from rivalry.cli import doctor as examined
+    from rivalry.cli import show
 
-    rows = examined.rows()
-    output.value(rows) if json else output.text(examined.table(rows))
+    rows = show.installed()
+    output.value(rows) if json else output.text(show.installed_table(rows))
 
 
 if __name__ == "__main__":

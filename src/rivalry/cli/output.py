@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, everything else to stderr."""
+"""Data to stdout; messages and progress to stderr."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ import os
 import re
 import shutil
 import sys
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from errno import EPIPE
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rivalry.cli import interrupt
+
+if TYPE_CHECKING:
+    from rivalry.lab.executor import EventCallback, RunEvent
 
 UNLIMITED = 10_000  # characters of a line that no terminal shows
+EVERY = 2.0  # seconds between two lines of progress
+KNOWN = 0.05  # share of the work from which on its pace is known, unless two cells are done
 _widths: list[int] = []  # that of stdout while it is reserved and leads elsewhere
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -189,3 +197,150 @@ def one_line(error: object) -> str:
     'no such'
     """
     return " ".join(str(error).split())
+
+
+class _Display(Protocol):
+    def show(self, event: RunEvent, position: float) -> None:
+        """Show that ``position`` of ``event.total`` cells are done."""
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+
+    def close(self) -> None:
+        """Remove the display."""
+
+
+@contextmanager
+def progress(title: str) -> Iterator[EventCallback]:
+    """Show the progress of a run by a callback for its events, which stops the run after Ctrl-C.
+
+    A terminal gets a bar, anything else a line every few seconds.
+    """
+    display: _Display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
+    running: dict[str, float] = {}
+
+    def receive(event: RunEvent) -> bool:
+        if event.kind == "progress":
+            running[event.cell] = event.fraction
+        else:
+            running.pop(event.cell, None)
+        if event.kind == "failed":
+            display.say(f"cell {event.cell} failed: {event.message}")
+        elif event.kind == "worker_died":
+            display.say(f"cell {event.cell}: {event.message}; begun again")
+        elif event.kind == "waiting":
+            display.say(f"cell {event.cell}: {event.message}")
+        elif event.kind == "damaged":
+            display.say(event.message)
+        display.show(event, event.done + sum(running.values()))
+        return interrupt.pressed()
+
+    try:
+        yield receive
+    finally:
+        display.close()
+
+
+def checking() -> Callable[[int, int], None]:
+    """Return a callback for a study's check, which writes a line every few seconds."""
+    began = spoke = 0.0  # the first cell also loads what all need: the pace is that of the others
+
+    def receive(done: int, total: int) -> None:
+        nonlocal began, spoke
+        now = time.monotonic()
+        if done == 1:
+            began = spoke = now
+        elif now - spoke >= EVERY:
+            spoke = now
+            left = estimate(done - 1, total - done, now - began)
+            note(f"checking the study: {done} of {total} cells{left}")
+
+    return receive
+
+
+class Pace:
+    """The pace of a run from its first progress on; the time before that is mostly compilation.
+
+    >>> pace = Pace()
+    >>> [pace.left(now, at, 100) for now, at in ((0.0, 0.0), (9.0, 0.1), (10.0, 0.2), (30.0, 20.1))]
+    ['', '', '', ', about 1 min left']
+    """
+
+    def __init__(self) -> None:
+        self.before: float | None = None  # cells that were finished before
+        self.base: tuple[float, float] | None = None  # time and position of the first progress
+
+    def left(self, now: float, position: float, total: int) -> str:
+        """Return the estimated time left in words; empty while too little is done."""
+        if self.before is None:
+            self.before = position
+        if self.base is None:
+            if position > self.before:
+                self.base = now, position
+            return ""
+        since, first = self.base
+        done, rest = position - first, total - position
+        known = done >= 2 or done >= KNOWN * (total - self.before)
+        return estimate(done, rest, now - since) if known and now - since >= EVERY else ""
+
+
+class _Lines:
+    """A line every few seconds, with an estimate of the time left."""
+
+    def __init__(self, title: str) -> None:
+        self.title, self.spoke, self.pace = title, time.monotonic(), Pace()
+
+    def show(self, event: RunEvent, position: float) -> None:
+        now = time.monotonic()
+        left = self.pace.left(now, position, event.total)
+        if now - self.spoke >= EVERY:
+            self.spoke = now
+            note(f"{self.title}: {event.done} of {event.total} cells{left}")
+
+    def say(self, line: str) -> None:
+        note(line)
+
+    def close(self) -> None:
+        pass
+
+
+def estimate(done: float, left: float, seconds: float) -> str:
+    """Return the time left at the pace so far, in words; empty before anything is done.
+
+    >>> estimate(10, 20, 30.0)
+    ', about 1 min left'
+    """
+    if done <= 0:
+        return ""
+    rest = seconds / done * left
+    if rest < 1:
+        return ""
+    return f", about {rest / 60:.0f} min left" if rest >= 60 else f", about {rest:.0f} s left"
+
+
+class _Bar:
+    """A bar with an estimate, by rich."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn(escape(title)), BarColumn(), TextColumn("{task.fields[words]}"))
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task("", total=None, words="")
+        self.pace = Pace()
+        self.bar.start()
+
+    def show(self, event: RunEvent, position: float) -> None:
+        left = self.pace.left(time.monotonic(), position, event.total)
+        words = f"{event.done} of {event.total} cells{left}"
+        self.bar.update(self.task, completed=position, total=event.total, words=words)
+
+    def say(self, line: str) -> None:
+        from rich.markup import escape
+
+        self.bar.console.print(escape(line), highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self.bar.stop()

@@ -1,7 +1,14 @@
-"""``list`` and ``show``: names, titles, parameters. Runs no file of the user's."""
+"""``list``, ``show`` and ``doctor``: games, methods, studies and plots, and what is installed.
+
+None of them runs a file of the user's.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import fill
 from typing import Any
 
@@ -10,9 +17,11 @@ from rivalry.core.registry import load, near
 from rivalry.lab import study
 from rivalry.plots import PLOTS
 
+DEVELOPERS = ("test", "dev", "docs")  # extras that are listed only where they are installed
+
 
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
-    """What there is of a kind: ``{name, title, family, cost}``, by name."""
+    """Return ``{name, title, family, cost}`` of all games, methods, studies or plots, sorted by name."""
     if kind == "studies":
         found = [_study_row(name, path) for name, path in study.studies().items()]
     else:
@@ -37,18 +46,18 @@ def _study_row(name: str, path: Any) -> dict[str, Any]:
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """One line each."""
+    """Return `rows` as a table."""
     columns = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
     return output.table([*columns, "title"], [[row.get(key) for key in [*columns, "title"]] for row in found])
 
 
-def found(name: str) -> tuple[Any, str]:
-    """A study, or the parameters of a game or a method: as JSON, and in words.
+def describe(name: str) -> tuple[Any, str]:
+    """Return a study, or the parameters of a game or a method: as JSON and as text.
 
     Raises `study.StudyError` for an unknown name.
     """
     if name in study.studies() or name.endswith(".toml") or "/" in name:
-        one = study.load(name)
+        one = study.load_study(name)
         return one.resolved(), _study_words(one)
     if name in study.games():
         rows, words = _parameters(name, study.games()[name])
@@ -123,3 +132,96 @@ def _parameter_words(parameters: list[study.Parameter]) -> str:
 
 def _default(value: Any) -> str:
     return "" if value is None else repr(value)
+
+
+def installed() -> list[dict[str, Any]]:
+    """Return ``{name, version, state, remedy}`` per library and device; without a remedy all is well."""
+    found = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
+    for name, extra in _requirements():
+        have = _version(name)
+        if extra is None:
+            found.append(
+                _row(name, have, "ok" if have else "missing", None if have else f"pip install {name}")
+            )
+        elif have:
+            found.append(_row(name, have, f"ok (extra {extra})"))
+        elif extra not in DEVELOPERS:
+            found.append(
+                _row(name, None, f"not installed (extra {extra})", f"pip install 'rivalry[{extra}]'")
+            )
+    return [*found, *_devices(), _cache(), _processors()]
+
+
+def installed_table(found: list[dict[str, Any]]) -> str:
+    """Return `installed` as a table."""
+    return output.table(
+        ["name", "version", "state", "remedy"],
+        [[row[k] for k in ("name", "version", "state", "remedy")] for row in found],
+    )
+
+
+def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
+    return {"name": name, "version": has, "state": state, "remedy": remedy}
+
+
+def _requirements() -> list[tuple[str, str | None]]:
+    """Return the required packages, each once per extra it belongs to."""
+    found: dict[tuple[str, str | None], None] = {}
+    for line in requires("rivalry") or []:
+        name = re.match(r"[A-Za-z0-9._-]+", line)
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
+        if name and name[0] != "rivalry":
+            found[name[0], extra[1] if extra else None] = None
+    return list(found)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _devices() -> list[dict[str, Any]]:
+    try:
+        from rivalry.core.jax import jax
+
+        return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
+    except (ImportError, RuntimeError, AssertionError) as error:  # JAX says by either that it has no backend
+        wanted = os.environ.get("JAX_PLATFORMS")
+        remedy = "unset JAX_PLATFORMS" if wanted else "pip install --force-reinstall jax jaxlib"
+        why = output.one_line(error) or f"JAX_PLATFORMS={wanted} is not available"
+        return [_row("device", None, f"missing: {why}", remedy)]
+
+
+def missing_device() -> str:
+    """Return why JAX cannot compute here, where that is due to JAX_PLATFORMS; else an empty text."""
+    wanted = os.environ.get("JAX_PLATFORMS", "")
+    if not wanted or all(row["remedy"] is None for row in _devices()):
+        return ""
+    return f"JAX_PLATFORMS={wanted}: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu"
+
+
+def _cache() -> dict[str, Any]:
+    """Return the folder of compiled programs and its state."""
+    if os.environ.get("RIVALRY_NO_CACHE"):
+        return _row("cache", None, "off (RIVALRY_NO_CACHE is set)", "unset RIVALRY_NO_CACHE")
+    try:
+        from rivalry.core.jax import jax
+
+        folder = str(jax.config.values["jax_compilation_cache_dir"])
+        os.makedirs(folder, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except (ImportError, OSError) as error:
+        return _row(
+            "cache", None, f"missing: {output.one_line(error)}", "set RIVALRY_CACHE to a folder of yours"
+        )
+    return _row(
+        "cache", folder, "ok" if writable else "read-only", None if writable else f"chmod u+w {folder}"
+    )
+
+
+def _processors() -> dict[str, Any]:
+    from rivalry.lab.executor import cores
+
+    return _row("processors", str(cores()), "ok")

@@ -42,7 +42,7 @@ def study(
     name: str, sets: Sequence[str], sweeps: Sequence[str], replications: int | None, quick: bool
 ) -> Study:
     """The study that a command line describes. Raises `StudyError`, `OptionError`."""
-    from rivalry.lab.study import load
+    from rivalry.lab.study import load_study
 
     changes, swept = values.settings(sets), values.sweeps(sweeps)
     for key in swept:
@@ -52,7 +52,7 @@ def study(
         if "replications.count" in changes:
             raise OptionError("--replications: is given to --set too; give one of them")
         changes["replications.count"] = replications
-    one = load(name)
+    one = load_study(name)
     if one.include and (changes or swept):
         raise OptionError(_takers(one, changes | swept))
     if quick:
@@ -90,12 +90,11 @@ def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
 ) -> Done:
     """Carry a study out."""
-    from rivalry.cli.progress import checking
     from rivalry.lab.executor import held
 
     _tell_files([chosen, *chosen.parts().values()], drawn=True)
     with held(hire):
-        chosen.check(checking())
+        chosen.check(output.checking())
         from rivalry.lab.store import Run
 
         folder = chosen.default_folder if out is None else out
@@ -107,7 +106,6 @@ def run(
 
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Done:
     """Carry on a run."""
-    from rivalry.cli.progress import checking
     from rivalry.lab.executor import held
     from rivalry.lab.store import Run
 
@@ -116,7 +114,7 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
     _tell_files(studies, drawn=True)
     with held(hire):
         for one in studies:
-            one.check(checking())
+            one.check(output.checking())
         status = _carry_out(there, workers, hire, accept_version)
     return _done(there, status)
 
@@ -145,11 +143,12 @@ def _tell_files(studies: Sequence[Study], *, drawn: bool = False) -> None:
 
 
 def _carry_out(run: Run, workers: int | None, hire: Hire | None, accept_version: bool) -> str:
-    from rivalry.cli.progress import shown
     from rivalry.lab.executor import carry_out
 
-    with shown(str(run.folder)) as tell:
-        status = carry_out(run, workers=workers, progress=tell, accept_version=accept_version, executor=hire)
+    with output.progress(str(run.folder)) as receive:
+        status = carry_out(
+            run, workers=workers, progress=receive, accept_version=accept_version, executor=hire
+        )
     if interrupt.pressed():
         raise KeyboardInterrupt
     return status
@@ -372,14 +371,13 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
 
 def certify(folder: Path) -> Done:
     """Recompute certificates; the report takes them from then on."""
-    from rivalry.cli.progress import shown
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
     _tell_files([part.study for part in _each(run)])
-    with shown(str(folder)) as tell:
-        count = recompute(run, progress=tell)
+    with output.progress(str(folder)) as receive:
+        count = recompute(run, progress=receive)
     if interrupt.pressed():
         raise KeyboardInterrupt
     _tell_left_out(run)
