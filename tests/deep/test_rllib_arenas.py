@@ -13,8 +13,8 @@ from rivalry.core.oracles import normalized_observation
 from rivalry.envs import city_policy, policy_table, single_agent_env
 from rivalry.integrations.rllib import PPO, training
 from rivalry.integrations.rllib.arenas import Reading
-from rivalry.integrations.rllib.best_response import Against
 from rivalry.integrations.rllib.networks import PolicyNetwork
+from rivalry.integrations.rllib.training import Against
 from rivalry.methods import CitySimulation, Simulation
 from rivalry.methods.continuous.mixtures import mixture_record
 from rivalry.tables import tabulate

@@ -11,8 +11,8 @@ pytest.importorskip("ray")
 pytest.importorskip("torch")
 
 from rivalry.integrations.rllib import PPO, training
-from rivalry.integrations.rllib.best_response import Alone
 from rivalry.integrations.rllib.session import Training
+from rivalry.integrations.rllib.training import Alone
 
 
 def test_a_reply_begins_as_the_player_s_own_network() -> None:

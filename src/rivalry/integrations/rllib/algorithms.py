@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.integrations.rllib.learner import DeepLearner
+from rivalry.integrations.rllib.options import is_numbered
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 
 Table = dict[str, Any]
@@ -49,9 +50,9 @@ class PPO(DeepLearner):
 
     def family(self, space: Any) -> str:
         """What the networks' outputs are."""
-        return "logits" if hasattr(space, "n") else "normal"
+        return "logits" if is_numbered(space) else "normal"
 
-    def told(self) -> Table:
+    def training_settings(self) -> Table:
         """The options as RLlib knows them."""
         return {
             "lr": self.rate,
@@ -65,6 +66,10 @@ class PPO(DeepLearner):
             "use_kl_loss": False,
             "grad_clip": 1.0,
         }
+
+    def first_deviation(self) -> float:
+        """Return the standard deviation of normal policies before training."""
+        return self.deviation
 
 
 class _OffPolicy(DeepLearner):
@@ -126,13 +131,13 @@ class DQN(_OffPolicy):
 
     def family(self, space: Any) -> str:
         """Values. Raises `ValueError` for a box."""
-        if not hasattr(space, "n"):
+        if not is_numbered(space):
             raise ValueError(
                 "rllib.dqn: needs numbered actions; set moves = 'levels' or 'grid', or take rllib.ppo or .sac"
             )
         return "values"
 
-    def told(self) -> Table:
+    def training_settings(self) -> Table:
         """The options as RLlib knows them."""
         until = max(1, int(self.exploration * self.iterations * self.batch))
         return self.remembered() | {
@@ -140,6 +145,10 @@ class DQN(_OffPolicy):
             "epsilon": [(0, 1.0), (until, self.epsilon)],
             "target_network_update_freq": self.target_every,
         }
+
+    def random_share(self) -> float:
+        """Return the probability of a random action at the end of training."""
+        return self.epsilon
 
 
 class SAC(_OffPolicy):
@@ -170,11 +179,11 @@ class SAC(_OffPolicy):
 
     def family(self, space: Any) -> str:
         """Squashed choices. Raises `ValueError` for numbered actions."""
-        if hasattr(space, "n"):
+        if is_numbered(space):
             raise ValueError("rllib.sac: needs choices in a box; take rllib.ppo or rllib.dqn")
         return "squashed"
 
-    def told(self) -> Table:
+    def training_settings(self) -> Table:
         """The options as RLlib knows them."""
         return self.remembered() | {
             "actor_lr": self.rate,

@@ -1,29 +1,24 @@
-"""Deep learners of RLlib as methods of a study: one iteration a step."""
+"""Deep learners of RLlib as methods of a study: one iteration per step."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.game import Game, MarkovGame, is_population, own_world
+from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, own_world
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.integrations.rllib import libraries
-from rivalry.methods.continuous.mixtures import check_places
-from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+from rivalry.integrations.rllib.options import LearnerOptions
 
 if TYPE_CHECKING:
     from rivalry.integrations.rllib.arenas import Arena
     from rivalry.integrations.rllib.session import Training
 
-Table = dict[str, Any]
 STATE, CURVES = "algorithm.pickle", "curves.npz"
 
 
@@ -32,7 +27,7 @@ def _playable(game: Any) -> bool:
     return own_world(game) is not None or (isinstance(game, Game | MarkovGame) and not is_population(game))
 
 
-class DeepLearner(eqx.Module):
+class DeepLearner(LearnerOptions):
     """Independent or shared neural networks, trained by RLlib on a game as an environment of PettingZoo.
 
     What is played is told by ``moves``:
@@ -75,88 +70,12 @@ class DeepLearner(eqx.Module):
     PyTorch.
     """
 
-    iterations: Annotated[int, Ge(1), "of playing and learning"] = 100
-    batch: Annotated[int, Ge(1), "steps played in an iteration"] = 400
-    envs: Annotated[int, Ge(1), "copies of the game that play side by side"] = 8
-    runners: Annotated[int, Ge(0), "processes that play; 0: this one, and the same bits again"] = 0
-    periods: Annotated[int, Ge(1), "of an episode, which is cut then"] = 50
-    moves: Annotated[
-        Literal["any", "levels", "steps", "grid", "lived"],
-        "what is chosen: anything, one of the places, a step, a step on a grid, or as the game is lived",
-    ] = "any"
-    step: Annotated[float, Gt(0), Lt(1), "longest step along an axis, as a share of the box"] = 0.05
-    places: Annotated[
-        int | Table | list[Table], Ge(2), "places on each axis of a grid, or the levels of the axes"
-    ] = 21
-    observation: Annotated[
-        Literal["none", "own", "joint"] | None, "whose places, or last choices, a player sees"
-    ] = None
-    policies: Annotated[Literal["independent", "shared"], "a network each, or one for all alike"] = (
-        "independent"
-    )
-    followers: Annotated[Literal["learn", "oracle"], "whether those who follow learn, or reply exactly"] = (
-        "learn"
-    )
-    hidden: Annotated[list[int], "units of the hidden layers"] = eqx.field(default_factory=lambda: [64, 64])
-    gamma: Annotated[
-        float | None, Ge(0), Le(1), "discount of a period; by default the game's, 0 where nothing is seen"
-    ] = None
-    evaluation: Annotated[int, Ge(1), "periods for which learned policies are watched"] = 1000
-    rounds: Annotated[int, Ge(1), "periods of play without exploration, before places are read"] = 100
-    reply_iterations: Annotated[int, Ge(0), "of training best responses where none is exact; 0: none"] = 20
-    settings: Annotated[Table, "for RLlib's training(), as they are"] = eqx.field(default_factory=dict)
-
-    algorithm: ClassVar[str] = ""
-    kind: ClassVar[str] = ""
-
-    def __check_init__(self) -> None:
-        whole = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
-        for name, least in (*((name, 1) for name in whole), ("runners", 0), ("reply_iterations", 0)):
-            check_whole(name, getattr(self, name), least)
-        check_places(self.places)
-        if self.moves == "grid":
-            check_whole("places", self.places, 2)
-        if not 0 < self.step < 1:
-            raise ValueError(f"step: {self.step:g} must be in (0, 1), a share of the box")
-        for name, known in (
-            ("moves", ("any", "levels", "steps", "grid", "lived")),
-            ("observation", (None, "none", "own", "joint")),
-            ("policies", ("independent", "shared")),
-            ("followers", ("learn", "oracle")),
-        ):
-            if getattr(self, name) not in known:
-                words = ", ".join(str(word) for word in known if word is not None)
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {words}")
-        if self.gamma is not None:
-            check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        if not isinstance(self.hidden, list | tuple) or not self.hidden:
-            raise ValueError(f"hidden: {self.hidden!r} must be a list of whole numbers, such as [64, 64]")
-        for k, units in enumerate(self.hidden):
-            check_whole(f"hidden[{k}]", units, 1)
-        if not isinstance(self.settings, Mapping):
-            raise ValueError(f"settings: {self.settings!r} must be a table of RLlib's own settings")
-
     needs: ClassVar[tuple[Need, ...]] = (Need("a game that agents can play", _playable),)
-
-    @property
-    def fragment(self) -> int | str:
-        """Steps of a copy between two updates, as RLlib takes them."""
-        return "auto"
-
-    def family(self, space: Any) -> str:
-        """What the outputs of networks are, for actions of a space. Raises `ValueError` for others."""
-        raise NotImplementedError
-
-    def told(self) -> Table:
-        """The options of the algorithm as RLlib's ``training()`` takes them."""
-        raise NotImplementedError
 
     def world(self, game: Any) -> Arena:
         """The game made ready. Raises `ValueError`, also without Ray and PyTorch."""
         libraries.checked(self.kind)
-        from rivalry.integrations.rllib.games import arena
-
-        found = arena(game, self)
+        found = _arena(game, self)
         env = found.env()
         for name in found.names:
             self.family(env.action_space(name))
@@ -226,3 +145,24 @@ class DeepLearner(eqx.Module):
             "learning_step": (("sample",), taken * self.batch),
             "learning_reward": (("sample", world.who), mean),
         }
+
+
+def _arena(game: Any, learner: DeepLearner) -> Arena:
+    """Return the arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
+    if is_agents(game) or is_population(game):
+        from rivalry.integrations.rllib.native import AgentsArena
+
+        return AgentsArena.of(game, learner)
+    if learner.moves == "lived" or is_markov(game):
+        from rivalry.integrations.rllib.native import NativeArena
+
+        return NativeArena.of(game, learner)
+    if not isinstance(game, Game):
+        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
+    if learner.moves in ("any", "levels"):
+        from rivalry.integrations.rllib.rounds import RoundsArena
+
+        return RoundsArena.of(game, learner)
+    from rivalry.integrations.rllib.walks import WalksArena
+
+    return WalksArena.of(game, learner)

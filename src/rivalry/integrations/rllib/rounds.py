@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +16,12 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, seating
 from rivalry.transforms import in_stages, repeat
 from rivalry.transforms.discretise import listed
 from rivalry.transforms.units import strategies
-
-if TYPE_CHECKING:
-    from rivalry.integrations.rllib.learner import DeepLearner
 
 ATOMS = 12  # of what is chosen with exploration, a player
 STILL = 1e-6  # of the box: less is no movement
@@ -45,7 +43,7 @@ class RoundsArena:
     groups: tuple[str, ...]
 
     @classmethod
-    def of(cls, game: Any, learner: DeepLearner) -> RoundsArena:
+    def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
         """Raises `ValueError` where players move in turns, or see what the game does not tell."""
         seats = seating(game)
         if seats.alternating:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import pickle
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rivalry.integrations.rllib import libraries
-from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, TrainingSetup
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, TrainingSetup, acted
 from rivalry.integrations.rllib.networks import PolicyNetwork
+from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.session import NoNumber, Training
-
-if TYPE_CHECKING:
-    from rivalry.integrations.rllib.learner import DeepLearner
 
 LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # of a network, as RLlib tells it of an iteration
 
 
-def iteration(learner: DeepLearner, arena: TrainingSetup, session: Training) -> np.ndarray:
+def iteration(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> np.ndarray:
     """Plays and learns once; mean rewards of a period ``[agent]``, NaN where no episode ended.
 
     The session is ``lost`` where rewards or losses are no numbers: RLlib itself would pass over them.
@@ -44,11 +43,11 @@ def iteration(learner: DeepLearner, arena: TrainingSetup, session: Training) -> 
     return rewards
 
 
-def networks(learner: DeepLearner, arena: TrainingSetup, session: Training) -> Networks:
+def networks(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> Networks:
     """What every agent follows now."""
     with session.own():
         algorithm, env = _alive(learner, arena, session), arena.env()
-    epsilon = float(getattr(learner, "epsilon", 0.0))
+    epsilon = learner.random_share()
     return {
         name: PolicyNetwork(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
         for name, group in zip(arena.names, arena.groups, strict=True)
@@ -72,7 +71,7 @@ def stop(session: Training) -> None:
         session.algorithm = None
 
 
-def _alive(learner: DeepLearner, arena: TrainingSetup, session: Training) -> Any:
+def _alive(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> Any:
     """RLlib's algorithm, made anew or from what was kept."""
     if session.algorithm is None:
         try:
@@ -87,7 +86,7 @@ def _alive(learner: DeepLearner, arena: TrainingSetup, session: Training) -> Any
             if streams is not None:
                 streams.set()
         elif _normal(learner, arena):
-            _narrow(session.algorithm, float(getattr(learner, "deviation", 1.0)))
+            _narrow(session.algorithm, learner.first_deviation())
         if session.first and not session.kept:
             _taken_over(session.algorithm, session.first)
     return session.algorithm
@@ -101,7 +100,7 @@ def _seeded(algorithm: Any, arena: TrainingSetup, words: np.ndarray) -> None:
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
-def configured(learner: DeepLearner, arena: TrainingSetup, seed: int) -> Any:
+def configured(learner: LearnerOptions, arena: TrainingSetup, seed: int) -> Any:
     """RLlib's configuration of an algorithm. Raises `ValueError` for settings that it does not know."""
     libraries.started()
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -114,7 +113,7 @@ def configured(learner: DeepLearner, arena: TrainingSetup, seed: int) -> Any:
     config = get_trainable_cls(learner.algorithm).get_default_config()
     episodes = max(1, learner.batch // learner.periods)
     try:
-        config.training(gamma=float(arena.discount), **(learner.told() | dict(learner.settings)))
+        config.training(gamma=float(arena.discount), **(learner.training_settings() | dict(learner.settings)))
     except TypeError as error:
         raise ValueError(f"settings: {error}; see RLlib's {learner.algorithm}Config.training") from None
     return (
@@ -150,7 +149,7 @@ def configured(learner: DeepLearner, arena: TrainingSetup, seed: int) -> Any:
     )
 
 
-def _normal(learner: Any, arena: TrainingSetup) -> bool:
+def _normal(learner: LearnerOptions, arena: TrainingSetup) -> bool:
     """Whether policies draw from normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
@@ -180,15 +179,15 @@ def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
     algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
-def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
+def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading:
     """How policies are watched, and how best responses to them are trained."""
-    from rivalry.integrations.rllib.best_response import Alone
+    from torch import nn
 
     def trained(player: int, others: Networks) -> PolicyNetwork:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
         own = others[arena.names[player]].module
-        if hasattr(own, "state_dict"):  # else it is no network, and the reply begins anew
+        if isinstance(own, nn.Module):  # other policies have no weights to begin with
             session.first = {arena.names[player]: own}
         for _ in range(learner.reply_iterations):
             iteration(learner, alone, session)
@@ -199,3 +198,88 @@ def reading(learner: DeepLearner, arena: Arena, words: np.ndarray) -> Reading:
         return found
 
     return Reading(learner.evaluation, learner.rounds, trained if learner.reply_iterations else None)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """An arena of one agent, who meets ``others`` at their best, without exploration."""
+
+    arena: TrainingSetup
+    player: int
+    others: Networks
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.arena.names[self.player],)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Its own."""
+        return self.names
+
+    @property
+    def scale(self) -> float:
+        """As among all."""
+        return self.arena.scale
+
+    @property
+    def discount(self) -> float:
+        """As among all."""
+        return self.arena.discount
+
+    def lasted(self, steps: float) -> float:
+        """As it is told."""
+        return steps
+
+    def env(self) -> Any:
+        """The game with the others in it."""
+        return Against(self.arena, self.names[0], self.others)
+
+    def look(self, name: str, seen: Any) -> np.ndarray:
+        """As among all."""
+        return self.arena.look(name, seen)
+
+
+class Against:
+    """The parallel environment of an arena in which all but one act by themselves."""
+
+    def __init__(self, arena: TrainingSetup, name: str, others: Networks) -> None:
+        self.arena, self.name, self.others = arena, name, others
+        self.inner = arena.env()
+        self.possible_agents = [name]
+        self.agents: list[str] = []
+
+    def action_space(self, name: str) -> Any:
+        """As among all."""
+        return self.inner.action_space(name)
+
+    def reset(self, seed: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A new episode, up to the first turn of the one."""
+        self.seen, _ = self.inner.reset(seed=seed)
+        self.agents = [self.name]
+        if not self._turn():
+            self._onward({})
+        return {self.name: self.seen[self.name]}, {}
+
+    def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Its action, and what all do until it is its turn again."""
+        paid, over, short = self._onward(actions)
+        self.agents = [] if over or short else [self.name]
+        name = self.name
+        return {name: self.seen[name]}, {name: paid}, {name: over}, {name: short}, {name: {}}
+
+    def _turn(self) -> bool:
+        return self.name in self.inner.movers()
+
+    def _onward(self, actions: dict[str, Any]) -> tuple[float, bool, bool]:
+        total = 0.0
+        while True:
+            turn = [n for n in self.inner.movers() if n != self.name]
+            rest = acted(self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None)
+            seen, paid, over, short, _ = self.inner.play(rest | actions)
+            self.seen, actions = {**self.seen, **seen}, {}
+            total += paid.get(self.name, 0.0)
+            ended, cut = bool(over.get(self.name)), bool(short.get(self.name))
+            if ended or cut or self._turn():
+                return total, ended, cut

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.rounds import discount
 from rivalry.methods.q_learning.policies import led_to, spread
 from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
@@ -21,15 +22,12 @@ from rivalry.tables.kernels.shapes import Tabulated
 from rivalry.transforms import walks
 from rivalry.transforms.units import strategies, units
 
-if TYPE_CHECKING:
-    from rivalry.integrations.rllib.learner import DeepLearner
-
 MOST_WHOLE = 10_000  # joint places up to which best responses to policies are worked out
 STILL = 1e-6  # of the box: less is no movement
 
 
 @dataclass(frozen=True)
-class Walk:
+class WalksArena:
     """A one-shot game whose players walk."""
 
     given: Any
@@ -41,7 +39,7 @@ class Walk:
     groups: tuple[str, ...]
 
     @classmethod
-    def of(cls, game: Any, learner: DeepLearner) -> Walk:
+    def of(cls, game: Any, learner: LearnerOptions) -> WalksArena:
         """Raises `ValueError` for spaces that nobody can walk through, and boxes of several widths."""
         if learner.observation == "none":
             raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")

@@ -1,0 +1,110 @@
+"""Options that all deep learners of RLlib have, and what an algorithm adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import equinox as eqx
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.methods.continuous.mixtures import check_places
+from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+
+Table = dict[str, Any]
+
+
+class LearnerOptions(eqx.Module):
+    """The options of a deep learner; `rivalry.integrations.rllib.learner.DeepLearner` describes them."""
+
+    iterations: Annotated[int, Ge(1), "of playing and learning"] = 100
+    batch: Annotated[int, Ge(1), "steps played in an iteration"] = 400
+    envs: Annotated[int, Ge(1), "copies of the game that play side by side"] = 8
+    runners: Annotated[int, Ge(0), "processes that play; 0: this one, and the same bits again"] = 0
+    periods: Annotated[int, Ge(1), "of an episode, which is cut then"] = 50
+    moves: Annotated[
+        Literal["any", "levels", "steps", "grid", "lived"],
+        "what is chosen: anything, one of the places, a step, a step on a grid, or as the game is lived",
+    ] = "any"
+    step: Annotated[float, Gt(0), Lt(1), "longest step along an axis, as a share of the box"] = 0.05
+    places: Annotated[
+        int | Table | list[Table], Ge(2), "places on each axis of a grid, or the levels of the axes"
+    ] = 21
+    observation: Annotated[
+        Literal["none", "own", "joint"] | None, "whose places, or last choices, a player sees"
+    ] = None
+    policies: Annotated[Literal["independent", "shared"], "a network each, or one for all alike"] = (
+        "independent"
+    )
+    followers: Annotated[Literal["learn", "oracle"], "whether those who follow learn, or reply exactly"] = (
+        "learn"
+    )
+    hidden: Annotated[list[int], "units of the hidden layers"] = eqx.field(default_factory=lambda: [64, 64])
+    gamma: Annotated[
+        float | None, Ge(0), Le(1), "discount of a period; by default the game's, 0 where nothing is seen"
+    ] = None
+    evaluation: Annotated[int, Ge(1), "periods for which learned policies are watched"] = 1000
+    rounds: Annotated[int, Ge(1), "periods of play without exploration, before places are read"] = 100
+    reply_iterations: Annotated[int, Ge(0), "of training best responses where none is exact; 0: none"] = 20
+    settings: Annotated[Table, "for RLlib's training(), as they are"] = eqx.field(default_factory=dict)
+
+    algorithm: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
+
+    def __check_init__(self) -> None:
+        whole = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
+        for name, least in (*((name, 1) for name in whole), ("runners", 0), ("reply_iterations", 0)):
+            check_whole(name, getattr(self, name), least)
+        check_places(self.places)
+        if self.moves == "grid":
+            check_whole("places", self.places, 2)
+        if not 0 < self.step < 1:
+            raise ValueError(f"step: {self.step:g} must be in (0, 1), a share of the box")
+        for name, known in (
+            ("moves", ("any", "levels", "steps", "grid", "lived")),
+            ("observation", (None, "none", "own", "joint")),
+            ("policies", ("independent", "shared")),
+            ("followers", ("learn", "oracle")),
+        ):
+            if getattr(self, name) not in known:
+                words = ", ".join(str(word) for word in known if word is not None)
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {words}")
+        if self.gamma is not None:
+            check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
+        if not isinstance(self.hidden, list | tuple) or not self.hidden:
+            raise ValueError(f"hidden: {self.hidden!r} must be a list of whole numbers, such as [64, 64]")
+        for k, units in enumerate(self.hidden):
+            check_whole(f"hidden[{k}]", units, 1)
+        if not isinstance(self.settings, Mapping):
+            raise ValueError(f"settings: {self.settings!r} must be a table of RLlib's own settings")
+
+    @property
+    def fragment(self) -> int | str:
+        """Steps per copy between two updates, as RLlib takes them."""
+        return "auto"
+
+    def family(self, space: Any) -> str:
+        """Return the kind of outputs of networks for an action space, see `PolicyNetwork`.
+
+        Raises `ValueError` for spaces that the algorithm cannot play.
+        """
+        raise NotImplementedError
+
+    def training_settings(self) -> Table:
+        """Return the options of the algorithm as RLlib's ``training()`` takes them."""
+        raise NotImplementedError
+
+    def first_deviation(self) -> float:
+        """Return the standard deviation of normal policies before training; 1 is RLlib's own."""
+        return 1.0
+
+    def random_share(self) -> float:
+        """Return the probability of a random action in trained policies, beyond that of their outputs."""
+        return 0.0
+
+
+def is_numbered(space: Any) -> bool:
+    """Whether actions of a space are numbers of a list, not choices in a box."""
+    from gymnasium.spaces import Discrete
+
+    return isinstance(space, Discrete)
