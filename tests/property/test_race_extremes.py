@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.jax import put
 from rivalry.core.reparametrisation import flattened
 from rivalry.games.race.schedule_response import compiled_reply
@@ -32,7 +33,7 @@ INPUTS = (0.0, 1e-30, 1e-9, 1.0, 1e4)
 @eqx.filter_jit
 def _slopes(game: Any, x: Any) -> Any:
     flat = flattened(game)
-    return game.payoffs(x), flat.gradients(flat.inner(x))
+    return game.payoffs(x), oracles.gradients(flat, flat.inner(x))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import to_markov
 from rivalry.games.market.native_play import market_play, simulate
@@ -188,7 +189,7 @@ def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
     state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
     for _ in range(3):
         state, paid, ended, cut = game.step(state, jnp.full((2, 1), 30.0), key)
-        ends.append((paid.tolist(), game.alive(state).tolist(), bool(ended), bool(cut)))
+        ends.append((paid.tolist(), oracles.present_players(game, state).tolist(), bool(ended), bool(cut)))
     assert ends[0] == ([-100.0, -400.0], [False, True], False, False)
     assert ends[1] == ([0.0, 500.0], [False, True], False, False)  # 60 x 30 - 1300, alone
     assert ends[2] == ([0.0, 500.0], [False, True], False, True)
@@ -201,12 +202,12 @@ def test_later_stages_see_earlier_choices_and_all_are_paid_at_the_end() -> None:
     game = to_markov(rv.games.market(stages=[[1], [0, 2]]), 2)
     key = jax.random.key(0)
     state = game.reset(key)
-    assert game.movers(state).tolist() == [False, True, False]
+    assert game.active_players(state).tolist() == [False, True, False]
     assert game.observe(state)[:, 3:].tolist() == [[0.0] * 6] * 3
     x = jnp.array([[11.0], [22.0], [33.0]])
     state, paid, *_ = game.step(state, x, key)
     assert paid.tolist() == [0.0, 0.0, 0.0]
-    assert game.movers(state).tolist() == [True, False, True]
+    assert game.active_players(state).tolist() == [True, False, True]
     assert game.observe(state)[0, 3:].tolist() == [0.0, 22.0, 0.0, 0.0, 1.0, 0.0]
     state, paid, _, cut = game.step(state, jnp.array([[20.0], [99.0], [18.0]]), key)
     assert paid.tolist() == [600.0, 660.0, 540.0]

@@ -26,15 +26,14 @@ from tests.unit.test_metrics import HERE, REGRETS
 
 ALL = (*oracles.ORACLES, *oracles.CONVERSIONS, *oracles.PLAY)
 
-# optional members of games, required ones of the other protocols, and the oracles' own names
-HOOKS = sorted(
-    oracles.DESCRIPTIVE
-    | oracles.OFFERED
-    | {hook for oracle in ALL for hook in oracle._hooks}
-    | {oracle.__name__ for oracle in ALL}  # type: ignore[attr-defined]
-    | {"balance", "environment", "expect", "legal", "discount", "observe", "reset", "reward", "step", "told"}
-    | {"candidates", "endowed", "possible_agents", "view", "world"}
-)
+# names that older versions read, required members of the other protocols, and the oracles' own names
+_WORDS = """adjustment_tables alike alive axis_names balance best_reply candidates ceiling closed_form contest
+discount endless endowed environment everybody expect gain_between gamma gamma_channels gradients growth
+jacobian jumps legal levels linear_quadratic linked measures movers named_start node observe opening outcomes
+outside_linear own_units payoff_against period period_space periods play player_names possible_agents
+proved_reply refuses repeated reply_to_mixture reset reward scale share shown stage stages step stock_range
+timing told unit_cost valued view views weights world"""
+FIELDS = sorted({*_WORDS.split(), *(oracle.__name__ for oracle in ALL)})  # type: ignore[attr-defined]
 
 
 class Plain:
@@ -65,8 +64,8 @@ def module(fields: list[str]) -> Any:
 
 
 OWN = {
-    "module": lambda: module(HOOKS),
-    "plain": lambda: Plain(**dict.fromkeys(HOOKS, 1e6)),
+    "module": lambda: module(FIELDS),
+    "plain": lambda: Plain(**dict.fromkeys(FIELDS, 1e6)),
 }
 
 
@@ -74,7 +73,6 @@ OWN = {
 def test_no_field_of_a_users_game_is_knowledge(make: Any) -> None:
     game = make()
     assert [kind(game) for kind in (is_population, is_markov, is_agents)] == [False] * 3
-    assert not [name for name in HOOKS if oracles.has(game, name)]
     assert not [oracle for oracle in ALL if oracle.knows(game)]
     found = certificate(game, HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
@@ -83,7 +81,7 @@ def test_no_field_of_a_users_game_is_knowledge(make: Any) -> None:
 
 @pytest.fixture(scope="module")
 def own() -> Any:
-    return module(HOOKS)
+    return module(FIELDS)
 
 
 @pytest.mark.slow
@@ -246,20 +244,34 @@ def test_oracles_pickle_by_name() -> None:
         assert pickle.loads(pickle.dumps(oracle)) is oracle
 
 
-def test_members_are_declared_by_name() -> None:
-    @oracles.offers("gamma", "levels")
-    class Declared(Plain):
-        def levels(self, count: int) -> Any:
-            return [np.linspace(0.2, 0.8, count)] * 2
+class OwnMarket(type(rv.games.market())):  # type: ignore[misc]
+    """A class below one of the package's, whose methods have names of oracles and of former hooks."""
 
-    assert oracles.offered(Declared(gamma=0.5), "gamma") == 0.5
-    assert oracles.discount_factors(Declared(gamma=0.5)) == 0.5
-    found = rv.tables.tabulate(Declared(gamma=0.5), 3)
+    def action_levels(self, count: int) -> Any:
+        raise AssertionError
+
+    def levels(self, count: int) -> Any:
+        raise AssertionError
+
+    def discount_factors(self) -> Any:
+        raise AssertionError
+
+
+def test_members_are_never_read_and_registered_answers_are() -> None:
+    class Stepped(Plain):
+        def levels(self, count: int) -> Any:
+            raise AssertionError
+
+    game, market = Stepped(gamma=0.5), rv.games.market()
+    assert not any(oracle.knows(game) for oracle in (oracles.discount_factors, oracles.action_levels))
+    own = as_kind(OwnMarket, market)
+    np.testing.assert_array_equal(oracles.discount_factors(own), oracles.discount_factors(market))
+    np.testing.assert_array_equal(oracles.action_levels(own, 3)[0], oracles.action_levels(market, 3)[0])
+    oracles.discount_factors.register(Stepped)(lambda game: 0.5)
+    oracles.action_levels.register(Stepped)(lambda game, count: [np.linspace(0.2, 0.8, count)] * 2)
+    assert oracles.discount_factors(game) == 0.5
+    found = rv.tables.tabulate(game, 3)
     np.testing.assert_allclose(found.places[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
-    with pytest.raises(
-        ValueError, match=r"offers: 'level' is not an optional member .* did you mean 'levels'"
-    ):
-        oracles.offers("level")
 
 
 HOMES = {

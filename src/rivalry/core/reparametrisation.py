@@ -15,9 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, own_gradients, scale_of
-from rivalry.core.game import jacobian as jacobian_of
-from rivalry.core.game import payoff_against as payoff_against_of
+from rivalry.core.game import Game, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forwarded
 from rivalry.core.results import Coverage, Record
@@ -45,7 +43,7 @@ def flattened(game: Any) -> Any:
     >>> effort = SimpleNamespace(space=space, payoffs=lambda x: (x / x.sum() - x)[:, 0])
     >>> flat = flattened(effort)
     >>> y = flat.inner(jnp.array([[1.0], [3.0]]))
-    >>> flat.payoffs(y).round(6).tolist(), flat.gradients(y).round(6).tolist()
+    >>> flat.payoffs(y).round(6).tolist(), oracles.gradients(flat, y).round(6).tolist()
     ([-0.75, -2.25], [[-0.8125], [-2.8125]])
     """
     return Flat(game) if curved(game) else game
@@ -87,28 +85,7 @@ class Flat(eqx.Module):
         found: Array = self.game.payoffs(self.outer(y))
         return found
 
-    def payoff_against(self, y: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-        """One's payoff as a function of one's own inner coordinates, while the others stay at ``y``."""
-        known = payoff_against_of(self.game, self.outer(y), player)
-        return lambda strategy: known(self.outer(y.at[player].set(strategy))[player])
-
-    def gradients(self, y: Profile) -> Profile:
-        """Every player's own gradient in inner coordinates: the one in amounts, times how fast they grow."""
-        first, _ = self._slopes(y)
-        slope = own_gradients(self.game, self.outer(y)) * first
-        return jnp.where(first == 0, DOWN * scale_of(self.game), slope)
-
-    def jacobian(self, y: Profile) -> Float[Array, "row column"]:
-        """Derivative of the stacked own gradients in the stacked inner coordinates, player-major."""
-        x, (first, second) = self.outer(y), self._slopes(y)
-        curve = jnp.where(first == 0, 0.0, own_gradients(self.game, x) * second).ravel()
-        flow = first.ravel()
-        away = (flow == 0)[:, None] | (flow == 0)[None, :]
-        # derivatives in amounts need not be finite at zero, where they count for nothing
-        rows = jnp.where(away, 0.0, flow[:, None] * jacobian_of(self.game, x) * flow[None, :])
-        return rows + jnp.diag(curve)
-
-    def _slopes(self, y: Profile) -> tuple[Profile, Profile]:
+    def slopes(self, y: Profile) -> tuple[Profile, Profile]:
         """First and second derivatives of the amounts in their inner coordinates; 0 at zero."""
         one = jnp.ones_like(y)
 
@@ -121,6 +98,31 @@ class Flat(eqx.Module):
 @oracles.payoff_scale.register(Flat)
 def _(game: Flat) -> Any:
     return oracles.payoff_scale(game.game)
+
+
+@oracles.deviation_payoff.register(Flat)
+def _(game: Flat, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    known = oracles.deviation_payoff(game.game, game.outer(x), player)
+    return lambda strategy: known(game.outer(x.at[player].set(strategy))[player])
+
+
+@oracles.gradients.register(Flat)
+def _(game: Flat, x: Profile) -> Profile:
+    """The gradients in amounts, times how fast these grow in inner coordinates."""
+    first, _ = game.slopes(x)
+    slope = oracles.gradients(game.game, game.outer(x)) * first
+    return jnp.where(first == 0, DOWN * scale_of(game), slope)
+
+
+@oracles.jacobian.register(Flat)
+def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
+    amounts, (first, second) = game.outer(x), game.slopes(x)
+    curve = jnp.where(first == 0, 0.0, oracles.gradients(game.game, amounts) * second).ravel()
+    flow = first.ravel()
+    away = (flow == 0)[:, None] | (flow == 0)[None, :]
+    # derivatives in amounts need not be finite at zero, where they count for nothing
+    rows = jnp.where(away, 0.0, flow[:, None] * oracles.jacobian(game.game, amounts) * flow[None, :])
+    return rows + jnp.diag(curve)
 
 
 @oracles.discontinuity.register(Flat)

@@ -242,6 +242,11 @@ def _(game: _Seats) -> oracles.Labels:
     return oracles.Labels(players, known.axes[: game.space.shape[1]])
 
 
+@oracles.metrics.register(_Seats)
+def _(game: _Seats, x: Profile) -> Record:
+    return game.measures(x)
+
+
 @oracles.named_start.register(_Seats, when=forwarded(oracles.named_start))
 def _(game: _Seats, name: str) -> Profile:
     rows = oracles.named_start(game.game, name)[jnp.asarray(game.players)]

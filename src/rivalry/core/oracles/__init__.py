@@ -18,8 +18,7 @@ with a generic answer that holds for every game. Knowledge of a class of one's o
 >>> certificate(Duopoly(), [[1 / 3], [1 / 3]]).claim
 'equilibrium'
 
-Attributes and methods of a game are never read as knowledge, whatever their names, with two exceptions: the
-package's own classes, and members that a class declares with `offers`.
+Attributes and methods of a game are never read as knowledge, whatever their names.
 
 How a family registers. A family is read in the order model, analyses, oracles, factory. ``model.py`` holds
 the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
@@ -63,15 +62,10 @@ from rivalry.core.oracles.descriptions import (
     validate_parameter,
 )
 from rivalry.core.oracles.dispatch import (
-    DESCRIPTIVE,
-    OFFERED,
     Oracle,
     Unsupported,
     at_home,
     forwarded,
-    has,
-    offered,
-    offers,
     oracle,
     unknown,
 )
@@ -109,8 +103,6 @@ from rivalry.core.oracles.responses import (
 
 __all__ = [
     "CONVERSIONS",
-    "DESCRIPTIVE",
-    "OFFERED",
     "ORACLES",
     "PLAY",
     "GainBounds",
@@ -135,7 +127,6 @@ __all__ = [
     "forwarded",
     "gradients",
     "gradients_of",
-    "has",
     "initial_state",
     "jacobian",
     "labels",
@@ -145,8 +136,6 @@ __all__ = [
     "move_order",
     "named_start",
     "normalized_observation",
-    "offered",
-    "offers",
     "oracle",
     "outside_linear",
     "own_units",

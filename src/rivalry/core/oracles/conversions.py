@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.oracles.dispatch import offered, oracle, unknown
+from rivalry.core.oracles.dispatch import oracle, unknown
 from rivalry.tables.kernels.shapes import Contest, FiniteGame, LinearQuadraticGame
 
 # Finite games.
@@ -27,7 +27,7 @@ def to_finite(game: Any) -> FiniteGame:
     raise unknown(game, "finite form")
 
 
-@oracle("contest")
+@oracle()
 def to_contest(game: Any, grid: np.ndarray) -> Contest:
     """Return the sums that payoffs at grid points ``[player action axis]`` consist of.
 
@@ -37,7 +37,7 @@ def to_contest(game: Any, grid: np.ndarray) -> Contest:
     raise unknown(game, "payoffs that are shares of a contest")
 
 
-@oracle("levels")
+@oracle()
 def action_levels(game: Any, count: int) -> Any:
     """Return the levels of the axes, where only their number is given.
 
@@ -46,7 +46,7 @@ def action_levels(game: Any, count: int) -> Any:
     return count
 
 
-@oracle("repeated")
+@oracle()
 def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
     """Return the tables of the infinitely repeated game at grid points ``[player action axis]``.
 
@@ -56,7 +56,7 @@ def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
     raise unknown(game, "repeated form of its own")
 
 
-@oracle("adjustment_tables")
+@oracle()
 def to_adjustment_tables(game: Any, levels: int | list[float]) -> Any:
     """Return the duopoly with adjustment costs at levels, a `rivalry.tables.plans.AdjustmentTables`.
 
@@ -78,23 +78,13 @@ class Stages(NamedTuple):
     coupled: str = ""  # why periods depend on each other by more than whether play continues, or nothing
 
 
-def _stages(game: Any) -> Stages:
-    return Stages(
-        periods=int(game.periods),
-        space=offered(game, "period_space"),
-        weights=offered(game, "weights"),
-        infinite_horizon=bool(offered(game, "endless", False)),
-        coupled=str(offered(game, "linked", "")),
-    )
-
-
-@oracle("period_space", "stage", hooked=_stages)
+@oracle()
 def to_stages(game: Any) -> Stages:
     """Return the periods of a game that is played over several. Raises `Unsupported` for others (generic)."""
     raise unknown(game, "periods to go through")
 
 
-@oracle("opening")
+@oracle()
 def initial_state(game: Any) -> Float[Array, "stock player"]:
     """Return what is carried into the first period; shape ``[0 player]`` where nothing is.
 
@@ -103,7 +93,7 @@ def initial_state(game: Any) -> Float[Array, "stock player"]:
     raise unknown(game, "initial state")
 
 
-@oracle("period")
+@oracle()
 def transition(
     game: Any, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
 ) -> tuple[Array, Array, Array]:
@@ -115,7 +105,7 @@ def transition(
     raise unknown(game, "transition from period to period")
 
 
-@oracle("stage")
+@oracle()
 def stage_game(game: Any, t: int | Array, ahead: Float[Array, "player"]) -> Any:
     """Return period ``t`` as a one-shot game in which continuing is worth ``ahead``.
 
@@ -124,7 +114,7 @@ def stage_game(game: Any, t: int | Array, ahead: Float[Array, "player"]) -> Any:
     raise unknown(game, "stage games")
 
 
-@oracle("node")
+@oracle()
 def state_game(game: Any, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Any:
     """Return period ``t`` in a state as a game with a known best response and with ``after(x)``.
 
@@ -134,7 +124,7 @@ def state_game(game: Any, t: int | Array, state: Float[Array, "stock player"], a
     raise unknown(game, "games of a period in a state")
 
 
-@oracle("stock_range")
+@oracle()
 def state_bounds(game: Any, t: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the largest states of period ``t``, ``[stock player]`` each.
 
@@ -143,7 +133,7 @@ def state_bounds(game: Any, t: int) -> tuple[np.ndarray, np.ndarray]:
     raise unknown(game, "bounds of its states")
 
 
-@oracle("linear_quadratic")
+@oracle()
 def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
     """Return the infinitely repeated game with linear motion and quadratic costs.
 
@@ -152,7 +142,7 @@ def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
     raise unknown(game, "linear-quadratic form")
 
 
-@oracle("outside_linear")
+@oracle()
 def outside_linear(game: Any, states: np.ndarray) -> str:
     """Return why the linear-quadratic form fails on a path of states; generic: an empty text, it holds."""
     return ""
@@ -161,7 +151,7 @@ def outside_linear(game: Any, states: np.ndarray) -> str:
 # Play by agents.
 
 
-@oracle("play")
+@oracle()
 def to_markov(game: Any, periods: int | None = None) -> Any:
     """Return native play, period by period, as a `rivalry.MarkovGame` truncated after ``periods``.
 
@@ -170,7 +160,7 @@ def to_markov(game: Any, periods: int | None = None) -> Any:
     raise unknown(game, "native play")
 
 
-@oracle("world")
+@oracle()
 def to_agents(game: Any) -> Any:
     """Return the tuple of arrays that compiled kernels take to simulate finitely many agents.
 

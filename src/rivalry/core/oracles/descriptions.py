@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.oracles.dispatch import offered, oracle, unknown
+from rivalry.core.oracles.dispatch import oracle, unknown
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
 
@@ -19,13 +19,13 @@ class Labels(NamedTuple):
     axes: tuple[str, ...] = ()
 
 
-@oracle("scale", hooked=lambda game: offered(game, "scale"), inherited=True)
+@oracle(inherited=True)
 def payoff_scale(game: Any) -> Array | np.ndarray | float:
     """Return what payoffs are compared with: a number above 0, which JAX may trace. Generic: 1."""
     return 1.0
 
 
-@oracle("jumps", hooked=lambda game: str(offered(game, "jumps")), inherited=True)
+@oracle(inherited=True)
 def discontinuity(game: Any) -> str:
     """Return why gradients may not be followed, because payoffs jump; an empty text where they may (generic).
 
@@ -34,24 +34,19 @@ def discontinuity(game: Any) -> str:
     return ""
 
 
-@oracle(
-    "player_names",
-    "axis_names",
-    hooked=lambda game: Labels(*(tuple(offered(game, f"{what}_names", ())) for what in ("player", "axis"))),
-    inherited=True,
-)
+@oracle(inherited=True)
 def labels(game: Any) -> Labels:
     """Return the names of players and of the axes of a strategy. Generic: none, they are numbered."""
     return Labels()
 
 
-@oracle("measures", inherited=True)
+@oracle(inherited=True)
 def metrics(game: Any, x: Profile) -> Record:
     """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
     return {}
 
 
-@oracle("outcomes", inherited=True)
+@oracle(inherited=True)
 def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
 
@@ -60,13 +55,13 @@ def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Ar
     raise unknown(game, "metrics that JAX can trace")
 
 
-@oracle("named_start", inherited=True)
+@oracle(inherited=True)
 def named_start(game: Any, name: str) -> Profile:
     """Return the start of this name. Raises `ValueError` for an unknown name (generic: for any)."""
     raise ValueError(f"start: {name!r} must be a profile; this game has no named starts")
 
 
-@oracle("refuses", inherited=True)
+@oracle(inherited=True)
 def validate_parameter(game: Any, name: str, value: float) -> str:
     """Return why the array ``name`` may not take ``value``; an empty text where it may (generic)."""
     return ""

@@ -5,125 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from importlib import import_module
+from inspect import isdatadescriptor, ismethoddescriptor
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from rivalry.core.jax import forget_programs
-from rivalry.core.registry import near
 
 P = ParamSpec("P")
 R = TypeVar("R")
 G = TypeVar("G")
-C = TypeVar("C", bound=type)
+_Answer = tuple[Callable[[Any], bool] | None, Callable[..., Any]]
 
-_DESCRIBE = """alive axis_names discount everybody gamma growth jumps legal measures movers named_start
-outcomes own_units periods period_space player_names refuses scale stages timing unit_cost weights"""
-DESCRIPTIVE = frozenset(_DESCRIBE.split())
-"""Members that describe a game and hold for its subclasses too; all others follow from its payoffs."""
-
-_OPTIONAL = """adjustment_tables alive contest endless gain_between gamma gamma_channels growth legal levels
-linear_quadratic linked movers node opening outside_linear period period_space periods play repeated shown
-stage stages stock_range timing valued weights world"""
-OFFERED = frozenset(_OPTIONAL.split())
-"""What `offers` takes: optional members of games over periods and for learners."""
-
-_offered: dict[type, frozenset[str]] = {}
-_sources: dict[tuple[type, str], tuple[type, bool] | None] = {}
-
-
-def offers(*names: str) -> Callable[[C], C]:
-    """Declare that members of a class answer the oracles that read these names.
-
-    Parameters
-    ----------
-    *names : str
-        Names such as ``play``, which `to_markov` reads, or ``levels``, which `action_levels` reads. Members
-        that are not declared are never read. Registering with the oracle does the same.
-
-    Returns
-    -------
-    Callable
-        A class decorator, which returns the class unchanged. Subclasses keep the declaration.
-
-    Raises
-    ------
-    ValueError
-        For a name that is not one of these members.
-
-    Examples
-    --------
-    >>> @offers("play")
-    ... class Duel:
-    ...     def play(self, periods=None): ...
-    """
-    for name in names:
-        if name not in OFFERED:
-            raise ValueError(f"offers: {name!r} is not an optional member of a game; {near(name, OFFERED)}")
-
-    def declare(kind: C) -> C:
-        _offered[kind] = _offered.get(kind, frozenset()) | set(names)
-        _sources.clear()
-        return kind
-
-    return declare
-
-
-def offered(game: object, name: str, default: Any = None) -> Any:
-    """The optional member ``name`` of a game, where its class is the package's own or declares it.
-
-    Parameters
-    ----------
-    game : object
-        Any game.
-    name : str
-        One of the members that `rivalry.core.game` documents.
-    default : Any
-        What is returned where there is none.
-
-    Returns
-    -------
-    Any
-        The member as the class of the package, or the declaring class, defines it. What a subclass elsewhere
-        defines under the same name is passed over.
-    """
-    kind = type(game)
-    try:
-        found = _sources[kind, name]
-    except KeyError:
-        found = _sources[kind, name] = _source(kind, name)
-    if found is None:
-        return default
-    above, declared = found
-    if declared:
-        return getattr(game, name)
-    member = vars(above).get(name, default)
-    try:  # members of our own classes may be there for some games of the class only
-        if name in _annotated(above):
-            return getattr(game, name)
-        return member.__get__(game, kind) if hasattr(type(member), "__get__") else member
-    except AttributeError:
-        return default
-
-
-def has(game: object, *names: str) -> bool:
-    """Whether a game offers all of these members; see `offered`."""
-    missing = object()
-    return all(offered(game, name, missing) is not missing for name in names)
-
-
-def _source(kind: type, name: str) -> tuple[type, bool] | None:
-    """The class that a member is taken from, and whether it was declared there; None without one."""
-    shadowed = False
-    for above in kind.__mro__:
-        declared = name in _offered.get(above, ())
-        holds = name in vars(above) or name in _annotated(above)
-        if declared or (holds and _ours(above)):
-            if name not in DESCRIPTIVE and not _pays_as(kind, above):
-                return None
-            if not declared and shadowed and name in _annotated(above):
-                return None  # the value that is there is the subclass's
-            return above, declared
-        shadowed |= holds
-    return None
+_declared: list[Oracle[..., Any]] = []
+_homes: dict[type, str] = {}
 
 
 def _annotated(kind: type) -> Mapping[str, Any]:
@@ -139,7 +32,7 @@ def _pays_as(kind: type, above: type) -> bool:
     """Whether a class left payoffs, and what they may be made of, as they are in a class above it.
 
     What is proved there says nothing of it otherwise. A method that it overrides may be called by the
-    payoffs: only names that describe, and plain values, may be replaced.
+    payoffs: only plain values may be replaced.
     """
     for between in kind.__mro__[: kind.__mro__.index(above)]:
         if _ours(between):
@@ -147,18 +40,11 @@ def _pays_as(kind: type, above: type) -> bool:
         if {"space", "payoffs"} & {*vars(between), *_annotated(between)}:
             return False
         for name, value in vars(between).items():
-            changes = callable(value) or hasattr(type(value), "__get__")
-            known = hasattr(above, name) or name in getattr(above, "__dataclass_fields__", {})
-            private = name.startswith("__") or name in DESCRIPTIVE
-            if changes and known and not private:
+            computes = callable(value) or isdatadescriptor(value) or ismethoddescriptor(value)
+            known = any(name in {*vars(one), *_annotated(one)} for one in above.__mro__)
+            if computes and known and not name.startswith("__"):
                 return False
     return True
-
-
-_Answer = tuple[Callable[[Any], bool] | None, Callable[..., Any]]
-
-_declared: list[Oracle[..., Any]] = []
-_homes: dict[type, str] = {}
 
 
 def at_home(kind: type, module: str) -> None:
@@ -192,24 +78,12 @@ class Oracle(Generic[P, R]):
     ----------
     generic : Callable
         The answer where nothing is known of a game.
-    hooks : str
-        Members in which the package's own classes hold their answer.
-    hooked : Callable, optional
-        How the answer is made from these; by default the first is called with the arguments.
     inherited : bool
         Whether an answer holds for subclasses that change payoffs or space, as descriptions do.
     """
 
-    def __init__(
-        self,
-        generic: Callable[Concatenate[Any, P], R],
-        *hooks: str,
-        hooked: Callable[Concatenate[Any, P], R] | None = None,
-        inherited: bool = False,
-    ) -> None:
+    def __init__(self, generic: Callable[Concatenate[Any, P], R], inherited: bool = False) -> None:
         self._generic = generic
-        self._hooks = hooks
-        self._hooked = hooked
         self._inherited = inherited
         self._answers: dict[type, _Answer] = {}
         self._lines: dict[type, tuple[_Answer, ...]] = {}
@@ -266,22 +140,12 @@ class Oracle(Generic[P, R]):
         """The answers for a class, the nearest first."""
         for above in kind.__mro__:
             _import_home(above)
-        line: list[_Answer] = []
-        for above in kind.__mro__:
-            if above in self._answers and (self._inherited or _pays_as(kind, above)):
-                line.append(self._answers[above])
-            elif any(h in _offered.get(above, ()) for h in self._hooks) or (
-                _ours(above) and any(h in vars(above) or h in _annotated(above) for h in self._hooks)
-            ):
-                line.append((self._offers, self._hooked or self._first))
-        self._lines[kind] = tuple(line)
+        self._lines[kind] = tuple(
+            self._answers[above]
+            for above in kind.__mro__
+            if above in self._answers and (self._inherited or _pays_as(kind, above))
+        )
         return self._lines[kind]
-
-    def _offers(self, game: Any) -> bool:
-        return any(offered(game, hook) is not None for hook in self._hooks)
-
-    def _first(self, game: Any, *args: Any, **kwargs: Any) -> Any:
-        return offered(game, self._hooks[0])(*args, **kwargs)
 
     def __reduce__(self) -> str:
         return self.__name__  # type: ignore[attr-defined, no-any-return]
@@ -292,11 +156,9 @@ def forwarded(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
     return lambda wrapper: oracle.knows(wrapper.game)
 
 
-def oracle(
-    *hooks: str, hooked: Callable[..., Any] | None = None, inherited: bool = False
-) -> Callable[[Callable[Concatenate[Any, P], R]], Oracle[P, R]]:
+def oracle(*, inherited: bool = False) -> Callable[[Callable[Concatenate[Any, P], R]], Oracle[P, R]]:
     """Decorate a generic answer; see `Oracle`."""
-    return lambda generic: Oracle(generic, *hooks, hooked=hooked, inherited=inherited)
+    return lambda generic: Oracle(generic, inherited)
 
 
 class Unsupported(ValueError):

@@ -8,22 +8,22 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core.jax import jnp
-from rivalry.core.oracles.dispatch import offered, oracle, unknown
+from rivalry.core.oracles.dispatch import oracle, unknown
 
 
-@oracle("gamma", hooked=lambda game: offered(game, "gamma"), inherited=True)
+@oracle(inherited=True)
 def discount_factors(game: Any) -> Any:
     """Return the players' discount factors, ``[player]`` or one for all. Generic: NaN, none is known."""
     return np.nan
 
 
-@oracle("growth", hooked=lambda game: offered(game, "growth"), inherited=True)
+@oracle(inherited=True)
 def payoff_growth(game: Any) -> Any:
     """Return the growth rate of payoffs per period. Generic: 0."""
     return 0.0
 
 
-@oracle("stages", hooked=lambda game: offered(game, "stages"), inherited=True)
+@oracle(inherited=True)
 def move_order(game: Any) -> tuple[tuple[int, ...], ...]:
     """Return the players of each stage of a period, by their numbers in `base_game`.
 
@@ -32,13 +32,13 @@ def move_order(game: Any) -> tuple[tuple[int, ...], ...]:
     return (tuple(range(game.space.shape[0])),)
 
 
-@oracle("timing", hooked=lambda game: offered(game, "timing") == "alternating", inherited=True)
+@oracle(inherited=True)
 def alternating(game: Any) -> bool:
     """Return whether players revise their choices in turn, one per period. Generic: no."""
     return False
 
 
-@oracle("everybody", hooked=lambda game: offered(game, "everybody"), inherited=True)
+@oracle(inherited=True)
 def base_game(game: Any) -> Any:
     """Return the game in which all players choose, of a game of leaders. Generic: the game itself."""
     return game
@@ -52,12 +52,7 @@ class GainBounds(NamedTuple):
     critical_discount: Any  # [player]: from here on reversion to Nash supports the joint maximum
 
 
-def _gain_bounds(game: Any) -> GainBounds:
-    nash, joint = offered(game, "gain_between")()
-    return GainBounds(nash, joint, game.critical_discount())
-
-
-@oracle("gain_between", hooked=_gain_bounds)
+@oracle()
 def profit_gain_bounds(game: Any) -> GainBounds:
     """Return the payoffs at which the profit gain is 0 and 1, with the critical discount factors.
 
@@ -66,7 +61,7 @@ def profit_gain_bounds(game: Any) -> GainBounds:
     raise unknown(game, "benchmarks of profit gains")
 
 
-@oracle("valued")
+@oracle()
 def cycle_value(game: Any, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the values of cash flows that continue forever, and the terminal value's share in each.
 
@@ -76,7 +71,7 @@ def cycle_value(game: Any, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np
     raise unknown(game, "valuation of cash flows")
 
 
-@oracle("gamma_channels")
+@oracle()
 def discounting_channels(game: Any, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
     """Return the channels by which discount factors can affect outcomes, with a one-line ``text``.
 
@@ -88,32 +83,32 @@ def discounting_channels(game: Any, tables: Any = None, learns: Any = None, disc
 # Oracles of a `rivalry.MarkovGame`; states are its own.
 
 
-@oracle("movers", inherited=True)
+@oracle(inherited=True)
 def active_players(game: Any, state: Any) -> Bool[Array, "player"]:
     """Return which players move in a state. Generic: all."""
     return jnp.ones(game.space.shape[0], dtype=bool)
 
 
-@oracle("alive", inherited=True)
+@oracle(inherited=True)
 def present_players(game: Any, state: Any) -> Bool[Array, "player"]:
     """Return which players have not left for good. Generic: all."""
     return jnp.ones(game.space.shape[0], dtype=bool)
 
 
-@oracle("legal", inherited=True)
+@oracle(inherited=True)
 def legal_actions(game: Any, state: Any) -> Bool[Array, "player action"]:
     """Return which actions are legal in a state. Raises `Unsupported` where none is masked (generic)."""
     raise unknown(game, "mask of legal actions")
 
 
-@oracle("shown")
+@oracle()
 def normalized_observation(game: Any, state: Any) -> Float[Array, "player feature"]:
     """Return observations in numbers of order 1, for learners. Generic: ``game.observe(state)``."""
     found: Array = game.observe(state)
     return found
 
 
-@oracle("own_units", hooked=lambda game: bool(offered(game, "own_units")), inherited=True)
+@oracle(inherited=True)
 def own_units(game: Any) -> bool:
     """Return whether environments take actions in the game's units by default. Generic: no, -1 to 1."""
     return False

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles.dispatch import offered, oracle, unknown
+from rivalry.core.oracles.dispatch import oracle, unknown
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Strategy
 
@@ -26,7 +25,7 @@ class Response(NamedTuple):
     tried: np.ndarray | None = None  # payoffs of the strategies that were looked at, wherever the player is
 
 
-@oracle("alike", hooked=lambda game: np.asarray(offered(game, "alike")))
+@oracle()
 def exchangeable(game: Any) -> np.ndarray:
     """Return one integer per player, ``[player]``, equal for those that may be exchanged. Generic: none may.
 
@@ -35,13 +34,13 @@ def exchangeable(game: Any) -> np.ndarray:
     return np.arange(game.space.shape[0])
 
 
-@oracle("payoff_against")
+@oracle()
 def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
     """Return ``player``'s payoff as a function of its own strategy ``[axis]``, the others at ``x``."""
     return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
 
 
-@oracle("gradients")
+@oracle()
 def gradients(game: Any, x: Profile) -> Profile:
     """Return every player's gradient of its own payoff in its own strategy, ``[player axis]``.
 
@@ -61,7 +60,7 @@ def gradients_of(game: Any, x: Profile, rows: Array) -> Float[Array, "row axis"]
     return found
 
 
-@oracle("jacobian")
+@oracle()
 def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
     """Return the derivative of the stacked `gradients` in the stacked profile, player-major.
 
@@ -75,7 +74,7 @@ def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
     return rows.reshape(x.size, x.size)
 
 
-@oracle("best_reply")
+@oracle()
 def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best strategy of ``player`` against the others at ``x``, its payoff, and the coverage.
 
@@ -87,7 +86,7 @@ def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy,
     raise unknown(game, "best response")
 
 
-@oracle("proved_reply")
+@oracle()
 def proved_response(game: Any, x: Profile, player: int) -> Response:
     """Return what `best_response` does with an upper bound on every payoff of ``player``, for certificates.
 
@@ -99,7 +98,7 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
     return Response(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
 
 
-@oracle("reply_to_mixture")
+@oracle()
 def mixed_best_response(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Strategy | np.ndarray, Any, Coverage]:
@@ -111,7 +110,7 @@ def mixed_best_response(
     raise unknown(game, "best response to mixtures")
 
 
-@oracle("ceiling")
+@oracle()
 def payoff_bound(
     game: Any, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
@@ -122,13 +121,13 @@ def payoff_bound(
     return jnp.asarray(jnp.inf)
 
 
-@oracle("candidates")
+@oracle()
 def search_points(game: Any, player: int) -> Float[Array, "point axis"]:
     """Return strategies of ``player`` from which a search for its best response begins too. Generic: none."""
     return jnp.zeros((0, game.space.shape[1]))
 
 
-@oracle("closed_form")
+@oracle()
 def closed_form(game: Any) -> np.ndarray:
     """Return first-order points known without a search, ``[root player axis]``, the most plausible first.
 
@@ -137,11 +136,7 @@ def closed_form(game: Any) -> np.ndarray:
     raise unknown(game, "closed form")
 
 
-def _views(game: Any) -> dict[str, Callable[[Profile], Record]]:
-    return {name: partial(offered(game, "view"), name) for name in offered(game, "views")}
-
-
-@oracle("views", hooked=_views)
+@oracle()
 def plot_data(game: Any) -> Mapping[str, Callable[[Profile], Record]]:
     """Return functions of a profile by name: larger arrays, stored where a plot needs them. Generic: none."""
     return {}

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile
@@ -37,8 +38,8 @@ class MarketPlay(eqx.Module):
 
     In a period the shock is drawn, the stages act, the market clears once, all cash flows are settled
     together (the rewards), and states are updated. A step is a period; in a market with stages it is a
-    stage, and the last stage is paid. ``movers`` are the firms that choose; in alternating play firm ``t
-    mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
+    stage, and the last stage is paid. ``active_players`` returns the firms that choose; in alternating play
+    firm ``t mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
 
     A choice is a quantity or a price. Where a change of output takes effect a period later
     (``predetermined``), it is that change: output goes from ``q`` to ``q + u``, clipped to the market's
@@ -49,7 +50,7 @@ class MarketPlay(eqx.Module):
     quantity and price, ``own_q_price``, the ``price`` of one good, or ``none``. They also observe, where
     they matter, the choices that stay, an observed shock, a sticky price, which firms have exited, their
     own capacity and cash, the market size, and the choices of earlier stages. The horizon truncates play. A
-    firm that runs out of cash exits for good (``alive``), and play ends with the last one.
+    firm that runs out of cash exits for good, and play ends with the last one.
     """
 
     market: Market
@@ -79,7 +80,7 @@ class MarketPlay(eqx.Module):
         self, state: PlayState, x: Profile, key: PRNGKeyArray
     ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         market = self.market
-        now = jnp.where(self.movers(state)[:, None], x, state.now)
+        now = jnp.where(self.active_players(state)[:, None], x, state.now)
         period_ends = state.stage == len(market.stages) - 1
         shift = 0.0 if market.shock is None else market.shock.levels[state.shock]
         flow, standing = settle(market, state.standing, now, shift, self.reach)
@@ -93,7 +94,7 @@ class MarketPlay(eqx.Module):
         gone = ~jnp.any(following.standing.active)
         return following, jnp.where(period_ends, flow.cash_flow, 0.0), gone, cut & ~gone
 
-    def movers(self, state: PlayState) -> Bool[Array, "player"]:
+    def active_players(self, state: PlayState) -> Bool[Array, "player"]:
         """Return which firms choose."""
         market = self.market
         firms = jnp.arange(market.players)
@@ -102,10 +103,6 @@ class MarketPlay(eqx.Module):
         else:
             turn = put(_stage_rows(market))[state.stage]
         return turn & state.standing.active
-
-    def alive(self, state: PlayState) -> Bool[Array, "player"]:
-        """Return which firms have not exited."""
-        return state.standing.active
 
     def observe(self, state: PlayState) -> Float[Array, "player feature"]:
         """Return each firm's observation, in the order of the description."""
@@ -154,6 +151,16 @@ class MarketPlay(eqx.Module):
         if self.market.timing != "alternating" or self.market.dynamics.adjustment == "predetermined":
             return still
         return still.at[:, 0].set(standing.choice)
+
+
+@oracles.active_players.register(MarketPlay)
+def _(game: MarketPlay, state: PlayState) -> Bool[Array, "player"]:
+    return game.active_players(state)
+
+
+@oracles.present_players.register(MarketPlay)
+def _(game: MarketPlay, state: PlayState) -> Bool[Array, "player"]:
+    return state.standing.active
 
 
 def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:

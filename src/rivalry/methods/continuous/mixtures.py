@@ -277,29 +277,33 @@ class MixedOpponents(eqx.Module):
         found: Space = self.game.space
         return found
 
-    @property
-    def scale(self) -> Float[Array, ""]:
-        return scale_of(self.game)
-
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """What every player would get by its strategy in ``x`` while the others play the atoms."""
-        return jnp.stack([self.payoff_against(x, player)(x[player]) for player in range(x.shape[0])])
+        each = [oracles.deviation_payoff(self, x, player)(x[player]) for player in range(x.shape[0])]
+        return jnp.stack(each)
 
-    def payoff_against(self, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-        """The expected payoff as a function of one's own strategy; ``x`` is not looked at."""
 
-        def mean(strategy: Strategy) -> Float[Array, ""]:
-            def one(profile: Profile) -> Array:
-                return own_payoff(self.game, profile, player, strategy)
+@oracles.payoff_scale.register(MixedOpponents)
+def _(game: MixedOpponents) -> Any:
+    return oracles.payoff_scale(game.game)
 
-            count = self.odds.shape[0]
-            if count <= TOGETHER:
-                each = jax.vmap(one)(self.profiles)
-            else:
-                each = jax.lax.map(one, self.profiles, batch_size=TOGETHER)
-            return jnp.sum(self.odds * each)
 
-        return mean
+@oracles.deviation_payoff.register(MixedOpponents)
+def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    """The expected payoff as a function of one's own strategy; ``x`` is not looked at."""
+
+    def mean(strategy: Strategy) -> Float[Array, ""]:
+        def one(profile: Profile) -> Array:
+            return own_payoff(game.game, profile, player, strategy)
+
+        count = game.odds.shape[0]
+        if count <= TOGETHER:
+            each = jax.vmap(one)(game.profiles)
+        else:
+            each = jax.lax.map(one, game.profiles, batch_size=TOGETHER)
+        return jnp.sum(game.odds * each)
+
+    return mean
 
 
 def certificate(

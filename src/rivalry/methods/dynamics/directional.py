@@ -11,10 +11,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float, UInt32
 
-from rivalry.core.game import with_
+from rivalry.core.game import arrays, with_
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
-from rivalry.core.oracles import offered
 from rivalry.core.results import Record
 from rivalry.core.space import Box
 from rivalry.core.statistics import half_width
@@ -160,7 +159,8 @@ class Directional(eqx.Module):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         found = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
-        if noisy and getattr(offered(found.game, "unit_cost"), "shape", ()) != (found.players,):
+        costs = arrays(found.game).get("unit_cost")
+        if noisy and (costs is None or costs.shape != (found.players,)):
             raise ValueError(
                 f"cost_noise: {self.cost_noise} must be 0 in a game without `unit_cost`, one per player"
             )

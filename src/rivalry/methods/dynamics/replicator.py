@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from rivalry.core import oracles
 from rivalry.core.game import Finish, Game, own_gradients, scale_of
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
@@ -54,11 +55,6 @@ class Population(eqx.Module):
         space = self.game.space
         return Simplex(space.sizes[:1], space.least)
 
-    @property
-    def scale(self) -> Float[Array, ""]:
-        """The game's own."""
-        return scale_of(self.game)
-
     def everybody(self, x: Float[Array, "1 axis"]) -> Profile:
         """The profile ``[player axis]`` in which every player plays as the population does."""
         return jnp.broadcast_to(x, self.game.space.shape)
@@ -67,8 +63,15 @@ class Population(eqx.Module):
         payoffs: Array = self.game.payoffs(self.everybody(x))[:1]
         return payoffs
 
-    def gradients(self, x: Profile) -> Profile:
-        return own_gradients(self.game, self.everybody(x), (0,))
+
+@oracles.payoff_scale.register(Population)
+def _(game: Population) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.gradients.register(Population)
+def _(game: Population, x: Profile) -> Profile:
+    return own_gradients(game.game, game.everybody(x), (0,))
 
 
 def symmetric(game: Game) -> bool:
