@@ -7,7 +7,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods import CommitmentWithSwitchingCost
-from rivalry.methods.dynamic_games.plan_values import judged
+from rivalry.methods.dynamic_games.commitment_with_switching_cost import judged
 from rivalry.tables.plans import AdjustmentTables, adjustment_tables, announced
 
 INF = float("inf")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.q_learning import session_record
+from rivalry.methods.q_learning import session_metrics
 from rivalry.methods.q_learning.decay import fading
 from rivalry.methods.q_learning.repeated import RepeatedQLearning
 from rivalry.methods.q_learning.roles import myopic_replies, roles_of
@@ -326,8 +326,8 @@ def test_a_fixed_number_of_periods_is_completed() -> None:
 
 
 def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_record, "STORED", 10)
-    monkeypatch.setattr(session_record, "WEIGHED", 10)
+    monkeypatch.setattr(session_metrics, "STORED", 10)
+    monkeypatch.setattr(session_metrics, "WEIGHED", 10)
     with pytest.warns(UserWarning, match="best replies in 12 whole states are not worked out"):
         record = rv.solve(tables(PAIR, (3, 4)), quick(), seed=5).record
     assert "policy" not in record

@@ -10,7 +10,7 @@ import quantecon as qe
 from scipy.linalg import solve_discrete_lyapunov
 
 from rivalry.methods.dynamic_games import riccati
-from rivalry.methods.dynamic_games.commitment import commitment, implementability
+from rivalry.methods.dynamic_games.riccati import commitment, implementability
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 

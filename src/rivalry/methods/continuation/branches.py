@@ -13,9 +13,9 @@ from rivalry.core.game import refuse_jumps
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Simplex
-from rivalry.methods.continuation import trace
 from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.session import Session, empty, record
+from rivalry.methods.continuation.trace import TraceOptions, Tracer
 
 
 class Branches(eqx.Module):
@@ -108,7 +108,17 @@ class Branches(eqx.Module):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Up to ``steps`` points, events or cycles; 0 when all is found."""
-        tracer = trace.Tracer(self, self._family(world), session)
+        options = TraceOptions(
+            self.step,
+            self.switch,
+            self.most_branches,
+            self.most_points,
+            self.searches,
+            self.cycles,
+            self.certify,
+            self.points,
+        )
+        tracer = Tracer(options, self._family(world), session)
         done = 0
         while done < steps and tracer.one():
             done += 1

@@ -18,9 +18,9 @@ from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.space import Profile
 from rivalry.methods.continuation.parameters import Dial, dial, precise
-from rivalry.methods.design.inner import equilibrium_from, root_near
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
+from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
 
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with it are not chance
 FORWARD, CENTRAL = "forward mode", "central difference"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.space import Simplex
 from rivalry.methods.continuation import session as known
-from rivalry.methods.continuation.events import KINDS, Event, cuts, refine
+from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
 from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped
 from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.pseudo_arclength import (
@@ -20,10 +20,7 @@ from rivalry.methods.continuation.pseudo_arclength import (
     tangent,
 )
 from rivalry.methods.continuation.session import NONE, Session, add, curve
-from rivalry.methods.continuation.switching import births, lies_on
-
-if TYPE_CHECKING:
-    from rivalry.methods.continuation.branches import Branches
+from rivalry.methods.continuation.switching import beyond, births, lies_on
 
 FIRST = 0.3  # of the longest step: the first one
 SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
@@ -32,10 +29,23 @@ TWICE = 1e-9  # of the range: events of one label nearer than that are one
 MARGIN = 1e-9  # widths: nearer to a bound is on it
 
 
+class TraceOptions(NamedTuple):
+    """The options of `Branches` that decide what is traced; they are described there."""
+
+    step: list[float]
+    switch: int
+    most_branches: int
+    most_points: int
+    searches: int
+    cycles: int | list[float]
+    certify: str
+    points: int
+
+
 class Tracer:
     """The next thing to do, read off the session and written to it."""
 
-    def __init__(self, options: Branches, family: Family, session: Session) -> None:
+    def __init__(self, options: TraceOptions, family: Family, session: Session) -> None:
         self.options, self.family, self.session = options, family, session
 
     def one(self) -> bool:
@@ -195,8 +205,6 @@ class Tracer:
     # -- events ---------------------------------------------------------------------------------------------
 
     def _refine(self, cut: int) -> None:
-        from rivalry.methods.continuation.events import Cut
-
         s = self.session
         s["cuts_done"] = np.asarray([cut + 1])
         row = int(s["cut_row"][cut])
@@ -337,8 +345,6 @@ class Tracer:
     # -- cycles and certificates ----------------------------------------------------------------------------
 
     def _cycles(self, hopf: int) -> None:
-        from rivalry.methods.continuation.cycles import beyond
-
         s = self.session
         s["hopfs_done"] = np.asarray([hopf + 1])
         event = int(np.flatnonzero(s["event_kind"] == HOPF)[hopf])

@@ -17,7 +17,7 @@ from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.core.validate import limit
 from rivalry.methods.continuation.parameters import Dial, dial, precise
-from rivalry.methods.design.inner import ends_from
+from rivalry.methods.limit_sets.nearby_equilibria import ends_from
 
 FINE = 1e-6  # of the range between two grid values: how far a refinement goes
 WELFARE = "welfare"

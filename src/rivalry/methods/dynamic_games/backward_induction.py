@@ -14,7 +14,7 @@ from rivalry.core.jax import jax, put
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
-from rivalry.methods.design.inner import ends_from
+from rivalry.methods.limit_sets.nearby_equilibria import ends_from
 
 REST = 1e-12  # of the payoff scale: values that move less have come to rest
 ITERATIONS = 200  # most passes over a horizon without end

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import Game
-from rivalry.core.jax import put
 from rivalry.core.results import dataset
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile
 from rivalry.methods.continuation.parametrised_game import Family
-from rivalry.methods.dynamics.tangent_cone import SLACK, newton_step
 from rivalry.methods.limit_sets.end_state import spectrum
+from rivalry.methods.limit_sets.newton import rest_point
 
 if TYPE_CHECKING:
     from xarray import Dataset
-
-STEPS = 20  # of Newton's method
-MOVED = 1e-12  # of the width: a shorter step is the last
-NEAR = 0.1  # of the width: a point further off than this is another one
 
 
 def spectra(
@@ -68,24 +62,3 @@ def spectra(
             "scan_stable": (("scan",), known & (rising < 0)),
         }
     )
-
-
-def rest_point(game: Game, x: Profile) -> Profile | None:
-    """The point next to ``x`` [player axis] where projected gradients vanish, by Newton's steps; or None."""
-    wide = np.asarray(width(game.space))
-    begin = np.asarray(x)
-    for _ in range(STEPS):
-        move = np.asarray(_newton_step(game, x))
-        if not np.all(np.isfinite(move)):
-            return None
-        x = game.space.project(x + put(move))
-        if np.max(np.abs(np.asarray(x) - begin) / wide) > NEAR:
-            return None
-        if np.max(np.abs(move) / wide) <= MOVED:
-            return x
-    return None
-
-
-@eqx.filter_jit
-def _newton_step(game: Game, x: Profile) -> Profile:
-    return newton_step(game, x, SLACK)

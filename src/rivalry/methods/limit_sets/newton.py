@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import ENDINGS, Finish, Game, own_gradients, refuse_jumps, scale_of
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, along, newton_step, pull
 from rivalry.methods.limit_sets import end_state
 
 HALVINGS = 30
+STEPS = 20  # of Newton's method, undamped
+MOVED = 1e-12  # of the width: a shorter step is the last
+NEAR = 0.1  # of the width: a point further off than this is another one
 
 
 class NewtonState(NamedTuple):
@@ -77,3 +81,24 @@ class Newton(eqx.Module):
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Spectrum at the root; players who coincide stay together."""
         return end_state.analyse(game, profile, key, moves=False)
+
+
+def rest_point(game: Game, x: Profile) -> Profile | None:
+    """The point next to ``x`` [player axis] where projected gradients vanish, by Newton's steps; or None."""
+    wide = np.asarray(width(game.space))
+    begin = np.asarray(x)
+    for _ in range(STEPS):
+        move = np.asarray(_newton_step(game, x))
+        if not np.all(np.isfinite(move)):
+            return None
+        x = game.space.project(x + put(move))
+        if np.max(np.abs(np.asarray(x) - begin) / wide) > NEAR:
+            return None
+        if np.max(np.abs(move) / wide) <= MOVED:
+            return x
+    return None
+
+
+@eqx.filter_jit
+def _newton_step(game: Game, x: Profile) -> Profile:
+    return newton_step(game, x, SLACK)

@@ -19,7 +19,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
-from rivalry.methods.limit_sets.eigenvalues import rest_point
+from rivalry.methods.limit_sets.newton import rest_point
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: where Newton is started
 SMALL = 0.1  # of the amplitude started from: an orbit smaller than that is the rest point itself

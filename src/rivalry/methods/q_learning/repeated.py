@@ -18,9 +18,15 @@ from rivalry.methods.q_learning.decay import fading
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.methods.q_learning.policies import places_at
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
-from rivalry.methods.q_learning.session_curve import curves, marks, note
-from rivalry.methods.q_learning.session_metrics import answering, channels, outcomes
-from rivalry.methods.q_learning.session_record import greedy_play
+from rivalry.methods.q_learning.session_metrics import (
+    answering,
+    channels,
+    curves,
+    greedy_play,
+    marks,
+    note,
+    outcomes,
+)
 from rivalry.tables.discretize import TABLE_BYTES
 from rivalry.tables.greedy_play import states
 from rivalry.tables.periods import over_periods

@@ -8,19 +8,28 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.certify import TOLERANCE
 from rivalry.core.oracles import traced_metrics
-from rivalry.core.results import Record
+from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
-from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role
+from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
+from rivalry.methods.q_learning.sessions import Session, policies
 from rivalry.tables.deviations import deviations
 from rivalry.tables.discretize import values_at
-from rivalry.tables.history import Cycles, by_chance
+from rivalry.tables.gaps import gaps
+from rivalry.tables.history import Cycles, Whole, by_chance, limit_cycles, whole_states
+from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.stages import followers_gap, leader_regret, staged_values
 
 MOST_JOINT = 200_000  # joint actions whose outcomes are worked out
 HORIZON = 25  # periods that a departure is followed
 NONE = 1e-9  # relative losses below this are none
+STORED = 4_000_000  # entries of policies
+MOST_NATURES = 2000  # states of nature whose long run in random play is solved for
+WEIGHED = 400_000_000  # sessions times whole states times actions for which best replies are worked out
+FIRST = 1000  # periods before the first note
+MOST = 20_000_000  # sessions times whole states at which it is noted
 
 
 def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
@@ -194,3 +203,123 @@ def _mean(rows: np.ndarray) -> np.ndarray:
     there = np.isfinite(rows)  # nothing is relative to a value of 0
     found: np.ndarray = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return np.where(there.any(axis=1), found, np.nan)
+
+
+def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma: np.ndarray) -> Record:
+    """Where greedy play leads from where each session stood, what it pays and what it loses.
+
+    ``policy`` (session, player, state), where these are few; ``end_payoff`` (session, player) and
+    ``end_action`` (session, player), means over the limit cycle, actions as places (with ``axis`` where these
+    have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps.gaps`, and the certificate:
+    the largest discounted full gain of any session on its cycle, as a payment each period. Nothing of the
+    kind where somebody chooses at random, except what everybody earns if all do.
+    """
+    tables, chosen = world.tables, policies(world.tables, session)
+    found: Record = {}
+    if chosen.size <= STORED:
+        found["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
+    at_random = [role.kind == RANDOM for role in roles]
+    if any(at_random):
+        return found | (_all_at_random(world, len(chosen)) if all(at_random) else {})
+    try:
+        whole = whole_states(tables)
+        cycles = limit_cycles(tables, chosen, standing(tables, whole, session))
+    except ValueError as error:
+        warnings.warn(f"greedy play is not followed: {error}", stacklevel=2)
+        return found
+    found |= {
+        "cycle_length": (("session",), cycles.length),
+        "end_payoff": (("session", "player"), cycles.payoff),
+        "end_action": _end_actions(world, cycles),
+    }
+    found |= measured(world, chosen, cycles, gamma)
+    if len(chosen) * whole.size * int(tables.sizes.sum()) > WEIGHED:
+        warnings.warn(f"best replies in {whole.size} whole states are not worked out", stacklevel=2)
+        return found
+    return found | _gaps(world, chosen, gamma, cycles)
+
+
+def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
+    """The whole states in which sessions stand, ``[session]``, the next round about to begin.
+
+    Where nature chooses by chance, as if it took the first of its branches.
+    """
+    players, recent = len(tables.sizes), session["recent"]
+    nature = recent[:, 0, players]
+    joint = np.ravel_multi_index(tuple(recent[:, 0, :players].T), tuple(tables.sizes))
+    joint = joint if tables.goes.shape[1] > 1 else np.zeros_like(joint)
+    after = tables.goes[nature, joint, 0] if tables.payoff.shape[0] > 1 else nature
+    return whole.number(recent, session["clock"][:, 0] % len(tables.order), after)
+
+
+def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
+    """Exact means where all choose at random; nothing where these are not known in a line.
+
+    That is in turns, where nature holds what was chosen before; and of very many states of nature.
+    """
+    tables = world.tables
+    if tables.goes.shape[1] > 1 and (len(tables.order) > 1 or len(tables.payoff) > MOST_NATURES):
+        return {}
+    mean = np.tile(nature_at_random(tables) @ tables.payoff.mean(axis=2), (sessions, 1))
+    return {"end_payoff": (("session", "player"), mean)} | gains(world, mean)
+
+
+def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:
+    """Mean places over the cycle."""
+    tables = world.tables
+    actions = np.maximum(cycles.actions(tables), 0)  # [session turn player]
+    places = world.places[np.arange(len(tables.sizes)), actions]
+    mean = (places * cycles.weight[..., None, None]).sum(axis=1)
+    if mean.shape[2] == 1:
+        return ("session", "player"), mean[:, :, 0]
+    return ("session", "player", "axis"), mean
+
+
+def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: Cycles) -> Record:
+    found = gaps(world.tables, chosen, gamma, cycles)
+    names = ("one_shot_loss", "one_shot_loss_all", "full_gap", "full_gap_all")
+    record: Record = {name: (("session", "player"), getattr(found, name)) for name in names}
+    regret = ((1 - gamma) * found.full_gain).max(axis=0)
+    coverage = "exact" if found.coverage == "exact" else "bounded"
+    method = "dynamic programming against the others' policies"
+    allowed = TOLERANCE * world.scale
+    proof = Certificate(regret, regret, coverage, method, allowed, rounding="floating point")  # type: ignore[arg-type]
+    record |= losses(found.one_shot_loss, "one_shot") | losses(found.full_gap, "full")
+    return record | proof.record()
+
+
+def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> np.ndarray:
+    """The ``count`` periods at which notes are made, evenly in logarithms; none where play has no cycle."""
+    empty = np.zeros(0, dtype=np.int64)
+    if (
+        count == 0
+        or expected <= FIRST
+        or any(role.kind == RANDOM for role in roles)
+        or by_chance(world.tables)
+    ):
+        return empty
+    try:
+        whole = whole_states(world.tables)
+    except ValueError:  # more is remembered than can be gone through
+        return empty
+    if sessions * whole.size > MOST:
+        return empty
+    return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
+
+
+def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:
+    """What greedy play would now pay everybody on its cycle, into ``curve [session player]``."""
+    tables = world.tables
+    start = standing(tables, whole_states(tables), session)
+    curve[:] = limit_cycles(tables, policies(tables, session), start).payoff
+
+
+def curves(periods: np.ndarray, curve: np.ndarray) -> Record:
+    """Means over sessions of what was noted, ``curve [mark session player]``, with a 95 % band."""
+    if not len(curve):
+        return {}
+    return {
+        "learning_step": (("sample",), periods[: len(curve)]),
+        "learning_reward": (("sample", "player"), curve.mean(axis=1)),
+        "learning_reward_band": (("sample", "player"), np.stack([half_width(row) for row in curve])),
+    }

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from rivalry import Box
 from rivalry.core.jax import jnp
-from rivalry.methods.design.inner import ends_from
+from rivalry.methods.limit_sets.nearby_equilibria import ends_from
 
 LOW, HIGH = np.log(0.1), np.log(0.5)
 
