@@ -16,7 +16,7 @@ from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
 from rivalry.methods.finite.fictitious_play import FictitiousPlay
 from rivalry.methods.finite.regret_matching import RegretMatching
-from rivalry.tables.kernels import draws, matching
+from rivalry.tables.kernels import draws, sampled_play
 
 LEARNERS = [RegretMatching(), RegretMatching(regrets="conditional"), FictitiousPlay()]
 NAMES = ["unconditional", "conditional", "fictitious"]
@@ -141,18 +141,18 @@ def test_weights_follow_the_rules() -> None:
     swaps = np.zeros((1, 3, 3))
     swaps[0, 1] = [3.0, 0.0, -1.0]
     args = (0, sizes, np.array([6.0]), 2, last, earned, would, swaps, weights)
-    matching._weigh(matching.MATCHING, *args)
+    sampled_play._weigh(sampled_play.MATCHING, *args)
     assert weights.tolist() == [3.0, 0.0, 0.0]
-    matching._weigh(matching.CONDITIONAL, *args)
+    sampled_play._weigh(sampled_play.CONDITIONAL, *args)
     assert weights.tolist() == [0.25, 0.75, 0.0]
-    matching._weigh(matching.FICTITIOUS, *args)
+    sampled_play._weigh(sampled_play.FICTITIOUS, *args)
     assert weights.tolist() == [1.0, 0.0, 0.0]
 
 
 def test_actions_are_drawn_in_proportion() -> None:
     stream = draws.stream(np.random.SeedSequence(0))
     weights = np.array([1.0, 0.0, 3.0])
-    drawn = [matching._drawn(weights, 3, stream) for _ in range(4000)]
+    drawn = [sampled_play._sample(weights, 3, weights.sum(), stream) for _ in range(4000)]
     assert drawn.count(1) == 0
     assert abs(drawn.count(2) / 4000 - 0.75) < 4 * (0.75 * 0.25 / 4000) ** 0.5
 

@@ -63,15 +63,15 @@ class SampledPlay(eqx.Module):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        from rivalry.tables.kernels import draws, matching
+        from rivalry.tables.kernels import draws, sampled_play
 
         tables = tables_of(world)
-        play: Any = matching.play
+        play: Any = sampled_play.match
         with draws.quiet():
             play(
                 tables.payoff[0],
                 tables.sizes,
-                getattr(matching, self._rule()),
+                getattr(sampled_play, self._rule()),
                 self._inertia(stateless_tables(tables)),
                 *(session[key] for key in ("stream", "clock", "last", "earned", "would", "swaps")),
                 *(session[key] for key in ("joint_counts", "counts")),

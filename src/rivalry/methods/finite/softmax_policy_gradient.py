@@ -54,11 +54,10 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     def advance(self, world: Any, session: Session, steps: int) -> int:
         if self.gradient == "exact":
             return super().advance(world, session, steps)
-        from rivalry.tables.kernels import draws
-        from rivalry.tables.kernels import softmax as kernel
+        from rivalry.tables.kernels import draws, sampled_play
 
         tables = tables_of(world)
-        play: Any = kernel.play
+        play: Any = sampled_play.climb
         noted = ("noted", "regret_curve", "play_curve")
         names = ("stream", "clock", "logits", "earned", "would", "played", *noted)
         with draws.quiet():
