@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.methods.q_learning.independent import QLearning
+from rivalry.methods.q_learning.q_learning import QLearning
 from tests.walks import Plain
 
 EPOCHS, STEPS, TRIALS = 400, 100, 64

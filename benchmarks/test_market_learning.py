@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.methods.q_learning.repeated import RepeatedQLearning
+from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rivalry.methods.q_learning.independent import QLearning
+from rivalry.methods.q_learning.q_learning import QLearning
 from tests.walks import walk
 
 chance = st.floats(0.0, 1.0)

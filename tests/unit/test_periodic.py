@@ -11,8 +11,8 @@ import rivalry as rv
 from rivalry.core import certify
 from rivalry.core.needs import fits
 from rivalry.methods import METHODS
-from rivalry.methods.q_learning.independent import QLearning
-from rivalry.methods.q_learning.over_periods import PeriodQLearning
+from rivalry.methods.q_learning.period_q_learning import PeriodQLearning
+from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import equilibria, tabulate, tabulate_periods
 
 PLACES = [
@@ -99,7 +99,7 @@ def test_a_study_takes_the_class_that_fits() -> None:
     once, often = rv.games.race(), rv.games.race(horizon=2)
     assert [fits(QLearning, once), fits(PeriodQLearning, once)] == [True, False]
     assert [fits(QLearning, often), fits(PeriodQLearning, often)] == [False, True]
-    assert "rivalry.methods.q_learning.over_periods:PeriodQLearning" in METHODS["q_learning"].targets
+    assert "rivalry.methods.q_learning.period_q_learning:PeriodQLearning" in METHODS["q_learning"].targets
 
 
 @pytest.mark.parametrize(

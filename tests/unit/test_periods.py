@@ -12,7 +12,7 @@ from rivalry.core import oracles
 from rivalry.core.jax import jnp
 from rivalry.core.needs import fits
 from rivalry.core.space import Box
-from rivalry.methods.dynamic_games.backward_induction import Periods
+from rivalry.methods.dynamic_games.periods import Periods
 from tests.small_games import cournot
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.q_learning import policies
-from rivalry.methods.q_learning.independent import QLearning
+from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import best_reply, in_turn, rollout, tabulate
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.q_learning import exploration
-from rivalry.methods.q_learning.independent import QLearning
+from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import tabulate
 from rivalry.tables.kernels import learn
 from tests.walks import Plain, walk

@@ -114,7 +114,7 @@ METHODS = {
         "populations: the softmax of cumulative values",
     ),
     "periods": Entry(
-        ("rivalry.methods.dynamic_games.backward_induction:Periods",),
+        ("rivalry.methods.dynamic_games.periods:Periods",),
         "backward induction over periods, each a game given continuation values",
     ),
     "pure_equilibria": Entry(
@@ -123,8 +123,8 @@ METHODS = {
     ),
     "q_learning": Entry(
         (
-            "rivalry.methods.q_learning.independent:QLearning",
-            "rivalry.methods.q_learning.over_periods:PeriodQLearning",
+            "rivalry.methods.q_learning.q_learning:QLearning",
+            "rivalry.methods.q_learning.period_q_learning:PeriodQLearning",
             "rivalry.economies.learning.q_learning:PopulationQLearning",
             "rivalry.economies.learning.city_q_learning:CityQLearning",
         ),
@@ -135,7 +135,7 @@ METHODS = {
         "sampled repeated play with probabilities proportional to positive regrets",
     ),
     "repeated_q_learning": Entry(
-        ("rivalry.methods.q_learning.repeated:RepeatedQLearning",),
+        ("rivalry.methods.q_learning.repeated_q_learning:RepeatedQLearning",),
         "Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable",
         controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
     ),

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.q_learning.exploration import check_numbers
-from rivalry.methods.q_learning.independent import QLearning, Session
+from rivalry.methods.q_learning.q_learning import QLearning, Session
 from rivalry.tables import PeriodTables, led_through, over_periods, period_values, tabulate_periods
 
 UNDISCOUNTED = float(np.nextafter(1.0, 0.0))  # over finitely many periods no sum can tell it from 1
