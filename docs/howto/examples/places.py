@@ -1,4 +1,4 @@
-"""Where to go when company is a nuisance: very many players, each of them in one of several places."""
+"""A population game of congestion: many players, each in one of several places."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -13,14 +13,14 @@ from rivalry.core.space import Simplex
 
 
 class Places(eqx.Module):
-    worth: Array  # [place]
-    company: Array  # what a full place costs
-    fare: Array  # of going one place on
-    slip: Array  # the chance to end anywhere
+    worth: Array  # [place]: reward of an empty place
+    company: Array  # cost of congestion if all players are in one place
+    fare: Array  # cost of moving to the next place
+    slip: Array  # probability of a uniformly random place
     gamma: Array
 
     @property
-    def space(self) -> Simplex:  # a state is where one is, an action where to go
+    def space(self) -> Simplex:  # a state is the present place, an action the next
         return Simplex((len(self.worth),) * len(self.worth))
 
     @property
@@ -51,17 +51,17 @@ class Places(eqx.Module):
 
 
 @payoff_scale.register(Places)
-def _(game: Places) -> Array:  # what payoffs are compared with
+def _(game: Places) -> Array:  # tolerances are relative to this value
     return jnp.max(game.worth) / (1 - game.gamma)
 
 
 def places(
     *,
-    worth: Annotated[tuple[float, ...], "what each place is worth when empty"] = (1.0, 0.8, 0.5),
-    company: Annotated[float, Ge(0), "what it costs to have everybody there"] = 2.0,
-    fare: Annotated[float, Ge(0), "what it costs to go to the next place"] = 0.0,
-    slip: Annotated[float, Ge(0), Lt(1), "chance to end in any place, wherever one wants to go"] = 0.01,
+    worth: Annotated[tuple[float, ...], "reward of each place when empty"] = (1.0, 0.8, 0.5),
+    company: Annotated[float, Ge(0), "cost of congestion if all players are in one place"] = 2.0,
+    fare: Annotated[float, Ge(0), "cost of moving to the next place"] = 0.0,
+    slip: Annotated[float, Ge(0), Lt(1), "probability of a random place instead"] = 0.01,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor"] = 0.9,
 ) -> Places:
-    """Players go where they like, and like places with few others."""
+    """Players choose places and prefer those with few others."""
     return Places(*map(jnp.asarray, (worth, company, fare, slip, gamma)))
