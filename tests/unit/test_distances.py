@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.results import Record
 from rivalry.lab.executor import run_study
-from rivalry.lab.store.distances import Row, with_distances
+from rivalry.lab.store.cells import Row, with_distances
 from tests.duels import study
 
 

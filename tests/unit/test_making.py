@@ -11,7 +11,7 @@ import pytest
 from rivalry.core import files
 from rivalry.core.files import DiskFull, StoreError
 from rivalry.lab.store import Run
-from rivalry.lab.store.making import FOLDERS, head_of, make
+from rivalry.lab.store.head import FOLDERS, head_of, make_folder
 from tests.duels import study
 
 
@@ -73,7 +73,7 @@ def test_where_another_process_was_quicker_its_folder_stands(
 
     def late(aside: Path, target: Path) -> Path:
         monkeypatch.setattr(Path, "rename", rename)
-        make(target, head_of(made), made)
+        make_folder(target, head_of(made), made)
         return rename(aside, target)
 
     monkeypatch.setattr(Path, "rename", late)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from rivalry.lab.report.tables import networks
-from rivalry.lab.store.making import used
+from rivalry.lab.store.head import packages_of
 from rivalry.lab.study import Study
 
 MADE_BY = {"rivalry": "1.0", "ray": "2.60.0", "torch": "2.13.0"}
@@ -67,5 +67,5 @@ def test_there_is_no_table_without_networks() -> None:
 
 def test_studies_of_networks_note_the_versions_of_their_libraries() -> None:
     plain, deep = ({"name": "a", "kind": kind} for kind in ("pure_equilibria", "rllib.dqn"))
-    assert used(Study(name="one", game=GAME, method=[plain])) == set()
-    assert used(Study(name="one", game=GAME, method=[plain, deep | {"name": "b"}])) == {"ray", "torch"}
+    assert packages_of(Study(name="one", game=GAME, method=[plain])) == set()
+    assert packages_of(Study(name="one", game=GAME, method=[plain, deep | {"name": "b"}])) == {"ray", "torch"}

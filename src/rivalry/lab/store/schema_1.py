@@ -1,6 +1,6 @@
-"""Stored files of schema 1 (version 0.1) in the words of today; the files themselves stay as they are.
+"""Stored files of schema 1 (version 0.1), read with the present names; the files themselves do not change.
 
-The one place that knows what was renamed since. Studies with old names are refused where they are checked.
+The only place that lists what was renamed since. Studies with old names are refused where they are checked.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ def upgraded_record(record: Record, family: str) -> Record:
     if "status" in new:
         dims, words = new["status"]
         known = STATUS if "residual" in record else STATUS | {"budget spent": "completed"}  # a learner's
-        told = [known.get(word, word) for word in np.ravel(words).tolist()]
-        new["status"] = (dims, np.array(told, dtype=np.str_).reshape(np.shape(words)))
+        renamed = [known.get(word, word) for word in np.ravel(words).tolist()]
+        new["status"] = (dims, np.array(renamed, dtype=np.str_).reshape(np.shape(words)))
     return new
 
 
@@ -253,19 +253,19 @@ def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str,
     for key, value in table.items():
         here = f"{prefix}{key}"
         *path, last = keys[here].removeprefix(prefix).split(".") if here in keys else [key]
-        inner = new
+        target = new
         for step in path:
-            if not isinstance(inner.get(step), dict):
-                inner[step] = {"kind": inner[step]} if step in inner else {}
-            inner = inner[step]
+            if not isinstance(target.get(step), dict):
+                target[step] = {"kind": target[step]} if step in target else {}
+            target = target[step]
         if isinstance(value, Mapping):
-            value = {**(inner.get(last) or {}), **_moved(value, keys, f"{here}.")}
+            value = {**(target.get(last) or {}), **_moved(value, keys, f"{here}.")}
         elif here == BELIEFS and isinstance(value, list):
             value = [_moved(one, keys) if isinstance(one, Mapping) else one for one in value]
-        if isinstance(inner.get(last), dict) and isinstance(value, str):
-            inner[last]["kind"] = value
+        if isinstance(target.get(last), dict) and isinstance(value, str):
+            target[last]["kind"] = value
         else:
-            inner[last] = value
+            target[last] = value
     return new
 
 

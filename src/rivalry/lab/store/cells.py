@@ -1,0 +1,235 @@
+"""The cells of a run: whether their records are those of cells and fit together, and the dataset they make.
+
+Digests tell damage, not who wrote the bytes, so every record is checked before it is used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.profiles import nearest
+from rivalry.core.results import CLAIMS, COVERAGES, UNREFUTED, Record
+from rivalry.lab.study.points import flat, short_names
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+_WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
+_PER_PLAYER = ("regret", "bound")
+_NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
+_OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not of a cell
+SAME = 9  # digits up to which equal profiles are one equilibrium
+
+Row = tuple[Mapping[str, Any], Record]
+
+
+class StoredCell(NamedTuple):
+    """A cell of a run: its name, its point of the sweep, and its coordinates in the dataset (``at``)."""
+
+    id: str
+    point: dict[str, Any]
+    method: str
+    replication: int
+    at: dict[str, Any]
+
+
+class Form(NamedTuple):
+    """The form of a variable, which is the same in all cells: its dimensions, and whether it is text."""
+
+    dims: tuple[str, ...]
+    text: bool
+
+
+Forms = Mapping[str, Form]
+
+
+def forms(record: Record) -> dict[str, Form]:
+    """Return the form of every variable of a record."""
+    return {name: Form(dims, array.dtype.kind == "U") for name, (dims, array) in record.items()}
+
+
+def record_fault(record: Record) -> str:
+    """Return in one line why a record is not that of a cell; empty where it is."""
+    if "status" not in record or record["status"][1].dtype.kind != "U":
+        return "no status"
+    dims, status = record["status"]
+    if "steps" not in record or record["steps"][1].dtype.kind not in "iu":
+        return "no steps"
+    for name in _NUMBERS:
+        if name in record and record[name][1].dtype.kind not in "fiu":
+            return f"{name} is an array of {record[name][1].dtype}; must be numbers"
+    players = {
+        n for own, array in record.values() for d, n in zip(own, array.shape, strict=True) if d == "player"
+    }
+    if len(players) > 1:
+        return f"its variables are of {' and of '.join(map(str, sorted(players)))} players"
+    for name in _OWN:
+        if name in record:
+            return f"{name} is no variable of a cell"
+    for name in ("claim", "coverage", "certificate_method", *_PER_PLAYER):
+        if name not in record:
+            continue
+        own, array = record[name]
+        further = 1 if name in _PER_PLAYER else 0
+        if own[: len(dims)] != dims or len(own) != len(dims) + further:
+            return f"{name} has dimensions ({', '.join(own)}) beside a status of ({', '.join(dims)})"
+        if array.shape[: len(dims)] != status.shape:
+            return f"{name} has shape {array.shape} beside a status of {status.shape}"
+        if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
+            return f"{name} is an array of {array.dtype} and shape {array.shape}"
+        strange = set(np.unique(array).tolist()) - set(_WORDS[name]) if name in _WORDS else set()
+        if strange:
+            return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(_WORDS[name][1:])}"
+    certified = [name for name in ("regret", "bound", "claim", "coverage") if name in record]
+    if certified and len(certified) < 4:
+        return f"{', '.join(certified)} without the rest of a certificate"
+    return ""
+
+
+def misfits(cells: Sequence[Forms]) -> dict[int, str]:
+    """Return which cells do not fit into one dataset with most of the others, and why: ``{number: line}``."""
+    found: dict[int, str] = {}
+    for name in sorted({name for cell in cells for name in cell}):
+        counted = Counter(cell[name] for cell in cells if name in cell)
+        if len(counted) > 1:
+            shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
+            for k, cell in enumerate(cells):
+                if name in cell and not _fits(cell[name], shared):
+                    found.setdefault(
+                        k, f"{name} is {_in_words(cell[name])}, in other cells {_in_words(shared)}"
+                    )
+    return found
+
+
+def _fits(form: Form, into: Form) -> bool:
+    """Whether an array's dimensions are among those of another, in their order; a seat is a player's."""
+    by_seat = "seat" in (*form.dims, *into.dims)
+    rest = iter(_by_seat(into.dims) if by_seat else into.dims)
+    return form.text == into.text and all(
+        dim in rest for dim in (_by_seat(form.dims) if by_seat else form.dims)
+    )
+
+
+def _by_seat(dims: Iterable[str]) -> list[str]:
+    return ["seat" if dim == "player" else dim for dim in dims]
+
+
+def _in_words(form: Form) -> str:
+    return f"{'text' if form.text else 'numbers'} of dimensions ({', '.join(form.dims)})"
+
+
+class _Result(NamedTuple):
+    """One profile of a record: its point of the game, and its index in the record's batch."""
+
+    point: tuple[Any, ...]
+    index: tuple[int, ...]
+    profile: np.ndarray
+    exchangeable: np.ndarray  # [player], equal for players who are exchangeable
+    certified: bool
+
+
+class _Known(NamedTuple):
+    """The distinct equilibria of one point, and the method that found each first."""
+
+    profiles: list[np.ndarray]
+    methods: list[str]
+
+
+def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]:
+    """Add to every record with profiles ``[.. player axis]`` its distance to the nearest equilibrium found.
+
+    ``distance`` is the smallest root mean square distance over players, up to permutations of exchangeable
+    players, to a profile whose certificate claims an equilibrium, or that no deviation was found, at the same
+    point of the game, by any method, replication or batch index; ``nearest_method`` is the method that found
+    it first, in the order of the rows. NaN and empty where there is none. ``game_keys`` names the coordinates
+    that belong to the game. In a reparametrised box distances are those of ``inner_profile``, such as
+    logarithms where amounts are searched in logarithms.
+    """
+    known: dict[tuple[Any, ...], _Known] = defaultdict(lambda: _Known([], []))
+    seen: dict[tuple[Any, ...], set[bytes]] = defaultdict(set)
+    for at, record in rows:
+        for found in _results(at, record, game_keys):
+            for profile in _equilibria(record, found):
+                mark = (np.round(profile, SAME) + 0.0).tobytes()
+                if mark not in seen[found.point]:
+                    seen[found.point].add(mark)
+                    known[found.point].profiles.append(profile)
+                    known[found.point].methods.append(str(at.get("algorithm", "")))
+    return [(at, record | _distances(at, record, game_keys, known)) for at, record in rows]
+
+
+def _distances(
+    at: Mapping[str, Any],
+    record: Record,
+    game_keys: Collection[str],
+    known: Mapping[tuple[Any, ...], _Known],
+) -> Record:
+    results = list(_results(at, record, game_keys))
+    if not results:
+        return {}
+    dims, profiles = _profiles(record)
+    lead = profiles.shape[:-2]
+    apart, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
+    for found in results:
+        there = known[found.point]
+        fitting = [k for k, y in enumerate(there.profiles) if y.shape == found.profile.shape]
+        distance, which = nearest(found.profile, [there.profiles[k] for k in fitting], found.exchangeable)
+        if which >= 0:
+            apart[found.index], methods[found.index] = distance, there.methods[fitting[which]]
+    return {"distance": (dims[:-2], apart), "nearest_method": (dims[:-2], methods.astype(str))}
+
+
+def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) -> Iterator[_Result]:
+    dims, profiles = _profiles(record)
+    if dims[-2:] != ("player", "axis"):
+        return
+    swept = tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
+    lead, players = profiles.shape[:-2], profiles.shape[-2]
+    claims = np.broadcast_to(record["claim"][1], lead) if "claim" in record else np.full(lead, "")
+    labels = record["alike"][1] if "alike" in record else np.arange(players)
+    labels = np.broadcast_to(labels, (*lead, players))
+    for index in np.ndindex(*lead):
+        batched = ((dim, k) for dim, k in zip(dims, index, strict=False) if dim in game_keys)
+        certified = str(claims[index]) in UNREFUTED
+        yield _Result((swept, tuple(batched)), index, profiles[index], labels[index], certified)
+
+
+def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return a record's profiles in the coordinates in which distances are taken; empty without profiles."""
+    return record.get("inner_profile", record.get("profile", ((), np.zeros(()))))
+
+
+def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
+    """Yield the result's profile where it is certified, and the other equilibria that its method found.
+
+    The mean of a mixture is compared with equilibria, but is none itself.
+    """
+    if not found.certified or "mixture" in record or not np.all(np.isfinite(found.profile)):
+        return
+    yield found.profile
+    more = record.get("inner_equilibria" if "inner_profile" in record else "equilibria")
+    if more is not None and not found.index and more[1].ndim == 3:
+        yield from more[1]
+
+
+def labelled(cells: Sequence[StoredCell], records: Mapping[str, Record], head: Mapping[str, Any]) -> Dataset:
+    """Return the records of a run's cells, by name, as one labelled dataset with distances.
+
+    ``cell`` names every cell, also those without a record; ``head`` is the run's.
+    """
+    from rivalry.core.results import collect
+
+    rows = [(cell.at, {"cell": ((), np.asarray(cell.id)), **records.get(cell.id, {})}) for cell in cells]
+    return collect(with_distances(rows, _game_keys(head["study"])), head["axes"], head["companions"])
+
+
+def _game_keys(study: Mapping[str, Any]) -> set[str]:
+    """Return the names of the coordinates, swept or batched, that belong to the game."""
+    tables = (study.get(table) or {} for table in ("sweep", "batch"))
+    keys = [key for table in tables for key in flat(table) if key != "zip"]
+    swept = {name for key, name in short_names(keys).items() if key.startswith("game.")}
+    return swept | {"point"}  # which counts the values of keys in step
