@@ -123,10 +123,10 @@ def _in_words(form: Form) -> str:
 
 
 class _Result(NamedTuple):
-    """One profile of a record: its point of the game, and its index in the record's batch."""
+    """One profile of a record: its point of the game, and its place in the record's batch."""
 
     point: tuple[Any, ...]
-    index: tuple[int, ...]
+    batch: tuple[int, ...]
     profile: np.ndarray
     exchangeable: np.ndarray  # [player], equal for players who are exchangeable
     certified: bool
@@ -179,7 +179,7 @@ def _distances(
         fitting = [k for k, y in enumerate(there.profiles) if y.shape == found.profile.shape]
         distance, which = nearest(found.profile, [there.profiles[k] for k in fitting], found.exchangeable)
         if which >= 0:
-            apart[found.index], methods[found.index] = distance, there.methods[fitting[which]]
+            apart[found.batch], methods[found.batch] = distance, there.methods[fitting[which]]
     return {"distance": (dims[:-2], apart), "nearest_method": (dims[:-2], methods.astype(str))}
 
 
@@ -212,7 +212,7 @@ def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
         return
     yield found.profile
     more = record.get("inner_equilibria" if "inner_profile" in record else "equilibria")
-    if more is not None and not found.index and more[1].ndim == 3:
+    if more is not None and not found.batch and more[1].ndim == 3:
         yield from more[1]
 
 
