@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_cells_come_back_to_the_bit(run: Run) -> None:
     assert again.status == "done"
     assert repr(again) == f"Run {run.folder}: done, 6 of 6 cells done\n  A duel"
     assert "<pre>" in again._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("prizes", "seconds", "axis"),
+    [([1.0, 2.0, 3.0], [0.0, 0.0, 0.1], "prize"), ([1.0, 1.0, 2.0], [0.0, 0.1, 0.0], "point")],
+)
+def test_keys_in_step_are_stored_and_found_again(
+    tmp_path: Path, prizes: list[float], seconds: list[float], axis: str
+) -> None:
+    swept = {"zip": True, "game.prize": prizes, "game.seconds": seconds}
+    run = Run.create_or_open(tmp_path / "run", replace(study(tmp_path), sweep=swept))
+    data = load_run(fill(run).folder).dataset()
+    assert data.sizes[axis] == 3
+    np.testing.assert_array_equal(data.prize, prizes)
+    np.testing.assert_array_equal(data.seconds, seconds)
+    assert data.seconds.dims == (axis,)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import rivalry as rv
+from rivalry.lab.store.head import head_fault, head_of
 from rivalry.lab.study import Study, StudyError, load_study, studies
 
 GAME = {"family": "influencer", "reach": [0.2, 0.2, 0.2], "resource": "bimodal"}
@@ -86,6 +87,7 @@ def test_every_bundled_study_resolves_and_returns(name: str) -> None:
         assert back == form
         assert back.cells() == form.cells()
         assert back.axes(back.cells()) == form.axes(form.cells())
+        assert head_fault(head_of(form)) == ""  # it can be stored
     assert study.title
     assert study.source or study.include
 

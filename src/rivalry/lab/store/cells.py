@@ -224,7 +224,8 @@ def labelled(cells: Sequence[StoredCell], records: Mapping[str, Record], head: M
     from rivalry.core.results import collect
 
     rows = [(cell.at, {"cell": ((), np.asarray(cell.id)), **records.get(cell.id, {})}) for cell in cells]
-    return collect(with_distances(rows, _game_keys(head["study"])), head["axes"], head["companions"])
+    along = {name: (axis, values) for name, (axis, values) in head["companions"].items()}
+    return collect(with_distances(rows, _game_keys(head["study"])), head["axes"], along)
 
 
 def _game_keys(study: Mapping[str, Any]) -> set[str]:

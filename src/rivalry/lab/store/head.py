@@ -260,10 +260,11 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
             yield f"cells[{k}]: {_short(id)} must be 16 hexadecimal digits"
         if not isinstance(point, dict) or not isinstance(method, str) or type(replication) is not int:
             yield f"cells[{k}]: {id} has no point, method and replication"
-        if not isinstance(at, dict) or list(at) != list(axes):
+        # keys that go in step with an axis are named too: they tell games apart
+        if not isinstance(at, dict) or [name for name in at if name not in head["companions"]] != list(axes):
             yield f"cells[{k}]: the place of {id} must name {', '.join(axes)}"
             return
-        place = tuple(place_key(value) for value in at.values())
+        place = tuple(place_key(at[name]) for name in axes)
         strange = [name for name, key in zip(axes, place, strict=True) if key not in axes[name]]
         if strange:
             yield f"cells[{k}]: {strange[0]} = {_short(at[strange[0]])} of {id} is not on its axis"
