@@ -16,10 +16,9 @@ import rivalry as rv
 
 pytest.importorskip("pettingzoo")
 
+from rivalry.economies.kernels.city import bid, ready
 from rivalry.economies.kernels.city import no_tallies as nothing
-from rivalry.economies.kernels.city_acts import bid, ready
-from rivalry.economies.kernels.economy import no_tallies
-from rivalry.economies.kernels.economy_acts import act
+from rivalry.economies.kernels.economy import act, no_tallies
 from rivalry.envs import aec_env, course, parallel_env, single_agent_env
 
 STEPS = 500

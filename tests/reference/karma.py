@@ -14,8 +14,8 @@ from rivalry.core.jax import jax, put
 from rivalry.economies.karma.lipschitz import constants
 from rivalry.economies.karma.theory import exact_baseline, lasry_lions_sum
 from rivalry.economies.karma.transitions import checked_level
+from rivalry.economies.learning.scaling_laws import scaling_gap
 from rivalry.population import best_response, policy_values, push
-from rivalry.population.scaling import scaling_gap
 from tests.reference import city
 
 Inputs = Mapping[str, Any]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.economies.city.city import City
 from rivalry.economies.city.free_flow import Trips, of_agents
 from rivalry.economies.city.journeys import fixed
+from rivalry.economies.city.model import City
 from rivalry.economies.city.shortest_paths import distances, shortest
 from rivalry.population.oracles import mean_field_refusal
 from rivalry.tables.kernels import shapes

@@ -16,7 +16,7 @@ pytest.importorskip("gymnasium")
 
 from rivalry.core.oracles import to_agents
 from rivalry.economies.kernels.choices import cumulative
-from rivalry.economies.kernels.economy_acts import act
+from rivalry.economies.kernels.economy import act
 from rivalry.envs import EconomyEnv, GameEnv, policy_table
 
 SMALL = {"agents": 6, "max_karma": 4, "mean_karma": 2.0}

@@ -14,8 +14,7 @@ import rivalry as rv
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma import transitions
-from rivalry.economies.kernels.economy import fresh, tallies
-from rivalry.economies.kernels.economy_acts import act
+from rivalry.economies.kernels.economy import act, fresh, tallies
 from rivalry.population import push
 from rivalry.population.oracles import transition_matrix
 from rivalry.tables.kernels.shapes import BURN, BURNT, OVERFLOW, PAID, SHARED, SURPLUS, TAXED

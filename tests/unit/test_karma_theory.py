@@ -18,7 +18,7 @@ from rivalry.economies.karma.theory import (
     lasry_lions_sum,
     theta_matrix,
 )
-from rivalry.population.scaling import scaling_gap, sublinearity
+from rivalry.economies.learning.scaling_laws import scaling_gap, sublinearity
 
 CHAINS = {
     "independent": ([1.0, 5.0], [0.5, 0.5]),

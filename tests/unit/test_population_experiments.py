@@ -14,7 +14,6 @@ import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
 from rivalry.core.statistics import share_interval
-from rivalry.economies.learning import drawn as sampling
 from rivalry.economies.learning import experiments
 from rivalry.economies.learning.experiments import Contractivity, Monotonicity
 from rivalry.methods.populations import logit_equilibrium as continuation
@@ -211,7 +210,7 @@ def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     economy = rv.games.karma(max_karma=LEVELS - 1, mean_karma=2.0, types=two)
     sure = np.asarray(rv.oracles.named_start(economy, "all_in"))
     monkeypatch.setattr(
-        sampling, "equilibrium", lambda *_: (sure, np.asarray(first_distribution(economy)), 0.0)
+        experiments, "equilibrium", lambda *_: (sure, np.asarray(first_distribution(economy)), 0.0)
     )
     monkeypatch.setattr(experiments, "_compared", lambda _, pi, *__: (np.zeros((len(pi), 2, 2)), pi[:, 0, 1]))
     found = solve(economy, Monotonicity(beta=4.0, policies=2)).record
@@ -261,7 +260,7 @@ def test_wrong_words_are_named(name: str) -> None:
     """Where nobody checks types."""
     options = SimpleNamespace(beta=1.0, policies=1, draws=1, **{name: "else"})
     with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
-        sampling.OnDrawn.__check_init__(options)
+        experiments.OnDrawn.__check_init__(options)
 
 
 @pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])

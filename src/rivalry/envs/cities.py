@@ -9,8 +9,7 @@ import numpy as np
 
 from rivalry.core.game import world_of
 from rivalry.core.registry import near
-from rivalry.economies.kernels.city import desk_of, fresh, no_tallies, rows, trips
-from rivalry.economies.kernels.city_acts import bid, ready, take
+from rivalry.economies.kernels.city import bid, desk_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
 from rivalry.tables.kernels.shapes import CityArrays

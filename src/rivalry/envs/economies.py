@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import world_of
-from rivalry.economies.kernels.economy import fresh, no_tallies
-from rivalry.economies.kernels.economy_acts import act
+from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
 from rivalry.tables.kernels.shapes import Economy
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels
-from rivalry.economies.city.city import City
+from rivalry.economies.city.model import City
 from rivalry.population import oracles as populations
 from rivalry.tables.kernels import shapes
 

@@ -21,11 +21,13 @@ from rivalry.economies.kernels.city_rules import (
     admit_by_turn,
     demand,
     move,
+    pass_on,
+    pay_locally,
+    share,
     standing,
     tally_after,
     tally_before,
 )
-from rivalry.economies.kernels.city_sharing import pass_on, pay_locally, share
 from rivalry.economies.kernels.currency import at, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
 from rivalry.tables.kernels import draws
@@ -388,3 +390,46 @@ def step(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     if total(drivers.karma) + drivers.pool[0] != desk.supply:
         drivers.status[0], drivers.status[1] = UNBALANCED, drivers.clock[0]
     drivers.clock[0] += 1
+
+
+def ready(city: CityArrays, drivers: Drivers, desk: CityBuffers) -> None:
+    """A step begins: the desk knows where everybody is, and what chance holds for the step."""
+    with draws.quiet():
+        _ready(city, drivers, desk)
+
+
+def take(city: CityArrays, drivers: Drivers, desk: CityBuffers, options: np.ndarray) -> None:
+    """Those at a junction take the options ``[agent]``, numbers below how many there are; no time passes."""
+    with draws.quiet():
+        _take(city, drivers, desk, np.asarray(options, dtype=np.int64))
+
+
+def bid(
+    city: CityArrays, drivers: Drivers, desk: CityBuffers, bids: np.ndarray, tallied: CityTallies
+) -> None:
+    """One step with the bids ``[agent]``, in 0..karma and 0 of the dormant; nobody is at a junction.
+
+    Look at ``drivers.status`` afterwards.
+    """
+    with draws.quiet():
+        _bid(city, drivers, desk, np.asarray(bids, dtype=np.int64), tallied)
+
+
+@njit(cache=True, nogil=True)
+def _ready(city, drivers, desk):  # type: ignore[no-untyped-def]
+    locate_all(city, drivers, desk)
+    draws.words(drivers.stream, desk.words)
+
+
+@njit(cache=True, nogil=True)
+def _take(city, drivers, desk, options):  # type: ignore[no-untyped-def]
+    for i in range(options.shape[0]):
+        if drivers.spot[i] < -1:
+            drivers.stream[1] += np.uint64(1)
+            turn(city, drivers, desk, i, options[i])
+
+
+@njit(cache=True, nogil=True)
+def _bid(city, drivers, desk, bids, tallied):  # type: ignore[no-untyped-def]
+    desk.bids[:] = bids
+    step(city, drivers, desk, tallied)

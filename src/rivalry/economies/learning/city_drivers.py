@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.economies.city.city import City
+from rivalry.economies.city.model import City
 from rivalry.tables.kernels.shapes import CityArrays
 
 if TYPE_CHECKING:
