@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry.economies.kernels.city import fresh
 from rivalry.economies.kernels.city_learning import chances, policy_rows
 from rivalry.economies.learning.city_drivers import outcome_of, streets_of, watched
-from rivalry.economies.learning.city_record import policy_moves
+from rivalry.economies.learning.city_q_learning import policy_moves
 from rivalry.economies.learning.city_simulation import chances_of
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
@@ -85,16 +85,16 @@ def test_looking_changes_nothing_of_what_is_learned() -> None:
 
 
 def test_a_run_is_carried_on() -> None:
-    kept = rv.solve(small(), quick(training=160, keep=True, monitor_every=4), seed=3)
-    on = ran(quick(training=240, keep=True, carry_on=kept, monitor_every=4), seed=9)
-    whole = ran(quick(keep=True, monitor_every=4), seed=3)
+    kept = rv.solve(small(), quick(training=160, store_tables=True, monitor_every=4), seed=3)
+    on = ran(quick(training=240, store_tables=True, resume_from=kept, monitor_every=4), seed=9)
+    whole = ran(quick(store_tables=True, monitor_every=4), seed=3)
     but = ("monitor_", "steps", "last_words")
     same(on, whole, but)
     assert on["monitor_step"].tolist() == [160 + 80 * k for k in range(1, 4)]
-    with pytest.raises(ValueError, match=r"carry_on: last_\w+ has shape .*; must be a run of the same game"):
-        rv.solve(small(agents=26), quick(carry_on=kept))
-    with pytest.raises(ValueError, match=r"carry_on: has no last_\w+; the run must keep"):
-        rv.solve(small(), quick(carry_on=rv.solve(small(), quick())))
+    with pytest.raises(ValueError, match=r"resume_from: last_\w+ has shape .*; must be a run of the same"):
+        rv.solve(small(agents=26), quick(resume_from=kept))
+    with pytest.raises(ValueError, match=r"resume_from: has no last_\w+; the run must store"):
+        rv.solve(small(), quick(resume_from=rv.solve(small(), quick())))
 
 
 def test_training_ends_when_a_change_is_small() -> None:

@@ -15,7 +15,7 @@ from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning.crowds import watched
 from rivalry.economies.learning.epochs import step_sizes, stop_of, temperatures
 from rivalry.economies.learning.monitors import payoff_estimates, sampling
-from rivalry.economies.learning.record import look_names
+from rivalry.economies.learning.q_learning import look_names
 from rivalry.lab.executor import run_study
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import PopulationQLearning
@@ -107,7 +107,7 @@ def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> 
     path = tmp_path / "cell.npz"
     files.write(path, files.pack(first.record, kind="cell", name="one"))
     for source in (first, first.record, str(path)):
-        rest = ran(quick(training=250, monitor_every=4, carry_on=source, **how), seed=99)
+        rest = ran(quick(training=250, monitor_every=4, resume_from=source, **how), seed=99)
         same(whole, rest, but=("monitor", "first_policy", "steps"))
     assert whole["monitor_step"].tolist() == [80, 160, 240, 320, 400]
     assert rest["monitor_step"].tolist() == [160, 240, 320, 400]
@@ -116,17 +116,17 @@ def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> 
 
 def test_what_cannot_be_carried_on() -> None:
     game = rv.games.karma(**SMALL)
-    without = rv.solve(game, quick(keep=False))
+    without = rv.solve(game, quick(store_tables=False))
     assert not any(name.startswith("last_") for name in without.record)
-    with pytest.raises(ValueError, match=r"carry_on: has no last_words; the run must keep its tables"):
-        rv.solve(game, quick(carry_on=without))
+    with pytest.raises(ValueError, match=r"resume_from: has no last_words; the run must store its tables"):
+        rv.solve(game, quick(resume_from=without))
     kept = rv.solve(game, quick())
-    with pytest.raises(ValueError, match=r"carry_on: last_karma has shape \(8,\), and here \(6,\)"):
-        rv.solve(rv.games.karma(**(SMALL | {"agents": 6})), quick(carry_on=kept))
-    with pytest.raises(ValueError, match="carry_on: int must be a file, a solution or its record"):
-        rv.solve(game, quick(carry_on=7))
-    with pytest.raises(ValueError, match=r"carry_on: no file 'absent\.npz'; must be a stored cell's"):
-        rv.solve(game, quick(carry_on="absent.npz"))
+    with pytest.raises(ValueError, match=r"resume_from: last_karma has shape \(8,\), and here \(6,\)"):
+        rv.solve(rv.games.karma(**(SMALL | {"agents": 6})), quick(resume_from=kept))
+    with pytest.raises(ValueError, match="resume_from: int must be a file, a solution or its record"):
+        rv.solve(game, quick(resume_from=7))
+    with pytest.raises(ValueError, match=r"resume_from: no file 'absent\.npz'; must be a stored cell's"):
+        rv.solve(game, quick(resume_from="absent.npz"))
 
 
 # algorithms
@@ -334,7 +334,7 @@ def test_training_ends_where_a_metric_stays_small() -> None:
     never = ran(quick(monitor_every=2, stop_when=stop | {"metric": "exploitability", "delta": 0.0}))
     assert never["status"] == "iteration limit"
     assert never["steps"] == 400
-    more = ran(quick(monitor_every=2, stop_when=stop, carry_on={k: ((), v) for k, v in found.items()}))
+    more = ran(quick(monitor_every=2, stop_when=stop, resume_from={k: ((), v) for k, v in found.items()}))
     assert more["last_clock"][0] == 240
 
 

@@ -44,6 +44,8 @@ def test_factories_name_the_present_key(family: str, given: dict[str, Any], now:
         ("", 'kind = "newton"\neps = 0.1', "method.newton.eps", "exploration"),
         ("", 'kind = "q_learning"\nq0 = 0.1', "method.q_learning.q0", "initial_q"),
         ("", 'kind = "q_learning"\np_update = 0.1', "method.q_learning.p_update", "update_probability"),
+        ("", 'kind = "q_learning"\nkeep = true', "method.q_learning.keep", "store_tables"),
+        ("", 'kind = "q_learning"\ncarry_on = "a.npz"', "method.q_learning.carry_on", "resume_from"),
         ("", 'kind = "omd"', "method.omd.kind", "online_mirror_descent"),
         ("", 'kind = "mirror"', "method.mirror.kind", "mirror_ascent"),
         ("", 'kind = "smoothing"', "method.smoothing.kind", "damped_fixed_point"),

@@ -27,10 +27,12 @@ _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 RENAMED: Mapping[str, tuple[str, ...]] = {
     "cap": ("max_periods",),
+    "carry_on": ("resume_from",),
     "controls": ("negative_controls",),
     "eps": ("exploration",),
     "given": ("evaluate",),
     "kbar": ("mean_karma",),
+    "keep": ("store_tables",),
     "kmax": ("max_karma",),
     "last": ("average_last",),
     "mirror": ("mirror_ascent",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
@@ -11,15 +12,69 @@ from annotated_types import Ge, Le
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.city_drivers import CITY, Session, Streets, checked, streets_of
-from rivalry.economies.learning.city_record import CHANGES, LOOKS, carried, look, record_of, taken_over
-from rivalry.economies.learning.epochs import UPDATES, Stop, rule_of, stop_of, temperatures
+from rivalry.economies.learning.city_drivers import (
+    CITY,
+    Session,
+    Streets,
+    checked,
+    outcome_of,
+    streets_of,
+    watched,
+)
+from rivalry.economies.learning.city_gains import gains, gains_record, refusal
+from rivalry.economies.learning.epochs import (
+    UPDATES,
+    Stop,
+    add_to_curve,
+    checkpoint,
+    curves,
+    monitor_state,
+    restore,
+    rule_of,
+    status_of,
+    stop_of,
+    temperatures,
+    update_stop,
+)
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
+from rivalry.tables.kernels.shapes import CityArrays
 
 if TYPE_CHECKING:
+    from rivalry.economies.kernels.city import CityTallies, Drivers
     from rivalry.economies.kernels.economy_learning import EpochRule
 
+
 KNOWN = UPDATES[:3]  # two tables would take memory twice
+CHANGES = ("payoff_change", "policy_change")
+SOCIAL = (
+    "efficiency",
+    "access_fairness",
+    "access_fairness_with_dormant",
+    "reward_fairness",
+    "trips_per_step",
+    "largest_mean_queue",
+    "karma_paid",
+)
+LOOKS = (*SOCIAL, *CHANGES)
+END, LOOK = 0, 1  # streams for copies of the agents
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "words": ("word",),
+    "stream": ("counter",),
+    "clock": ("one",),
+    "karma": ("agent",),
+    "trip": ("agent",),
+    "spot": ("agent",),
+    "pool": ("one",),
+    "reward": ("agent",),
+    "asked": ("agent",),
+    "passed": ("agent",),
+    "lucky": ("agent",),
+    "q": ("agent", "row", "karma", "line"),
+    "policy": ("agent", "row", "karma", "line"),  # cumulative
+    "visits": ("agent", "row", "karma", "line"),
+    "pending": ("agent",),
+    "made": ("agent", "rate"),
+}
 
 
 class CityQLearning(eqx.Module):
@@ -44,9 +99,9 @@ class CityQLearning(eqx.Module):
     each, and with ``exploit`` what each agent could gain while all others go on: by dynamic programming
     against the chances of admission by lane and bid, and the sharing out, that were measured. These are
     averages over time: what one could foresee of a queue it has just met is not in them, nor what others
-    would make of its departure. With ``keep`` the tables are stored (63 MB at 1000 agents), and ``carry_on``
-    goes on from such a run to the bit. Stored policies (``last_policy``) are cumulative: in every row and at
-    every karma the sums of the probabilities of bids 0 to b.
+    would make of its departure. With ``store_tables`` the tables are stored (63 MB at 1000 agents), and
+    ``resume_from`` continues such a run to the bit. Stored policies (``last_policy``) are cumulative: in
+    every row and at every karma the sums of the probabilities of bids 0 to b.
 
     Tables are float32 in rows of 64 bytes: about 61 KB an agent by default, twice that while it runs with
     monitors.
@@ -80,8 +135,8 @@ class CityQLearning(eqx.Module):
     monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures"] = 2000
     stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
     exploit: Annotated[bool, "work out what each agent could gain"] = True
-    keep: Annotated[bool, "store tables, states and stream, to carry on from"] = False
-    carry_on: Annotated[Any, "a run to go on from: a stored cell's file, or in Python a solution"] = None
+    store_tables: Annotated[bool, "store tables, states and stream, to resume from"] = False
+    resume_from: Annotated[Any, "a run to resume: a stored cell's file, or in Python a solution"] = None
 
     def __check_init__(self) -> None:
         if self.update not in KNOWN:
@@ -142,17 +197,10 @@ class CityQLearning(eqx.Module):
         session = city.fresh(world.city, stream)._asdict()
         session |= city_learning.begin(world.city, self.rule(), float(self.initial_q))._asdict()
         session["words"] = stream.generate_state(4, np.uint32)
-        if self.carry_on is not None:
-            session = taken_over(self.carry_on, session)
-        begun = int(session["clock"][0])
-        looks = (begun + self.training) // self.period - begun // self.period if self.period else 0
-        limit("training", looks, len(LOOKS))
+        if self.resume_from is not None:
+            session = restore(self.resume_from, session, DIMENSIONS)
+        session |= monitor_state(session, self.training, self.period, LOOKS)
         return session | {
-            "begun": np.array([begun]),
-            "curve": np.full((looks, len(LOOKS)), np.nan),
-            "looked": np.zeros(1, dtype=np.int64),
-            "met": np.zeros(1, dtype=np.int64),  # monitors running at which stop_when held
-            "stopped": np.zeros(1, dtype=np.int64),
             "last_policy": np.zeros((0, 0, 0, 0), dtype=np.float32),
             "last_estimate": np.zeros(0),
         }
@@ -183,4 +231,121 @@ class CityQLearning(eqx.Module):
 
     def read(self, world: Streets, session: Session) -> Record:
         """The policies as they stand, evaluated; nothing is drawn from the run's own stream."""
-        return record_of(self, world, session) | (carried(session) if self.keep else {})
+        record = record_of(self, world, session)
+        return record | (checkpoint(session, DIMENSIONS) if self.store_tables else {})
+
+
+def look(learner: CityQLearning, world: Streets, session: Session) -> None:
+    """One monitor: a row of the curve, and whether training is over."""
+    tallied = _watched(world, session, LOOK, 0, learner.monitor_steps)
+    values = {name: outcome_of(tallied, learner.monitor_steps).scalars()[name] for name in SOCIAL}
+    estimate = _estimate(world.city, session, tallied) / learner.monitor_steps
+    of_agent = {}
+    if session["last_estimate"].size:
+        of_agent["payoff_change"] = np.abs(estimate - session["last_estimate"])
+        of_agent["policy_change"] = policy_moves(world.city, session["policy"], session["last_policy"])
+        values |= {name: float(changes.max()) for name, changes in of_agent.items()}
+    add_to_curve(session, LOOKS, values)
+    session["last_policy"], session["last_estimate"] = session["policy"].copy(), estimate
+    update_stop(learner.stop, session, of_agent)
+
+
+def policy_moves(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How far policies ``[agent row karma stride]`` are apart, ``[agent]``: the mean of W1/k over k >= 1.
+
+    Of rows of bids at places that a journey has; those of junctions and of dormancy do not count, nor what
+    pads the shorter of its trips.
+    """
+    places, most = city.lane.shape[1], city.most
+    spots = places + city.options.shape[1]
+    row = np.arange(policy.shape[1] - 1)
+    own = np.repeat(city.lane[city.journeys] >= 0, city.stakes.shape[1], axis=1).reshape(len(policy), -1)
+    found, within = np.zeros(len(policy)), np.tri(most, dtype=bool)  # entries below the last, which is 1
+    for agent in range(len(policy)):  # one at a time: tables are large
+        bids = row[row % spots < places][own[agent]]
+        apart = np.abs(policy[agent, bids, 1:, :most] - other[agent, bids, 1:, :most])
+        found[agent] = (np.where(within, apart, 0.0).sum(axis=2) / np.arange(1, most + 1)).mean()
+    return found
+
+
+def record_of(learner: CityQLearning, world: Streets, session: Session) -> Record:
+    """The record of a run as it stands; see `CityQLearning`."""
+    record, status = curves(session, learner.period, LOOKS), status_of(learner.stop, session)
+    record["status"] = ((), np.asarray(status))
+    return record if status == "not found" else _at_end(learner, world, session) | record
+
+
+def _at_end(learner: CityQLearning, world: Streets, session: Session) -> Record:
+    """The evaluation of the policies as they stand."""
+    from rivalry.economies.kernels.city_learning import chances
+
+    city = world.city
+    tallied = _watched(world, session, END, learner.evaluation_warm_up, learner.evaluation)
+    seen = outcome_of(tallied, learner.evaluation)
+    record = seen.record(world)
+    policies = chances(city, session["policy"])
+    examples = np.asarray(record["example_agent"][1])
+    bids = policies[examples, :-1, :, : city.most + 1]
+    spots = city.lane.shape[1] + city.options.shape[1]
+    trips = city.law.shape[1] - 1
+    bids = bids.reshape(len(examples), trips, spots, city.most + 1, -1)[:, :, : city.lane.shape[1]]
+    record["example_policy"] = (("example", "trip", "place", "karma", "bid"), bids)
+    record["example_mean_bid"] = (("example", "trip", "place", "karma"), bids @ np.arange(city.most + 1.0))
+    record["example_trip_bid"] = (("example", "trip"), seen.trip_bid[examples])
+    record["example_reward"] = (("example",), seen.reward[examples])
+    record["beta"] = ((), np.asarray(learner.heat))
+    record["exploration"] = ((), np.asarray(float(learner.exploration)))
+    record |= _by_class(record)
+    why = refusal(city)
+    if learner.exploit and why:
+        warnings.warn(f"exploitability is not worked out: {why}", stacklevel=4)
+    elif learner.exploit:
+        record |= gains_record(world, gains(world, tallied, policies))
+    return record
+
+
+def _by_class(record: Record) -> Record:
+    """Means over the agents of a class."""
+    classes = np.asarray(record["agent_class"][1])
+    count = len(record["class_name"][1])
+    members = [np.flatnonzero(classes == k) for k in range(count)]
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        """Over agents who have such a number; NaN where none has."""
+        known = np.isfinite(array)
+        summed = [np.where(known[each], array[each], 0.0).sum(axis=0) for each in members]
+        counts = [known[each].sum(axis=0) for each in members]
+        with np.errstate(invalid="ignore"):
+            means: np.ndarray = np.array(summed) / np.array(counts)
+        return means
+
+    return {
+        "class_agents": (("class",), np.array([len(each) for each in members])),
+        "class_reward": (("class",), mean(np.asarray(record["agent_reward"][1]))),
+        "class_admitted": (("class",), mean(np.asarray(record["agent_admitted"][1]))),
+        "class_trip_bid": (("class", "trip"), mean(np.asarray(record["agent_trip_bid"][1]))),
+    }
+
+
+def _drivers(session: Session) -> Drivers:
+    from rivalry.economies.kernels.city import Drivers
+
+    return Drivers(*(session[name] for name in Drivers._fields))
+
+
+def _watched(world: Streets, session: Session, which: int, warm_up: int, steps: int) -> CityTallies:
+    """Copies of the agents travel on, apart from the run's own stream."""
+    own = np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
+    return watched(world.city, _drivers(session), session["policy"], own, warm_up, steps)
+
+
+def _estimate(city: CityArrays, session: Session, tallied: CityTallies) -> np.ndarray:
+    """What agents' own tables say of the states that they met, summed, ``[agent]``."""
+    from rivalry.economies.kernels.city_learning import chances
+
+    found = np.zeros(len(tallied.each))
+    policies = chances(city, session["policy"])
+    for agent in range(len(found)):
+        values = (policies[agent] * session["q"][agent, :, :, : policies.shape[3]]).sum(axis=2)
+        found[agent] = (tallied.each[agent] * values).sum()
+    return found

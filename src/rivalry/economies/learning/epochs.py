@@ -1,20 +1,28 @@
-"""Options of learning in epochs, read from numbers and tables: step sizes, temperatures, when to stop."""
+"""What learners in epochs share: step sizes, temperatures, monitors, when to stop, checkpoints."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.files import read
+from rivalry.core.results import Record, Solution
+from rivalry.core.validate import limit
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.economy_learning import EpochRule
 
+Session = dict[str, np.ndarray]
+
 UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
 ALGORITHMS = ("decentralised", "centralised")
+LAST = "last_"  # before the names of arrays that a run is resumed from, in records
 STAGES = 40  # that a smooth schedule is made of
 
 SIZES = {"visits": (), "power": ("value", "power"), "stages": ("stages",)}
@@ -171,3 +179,102 @@ def rule_of(
         renewal=float(update_probability),
         lazy=1,
     )
+
+
+def update_stop(stop: Stop | None, session: Session, of_agent: Mapping[str, np.ndarray]) -> None:
+    """Count monitors running at which the condition on metrics ``[agent]`` held; stop after enough."""
+    if stop is not None:
+        holds = stop.metric in of_agent and stop.holds(of_agent[stop.metric])
+        session["met"][0] = session["met"][0] + 1 if holds else 0
+        session["stopped"][0] = session["met"][0] >= stop.times
+
+
+def monitor_state(session: Session, training: int, period: int, names: tuple[str, ...]) -> Session:
+    """The curve ``[monitor metric]`` and the counters of a session that is to train so many steps more."""
+    first = int(session["clock"][0])
+    monitors = (first + training) // period - first // period if period else 0
+    limit("training", monitors, len(names))
+    return {
+        "begun": np.array([first]),
+        "curve": np.full((monitors, len(names)), np.nan),
+        "looked": np.zeros(1, dtype=np.int64),
+        "met": np.zeros(1, dtype=np.int64),  # monitors running at which stop_when held
+        "stopped": np.zeros(1, dtype=np.int64),
+    }
+
+
+def add_to_curve(session: Session, names: tuple[str, ...], values: Mapping[str, float]) -> int:
+    """Write a monitor's row of the curve, NaN where a metric has no value; return its number from 0."""
+    number = int(session["looked"][0])
+    session["curve"][number] = [values.get(name, np.nan) for name in names]
+    session["looked"][0] = number + 1
+    return number
+
+
+def curves(session: Session, period: int, names: tuple[str, ...]) -> Record:
+    """The curves that monitors have written so far; none where there was no monitor."""
+    count = int(session["looked"][0])
+    if not count:
+        return {}
+    first = int(session["begun"][0]) // period + 1
+    record: Record = {
+        f"monitor_{name}": (("monitor",), session["curve"][:count, k].copy()) for k, name in enumerate(names)
+    }
+    return record | {"monitor_step": (("monitor",), (first + np.arange(count)) * period)}
+
+
+def status_of(stop: Stop | None, session: Session) -> str:
+    """The status of training; warns where values became no finite numbers, which is ``not found``."""
+    from rivalry.economies.kernels.economy import RUNNING
+
+    if session["status"][0] != RUNNING:
+        step = int(session["status"][1])
+        warnings.warn(f"values became no finite numbers at step {step}", stacklevel=4)
+        return "not found"
+    if stop is None:
+        return "completed"
+    # a run that used up its steps has not converged; only a condition that was met says so
+    return "converged" if session["stopped"][0] else "iteration limit"
+
+
+def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Record:
+    """The arrays of a session that a run is resumed from: tables, states and the stream."""
+    record: Record = {}
+    for name, dims in dimensions.items():
+        array = np.array(session[name])
+        if array.size:
+            # records fill what is missing with -1
+            signed = array.view(np.int64) if array.dtype == np.uint64 else array
+            record[LAST + name] = (dims, signed.astype(np.int64) if signed.dtype.kind == "u" else signed)
+    return record
+
+
+def restore(source: Any, session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Session:
+    """Return a new session with the tables, states and stream of a stored run.
+
+    ``source`` is a solution, a record or a stored cell's file. Raises `ValueError` where it holds no such
+    run, or one of another game or other options.
+    """
+    found = source.record if isinstance(source, Solution) else source
+    if isinstance(found, str | Path):
+        if not Path(found).is_file():
+            where = "must be a stored cell's, cells/ID.npz of a run"
+            raise ValueError(f"resume_from: no file {str(found)!r}; {where}")
+        found = read(Path(found)).record
+    if not isinstance(found, Mapping):
+        raise ValueError(f"resume_from: {type(source).__name__} must be a file, a solution or its record")
+    restored = dict(session)
+    for name in dimensions:
+        fresh = session[name]
+        if not fresh.size:
+            continue
+        if LAST + name not in found:
+            rule = "the run must store its tables (store_tables = true)"
+            raise ValueError(f"resume_from: has no {LAST}{name}; {rule}")
+        array = np.asarray(found[LAST + name][1])
+        if array.shape != fresh.shape:
+            shapes = f"{LAST}{name} has shape {array.shape}, and here {fresh.shape}"
+            raise ValueError(f"resume_from: {shapes}; must be a run of the same game and the same options")
+        unsigned = fresh.dtype == np.uint64
+        restored[name] = array.view(np.uint64).copy() if unsigned else array.astype(fresh.dtype)
+    return restored

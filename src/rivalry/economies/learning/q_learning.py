@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
@@ -12,17 +13,48 @@ from annotated_types import Ge, Le
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd, checked, crowd_of
-from rivalry.economies.learning.epochs import ALGORITHMS, UPDATES, Stop, rule_of, stop_of, temperatures
+from rivalry.economies.learning.crowds import (
+    PLAYED_BY_AGENTS,
+    Crowd,
+    certified,
+    checked,
+    crowd_of,
+    mean_policy,
+    measures_of,
+    stationary_efficiency,
+    views,
+)
+from rivalry.economies.learning.epochs import (
+    ALGORITHMS,
+    UPDATES,
+    Session,
+    Stop,
+    add_to_curve,
+    checkpoint,
+    curves,
+    monitor_state,
+    restore,
+    rule_of,
+    status_of,
+    stop_of,
+    temperatures,
+    update_stop,
+)
 from rivalry.economies.learning.monitors import (
+    RARELY,
     REGULARISED,
     SAMPLED,
     Sampling,
+    Snapshot,
+    distances,
+    kinds_of,
     names_of,
+    payoff_estimates,
+    sampled,
     sampled_names,
     sampling,
+    snapshot,
 )
-from rivalry.economies.learning.record import carried, look, look_names, record_of, taken_over
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
@@ -30,11 +62,35 @@ from rivalry.population.agents import Paid
 from rivalry.population.distances import DISTANCES, Distance
 
 if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy import Agents
     from rivalry.economies.kernels.economy_learning import EpochRule
 
-Session = dict[str, np.ndarray]
 
 CHANGES = ("payoff_change", "policy_change")
+LOOKS = ("efficiency", "reward_fairness", "access_fairness", *CHANGES)
+PAID_CHANGE = f"payoff_change{REGULARISED}"
+BARE = "efficiency_without_exploration"
+END, LOOK, ESTIMATE, SAMPLE = (0, 1), (2, 3), 4, 5  # streams for copies of the agents
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "words": ("word",),
+    "stream": ("counter",),
+    "clock": ("one",),
+    "karma": ("agent",),
+    "private": ("agent",),
+    "pool": ("one",),
+    "burnt": ("one",),
+    "reward": ("agent",),
+    "wins": ("agent",),
+    "order": ("agent",),
+    "lucky": ("agent",),
+    "q": ("table", "owner", "entry"),
+    "visits": ("owner", "entry"),
+    "policy": ("owner", "entry"),  # cumulative
+    "choice": ("owner", "row"),
+    "touched": ("owner", "row"),
+    "made": ("owner", "rate"),
+    "pending": ("agent",),
+}
 
 
 class PopulationQLearning(eqx.Module):
@@ -67,9 +123,10 @@ class PopulationQLearning(eqx.Module):
 
     ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a metric is at most ``delta``
     for all agents but ``tolerated_agents`` (default: 0) at ``times`` monitors running. The record of a run
-    holds its tables, states and stream, ``last_..``, and ``carry_on``, a solution, its record or a stored
-    cell's file, goes on from there to the bit, for ``training`` further steps. ``last_policy`` (owner, entry)
-    is cumulative: in every state the sums of the chances of bids 0 to b, for b = 0 .. karma, the last 1.
+    holds its tables, states and stream, ``last_..``, and ``resume_from``, a solution, its record or a
+    stored cell's file, continues it to the bit, for ``training`` further steps. ``last_policy``
+    (owner, entry) is cumulative: in every state the sums of the probabilities of bids 0 to b, for b = 0 ..
+    karma, the last 1.
 
     One step of the loop is one step of all agents. At the end, whenever that is, policies are evaluated as by
     a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness`` and
@@ -135,8 +192,8 @@ class PopulationQLearning(eqx.Module):
         Distance, "of policies: the mean or the sum over states, weighted by who is there, or l1 of chances"
     ] = "mean"
     compare: Annotated[bool, "find the logit equilibrium first, to compare with"] = True
-    keep: Annotated[bool, "store tables, states and stream, to carry on from"] = True
-    carry_on: Annotated[Any, "a run to go on from: a stored cell's file, or in Python a solution"] = None
+    store_tables: Annotated[bool, "store tables, states and stream, to resume from"] = True
+    resume_from: Annotated[Any, "a run to resume: a stored cell's file, or in Python a solution"] = None
 
     def __check_init__(self) -> None:
         for name, known in (("algorithm", ALGORITHMS), ("update", UPDATES), ("distance", DISTANCES)):
@@ -219,19 +276,12 @@ class PopulationQLearning(eqx.Module):
         )
         session = {**agents._asdict(), **learning._asdict()}
         session["words"] = stream.generate_state(4, np.uint32)
-        if self.carry_on is not None:
-            session = taken_over(self.carry_on, session)
-        begun = int(session["clock"][0])
-        looks = (begun + self.training) // self.period - begun // self.period if self.period else 0
-        limit("training", looks, len(look_names(self, world)))
+        if self.resume_from is not None:
+            session = restore(self.resume_from, session, DIMENSIONS)
+        session |= monitor_state(session, self.training, self.period, look_names(self, world))
         types, private, levels = world.shape
         session |= {
-            "begun": np.array([begun]),
             "equilibria": self._equilibria(world),
-            "curve": np.full((looks, len(look_names(self, world))), np.nan),
-            "looked": np.zeros(1, dtype=np.int64),
-            "met": np.zeros(1, dtype=np.int64),  # monitors running at which stop_when held
-            "stopped": np.zeros(1, dtype=np.int64),
             "first_policy": np.full((types, private, levels, levels), np.nan),
             "last_rows": np.zeros((0, 0)),
             "last_estimate": np.zeros(0),
@@ -262,7 +312,8 @@ class PopulationQLearning(eqx.Module):
 
     def read(self, world: Crowd, session: Session) -> Record:
         """The policies as they stand, evaluated; nothing is drawn from the run's own stream."""
-        return record_of(self, world, session) | (carried(session) if self.keep else {})
+        record = record_of(self, world, session)
+        return record | (checkpoint(session, DIMENSIONS) if self.store_tables else {})
 
     def _equilibria(self, world: Crowd) -> np.ndarray:
         """The logit equilibria to compare with, ``[which state bid]``: without exploration, and with it."""
@@ -281,3 +332,208 @@ class PopulationQLearning(eqx.Module):
                 policy = np.full(shape[1:], np.nan)
             found.append(policy)
         return np.stack(found)
+
+
+def look_names(learner: PopulationQLearning, world: Crowd) -> tuple[str, ...]:
+    """What is noted at every monitor."""
+    paid = learner.paid is not None
+    exact = () if world.refusal else names_of(learner.exploration, learner.compare, paid)
+    known = len(SAMPLED) if learner.exploration > 0 else len(SAMPLED) - 1
+    seen = SAMPLED[: known if learner.compare and not world.refusal else 1]
+    seen += tuple(f"{name}{REGULARISED}" for name in seen if paid)
+    each = (*exact, *(seen if learner.how.kind != "exact" else ()))
+    bare = (BARE,) if 0 < learner.exploration < 1 and not world.refusal else ()
+    looks = (*LOOKS, *((PAID_CHANGE,) if paid else ()))
+    return (*looks, *bare, *(f"{how}_{name}" for name in each for how in ("mean", "largest")))
+
+
+def agents_of(session: Session) -> Agents:
+    """The agents of a session."""
+    from rivalry.economies.kernels.economy import Agents
+
+    return Agents(*(session[name] for name in Agents._fields))
+
+
+def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
+    """A stream for copies of the agents as they stand, apart from the run's own."""
+    return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
+
+
+def evaluated(
+    learner: PopulationQLearning, world: Crowd, session: Session, streams: tuple[int, int], steps: int
+) -> Snapshot:
+    """The policies as they stand, measured over so many steps and judged."""
+    return snapshot(
+        world,
+        agents_of(session),
+        session["policy"],
+        session["owner"],
+        learner.exploration,
+        session["equilibria"],
+        [sequence_of(session, which) for which in streams],
+        learner.evaluation_warm_up,
+        steps,
+        learner.paid,
+        learner.distance,
+    )
+
+
+def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
+    """One monitor: a row of the curve, and whether training is over."""
+    owner, rows, agents = session["owner"], session["policy"], agents_of(session)
+    q, found = session["q"].mean(axis=0), evaluated(learner, world, session, LOOK, learner.monitor_steps)
+    values = _scalars(found) | {f"{how}_{name}": v for how, name, v in _spread(found.numbers, owner)}
+    estimate = np.stack(
+        [
+            payoff_estimates(
+                world, agents, rows, owner, q, sequence_of(session, ESTIMATE), learner.payoff_steps, paid
+            )
+            for paid in ((None,) if learner.paid is None else (None, learner.paid))
+        ]
+    )
+    policies, of_agent = _policies(world, rows), {name: v[owner] for name, v in found.numbers.items()}
+    if session["last_rows"].size:
+        law = found.measured.law[kinds_of(world, owner)]
+        moved = distances(policies, _policies(world, session["last_rows"]), learner.distance, law)
+        changes = np.abs(estimate - session["last_estimate"])
+        of_agent |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
+        of_agent["policy_change"] = moved[owner]
+        values |= {name: of_agent[name].max() for name in (*CHANGES, PAID_CHANGE) if name in of_agent}
+    if learner.how.kind != "exact":
+        sequence = sequence_of(session, SAMPLE)
+        gains, rare = sampled(
+            world, learner.how, agents, rows, owner, q, session["equilibria"], sequence, learner.paid
+        )
+        session["sampled"], session["rarely_visited"] = gains, np.array([rare])
+        watched = np.flatnonzero(np.isfinite(gains[0]))
+        names = sampled_names(learner.paid is not None)
+        seen = {name: gains[k, watched] for k, name in enumerate(names)}
+        values |= {f"{how}_{name}": v for how, name, v in _spread(seen, np.arange(len(watched)))}
+        of_agent |= seen
+    number = add_to_curve(session, look_names(learner, world), values)
+    session["last_rows"], session["last_estimate"] = rows.copy(), estimate
+    if number == 0:
+        session["first_policy"] = _mean_policy(world, rows, owner)
+    update_stop(learner.stop, session, of_agent)
+
+
+def _scalars(found: Snapshot) -> dict[str, Any]:
+    seen = found.measured
+    return {
+        "efficiency": seen.efficiency,
+        "reward_fairness": -seen.reward.std(),
+        "access_fairness": -seen.wins.std(),
+        BARE: found.efficiency,
+    }
+
+
+def _spread(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> list[tuple[str, str, float]]:
+    """Mean and largest over agents of numbers ``[owner]``."""
+    return [
+        (how, name, float(measure(array[owner]))) if len(owner) else (how, name, np.nan)
+        for name, array in numbers.items()
+        for how, measure in (("mean", np.mean), ("largest", np.max))
+    ]
+
+
+def _policies(world: Crowd, rows: np.ndarray) -> np.ndarray:
+    from rivalry.economies.kernels.choices import probabilities
+
+    return probabilities(rows, world.economy.most)
+
+
+def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Of the agents of a type, ``[type private karma bid]``."""
+    own = _policies(world, rows).reshape(len(rows), -1, world.shape[2])
+    types = world.shape[0]
+    return mean_policy(own, kinds_of(world, owner), types).reshape(*world.shape, -1)
+
+
+def record_of(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
+    """The record of a run as it stands; see `PopulationQLearning`."""
+    record = curves(session, learner.period, look_names(learner, world))
+    if record:
+        record["first_policy"] = (("player", "private", "karma", "bid"), session["first_policy"])
+    status = status_of(learner.stop, session)
+    record["status"] = ((), np.asarray(status))
+    if status == "not found":
+        return record
+    return _at_end(learner, world, session) | record | _sampled(learner, world, session)
+
+
+def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
+    """The evaluation of the policies as they stand."""
+    found = evaluated(learner, world, session, END, learner.evaluation)
+    owner, kinds = session["owner"], world.economy.type_of
+    policy = _mean_policy(world, session["policy"], owner)
+    bids, dims = np.arange(world.shape[2]), ("player", "private", "karma")
+    record: Record = {}
+    if world.refusal:
+        warnings.warn(f"exploitability is not worked out: {world.refusal}", stacklevel=4)
+    else:
+        record = measures_of(world, found.environment, found.measured)
+    record |= found.measured.record(kinds) | views(world)
+    record[BARE] = ((), np.asarray(found.efficiency))
+    record["policy"] = ((*dims, "bid"), policy)
+    record["mean_bid"] = (dims, policy @ bids)
+    record["distance_rule"] = ((), np.asarray(learner.distance))
+    record["beta"] = ((), temperatures(learner.beta).values[-1])
+    record["exploration"] = ((), np.asarray(float(learner.exploration)))
+    for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
+        shaped = other.reshape(*world.shape, -1)
+        record[name] = ((*dims, "bid"), shaped)
+        record[f"mean_bid_{name}"] = (dims, shaped @ bids)
+    record |= {_of_agent(name): (("agent",), array[owner]) for name, array in found.numbers.items()}
+    record |= {f"{how}_{name}": ((), np.asarray(v)) for how, name, v in _spread(found.numbers, owner)}
+    if found.numbers:
+        record |= _by_type(world, found, owner)
+    if session["visits"].size:
+        record["rarely_taught"] = ((), np.asarray(np.mean(session["visits"] < RARELY)))
+    return record
+
+
+def _of_agent(name: str) -> str:
+    """The name of what is told of each agent, where types have one of that name."""
+    return f"agent_{name}" if "exploitability" in name else name
+
+
+def _of_type(name: str) -> str:
+    """The name of the mean over the agents of a type, where agents have one of that name."""
+    return name.removeprefix("agent_") if "exploitability" in name or "payoff" in name else f"type_{name}"
+
+
+def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
+    """Mean payoffs and gains, and the largest: what no agent exceeds while the others stay as measured."""
+    kinds = world.economy.type_of
+    members = [np.flatnonzero(kinds == kind) for kind in range(world.shape[0])]
+    payoff, gain = (found.numbers[name][owner] for name in ("agent_payoff", "exploitability"))
+    regret, bound = (np.array([part[each].max() for each in members]) for part in (gain, found.bound[owner]))
+    how = f"{found.method}, the largest gain of an agent"
+    means = {
+        _of_type(name): np.array([array[owner][each].mean() for each in members])
+        for name, array in found.numbers.items()
+        if not name.startswith("agent_payoff") or name == f"agent_payoff{REGULARISED}"
+    }
+    mean = np.array([payoff[each].mean() for each in members])
+    told: Record = {name: (("player",), array) for name, array in means.items()}
+    told |= {"payoff": (("player",), mean)} | stationary_efficiency(world, mean, found.measured)
+    return told | certified(world, regret, bound, found.coverage, how).record()
+
+
+def _sampled(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
+    """Gains sampled at the last monitor; a warning of how many entries their tables hardly know."""
+    if learner.how.kind == "exact" or not session["looked"][0]:
+        return {}
+    share = float(session["rarely_visited"][0])
+    if share > 0:
+        warnings.warn(
+            f"{share:.0%} of the entries that gains are sampled by were visited fewer than {RARELY} times: "
+            "sampled gains are biased; monitor for longer",
+            stacklevel=4,
+        )
+    record: Record = {
+        name: (("agent",), session["sampled"][k])
+        for k, name in enumerate(sampled_names(learner.paid is not None))
+        if f"mean_{name}" in look_names(learner, world)
+    }
+    return record | {"rarely_visited": ((), np.asarray(share))}

@@ -131,8 +131,10 @@ METHOD_KINDS = {
 }
 METHOD_KEYS = {
     "cap": "max_periods",
+    "carry_on": "resume_from",
     "controls": "negative_controls",
     "eps": "exploration",
+    "keep": "store_tables",
     "last": "average_last",
     "notes": "checkpoints",
     "p_update": "update_probability",
